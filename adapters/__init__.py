@@ -1,0 +1,1 @@
+"""The vendors: one folder each, found by entry points, unknown to the core."""

@@ -1,0 +1,1 @@
+"""Tracegraph: one GraphQL query over every place where LLM traces live."""

@@ -1,0 +1,1 @@
+"""Many sources as one list: merge, positions, paging, reports."""

@@ -1,0 +1,1 @@
+"""The schema and its resolvers; the only package that knows strawberry."""

@@ -1,0 +1,1 @@
+"""One vendor's HTTP: connections, deadline, retry, status codes, decoding."""

@@ -1,0 +1,62 @@
+"""One call to a vendor and its answer, as values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+import orjson
+
+from tracegraph.adapter import Provenance
+
+_LONGEST_SEGMENT = 1024
+
+
+def path_segment(text: str) -> str | None:
+    """The text escaped as one segment of a path; None when no resource can have that name.
+
+    An ID's parts are data that a client chose. Dot segments cannot be escaped (every URL library resolves
+    `%2E%2E` as `..`), and an empty or endless one names nothing.
+    """
+    if text in {"", ".", ".."} or len(text) > _LONGEST_SEGMENT:
+        return None
+    try:
+        return quote(text, safe="")
+    except UnicodeEncodeError:  # a lone surrogate
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A read. `kind` is its class for limits and metrics, `path` is escaped and relative to the base URL.
+
+    With a `body` it is a POST of JSON, without one a GET; either way it changes nothing at the vendor and may
+    be repeated.
+    """
+
+    kind: str
+    path: str
+    query: Sequence[tuple[str, str]] = ()
+    body: Mapping[str, Any] | None = None
+
+    @property
+    def method(self) -> str:
+        """GET, or POST for a question that is asked in a body."""
+        return "GET" if self.body is None else "POST"
+
+    def content(self) -> bytes | None:
+        """The body's bytes."""
+        return None if self.body is None else orjson.dumps(self.body)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A vendor's answer with status 2xx; header names are lower case."""
+
+    source: str
+    kind: str
+    body: bytes
+    headers: Mapping[str, str]
+    provenance: Provenance

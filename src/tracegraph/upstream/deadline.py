@@ -1,0 +1,31 @@
+"""The moment by which a request's answer must leave; ambient, so that every call gets what is left of it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+_ends_at: ContextVar[float | None] = ContextVar("tracegraph_deadline", default=None)
+
+
+@contextmanager
+def deadline(seconds: float) -> Iterator[None]:
+    """Everything within, tasks included, shares this deadline; an earlier one that is set already holds."""
+    now = asyncio.get_running_loop().time()
+    earlier = _ends_at.get()
+    ends_at = now + seconds if earlier is None else min(earlier, now + seconds)
+    token = _ends_at.set(ends_at)
+    try:
+        yield
+    finally:
+        _ends_at.reset(token)
+
+
+def remaining_s(at_most: float) -> float:
+    """Seconds until the deadline, `at_most` when there is none or it is further off; never negative."""
+    ends_at = _ends_at.get()
+    if ends_at is None:
+        return at_most
+    return max(0.0, min(at_most, ends_at - asyncio.get_running_loop().time()))

@@ -1,0 +1,134 @@
+"""One source's connections: httpx over aiohttp, the only place that knows which HTTP library is used."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from types import TracebackType
+
+import aiohttp
+import httpx
+from httpx_aiohttp import AiohttpTransport
+
+from tracegraph.errors import SourceBadResponse, SourceTimeout, SourceUnavailable
+from tracegraph.upstream.call import Call
+from tracegraph.upstream.deadline import remaining_s
+
+_KEEP_ALIVE_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class TransportSettings:
+    """Where the vendor is, and what one call may take.
+
+    `timeout_s` bounds one try as a whole, `connect_timeout_s` the time until there is a connection,
+    `max_connections` the calls at the same time, `max_response_bytes` a decoded body.
+    """
+
+    base_url: str
+    timeout_s: float = 10.0
+    connect_timeout_s: float = 3.0
+    max_connections: int = 32
+    max_response_bytes: int = 32 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class RawReply:
+    """Status, lower-case headers and body of any answer."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+class Transport:
+    """Sends calls to one base URL. An async context manager: it owns the connections."""
+
+    def __init__(self, source: str, settings: TransportSettings) -> None:
+        self._source = source
+        self._settings = settings
+        self._slots = asyncio.Semaphore(settings.max_connections)
+        self._client = httpx.AsyncClient(
+            transport=_pool(settings),
+            headers={"user-agent": "tracegraph", "accept": "application/json"},
+            timeout=httpx.Timeout(None, connect=settings.connect_timeout_s),
+            follow_redirects=False,
+            trust_env=False,
+        )
+
+    async def __aenter__(self) -> Transport:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._client.aclose()
+
+    async def send(self, call: Call, headers: dict[str, str]) -> RawReply:
+        """One try. Raises SourceTimeout, SourceUnavailable, SourceBadResponse (a body past the cap)."""
+        allowed_s = remaining_s(self._settings.timeout_s)
+        try:
+            async with asyncio.timeout(allowed_s), self._slots:
+                return await self._send(call, headers)
+        except (TimeoutError, httpx.TimeoutException):
+            raise SourceTimeout(
+                self._source, f"Source {self._source!r} did not answer within {allowed_s:.1f} s."
+            ) from None
+        except (httpx.HTTPError, aiohttp.ClientError, OSError) as error:
+            raise SourceUnavailable(
+                self._source, f"Source {self._source!r} cannot be reached, or broke off its answer."
+            ) from error
+
+    async def _send(self, call: Call, headers: dict[str, str]) -> RawReply:
+        content = call.content()
+        if content is not None:
+            headers = {**headers, "content-type": "application/json"}
+        request = self._client.build_request(
+            call.method,
+            self._settings.base_url + call.path,
+            params=tuple(call.query) or None,
+            content=content,
+            headers=headers,
+        )
+        response = await self._client.send(request, stream=True)
+        try:
+            body = await self._read(response)
+        finally:
+            await response.aclose()
+        return RawReply(response.status_code, dict(response.headers), body)
+
+    async def _read(self, response: httpx.Response) -> bytes:
+        limit = self._settings.max_response_bytes
+        chunks: list[bytes] = []
+        size = 0
+        try:
+            async for chunk in response.aiter_bytes():
+                size += len(chunk)
+                if size > limit:
+                    raise SourceBadResponse(
+                        self._source,
+                        f"Source {self._source!r} gave an answer of more than {limit} bytes.",
+                        http_status=response.status_code,
+                    )
+                chunks.append(chunk)
+        except httpx.DecodingError:
+            raise SourceBadResponse(
+                self._source,
+                f"Source {self._source!r} gave an answer that does not decompress.",
+                http_status=response.status_code,
+            ) from None
+        return b"".join(chunks)
+
+
+def _pool(settings: TransportSettings) -> AiohttpTransport:
+    """Keep-alive for every connection; no cookies, since callers must not share a vendor's session."""
+    transport = AiohttpTransport(trust_env=False)
+
+    def open_session() -> aiohttp.ClientSession:
+        connector = aiohttp.TCPConnector(
+            limit=settings.max_connections, keepalive_timeout=_KEEP_ALIVE_S, ssl=transport.ssl_context
+        )
+        return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
+
+    transport.client = open_session
+    return transport
