@@ -1,0 +1,176 @@
+// What a first visit opens. GraphiQL names a tab after its operation, and gives the first one no variables.
+
+const everythingAcrossVendors = `# The newest experiments of every source, in one order.
+# The pink button or Ctrl-Enter runs it.
+query EverythingAcrossVendors(
+  $first: Int = 10
+  $after: String
+) {
+  experiments(
+    first: $first
+    after: $after
+    orderBy: { field: CREATED_AT, direction: DESC }
+  ) {
+    # Null when a source does not tell how many it has.
+    totalCount
+    nodes {
+      name
+      kind
+      createdAt
+      sessionCount
+      source {
+        name
+        vendor
+      }
+      # The vendors' own figures in one unit; basis: BEST
+      # computes what a vendor does not report.
+      aggregates(
+        metrics: [{ kind: LATENCY }, { kind: COST }]
+        basis: REPORTED
+      ) {
+        metric {
+          name
+          unit
+        }
+        # Over what the mean was taken.
+        population
+        mean
+        p95
+      }
+      # The three latest sessions of each experiment.
+      sessions(
+        first: 3
+        orderBy: { field: STARTED_AT, direction: DESC }
+      ) {
+        nodes {
+          name
+          status
+          latencyMs
+          costUsd
+        }
+      }
+    }
+    # To read on, set endCursor as the variable after.
+    pageInfo {
+      hasNextPage
+      endCursor
+    }
+    # How each source fared: one that fails costs only
+    # its own rows, and says so here.
+    sources {
+      source {
+        name
+      }
+      status
+      error {
+        code
+        message
+      }
+      fetched
+      durationMs
+    }
+  }
+}
+`;
+
+const oneExperimentWithItsSessions = `# The newest experiment whose name contains $name, and
+# its latest sessions. The Variables pane below sets
+# $name: while it is empty, every experiment matches.
+query OneExperimentWithItsSessions(
+  $name: String!
+  $first: Int!
+) {
+  experiments(
+    first: 1
+    filter: { name: { contains: $name } }
+    orderBy: { field: CREATED_AT, direction: DESC }
+  ) {
+    nodes {
+      # With it, experiment(id: ...) asks for this one.
+      id
+      name
+      description
+      kind
+      agentName
+      models
+      source {
+        name
+        vendor
+      }
+      sessions(
+        first: $first
+        orderBy: { field: STARTED_AT, direction: DESC }
+      ) {
+        totalCount
+        nodes {
+          id
+          startedAt
+          # One vocabulary for all vendors, and beside
+          # it the vendor's own word.
+          status
+          vendorStatus
+          latencyMs
+          firstTokenMs
+          # Null: the vendor does not say. 0: zero.
+          tokens {
+            input
+            output
+            cached
+            total
+          }
+          costUsd
+          scores {
+            evaluator
+            value
+          }
+          input
+          output
+          error
+        }
+        pageInfo {
+          hasNextPage
+          endCursor
+        }
+      }
+    }
+  }
+}
+`;
+
+const sourcesAndTheirHealth = `# Every configured source: what its vendor does itself,
+# and how it is doing now.
+query SourcesAndTheirHealth {
+  sources {
+    name
+    vendor
+    # All else the gateway does after fetching.
+    capabilities {
+      experimentOrders
+      experimentFilters
+      sessionOrders
+      sessionFilters
+      reportedMetrics
+    }
+    # An open circuit gives a failing vendor a rest.
+    health {
+      status
+      circuit
+      checkedAt
+      lastError {
+        code
+        message
+        retryable
+      }
+    }
+  }
+}
+`;
+
+export const examples = [
+  { query: everythingAcrossVendors },
+  { query: oneExperimentWithItsSessions, variables: JSON.stringify({ name: '', first: 10 }, null, 2) },
+  { query: sourcesAndTheirHealth },
+];
+
+export const newTab = `# Ctrl-Space completes, hovering explains, Ctrl-Enter runs.
+`;

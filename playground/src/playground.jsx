@@ -1,0 +1,45 @@
+import './workers.js';
+import { explorerPlugin } from '@graphiql/plugin-explorer';
+import { GraphiQL, HISTORY_PLUGIN } from 'graphiql';
+import { createRoot } from 'react-dom/client';
+import { examples, newTab } from './examples.js';
+import { fetcher } from './fetcher.js';
+
+const plugins = [explorerPlugin({ showAttribution: false }), HISTORY_PLUGIN];
+
+/** Three traces that meet in one graph. */
+function Mark() {
+  return (
+    <svg viewBox="0 0 24 24" fill="none" stroke="currentColor" strokeWidth="2" strokeLinecap="round" aria-hidden="true">
+      <path d="M5 5c5 0 5 7 10 7M5 12h10M5 19c5 0 5-7 10-7" />
+      <g fill="currentColor" stroke="none">
+        <circle cx="4" cy="5" r="2.5" />
+        <circle cx="4" cy="12" r="2.5" />
+        <circle cx="4" cy="19" r="2.5" />
+        <circle cx="18" cy="12" r="4" />
+      </g>
+    </svg>
+  );
+}
+
+function Playground() {
+  return (
+    <GraphiQL
+      fetcher={fetcher}
+      plugins={plugins}
+      defaultTabs={examples}
+      defaultQuery={newTab}
+      defaultEditorToolsVisibility="variables"
+      isHeadersEditorEnabled
+    >
+      <GraphiQL.Logo>
+        <h1 className="tracegraph">
+          <Mark />
+          Tracegraph
+        </h1>
+      </GraphiQL.Logo>
+    </GraphiQL>
+  );
+}
+
+createRoot(document.getElementById('playground')).render(<Playground />);

@@ -1,0 +1,108 @@
+"""A headless Chromium for tests, and a record of all it asked for and complained about.
+
+    with open_browser() as browser:
+        browser.driver.get("http://127.0.0.1:8000/graphql")
+        browser.wait_for("button.graphiql-execute-button").click()
+        assert browser.requested_hosts() == {"127.0.0.1:8000"}
+
+Only Debian's own browser and driver are used; Selenium fetches nothing.
+"""
+
+import contextlib
+import json
+import tempfile
+from collections.abc import Callable, Iterator
+from typing import Any, Literal, TypeVar
+from urllib.parse import urlsplit
+
+from selenium.webdriver import Chrome, ChromeOptions, ChromeService
+from selenium.webdriver.remote.webelement import WebElement
+from selenium.webdriver.support.wait import WebDriverWait
+
+CHROMIUM = "/usr/bin/chromium"
+CHROMEDRIVER = "/usr/bin/chromedriver"
+_FLAGS = (
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-proxy-server",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",  # no test reaches further
+)
+
+T = TypeVar("T")
+
+
+class Browser:
+    """A running browser with one page open."""
+
+    def __init__(self, driver: Chrome) -> None:
+        self.driver = driver
+        self._urls: list[str] = []
+        self._console: list[str] = []
+
+    def wait_until(self, condition: Callable[[Chrome], T | None], failure: str, *, timeout: float = 20) -> T:
+        """Wait until the condition gives something true, and return that."""
+        result = WebDriverWait(self.driver, timeout).until(condition, failure)
+        assert result is not None
+        return result
+
+    def wait_for(self, css: str, *, text: str = "", timeout: float = 20) -> WebElement:
+        """Wait until an element that matches is visible and holds the text, and return it."""
+
+        def shown(driver: Chrome) -> WebElement | None:
+            found = driver.find_elements("css selector", css)
+            return next((one for one in found if one.is_displayed() and text in one.text), None)
+
+        return self.wait_until(shown, f"nothing visible matches {css} with {text!r}", timeout=timeout)
+
+    def requested_urls(self) -> list[str]:
+        """Return every address that the page asked for over a network, in order."""
+        for entry in self._log("performance"):
+            event = json.loads(entry["message"])["message"]
+            if event["method"] == "Network.requestWillBeSent":
+                self._urls.append(event["params"]["request"]["url"])
+            elif event["method"] == "Network.webSocketCreated":
+                self._urls.append(event["params"]["url"])
+        return [url for url in self._urls if urlsplit(url).scheme in {"http", "https", "ws", "wss"}]
+
+    def requested_hosts(self) -> set[str]:
+        """Return the host and port of every request."""
+        return {urlsplit(url).netloc for url in self.requested_urls()}
+
+    def console(self) -> list[str]:
+        """Return the console's warnings and errors: exceptions, failed loads, policy violations."""
+        log = self._log("browser")
+        self._console.extend(one["message"] for one in log if one["level"] in {"WARNING", "SEVERE"})
+        return self._console
+
+    def _log(self, kind: str) -> list[dict[str, Any]]:
+        """Return what was logged since the last call."""
+        entries: list[dict[str, Any]] = self.driver.get_log(kind)  # type: ignore[no-untyped-call]
+        return entries
+
+
+@contextlib.contextmanager
+def open_browser(
+    *, theme: Literal["light", "dark"] = "light", size: tuple[int, int] = (1440, 900)
+) -> Iterator[Browser]:
+    """Start Chromium with an empty profile and the system's theme set so; close it at the end."""
+    with tempfile.TemporaryDirectory() as profile:
+        options = ChromeOptions()
+        options.binary_location = CHROMIUM
+        own = (f"--user-data-dir={profile}", f"--window-size={size[0]},{size[1]}", "about:blank")
+        for argument in (*_FLAGS, *own):
+            options.add_argument(argument)
+        options.set_capability("goog:loggingPrefs", {"performance": "ALL", "browser": "ALL"})
+        driver = Chrome(options, ChromeService(CHROMEDRIVER))
+        try:
+            scheme = {"name": "prefers-color-scheme", "value": theme}
+            driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
+            yield Browser(driver)
+        finally:
+            driver.quit()
