@@ -1,0 +1,1 @@
+"""Tests against the vendors' real services, run by `make live` alone."""
