@@ -97,7 +97,7 @@ def stable_uuid(name: str) -> str:
     return str(uuid.uuid5(_IDS, name))
 
 
-def nemo_experiment(name: str, *, created_at: datetime | str | None = EPOCH, **fields: Any) -> Row:
+def nemo_experiment(name: str, /, *, created_at: datetime | str | None = EPOCH, **fields: Any) -> Row:
     """Make a NeMo experiment; `fields` are keys of the contract's ExperimentResponse, or `created_by`."""
     created = naive(created_at)
     return {
@@ -118,6 +118,7 @@ def nemo_experiment(name: str, *, created_at: datetime | str | None = EPOCH, **f
 
 def nemo_session(
     session_id: str,
+    /,
     *,
     started_at: datetime | str = EPOCH,
     latency_ms: float | None = 1200.0,
@@ -145,7 +146,7 @@ def nemo_session(
     } | fields
 
 
-def langsmith_session(name: str, *, start_time: datetime | str | None = EPOCH, **fields: Any) -> Row:
+def langsmith_session(name: str, /, *, start_time: datetime | str | None = EPOCH, **fields: Any) -> Row:
     """Make a LangSmith tracer session: an experiment when `reference_dataset_id` is given, else a project."""
     return {
         "id": stable_uuid(f"session:{name}"),
@@ -161,6 +162,7 @@ def langsmith_session(name: str, *, start_time: datetime | str | None = EPOCH, *
 
 def langsmith_run(
     name: str,
+    /,
     *,
     start_time: datetime | str = EPOCH,
     latency_s: float | None = 1.2,
@@ -168,7 +170,10 @@ def langsmith_run(
     parent: Row | None = None,
     **fields: Any,
 ) -> Row:
-    """Make a LangSmith run of `latency_s` seconds (None: it still runs); below `parent` it is a child run."""
+    """Make a LangSmith run of `latency_s` seconds (None: it still runs); below `parent` it is a child run.
+
+    Runs of one name share an id, unless `id` is given; `name=` shows another name than the id's.
+    """
     run_id = fields.get("id") or stable_uuid(f"run:{name}")
     start = _moment(start_time)
     ended = None if latency_s is None else zulu(start + timedelta(seconds=latency_s))
@@ -200,7 +205,7 @@ def langsmith_run(
     } | fields
 
 
-def meibel_agent(agent_id: str, *, created_at: datetime | str | None = EPOCH, **fields: Any) -> Row:
+def meibel_agent(agent_id: str, /, *, created_at: datetime | str | None = EPOCH, **fields: Any) -> Row:
     """Make a Meibel agent; `fields` are keys of the agent's detail."""
     return {
         "id": agent_id,
@@ -230,6 +235,7 @@ def meibel_agent(agent_id: str, *, created_at: datetime | str | None = EPOCH, **
 
 def meibel_session(
     session_id: str,
+    /,
     *,
     start_time: datetime | str = EPOCH,
     duration_s: float | None = 30.0,

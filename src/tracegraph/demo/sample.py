@@ -1,0 +1,26 @@
+"""The sample data of all three vendors: believable, with gaps, and the same at every start."""
+
+from dataclasses import dataclass
+from random import Random
+
+from tracegraph.demo.sample_langsmith import sample_langsmith
+from tracegraph.demo.sample_meibel import sample_meibel
+from tracegraph.demo.sample_nemo import sample_nemo
+from tracegraph.demo.world import LangSmithWorld, MeibelWorld, NemoWorld
+
+_SEED = 20261120
+
+
+@dataclass(frozen=True, slots=True)
+class SampleWorlds:
+    """What the three simulated vendors of the demo hold."""
+
+    nemo: NemoWorld
+    langsmith: LangSmithWorld
+    meibel: MeibelWorld
+
+
+def sample_worlds(seed: int = _SEED) -> SampleWorlds:
+    """Make the sample data: 36 experiments, projects and agents with some 4,700 sessions."""
+    random = Random(seed)
+    return SampleWorlds(sample_nemo(random), sample_langsmith(random), sample_meibel(random))

@@ -1,0 +1,29 @@
+"""What the tests of the simulated vendors share: a way to ask one without a socket."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+from typing import TypeAlias
+
+import httpx
+import pytest
+
+from tracegraph.demo.simulator import Simulator
+
+Connect: TypeAlias = Callable[..., httpx.AsyncClient]
+
+
+@pytest.fixture
+async def connect() -> AsyncIterator[Connect]:
+    """Give a function that makes a client of a simulator, with headers as keywords' values."""
+    async with AsyncExitStack() as stack:
+
+        def connected(
+            simulator: Simulator, base: str = "", headers: dict[str, str] | None = None
+        ) -> httpx.AsyncClient:
+            client = httpx.AsyncClient(
+                transport=httpx.ASGITransport(app=simulator), base_url=f"http://vendor{base}", headers=headers
+            )
+            stack.push_async_callback(client.aclose)
+            return client
+
+        yield connected
