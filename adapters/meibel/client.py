@@ -1,0 +1,152 @@
+"""Meibel over HTTP: its paths, its credential header, its questions.
+
+Paths and parameters: the contract for the session list, VENDORS.md C2 for the rest. Meibel answers errors as
+`{code, message}` or `{detail: [...]}`; the status says all that the gateway needs, so the general rules of
+`upstream.statuses` hold as they are.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import structlog
+from pydantic import SecretStr, TypeAdapter
+
+from adapters.meibel import wire
+from tracegraph.adapter import Provenance
+from tracegraph.errors import SourceNotFound
+from tracegraph.query import OrderDirection
+from tracegraph.upstream.call import Call, Reply, path_segment
+from tracegraph.upstream.client import Upstream
+from tracegraph.upstream.decode import RawDocument, decode
+
+PAGE_MAX = 100
+"""The contract sets no maximum for `limit`; more than this is not asked for (VENDORS.md D4)."""
+
+T = TypeVar("T")
+_log = structlog.get_logger("tracegraph.adapter")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer(Generic[T]):
+    """A reply and what its body says."""
+
+    body: T
+    reply: Reply
+
+    @property
+    def provenance(self) -> Provenance:
+        """How the answer was obtained."""
+        return self.reply.provenance
+
+    def document(self) -> RawDocument:
+        """The body undecoded; one for all the objects in it."""
+        return RawDocument(self.reply.body)
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Which rows of a list to ask for."""
+
+    offset: int
+    limit: int
+    direction: OrderDirection
+
+    def query(self, sort_by: str) -> list[tuple[str, str]]:
+        """The parameters that both of the vendor's lists take."""
+        return [
+            ("offset", str(self.offset)),
+            ("limit", str(self.limit)),
+            ("sort_by", sort_by),
+            ("sort_order", self.direction.value.lower()),
+        ]
+
+    def next_offset(self, rows: int, total: int | None) -> int | None:
+        """Where the list goes on after so many rows, None at its end.
+
+        The server may give fewer rows than asked for, so its `total` decides. Only without one does a short
+        page end the list. There is no cursor, whatever the vendor's client looks for (VENDORS.md trap 9).
+        """
+        end = self.offset + rows
+        if rows == 0 or (end >= total if total is not None else rows < self.limit):
+            return None
+        return end
+
+
+@dataclass(frozen=True, slots=True)
+class MeibelClient:
+    """Meibel's reads. Each raises SourceError; SourceNotFound where the vendor does not know the id."""
+
+    upstream: Upstream
+
+    @classmethod
+    def with_key(cls, upstream: Upstream, api_key: SecretStr) -> MeibelClient:
+        """The client that sends this key on every call (contract: APIKeyHeader)."""
+        return cls(upstream.with_credential({"Meibel-API-Key": api_key}))
+
+    async def agents(self, stretch: Stretch) -> Answer[wire.AgentList]:
+        """Some of the agents, by creation."""
+        return await self._ask(Call("agents", "/agents", stretch.query("created_at")), wire.AGENTS)
+
+    async def agent_count(self) -> int | None:
+        """How many agents there are, when the vendor says: its cheapest question."""
+        call = Call("agents", "/agents", [("offset", "0"), ("limit", "1")])
+        return (await self._ask(call, wire.AGENTS)).body.total
+
+    async def agent(self, agent_id: str) -> Answer[wire.AgentDetail]:
+        """One agent with all its fields."""
+        return await self._ask(Call("agent", f"/agents/{self._segment(agent_id)}"), wire.AGENT)
+
+    async def sessions(
+        self, agent_id: str, stretch: Stretch, status: str | None = None
+    ) -> Answer[wire.SessionList]:
+        """Some of an agent's sessions, by start, of one status if asked."""
+        query = stretch.query("start_time")
+        if status is not None:
+            query.append(("status", status))
+        path = f"/agents/{self._segment(agent_id)}/sessions"
+        return await self._ask(Call("sessions", path, query), wire.SESSIONS)
+
+    async def session(self, session_id: str) -> Answer[wire.SessionDetail]:
+        """One session's messages and token usage; the vendor gives no times here."""
+        return await self._ask(Call("session", f"/sessions/{self._segment(session_id)}"), wire.SESSION)
+
+    async def scoring_jobs(self, agent_name: str, session_ids: Sequence[str]) -> Answer[list[wire.ScoringJob]]:
+        """The confidence scores of an agent, by its name; of one session only where one is wanted.
+
+        The list has no pages and no parameter for several sessions.
+        """
+        query = [("agent_name", agent_name)]
+        if len(session_ids) == 1:
+            query.append(("agent_session_id", session_ids[0]))
+        return await self._ask(Call("scores", "/confidence-scoring/jobs", query), wire.SCORING_JOBS)
+
+    async def _ask(self, call: Call, wire_type: TypeAdapter[T]) -> Answer[T]:
+        reply = await self.upstream.fetch(call)
+        body = decode(reply, wire_type)
+        left_out = Counter(wire.unreadable(body))
+        if left_out:
+            _log.warning(
+                "wire.unparsable",
+                source=reply.source,
+                kind=reply.kind,
+                count=left_out.total(),
+                fields=sorted(left_out),
+            )
+        return Answer(body, reply)
+
+    def _segment(self, some_id: str) -> str:
+        """The id as one segment of a path.
+
+        Many servers unescape a path before they choose the route, so that `a%2Fsessions` would be another
+        question than the one asked. The vendor's own client puts ids into paths unescaped, hence an id with a
+        slash cannot be one of Meibel's.
+        """
+        segment = path_segment(some_id)
+        if segment is None or "/" in some_id or "\\" in some_id or not some_id.isprintable():
+            source = self.upstream.source
+            raise SourceNotFound(source, f"Source {source!r} has nothing of such an id.")
+        return segment

@@ -1,0 +1,151 @@
+"""Sessions by id.
+
+`GET /sessions/{session_id}` has the messages but no times, and the list of an agent's sessions has the times
+but no messages (VENDORS.md C2): a whole session is made of both.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from adapters.meibel import mapping, wire
+from adapters.meibel.client import PAGE_MAX, Answer, MeibelClient, Stretch
+from adapters.meibel.settled import charged, settled
+from tracegraph.adapter import Provenance
+from tracegraph.errors import SourceBadRequest, SourceError, SourceNotFound
+from tracegraph.model import Score, Session, SessionRef
+from tracegraph.query import OrderDirection
+from tracegraph.upstream.decode import RawRow
+
+SCAN_PAGES_MAX = 50
+"""How many pages of one agent's sessions a look-up reads at most."""
+
+_Scores = Mapping[str, tuple[Score, ...]]
+
+
+@dataclass(slots=True)
+class _Scan:
+    """What an agent's list gave: sessions by id, and why the others could not be looked for, if so."""
+
+    found: dict[str, Session] = field(default_factory=dict)
+    failure: SourceError | None = None
+
+
+class SessionLookup:
+    """Sessions of one account, from the list rows to the complete ones."""
+
+    def __init__(self, source: str, client: MeibelClient, *, reads_scores: bool) -> None:
+        self._source = source
+        self._client = client
+        self._reads_scores = reads_scores
+        self._deferred = frozenset({"input", "output", "scores"} if reads_scores else {"input", "output"})
+
+    def listed(self, agent_id: str, answer: Answer[wire.SessionList]) -> list[Session]:
+        """The rows of one page of an agent's list."""
+        document = answer.document()
+        return [
+            mapping.listed_session(self._source, agent_id, row, RawRow(document, ("data", index)), self._deferred)
+            for index, row in enumerate(answer.body.data)
+        ]
+
+    async def find(self, refs: Sequence[SessionRef]) -> dict[SessionRef, Session | SourceError]:
+        """The sessions, complete; an unknown one is left out. All agents are asked at once."""
+        by_agent: dict[str, set[str]] = defaultdict(set)
+        for ref in refs:
+            by_agent[ref.experiment_ref].add(ref.session_id)
+        parts = await asyncio.gather(*(self._of_agent(agent, ids) for agent, ids in by_agent.items()))
+        return {
+            SessionRef(agent, session_id): outcome
+            for agent, part in zip(by_agent, parts, strict=True)
+            for session_id, outcome in part.items()
+        }
+
+    async def _of_agent(self, agent_id: str, wanted: set[str]) -> dict[str, Session | SourceError]:
+        scan = await self._scan(agent_id, wanted)
+        outcomes = await self._complete(agent_id, list(scan.found.values()))
+        if scan.failure is not None:
+            outcomes |= dict.fromkeys(wanted - scan.found.keys(), scan.failure)
+        return outcomes
+
+    async def _scan(self, agent_id: str, wanted: set[str]) -> _Scan:
+        """Read the agent's sessions, newest first, until all that are wanted have come."""
+        scan = _Scan()
+        offset = 0
+        so_far = Provenance()
+        for _ in range(SCAN_PAGES_MAX):
+            stretch = Stretch(offset, PAGE_MAX, OrderDirection.DESC)
+            try:
+                with charged(so_far):
+                    answer = await self._client.sessions(agent_id, stretch)
+            except SourceNotFound:  # no such agent: its sessions are unknown
+                return scan
+            except SourceError as error:
+                scan.failure = error
+                return scan
+            so_far += answer.provenance
+            page = self.listed(agent_id, answer)
+            scan.found |= {session.vendor_id: session for session in page if session.vendor_id in wanted}
+            following = stretch.next_offset(len(page), answer.body.total)
+            if following is None or wanted <= scan.found.keys():
+                return scan
+            offset = following
+        scan.failure = self._too_far(so_far.upstream_requests)
+        return scan
+
+    def _too_far(self, requests: int) -> SourceError:
+        return SourceBadRequest(
+            self._source,
+            f"Source {self._source!r} finds a session by its id among the newest {SCAN_PAGES_MAX * PAGE_MAX} of "
+            "its agent only, and this one is not among them.",
+            upstream_requests=requests,
+        )
+
+    async def _complete(self, agent_id: str, listed: Sequence[Session]) -> dict[str, Session | SourceError]:
+        if not listed:
+            return {}
+        details, scores = await asyncio.gather(
+            settled(self._client.session(session.vendor_id) for session in listed),
+            self._scores(agent_id, listed),
+        )
+        return {
+            session.vendor_id: _completed(session, detail, scores)
+            for session, detail in zip(listed, details, strict=True)
+        }
+
+    async def _scores(self, agent_id: str, listed: Sequence[Session]) -> _Scores | SourceError:
+        """The scores of all these sessions; none where the server has no such endpoint."""
+        if not self._reads_scores:
+            return {}
+        try:
+            name = await self._agent_name(agent_id, listed)
+            if name is None:
+                return {}
+            answer = await self._client.scoring_jobs(name, [session.vendor_id for session in listed])
+        except SourceNotFound:
+            return {}
+        except SourceError as error:
+            return error
+        return mapping.scores_by_session(answer.body)
+
+    async def _agent_name(self, agent_id: str, listed: Sequence[Session]) -> str | None:
+        """The agent's slug, by which scores are found: from any row, else from the agent itself."""
+        told = next((session.agent_name for session in listed if session.agent_name), None)
+        return told or (await self._client.agent(agent_id)).body.name
+
+
+def _completed(
+    listed: Session, detail: Answer[wire.SessionDetail] | SourceError, scores: _Scores | SourceError
+) -> Session | SourceError:
+    """The whole session, or why it cannot be had; a detail that the server does not have is no failure."""
+    if isinstance(scores, SourceError):
+        return scores
+    if isinstance(detail, SourceNotFound):
+        body = None
+    elif isinstance(detail, SourceError):
+        return detail
+    else:
+        body = detail.body
+    return mapping.completed_session(listed, body, scores.get(listed.vendor_id, ()))
