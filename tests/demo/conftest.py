@@ -1,5 +1,6 @@
 """What the tests of the simulated vendors share: a way to ask one without a socket."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from typing import TypeAlias
@@ -27,3 +28,12 @@ async def connect() -> AsyncIterator[Connect]:
             return client
 
         yield connected
+
+
+async def eventually(condition: Callable[[], bool]) -> bool:
+    """Wait up to two seconds for a condition; tell whether it came true."""
+    for _ in range(200):
+        if condition():
+            return True
+        await asyncio.sleep(0.01)
+    return False

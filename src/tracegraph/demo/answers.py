@@ -53,9 +53,7 @@ def invalid(loc: list[str | int], kind: str, message: str, given: Any, ctx: Row 
 def check_range(value: int, loc: list[str | int], given: Any, low: int, high: int | None) -> int:
     """Refuse an integer outside of low..high with 422."""
     if value < low:
-        invalid(
-            loc, "greater_than_equal", f"Input should be greater than or equal to {low}", given, {"ge": low}
-        )
+        invalid(loc, "greater_than_equal", f"Input should be greater than or equal to {low}", given, {"ge": low})
     if high is not None and value > high:
         invalid(loc, "less_than_equal", f"Input should be less than or equal to {high}", given, {"le": high})
     return value
@@ -83,9 +81,7 @@ def boolean(query: QueryParams, name: str, default: bool | None = None) -> bool 
         return True
     if given.lower() in _FALSE:
         return False
-    invalid(
-        ["query", name], "bool_parsing", "Input should be a valid boolean, unable to interpret input", given
-    )
+    invalid(["query", name], "bool_parsing", "Input should be a valid boolean, unable to interpret input", given)
 
 
 def choice(query: QueryParams, name: str, allowed: Collection[str], default: str) -> str:

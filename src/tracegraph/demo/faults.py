@@ -111,9 +111,7 @@ class _Play:
     receive: Receive
     send: Send
 
-    async def answer(
-        self, status: int, body: bytes, headers: dict[str, str], size: int | None = None
-    ) -> None:
+    async def answer(self, status: int, body: bytes, headers: dict[str, str], size: int | None = None) -> None:
         """Send head and body; with a `size` beyond the body's, the answer stays unfinished."""
         length = len(body) if size is None else size
         raw = [(name.encode(), value.encode()) for name, value in headers.items()]

@@ -176,9 +176,7 @@ def _search(arguments: list[Any]) -> Predicate:
     if len(arguments) != 1 or not isinstance(arguments[0], str):
         raise FilterError("search takes one text")
     wanted = arguments[0].lower()
-    return lambda row: any(
-        wanted in json.dumps(row.get(key)).lower() for key in ("inputs", "outputs", "name")
-    )
+    return lambda row: any(wanted in json.dumps(row.get(key)).lower() for key in ("inputs", "outputs", "name"))
 
 
 def _values(field: str) -> Callable[[Row], list[Any]]:

@@ -57,11 +57,7 @@ def create_app(world: MeibelWorld) -> Simulator:
 def error_body(status: int) -> Row:
     """Word an error as Meibel does; a 429 has no code (VENDORS.md C3)."""
     phrase = HTTPStatus(status).phrase
-    return (
-        {"message": phrase}
-        if status == 429
-        else {"code": phrase.lower().replace(" ", "_"), "message": phrase}
-    )
+    return {"message": phrase} if status == 429 else {"code": phrase.lower().replace(" ", "_"), "message": phrase}
 
 
 async def _no_route(_: Request, error: Exception) -> Response:

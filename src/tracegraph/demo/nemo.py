@@ -114,9 +114,7 @@ class _Service:
         data = [self._experiment(row) for row in page.of(_sorted(rows, sort))]
         not_deleted: Tree = {"is_deleted": {"$eq": False}}
         echo = {"$and": [tree, not_deleted]} if tree else not_deleted
-        return Json(
-            {"data": data, "pagination": page.told(len(data), len(rows)), "sort": sort, "filter": echo}
-        )
+        return Json({"data": data, "pagination": page.told(len(data), len(rows)), "sort": sort, "filter": echo})
 
     async def get_experiment(self, request: Request) -> Response:
         """Give one experiment by its name."""
@@ -188,9 +186,7 @@ class _Service:
         """Show a row as the group that newer releases list under this path (VENDORS.md trap 1)."""
         kept = {key: row.get(key) for key in ("name", "description", "created_at", "updated_at")}
         group = {"id": f"experiment-group-{row['name']}", "workspace": self._world.workspace, **kept}
-        return self._without_absent(
-            {**group, "default_sort": "-created_at", "insight_id": None, "pareto": None}
-        )
+        return self._without_absent({**group, "default_sort": "-created_at", "insight_id": None, "pareto": None})
 
     def _session(self, row: Row, experiment: Row) -> Row:
         owner = {"workspace": self._world.workspace, "experiment_name": experiment["name"]}
@@ -198,9 +194,7 @@ class _Service:
 
     def _without_absent(self, row: Row) -> Row:
         """Leave absent values out, as the contract's types demand, or in, as the real service does."""
-        return (
-            row if self._world.send_nulls else {key: value for key, value in row.items() if value is not None}
-        )
+        return row if self._world.send_nulls else {key: value for key, value in row.items() if value is not None}
 
 
 class _Page:

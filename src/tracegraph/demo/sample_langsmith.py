@@ -122,9 +122,7 @@ def _root(
     }
 
 
-def _model_call(
-    profile: Profile, outcome: Outcome, root: Row, write: Callable[[datetime], str | None]
-) -> Row:
+def _model_call(profile: Profile, outcome: Outcome, root: Row, write: Callable[[datetime], str | None]) -> Row:
     """Make the child run below a root: what a reader who forgets is_root would count twice."""
     name = f"{profile.name}:{outcome.number}:llm"
     start = outcome.start + timedelta(milliseconds=15)

@@ -94,8 +94,7 @@ async def _serve(
     async with AsyncExitStack() as stack:
         try:
             urls = [
-                await stack.enter_async_context(running(app, port))
-                for app, port in zip(apps, ports, strict=True)
+                await stack.enter_async_context(running(app, port)) for app, port in zip(apps, ports, strict=True)
             ]
         except OSError as error:
             started.set_exception(error)

@@ -23,9 +23,7 @@ class DemoVendors:
 
 
 @contextmanager
-def demo_vendors(
-    worlds: SampleWorlds | None = None, ports: Sequence[int] | None = None
-) -> Iterator[DemoVendors]:
+def demo_vendors(worlds: SampleWorlds | None = None, ports: Sequence[int] | None = None) -> Iterator[DemoVendors]:
     """Run NeMo, LangSmith and Meibel on loopback while the block runs, on free ports or the given three."""
     worlds = worlds or sample_worlds()
     apps = [

@@ -1,0 +1,68 @@
+"""The simulators as servers: they start at once, stop whatever is under way, and leave nothing behind."""
+
+import asyncio
+import gc
+import socket
+import threading
+import time
+
+import httpx
+import pytest
+
+from tests.demo.conftest import eventually
+from tracegraph.demo import nemo
+from tracegraph.demo.faults import Fault
+from tracegraph.demo.sample import SampleWorlds
+from tracegraph.demo.servers import running, serving
+from tracegraph.demo.vendors import demo_vendors
+from tracegraph.demo.world import LangSmithWorld, MeibelWorld, NemoWorld
+
+PATH = "/apis/intake/v2/workspaces/default/experiments"
+
+
+def test_nothing_listens_after_the_end() -> None:
+    with serving([nemo.create_app(NemoWorld())]) as [url]:
+        assert httpx.get(url + PATH).status_code == 200
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(url + PATH)
+    assert not [thread for thread in threading.enumerate() if thread.name == "simulated-vendors"]
+
+
+async def test_a_server_stops_with_a_request_under_way_and_warns_of_nothing() -> None:
+    simulator = nemo.create_app(NemoWorld())
+    simulator.faults.add(Fault("hang"))
+    async with httpx.AsyncClient() as client:
+        async with running(simulator) as url:
+            asked = asyncio.create_task(client.get(url + PATH))
+            assert await eventually(lambda: simulator.in_flight == 1)
+            began = time.monotonic()
+        assert time.monotonic() - began < 1
+        with pytest.raises(httpx.TransportError):
+            await asked
+    assert simulator.in_flight == 0
+    gc.collect()  # an unclosed socket or transport would warn here, and a warning is an error
+
+
+async def test_a_server_takes_the_port_that_it_is_given() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port: int = free.getsockname()[1]
+    async with running(nemo.create_app(NemoWorld()), port) as url:
+        assert url == f"http://127.0.0.1:{port}"
+
+
+def test_a_port_that_is_taken_is_an_error() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        server = serving([nemo.create_app(NemoWorld())], [taken.getsockname()[1]])
+        with pytest.raises(OSError, match="in use"), server:
+            pass
+
+
+def test_the_demo_gives_a_url_and_a_key_for_every_vendor() -> None:
+    worlds = SampleWorlds(NemoWorld(workspace="w"), LangSmithWorld(), MeibelWorld())
+    with demo_vendors(worlds) as vendors:
+        experiments = f"{vendors.nemo_url}/apis/intake/v2/workspaces/{vendors.nemo_workspace}/experiments"
+        assert httpx.get(experiments).json()["data"] == []
+        key = {"X-API-Key": vendors.langsmith_api_key}
+        assert httpx.get(f"{vendors.langsmith_url}/api/v1/sessions", headers=key).json() == []
+        key = {"Meibel-API-Key": vendors.meibel_api_key}
+        assert httpx.get(f"{vendors.meibel_url}/agents", headers=key).json()["total"] == 0

@@ -1,0 +1,184 @@
+"""Every kind of answer of the simulators against the vendors' own OpenAPI contracts."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import httpx
+import jsonschema  # type: ignore[import-untyped]  # it has no types of its own
+import pytest
+from meibel import models as meibel_models
+from pydantic import BaseModel
+
+from tests.demo.conftest import Connect
+from tracegraph.demo import langsmith, meibel, nemo
+from tracegraph.demo.order import Row
+from tracegraph.demo.sample import SampleWorlds, sample_worlds
+
+CONTRACTS = Path(__file__).parent.parent / "contracts"
+NEMO = "/apis/intake/v2/workspaces/{workspace}/experiments"
+NEMO_SESSIONS = NEMO + "/{name}/sessions"
+LANGSMITH = "/api/v1/sessions"
+MEIBEL = "/agents/{agent_id}/sessions"
+
+
+class Contract:
+    """One OpenAPI document, and whether an answer is what it promises."""
+
+    def __init__(self, name: str) -> None:
+        self._document: Row = json.loads((CONTRACTS / f"{name}.json").read_text())
+
+    def check(self, path: str, answer: httpx.Response) -> None:
+        """Fail unless the answer's body fits the response that the contract has for its status."""
+        responses = self._document["paths"][path]["get"]["responses"]
+        schema = responses[str(answer.status_code)]["content"]["application/json"]["schema"]
+        self._validator(schema).validate(answer.json())
+
+    def check_part(self, name: str, part: Any) -> None:
+        """Fail unless a part fits the named schema."""
+        self._validator(self._document["components"]["schemas"][name]).validate(part)
+        self.check_keys(name, [part])
+
+    def check_keys(self, name: str, parts: list[Row]) -> None:
+        """Fail unless the parts have only keys that the named schema knows."""
+        known = self._document["components"]["schemas"][name]["properties"].keys()
+        assert {key for part in parts for key in part} <= known
+
+    def _validator(self, schema: Row) -> jsonschema.Draft202012Validator:
+        whole = {**schema, "components": self._document["components"]}
+        return jsonschema.Draft202012Validator(whole)
+
+
+@pytest.fixture(scope="module")
+def worlds() -> SampleWorlds:
+    """The sample data, with its gaps and oddities."""
+    return sample_worlds()
+
+
+@pytest.fixture
+def at_nemo(worlds: SampleWorlds, connect: Connect) -> httpx.AsyncClient:
+    """A client of the sample's NeMo."""
+    return connect(nemo.create_app(worlds.nemo), "/apis/intake/v2/workspaces/research")
+
+
+@pytest.fixture
+def at_langsmith(worlds: SampleWorlds, connect: Connect) -> httpx.AsyncClient:
+    """A client of the sample's LangSmith."""
+    headers = {"X-API-Key": worlds.langsmith.api_key}
+    return connect(langsmith.create_app(worlds.langsmith), "/api/v1", headers)
+
+
+@pytest.fixture
+def at_meibel(worlds: SampleWorlds, connect: Connect) -> httpx.AsyncClient:
+    """A client of the sample's Meibel."""
+    return connect(meibel.create_app(worlds.meibel), "/v2", {"Meibel-API-Key": worlds.meibel.api_key})
+
+
+async def test_nemo_experiments(at_nemo: httpx.AsyncClient) -> None:
+    contract = Contract("nemo-experiments")
+    answer = await at_nemo.get("/experiments?page_size=1000")
+    contract.check(NEMO, answer)
+    assert len(answer.json()["data"]) == 14
+    contract.check_keys("ExperimentResponse", answer.json()["data"])
+
+
+async def test_a_nemo_experiment(at_nemo: httpx.AsyncClient) -> None:
+    answer = await at_nemo.get("/experiments/support-super%40v2")
+    Contract("nemo-experiments").check_part("ExperimentResponse", answer.json())
+
+
+@pytest.mark.parametrize("query", ["?page=0", "?page_size=5000", "?page=x"])
+async def test_what_nemo_says_of_a_wrong_parameter(at_nemo: httpx.AsyncClient, query: str) -> None:
+    answer = await at_nemo.get(f"/experiments{query}")
+    assert answer.status_code == 422
+    Contract("nemo-experiments").check(NEMO, answer)
+    sessions = await at_nemo.get(f"/experiments/support-baseline/sessions{query}")
+    Contract("nemo-experiment-sessions").check(NEMO_SESSIONS, sessions)
+
+
+async def test_nemo_sessions_of_every_experiment(worlds: SampleWorlds, at_nemo: httpx.AsyncClient) -> None:
+    contract = Contract("nemo-experiment-sessions")
+    for name in worlds.nemo.sessions:
+        path = name.replace("+", "%2B").replace("@", "%40")
+        answer = await at_nemo.get(f"/experiments/{path}/sessions?page_size=1000")
+        contract.check(NEMO_SESSIONS, answer)
+        contract.check_keys("ExperimentSessionResponse", answer.json()["data"])
+
+
+async def test_nemos_other_refusals_of_sessions(worlds: SampleWorlds, at_nemo: httpx.AsyncClient) -> None:
+    contract = Contract("nemo-experiment-sessions")
+    contract.check(NEMO_SESSIONS, await at_nemo.get("/experiments/nope/sessions"))
+    worlds.nemo.telemetry_down = True
+    contract.check(NEMO_SESSIONS, await at_nemo.get("/experiments/support-baseline/sessions"))
+    Contract("nemo-experiments").check(NEMO, await at_nemo.get("/experiments"))
+    worlds.nemo.telemetry_down = False
+
+
+@pytest.mark.parametrize(
+    "query", ["", "?include_stats=true", "?include_stats=true&facets=true&sort_by=latency_p99", "?limit=1"]
+)
+async def test_langsmith_sessions(at_langsmith: httpx.AsyncClient, query: str) -> None:
+    contract = Contract("langsmith-tracer-sessions")
+    answer = await at_langsmith.get(f"/sessions{query}")
+    contract.check(LANGSMITH, answer)
+    contract.check_keys("TracerSession", answer.json())
+
+
+async def test_a_langsmith_session(worlds: SampleWorlds, at_langsmith: httpx.AsyncClient) -> None:
+    session_id = worlds.langsmith.sessions[0]["id"]
+    answer = await at_langsmith.get(f"/sessions/{session_id}?include_stats=true")
+    Contract("langsmith-tracer-sessions").check_part("TracerSession", answer.json())
+
+
+@pytest.mark.parametrize("query", ["?limit=101", "?offset=-1", "?sort_by=x", "?id=x", "?reference_free=x"])
+async def test_what_langsmith_says_of_a_wrong_parameter(at_langsmith: httpx.AsyncClient, query: str) -> None:
+    answer = await at_langsmith.get(f"/sessions{query}")
+    assert answer.status_code == 422
+    Contract("langsmith-tracer-sessions").check(LANGSMITH, answer)
+
+
+async def test_meibel_sessions_of_every_agent(worlds: SampleWorlds, at_meibel: httpx.AsyncClient) -> None:
+    contract = Contract("meibel-agent-sessions")
+    for agent_id in worlds.meibel.sessions:
+        answer = await at_meibel.get(f"/agents/{agent_id}/sessions?limit=1000")
+        contract.check(MEIBEL, answer)
+        contract.check_keys("SessionSummary", answer.json()["data"])
+
+
+@pytest.mark.parametrize("query", ["?sort_order=x", "?offset=-1", "?limit=0"])
+async def test_what_meibel_says_of_a_wrong_parameter(
+    worlds: SampleWorlds, at_meibel: httpx.AsyncClient, query: str
+) -> None:
+    answer = await at_meibel.get(f"/agents/{worlds.meibel.agents[0]['id']}/sessions{query}")
+    assert answer.status_code == 422
+    Contract("meibel-agent-sessions").check(MEIBEL, answer)
+
+
+@pytest.mark.parametrize(
+    ("path", "model"),
+    [
+        ("/agents?limit=100", meibel_models.AgentListResponse),
+        ("/agents/{agent_id}", meibel_models.AgentDetailResponse),
+        ("/agents/{agent_id}/sessions?limit=1000", meibel_models.SessionListResponse),
+        ("/sessions/{session_id}", meibel_models.AgentExecutionDetailsResponse),
+        ("/sessions/{session_id}/messages", meibel_models.SessionMessagesResponse),
+        ("/confidence-scoring/summary/agent/{agent_name}", meibel_models.ScoreSummary),
+        ("/confidence-scoring/summary/agent/{agent_name}/session/{session_id}", meibel_models.ScoreSummary),
+    ],
+)
+async def test_what_meibels_contract_leaves_out_fits_the_models_of_its_sdk(
+    worlds: SampleWorlds, at_meibel: httpx.AsyncClient, path: str, model: type[BaseModel]
+) -> None:
+    agent = worlds.meibel.agents[0]
+    session_id = worlds.meibel.sessions[agent["id"]][0]["session_id"]
+    asked = path.format(agent_id=agent["id"], agent_name=agent["name"], session_id=session_id)
+    body = (await at_meibel.get(asked)).json()
+    model.model_validate(body)
+    assert body.keys() <= model.model_fields.keys()
+
+
+async def test_meibels_scoring_jobs_fit_the_model_of_its_sdk(at_meibel: httpx.AsyncClient) -> None:
+    jobs = (await at_meibel.get("/confidence-scoring/jobs?agent_name=support-concierge")).json()
+    assert jobs
+    for job in jobs:
+        meibel_models.ScoringJobResponse.model_validate(job)

@@ -1,0 +1,166 @@
+"""The vendors' own SDKs get along with the simulators over real HTTP."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from decimal import Decimal
+from uuid import UUID
+
+import pytest
+from langsmith import Client
+from langsmith.utils import LangSmithAuthError, LangSmithUserError
+from meibel import MeibelClient
+from meibel.exceptions import AuthenticationError, NotFoundError
+
+from tracegraph.demo.order import Row
+from tracegraph.demo.sample import SampleWorlds, sample_worlds
+from tracegraph.demo.vendors import DemoVendors, demo_vendors
+
+# The SDK warns that its readers of the v1 API go in 2027; that API is what is simulated.
+V1_READERS_GO = pytest.mark.filterwarnings(r"ignore:(list_runs|read_run)\(\) is deprecated")
+
+
+@pytest.fixture(scope="module")
+def worlds() -> SampleWorlds:
+    """The sample data."""
+    return sample_worlds()
+
+
+@pytest.fixture(scope="module")
+def vendors(worlds: SampleWorlds) -> Iterator[DemoVendors]:
+    """The demo's three servers."""
+    with demo_vendors(worlds) as running:
+        yield running
+
+
+@contextmanager
+def langsmith_client(vendors: DemoVendors, api_key: str, path: str = "") -> Iterator[Client]:
+    """LangSmith's client, without its background thread for tracing."""
+    client = Client(
+        api_url=vendors.langsmith_url + path,
+        api_key=api_key,
+        auto_batch_tracing=False,
+        retry_config=0,  # type: ignore[arg-type]  # urllib3 takes a number of retries too
+    )
+    try:
+        yield client
+    finally:
+        client.session.close()
+
+
+@pytest.fixture(params=["", "/api/v1"])
+def langsmith(vendors: DemoVendors, request: pytest.FixtureRequest) -> Iterator[Client]:
+    """A client with the right key, at the host as its default is and at the API's prefix."""
+    with langsmith_client(vendors, vendors.langsmith_api_key, request.param) as client:
+        yield client
+
+
+@pytest.fixture
+def meibel(vendors: DemoVendors) -> Iterator[MeibelClient]:
+    """A client with the right key."""
+    with MeibelClient(base_url=vendors.meibel_url, api_key=vendors.meibel_api_key) as client:
+        yield client
+
+
+def roots(worlds: SampleWorlds, name: str) -> list[Row]:
+    """The root runs of a LangSmith session in the sample."""
+    session = next(row for row in worlds.langsmith.sessions if row["name"] == name)
+    return [run for run in worlds.langsmith.runs[session["id"]] if run["parent_run_id"] is None]
+
+
+def test_langsmith_lists_projects_with_their_figures(worlds: SampleWorlds, langsmith: Client) -> None:
+    projects = {project.name: project for project in langsmith.list_projects(include_stats=True)}
+    assert len(projects) == 12
+    large = projects["support-large-77d0be13"]
+    runs = roots(worlds, "support-large-77d0be13")
+    assert large.run_count == len(runs) == 120
+    assert large.total_cost == sum(Decimal(run["total_cost"]) for run in runs if run["total_cost"])
+    assert large.latency_p50 is not None
+    assert 1 < large.latency_p50.total_seconds() < 10
+    assert large.reference_dataset_id is not None
+
+
+def test_langsmith_lists_projects_and_experiments_apart(langsmith: Client) -> None:
+    assert len(list(langsmith.list_projects(reference_free=True))) == 5
+    dataset = langsmith.read_project(project_name="triage-router-3f6a").reference_dataset_id
+    assert len(list(langsmith.list_projects(reference_dataset_id=dataset))) == 3
+
+
+def test_langsmith_reads_projects_by_id(langsmith: Client) -> None:
+    project = langsmith.read_project(project_name="default", include_stats=True)
+    assert project.run_count == 3
+    assert langsmith.read_project(project_id=str(project.id)).name == "default"
+    assert [found.id for found in langsmith.list_projects(project_ids=[project.id])] == [project.id]
+
+
+@V1_READERS_GO
+def test_langsmith_lists_every_root_run_of_a_project(worlds: SampleWorlds, langsmith: Client) -> None:
+    runs = list(langsmith.list_runs(project_name="prod-triage", is_root=True))
+    assert [str(run.id) for run in runs] == [run["id"] for run in reversed(roots(worlds, "prod-triage"))]
+    assert all(run.inputs["question"] for run in runs)
+
+
+@V1_READERS_GO
+def test_langsmith_lists_runs_by_filter_and_by_id(langsmith: Client) -> None:
+    wanted = "and(eq(is_root, true), neq(error, null))"
+    failed = list(langsmith.list_runs(project_name="staging-support-chat", filter=wanted, limit=5))
+    assert len(failed) == 5
+    assert {run.status for run in failed} == {"error"}
+    ids = [run.id for run in failed]
+    assert {run.id for run in langsmith.list_runs(run_ids=ids)} == set(ids)
+
+
+@V1_READERS_GO
+def test_langsmith_reads_one_run(worlds: SampleWorlds, langsmith: Client) -> None:
+    wanted = roots(worlds, "default")[0]
+    assert langsmith.read_run(wanted["id"]).trace_id == UUID(wanted["id"])
+
+
+def test_langsmith_says_that_the_key_is_wrong(vendors: DemoVendors) -> None:
+    with langsmith_client(vendors, "lsv2_wrong") as client, pytest.raises(LangSmithAuthError):
+        list(client.list_projects())
+
+
+def test_langsmith_says_that_an_org_scoped_key_needs_a_workspace(worlds: SampleWorlds, langsmith: Client) -> None:
+    worlds.langsmith.org_scoped_key = True
+    try:
+        with pytest.raises(LangSmithUserError, match="workspace"):
+            list(langsmith.list_projects())
+        langsmith.workspace_id = worlds.langsmith.tenant_id
+        assert len(list(langsmith.list_projects())) == 12
+    finally:
+        worlds.langsmith.org_scoped_key = False
+
+
+def test_meibel_lists_agents(meibel: MeibelClient) -> None:
+    agents = meibel.agents.list(limit=100, sort_by="name", sort_order="asc").collect()
+    assert [agent.name for agent in agents] == sorted(agent.name for agent in agents)
+    assert len(agents) == 10
+    assert meibel.agents.get(agents[0].id).name == agents[0].name
+
+
+def test_meibel_reads_the_first_page_of_sessions_only(worlds: SampleWorlds, meibel: MeibelClient) -> None:
+    """Its SDK looks for a `next_cursor` that the API does not have (trap 9)."""
+    agent = worlds.meibel.agents[0]
+    assert len(worlds.meibel.sessions[agent["id"]]) == 600
+    assert len(meibel.agents.sessions.list(agent["id"]).collect()) == 10
+    assert len(meibel.agents.sessions.list(agent["id"], limit=100, offset=50).collect()) == 100
+
+
+def test_meibel_reads_a_session_its_messages_and_its_scores(worlds: SampleWorlds, meibel: MeibelClient) -> None:
+    agent = worlds.meibel.agents[0]
+    newest = meibel.agents.sessions.list(agent["id"], status="COMPLETED", limit=1).collect()[0]
+    detail = meibel.sessions.get(newest.session_id)
+    assert [message.role for message in detail.messages] == ["user", "assistant"]
+    assert len(meibel.sessions.get_messages(newest.session_id).messages) == 2
+    jobs = meibel.confidence_scoring.list_scoring_jobs(agent_name=agent["name"])
+    summary = meibel.confidence_scoring.get_agent_scoring_summary(agent["name"])
+    assert summary.n_jobs_per_module is not None
+    assert sum(summary.n_jobs_per_module.values()) == sum(job.status == "completed" for job in jobs)
+
+
+def test_meibel_says_what_is_wrong(vendors: DemoVendors, meibel: MeibelClient) -> None:
+    with pytest.raises(NotFoundError, match="Agent not found"):
+        meibel.agents.get("nobody")
+    wrong = MeibelClient(base_url=vendors.meibel_url, api_key="wrong")
+    with wrong, pytest.raises(AuthenticationError, match="API key"):
+        wrong.agents.list().collect()
