@@ -1,0 +1,124 @@
+"""Which call to NeMo Intake answers which question of the gateway."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+
+from pydantic import field_validator
+
+from adapters.nemo.client import NemoClient
+from adapters.nemo.experiments import LISTED_ORDERS, Experiments
+from adapters.nemo.mapping import STATUSES
+from adapters.nemo.paging import LARGEST_PAGE
+from adapters.nemo.sessions import Sessions
+from tracegraph.adapter import (
+    Capabilities,
+    ExperimentQuery,
+    Page,
+    PageRequest,
+    SessionAsk,
+    SourceHealth,
+    SourceHealthStatus,
+    SourceSettings,
+    StrictOptions,
+)
+from tracegraph.errors import SourceError
+from tracegraph.model import Experiment, ExperimentKind, MetricKind, Session, SessionRef
+from tracegraph.secrets import SecretRef
+from tracegraph.upstream.call import path_segment
+from tracegraph.upstream.client import Upstream
+
+CAPABILITIES = Capabilities(
+    experiment_orders=LISTED_ORDERS,
+    experiment_filters=frozenset(
+        {
+            "name",
+            "agent_name",
+            "agent_version",
+            "dataset_name",
+            "dataset_version",
+            "group_id",
+            "created_at",
+            "updated_at",
+        }
+    ),
+    session_filters=frozenset({"statuses", "test_case_id"}),
+    reported_metrics=(MetricKind.LATENCY, MetricKind.COST, MetricKind.SCORE),
+    kinds=frozenset({ExperimentKind.EVALUATION}),
+    statuses=frozenset(STATUSES.values()),
+    experiment_page_max=LARGEST_PAGE,
+    session_page_max=LARGEST_PAGE,
+)
+
+
+class Options(StrictOptions):
+    """The source's own settings."""
+
+    workspace: str = "default"
+    api_key: SecretRef | None = None
+
+    @field_validator("workspace")
+    @classmethod
+    def _is_a_name(cls, workspace: str) -> str:
+        if path_segment(workspace) is None or "/" in workspace:
+            raise ValueError("a workspace's name as NeMo has it, without a slash")
+        return workspace
+
+
+@asynccontextmanager
+async def open_adapter(settings: SourceSettings, upstream: Upstream) -> AsyncIterator[NemoAdapter]:
+    """The adapter of one `[sources.<name>]` table; opening makes no call."""
+    options = settings.read(Options)
+    client = NemoClient(upstream, options.workspace, options.api_key)
+    yield NemoAdapter(settings.name, settings.vendor, client)
+
+
+class NemoAdapter:
+    """One workspace of one NeMo Intake service."""
+
+    def __init__(self, name: str, vendor: str, client: NemoClient) -> None:
+        self._name = name
+        self._vendor = vendor
+        self._experiments = Experiments(name, client)
+        self._sessions = Sessions(name, client)
+
+    @property
+    def name(self) -> str:
+        """The source's configured name."""
+        return self._name
+
+    @property
+    def vendor(self) -> str:
+        """What the adapter calls its vendor."""
+        return self._vendor
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What NeMo does itself."""
+        return CAPABILITIES
+
+    async def list_experiments(self, query: ExperimentQuery, page: PageRequest) -> Page[Experiment]:
+        """One call; a second, once, to find out that the service does not filter by agent."""
+        return await self._experiments.stretch(query, page)
+
+    async def get_experiments(self, refs: Sequence[str]) -> Mapping[str, Experiment | SourceError]:
+        """One call for each 5 kB of names; one for each name where the service takes no list of names."""
+        return await self._experiments.by_name(refs)
+
+    async def list_sessions(self, asks: Sequence[SessionAsk]) -> Sequence[Page[Session] | SourceError]:
+        """One call an ask, oldest first; newest first up to two more, to find the end of the list."""
+        return await self._sessions.stretches(asks)
+
+    async def get_sessions(self, refs: Sequence[SessionRef]) -> Mapping[SessionRef, Session | SourceError]:
+        """One pass over each experiment's sessions, by pages of 1000: the service has no look-up by id."""
+        return await self._sessions.by_id(refs)
+
+    async def check(self) -> SourceHealth:
+        """One call for one experiment."""
+        try:
+            count = await self._experiments.count()
+        except SourceError as error:
+            return SourceHealth(SourceHealthStatus.DOWN, last_error=error, checked_at=datetime.now(UTC))
+        return SourceHealth(SourceHealthStatus.UP, checked_at=datetime.now(UTC), experiment_count=count)

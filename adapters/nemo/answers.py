@@ -1,0 +1,37 @@
+"""What lists of experiments and of sessions have in common: offsets, totals, counted calls."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from adapters.nemo.pushdown import Pushed
+from tracegraph.adapter import PageRequest, Provenance
+from tracegraph.errors import SourceError
+
+REFUSED = frozenset({400, 422})
+"""How the service answers a filter that it does not know (VENDORS.md A3)."""
+
+
+def offset_of(page: PageRequest) -> int:
+    """Where the wanted stretch of a list begins."""
+    return max(0, page.hint) if isinstance(page.hint, int) else 0
+
+
+def total_of(told: int | None, pushed: Pushed, *, honoured: bool) -> int | None:
+    """The vendor's count, where it is the count of what was asked.
+
+    A row that does not pass a filter that was pushed as a whole tells of a service that did not heed it
+    (VENDORS.md trap 4): then its count is that of another question.
+    """
+    return told if pushed.exact and honoured else None
+
+
+@contextmanager
+def counted(earlier: Provenance) -> Iterator[None]:
+    """Add the calls that were made before to those of a failure."""
+    try:
+        yield
+    except SourceError as error:
+        error.upstream_requests += earlier.upstream_requests
+        raise

@@ -1,0 +1,147 @@
+"""The workspace's experiments: a stretch of their list, and look-ups by name."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from urllib.parse import quote
+
+from adapters.nemo.answers import REFUSED, counted, offset_of, total_of
+from adapters.nemo.client import Answer, NemoClient
+from adapters.nemo.mapping import to_experiment
+from adapters.nemo.paging import LARGEST_PAGE, VendorPage, covering_page
+from adapters.nemo.pushdown import exact_names, push_experiments, writable
+from adapters.nemo.wire import ExperimentRow
+from tracegraph.adapter import ExperimentQuery, Page, PageRequest, Provenance
+from tracegraph.errors import SourceBadRequest, SourceBadResponse, SourceError
+from tracegraph.model import Experiment
+from tracegraph.query import ExperimentOrder, ExperimentOrderField, OrderDirection
+from tracegraph.upstream.decode import RawRow
+
+LISTED_ORDERS = frozenset({ExperimentOrderField.CREATED_AT, ExperimentOrderField.UPDATED_AT})
+"""The vendor orders by name too, but by a collation of its own: the gateway makes that order."""
+
+_LONGEST_NAMES = 5000  # characters of an escaped list of names: a URL stays below 6 kB
+_BATCHABLE = re.compile(r"[\w\-@.+]+", re.ASCII)
+
+
+class Experiments:
+    """Reads experiments.
+
+    It learns two things while it lives, since releases differ in them and none tells its version: whether
+    experiments can be filtered by agent, and whether several can be had by name in one call.
+    """
+
+    def __init__(self, source: str, client: NemoClient) -> None:
+        self._source = source
+        self._client = client
+        self._filters_agents = True
+        self._takes_several_names = True
+
+    async def stretch(self, query: ExperimentQuery, page: PageRequest) -> Page[Experiment]:
+        """See `NemoAdapter.list_experiments`."""
+        if exact_names(query.filter) == frozenset():
+            return Page((), start=0, next=None, total=0)
+        wanted = covering_page(offset_of(page), page.limit, LARGEST_PAGE)
+        pushed = push_experiments(query.filter, agents=self._filters_agents)
+        sort = ("sort", _sort(query.order))
+        earlier = Provenance()
+        try:
+            answer = await self._client.experiments(wanted, (sort, *pushed.query))
+        except SourceBadRequest as error:
+            if error.http_status not in REFUSED or not pushed.by_agent:
+                raise
+            earlier = Provenance(error.upstream_requests)
+            pushed = push_experiments(query.filter, agents=False)
+            with counted(earlier):
+                answer = await self._client.experiments(wanted, (sort, *pushed.query))
+            self._filters_agents = False
+        items = self._experiments(answer)
+        return Page(
+            items,
+            start=answer.start,
+            next=answer.next,
+            total=total_of(answer.total, pushed, honoured=all(map(query.filter.admits, items))),
+            provenance=earlier + answer.provenance,
+        )
+
+    async def by_name(self, refs: Sequence[str]) -> Mapping[str, Experiment | SourceError]:
+        """See `NemoAdapter.get_experiments`."""
+        # A name that no filter can write is none of NeMo's either: its names are of [a-z0-9-@.+_] (VENDORS.md A1).
+        askable = [ref for ref in dict.fromkeys(refs) if writable(ref)]
+        together = [ref for ref in askable if _BATCHABLE.fullmatch(ref)]
+        alone = [ref for ref in askable if not _BATCHABLE.fullmatch(ref)]
+        parts = await asyncio.gather(
+            self._one_by_one(alone), *(self._together(names) for names in _batches(together))
+        )
+        return {ref: found for part in parts for ref, found in part.items()}
+
+    async def _together(self, refs: Sequence[str]) -> Mapping[str, Experiment | SourceError]:
+        if len(refs) == 1 or not self._takes_several_names:
+            return await self._one_by_one(refs)
+        names = ("filter[name][$in]", ",".join(refs))
+        try:
+            answer = await self._client.experiments(VendorPage(1, len(refs)), (names,))
+        except SourceError as error:
+            if error.http_status not in REFUSED:
+                return dict.fromkeys(refs, error)
+        else:
+            if all(row.name in refs for row in answer.rows):
+                return {found.ref: found for found in self._experiments(answer)}
+        self._takes_several_names = False
+        return await self._one_by_one(refs)
+
+    async def _one_by_one(self, refs: Sequence[str]) -> Mapping[str, Experiment | SourceError]:
+        found = await asyncio.gather(*(self._find(ref) for ref in refs))
+        return {ref: one for ref, one in zip(refs, found, strict=True) if one is not None}
+
+    async def _find(self, ref: str) -> Experiment | SourceError | None:
+        try:
+            answer = await self._client.experiments(VendorPage(1, 1), (("filter[name]", ref),))
+        except SourceError as error:
+            return error
+        for found in self._experiments(answer):
+            if found.ref == ref:
+                return found
+        if not answer.rows:
+            return None
+        return SourceBadResponse(
+            self._source,
+            f"Source {self._source!r} answered a look-up by name with other experiments.",
+            http_status=200,
+            upstream_requests=answer.provenance.upstream_requests,
+        )
+
+    async def count(self) -> int | None:
+        """How many there are, where the vendor tells; one call."""
+        return (await self._client.experiments(VendorPage(1, 1))).total
+
+    def _experiments(self, answer: Answer[ExperimentRow]) -> Sequence[Experiment]:
+        return [
+            to_experiment(row, self._source, RawRow(answer.document, ("data", index)))
+            for index, row in enumerate(answer.rows)
+        ]
+
+
+def _sort(order: ExperimentOrder) -> str:
+    """The vendor's word for the order; for one that is not claimed, any that stays the same."""
+    if order.field not in LISTED_ORDERS:
+        return "created_at"
+    field = order.field.value.lower()
+    return field if order.direction is OrderDirection.ASC else f"-{field}"
+
+
+def _batches(names: Sequence[str]) -> Iterator[Sequence[str]]:
+    """The names in stretches that fit a URL and a page."""
+    batch: list[str] = []
+    length = 0
+    for name in names:
+        size = len(quote(name, safe="")) + len("%2C")
+        if batch and (length + size > _LONGEST_NAMES or len(batch) == LARGEST_PAGE):
+            yield batch
+            batch, length = [], 0
+        batch.append(name)
+        length += size
+    if batch:
+        yield batch

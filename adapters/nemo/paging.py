@@ -1,0 +1,58 @@
+"""From offsets to NeMo's numbered pages; pure arithmetic.
+
+The vendor cuts its lists into pages of `page_size` rows, so a stretch of rows that is wanted rarely is a page.
+A somewhat larger page that holds all of it costs one call; two adjoining pages would cost two.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+LARGEST_PAGE = 1000
+"""The largest `page_size` that the service takes (VENDORS.md A4)."""
+
+
+class VendorPage(NamedTuple):
+    """The query's `page`, from 1, and `page_size`."""
+
+    number: int
+    size: int
+
+    @property
+    def start(self) -> int:
+        """The offset of its first row."""
+        return (self.number - 1) * self.size
+
+
+def covering_page(offset: int, limit: int, maximum: int) -> VendorPage:
+    """The smallest page that holds the `limit` rows from `offset` on.
+
+    Where none does, the one that holds most of them, the row at `offset` in any case.
+    """
+    limit = max(1, min(limit, maximum))
+    whole = _holding(offset, limit, maximum)
+    if whole is not None:
+        return whole
+    size = max(range(limit, maximum + 1), key=lambda size: size - offset % size)
+    return VendorPage(offset // size + 1, size)
+
+
+def page_up_to(end: int, limit: int, maximum: int) -> VendorPage:
+    """The smallest page that holds the `limit` rows that end before offset `end`.
+
+    Where none does, the one that holds most of them, the row before `end` in any case.
+    """
+    limit = max(1, min(limit, maximum, end))
+    whole = _holding(end - limit, limit, maximum)
+    if whole is not None:
+        return whole
+    last = end - 1
+    size = max(range(limit, maximum + 1), key=lambda size: last % size)
+    return VendorPage(last // size + 1, size)
+
+
+def _holding(offset: int, limit: int, maximum: int) -> VendorPage | None:
+    for size in range(limit, maximum + 1):
+        if offset % size + limit <= size:
+            return VendorPage(offset // size + 1, size)
+    return None

@@ -1,0 +1,170 @@
+"""An experiment's sessions: a stretch of their list from either end, and look-ups by id."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+from adapters.nemo.answers import counted, offset_of, total_of
+from adapters.nemo.client import Answer, ExperimentNotFound, NemoClient
+from adapters.nemo.mapping import to_session
+from adapters.nemo.paging import LARGEST_PAGE, VendorPage, covering_page, page_up_to
+from adapters.nemo.pushdown import Pushed, push_sessions
+from adapters.nemo.wire import SessionRow
+from tracegraph.adapter import Page, Provenance, SessionAsk
+from tracegraph.errors import SourceBadRequest, SourceBadResponse, SourceError, SourceUnavailable
+from tracegraph.model import Session, SessionRef
+from tracegraph.query import OrderDirection
+from tracegraph.upstream.decode import RawRow
+
+_FIRST_LOOK = 100  # rows asked for where their number is unknown: enough for most experiments
+_LOOKUP_PAGES = 50
+_TRIES = 3
+
+
+class Sessions:
+    """Reads sessions. The service lists them oldest first and in no other order (VENDORS.md A4)."""
+
+    def __init__(self, source: str, client: NemoClient) -> None:
+        self._source = source
+        self._client = client
+
+    async def stretches(self, asks: Sequence[SessionAsk]) -> Sequence[Page[Session] | SourceError]:
+        """See `NemoAdapter.list_sessions`."""
+        return await asyncio.gather(*(self._stretch(ask) for ask in asks))
+
+    async def _stretch(self, ask: SessionAsk) -> Page[Session] | SourceError:
+        try:
+            if ask.order.direction is OrderDirection.ASC:
+                return await self._oldest_first(ask)
+            return await self._newest_first(ask)
+        except SourceError as error:
+            return error
+
+    async def _oldest_first(self, ask: SessionAsk) -> Page[Session]:
+        (ref,) = ask.experiment_refs
+        pushed = push_sessions(ask.filter)
+        wanted = covering_page(offset_of(ask.page), ask.page.limit, LARGEST_PAGE)
+        answer = await self._client.sessions(ref, wanted, pushed.query)
+        items = self._sessions(answer, ref)
+        return Page(
+            items,
+            start=answer.start,
+            next=answer.next,
+            total=total_of(answer.total, pushed, honoured=all(map(ask.filter.admits, items))),
+            provenance=answer.provenance,
+        )
+
+    async def _newest_first(self, ask: SessionAsk) -> Page[Session]:
+        """Read from the end: of `total` rows, the offset `skip` from the end is `total - skip` from the start.
+
+        Rows that are appended between two calls are taken for appended after the page: the gateway drops what
+        a next page repeats, and would not miss what it skips.
+        """
+        (ref,) = ask.experiment_refs
+        pushed = push_sessions(ask.filter)
+        skip = offset_of(ask.page)
+        wanted = _first_guess(ask, skip, pushed)
+        aimed_at: int | None = None
+        spent = Provenance()
+        for _ in range(_TRIES):
+            with counted(spent):
+                answer = await self._client.sessions(ref, wanted, pushed.query)
+                total = self._count_in(answer)
+            spent += answer.provenance
+            end = total - skip
+            if end <= 0:
+                return Page(
+                    (), start=skip, next=None, total=total_of(total, pushed, honoured=True), provenance=spent
+                )
+            needed = end if aimed_at is None else min(end, aimed_at)
+            if answer.start < end and answer.end >= needed:
+                return self._reversed(ask, answer, pushed, total, spent)
+            aimed_at = end
+            wanted = page_up_to(end, ask.page.limit, LARGEST_PAGE)
+        raise SourceUnavailable(
+            self._source,
+            f"The sessions of an experiment of source {self._source!r} change faster than their end can be read.",
+            upstream_requests=spent.upstream_requests,
+        )
+
+    def _reversed(
+        self, ask: SessionAsk, answer: Answer[SessionRow], pushed: Pushed, total: int, spent: Provenance
+    ) -> Page[Session]:
+        items = self._sessions(answer, ask.experiment_refs[0])[::-1]
+        start = max(0, min(total - answer.end, offset_of(ask.page)))
+        return Page(
+            items,
+            start=start,
+            next=start + len(items) if answer.start > 0 else None,
+            total=total_of(total, pushed, honoured=all(map(ask.filter.admits, items))),
+            provenance=spent,
+        )
+
+    def _count_in(self, answer: Answer[SessionRow]) -> int:
+        if answer.total is not None:
+            return answer.total
+        if len(answer.rows) < answer.page.size and (answer.rows or answer.page.number == 1):
+            return answer.end
+        raise SourceBadResponse(
+            self._source,
+            f"Source {self._source!r} does not tell how many sessions there are: "
+            "they cannot be read newest first.",
+            http_status=200,
+            upstream_requests=answer.provenance.upstream_requests,
+        )
+
+    async def by_id(self, refs: Sequence[SessionRef]) -> Mapping[SessionRef, Session | SourceError]:
+        """See `NemoAdapter.get_sessions`."""
+        wanted: dict[str, set[SessionRef]] = {}
+        for ref in refs:
+            if ref.session_id:
+                wanted.setdefault(ref.experiment_ref, set()).add(ref)
+        parts = await asyncio.gather(*(self._look_through(name, those) for name, those in wanted.items()))
+        return {ref: found for part in parts for ref, found in part.items()}
+
+    async def _look_through(
+        self, experiment: str, wanted: set[SessionRef]
+    ) -> Mapping[SessionRef, Session | SourceError]:
+        found: dict[SessionRef, Session | SourceError] = {}
+        spent = Provenance()
+        try:
+            for number in range(1, _LOOKUP_PAGES + 1):
+                with counted(spent):
+                    answer = await self._client.sessions(experiment, VendorPage(number, LARGEST_PAGE))
+                spent += answer.provenance
+                found |= self._those_of(answer, experiment, wanted)
+                if len(found) == len(wanted) or answer.next is None:
+                    return found
+        except ExperimentNotFound:
+            return found
+        except SourceError as error:
+            return dict.fromkeys(wanted, error) | found
+        beyond = SourceBadRequest(
+            self._source,
+            f"The session is not among the first {_LOOKUP_PAGES * LARGEST_PAGE} of its experiment, which is all "
+            f"that one look-up reads from source {self._source!r}.",
+            upstream_requests=spent.upstream_requests,
+        )
+        return dict.fromkeys(wanted, beyond) | found
+
+    def _those_of(
+        self, answer: Answer[SessionRow], experiment: str, wanted: set[SessionRef]
+    ) -> Mapping[SessionRef, Session]:
+        at = {SessionRef(experiment, row.session_id): index for index, row in enumerate(answer.rows)}
+        return {ref: self._session(answer, experiment, at[ref]) for ref in wanted & at.keys()}
+
+    def _sessions(self, answer: Answer[SessionRow], experiment: str) -> Sequence[Session]:
+        return [self._session(answer, experiment, index) for index in range(len(answer.rows))]
+
+    def _session(self, answer: Answer[SessionRow], experiment: str, index: int) -> Session:
+        raw = RawRow(answer.document, ("data", index))
+        return to_session(answer.rows[index], self._source, experiment, raw)
+
+
+def _first_guess(ask: SessionAsk, skip: int, pushed: Pushed) -> VendorPage:
+    """Where the newest rows are if the experiment holds as many as it was said to; else the first rows."""
+    expected = ask.expected_total
+    if expected is not None and expected > skip and not pushed.query:
+        return page_up_to(expected - skip, ask.page.limit, LARGEST_PAGE)
+    return VendorPage(1, min(max(ask.page.limit, _FIRST_LOOK), LARGEST_PAGE))

@@ -1,0 +1,794 @@
+"""The NeMo adapter against a NeMo on loopback: which calls it makes, and what it makes of the answers."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import orjson
+import pytest
+from pydantic import SecretStr
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+from structlog.testing import capture_logs
+
+from adapters.nemo import open_adapter
+from adapters.nemo.adapter import CAPABILITIES
+from tests.adapters.conftest import Serve
+from tracegraph.adapter import (
+    Adapter,
+    ExperimentQuery,
+    Page,
+    PageRequest,
+    SessionAsk,
+    SourceHealthStatus,
+    SourceSettings,
+)
+from tracegraph.demo import nemo
+from tracegraph.demo.faults import Fault
+from tracegraph.demo.simulator import Simulator
+from tracegraph.demo.world import NemoWorld, nemo_experiment, nemo_session
+from tracegraph.errors import (
+    ConfigurationError,
+    SourceBadRequest,
+    SourceBadResponse,
+    SourceError,
+    SourceErrorCode,
+    SourceNotFound,
+    SourceUnauthorized,
+    SourceUnavailable,
+)
+from tracegraph.model import Experiment, Session, SessionRef, SessionStatus
+from tracegraph.query import (
+    ExperimentFilter,
+    ExperimentOrder,
+    ExperimentOrderField,
+    OrderDirection,
+    SessionFilter,
+    SessionOrder,
+    StringFilter,
+    TimeRange,
+)
+
+EXPERIMENTS = "/apis/intake/v2/workspaces/default/experiments"
+START = datetime(2026, 5, 1, 12, tzinfo=UTC)
+ASC = SessionOrder(direction=OrderDirection.ASC)
+
+Open = Callable[..., Awaitable[Adapter]]
+
+
+class Canned:
+    """A vendor that gives prepared answers, the last of them from then on, and notes what it was asked."""
+
+    def __init__(self, *answers: Any) -> None:
+        self._answers = list(answers)
+        self.asked: list[list[tuple[str, str]]] = []
+        self.paths: list[str] = []
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope)
+        self.asked.append(request.query_params.multi_items())
+        self.paths.append(scope["raw_path"].decode())
+        answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
+        if callable(answer):
+            answer = answer(dict(request.query_params))
+        status, body = answer if isinstance(answer, tuple) else (200, answer)
+        content = body if isinstance(body, bytes) else orjson.dumps(body)
+        await Response(content, status, media_type="application/json")(scope, receive, send)
+
+
+@pytest.fixture
+async def connect(serve: Serve) -> AsyncIterator[Open]:
+    """Opens the adapter on an application; keywords are the source's own settings."""
+    async with AsyncExitStack() as stack:
+
+        async def start(app: ASGIApp, **options: Any) -> Adapter:
+            upstream = await serve(app, source="nemo-a")
+            settings = SourceSettings("nemo-a", "nemo", options)
+            return await stack.enter_async_context(open_adapter(settings, upstream))
+
+        yield start
+
+
+def experiments(count: int) -> NemoWorld:
+    world = NemoWorld()
+    for number in range(count):
+        world.add(nemo_experiment(f"e{number:04}", created_at=START + timedelta(minutes=number)))
+    return world
+
+
+def sessions(count: int, **fields: Any) -> NemoWorld:
+    world = NemoWorld()
+    rows = [
+        nemo_session(f"s{number:04}", started_at=START + timedelta(minutes=number), **fields)
+        for number in range(count)
+    ]
+    world.add(nemo_experiment("base"), rows)
+    return world
+
+
+def ask(limit: int = 20, hint: int | None = None, **fields: Any) -> SessionAsk:
+    return SessionAsk(("base",), PageRequest(limit, hint=hint), **fields)
+
+
+async def one(adapter: Adapter, asked: SessionAsk) -> Page[Session]:
+    (answer,) = await adapter.list_sessions([asked])
+    if isinstance(answer, SourceError):
+        raise answer
+    return answer
+
+
+async def listed(
+    adapter: Adapter, limit: int = 20, hint: int | None = None, **conditions: Any
+) -> Page[Experiment]:
+    query = ExperimentQuery(ExperimentFilter(**conditions))
+    return await adapter.list_experiments(query, PageRequest(limit, hint=hint))
+
+
+def names(page: Page[Experiment]) -> list[str]:
+    return [experiment.ref for experiment in page.items]
+
+
+def ids(page: Page[Session]) -> list[str]:
+    return [session.vendor_id for session in page.items]
+
+
+def numbered(numbers: Sequence[int]) -> list[str]:
+    return [f"s{number:04}" for number in numbers]
+
+
+def run(name: str, **fields: Any) -> dict[str, Any]:
+    return {"id": f"experiment-{name}", "name": name, "dataset_name": "cases", **fields}
+
+
+def told(rows: list[dict[str, Any]], total: int | None = None) -> dict[str, Any]:
+    return {"data": rows, "pagination": {"total_results": len(rows) if total is None else total}}
+
+
+def queries(simulator: Simulator) -> list[dict[str, str]]:
+    return [{key: value for key, (value,) in call.query.items()} for call in simulator.calls]
+
+
+class TestOpening:
+    async def test_opening_makes_no_call(self, connect: Open) -> None:
+        simulator = nemo.create_app(experiments(1))
+        adapter = await connect(simulator)
+        assert simulator.calls == []
+        assert (adapter.name, adapter.vendor, adapter.capabilities) == ("nemo-a", "nemo", CAPABILITIES)
+
+    async def test_the_key_is_sent_as_bearer_and_the_workspace_is_in_the_path(self, connect: Open) -> None:
+        world = NemoWorld(workspace="team a", token="s3cret")
+        simulator = nemo.create_app(world)
+        adapter = await connect(simulator, workspace="team a", api_key=SecretStr("s3cret"))
+        assert (await adapter.check()).status is SourceHealthStatus.UP
+        (call,) = simulator.calls
+        assert call.headers["authorization"] == "Bearer s3cret"
+        assert call.path == "/apis/intake/v2/workspaces/team a/experiments"
+
+    async def test_without_a_key_no_credential_is_sent(self, connect: Open) -> None:
+        simulator = nemo.create_app(NemoWorld(token="s3cret"))
+        health = await (await connect(simulator)).check()
+        assert isinstance(health.last_error, SourceUnauthorized)
+        assert "authorization" not in simulator.calls[0].headers
+
+    @pytest.mark.parametrize("workspace", ["", "..", "a/b"])
+    async def test_a_workspace_that_is_no_name_is_refused_at_start(self, connect: Open, workspace: str) -> None:
+        with pytest.raises(ConfigurationError, match=r"sources\.nemo-a\.workspace"):
+            await connect(nemo.create_app(NemoWorld()), workspace=workspace)
+
+    async def test_an_unknown_setting_is_refused_at_start(self, connect: Open) -> None:
+        with pytest.raises(ConfigurationError, match=r"sources\.nemo-a\.page_url"):
+            await connect(nemo.create_app(NemoWorld()), page_url="x")
+
+
+class TestListExperiments:
+    async def test_a_page_is_one_call_in_the_vendors_order(self, connect: Open) -> None:
+        simulator = nemo.create_app(experiments(5))
+        page = await listed(await connect(simulator), limit=2)
+        assert queries(simulator) == [{"page": "1", "page_size": "2", "sort": "-created_at"}]
+        assert names(page) == ["e0004", "e0003"]
+        assert (page.start, page.next, page.total, page.provenance.upstream_requests) == (0, 2, 5, 1)
+
+    async def test_reading_on_from_each_next_gives_every_row_once(self, connect: Open) -> None:
+        adapter = await connect(nemo.create_app(experiments(11)))
+        seen: list[str] = []
+        hint: int | None = 0
+        while hint is not None:
+            page = await listed(adapter, limit=3, hint=hint)
+            assert page.start is not None
+            assert page.start <= hint
+            seen += names(page)[hint - page.start :]
+            assert page.next is None or isinstance(page.next, int)
+            hint = page.next
+        assert seen == [f"e{number:04}" for number in range(10, -1, -1)]
+
+    async def test_an_offset_between_pages_is_read_from_a_larger_page(self, connect: Open) -> None:
+        simulator = nemo.create_app(experiments(60))
+        page = await listed(await connect(simulator), limit=20, hint=30)
+        assert queries(simulator) == [{"page": "2", "page_size": "25", "sort": "-created_at"}]
+        assert (page.start, page.next, len(page.items)) == (25, 50, 25)
+
+    async def test_more_than_the_vendors_maximum_is_not_asked_for(self, connect: Open) -> None:
+        simulator = nemo.create_app(experiments(1))
+        await listed(await connect(simulator), limit=5000)
+        assert queries(simulator)[0]["page_size"] == "1000"
+
+    async def test_past_the_end_there_is_nothing_and_nothing_follows(self, connect: Open) -> None:
+        page = await listed(await connect(nemo.create_app(experiments(3))), limit=2, hint=8)
+        assert (list(page.items), page.next, page.total) == ([], None, 3)
+
+    @pytest.mark.parametrize(
+        ("order", "sort"),
+        [
+            (ExperimentOrder(ExperimentOrderField.CREATED_AT, OrderDirection.ASC), "created_at"),
+            (ExperimentOrder(ExperimentOrderField.CREATED_AT, OrderDirection.DESC), "-created_at"),
+            (ExperimentOrder(ExperimentOrderField.UPDATED_AT, OrderDirection.ASC), "updated_at"),
+            (ExperimentOrder(ExperimentOrderField.UPDATED_AT, OrderDirection.DESC), "-updated_at"),
+            (ExperimentOrder(ExperimentOrderField.NAME, OrderDirection.ASC), "created_at"),
+            (ExperimentOrder(ExperimentOrderField.NAME, OrderDirection.DESC), "created_at"),
+        ],
+    )
+    async def test_every_order_has_its_word(self, connect: Open, order: ExperimentOrder, sort: str) -> None:
+        simulator = nemo.create_app(experiments(1))
+        adapter = await connect(simulator)
+        await adapter.list_experiments(ExperimentQuery(order=order), PageRequest(5))
+        assert queries(simulator)[0]["sort"] == sort
+
+    async def test_what_is_pushed_is_answered_with_the_vendors_count(self, connect: Open) -> None:
+        world = experiments(4)
+        world.experiments[1]["dataset_name"] = "capitals"
+        simulator = nemo.create_app(world)
+        page = await listed(
+            await connect(simulator),
+            dataset_name="capitals",
+            group_id="experiment-group-default",
+            agent_name="assistant",
+            created_at=TimeRange(gte=START, lt=START + timedelta(minutes=2)),
+        )
+        assert queries(simulator) == [
+            {
+                "page": "1",
+                "page_size": "20",
+                "sort": "-created_at",
+                "filter[agent_name]": "assistant",
+                "filter[dataset_name]": "capitals",
+                "filter[experiment_group_id]": "experiment-group-default",
+                "filter[created_at][$gte]": "2026-05-01T12:00:00.000000Z",
+                "filter[created_at][$lte]": "2026-05-01T12:01:59.999999Z",
+            }
+        ]
+        assert (names(page), page.total) == (["e0001"], 1)
+
+    async def test_a_condition_that_is_left_to_the_gateway_leaves_no_total(self, connect: Open) -> None:
+        page = await listed(await connect(nemo.create_app(experiments(4))), name=StringFilter(contains="e"))
+        assert (len(page.items), page.total) == (4, None)
+
+    async def test_a_service_that_does_not_heed_a_filter_gives_its_rows_but_no_total(self, connect: Open) -> None:
+        adapter = await connect(Canned(told([run("a"), run("b")])))
+        page = await listed(adapter, name=StringFilter(eq="b"))
+        assert (names(page), page.total) == (["a", "b"], None)
+
+    async def test_names_that_exclude_each_other_cause_no_call(self, connect: Open) -> None:
+        simulator = nemo.create_app(experiments(2))
+        page = await listed(await connect(simulator), refs=frozenset({"e0000"}), name=StringFilter(eq="e0001"))
+        assert (list(page.items), page.next, page.total, simulator.calls) == ([], None, 0, [])
+
+    async def test_a_refused_condition_on_the_agent_is_left_out_now_and_ever_after(self, connect: Open) -> None:
+        """0.2.0 has lists of agents, and no filter on them (VENDORS.md A2, A3)."""
+        refused = (400, {"detail": "Unknown filter field 'agent_name'. Valid fields: [...]"})
+        vendor = Canned(refused, told([run("a", agent_names=["x"]), run("b", agent_names=["y"])]))
+        adapter = await connect(vendor)
+        page = await listed(adapter, agent_name="x", dataset_name="cases")
+        assert (names(page), page.total, page.provenance.upstream_requests) == (["a", "b"], None, 2)
+        await listed(adapter, agent_version="2")
+        frame = [("page", "1"), ("page_size", "20"), ("sort", "-created_at")]
+        assert vendor.asked == [
+            [*frame, ("filter[agent_name]", "x"), ("filter[dataset_name]", "cases")],
+            [*frame, ("filter[dataset_name]", "cases")],
+            frame,
+        ]
+
+    async def test_a_refusal_that_is_not_about_the_agent_stays_one(self, connect: Open) -> None:
+        vendor = Canned((400, {"detail": "no"}), (400, {"detail": "no"}), told([]))
+        adapter = await connect(vendor)
+        with pytest.raises(SourceBadRequest) as failure:
+            await listed(adapter, agent_name="x")
+        assert failure.value.upstream_requests == 2
+        await listed(adapter, agent_name="x")
+        assert ("filter[agent_name]", "x") in vendor.asked[-1], "nothing was learnt about agents"
+
+    async def test_without_a_total_a_full_page_goes_on_and_a_short_one_ends(self, connect: Open) -> None:
+        """The contract does not require `pagination`."""
+        adapter = await connect(Canned({"data": [run("a"), run("b")]}, {"data": [run("a")]}))
+        full = await listed(adapter, limit=2)
+        short = await listed(adapter, limit=2)
+        assert (full.next, full.total, short.next) == (2, None, None)
+
+    async def test_the_vendors_object_is_at_hand_as_it_came(self, connect: Open) -> None:
+        adapter = await connect(Canned(told([run("a"), run("b", summary="theirs", pinned_at=None)])))
+        page = await listed(adapter)
+        assert page.items[1].raw is not None
+        assert page.items[1].raw.decode() == run("b", summary="theirs", pinned_at=None)
+
+    async def test_what_does_not_parse_is_logged_once_a_page_without_its_value(self, connect: Open) -> None:
+        rows = [run("a", run_count="many"), run("b", run_count="many", created_at="soon")]
+        adapter = await connect(Canned(told(rows)))
+        with capture_logs() as logs:
+            page = await listed(adapter)
+        assert names(page) == ["a", "b"]
+        assert [log for log in logs if log["event"] == "wire.unparsable"] == [
+            {
+                "event": "wire.unparsable",
+                "log_level": "warning",
+                "source": "nemo-a",
+                "kind": "experiments",
+                "fields": ["created_at", "run_count"],
+                "count": 3,
+            }
+        ]
+
+
+class TestReleasesAndRefusals:
+    async def test_groups_in_place_of_experiments_are_named_as_such(self, connect: Open) -> None:
+        """helix >= 0.5 (VENDORS.md trap 1)."""
+        world = experiments(2)
+        world.shape = "groups"
+        with pytest.raises(SourceBadResponse, match="'nemo-a' lists experiment groups"):
+            await listed(await connect(nemo.create_app(world)))
+
+    async def test_a_release_without_experiments_is_named_as_such(self, connect: Open) -> None:
+        """0.3.0 calls them evaluations (VENDORS.md trap 1)."""
+        world = sessions(1)
+        world.shape = "evaluations"
+        adapter = await connect(nemo.create_app(world))
+        with pytest.raises(SourceBadRequest, match="no /experiments in its NeMo version"):
+            await listed(adapter)
+        (answer,) = await adapter.list_sessions([ask()])
+        assert isinstance(answer, SourceBadRequest)
+        wanted = SessionRef("base", "s0000")
+        assert isinstance((await adapter.get_sessions([wanted]))[wanted], SourceBadRequest)
+
+    async def test_an_unknown_workspace_points_to_the_setting(self, connect: Open) -> None:
+        adapter = await connect(nemo.create_app(sessions(1)), workspace="nows")
+        with pytest.raises(SourceNotFound, match=r"check sources\.nemo-a\.workspace"):
+            await listed(adapter)
+        wanted = SessionRef("base", "s0000")
+        assert isinstance((await adapter.get_sessions([wanted]))[wanted], SourceNotFound)
+
+    async def test_too_many_experiments_ask_for_a_narrower_filter(self, connect: Open) -> None:
+        """VENDORS.md A4: more than 1000 that match are 413."""
+        with pytest.raises(SourceBadRequest, match="narrow the filter") as failure:
+            await listed(await connect(nemo.create_app(experiments(1001))))
+        assert failure.value.http_status == 413
+
+    @pytest.mark.parametrize("body", [b"<html>", b"[]", b'{"data": 7}', b'{"data": [{"name": "a"}]}', b""])
+    async def test_an_answer_of_another_shape_is_a_bad_response(self, connect: Open, body: bytes) -> None:
+        with pytest.raises(SourceBadResponse):
+            await listed(await connect(Canned(body)))
+
+    @pytest.mark.parametrize("body", [b"<html>", b"[]", b'{"detail": [{"loc": []}]}', b""])
+    async def test_a_404_in_other_words_is_just_not_found(self, connect: Open, body: bytes) -> None:
+        with pytest.raises(SourceNotFound, match="does not know what was asked for"):
+            await listed(await connect(Canned((404, body))))
+
+    async def test_no_word_of_the_vendor_reaches_the_message(self, connect: Open) -> None:
+        vendor = Canned((404, {"detail": "Workspace 'secret-project' not found"}))
+        with pytest.raises(SourceNotFound) as failure:
+            await listed(await connect(vendor))
+        assert "secret-project" not in str(failure.value)
+
+
+class TestGetExperiments:
+    async def test_one_is_a_list_by_its_name(self, connect: Open) -> None:
+        simulator = nemo.create_app(experiments(3))
+        found = await (await connect(simulator)).get_experiments(["e0001"])
+        assert queries(simulator) == [{"page": "1", "page_size": "1", "filter[name]": "e0001"}]
+        assert [(ref, e.name) for ref, e in found.items() if isinstance(e, Experiment)] == [("e0001", "e0001")]
+
+    async def test_several_are_one_call_and_unknown_ones_are_left_out(self, connect: Open) -> None:
+        simulator = nemo.create_app(experiments(3))
+        found = await (await connect(simulator)).get_experiments(["e0002", "nope", "e0000", "e0002"])
+        assert queries(simulator) == [{"page": "1", "page_size": "3", "filter[name][$in]": "e0002,nope,e0000"}]
+        assert set(found) == {"e0002", "e0000"}
+
+    async def test_none_make_no_call(self, connect: Open) -> None:
+        simulator = nemo.create_app(experiments(3))
+        assert await (await connect(simulator)).get_experiments([]) == {}
+        assert simulator.calls == []
+
+    @pytest.mark.parametrize("ref", ["", "a,b", "{}", "[]", "a\x00b", "\ud800", "\n"])
+    async def test_a_name_that_no_filter_can_write_is_unknown_without_a_call(
+        self, connect: Open, ref: str
+    ) -> None:
+        simulator = nemo.create_app(experiments(3))
+        assert await (await connect(simulator)).get_experiments([ref]) == {}
+        assert simulator.calls == []
+
+    @pytest.mark.parametrize("ref", ["../../v1/secrets", "a b", "ü", "a&page=2", "x" * 4000, "100%"])
+    async def test_an_odd_name_is_asked_alone_and_reaches_no_other_path(self, connect: Open, ref: str) -> None:
+        simulator = nemo.create_app(experiments(2))
+        found = await (await connect(simulator)).get_experiments([ref, "e0000", "e0001"])
+        assert set(found) == {"e0000", "e0001"}
+        assert {call.path for call in simulator.calls} == {EXPERIMENTS}
+        assert len(simulator.calls) <= 2
+
+    async def test_names_with_signs_are_found(self, connect: Open) -> None:
+        """`@`, `+` and `.` occur in names (VENDORS.md A1)."""
+        world = NemoWorld()
+        for name in ("nightly@main", "tuned+v2", "a.b"):
+            world.add(nemo_experiment(name), [nemo_session("s1")])
+        adapter = await connect(nemo.create_app(world))
+        assert set(await adapter.get_experiments(["nightly@main", "tuned+v2", "a.b"])) == {
+            "nightly@main",
+            "tuned+v2",
+            "a.b",
+        }
+        assert set(await adapter.get_experiments(["tuned+v2"])) == {"tuned+v2"}
+        (answer,) = await adapter.list_sessions([SessionAsk(("tuned+v2",), PageRequest(5))])
+        assert isinstance(answer, Page)
+        assert ids(answer) == ["s1"]
+
+    async def test_long_lists_are_asked_in_urls_below_6_kb(self, connect: Open) -> None:
+        vendor = Canned(lambda asked: told([run(name) for name in asked["filter[name][$in]"].split(",")]))
+        refs = [f"experiment-with-a-long-name-{number:04}" for number in range(400)]
+        assert set(await (await connect(vendor)).get_experiments(refs)) == set(refs)
+        assert len(vendor.asked) == 3
+
+    @pytest.mark.parametrize(
+        "first",
+        [
+            pytest.param(told([run("other")]), id="ignores the condition"),
+            pytest.param((400, {"detail": "bad filter"}), id="400"),
+            pytest.param((422, {"detail": []}), id="422"),
+        ],
+    )
+    async def test_a_service_that_takes_no_list_of_names_is_asked_one_by_one_from_then_on(
+        self, connect: Open, first: Any
+    ) -> None:
+        vendor = Canned(first, lambda asked: told([run(asked["filter[name]"])]))
+        adapter = await connect(vendor)
+        assert set(await adapter.get_experiments(["a", "b"])) == {"a", "b"}
+        assert set(await adapter.get_experiments(["c", "d"])) == {"c", "d"}
+        assert len(vendor.asked) == 5
+
+    async def test_a_service_that_ignores_the_name_is_not_believed(self, connect: Open) -> None:
+        found = await (await connect(Canned(told([run("other")])))).get_experiments(["a"])
+        assert isinstance(found["a"], SourceBadResponse)
+
+    async def test_a_failure_is_told_for_every_name(self, connect: Open) -> None:
+        simulator = nemo.create_app(experiments(2))
+        simulator.faults.add(Fault("status", status=503))
+        found = await (await connect(simulator)).get_experiments(["e0000", "e0001"])
+        assert {ref: type(error) for ref, error in found.items()} == {
+            "e0000": SourceUnavailable,
+            "e0001": SourceUnavailable,
+        }
+
+    async def test_one_that_fails_alone_leaves_the_others(self, connect: Open) -> None:
+        def answer(asked: dict[str, str]) -> Any:
+            if "filter[name][$in]" in asked:
+                return 400, {"detail": "no"}
+            return (500, {}) if asked["filter[name]"] == "b" else told([run(asked["filter[name]"])])
+
+        found = await (await connect(Canned(answer))).get_experiments(["a", "b", "c"])
+        assert isinstance(found["a"], Experiment)
+        assert isinstance(found["b"], SourceUnavailable)
+        assert isinstance(found["c"], Experiment)
+
+
+class TestSessionsOldestFirst:
+    async def test_a_page_is_one_call_in_the_vendors_order(self, connect: Open) -> None:
+        simulator = nemo.create_app(sessions(5))
+        page = await one(await connect(simulator), ask(2, order=ASC))
+        assert queries(simulator) == [{"page": "1", "page_size": "2"}]
+        assert simulator.calls[0].path == f"{EXPERIMENTS}/base/sessions"
+        assert ids(page) == numbered([0, 1])
+        assert (page.start, page.next, page.total, page.provenance.upstream_requests) == (0, 2, 5, 1)
+
+    async def test_the_last_page_ends_the_list(self, connect: Open) -> None:
+        page = await one(await connect(nemo.create_app(sessions(5))), ask(2, 4, order=ASC))
+        assert (ids(page), page.start, page.next) == (numbered([4]), 4, None)
+
+    async def test_a_status_and_a_test_case_are_pushed(self, connect: Open) -> None:
+        simulator = nemo.create_app(sessions(3, status="error", test_case_id="paris"))
+        wanted = SessionFilter(statuses=frozenset({SessionStatus.ERROR}), test_case_id="paris")
+        page = await one(await connect(simulator), ask(order=ASC, filter=wanted))
+        assert queries(simulator) == [
+            {
+                "page": "1",
+                "page_size": "20",
+                "filter[status]": "error",
+                "filter[test_case_id]": "paris",
+            }
+        ]
+        assert page.total == 3
+
+    async def test_several_statuses_are_left_to_the_gateway_and_leave_no_total(self, connect: Open) -> None:
+        simulator = nemo.create_app(sessions(3))
+        wanted = SessionFilter(statuses=frozenset({SessionStatus.ERROR, SessionStatus.SUCCESS}))
+        page = await one(await connect(simulator), ask(order=ASC, filter=wanted))
+        assert queries(simulator) == [{"page": "1", "page_size": "20"}]
+        assert (len(page.items), page.total) == (3, None)
+
+    async def test_the_vendors_object_is_at_hand_as_it_came(self, connect: Open) -> None:
+        page = await one(await connect(nemo.create_app(sessions(2))), ask(order=ASC))
+        assert page.items[1].raw is not None
+        assert page.items[1].raw.decode()["root_span_id"] == "span-s0001"
+
+
+class TestSessionsNewestFirst:
+    async def test_few_are_one_call(self, connect: Open) -> None:
+        simulator = nemo.create_app(sessions(5))
+        page = await one(await connect(simulator), ask(2))
+        assert queries(simulator) == [{"page": "1", "page_size": "100"}]
+        assert ids(page) == numbered([4, 3, 2, 1, 0])
+        assert (page.start, page.next, page.total, page.provenance.upstream_requests) == (0, None, 5, 1)
+
+    async def test_many_are_two_calls_the_first_to_learn_how_many(self, connect: Open) -> None:
+        simulator = nemo.create_app(sessions(250))
+        page = await one(await connect(simulator), ask(20))
+        assert queries(simulator) == [{"page": "1", "page_size": "100"}, {"page": "11", "page_size": "23"}]
+        assert ids(page) == numbered(range(249, 229, -1))
+        assert (page.start, page.next, page.total, page.provenance.upstream_requests) == (0, 20, 250, 2)
+
+    async def test_a_known_number_saves_the_first_call(self, connect: Open) -> None:
+        simulator = nemo.create_app(sessions(250))
+        page = await one(await connect(simulator), ask(20, expected_total=250))
+        assert queries(simulator) == [{"page": "11", "page_size": "23"}]
+        assert ids(page) == numbered(range(249, 229, -1))
+
+    @pytest.mark.parametrize("expected", [None, 250])
+    async def test_reading_on_from_each_next_gives_every_row_once(
+        self, connect: Open, expected: int | None
+    ) -> None:
+        adapter = await connect(nemo.create_app(sessions(250)))
+        seen: list[str] = []
+        hint: int | None = 0
+        while hint is not None:
+            page = await one(adapter, ask(30, hint, expected_total=expected))
+            assert page.start is not None
+            assert page.start <= hint
+            seen += ids(page)[hint - page.start :]
+            assert page.next is None or isinstance(page.next, int)
+            hint = page.next
+        assert seen == numbered(range(249, -1, -1))
+
+    @pytest.mark.parametrize("expected", [1, 100, 240, 249, 251, 400])
+    async def test_a_wrong_number_costs_one_call_more_at_most(self, connect: Open, expected: int) -> None:
+        simulator = nemo.create_app(sessions(250))
+        page = await one(await connect(simulator), ask(20, expected_total=expected))
+        assert ids(page) == numbered(range(249, 249 - len(page.items), -1))
+        assert (page.start, page.next, page.total) == (0, len(page.items), 250)
+        assert len(simulator.calls) <= 2
+
+    async def test_a_known_number_says_nothing_about_a_filtered_list(self, connect: Open) -> None:
+        simulator = nemo.create_app(sessions(150, status="error"))
+        wanted = SessionFilter(statuses=frozenset({SessionStatus.ERROR}))
+        page = await one(await connect(simulator), ask(20, filter=wanted, expected_total=9))
+        assert [query["page_size"] for query in queries(simulator)] == ["100", "25"]
+        assert all(query["filter[status]"] == "error" for query in queries(simulator))
+        assert (ids(page)[:2], page.total) == (numbered([149, 148]), 150)
+
+    async def test_a_filter_of_the_gateway_reads_the_whole_list_by_the_known_number(self, connect: Open) -> None:
+        simulator = nemo.create_app(sessions(150))
+        wanted = SessionFilter(started_at=TimeRange(gte=START))
+        page = await one(await connect(simulator), ask(20, filter=wanted, expected_total=150))
+        assert len(simulator.calls) == 1
+        assert (ids(page)[0], page.total) == ("s0149", None)
+
+    async def test_past_the_oldest_there_is_nothing_and_nothing_follows(self, connect: Open) -> None:
+        adapter = await connect(nemo.create_app(sessions(3)))
+        page = await one(adapter, ask(20, 3))
+        assert (list(page.items), page.start, page.next, page.total) == ([], 3, None, 3)
+        assert list((await one(adapter, ask(20, 10**30))).items) == []
+
+    async def test_an_experiment_without_sessions_has_an_empty_page(self, connect: Open) -> None:
+        page = await one(await connect(nemo.create_app(sessions(0))), ask())
+        assert (list(page.items), page.start, page.next, page.total) == ([], 0, None, 0)
+
+    async def test_the_vendors_object_is_that_of_its_row(self, connect: Open) -> None:
+        page = await one(await connect(nemo.create_app(sessions(5))), ask())
+        assert [item.raw.decode()["session_id"] for item in page.items if item.raw] == ids(page)
+
+
+def rows_of(numbers: Sequence[int]) -> list[dict[str, Any]]:
+    return [
+        {"session_id": f"s{number:04}", "started_at": (START + timedelta(minutes=number)).isoformat()}
+        for number in numbers
+    ]
+
+
+class TestSessionsThatChangeUnderTheReader:
+    """The vendor holds another number of sessions in each call."""
+
+    def growing(self, *totals: int) -> Canned:
+        held = iter(totals)
+
+        def answer(asked: dict[str, str]) -> dict[str, Any]:
+            total, size = next(held), int(asked["page_size"])
+            start = (int(asked["page"]) - 1) * size
+            return told(rows_of(range(start, min(start + size, total))), total)
+
+        return Canned(answer)
+
+    async def test_rows_appended_between_two_calls_come_after_the_page(self, connect: Open) -> None:
+        vendor = self.growing(250, 253)
+        page = await one(await connect(vendor), ask(20))
+        assert len(vendor.asked) == 2
+        assert set(numbered(range(230, 250))) <= set(ids(page)), "no gap where the page was aimed at"
+        assert ids(page) == sorted(ids(page), reverse=True)
+        assert (page.start, page.total) == (0, 253)
+
+    async def test_a_next_page_then_overlaps_rather_than_skips(self, connect: Open) -> None:
+        page = await one(await connect(self.growing(250, 260)), ask(20, 40))
+        assert page.start is not None
+        assert page.start <= 40
+        assert "s0209" in ids(page), "the row at offset 40 of the 250"
+        assert page.next == page.start + len(page.items)
+
+    async def test_rows_deleted_between_two_calls_are_looked_for_again(self, connect: Open) -> None:
+        vendor = self.growing(250, 200, 200)
+        page = await one(await connect(vendor), ask(20))
+        assert len(vendor.asked) == 3
+        assert ids(page)[:20] == numbered(range(199, 179, -1))
+        assert (page.start, page.total, page.provenance.upstream_requests) == (0, 200, 3)
+
+    async def test_a_list_that_never_holds_still_is_given_up(self, connect: Open) -> None:
+        vendor = self.growing(900, 700, 500)
+        with pytest.raises(SourceUnavailable) as failure:
+            await one(await connect(vendor), ask(20))
+        assert (len(vendor.asked), failure.value.upstream_requests) == (3, 3)
+
+    async def test_a_failure_of_the_second_call_counts_the_first(self, connect: Open) -> None:
+        vendor = Canned(told(rows_of(range(100)), 250), (503, {"detail": "Telemetry store unavailable."}))
+        with pytest.raises(SourceUnavailable) as failure:
+            await one(await connect(vendor), ask(20))
+        assert failure.value.upstream_requests == 2
+
+    async def test_without_a_total_a_short_first_page_is_all(self, connect: Open) -> None:
+        page = await one(await connect(Canned({"data": rows_of(range(7))})), ask(20))
+        assert (ids(page)[0], page.next, page.total) == ("s0006", None, 7)
+
+    async def test_without_a_total_a_longer_list_cannot_be_read_from_its_end(self, connect: Open) -> None:
+        with pytest.raises(SourceBadResponse, match="newest first"):
+            await one(await connect(Canned({"data": rows_of(range(100))})), ask(20))
+
+
+class TestManyAsks:
+    async def test_asks_are_answered_in_their_order_at_the_same_time(self, connect: Open) -> None:
+        world = NemoWorld()
+        for name in "abc":
+            world.add(nemo_experiment(name), [nemo_session(f"{name}1")])
+        simulator = nemo.create_app(world)
+        simulator.faults.add(Fault("delay", times=3, seconds=0.05))
+        adapter = await connect(simulator)
+        answers = await adapter.list_sessions([SessionAsk((name,), PageRequest(5)) for name in "cab"])
+        assert [ids(page) for page in answers if isinstance(page, Page)] == [["c1"], ["a1"], ["b1"]]
+        assert simulator.peak_in_flight == 3
+
+    async def test_an_unknown_experiment_fails_its_own_ask(self, connect: Open) -> None:
+        adapter = await connect(nemo.create_app(sessions(1)))
+        first, second = await adapter.list_sessions([SessionAsk(("nope",), PageRequest(5)), ask()])
+        assert isinstance(first, SourceNotFound)
+        assert isinstance(second, Page)
+
+    @pytest.mark.parametrize("ref", ["", ".", "..", "a/b", "../../../secrets", "\ud800", "x" * 2000])
+    async def test_a_name_that_no_path_can_hold_is_unknown_without_a_call(self, connect: Open, ref: str) -> None:
+        simulator = nemo.create_app(sessions(1))
+        adapter = await connect(simulator)
+        (answer,) = await adapter.list_sessions([SessionAsk((ref,), PageRequest(5))])
+        assert isinstance(answer, SourceNotFound)
+        assert await adapter.get_sessions([SessionRef(ref, "s0000")]) == {}
+        assert simulator.calls == []
+
+    @pytest.mark.parametrize("ref", ["a%2Fb", "a?b=c", "a#b", "a\\b", "a;b", "%2e%2e"])
+    async def test_an_odd_name_is_one_segment_of_the_path(self, connect: Open, ref: str) -> None:
+        world = NemoWorld()
+        world.add(nemo_experiment(ref), [nemo_session("s1")])
+        simulator = nemo.create_app(world)
+        (answer,) = await (await connect(simulator)).list_sessions([SessionAsk((ref,), PageRequest(5))])
+        assert isinstance(answer, Page)
+        assert ids(answer) == ["s1"]
+        assert simulator.calls[0].path == f"{EXPERIMENTS}/{ref}/sessions"
+
+    async def test_a_telemetry_store_that_is_down_is_unavailable(self, connect: Open) -> None:
+        """VENDORS.md trap 5: lists of experiments answer 200 all the while."""
+        world = sessions(3)
+        world.telemetry_down = True
+        adapter = await connect(nemo.create_app(world))
+        (answer,) = await adapter.list_sessions([ask()])
+        assert isinstance(answer, SourceUnavailable)
+        assert answer.retryable
+        assert (await listed(adapter)).items[0].session_count == 0
+
+
+class TestGetSessions:
+    async def test_those_of_one_experiment_are_looked_for_in_one_pass(self, connect: Open) -> None:
+        simulator = nemo.create_app(sessions(50))
+        wanted = [SessionRef("base", "s0003"), SessionRef("base", "s0042"), SessionRef("base", "nope")]
+        found = await (await connect(simulator)).get_sessions(wanted)
+        assert queries(simulator) == [{"page": "1", "page_size": "1000"}]
+        assert {ref: one.vendor_id for ref, one in found.items() if isinstance(one, Session)} == {
+            wanted[0]: "s0003",
+            wanted[1]: "s0042",
+        }
+
+    async def test_the_pass_ends_where_all_are_found(self, connect: Open) -> None:
+        simulator = nemo.create_app(sessions(2500))
+        adapter = await connect(simulator)
+        await adapter.get_sessions([SessionRef("base", "s0999")])
+        assert len(simulator.calls) == 1
+        found = await adapter.get_sessions([SessionRef("base", "s0001"), SessionRef("base", "s1500")])
+        assert len(simulator.calls) == 3
+        assert len(found) == 2
+        assert await adapter.get_sessions([SessionRef("base", "nope")]) == {}
+        assert len(simulator.calls) == 6
+
+    async def test_experiments_are_looked_through_apart_and_an_unknown_one_is_left_out(
+        self, connect: Open
+    ) -> None:
+        simulator = nemo.create_app(sessions(1))
+        found = await (await connect(simulator)).get_sessions(
+            [SessionRef("base", "s0000"), SessionRef("nope", "s0000"), SessionRef("base", "")]
+        )
+        assert set(found) == {SessionRef("base", "s0000")}
+        assert len(simulator.calls) == 2
+
+    async def test_a_failure_spares_what_was_found_before(self, connect: Open) -> None:
+        simulator = nemo.create_app(sessions(1500))
+        simulator.faults.add(Fault("delay", seconds=0.0), Fault("status", status=503))
+        early, late = SessionRef("base", "s0000"), SessionRef("base", "s1400")
+        found = await (await connect(simulator)).get_sessions([early, late])
+        assert isinstance(found[early], Session)
+        error = found[late]
+        assert isinstance(error, SourceUnavailable)
+        assert error.upstream_requests == 2
+
+    async def test_a_look_up_reads_fifty_pages_at_most(self, connect: Open) -> None:
+        vendor = Canned(told(rows_of(range(1000)), 10**9))
+        early, never = SessionRef("base", "s0000"), SessionRef("base", "never")
+        found = await (await connect(vendor)).get_sessions([early, never])
+        assert len(vendor.asked) == 50
+        assert isinstance(found[early], Session)
+        error = found[never]
+        assert isinstance(error, SourceBadRequest)
+        assert "50000" in error.message
+
+
+class TestCheck:
+    async def test_a_service_that_answers_is_up_and_tells_how_many_experiments_it_holds(
+        self, connect: Open
+    ) -> None:
+        simulator = nemo.create_app(experiments(3))
+        before = datetime.now(UTC)
+        health = await (await connect(simulator)).check()
+        assert queries(simulator) == [{"page": "1", "page_size": "1"}]
+        assert (health.status, health.experiment_count, health.last_error) == (SourceHealthStatus.UP, 3, None)
+        assert health.checked_at is not None
+        assert before <= health.checked_at <= datetime.now(UTC)
+
+    async def test_a_service_that_fails_is_down_with_its_error(self, connect: Open) -> None:
+        simulator = nemo.create_app(experiments(3))
+        simulator.faults.add(Fault("html"))
+        health = await (await connect(simulator)).check()
+        assert health.status is SourceHealthStatus.DOWN
+        assert health.last_error is not None
+        assert health.last_error.code is SourceErrorCode.BAD_RESPONSE
+        assert health.checked_at is not None
+
+
+async def test_every_method_may_be_called_at_the_same_time(connect: Open) -> None:
+    adapter = await connect(nemo.create_app(sessions(3)))
+    page, found, answers, session, health = await asyncio.gather(
+        listed(adapter),
+        adapter.get_experiments(["base"]),
+        adapter.list_sessions([ask(), ask(order=ASC)]),
+        adapter.get_sessions([SessionRef("base", "s0001")]),
+        adapter.check(),
+    )
+    assert names(page) == list(found) == ["base"]
+    assert [isinstance(answer, Page) for answer in answers] == [True, True]
+    assert len(session) == 1
+    assert health.status is SourceHealthStatus.UP

@@ -1,0 +1,156 @@
+"""Which conditions go to NeMo, in which words, and when its count may be believed."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from adapters.nemo.pushdown import Pushed, push_experiments, push_sessions
+from tracegraph.model import ExperimentKind, SessionStatus
+from tracegraph.query import ExperimentFilter, SessionFilter, StringFilter, TimeRange
+
+NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
+NOT_WRITABLE = ["", "a,b", "{x", "[x", "a\nb", "a\x00b", " a", "a ", "\ud800"]
+
+
+def experiments(**conditions: Any) -> Pushed:
+    return push_experiments(ExperimentFilter(**conditions), agents=True)
+
+
+def experiments_but_no_agents(**conditions: Any) -> Pushed:
+    return push_experiments(ExperimentFilter(**conditions), agents=False)
+
+
+def sessions(**conditions: Any) -> Pushed:
+    return push_sessions(SessionFilter(**conditions))
+
+
+def test_no_filter_asks_for_everything() -> None:
+    assert experiments() == Pushed((), exact=True)
+    assert sessions() == Pushed((), exact=True)
+
+
+@pytest.mark.parametrize(
+    ("field", "theirs"),
+    [
+        ("dataset_name", "dataset_name"),
+        ("dataset_version", "dataset_version"),
+        ("group_id", "experiment_group_id"),
+    ],
+)
+def test_a_plain_value_is_an_equality_in_the_vendors_name(field: str, theirs: str) -> None:
+    assert experiments(**{field: "x"}) == Pushed(((f"filter[{theirs}]", "x"),), exact=True)
+
+
+@pytest.mark.parametrize("field", ["agent_name", "agent_version"])
+def test_conditions_on_agents_are_pushed_until_the_service_refused_them(field: str) -> None:
+    assert experiments(**{field: "x"}) == Pushed(((f"filter[{field}]", "x"),), exact=True, by_agent=True)
+    assert experiments_but_no_agents(**{field: "x"}) == Pushed((), exact=False)
+
+
+@pytest.mark.parametrize("value", [*NOT_WRITABLE, 'say "x"', "a\\b", "null"])
+def test_a_value_that_the_service_reads_or_stores_as_another_stays_with_the_gateway(value: str) -> None:
+    assert experiments(dataset_name=value) == Pushed((), exact=False)
+
+
+@pytest.mark.parametrize(
+    "conditions",
+    [
+        {"name": StringFilter(eq="base")},
+        {"name": StringFilter(any_of=frozenset({"base"}))},
+        {"refs": frozenset({"base"})},
+        {"refs": frozenset({"base", "other"}), "name": StringFilter(eq="base")},
+    ],
+)
+def test_one_name_however_it_is_said_is_an_equality(conditions: dict[str, object]) -> None:
+    assert experiments(**conditions) == Pushed((("filter[name]", "base"),), exact=True)
+
+
+@pytest.mark.parametrize(
+    "conditions",
+    [
+        {"name": StringFilter(contains="as")},
+        {"name": StringFilter(any_of=frozenset({"a", "b"}))},
+        {"refs": frozenset({"a", "b"})},
+        {"name": StringFilter(eq="a,b")},
+    ],
+)
+def test_parts_of_names_and_several_names_stay_with_the_gateway(conditions: dict[str, object]) -> None:
+    assert experiments(**conditions) == Pushed((), exact=False)
+
+
+def test_a_part_of_a_name_beside_the_name_leaves_a_rest() -> None:
+    assert experiments(name=StringFilter(eq="base", contains="B")) == Pushed(
+        (("filter[name]", "base"),), exact=False
+    )
+
+
+def test_an_experiment_may_be_called_null() -> None:
+    assert experiments(name=StringFilter(eq="null")).query == (("filter[name]", "null"),)
+
+
+@pytest.mark.parametrize("field", ["created_at", "updated_at"])
+def test_a_range_of_times_ends_a_microsecond_before_what_it_excludes(field: str) -> None:
+    """The contract's DatetimeFilter has no `$lt`."""
+    assert experiments(**{field: TimeRange(gte=NOON, lt=NOON)}) == Pushed(
+        (
+            (f"filter[{field}][$gte]", "2026-05-01T12:00:00.000000Z"),
+            (f"filter[{field}][$lte]", "2026-05-01T11:59:59.999999Z"),
+        ),
+        exact=True,
+    )
+
+
+def test_the_end_of_a_range_before_all_time_cannot_be_written() -> None:
+    assert experiments(created_at=TimeRange(lt=datetime.min.replace(tzinfo=UTC))) == Pushed((), exact=False)
+
+
+def test_an_empty_condition_is_none() -> None:
+    assert experiments(created_at=TimeRange()).exact
+    assert experiments(name=StringFilter()).exact
+    assert sessions(started_at=TimeRange()).exact
+
+
+def test_every_experiment_is_an_evaluation() -> None:
+    assert experiments(kinds=frozenset(ExperimentKind)) == Pushed((), exact=True)
+    assert experiments(kinds=frozenset({ExperimentKind.AGENT})) == Pushed((), exact=False)
+
+
+@pytest.mark.parametrize(
+    ("status", "word"),
+    [
+        (SessionStatus.SUCCESS, "success"),
+        (SessionStatus.ERROR, "error"),
+        (SessionStatus.CANCELLED, "cancelled"),
+    ],
+)
+def test_one_status_is_an_equality(status: SessionStatus, word: str) -> None:
+    assert sessions(statuses=frozenset({status})) == Pushed((("filter[status]", word),), exact=True)
+    assert sessions(statuses=frozenset({status, SessionStatus.RUNNING})).exact, "nothing runs at this vendor"
+
+
+def test_unknown_is_never_pushed_since_it_holds_unheard_of_words_too() -> None:
+    assert sessions(statuses=frozenset({SessionStatus.UNKNOWN})) == Pushed((), exact=False)
+
+
+def test_several_statuses_stay_with_the_gateway_and_all_of_them_are_no_condition() -> None:
+    """VENDORS.md trap 4: `filter[status][$in]` answers with everything."""
+    two = frozenset({SessionStatus.SUCCESS, SessionStatus.ERROR})
+    assert sessions(statuses=two) == Pushed((), exact=False)
+    assert sessions(statuses=frozenset(SessionStatus)) == Pushed((), exact=True)
+
+
+def test_a_test_case_and_a_status_go_together() -> None:
+    assert sessions(statuses=frozenset({SessionStatus.ERROR}), test_case_id="case 1") == Pushed(
+        (("filter[status]", "error"), ("filter[test_case_id]", "case 1")), exact=True
+    )
+
+
+@pytest.mark.parametrize("value", NOT_WRITABLE)
+def test_a_test_case_that_no_bracket_can_name_stays_with_the_gateway(value: str) -> None:
+    """`filter[test_case_id]=` with nothing behind it would answer with every session."""
+    assert sessions(test_case_id=value) == Pushed((), exact=False)
+
+
+def test_the_time_of_a_session_stays_with_the_gateway() -> None:
+    assert sessions(started_at=TimeRange(gte=NOON)) == Pushed((), exact=False)
