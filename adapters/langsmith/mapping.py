@@ -1,0 +1,240 @@
+"""From LangSmith's wire models to the vocabulary: pure functions (VENDORS.md D1, D2, D3)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from urllib.parse import urlsplit
+
+from pydantic_core import to_json
+
+from adapters.langsmith.wire import Feedback, FeedbackStats, Run, TracerSession
+from tracegraph.model import (
+    Aggregate,
+    AggregateBasis,
+    AggregatePopulation,
+    Experiment,
+    ExperimentKind,
+    Metric,
+    MetricKind,
+    RawObject,
+    Score,
+    Session,
+    SessionStatus,
+    TokenUsage,
+)
+
+STATUS_WORDS: Mapping[SessionStatus, str] = {
+    SessionStatus.SUCCESS: "success",
+    SessionStatus.ERROR: "error",
+    SessionStatus.RUNNING: "pending",
+}
+"""LangSmith's words for how a run stands (VENDORS.md B4); it knows no cancelling."""
+
+_STATUSES = {word: status for status, word in STATUS_WORDS.items()}
+
+
+def to_experiment(source: str, row: TracerSession, raw: RawObject) -> Experiment:
+    """The experiment that a tracer session is. One without a name (newer services allow it) goes by its id."""
+    metadata = row.extra.metadata if row.extra else None
+    told = metadata or {}
+    evaluation = row.reference_dataset_id is not None
+    return Experiment(
+        source=source,
+        ref=row.id,
+        vendor_id=row.id,
+        kind=ExperimentKind.EVALUATION if evaluation else ExperimentKind.PROJECT,
+        name=row.name or row.id,
+        description=row.description,
+        agent_name=_word(told.get("agent_name")),
+        agent_version=_word(told.get("agent_version")),
+        dataset_id=row.reference_dataset_id,
+        dataset_version=_word(told.get("dataset_version")),
+        models=_models(told),
+        evaluators=tuple(sorted({*(row.feedback_stats or {}), *(row.session_feedback_stats or {})})),
+        created_at=row.start_time,
+        updated_at=row.last_run_start_time,
+        ended_at=row.end_time,
+        session_count=row.run_count,
+        error_rate=row.error_rate,
+        metadata=metadata,
+        aggregates=tuple(_aggregates(row)),
+        raw=raw,
+    )
+
+
+def to_session(source: str, run: Run, raw: RawObject) -> Session:
+    """The session that a root run is. An unfinished run has no end and no latency."""
+    status = _STATUSES.get(run.status or "", SessionStatus.UNKNOWN)
+    running = status is SessionStatus.RUNNING
+    metadata = run.extra.metadata if run.extra else None
+    told = metadata or {}
+    return Session(
+        source=source,
+        experiment_ref=run.session_id or "",
+        vendor_id=run.id,
+        status=status,
+        started_at=run.start_time,
+        vendor_status=run.status,
+        name=run.name,
+        ended_at=None if running else run.end_time,
+        latency_ms=None if running else _latency_ms(run),
+        first_token_ms=_elapsed_ms(run.start_time, run.first_token_time),
+        trace_id=run.trace_id,
+        root_span_id=run.id,
+        test_case_id=run.reference_example_id,
+        agent_name=_word(told.get("agent_name")),
+        agent_version=_word(told.get("agent_version")),
+        input=run.inputs_preview or text_of(run.inputs),
+        output=run.outputs_preview or text_of(run.outputs),
+        error=run.error,
+        tokens=_tokens(run),
+        cost_usd=_figure(run.total_cost),
+        scores=tuple(_scores(run.feedback_stats)),
+        url=_https(run.app_path),
+        metadata=metadata,
+        raw=raw,
+    )
+
+
+def text_of(value: Any) -> str | None:
+    """Inputs or outputs as text: the only string of an object that holds nothing else, or compact JSON."""
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, dict) and len(value) == 1:
+        (only,) = value.values()
+        if isinstance(only, str):
+            return only
+    # pydantic's writer: orjson refuses integers beyond 64 bits, which JSON may hold.
+    return to_json(value, inf_nan_mode="null").decode()
+
+
+def _figure(value: Decimal | int | None, scale: int = 1) -> float | None:
+    """The number as a float, scaled while it is decimal: 0.3 s is 300.0 ms, not 299.99 or 300.01."""
+    return None if value is None else float(value * scale)
+
+
+def _word(value: Any) -> str | None:
+    """Free metadata as text, when it is text or a number."""
+    if isinstance(value, str):
+        return value or None
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return str(value) if math.isfinite(value) else None
+    return None
+
+
+def _models(metadata: Mapping[str, Any]) -> tuple[str, ...]:
+    """The names under `models` (a list or one) and, failing that, `model`."""
+    given = metadata.get("models") or metadata.get("model")
+    names = given if isinstance(given, list) else [given]
+    return tuple(dict.fromkeys(name for name in names if isinstance(name, str) and name))
+
+
+# -- aggregates -----------------------------------------------------------------------------------------
+
+
+def _aggregates(row: TracerSession) -> Iterator[Aggregate]:
+    """The figures that LangSmith states; absent ones are absent, never zero (VENDORS.md trap 8)."""
+    stated = (
+        _reported(MetricKind.LATENCY, median=row.latency_p50, p99=row.latency_p99, scale=1000),
+        _reported(MetricKind.FIRST_TOKEN_LATENCY, median=row.first_token_p50, p99=row.first_token_p99, scale=1000),
+        _reported(MetricKind.COST, total=row.total_cost),
+        _reported(MetricKind.INPUT_TOKENS, total=row.prompt_tokens),
+        _reported(MetricKind.OUTPUT_TOKENS, total=row.completion_tokens),
+        _reported(MetricKind.TOTAL_TOKENS, total=row.total_tokens),
+        _reported(MetricKind.ERROR_RATE, mean=row.error_rate),
+    )
+    yield from (aggregate for aggregate in stated if aggregate is not None)
+    yield from _score_aggregates(row)
+
+
+def _reported(
+    kind: MetricKind,
+    *,
+    total: Decimal | int | None = None,
+    mean: float | None = None,
+    median: Decimal | None = None,
+    p99: Decimal | None = None,
+    scale: int = 1,
+) -> Aggregate | None:
+    """What is stated of one metric over the runs; None when nothing is."""
+    if total is None and mean is None and median is None and p99 is None:
+        return None
+    return Aggregate(
+        Metric(kind),
+        AggregateBasis.REPORTED,
+        AggregatePopulation.RUNS,
+        sum=_figure(total),
+        mean=mean,
+        median=_figure(median, scale),
+        p99=_figure(p99, scale),
+    )
+
+
+def _score_aggregates(row: TracerSession) -> Iterator[Aggregate]:
+    """One for each numeric feedback key. Summary evaluators win a clash, as in the vendor's own client (B3)."""
+    told: dict[str, tuple[FeedbackStats | None, AggregatePopulation]] = {}
+    for feedback, population in (
+        (row.feedback_stats, AggregatePopulation.RUNS),
+        (row.session_feedback_stats, AggregatePopulation.EVALUATIONS),
+    ):
+        told |= {key: (stats, population) for key, stats in (feedback or {}).items()}
+    for key, (stats, population) in sorted(told.items()):
+        if stats is not None and stats.avg is not None:
+            yield Aggregate(
+                Metric(MetricKind.SCORE, key),
+                AggregateBasis.REPORTED,
+                population,
+                count=stats.n,
+                mean=stats.avg,
+                stddev=stats.stdev,
+                min=stats.min,
+                median=stats.median,
+                max=stats.max,
+            )
+
+
+# -- sessions -------------------------------------------------------------------------------------------
+
+
+def _latency_ms(run: Run) -> float | None:
+    if run.latency_seconds is not None:
+        return _figure(run.latency_seconds, 1000)
+    return _elapsed_ms(run.start_time, run.end_time)
+
+
+def _elapsed_ms(start: datetime, end: datetime | None) -> float | None:
+    """Milliseconds between; None when there is no end, or it lies before the start."""
+    if end is None or end < start:
+        return None
+    return (end - start) / timedelta(milliseconds=1)
+
+
+def _tokens(run: Run) -> TokenUsage | None:
+    given, taken, total = run.prompt_tokens, run.completion_tokens, run.total_tokens
+    cached = run.prompt_token_details.cache_read if run.prompt_token_details else None
+    if total is None and (given is not None or taken is not None):
+        total = (given or 0) + (taken or 0)
+    if total is None and cached is None:
+        return None
+    return TokenUsage(input=given, output=taken, cached=cached, total=total)
+
+
+def _scores(feedback: Feedback | None) -> Iterator[Score]:
+    for key, stats in sorted((feedback or {}).items()):
+        if stats is not None and stats.avg is not None:
+            yield Score(key, stats.avg)
+
+
+def _https(address: str | None) -> str | None:
+    """The address when a browser can follow it as it stands; the vendor's are mostly relative paths."""
+    if address is None:
+        return None
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return None
+    return address if parts.scheme == "https" and parts.hostname else None

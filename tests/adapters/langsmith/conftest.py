@@ -1,0 +1,49 @@
+"""A LangSmith workspace on loopback, and the adapter that reads it."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+from starlette.types import ASGIApp
+
+from adapters.langsmith import open_adapter
+from tests.adapters.conftest import Serve
+from tracegraph.adapter import Adapter, SourceSettings
+from tracegraph.demo import langsmith
+from tracegraph.demo.simulator import Simulator
+from tracegraph.demo.world import LangSmithWorld
+
+KEY = "lsv2_pt_simulated"
+
+Connect = Callable[..., Awaitable[Adapter]]
+
+
+@pytest.fixture
+def world() -> LangSmithWorld:
+    """An empty workspace."""
+    return LangSmithWorld(api_key=KEY)
+
+
+@pytest.fixture
+def vendor(world: LangSmithWorld) -> Simulator:
+    return langsmith.create_app(world)
+
+
+@pytest.fixture
+async def connect(serve: Serve) -> AsyncIterator[Connect]:
+    """Opens the adapter on any server, with the options given."""
+    async with AsyncExitStack() as stack:
+
+        async def connected(app: ASGIApp, **options: Any) -> Adapter:
+            upstream = await serve(app, source="ls")
+            settings = SourceSettings("ls", "langsmith", {"api_key": SecretStr(KEY)} | options)
+            return await stack.enter_async_context(open_adapter(settings, upstream))
+
+        yield connected
+
+
+@pytest.fixture
+async def adapter(connect: Connect, vendor: Simulator) -> Adapter:
+    return await connect(vendor)

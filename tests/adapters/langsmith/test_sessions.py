@@ -1,0 +1,568 @@
+"""Root runs through the LangSmith adapter: the questions it writes, its pages, and asks that share a query."""
+
+import random
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import orjson
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+from structlog.testing import capture_logs
+
+from adapters.langsmith.client import RUN_FIELDS
+from tests.adapters.langsmith.conftest import Connect
+from tracegraph.adapter import Adapter, Key, Page, PageRequest, Provenance, SessionAsk
+from tracegraph.demo.faults import Fault
+from tracegraph.demo.simulator import Simulator
+from tracegraph.demo.times import EPOCH
+from tracegraph.demo.world import LangSmithWorld, langsmith_run, langsmith_session, stable_uuid
+from tracegraph.errors import (
+    SourceBadRequest,
+    SourceBadResponse,
+    SourceError,
+    SourceNotFound,
+    SourceUnavailable,
+)
+from tracegraph.model import Session, SessionRef, SessionStatus
+from tracegraph.query import (
+    OrderDirection,
+    SessionFilter,
+    SessionOrder,
+    TimeRange,
+    microseconds,
+    session_sort_value,
+)
+
+P, Q = stable_uuid("session:p"), stable_uuid("session:q")
+NEWEST_FIRST = SessionOrder()
+OLDEST_FIRST = SessionOrder(direction=OrderDirection.ASC)
+HOSTILE = ["", "..", "a/b", '"), eq(status, "', "\ud800", "x" * 5000, f"{P}/", f" {P}", f"{{{P}}}"]
+
+
+def add(world: LangSmithWorld, name: str, starts: Sequence[float], **fields: Any) -> str:
+    """A project whose runs start so many seconds after the epoch; its id."""
+    runs = [
+        langsmith_run(f"{name}{number}", start_time=EPOCH + timedelta(seconds=start), **fields)
+        for number, start in enumerate(starts)
+    ]
+    world.add(langsmith_session(name), runs)
+    return stable_uuid(f"session:{name}")
+
+
+def ask(*refs: str, limit: int = 5, after: int | None = None, hint: Any = None, **rest: Any) -> SessionAsk:
+    key = None if after is None else Key(after, "any")
+    return SessionAsk(refs, PageRequest(limit, key, hint), **rest)
+
+
+def micros(seconds: float) -> int:
+    return microseconds(EPOCH + timedelta(seconds=seconds))
+
+
+def seconds(page: Page[Session]) -> list[float]:
+    return [(session.started_at - EPOCH).total_seconds() for session in page.items]
+
+
+async def listed(adapter: Adapter, *asks: SessionAsk) -> list[Page[Session]]:
+    answers = await adapter.list_sessions(asks)
+    assert len(answers) == len(asks)
+    for answer in answers:
+        assert isinstance(answer, Page), answer
+    return [answer for answer in answers if isinstance(answer, Page)]
+
+
+def bodies(vendor: Simulator) -> list[dict[str, Any]]:
+    assert all((call.method, call.path) == ("POST", "/api/v1/runs/query") for call in vendor.calls)
+    return [call.body for call in vendor.calls]
+
+
+class TestTheQuestion:
+    async def test_it_is_one_query_for_the_roots_of_the_project(
+        self, adapter: Adapter, vendor: Simulator, world: LangSmithWorld
+    ) -> None:
+        add(world, "p", [1, 2, 3])
+        world.runs[P].append(langsmith_run("child", parent=world.runs[P][0]))
+        (page,) = await listed(adapter, ask(P))
+        assert seconds(page) == [3, 2, 1]
+        assert (page.start, page.next, page.total, page.provenance) == (None, None, None, Provenance(1))
+        assert bodies(vendor) == [
+            {"session": [P], "is_root": True, "order": "desc", "limit": 5, "select": list(RUN_FIELDS)}
+        ]
+
+    async def test_oldest_first_is_asked_as_such(
+        self, adapter: Adapter, vendor: Simulator, world: LangSmithWorld
+    ) -> None:
+        add(world, "p", [1, 2, 3])
+        (page,) = await listed(adapter, ask(P, order=OLDEST_FIRST))
+        assert seconds(page) == [1, 2, 3]
+        assert bodies(vendor)[0]["order"] == "asc"
+
+    @pytest.mark.parametrize(("limit", "sent"), [(1000, 100), (0, 1)])
+    async def test_the_vendors_bounds_on_limit_are_kept(
+        self, adapter: Adapter, vendor: Simulator, limit: int, sent: int
+    ) -> None:
+        await listed(adapter, ask(P, limit=limit))
+        assert bodies(vendor)[0]["limit"] == sent
+
+    @pytest.mark.parametrize(
+        ("wanted", "sent"),
+        [
+            ({"statuses": {SessionStatus.SUCCESS}}, 'eq(status, "success")'),
+            ({"statuses": {SessionStatus.ERROR}}, 'eq(status, "error")'),
+            ({"statuses": {SessionStatus.RUNNING}}, 'eq(status, "pending")'),
+            (
+                {"statuses": {SessionStatus.ERROR, SessionStatus.RUNNING}},
+                'or(eq(status, "error"), eq(status, "pending"))',
+            ),
+            ({"statuses": {SessionStatus.ERROR, SessionStatus.CANCELLED}}, 'eq(status, "error")'),
+            ({"statuses": {SessionStatus.ERROR, SessionStatus.UNKNOWN}}, None),
+            (
+                {"started_at": TimeRange(gte=datetime(2026, 1, 2, tzinfo=UTC))},
+                'gte(start_time, "2026-01-02T00:00:00.000000Z")',
+            ),
+            (
+                {"started_at": TimeRange(lt=datetime(2026, 1, 2, 3, 4, 5, 678, tzinfo=UTC))},
+                'lt(start_time, "2026-01-02T03:04:05.000678Z")',
+            ),
+            ({"started_at": TimeRange()}, None),
+            (
+                {
+                    "statuses": {SessionStatus.ERROR},
+                    "started_at": TimeRange(datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 2, tzinfo=UTC)),
+                },
+                'and(eq(status, "error"), gte(start_time, "2026-01-01T00:00:00.000000Z"), '
+                'lt(start_time, "2026-01-02T00:00:00.000000Z"))',
+            ),
+        ],
+    )
+    async def test_statuses_and_times_are_conditions_of_its_filter(
+        self, adapter: Adapter, vendor: Simulator, wanted: dict[str, Any], sent: str | None
+    ) -> None:
+        if "statuses" in wanted:
+            wanted |= {"statuses": frozenset(wanted["statuses"])}
+        await listed(adapter, ask(P, filter=SessionFilter(**wanted)))
+        assert bodies(vendor)[0].get("filter") == sent
+
+    async def test_a_test_case_is_its_reference_example(
+        self, adapter: Adapter, vendor: Simulator, world: LangSmithWorld
+    ) -> None:
+        add(world, "p", [1, 2])
+        case = stable_uuid("case")
+        world.runs[P][0]["reference_example_id"] = case
+        (page,) = await listed(adapter, ask(P, filter=SessionFilter(test_case_id=case)))
+        assert seconds(page) == [1]
+        assert bodies(vendor)[0]["reference_example"] == [case]
+
+    @pytest.mark.parametrize(
+        "wanted",
+        [
+            SessionFilter(test_case_id='x"), eq(status, "error'),
+            SessionFilter(test_case_id="case-1"),
+            SessionFilter(statuses=frozenset({SessionStatus.CANCELLED})),
+            SessionFilter(statuses=frozenset()),
+        ],
+    )
+    async def test_what_no_run_can_be_is_an_empty_list_without_a_call(
+        self, adapter: Adapter, vendor: Simulator, wanted: SessionFilter
+    ) -> None:
+        (page,) = await listed(adapter, ask(P, filter=wanted))
+        assert (page.items, page.next, page.provenance, vendor.calls) == ((), None, Provenance(0), [])
+
+    @pytest.mark.parametrize("ref", HOSTILE)
+    async def test_a_project_that_can_be_nobodys_is_not_found_without_a_call(
+        self, adapter: Adapter, vendor: Simulator, ref: str
+    ) -> None:
+        answers = await adapter.list_sessions([ask(ref), ask(P, ref), ask()])
+        assert [type(answer) for answer in answers] == [SourceNotFound] * 3
+        assert vendor.calls == []
+
+    async def test_the_filters_are_ones_that_the_vendor_honours(
+        self, adapter: Adapter, world: LangSmithWorld
+    ) -> None:
+        add(world, "p", range(6))
+        world.runs[P][4]["status"] = "error"
+        window = TimeRange(EPOCH + timedelta(seconds=2), EPOCH + timedelta(seconds=5))
+        errors = frozenset({SessionStatus.ERROR})
+        (within, failed) = await listed(
+            adapter,
+            ask(P, filter=SessionFilter(started_at=window)),
+            ask(P, filter=SessionFilter(started_at=window, statuses=errors)),
+        )
+        assert (seconds(within), seconds(failed)) == ([4, 3, 2], [4])
+
+
+class TestGoingOn:
+    async def test_a_key_is_resumed_by_range_itself_included(
+        self, adapter: Adapter, vendor: Simulator, world: LangSmithWorld
+    ) -> None:
+        add(world, "p", range(9))
+        newest, oldest = await listed(
+            adapter,
+            ask(P, limit=3, after=micros(4)),
+            ask(P, limit=3, after=micros(4), order=OLDEST_FIRST),
+        )
+        assert (seconds(newest), seconds(oldest)) == ([4, 3, 2], [4, 5, 6])
+        assert {body["order"]: body["filter"] for body in bodies(vendor)} == {
+            "desc": 'lte(start_time, "2026-11-01T09:00:04.000000Z")',
+            "asc": 'gte(start_time, "2026-11-01T09:00:04.000000Z")',
+        }
+
+    async def test_next_is_the_vendors_cursor_with_the_body_it_was_given_for(
+        self, adapter: Adapter, vendor: Simulator, world: LangSmithWorld
+    ) -> None:
+        add(world, "p", range(9))
+        (first,) = await listed(adapter, ask(P, limit=3, after=micros(6)))
+        (second,) = await listed(adapter, ask(P, limit=3, after=micros(4), hint=first.next))
+        assert (seconds(first), seconds(second)) == ([6, 5, 4], [3, 2, 1])
+        before, after = bodies(vendor)
+        assert after.pop("cursor")
+        assert before == after
+
+    async def test_the_last_page_ends_the_list_though_it_is_full(
+        self, adapter: Adapter, world: LangSmithWorld
+    ) -> None:
+        add(world, "p", range(3))
+        (page,) = await listed(adapter, ask(P, limit=3))
+        assert page.next is None
+
+    async def test_a_group_of_one_start_longer_than_a_page_is_read_through_by_hints(
+        self, adapter: Adapter, world: LangSmithWorld
+    ) -> None:
+        world.shuffle_ties = True
+        add(world, "p", [7] * 250)
+        found = (await traversed(adapter, [P], limit=100))[P]
+        assert sorted(session.vendor_id for session in found) == sorted(run["id"] for run in world.runs[P])
+
+    @pytest.mark.parametrize("value", ["a name", None])
+    async def test_a_key_without_a_time_begins_at_the_start(
+        self, adapter: Adapter, vendor: Simulator, value: str | None
+    ) -> None:
+        await listed(adapter, SessionAsk((P,), PageRequest(5, Key(value, "x"))))
+        assert "filter" not in bodies(vendor)[0]
+
+    @pytest.mark.parametrize("page", [PageRequest(5, Key(10**30, "x")), PageRequest(5, hint="made up")])
+    async def test_a_place_that_cannot_be_is_a_bad_request_without_a_call(
+        self, adapter: Adapter, vendor: Simulator, page: PageRequest
+    ) -> None:
+        (answer,) = await adapter.list_sessions([SessionAsk((P,), page)])
+        assert isinstance(answer, SourceBadRequest)
+        assert vendor.calls == []
+
+
+class TestSeveralAsks:
+    async def test_none_make_no_call(self, adapter: Adapter, vendor: Simulator) -> None:
+        assert list(await adapter.list_sessions([])) == []
+        assert vendor.calls == []
+
+    async def test_the_merged_sessions_of_several_projects_are_one_query(
+        self, adapter: Adapter, vendor: Simulator, world: LangSmithWorld
+    ) -> None:
+        add(world, "p", [1, 3])
+        add(world, "q", [2, 4])
+        (page,) = await listed(adapter, ask(P, Q, limit=3))
+        assert seconds(page) == [4, 3, 2]
+        assert [session.experiment_ref for session in page.items] == [Q, P, Q]
+        assert bodies(vendor)[0]["session"] == [P, Q]
+        (rest,) = await listed(adapter, ask(P, Q, limit=3, hint=page.next))
+        assert (seconds(rest), rest.next) == ([1], None)
+
+    async def test_first_pages_of_twenty_projects_that_interleave_are_one_call(
+        self, adapter: Adapter, vendor: Simulator, world: LangSmithWorld
+    ) -> None:
+        refs = [add(world, f"p{n}", [n + 20 * turn for turn in range(5)]) for n in range(20)]
+        pages = await listed(adapter, *(ask(ref) for ref in refs))
+        assert [seconds(page) for page in pages] == [
+            [n + 20 * turn for turn in (4, 3, 2, 1, 0)] for n in range(20)
+        ]
+        assert all(
+            session.experiment_ref == ref for ref, page in zip(refs, pages, strict=True) for session in page.items
+        )
+        (body,) = bodies(vendor)
+        assert (body["session"], body["limit"]) == (refs, 100)
+
+    async def test_the_sum_of_what_they_report_is_the_calls_that_were_made(
+        self, adapter: Adapter, vendor: Simulator, world: LangSmithWorld
+    ) -> None:
+        refs = [add(world, f"p{n}", [n * 50 + turn for turn in range(40)]) for n in range(6)]
+        pages = await listed(adapter, *(ask(ref) for ref in refs))
+        assert sum(page.provenance.upstream_requests for page in pages) == len(vendor.calls) > 1
+        assert pages[0].provenance.upstream_requests >= 1
+
+    async def test_a_project_that_holds_the_newest_runs_leaves_after_one_round(
+        self, adapter: Adapter, vendor: Simulator, world: LangSmithWorld
+    ) -> None:
+        busy = add(world, "busy", range(1000, 1300))
+        quiet = [add(world, f"q{n}", [n, n + 10, n + 20]) for n in range(9)]
+        pages = await listed(adapter, *(ask(ref, limit=2) for ref in [busy, *quiet]))
+        assert [seconds(page)[:2] for page in pages] == [[1299, 1298], *([n + 20, n + 10] for n in range(9))]
+        first, second = bodies(vendor)
+        assert first["session"] == [busy, *quiet]
+        assert second["session"] == quiet
+        assert second["filter"] == 'lte(start_time, "2026-11-01T09:20:00.000000Z")'
+
+    async def test_projects_that_ran_one_after_another_are_read_side_by_side_after_two_rounds(
+        self, adapter: Adapter, vendor: Simulator, world: LangSmithWorld
+    ) -> None:
+        refs = [add(world, f"p{n}", range(n * 1000, n * 1000 + 120)) for n in range(20)]
+        vendor.faults.add(Fault("delay", times=None, seconds=0.02))
+        pages = await listed(adapter, *(ask(ref) for ref in refs))
+        assert [seconds(page)[0] for page in pages] == [n * 1000 + 119 for n in range(20)]
+        assert len(vendor.calls) <= 20
+        assert vendor.peak_in_flight >= 4
+
+    async def test_small_projects_are_read_to_their_end_together(
+        self, adapter: Adapter, vendor: Simulator, world: LangSmithWorld
+    ) -> None:
+        refs = [add(world, f"p{n}", range(n * 1000, n * 1000 + 10)) for n in range(20)]
+        pages = await listed(adapter, *(ask(ref, limit=100) for ref in refs))
+        assert [(len(page.items), page.next) for page in pages] == [(10, None)] * 20
+        assert len(vendor.calls) == 2
+
+    async def test_a_project_without_runs_is_empty_and_ends(
+        self, adapter: Adapter, vendor: Simulator, world: LangSmithWorld
+    ) -> None:
+        busy, empty = add(world, "busy", range(150)), add(world, "empty", [])
+        pages = await listed(adapter, ask(busy), ask(empty))
+        assert (pages[1].items, pages[1].next) == ((), None)
+        assert [body["session"] for body in bodies(vendor)] == [[busy, empty], [empty]]
+
+    @pytest.mark.parametrize(
+        "others",
+        [
+            {"filter": SessionFilter(statuses=frozenset({SessionStatus.SUCCESS}))},
+            {"order": OLDEST_FIRST},
+            {"after": micros(1)},
+        ],
+    )
+    async def test_asks_of_another_filter_order_or_place_are_asked_apart(
+        self, adapter: Adapter, vendor: Simulator, world: LangSmithWorld, others: dict[str, Any]
+    ) -> None:
+        add(world, "p", [1, 2])
+        add(world, "q", [1, 2])
+        pages = await listed(adapter, ask(P), ask(Q, **others))
+        assert all(page.items for page in pages)
+        assert sorted(body["session"] for body in bodies(vendor)) == sorted([[P], [Q]])
+
+    async def test_asks_of_one_key_share_a_query(
+        self, adapter: Adapter, vendor: Simulator, world: LangSmithWorld
+    ) -> None:
+        add(world, "p", range(9))
+        add(world, "q", range(9))
+        pages = await listed(adapter, ask(P, limit=2, after=micros(5)), ask(Q, limit=3, after=micros(5)))
+        assert [seconds(page) for page in pages] == [[5, 4, 3, 2, 1, 0]] * 2
+        assert len(vendor.calls) == 1
+
+    async def test_two_asks_for_one_project_both_have_its_rows(
+        self, adapter: Adapter, vendor: Simulator, world: LangSmithWorld
+    ) -> None:
+        add(world, "p", range(3))
+        pages = await listed(adapter, ask(P, limit=1), ask(P.upper(), limit=3))
+        assert [seconds(page) for page in pages] == [[2, 1, 0]] * 2
+        assert bodies(vendor)[0]["session"] == [P]
+
+    async def test_a_page_that_goes_on_is_continued_right_after_its_last_row(
+        self, adapter: Adapter, world: LangSmithWorld
+    ) -> None:
+        add(world, "p", range(150))
+        add(world, "q", range(150))
+        first, other = await listed(adapter, ask(P, limit=2), ask(Q, limit=2))
+        (second,) = await listed(adapter, ask(P, limit=2, hint=first.next))
+        assert other.next is not None
+        assert seconds(second)[0] == seconds(first)[-1] - 1
+
+    async def test_every_row_has_its_own_raw_object(self, adapter: Adapter, world: LangSmithWorld) -> None:
+        add(world, "p", [1, 3])
+        add(world, "q", [2, 4])
+        for page in await listed(adapter, ask(P), ask(Q)):
+            for session in page.items:
+                assert session.raw is not None
+                assert session.raw.decode()["id"] == session.vendor_id
+
+    @pytest.mark.parametrize("seed", range(40))
+    async def test_whatever_the_runs_every_list_comes_whole_in_order_and_once(
+        self, adapter: Adapter, world: LangSmithWorld, seed: int
+    ) -> None:
+        """Lists of many ties, read on hint by hint while the vendor orders equals anew in every call."""
+        chance = random.Random(seed)
+        world.shuffle_ties = True
+        span = chance.choice([1, 3, 40, 1000])
+        refs = [
+            add(world, f"p{n}", [chance.randrange(span) for _ in range(chance.choice([0, 1, 7, 60, 230]))])
+            for n in range(chance.randint(2, 7))
+        ]
+        order = chance.choice([NEWEST_FIRST, OLDEST_FIRST])
+        found = await traversed(adapter, refs, limit=chance.choice([1, 2, 5, 50, 100]), order=order)
+        for ref in refs:
+            starts = [session_sort_value(session) for session in found[ref]]
+            assert starts == sorted(starts, reverse=order.direction is OrderDirection.DESC)  # type: ignore[type-var]
+            ids = [session.vendor_id for session in found[ref]]
+            assert len(ids) == len(set(ids))
+            assert set(ids) == {run["id"] for run in world.runs[ref]}
+
+
+async def traversed(
+    adapter: Adapter, refs: Sequence[str], limit: int, order: SessionOrder = NEWEST_FIRST
+) -> dict[str, list[Session]]:
+    """The whole lists of several projects, all asked at once again and again while they go on."""
+    found: dict[str, list[Session]] = {ref: [] for ref in refs}
+    going: dict[str, Any] = dict.fromkeys(refs)
+    while going:
+        asks = [ask(ref, limit=limit, hint=hint, order=order) for ref, hint in going.items()]
+        pages = dict(zip(list(going), await listed(adapter, *asks), strict=True))
+        going = {}
+        for ref, page in pages.items():
+            assert page.items or page.next is None
+            found[ref] += page.items
+            if page.next is not None:
+                going[ref] = page.next
+    return found
+
+
+class TestFailures:
+    async def test_a_pool_that_fails_fails_every_ask_and_counts_each_call_once(
+        self, adapter: Adapter, vendor: Simulator, world: LangSmithWorld
+    ) -> None:
+        add(world, "p", [1])
+        add(world, "q", [1])
+        vendor.faults.add(Fault("status", status=503))
+        answers = await adapter.list_sessions([ask(P), ask(Q), ask("nobody")])
+        assert [type(answer) for answer in answers] == [SourceUnavailable, SourceUnavailable, SourceNotFound]
+        errors = [answer for answer in answers if isinstance(answer, SourceError)]
+        assert [error.upstream_requests for error in errors] == [1, 0, 0]
+        assert errors[0].reference == errors[1].reference
+        assert errors[0].http_status == errors[1].http_status == 503
+        assert str(errors[0]) == str(errors[1]) != ""
+
+    async def test_an_ask_that_had_enough_before_the_failure_stands(
+        self, adapter: Adapter, vendor: Simulator, world: LangSmithWorld
+    ) -> None:
+        busy, quiet = add(world, "busy", range(1000, 1300)), add(world, "quiet", range(9))
+        vendor.faults.add(Fault("delay", seconds=0), Fault("status", status=500))
+        answers = await adapter.list_sessions([ask(busy), ask(quiet)])
+        assert isinstance(answers[0], Page)
+        assert isinstance(answers[1], SourceUnavailable)
+        assert answers[0].provenance.upstream_requests + answers[1].upstream_requests == len(vendor.calls) == 2
+
+    async def test_one_project_that_the_vendor_does_not_know_leaves_the_others(self, connect: Connect) -> None:
+        unknown = stable_uuid("nobody")
+        refs = [stable_uuid(str(n)) for n in range(7)]
+
+        async def answer(request: Request) -> JSONResponse:
+            body = orjson.loads(await request.body())
+            if unknown in body["session"]:
+                return JSONResponse({"detail": "Project not found"}, 404)
+            runs = [langsmith_run(ref) | {"session_id": ref} for ref in body["session"]]
+            return JSONResponse({"runs": runs, "cursors": {}})
+
+        adapter = await connect(runs_endpoint(answer))
+        answers = await adapter.list_sessions([ask(ref) for ref in [*refs[:3], unknown, *refs[3:]]])
+        assert [type(answer) for answer in answers] == [*[Page] * 3, SourceNotFound, *[Page] * 4]
+
+    async def test_runs_of_projects_that_were_not_asked_for_are_ignored(self, connect: Connect) -> None:
+        runs = [
+            langsmith_run("a") | {"session_id": Q},
+            langsmith_run("b") | {"session_id": P},
+            langsmith_run("c") | {"session_id": None},
+        ]
+        adapter = await connect(runs_endpoint(lambda _: JSONResponse({"runs": runs, "cursors": {"next": ""}})))
+        with capture_logs() as logs:
+            (page,) = await listed(adapter, ask(P))
+        assert [session.name for session in page.items] == ["b"]
+        assert page.items[0].raw is not None
+        assert page.items[0].raw.decode()["name"] == "b"
+        assert page.next is None
+        assert [(log["event"], log["count"]) for log in logs] == [("rows.foreign", 2)]
+
+    async def test_a_page_that_goes_on_is_never_empty(self, connect: Connect) -> None:
+        answers = [
+            {"runs": [langsmith_run("a") | {"session_id": Q}], "cursors": {"next": "more"}},
+            {"runs": [langsmith_run("b") | {"session_id": P}], "cursors": {"next": "still more"}},
+            {"runs": [], "cursors": {"next": "for ever"}},
+        ]
+        adapter = await connect(runs_endpoint(lambda _: JSONResponse(answers.pop(0))))
+        (page,) = await listed(adapter, ask(P))
+        assert [session.name for session in page.items] == ["b"]
+        assert page.provenance == Provenance(2)
+        (end,) = await listed(adapter, ask(P, hint=page.next))
+        assert (end.items, end.next) == ((), None)
+
+    async def test_a_cursor_that_leads_nowhere_is_a_bad_response(self, connect: Connect) -> None:
+        body = {"runs": [langsmith_run("a") | {"session_id": P}], "cursors": {"next": "round"}}
+        adapter = await connect(runs_endpoint(lambda _: JSONResponse(body)))
+        answers = await adapter.list_sessions([ask(P, limit=2), ask(Q, limit=2)])
+        assert [type(answer) for answer in answers] == [SourceBadResponse] * 2
+        (page,) = await listed(adapter, ask(P))
+        (answer,) = await adapter.list_sessions([ask(P, hint=page.next)])
+        assert isinstance(answer, SourceBadResponse)
+
+    @pytest.mark.parametrize("body", [{"runs": [], "cursors": None}, {"runs": []}])
+    async def test_cursors_may_be_missing(self, connect: Connect, body: Any) -> None:
+        adapter = await connect(runs_endpoint(lambda _: JSONResponse(body)))
+        (page,) = await listed(adapter, ask(P))
+        assert (page.items, page.next) == ((), None)
+
+
+def runs_endpoint(answer: Callable[[Request], Any]) -> Starlette:
+    """A vendor that knows run queries only and answers them as given."""
+    return Starlette(routes=[Route("/api/v1/runs/query", answer, methods=["POST"])])
+
+
+class TestGetSessions:
+    async def test_fifty_are_one_call(self, adapter: Adapter, vendor: Simulator, world: LangSmithWorld) -> None:
+        add(world, "p", range(60))
+        refs = [SessionRef(P, run["id"]) for run in world.runs[P][:50]]
+        found = await adapter.get_sessions(refs)
+        assert list(found) == refs
+        assert all(isinstance(one, Session) and one.ref == ref for ref, one in found.items())
+        assert bodies(vendor) == [
+            {"id": [ref.session_id for ref in refs], "limit": 100, "select": list(RUN_FIELDS)}
+        ]
+
+    async def test_a_hundred_and_fifty_are_two(
+        self, adapter: Adapter, vendor: Simulator, world: LangSmithWorld
+    ) -> None:
+        add(world, "p", range(150))
+        refs = [SessionRef(P, run["id"]) for run in world.runs[P]]
+        assert len(await adapter.get_sessions(refs)) == 150
+        assert len(vendor.calls) == 2
+
+    async def test_they_are_complete_with_their_raw_object(self, adapter: Adapter, world: LangSmithWorld) -> None:
+        add(world, "p", [1])
+        ref = SessionRef(P, world.runs[P][0]["id"])
+        found = (await adapter.get_sessions([ref]))[ref]
+        assert isinstance(found, Session)
+        assert (found.deferred, found.input) == (frozenset(), "question of p0")
+        assert found.raw is not None
+        assert found.raw.decode()["inputs"] == {"question": "question of p0"}
+
+    async def test_a_child_run_or_one_of_another_project_is_unknown(
+        self, adapter: Adapter, world: LangSmithWorld
+    ) -> None:
+        add(world, "p", [1])
+        child = langsmith_run("child", parent=world.runs[P][0])
+        world.runs[P].append(child)
+        refs = [
+            SessionRef(P, child["id"]),
+            SessionRef(Q, world.runs[P][0]["id"]),
+            SessionRef(P, stable_uuid("nobody")),
+        ]
+        assert await adapter.get_sessions(refs) == {}
+
+    async def test_each_is_found_under_the_ref_that_was_asked(
+        self, adapter: Adapter, vendor: Simulator, world: LangSmithWorld
+    ) -> None:
+        add(world, "p", [1])
+        run = world.runs[P][0]["id"]
+        refs = [SessionRef(P.upper(), run), SessionRef(P, run.upper())]
+        assert list(await adapter.get_sessions(refs)) == refs
+        assert bodies(vendor)[0]["id"] == [run]
+
+    @pytest.mark.parametrize("text", HOSTILE)
+    async def test_what_is_no_uuid_is_unknown_without_a_call(
+        self, adapter: Adapter, vendor: Simulator, text: str
+    ) -> None:
+        assert await adapter.get_sessions([SessionRef(P, text), SessionRef(text, P)]) == {}
+        assert vendor.calls == []
