@@ -8,9 +8,16 @@ from typing import TypeAlias
 import httpx
 import pytest
 
+from tracegraph.demo.sample import SampleWorlds, sample_worlds
 from tracegraph.demo.simulator import Simulator
 
 Connect: TypeAlias = Callable[..., httpx.AsyncClient]
+
+
+@pytest.fixture(scope="session")
+def worlds() -> SampleWorlds:
+    """The sample data; a test that changes it changes it back."""
+    return sample_worlds()
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 
 from tests.demo.conftest import Connect
 from tracegraph.demo import langsmith
-from tracegraph.demo.order import Row
+from tracegraph.demo.rows import Row
 from tracegraph.demo.world import LangSmithWorld, langsmith_run, langsmith_session, stable_uuid
 
 DAY = datetime(2026, 11, 1, tzinfo=UTC)

@@ -8,7 +8,7 @@ import pytest
 
 from tests.demo.conftest import Connect
 from tracegraph.demo import meibel
-from tracegraph.demo.order import Row
+from tracegraph.demo.rows import Row
 from tracegraph.demo.world import MeibelWorld, meibel_agent, meibel_job, meibel_session
 
 DAY = datetime(2026, 11, 1, tzinfo=UTC)

@@ -133,6 +133,8 @@ async def test_a_page_outside_of_its_bounds_is_422_with_a_list(client: httpx.Asy
         ('?filter={"$not":{"name":"first"}}', ["third+a@b", "second"]),
         ('?filter={"$and":[{"name":{"$like":"ir"}},{"dataset_name":"old"}]}', ["first"]),
         ("?filter[$or][0][name]=first&filter[$or][1][name]=second", ["second", "first"]),
+        ("?filter[project]=none", []),
+        ('?filter={"created_at":null}', []),
         ("?filter[workspace]=research", ["third+a@b", "second", "first"]),
     ],
 )
@@ -158,6 +160,9 @@ async def test_brackets_are_not_looked_at_beside_filter(client: httpx.AsyncClien
         ('?filter={"name":"first","$or":[]}', "Logical operators"),
         ('?filter={"name":', "malformed"),
         ("?filter=name is first", "JSON"),
+        ('?filter={"$or":5}', "expects a list"),
+        ('?filter={"$not":5}', "expected an object"),
+        ("?filter[name]=first&filter[name][$eq]=second", "conflicting"),
         ("?colour=red&size=3", "Unsupported query parameter(s): colour, size"),
     ],
 )

@@ -11,7 +11,7 @@ import pytest
 from tests.demo.conftest import Connect, eventually
 from tracegraph.demo import langsmith, meibel, nemo
 from tracegraph.demo.faults import Fault
-from tracegraph.demo.order import Row
+from tracegraph.demo.rows import Row
 from tracegraph.demo.servers import running
 from tracegraph.demo.simulator import Simulator
 from tracegraph.demo.world import LangSmithWorld, MeibelWorld, NemoWorld, nemo_experiment

@@ -12,8 +12,8 @@ from pydantic import BaseModel
 
 from tests.demo.conftest import Connect
 from tracegraph.demo import langsmith, meibel, nemo
-from tracegraph.demo.order import Row
-from tracegraph.demo.sample import SampleWorlds, sample_worlds
+from tracegraph.demo.rows import Row
+from tracegraph.demo.sample import SampleWorlds
 
 CONTRACTS = Path(__file__).parent.parent / "contracts"
 NEMO = "/apis/intake/v2/workspaces/{workspace}/experiments"
@@ -47,12 +47,6 @@ class Contract:
     def _validator(self, schema: Row) -> jsonschema.Draft202012Validator:
         whole = {**schema, "components": self._document["components"]}
         return jsonschema.Draft202012Validator(whole)
-
-
-@pytest.fixture(scope="module")
-def worlds() -> SampleWorlds:
-    """The sample data, with its gaps and oddities."""
-    return sample_worlds()
 
 
 @pytest.fixture
@@ -109,9 +103,11 @@ async def test_nemos_other_refusals_of_sessions(worlds: SampleWorlds, at_nemo: h
     contract = Contract("nemo-experiment-sessions")
     contract.check(NEMO_SESSIONS, await at_nemo.get("/experiments/nope/sessions"))
     worlds.nemo.telemetry_down = True
-    contract.check(NEMO_SESSIONS, await at_nemo.get("/experiments/support-baseline/sessions"))
-    Contract("nemo-experiments").check(NEMO, await at_nemo.get("/experiments"))
-    worlds.nemo.telemetry_down = False
+    try:
+        contract.check(NEMO_SESSIONS, await at_nemo.get("/experiments/support-baseline/sessions"))
+        Contract("nemo-experiments").check(NEMO, await at_nemo.get("/experiments"))
+    finally:
+        worlds.nemo.telemetry_down = False
 
 
 @pytest.mark.parametrize(

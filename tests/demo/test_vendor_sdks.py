@@ -11,18 +11,12 @@ from langsmith.utils import LangSmithAuthError, LangSmithUserError
 from meibel import MeibelClient
 from meibel.exceptions import AuthenticationError, NotFoundError
 
-from tracegraph.demo.order import Row
-from tracegraph.demo.sample import SampleWorlds, sample_worlds
+from tracegraph.demo.rows import Row
+from tracegraph.demo.sample import SampleWorlds
 from tracegraph.demo.vendors import DemoVendors, demo_vendors
 
 # The SDK warns that its readers of the v1 API go in 2027; that API is what is simulated.
 V1_READERS_GO = pytest.mark.filterwarnings(r"ignore:(list_runs|read_run)\(\) is deprecated")
-
-
-@pytest.fixture(scope="module")
-def worlds() -> SampleWorlds:
-    """The sample data."""
-    return sample_worlds()
 
 
 @pytest.fixture(scope="module")

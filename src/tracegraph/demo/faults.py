@@ -1,6 +1,7 @@
 """Faults on demand: what a vendor or the network does wrong, queued from Python or over HTTP."""
 
 import asyncio
+import os
 import socket
 import struct
 from collections.abc import Awaitable, Callable
@@ -10,7 +11,7 @@ from typing import Any, Literal, TypeAlias, get_args
 import orjson
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from tracegraph.demo.order import Row
+from tracegraph.demo.rows import Row
 
 TRANSPORT = "tracegraph.transport"
 """Where our own server leaves the connection's transport in the ASGI scope's state."""
@@ -24,7 +25,7 @@ Kind = Literal[
 class Fault:
     """One thing that goes wrong, `times` times (None: for ever), for paths that begin with `path`.
 
-    status       answers `status` in the vendor's own style, with `retry_after` as header when given
+    status       answers `status` with `body`, or in the vendor's own style; with `retry_after` as header
     delay        answers rightly, but `seconds` late
     hang         never answers; ends when the client goes away
     reset        resets the connection without an answer
@@ -34,6 +35,8 @@ class Fault:
     endless      answers 200 with a body that does not end
     drip         gives the right body in small pieces, `seconds` apart
     redirect     answers 302 to `location`
+
+    hang, reset, truncate and endless need a real connection: a simulator that is `running`.
     """
 
     kind: Kind
@@ -168,8 +171,9 @@ async def _hang(play: _Play) -> None:
 async def _reset(play: _Play) -> None:
     transport = play.transport()
     # Lingering for zero seconds makes the kernel send RST, where a plain close would send FIN.
-    sock: socket.socket = transport.get_extra_info("socket")
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    # It is set through a duplicate, since uvloop's own socket object does not let itself be set.
+    with socket.socket(fileno=os.dup(transport.get_extra_info("socket").fileno())) as duplicate:
+        duplicate.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     transport.abort()
     await play.gone()
 

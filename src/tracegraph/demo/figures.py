@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-from tracegraph.demo.order import Row
+from tracegraph.demo.rows import Row
 
 
 def quantile_exact(values: Sequence[float], level: float) -> float | None:

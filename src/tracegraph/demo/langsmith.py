@@ -27,7 +27,8 @@ from tracegraph.demo.answers import (
 from tracegraph.demo.langsmith_filter import Predicate
 from tracegraph.demo.langsmith_runs import RunQuery, compiled
 from tracegraph.demo.langsmith_stats import STATS, last_run_start, session_stats
-from tracegraph.demo.order import Row, ordered, tie_key
+from tracegraph.demo.order import ordered, tie_key
+from tracegraph.demo.rows import Row
 from tracegraph.demo.simulator import Simulator
 from tracegraph.demo.times import parse
 from tracegraph.demo.world import LangSmithWorld

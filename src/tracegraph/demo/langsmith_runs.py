@@ -8,7 +8,8 @@ from typing import Any
 
 from tracegraph.demo.answers import Refused, check_range, check_uuid, invalid
 from tracegraph.demo.langsmith_filter import FilterError, Predicate, compile_filter
-from tracegraph.demo.order import Row, tie_key
+from tracegraph.demo.order import tie_key
+from tracegraph.demo.rows import Row
 from tracegraph.demo.times import parse
 
 _LARGEST_PAGE = 100

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from tracegraph.demo.figures import known_sum, quantile_exact
-from tracegraph.demo.order import Row
+from tracegraph.demo.rows import Row
 from tracegraph.demo.times import parse
 
 STATS = (
@@ -91,7 +91,9 @@ def _pooled(given: Sequence[Row]) -> Row:
     labels: Counter[str] = Counter()
     for stats in given:
         labels.update(stats.get("values") or {})
-    scores: list[float] = [stats["avg"] for stats in given for _ in range(stats["n"]) if stats["avg"] is not None]
+    scores: list[float] = [
+        stats["avg"] for stats in given for _ in range(stats["n"]) if stats.get("avg") is not None
+    ]
     pooled: dict[str, Any] = {"n": sum(stats["n"] for stats in given), "avg": None, "values": dict(labels)}
     if scores:
         pooled |= {"avg": statistics.fmean(scores), "min": min(scores), "max": max(scores)}

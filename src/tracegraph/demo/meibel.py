@@ -14,7 +14,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from tracegraph.demo.answers import Json, Refused, boolean, integer, invalid, refusal
-from tracegraph.demo.order import Row, ordered, tie_key
+from tracegraph.demo.order import ordered, tie_key
+from tracegraph.demo.rows import Row
 from tracegraph.demo.simulator import Simulator
 from tracegraph.demo.times import parse
 from tracegraph.demo.world import MeibelWorld

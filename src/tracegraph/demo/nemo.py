@@ -16,7 +16,8 @@ from tracegraph.demo import nemo_filter
 from tracegraph.demo.answers import Json, Refused, integer, refusal
 from tracegraph.demo.figures import aggregate
 from tracegraph.demo.nemo_filter import Tree
-from tracegraph.demo.order import Row, ordered
+from tracegraph.demo.order import ordered
+from tracegraph.demo.rows import Row
 from tracegraph.demo.simulator import Simulator
 from tracegraph.demo.times import parse
 from tracegraph.demo.world import NemoWorld

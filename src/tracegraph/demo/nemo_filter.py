@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 from starlette.datastructures import QueryParams
 
 from tracegraph.demo.answers import Refused
-from tracegraph.demo.order import Row
+from tracegraph.demo.rows import Row
 from tracegraph.demo.times import parse as parse_time
 
 Tree: TypeAlias = dict[str, Any]

@@ -4,8 +4,7 @@ import zlib
 from collections.abc import Callable, Iterable
 from typing import Any, TypeAlias
 
-Row: TypeAlias = dict[str, Any]
-"""One JSON object in a vendor's own words."""
+from tracegraph.demo.rows import Row
 
 TieKey: TypeAlias = Callable[[str], tuple[int, str]]
 """Gives the place of an id among rows of one sort value."""

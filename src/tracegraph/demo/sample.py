@@ -20,7 +20,7 @@ class SampleWorlds:
     meibel: MeibelWorld
 
 
-def sample_worlds(seed: int = _SEED) -> SampleWorlds:
+def sample_worlds() -> SampleWorlds:
     """Make the sample data: 36 experiments, projects and agents with some 4,700 sessions."""
-    random = Random(seed)
+    random = Random(_SEED)
     return SampleWorlds(sample_nemo(random), sample_langsmith(random), sample_meibel(random))

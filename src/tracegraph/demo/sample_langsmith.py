@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta, timezone
 from random import Random
 
-from tracegraph.demo.order import Row
+from tracegraph.demo.rows import Row
 from tracegraph.demo.sample_cases import TODAY, Outcome, Profile, outcomes
 from tracegraph.demo.times import naive, zulu
 from tracegraph.demo.world import LangSmithWorld, langsmith_run, langsmith_session, stable_uuid

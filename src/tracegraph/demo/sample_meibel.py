@@ -3,7 +3,7 @@
 from datetime import timedelta
 from random import Random
 
-from tracegraph.demo.order import Row
+from tracegraph.demo.rows import Row
 from tracegraph.demo.sample_cases import TODAY, Outcome, Profile, outcomes
 from tracegraph.demo.times import zulu
 from tracegraph.demo.world import MeibelWorld, meibel_agent, meibel_job, meibel_session, stable_uuid

@@ -16,7 +16,7 @@ from starlette.types import Receive, Scope, Send
 
 from tracegraph.demo.answers import Json
 from tracegraph.demo.faults import Fault, Faults, replay
-from tracegraph.demo.order import Row
+from tracegraph.demo.rows import Row
 
 _KEPT_HEADERS = frozenset(
     {"accept", "authorization", "content-type", "meibel-api-key", "user-agent", "x-api-key", "x-tenant-id"}

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from tracegraph.demo.order import Row
+from tracegraph.demo.rows import Row
 from tracegraph.demo.times import EPOCH, naive, parse, zulu
 
 TENANT = "7f3c1a52-0d5e-4c0e-9d67-1f0a5be9c001"
