@@ -127,6 +127,12 @@ async def test_a_page_outside_of_its_bounds_is_422_with_a_list(client: httpx.Asy
         ("?filter[created_at][$lte]=2026-11-02T00:00:00", ["second", "first"]),
         ("?filter[created_at][lt]=2026-11-02T00:00:00Z", ["first"]),
         ("?filter[created_at][$gte]=2026-11-02&filter[created_at][$lt]=2026-11-03", ["second"]),
+        ("?filter[created_at][$gte]=2026-11-02T00:00:00%2B05:00", ["third+a@b", "second"]),
+        ("?filter[created_at]=2026-11-02T00:00:00", []),
+        ("?filter[name][$like]=s_c_nd", ["second"]),
+        ('?filter[name][$in]=["first"]', ["first"]),
+        ("?filter[name]=", []),
+        ('?filter={"name":{"$in":[]}}', []),
         ('?filter={"name":"first"}', ["first"]),
         ('?filter={"id":{"$in":["experiment-first","experiment-second"]}}', ["second", "first"]),
         ('?filter={"$or":[{"name":"first"},{"name":"second"}]}', ["second", "first"]),
@@ -162,7 +168,8 @@ async def test_brackets_are_not_looked_at_beside_filter(client: httpx.AsyncClien
         ("?filter=name is first", "JSON"),
         ('?filter={"$or":5}', "expects a list"),
         ('?filter={"$not":5}', "expected an object"),
-        ("?filter[name]=first&filter[name][$eq]=second", "conflicting"),
+        ("?filter={}", "empty"),
+        ("?filter[name]={x}", "malformed"),
         ("?colour=red&size=3", "Unsupported query parameter(s): colour, size"),
     ],
 )
@@ -174,9 +181,18 @@ async def test_a_filter_that_is_none_is_400_with_a_text_that_says_why(
     assert words in detail
 
 
-async def test_a_malformed_date_is_500(client: httpx.AsyncClient) -> None:
-    expected = (500, "An unexpected error occurred.")
-    assert await refused(client, "?filter[created_at][$gte]=yesterday") == expected
+@pytest.mark.parametrize(
+    "query",
+    [
+        "?filter[created_at][$gte]=yesterday",
+        "?filter[name]=first,second",
+        "?filter[name][$in]=",
+        "?filter[name]=first&filter[name]=second",
+        "?filter[name]=first&filter[name][$eq]=second",
+    ],
+)
+async def test_what_the_service_did_not_expect_is_500(client: httpx.AsyncClient, query: str) -> None:
+    assert await refused(client, query) == (500, "An unexpected error occurred.")
 
 
 async def test_the_list_echoes_its_sort_and_its_filter(client: httpx.AsyncClient) -> None:
@@ -268,6 +284,7 @@ async def test_sessions_of_one_start_come_by_root_span(world: NemoWorld, client:
         ("?filter[status][$in]=error", ["s1", "s2", "s3"]),
         ('?filter={"$or":[{"status":"error"}]}', ["s1", "s2", "s3"]),
         ("?filter[name]=s1", ["s1", "s2", "s3"]),
+        ("?filter[status]=", ["s1", "s2", "s3"]),
         ("?page=2&page_size=2", ["s3"]),
     ],
 )
@@ -294,6 +311,19 @@ async def test_sessions_refuse_unknown_fields_values_and_parameters(
     assert words in detail
 
 
+async def test_a_comma_in_a_sessions_filter_looks_like_an_outage(client: httpx.AsyncClient) -> None:
+    expected = (503, "Telemetry store unavailable.")
+    answer = await client.get("/experiments/second/sessions?filter[test_case_id]=t1,t2")
+    assert (answer.status_code, answer.json()["detail"]) == expected
+
+
+async def test_sessions_without_a_test_case_are_found_by_an_empty_one(
+    world: NemoWorld, client: httpx.AsyncClient
+) -> None:
+    world.sessions["second"][0]["test_case_id"] = None
+    assert await sessions(client, '?filter={"test_case_id":""}') == ["s2"]
+
+
 async def test_with_the_telemetry_store_down_sessions_are_503_and_experiments_show_zero(
     world: NemoWorld, client: httpx.AsyncClient
 ) -> None:
@@ -317,6 +347,7 @@ async def test_a_newer_release_lists_agents(world: NemoWorld, client: httpx.Asyn
     row = (await client.get("/experiments/first")).json()
     assert (row["agent_names"], row["agent_versions"]) == (["assistant"], ["1.0.0"])
     assert "agent_name" not in row
+    assert (await refused(client, "?filter[agent_name]=assistant"))[0] == 400
 
 
 async def test_a_helix_release_lists_groups_under_the_same_path(

@@ -105,13 +105,12 @@ class _Service:
         _refuse_unknown(request.query_params)
         sort = request.query_params.get("sort", "-created_at")
         if sort.removeprefix("-") not in _SORTS:
-            raise Refused(400, {"detail": f"Unsupported sort field '{sort}'."})
+            raise Refused(400, {"detail": f"Unsupported sort field: {sort.removeprefix('-')}"})
         tree = nemo_filter.parse_filter(request.query_params)
-        nemo_filter.check_fields(tree or {}, _EXPERIMENT_FIELDS)
+        nemo_filter.check(tree or {}, self._filter_fields(), Refused(500, error_body(500)))
         rows = [row for row in self._world.experiments if nemo_filter.matches(tree or {}, self._entity(row))]
         if len(rows) > _LARGEST_LIST:
-            detail = f"{len(rows)} experiments match; narrow the filter to at most {_LARGEST_LIST}."
-            raise Refused(413, {"detail": detail})
+            raise Refused(413, {"detail": _too_many(len(rows))})
         data = [self._experiment(row) for row in page.of(_sorted(rows, sort))]
         not_deleted: Tree = {"is_deleted": {"$eq": False}}
         echo = {"$and": [tree, not_deleted]} if tree else not_deleted
@@ -131,14 +130,14 @@ class _Service:
         _refuse_unknown(request.query_params)
         experiment = self._find(request)
         tree = nemo_filter.parse_filter(request.query_params)
-        nemo_filter.check_fields(tree or {}, _SESSION_FIELDS)
+        nemo_filter.check(tree or {}, _SESSION_FIELDS, Refused(503, error_body(503)))
         wanted = nemo_filter.equalities(tree or {}, ("status", "test_case_id"))
         if wanted.get("status", "success") not in _STATUSES:
             detail = f"Invalid status '{wanted['status']}'. Valid values: {', '.join(_STATUSES)}"
             raise Refused(400, {"detail": detail})
         if self._world.telemetry_down:
             raise Refused(503, error_body(503))
-        rows = [row for row in self._sessions(experiment) if wanted.items() <= _hashable(row).items()]
+        rows = [row for row in self._sessions(experiment) if wanted.items() <= _comparable(row).items()]
         rows.sort(key=lambda row: (parse(row["started_at"]), row["root_span_id"]))
         data = [self._session(row, experiment) for row in page.of(rows)]
         body = {"data": data, "pagination": page.told(len(data), len(rows)), "sort": None, "filter": tree}
@@ -164,6 +163,12 @@ class _Service:
 
     def _sessions(self, experiment: Row) -> list[Row]:
         return self._world.sessions.get(experiment["name"], [])
+
+    def _filter_fields(self) -> frozenset[str]:
+        """Tell what can be filtered by; agents cannot where they come as lists (docs/nemo-observed.md)."""
+        if self._world.shape == "agent_lists":
+            return _EXPERIMENT_FIELDS - {"agent_name", "agent_version"}
+        return _EXPERIMENT_FIELDS
 
     def _entity(self, row: Row) -> Row:
         return {"workspace": self._world.workspace, **row}
@@ -253,8 +258,16 @@ def _sorted(rows: Sequence[Row], sort: str) -> list[Row]:
     return ordered(rows, value, lambda row: row["name"], descending=sort.startswith("-"))
 
 
-def _hashable(row: Row) -> Row:
-    return {key: row.get(key) for key in ("status", "test_case_id")}
+def _comparable(row: Row) -> Row:
+    """Give what sessions can be filtered by; one without a test case has an empty one there, as observed."""
+    return {"status": row["status"], "test_case_id": row.get("test_case_id") or ""}
+
+
+def _too_many(count: int) -> str:
+    return (
+        f"This query selects {count} experiments, exceeding the maximum of {_LARGEST_LIST} that can be sorted "
+        "in one request. Narrow the result with a filter (e.g. experiment_group_id)."
+    )
 
 
 def _refuse_unknown(query: QueryParams) -> None:

@@ -1,4 +1,6 @@
-"""NeMo's filters: from the query's two written forms to a tree, and the tree against a row (VENDORS.md A3).
+"""NeMo's filters: from the query's two written forms to a tree, and the tree against a row.
+
+Sources: VENDORS.md A3, and docs/nemo-observed.md for what the service does with odd values.
 
 A tree is `{field: {operator: value}, ...}`, or one logical operator: `{"$and": [tree, ...]}`.
 """
@@ -7,7 +9,7 @@ import json
 import operator
 import re
 from collections.abc import Callable, Collection, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
 from starlette.datastructures import QueryParams
@@ -24,8 +26,11 @@ _COMPARE: Mapping[str, Callable[[Any, Any], bool]] = {
     "$lte": operator.le,
     "$gt": operator.gt,
     "$gte": operator.ge,
+    "$eq": operator.eq,
+    "$in": lambda given, wanted: given in wanted,
+    "$nin": lambda given, wanted: given not in wanted,
 }
-_OPERATORS = frozenset({"$eq", "$like", "$in", "$nin", *_COMPARE})
+_OPERATORS = frozenset({"$like", *_COMPARE})
 _DATES = frozenset({"created_at", "updated_at"})
 _BRACKETS = re.compile(r"filter((?:\[[^\]]*\])+)")
 
@@ -47,21 +52,27 @@ def parse_filter(query: QueryParams) -> Tree | None:
     for name, value in query.multi_items():
         brackets = _BRACKETS.fullmatch(name)
         if brackets is not None:
-            _put(nested, re.findall(r"\[([^\]]*)\]", brackets[1]), value)
+            _put(nested, re.findall(r"\[([^\]]*)\]", brackets[1]), _bracket_value(value))
     return _normal(_lists(nested)) if nested else None
 
 
-def check_fields(tree: Tree, valid: Collection[str]) -> None:
-    """Refuse a field that the list does not know (400) and a date that is none (500, as observed)."""
+def check(tree: Tree, valid: Collection[str], unfit: Refused) -> None:
+    """Refuse a field that the list does not know with 400, and a value that its store cannot take as `unfit`.
+
+    Those are a list without $in, which a comma in a bracket makes, and a $in without one. A date that is none
+    is always 500.
+    """
     for name, condition in tree.items():
         if name in LOGICAL:
             for branch in condition if isinstance(condition, list) else [condition]:
-                check_fields(branch, valid)
+                check(branch, valid, unfit)
             continue
         if name not in valid:
-            raise _bad(f"Invalid filter field '{name}'. Valid fields: {', '.join(sorted(valid))}")
-        if name in _DATES:
-            for value in condition.values():
+            raise _bad(f"Unknown filter field '{name}'. Valid fields: {sorted(valid)}")
+        for sign, value in condition.items():
+            if isinstance(value, list) != (sign in {"$in", "$nin"}):
+                raise unfit
+            if name in _DATES:
                 _times(value)
 
 
@@ -73,28 +84,50 @@ def matches(tree: Tree, row: Row) -> bool:
 def equalities(tree: Tree, fields: Collection[str]) -> dict[str, Any]:
     """Pick the top-level `field = value` of the given fields: all that the sessions list heeds (trap 4)."""
     found = {name: tree[name] for name in fields if name in tree}
-    return {name: condition["$eq"] for name, condition in found.items() if "$eq" in condition}
+    return {name: condition["$eq"] for name, condition in found.items() if condition.get("$eq") is not None}
 
 
 def _bad(message: str) -> Refused:
     return Refused(400, {"detail": message})
 
 
-def _json_tree(text: str) -> Tree:
-    if not text.startswith("{"):
-        raise _bad("Invalid filter: expected a JSON object.")
+def _unexpected() -> Refused:
+    return Refused(500, {"detail": "An unexpected error occurred."})
+
+
+def _json(text: str) -> Any:
     try:
-        tree: Tree = json.loads(text)
+        return json.loads(text)
     except ValueError:
         raise _bad("Invalid filter: malformed JSON.") from None
+
+
+def _json_tree(text: str) -> Any:
+    if not text.startswith("{"):
+        raise _bad("Invalid filter: expected a JSON object.")
+    tree = _json(text)
+    if not tree:
+        raise _bad("Invalid filter: empty.")
     return tree
 
 
-def _put(nested: Tree, path: list[str], value: str) -> None:
+def _bracket_value(text: str) -> Any:
+    """Read a value between brackets: nothing is null, JSON is JSON, and a comma makes a list."""
+    if not text:
+        return None
+    if text[0] in "{[":
+        return _json(text)
+    return text.split(",") if "," in text else text
+
+
+def _put(nested: Tree, path: list[str], value: Any) -> None:
+    """Put a value where its brackets say; a condition that is there already is 500, as observed."""
     for part in path[:-1]:
         nested = nested.setdefault(part, {})
         if not isinstance(nested, dict):
-            raise _bad(f"Invalid filter: conflicting conditions at '{part}'.")
+            raise _unexpected()
+    if path[-1] in nested:
+        raise _unexpected()
     nested[path[-1]] = value
 
 
@@ -132,7 +165,7 @@ def _normal_operator(name: str, value: Any) -> tuple[str, Any]:
     if name not in _OPERATORS:
         raise _bad(f"Unsupported filter operator '{name}'.")
     if name in {"$in", "$nin"} and isinstance(value, str):
-        return name, value.split(",")
+        return name, [value]
     return name, value
 
 
@@ -150,25 +183,22 @@ def _compare(name: str, sign: str, wanted: Any, given: Any) -> bool:
     if given is None or wanted is None:
         return sign == "$eq" and given is wanted
     if sign == "$like":
-        pattern = ".*".join(re.escape(part) for part in str(wanted).split("%"))
+        pattern = re.escape(str(wanted)).replace("%", ".*").replace("_", ".")
         return re.search(pattern, str(given), re.IGNORECASE | re.DOTALL) is not None
     if name in _DATES:
+        if sign == "$eq":
+            return False  # as observed: no time is ever equal
         wanted, given = _times(wanted), parse_time(given)
-    if sign == "$in":
-        return given in wanted
-    if sign == "$nin":
-        return given not in wanted
-    if sign == "$eq":
-        return bool(given == wanted)
     return _COMPARE[sign](given, wanted)
 
 
 def _times(value: Any) -> datetime | list[Any] | None:
+    """Read a filter's times; an offset is ignored and its digits taken for UTC, as observed."""
     if isinstance(value, list):
         return [_times(one) for one in value]
     if value is None:
         return None
     try:
-        return parse_time(value)
+        return datetime.fromisoformat(value).replace(tzinfo=UTC)
     except (ValueError, TypeError):
-        raise Refused(500, {"detail": "An unexpected error occurred."}) from None
+        raise _unexpected() from None
