@@ -1,0 +1,52 @@
+"""Where a range filter on the sorted value lets a list begin and end, for vendors that take no such range."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tracegraph.adapter import Capabilities, ExperimentQuery, SessionAsk
+from tracegraph.federation.order import AFTER_EVERY_SOURCE, Mark, Place, end_of_group
+from tracegraph.query import ExperimentOrderField, OrderDirection, TimeRange, microseconds
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """No row up to `starts_after` and none from `ends_at` on can pass the filter."""
+
+    starts_after: Mark | None = None
+    ends_at: Place | None = None
+
+
+def experiment_bounds(query: ExperimentQuery, capabilities: Capabilities) -> Bounds:
+    """Bounds from createdAt or updatedAt when experiments are ordered by it."""
+    if query.order.field is ExperimentOrderField.CREATED_AT:
+        name, times = "created_at", query.filter.created_at
+    elif query.order.field is ExperimentOrderField.UPDATED_AT:
+        name, times = "updated_at", query.filter.updated_at
+    else:
+        return Bounds()
+    if times is None or name in capabilities.experiment_filters:
+        return Bounds()
+    return _bounds(times, query.order.direction)
+
+
+def session_bounds(ask: SessionAsk, capabilities: Capabilities) -> Bounds:
+    """Bounds from startedAt."""
+    times = ask.filter.started_at
+    if times is None or "started_at" in capabilities.session_filters:
+        return Bounds()
+    return _bounds(times, ask.order.direction)
+
+
+def _bounds(times: TimeRange, direction: OrderDirection) -> Bounds:
+    gte = None if times.gte is None else microseconds(times.gte)
+    lt = None if times.lt is None else microseconds(times.lt)
+    if direction is OrderDirection.ASC:
+        return Bounds(
+            None if gte is None else Mark(gte - 1, AFTER_EVERY_SOURCE, ""),
+            None if lt is None else Mark(lt, "", "").place(direction),
+        )
+    return Bounds(
+        None if lt is None else Mark(lt, AFTER_EVERY_SOURCE, ""),
+        None if gte is None else end_of_group(Mark(gte, "", "").place(direction)),
+    )

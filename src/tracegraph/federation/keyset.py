@@ -1,0 +1,179 @@
+"""Resuming a vendor's list exactly after a key, although the vendor pages by offset and its rows move.
+
+The key is the truth, the offset a hint. A page is read from the hint; rows at or before the key are dropped
+(something was inserted ahead), and when the page's first row lies after the key already, something was deleted
+ahead and the reading starts further back. Rows of one value are handed on as a whole group, since vendors
+promise no order among equals: the last group of a page stays open until another value, or the end, shows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Generic, TypeVar
+
+from tracegraph.federation.order import Mark, Place, end_of_group, same_group
+from tracegraph.federation.pages import PageSource, Row, RowPage
+
+T = TypeVar("T")
+
+_PASSES_OVER_ONE_GROUP = 50
+
+
+class OrderBroken(Exception):
+    """The vendor's rows do not come in the order that it was asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch(Generic[T]):
+    """Rows in whole groups, those of a last group that is still open, and whether the list ends here."""
+
+    rows: Sequence[Row[T]]
+    open_rows: Sequence[Row[T]]
+    ended: bool
+
+
+class KeysetReader(Generic[T]):
+    """Reads on from a place, stretch by stretch. Not for concurrent use."""
+
+    def __init__(self, source: PageSource[T], after: Mark | None, hint: int | None) -> None:
+        self._source = source
+        self._mark = after
+        self._after: Place | None = None if after is None else after.place(source.direction)
+        self._hint = hint
+        self._continuation: int | str | None = None
+        self._overlaps = False
+
+    async def read(self, want: int) -> Stretch[T]:
+        """About `want` more rows: at least one whole group unless the list ends.
+
+        Raises OrderBroken when the vendor's order is not the asked one, and SourceError.
+        """
+        limit = max(2, want + 1 if self._after is None else want + 3)  # its anchor, and the key's own row
+        while True:
+            page = await self._anchored(limit)
+            stretch = self._whole_groups(page)
+            if not stretch.rows and not stretch.ended:
+                last = page.rows[-1]
+                if self._is_before_key(last):  # nothing new yet: go on behind it
+                    self._continuation, self._overlaps = page.continuation, page.continuation != page.next
+                    continue
+                stretch = await self._long_group(last.place, limit)
+            elif stretch.rows:
+                self._go_behind(stretch.rows)
+            if stretch.rows or stretch.ended:
+                return stretch
+
+    def _go_behind(self, rows: Sequence[Row[T]]) -> None:
+        """Everything up to the last row's value is done."""
+        last = max(rows, key=lambda row: row.place)
+        self._mark, self._after = last.mark, end_of_group(last.place)
+        self._hint = max((row.offset for row in rows if row.offset is not None), default=None)
+        self._continuation = None
+
+    # -- finding the place -----------------------------------------------------------------------------
+
+    async def _page(self, limit: int, hint: int | str | None) -> RowPage[T]:
+        page = await self._source.page(limit, self._mark, hint)
+        if page.rows and not page.start and page.rows[0].mark.value is None and page.next is not None:
+            raise OrderBroken  # missing values ahead of others: this vendor lists nulls first
+        for earlier, later in zip(page.rows, page.rows[1:], strict=False):
+            if later.place[:2] < earlier.place[:2]:
+                raise OrderBroken
+        return page
+
+    async def _anchored(self, limit: int) -> RowPage[T]:
+        """A page that begins at or before the key, as near to it as is known."""
+        if self._after is None:
+            return await self._page(limit, None)
+        if self._continuation is not None:
+            page = await self._page(limit, self._continuation)
+            if not self._overlaps or self._is_anchored(page):
+                return page
+            return await self._sought(limit)
+        if self._hint is None:
+            return await self._sought(limit)
+        page = await self._page(limit, self._hint)
+        if self._is_anchored(page):
+            return page
+        page = await self._page(limit, max(0, self._hint - limit + 1))
+        return page if self._is_anchored(page) else await self._sought(limit)
+
+    def _is_anchored(self, page: RowPage[T]) -> bool:
+        """Whether no row after the key can stand before this page."""
+        if not page.start:  # the list's beginning, or a list that is asked by range
+            return True
+        return bool(page.rows) and self._is_before_key(page.rows[0])
+
+    def _is_before_key(self, row: Row[T]) -> bool:
+        """Whether the row's whole group lies at or before the key: equals may stand on both sides of one."""
+        return self._after is not None and end_of_group(row.place) <= self._after
+
+    async def _sought(self, limit: int) -> RowPage[T]:
+        """An anchored page that reaches past the key, found by steps that double and then by halving."""
+        page = await self._page(limit, None)
+        low, step, high = 0, limit, None
+        while page.start is not None and page.next is not None and self._is_before_key(page.rows[-1]):
+            low = max(low, page.rows[-1].offset or 0)
+            if high is not None and high - low <= 1:
+                break
+            probe = low + step if high is None else (low + high) // 2
+            found = await self._page(limit, probe)
+            if found.rows and self._is_before_key(found.rows[0]):
+                page, step = found, step * 2
+            else:
+                high = probe
+        return page
+
+    # -- whole groups ----------------------------------------------------------------------------------
+
+    def _fresh(self, rows: Sequence[Row[T]]) -> list[Row[T]]:
+        after = self._after
+        return list(rows) if after is None else [row for row in rows if row.place > after]
+
+    def _whole_groups(self, page: RowPage[T]) -> Stretch[T]:
+        ended = page.next is None
+        closed = len(page.rows)
+        if not ended:
+            while closed and same_group(page.rows[closed - 1].place, page.rows[-1].place):
+                closed -= 1
+        rows = sorted(self._fresh(page.rows[:closed]), key=lambda row: row.place)
+        return Stretch(rows, self._fresh(page.rows[closed:]), ended)
+
+    async def _long_group(self, group: Place, limit: int) -> Stretch[T]:
+        """Every row of a group that is longer than a page.
+
+        The vendor may order equals differently on every call, so that one pass over the pages can show a row
+        twice and another never: passes are made until there are as many rows as places, and no page began with
+        a row that none before had shown.
+        """
+        known: dict[str, Row[T]] = {}
+        for _ in range(_PASSES_OVER_ONE_GROUP):
+            places, steady, ended = await self._pass_over(group, limit, known)
+            if steady and len(known) >= places:
+                break
+        rows = self._fresh(sorted(known.values(), key=lambda row: row.place))
+        self._go_behind(list(known.values()))
+        return Stretch(rows, (), ended)
+
+    async def _pass_over(self, group: Place, limit: int, known: dict[str, Row[T]]) -> tuple[int, bool, bool]:
+        """One pass: how many places the group has, whether no row slipped by, whether the list ends with it."""
+        page = await self._anchored(limit)
+        anchor: int | None = None
+        places: set[int] = set()
+        steady = True
+        while True:
+            for row in page.rows:
+                if same_group(row.place, group):
+                    anchor = row.anchor if anchor is None else anchor
+                    known.setdefault(row.mark.id, replace(row, anchor=anchor))
+                    places |= {row.offset} if row.offset is not None else set()
+            past = any(row.place[:2] > group[:2] for row in page.rows)
+            if page.next is None or past:
+                return len(places), steady, page.next is None and not past
+            overlaps = page.continuation != page.next
+            page = await self._page(limit, page.continuation)
+            if overlaps:
+                if not page.rows or page.rows[0].place[:2] > group[:2]:
+                    return len(places), False, False
+                steady = steady and (page.rows[0].place[:2] < group[:2] or page.rows[0].mark.id in known)

@@ -1,0 +1,255 @@
+"""The lists of the schema: experiments of many sources, sessions of one experiment, sessions of many."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from hashlib import blake2s
+from typing import Generic, TypeVar
+
+from tracegraph.adapter import Adapter, ExperimentQuery, Page, PageRequest, SessionAsk
+from tracegraph.errors import SourceNotFound
+from tracegraph.federation.bounds import Bounds, experiment_bounds, session_bounds
+from tracegraph.federation.merge import Merged, Positions, merge
+from tracegraph.federation.order import Mark
+from tracegraph.federation.report import SourceReport, not_asked, report, total_count
+from tracegraph.federation.stream import Stream, StreamSpec
+from tracegraph.model import Experiment, Session
+from tracegraph.query import (
+    ExperimentFilter,
+    ExperimentOrder,
+    ExperimentOrderField,
+    OrderDirection,
+    conditions,
+    experiment_sort_value,
+    session_sort_value,
+)
+
+T = TypeVar("T")
+
+FetchSessions = Callable[[str, SessionAsk], Awaitable[Page[Session]]]
+"""How a page of sessions is got from a source by name: through whatever batches asks of one moment."""
+
+
+@dataclass(frozen=True, slots=True)
+class Budgets:
+    """What one list may take: vendor pages per source, and experiments per source when none are named."""
+
+    pages: int = 20
+    active_experiments: int = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Listing(Generic[T]):
+    """A page of a merged list and how its sources fared."""
+
+    merged: Merged[T]
+    reports: Sequence[SourceReport]
+
+    @property
+    def total_count(self) -> int | None:
+        """The exact number of rows in the whole list, or None."""
+        return total_count(self.reports)
+
+    @property
+    def all_failed(self) -> bool:
+        """Whether sources were asked and none of them answered."""
+        return bool(self.reports) and all(one.status.value == "FAILED" for one in self.reports)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which stretch of a merged list: `first` rows from the positions on, within the budgets."""
+
+    first: int
+    positions: Positions = Positions()
+    budgets: Budgets = Budgets()
+
+
+async def list_experiments(
+    adapters: Sequence[Adapter],
+    filters: Mapping[str, ExperimentFilter],
+    order: ExperimentOrder,
+    wanted: Wanted,
+) -> Listing[Experiment]:
+    """Experiments of all the adapters in one order; `filters` is by source name."""
+    streams: dict[str, Stream[Experiment]] = {}
+    for adapter in adapters:
+        given = filters[adapter.name]
+        if adapter.capabilities.may_match_experiments(given):
+            spec = _experiment_spec(adapter, ExperimentQuery(given, order), wanted.budgets)
+            streams[adapter.name] = Stream(spec, wanted.positions.of(spec.key))
+    merged = await merge(list(streams.values()), wanted.first)
+    reports = [
+        report(adapter.name, [streams[adapter.name]]) if adapter.name in streams else not_asked(adapter.name)
+        for adapter in adapters
+    ]
+    return Listing(merged, reports)
+
+
+def _experiment_spec(adapter: Adapter, query: ExperimentQuery, budgets: Budgets) -> StreamSpec[Experiment]:
+    capabilities, order = adapter.capabilities, query.order
+
+    async def fetch(page: PageRequest) -> Page[Experiment]:
+        return await adapter.list_experiments(query, page)
+
+    def mark_of(experiment: Experiment) -> Mark:
+        return Mark(experiment_sort_value(experiment, order.field), adapter.name, experiment.vendor_id)
+
+    orders = order.field in capabilities.experiment_orders
+    return StreamSpec(
+        name=adapter.name,
+        key=adapter.name,
+        fetch=fetch,
+        mark_of=mark_of,
+        admits=query.filter.admits,
+        filtered=bool(conditions(query.filter)),
+        orders=orders,
+        direction=order.direction,
+        page_max=capabilities.experiment_page_max,
+        page_budget=budgets.pages,
+        bounds=experiment_bounds(query, capabilities) if orders else Bounds(),
+    )
+
+
+async def list_sessions_of(
+    adapter: Adapter,
+    experiment: Experiment,
+    ask: SessionAsk,
+    wanted: Wanted,
+    fetch: FetchSessions,
+) -> Listing[Session]:
+    """The sessions of one experiment; `ask` holds filter and order, its page is not looked at."""
+    if not adapter.capabilities.may_match_sessions(ask.filter):
+        return Listing(await merge(list[Stream[Session]](), wanted.first), [not_asked(adapter.name)])
+    ask = replace(ask, experiment_refs=(experiment.ref,), expected_total=experiment.session_count)
+    spec = _session_spec(adapter, ask, adapter.name, wanted.budgets, fetch)
+    stream = Stream(spec, wanted.positions.of(spec.key))
+    merged = await merge([stream], wanted.first)
+    return Listing(merged, [report(adapter.name, [stream])])
+
+
+async def list_sessions(
+    adapters: Sequence[Adapter],
+    experiment_refs: Mapping[str, Sequence[str]] | None,
+    ask: SessionAsk,
+    wanted: Wanted,
+    fetch: FetchSessions,
+) -> Listing[Session]:
+    """Sessions of many experiments and sources by start time.
+
+    `experiment_refs` is by source name; without it, the most recently active experiments of each source. `ask`
+    holds filter and order.
+    """
+    budgets = wanted.budgets
+    asked = [adapter for adapter in adapters if adapter.capabilities.may_match_sessions(ask.filter)]
+    active = {} if experiment_refs is not None else await _most_recently_active(asked, budgets)
+    streams: dict[str, list[Stream[Session]]] = {}
+    for adapter in asked:
+        found = active.get(adapter.name)
+        refs = (experiment_refs or {}).get(adapter.name, ()) if found is None else found.refs
+        specs = _session_specs(adapter, refs, ask, budgets, fetch)
+        streams[adapter.name] = [Stream(spec, wanted.positions.of(spec.key)) for spec in specs]
+    merged = await merge([stream for some in streams.values() for stream in some], wanted.first)
+    reports = [_session_report(adapter.name, streams.get(adapter.name), active) for adapter in adapters]
+    return Listing(merged, reports)
+
+
+@dataclass(frozen=True, slots=True)
+class _Active:
+    """The experiments that were picked for a source, whether it has more, and how asking for them went."""
+
+    refs: Sequence[str]
+    more: bool
+    report: SourceReport
+
+
+async def _most_recently_active(adapters: Sequence[Adapter], budgets: Budgets) -> dict[str, _Active]:
+    order = ExperimentOrder(ExperimentOrderField.UPDATED_AT, OrderDirection.DESC)
+    specs = [_experiment_spec(adapter, ExperimentQuery(order=order), budgets) for adapter in adapters]
+    streams = [Stream(spec, Positions().of(spec.key)) for spec in specs]
+    found = await merge_each(streams, budgets.active_experiments)
+    return {
+        stream.spec.name: _Active(
+            [row.row.node.ref for row in merged.rows], merged.has_next, report(stream.spec.name, [stream])
+        )
+        for stream, merged in zip(streams, found, strict=True)
+    }
+
+
+async def merge_each(streams: Sequence[Stream[T]], first: int) -> Sequence[Merged[T]]:
+    """The first rows of every stream by itself, all streams at once."""
+    return await asyncio.gather(*(merge([stream], first) for stream in streams))
+
+
+def _session_report(
+    name: str, streams: Sequence[Stream[Session]] | None, active: Mapping[str, _Active]
+) -> SourceReport:
+    if streams is None:
+        return not_asked(name)
+    picked = active.get(name)
+    if picked is None:
+        return report(name, streams)
+    if picked.report.error is not None and not streams:
+        return picked.report
+    own = report(name, streams, truncated=picked.more)
+    return replace(
+        own,
+        upstream_requests=own.upstream_requests + picked.report.upstream_requests,
+        duration_ms=own.duration_ms + picked.report.duration_ms,
+    )
+
+
+def _session_specs(
+    adapter: Adapter, refs: Sequence[str], ask: SessionAsk, budgets: Budgets, fetch: FetchSessions
+) -> list[StreamSpec[Session]]:
+    """One stream where the vendor lists many experiments at once, else one for each."""
+    if not refs:
+        return []
+    if adapter.capabilities.pools_sessions:
+        return [_session_spec(adapter, replace(ask, experiment_refs=tuple(refs)), adapter.name, budgets, fetch)]
+    each = Budgets(max(1, budgets.pages // len(refs)), budgets.active_experiments)
+    return [
+        _session_spec(adapter, replace(ask, experiment_refs=(ref,)), stream_key(adapter.name, ref), each, fetch)
+        for ref in refs
+    ]
+
+
+def stream_key(source: str, ref: str) -> str:
+    """A short name for the stream of one experiment: the source and a digest of the ref."""
+    return f"{source}/{blake2s(ref.encode('utf-8', 'surrogatepass'), digest_size=4).hexdigest()}"
+
+
+def _session_spec(
+    adapter: Adapter, ask: SessionAsk, key: str, budgets: Budgets, fetch: FetchSessions
+) -> StreamSpec[Session]:
+    capabilities = adapter.capabilities
+    named = len(ask.experiment_refs) == 1 and key == adapter.name
+
+    async def fetch_page(page: PageRequest) -> Page[Session]:
+        try:
+            return await fetch(adapter.name, replace(ask, page=page))
+        except SourceNotFound:
+            if named:
+                raise
+            return Page((), 0, None, 0)  # an experiment that is not there has no sessions in a list of many
+
+    def mark_of(session: Session) -> Mark:
+        # One session id may occur in two experiments of a source.
+        tie = session.vendor_id if named else f"{session.vendor_id}\0{session.experiment_ref}"
+        return Mark(session_sort_value(session), adapter.name, tie)
+
+    return StreamSpec(
+        name=adapter.name,
+        key=key,
+        fetch=fetch_page,
+        mark_of=mark_of,
+        admits=ask.filter.admits,
+        filtered=bool(conditions(ask.filter)),
+        orders=ask.order.field in capabilities.session_orders,
+        direction=ask.order.direction,
+        page_max=capabilities.session_page_max,
+        page_budget=budgets.pages,
+        bounds=session_bounds(ask, capabilities),
+    )

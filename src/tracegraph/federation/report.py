@@ -1,0 +1,73 @@
+"""How each source fared in answering one list."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from tracegraph.errors import SourceError
+from tracegraph.federation.stream import Stream
+
+
+class SourceReportStatus(Enum):
+    """Whether a source answered whole, with older rows, only in part, or not at all."""
+
+    OK = "OK"
+    STALE = "STALE"
+    FAILED = "FAILED"
+    SCAN_LIMITED = "SCAN_LIMITED"
+
+
+@dataclass(frozen=True, slots=True)
+class SourceReport:
+    """One source's part in one list; `fetched` and `upstream_requests` count what this page took."""
+
+    source: str
+    status: SourceReportStatus = SourceReportStatus.OK
+    error: SourceError | None = None
+    total_count: int | None = None
+    fetched: int = 0
+    upstream_requests: int = 0
+    duration_ms: float = 0.0
+
+
+def not_asked(source: str) -> SourceReport:
+    """The report of a source of which no row can match: it holds none under this filter."""
+    return SourceReport(source, total_count=0)
+
+
+def report(source: str, streams: Sequence[Stream[Any]], *, truncated: bool = False) -> SourceReport:
+    """The report of a source from all its streams; `truncated` when not all its lists were looked at."""
+    error = next((stream.error for stream in streams if stream.error is not None), None)
+    stale = next((stream.tally.provenance.stale for stream in streams if stream.tally.provenance.stale), None)
+    if error is not None:
+        status = SourceReportStatus.FAILED
+    elif stale is not None:
+        status = SourceReportStatus.STALE
+    elif truncated or any(stream.limited for stream in streams):
+        status = SourceReportStatus.SCAN_LIMITED
+    else:
+        status = SourceReportStatus.OK
+    return SourceReport(
+        source,
+        status,
+        error or stale,
+        None if truncated or error is not None else _total(streams),
+        sum(stream.tally.fetched for stream in streams),
+        sum(stream.tally.provenance.upstream_requests for stream in streams),
+        max((stream.duration_ms for stream in streams), default=0.0),
+    )
+
+
+def _total(streams: Sequence[Stream[Any]]) -> int | None:
+    totals = [stream.tally.total for stream in streams]
+    told = [total for total in totals if total is not None]
+    return sum(told) if len(told) == len(totals) else None
+
+
+def total_count(reports: Sequence[SourceReport]) -> int | None:
+    """The exact number of rows in the list, None unless every source told its own."""
+    totals = [one.total_count for one in reports if one.total_count is not None]
+    return sum(totals) if len(totals) == len(reports) else None

@@ -1,0 +1,111 @@
+"""A vendor's list in memory, paged by offset, whose rows a test may change between any two calls."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from tracegraph.adapter import Page, PageRequest
+from tracegraph.errors import SourceUnavailable
+from tracegraph.federation.merge import Positions, merge
+from tracegraph.federation.order import Mark
+from tracegraph.federation.stream import Stream, StreamSpec
+from tracegraph.query import OrderDirection
+
+
+@dataclass(frozen=True)
+class Item:
+    id: str
+    value: int | None
+    tag: str = ""
+
+
+@dataclass
+class FakeVendor:
+    """Lists its items in one order, nulls last unless `nulls_first`, equals as they come or shuffled."""
+
+    name: str
+    items: list[Item]
+    direction: OrderDirection = OrderDirection.DESC
+    page_max: int = 100
+    shuffle: random.Random | None = None
+    short: random.Random | None = None
+    nulls_first: bool = False
+    down: bool = False
+    by_range: bool = False
+    tells_total: bool = True
+    calls: list[PageRequest] = field(default_factory=list)
+
+    def listed(self) -> list[Item]:
+        items = list(self.items)
+        if self.shuffle is not None:
+            self.shuffle.shuffle(items)
+        sign = 1 if self.direction is OrderDirection.ASC else -1
+        return sorted(items, key=lambda i: ((i.value is None) != self.nulls_first, sign * (i.value or 0)))
+
+    async def fetch(self, request: PageRequest) -> Page[Item]:
+        self.calls.append(request)
+        assert len(self.calls) < 200_000
+        if self.down:
+            raise SourceUnavailable(self.name, "down", upstream_requests=1)
+        rows = self.listed()
+        limit = min(request.limit, self.page_max)
+        if self.short is not None:
+            limit = self.short.randint(1, limit)
+        if self.by_range:
+            return self._by_range(rows, request, limit)
+        assert request.hint is None or isinstance(request.hint, int)
+        start = request.hint or 0
+        got = rows[start : start + limit]
+        end = start + len(got)
+        return Page(got, start, end if got and end < len(rows) else None, len(rows) if self.tells_total else None)
+
+    def _by_range(self, rows: list[Item], request: PageRequest, limit: int) -> Page[Item]:
+        start = 0
+        if isinstance(request.hint, str):
+            start = int(request.hint)
+        elif request.after is not None and request.after.value is not None:
+            bound = request.after.value
+            assert isinstance(bound, int)
+            for item in rows:
+                past = item.value is None or (
+                    item.value >= bound if self.direction is OrderDirection.ASC else item.value <= bound
+                )
+                if past:
+                    break
+                start += 1
+        got = rows[start : start + limit]
+        end = start + len(got)
+        return Page(got, None, str(end) if got and end < len(rows) else None)
+
+
+def stream(
+    vendor: FakeVendor,
+    positions: Positions,
+    *,
+    admits: Callable[[Item], bool] | None = None,
+    budget: int = 1000,
+    orders: bool = True,
+) -> Stream[Item]:
+    spec = StreamSpec(
+        name=vendor.name,
+        key=vendor.name,
+        fetch=vendor.fetch,
+        mark_of=lambda item: Mark(item.value, vendor.name, item.id),
+        admits=admits or (lambda _: True),
+        filtered=admits is not None,
+        orders=orders,
+        direction=vendor.direction,
+        page_max=vendor.page_max,
+        page_budget=budget,
+    )
+    return Stream(spec, positions.of(vendor.name))
+
+
+async def page(vendors: list[FakeVendor], first: int, positions: Positions, **options: object):  # noqa: ANN201
+    return await merge([stream(vendor, positions, **options) for vendor in vendors], first)  # type: ignore[arg-type]
+
+
+def place(vendor_name: str, item: Item, direction: OrderDirection) -> tuple[object, ...]:
+    return Mark(item.value, vendor_name, item.id).place(direction)

@@ -1,0 +1,153 @@
+"""Laws of the merged list, against a plain sort: whatever the vendors do between two pages."""
+
+from __future__ import annotations
+
+import random
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.federation.fake import FakeVendor, Item, page, place
+from tracegraph.federation.merge import Positions
+from tracegraph.query import OrderDirection
+
+VALUES = st.one_of(st.none(), st.integers(0, 12))
+SEEDS = st.integers(0, 2**32)
+
+
+@st.composite
+def worlds(draw: st.DrawFn) -> list[FakeVendor]:
+    direction = draw(st.sampled_from(OrderDirection))
+    vendors = []
+    for number in range(draw(st.integers(1, 3))):
+        values = draw(st.lists(VALUES, max_size=25))
+        by_range = draw(st.booleans()) and None not in values
+        vendors.append(
+            FakeVendor(
+                f"v{number}",
+                [Item(f"{number}-{index}", value) for index, value in enumerate(values)],
+                direction,
+                page_max=draw(st.integers(3, 12)),
+                shuffle=None if by_range else draw(st.one_of(st.none(), SEEDS.map(random.Random))),
+                short=draw(st.one_of(st.none(), SEEDS.map(random.Random))),
+                nulls_first=draw(st.booleans()),
+                by_range=by_range,
+            )
+        )
+    return vendors
+
+
+def change(vendors: list[FakeVendor], rng: random.Random, protected: set[str]) -> None:
+    """Insert and delete other rows, anywhere."""
+    for vendor in vendors:
+        for _ in range(rng.randint(0, 6)):
+            others = [item for item in vendor.items if item.id not in protected]
+            if others and rng.random() < 0.5:
+                vendor.items.remove(rng.choice(others))
+            else:
+                value = rng.choice([None, *range(13)]) if not vendor.by_range else rng.randint(0, 12)
+                if value is None and not any(item.value is None for item in vendor.items):
+                    value = 3  # a vendor that has no nulls at the start gets none: its order would change
+                vendor.items.append(Item(f"{vendor.name[1:]}-new{rng.random()}", value))
+            rng.shuffle(vendor.items)
+
+
+@settings(max_examples=150, deadline=None)
+@given(worlds(), st.integers(1, 15), SEEDS)
+async def test_what_is_there_throughout_comes_exactly_once_and_in_order(vendors, first, seed) -> None:
+    rng = random.Random(seed)
+    throughout = {item.id for v in vendors for item in v.items if rng.random() < 0.6}
+    direction = vendors[0].direction
+    seen: list[tuple[str, Item]] = []
+    positions = Positions()
+    for _ in range(400):
+        merged = await page(vendors, first, positions)
+        seen += [(row.row.mark.source, row.row.node) for row in merged.rows]
+        if not merged.has_next:
+            break
+        assert merged.rows
+        positions = merged.positions_at_end()
+        change(vendors, rng, throughout)
+    else:
+        raise AssertionError("the traversal does not end")
+    ids = [item.id for _, item in seen]
+    assert len(ids) == len(set(ids))
+    assert throughout <= set(ids)
+    places = [place(source, item, direction) for source, item in seen]
+    assert places == sorted(places)
+
+
+@settings(max_examples=150, deadline=None)
+@given(worlds(), st.integers(1, 15), SEEDS)
+async def test_any_edge_resumes_right_after_itself(vendors, first, seed) -> None:
+    rng = random.Random(seed)
+    everything = sorted(
+        (place(v.name, item, v.direction), item.id) for v in vendors for item in v.items
+    )
+    ids = [id for _, id in everything]
+    positions = Positions()
+    while True:
+        merged = await page(vendors, first, positions)
+        for edge in rng.sample(list(merged.rows), min(3, len(merged.rows))):
+            rest = await page(vendors, 1000, merged.positions_after(edge))
+            assert [row.row.node.id for row in rest.rows] == ids[ids.index(edge.row.node.id) + 1 :]
+        if not merged.has_next:
+            return
+        positions = merged.positions_at_end()
+
+
+@settings(max_examples=150, deadline=None)
+@given(worlds(), st.integers(1, 15), st.integers(1, 4), SEEDS)
+async def test_a_filter_within_a_small_budget_still_reaches_every_row(vendors, first, budget, seed) -> None:
+    rng = random.Random(seed)
+    wanted = {item.id for v in vendors for item in v.items if rng.random() < 0.1}
+    seen: list[str] = []
+    positions = Positions()
+    values = [[i.value for i in v.items] for v in vendors]  # nulls at the head: the whole list is read
+    ordered = not any(None in some and (v.nulls_first or set(some) == {None}) for v, some in zip(vendors, values))
+    for _ in range(1000):
+        merged = await page(
+            vendors, first, positions, admits=lambda i: i.id in wanted, budget=budget if ordered else 1000
+        )
+        seen += [row.row.node.id for row in merged.rows]
+        if not merged.has_next:
+            break
+        positions = merged.positions_at_end()
+    else:
+        raise AssertionError("the traversal does not end")
+    expected = sorted((place(v.name, i, v.direction), i.id) for v in vendors for i in v.items if i.id in wanted)
+    assert seen == [id for _, id in expected]
+
+
+@settings(max_examples=150, deadline=None)
+@given(worlds(), st.integers(1, 15), SEEDS)
+async def test_the_rows_of_a_source_that_failed_come_late_but_come(vendors, first, seed) -> None:
+    rng = random.Random(seed)
+    everything = {item.id for v in vendors for item in v.items}
+    seen: list[str] = []
+    positions = Positions()
+    for round_ in range(1000):
+        for vendor in vendors:
+            vendor.down = round_ < 30 and rng.random() < 0.4
+        merged = await page(vendors, first, positions)
+        seen += [row.row.node.id for row in merged.rows]
+        positions = merged.positions_at_end()
+        if not merged.has_next and not any(v.down for v in vendors):
+            break
+    assert len(seen) == len(set(seen))
+    assert set(seen) == everything
+
+
+async def test_a_list_that_fits_one_page_takes_one_call() -> None:
+    vendor = FakeVendor("v", [Item(str(n), n) for n in range(20)])
+    merged = await page([vendor], 20, Positions())
+    assert (len(merged.rows), merged.has_next, len(vendor.calls)) == (20, False, 1)
+
+
+async def test_a_page_in_the_middle_takes_one_call_too() -> None:
+    vendor = FakeVendor("v", [Item(f"{n:05}", n) for n in range(5000)])
+    positions = Positions()
+    for _ in range(150):
+        merged = await page([vendor], 20, positions)
+        positions = merged.positions_at_end()
+    assert len(vendor.calls) == 150
