@@ -236,7 +236,7 @@ class RunsReader:
         """Asks of one pool by queries over all their experiments, newest (or oldest) runs of any first.
 
         Asks that have enough leave, and the next round is over the others from the last start on, that start
-        included. While none leaves, or a whole page holds a single start, the vendor's cursor goes on instead.
+        included. While none leaves, the vendor's cursor goes on instead.
         Experiments that ran one after another fill a page each: when a second round in a row serves no more
         than one ask (`few`), the rest are read in two halves side by side, in no more calls but in less time.
         """
@@ -258,7 +258,7 @@ class RunsReader:
             if frontier != question.anchor and few and few_before:
                 await self._halves(waiting, frontier)
                 break
-            if served == 0 or frontier == question.anchor:
+            if served == 0:
                 cursor = page.cursor
                 continue
             pool, anchor, cursor = waiting, frontier, None
@@ -301,8 +301,7 @@ def _hand_out(pool: Sequence[_Asked], page: _Answer) -> None:
 
 
 def _fail(pool: Sequence[_Asked], error: SourceError) -> None:
-    """Let every ask fail that waits for rows; the first one of the pool carries the cost of the call."""
+    """Let every ask of the pool fail; the first one carries the cost of the call."""
     pool[0].provenance += Provenance(error.upstream_requests)
     for asked in pool:
-        if not asked.has_enough:
-            asked.error = error
+        asked.error = error
