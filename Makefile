@@ -1,17 +1,53 @@
 # Everything runs in .venv, made from the lock files; each target sets up what it needs.
 PYTHON ?= python3
+PORT ?= 8000
 BIN := .venv/bin
-UV_COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-              --no-header --no-emit-index-url --no-emit-find-links pyproject.toml --extra build
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+           --no-header --no-emit-index-url --no-emit-find-links pyproject.toml --extra build
 
-.PHONY: help demo test lint format schema lock clean
+.PHONY: help demo test lint format schema live playground lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
 
+demo: .venv/runtime.ok ## three simulated vendors, the gateway over them, a playground (PORT=8000)
+	$(BIN)/tracegraph demo --port $(PORT)
+
+test: .venv/dev.ok .venv/system.ok .venv/node.ok ## the whole test suite
+	$(BIN)/python -m pytest
+
+lint: .venv/dev.ok ## style, types, who imports whom
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo 2>/dev/null || $(BIN)/lint-imports
+
+format: .venv/dev.ok ## put the style right
+	$(BIN)/ruff check --fix-only
+	$(BIN)/ruff format
+
+schema: .venv/runtime.ok ## write schema.graphql from the code
+	$(BIN)/tracegraph schema > schema.graphql
+
+live: .venv/dev.ok ## the gateway against NeMo Intake itself (installs it under .live, 1.7 GB)
+	$(BIN)/python -m pytest tests/live -m live
+
+playground: ## rebuild the playground's page from playground/ (needs Node 20)
+	cd playground && npm ci --no-fund --no-audit && npm run build
+
+lock: .venv/dev.ok ## renew the lock files from pyproject.toml
+	$(COMPILE) -o requirements/runtime.lock
+	$(COMPILE) --extra dev -o requirements/dev.lock
+
+clean: ## remove what the targets made
+	rm -rf .venv .live .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis \
+	       playground/node_modules tests/node/node_modules
+
 .venv/bin/python:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.12 ..."; exit 1; }
-	@$(PYTHON) -m venv .venv || { [ "$$(id -u)" = 0 ] && apt-get update -qq && apt-get install -y -qq python3-venv && $(PYTHON) -m venv --clear .venv; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Python 3.11 or newer is needed, for instance: make PYTHON=python3.12 test"; exit 1; }
+	@$(PYTHON) -m venv .venv || { [ "$$(id -u)" = 0 ] && apt-get update -qq \
+	  && apt-get install -y -qq python3-venv && $(PYTHON) -m venv --clear .venv; }
 
 .venv/runtime.ok: requirements/runtime.lock pyproject.toml | .venv/bin/python
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/runtime.lock
@@ -22,9 +58,15 @@ help: ## list the targets
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/dev.lock
 	@touch $@
 
-lock: .venv/dev.ok ## renew the lock files from pyproject.toml
-	$(UV_COMPILE) -o requirements/runtime.lock
-	$(UV_COMPILE) --extra dev -o requirements/dev.lock
+# What the tests use beside Python. Where it cannot be installed, the tests that need it say so and are left out.
+.venv/system.ok: | .venv/bin/python
+	@if command -v chromium >/dev/null && command -v chromedriver >/dev/null && command -v redis-server >/dev/null; then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium chromium-driver redis-server >/dev/null; \
+	else echo "Chromium, ChromeDriver or redis-server is missing and cannot be installed without root."; fi
+	@touch $@
 
-clean: ## remove what the targets made
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+.venv/node.ok: tests/node/package-lock.json | .venv/bin/python
+	@if command -v npm >/dev/null; then cd tests/node && npm ci --no-fund --no-audit --silent; \
+	else echo "npm is missing: the checks that are written for Node are left out."; fi
+	@touch $@

@@ -42,7 +42,7 @@ class Key:
 class PageRequest:
     """Which stretch of a list is wanted, about `limit` rows long.
 
-    An adapter that pages by offset reads from `hint` (an int: the vendor's offset, 0 when None). One that takes
+    An adapter that pages by offset reads from `hint` (an int: the offset, 0 when None). One that takes
     a range on the sorted value begins at `after.value`, that value included. One that pages by the vendor's
     cursor goes on from `hint` when it is the string that an earlier page gave as `next`.
     """
@@ -108,7 +108,7 @@ class Capabilities:
 
     `experiment_orders` and `session_orders` hold the orders in which the vendor lists; an order that is not
     here is made by the gateway from the whole list. Filters are named as the fields of ExperimentFilter and
-    SessionFilter; a condition on an `absent` field, or on none of the kinds and statuses that occur, can match
+    SessionFilter; a condition on an `absent` field, or on no kind or status that occurs, can match
     no row and causes no call. Page maxima are the vendor's.
     """
 

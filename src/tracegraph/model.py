@@ -63,11 +63,9 @@ class MetricKind(Enum):
 
 
 class AggregateBasis(Enum):
-    """Where an aggregate's figures come from; BEST is asked for, never answered."""
+    """Where an aggregate's figures come from."""
 
     REPORTED = "REPORTED"
-    COMPUTED = "COMPUTED"
-    BEST = "BEST"
 
 
 class AggregatePopulation(Enum):

@@ -79,9 +79,7 @@ class TimeRange:
         if self.gte is None and self.lt is None:
             return True
         return (
-            value is not None
-            and (self.gte is None or value >= self.gte)
-            and (self.lt is None or value < self.lt)
+            value is not None and (self.gte is None or value >= self.gte) and (self.lt is None or value < self.lt)
         )
 
 

@@ -13,7 +13,7 @@ from tracegraph.errors import SourceNotFound
 from tracegraph.federation.bounds import Bounds, experiment_bounds, session_bounds
 from tracegraph.federation.merge import Merged, Positions, merge
 from tracegraph.federation.order import Mark
-from tracegraph.federation.report import SourceReport, not_asked, report, total_count
+from tracegraph.federation.report import SourceReport, SourceReportStatus, not_asked, report, total_count
 from tracegraph.federation.stream import Stream, StreamSpec
 from tracegraph.model import Experiment, Session
 from tracegraph.query import (
@@ -55,7 +55,7 @@ class Listing(Generic[T]):
     @property
     def all_failed(self) -> bool:
         """Whether sources were asked and none of them answered."""
-        return bool(self.reports) and all(one.status.value == "FAILED" for one in self.reports)
+        return bool(self.reports) and all(one.status is SourceReportStatus.FAILED for one in self.reports)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,12 +122,17 @@ async def list_sessions_of(
 ) -> Listing[Session]:
     """The sessions of one experiment; `ask` holds filter and order, its page is not looked at."""
     if not adapter.capabilities.may_match_sessions(ask.filter):
-        return Listing(await merge(list[Stream[Session]](), wanted.first), [not_asked(adapter.name)])
+        return await no_sessions(adapter)
     ask = replace(ask, experiment_refs=(experiment.ref,), expected_total=experiment.session_count)
     spec = _session_spec(adapter, ask, adapter.name, wanted.budgets, fetch)
     stream = Stream(spec, wanted.positions.of(spec.key))
     merged = await merge([stream], wanted.first)
     return Listing(merged, [report(adapter.name, [stream])])
+
+
+async def no_sessions(adapter: Adapter) -> Listing[Session]:
+    """The list of a source of which no session can match."""
+    return Listing(await merge(list[Stream[Session]](), 0), [not_asked(adapter.name)])
 
 
 async def list_sessions(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,15 +13,16 @@ import orjson
 from tracegraph.adapter import Provenance
 
 _LONGEST_SEGMENT = 1024
+_UNNAMEABLE = re.compile(r"[/\\\x00-\x1f\x7f]")
 
 
 def path_segment(text: str) -> str | None:
     """The text escaped as one segment of a path; None when no resource can have that name.
 
     An ID's parts are data that a client chose. Dot segments cannot be escaped (every URL library resolves
-    `%2E%2E` as `..`), and an empty or endless one names nothing.
+    `%2E%2E` as `..`), some servers unescape a slash before they route, and an empty or endless text names nothing.
     """
-    if text in {"", ".", ".."} or len(text) > _LONGEST_SEGMENT:
+    if text in {"", ".", ".."} or len(text) > _LONGEST_SEGMENT or _UNNAMEABLE.search(text):
         return None
     try:
         return quote(text, safe="")

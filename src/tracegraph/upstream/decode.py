@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, TypeVar
 
 import orjson
@@ -21,9 +22,7 @@ def decode(reply: Reply, wire: TypeAdapter[T]) -> T:
         return wire.validate_json(reply.body)
     except ValidationError as error:
         failure = bad_response(reply, "that is not what its contract says")
-        _log.warning(
-            "upstream.bad_response", source=reply.source, kind=reply.kind, reference=failure.reference
-        )
+        _log.warning("upstream.bad_response", source=reply.source, kind=reply.kind, reference=failure.reference)
         _log.debug(
             "upstream.bad_response.detail",
             reference=failure.reference,
@@ -55,11 +54,19 @@ class RawDocument:
     def at(self, path: tuple[str | int, ...]) -> dict[str, Any]:
         """The object at that path of keys and indices."""
         if self._decoded is None:
-            self._decoded = orjson.loads(self._body)
+            self._decoded = _parse(self._body)
         found = self._decoded
         for step in path:
             found = found[step]
         return dict(found)
+
+
+def _parse(body: bytes) -> Any:
+    """The JSON that pydantic took, in which some vendors write NaN where null is meant."""
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return json.loads(body, parse_constant=lambda _: None)
 
 
 class RawRow:

@@ -70,11 +70,11 @@ class Transport:
         try:
             async with asyncio.timeout(allowed_s), self._slots:
                 return await self._send(call, headers)
-        except (TimeoutError, httpx.TimeoutException):
-            raise SourceTimeout(
-                self._source, f"Source {self._source!r} did not answer within {allowed_s:.1f} s."
-            ) from None
-        except (httpx.HTTPError, aiohttp.ClientError, OSError) as error:
+        except (TimeoutError, httpx.HTTPError, aiohttp.ClientError, OSError) as error:
+            if _is_timeout(error):
+                raise SourceTimeout(
+                    self._source, f"Source {self._source!r} did not answer within {allowed_s:.1f} s."
+                ) from error
             raise SourceUnavailable(
                 self._source, f"Source {self._source!r} cannot be reached, or broke off its answer."
             ) from error
@@ -118,6 +118,14 @@ class Transport:
                 http_status=response.status_code,
             ) from None
         return b"".join(chunks)
+
+
+def _is_timeout(error: Exception) -> bool:
+    """Whether time ran out; httpx-aiohttp calls a connection that was reset a ConnectTimeout, too."""
+    if isinstance(error, httpx.TimeoutException):
+        cause = error.__cause__
+        return not isinstance(cause, aiohttp.ClientConnectionError) or isinstance(cause, TimeoutError)
+    return isinstance(error, TimeoutError)
 
 
 def _pool(settings: TransportSettings) -> AiohttpTransport:

@@ -1,0 +1,62 @@
+"""The gateway as an ASGI application."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TypedDict
+
+from starlette.applications import Starlette
+from starlette.routing import BaseRoute, Route
+
+from tracegraph.federation.listing import Budgets
+from tracegraph.graphql.context import PageLimits
+from tracegraph.graphql.execution import Executor
+from tracegraph.graphql.schema import build_schema
+from tracegraph.http.endpoint import GraphQLEndpoint, method_not_allowed
+from tracegraph.http.health import healthz, readyz
+from tracegraph.http.playground import playground_routes
+from tracegraph.logs import configure_logs
+from tracegraph.settings import Settings, load_settings
+from tracegraph.sources import open_sources
+
+
+class _State(TypedDict):
+    executor: Executor
+
+
+def create_app(settings: Settings) -> Starlette:
+    """The application; its lifespan opens the sources and closes them when the last request is answered."""
+    limits = settings.limits
+    schema = build_schema()
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[_State]:
+        async with open_sources(settings) as adapters:
+            executor = Executor(
+                schema,
+                adapters,
+                Budgets(limits.scan_pages, limits.active_experiments),
+                PageLimits(limits.default_first, limits.max_first),
+                limits.deadline_s,
+            )
+            yield {"executor": executor}
+
+    endpoint = GraphQLEndpoint(max_body_bytes=limits.max_body_bytes, playground=settings.server.playground)
+    others = ["HEAD", "PUT", "PATCH", "DELETE", "OPTIONS"]
+    routes: list[BaseRoute] = [
+        Route("/graphql", endpoint.__call__, methods=["GET", "POST"]),
+        Route("/graphql", method_not_allowed, methods=others),
+        Route("/healthz", healthz),
+        Route("/readyz", readyz),
+    ]
+    if settings.server.playground:
+        routes += playground_routes()
+    return Starlette(routes=routes, lifespan=lifespan)
+
+
+def create_configured_app() -> Starlette:
+    """The application from `TRACEGRAPH_CONFIG` and the environment: what each worker process starts."""
+    settings = load_settings()
+    configure_logs(settings.log)
+    return create_app(settings)

@@ -1,0 +1,120 @@
+"""`tracegraph demo`: the simulated vendors, the gateway over them, and a first query with its answer."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import urllib.request
+from typing import Any
+
+from pydantic import SecretStr
+from rich.console import Console
+from rich.table import Table
+
+from tracegraph.app import create_app
+from tracegraph.demo.vendors import DemoVendors, demo_vendors
+from tracegraph.logs import configure_logs
+from tracegraph.serving import listen, server_of, url_of
+from tracegraph.settings import LogSettings, Settings
+
+_HOST = "127.0.0.1"
+
+FIRST_QUERY = """\
+{
+  experiments(first: 8) {
+    nodes {
+      name createdAt sessionCount
+      source { vendor }
+      latency: aggregate(metric: {kind: LATENCY}) { median }
+      cost: aggregate(metric: {kind: COST}) { sum }
+      sessions(first: 1) { nodes { status startedAt } }
+    }
+    pageInfo { hasNextPage endCursor }
+  }
+}"""
+
+
+def run_demo(port: int) -> None:
+    """Serve until Ctrl-C. Raises ConfigurationError when the port is taken."""
+    configure_logs(LogSettings(level="warning"))
+    opened = listen(_HOST, port)
+    with demo_vendors() as vendors:
+        server = server_of(create_app(demo_settings(vendors)))
+        asyncio.run(_serve(server, opened, url_of(opened, _HOST)))
+
+
+def demo_settings(vendors: DemoVendors) -> Settings:
+    """The configuration over the simulated vendors."""
+    return Settings.model_validate(
+        {
+            "sources": {
+                "nemo": {"vendor": "nemo", "base_url": vendors.nemo_url, "workspace": vendors.nemo_workspace},
+                "langsmith": {
+                    "vendor": "langsmith",
+                    "base_url": vendors.langsmith_url,
+                    "api_key": SecretStr(vendors.langsmith_api_key),
+                },
+                "meibel": {
+                    "vendor": "meibel",
+                    "base_url": vendors.meibel_url,
+                    "api_key": SecretStr(vendors.meibel_api_key),
+                },
+            }
+        }
+    )
+
+
+async def _serve(server: Any, opened: Any, url: str) -> None:
+    serving = asyncio.create_task(server.serve(sockets=[opened]))
+    while not server.started and not serving.done():  # noqa: ASYNC110 - uvicorn tells it by an attribute only
+        await asyncio.sleep(0.02)
+    if not serving.done():
+        answer = await asyncio.to_thread(_ask, url)
+        _show(url, answer)
+    await serving
+
+
+def _ask(url: str) -> dict[str, Any]:
+    request = urllib.request.Request(  # noqa: S310 - our own loopback address
+        url, json.dumps({"query": FIRST_QUERY}).encode(), {"content-type": "application/json"}
+    )
+    with urllib.request.urlopen(request, timeout=30) as response:  # noqa: S310
+        answer: dict[str, Any] = json.load(response)
+        return answer
+
+
+def _show(url: str, answer: dict[str, Any]) -> None:
+    console = Console()
+    if not console.is_terminal:
+        console.width = 120
+    console.print("\n[bold]Tracegraph[/] over three simulated vendors: NeMo Intake, LangSmith, Meibel.\n")
+    console.print("A first query:\n")
+    console.print(FIRST_QUERY, markup=False, highlight=False)
+    table = Table(title="\nand its answer")
+    table.add_column("vendor")
+    table.add_column("experiment", overflow="fold")
+    table.add_column("created")
+    for heading in ("sessions", "median ms", "USD"):
+        table.add_column(heading, justify="right")
+    table.add_column("latest session")
+    for node in answer["data"]["experiments"]["nodes"]:
+        table.add_row(*_row(node))
+    console.print(table)
+    console.print(f"Explore it in a browser: [bold]{url}[/]   (Ctrl-C ends the demo)\n")
+
+
+def _row(node: dict[str, Any]) -> list[str]:
+    latest = node["sessions"]["nodes"]
+    return [
+        node["source"]["vendor"],
+        node["name"],
+        (node["createdAt"] or "-")[:10],
+        _figure(node["sessionCount"], ",d"),
+        _figure((node["latency"] or {}).get("median"), ",.0f"),
+        _figure((node["cost"] or {}).get("sum"), ".4f"),
+        f"{latest[0]['status'].lower()}, {latest[0]['startedAt'][:16].replace('T', ' ')}" if latest else "-",
+    ]
+
+
+def _figure(value: float | None, form: str) -> str:
+    return "-" if value is None else format(value, form)

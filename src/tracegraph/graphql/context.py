@@ -1,0 +1,41 @@
+"""What the resolvers of one request share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from graphql import GraphQLError
+
+from tracegraph.adapter import Adapter
+from tracegraph.federation.listing import Budgets
+from tracegraph.federation.report import SourceReport
+from tracegraph.graphql.loaders import Loaders
+
+
+@dataclass(frozen=True, slots=True)
+class PageLimits:
+    """How many rows a list gives without `first`, and at most."""
+
+    default_first: int = 20
+    max_first: int = 1000
+
+
+@dataclass(slots=True)
+class RequestContext:
+    """One request's sources and loaders, and what it has to say beside its data.
+
+    `reports` are those of every list that was answered; `errors` belong to fields whose value still stands
+    because the schema does not let it be null.
+    """
+
+    adapters: Sequence[Adapter]
+    loaders: Loaders
+    budgets: Budgets
+    page_limits: PageLimits
+    reports: list[SourceReport] = field(default_factory=list)
+    errors: list[GraphQLError] = field(default_factory=list)
+
+    def adapter(self, source: str) -> Adapter | None:
+        """The source of that name."""
+        return next((adapter for adapter in self.adapters if adapter.name == source), None)

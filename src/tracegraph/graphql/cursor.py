@@ -1,0 +1,154 @@
+"""Cursors: a merged list's positions as a short opaque text, bound to the list that they were made for.
+
+Layout before base64: version, digest of the field (2 bytes), digest of its filter and order (4 bytes), the
+positions, checksum (4 bytes). The checksum finds damage; nothing in a cursor is trusted or secret.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from datetime import datetime
+from enum import Enum
+from hashlib import blake2s
+from typing import Any
+
+from tracegraph.errors import InvalidCursor
+from tracegraph.federation.merge import Positions
+from tracegraph.federation.order import Mark
+from tracegraph.federation.stream import Position
+from tracegraph.graphql.packing import Packer, Unpacker
+from tracegraph.query import SortValue
+
+_VERSION = 1
+_FIELD_BYTES, _ARGUMENTS_BYTES, _CHECKSUM_BYTES = 2, 4, 4
+_HEADER_BYTES = 1 + _FIELD_BYTES + _ARGUMENTS_BYTES
+_NULL, _INTEGER, _TEXT = range(3)
+
+
+@dataclass(frozen=True, slots=True)
+class CursorBinding:
+    """The list that a cursor belongs to: its field, and the digest of its filter and order."""
+
+    field: bytes
+    arguments: bytes
+
+    @classmethod
+    def of(cls, field: str, arguments: object) -> CursorBinding:
+        """The binding of a field's path in the schema with its (already parsed) filter and order."""
+        return cls(
+            _digest(field.encode("utf-8", "surrogatepass"), _FIELD_BYTES),
+            _digest(repr(_canonical(arguments)).encode("utf-8", "surrogatepass"), _ARGUMENTS_BYTES),
+        )
+
+
+def encode_cursor(binding: CursorBinding, positions: Positions) -> str:
+    """The cursor for going on from these positions of that list."""
+    packer = Packer()
+    packer.data.append(_VERSION)
+    packer.data += binding.field + binding.arguments
+    marks = _distinct_marks(positions)
+    sources = sorted({mark.source for mark in marks})
+    packer.unsigned(len(sources))
+    for source in sources:
+        packer.text(source)
+    packer.unsigned(len(marks))
+    for mark in marks:
+        _pack_mark(packer, mark, sources)
+    packer.unsigned(0 if positions.mark is None else marks.index(positions.mark) + 1)
+    for key, position in sorted(positions.own.items()):
+        packer.text(key)
+        packer.unsigned(0 if position.mark is None else marks.index(position.mark) + 1)
+        packer.signed(-2 if position.hint is None else position.hint)
+    body = bytes(packer.data)
+    return base64.urlsafe_b64encode(body + _digest(body, _CHECKSUM_BYTES)).rstrip(b"=").decode()
+
+
+def decode_cursor(binding: CursorBinding, cursor: str) -> Positions:
+    """The positions in a cursor. Raises InvalidCursor with a sentence that says what is wrong with it."""
+    body = _checked(cursor)
+    if body[1 : 1 + _FIELD_BYTES] != binding.field:
+        raise InvalidCursor("That cursor belongs to another list: cursors are good for the field they came from.")
+    if body[1 + _FIELD_BYTES : _HEADER_BYTES] != binding.arguments:
+        raise InvalidCursor("That cursor was made with another filter or order: keep both while paging.")
+    try:
+        return _unpack(Unpacker(body[_HEADER_BYTES:]))
+    except (ValueError, IndexError):
+        raise InvalidCursor("That cursor is damaged.") from None
+
+
+def _checked(cursor: str) -> bytes:
+    try:
+        raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError):
+        raise InvalidCursor("That is not a cursor of this gateway.") from None
+    if not raw:
+        raise InvalidCursor("That is not a cursor of this gateway.")
+    body, checksum = raw[:-_CHECKSUM_BYTES], raw[-_CHECKSUM_BYTES:]
+    if len(body) < _HEADER_BYTES or checksum != _digest(body, _CHECKSUM_BYTES):
+        raise InvalidCursor("That cursor is damaged, or is not one of this gateway's.")
+    if body[0] != _VERSION:
+        raise InvalidCursor("That cursor was made by another version of this gateway: start again without it.")
+    return body
+
+
+def _distinct_marks(positions: Positions) -> list[Mark]:
+    marks = [positions.mark, *(position.mark for position in positions.own.values())]
+    return list(dict.fromkeys(mark for mark in marks if mark is not None))
+
+
+def _pack_mark(packer: Packer, mark: Mark, sources: list[str]) -> None:
+    packer.unsigned(sources.index(mark.source))
+    if mark.value is None:
+        packer.unsigned(_NULL)
+    elif isinstance(mark.value, int):
+        packer.unsigned(_INTEGER)
+        packer.signed(mark.value)
+    else:
+        packer.unsigned(_TEXT)
+        packer.text(mark.value)
+    packer.text(mark.id)
+
+
+def _unpack(unpacker: Unpacker) -> Positions:
+    sources = [unpacker.text() for _ in range(unpacker.unsigned())]
+    marks: list[Mark | None] = [None]
+    for _ in range(unpacker.unsigned()):
+        source = sources[unpacker.unsigned()]
+        marks.append(Mark(_unpack_value(unpacker), source, unpacker.text()))
+    mark = marks[unpacker.unsigned()]
+    own: dict[str, Position] = {}
+    while not unpacker.at_end:
+        key = unpacker.text()
+        at = marks[unpacker.unsigned()]
+        hint = unpacker.signed()
+        own[key] = Position(at, None if hint == -2 else hint)
+    return Positions(mark, own)
+
+
+def _unpack_value(unpacker: Unpacker) -> SortValue:
+    kind = unpacker.unsigned()
+    if kind == _NULL:
+        return None
+    return unpacker.signed() if kind == _INTEGER else unpacker.text()
+
+
+def _digest(data: bytes, size: int) -> bytes:
+    return blake2s(data, digest_size=size).digest()
+
+
+def _canonical(value: Any) -> Any:
+    """A form whose repr is the same in every process: sets have an order, values their plain text."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return tuple((f.name, _canonical(getattr(value, f.name))) for f in fields(value))
+    if isinstance(value, Enum | datetime):
+        return str(value)
+    if isinstance(value, frozenset | set):
+        return sorted(repr(_canonical(member)) for member in value)
+    if isinstance(value, Mapping):
+        return sorted((str(key), _canonical(member)) for key, member in value.items())
+    if isinstance(value, list | tuple):
+        return [_canonical(member) for member in value]
+    return value

@@ -1,0 +1,36 @@
+"""The vocabulary's enums as GraphQL enums, under the schema's names."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+import strawberry
+
+from tracegraph import adapter, errors, model, query
+from tracegraph.federation import report
+
+_DESCRIPTIONS: dict[type[Enum], str] = {
+    model.ExperimentKind: "An evaluation over a dataset, a live project, or an agent.",
+    model.SessionStatus: "How a session ended, or that it still runs.",
+    model.MetricKind: "What is measured.",
+    model.MetricUnit: "The unit of a metric's statistics.",
+    model.Better: "Which direction of a metric is an improvement.",
+    model.AggregateBasis: "REPORTED: the vendor's own figures.",
+    model.AggregatePopulation: "What a figure was taken over; means over different populations are not alike.",
+    query.OrderDirection: "Missing values come last in both directions.",
+    query.ExperimentOrderField: "NAME compares by code point after Unicode case folding, whatever the vendor.",
+    query.SessionOrderField: "What sessions can be ordered by.",
+    errors.SourceErrorCode: "What went wrong with a source.",
+    adapter.SourceHealthStatus: "How a source does.",
+    adapter.CircuitState: "Whether calls to a source go through.",
+    report.SourceReportStatus: (
+        "OK: the source answered whole. STALE: it failed and older rows were served. FAILED: it is missing from "
+        "this page and will be asked again on the next. SCAN_LIMITED: the budget ended before its list did."
+    ),
+}
+
+
+def register_enums() -> None:
+    """Tell strawberry of every enum; done before the schema is built."""
+    for enum, description in _DESCRIPTIONS.items():
+        strawberry.enum(enum, description=description)

@@ -1,0 +1,88 @@
+"""Running one GraphQL operation: from document and variables to the response's parts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import strawberry
+from graphql import GraphQLError
+from strawberry.types import ExecutionContext
+from strawberry.types.graphql import OperationType
+
+from tracegraph.adapter import Adapter
+from tracegraph.federation.listing import Budgets
+from tracegraph.graphql.context import PageLimits, RequestContext
+from tracegraph.graphql.failures import report_extensions, shown
+from tracegraph.graphql.loaders import Loaders
+from tracegraph.upstream.deadline import deadline
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """What a client asks to run."""
+
+    query: str
+    variables: dict[str, Any] | None = None
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A response's parts. `executed` is False when the request was refused before any field ran."""
+
+    data: dict[str, Any] | None
+    errors: Sequence[dict[str, Any]]
+    extensions: dict[str, Any]
+    executed: bool
+
+    def response(self) -> dict[str, Any]:
+        """The response object: no `data` entry for a request that was refused."""
+        body: dict[str, Any] = {"data": self.data} if self.executed else {}
+        if self.errors:
+            body["errors"] = list(self.errors)
+        if self.extensions:
+            body["extensions"] = self.extensions
+        return body
+
+
+class QuietSchema(strawberry.Schema):
+    """A schema that leaves logging to `failures.shown`, which masks and redacts."""
+
+    def process_errors(
+        self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None
+    ) -> None:
+        """Errors are dealt with where the response is made."""
+
+
+@dataclass(frozen=True, slots=True)
+class Executor:
+    """The schema over the open adapters, with the limits of one request."""
+
+    schema: strawberry.Schema
+    adapters: Sequence[Adapter]
+    budgets: Budgets
+    page_limits: PageLimits
+    deadline_s: float
+
+    async def run(self, operation: Operation) -> Outcome:
+        """Run a query. Never raises for what a client sends or a vendor does."""
+        context = RequestContext(self.adapters, Loaders(self.adapters), self.budgets, self.page_limits)
+        with deadline(self.deadline_s):
+            result = await self.schema.execute(
+                operation.query,
+                variable_values=operation.variables,
+                context_value=context,
+                operation_name=operation.name,
+                allowed_operation_types=(OperationType.QUERY,),
+            )
+        errors = [shown(error) for error in result.errors or ()]
+        executed = result.data is not None or any(error.path for error in errors)
+        reports = report_extensions(context.reports)
+        return Outcome(
+            data=result.data,
+            errors=[dict(error.formatted) for error in [*errors, *context.errors]],
+            extensions={"sources": reports} if reports else {},
+            executed=executed,
+        )

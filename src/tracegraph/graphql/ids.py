@@ -1,0 +1,63 @@
+"""Global IDs: base64 of `Type:part:part`, each part percent-encoded. Parts are data that a client may make up."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from dataclasses import dataclass
+from urllib.parse import quote, unquote
+
+from tracegraph.errors import InvalidId
+from tracegraph.model import SessionRef
+
+_PARTS = {"Experiment": 2, "Session": 3, "Source": 1}
+
+
+@dataclass(frozen=True, slots=True)
+class GlobalId:
+    """A type's name and what identifies one object of it: the source's name first."""
+
+    type_name: str
+    parts: tuple[str, ...]
+
+    @property
+    def source(self) -> str:
+        """The configured source's name."""
+        return self.parts[0]
+
+
+def encode_id(type_name: str, *parts: str) -> str:
+    """The opaque form of an ID."""
+    text = ":".join([type_name, *(quote(part, safe="") for part in parts)])
+    return base64.b64encode(text.encode()).decode()
+
+
+def experiment_id(source: str, ref: str) -> str:
+    """An experiment's ID."""
+    return encode_id("Experiment", source, ref)
+
+
+def session_id(source: str, ref: SessionRef) -> str:
+    """A session's ID."""
+    return encode_id("Session", source, ref.experiment_ref, ref.session_id)
+
+
+def source_id(name: str) -> str:
+    """A source's ID."""
+    return encode_id("Source", name)
+
+
+def decode_id(text: str, *allowed: str) -> GlobalId:
+    """What an ID names. Raises InvalidId when it is not of this gateway, or not of an allowed type."""
+    try:
+        padded = text + "=" * (-len(text) % 4)
+        decoded = base64.b64decode(padded, altchars=b"-_" if "-" in text or "_" in text else None, validate=True)
+        type_name, *parts = decoded.decode("utf-8").split(":")
+        identity = GlobalId(type_name, tuple(unquote(part, errors="strict") for part in parts))
+    except (binascii.Error, ValueError):
+        raise InvalidId("That is not an ID of this gateway.") from None
+    if _PARTS.get(identity.type_name) != len(identity.parts):
+        raise InvalidId("That is not an ID of this gateway.")
+    if allowed and identity.type_name not in allowed:
+        raise InvalidId(f"That ID names a {identity.type_name}; here only {' or '.join(allowed)} will do.")
+    return identity

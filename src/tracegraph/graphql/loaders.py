@@ -1,0 +1,59 @@
+"""DataLoaders of one request: what sibling fields ask for at one moment goes to a source as one batch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TypeVar
+
+from strawberry.dataloader import DataLoader
+
+from tracegraph.adapter import Adapter, Page, SessionAsk
+from tracegraph.errors import SourceError
+from tracegraph.model import Experiment, Session, SessionRef
+
+K = TypeVar("K")
+T = TypeVar("T")
+
+
+class SourceLoaders:
+    """The loaders of one source; each batch is one call of its adapter."""
+
+    def __init__(self, adapter: Adapter) -> None:
+        self._adapter = adapter
+        self.experiments: DataLoader[str, Experiment | None] = DataLoader(self._experiments)
+        self.sessions: DataLoader[SessionRef, Session | None] = DataLoader(self._sessions)
+        # Not cached: reading a page again is how a stream finds out what has moved.
+        self.session_pages: DataLoader[SessionAsk, Page[Session]] = DataLoader(self._session_pages, cache=False)
+
+    async def _experiments(self, refs: list[str]) -> Sequence[Experiment | BaseException | None]:
+        return _in_order(refs, await self._adapter.get_experiments(refs))
+
+    async def _sessions(self, refs: list[SessionRef]) -> Sequence[Session | BaseException | None]:
+        return _in_order(refs, await self._adapter.get_sessions(refs))
+
+    async def _session_pages(self, asks: list[SessionAsk]) -> Sequence[Page[Session] | BaseException]:
+        distinct = list(dict.fromkeys(asks))
+        answers = dict(zip(distinct, await self._adapter.list_sessions(distinct), strict=True))
+        return [answers[ask] for ask in asks]
+
+
+def _in_order(keys: Sequence[K], found: Mapping[K, T | SourceError]) -> Sequence[T | BaseException | None]:
+    return [found.get(key) for key in keys]
+
+
+class Loaders:
+    """The loaders of every source, by its name."""
+
+    def __init__(self, adapters: Sequence[Adapter]) -> None:
+        self._by_source = {adapter.name: SourceLoaders(adapter) for adapter in adapters}
+
+    def of(self, source: str) -> SourceLoaders | None:
+        """The loaders of a source, None when there is no source of that name."""
+        return self._by_source.get(source)
+
+    def __getitem__(self, source: str) -> SourceLoaders:
+        return self._by_source[source]
+
+    async def session_page(self, source: str, ask: SessionAsk) -> Page[Session]:
+        """A page of sessions, asked together with others of the same moment: `listing.FetchSessions`."""
+        return await self._by_source[source].session_pages.load(ask)

@@ -1,0 +1,251 @@
+"""What the fields with work behind them do: pages of lists, objects by ID, fields that need a further call."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import strawberry
+from graphql import GraphQLError
+from strawberry.types import Info
+
+from tracegraph.adapter import Adapter, PageRequest, SessionAsk
+from tracegraph.errors import SourceNotFound
+from tracegraph.federation import listing
+from tracegraph.federation.report import SourceReport, SourceReportStatus
+from tracegraph.graphql import inputs
+from tracegraph.graphql.connections import ConnectionValue, PageArguments
+from tracegraph.graphql.context import RequestContext
+from tracegraph.graphql.cursor import CursorBinding
+from tracegraph.graphql.failures import all_failed, source_extensions
+from tracegraph.graphql.ids import GlobalId, decode_id
+from tracegraph.model import Experiment, Session, SessionRef
+from tracegraph.query import SessionFilter
+
+TracegraphInfo = Info[RequestContext, None]
+
+
+# -- lists ---------------------------------------------------------------------------------------------
+
+
+async def query_experiments(
+    info: TracegraphInfo,
+    first: int | None = None,
+    after: str | None = None,
+    filter: inputs.ExperimentFilter | None = None,  # noqa: A002 - the schema's word
+    order_by: inputs.ExperimentOrder | None = None,
+) -> Any:
+    """Experiments of all sources as one list. Raises AllSourcesFailed when none of them answered."""
+    page = await _experiments(
+        info.context, info.context.adapters, "Query.experiments", (first, after), (filter, order_by)
+    )
+    if page.sources and all(
+        report.error is not None and report.status is SourceReportStatus.FAILED for report in page.sources
+    ):
+        raise all_failed(page.sources)
+    return page
+
+
+async def source_experiments(  # noqa: PLR0917 - the schema's arguments
+    root: strawberry.Parent[Adapter],
+    info: TracegraphInfo,
+    first: int | None = None,
+    after: str | None = None,
+    filter: inputs.ExperimentFilter | None = None,  # noqa: A002 - the schema's word
+    order_by: inputs.ExperimentOrder | None = None,
+) -> Any:
+    """Experiments of one source; when it fails, an empty page and an error at this path."""
+    field = f"Source.experiments:{root.name}"
+    page = await _experiments(info.context, [root], field, (first, after), (filter, order_by))
+    _tell_failure(info, page.sources)
+    return page
+
+
+async def _experiments(
+    context: RequestContext,
+    adapters: Sequence[Adapter],
+    field: str,
+    page: tuple[int | None, str | None],
+    filter_and_order: tuple[inputs.ExperimentFilter | None, inputs.ExperimentOrder | None],
+) -> ConnectionValue[Experiment]:
+    parsed = inputs.parse_experiment_filter(filter_and_order[0], adapters)
+    order = inputs.parse_experiment_order(filter_and_order[1])
+    arguments = PageArguments(*page, CursorBinding.of(field, (parsed.by_source, order)))
+    found = await listing.list_experiments(parsed.adapters, parsed.by_source, order, arguments.wanted(context))
+    context.reports.extend(found.reports)
+    return ConnectionValue(found, arguments)
+
+
+async def query_sessions(
+    info: TracegraphInfo,
+    first: int | None = None,
+    after: str | None = None,
+    filter: inputs.SessionFilter | None = None,  # noqa: A002 - the schema's word
+    order_by: inputs.SessionOrder | None = None,
+) -> Any:
+    """Sessions of many experiments as one list. Raises AllSourcesFailed when no source answered."""
+    context = info.context
+    parsed = inputs.parse_session_filter(filter, context.adapters)
+    ask = SessionAsk((), PageRequest(0), parsed.filter, inputs.parse_session_order(order_by))
+    names = [adapter.name for adapter in parsed.adapters]
+    bound_to = (names, parsed.experiment_refs, ask.filter, ask.order)
+    arguments = PageArguments(first, after, CursorBinding.of("Query.sessions", bound_to))
+    found = await listing.list_sessions(
+        parsed.adapters, parsed.experiment_refs, ask, arguments.wanted(context), context.loaders.session_page
+    )
+    context.reports.extend(found.reports)
+    if found.all_failed:
+        raise all_failed(found.reports)
+    return ConnectionValue(found, arguments)
+
+
+async def experiment_sessions(  # noqa: PLR0917 - the schema's arguments
+    root: strawberry.Parent[Experiment],
+    info: TracegraphInfo,
+    first: int | None = None,
+    after: str | None = None,
+    filter: inputs.SessionFilter | None = None,  # noqa: A002 - the schema's word
+    order_by: inputs.SessionOrder | None = None,
+) -> Any:
+    """Sessions of one experiment; when its source fails, an empty page and an error at this path."""
+    context = info.context
+    adapter = _adapter_of(context, root.source)
+    parsed = inputs.parse_session_filter(filter, [adapter])
+    ask = SessionAsk((root.ref,), PageRequest(0), parsed.filter, inputs.parse_session_order(order_by))
+    field = f"Experiment.sessions:{root.source}:{root.ref}"
+    excluded = not parsed.adapters or _excludes(parsed, root)
+    arguments = PageArguments(first, after, CursorBinding.of(field, (excluded, ask.filter, ask.order)))
+    wanted = arguments.wanted(context)
+    if excluded:
+        return ConnectionValue(await listing.no_sessions(adapter), arguments)
+    found = await listing.list_sessions_of(adapter, root, ask, wanted, context.loaders.session_page)
+    context.reports.extend(found.reports)
+    _tell_failure(info, found.reports)
+    return ConnectionValue(found, arguments)
+
+
+def _excludes(parsed: inputs.ParsedSessionFilter, experiment: Experiment) -> bool:
+    refs = parsed.experiment_refs
+    return refs is not None and experiment.ref not in refs.get(experiment.source, ())
+
+
+def _tell_failure(info: TracegraphInfo, reports: Sequence[SourceReport]) -> None:
+    """An error beside a value that the schema does not let be null."""
+    for report in reports:
+        if report.status is SourceReportStatus.FAILED and report.error is not None:
+            error = GraphQLError(
+                report.error.message,
+                nodes=info._raw_info.field_nodes,  # noqa: SLF001 - the library keeps locations there
+                path=info.path.as_list(),
+                extensions=source_extensions(report.error),
+            )
+            info.context.errors.append(error)
+
+
+# -- objects by ID -------------------------------------------------------------------------------------
+
+
+async def query_node(info: TracegraphInfo, id: strawberry.ID) -> Any:  # noqa: A002 - the schema's word
+    """The object of that ID, None when there is none."""
+    return await _node(info.context, decode_id(id))
+
+
+def query_nodes(info: TracegraphInfo, ids: list[strawberry.ID]) -> Any:
+    """The objects of those IDs in their order, None where there is none."""
+    identities = [decode_id(text) for text in ids]
+    return [_node(info.context, identity) for identity in identities]
+
+
+async def query_experiment(info: TracegraphInfo, id: strawberry.ID) -> Any:  # noqa: A002
+    """The experiment of that ID, None when there is none."""
+    return await _node(info.context, decode_id(id, "Experiment"))
+
+
+async def query_session(info: TracegraphInfo, id: strawberry.ID) -> Any:  # noqa: A002
+    """The session of that ID, None when there is none."""
+    return await _node(info.context, decode_id(id, "Session"))
+
+
+async def _node(context: RequestContext, identity: GlobalId) -> Any:
+    loaders = context.loaders.of(identity.source)
+    if loaders is None:
+        return None
+    if identity.type_name == "Source":
+        return context.adapter(identity.source)
+    if identity.type_name == "Experiment":
+        return await loaders.experiments.load(identity.parts[1])
+    return await loaders.sessions.load(SessionRef(identity.parts[1], identity.parts[2]))
+
+
+async def session_experiment(root: strawberry.Parent[Session], info: TracegraphInfo) -> Any:
+    """The experiment that a session belongs to."""
+    return await info.context.loaders[root.source].experiments.load(root.experiment_ref)
+
+
+# -- sources -------------------------------------------------------------------------------------------
+
+
+def query_sources(info: TracegraphInfo) -> Any:
+    """Every configured source."""
+    return info.context.adapters
+
+
+def source_of(root: strawberry.Parent[Any], info: TracegraphInfo) -> Any:
+    """The source that an experiment, a session or a report names."""
+    return _adapter_of(info.context, root.source)
+
+
+def _adapter_of(context: RequestContext, name: str) -> Adapter:
+    adapter = context.adapter(name)
+    if adapter is None:
+        raise LookupError(f"there is no source {name!r}")
+    return adapter
+
+
+async def source_health(root: strawberry.Parent[Adapter]) -> Any:
+    """Ask the source one cheap question."""
+    return await root.check()
+
+
+# -- fields that a vendor's list leaves out ------------------------------------------------------------
+
+
+def completed(name: str) -> Any:
+    """A resolver for a field that is read from the object, or from its complete form when it was deferred."""
+
+    def resolve(root: strawberry.Parent[Any], info: TracegraphInfo) -> Any:
+        if name in root.deferred:
+            return _complete(root, info.context, name)
+        return getattr(root, name)
+
+    return resolve
+
+
+async def _complete(root: Experiment | Session, context: RequestContext, name: str) -> Any:
+    loaders = context.loaders[root.source]
+    whole: Experiment | Session | None
+    if isinstance(root, Experiment):
+        whole = await loaders.experiments.load(root.ref)
+    else:
+        whole = await loaders.sessions.load(root.ref)
+    return getattr(root if whole is None else whole, name)
+
+
+def experiment_session_count(root: strawberry.Parent[Experiment], info: TracegraphInfo) -> Any:
+    """How many sessions the vendor says it has; by asking for one where its list does not say."""
+    if "session_count" in root.deferred:
+        return _session_total(root, info.context)
+    return root.session_count
+
+
+async def _session_total(experiment: Experiment, context: RequestContext) -> int | None:
+    ask = SessionAsk((experiment.ref,), PageRequest(1), SessionFilter())
+    try:
+        return (await context.loaders.session_page(experiment.source, ask)).total
+    except SourceNotFound:
+        return None
+
+
+def vendor_fields(root: strawberry.Parent[Any]) -> Any:
+    """The vendor's object as it came."""
+    return None if root.raw is None else root.raw.decode()

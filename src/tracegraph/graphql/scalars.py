@@ -1,0 +1,32 @@
+"""DateTime: RFC 3339 in UTC. A time without a zone is read as UTC."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import strawberry
+
+
+def serialize_time(value: datetime) -> str:
+    """`2026-05-01T09:30:00.123456Z`; the fraction only where there is one."""
+    return value.astimezone(UTC).isoformat().removesuffix("+00:00") + "Z"
+
+
+def parse_time(value: Any) -> datetime:
+    """The time in UTC. Raises ValueError for anything else."""
+    if not isinstance(value, str):
+        raise ValueError("A DateTime is a text such as 2026-05-01T09:30:00Z.")  # noqa: TRY004 - graphql wants this
+    try:
+        moment = datetime.fromisoformat(value)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise ValueError("That is not a DateTime such as 2026-05-01T09:30:00Z.") from None
+
+
+DATE_TIME = strawberry.scalar(
+    name="DateTime",
+    description="A moment as RFC 3339 text, always UTC, e.g. 2026-05-01T09:30:00.123456Z.",
+    serialize=serialize_time,
+    parse_value=parse_time,
+)

@@ -1,0 +1,31 @@
+"""The executable schema and its text."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import strawberry
+from strawberry.extensions import ParserCache, ValidationCache
+from strawberry.schema.config import StrawberryConfig
+
+from tracegraph.graphql.enums import register_enums
+from tracegraph.graphql.execution import QuietSchema
+from tracegraph.graphql.objects import Experiment, Session, Source
+from tracegraph.graphql.query import Query
+from tracegraph.graphql.scalars import DATE_TIME
+
+
+def build_schema() -> strawberry.Schema:
+    """The schema; parsed and validated documents are kept in bounded caches."""
+    register_enums()
+    return QuietSchema(
+        Query,
+        types=[Experiment, Session, Source],
+        config=StrawberryConfig(scalar_map={datetime: DATE_TIME}),
+        extensions=[ParserCache, ValidationCache],
+    )
+
+
+def schema_text() -> str:
+    """The schema definition language, as `tracegraph schema` prints it."""
+    return build_schema().as_str() + "\n"

@@ -1,0 +1,82 @@
+"""`/graphql`: GraphQL over HTTP for programs, the playground for a browser."""
+
+from __future__ import annotations
+
+import json
+from time import perf_counter
+from typing import Any
+
+import orjson
+import structlog
+from graphql import GraphQLError
+from starlette.requests import Request
+from starlette.responses import Response
+
+from tracegraph.graphql.execution import Executor, Outcome
+from tracegraph.http.negotiation import GRAPHQL, HTML, JSON, accepted
+from tracegraph.http.playground import playground_page
+from tracegraph.http.requests import BadRequest, read_operation
+
+_log = structlog.get_logger("tracegraph.http")
+
+
+class GraphQLEndpoint:
+    """Answers GET and POST; any other method is refused."""
+
+    def __init__(self, *, max_body_bytes: int, playground: bool) -> None:
+        self._max_body_bytes = max_body_bytes
+        self._playground = playground
+
+    async def __call__(self, request: Request) -> Response:
+        """One HTTP request; `request.state.executor` runs it."""
+        accept = request.headers.get("accept")
+        offers = (HTML, JSON, GRAPHQL) if request.method == "GET" and self._playground else (JSON, GRAPHQL)
+        media = accepted(accept, offers)
+        if media == HTML and "query" not in request.query_params:
+            return playground_page(request.scope.get("root_path", "") + "/playground")
+        if media is None:
+            return _refusal(406, f"This endpoint answers {GRAPHQL} and {JSON}.", JSON)
+        media = JSON if media == HTML else media
+        try:
+            operation = await read_operation(request, self._max_body_bytes)
+        except BadRequest as refusal:
+            return _refusal(refusal.status, refusal.message, media)
+        began = perf_counter()
+        executor: Executor = request.state.executor
+        outcome = await executor.run(operation)
+        _log.info(
+            "graphql.request",
+            operation=operation.name,
+            duration_ms=round((perf_counter() - began) * 1000, 1),
+            errors=len(outcome.errors),
+            sources=[report["source"] for report in outcome.extensions.get("sources", ())],
+        )
+        return _answer(outcome, media)
+
+
+def _answer(outcome: Outcome, media: str) -> Response:
+    """A refused operation is 400 in GraphQL's own media type, and 200 in the older JSON one."""
+    status = 400 if media == GRAPHQL and not outcome.executed else 200
+    return _json(outcome.response(), status, media)
+
+
+def _refusal(status: int, message: str, media: str) -> Response:
+    error = GraphQLError(message, extensions={"code": "BAD_USER_INPUT"})
+    response = _json({"errors": [error.formatted]}, status, media)
+    if status == 405:
+        response.headers["allow"] = "GET, POST"
+    return response
+
+
+def _json(body: dict[str, Any], status: int, media: str) -> Response:
+    try:
+        content = orjson.dumps(body)
+    except TypeError:  # an integer beyond 64 bits in a vendor's metadata
+        content = json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
+    headers = {"cache-control": "no-store", "vary": "accept"}
+    return Response(content, status, headers, f"{media}; charset=utf-8")
+
+
+async def method_not_allowed(request: Request) -> Response:  # noqa: ARG001 - the router's form
+    """Any method but GET and POST."""
+    return _refusal(405, "Use POST, or GET for a query.", JSON)

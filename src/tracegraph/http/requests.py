@@ -1,0 +1,81 @@
+"""Reading an operation out of an HTTP request, as GraphQL over HTTP has it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+from starlette.requests import ClientDisconnect, Request
+
+from tracegraph.graphql.execution import Operation
+from tracegraph.http.negotiation import JSON, media_type
+
+
+class BadRequest(Exception):
+    """The request is not a GraphQL request; `status` is the answer's."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+
+
+async def read_operation(request: Request, max_body_bytes: int) -> Operation:
+    """The operation that a GET or POST asks to run. Raises BadRequest."""
+    if request.method == "GET":
+        return _from_query(request)
+    kind, parameters = media_type(request.headers.get("content-type", ""))
+    if kind != JSON:
+        raise BadRequest(415, "Send the request as application/json.")
+    if parameters.get("charset", "utf-8") not in {"utf-8", "utf8"}:
+        raise BadRequest(415, "Send the request in UTF-8.")
+    if request.headers.get("content-encoding", "identity") != "identity":
+        raise BadRequest(415, "Send the request without compression.")
+    return _operation(_parse(await _body(request, max_body_bytes), "The body"))
+
+
+def _from_query(request: Request) -> Operation:
+    parameters: dict[str, Any] = dict(request.query_params)
+    for name in ("variables", "extensions"):
+        if parameters.get(name):
+            parameters[name] = _parse(parameters[name].encode("utf-8", "replace"), f"The parameter {name}")
+        else:
+            parameters.pop(name, None)
+    return _operation(parameters)
+
+
+def _operation(parameters: Any) -> Operation:
+    if not isinstance(parameters, dict):
+        raise BadRequest(400, "The request must be a JSON object with a query.")
+    query, variables = parameters.get("query"), parameters.get("variables")
+    name, extensions = parameters.get("operationName"), parameters.get("extensions")
+    if not isinstance(query, str):
+        raise BadRequest(400, "The request must hold a query, and it must be a text.")
+    if variables is not None and not isinstance(variables, dict):
+        raise BadRequest(400, "variables must be an object.")
+    if name is not None and not isinstance(name, str):
+        raise BadRequest(400, "operationName must be a text.")
+    if extensions is not None and not isinstance(extensions, dict):
+        raise BadRequest(400, "extensions must be an object.")
+    return Operation(query, variables, name or None)
+
+
+def _parse(data: bytes, what: str) -> Any:
+    try:
+        return orjson.loads(data)
+    except orjson.JSONDecodeError:
+        raise BadRequest(400, f"{what} is not JSON in UTF-8.") from None
+
+
+async def _body(request: Request, limit: int) -> bytes:
+    chunks: list[bytes] = []
+    size = 0
+    try:
+        async for chunk in request.stream():
+            size += len(chunk)
+            if size > limit:
+                raise BadRequest(413, f"The request is larger than {limit} bytes.")
+            chunks.append(chunk)
+    except ClientDisconnect:
+        raise BadRequest(400, "The request was broken off.") from None
+    return b"".join(chunks)

@@ -1,0 +1,68 @@
+"""Running the application on a socket: one process, or several that share it."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+
+import uvicorn
+from starlette.applications import Starlette
+from uvicorn.supervisors import Multiprocess
+
+from tracegraph.errors import ConfigurationError
+
+_GRACE_S = 15
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket. Raises ConfigurationError when the address is taken or not this machine's."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    opened = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        opened.bind((host, port))
+        opened.set_inheritable(True)
+    except OSError as error:
+        opened.close()
+        raise ConfigurationError(
+            f"The gateway cannot listen on {host}:{port}: {error.strerror}. Choose another with --host or --port."
+        ) from None
+    return opened
+
+
+def url_of(opened: socket.socket, host: str) -> str:
+    """Where a client on this machine finds the gateway."""
+    shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104
+    return f"http://{shown}:{opened.getsockname()[1]}/graphql"
+
+
+def server_of(app: Starlette) -> uvicorn.Server:
+    """A server for one process: SIGTERM lets requests in flight finish."""
+    return uvicorn.Server(_config(app))
+
+
+def serve_with_workers(opened: socket.socket, workers: int, file: Path | None) -> None:
+    """Run that many processes on the socket until SIGTERM; each reads the configuration anew."""
+    if file is not None:
+        os.environ["TRACEGRAPH_CONFIG"] = str(file.resolve())
+    config = _config("tracegraph.app:create_configured_app", workers=workers)
+    opened.listen(config.backlog)
+    Multiprocess(config, sockets=[opened]).run()
+
+
+def _config(app: Starlette | str, workers: int = 1) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        factory=isinstance(app, str),
+        workers=workers,
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=_GRACE_S,
+        timeout_keep_alive=75,
+    )

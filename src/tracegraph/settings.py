@@ -1,0 +1,242 @@
+"""The configuration: `tracegraph.toml`, every value also by environment, checked before anything starts.
+
+`TRACEGRAPH_SERVER__PORT=9000` overrides `port` under `[server]`: levels are joined by two underscores, and a
+dash in a source's name is written as one underscore.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+import tomllib
+from pathlib import Path
+from typing import Any, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from tracegraph.adapter import SourceSettings
+from tracegraph.errors import ConfigurationError
+from tracegraph.upstream.transport import TransportSettings
+
+DEFAULT_FILE = Path("tracegraph.toml")
+_SOURCE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ServerSettings(_Table):
+    """`[server]`: where the gateway listens, and what it serves beside `/graphql`."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(8000, ge=0, le=65535)
+    playground: bool = True
+
+
+class LimitSettings(_Table):
+    """`[limits]`: what one request may take.
+
+    `deadline_s` bounds the answer, `scan_pages` the vendor pages that one list reads of one source,
+    `active_experiments` the experiments of each source whose sessions are merged when none are named.
+    """
+
+    deadline_s: float = Field(10.0, gt=0, le=300)
+    default_first: int = Field(20, ge=1)
+    max_first: int = Field(1000, ge=1)
+    scan_pages: int = Field(20, ge=1)
+    active_experiments: int = Field(10, ge=1, le=100)
+    max_body_bytes: int = Field(1_000_000, ge=1000)
+
+
+class CacheSettings(_Table):
+    """`[cache]`: where vendors' answers are kept, how long they are fresh, how long they may stand in."""
+
+    url: str = "memory://"
+    ttl_s: float = Field(5, ge=0)
+    stale_s: float = Field(300, ge=0)
+    share_in_flight: bool = True
+
+    @field_validator("url")
+    @classmethod
+    def _known(cls, url: str) -> str:
+        if url in {"off", "memory://"} or url.startswith(("redis://", "rediss://")):
+            return url
+        raise ValueError('it is "memory://", "redis://host:port/0" or "off"')
+
+
+class LogSettings(_Table):
+    """`[log]`: how much is said, and whether for people or for programs."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["auto", "console", "json"] = "auto"
+
+
+class SourceTable(BaseModel):
+    """`[sources.<name>]`: the keys of every vendor; those of the adapter stay in the extras."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    vendor: str
+    base_url: str
+    timeout_s: float = Field(10.0, gt=0)
+    connect_timeout_s: float = Field(3.0, gt=0)
+    max_connections: int = Field(32, ge=1)
+    max_response_bytes: int = Field(32 * 1024 * 1024, ge=1024)
+    allow_http: bool = False
+
+    @model_validator(mode="after")
+    def _reachable_safely(self) -> Self:
+        parts = urlsplit(self.base_url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise ValueError("base_url must be an http(s) URL with a host, such as https://api.example.com")
+        if parts.query or parts.fragment or parts.username or parts.password:
+            raise ValueError("base_url must have no query, fragment, user or password")
+        if parts.scheme == "http" and not (self.allow_http or _is_loopback(parts.hostname)):
+            raise ValueError("base_url sends the key in the clear: use https, or set allow_http = true")
+        return self
+
+    def transport(self) -> TransportSettings:
+        """What the upstream client needs."""
+        return TransportSettings(
+            base_url=self.base_url.rstrip("/"),
+            timeout_s=self.timeout_s,
+            connect_timeout_s=self.connect_timeout_s,
+            max_connections=self.max_connections,
+            max_response_bytes=self.max_response_bytes,
+        )
+
+
+class Settings(BaseSettings):
+    """The whole configuration."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="TRACEGRAPH_", env_nested_delimiter="__", extra="forbid", frozen=True
+    )
+
+    server: ServerSettings = ServerSettings()
+    limits: LimitSettings = LimitSettings()
+    cache: CacheSettings = CacheSettings()
+    log: LogSettings = LogSettings()
+    sources: dict[str, SourceTable] = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _join_names(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """A source that the environment calls NEMO_RESEARCH is the file's nemo-research."""
+        sources = values.get("sources")
+        if not isinstance(sources, dict):
+            return values
+        joined: dict[str, Any] = {}
+        for name in sorted(sources, key=lambda name: "-" not in name):
+            table = sources[name]
+            known = next((other for other in joined if _plain(other) == _plain(name)), None)
+            if known is None or not isinstance(table, dict):
+                joined[name] = table
+            else:
+                joined[known] = {**joined[known], **table}
+        return {**values, "sources": {name: joined[name] for name in _in_given_order(joined, sources)}}
+
+    @field_validator("sources")
+    @classmethod
+    def _nameable(cls, sources: dict[str, SourceTable]) -> dict[str, SourceTable]:
+        for name in sources:
+            if not _SOURCE_NAME.fullmatch(name):
+                raise ValueError(f"the source name {name!r} may hold letters, digits, dots and dashes only")
+        return sources
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - the library's form
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment wins over the file, and nothing else is read."""
+        return env_settings, init_settings
+
+
+def load_settings(file: Path | None = None) -> Settings:
+    """The configuration from a file (default: `tracegraph.toml` if it is there) and the environment.
+
+    Raises ConfigurationError with one sentence that names the file, the key and the remedy.
+    """
+    named = file or (Path(value) if (value := os.environ.get("TRACEGRAPH_CONFIG")) else None)
+    path = named or DEFAULT_FILE
+    tables = _read(path) if named is not None or path.exists() else {}
+    try:
+        settings = Settings(**tables)
+    except ValidationError as error:
+        raise ConfigurationError(_complaint(path, error)) from None
+    if not settings.sources:
+        raise ConfigurationError(
+            f"{path}: no source is configured: add a table such as [sources.nemo] with vendor and base_url, "
+            "or try `tracegraph demo`."
+        )
+    return settings
+
+
+def source_settings(name: str, table: SourceTable, origin: str) -> SourceSettings:
+    """A source's table as its adapter sees it."""
+    return SourceSettings(name, table.vendor, table.model_extra or {}, origin)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigurationError(
+            f"{path}: there is no such file: create it, or name another with --config."
+        ) from None
+    except (OSError, UnicodeDecodeError):
+        raise ConfigurationError(f"{path}: the file cannot be read as UTF-8 text: check its rights.") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationError(f"{path}: this is not TOML, or it says a thing twice: {error}.") from None
+
+
+def _complaint(path: Path, error: ValidationError) -> str:
+    first = error.errors(include_url=False, include_input=False)[0]
+    key = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        table = str(first["loc"][0])
+        nested = len(first["loc"]) > 1 and table in _TABLES
+        known = _TABLES[table].model_fields if nested else Settings.model_fields
+        return f"{path}: {key} is not a setting; {f'[{table}]' if nested else 'it'} takes: {', '.join(known)}."
+    if first["type"] == "missing":
+        return f"{path}: {key} is missing: add it."
+    return f"{path}: {key} cannot be used: {first['msg'].removeprefix('Value error, ')}."
+
+
+_TABLES: dict[str, type[BaseModel]] = {
+    "server": ServerSettings,
+    "limits": LimitSettings,
+    "cache": CacheSettings,
+    "log": LogSettings,
+}
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("-", "_")
+
+
+def _in_given_order(joined: dict[str, Any], given: dict[str, Any]) -> list[str]:
+    order = {_plain(name): index for index, name in reversed(list(enumerate(given)))}
+    return sorted(joined, key=lambda name: order[_plain(name)])
