@@ -33,6 +33,14 @@ class Stretch(Generic[T]):
     ended: bool
 
 
+def _in_order(page: RowPage[T]) -> bool:
+    """Whether the rows come as asked; a list that begins with missing values may have others behind them."""
+    rows = page.rows
+    if rows and rows[0].mark.value is None and not page.start and page.next is not None:
+        return False
+    return all(one.place[:2] <= other.place[:2] for one, other in zip(rows, rows[1:], strict=False))
+
+
 class KeysetReader(Generic[T]):
     """Reads on from a place, stretch by stretch. Not for concurrent use."""
 
@@ -75,12 +83,13 @@ class KeysetReader(Generic[T]):
 
     async def _page(self, limit: int, hint: int | str | None) -> RowPage[T]:
         page = await self._source.page(limit, self._mark, hint)
-        if page.rows and not page.start and page.rows[0].mark.value is None and page.next is not None:
-            raise OrderBroken  # missing values ahead of others: this vendor lists nulls first
-        for earlier, later in zip(page.rows, page.rows[1:], strict=False):
-            if later.place[:2] < earlier.place[:2]:
-                raise OrderBroken
-        return page
+        if _in_order(page):
+            return page
+        if page.start or page.next is not None:
+            raise OrderBroken
+        # The whole list in one page: the gateway orders it, and the vendor's offsets lead nowhere.
+        rows = [replace(row, offset=None, anchor=None) for row in page.rows]
+        return replace(page, rows=rows)
 
     async def _anchored(self, limit: int) -> RowPage[T]:
         """A page that begins at or before the key, as near to it as is known."""

@@ -66,7 +66,7 @@ class Merged(Generic[T]):
         """Where to go on after this page, also when it holds no row."""
         if self.rows:
             return self.positions_after(self.rows[-1])
-        return Positions(None, {stream.spec.key: stream.scanned for stream in self.streams})
+        return Positions(None, {stream.spec.key: stream.before_buffered for stream in self.streams})
 
     def _position(self, stream: Stream[T], last: Row[T] | None, edge: Row[T]) -> Position:
         scanned = stream.scanned

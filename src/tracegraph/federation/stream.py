@@ -93,6 +93,11 @@ class Stream(Generic[T]):
         return WholeListReader(self._pages, self._mark, name=self.spec.name, page_budget=self.spec.page_budget)
 
     @property
+    def before_buffered(self) -> Position:
+        """How far the list is done with: read, and nothing of it still waits in `rows`."""
+        return self.rows[0].before if self.rows else self.scanned
+
+    @property
     def limited(self) -> bool:
         """Whether the page budget ended before a row was found."""
         return not (self.rows or self.ended or self.error) and self.tally.pages >= self.spec.page_budget
