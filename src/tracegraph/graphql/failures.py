@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import structlog
 from graphql import GraphQLError
 
-from tracegraph.errors import RequestError, SourceError
+from tracegraph.errors import RequestError, SourceError, SourceErrorCode
 from tracegraph.federation.report import SourceReport, SourceReportStatus
 
 _log = structlog.get_logger("tracegraph.graphql")
@@ -19,6 +20,24 @@ class AllSourcesFailed(RequestError):
     """Not one of the sources that a list asked could answer."""
 
     code = "ALL_SOURCES_FAILED"
+
+
+@dataclass(frozen=True, slots=True)
+class ToldError:
+    """A source's failure as data. The library raises every value that is an exception, a SourceError too."""
+
+    code: SourceErrorCode
+    message: str
+    retryable: bool
+    http_status: int | None
+
+    @classmethod
+    def of(cls, error: SourceError | None) -> ToldError | None:
+        """What a client may know of it; None when there was no failure."""
+        if error is None:
+            return None
+        message = f"{error.message} (Reference {error.reference}.)"
+        return cls(error.code, message, error.retryable, error.http_status)
 
 
 def shown(error: GraphQLError) -> GraphQLError:

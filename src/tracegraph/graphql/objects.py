@@ -15,6 +15,7 @@ from strawberry.scalars import JSON
 from tracegraph import adapter, errors, model, query
 from tracegraph.federation import report
 from tracegraph.graphql import resolvers
+from tracegraph.graphql.failures import ToldError
 from tracegraph.graphql.ids import experiment_id, session_id, source_id
 from tracegraph.graphql.inputs import MetricInput
 
@@ -41,20 +42,20 @@ class PageInfo:
 # -- sources -------------------------------------------------------------------------------------------
 
 
-def _message(root: strawberry.Parent[errors.SourceError]) -> str:
-    return f"{root.message} (Reference {root.reference}.)"
-
-
 @strawberry.type(description="Why a source did not answer.")
 class SourceError:
-    """`errors.SourceError`."""
+    """`failures.ToldError`."""
 
     code: errors.SourceErrorCode
     message: str = strawberry.field(
-        resolver=_message, description="For people; the reference finds the details in the gateway's log."
+        description="For people; the reference finds the details in the gateway's log."
     )
     retryable: bool = strawberry.field(description="Whether asking again later may help.")
     http_status: int | None
+
+
+def _last_error(root: strawberry.Parent[adapter.SourceHealth]) -> Any:
+    return ToldError.of(root.last_error)
 
 
 @strawberry.type(description="Whether a source can be asked.")
@@ -63,7 +64,7 @@ class SourceHealth:
 
     status: adapter.SourceHealthStatus
     circuit: adapter.CircuitState
-    last_error: SourceError | None
+    last_error: SourceError | None = strawberry.field(resolver=_last_error)
     checked_at: datetime | None
 
 
@@ -124,6 +125,10 @@ class Source(Node):
         return hasattr(value, "capabilities")
 
 
+def _report_error(root: strawberry.Parent[report.SourceReport]) -> Any:
+    return ToldError.of(root.error)
+
+
 @strawberry.type(
     description=(
         "How one source fared in answering this one list. A source that fails never takes the others with it: it "
@@ -135,7 +140,9 @@ class SourceReport:
 
     source: Source = strawberry.field(resolver=resolvers.source_of)
     status: report.SourceReportStatus
-    error: SourceError | None = strawberry.field(description="Set when FAILED, and when STALE: why.")
+    error: SourceError | None = strawberry.field(
+        resolver=_report_error, description="Set when FAILED, and when STALE: why."
+    )
     total_count: int | None = strawberry.field(
         description="What the vendor says it holds under this filter; null when it does not say."
     )
