@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import strawberry
 from graphql import GraphQLError
+from strawberry.exceptions import MissingQueryError
+from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 from strawberry.types import ExecutionContext
 from strawberry.types.graphql import OperationType
 
 from tracegraph.adapter import Adapter
+from tracegraph.errors import BadUserInput
 from tracegraph.federation.listing import Budgets
 from tracegraph.graphql.context import PageLimits, RequestContext
 from tracegraph.graphql.failures import report_extensions, shown
 from tracegraph.graphql.loaders import Loaders
 from tracegraph.upstream.deadline import deadline
+
+_REFUSALS: Mapping[type[Exception], str] = {
+    MissingQueryError: "The request must hold a query.",
+    CannotGetOperationTypeError: (
+        "The document must hold an operation, and the one that operationName names if it names any."
+    ),
+    InvalidOperationTypeError: "This gateway answers queries only.",
+}
+"""What the library raises where it could answer, and our sentence for each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +82,16 @@ class Executor:
         """Run a query. Never raises for what a client sends or a vendor does."""
         context = RequestContext(self.adapters, Loaders(self.adapters), self.budgets, self.page_limits)
         with deadline(self.deadline_s):
-            result = await self.schema.execute(
-                operation.query,
-                variable_values=operation.variables,
-                context_value=context,
-                operation_name=operation.name,
-                allowed_operation_types=(OperationType.QUERY,),
-            )
+            try:
+                result = await self.schema.execute(
+                    operation.query,
+                    variable_values=operation.variables,
+                    context_value=context,
+                    operation_name=operation.name,
+                    allowed_operation_types=(OperationType.QUERY,),
+                )
+            except tuple(_REFUSALS) as refusal:
+                return _refused(_REFUSALS[type(refusal)])
         errors = [shown(error) for error in result.errors or ()]
         executed = result.data is not None or any(error.path for error in errors)
         reports = report_extensions(context.reports)
@@ -86,3 +101,8 @@ class Executor:
             extensions={"sources": reports} if reports else {},
             executed=executed,
         )
+
+
+def _refused(message: str) -> Outcome:
+    error = GraphQLError(message, extensions={"code": BadUserInput.code})
+    return Outcome(None, [dict(error.formatted)], {}, executed=False)

@@ -7,6 +7,8 @@ from typing import Any
 
 import strawberry
 
+from tracegraph.errors import BadUserInput
+
 
 def serialize_time(value: datetime) -> str:
     """`2026-05-01T09:30:00.123456Z`; the fraction only where there is one."""
@@ -14,14 +16,14 @@ def serialize_time(value: datetime) -> str:
 
 
 def parse_time(value: Any) -> datetime:
-    """The time in UTC. Raises ValueError for anything else."""
+    """The time in UTC. Raises BadUserInput for anything else."""
     if not isinstance(value, str):
-        raise ValueError("A DateTime is a text such as 2026-05-01T09:30:00Z.")  # noqa: TRY004 - graphql wants this
+        raise BadUserInput("A DateTime is a text such as 2026-05-01T09:30:00Z.")
     try:
         moment = datetime.fromisoformat(value)
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError):
-        raise ValueError("That is not a DateTime such as 2026-05-01T09:30:00Z.") from None
+        raise BadUserInput("That is not a DateTime such as 2026-05-01T09:30:00Z.") from None
 
 
 DATE_TIME = strawberry.scalar(
