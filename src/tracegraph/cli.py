@@ -39,7 +39,9 @@ def _tracegraph() -> None:
 def serve(
     config: _ConfigOption = None,
     host: Annotated[str | None, typer.Option(help="Listen here instead of where the file says.")] = None,
-    port: Annotated[int | None, typer.Option(help="Listen here instead of where the file says.")] = None,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="Listen here instead of where the file says.")
+    ] = None,
     workers: Annotated[int, typer.Option(min=1, max=64, help="Processes that share the port.")] = 1,
 ) -> None:
     """Run the gateway over the configured sources."""
@@ -57,7 +59,7 @@ def serve(
 
 
 @_app.command()
-def demo(port: Annotated[int, typer.Option(help="The gateway's port.")] = 8000) -> None:
+def demo(port: Annotated[int, typer.Option(min=0, max=65535, help="The gateway's port.")] = 8000) -> None:
     """Run the gateway over three simulated vendors with sample data."""
     with _refusals():
         run_demo(port)
