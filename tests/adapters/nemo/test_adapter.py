@@ -683,7 +683,7 @@ class TestManyAsks:
         assert await adapter.get_sessions([SessionRef(ref, "s0000")]) == {}
         assert simulator.calls == []
 
-    @pytest.mark.parametrize("ref", ["a%2Fb", "a?b=c", "a#b", "a\\b", "a;b", "%2e%2e"])
+    @pytest.mark.parametrize("ref", ["a%2Fb", "a?b=c", "a#b", "a;b", "%2e%2e"])
     async def test_an_odd_name_is_one_segment_of_the_path(self, connect: Open, ref: str) -> None:
         world = NemoWorld()
         world.add(nemo_experiment(ref), [nemo_session("s1")])
