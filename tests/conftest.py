@@ -1,0 +1,42 @@
+"""Three simulated vendors with empty worlds, and the gateway over them."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+
+import pytest
+
+from tests.gateway import Gateway, Vendors, in_process, over_http
+from tracegraph.demo.world import LangSmithWorld, MeibelWorld, NemoWorld
+
+OpenGateway = Callable[..., Awaitable[Gateway]]
+
+
+@pytest.fixture
+async def vendors() -> AsyncIterator[Vendors]:
+    """NeMo, LangSmith and Meibel on loopback; the test fills their worlds, also after the gateway started."""
+    async with Vendors.open(NemoWorld(), LangSmithWorld(), MeibelWorld()) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def open_gateway(vendors: Vendors) -> AsyncIterator[OpenGateway]:
+    """Opens a gateway over the vendors, with tables of the configuration: `await open_gateway(limits={...})`."""
+    async with AsyncExitStack() as stack:
+
+        async def opened(**tables: object) -> Gateway:
+            return await stack.enter_async_context(in_process(vendors.settings(**tables)))
+
+        yield opened
+
+
+@pytest.fixture
+async def gateway(open_gateway: OpenGateway) -> Gateway:
+    """The gateway over the vendors, with the defaults."""
+    return await open_gateway()
+
+
+@pytest.fixture
+async def served(vendors: Vendors) -> AsyncIterator[Gateway]:
+    """The same over a socket."""
+    async with over_http(vendors.settings()) as opened:
+        yield opened

@@ -1,0 +1,224 @@
+"""The gateway over the three simulated vendors, for tests that meet it as its users do.
+
+    vendors.nemo.world.add(nemo_experiment("baseline"), [nemo_session("s1")])
+    answer = await gateway.ask("{ experiments { nodes { name } } }")
+    assert answer.data["experiments"]["nodes"] == [{"name": "baseline"}]
+    assert len(vendors.nemo.calls) == 1
+
+The vendors always listen on loopback. The gateway is asked in process, or over a socket where that matters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+import httpx
+import orjson
+from pydantic import SecretStr
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from tracegraph.app import create_app
+from tracegraph.demo import langsmith, meibel, nemo
+from tracegraph.demo.faults import Fault
+from tracegraph.demo.servers import running
+from tracegraph.demo.simulator import Call, Simulator
+from tracegraph.demo.world import LangSmithWorld, MeibelWorld, NemoWorld
+from tracegraph.settings import Settings
+
+World = TypeVar("World", NemoWorld, LangSmithWorld, MeibelWorld)
+
+NEMO, LANGSMITH, MEIBEL = "nemo", "langsmith", "meibel"
+NAMES = (NEMO, LANGSMITH, MEIBEL)
+
+
+class Vendor(Generic[World]):
+    """One simulated vendor on loopback, which can be stopped and started again where it was."""
+
+    def __init__(self, world: World, create: Callable[[World], Simulator]) -> None:
+        self.world = world
+        self.simulator = create(world)
+        self.url = ""
+        self._running = AsyncExitStack()
+
+    @property
+    def calls(self) -> list[Call]:
+        """Every request that reached the vendor, in order."""
+        return self.simulator.calls
+
+    def fail(self, *faults: Fault) -> None:
+        """Let the next requests meet these faults."""
+        self.simulator.faults.add(*faults)
+
+    def recover(self) -> None:
+        """Answer rightly again."""
+        self.simulator.faults.clear()
+
+    async def start(self) -> None:
+        """Listen, on the same port as before."""
+        port = int(self.url.rpartition(":")[2]) if self.url else 0
+        self.url = await self._running.enter_async_context(running(self.simulator, port))
+
+    async def stop(self) -> None:
+        """Stop listening and cut every connection."""
+        await self._running.aclose()
+
+
+@dataclass(frozen=True, slots=True)
+class Vendors:
+    """All three of them."""
+
+    nemo: Vendor[NemoWorld]
+    langsmith: Vendor[LangSmithWorld]
+    meibel: Vendor[MeibelWorld]
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls, nemo_world: NemoWorld, langsmith_world: LangSmithWorld, meibel_world: MeibelWorld
+    ) -> AsyncIterator[Vendors]:
+        """Run vendors with these worlds while the block runs."""
+        vendors = cls(
+            Vendor(nemo_world, nemo.create_app),
+            Vendor(langsmith_world, langsmith.create_app),
+            Vendor(meibel_world, meibel.create_app),
+        )
+        async with AsyncExitStack() as stack:
+            for vendor in vendors.all:
+                await vendor.start()
+                stack.push_async_callback(vendor.stop)
+            yield vendors
+
+    @property
+    def all(self) -> Sequence[Vendor[Any]]:
+        """Every vendor."""
+        return (self.nemo, self.langsmith, self.meibel)
+
+    def named(self, name: str) -> Vendor[Any]:
+        """The vendor behind the source of that name."""
+        return dict(zip(NAMES, self.all, strict=True))[name]
+
+    @property
+    def call_counts(self) -> tuple[int, int, int]:
+        """How many requests reached NeMo, LangSmith and Meibel."""
+        return len(self.nemo.calls), len(self.langsmith.calls), len(self.meibel.calls)
+
+    def forget_calls(self) -> None:
+        """Count from zero again."""
+        for vendor in self.all:
+            vendor.calls.clear()
+
+    def settings(self, **tables: Any) -> Settings:
+        """The configuration over them, a source for each; `limits={...}` and other tables as given."""
+        return Settings.model_validate({"sources": self.sources(), **tables})
+
+    def sources(self) -> dict[str, dict[str, Any]]:
+        """The tables `[sources.*]`."""
+        return {
+            NEMO: {"vendor": "nemo", "base_url": self.nemo.url, "workspace": self.nemo.world.workspace},
+            LANGSMITH: {
+                "vendor": "langsmith",
+                "base_url": self.langsmith.url,
+                "api_key": SecretStr(self.langsmith.world.api_key),
+            },
+            MEIBEL: {
+                "vendor": "meibel",
+                "base_url": f"{self.meibel.url}/v2",
+                "api_key": SecretStr(self.meibel.world.api_key),
+            },
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The gateway's answer to one request."""
+
+    status: int
+    headers: httpx.Headers
+    content: bytes
+    body: Any = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "body", orjson.loads(self.content))
+
+    @property
+    def data(self) -> Any:
+        """The data of an answer without errors."""
+        assert "errors" not in self.body, self.body["errors"]
+        return self.body["data"]
+
+    @property
+    def partial(self) -> Any:
+        """The data, whatever errors stand beside it."""
+        return self.body["data"]
+
+    @property
+    def errors(self) -> list[dict[str, Any]]:
+        """The errors; none is an empty list."""
+        found: list[dict[str, Any]] = self.body.get("errors", [])
+        return found
+
+    @property
+    def codes(self) -> list[str]:
+        """Every error's code."""
+        return [error["extensions"]["code"] for error in self.errors]
+
+    @property
+    def troubles(self) -> dict[str, str]:
+        """`extensions.sources`: code, or status where there is none, by source."""
+        reports = self.body.get("extensions", {}).get("sources", [])
+        return {report["source"]: report["code"] or report["status"] for report in reports}
+
+
+class Gateway:
+    """A client of the gateway."""
+
+    def __init__(self, client: httpx.AsyncClient) -> None:
+        self.http = client
+
+    async def ask(self, query: str, /, **variables: Any) -> Answer:
+        """POST a query with its variables."""
+        return await self.post(orjson.dumps({"query": query, "variables": variables}))
+
+    async def post(self, body: bytes, **headers: str) -> Answer:
+        """POST any bytes as application/json; headers with underscores for dashes."""
+        given = {name.replace("_", "-"): value for name, value in headers.items()}
+        response = await self.http.post(
+            "/graphql", content=body, headers={"content-type": "application/json"} | given
+        )
+        return Answer(response.status_code, response.headers, response.content)
+
+
+@asynccontextmanager
+async def application(settings: Settings) -> AsyncIterator[ASGIApp]:
+    """The gateway as an application whose lifespan is the block's."""
+    app = create_app(settings)
+    async with app.router.lifespan_context(app) as state:
+
+        async def with_state(scope: Scope, receive: Receive, send: Send) -> None:
+            await app({**scope, "state": {**scope.get("state", {}), **(state or {})}}, receive, send)
+
+        yield with_state
+
+
+@asynccontextmanager
+async def in_process(settings: Settings) -> AsyncIterator[Gateway]:
+    """The gateway without a socket of its own."""
+    async with (
+        application(settings) as app,
+        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://gateway") as client,
+    ):
+        yield Gateway(client)
+
+
+@asynccontextmanager
+async def over_http(settings: Settings) -> AsyncIterator[Gateway]:
+    """The gateway behind uvicorn on loopback."""
+    async with (
+        application(settings) as app,
+        running(app) as url,
+        httpx.AsyncClient(base_url=url, trust_env=False, timeout=30) as client,
+    ):
+        yield Gateway(client)
