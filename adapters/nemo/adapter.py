@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from pydantic import field_validator
 
-from adapters.nemo.client import NemoClient
+from adapters.nemo.client import TOO_MANY, NemoClient
 from adapters.nemo.experiments import LISTED_ORDERS, Experiments
 from adapters.nemo.mapping import STATUSES
 from adapters.nemo.paging import LARGEST_PAGE
@@ -116,9 +116,11 @@ class NemoAdapter:
         return await self._sessions.by_id(refs)
 
     async def check(self) -> SourceHealth:
-        """One call for one experiment."""
+        """One call for one experiment. A service that has more than it lists answers narrower questions still."""
         try:
             count = await self._experiments.count()
         except SourceError as error:
-            return SourceHealth(SourceHealthStatus.DOWN, last_error=error, checked_at=datetime.now(UTC))
+            lists_too_many = error.http_status == TOO_MANY
+            status = SourceHealthStatus.DEGRADED if lists_too_many else SourceHealthStatus.DOWN
+            return SourceHealth(status, last_error=error, checked_at=datetime.now(UTC))
         return SourceHealth(SourceHealthStatus.UP, checked_at=datetime.now(UTC), experiment_count=count)

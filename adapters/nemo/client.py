@@ -19,6 +19,9 @@ from tracegraph.upstream.call import Call, Reply, path_segment
 from tracegraph.upstream.client import Upstream
 from tracegraph.upstream.decode import RawDocument, decode
 
+TOO_MANY = 413
+"""How the service refuses a list of experiments when more than 1000 match, whatever the page (VENDORS.md A4)."""
+
 R = TypeVar("R", bound=Lenient)
 _log = structlog.get_logger("tracegraph.adapter")
 
@@ -124,7 +127,7 @@ def _report_unparsable(reply: Reply, rows: Sequence[Lenient]) -> None:
 def _explained(error: SourceError, kind: str) -> SourceError:
     """The refusals that NeMo words in a way of its own, in our words (VENDORS.md A2, A4, A5)."""
     source = error.source
-    if error.http_status == 413 and kind == "experiments":
+    if error.http_status == TOO_MANY and kind == "experiments":
         sentence = (
             f"Source {source!r} holds more experiments that match than its NeMo lists (1000): "
             "narrow the filter by dataset, group or time."

@@ -778,6 +778,15 @@ class TestCheck:
         assert health.last_error.code is SourceErrorCode.BAD_RESPONSE
         assert health.checked_at is not None
 
+    async def test_a_service_with_more_experiments_than_it_lists_is_degraded(self, connect: Open) -> None:
+        """It still answers look-ups and narrower lists."""
+        adapter = await connect(nemo.create_app(experiments(1001)))
+        health = await adapter.check()
+        assert (health.status, health.experiment_count) == (SourceHealthStatus.DEGRADED, None)
+        assert health.last_error is not None
+        assert "1000" in health.last_error.message
+        assert list(await adapter.get_experiments(["e0000"])) == ["e0000"]
+
 
 async def test_every_method_may_be_called_at_the_same_time(connect: Open) -> None:
     adapter = await connect(nemo.create_app(sessions(3)))
