@@ -30,8 +30,8 @@ class CheckResult:
 
     @property
     def usable(self) -> bool:
-        """Whether it answers with this credential."""
-        return self.health.status is SourceHealthStatus.UP
+        """Whether it answers with this credential, be it not every question."""
+        return self.health.status in {SourceHealthStatus.UP, SourceHealthStatus.DEGRADED}
 
     @property
     def reachable(self) -> bool:
