@@ -240,7 +240,7 @@ class Experiment(Node):
     dataset_id: str | None
     dataset_name: str | None
     dataset_version: str | None
-    models: list[str] = strawberry.field(resolver=resolvers.completed("models"))
+    models: list[str] = strawberry.field(resolver=resolvers.completed("models", nullable=False))
     evaluators: list[str]
     created_at: datetime | None = strawberry.field(resolver=resolvers.completed("created_at"))
     updated_at: datetime | None = strawberry.field(description="The vendor's last change, or its last activity.")
@@ -336,7 +336,7 @@ class Session(Node):
     tokens: TokenUsage | None
     cost_usd: float | None
     message_count: int | None
-    scores: list[Score] = strawberry.field(resolver=resolvers.completed("scores"))
+    scores: list[Score] = strawberry.field(resolver=resolvers.completed("scores", nullable=False))
     url: str | None
     metadata: JSON | None
     vendor_fields: JSON | None = strawberry.field(

@@ -10,7 +10,7 @@ from graphql import GraphQLError
 from strawberry.types import Info
 
 from tracegraph.adapter import Adapter, PageRequest, SessionAsk
-from tracegraph.errors import SourceNotFound
+from tracegraph.errors import SourceError, SourceNotFound
 from tracegraph.federation import listing
 from tracegraph.federation.report import SourceReport, SourceReportStatus
 from tracegraph.graphql import inputs
@@ -133,13 +133,17 @@ def _tell_failure(info: TracegraphInfo, reports: Sequence[SourceReport]) -> None
     """An error beside a value that the schema does not let be null."""
     for report in reports:
         if report.status is SourceReportStatus.FAILED and report.error is not None:
-            error = GraphQLError(
-                report.error.message,
-                nodes=info._raw_info.field_nodes,  # noqa: SLF001 - the library keeps locations there
-                path=info.path.as_list(),
-                extensions=source_extensions(report.error),
-            )
-            info.context.errors.append(error)
+            _tell(info, report.error)
+
+
+def _tell(info: TracegraphInfo, error: SourceError) -> None:
+    told = GraphQLError(
+        error.message,
+        nodes=info._raw_info.field_nodes,  # noqa: SLF001 - the library keeps locations there
+        path=info.path.as_list(),
+        extensions=source_extensions(error),
+    )
+    info.context.errors.append(told)
 
 
 # -- objects by ID -------------------------------------------------------------------------------------
@@ -210,19 +214,31 @@ async def source_health(root: strawberry.Parent[Adapter]) -> Any:
 # -- fields that a vendor's list leaves out ------------------------------------------------------------
 
 
-def completed(name: str) -> Any:
-    """A resolver for a field that is read from the object, or from its complete form when it was deferred."""
+def completed(name: str, *, nullable: bool = True) -> Any:
+    """A resolver for a field that is read from the object, or from its complete form when it was deferred.
+
+    When that cannot be had, a field that may not be null keeps what the list said, with an error at its path:
+    a null in its place would take the whole row with it, and other sources' rows too.
+    """
 
     def resolve(root: strawberry.Parent[Any], info: TracegraphInfo) -> Any:
         if name in root.deferred:
-            return _complete(root, info.context, name)
+            return _complete(root, info, name) if nullable else _complete_or_known(root, info, name)
         return getattr(root, name)
 
     return resolve
 
 
-async def _complete(root: Experiment | Session, context: RequestContext, name: str) -> Any:
-    loaders = context.loaders[root.source]
+async def _complete_or_known(root: Experiment | Session, info: TracegraphInfo, name: str) -> Any:
+    try:
+        return await _complete(root, info, name)
+    except SourceError as error:
+        _tell(info, error)
+        return getattr(root, name)
+
+
+async def _complete(root: Experiment | Session, info: TracegraphInfo, name: str) -> Any:
+    loaders = info.context.loaders[root.source]
     whole: Experiment | Session | None
     if isinstance(root, Experiment):
         whole = await loaders.experiments.load(root.ref)
