@@ -27,10 +27,13 @@ from pydantic import (
 from pydantic_core import CoreSchema, core_schema
 
 
-def _text_only(value: Any) -> Any:
-    """No number may pass for a time. Strictness would not do: the second reading is not from JSON."""
-    if not isinstance(value, str):
-        raise ValueError("a time is written as text")  # noqa: TRY004 - pydantic collects ValueError
+def _iso_text(value: Any) -> Any:
+    """No number may pass for a time, nor a text of digits, which pydantic would take for seconds since 1970.
+
+    Strictness would not do: the second reading is not from JSON.
+    """
+    if not isinstance(value, str) or value[4:5] != "-":
+        raise ValueError("a time is written as ISO 8601 text")
     return value
 
 
@@ -44,7 +47,7 @@ def _utc(time: datetime) -> datetime:
 
 
 Identity = Annotated[str, Field(min_length=1)]
-Time = Annotated[datetime, BeforeValidator(_text_only), AfterValidator(_utc)]
+Time = Annotated[datetime, BeforeValidator(_iso_text), AfterValidator(_utc)]
 """Aware UTC, from text; a time without a zone is UTC."""
 Count = Annotated[int, Strict(), Field(ge=0)]
 Number = Annotated[float, Strict(), Field(allow_inf_nan=False)]

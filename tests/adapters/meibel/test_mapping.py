@@ -124,7 +124,9 @@ class TestTimes:
         assert created is not None
         assert created.tzinfo is UTC
 
-    @pytest.mark.parametrize("value", ["yesterday", "", 1732104000, True, {}, "0001-01-01T00:00:00+23:00"])
+    @pytest.mark.parametrize(
+        "value", ["yesterday", "", 1732104000, "1732104000", True, {}, "0001-01-01T00:00:00+23:00"]
+    )
     def test_that_cannot_be_read_are_none(self, value: Any) -> None:
         read = agent_detail(created_at=value, name="kept")
         assert read.created_at is None
