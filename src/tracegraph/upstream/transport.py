@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import functools
+import ssl
 from dataclasses import dataclass
 from types import TracebackType
 
@@ -130,7 +132,7 @@ def _is_timeout(error: Exception) -> bool:
 
 def _pool(settings: TransportSettings) -> AiohttpTransport:
     """Keep-alive for every connection; no cookies, since callers must not share a vendor's session."""
-    transport = AiohttpTransport(trust_env=False)
+    transport = AiohttpTransport(verify=_tls(), trust_env=False)
 
     def open_session() -> aiohttp.ClientSession:
         connector = aiohttp.TCPConnector(
@@ -140,3 +142,9 @@ def _pool(settings: TransportSettings) -> AiohttpTransport:
 
     transport.client = open_session
     return transport
+
+
+@functools.cache
+def _tls() -> ssl.SSLContext:
+    """One for all sources: reading the certificate authorities takes longer than all else at start."""
+    return httpx.create_ssl_context(trust_env=False)
