@@ -10,6 +10,8 @@ The vendors always listen on loopback. The gateway is asked in process, or over 
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -38,7 +40,7 @@ class Vendor(Generic[World]):
     """One simulated vendor on loopback, which can be stopped and started again where it was."""
 
     def __init__(self, world: World, create: Callable[[World], Simulator]) -> None:
-        self.world = world
+        self.world: World = world
         self.simulator = create(world)
         self.url = ""
         self._running = AsyncExitStack()
@@ -191,6 +193,16 @@ class Gateway:
         return Answer(response.status_code, response.headers, response.content)
 
 
+async def eventually(condition: Callable[[], bool], within_s: float = 10.0) -> bool:
+    """Wait until a condition holds; False when it does not in time."""
+    ends_at = time.monotonic() + within_s
+    while not condition():
+        if time.monotonic() > ends_at:
+            return False
+        await asyncio.sleep(0.01)
+    return True
+
+
 @asynccontextmanager
 async def application(settings: Settings) -> AsyncIterator[ASGIApp]:
     """The gateway as an application whose lifespan is the block's."""
@@ -208,7 +220,9 @@ async def in_process(settings: Settings) -> AsyncIterator[Gateway]:
     """The gateway without a socket of its own."""
     async with (
         application(settings) as app,
-        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://gateway") as client,
+        httpx.AsyncClient(
+            transport=httpx.ASGITransport(app), base_url="http://gateway", trust_env=False
+        ) as client,
     ):
         yield Gateway(client)
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.gateway import Gateway, Vendors
-from tests.worlds import hours
+from tests.worlds import Row, hours
 from tracegraph.demo.world import (
     langsmith_run,
     langsmith_session,
@@ -47,7 +47,7 @@ async def test_a_run_of_1_25_seconds_has_a_latency_of_1250_ms(vendors: Vendors, 
 
 
 async def test_langsmiths_seconds_are_milliseconds_in_aggregates(vendors: Vendors, gateway: Gateway) -> None:
-    figures = {"latency_p50": 1.25, "latency_p99": 0.3, "first_token_p50": 0.125, "first_token_p99": 2}
+    figures: Row = {"latency_p50": 1.25, "latency_p99": 0.3, "first_token_p50": 0.125, "first_token_p99": 2}
     vendors.langsmith.world.add(langsmith_session("p", **figures))
     found = await experiment(
         gateway,
@@ -128,19 +128,19 @@ async def test_a_time_in_a_filter_may_have_any_zone_and_without_one_is_utc(
 
 
 async def test_absent_token_counts_are_null_and_zero_is_zero(vendors: Vendors, gateway: Gateway) -> None:
-    counts = {"input_tokens": None, "output_tokens": 0, "cached_tokens": None}
+    counts: Row = {"input_tokens": None, "output_tokens": 0, "cached_tokens": None}
     vendors.nemo.world.add(nemo_experiment("e"), [nemo_session("s", **counts)])
     assert (await session(gateway))["tokens"] == {"input": None, "output": 0, "cached": None, "total": 0}
 
 
 async def test_a_session_without_any_count_has_no_tokens(vendors: Vendors, gateway: Gateway) -> None:
-    counts = {"input_tokens": None, "output_tokens": None, "cached_tokens": None}
+    counts: Row = {"input_tokens": None, "output_tokens": None, "cached_tokens": None}
     vendors.nemo.world.add(nemo_experiment("e"), [nemo_session("s", **counts)])
     assert (await session(gateway))["tokens"] is None
 
 
 async def test_a_run_without_counts_or_cost_has_null_there(vendors: Vendors, gateway: Gateway) -> None:
-    absent = dict.fromkeys(["prompt_tokens", "completion_tokens", "total_tokens", "total_cost"])
+    absent: Row = dict.fromkeys(["prompt_tokens", "completion_tokens", "total_tokens", "total_cost"])
     vendors.langsmith.world.add(langsmith_session("p"), [langsmith_run("r", **absent)])
     found = await session(gateway)
     assert (found["tokens"], found["costUsd"]) == (None, None)
