@@ -5,6 +5,7 @@ stops its store is the last.
 """
 
 import os
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -56,8 +57,8 @@ AGGREGATE_FIELDS = """
     metric { kind evaluator unit } basis population count sum mean median p90 p95 p99 min max complete
 """
 AGGREGATES = f"""
-    query Aggregates($id: ID!, $metrics: [MetricInput!], $basis: AggregateBasis!) {{
-      experiment(id: $id) {{ aggregates(metrics: $metrics, basis: $basis) {{ {AGGREGATE_FIELDS} }} }}
+    query Aggregates($id: ID!, $metrics: [MetricInput!]) {{
+      experiment(id: $id) {{ aggregates(metrics: $metrics) {{ {AGGREGATE_FIELDS} }} }}
     }}
 """
 STATISTICS = ("sum", "mean", "median", "p90", "p95", "p99", "count")
@@ -89,6 +90,7 @@ class Live(Intake):
     """The gateway over it."""
 
     url: str
+    configuration: Path
 
     def answer(self, document: str, **variables: Any) -> Json:
         """The gateway's whole answer."""
@@ -146,7 +148,7 @@ def live(intake: Intake, tmp_path_factory: pytest.TempPathFactory) -> Iterator[L
         env=os.environ,
     )
     try:
-        yield Live(intake.client, intake.service, intake.seeded, url)
+        yield Live(intake.client, intake.service, intake.seeded, url, configuration)
     finally:
         gateway.stop()
 
@@ -303,61 +305,30 @@ def tokens(session: SessionSeed) -> Json:
 
 def test_reported_aggregates_are_the_services_own(live: Live) -> None:
     rows = {row["name"]: row for row in live.held()}
-    for name in ("base", "tuned+v2", "nightly@main", "empty"):
+    for name in live.seeded.experiments:
         row = rows[name]
         (experiment_id,) = live.ids(name)
-        held: dict[tuple[str, str | None], Json | None] = {
-            ("LATENCY", None): row["latency_ms"],
-            ("COST", None): row["cost_usd"],
+        held: dict[tuple[str, str | None], Json] = {
+            (kind, None): row[column]
+            for kind, column in (("LATENCY", "latency_ms"), ("COST", "cost_usd"))
+            if row[column] is not None
         }
         held |= {("SCORE", evaluator): figures for evaluator, figures in (row["aggregate_scores"] or {}).items()}
-        metrics = [{"kind": kind, "evaluator": evaluator} for kind, evaluator in held]
-        answered = live.data(AGGREGATES, id=experiment_id, metrics=metrics, basis="REPORTED")["experiment"][
-            "aggregates"
-        ]
-        by_metric = {(one["metric"]["kind"], one["metric"]["evaluator"]): one for one in answered}
-        for metric, figures in held.items():
-            if figures is None:
-                assert metric not in by_metric or by_metric[metric]["mean"] is None
-                continue
-            aggregate = by_metric[metric]
-            assert aggregate["basis"] == "REPORTED"
-            assert aggregate["population"] == "SESSIONS"
+        answered = live.data(AGGREGATES, id=experiment_id)["experiment"]["aggregates"]
+        assert {(one["metric"]["kind"], one["metric"]["evaluator"]) for one in answered} == set(held)
+        for aggregate in answered:
+            metric = aggregate["metric"]
+            assert [aggregate["basis"], aggregate["population"]] == ["REPORTED", "SESSIONS"]
+            assert metric["unit"] == {"LATENCY": "MILLISECONDS", "COST": "USD", "SCORE": "SCORE"}[metric["kind"]]
+            figures = held[metric["kind"], metric["evaluator"]]
             assert {statistic: aggregate[statistic] for statistic in STATISTICS} == figures
 
 
-def test_computed_aggregates_agree_with_the_services(live: Live) -> None:
-    rows = {row["name"]: row for row in live.held()}
-    for name in ("base", "tuned+v2", "nightly@main"):
-        row = rows[name]
-        (experiment_id,) = live.ids(name)
-        held = {("LATENCY", None): row["latency_ms"], ("COST", None): row["cost_usd"]}
-        held |= {("SCORE", evaluator): figures for evaluator, figures in (row["aggregate_scores"] or {}).items()}
-        metrics = [{"kind": kind, "evaluator": evaluator} for kind, evaluator in held]
-        answered = live.data(AGGREGATES, id=experiment_id, metrics=metrics, basis="COMPUTED")["experiment"][
-            "aggregates"
-        ]
-        by_metric = {(one["metric"]["kind"], one["metric"]["evaluator"]): one for one in answered}
-        for metric, figures in held.items():
-            aggregate = by_metric[metric]
-            assert aggregate["basis"] == "COMPUTED"
-            assert aggregate["complete"] is True
-            assert {statistic: aggregate[statistic] for statistic in STATISTICS} == pytest.approx(figures)
-
-
-def test_what_the_service_does_not_report_is_computed(live: Live) -> None:
-    base = live.seeded.experiments["base"]
+def test_of_the_metrics_that_are_asked_for_those_that_the_service_reports_are_answered(live: Live) -> None:
     (experiment_id,) = live.ids("base")
-    metrics = [{"kind": "ERROR_RATE"}, {"kind": "INPUT_TOKENS"}]
-    answered = live.data(AGGREGATES, id=experiment_id, metrics=metrics, basis="BEST")["experiment"]["aggregates"]
-    by_kind = {one["metric"]["kind"]: one for one in answered}
-    errors = [session.status == "error" for session in base.sessions]
-    counts = [session.input_tokens for session in base.sessions if session.input_tokens is not None]
-    assert by_kind["ERROR_RATE"]["basis"] == "COMPUTED"
-    assert by_kind["ERROR_RATE"]["mean"] == pytest.approx(sum(errors) / len(errors))
-    assert by_kind["INPUT_TOKENS"]["sum"] == sum(counts)
-    assert by_kind["INPUT_TOKENS"]["count"] == len(counts)
-    assert [by_kind["INPUT_TOKENS"]["min"], by_kind["INPUT_TOKENS"]["max"]] == [min(counts), max(counts)]
+    metrics = [{"kind": "SCORE", "evaluator": "acc"}, {"kind": "ERROR_RATE"}, {"kind": "COST"}]
+    answered = live.data(AGGREGATES, id=experiment_id, metrics=metrics)["experiment"]["aggregates"]
+    assert [one["metric"]["kind"] for one in answered] == ["SCORE", "COST"]
 
 
 # ------------------------------------------------------------------ filters
@@ -472,9 +443,12 @@ def test_sessions_are_filtered_by_start(live: Live) -> None:
 @pytest.mark.parametrize(
     ("field", "column"), [("CREATED_AT", "created_at"), ("UPDATED_AT", "updated_at"), ("NAME", "name")]
 )
-def test_experiments_are_ordered_through_all_pages(live: Live, field: str, column: str, direction: str) -> None:
+@pytest.mark.parametrize("first", [3, 7])
+def test_experiments_are_ordered_through_all_pages(
+    live: Live, field: str, column: str, direction: str, first: int
+) -> None:
     rows = sorted(live.held(), key=lambda row: str(row[column]), reverse=direction == "DESC")
-    nodes = live.everything(EXPERIMENTS, orderBy={"field": field, "direction": direction}, first=3)
+    nodes = live.everything(EXPERIMENTS, orderBy={"field": field, "direction": direction}, first=first)
     assert [node["name"] for node in nodes] == [row["name"] for row in rows]
 
 
@@ -486,10 +460,13 @@ def in_order(sessions: Sequence[SessionSeed], direction: str) -> list[str]:
 
 @pytest.mark.parametrize("direction", ["ASC", "DESC"])
 @pytest.mark.parametrize("names", [("base",), ("nightly@main",), ("base", "tuned+v2", "empty", "nightly@main")])
-def test_sessions_are_ordered_through_all_pages(live: Live, names: Sequence[str], direction: str) -> None:
+@pytest.mark.parametrize("first", [3, 7])
+def test_sessions_are_ordered_through_all_pages(
+    live: Live, names: Sequence[str], direction: str, first: int
+) -> None:
     sessions = [session for name in names for session in live.seeded.experiments[name].sessions]
     order = {"field": "STARTED_AT", "direction": direction}
-    nodes = live.everything(SESSIONS, filter={"experimentIds": live.ids(*names)}, orderBy=order, first=3)
+    nodes = live.everything(SESSIONS, filter={"experimentIds": live.ids(*names)}, orderBy=order, first=first)
     assert [node["vendorId"] for node in nodes] == in_order(sessions, direction)
 
 
@@ -521,42 +498,102 @@ def test_sessions_within_experiments(live: Live) -> None:
         assert node["sessions"]["totalCount"] in (None, len(sessions))
 
 
+# ------------------------------------------------------------------ look-ups and the source itself
+
+
+def test_experiments_and_sessions_are_found_again_by_their_ids(live: Live) -> None:
+    listed = """
+        query Listed {
+          experiments(first: 100) { nodes { id name sessions(first: 100) { nodes { id vendorId } } } }
+        }
+    """
+    again = """
+        query Again($ids: [ID!]!) {
+          nodes(ids: $ids) { id ... on Experiment { name } ... on Session { vendorId experiment { name } } }
+        }
+    """
+    wanted: list[Json] = []
+    for node in live.data(listed)["experiments"]["nodes"]:
+        wanted.append({"id": node["id"], "name": node["name"]})
+        wanted += [{**session, "experiment": {"name": node["name"]}} for session in node["sessions"]["nodes"]]
+    assert len(wanted) == sum(1 + len(one.sessions) for one in live.seeded.experiments.values())
+    assert live.data(again, ids=[one["id"] for one in wanted])["nodes"] == wanted
+
+
+def test_the_source_says_that_it_is_up(live: Live) -> None:
+    document = "query Health { sources { name health { status circuit lastError { code } } } }"
+    assert live.data(document)["sources"] == [
+        {"name": "nemo", "health": {"status": "UP", "circuit": "CLOSED", "lastError": None}}
+    ]
+
+
+def test_the_command_line_checks_it(live: Live) -> None:
+    command: list[str | Path] = [
+        Path(sys.executable).with_name("tracegraph"),
+        "check",
+        "--config",
+        live.configuration,
+    ]
+    checked = subprocess.run(command, capture_output=True, text=True, check=True)
+    row = next(line for line in checked.stdout.splitlines() if "nemo" in line)
+    assert [cell.strip() for cell in row.split("│")[1:6]] == [
+        "nemo",
+        "nemo",
+        "yes",
+        "yes",
+        str(len(live.seeded.experiments)),
+    ]
+
+
 # ------------------------------------------------------------------ the store is gone
 
 
-def failed_codes(answer: Mapping[str, Any]) -> set[str]:
-    """By which codes an answer says that its source failed, as an error or as a report of the list."""
-    codes = {str(error["extensions"]["code"]) for error in answer.get("errors", ())}
-    page = (answer.get("data") or {}).get("page") or {}
-    return codes | {
-        f"SOURCE_{one['error']['code']}" for one in page.get("sources", ()) if one["status"] == "FAILED"
-    }
+def sources_failed(answer: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """Which sources the whole answer says did not do their part, and how."""
+    told = answer.get("extensions", {}).get("sources", ())
+    return [(one["source"], one["status"], one["code"]) for one in told]
 
 
-def test_a_stopped_store_is_an_error_and_not_an_empty_list(live: Live) -> None:
+def test_a_stopped_store_fails_the_sessions_and_nothing_else(live: Live) -> None:
     (experiment_id,) = live.ids("base")
     asked = {"filter": {"experimentIds": [experiment_id]}, "first": 100}
     before = live.data(SESSIONS, **asked)["page"]["edges"]
+    nested = """
+        query One($id: ID!) {
+          experiment(id: $id) {
+            name
+            sessions(first: 5) { nodes { vendorId } totalCount sources { status error { code httpStatus } } }
+          }
+        }
+    """
     live.service.stop_store()
     try:
-        assert failed_codes(live.answer(SESSIONS, **asked)) & {"SOURCE_UNAVAILABLE", "ALL_SOURCES_FAILED"}
+        answer = live.answer(SESSIONS, **asked)
+        assert answer["data"] is None
+        assert [error["extensions"]["code"] for error in answer["errors"]] == ["ALL_SOURCES_FAILED"]
+        assert sources_failed(answer) == [("nemo", "FAILED", "UNAVAILABLE")]
 
-        nested = live.answer(
-            "query One($id: ID!) { experiment(id: $id) { name sessions(first: 5) { nodes { vendorId } } } }",
-            id=experiment_id,
-        )
-        assert failed_codes(nested) <= {"SOURCE_UNAVAILABLE", "SOURCE_CIRCUIT_OPEN"}
-        assert nested["errors"][0]["path"][0] == "experiment"
+        answer = live.answer(nested, id=experiment_id)
+        assert answer["data"]["experiment"] == {
+            "name": "base",
+            "sessions": {
+                "nodes": [],
+                "totalCount": None,
+                "sources": [{"status": "FAILED", "error": {"code": "UNAVAILABLE", "httpStatus": 503}}],
+            },
+        }
+        (error,) = answer["errors"]
+        assert error["path"] == ["experiment", "sessions"]
+        assert error["extensions"]["code"] == "SOURCE_UNAVAILABLE"
+        assert "Telemetry" not in error["message"]
+        assert sources_failed(answer) == [("nemo", "FAILED", "UNAVAILABLE")]
 
-        # The service itself lists every experiment with zero runs now.
-        listed = live.answer(EXPERIMENTS, first=100)
-        page = (listed.get("data") or {}).get("page") or {"edges": []}
-        assert page["edges"] or failed_codes(listed)
-        assert {edge["node"]["sessionCount"] for edge in page["edges"]} <= {None}
+        names = {node["name"] for node in live.everything(EXPERIMENTS)}
+        assert names == set(live.seeded.experiments)
     finally:
         live.service.start_store()
     deadline = time.monotonic() + 90
-    while "errors" in (answer := live.answer(SESSIONS, **asked)) or failed_codes(answer):
+    while "errors" in (answer := live.answer(SESSIONS, **asked)):
         assert time.monotonic() < deadline, answer
         time.sleep(1)
     assert [edge["node"] for edge in answer["data"]["page"]["edges"]] == [edge["node"] for edge in before]
