@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import strawberry
-from graphql import GraphQLError
+from graphql import GraphQLError, OperationDefinitionNode
 from strawberry.exceptions import MissingQueryError
+from strawberry.extensions import SchemaExtension
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 from strawberry.types import ExecutionContext
 from strawberry.types.graphql import OperationType
@@ -66,6 +67,24 @@ class QuietSchema(strawberry.Schema):
         self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None
     ) -> None:
         """Errors are dealt with where the response is made."""
+
+
+class OneOperation(SchemaExtension):
+    """A document of several operations runs the named one only; without a name the library would run the first.
+
+    Comes after whatever validates, and before anything runs.
+    """
+
+    def on_validate(self) -> Iterator[None]:
+        """Refuse to choose."""
+        context = self.execution_context
+        document = context.graphql_document
+        if not context.pre_execution_errors and context._provided_operation_name is None and document:  # noqa: SLF001
+            operations = [one for one in document.definitions if isinstance(one, OperationDefinitionNode)]
+            if len(operations) > 1:
+                message = "The document holds several operations: operationName must name the one to run."
+                context.pre_execution_errors = [GraphQLError(message)]
+        yield
 
 
 @dataclass(frozen=True, slots=True)

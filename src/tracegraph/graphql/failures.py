@@ -48,7 +48,7 @@ def shown(error: GraphQLError) -> GraphQLError:
     if original is None:
         return _with(error, error.message, {"code": "BAD_USER_INPUT", **(error.extensions or {})})
     if isinstance(original, RequestError):
-        return _with(error, original.message, {"code": original.code})
+        return _with(error, error.message, {"code": original.code})
     if isinstance(original, SourceError):
         return _with(error, original.message, source_extensions(original))
     reference = secrets.token_hex(4)

@@ -9,7 +9,7 @@ from strawberry.extensions import ParserCache, ValidationCache
 from strawberry.schema.config import StrawberryConfig
 
 from tracegraph.graphql.enums import register_enums
-from tracegraph.graphql.execution import QuietSchema
+from tracegraph.graphql.execution import OneOperation, QuietSchema
 from tracegraph.graphql.objects import Experiment, Session, Source
 from tracegraph.graphql.query import Query
 from tracegraph.graphql.scalars import DATE_TIME
@@ -22,7 +22,7 @@ def build_schema() -> strawberry.Schema:
         Query,
         types=[Experiment, Session, Source],
         config=StrawberryConfig(scalar_map={datetime: DATE_TIME}),
-        extensions=[ParserCache, ValidationCache],
+        extensions=[ParserCache, ValidationCache, OneOperation],
     )
 
 
