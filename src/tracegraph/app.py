@@ -43,10 +43,10 @@ def create_app(settings: Settings) -> Starlette:
             yield {"executor": executor}
 
     endpoint = GraphQLEndpoint(max_body_bytes=limits.max_body_bytes, playground=settings.server.playground)
-    others = ["HEAD", "PUT", "PATCH", "DELETE", "OPTIONS"]
+    others = ["HEAD", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
     routes: list[BaseRoute] = [
+        Route("/graphql", method_not_allowed, methods=others),  # first: the other takes HEAD wherever it takes GET
         Route("/graphql", endpoint.__call__, methods=["GET", "POST"]),
-        Route("/graphql", method_not_allowed, methods=others),
         Route("/healthz", healthz),
         Route("/readyz", readyz),
     ]
