@@ -46,8 +46,10 @@ clean: ## remove what the targets made
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo "Python 3.11 or newer is needed, for instance: make PYTHON=python3.12 test"; exit 1; }
-	@$(PYTHON) -m venv .venv || { [ "$$(id -u)" = 0 ] && apt-get update -qq \
-	  && apt-get install -y -qq python3-venv && $(PYTHON) -m venv --clear .venv; }
+	@echo "Setting up .venv from the lock files: a minute or two, once."
+	@$(PYTHON) -m venv .venv || { rm -rf .venv; [ "$$(id -u)" = 0 ] && apt-get update -qq \
+	  && apt-get install -y -qq python3-venv && $(PYTHON) -m venv .venv; } \
+	  || { rm -rf .venv; echo "Python's venv module is needed: install python3-venv."; exit 1; }
 
 .venv/runtime.ok: requirements/runtime.lock pyproject.toml | .venv/bin/python
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/runtime.lock

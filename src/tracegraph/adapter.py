@@ -220,12 +220,16 @@ class StrictOptions(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class SourceSettings:
-    """One `[sources.<name>]` table: its name, its vendor and the keys that are the adapter's own."""
+    """One `[sources.<name>]` table: its name, its vendor and the keys that are the adapter's own.
+
+    `common` names the keys that every vendor has, for messages.
+    """
 
     name: str
     vendor: str
     options: Mapping[str, Any]
     origin: str = "the configuration"
+    common: Sequence[str] = ("vendor", "base_url")
 
     def read(self, model: type[Options]) -> Options:
         """The adapter's own keys as its model; ConfigurationError names the key and the remedy."""
@@ -238,7 +242,7 @@ class SourceSettings:
         first = error.errors(include_url=False, include_input=False)[0]
         key = ".".join(["sources", self.name, *(str(part) for part in first["loc"])])
         if first["type"] == "extra_forbidden":
-            words = ", ".join(sorted({"vendor", "base_url", *known}))
+            words = ", ".join([*known, *self.common])
             return f"{self.origin}: {key} is not a setting of vendor {self.vendor!r}; it knows: {words}."
         if first["type"] == "missing":
             return f"{self.origin}: {key} is missing; vendor {self.vendor!r} needs it: add it."

@@ -26,6 +26,7 @@ from tracegraph.errors import ConfigurationError
 from tracegraph.upstream.transport import TransportSettings
 
 DEFAULT_FILE = Path("tracegraph.toml")
+_PREFIX = "TRACEGRAPH_"
 _SOURCE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 
 
@@ -54,6 +55,12 @@ class LimitSettings(_Table):
     scan_pages: int = Field(20, ge=1)
     active_experiments: int = Field(10, ge=1, le=100)
     max_body_bytes: int = Field(1_000_000, ge=1000)
+
+    @model_validator(mode="after")
+    def _default_within_maximum(self) -> Self:
+        if self.default_first > self.max_first:
+            raise ValueError("default_first is larger than max_first: lower it, or raise max_first")
+        return self
 
 
 class CacheSettings(_Table):
@@ -117,9 +124,7 @@ class SourceTable(BaseModel):
 class Settings(BaseSettings):
     """The whole configuration."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="TRACEGRAPH_", env_nested_delimiter="__", extra="forbid", frozen=True
-    )
+    model_config = SettingsConfigDict(env_prefix=_PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True)
 
     server: ServerSettings = ServerSettings()
     limits: LimitSettings = LimitSettings()
@@ -149,7 +154,9 @@ class Settings(BaseSettings):
     def _nameable(cls, sources: dict[str, SourceTable]) -> dict[str, SourceTable]:
         for name in sources:
             if not _SOURCE_NAME.fullmatch(name):
-                raise ValueError(f"the source name {name!r} may hold letters, digits, dots and dashes only")
+                raise ValueError(
+                    f"the source name {name!r} may hold letters, digits, dots, dashes and underscores only"
+                )
         return sources
 
     @classmethod
@@ -172,6 +179,7 @@ def load_settings(file: Path | None = None) -> Settings:
     """
     named = file or (Path(value) if (value := os.environ.get("TRACEGRAPH_CONFIG")) else None)
     path = named or DEFAULT_FILE
+    _refuse_unknown_tables(path)
     tables = _read(path) if named is not None or path.exists() else {}
     try:
         settings = Settings(**tables)
@@ -185,9 +193,19 @@ def load_settings(file: Path | None = None) -> Settings:
     return settings
 
 
+def _refuse_unknown_tables(path: Path) -> None:
+    for variable in os.environ:
+        table, levels, _ = variable.removeprefix(_PREFIX).lower().partition("__")
+        if variable.startswith(_PREFIX) and levels and table not in Settings.model_fields:
+            raise ConfigurationError(
+                f"{path}: the environment sets {variable}, and {table} is no table of the configuration; "
+                f"there are: {', '.join(Settings.model_fields)}. Levels are joined by two underscores."
+            )
+
+
 def source_settings(name: str, table: SourceTable, origin: str) -> SourceSettings:
     """A source's table as its adapter sees it."""
-    return SourceSettings(name, table.vendor, table.model_extra or {}, origin)
+    return SourceSettings(name, table.vendor, table.model_extra or {}, origin, tuple(SourceTable.model_fields))
 
 
 def _read(path: Path) -> dict[str, Any]:

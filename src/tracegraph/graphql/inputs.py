@@ -106,19 +106,24 @@ class MetricInput:
 
 @dataclass(frozen=True, slots=True)
 class ParsedExperimentFilter:
-    """The sources that are asked, and the filter for each of them by name."""
+    """The sources that are asked, the filter for each of them by name, and what a cursor is bound to."""
 
     adapters: Sequence[Adapter]
     by_source: dict[str, query.ExperimentFilter]
+    bound_to: object = ()
 
 
 @dataclass(frozen=True, slots=True)
 class ParsedSessionFilter:
-    """The sources that are asked, the experiments by source where they are named, and the filter."""
+    """The sources that are asked, the experiments by source where they are named, the filter.
+
+    `bound_to` is what a cursor is bound to: the conditions as they were given, whatever sources there are.
+    """
 
     adapters: Sequence[Adapter]
     experiment_refs: dict[str, list[str]] | None
     filter: query.SessionFilter
+    bound_to: object = ()
 
 
 def parse_experiment_filter(given: ExperimentFilter | None, adapters: Sequence[Adapter]) -> ParsedExperimentFilter:
@@ -140,7 +145,8 @@ def parse_experiment_filter(given: ExperimentFilter | None, adapters: Sequence[A
         created_at=None if given.created_at is None else given.created_at.parsed(),
         updated_at=None if given.updated_at is None else given.updated_at.parsed(),
     )
-    return ParsedExperimentFilter(chosen, {one.name: _with_refs(parsed, refs, one.name) for one in chosen})
+    by_source = {one.name: _with_refs(parsed, refs, one.name) for one in chosen}
+    return ParsedExperimentFilter(chosen, by_source, (_names(given.sources), _names(given.vendors), refs, parsed))
 
 
 def parse_session_filter(given: SessionFilter | None, adapters: Sequence[Adapter]) -> ParsedSessionFilter:
@@ -156,7 +162,7 @@ def parse_session_filter(given: SessionFilter | None, adapters: Sequence[Adapter
         test_case_id=given.test_case_id,
         started_at=None if given.started_at is None else given.started_at.parsed(),
     )
-    return ParsedSessionFilter(chosen, refs, parsed)
+    return ParsedSessionFilter(chosen, refs, parsed, (_names(given.sources), _names(given.vendors), refs, parsed))
 
 
 def parse_experiment_order(given: ExperimentOrder | None) -> query.ExperimentOrder:
@@ -186,6 +192,10 @@ def _chosen(
         for adapter in adapters
         if (sources is None or adapter.name in sources) and (vendors is None or adapter.vendor in vendors)
     ]
+
+
+def _names(given: list[str] | None) -> frozenset[str] | None:
+    return None if given is None else frozenset(given)
 
 
 def _refs_by_source(ids: Sequence[strawberry.ID]) -> dict[str, list[str]]:

@@ -70,7 +70,7 @@ async def _experiments(
 ) -> ConnectionValue[Experiment]:
     parsed = inputs.parse_experiment_filter(filter_and_order[0], adapters)
     order = inputs.parse_experiment_order(filter_and_order[1])
-    arguments = PageArguments(*page, CursorBinding.of(field, (parsed.by_source, order)))
+    arguments = PageArguments(*page, CursorBinding.of(field, (parsed.bound_to, order)))
     found = await listing.list_experiments(parsed.adapters, parsed.by_source, order, arguments.wanted(context))
     context.reports.extend(found.reports)
     return ConnectionValue(found, arguments)
@@ -87,9 +87,7 @@ async def query_sessions(
     context = info.context
     parsed = inputs.parse_session_filter(filter, context.adapters)
     ask = SessionAsk((), PageRequest(0), parsed.filter, inputs.parse_session_order(order_by))
-    names = [adapter.name for adapter in parsed.adapters]
-    bound_to = (names, parsed.experiment_refs, ask.filter, ask.order)
-    arguments = PageArguments(first, after, CursorBinding.of("Query.sessions", bound_to))
+    arguments = PageArguments(first, after, CursorBinding.of("Query.sessions", (parsed.bound_to, ask.order)))
     found = await listing.list_sessions(
         parsed.adapters, parsed.experiment_refs, ask, arguments.wanted(context), context.loaders.session_page
     )
@@ -114,7 +112,7 @@ async def experiment_sessions(  # noqa: PLR0917 - the schema's arguments
     ask = SessionAsk((root.ref,), PageRequest(0), parsed.filter, inputs.parse_session_order(order_by))
     field = f"Experiment.sessions:{root.source}:{root.ref}"
     excluded = not parsed.adapters or _excludes(parsed, root)
-    arguments = PageArguments(first, after, CursorBinding.of(field, (excluded, ask.filter, ask.order)))
+    arguments = PageArguments(first, after, CursorBinding.of(field, (parsed.bound_to, ask.order)))
     wanted = arguments.wanted(context)
     if excluded:
         return ConnectionValue(await listing.no_sessions(adapter), arguments)
