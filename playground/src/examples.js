@@ -22,8 +22,8 @@ query EverythingAcrossVendors(
         name
         vendor
       }
-      # The vendors' own figures in one unit; basis: BEST
-      # computes what a vendor does not report.
+      # The vendors' own figures, each in one unit for all of them;
+      # what a vendor does not report is left out.
       aggregates(
         metrics: [{ kind: LATENCY }, { kind: COST }]
         basis: REPORTED
@@ -32,10 +32,13 @@ query EverythingAcrossVendors(
           name
           unit
         }
-        # Over what the mean was taken.
+        # Over what they were taken: means over different
+        # populations are not alike.
         population
         mean
-        p95
+        median
+        p99
+        sum
       }
       # The three latest sessions of each experiment.
       sessions(

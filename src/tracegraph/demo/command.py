@@ -8,6 +8,7 @@ import urllib.request
 from typing import Any
 
 from pydantic import SecretStr
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -85,18 +86,16 @@ def _ask(url: str) -> dict[str, Any]:
 
 def _show(url: str, answer: dict[str, Any]) -> None:
     console = Console()
-    if not console.is_terminal:
-        console.width = 120
     console.print("\n[bold]Tracegraph[/] over three simulated vendors: NeMo Intake, LangSmith, Meibel.\n")
     console.print("A first query:\n")
     console.print(FIRST_QUERY, markup=False, highlight=False)
-    table = Table(title="\nand its answer")
+    table = Table(title="\nand its answer", box=SIMPLE_HEAD)
     table.add_column("vendor")
     table.add_column("experiment", overflow="fold")
     table.add_column("created")
     for heading in ("sessions", "median ms", "USD"):
         table.add_column(heading, justify="right")
-    table.add_column("latest session")
+    table.add_column("latest")
     for node in answer["data"]["experiments"]["nodes"]:
         table.add_row(*_row(node))
     console.print(table)
@@ -112,7 +111,7 @@ def _row(node: dict[str, Any]) -> list[str]:
         _figure(node["sessionCount"], ",d"),
         _figure((node["latency"] or {}).get("median"), ",.0f"),
         _figure((node["cost"] or {}).get("sum"), ".4f"),
-        f"{latest[0]['status'].lower()}, {latest[0]['startedAt'][:16].replace('T', ' ')}" if latest else "-",
+        latest[0]["status"].lower() if latest else "-",
     ]
 
 
