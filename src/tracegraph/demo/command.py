@@ -28,7 +28,7 @@ FIRST_QUERY = """\
       source { vendor }
       latency: aggregate(metric: {kind: LATENCY}) { median }
       cost: aggregate(metric: {kind: COST}) { sum }
-      sessions(first: 1) { nodes { status startedAt } }
+      sessions(first: 3) { nodes { status latencyMs } }
     }
     pageInfo { hasNextPage endCursor }
   }
@@ -89,13 +89,12 @@ def _show(url: str, answer: dict[str, Any]) -> None:
     console.print("\n[bold]Tracegraph[/] over three simulated vendors: NeMo Intake, LangSmith, Meibel.\n")
     console.print("A first query:\n")
     console.print(FIRST_QUERY, markup=False, highlight=False)
-    table = Table(title="\nand its answer", box=SIMPLE_HEAD)
-    table.add_column("vendor")
-    table.add_column("experiment", overflow="fold")
-    table.add_column("created")
+    table = Table(title="\nand its answer", box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    table.add_column("vendor", no_wrap=True)
+    table.add_column("experiment", overflow="fold", min_width=22)
+    table.add_column("created", no_wrap=True)
     for heading in ("sessions", "median ms", "USD"):
-        table.add_column(heading, justify="right")
-    table.add_column("latest")
+        table.add_column(heading, justify="right", no_wrap=True)
     for node in answer["data"]["experiments"]["nodes"]:
         table.add_row(*_row(node))
     console.print(table)
@@ -103,7 +102,6 @@ def _show(url: str, answer: dict[str, Any]) -> None:
 
 
 def _row(node: dict[str, Any]) -> list[str]:
-    latest = node["sessions"]["nodes"]
     return [
         node["source"]["vendor"],
         node["name"],
@@ -111,7 +109,6 @@ def _row(node: dict[str, Any]) -> list[str]:
         _figure(node["sessionCount"], ",d"),
         _figure((node["latency"] or {}).get("median"), ",.0f"),
         _figure((node["cost"] or {}).get("sum"), ".4f"),
-        latest[0]["status"].lower() if latest else "-",
     ]
 
 
