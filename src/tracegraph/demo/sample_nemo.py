@@ -24,7 +24,7 @@ _PROFILES = (
     Profile("guardrails-on", 40, 11, seconds=2.2, errors=0.2, quality=0.82),
     Profile("long-context_probe", 120, 6, seconds=14.0, errors=0.15, dollars_per_1k=0.009, model=_SUPER),
     Profile("cost-cap.2", 40, 4, quality=0.69, dollars_per_1k=0.0005),
-    Profile("empty-import", 0, 1),
+    Profile("empty-import", 0, 7),
 )
 _EVALUATORS = {
     "correctness": "answer.correctness",
