@@ -4,9 +4,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.gateway import Gateway, Vendors, in_process, over_http
 from tracegraph.demo.world import LangSmithWorld, MeibelWorld, NemoWorld
+
+# A machine that does other things too is no finding.
+settings.register_profile("gateway", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("gateway")
 
 OpenGateway = Callable[..., Awaitable[Gateway]]
 

@@ -1,0 +1,117 @@
+"""Cursors and IDs under any input: what was encoded comes back, and anything else is refused by its own error."""
+
+import base64
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tracegraph.errors import InvalidCursor, InvalidId
+from tracegraph.federation.merge import Positions
+from tracegraph.federation.order import Mark
+from tracegraph.federation.stream import Position
+from tracegraph.graphql.cursor import CursorBinding, decode_cursor, encode_cursor
+from tracegraph.graphql.ids import decode_id, encode_id, experiment_id, session_id
+from tracegraph.model import SessionRef
+
+BINDING = CursorBinding.of("Query.experiments", ("filter", "order"))
+
+microseconds = st.integers(min_value=-(2**60), max_value=2**60)
+texts = st.text(max_size=40)
+uuids = st.uuids().map(str)
+marks = st.builds(
+    Mark, st.none() | microseconds | texts, st.sampled_from(["nemo", "langsmith", "meibel", "ü"]), texts | uuids
+)
+positions = st.builds(Position, st.none() | marks, st.none() | st.integers(min_value=-1, max_value=10**9))
+merged = st.builds(
+    Positions,
+    st.none() | marks,
+    st.dictionaries(st.sampled_from(["nemo", "nemo/1a2b", "meibel"]) | texts, positions),
+)
+
+
+@given(merged)
+def test_a_cursor_gives_back_the_positions_that_it_was_made_of(value: Positions) -> None:
+    cursor = encode_cursor(BINDING, value)
+    assert decode_cursor(BINDING, cursor) == value
+    assert cursor.replace("-", "a").replace("_", "a").isalnum()
+
+
+@given(st.text())
+def test_any_text_is_a_cursor_or_refused(text: str) -> None:
+    with pytest.raises(InvalidCursor):
+        decode_cursor(BINDING, text)
+
+
+@given(st.binary())
+def test_any_bytes_in_base64_are_a_cursor_or_refused(data: bytes) -> None:
+    with pytest.raises(InvalidCursor):
+        decode_cursor(BINDING, base64.urlsafe_b64encode(data).decode())
+
+
+@given(merged, st.data())
+def test_a_damaged_cursor_is_refused(value: Positions, data: Any) -> None:
+    cursor = encode_cursor(BINDING, value)
+    raw = bytearray(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+    at = data.draw(st.integers(0, len(raw) - 1))
+    raw[at] ^= data.draw(st.integers(1, 255))
+    with pytest.raises(InvalidCursor):
+        decode_cursor(BINDING, base64.urlsafe_b64encode(bytes(raw)).decode())
+
+
+@given(merged, texts)
+def test_a_cursor_is_refused_by_every_other_list(value: Positions, name: str) -> None:
+    cursor = encode_cursor(BINDING, value)
+    for field, arguments in ((f"Source.experiments:{name}", ("filter", "order")), ("Query.experiments", name)):
+        with pytest.raises(InvalidCursor):
+            decode_cursor(CursorBinding.of(field, arguments), cursor)
+
+
+@given(st.binary(max_size=200))
+def test_positions_that_a_forger_signs_are_positions_or_refused(body: bytes) -> None:
+    """The checksum is no secret: whoever can compute it reaches the decoder, and finds nothing there."""
+    genuine = base64.urlsafe_b64decode(encode_cursor(BINDING, Positions()) + "==")
+    forged = genuine[:7] + body
+    signed = forged + _checksum(forged)
+    try:
+        decoded = decode_cursor(BINDING, base64.urlsafe_b64encode(signed).decode())
+    except InvalidCursor:
+        return
+    assert isinstance(decoded, Positions)
+
+
+def _checksum(body: bytes) -> bytes:
+    from hashlib import blake2s  # noqa: PLC0415 - only the forger needs it
+
+    return blake2s(body, digest_size=4).digest()
+
+
+@given(st.text(min_size=0), st.text())
+def test_an_experiments_id_gives_back_its_parts(source: str, ref: str) -> None:
+    identity = decode_id(experiment_id(source, ref), "Experiment")
+    assert (identity.type_name, identity.source, identity.parts) == ("Experiment", source, (source, ref))
+
+
+@given(texts, texts, texts)
+def test_a_sessions_id_gives_back_its_parts(source: str, experiment: str, session: str) -> None:
+    identity = decode_id(session_id(source, SessionRef(experiment, session)), "Session")
+    assert identity.parts == (source, experiment, session)
+
+
+@given(st.text())
+def test_any_text_is_an_id_or_refused(text: str) -> None:
+    _decoded_or_refused(text)
+
+
+@given(st.binary() | st.text().map(str.encode) | st.text().map(lambda text: f"Experiment:{text}".encode()))
+def test_any_bytes_in_base64_are_an_id_or_refused(data: bytes) -> None:
+    _decoded_or_refused(base64.b64encode(data).decode())
+
+
+def _decoded_or_refused(text: str) -> None:
+    try:
+        identity = decode_id(text)
+    except InvalidId:
+        return
+    assert decode_id(encode_id(identity.type_name, *identity.parts)) == identity

@@ -1,0 +1,77 @@
+"""The playground as a newcomer meets it: a browser, the demo, and no other network."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.http.browser import CHROMEDRIVER, CHROMIUM, Browser, open_browser
+from tests.processes import started
+
+pytestmark = pytest.mark.skipif(
+    not (Path(CHROMIUM).exists() and Path(CHROMEDRIVER).exists()),
+    reason="Chromium or ChromeDriver is not installed; `make test` installs them where it is root",
+)
+
+RUN = "button.graphiql-execute-button"
+EDITOR = ".graphiql-query-editor"
+ANSWER = ".graphiql-response"
+TAB = ".graphiql-tab-button"
+TALL = 16_000
+"""Pixels in which a whole answer is in view: the editor draws no line that is not."""
+
+
+@pytest.fixture(scope="module")
+def demo() -> Iterator[str]:
+    with started("demo", "--port", "0") as process:
+        yield process.url()
+
+
+@pytest.fixture
+def browser(demo: str) -> Iterator[Browser]:
+    with open_browser() as opened:
+        opened.driver.get(demo)
+        opened.wait_for(EDITOR, text="EverythingAcrossVendors")
+        yield opened
+
+
+def answer(browser: Browser, picture: Path) -> str:
+    """Run the query in view and return the whole of its answer; the picture shows it as a visitor sees it."""
+    browser.wait_for(RUN).click()
+    browser.wait_for(ANSWER, text='"data"', timeout=60)
+    browser.driver.save_screenshot(str(picture))
+    browser.driver.set_window_size(1440, TALL)
+    return browser.wait_for(ANSWER, text="\n}", timeout=60).text.replace("\xa0", " ")
+
+
+def test_the_first_example_shows_rows_of_three_vendors_and_nothing_but_the_gateway_is_asked(
+    browser: Browser, demo: str, tmp_path: Path
+) -> None:
+    text = answer(browser, tmp_path / "first-example.png")
+    for shown in ('"vendor": "nemo"', '"vendor": "langsmith"', '"vendor": "meibel"', '"hasNextPage": true'):
+        assert shown in text
+    assert text.count('"status": "OK"') == 3
+    assert '"errors"' not in text
+    assert browser.requested_hosts() == {urlsplit(demo).netloc}
+    assert browser.console() == []
+
+
+@pytest.mark.parametrize(
+    ("number", "name", "shown"),
+    [(1, "OneExperimentWithItsSessions", '"vendorStatus"'), (2, "SourcesAndTheirHealth", '"circuit": "CLOSED"')],
+)
+def test_every_other_worked_example_runs_without_an_error(
+    browser: Browser, tmp_path: Path, number: int, name: str, shown: str
+) -> None:
+    browser.driver.find_elements("css selector", TAB)[number].click()
+    browser.wait_for(EDITOR, text=name)
+    text = answer(browser, tmp_path / f"{name}.png")
+    assert shown in text
+    assert '"errors"' not in text
+    assert browser.console() == []
+
+
+def test_the_documentation_is_read_from_the_gateways_schema(browser: Browser) -> None:
+    browser.wait_for('button[aria-label="Show Documentation Explorer"]').click()
+    browser.wait_for(".graphiql-doc-explorer", text="Query")
