@@ -44,19 +44,20 @@ def utc(text: Any) -> datetime:
 
 
 def usd(amount: Any) -> float:
-    """An amount of money given as number or string."""
+    """An amount of money given as number or string; nobody is paid for a session."""
     try:
         dollars = float(Decimal(str(amount)))
     except InvalidOperation:
         raise ValueError("not an amount") from None
-    if not math.isfinite(dollars):
-        raise ValueError("not a finite amount")
+    if not math.isfinite(dollars) or dollars < 0:
+        raise ValueError("not a finite amount of zero or more")
     return dollars
 
 
 Name = Annotated[str, StringConstraints(min_length=1)]
 Moment = Annotated[datetime, PlainValidator(utc)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
+Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=0)]
 Usd = Annotated[float, BeforeValidator(usd)]
 
@@ -117,6 +118,17 @@ class Figures(BaseModel):
     count: Count | None = None
 
 
+class Amounts(Figures):
+    """Statistics of something that cannot be negative: cost, latency."""
+
+    sum: Amount | None = None
+    mean: Amount | None = None
+    median: Amount | None = None
+    p90: Amount | None = None
+    p95: Amount | None = None
+    p99: Amount | None = None
+
+
 class ExperimentRow(Lenient):
     """The contract's ExperimentResponse, and what tells other releases' objects from it."""
 
@@ -138,8 +150,8 @@ class ExperimentRow(Lenient):
     model_names: list[str] | None = None
     aggregate_scores: dict[str, Figures | None] | None = None
     run_count: Count | None = None
-    cost_usd: Figures | None = None
-    latency_ms: Figures | None = None
+    cost_usd: Amounts | None = None
+    latency_ms: Amounts | None = None
     default_sort: Any = None
     test_case_count: Any = None
     experiment_ids: Any = None
@@ -161,7 +173,7 @@ class SessionRow(Lenient):
     session_id: Name
     started_at: Moment
     ended_at: Moment | None = None
-    latency_ms: Number | None = None
+    latency_ms: Amount | None = None
     status: str | None = None
     test_case_id: str | None = None
     trace_id: str | None = None
