@@ -78,7 +78,8 @@ class Sessions:
                     (), start=skip, next=None, total=total_of(total, pushed, honoured=True), provenance=spent
                 )
             needed = end if aimed_at is None else min(end, aimed_at)
-            if answer.start < end and answer.end >= needed:
+            # A page that holds the asked row and none behind it would not lead on: two rows, where there are two.
+            if answer.start <= end - min(2, end, ask.page.limit) and answer.end >= needed:
                 return self._reversed(ask, answer, pushed, total, spent)
             aimed_at = end
             wanted = page_up_to(end, ask.page.limit, LARGEST_PAGE)
