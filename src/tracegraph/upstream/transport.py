@@ -131,14 +131,20 @@ def _is_timeout(error: Exception) -> bool:
 
 
 def _pool(settings: TransportSettings) -> AiohttpTransport:
-    """Keep-alive for every connection; no cookies, since callers must not share a vendor's session."""
+    """Keep-alive for every connection; no cookies, since callers must not share a vendor's session.
+
+    aiohttp would repeat a call by itself when its connection breaks. The retry policy decides that here, and
+    counts it: so aiohttp's own repeating is off, for which it has no public word.
+    """
     transport = AiohttpTransport(verify=_tls(), trust_env=False)
 
     def open_session() -> aiohttp.ClientSession:
         connector = aiohttp.TCPConnector(
             limit=settings.max_connections, keepalive_timeout=_KEEP_ALIVE_S, ssl=transport.ssl_context
         )
-        return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
+        session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
+        session._retry_connection = False  # noqa: SLF001
+        return session
 
     transport.client = open_session
     return transport
