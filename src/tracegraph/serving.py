@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import uvicorn
@@ -37,9 +40,21 @@ def url_of(opened: socket.socket, host: str) -> str:
     return f"http://{shown}:{opened.getsockname()[1]}/graphql"
 
 
+class _Server(uvicorn.Server):
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """As the library's, but a SIGTERM is spent when the last answer is given: the process ends with 0.
+
+        The library raises it again, so that a clean end would look like a process that was killed.
+        """
+        with super().capture_signals():
+            yield
+            self._captured_signals = [number for number in self._captured_signals if number != signal.SIGTERM]
+
+
 def server_of(app: Starlette) -> uvicorn.Server:
     """A server for one process: SIGTERM lets requests in flight finish."""
-    return uvicorn.Server(_config(app))
+    return _Server(_config(app))
 
 
 def serve_with_workers(opened: socket.socket, workers: int, file: Path | None) -> None:
@@ -47,8 +62,9 @@ def serve_with_workers(opened: socket.socket, workers: int, file: Path | None) -
     if file is not None:
         os.environ["TRACEGRAPH_CONFIG"] = str(file.resolve())
     config = _config("tracegraph.app:create_configured_app", workers=workers)
-    opened.listen(config.backlog)
-    Multiprocess(config, sockets=[opened]).run()
+    with opened:
+        opened.listen(config.backlog)
+        Multiprocess(config, sockets=[opened]).run()
 
 
 def _config(app: Starlette | str, workers: int = 1) -> uvicorn.Config:
