@@ -167,10 +167,13 @@ class RunsReader:
         }
 
     def _prepared(self, ask: SessionAsk) -> _Asked | Page[Session] | SourceError:
-        """The ask ready to be read, or its answer when that needs no call."""
+        """The ask ready to be read, or its answer when that needs no call.
+
+        Of several experiments those of an impossible id have no sessions, and the others stand.
+        """
         experiments = [canonical_uuid(ref) for ref in ask.experiment_refs]
         known = tuple(dict.fromkeys(ref for ref in experiments if ref is not None))
-        if None in experiments or not known:
+        if not known:
             return SourceNotFound(self.source, f"Source {self.source!r} has no experiment of such an id.")
         if not can_match(ask.filter):
             return Page((), None, None)

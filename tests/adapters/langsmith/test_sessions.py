@@ -175,9 +175,19 @@ class TestTheQuestion:
     async def test_a_project_that_can_be_nobodys_is_not_found_without_a_call(
         self, adapter: Adapter, vendor: Simulator, ref: str
     ) -> None:
-        answers = await adapter.list_sessions([ask(ref), ask(P, ref), ask()])
+        answers = await adapter.list_sessions([ask(ref), ask(ref, ref), ask()])
         assert [type(answer) for answer in answers] == [SourceNotFound] * 3
         assert vendor.calls == []
+
+    @pytest.mark.parametrize("ref", HOSTILE)
+    async def test_a_project_that_can_be_nobodys_costs_the_others_of_its_list_nothing(
+        self, adapter: Adapter, world: LangSmithWorld, vendor: Simulator, ref: str
+    ) -> None:
+        add(world, "p", range(3))
+        alone, beside = await listed(adapter, ask(P), ask(ref, P))
+        assert len(alone.items) == 3
+        assert beside.items == alone.items
+        assert [call.body["session"] for call in vendor.calls] == [[P]]
 
     async def test_the_filters_are_ones_that_the_vendor_honours(
         self, adapter: Adapter, world: LangSmithWorld
