@@ -71,9 +71,13 @@ class SessionLookup:
         return outcomes
 
     async def _scan(self, agent_id: str, wanted: set[str]) -> _Scan:
-        """Read the agent's sessions, newest first, until all that are wanted have come."""
+        """Read the agent's sessions, newest first, until all that are wanted have come.
+
+        The vendor promises no order among sessions of one start. When rows came twice, others did not come at
+        all, and the list is read again.
+        """
         scan = _Scan()
-        offset = 0
+        offset, seen = 0, set[str]()
         so_far = Provenance()
         for _ in range(SCAN_PAGES_MAX):
             stretch = Stretch(offset, PAGE_MAX, OrderDirection.DESC)
@@ -87,11 +91,13 @@ class SessionLookup:
                 return scan
             so_far += answer.provenance
             page = self.listed(agent_id, answer)
+            seen |= {session.vendor_id for session in page}
             scan.found |= {session.vendor_id: session for session in page if session.vendor_id in wanted}
             following = stretch.next_offset(len(page), answer.body.total)
-            if following is None or wanted <= scan.found.keys():
+            every_row_came = following is None and len(seen) >= offset + len(page)
+            if every_row_came or wanted <= scan.found.keys():
                 return scan
-            offset = following
+            offset = following or 0
         scan.failure = self._too_far(so_far.upstream_requests)
         return scan
 
@@ -99,7 +105,7 @@ class SessionLookup:
         return SourceBadRequest(
             self._source,
             f"Source {self._source!r} finds a session by its id among the newest {SCAN_PAGES_MAX * PAGE_MAX} of "
-            "its agent only, and this one is not among them.",
+            f"its agent only, in {SCAN_PAGES_MAX} calls at most, and this one was not among what they gave.",
             upstream_requests=requests,
         )
 

@@ -599,8 +599,17 @@ class TestGettingSessions:
         found = await adapter.get_sessions([SessionRef("a1", "nothing")])
         lost = failed(found[SessionRef("a1", "nothing")])
         assert isinstance(lost, SourceBadRequest)
-        assert f"newest {SCAN_PAGES_MAX * 100} of its agent" in lost.message
+        assert f"newest {SCAN_PAGES_MAX * 100} of its agent only" in lost.message
         assert lost.upstream_requests == len(vendor.calls) == SCAN_PAGES_MAX
+
+    async def test_a_list_that_repeats_rows_is_read_again_for_those_that_it_left_out(
+        self, adapter: Adapter, world: MeibelWorld
+    ) -> None:
+        """The vendor promises no order among sessions of one start, so pages may overlap and miss."""
+        world.max_rows, world.shuffle_ties = 10, True
+        world.sessions["a1"] = [meibel_session(f"t{number}") for number in range(40)]
+        refs = [SessionRef("a1", f"t{number}") for number in range(40)]
+        assert set(await adapter.get_sessions(refs)) == set(refs)
 
     @pytest.mark.parametrize("some_id", HOSTILE_IDS)
     async def test_by_ids_that_cannot_be_one_are_unknown_and_reach_no_other_path(
