@@ -1,0 +1,49 @@
+"""The three vendors in a thread of their own, for commands that run as processes."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.cli.configurations import over, written
+from tests.processes import environment
+from tracegraph.demo import langsmith, meibel, nemo
+from tracegraph.demo.servers import serving
+from tracegraph.demo.simulator import Simulator
+from tracegraph.demo.world import LangSmithWorld, MeibelWorld, NemoWorld
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """Vendors that listen, and what they hold; `down` is an address where nobody listens."""
+
+    nemo: Simulator
+    langsmith: Simulator
+    meibel: Simulator
+    worlds: tuple[NemoWorld, LangSmithWorld, MeibelWorld]
+    urls: tuple[str, str, str]
+    folder: Path
+
+    @property
+    def secrets(self) -> tuple[str, str]:
+        """The keys that must never be seen."""
+        return self.worlds[1].api_key, self.worlds[2].api_key
+
+    @property
+    def env(self) -> dict[str, str]:
+        """An environment with the keys."""
+        return environment(SMITH_KEY=self.secrets[0], MEIBEL_KEY=self.secrets[1])
+
+    def config(self, more: str = "", urls: tuple[str, str, str] | None = None) -> str:
+        """The path of a configuration over them."""
+        return str(written(self.folder, over(*(urls or self.urls), more)))
+
+
+@pytest.fixture
+def vendors_running(tmp_path: Path) -> Iterator[Running]:
+    """NeMo, LangSmith and Meibel on loopback, empty until the test fills them."""
+    worlds = NemoWorld(), LangSmithWorld(api_key="lsv2_secret_4711"), MeibelWorld(api_key="mb_secret_4711")
+    simulators = nemo.create_app(worlds[0]), langsmith.create_app(worlds[1]), meibel.create_app(worlds[2])
+    with serving(simulators) as (nemo_url, langsmith_url, meibel_url):
+        yield Running(*simulators, worlds, (nemo_url, langsmith_url, meibel_url), tmp_path)

@@ -1,0 +1,63 @@
+"""`tracegraph check` says of every source whether it can be used, and why not."""
+
+import re
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from tests.cli.conftest import Running
+from tests.processes import run
+from tracegraph.demo.faults import Fault
+from tracegraph.demo.world import langsmith_session, meibel_agent, nemo_experiment
+
+
+@pytest.fixture
+def nobody() -> Iterator[str]:
+    """An address where nobody answers."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        yield f"http://127.0.0.1:{bound.getsockname()[1]}"
+
+
+def rows(output: str) -> dict[str, list[str]]:
+    """The cells of the table by source."""
+    lines = [re.split(r"\s*[│┃|]\s*", line.strip())[1:-1] for line in output.splitlines()]
+    return {cells[0]: cells[1:] for cells in lines if len(cells) == 7 and cells[0]}
+
+
+def test_sources_that_can_be_used_are_shown_with_their_experiments(vendors_running: Running) -> None:
+    nemo, langsmith, meibel = vendors_running.worlds
+    for index in range(3):
+        nemo.add(nemo_experiment(f"n{index}"))
+        meibel.add(meibel_agent(f"m{index}"))
+    for index in range(130):
+        langsmith.add(langsmith_session(f"l{index}"))
+    code, out, err = run("check", "--config", vendors_running.config(), env=vendors_running.env)
+    assert (code, err) == (0, "")
+    shown = rows(out)
+    assert shown.pop("source")[:4] == ["vendor", "reachable", "authorized", "experiments"]
+    assert {name: cells[:4] for name, cells in shown.items()} == {
+        "nemo": ["nemo", "yes", "yes", "3"],
+        "langsmith": ["langsmith", "yes", "yes", "130"],
+        "meibel": ["meibel", "yes", "yes", "3"],
+    }
+    assert all(cells[4].isdigit() for cells in shown.values())
+
+
+def test_a_source_that_is_down_and_one_that_refuses_the_key_are_told_apart(
+    vendors_running: Running, nobody: str
+) -> None:
+    """Exit code 1, and neither an address nor a key in what is shown."""
+    vendors_running.langsmith.faults.add(Fault("status", status=401, times=None))
+    urls = (nobody, vendors_running.urls[1], vendors_running.urls[2])
+    code, out, err = run("check", "--config", vendors_running.config(urls=urls), env=vendors_running.env)
+    assert code == 1
+    shown = rows(out)
+    assert shown["nemo"][:4] == ["nemo", "no", "?", ""]
+    assert "cannot be reached" in shown["nemo"][5]
+    assert shown["langsmith"][:4] == ["langsmith", "yes", "no", ""]
+    assert "refused the credential (401)" in shown["langsmith"][5]
+    assert shown["meibel"][:4] == ["meibel", "yes", "yes", "0"]
+    for never in (*vendors_running.secrets, "127.0.0.1", "Traceback"):
+        assert never not in out + err
