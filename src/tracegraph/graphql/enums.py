@@ -31,6 +31,6 @@ _DESCRIPTIONS: dict[type[Enum], str] = {
 
 
 def register_enums() -> None:
-    """Tell strawberry of every enum; done before the schema is built."""
+    """Tell strawberry of every enum; done once, before any type that has one is defined."""
     for enum, description in _DESCRIPTIONS.items():
         strawberry.enum(enum, description=description)

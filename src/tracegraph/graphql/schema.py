@@ -8,7 +8,6 @@ import strawberry
 from strawberry.extensions import ParserCache, ValidationCache
 from strawberry.schema.config import StrawberryConfig
 
-from tracegraph.graphql.enums import register_enums
 from tracegraph.graphql.execution import OneOperation, QuietSchema
 from tracegraph.graphql.objects import Experiment, Session, Source
 from tracegraph.graphql.query import Query
@@ -17,7 +16,6 @@ from tracegraph.graphql.scalars import DATE_TIME
 
 def build_schema() -> strawberry.Schema:
     """The schema; parsed and validated documents are kept in bounded caches."""
-    register_enums()
     return QuietSchema(
         Query,
         types=[Experiment, Session, Source],
