@@ -1,0 +1,128 @@
+"""The schema holds every name of the design, with its type and its nullability; it may hold more."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from graphql import (
+    GraphQLArgument,
+    GraphQLEnumType,
+    GraphQLField,
+    GraphQLInputField,
+    GraphQLInputObjectType,
+    GraphQLInterfaceType,
+    GraphQLNamedType,
+    GraphQLObjectType,
+    GraphQLSchema,
+    GraphQLUnionType,
+    build_schema,
+    lexicographic_sort_schema,
+)
+from graphql.utilities import print_schema, print_type
+
+from tracegraph.graphql.schema import schema_text
+
+DESIGN = build_schema(Path(__file__).with_name("design.graphql").read_text(encoding="utf-8"))
+SCHEMA = build_schema(schema_text())
+
+LATER_TYPES = {
+    "CaseComparison", "CaseComparisonConnection", "CaseComparisonEdge", "CaseCounts", "CaseEntry", "CaseKey",
+    "CaseOutcome", "Comparison", "MetricComparison", "MetricEntry", "Statistic",
+}  # fmt: skip
+"""Comparing experiments, and the gateway's own aggregates, belong to a later stage."""
+LATER_MEMBERS = {"Query.comparison", "AggregateBasis.COMPUTED", "AggregateBasis.BEST"}
+
+
+def promises(schema: GraphQLSchema) -> dict[str, str]:
+    """Every name of the schema with what it promises: its kind, its type with nullability, its default."""
+    return {
+        name: promise
+        for one in schema.type_map.values()
+        if not one.name.startswith("__")
+        for name, promise in _promises_of(one)
+    }
+
+
+def _promises_of(one: GraphQLNamedType) -> Iterator[tuple[str, str]]:
+    yield one.name, type(one).__name__
+    if isinstance(one, GraphQLEnumType):
+        for value in one.values:
+            yield f"{one.name}.{value}", "value"
+    elif isinstance(one, GraphQLInputObjectType):
+        for name, field in one.fields.items():
+            yield f"{one.name}.{name}", _input(field)
+    elif isinstance(one, GraphQLObjectType | GraphQLInterfaceType):
+        for interface in one.interfaces:
+            yield f"{one.name} implements {interface.name}", "interface"
+        for name, member in one.fields.items():
+            yield from _promises_of_field(f"{one.name}.{name}", member)
+    elif isinstance(one, GraphQLUnionType):
+        for member_type in one.types:
+            yield f"{one.name} = {member_type.name}", "member"
+
+
+def _promises_of_field(path: str, field: GraphQLField) -> Iterator[tuple[str, str]]:
+    yield path, str(field.type)
+    for name, argument in field.args.items():
+        yield f"{path}({name})", _input(argument)
+
+
+def _input(value: GraphQLArgument | GraphQLInputField) -> str:
+    """Its type and its default; a default of null is what a client that leaves it out gets anyway."""
+    (printed,) = [line for line in _printed(value).splitlines() if line.strip().startswith("x:")]
+    return printed.strip().removeprefix("x: ").removesuffix(" = null")
+
+
+def _printed(value: GraphQLArgument | GraphQLInputField) -> str:
+    field = GraphQLInputField(value.type, default=value.default)
+    return print_type(GraphQLInputObjectType("Holder", {"x": field}))
+
+
+def is_later(name: str) -> bool:
+    """Whether the name belongs to a later stage."""
+    return re.split(r"[. ]", name, maxsplit=1)[0] in LATER_TYPES or name.partition("(")[0] in LATER_MEMBERS
+
+
+DESIGNED = {name: promise for name, promise in promises(DESIGN).items() if not is_later(name)}
+
+
+def test_every_name_of_the_design_is_there() -> None:
+    assert sorted(DESIGNED.keys() - promises(SCHEMA).keys()) == []
+
+
+@pytest.mark.parametrize("name", sorted({re.split(r"[. ]", name, maxsplit=1)[0] for name in DESIGNED}))
+def test_a_type_keeps_what_the_design_promises(name: str) -> None:
+    own = promises(SCHEMA)
+    of_it = [one for one in DESIGNED if one == name or one.startswith((f"{name}.", f"{name} "))]
+    assert {one: own.get(one) for one in of_it} == {one: DESIGNED[one] for one in of_it}
+
+
+def test_what_is_left_for_later_is_still_not_there() -> None:
+    """When it comes, the exceptions of this test go."""
+    own = promises(SCHEMA)
+    assert [name for name in LATER_TYPES | LATER_MEMBERS if name in own] == []
+
+
+def test_an_argument_that_the_design_does_not_know_is_optional() -> None:
+    """A client that was written against the design need not give it."""
+    designed = promises(DESIGN)
+    unknown = [
+        (name, promise)
+        for name, promise in promises(SCHEMA).items()
+        if "(" in name and name not in designed and name.split("(")[0] in designed
+    ]
+    assert [name for name, promise in unknown if promise.endswith("!")] == []
+
+
+def test_every_type_has_a_description() -> None:
+    """It is what a reader of the playground's documentation sees first."""
+    own = [one for one in SCHEMA.type_map.values() if not one.name.startswith("__") and one.name != "JSON"]
+    assert [one.name for one in own if not one.description] == []
+
+
+def test_the_printed_schema_is_the_same_in_every_process() -> None:
+    assert schema_text() == schema_text()
+    assert print_schema(lexicographic_sort_schema(SCHEMA)) == print_schema(
+        lexicographic_sort_schema(build_schema(schema_text()))
+    )
