@@ -1,0 +1,30 @@
+"""The contract suite: one set of laws that every adapter keeps, run against its vendor over real HTTP.
+
+A vendor states what its simulator holds and what its adapter is configured with; the laws come from here:
+
+    from tracegraph.testing import AdapterContract, Vendor
+
+    class Acme(Vendor):
+        ...                                     # a simulator, its rows, how to add and remove them
+
+    class TestAcme(AdapterContract):
+        vendor = Acme
+        open_adapter = staticmethod(open_adapter)
+        options = {"api_key": SecretStr(SECRET)}
+        secret = SECRET
+        unknown_refs = ("no-such-project",)
+
+The simulator is a `tracegraph.demo.simulator.Simulator` around the vendor's routes: it notes every call and plays
+faults on demand. The suite needs pytest and pytest-asyncio in its auto mode; nothing else of the gateway does.
+"""
+
+import pytest
+
+_LAWS = ("failures", "filters", "listing", "lookup", "subject", "use", "values")
+pytest.register_assert_rewrite(*(f"{__name__}.{name}" for name in _LAWS))
+
+from tracegraph.testing.contract import AdapterContract  # noqa: E402 - after its asserts are made to explain
+from tracegraph.testing.subject import Subject  # noqa: E402
+from tracegraph.testing.vendor import Vendor, instant, maybe, odd  # noqa: E402
+
+__all__ = ["AdapterContract", "Subject", "Vendor", "instant", "maybe", "odd"]
