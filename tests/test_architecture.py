@@ -1,0 +1,173 @@
+"""The house's own rules, where no other tool watches them."""
+
+import ast
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib.metadata import entry_points
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+ADAPTERS = ROOT / "adapters"
+MODULES = sorted([*(ROOT / "src").rglob("*.py"), *ADAPTERS.rglob("*.py")])
+LONGEST_MODULE = 400
+LONGEST_FUNCTION = 60
+
+
+def name(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def test_imports_only_point_down_and_stay_in_their_rooms() -> None:
+    """The contracts stand in pyproject.toml under [tool.importlinter]."""
+    command = Path(sys.executable).parent / "lint-imports"
+    done = subprocess.run([command], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]
+
+
+def test_every_adapters_folder_is_an_entry_point_and_the_other_way_round() -> None:
+    folders = {path.parent.name for path in ADAPTERS.glob("*/__init__.py")}
+    installed = {entry.name: entry.value for entry in entry_points(group="tracegraph.adapters")}
+    remedy = "name it in pyproject.toml, then install again: pip install --no-deps -e ."
+    assert installed == {folder: f"adapters.{folder}:open_adapter" for folder in folders}, remedy
+
+
+def test_every_adapter_tells_what_its_vendor_cannot_do() -> None:
+    assert [
+        path.name for path in ADAPTERS.iterdir() if _is_adapter(path) and not (path / "README.md").exists()
+    ] == []
+
+
+def test_every_adapter_has_the_same_rooms() -> None:
+    rooms = {"adapter.py", "client.py", "wire.py", "mapping.py"}
+    missing = {
+        path.name: rooms - {file.name for file in path.iterdir()}
+        for path in ADAPTERS.iterdir()
+        if _is_adapter(path)
+    }
+    assert {vendor: lacking for vendor, lacking in missing.items() if lacking} == {}
+
+
+def _is_adapter(path: Path) -> bool:
+    return (path / "__init__.py").exists()
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name)
+def test_a_module_is_short_and_so_are_its_functions(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= LONGEST_MODULE
+    assert [
+        f"{node.name} has {length} lines"
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and (length := (node.end_lineno or 0) - node.lineno + 1) > LONGEST_FUNCTION
+    ] == []
+
+
+def test_the_core_asks_what_a_vendor_can_and_never_which_vendor_it_is() -> None:
+    """A difference between vendors is a value in Capabilities. The demo alone knows its three by name."""
+    core = [path for path in MODULES if path.is_relative_to(ROOT / "src") and "demo" not in path.parts]
+    asking = [f"{name(path)}: {choice}" for path in core for choice in _choices_by_vendor(path.read_text("utf-8"))]
+    assert asking == []
+
+
+def _choices_by_vendor(text: str) -> Iterator[str]:
+    """Comparisons and matches of something called vendor, but for the filter that a client may set."""
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Compare) and any(map(_is_vendor, [node.left, *node.comparators])):
+            choice = ast.unparse(node)
+        elif isinstance(node, ast.Match) and _is_vendor(node.subject):
+            choice = f"match {ast.unparse(node.subject)}"
+        else:
+            continue
+        if choice != "adapter.vendor in vendors":
+            yield choice
+
+
+def _is_vendor(node: ast.expr) -> bool:
+    return (isinstance(node, ast.Attribute) and node.attr == "vendor") or (
+        isinstance(node, ast.Name) and node.id == "vendor"
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "if source.vendor == 'nemo': ...",
+        "x = 1 if 'meibel' != vendor else 2",
+        "match one.vendor:\n    case _: ...",
+    ],
+)
+def test_a_choice_by_vendor_would_be_found(text: str) -> None:
+    assert len(list(_choices_by_vendor(text))) == 1
+
+
+# -- what is under version control -----------------------------------------------------------------------
+
+
+def tracked() -> list[Path]:
+    if shutil.which("git") is None or not (ROOT / ".git").exists():
+        pytest.skip("this is no checkout, or git is not installed")
+    done = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True)
+    paths = [ROOT / line for line in done.stdout.split("\0") if line]
+    return [path for path in paths if path.is_file()]
+
+
+def texts() -> Iterator[tuple[str, str]]:
+    for path in tracked():
+        try:
+            yield name(path), path.read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            continue  # a font or a picture
+
+
+def test_no_file_names_a_place_of_the_machine_that_it_was_written_on() -> None:
+    places = {str(ROOT), str(Path.home())} - {"/", "/root"}
+    homes = re.compile(r"(?<![\w.])/(?:home|Users)/[a-z][\w-]*/|(?<![\w.])/root/(?!\.)")
+    found = [
+        path for path, text in texts() if any(place in text for place in places) or homes.search(text) is not None
+    ]
+    assert found == []
+
+
+def test_no_file_names_a_package_index() -> None:
+    """Whoever installs takes the packages from their own index."""
+    known = [
+        "pypi." + "org/simple",
+        "files.python" + "hosted.org",
+        "registry.npm" + "js.org",
+        "registry.yarn" + "pkg",
+    ]
+    words = [*known, *_own_indexes()]
+    assert [(path, word) for path, text in texts() for word in words if word in text] == []
+
+
+def _own_indexes() -> set[str]:
+    """The hosts of this machine's indexes, as far as its environment tells."""
+    urls = [
+        value
+        for variable, value in os.environ.items()
+        if re.search(r"(INDEX_URL|REGISTRY|PROXY)$", variable.upper())
+    ]
+    hosts = {match[1] for url in urls if (match := re.match(r"https?://(?:[^/@]*@)?([^/:]+)", url))}
+    return {host for host in hosts if "." in host and not re.fullmatch(r"[\d.]+", host)}
+
+
+def test_lock_files_pin_every_package_by_hash() -> None:
+    for lock in (ROOT / "requirements").glob("*.lock"):
+        text = lock.read_text(encoding="utf-8")
+        pinned = re.findall(r"^[a-z0-9][\w.\[\]-]*==\S+", text, re.MULTILINE)
+        assert pinned
+        assert len(re.findall(r"^[a-z0-9][\w.\[\]-]*==[^\n]*\\\n\s+--hash=sha256:", text, re.MULTILINE)) == len(
+            pinned
+        )
+
+
+def test_nothing_is_left_for_later_in_the_code() -> None:
+    marks = re.compile(r"\b(TO" + r"DO|FIX" + r"ME|X" + r"XX)\b|raise NotImplementedError")
+    assert [name(path) for path in MODULES if marks.search(path.read_text(encoding="utf-8"))] == []
