@@ -1,0 +1,79 @@
+"""Any number of sources, several of one vendor among them, under any names."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.gateway import Gateway, Vendors, in_process
+from tests.graphql.pages import PAGE, nodes, page, pages
+from tests.worlds import hours, listed, nemo_sessions
+from tracegraph.demo import nemo
+from tracegraph.demo.faults import Fault
+from tracegraph.demo.servers import running
+from tracegraph.demo.world import NemoWorld, langsmith_session, nemo_experiment
+from tracegraph.settings import Settings
+
+
+@pytest.fixture
+async def two(vendors: Vendors) -> AsyncIterator[Gateway]:
+    """Two workspaces of NeMo that hold experiments of the same names and ids, and one LangSmith."""
+    other = NemoWorld(workspace="team b")
+    for index in range(5):
+        for world in (vendors.nemo.world, other):
+            world.add(nemo_experiment(f"e{index}", created_at=hours(index)), nemo_sessions(f"e{index}", 2))
+        vendors.langsmith.world.add(langsmith_session(f"e{index}", start_time=hours(index)))
+    async with running(nemo.create_app(other)) as url:
+        sources = vendors.sources()
+        tables = {
+            "team.b": {"vendor": "nemo", "base_url": url, "workspace": "team b"},
+            "Team-A": sources["nemo"],
+            "smith": sources["langsmith"],
+        }
+        async with in_process(Settings.model_validate({"sources": tables})) as gateway:
+            yield gateway
+
+
+async def test_two_workspaces_of_one_vendor_are_two_sources_of_one_list(two: Gateway) -> None:
+    found = listed(nodes(await page(two, first=100)))
+    assert found == [
+        (source, f"e{index}") for index in reversed(range(5)) for source in ("Team-A", "smith", "team.b")
+    ]
+
+
+async def test_their_pages_join_to_the_whole_list(two: Gateway) -> None:
+    whole = listed(nodes(await page(two, first=100)))
+    parts = await pages(two, PAGE, "experiments", first=2)
+    assert listed([node for one in parts for node in nodes(one)]) == whole
+
+
+async def test_the_same_names_have_ids_of_their_own_and_each_leads_back_to_its_source(two: Gateway) -> None:
+    found = (await two.ask("{ experiments(first: 100) { nodes { id name source { name } } } }")).data
+    ids = [node["id"] for node in found["experiments"]["nodes"]]
+    assert len(set(ids)) == 15
+    query = "query($ids: [ID!]!) { nodes(ids: $ids) { ... on Experiment { id name source { name } } } }"
+    assert (await two.ask(query, ids=ids)).data["nodes"] == found["experiments"]["nodes"]
+
+
+async def test_a_filter_by_source_or_vendor_tells_them_apart(two: Gateway) -> None:
+    by_source = listed(nodes(await page(two, filter={"sources": ["team.b"]})))
+    assert {source for source, _ in by_source} == {"team.b"}
+    by_vendor = listed(nodes(await page(two, filter={"vendors": ["nemo"]})))
+    assert {source for source, _ in by_vendor} == {"team.b", "Team-A"}
+
+
+async def test_one_of_them_failing_costs_its_own_rows_only(two: Gateway, vendors: Vendors) -> None:
+    vendors.nemo.fail(Fault("status", status=401, times=None))
+    answer = await two.ask(PAGE, first=100)
+    assert {source for source, _ in listed(nodes(answer.data["experiments"]))} == {"team.b", "smith"}
+    assert answer.troubles == {"Team-A": "UNAUTHORIZED"}
+
+
+async def test_long_texts_odd_numbers_and_any_script_pass_through_as_they_came(
+    vendors: Vendors, gateway: Gateway
+) -> None:
+    text = {"text": "x" * 100_000, "emoji": "\U0001f600"}
+    odd = {"big": 2**62, "small": 1e-300, "deep": {"list": [1, None, "x"]}, "ünï": "\u2028"}
+    vendors.nemo.world.add(nemo_experiment("e", metadata=text))
+    vendors.langsmith.world.add(langsmith_session("p", extra={"metadata": odd}))
+    found = (await gateway.ask("{ experiments { nodes { name metadata vendorFields } } }")).data
+    assert {node["name"]: node["metadata"] for node in found["experiments"]["nodes"]} == {"e": text, "p": odd}
