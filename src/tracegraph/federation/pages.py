@@ -33,19 +33,21 @@ class Row(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class RowPage(Generic[T]):
-    """One page as rows; `next` continues it, None at the list's end."""
+    """One page as rows; `next` continues it, None at the list's end. `asked` is the hint that it was read from."""
 
     rows: list[Row[T]]
     start: int | None
     next: int | str | None
+    asked: int | str | None = None
 
     @property
     def continuation(self) -> int | str | None:
         """The hint for the next page so that it shares a row with this one: that row shows movement.
 
-        A vendor that gives single rows is followed without; a vendor's own cursor needs none.
+        A vendor that gives single rows is followed without, and so is one whose page ends with the very row that
+        was asked for, since asking for that again would lead nowhere; a vendor's own cursor needs none.
         """
-        if isinstance(self.next, int) and len(self.rows) > 1:
+        if isinstance(self.next, int) and len(self.rows) > 1 and self.next - 1 != self.asked:
             return self.next - 1
         return self.next
 
@@ -80,7 +82,7 @@ class PageSource(Generic[T]):
         self.tally.fetched += len(page.items)
         self.tally.provenance += page.provenance
         self.tally.total = page.total
-        return RowPage(self._rows(page), page.start, page.next)
+        return RowPage(self._rows(page), page.start, page.next, hint)
 
     def _rows(self, page: Page[T]) -> list[Row[T]]:
         rows: list[Row[T]] = []

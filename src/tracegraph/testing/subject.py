@@ -164,6 +164,7 @@ class Contract:
     ) -> AsyncIterator[Adapter]:
         """The adapter on whatever listens there, opened as the gateway opens it."""
         settings = SourceSettings(name, "under-test", self.options)
+        transport = {"timeout_s": 60.0, **transport}  # so that a slow machine is no failing vendor
         async with Transport(name, TransportSettings(url + self.base_path, **transport)) as connections:
             upstream = Upstream(name, connections, RetryPolicy(attempts=attempts, base_s=0.0))
             async with type(self).open_adapter(settings, upstream) as adapter:

@@ -78,6 +78,11 @@ class Upstream:
             method=call.method,
             path=call.path,
             query=dict(call.query),
-            cause=repr(error.__cause__),
+            cause=_told(error.__cause__),
             body=error.vendor_body[:2000].decode(errors="replace"),
         )
+
+
+def _told(cause: BaseException | None) -> str | None:
+    """A library's error by its name and its own words: the repr of some holds the call's headers."""
+    return None if cause is None else f"{type(cause).__name__}: {cause}"

@@ -43,7 +43,7 @@ def retry_after_s(header: str | None) -> float | None:
         return float(header)
     try:
         moment = parsedate_to_datetime(header)
-    except ValueError:
+    except (ValueError, OverflowError):  # no date, or one far beyond the calendar
         return None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)

@@ -6,6 +6,7 @@ import asyncio
 import functools
 import ssl
 from dataclasses import dataclass
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from types import TracebackType
 
 import aiohttp
@@ -53,6 +54,7 @@ class Transport:
         self._client = httpx.AsyncClient(
             transport=_pool(settings),
             headers={"user-agent": "tracegraph", "accept": "application/json"},
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
             timeout=httpx.Timeout(None, connect=settings.connect_timeout_s),
             follow_redirects=False,
             trust_env=False,
