@@ -36,7 +36,7 @@ def create_app(settings: Settings) -> Starlette:
             executor = Executor(
                 schema,
                 adapters,
-                Budgets(limits.scan_pages, limits.active_experiments),
+                Budgets(limits.scan_pages, limits.active_experiments, on_grid=settings.cache.url != "off"),
                 PageLimits(limits.default_first, limits.max_first),
                 limits.deadline_s,
             )

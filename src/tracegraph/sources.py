@@ -9,6 +9,7 @@ from tracegraph.adapter import Adapter
 from tracegraph.errors import ConfigurationError
 from tracegraph.registry import installed_vendors, load
 from tracegraph.settings import Settings, source_settings
+from tracegraph.upstream.cache import ResponseCache
 from tracegraph.upstream.client import Upstream
 from tracegraph.upstream.transport import Transport
 
@@ -20,6 +21,7 @@ async def open_sources(settings: Settings, origin: str = "the configuration") ->
     Raises ConfigurationError for a vendor without an adapter and for settings that an adapter refuses.
     """
     vendors = installed_vendors()
+    cache = ResponseCache(settings.cache.ttl_s) if settings.cache.url != "off" else None
     async with AsyncExitStack() as stack:
         adapters: list[Adapter] = []
         for name, table in settings.sources.items():
@@ -30,6 +32,6 @@ async def open_sources(settings: Settings, origin: str = "the configuration") ->
                     f"there are: {', '.join(sorted(vendors))}."
                 )
             transport = await stack.enter_async_context(Transport(name, table.transport()))
-            opened = load(entry)(source_settings(name, table, origin), Upstream(name, transport))
+            opened = load(entry)(source_settings(name, table, origin), Upstream(name, transport, cache=cache))
             adapters.append(await stack.enter_async_context(opened))
         yield adapters

@@ -33,6 +33,7 @@ class FakeVendor:
     short: random.Random | None = None
     nulls_first: bool = False
     down: bool = False
+    on_grid: bool = False
     by_range: bool = False
     tells_total: bool = True
     calls: list[PageRequest] = field(default_factory=list)
@@ -99,6 +100,7 @@ def stream(
         direction=vendor.direction,
         page_max=vendor.page_max,
         page_budget=budget,
+        on_grid=vendor.on_grid,
     )
     return Stream(spec, positions.of(vendor.name))
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Generic, TypeVar
 
 from tracegraph.federation.order import Mark, Place, end_of_group, same_group
@@ -18,6 +19,7 @@ from tracegraph.federation.pages import PageSource, Row, RowPage
 T = TypeVar("T")
 
 _PASSES_OVER_ONE_GROUP = 50
+_SMALLEST_WINDOW = 10
 
 
 class OrderBroken(Exception):
@@ -38,25 +40,32 @@ def _in_order(page: RowPage[T]) -> bool:
     rows = page.rows
     if rows and rows[0].mark.value is None and not page.start and page.next is not None:
         return False
-    return all(one.place[:2] <= other.place[:2] for one, other in zip(rows, rows[1:], strict=False))
+    return all(one.place[:2] <= other.place[:2] for one, other in pairwise(rows))
 
 
 class KeysetReader(Generic[T]):
     """Reads on from a place, stretch by stretch. Not for concurrent use."""
 
-    def __init__(self, source: PageSource[T], after: Mark | None, hint: int | None) -> None:
+    def __init__(
+        self, source: PageSource[T], after: Mark | None, hint: int | None, *, on_grid: bool = False
+    ) -> None:
+        self._on_grid = on_grid
         self._source = source
         self._mark = after
         self._after: Place | None = None if after is None else after.place(source.direction)
         self._hint = hint
         self._continuation: int | str | None = None
         self._overlaps = False
+        self._window: int | None = None
+        self._fresh_only = False
 
     async def read(self, want: int) -> Stretch[T]:
         """About `want` more rows: at least one whole group unless the list ends.
 
         Raises OrderBroken when the vendor's order is not the asked one, and SourceError.
         """
+        if self._window is None:
+            self._window = min(self._source.page_max, 4 * (want + 3))
         limit = max(2, want + 1 if self._after is None else want + 3)  # its anchor, and the key's own row
         while True:
             page = await self._anchored(limit)
@@ -82,7 +91,7 @@ class KeysetReader(Generic[T]):
     # -- finding the place -----------------------------------------------------------------------------
 
     async def _page(self, limit: int, hint: int | str | None) -> RowPage[T]:
-        page = await self._source.page(limit, self._mark, hint)
+        page = await self._source.page(limit, self._mark, hint, fresh=self._fresh_only)
         if _in_order(page):
             return page
         if page.start or page.next is not None:
@@ -102,11 +111,28 @@ class KeysetReader(Generic[T]):
             return await self._sought(limit)
         if self._hint is None:
             return await self._sought(limit)
-        page = await self._page(limit, self._hint)
+        page = await self._window_page(self._hint) or await self._page(limit, self._hint)
         if self._is_anchored(page):
             return page
+        self._fresh_only = True
         page = await self._page(limit, max(0, self._hint - limit + 1))
         return page if self._is_anchored(page) else await self._sought(limit)
+
+    async def _window_page(self, hint: int) -> RowPage[T] | None:
+        """The page of a fixed grid that holds the hint and goes on behind the key, if there is one.
+
+        All requests that page through a list ask for the same pages of the grid, which a cache then answers.
+        Neighbours share two rows: the last that is done with, and the one whose group may go on.
+        """
+        window = self._window or 0
+        if not self._on_grid or window < _SMALLEST_WINDOW or self._fresh_only:
+            return None
+        stride = window - 2
+        page = await self._page(window, hint // stride * stride)
+        if not self._is_anchored(page):
+            self._fresh_only = True
+            return None
+        return page if page.next is None or self._whole_groups(page).rows else None
 
     def _is_anchored(self, page: RowPage[T]) -> bool:
         """Whether no row after the key can stand before this page."""

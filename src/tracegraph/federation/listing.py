@@ -25,6 +25,7 @@ from tracegraph.query import (
     experiment_sort_value,
     session_sort_value,
 )
+from tracegraph.upstream.cache import past_cache
 
 T = TypeVar("T")
 
@@ -34,10 +35,14 @@ FetchSessions = Callable[[str, SessionAsk], Awaitable[Page[Session]]]
 
 @dataclass(frozen=True, slots=True)
 class Budgets:
-    """What one list may take: vendor pages per source, and experiments per source when none are named."""
+    """What one list may take: vendor pages per source, and experiments per source when none are named.
+
+    `on_grid`: ask for pages that other requests ask for, too, because a cache will hold them.
+    """
 
     pages: int = 20
     active_experiments: int = 10
+    on_grid: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +97,8 @@ def _experiment_spec(adapter: Adapter, query: ExperimentQuery, budgets: Budgets)
     capabilities, order = adapter.capabilities, query.order
 
     async def fetch(page: PageRequest) -> Page[Experiment]:
-        return await adapter.list_experiments(query, page)
+        with past_cache(page.fresh):
+            return await adapter.list_experiments(query, page)
 
     def mark_of(experiment: Experiment) -> Mark:
         return Mark(experiment_sort_value(experiment, order.field), adapter.name, experiment.vendor_id)
@@ -109,6 +115,7 @@ def _experiment_spec(adapter: Adapter, query: ExperimentQuery, budgets: Budgets)
         direction=order.direction,
         page_max=capabilities.experiment_page_max,
         page_budget=budgets.pages,
+        on_grid=budgets.on_grid,
         bounds=experiment_bounds(query, capabilities) if orders else Bounds(),
     )
 
@@ -214,7 +221,7 @@ def _session_specs(
         return []
     if adapter.capabilities.pools_sessions:
         return [_session_spec(adapter, replace(ask, experiment_refs=tuple(refs)), adapter.name, budgets, fetch)]
-    each = Budgets(max(1, budgets.pages // len(refs)), budgets.active_experiments)
+    each = replace(budgets, pages=max(1, budgets.pages // len(refs)))
     return [
         _session_spec(adapter, replace(ask, experiment_refs=(ref,)), stream_key(adapter.name, ref), each, fetch)
         for ref in refs
@@ -256,5 +263,6 @@ def _session_spec(
         direction=ask.order.direction,
         page_max=capabilities.session_page_max,
         page_budget=budgets.pages,
+        on_grid=budgets.on_grid,
         bounds=session_bounds(ask, capabilities),
     )

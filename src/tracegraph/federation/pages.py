@@ -74,10 +74,12 @@ class PageSource(Generic[T]):
         self.page_max = page_max
         self.tally = tally
 
-    async def page(self, limit: int, after: Mark | None, hint: int | str | None) -> RowPage[T]:
+    async def page(
+        self, limit: int, after: Mark | None, hint: int | str | None, *, fresh: bool = False
+    ) -> RowPage[T]:
         """One port call. Raises SourceError."""
         key = None if after is None else Key(after.value, after.id)
-        page = await self._fetch(PageRequest(min(limit, self.page_max), key, hint))
+        page = await self._fetch(PageRequest(min(limit, self.page_max), key, hint, fresh))
         self.tally.pages += 1
         self.tally.fetched += len(page.items)
         self.tally.provenance += page.provenance

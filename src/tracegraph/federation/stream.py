@@ -36,7 +36,8 @@ class StreamSpec(Generic[T]):
     """What a stream is made of.
 
     `name` is the source's, `key` tells the streams of one list apart. `orders` says whether the vendor lists
-    in the asked order, `filtered` whether any condition is set.
+    in the asked order, `filtered` whether any condition is set, `on_grid` whether pages are asked for so that
+    other requests can share them.
     """
 
     name: str
@@ -50,6 +51,7 @@ class StreamSpec(Generic[T]):
     page_max: int
     page_budget: int
     bounds: Bounds = Bounds()
+    on_grid: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,7 @@ class Stream(Generic[T]):
         self._whole = not spec.orders or hint == WHOLE_LIST
         self._mark = mark
         self._reader: KeysetReader[T] | WholeListReader[T] = (
-            self._whole_list() if self._whole else KeysetReader(pages, mark, hint)
+            self._whole_list() if self._whole else KeysetReader(pages, mark, hint, on_grid=spec.on_grid)
         )
 
     def _whole_list(self) -> WholeListReader[T]:

@@ -10,6 +10,7 @@ from strawberry.dataloader import DataLoader
 from tracegraph.adapter import Adapter, Page, SessionAsk
 from tracegraph.errors import SourceError
 from tracegraph.model import Experiment, Session, SessionRef
+from tracegraph.upstream.cache import past_cache
 
 K = TypeVar("K")
 T = TypeVar("T")
@@ -32,8 +33,12 @@ class SourceLoaders:
         return _in_order(refs, await self._adapter.get_sessions(refs))
 
     async def _session_pages(self, asks: list[SessionAsk]) -> Sequence[Page[Session] | BaseException]:
-        distinct = list(dict.fromkeys(asks))
-        answers = dict(zip(distinct, await self._adapter.list_sessions(distinct), strict=True))
+        answers: dict[SessionAsk, Page[Session] | SourceError] = {}
+        for fresh in (False, True):
+            distinct = list(dict.fromkeys(ask for ask in asks if ask.page.fresh is fresh))
+            if distinct:
+                with past_cache(fresh):
+                    answers |= zip(distinct, await self._adapter.list_sessions(distinct), strict=True)
         return [answers[ask] for ask in asks]
 
 

@@ -55,10 +55,9 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A vendor's answer with status 2xx; header names are lower case."""
+    """A vendor's answer with status 2xx."""
 
     source: str
     kind: str
     body: bytes
-    headers: Mapping[str, str]
     provenance: Provenance

@@ -12,6 +12,7 @@ from pydantic import SecretStr
 
 from tracegraph.adapter import Provenance
 from tracegraph.errors import SourceError
+from tracegraph.upstream.cache import ResponseCache, cache_key, is_past_cache
 from tracegraph.upstream.call import Call, Reply
 from tracegraph.upstream.deadline import remaining_s
 from tracegraph.upstream.retry import RetryPolicy
@@ -29,6 +30,7 @@ class Upstream:
     transport: Transport
     retry: RetryPolicy = RetryPolicy()
     credential: Mapping[str, SecretStr] | None = None
+    cache: ResponseCache | None = None
 
     def with_credential(self, headers: Mapping[str, SecretStr | None]) -> Upstream:
         """The same way with these headers on every call; a header without a secret is left out."""
@@ -36,11 +38,22 @@ class Upstream:
         return replace(self, credential=present)
 
     async def fetch(self, call: Call) -> Reply:
-        """The vendor's answer with status 2xx.
+        """The vendor's answer with status 2xx, from the cache while it is fresh there.
 
         Repeats a read that failed for a passing reason while the deadline allows. Raises SourceError with the
         number of calls that were made.
         """
+        key = None if self.cache is None else cache_key(self.source, self._headers(), call)
+        if self.cache is not None and key is not None and not is_past_cache():
+            kept = self.cache.get(key)
+            if kept is not None:
+                return Reply(self.source, call.kind, kept, Provenance())
+        reply = await self._fetch(call)
+        if self.cache is not None and key is not None:
+            self.cache.put(key, reply.body)
+        return reply
+
+    async def _fetch(self, call: Call) -> Reply:
         for attempt in count(1):
             try:
                 return await self._attempt(call, attempt)
@@ -56,7 +69,7 @@ class Upstream:
     async def _attempt(self, call: Call, attempt: int) -> Reply:
         raw = await self.transport.send(call, self._headers())
         if 200 <= raw.status < 300:
-            return Reply(self.source, call.kind, raw.body, raw.headers, Provenance(attempt))
+            return Reply(self.source, call.kind, raw.body, Provenance(attempt))
         raise error_for_status(self.source, raw.status, raw.headers, raw.body)
 
     def _headers(self) -> dict[str, str]:
