@@ -113,8 +113,11 @@ class Vendors:
             vendor.calls.clear()
 
     def settings(self, **tables: Any) -> Settings:
-        """The configuration over them, a source for each; `limits={...}` and other tables as given."""
-        return Settings.model_validate({"sources": self.sources(), **tables})
+        """The configuration over them, a source for each; `limits={...}` and other tables as given.
+
+        Without a cache unless one is given, so that counts of calls are those of one request.
+        """
+        return Settings.model_validate({"cache": {"url": "off"}, "sources": self.sources(), **tables})
 
     def sources(self) -> dict[str, dict[str, Any]]:
         """The tables `[sources.*]`."""

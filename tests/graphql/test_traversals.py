@@ -1,0 +1,108 @@
+"""Whole traversals of long lists: how many calls they take, and what a budget does to them."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+
+from tests.conftest import OpenGateway
+from tests.gateway import Gateway, Vendors
+from tests.graphql.pages import PAGE, SESSIONS, nodes, pages
+from tests.worlds import minutes
+from tracegraph.demo.world import langsmith_session, meibel_agent, nemo_experiment, nemo_session
+
+ROWS = 2_000
+PAGE_MAXIMA = (1000, 100, 100)
+
+
+def fill(vendors: Vendors, rows: int) -> None:
+    """So many experiments at each vendor, their times interleaved; Meibel's rows hold theirs."""
+    vendors.meibel.world.created_at_in_summary = True
+    for index in range(rows):
+        vendors.nemo.world.add(nemo_experiment(f"n{index:05}", created_at=minutes(3 * index)), [])
+        vendors.langsmith.world.add(langsmith_session(f"l{index:05}", start_time=minutes(3 * index + 1)), [])
+        vendors.meibel.world.add(meibel_agent(f"m{index:05}", created_at=minutes(3 * index + 2)), [])
+
+
+async def test_a_traversal_by_100_makes_at_most_1_3_times_the_fewest_calls(
+    vendors: Vendors, open_gateway: OpenGateway
+) -> None:
+    """With the cache as it comes: the pages of one request hold rows of the next."""
+    fill(vendors, ROWS)
+    gateway = await open_gateway(cache={"url": "memory://", "ttl_s": 300})
+    found = await pages(gateway, PAGE, "experiments", first=100)
+    names = [node["name"] for page in found for node in nodes(page)]
+    assert len(names) == len(set(names)) == 3 * ROWS
+    fewest = sum(math.ceil(ROWS / maximum) for maximum in PAGE_MAXIMA)
+    assert sum(vendors.call_counts) <= 1.3 * fewest
+
+
+async def test_a_page_in_the_middle_takes_as_many_calls_as_the_first_give_or_take_one_per_source(
+    vendors: Vendors, gateway: Gateway
+) -> None:
+    fill(vendors, 900)
+    after, counts = None, []
+    for _ in range(18):
+        vendors.forget_calls()
+        page = (await gateway.ask(PAGE, first=100, after=after)).data["experiments"]
+        after = page["pageInfo"]["endCursor"]
+        counts.append(vendors.call_counts)
+    for first, middle in zip(counts[0], counts[-1], strict=True):
+        assert abs(first - middle) <= 1
+
+
+async def limited_traversal(gateway: Gateway, query: str, field: str, **variables: Any) -> tuple[list[Any], set[str]]:
+    """The rows of a traversal and the statuses that its pages told."""
+    found = await pages(gateway, query, field, **variables)
+    statuses = {report["status"] for page in found for report in page["sources"]}
+    return [node for page in found for node in nodes(page)], statuses
+
+
+@pytest.mark.parametrize("direction", ["ASC", "DESC"])
+async def test_one_row_in_5000_is_reached_within_the_budget_by_following_cursors(
+    vendors: Vendors, open_gateway: OpenGateway, direction: str
+) -> None:
+    """LangSmith takes no condition on the agent's version: the gateway reads on, ten pages a request."""
+    for index in range(5_000):
+        extra = {"metadata": {"agent_version": "rare" if index == 3_333 else "common"}}
+        row = langsmith_session(f"l{index:05}", start_time=minutes(index), extra=extra)
+        vendors.langsmith.world.add(row, [])
+    gateway = await open_gateway(limits={"scan_pages": 10})
+    vendors.forget_calls()
+    first = (await gateway.ask(PAGE, first=5, filter={"agentVersion": "rare"})).data["experiments"]
+    assert vendors.call_counts[1] <= 11
+    assert {report["source"]["name"]: report["status"] for report in first["sources"]}["langsmith"] == "SCAN_LIMITED"
+    assert first["pageInfo"]["hasNextPage"] is True
+    rows, statuses = await limited_traversal(
+        gateway,
+        PAGE,
+        "experiments",
+        first=5,
+        filter={"agentVersion": "rare"},
+        orderBy={"field": "CREATED_AT", "direction": direction},
+    )
+    assert [row["name"] for row in rows] == ["l03333"]
+    assert statuses == {"SCAN_LIMITED", "OK"}
+
+
+async def test_a_rare_session_is_reached_within_the_budget(vendors: Vendors, open_gateway: OpenGateway) -> None:
+    """NeMo takes no range on the start of sessions: the gateway goes to the place and stops behind it."""
+    sessions = [nemo_session(f"s{index:05}", started_at=minutes(index)) for index in range(5_000)]
+    vendors.nemo.world.add(nemo_experiment("long"), sessions)
+    gateway = await open_gateway()
+    started = {"gte": minutes(2_000).isoformat(), "lt": minutes(2_003).isoformat()}
+    for direction in ("ASC", "DESC"):
+        vendors.forget_calls()
+        rows, _ = await limited_traversal(
+            gateway,
+            SESSIONS,
+            "sessions",
+            first=20,
+            filter={"sources": ["nemo"], "startedAt": started},
+            orderBy={"field": "STARTED_AT", "direction": direction},
+        )
+        ids = [row["vendorId"] for row in rows]
+        assert ids == (["s02000", "s02001", "s02002"] if direction == "ASC" else ["s02002", "s02001", "s02000"])
+        assert vendors.call_counts[0] < 40
