@@ -120,6 +120,7 @@ class Stream(Generic[T]):
         try:
             while self.needs_fill:
                 self._take(await self._read(want))
+                want = self.spec.page_max  # the filter drops much: look at as much as a page may hold
         except SourceError as error:
             self.error = error
             self.tally.provenance += Provenance(error.upstream_requests)
