@@ -35,7 +35,7 @@ RAW = RawRow(RawDocument(b"{}"), ())
 
 def reply(body: Any) -> Reply:
     content = body if isinstance(body, bytes) else orjson.dumps(body)
-    return Reply("ls", "test", content, {}, Provenance(1))
+    return Reply("ls", "test", content, Provenance(1))
 
 
 def experiment(**fields: Any) -> Experiment:
