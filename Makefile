@@ -5,7 +5,7 @@ BIN := .venv/bin
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
            --no-header --no-emit-index-url --no-emit-find-links pyproject.toml --extra build
 
-.PHONY: help demo test lint format schema live playground lock clean
+.PHONY: help demo test test-paging lint format schema live playground lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -15,6 +15,9 @@ demo: .venv/runtime.ok ## three simulated vendors, the gateway over them, a play
 
 test: .venv/dev.ok .venv/system.ok .venv/node.ok ## the whole test suite
 	$(BIN)/python -m pytest
+
+test-paging: .venv/dev.ok ## the paging laws with 10,000 examples (a quarter of an hour)
+	PAGING_EXAMPLES=10000 $(BIN)/python -m pytest tests/federation/test_paging_machine.py
 
 lint: .venv/dev.ok ## style, types, who imports whom
 	$(BIN)/ruff check

@@ -5,10 +5,11 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from tracegraph.adapter import Page, PageRequest
 from tracegraph.errors import SourceUnavailable
-from tracegraph.federation.merge import Positions, merge
+from tracegraph.federation.merge import Merged, Positions, merge
 from tracegraph.federation.order import Mark
 from tracegraph.federation.stream import Stream, StreamSpec
 from tracegraph.query import OrderDirection
@@ -105,8 +106,8 @@ def stream(
     return Stream(spec, positions.of(vendor.name))
 
 
-async def page(vendors: list[FakeVendor], first: int, positions: Positions, **options: object):  # noqa: ANN201
-    return await merge([stream(vendor, positions, **options) for vendor in vendors], first)  # type: ignore[arg-type]
+async def page(vendors: list[FakeVendor], first: int, positions: Positions, **options: Any) -> Merged[Item]:
+    return await merge([stream(vendor, positions, **options) for vendor in vendors], first)
 
 
 def place(vendor_name: str, item: Item, direction: OrderDirection) -> tuple[object, ...]:

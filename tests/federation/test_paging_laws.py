@@ -54,7 +54,9 @@ def change(vendors: list[FakeVendor], rng: random.Random, protected: set[str]) -
 
 @settings(max_examples=150, deadline=None)
 @given(worlds(), st.integers(1, 15), SEEDS)
-async def test_what_is_there_throughout_comes_exactly_once_and_in_order(vendors, first, seed) -> None:
+async def test_what_is_there_throughout_comes_exactly_once_and_in_order(
+    vendors: list[FakeVendor], first: int, seed: int
+) -> None:
     rng = random.Random(seed)
     throughout = {item.id for v in vendors for item in v.items if rng.random() < 0.6}
     direction = vendors[0].direction
@@ -79,12 +81,10 @@ async def test_what_is_there_throughout_comes_exactly_once_and_in_order(vendors,
 
 @settings(max_examples=150, deadline=None)
 @given(worlds(), st.integers(1, 15), SEEDS)
-async def test_any_edge_resumes_right_after_itself(vendors, first, seed) -> None:
+async def test_any_edge_resumes_right_after_itself(vendors: list[FakeVendor], first: int, seed: int) -> None:
     rng = random.Random(seed)
-    everything = sorted(
-        (place(v.name, item, v.direction), item.id) for v in vendors for item in v.items
-    )
-    ids = [id for _, id in everything]
+    everything = sorted((place(v.name, item, v.direction), item.id) for v in vendors for item in v.items)
+    ids = [item_id for _, item_id in everything]
     positions = Positions()
     while True:
         merged = await page(vendors, first, positions)
@@ -98,13 +98,17 @@ async def test_any_edge_resumes_right_after_itself(vendors, first, seed) -> None
 
 @settings(max_examples=150, deadline=None)
 @given(worlds(), st.integers(1, 15), st.integers(1, 4), SEEDS)
-async def test_a_filter_within_a_small_budget_still_reaches_every_row(vendors, first, budget, seed) -> None:
+async def test_a_filter_within_a_small_budget_still_reaches_every_row(
+    vendors: list[FakeVendor], first: int, budget: int, seed: int
+) -> None:
     rng = random.Random(seed)
     wanted = {item.id for v in vendors for item in v.items if rng.random() < 0.1}
     seen: list[str] = []
     positions = Positions()
     values = [[i.value for i in v.items] for v in vendors]  # nulls at the head: the whole list is read
-    ordered = not any(None in some and (v.nulls_first or set(some) == {None}) for v, some in zip(vendors, values))
+    ordered = not any(
+        None in some and (v.nulls_first or set(some) == {None}) for v, some in zip(vendors, values, strict=True)
+    )
     for _ in range(1000):
         merged = await page(
             vendors, first, positions, admits=lambda i: i.id in wanted, budget=budget if ordered else 1000
@@ -116,12 +120,14 @@ async def test_a_filter_within_a_small_budget_still_reaches_every_row(vendors, f
     else:
         raise AssertionError("the traversal does not end")
     expected = sorted((place(v.name, i, v.direction), i.id) for v in vendors for i in v.items if i.id in wanted)
-    assert seen == [id for _, id in expected]
+    assert seen == [item_id for _, item_id in expected]
 
 
 @settings(max_examples=150, deadline=None)
 @given(worlds(), st.integers(1, 15), SEEDS)
-async def test_the_rows_of_a_source_that_failed_come_late_but_come(vendors, first, seed) -> None:
+async def test_the_rows_of_a_source_that_failed_come_late_but_come(
+    vendors: list[FakeVendor], first: int, seed: int
+) -> None:
     rng = random.Random(seed)
     everything = {item.id for v in vendors for item in v.items}
     seen: list[str] = []

@@ -1,6 +1,6 @@
 """The merged list against vendors that change between any two pages, step by step, as a state machine.
 
-`make test-paging` runs 10,000 examples (HYPOTHESIS_PROFILE=paging); plain runs take a few hundred.
+`make test-paging` runs 10,000 examples; plain runs take a few hundred.
 """
 
 from __future__ import annotations
@@ -51,7 +51,16 @@ class PagingMachine(RuleBasedStateMachine):
         nulls_first=st.booleans(),
         seed=SEEDS,
     )
-    def begin(self, direction, groups, singles, page_maxima, habits, nulls_first, seed) -> None:
+    def begin(  # noqa: PLR0917 - hypothesis gives them by name
+        self,
+        direction: OrderDirection,
+        groups: list[list[tuple[int | None, int]]],
+        singles: list[int],
+        page_maxima: list[int],
+        habits: list[str],
+        nulls_first: bool,  # noqa: FBT001 - hypothesis draws it by name
+        seed: int,
+    ) -> None:
         self.direction = direction
         for index, some in enumerate(groups):
             habit = habits[index]
@@ -94,20 +103,23 @@ class PagingMachine(RuleBasedStateMachine):
             self.positions = merged.positions_at_end()
             return
         ids = [item.id for _, item in self.seen]
-        for id, value in self.throughout.items():
-            assert sum(item.id == id and item.value == value for _, item in self.seen) == 1, id
+        for item_id, value in self.throughout.items():
+            assert sum(item.id == item_id and item.value == value for _, item in self.seen) == 1
         assert set(ids) <= self.ever
         self.restart()
 
     @precondition(lambda self: self.last is not None and self.last.rows)
     @rule(seed=SEEDS)
     def resume_from_any_edge(self, seed: int) -> None:
+        assert self.last is not None
         edge = random.Random(seed).choice(list(self.last.rows))
         rest = self.runner.run(page(self.vendors, 5000, self.last.positions_after(edge)))
         present = sorted(
             (place(vendor.name, item, self.direction), item.id) for vendor in self.vendors for item in vendor.items
         )
-        assert [row.row.node.id for row in rest.rows] == [id for at, id in present if at > edge.row.place]
+        assert [row.row.node.id for row in rest.rows] == [
+            item_id for at, item_id in present if at > edge.row.place
+        ]
         assert not rest.has_next
 
     @invariant()
