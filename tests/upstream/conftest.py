@@ -1,0 +1,65 @@
+"""A vendor of one path on loopback, and ways to it."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+
+import pytest
+from pydantic import SecretStr
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from tracegraph.demo.servers import running
+from tracegraph.demo.simulator import Simulator
+from tracegraph.errors import SourceError
+from tracegraph.upstream.call import Call
+from tracegraph.upstream.client import Upstream
+from tracegraph.upstream.retry import RetryPolicy
+from tracegraph.upstream.transport import Transport, TransportSettings
+
+READ = Call("things", "/things")
+SECRET = SecretStr("s3cret-of-the-tests")
+
+Connect = Callable[..., Awaitable[Upstream]]
+
+
+@pytest.fixture
+def vendor() -> Simulator:
+    """Answers `{"things": []}` to GET and POST."""
+
+    def answer(_: Request) -> Response:
+        return JSONResponse({"things": []})
+
+    routes = [Route("/things", answer, methods=["GET", "POST"])]
+    return Simulator(Starlette(routes=routes), lambda status: {"detail": f"status {status}"})
+
+
+@pytest.fixture
+async def connect() -> AsyncIterator[Connect]:
+    """Gives the way to an application, served on a free port, or to a URL; without pauses between tries."""
+    async with AsyncExitStack() as stack:
+
+        async def connected(
+            to: ASGIApp | str, *, attempts: int = 3, base_s: float = 0.0, **settings: float
+        ) -> Upstream:
+            url = to if isinstance(to, str) else await stack.enter_async_context(running(to))
+            transport = await stack.enter_async_context(Transport("vendor", TransportSettings(url, **settings)))  # type: ignore[arg-type]
+            upstream = Upstream("vendor", transport, RetryPolicy(attempts, base_s))
+            return upstream.with_credential({"authorization": SECRET, "x-absent": None})
+
+        yield connected
+
+
+@pytest.fixture
+async def upstream(connect: Connect, vendor: Simulator) -> Upstream:
+    """The way to the vendor, with three tries."""
+    return await connect(vendor)
+
+
+async def failure(upstream: Upstream, call: Call = READ) -> SourceError:
+    """What fetching fails with."""
+    with pytest.raises(SourceError) as raised:
+        await upstream.fetch(call)
+    return raised.value

@@ -1,0 +1,125 @@
+"""How an ID becomes one segment of a path, or none, and how a question arrives at the vendor."""
+
+from urllib.parse import parse_qs, parse_qsl, unquote
+
+import httpx
+import pytest
+import yarl
+from hypothesis import given
+from hypothesis import strategies as st
+from starlette.types import Receive, Scope, Send
+
+from tests.upstream.conftest import Connect
+from tracegraph.upstream.call import Call, path_segment
+
+UNRESERVED = set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~%")
+TEXTS = st.text() | st.text(st.characters(codec="utf-8")) | st.text("./\\%2eEfF?#;:@&=+ \r\n\0ax")
+
+
+class Listening:
+    """Notes the target of every request as it came, and answers with an empty object."""
+
+    def __init__(self) -> None:
+        self.targets: list[tuple[bytes, bytes]] = []
+        self.headers: list[dict[bytes, bytes]] = []
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.targets.append((scope["raw_path"], scope["query_string"]))
+        self.headers.append(dict(scope["headers"]))
+        while (await receive()).get("more_body"):
+            pass
+        head = [(b"content-length", b"2"), (b"set-cookie", b"session=everybodys; Path=/")]
+        await send({"type": "http.response.start", "status": 200, "headers": head})
+        await send({"type": "http.response.body", "body": b"{}"})
+
+
+@given(TEXTS)
+def test_a_segment_means_the_text_and_nothing_else(text: str) -> None:
+    segment = path_segment(text)
+    if segment is not None:
+        assert unquote(segment, errors="strict") == text
+        assert set(segment) <= UNRESERVED
+        assert segment not in {".", ".."}
+
+
+@given(TEXTS, TEXTS)
+def test_two_texts_never_share_a_segment(one: str, other: str) -> None:
+    segments = {path_segment(one), path_segment(other)} - {None}
+    assert one == other or None in {path_segment(one), path_segment(other)} or len(segments) == 2
+
+
+@given(TEXTS)
+def test_no_url_library_takes_a_segment_for_anything_but_one(text: str) -> None:
+    segment = path_segment(text)
+    if segment is not None:
+        asked = httpx.URL(f"http://vendor/v2/{segment}/sessions")
+        sent = yarl.URL(str(asked))
+        assert asked.raw_path == f"/v2/{segment}/sessions".encode()
+        assert [unquote(part) for part in sent.raw_path.split("/")] == ["", "v2", text, "sessions"]
+        assert (sent.host, sent.raw_query_string, sent.raw_fragment) == ("vendor", "", "")
+
+
+@given(st.lists(st.tuples(*[st.text(st.characters(codec="utf-8"))] * 2), min_size=1))
+def test_no_url_library_takes_a_parameter_for_anything_else(query: list[tuple[str, str]]) -> None:
+    asked = httpx.URL("http://vendor/things", params=query)
+    sent = yarl.URL(str(asked))
+    given = {name: [value for other, value in query if other == name] for name, _ in query}
+    assert parse_qs(sent.raw_query_string, keep_blank_values=True) == given
+    assert (sent.raw_path, sent.raw_fragment) == ("/things", "")
+
+
+@pytest.mark.parametrize(
+    "text", ["", ".", "..", "/", "a/b", "../x", "\\", "a\\b", "\0", "a\nb", "\r", "\x7f", "\ud800", "x" * 1025]
+)
+def test_what_no_resource_can_be_called_has_no_segment(text: str) -> None:
+    assert path_segment(text) is None
+
+
+@given(st.text(st.characters(codec="utf-8"), min_size=1))
+def test_only_dots_slashes_control_characters_and_length_keep_a_text_from_having_one(text: str) -> None:
+    named = text not in {".", ".."} and len(text) <= 1024
+    named = named and not any(letter in "/\\\x7f" or letter < " " for letter in text)
+    assert (path_segment(text) is not None) == named
+
+
+async def test_a_segment_arrives_as_one_and_means_the_same(connect: Connect) -> None:
+    listening = Listening()
+    upstream = await connect(listening)
+    texts = ["a+b@c", "%2e%2e", "%2F", "a b", "é", "日本", "a;b:c", "?x=1", "#f", "&=", "...", "'\"<>", "*"]
+    for text in texts:
+        await upstream.fetch(Call("things", f"/v2/{path_segment(text)}/sessions"))
+    parts = [path.decode().split("/") for path, _ in listening.targets]
+    assert [(head, version, unquote(some), tail) for head, version, some, tail in parts] == [
+        ("", "v2", text, "sessions") for text in texts
+    ]
+
+
+async def test_a_query_arrives_with_its_values_order_and_repetitions(connect: Connect) -> None:
+    listening = Listening()
+    upstream = await connect(listening)
+    query = [("id", "b"), ("id", "a"), ("filter[name]", "a&b=c#d+e %"), ("empty", ""), ("é", "日本\r\n")]
+    await upstream.fetch(Call("things", "/things", query))
+    ((_, raw),) = listening.targets
+    assert parse_qsl(raw.decode(), keep_blank_values=True) == query
+
+
+async def test_a_call_carries_the_credential_and_says_who_asks(connect: Connect) -> None:
+    listening = Listening()
+    upstream = await connect(listening)
+    await upstream.fetch(Call("things", "/things"))
+    await upstream.fetch(Call("things", "/things", body={}))
+    for headers in listening.headers:
+        assert headers[b"authorization"] == b"s3cret-of-the-tests"
+        assert headers[b"user-agent"] == b"tracegraph"
+        assert headers[b"accept"] == b"application/json"
+        assert b"x-absent" not in headers
+    assert [headers.get(b"content-type") for headers in listening.headers] == [None, b"application/json"]
+
+
+async def test_no_cookie_is_kept(connect: Connect) -> None:
+    """Callers must not share a vendor's session."""
+    listening = Listening()
+    upstream = await connect(listening)
+    for _ in range(3):
+        await upstream.fetch(Call("things", "/things"))
+    assert [headers.get(b"cookie") for headers in listening.headers] == [None] * 3

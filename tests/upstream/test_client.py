@@ -1,0 +1,261 @@
+"""One source's connections: deadline, caps, redirects, proxies, and that nothing of a failure stays."""
+
+import asyncio
+import gzip
+import os
+import sys
+from pathlib import Path
+
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from structlog.testing import capture_logs
+
+from tests.upstream.conftest import READ, SECRET, Connect, failure
+from tracegraph.demo.faults import Fault, Kind
+from tracegraph.demo.servers import running
+from tracegraph.demo.simulator import Simulator
+from tracegraph.errors import SourceBadResponse, SourceTimeout, SourceUnavailable
+from tracegraph.upstream.call import Call
+from tracegraph.upstream.client import Upstream
+from tracegraph.upstream.deadline import deadline, remaining_s
+
+
+class TestDeadline:
+    async def test_a_call_ends_with_the_deadline(self, connect: Connect, vendor: Simulator) -> None:
+        vendor.faults.add(Fault("hang", times=None))
+        upstream = await connect(vendor, timeout_s=60.0)
+        async with asyncio.timeout(20):
+            with deadline(0.2):
+                error = await failure(upstream)
+        assert (type(error), error.upstream_requests, len(vendor.calls)) == (SourceTimeout, 1, 1)
+
+    async def test_a_body_that_trickles_in_does_not_outlive_it(self, connect: Connect, vendor: Simulator) -> None:
+        vendor.faults.add(Fault("drip", times=None, seconds=1.0))
+        upstream = await connect(vendor, timeout_s=60.0)
+        async with asyncio.timeout(8):
+            with deadline(0.3):
+                assert type(await failure(upstream)) is SourceTimeout
+
+    async def test_one_try_ends_with_its_own_timeout_and_the_next_gets_its_turn(
+        self, connect: Connect, vendor: Simulator
+    ) -> None:
+        vendor.faults.add(Fault("hang"))
+        upstream = await connect(vendor, timeout_s=0.5)
+        with deadline(30):
+            assert (await upstream.fetch(READ)).provenance.upstream_requests == len(vendor.calls) == 2
+
+    async def test_what_is_over_makes_no_call(self, upstream: Upstream, vendor: Simulator) -> None:
+        with deadline(0):
+            assert type(await failure(upstream)) is SourceTimeout
+        assert vendor.calls == []
+
+    async def test_waiting_for_a_turn_counts(self, connect: Connect, vendor: Simulator) -> None:
+        vendor.faults.add(Fault("hang", times=None))
+        upstream = await connect(vendor, max_connections=1, timeout_s=60.0, attempts=1)
+        async with asyncio.timeout(20):
+            with deadline(0.3):
+                errors = await asyncio.gather(*(failure(upstream) for _ in range(3)))
+        assert {type(error) for error in errors} == {SourceTimeout}
+        assert len(vendor.calls) == 1
+
+    async def test_a_deadline_within_another_cannot_lengthen_it(self) -> None:
+        with deadline(5), deadline(50):
+            assert remaining_s(at_most=100) <= 5
+        assert remaining_s(at_most=100) == 100
+
+    async def test_tasks_share_the_deadline_of_where_they_were_made(self) -> None:
+        async def left() -> float:
+            return remaining_s(at_most=100)
+
+        with deadline(5):
+            task = asyncio.create_task(left())
+        assert await task <= 5
+        assert await asyncio.create_task(left()) == 100
+
+    async def test_what_remains_is_never_negative(self) -> None:
+        with deadline(-1):
+            assert remaining_s(at_most=10) == 0
+
+
+class TestCaps:
+    async def test_no_more_calls_at_once_than_there_are_connections(
+        self, connect: Connect, vendor: Simulator
+    ) -> None:
+        vendor.faults.add(Fault("delay", times=None, seconds=0.05))
+        upstream = await connect(vendor, max_connections=4)
+        await asyncio.gather(*(upstream.fetch(READ) for _ in range(20)))
+        assert (len(vendor.calls), vendor.peak_in_flight) == (20, 4)
+
+    @pytest.mark.parametrize("kind", ["hang", "reset", "truncate", "endless"])
+    async def test_a_call_that_failed_gives_its_turn_back(
+        self, connect: Connect, vendor: Simulator, kind: Kind
+    ) -> None:
+        vendor.faults.add(Fault(kind, times=6))
+        upstream = await connect(vendor, max_connections=2, timeout_s=0.4, max_response_bytes=10_000, attempts=1)
+        with deadline(30):
+            await asyncio.gather(*(failure(upstream) for _ in range(6)))
+            vendor.faults.clear()
+            replies = await asyncio.gather(*(upstream.fetch(READ) for _ in range(6)))
+        assert len(replies) == 6
+
+    async def test_a_call_that_was_given_up_gives_its_turn_back(self, connect: Connect, vendor: Simulator) -> None:
+        vendor.faults.add(Fault("hang", times=2))
+        upstream = await connect(vendor, max_connections=2, timeout_s=60.0)
+        given_up = [asyncio.create_task(upstream.fetch(READ)) for _ in range(2)]
+        async with asyncio.timeout(10):
+            while len(vendor.calls) < 2:  # noqa: ASYNC110 - it has no event for that
+                await asyncio.sleep(0.01)
+        for task in given_up:
+            task.cancel()
+        outcomes = await asyncio.gather(*given_up, return_exceptions=True)
+        assert [type(outcome) for outcome in outcomes] == [asyncio.CancelledError] * 2
+        async with asyncio.timeout(10):
+            await asyncio.gather(*(upstream.fetch(READ) for _ in range(4)))
+
+    @pytest.mark.parametrize("compressed", [False, True])
+    async def test_a_body_may_have_as_many_bytes_as_the_cap_and_no_more(
+        self, connect: Connect, *, compressed: bool
+    ) -> None:
+        """Decoded ones: a small answer that unpacks to a large one is a large one."""
+
+        async def answer(request: Request) -> Response:
+            body = b"0" * int(request.query_params["size"])
+            headers = {"content-encoding": "gzip"} if compressed else {}
+            return Response(gzip.compress(body) if compressed else body, headers=headers)
+
+        upstream = await connect(Starlette(routes=[Route("/things", answer)]), max_response_bytes=100_000)
+        reply = await upstream.fetch(Call("things", "/things", [("size", "100000")]))
+        assert len(reply.body) == 100_000
+        for size in ("100001", "20000000"):
+            error = await failure(upstream, Call("things", "/things", [("size", size)]))
+            assert (type(error), error.http_status) == (SourceBadResponse, 200)
+
+    async def test_an_endless_body_is_cut_off_at_the_cap(self, connect: Connect, vendor: Simulator) -> None:
+        vendor.faults.add(Fault("endless"))
+        upstream = await connect(vendor, max_response_bytes=50_000)
+        assert type(await failure(upstream)) is SourceBadResponse
+        async with asyncio.timeout(10):
+            while vendor.in_flight:  # noqa: ASYNC110 - until the vendor notices that nobody listens any more
+                await asyncio.sleep(0.01)
+
+    async def test_a_body_that_does_not_decompress_is_a_bad_response(self, connect: Connect) -> None:
+        async def answer(_: Request) -> Response:
+            return Response(b"this is not gzip", headers={"content-encoding": "gzip"})
+
+        error = await failure(await connect(Starlette(routes=[Route("/things", answer)])))
+        assert (type(error), error.upstream_requests) == (SourceBadResponse, 1)
+
+
+class TestWhereCallsGo:
+    @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+    async def test_no_redirect_is_followed(self, connect: Connect, status: int) -> None:
+        """It could lead the credential to another host."""
+        reached: list[str] = []
+
+        async def answer(request: Request) -> Response:
+            reached.append(request.url.path)
+            return Response(status_code=status, headers={"location": "/elsewhere"})
+
+        upstream = await connect(Starlette(routes=[Route("/{path}", answer)]))
+        error = await failure(upstream)
+        assert (type(error), error.http_status, reached) == (SourceBadResponse, status, ["/things"])
+        assert "elsewhere" not in str(error)
+
+    async def test_neither_a_proxy_nor_a_netrc_of_the_environment_is_used(
+        self, vendor: Simulator, tmp_path: Path
+    ) -> None:
+        """The program runs with both set; the vendor gets the call, and no other credential than its own."""
+        proxied: list[str] = []
+
+        async def proxy(request: Request) -> Response:
+            proxied.append(str(request.url))
+            return Response(b"{}")
+
+        netrc = tmp_path / "netrc"
+        netrc.write_text("default login somebody password else\n")
+        netrc.chmod(0o600)
+        catch_all = Starlette(routes=[Route("/{path:path}", proxy)])
+        async with running(vendor) as url, running(catch_all) as proxy_url:
+            proxies = dict.fromkeys(("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"), proxy_url)
+            program = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-c", _PROGRAM, url),
+                env={**os.environ, **proxies, "NO_PROXY": "", "no_proxy": "", "NETRC": str(netrc)},
+            )
+            assert await program.wait() == 0
+        assert proxied == []
+        assert [call.path for call in vendor.calls] == ["/things"]
+        assert "authorization" not in vendor.calls[0].headers
+
+
+_PROGRAM = """
+import asyncio, sys
+from tracegraph.upstream.call import Call
+from tracegraph.upstream.client import Upstream
+from tracegraph.upstream.transport import Transport, TransportSettings
+
+async def main():
+    async with Transport("vendor", TransportSettings(sys.argv[1])) as transport:
+        await Upstream("vendor", transport).fetch(Call("things", "/things"))
+
+asyncio.run(main())
+"""
+
+
+class TestWhatIsTold:
+    async def test_a_failure_is_logged_once_under_its_reference_and_without_the_credential(
+        self, upstream: Upstream, vendor: Simulator
+    ) -> None:
+        vendor.faults.add(Fault("status", status=500, times=None, body={"detail": "the vendor's words"}))
+        with capture_logs() as logs:
+            error = await failure(upstream)
+        assert [(one["log_level"], one["reference"]) for one in logs] == [
+            ("warning", error.reference),
+            ("debug", error.reference),
+        ]
+        assert logs[0]["requests"] == 3
+        assert "the vendor's words" not in repr(logs[0])
+        assert "the vendor's words" in logs[1]["body"]
+        assert SECRET.get_secret_value() not in repr(logs)
+
+    async def test_an_answer_that_is_not_http_is_unavailable_and_its_log_holds_no_credential(
+        self, connect: Connect
+    ) -> None:
+        """The HTTP library's own error knows every header of the call."""
+
+        async def babble(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(b"no http at all\r\n\r\n")
+            await writer.drain()
+            writer.close()
+            await writer.wait_closed()
+
+        server = await asyncio.start_server(babble, "127.0.0.1", 0)
+        async with server:
+            upstream = await connect(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+            with capture_logs() as logs:
+                error = await failure(upstream)
+        assert (type(error), error.upstream_requests) == (SourceUnavailable, 3)
+        assert "ClientResponseError" in logs[1]["cause"]
+        assert SECRET.get_secret_value() not in repr(logs)
+
+    async def test_a_success_after_failures_is_no_failure(self, upstream: Upstream, vendor: Simulator) -> None:
+        vendor.faults.add(Fault("status", status=500, times=2))
+        with capture_logs() as logs:
+            await upstream.fetch(READ)
+        assert logs == []
+
+    async def test_the_credential_shows_in_no_representation(self, upstream: Upstream) -> None:
+        assert SECRET.get_secret_value() not in repr(upstream)
+
+    async def test_a_vendor_that_goes_away_between_two_calls_is_unavailable(
+        self, connect: Connect, vendor: Simulator
+    ) -> None:
+        async with running(vendor) as url:
+            upstream = await connect(url)
+            await upstream.fetch(READ)
+        error = await failure(upstream)
+        assert (type(error), error.upstream_requests) == (SourceUnavailable, 3)
+        assert url.removeprefix("http://") not in str(error)

@@ -1,0 +1,206 @@
+"""When a read is repeated, how often, after how long, and when it is not."""
+
+import asyncio
+import random
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.upstream.conftest import READ, Connect, failure
+from tracegraph.demo.faults import Fault, Kind
+from tracegraph.demo.simulator import Simulator
+from tracegraph.errors import (
+    SourceBadRequest,
+    SourceBadResponse,
+    SourceError,
+    SourceNotFound,
+    SourceRateLimited,
+    SourceTimeout,
+    SourceUnauthorized,
+    SourceUnavailable,
+)
+from tracegraph.upstream.call import Call
+from tracegraph.upstream.client import Upstream
+from tracegraph.upstream.deadline import deadline
+from tracegraph.upstream.retry import RetryPolicy, is_worth_retrying, retry_after_s
+
+PASSING = [408, 429, 500, 502, 503, 504]
+LASTING = [300, 301, 302, 307, 308, 400, 401, 403, 404, 405, 409, 410, 413, 418, 422, 501, 505]
+
+
+class TestHowOften:
+    @pytest.mark.parametrize("status", PASSING)
+    async def test_a_passing_failure_is_tried_again_until_it_has_passed(
+        self, upstream: Upstream, vendor: Simulator, status: int
+    ) -> None:
+        vendor.faults.add(Fault("status", status=status, times=2))
+        reply = await upstream.fetch(READ)
+        assert reply.body == b'{"things":[]}'
+        assert reply.provenance.upstream_requests == len(vendor.calls) == 3
+
+    @pytest.mark.parametrize("status", PASSING)
+    async def test_a_failure_that_does_not_pass_is_told_after_the_last_try(
+        self, upstream: Upstream, vendor: Simulator, status: int
+    ) -> None:
+        vendor.faults.add(Fault("status", status=status, times=None))
+        error = await failure(upstream)
+        assert (error.http_status, error.upstream_requests, len(vendor.calls)) == (status, 3, 3)
+
+    @pytest.mark.parametrize("status", LASTING)
+    async def test_a_refusal_is_not_tried_again(self, upstream: Upstream, vendor: Simulator, status: int) -> None:
+        vendor.faults.add(Fault("status", status=status, times=None, body={}))
+        error = await failure(upstream)
+        assert (error.http_status, error.upstream_requests, len(vendor.calls)) == (status, 1, 1)
+
+    @pytest.mark.parametrize("kind", ["reset", "truncate"])
+    async def test_a_broken_connection_is_tried_again(
+        self, upstream: Upstream, vendor: Simulator, kind: Kind
+    ) -> None:
+        vendor.faults.add(Fault(kind, times=2))
+        reply = await upstream.fetch(READ)
+        assert reply.provenance.upstream_requests == len(vendor.calls) == 3
+
+    @pytest.mark.parametrize("call", [READ, Call("things", "/things", body={"wanted": "all"})])
+    async def test_every_try_is_one_request(self, connect: Connect, vendor: Simulator, call: Call) -> None:
+        """No library below repeats one on its own account, neither on a new nor on a kept connection."""
+        once = await connect(vendor, attempts=1)
+        vendor.faults.add(Fault("reset"))
+        assert (await failure(once, call)).upstream_requests == len(vendor.calls) == 1
+        await once.fetch(call)
+        vendor.faults.add(Fault("reset"))
+        assert (await failure(once, call)).upstream_requests == 1
+        assert len(vendor.calls) == 3
+
+    async def test_a_question_in_a_body_is_tried_again_with_its_body(
+        self, upstream: Upstream, vendor: Simulator
+    ) -> None:
+        vendor.faults.add(Fault("status", status=503))
+        reply = await upstream.fetch(Call("things", "/things", body={"wanted": ["a"]}))
+        assert reply.provenance.upstream_requests == 2
+        assert [call.body for call in vendor.calls] == [{"wanted": ["a"]}] * 2
+
+    async def test_the_answer_is_not_judged_here(self, upstream: Upstream, vendor: Simulator) -> None:
+        """What is no JSON is the decoder's to refuse: asking again would give the same."""
+        vendor.faults.add(Fault("html", times=None))
+        assert (await upstream.fetch(READ)).provenance.upstream_requests == len(vendor.calls) == 1
+
+    async def test_an_answer_past_the_cap_is_not_tried_again(self, connect: Connect, vendor: Simulator) -> None:
+        vendor.faults.add(Fault("endless", times=None))
+        error = await failure(await connect(vendor, max_response_bytes=10_000))
+        assert (type(error), len(vendor.calls)) == (SourceBadResponse, 1)
+
+
+class TestHowLong:
+    async def test_retry_after_in_seconds_is_waited_for(self, upstream: Upstream, vendor: Simulator) -> None:
+        vendor.faults.add(Fault("status", status=429, retry_after="1"))
+        await upstream.fetch(READ)
+        first, second = vendor.calls
+        assert second.at - first.at > 0.95
+
+    async def test_retry_after_as_a_date_is_waited_for(self, upstream: Upstream, vendor: Simulator) -> None:
+        """A date has whole seconds: two from now is between one and two away."""
+        when = format_datetime(datetime.now(UTC) + timedelta(seconds=2), usegmt=True)
+        vendor.faults.add(Fault("status", status=503, retry_after=when))
+        with deadline(30):
+            await upstream.fetch(READ)
+        first, second = vendor.calls
+        assert second.at - first.at > 0.8
+
+    @pytest.mark.parametrize("retry_after", ["30", "Fri, 01 Jan 2100 00:00:00 GMT"])
+    async def test_one_that_does_not_fit_the_deadline_is_not_waited_for(
+        self, upstream: Upstream, vendor: Simulator, retry_after: str
+    ) -> None:
+        vendor.faults.add(Fault("status", status=429, retry_after=retry_after, times=None))
+        async with asyncio.timeout(10):
+            with deadline(15):
+                error = await failure(upstream)
+        assert (type(error), len(vendor.calls)) == (SourceRateLimited, 1)
+        assert error.retry_after_s is not None
+        assert error.retry_after_s > 20
+
+    async def test_without_a_deadline_more_than_a_minute_is_not_waited_for(
+        self, upstream: Upstream, vendor: Simulator
+    ) -> None:
+        vendor.faults.add(Fault("status", status=429, retry_after="61", times=None))
+        async with asyncio.timeout(10):
+            assert type(await failure(upstream)) is SourceRateLimited
+        assert len(vendor.calls) == 1
+
+    @pytest.mark.parametrize("retry_after", ["soon", "-1", "", "Wed, 21 Oct 99999999999999999999 07:28:00 GMT"])
+    async def test_one_that_cannot_be_read_is_as_none(
+        self, upstream: Upstream, vendor: Simulator, retry_after: str
+    ) -> None:
+        vendor.faults.add(Fault("status", status=503, retry_after=retry_after))
+        assert (await upstream.fetch(READ)).provenance.upstream_requests == 2
+
+    async def test_a_pause_that_does_not_fit_the_deadline_is_not_begun(
+        self, connect: Connect, vendor: Simulator
+    ) -> None:
+        """Pauses of up to a minute, and half a second left: the first failure is told, or the first few."""
+        vendor.faults.add(Fault("status", status=503, times=None))
+        slow = await connect(vendor, base_s=1e9)
+        async with asyncio.timeout(10):
+            with deadline(0.5):
+                error = await failure(slow)
+        assert error.upstream_requests == len(vendor.calls) <= 3
+
+    @given(st.integers(1, 50), st.floats(0, 10), st.floats(0, 10), st.integers(0, 2**32))
+    def test_pauses_grow_up_to_the_cap(self, attempt: int, base_s: float, cap_s: float, seed: int) -> None:
+        random.seed(seed)
+        pause = RetryPolicy(attempts=100, base_s=base_s, cap_s=cap_s).pause_s(SourceUnavailable("s", ""), attempt)
+        assert pause is not None
+        assert 0 <= pause <= min(cap_s, base_s * 2 ** (attempt - 1))
+
+    @given(st.integers(1, 10), st.integers(1, 10))
+    def test_there_is_no_pause_after_the_last_try(self, attempts: int, attempt: int) -> None:
+        pause = RetryPolicy(attempts=attempts).pause_s(SourceTimeout("s", ""), attempt)
+        assert (pause is None) == (attempt >= attempts)
+
+    def test_retry_after_is_the_shortest_pause(self) -> None:
+        error = SourceRateLimited("s", "", http_status=429, retry_after_s=7.5)
+        assert RetryPolicy(base_s=0.0).pause_s(error, 1) == 7.5
+
+
+class TestWhatIsWorthRetrying:
+    @pytest.mark.parametrize("kind", [SourceUnavailable, SourceTimeout])
+    def test_a_vendor_that_gave_no_answer_is(self, kind: type[SourceError]) -> None:
+        assert is_worth_retrying(kind("s", ""))
+
+    @pytest.mark.parametrize(
+        "kind", [SourceUnauthorized, SourceNotFound, SourceBadRequest, SourceBadResponse, SourceRateLimited]
+    )
+    def test_what_no_vendor_said_is_not(self, kind: type[SourceError]) -> None:
+        assert not is_worth_retrying(kind("s", ""))
+
+    @given(st.integers(100, 599))
+    def test_a_status_is_by_its_number_alone(self, status: int) -> None:
+        assert is_worth_retrying(SourceUnavailable("s", "", http_status=status)) == (status in PASSING)
+
+
+class TestRetryAfter:
+    @given(st.integers(0, 10**9))
+    def test_whole_seconds_are_themselves(self, seconds: int) -> None:
+        assert retry_after_s(str(seconds)) == seconds
+
+    @given(st.datetimes(datetime(2100, 1, 1), datetime(2999, 1, 1), timezones=st.just(UTC)))  # noqa: DTZ001
+    def test_a_date_ahead_is_the_time_until_then(self, moment: datetime) -> None:
+        moment = moment.replace(microsecond=0)
+        before = (moment - datetime.now(UTC)).total_seconds()
+        found = retry_after_s(format_datetime(moment, usegmt=True))
+        assert found is not None
+        assert (moment - datetime.now(UTC)).total_seconds() <= found <= before
+
+    @given(st.datetimes(datetime(1970, 1, 1), datetime(2020, 1, 1), timezones=st.just(UTC)))  # noqa: DTZ001
+    def test_a_date_gone_by_is_now(self, moment: datetime) -> None:
+        assert retry_after_s(format_datetime(moment, usegmt=True)) == 0
+
+    @given(st.text() | st.from_regex(r"(\w+, )?\d{1,30} (Jan|Dec) \d{1,30} \d{1,20}:\d+:\d+ ([+-]\d{1,20}|GMT)"))
+    def test_any_other_text_is_none_or_a_number_and_never_an_exception(self, text: str) -> None:
+        found = retry_after_s(text)
+        assert found is None or found >= 0
+
+    def test_no_header_is_none(self) -> None:
+        assert retry_after_s(None) is None

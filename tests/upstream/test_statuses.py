@@ -1,0 +1,73 @@
+"""What each status code of a vendor means, and what of the answer is told."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tracegraph.errors import (
+    SourceBadRequest,
+    SourceBadResponse,
+    SourceError,
+    SourceErrorCode,
+    SourceNotFound,
+    SourceRateLimited,
+    SourceTimeout,
+    SourceUnauthorized,
+    SourceUnavailable,
+)
+from tracegraph.upstream.statuses import error_for_status
+
+NOT_2XX = st.integers(100, 199) | st.integers(300, 599)
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "code", "retryable"),
+    [
+        (301, SourceBadResponse, SourceErrorCode.BAD_RESPONSE, False),
+        (400, SourceBadRequest, SourceErrorCode.BAD_REQUEST, False),
+        (401, SourceUnauthorized, SourceErrorCode.UNAUTHORIZED, False),
+        (403, SourceUnauthorized, SourceErrorCode.UNAUTHORIZED, False),
+        (404, SourceNotFound, SourceErrorCode.NOT_FOUND, False),
+        (408, SourceTimeout, SourceErrorCode.TIMEOUT, True),
+        (413, SourceBadRequest, SourceErrorCode.BAD_REQUEST, False),
+        (422, SourceBadRequest, SourceErrorCode.BAD_REQUEST, False),
+        (429, SourceRateLimited, SourceErrorCode.RATE_LIMITED, True),
+        (500, SourceUnavailable, SourceErrorCode.UNAVAILABLE, True),
+        (503, SourceUnavailable, SourceErrorCode.UNAVAILABLE, True),
+        (504, SourceTimeout, SourceErrorCode.TIMEOUT, True),
+    ],
+)
+def test_a_status_is_the_error_that_it_means(
+    status: int, kind: type[SourceError], code: SourceErrorCode, *, retryable: bool
+) -> None:
+    error = error_for_status("acme", status, {}, b"")
+    assert type(error) is kind
+    assert (error.code, error.retryable, error.http_status, error.source) == (code, retryable, status, "acme")
+
+
+@given(NOT_2XX)
+def test_every_status_but_success_is_a_source_error_by_its_class(status: int) -> None:
+    error = error_for_status("acme", status, {}, b"")
+    named = (SourceUnauthorized, SourceNotFound, SourceTimeout, SourceRateLimited)
+    if not isinstance(error, named):
+        expected = {4: SourceBadRequest, 5: SourceUnavailable}.get(status // 100, SourceBadResponse)
+        assert type(error) is expected
+    assert str(status) in error.message
+
+
+@given(NOT_2XX, st.binary(min_size=8, max_size=30).map(lambda some: some.hex()))
+def test_the_sentence_is_ours_and_holds_nothing_of_the_vendors(status: int, words: str) -> None:
+    error = error_for_status("acme", status, {"x-detail": words, "location": words}, words.encode())
+    assert words not in str(error)
+    assert words not in repr(error)
+    assert error.vendor_body == words.encode()
+
+
+def test_retry_after_comes_along() -> None:
+    assert error_for_status("acme", 429, {"retry-after": "12"}, b"").retry_after_s == 12
+    assert error_for_status("acme", 429, {}, b"").retry_after_s is None
+
+
+def test_each_error_has_a_reference_of_its_own() -> None:
+    references = {error_for_status("acme", 500, {}, b"").reference for _ in range(100)}
+    assert len(references) == 100
