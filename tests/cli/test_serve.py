@@ -70,13 +70,6 @@ def test_a_request_in_flight_is_answered_before_the_end(
         assert answers[0].json() == {"data": {"experiments": {"nodes": [{"name": "slow"}]}}}
         assert process.end() == code
         assert process.err.splitlines()[1:] == [line for line in process.err.splitlines() if '"event"' in line]
-
-
-def test_after_its_end_nobody_listens(vendors_running: Running) -> None:
-    with started(*serve(vendors_running), env=vendors_running.env) as process:
-        url = served(process)
-        process.send(signal.SIGTERM)
-        assert process.end() == 0
         with pytest.raises(httpx.ConnectError):
             ask(url)
 
@@ -104,10 +97,7 @@ def is_running(pid: int) -> bool:
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="there is no /proc to see processes in")
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "Ctrl-C"])
-def test_two_workers_share_a_port_and_leave_no_process_behind(
-    vendors_running: Running, number: signal.Signals
-) -> None:
+def test_two_workers_share_a_port_and_leave_no_process_behind(vendors_running: Running) -> None:
     vendors_running.worlds[0].add(nemo_experiment("e"))
     with started(*serve(vendors_running, "--workers", "2"), env=vendors_running.env) as process:
         url = served(process)
@@ -115,7 +105,7 @@ def test_two_workers_share_a_port_and_leave_no_process_behind(
         assert len(workers) >= 2
         for _ in range(8):
             assert ask(url).json()["data"]["experiments"]["nodes"] == [{"name": "e"}]
-        process.send(number)
+        process.send(signal.SIGTERM)
         assert process.end() == 0
         assert until(lambda: not any(is_running(pid) for pid in workers))
         assert "Traceback" not in process.out + process.err
@@ -145,24 +135,26 @@ def test_the_log_tells_of_a_failing_vendor_without_its_address_or_a_key(vendors_
         assert never not in answer.text
 
 
-def test_the_log_at_its_most_talkative_holds_no_key(vendors_running: Running) -> None:
+def test_the_log_at_its_most_talkative_holds_no_key_and_variables_change_what_the_file_says(
+    vendors_running: Running,
+) -> None:
     vendors_running.nemo.faults.add(Fault("html"))
     vendors_running.langsmith.faults.add(Fault("status", status=400))
     vendors_running.meibel.faults.add(Fault("reset", times=None))
-    with started(*serve(vendors_running, more='[log]\nlevel = "debug"'), env=vendors_running.env) as process:
-        ask(served(process))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    env = vendors_running.env | {
+        "TRACEGRAPH_SERVER__PORT": str(port),
+        "TRACEGRAPH_SERVER__PLAYGROUND": "false",
+        "TRACEGRAPH_LOG__LEVEL": "debug",
+    }
+    with started("serve", "--config", vendors_running.config("[server]\nport = 1"), env=env) as process:
+        url = served(process)
+        assert url == f"http://127.0.0.1:{port}/graphql"
+        assert httpx.get(url, headers={"accept": "text/html"}, trust_env=False).status_code == 406
+        ask(url)
         process.send(signal.SIGTERM)
         process.end()
         assert "upstream.failed.detail" in process.err
         assert all(secret not in process.err for secret in vendors_running.secrets)
-
-
-def test_variables_of_the_environment_change_what_the_file_says(vendors_running: Running) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    env = vendors_running.env | {"TRACEGRAPH_SERVER__PORT": str(port), "TRACEGRAPH_SERVER__PLAYGROUND": "false"}
-    with started("serve", "--config", vendors_running.config(), env=env) as process:
-        url = served(process)
-        assert url == f"http://127.0.0.1:{port}/graphql"
-        assert httpx.get(url, headers={"accept": "text/html"}, trust_env=False).status_code == 406

@@ -28,7 +28,7 @@ def demo() -> Iterator[str]:
         yield process.url()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def browser(demo: str) -> Iterator[Browser]:
     with open_browser() as opened:
         opened.driver.get(demo)
@@ -38,6 +38,7 @@ def browser(demo: str) -> Iterator[Browser]:
 
 def answer(browser: Browser, picture: Path) -> str:
     """Run the query in view and return the whole of its answer; the picture shows it as a visitor sees it."""
+    browser.driver.set_window_size(1440, 900)
     browser.wait_for(RUN).click()
     browser.wait_for(ANSWER, text='"data"', timeout=60)
     browser.driver.save_screenshot(str(picture))
