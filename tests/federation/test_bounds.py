@@ -1,0 +1,124 @@
+"""Where a range on the sorted time lets a list begin and end, for vendors that take no such range."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.federation.fake import FakeVendor, Item, stream
+from tracegraph.adapter import Capabilities, ExperimentQuery, PageRequest, SessionAsk
+from tracegraph.federation.bounds import Bounds, experiment_bounds, session_bounds
+from tracegraph.federation.merge import Positions, merge
+from tracegraph.federation.order import Mark
+from tracegraph.federation.stream import Stream
+from tracegraph.query import (
+    ExperimentFilter,
+    ExperimentOrder,
+    ExperimentOrderField,
+    OrderDirection,
+    SessionFilter,
+    SessionOrder,
+    StringFilter,
+    TimeRange,
+    from_microseconds,
+    microseconds,
+)
+
+NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
+MOMENTS = st.integers(-3, 3).map(lambda step: NOON + timedelta(microseconds=step))
+RANGES = st.builds(TimeRange, st.none() | MOMENTS, st.none() | MOMENTS)
+SOURCES = st.sampled_from(["a", "nemo", "z", "\U0010fffe"])
+MARKS = st.builds(Mark, st.none() | MOMENTS.map(microseconds), SOURCES, st.text(max_size=2))
+WAYS = st.sampled_from(OrderDirection)
+
+
+def capabilities(*pushed: str) -> Capabilities:
+    return Capabilities(
+        experiment_orders=frozenset(ExperimentOrderField),
+        experiment_filters=frozenset(pushed),
+        session_filters=frozenset(pushed),
+        reported_metrics=(),
+        kinds=frozenset(),
+        statuses=frozenset(),
+        experiment_page_max=100,
+        session_page_max=100,
+    )
+
+
+def created(times: TimeRange | None, way: OrderDirection = OrderDirection.DESC) -> ExperimentQuery:
+    return ExperimentQuery(
+        ExperimentFilter(created_at=times), ExperimentOrder(ExperimentOrderField.CREATED_AT, way)
+    )
+
+
+def started(times: TimeRange | None, way: OrderDirection = OrderDirection.DESC) -> SessionAsk:
+    return SessionAsk(("e",), PageRequest(5), SessionFilter(started_at=times), SessionOrder(direction=way))
+
+
+@given(RANGES, MARKS, WAYS)
+def test_no_row_within_the_range_lies_beyond_its_bounds(times: TimeRange, mark: Mark, way: OrderDirection) -> None:
+    if not times.admits(None if mark.value is None else from_microseconds(int(mark.value))):
+        return
+    for bounds in (
+        experiment_bounds(created(times, way), capabilities()),
+        session_bounds(started(times, way), capabilities()),
+    ):
+        assert bounds.starts_after is None or bounds.starts_after.place(way) < mark.place(way)
+        assert bounds.ends_at is None or mark.place(way) < bounds.ends_at
+
+
+@given(RANGES, MARKS, WAYS)
+def test_no_row_beside_the_range_lies_between_its_bounds(
+    times: TimeRange, mark: Mark, way: OrderDirection
+) -> None:
+    """A missing time, which comes last in both directions, is beyond an end but not before a beginning."""
+    if mark.value is None or times.admits(from_microseconds(int(mark.value))):
+        return
+    bounds = experiment_bounds(created(times, way), capabilities())
+    before = bounds.starts_after is not None and mark.place(way) <= bounds.starts_after.place(way)
+    behind = bounds.ends_at is not None and bounds.ends_at <= mark.place(way)
+    assert before or behind
+
+
+@given(MOMENTS, WAYS)
+def test_a_row_without_a_time_lies_behind_the_end(moment: datetime, way: OrderDirection) -> None:
+    times = TimeRange(gte=moment, lt=moment + timedelta(hours=1))
+    ends_at = experiment_bounds(created(times, way), capabilities()).ends_at
+    assert ends_at is not None
+    assert ends_at < Mark(None, "", "").place(way)
+
+
+def test_a_range_that_the_vendor_takes_needs_no_bounds() -> None:
+    times = TimeRange(gte=NOON)
+    assert experiment_bounds(created(times), capabilities("created_at")) == Bounds()
+    assert session_bounds(started(times), capabilities("started_at")) == Bounds()
+
+
+def test_without_a_range_there_are_no_bounds() -> None:
+    assert experiment_bounds(created(None), capabilities()) == Bounds()
+    assert session_bounds(started(None), capabilities()) == Bounds()
+
+
+@pytest.mark.parametrize("field", [ExperimentOrderField.UPDATED_AT, ExperimentOrderField.NAME])
+def test_a_range_on_another_value_than_the_order_says_nothing(field: ExperimentOrderField) -> None:
+    wanted = ExperimentFilter(created_at=TimeRange(gte=NOON), name=StringFilter(eq="a"))
+    assert experiment_bounds(ExperimentQuery(wanted, ExperimentOrder(field)), capabilities()) == Bounds()
+
+
+@pytest.mark.parametrize("way", OrderDirection)
+async def test_a_list_is_read_within_its_bounds_only(way: OrderDirection) -> None:
+    """Of two thousand rows the ten that are wanted: from the middle, to their end, and no further."""
+    vendor = FakeVendor("v", [Item(f"{number:04}", number) for number in range(2000)], way)
+    times = TimeRange(gte=from_microseconds(1000), lt=from_microseconds(1010))
+    given_bounds = experiment_bounds(created(times, way), capabilities())
+    spec = stream(vendor, Positions(), admits=lambda item: 1000 <= (item.value or 0) < 1010).spec
+    bounded = Stream(replace(spec, bounds=given_bounds), Positions().of("v"))
+    merged = await merge([bounded], 50)
+    values = [row.row.node.value for row in merged.rows]
+    assert values == sorted(range(1000, 1010), reverse=way is OrderDirection.DESC)
+    assert merged.has_next is False
+    assert len(vendor.calls) <= 2 * 11 + 2  # steps that double, then halves, then the rows themselves
