@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, TypeVar
 
 import pytest
@@ -58,11 +58,12 @@ in_both_directions = pytest.mark.parametrize("order", SESSION_ORDERS, ids=["olde
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """One adapter on one vendor."""
+    """One adapter on one vendor, and what reading its lists may take."""
 
     adapter: Adapter
     vendor: Vendor
     base_url: str
+    budgets: Budgets = AMPLE
 
     @property
     def calls(self) -> list[Call]:
@@ -96,7 +97,7 @@ class Subject:
         positions: Positions = Positions(),
     ) -> Listing[Experiment]:
         """A page of the merged list of this one source."""
-        wanted = Wanted(first, positions, AMPLE)
+        wanted = Wanted(first, positions, self.budgets)
         return sound(await list_experiments([self.adapter], {self.adapter.name: matching}, order, wanted))
 
     async def sessions_of(
@@ -109,7 +110,7 @@ class Subject:
     ) -> Listing[Session]:
         """A page of the sessions of one experiment."""
         ask = SessionAsk((), PageRequest(1), matching, order)
-        wanted = Wanted(first, positions, AMPLE)
+        wanted = Wanted(first, positions, self.budgets)
         return sound(await list_sessions_of(self.adapter, experiment, ask, wanted, self.fetch))
 
     async def sessions(
@@ -123,7 +124,7 @@ class Subject:
         """A page of the sessions of some experiments; with None of the most recently active ones."""
         ask = SessionAsk((), PageRequest(1), matching, order)
         named = None if refs is None else {self.adapter.name: refs}
-        wanted = Wanted(first, positions, AMPLE)
+        wanted = Wanted(first, positions, self.budgets)
         return await list_sessions([self.adapter], named, ask, wanted, self.fetch)
 
 
@@ -156,7 +157,8 @@ class Contract:
         if steady:
             vendor.steady()
         async with running(vendor.simulator) as url, self.connected(url, name, **transport) as adapter:
-            yield Subject(adapter, vendor, url)
+            # Pages are asked for as without a cache, or, in every other case, as with one.
+            yield Subject(adapter, vendor, url, replace(AMPLE, on_grid=seed % 2 == 0))
 
     @asynccontextmanager
     async def connected(
