@@ -55,11 +55,8 @@ class UseLaws(Contract):
         async with self.opened(seed, steady=True) as subject, self.connected(subject.base_url) as fresh:
             one_by_one = [await question() for question in _questions(subject)]
             again = Subject(fresh, subject.vendor, subject.base_url)
-            for adapter in (again, subject):
-                together = await asyncio.gather(
-                    *(question() for question in _questions(adapter) for _ in range(2))
-                )
-                assert together == [answer for answer in one_by_one for _ in range(2)]
+            together = await asyncio.gather(*(question() for question in _questions(again) for _ in range(2)))
+            assert together == [answer for answer in one_by_one for _ in range(2)]
 
 
 def _questions(subject: Subject) -> Sequence[Question]:
@@ -70,7 +67,7 @@ def _questions(subject: Subject) -> Sequence[Question]:
     asks = [
         SessionAsk((ref,), PageRequest(limit), order=order)
         for ref in refs
-        for limit in (3, 200)
+        for limit in (3, 50)
         for order in SESSION_ORDERS
     ]
     unsteady = SessionFilter(statuses=frozenset(list(adapter.capabilities.statuses)[:1]))
@@ -103,7 +100,7 @@ def _questions(subject: Subject) -> Sequence[Question]:
             for query in queries
             for hint in (None, 4)
         ),
-        *(lambda ask=ask: pages([ask]) for ask in asks[::9]),
+        *(lambda ask=ask: pages([ask]) for ask in asks[::11]),
         lambda: pages(asks),
         lambda: pages([SessionAsk(("no/such",), PageRequest(5)), *asks[:2]]),
         lambda: pages([SessionAsk((refs[0],), PageRequest(20), unsteady)]),
