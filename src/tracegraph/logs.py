@@ -25,8 +25,8 @@ def configure_logs(settings: LogSettings) -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(settings.level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=True,
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),  # as it is now: who started us may replace it
+        cache_logger_on_first_use=False,
     )
     for noisy in ("httpx", "aiohttp", "asyncio"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
