@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
 from pydantic import field_validator
 
 from adapters.nemo.client import TOO_MANY, NemoClient
-from adapters.nemo.experiments import LISTED_ORDERS, Experiments
+from adapters.nemo.experiments import Experiments
 from adapters.nemo.mapping import STATUSES
 from adapters.nemo.paging import LARGEST_PAGE
+from adapters.nemo.pushdown import LISTED_ORDERS
 from adapters.nemo.sessions import Sessions
 from tracegraph.adapter import (
     Capabilities,
@@ -78,10 +80,10 @@ async def open_adapter(settings: SourceSettings, upstream: Upstream) -> AsyncIte
 class NemoAdapter:
     """One workspace of one NeMo Intake service."""
 
-    def __init__(self, name: str, vendor: str, client: NemoClient) -> None:
+    def __init__(self, name: str, vendor: str, client: NemoClient, clock: Callable[[], float] = time.time) -> None:
         self._name = name
         self._vendor = vendor
-        self._experiments = Experiments(name, client)
+        self._experiments = Experiments(name, client, clock)
         self._sessions = Sessions(name, client)
 
     @property
@@ -100,7 +102,10 @@ class NemoAdapter:
         return CAPABILITIES
 
     async def list_experiments(self, query: ExperimentQuery, page: PageRequest) -> Page[Experiment]:
-        """One call; a second, once, to find out that the service does not filter by agent."""
+        """One call; a second, once, to find out that the service does not filter by agent.
+
+        Of a list that is too long for the service, a few for the first page and mostly one from then on.
+        """
         return await self._experiments.stretch(query, page)
 
     async def get_experiments(self, refs: Sequence[str]) -> Mapping[str, Experiment | SourceError]:

@@ -112,6 +112,14 @@ class NemoClient:
         return Answer(page, listed.data, listed.total, RawDocument(reply.body), reply.provenance)
 
 
+def too_many(source: str) -> str:
+    """The sentence for more experiments than the service lists, and no way to split them."""
+    return (
+        f"Source {source!r} holds more experiments that match than its NeMo lists (1000): "
+        "narrow the filter by dataset, group or time."
+    )
+
+
 def _report_unparsable(reply: Reply, rows: Sequence[Lenient]) -> None:
     fields = Counter(field for row in rows for field in row.unparsable)
     if fields:
@@ -128,11 +136,7 @@ def _explained(error: SourceError, kind: str) -> SourceError:
     """The refusals that NeMo words in a way of its own, in our words (VENDORS.md A2, A4, A5)."""
     source = error.source
     if error.http_status == TOO_MANY and kind == "experiments":
-        sentence = (
-            f"Source {source!r} holds more experiments that match than its NeMo lists (1000): "
-            "narrow the filter by dataset, group or time."
-        )
-        return _as(SourceBadRequest, error, sentence)
+        return _as(SourceBadRequest, error, too_many(source))
     if error.http_status != 404:
         return error
     detail = _detail(error.vendor_body)

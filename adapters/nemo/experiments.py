@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from urllib.parse import quote
 
 from adapters.nemo.answers import REFUSED, counted, offset_of, total_of
-from adapters.nemo.client import Answer, NemoClient
+from adapters.nemo.client import TOO_MANY, Answer, NemoClient
 from adapters.nemo.mapping import to_experiment
+from adapters.nemo.overlong import OverlongLists
 from adapters.nemo.paging import LARGEST_PAGE, VendorPage, covering_page
-from adapters.nemo.pushdown import exact_names, push_experiments, writable
+from adapters.nemo.pushdown import exact_names, listed_by, push_experiments, writable
 from adapters.nemo.wire import ExperimentRow
 from tracegraph.adapter import ExperimentQuery, Page, PageRequest, Provenance
 from tracegraph.errors import SourceBadRequest, SourceBadResponse, SourceError
 from tracegraph.model import Experiment
-from tracegraph.query import ExperimentOrder, ExperimentOrderField, OrderDirection
+from tracegraph.query import ExperimentOrder
 from tracegraph.upstream.decode import RawRow
-
-LISTED_ORDERS = frozenset({ExperimentOrderField.CREATED_AT, ExperimentOrderField.UPDATED_AT})
-"""The vendor orders by name too, but by a collation of its own: the gateway makes that order."""
 
 _LONGEST_NAMES = 5000  # characters of an escaped list of names: a URL stays below 6 kB
 _BATCHABLE = re.compile(r"[\w\-@.+]+", re.ASCII)
@@ -30,19 +30,35 @@ class Experiments:
     """Reads experiments.
 
     It learns two things while it lives, since releases differ in them and none tells its version: whether
-    experiments can be filtered by agent, and whether several can be had by name in one call.
+    experiments can be filtered by agent, and whether several can be had by name in one call. And for a minute
+    it remembers which lists are too long for the service.
     """
 
-    def __init__(self, source: str, client: NemoClient) -> None:
+    def __init__(self, source: str, client: NemoClient, clock: Callable[[], float] = time.time) -> None:
         self._source = source
         self._client = client
         self._filters_agents = True
         self._takes_several_names = True
+        self._overlong = OverlongLists(source, self._by_offset, clock)
 
     async def stretch(self, query: ExperimentQuery, page: PageRequest) -> Page[Experiment]:
         """See `NemoAdapter.list_experiments`."""
         if exact_names(query.filter) == frozenset():
             return Page((), start=0, next=None, total=0)
+        if isinstance(page.hint, str) or self._overlong.knows(query):
+            return await self._overlong.read(query, page)
+        try:
+            return await self._by_offset(query, page)
+        except SourceBadRequest as error:
+            if error.http_status != TOO_MANY:
+                raise
+            refused = Provenance(error.upstream_requests)
+        self._overlong.learn(query)
+        with counted(refused):
+            found = await self._overlong.read(query, page)
+        return replace(found, provenance=refused + found.provenance)
+
+    async def _by_offset(self, query: ExperimentQuery, page: PageRequest) -> Page[Experiment]:
         wanted = covering_page(offset_of(page), page.limit, LARGEST_PAGE)
         pushed = push_experiments(query.filter, agents=self._filters_agents)
         sort = ("sort", _sort(query.order))
@@ -55,8 +71,7 @@ class Experiments:
             earlier = Provenance(error.upstream_requests)
             pushed = push_experiments(query.filter, agents=False)
             with counted(earlier):
-                answer = await self._client.experiments(wanted, (sort, *pushed.query))
-            self._filters_agents = False
+                answer = await self._without_agents(wanted, (sort, *pushed.query))
         items = self._experiments(answer)
         return Page(
             items,
@@ -65,6 +80,17 @@ class Experiments:
             total=total_of(answer.total, pushed, honoured=all(map(query.filter.admits, items))),
             provenance=earlier + answer.provenance,
         )
+
+    async def _without_agents(self, page: VendorPage, query: Sequence[tuple[str, str]]) -> Answer[ExperimentRow]:
+        """The page that was refused with conditions on agents; when it is not now, these were the reason."""
+        try:
+            answer = await self._client.experiments(page, query)
+        except SourceBadRequest as error:
+            if error.http_status == TOO_MANY:
+                self._filters_agents = False
+            raise
+        self._filters_agents = False
+        return answer
 
     async def by_name(self, refs: Sequence[str]) -> Mapping[str, Experiment | SourceError]:
         """See `NemoAdapter.get_experiments`."""
@@ -125,11 +151,9 @@ class Experiments:
 
 
 def _sort(order: ExperimentOrder) -> str:
-    """The vendor's word for the order; for one that is not claimed, any that stays the same."""
-    if order.field not in LISTED_ORDERS:
-        return "created_at"
-    field = order.field.value.lower()
-    return field if order.direction is OrderDirection.ASC else f"-{field}"
+    """The vendor's word for the order."""
+    field, descending = listed_by(order)
+    return f"-{field}" if descending else field
 
 
 def _batches(names: Sequence[str]) -> Iterator[Sequence[str]]:

@@ -1,4 +1,4 @@
-"""Which conditions of a filter go to NeMo, and how they are written there; pure functions.
+"""Which conditions and orders go to NeMo, and how they are written there; pure functions.
 
 A condition is pushed only where the vendor is certain to honour it exactly (VENDORS.md A3, D4). What is left to
 the gateway makes the vendor's count the count of another question: then `exact` is False.
@@ -12,9 +12,21 @@ from datetime import UTC, datetime, timedelta
 
 from adapters.nemo.mapping import STATUSES
 from tracegraph.model import ExperimentKind, SessionStatus
-from tracegraph.query import ExperimentFilter, SessionFilter, StringFilter, TimeRange, conditions
+from tracegraph.query import (
+    ExperimentFilter,
+    ExperimentOrder,
+    ExperimentOrderField,
+    OrderDirection,
+    SessionFilter,
+    StringFilter,
+    TimeRange,
+    conditions,
+)
 
 Query = tuple[tuple[str, str], ...]
+
+LISTED_ORDERS = frozenset({ExperimentOrderField.CREATED_AT, ExperimentOrderField.UPDATED_AT})
+"""The vendor orders by name too, but by a collation of its own: the gateway makes that order."""
 
 _EQUALITIES = {
     "agent_name": "agent_name",
@@ -37,6 +49,13 @@ class Pushed:
     query: Query
     exact: bool
     by_agent: bool = False
+
+
+def listed_by(order: ExperimentOrder) -> tuple[str, bool]:
+    """The vendor's field, and whether descending; for an order that is not claimed, one that stays the same."""
+    if order.field not in LISTED_ORDERS:
+        return "created_at", False
+    return order.field.value.lower(), order.direction is OrderDirection.DESC
 
 
 def writable(text: str) -> bool:

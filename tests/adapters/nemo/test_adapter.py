@@ -357,12 +357,6 @@ class TestReleasesAndRefusals:
         wanted = SessionRef("base", "s0000")
         assert isinstance((await adapter.get_sessions([wanted]))[wanted], SourceNotFound)
 
-    async def test_too_many_experiments_ask_for_a_narrower_filter(self, connect: Open) -> None:
-        """VENDORS.md A4: more than 1000 that match are 413."""
-        with pytest.raises(SourceBadRequest, match="narrow the filter") as failure:
-            await listed(await connect(nemo.create_app(experiments(1001))))
-        assert failure.value.http_status == 413
-
     @pytest.mark.parametrize("body", [b"<html>", b"[]", b'{"data": 7}', b'{"data": [{"name": "a"}]}', b""])
     async def test_an_answer_of_another_shape_is_a_bad_response(self, connect: Open, body: bytes) -> None:
         with pytest.raises(SourceBadResponse):

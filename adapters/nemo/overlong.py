@@ -1,0 +1,104 @@
+"""Lists of more experiments than the service lists: read by ranges of time (VENDORS.md A4)."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+
+from adapters.nemo.answers import counted
+from adapters.nemo.client import TOO_MANY, too_many
+from adapters.nemo.paging import LARGEST_PAGE
+from adapters.nemo.timeline import Note, Part, Search, Timeline
+from tracegraph.adapter import ExperimentQuery, Page, PageRequest, Provenance
+from tracegraph.errors import SourceBadRequest, SourceBadResponse
+from tracegraph.model import Experiment
+
+Fetch = Callable[[ExperimentQuery, PageRequest], Awaitable[Page[Experiment]]]
+
+_REMEMBERED_S = 60.0
+_NOTES = 64
+_LEAST, _MOST = 100, 900  # rows that a part is cut for: a part of few costs a call, one near 1000 may be refused
+
+
+class OverlongLists:
+    """Remembers which lists are refused, and reads them part by part.
+
+    A part costs the service by the rows in it, whatever the page's size (docs/nemo-observed.md): so parts are
+    cut for about twice the rows that are wanted, and each is read whole.
+    """
+
+    def __init__(self, source: str, fetch: Fetch, clock: Callable[[], float]) -> None:
+        self._source = source
+        self._fetch = fetch
+        self._clock = clock
+        self._notes: OrderedDict[ExperimentQuery, Note] = OrderedDict()
+
+    def knows(self, query: ExperimentQuery) -> bool:
+        """Whether the list was refused lately."""
+        note = self._notes.get(query)
+        return note is not None and self._clock() < note.refused_until
+
+    def learn(self, query: ExperimentQuery) -> None:
+        """The list was refused just now."""
+        self._note(query).refused_until = self._clock() + _REMEMBERED_S
+
+    async def read(self, query: ExperimentQuery, page: PageRequest) -> Page[Experiment]:
+        """At least half of the wanted rows, unless the list ends.
+
+        Raises SourceBadRequest when more than 1000 share a microsecond, and SourceError.
+        """
+        line = Timeline.of(query)
+        wanted = min(_MOST, max(_LEAST, 2 * page.limit))
+        search = Search(line, line.begin(page), self._note(query), wanted, int(self._clock() * 1_000_000))
+        items: list[Experiment] = []
+        made = Provenance()
+        while not search.ended:
+            if 2 * len(items) >= page.limit and items:
+                return Page(items, None, str(search.at), None, made)
+            part = search.part()
+            with counted(made):
+                found, provenance = await self._rows(query, line, part)
+            made += provenance
+            if found is None:
+                search.refuse(part)
+            else:
+                search.take(part, self._places(line, part, found, made))
+                items += found
+        return Page(items, None, None, None, made)
+
+    async def _rows(
+        self, query: ExperimentQuery, line: Timeline, part: Part
+    ) -> tuple[Sequence[Experiment] | None, Provenance]:
+        """All rows of a part, None when it holds more than the service lists."""
+        one = replace(query, filter=line.narrowed(query.filter, part))
+        try:
+            page = await self._fetch(one, PageRequest(LARGEST_PAGE))
+        except SourceBadRequest as error:
+            if error.http_status != TOO_MANY or part.first == part.last:
+                raise
+            return None, Provenance(error.upstream_requests)
+        if page.next is None:
+            return page.items, page.provenance
+        if part.first == part.last:
+            made = page.provenance.upstream_requests
+            raise SourceBadRequest(self._source, too_many(self._source), upstream_requests=made)
+        return None, page.provenance
+
+    def _places(self, line: Timeline, part: Part, found: Sequence[Experiment], made: Provenance) -> Sequence[int]:
+        places = [place for one in found if (place := line.place(one)) is not None]
+        if len(places) < len(found) or any(not part.first <= place <= part.last for place in places):
+            raise SourceBadResponse(
+                self._source,
+                f"Source {self._source!r} answered a range of times with experiments from outside it.",
+                http_status=200,
+                upstream_requests=made.upstream_requests,
+            )
+        return sorted(places)
+
+    def _note(self, query: ExperimentQuery) -> Note:
+        note = self._notes.setdefault(query, Note())
+        self._notes.move_to_end(query)
+        if len(self._notes) > _NOTES:
+            self._notes.popitem(last=False)
+        return note
