@@ -23,8 +23,9 @@ _NARROW = 1_000_000
 _GALLOP = 16
 """How much wider the part after an empty one is, where more rows are known to follow."""
 _SPARSE = 4
-"""A part with fewer than one in four of the rows that it was cut for may be one of the list's last."""
+"""A part with fewer than one in four of its rows may be one of the last; a gap of one in four is remembered."""
 _GAPS = 32
+"""How many gaps are remembered, the newest."""
 
 
 class Part(NamedTuple):
