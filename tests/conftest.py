@@ -1,9 +1,10 @@
 """Three simulated vendors with empty worlds, and the gateway over them."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 
 import pytest
+import structlog
 from hypothesis import HealthCheck, settings
 
 from tests.gateway import Gateway, Vendors, in_process, over_http
@@ -14,6 +15,13 @@ settings.register_profile("gateway", deadline=None, suppress_health_check=[Healt
 settings.load_profile("gateway")
 
 OpenGateway = Callable[..., Awaitable[Gateway]]
+
+
+@pytest.fixture(autouse=True)
+def own_logs() -> Iterator[None]:
+    """A command that ran within a test leaves its log level to no other test."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture
