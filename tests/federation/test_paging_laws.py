@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
+from functools import cached_property
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.federation.fake import FakeVendor, Item, page, place
+from tracegraph.adapter import Page, PageRequest
 from tracegraph.federation.merge import Positions
+from tracegraph.federation.order import Mark
+from tracegraph.federation.stream import Position
 from tracegraph.query import OrderDirection
 
 VALUES = st.one_of(st.none(), st.integers(0, 12))
@@ -157,3 +163,70 @@ async def test_a_page_in_the_middle_takes_one_call_too() -> None:
         merged = await page([vendor], 20, positions)
         positions = merged.positions_at_end()
     assert len(vendor.calls) == 150
+
+
+@settings(max_examples=150, deadline=None)
+@given(worlds(), st.integers(1, 15), st.integers(1, 4), SEEDS)
+async def test_any_edge_resumes_right_after_itself_whatever_the_filter_drops(
+    vendors: list[FakeVendor], first: int, budget: int, seed: int
+) -> None:
+    rng = random.Random(seed)
+    for vendor in vendors:  # nulls at the head would have the whole list read
+        dropped = range(rng.choice([0, 150]))
+        vendor.items = [Item(item.id, 100 * (item.value or 0)) for item in vendor.items]
+        vendor.items += [Item(f"{vendor.name}-dropped{n}", rng.randint(0, 1200)) for n in dropped]
+    everything = sorted((place(v.name, item, v.direction), item.id) for v in vendors for item in v.items)
+    ids = [item_id for _, item_id in everything if "dropped" not in item_id]
+    merged = await page(vendors, first, Positions(), admits=lambda i: "dropped" not in i.id, budget=budget)
+    for edge in merged.rows:
+        positions, rest = merged.positions_after(edge), list[str]()
+        for _ in range(1000):
+            following = await page(vendors, 50, positions, admits=lambda i: "dropped" not in i.id, budget=budget)
+            rest += [row.row.node.id for row in following.rows]
+            positions = following.positions_at_end()
+            if not following.has_next:
+                break
+        assert rest == ids[ids.index(edge.row.node.id) + 1 :]
+
+
+async def test_a_place_far_behind_its_hint_is_found_by_halving() -> None:
+    """Thousands of rows that were inserted ahead are not read through to get past them."""
+    vendor = FakeVendor("v", [Item(f"{n:05}", -n) for n in range(10_000)])
+    mark = Mark(-9_997, "v", "09997")
+    merged = await page([vendor], 1, Positions(mark, {"v": Position(mark, 0)}))
+    assert [row.row.node.id for row in merged.rows] == ["09998"]
+    assert len(vendor.calls) < 40
+
+
+async def test_a_long_group_of_equals_is_read_by_large_pages() -> None:
+    """Whatever `first` is."""
+    vendor = FakeVendor("v", [Item(f"{n:05}", 5) for n in range(1_000)])
+    merged = await page([vendor], 1, Positions())
+    assert [row.row.node.id for row in merged.rows] == ["00000"]
+    assert len(vendor.calls) < 20
+
+
+class CachedVendor(FakeVendor):
+    """Answers from a cache unless a fresh answer is asked for; rows go away after its first call."""
+
+    async def fetch(self, request: PageRequest) -> Page[Item]:
+        question = request.limit, request.hint
+        if request.fresh or question not in self.cache:
+            self.cache[question] = await super().fetch(request)
+            if len(self.calls) == 1:
+                del self.items[3:6]
+        return self.cache[question]
+
+    @cached_property
+    def cache(self) -> dict[object, Page[Item]]:
+        return {}
+
+
+@pytest.mark.parametrize("values", [range(30), [1] * 30], ids=["a whole list", "a long group"])
+async def test_a_list_that_moved_while_it_was_read_is_read_again_past_the_cache(values: Sequence[int]) -> None:
+    """A cache would show the same gap again."""
+    listed = [Item(f"{number:02}", value) for number, value in enumerate(values)]
+    vendor = CachedVendor("v", list(listed), OrderDirection.ASC, page_max=10)
+    merged = await page([vendor], 50, Positions(), orders=len(set(values)) == 1)
+    throughout = {item.id for item in listed[:3] + listed[6:]}
+    assert throughout <= {row.row.node.id for row in merged.rows}

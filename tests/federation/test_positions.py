@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import pytest
+
 from tests.federation.fake import FakeVendor, Item, page, stream
 from tracegraph.adapter import Page, PageRequest
 from tracegraph.federation.merge import Merged, Positions, merge
@@ -139,3 +141,34 @@ async def test_an_unknown_stream_goes_on_after_the_common_mark() -> None:
     assert Positions(mark, {"a": Position(mark, 3)}).of("new") == Position(mark)
     vendor = FakeVendor("new", items("n", [9, 7, 5]), OrderDirection.DESC)
     assert ids(await page([vendor], 9, Positions(mark))) == ["n0001", "n0002"]
+
+
+@pytest.mark.parametrize("budget", [3, 1000])
+async def test_an_edge_keeps_the_rows_that_come_after_it_on_the_page(budget: int) -> None:
+    """The stream's own mark ahead is one of the page's end: rows of the stream stand between it and this edge."""
+    vendor = FakeVendor("v", items("v", range(400, 0, -1)), page_max=20)
+
+    def admits(item: Item) -> bool:
+        return item.value in {400, 399, 100, 99}
+
+    merged = await page([vendor], 2, Positions(), admits=admits, budget=budget)
+    seen: list[str] = []
+    positions = merged.positions_after(merged.rows[0])
+    while merged.has_next:
+        merged = await page([vendor], 2, positions, admits=admits, budget=budget)
+        seen += ids(merged)
+        positions = merged.positions_at_end()
+    assert seen == ["v0001", "v0300", "v0301"]
+
+
+class InNoOrder(FakeVendor):
+    """Lists its items as they stand."""
+
+    def listed(self) -> list[Item]:
+        return self.items
+
+
+async def test_a_vendor_that_breaks_its_order_in_the_midst_of_a_page_gives_no_row_twice() -> None:
+    vendor = InNoOrder("v", items("v", [9, 8, 7, 6, 5, 4, 3, 8, 2, 1]), page_max=3)
+    merged = await page([vendor], 20, Positions())
+    assert [row.row.node.value for row in merged.rows] == [9, 8, 7, 6, 5, 4, 3, 2, 1]

@@ -106,9 +106,8 @@ class KeysetReader(Generic[T]):
             return await self._page(limit, None)
         if self._continuation is not None:
             page = await self._page(limit, self._continuation)
-            if not self._overlaps or self._is_anchored(page):
-                return page
-            return await self._sought(limit)
+            follows = not self._overlaps or self._is_anchored(page)
+            return await self._sought(limit, page if follows else None)
         if self._hint is None:
             return await self._sought(limit)
         page = await self._window_page(self._hint) or await self._page(limit, self._hint)
@@ -144,9 +143,12 @@ class KeysetReader(Generic[T]):
         """Whether the row's whole group lies at or before the key: equals may stand on both sides of one."""
         return self._after is not None and end_of_group(row.place) <= self._after
 
-    async def _sought(self, limit: int) -> RowPage[T]:
-        """An anchored page that reaches past the key, found by steps that double and then by halving."""
-        page = await self._page(limit, None)
+    async def _sought(self, limit: int, begin: RowPage[T] | None = None) -> RowPage[T]:
+        """An anchored page that reaches past the key, found by steps that double and then by halving.
+
+        `begin` is an anchored page to start from, the list's first without one.
+        """
+        page = begin or await self._page(limit, None)
         low, step, high = 0, limit, None
         while page.start is not None and page.next is not None and self._is_before_key(page.rows[-1]):
             low = max(low, page.rows[-1].offset or 0)
@@ -158,6 +160,8 @@ class KeysetReader(Generic[T]):
                 page, step = found, step * 2
             else:
                 high = probe
+        if page.start is not None:
+            self._hint, self._continuation = page.start, None
         return page
 
     # -- whole groups ----------------------------------------------------------------------------------
@@ -187,6 +191,7 @@ class KeysetReader(Generic[T]):
             places, steady, ended = await self._pass_over(group, limit, known)
             if steady and len(known) >= places:
                 break
+            self._fresh_only, limit = True, self._source.page_max  # a cache would show the same gap again
         rows = self._fresh(sorted(known.values(), key=lambda row: row.place))
         self._go_behind(list(known.values()))
         return Stretch(rows, (), ended)
@@ -207,6 +212,7 @@ class KeysetReader(Generic[T]):
             if page.next is None or past:
                 return len(places), steady, page.next is None and not past
             overlaps = page.continuation != page.next
+            limit = min(2 * limit, self._source.page_max)
             page = await self._page(limit, page.continuation)
             if overlaps:
                 if not page.rows or page.rows[0].place[:2] > group[:2]:

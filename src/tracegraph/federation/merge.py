@@ -57,8 +57,8 @@ class Merged(Generic[T]):
         """Where to go on after that row."""
         mark = merged.row.mark
         own = {
-            stream.spec.key: self._position(stream, last, merged.row)
-            for stream, last in zip(self.streams, merged.behind, strict=True)
+            stream.spec.key: self._position(stream, last, last_on_page, merged.row)
+            for stream, last, last_on_page in zip(self.streams, merged.behind, self.rows[-1].behind, strict=True)
         }
         return Positions(mark, {key: position for key, position in own.items() if position != Position(mark)})
 
@@ -68,7 +68,9 @@ class Merged(Generic[T]):
             return self.positions_after(self.rows[-1])
         return Positions(None, {stream.spec.key: stream.before_buffered for stream in self.streams})
 
-    def _position(self, stream: Stream[T], last: Row[T] | None, edge: Row[T]) -> Position:
+    def _position(
+        self, stream: Stream[T], last: Row[T] | None, last_on_page: Row[T] | None, edge: Row[T]
+    ) -> Position:
         scanned = stream.scanned
         direction = stream.spec.direction
         start_hint = stream.start.hint
@@ -76,7 +78,7 @@ class Merged(Generic[T]):
             return scanned
         if stream.start.mark is not None and stream.start.mark.place(direction) > edge.place:
             return stream.start
-        ahead = self._ahead(stream, edge)
+        ahead = self._ahead(stream, edge) if last is last_on_page else None
         if ahead is not None:
             return ahead
         return Position(edge.mark, start_hint if last is None else stream.hint_behind(last, edge.place))

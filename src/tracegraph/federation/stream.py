@@ -88,11 +88,11 @@ class Stream(Generic[T]):
         self._whole = not spec.orders or hint == WHOLE_LIST
         self._mark = mark
         self._reader: KeysetReader[T] | WholeListReader[T] = (
-            self._whole_list() if self._whole else KeysetReader(pages, mark, hint, on_grid=spec.on_grid)
+            self._whole_list(mark) if self._whole else KeysetReader(pages, mark, hint, on_grid=spec.on_grid)
         )
 
-    def _whole_list(self) -> WholeListReader[T]:
-        return WholeListReader(self._pages, self._mark, name=self.spec.name, page_budget=self.spec.page_budget)
+    def _whole_list(self, after: Mark | None) -> WholeListReader[T]:
+        return WholeListReader(self._pages, after, name=self.spec.name, page_budget=self.spec.page_budget)
 
     @property
     def before_buffered(self) -> Position:
@@ -132,7 +132,7 @@ class Stream(Generic[T]):
             return await self._reader.read(want)
         except OrderBroken:
             self._whole = True
-            self._reader = self._whole_list()
+            self._reader = self._whole_list(self.scanned.mark or self._mark)
             return await self._reader.read(want)
 
     def _take(self, stretch: Stretch[T]) -> None:

@@ -33,21 +33,21 @@ class WholeListReader(Generic[T]):
         Raises SourceBadRequest when the list is longer than the page budget, and SourceError.
         """
         known: dict[str, Row[T]] = {}
-        for _ in range(_PASSES):
-            if await self._pass(known):
+        for number in range(_PASSES):
+            if await self._pass(known, fresh=number > 0):
                 break
         rows = sorted(known.values(), key=lambda row: row.place)
         after = self._after
         fresh = rows if after is None else [row for row in rows if row.place > after]
         return Stretch(fresh, (), ended=True)
 
-    async def _pass(self, known: dict[str, Row[T]]) -> bool:
-        """Read every page once; whether no row can have slipped by."""
+    async def _pass(self, known: dict[str, Row[T]], *, fresh: bool) -> bool:
+        """Read every page once; whether no row can have slipped by. A cache would show the same gap again."""
         steady, places = True, 0
         hint: int | str | None = None
         overlaps = False
         for _ in range(self._page_budget):
-            page = await self._source.page(self._source.page_max, None, hint)
+            page = await self._source.page(self._source.page_max, None, hint, fresh=fresh)
             if overlaps:
                 steady = steady and bool(page.rows) and page.rows[0].mark.id in known
             known |= {row.mark.id: Row(row.node, row.mark, row.place) for row in page.rows}
