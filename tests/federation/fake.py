@@ -10,7 +10,7 @@ from typing import Any
 from tracegraph.adapter import Page, PageRequest
 from tracegraph.errors import SourceUnavailable
 from tracegraph.federation.merge import Merged, Positions, merge
-from tracegraph.federation.order import Mark
+from tracegraph.federation.order import Mark, Place
 from tracegraph.federation.stream import Stream, StreamSpec
 from tracegraph.query import OrderDirection
 
@@ -24,7 +24,11 @@ class Item:
 
 @dataclass
 class FakeVendor:
-    """Lists its items in one order, nulls last unless `nulls_first`, equals as they come or shuffled."""
+    """Lists its items in one order, nulls last unless `nulls_first`, equals as they come or shuffled.
+
+    `orders` is False for one that lists by id whatever is asked. `down_after` calls it fails; `between_calls` is
+    what happens to its rows before each of them.
+    """
 
     name: str
     items: list[Item]
@@ -33,13 +37,18 @@ class FakeVendor:
     shuffle: random.Random | None = None
     short: random.Random | None = None
     nulls_first: bool = False
+    orders: bool = True
     down: bool = False
+    down_after: int | None = None
     on_grid: bool = False
     by_range: bool = False
     tells_total: bool = True
+    between_calls: Callable[[], None] | None = None
     calls: list[PageRequest] = field(default_factory=list)
 
     def listed(self) -> list[Item]:
+        if not self.orders:
+            return sorted(self.items, key=lambda i: i.id)
         items = list(self.items)
         if self.shuffle is not None:
             self.shuffle.shuffle(items)
@@ -49,8 +58,12 @@ class FakeVendor:
     async def fetch(self, request: PageRequest) -> Page[Item]:
         self.calls.append(request)
         assert len(self.calls) < 200_000
+        if self.down_after is not None:
+            self.down, self.down_after = self.down_after <= 0, self.down_after - 1
         if self.down:
             raise SourceUnavailable(self.name, "down", upstream_requests=1)
+        if self.between_calls is not None:
+            self.between_calls()
         rows = self.listed()
         limit = min(request.limit, self.page_max)
         if self.short is not None:
@@ -97,7 +110,7 @@ def stream(
         mark_of=lambda item: Mark(item.value, vendor.name, item.id),
         admits=admits or (lambda _: True),
         filtered=admits is not None,
-        orders=orders,
+        orders=orders and vendor.orders,
         direction=vendor.direction,
         page_max=vendor.page_max,
         page_budget=budget,
@@ -110,5 +123,5 @@ async def page(vendors: list[FakeVendor], first: int, positions: Positions, **op
     return await merge([stream(vendor, positions, **options) for vendor in vendors], first)
 
 
-def place(vendor_name: str, item: Item, direction: OrderDirection) -> tuple[object, ...]:
+def place(vendor_name: str, item: Item, direction: OrderDirection) -> Place:
     return Mark(item.value, vendor_name, item.id).place(direction)

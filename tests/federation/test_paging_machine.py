@@ -8,6 +8,9 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+from collections.abc import Iterable
+from functools import partial
+from itertools import pairwise
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -15,18 +18,21 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from tests.federation.fake import FakeVendor, Item, page, place
 from tracegraph.federation.merge import Merged, Positions
+from tracegraph.federation.order import Place
 from tracegraph.query import OrderDirection
 
-EXAMPLES = int(os.environ.get("PAGING_EXAMPLES", "150"))
+EXAMPLES = int(os.environ.get("PAGING_EXAMPLES", "300"))
 VALUES = st.one_of(st.none(), st.integers(0, 300))
 SEEDS = st.integers(0, 2**32)
+HABITS = st.sampled_from(["plain", "shuffled", "short", "both", "grid", "range", "unordered", "restless"])
+AMPLE, SCANT = 1000, 3
 
 
 class PagingMachine(RuleBasedStateMachine):
-    """A client pages through a list while rows are added, removed and moved.
+    """A client pages through a list, filtered or not, while rows come, go and move and vendors fail.
 
-    `throughout` are the items that stood where they are since the traversal began, `ever` all that were there
-    at some time, `seen` what came, with the place at which it came.
+    `throughout` are the wanted items that stood where they are since the traversal began, `ever` all that were
+    there at some time, `seen` the places that came, `pages` the traversal's pages up to now.
     """
 
     def __init__(self) -> None:
@@ -47,8 +53,10 @@ class PagingMachine(RuleBasedStateMachine):
         ),
         singles=st.lists(st.integers(0, 150), min_size=3, max_size=3),
         page_maxima=st.lists(st.integers(4, 100), min_size=3, max_size=3),
-        habits=st.lists(st.sampled_from(["plain", "shuffled", "short", "both", "grid"]), min_size=3, max_size=3),
+        habits=st.lists(HABITS, min_size=3, max_size=3),
         nulls_first=st.booleans(),
+        one_in=st.sampled_from([1, 1, 1, 3, 40]),
+        budget=st.sampled_from([AMPLE, AMPLE, SCANT]),
         seed=SEEDS,
     )
     def begin(  # noqa: PLR0917 - hypothesis gives them by name
@@ -59,110 +67,186 @@ class PagingMachine(RuleBasedStateMachine):
         page_maxima: list[int],
         habits: list[str],
         nulls_first: bool,  # noqa: FBT001 - hypothesis draws it by name
+        one_in: int,
+        budget: int,
         seed: int,
     ) -> None:
-        self.direction = direction
+        self.direction, self.one_in, self.budget = direction, one_in, budget
+        self.rng = random.Random(seed)
         for index, some in enumerate(groups):
-            habit = habits[index]
-            rng = random.Random(seed + index)
+            habit, rng = habits[index], random.Random(seed + index)
             vendor = FakeVendor(
                 f"v{index}",
-                [self.item(index, rng.randint(0, 300)) for _ in range(singles[index])]
-                + [self.item(index, value) for value, count in some for _ in range(count)],
+                [],
                 direction,
                 page_max=page_maxima[index],
                 shuffle=rng if habit in {"shuffled", "both"} else None,
                 short=rng if habit in {"short", "both"} else None,
-                nulls_first=nulls_first,
+                nulls_first=nulls_first and budget == AMPLE,
                 on_grid=habit == "grid",
+                by_range=habit == "range",
+                orders=habit != "unordered" or budget == SCANT,
             )
             self.vendors.append(vendor)
+            for _ in range(singles[index]):
+                self.add(vendor, rng.randint(0, 300))
+            for value, count in some:
+                for _ in range(count):
+                    self.add(vendor, value)
+            if habit == "restless":
+                vendor.between_calls = partial(self.stir, vendor)
         self.restart()
 
-    def item(self, vendor: int, value: int | None) -> Item:
-        self.number += 1
-        return Item(f"{vendor}-{self.number:06}", value)
-
     def restart(self) -> None:
-        self.throughout = {item.id: item.value for vendor in self.vendors for item in vendor.items}
-        self.ever = set(self.throughout)
-        self.seen: list[tuple[str, Item]] = []
+        self.throughout = {i.id: self.at(v, i) for v in self.vendors for i in v.items if self.admits(i)}
+        self.ever = {item.id for vendor in self.vendors for item in vendor.items}
+        self.seen: list[Place] = []
         self.positions = Positions()
-        self.last: Merged[Item] | None = None
+        self.pages: list[Merged[Item]] = []
+        self.failed = False
+        self.quiet_since_a_page_that_goes_on = False
+
+    # -- the list --------------------------------------------------------------------------------------
+
+    def admits(self, item: Item) -> bool:
+        """The filter; rows are numbered as they are added."""
+        return int(item.tag) % self.one_in == 0
+
+    def at(self, vendor: FakeVendor, item: Item) -> Place:
+        return place(vendor.name, item, self.direction)
+
+    def read(self, first: int, positions: Positions, budget: int) -> Merged[Item]:
+        admits = self.admits if self.one_in > 1 else None
+        return self.runner.run(page(self.vendors, first, positions, admits=admits, budget=budget))
+
+    @property
+    def restless(self) -> bool:
+        return any(vendor.between_calls for vendor in self.vendors)
 
     # -- the client ------------------------------------------------------------------------------------
 
-    @rule(first=st.integers(1, 25))
+    @rule(first=st.one_of(st.integers(1, 25), st.just(2000)))
     def next_page(self, first: int) -> None:
-        merged = self.runner.run(page(self.vendors, first, self.positions))
-        rows = [(row.row.mark.source, row.row.node) for row in merged.rows]
-        assert len(rows) == first or not merged.has_next
-        self.seen += rows
-        self.last = merged
-        if merged.has_next:
-            self.positions = merged.positions_at_end()
-            return
-        ids = [item.id for _, item in self.seen]
-        for item_id, value in self.throughout.items():
-            assert sum(item.id == item_id and item.value == value for _, item in self.seen) == 1
-        assert set(ids) <= self.ever
-        self.restart()
+        merged = self.read(first, self.positions, self.budget)
+        failed = any(stream.error for stream in merged.streams)
+        limited = any(stream.limited for stream in merged.streams)
+        assert len(merged.rows) == first or limited or failed or not merged.has_next
+        assert merged.rows or merged.has_next or not self.quiet_since_a_page_that_goes_on, "an extra empty page"
+        self.failed |= failed
+        self.pages.append(merged)
+        self.seen += [row.row.place for row in merged.rows]
+        self.positions = merged.positions_at_end()
+        self.quiet_since_a_page_that_goes_on = merged.has_next and not (self.restless or self.failed or limited)
+        self.mend()
+        if not (merged.has_next or failed):
+            assert set(self.throughout.values()) <= set(self.seen)
+            self.everything_came_once_and_in_order()
+            self.restart()
 
-    @precondition(lambda self: self.last is not None and self.last.rows)
+    @precondition(lambda self: not self.failed and not self.restless and any(one.rows for one in self.pages))
     @rule(seed=SEEDS)
-    def resume_from_any_edge(self, seed: int) -> None:
-        assert self.last is not None
-        edge = random.Random(seed).choice(list(self.last.rows))
-        rest = self.runner.run(page(self.vendors, 5000, self.last.positions_after(edge)))
-        present = sorted(
-            (place(vendor.name, item, self.direction), item.id) for vendor in self.vendors for item in vendor.items
-        )
-        assert [row.row.node.id for row in rest.rows] == [
-            item_id for at, item_id in present if at > edge.row.place
-        ]
+    def resume_from_any_edge_of_any_page(self, seed: int) -> None:
+        self.mend()
+        rng = random.Random(seed)
+        merged = rng.choice([one for one in self.pages if one.rows])
+        edge = rng.choice(merged.rows)
+        rest = self.read(5000, merged.positions_after(edge), AMPLE)
+        present = [self.at(v, item) for v in self.vendors for item in v.items if self.admits(item)]
+        assert [row.row.place for row in rest.rows] == sorted(at for at in present if at > edge.row.place)
         assert not rest.has_next
 
     @invariant()
-    def everything_came_in_order(self) -> None:
-        if self.vendors:
-            places = [place(source, item, self.direction) for source, item in self.seen]
-            assert places == sorted(places)
+    def everything_came_once_and_in_order(self) -> None:
+        """Rows of a source that failed come late: then the order holds on a page, and for a source by itself."""
+        if not self.vendors:
+            return
+        for merged in self.pages:
+            assert increases(row.row.place for row in merged.rows)
+        assert {at[3] for at in self.seen} <= self.ever
+        assert self.failed or increases(self.seen)
+        for vendor in self.vendors:
+            came = [at for at in self.seen if at[2] == vendor.name]
+            assert increases(came)
+            reached = max(came if self.failed else self.seen, default=None)
+            passed = {at for at in self.throughout.values() if reached and at[2] == vendor.name and at <= reached}
+            assert passed <= set(came)
 
     # -- the vendors -----------------------------------------------------------------------------------
 
     @rule(which=st.integers(0, 2), value=VALUES, count=st.integers(1, 30))
     def insert(self, which: int, value: int | None, count: int) -> None:
         vendor = self.vendors[which % len(self.vendors)]
-        if self.keeps_its_nulls(vendor, value):
-            vendor.items += [self.item(which % len(self.vendors), value) for _ in range(count)]
-            self.ever |= {item.id for item in vendor.items}
+        for _ in range(count):
+            self.add(vendor, value)
 
     @rule(which=st.integers(0, 2), seed=SEEDS, count=st.integers(1, 30))
     def delete(self, which: int, seed: int, count: int) -> None:
         vendor = self.vendors[which % len(self.vendors)]
-        rng = random.Random(seed)
-        rng.shuffle(vendor.items)
-        for item in vendor.items[:count]:
-            self.throughout.pop(item.id, None)
-        del vendor.items[:count]
+        self.remove(vendor, random.Random(seed).sample(vendor.items, min(count, len(vendor.items))))
+
+    @precondition(lambda self: self.seen)
+    @rule(which=st.integers(0, 2), count=st.integers(1, 60), ahead=st.booleans())
+    def delete_around_the_position(self, which: int, count: int, ahead: bool) -> None:  # noqa: FBT001
+        """The nearest rows that are already past, or the nearest that come next."""
+        vendor = self.vendors[which % len(self.vendors)]
+        items = sorted(vendor.items, key=lambda item: self.at(vendor, item))
+        past = [item for item in items if self.at(vendor, item) <= self.seen[-1]]
+        self.remove(vendor, items[len(past) :][:count] if ahead else past[-count:])
 
     @rule(which=st.integers(0, 2), seed=SEEDS, value=VALUES)
     def move(self, which: int, seed: int, value: int | None) -> None:
         """An update gives a row another place in the order."""
         vendor = self.vendors[which % len(self.vendors)]
-        if vendor.items and self.keeps_its_nulls(vendor, value):
-            index = random.Random(seed).randrange(len(vendor.items))
-            item = vendor.items[index]
-            self.throughout.pop(item.id, None)
-            vendor.items[index] = Item(item.id, value)
+        if vendor.items:
+            item = random.Random(seed).choice(vendor.items)
+            self.remove(vendor, [item])
+            self.add(vendor, value, again=item)
 
-    def keeps_its_nulls(self, vendor: FakeVendor, value: int | None) -> bool:
-        """Whether a change leaves a nulls-first vendor recognisable: its first null is seen on the first page.
+    @rule(which=st.integers(0, 2), calls=st.integers(0, 4))
+    def fail_during_the_next_page(self, which: int, calls: int) -> None:
+        self.vendors[which % len(self.vendors)].down_after = calls
+        self.quiet_since_a_page_that_goes_on = False
 
-        A vendor that began without nulls and lists them first hides a new one ahead of the position; it was not
-        there throughout, but the law of resuming looks at what is there now.
+    def mend(self) -> None:
+        for vendor in self.vendors:
+            vendor.down, vendor.down_after = False, None
+
+    def stir(self, vendor: FakeVendor) -> None:
+        """What happens to a restless vendor between any two calls."""
+        if vendor.items and self.rng.random() < 0.3:
+            self.remove(vendor, self.rng.sample(vendor.items, min(self.rng.randint(1, 9), len(vendor.items))))
+        if self.rng.random() < 0.3:
+            for _ in range(self.rng.randint(1, 9)):
+                self.add(vendor, self.rng.choice(vendor.items).value if vendor.items else 1)
+
+    def add(self, vendor: FakeVendor, value: int | None, again: Item | None = None) -> None:
+        """A new row, or one that moves, where the vendor may hold it.
+
+        One that lists nulls first gets none behind the reader's back: it is recognised by its first page.
+        Within a scant budget only a list that the vendor orders can be read, and one by range has no nulls.
         """
-        return value is not None or not vendor.nulls_first
+        if value is None and (vendor.by_range or vendor.nulls_first or self.budget == SCANT):
+            value = 0
+        self.number += 1
+        tag = f"{self.number:06}"
+        vendor.items.append(
+            Item(again.id, value, again.tag) if again else Item(f"{vendor.name}-{tag}", value, tag)
+        )
+        self.quiet_since_a_page_that_goes_on = False
+        if hasattr(self, "ever"):
+            self.ever.add(vendor.items[-1].id)
+
+    def remove(self, vendor: FakeVendor, gone: list[Item]) -> None:
+        ids = {item.id for item in gone}
+        vendor.items = [item for item in vendor.items if item.id not in ids]
+        self.quiet_since_a_page_that_goes_on = False
+        for item_id in ids:
+            self.throughout.pop(item_id, None)
+
+
+def increases(places: Iterable[Place]) -> bool:
+    """Whether each comes after the one before it: none twice, none out of order."""
+    return all(one < other for one, other in pairwise(places))
 
 
 PagingMachine.TestCase.settings = settings(

@@ -117,6 +117,18 @@ async def test_a_vendor_that_breaks_its_order_is_read_whole_from_then_on() -> No
     assert [row.row.node.value for row in (await page([vendor], 9, positions)).rows] == [2, 1, None, None]
 
 
+async def test_a_group_that_is_deleted_while_it_is_read_ends_nothing() -> None:
+    """It showed at the end of a page, and was gone when its rest was asked for."""
+    vendor = FakeVendor("v", items("v", [*[5] * 20, 4, 3]), page_max=4)
+
+    def delete_the_group() -> None:
+        if len(vendor.calls) == 2:
+            del vendor.items[:20]
+
+    vendor.between_calls = delete_the_group
+    assert ids(await page([vendor], 9, Positions())) == ["v0020", "v0021"]
+
+
 class EndingWithTheAskedRow(FakeVendor):
     """Gives pages that reach back from the asked row: one row of each is new."""
 

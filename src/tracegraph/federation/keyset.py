@@ -184,7 +184,7 @@ class KeysetReader(Generic[T]):
 
         The vendor may order equals differently on every call, so that one pass over the pages can show a row
         twice and another never: passes are made until there are as many rows as places, and no page began with
-        a row that none before had shown.
+        a row that none before had shown. No row and no end: the group was deleted meanwhile.
         """
         known: dict[str, Row[T]] = {}
         for _ in range(_PASSES_OVER_ONE_GROUP):
@@ -193,7 +193,8 @@ class KeysetReader(Generic[T]):
                 break
             self._fresh_only, limit = True, self._source.page_max  # a cache would show the same gap again
         rows = self._fresh(sorted(known.values(), key=lambda row: row.place))
-        self._go_behind(list(known.values()))
+        if known:
+            self._go_behind(list(known.values()))
         return Stretch(rows, (), ended)
 
     async def _pass_over(self, group: Place, limit: int, known: dict[str, Row[T]]) -> tuple[int, bool, bool]:
