@@ -19,13 +19,15 @@ Fetch = Callable[[ExperimentQuery, PageRequest], Awaitable[Page[Experiment]]]
 _REMEMBERED_S = 60.0
 _NOTES = 64
 _LEAST, _MOST = 100, 900  # rows that a part is cut for: a part of few costs a call, one near 1000 may be refused
+_SHARED = 800  # and where a cache holds them for other requests, too
 
 
 class OverlongLists:
     """Remembers which lists are refused, and reads them part by part.
 
     A part costs the service by the rows in it, whatever the page's size (docs/nemo-observed.md): so parts are
-    cut for about twice the rows that are wanted, and each is read whole.
+    cut for about twice the rows that are wanted, and each is read whole. Where a cache holds answers, parts are
+    larger, and one that answered is asked for again by every page that begins in it.
     """
 
     def __init__(self, source: str, fetch: Fetch, clock: Callable[[], float]) -> None:
@@ -49,23 +51,36 @@ class OverlongLists:
         Raises SourceBadRequest when more than 1000 share a microsecond, and SourceError.
         """
         line = Timeline.of(query)
-        wanted = min(_MOST, max(_LEAST, 2 * page.limit))
-        search = Search(line, line.begin(page), self._note(query), wanted, int(self._clock() * 1_000_000))
+        note = self._note(query)
+        wanted = _SHARED if page.on_grid else min(_MOST, max(_LEAST, 2 * page.limit))
+        search = Search(line, line.begin(page), note, wanted, int(self._clock() * 1_000_000))
         items: list[Experiment] = []
         made = Provenance()
         while not search.ended:
             if 2 * len(items) >= page.limit and items:
                 return Page(items, None, str(search.at), None, made)
-            part = search.part()
+            shared = note.part_at(search.at) if page.on_grid else None
+            part = shared or search.part()
             with counted(made):
                 found, provenance = await self._rows(query, line, part)
             made += provenance
-            if found is None:
-                search.refuse(part)
+            if found is not None:
+                note.add_part(part)
+                items += self._taken(search, line, part, found, made)
+            elif shared is not None:
+                note.drop_part(shared)
             else:
-                search.take(part, self._places(line, part, found, made))
-                items += found
+                search.refuse(part)
         return Page(items, None, None, None, made)
+
+    def _taken(
+        self, search: Search, line: Timeline, part: Part, found: Sequence[Experiment], made: Provenance
+    ) -> Sequence[Experiment]:
+        """The rows of the part from the search's place on; the search goes on behind it."""
+        places = self._places(line, part, found, made)
+        taken = [one for place, one in zip(places, found, strict=True) if place >= search.at]
+        search.take(part, sorted(places))
+        return taken
 
     async def _rows(
         self, query: ExperimentQuery, line: Timeline, part: Part
@@ -94,7 +109,7 @@ class OverlongLists:
                 http_status=200,
                 upstream_requests=made.upstream_requests,
             )
-        return sorted(places)
+        return places
 
     def _note(self, query: ExperimentQuery) -> Note:
         note = self._notes.setdefault(query, Note())

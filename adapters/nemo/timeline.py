@@ -20,12 +20,18 @@ _EARLIEST = microseconds(datetime.min.replace(tzinfo=UTC))
 _LATEST = microseconds(datetime.max.replace(tzinfo=UTC))
 _NARROW = 1_000_000
 """The first part's width where nothing is known of the rows: a second."""
+_RECENT = 3_600_000_000
+"""The last hour is not told apart at first."""
 _GALLOP = 16
 """How much wider the part after an empty one is, where more rows are known to follow."""
 _SPARSE = 4
 """A part with fewer than one in four of its rows may be one of the last; a gap of one in four is remembered."""
+_SHORT = 200
+"""And so may one that lacks as many rows as this."""
 _GAPS = 32
 """How many gaps are remembered, the newest."""
+_PARTS = 64
+"""How many parts are remembered, the newest."""
 
 
 class Part(NamedTuple):
@@ -86,8 +92,9 @@ class Timeline:
         older, newer = sorted((self.sign * low, self.sign * high))
         older, newer = max(older, 0), min(newer, now)
         if older < newer:
-            far, near = now - older, max(1, now - newer)
-            age = isqrt(far * near) if far > 2 * near else (far + near) // 2
+            far, near = now - older, now - newer
+            recent = max(near, _RECENT)
+            age = isqrt(far * recent) if far > 2 * recent else (far + near) // 2
             for place in (self.sign * (now - age), self.sign * now):
                 if low <= place < high:
                     return place
@@ -98,16 +105,31 @@ class Timeline:
 class Note:
     """What reading a list has taught about it: a help, nothing that reading on depends on.
 
-    `pace` is the microseconds from row to row, `gaps` are stretches that held no row when they were read.
+    `pace` is the microseconds from row to row, `gaps` are stretches that held no row when they were read, `parts`
+    are those that answered when they were asked for.
     """
 
     refused_until: float = 0.0
     pace: float | None = None
     gaps: list[Part] = field(default_factory=list)
+    parts: list[Part] = field(default_factory=list)
 
     def width(self, wanted: int) -> int | None:
         """How long a part of about that many rows is."""
         return None if self.pace is None else max(1, ceil(self.pace * wanted))
+
+    def part_at(self, place: int) -> Part | None:
+        """The part that the place lies in."""
+        return next((part for part in self.parts if part.first <= place <= part.last), None)
+
+    def add_part(self, part: Part) -> None:
+        """It answered; what was remembered of the same places is forgotten."""
+        apart = [one for one in self.parts if one.last < part.first or part.last < one.first]
+        self.parts = [*apart, part][-_PARTS:]
+
+    def drop_part(self, part: Part) -> None:
+        """It holds too many rows by now."""
+        self.parts = [one for one in self.parts if one != part]
 
     def gap_at(self, place: int) -> Part | None:
         """The gap that the place lies in."""
@@ -211,17 +233,17 @@ class Search:
         elif self._width is not None:
             self._note.pace = min(self._width, part.last + 1 - self._begin) / len(places)
         self._width = self._note.width(self._wanted)
+        enough = max(self._wanted // _SPARSE, self._wanted - _SHORT)
+        self._thin = self._refused is None and len(places) < enough and self._note.gap_at(part.last + 1) is None
         for first, last in ((self._unread, places[0] - 1), (places[-1] + 1, part.last)):
             if last - first > (self._width or 0) // _SPARSE:
                 self._note.add_gap(first, last)
         self._unread = places[-1] + 1
         self._goes_on = False
-        if self._refused is None:
-            self._thin = len(places) * _SPARSE < self._wanted and self._note.gap_at(part.last) is None
-            return
-        rest = self._refused - part.last  # without these rows it may answer
-        self._width = rest if self._width is None else min(self._width, rest)
-        self._refused = None
+        if self._refused is not None:
+            rest = self._refused - part.last  # without these rows it may answer
+            self._width = rest if self._width is None else min(self._width, rest)
+            self._refused = None
 
     def _widen(self) -> None:
         if self._refused is None and self._width is not None:

@@ -45,13 +45,15 @@ class PageRequest:
     An adapter that pages by offset reads from `hint` (an int: the offset, 0 when None). One that takes
     a range on the sorted value begins at `after.value`, that value included. One that pages by the vendor's
     cursor goes on from `hint` when it is the string that an earlier page gave as `next`. `fresh` asks for the
-    vendor's present answer, past any cache: the reader saw that rows moved.
+    vendor's present answer, past any cache: the reader saw that rows moved. `on_grid`: a cache holds answers, so
+    better ask what other requests ask, too.
     """
 
     limit: int
     after: Key | None = None
     hint: int | str | None = None
     fresh: bool = False
+    on_grid: bool = False
 
 
 @dataclass(frozen=True, slots=True)

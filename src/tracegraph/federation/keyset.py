@@ -46,10 +46,7 @@ def _in_order(page: RowPage[T]) -> bool:
 class KeysetReader(Generic[T]):
     """Reads on from a place, stretch by stretch. Not for concurrent use."""
 
-    def __init__(
-        self, source: PageSource[T], after: Mark | None, hint: int | None, *, on_grid: bool = False
-    ) -> None:
-        self._on_grid = on_grid
+    def __init__(self, source: PageSource[T], after: Mark | None, hint: int | None) -> None:
         self._source = source
         self._mark = after
         self._after: Place | None = None if after is None else after.place(source.direction)
@@ -124,14 +121,18 @@ class KeysetReader(Generic[T]):
         Neighbours share two rows: the last that is done with, and the one whose group may go on.
         """
         window = self._window or 0
-        if not self._on_grid or window < _SMALLEST_WINDOW or self._fresh_only:
+        if not self._source.on_grid or window < _SMALLEST_WINDOW or self._fresh_only:
             return None
         stride = window - 2
-        page = await self._page(window, hint // stride * stride)
-        if not self._is_anchored(page):
-            self._fresh_only = True
-            return None
-        return page if page.next is None or self._whole_groups(page).rows else None
+        beginning = hint // stride * stride
+        for offset in (beginning, beginning + stride):
+            page = await self._page(window, offset)
+            if not self._is_anchored(page):
+                self._fresh_only = True
+                return None
+            if page.next is None or self._whole_groups(page).rows:
+                return page
+        return None
 
     def _is_anchored(self, page: RowPage[T]) -> bool:
         """Whether no row after the key can stand before this page."""

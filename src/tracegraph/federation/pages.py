@@ -66,20 +66,28 @@ class PageSource(Generic[T]):
     """Fetches pages and turns them into rows, counting."""
 
     def __init__(
-        self, fetch: Fetch[T], mark_of: MarkOf[T], direction: OrderDirection, page_max: int, tally: Tally
+        self,
+        fetch: Fetch[T],
+        mark_of: MarkOf[T],
+        direction: OrderDirection,
+        page_max: int,
+        tally: Tally,
+        *,
+        on_grid: bool = False,
     ) -> None:
         self._fetch = fetch
         self._mark_of = mark_of
         self.direction = direction
         self.page_max = page_max
         self.tally = tally
+        self.on_grid = on_grid
 
     async def page(
         self, limit: int, after: Mark | None, hint: int | str | None, *, fresh: bool = False
     ) -> RowPage[T]:
         """One port call. Raises SourceError."""
         key = None if after is None else Key(after.value, after.id)
-        page = await self._fetch(PageRequest(min(limit, self.page_max), key, hint, fresh))
+        page = await self._fetch(PageRequest(min(limit, self.page_max), key, hint, fresh, self.on_grid))
         self.tally.pages += 1
         self.tally.fetched += len(page.items)
         self.tally.provenance += page.provenance

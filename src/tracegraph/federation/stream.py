@@ -83,12 +83,14 @@ class Stream(Generic[T]):
         mark, hint = start.mark, start.hint
         if mark is None and spec.bounds.starts_after is not None:
             mark, hint = spec.bounds.starts_after, None
-        pages = PageSource(spec.fetch, spec.mark_of, spec.direction, spec.page_max, self.tally)
+        pages = PageSource(
+            spec.fetch, spec.mark_of, spec.direction, spec.page_max, self.tally, on_grid=spec.on_grid
+        )
         self._pages = pages
         self._whole = not spec.orders or hint == WHOLE_LIST
         self._mark = mark
         self._reader: KeysetReader[T] | WholeListReader[T] = (
-            self._whole_list(mark) if self._whole else KeysetReader(pages, mark, hint, on_grid=spec.on_grid)
+            self._whole_list(mark) if self._whole else KeysetReader(pages, mark, hint)
         )
 
     def _whole_list(self, after: Mark | None) -> WholeListReader[T]:
