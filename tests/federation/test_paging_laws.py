@@ -165,7 +165,7 @@ async def test_a_page_in_the_middle_takes_one_call_too() -> None:
     assert len(vendor.calls) == 150
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(worlds(), st.integers(1, 15), st.integers(1, 4), SEEDS)
 async def test_any_edge_resumes_right_after_itself_whatever_the_filter_drops(
     vendors: list[FakeVendor], first: int, budget: int, seed: int

@@ -85,7 +85,7 @@ async def list_experiments(
         if adapter.capabilities.may_match_experiments(given):
             spec = _experiment_spec(adapter, ExperimentQuery(given, order), wanted.budgets)
             streams[adapter.name] = Stream(spec, wanted.positions.of(spec.key))
-    merged = await merge(list(streams.values()), wanted.first)
+    merged = await merge(list(streams.values()), wanted.first, wanted.positions)
     reports = [
         report(adapter.name, [streams[adapter.name]]) if adapter.name in streams else not_asked(adapter.name)
         for adapter in adapters
@@ -131,9 +131,9 @@ async def list_sessions_of(
     if not adapter.capabilities.may_match_sessions(ask.filter):
         return await no_sessions(adapter)
     ask = replace(ask, experiment_refs=(experiment.ref,), expected_total=experiment.session_count)
-    spec = _session_spec(adapter, ask, adapter.name, wanted.budgets, fetch)
+    spec = _session_spec(adapter, ask, adapter.name, wanted.budgets, fetch, of_one=True)
     stream = Stream(spec, wanted.positions.of(spec.key))
-    merged = await merge([stream], wanted.first)
+    merged = await merge([stream], wanted.first, wanted.positions)
     return Listing(merged, [report(adapter.name, [stream])])
 
 
@@ -151,19 +151,23 @@ async def list_sessions(
 ) -> Listing[Session]:
     """Sessions of many experiments and sources by start time.
 
-    `experiment_refs` is by source name; without it, the most recently active experiments of each source. `ask`
-    holds filter and order.
+    `experiment_refs` is by source name; without it, the most recently active experiments of each source; a source
+    that fails to tell these has failed as a whole. `ask` holds filter and order.
     """
     budgets = wanted.budgets
     asked = [adapter for adapter in adapters if adapter.capabilities.may_match_sessions(ask.filter)]
     active = {} if experiment_refs is not None else await _most_recently_active(asked, budgets)
+    unknown = [name for name, picked in active.items() if picked.report.error is not None]
     streams: dict[str, list[Stream[Session]]] = {}
     for adapter in asked:
+        if adapter.name in unknown:
+            continue
         found = active.get(adapter.name)
         refs = (experiment_refs or {}).get(adapter.name, ()) if found is None else found.refs
         specs = _session_specs(adapter, refs, ask, budgets, fetch)
         streams[adapter.name] = [Stream(spec, wanted.positions.of(spec.key)) for spec in specs]
-    merged = await merge([stream for some in streams.values() for stream in some], wanted.first)
+    flat = [stream for some in streams.values() for stream in some]
+    merged = await merge(flat, wanted.first, wanted.positions, unknown)
     reports = [_session_report(adapter.name, streams.get(adapter.name), active) for adapter in adapters]
     return Listing(merged, reports)
 
@@ -198,13 +202,11 @@ async def merge_each(streams: Sequence[Stream[T]], first: int) -> Sequence[Merge
 def _session_report(
     name: str, streams: Sequence[Stream[Session]] | None, active: Mapping[str, _Active]
 ) -> SourceReport:
-    if streams is None:
-        return not_asked(name)
     picked = active.get(name)
+    if streams is None:
+        return not_asked(name) if picked is None else picked.report
     if picked is None:
         return report(name, streams)
-    if picked.report.error is not None and not streams:
-        return picked.report
     own = report(name, streams, truncated=picked.more)
     return replace(
         own,
@@ -234,22 +236,22 @@ def stream_key(source: str, ref: str) -> str:
 
 
 def _session_spec(
-    adapter: Adapter, ask: SessionAsk, key: str, budgets: Budgets, fetch: FetchSessions
+    adapter: Adapter, ask: SessionAsk, key: str, budgets: Budgets, fetch: FetchSessions, *, of_one: bool = False
 ) -> StreamSpec[Session]:
+    """The stream of some experiments; `of_one` is for the list that is one experiment's own."""
     capabilities = adapter.capabilities
-    named = len(ask.experiment_refs) == 1 and key == adapter.name
 
     async def fetch_page(page: PageRequest) -> Page[Session]:
         try:
             return await fetch(adapter.name, replace(ask, page=page))
         except SourceNotFound:
-            if named:
+            if of_one:
                 raise
             return Page((), 0, None, 0)  # an experiment that is not there has no sessions in a list of many
 
     def mark_of(session: Session) -> Mark:
         # One session id may occur in two experiments of a source.
-        tie = session.vendor_id if named else f"{session.vendor_id}\0{session.experiment_ref}"
+        tie = session.vendor_id if of_one else f"{session.vendor_id}\0{session.experiment_ref}"
         return Mark(session_sort_value(session), adapter.name, tie)
 
     return StreamSpec(

@@ -22,7 +22,8 @@ T = TypeVar("T")
 class Positions:
     """Where a merged list goes on: after `mark` (None: from the start), and which streams stand elsewhere.
 
-    `own` is by `StreamSpec.key` and holds a stream's position where it differs or has a hint.
+    `own` is by `StreamSpec.key` and holds a stream's position where it differs or has a hint. A key is a source's
+    name, or begins with it and a slash; what stands under the name alone is for all of the source's other streams.
     """
 
     mark: Mark | None = None
@@ -30,7 +31,16 @@ class Positions:
 
     def of(self, key: str) -> Position:
         """Where that stream goes on."""
-        return self.own.get(key) or Position(self.mark)
+        return self.own.get(key) or self.own.get(_source_of(key)) or Position(self.mark)
+
+    def of_source(self, name: str) -> Mapping[str, Position]:
+        """Where the streams of a source go on, also those that are not known yet."""
+        own = {key: position for key, position in self.own.items() if _source_of(key) == name}
+        return {name: Position(self.mark)} | own
+
+
+def _source_of(key: str) -> str:
+    return key.partition("/")[0]
 
 
 _WORTH_A_MARK = 50
@@ -47,11 +57,13 @@ class MergedRow(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Merged(Generic[T]):
-    """A page of the merged list."""
+    """A page of the merged list from `start` on; the streams of `unknown` sources could not be found out."""
 
     streams: Sequence[Stream[T]]
     rows: Sequence[MergedRow[T]]
     has_next: bool
+    start: Positions = Positions()
+    unknown: Sequence[str] = ()
 
     def positions_after(self, merged: MergedRow[T]) -> Positions:
         """Where to go on after that row."""
@@ -60,13 +72,18 @@ class Merged(Generic[T]):
             stream.spec.key: self._position(stream, last, last_on_page, merged.row)
             for stream, last, last_on_page in zip(self.streams, merged.behind, self.rows[-1].behind, strict=True)
         }
-        return Positions(mark, {key: position for key, position in own.items() if position != Position(mark)})
+        return self._positions(mark, own)
 
     def positions_at_end(self) -> Positions:
         """Where to go on after this page, also when it holds no row."""
         if self.rows:
             return self.positions_after(self.rows[-1])
-        return Positions(None, {stream.spec.key: stream.before_buffered for stream in self.streams})
+        own = {stream.spec.key: stream.before_buffered for stream in self.streams}
+        return self._positions(self.start.mark, own)
+
+    def _positions(self, mark: Mark | None, own: Mapping[str, Position]) -> Positions:
+        stayed = {key: at for name in self.unknown for key, at in self.start.of_source(name).items()}
+        return Positions(mark, {key: at for key, at in own.items() if at != Position(mark)} | stayed)
 
     def _position(
         self, stream: Stream[T], last: Row[T] | None, last_on_page: Row[T] | None, edge: Row[T]
@@ -95,7 +112,9 @@ class Merged(Generic[T]):
         return before if before.mark.place(stream.spec.direction) > edge.place else None
 
 
-async def merge(streams: Sequence[Stream[T]], first: int) -> Merged[T]:
+async def merge(
+    streams: Sequence[Stream[T]], first: int, start: Positions = Positions(), unknown: Sequence[str] = ()
+) -> Merged[T]:
     """The next `first` rows of all streams, or fewer when all ended, failed or used up their budget.
 
     A stream whose budget ended holds back the rows of the others that come after the place that it has
@@ -111,7 +130,7 @@ async def merge(streams: Sequence[Stream[T]], first: int) -> Merged[T]:
         row = streams[index].rows.popleft().row
         behind[index] = row
         rows.append(MergedRow(row, tuple(behind)))
-    return Merged(streams, rows, await _has_next(streams))
+    return Merged(streams, rows, await _has_next(streams), start, unknown)
 
 
 async def _fill(streams: Sequence[Stream[T]], want: int) -> None:

@@ -199,9 +199,9 @@ def _names(given: list[str] | None) -> frozenset[str] | None:
 
 
 def _refs_by_source(ids: Sequence[strawberry.ID]) -> dict[str, list[str]]:
+    """Each experiment once, however its ID is written."""
     refs: dict[str, list[str]] = {}
-    for text in dict.fromkeys(ids):
-        identity = decode_id(text, "Experiment")
+    for identity in dict.fromkeys(decode_id(text, "Experiment") for text in ids):
         refs.setdefault(identity.source, []).append(identity.parts[1])
     return refs
 
