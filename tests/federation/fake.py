@@ -124,4 +124,6 @@ async def page(vendors: list[FakeVendor], first: int, positions: Positions, **op
 
 
 def place(vendor_name: str, item: Item, direction: OrderDirection) -> Place:
-    return Mark(item.value, vendor_name, item.id).place(direction)
+    """Where an item belongs, said once more in plain words: value, nulls last, then vendor, then id."""
+    sign = 1 if direction is OrderDirection.ASC else -1
+    return (item.value is None, sign * (item.value or 0), vendor_name, item.id)

@@ -115,6 +115,9 @@ class PagingMachine(RuleBasedStateMachine):
     def at(self, vendor: FakeVendor, item: Item) -> Place:
         return place(vendor.name, item, self.direction)
 
+    def places(self, merged: Merged[Item]) -> list[Place]:
+        return [place(row.row.mark.source, row.row.node, self.direction) for row in merged.rows]
+
     def read(self, first: int, positions: Positions, budget: int) -> Merged[Item]:
         admits = self.admits if self.one_in > 1 else None
         return self.runner.run(page(self.vendors, first, positions, admits=admits, budget=budget))
@@ -134,7 +137,7 @@ class PagingMachine(RuleBasedStateMachine):
         assert merged.rows or merged.has_next or not self.quiet_since_a_page_that_goes_on, "an extra empty page"
         self.failed |= failed
         self.pages.append(merged)
-        self.seen += [row.row.place for row in merged.rows]
+        self.seen += self.places(merged)
         self.positions = merged.positions_at_end()
         self.quiet_since_a_page_that_goes_on = merged.has_next and not (self.restless or self.failed or limited)
         self.mend()
@@ -152,7 +155,8 @@ class PagingMachine(RuleBasedStateMachine):
         edge = rng.choice(merged.rows)
         rest = self.read(5000, merged.positions_after(edge), AMPLE)
         present = [self.at(v, item) for v in self.vendors for item in v.items if self.admits(item)]
-        assert [row.row.place for row in rest.rows] == sorted(at for at in present if at > edge.row.place)
+        reached = place(edge.row.mark.source, edge.row.node, self.direction)
+        assert self.places(rest) == sorted(at for at in present if at > reached)
         assert not rest.has_next
 
     @invariant()
@@ -161,7 +165,7 @@ class PagingMachine(RuleBasedStateMachine):
         if not self.vendors:
             return
         for merged in self.pages:
-            assert increases(row.row.place for row in merged.rows)
+            assert increases(self.places(merged))
         assert {at[3] for at in self.seen} <= self.ever
         assert self.failed or increases(self.seen)
         for vendor in self.vendors:
@@ -228,10 +232,8 @@ class PagingMachine(RuleBasedStateMachine):
         if value is None and (vendor.by_range or vendor.nulls_first or self.budget == SCANT):
             value = 0
         self.number += 1
-        tag = f"{self.number:06}"
-        vendor.items.append(
-            Item(again.id, value, again.tag) if again else Item(f"{vendor.name}-{tag}", value, tag)
-        )
+        tag, name = f"{self.number:06}", "zyx"[self.vendors.index(vendor)]  # ids run against the sources' names
+        vendor.items.append(Item(again.id, value, again.tag) if again else Item(f"{name}-{tag}", value, tag))
         self.quiet_since_a_page_that_goes_on = False
         if hasattr(self, "ever"):
             self.ever.add(vendor.items[-1].id)
