@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import AsyncIterator
+from hashlib import blake2s
 from typing import Any
 
 import pytest
@@ -102,7 +103,18 @@ async def test_a_foreign_cursor_is_refused(gateway: Gateway, cursor: str) -> Non
 async def test_any_flipped_bit_of_a_cursor_is_noticed(gateway: Gateway) -> None:
     cursor = await cursor_of(gateway)
     for at in range(len(cursor) * 6 // 8):
-        assert_refused(await gateway.ask(PAGE, after=flipped(cursor, at)), "INVALID_CURSOR")
+        message = assert_refused(await gateway.ask(PAGE, after=flipped(cursor, at)), "INVALID_CURSOR")
+        assert "damaged" in message
+
+
+async def test_a_cursor_of_another_version_is_refused_as_such(gateway: Gateway) -> None:
+    """Whole and genuine, but for its first byte."""
+    cursor = await cursor_of(gateway)
+    body = bytearray(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))[:-4])
+    body[0] += 7
+    signed = bytes(body) + blake2s(body, digest_size=4).digest()
+    answer = await gateway.ask(PAGE, after=base64.urlsafe_b64encode(signed).decode())
+    assert "another version" in assert_refused(answer, "INVALID_CURSOR")
 
 
 async def test_a_cut_off_cursor_is_refused(gateway: Gateway) -> None:

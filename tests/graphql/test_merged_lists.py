@@ -50,6 +50,25 @@ async def test_names_are_ordered_alike_whatever_the_vendors_collation(vendors: V
     assert [name for _, name in found] == ["Alpha", "beta", "Delta", "gamma"]
 
 
+async def test_names_are_compared_after_case_folding_by_code_point(vendors: Vendors, gateway: Gateway) -> None:
+    """So "ß" is "ss", and "Ä" comes behind "z"."""
+    vendors.langsmith.world.add(langsmith_session("STRASSE b"))
+    vendors.meibel.world.add(meibel_agent("a", display_name="straße a"))
+    vendors.nemo.world.add(nemo_experiment("strasse-c"))
+    vendors.langsmith.world.add(langsmith_session("Ärger"))
+    vendors.meibel.world.add(meibel_agent("z", display_name="zeta"))
+    vendors.langsmith.world.add(langsmith_session("_first"))
+    expected = ["_first", "straße a", "STRASSE b", "strasse-c", "zeta", "Ärger"]
+    for direction, names in (("ASC", expected), ("DESC", expected[::-1])):
+        found = await page(gateway, orderBy={"field": "NAME", "direction": direction})
+        assert [name for _, name in listed(nodes(found))] == names
+
+
+async def test_the_schema_says_how_names_are_compared(gateway: Gateway) -> None:
+    told = (await gateway.ask('{ __type(name: "ExperimentOrderField") { description } }')).data["__type"]
+    assert told["description"] == "NAME compares by code point after Unicode case folding, whatever the vendor."
+
+
 async def test_a_page_of_no_rows_tells_that_the_list_goes_on_and_where(vendors: Vendors, gateway: Gateway) -> None:
     fill(vendors, experiments=2, sessions=0)
     empty = await page(gateway, first=0)
@@ -211,6 +230,27 @@ async def test_cursors_stay_below_300_bytes_after_a_source_failed_midway(
     cursors = [edge["cursor"] for edge in second["edges"]]
     assert len(cursors) == 4
     assert max(map(len, cursors)) < 300
+
+
+@pytest.mark.parametrize("failed", [(), *((name,) for name in NAMES), ("nemo", "meibel"), ("nemo", "langsmith")])
+@pytest.mark.parametrize("field", ["CREATED_AT", "UPDATED_AT", "NAME"])
+async def test_cursors_of_long_names_stay_below_300_bytes_while_sources_fail_one_after_another(
+    vendors: Vendors, gateway: Gateway, failed: tuple[str, ...], field: str
+) -> None:
+    """Each that fails stays behind at a mark of its own."""
+    long_name = "regression-of-the-support-assistant@2026-11-18+rerun-"
+    for index in range(9):
+        name = f"{long_name}{index}"
+        vendors.nemo.world.add(nemo_experiment(name, created_at=hours(index)))
+        vendors.langsmith.world.add(langsmith_session(name, start_time=hours(index)))
+        vendors.meibel.world.add(meibel_agent(f"agent_{index:026}", display_name=name, created_at=hours(index)))
+    order = {"field": field, "direction": "ASC"}
+    found = await page(gateway, first=6, orderBy=order)
+    for name in failed:
+        vendors.named(name).fail(Fault("status", status=401, times=None))
+        found = await page(gateway, first=3, after=found["pageInfo"]["endCursor"], orderBy=order)
+        assert {report["source"]["name"] for report in found["sources"] if report["status"] == "FAILED"}
+    assert max(len(edge["cursor"]) for edge in found["edges"]) < 300
 
 
 async def test_cursors_are_url_safe(vendors: Vendors, gateway: Gateway) -> None:

@@ -1,10 +1,11 @@
 """Cursors and IDs under any input: what was encoded comes back, and anything else is refused by its own error."""
 
 import base64
+import zlib
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tracegraph.errors import InvalidCursor, InvalidId
@@ -16,6 +17,11 @@ from tracegraph.graphql.ids import decode_id, encode_id, experiment_id, session_
 from tracegraph.model import SessionRef
 
 BINDING = CursorBinding.of("Query.experiments", ("filter", "order"))
+
+
+def deflated(data: bytes) -> bytes:
+    return zlib.compress(data, wbits=-zlib.MAX_WBITS)
+
 
 microseconds = st.integers(min_value=-(2**60), max_value=2**60)
 texts = st.text(max_size=40)
@@ -68,11 +74,19 @@ def test_a_cursor_is_refused_by_every_other_list(value: Positions, name: str) ->
             decode_cursor(CursorBinding.of(field, arguments), cursor)
 
 
-@given(st.binary(max_size=200))
-def test_positions_that_a_forger_signs_are_positions_or_refused(body: bytes) -> None:
+@given(st.text(min_size=100, max_size=400), uuids)
+def test_a_cursor_of_long_texts_gives_back_its_positions(text: str, identity: str) -> None:
+    mark = Mark(text, "nemo", identity)
+    value = Positions(mark, {"nemo": Position(mark, 7), "meibel": Position(Mark(text, "meibel", text))})
+    assert decode_cursor(BINDING, encode_cursor(BINDING, value)) == value
+
+
+@given(st.sampled_from([1, 2]), st.binary(max_size=200) | st.binary(max_size=200).map(deflated))
+@example(2, deflated(bytes(10_000_000)))
+def test_positions_that_a_forger_signs_are_positions_or_refused(version: int, body: bytes) -> None:
     """The checksum is no secret: whoever can compute it reaches the decoder, and finds nothing there."""
     genuine = base64.urlsafe_b64decode(encode_cursor(BINDING, Positions()) + "==")
-    forged = genuine[:7] + body
+    forged = bytes([version]) + genuine[1:7] + body
     signed = forged + _checksum(forged)
     try:
         decoded = decode_cursor(BINDING, base64.urlsafe_b64encode(signed).decode())

@@ -4,9 +4,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.gateway import Gateway, Vendors, in_process
+from tests.gateway import NAMES, Gateway, Vendors, in_process
 from tests.graphql.pages import PAGE, nodes, page, pages
-from tests.worlds import hours, listed, nemo_sessions
+from tests.worlds import fill, hours, listed, nemo_sessions
 from tracegraph.demo import nemo
 from tracegraph.demo.faults import Fault
 from tracegraph.demo.servers import running
@@ -66,6 +66,23 @@ async def test_one_of_them_failing_costs_its_own_rows_only(two: Gateway, vendors
     answer = await two.ask(PAGE, first=100)
     assert {source for source, _ in listed(nodes(answer.data["experiments"]))} == {"team.b", "smith"}
     assert answer.troubles == {"Team-A": "UNAUTHORIZED"}
+
+
+@pytest.mark.parametrize("removed", NAMES)
+@pytest.mark.parametrize("first", [1, 2, 3, 8])
+@pytest.mark.parametrize("field", ["CREATED_AT", "NAME"])
+async def test_a_cursor_goes_on_exactly_without_a_source_that_was_removed(
+    vendors: Vendors, gateway: Gateway, removed: str, first: int, field: str
+) -> None:
+    """Whether the edge was the removed source's own row or another's."""
+    fill(vendors, experiments=4, sessions=0)
+    order = {"field": field, "direction": "ASC"}
+    whole = nodes(await page(gateway, first=100, orderBy=order))
+    cursor = (await page(gateway, first=first, orderBy=order))["pageInfo"]["endCursor"]
+    tables = {name: table for name, table in vendors.sources().items() if name != removed}
+    async with in_process(Settings.model_validate({"cache": {"url": "off"}, "sources": tables})) as smaller:
+        rest = await page(smaller, first=100, after=cursor, orderBy=order)
+    assert listed(nodes(rest)) == [row for row in listed(whole[first:]) if row[0] != removed]
 
 
 async def test_long_texts_odd_numbers_and_any_script_pass_through_as_they_came(

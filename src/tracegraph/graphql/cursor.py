@@ -1,13 +1,15 @@
 """Cursors: a merged list's positions as a short opaque text, bound to the list that they were made for.
 
 Layout before base64: version, digest of the field (2 bytes), digest of its filter and order (4 bytes), the
-positions, checksum (4 bytes). The checksum finds damage; nothing in a cursor is trusted or secret.
+positions, checksum (4 bytes). Long positions, as of names in an order by name, are deflated, which the version
+says. The checksum finds damage; nothing in a cursor is trusted or secret.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import datetime
@@ -22,7 +24,9 @@ from tracegraph.federation.stream import Position
 from tracegraph.graphql.packing import Packer, Unpacker
 from tracegraph.query import SortValue
 
-_VERSION = 1
+_VERSION, _DEFLATED_VERSION = 1, 2
+_LONG_BYTES = 180
+_MOST_INFLATED_BYTES = 100_000
 _FIELD_BYTES, _ARGUMENTS_BYTES, _CHECKSUM_BYTES = 2, 4, 4
 _HEADER_BYTES = 1 + _FIELD_BYTES + _ARGUMENTS_BYTES
 _NULL, _INTEGER, _TEXT = range(3)
@@ -46,9 +50,15 @@ class CursorBinding:
 
 def encode_cursor(binding: CursorBinding, positions: Positions) -> str:
     """The cursor for going on from these positions of that list."""
+    version, data = _VERSION, _pack(positions)
+    if len(data) > _LONG_BYTES:
+        version, data = _DEFLATED_VERSION, zlib.compress(data, wbits=-zlib.MAX_WBITS)
+    body = bytes([version]) + binding.field + binding.arguments + data
+    return base64.urlsafe_b64encode(body + _digest(body, _CHECKSUM_BYTES)).rstrip(b"=").decode()
+
+
+def _pack(positions: Positions) -> bytes:
     packer = Packer()
-    packer.data.append(_VERSION)
-    packer.data += binding.field + binding.arguments
     marks = _distinct_marks(positions)
     sources = sorted({mark.source for mark in marks})
     packer.unsigned(len(sources))
@@ -62,8 +72,7 @@ def encode_cursor(binding: CursorBinding, positions: Positions) -> str:
         packer.text(key)
         packer.unsigned(0 if position.mark is None else marks.index(position.mark) + 1)
         packer.signed(-2 if position.hint is None else position.hint)
-    body = bytes(packer.data)
-    return base64.urlsafe_b64encode(body + _digest(body, _CHECKSUM_BYTES)).rstrip(b"=").decode()
+    return bytes(packer.data)
 
 
 def decode_cursor(binding: CursorBinding, cursor: str) -> Positions:
@@ -74,8 +83,9 @@ def decode_cursor(binding: CursorBinding, cursor: str) -> Positions:
     if body[1 + _FIELD_BYTES : _HEADER_BYTES] != binding.arguments:
         raise InvalidCursor("That cursor was made with another filter or order: keep both while paging.")
     try:
-        return _unpack(Unpacker(body[_HEADER_BYTES:]))
-    except (ValueError, IndexError):
+        data = body[_HEADER_BYTES:]
+        return _unpack(Unpacker(data if body[0] == _VERSION else _inflated(data)))
+    except (ValueError, IndexError, zlib.error):
         raise InvalidCursor("That cursor is damaged.") from None
 
 
@@ -89,9 +99,14 @@ def _checked(cursor: str) -> bytes:
     body, checksum = raw[:-_CHECKSUM_BYTES], raw[-_CHECKSUM_BYTES:]
     if len(body) < _HEADER_BYTES or checksum != _digest(body, _CHECKSUM_BYTES):
         raise InvalidCursor("That cursor is damaged, or is not one of this gateway's.")
-    if body[0] != _VERSION:
+    if body[0] not in {_VERSION, _DEFLATED_VERSION}:
         raise InvalidCursor("That cursor was made by another version of this gateway: start again without it.")
     return body
+
+
+def _inflated(data: bytes) -> bytes:
+    """The positions, up to more bytes than any cursor holds: few bytes can be made to inflate to very many."""
+    return zlib.decompressobj(wbits=-zlib.MAX_WBITS).decompress(data, _MOST_INFLATED_BYTES)
 
 
 def _distinct_marks(positions: Positions) -> list[Mark]:

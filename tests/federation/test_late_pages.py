@@ -1,0 +1,58 @@
+"""What a page holds in memory and reads from its vendors: the same wherever in the list it begins."""
+
+from __future__ import annotations
+
+import gc
+import tracemalloc
+
+import pytest
+
+from tests.federation.fake import FakeVendor, Item, page
+from tracegraph.adapter import Page, PageRequest
+from tracegraph.federation.merge import Merged, Positions
+from tracegraph.query import OrderDirection
+
+ROWS = 100_000
+
+
+class EndlessVendor(FakeVendor):
+    """Makes its rows when they are asked for, so that it holds none itself; every third value occurs twice."""
+
+    async def fetch(self, request: PageRequest) -> Page[Item]:
+        assert request.hint is None or isinstance(request.hint, int)
+        start = request.hint or 0
+        end = min(start + min(request.limit, self.page_max), ROWS)
+        got = [Item(f"{number:07}", number // 4 * 4 + min(number % 4, 2)) for number in range(start, end)]
+        return Page(got, start, end if end < ROWS else None, ROWS)
+
+
+def vendors() -> list[FakeVendor]:
+    return [EndlessVendor(name, [], OrderDirection.ASC) for name in "abc"]
+
+
+async def measured(first: int, positions: Positions) -> tuple[Merged[Item], int]:
+    """A page, and the most bytes that were held while it was made."""
+    asked = vendors()
+    gc.collect()
+    tracemalloc.start()
+    try:
+        merged = await page(asked, first, positions)
+        return merged, tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("rows", [3_000, 60_000])
+async def test_memory_and_reading_do_not_grow_with_the_position(rows: int) -> None:
+    first_page, at_start = await measured(100, Positions())
+    positions = Positions()
+    for _ in range(rows // 1_000):
+        positions = (await page(vendors(), 1_000, positions)).positions_at_end()
+    late_page, late = await measured(100, positions)
+    assert late_page.rows[0].row.offset is not None
+    assert late_page.rows[0].row.offset * 3 == pytest.approx(rows, abs=30)
+    assert late < 2 * at_start
+    for one, other in zip(first_page.streams, late_page.streams, strict=True):
+        assert other.tally.pages <= one.tally.pages + 1
+        assert other.tally.fetched <= one.tally.fetched + 10
+        assert len(other.rows) <= len(one.rows) + 10
