@@ -36,7 +36,12 @@ def create_app(settings: Settings) -> Starlette:
             executor = Executor(
                 schema,
                 adapters,
-                Budgets(limits.scan_pages, limits.active_experiments, on_grid=settings.cache.url != "off"),
+                Budgets(
+                    limits.scan_pages,
+                    limits.active_experiments,
+                    limits.computed_pages,
+                    on_grid=settings.cache.url != "off",
+                ),
                 PageLimits(limits.default_first, limits.max_first),
                 limits.deadline_s,
             )

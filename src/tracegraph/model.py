@@ -63,9 +63,11 @@ class MetricKind(Enum):
 
 
 class AggregateBasis(Enum):
-    """Where an aggregate's figures come from."""
+    """Where an aggregate's figures come from; BEST is only ever asked for."""
 
     REPORTED = "REPORTED"
+    COMPUTED = "COMPUTED"
+    BEST = "BEST"
 
 
 class AggregatePopulation(Enum):

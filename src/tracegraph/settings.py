@@ -46,7 +46,8 @@ class LimitSettings(_Table):
     """`[limits]`: what one request may take.
 
     `deadline_s` bounds the answer, `scan_pages` the vendor pages that one list reads of one source,
-    `active_experiments` the experiments of each source whose sessions are merged when none are named.
+    `active_experiments` the experiments of each source whose sessions are merged when none are named,
+    `computed_pages` the vendor pages that computed figures read of one experiment's sessions.
     """
 
     deadline_s: float = Field(10.0, gt=0, le=300)
@@ -54,6 +55,7 @@ class LimitSettings(_Table):
     max_first: int = Field(1000, ge=1)
     scan_pages: int = Field(20, ge=1)
     active_experiments: int = Field(10, ge=1, le=100)
+    computed_pages: int = Field(100, ge=1)
     max_body_bytes: int = Field(1_000_000, ge=1000)
 
     @model_validator(mode="after")

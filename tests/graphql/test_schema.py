@@ -30,8 +30,8 @@ LATER_TYPES = {
     "CaseComparison", "CaseComparisonConnection", "CaseComparisonEdge", "CaseCounts", "CaseEntry", "CaseKey",
     "CaseOutcome", "Comparison", "MetricComparison", "MetricEntry", "Statistic",
 }  # fmt: skip
-"""Comparing experiments, and the gateway's own aggregates, belong to a later stage."""
-LATER_MEMBERS = {"Query.comparison", "AggregateBasis.COMPUTED", "AggregateBasis.BEST"}
+"""Comparing experiments belongs to a later stage."""
+LATER_MEMBERS = {"Query.comparison"}
 
 
 def promises(schema: GraphQLSchema) -> dict[str, str]:

@@ -37,11 +37,13 @@ FetchSessions = Callable[[str, SessionAsk], Awaitable[Page[Session]]]
 class Budgets:
     """What one list may take: vendor pages per source, and experiments per source when none are named.
 
+    `computed_pages`: vendor pages per experiment whose figures are computed.
     `on_grid`: ask for pages that other requests ask for, too, because a cache will hold them.
     """
 
     pages: int = 20
     active_experiments: int = 10
+    computed_pages: int = 100
     on_grid: bool = False
 
 
@@ -131,7 +133,7 @@ async def list_sessions_of(
     if not adapter.capabilities.may_match_sessions(ask.filter):
         return await no_sessions(adapter)
     ask = replace(ask, experiment_refs=(experiment.ref,), expected_total=experiment.session_count)
-    spec = _session_spec(adapter, ask, adapter.name, wanted.budgets, fetch, of_one=True)
+    spec = session_spec(adapter, ask, adapter.name, wanted.budgets, fetch, of_one=True)
     stream = Stream(spec, wanted.positions.of(spec.key))
     merged = await merge([stream], wanted.first, wanted.positions)
     return Listing(merged, [report(adapter.name, [stream])])
@@ -222,10 +224,10 @@ def _session_specs(
     if not refs:
         return []
     if adapter.capabilities.pools_sessions:
-        return [_session_spec(adapter, replace(ask, experiment_refs=tuple(refs)), adapter.name, budgets, fetch)]
+        return [session_spec(adapter, replace(ask, experiment_refs=tuple(refs)), adapter.name, budgets, fetch)]
     each = replace(budgets, pages=max(1, budgets.pages // len(refs)))
     return [
-        _session_spec(adapter, replace(ask, experiment_refs=(ref,)), stream_key(adapter.name, ref), each, fetch)
+        session_spec(adapter, replace(ask, experiment_refs=(ref,)), stream_key(adapter.name, ref), each, fetch)
         for ref in refs
     ]
 
@@ -235,7 +237,7 @@ def stream_key(source: str, ref: str) -> str:
     return f"{source}/{blake2s(ref.encode('utf-8', 'surrogatepass'), digest_size=4).hexdigest()}"
 
 
-def _session_spec(
+def session_spec(
     adapter: Adapter, ask: SessionAsk, key: str, budgets: Budgets, fetch: FetchSessions, *, of_one: bool = False
 ) -> StreamSpec[Session]:
     """The stream of some experiments; `of_one` is for the list that is one experiment's own."""

@@ -10,6 +10,7 @@ from graphql import GraphQLError
 from tracegraph.adapter import Adapter
 from tracegraph.federation.listing import Budgets
 from tracegraph.federation.report import SourceReport
+from tracegraph.federation.session_scan import SessionScans
 from tracegraph.graphql.loaders import Loaders
 
 
@@ -23,7 +24,7 @@ class PageLimits:
 
 @dataclass(slots=True)
 class RequestContext:
-    """One request's sources and loaders, and what it has to say beside its data.
+    """One request's sources, loaders and scans, and what it has to say beside its data.
 
     `reports` are those of every list that was answered; `errors` belong to fields whose value still stands
     because the schema does not let it be null.
@@ -35,6 +36,10 @@ class RequestContext:
     page_limits: PageLimits
     reports: list[SourceReport] = field(default_factory=list)
     errors: list[GraphQLError] = field(default_factory=list)
+    scans: SessionScans = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.scans = SessionScans(self.adapter, self.loaders.session_page, self.budgets, self.reports)
 
     def adapter(self, source: str) -> Adapter | None:
         """The source of that name."""

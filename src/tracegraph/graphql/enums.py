@@ -15,7 +15,11 @@ _DESCRIPTIONS: dict[type[Enum], str] = {
     model.MetricKind: "What is measured.",
     model.MetricUnit: "The unit of a metric's statistics.",
     model.Better: "Which direction of a metric is an improvement.",
-    model.AggregateBasis: "REPORTED: the vendor's own figures.",
+    model.AggregateBasis: (
+        "REPORTED: the vendor's own figures. COMPUTED: by the gateway from the experiment's sessions, the same "
+        "way for every vendor: percentiles are the nearest rank, the deviation is the sample's. BEST: REPORTED "
+        "where the vendor reports the metric, else COMPUTED."
+    ),
     model.AggregatePopulation: "What a figure was taken over; means over different populations are not alike.",
     query.OrderDirection: "Missing values come last in both directions.",
     query.ExperimentOrderField: "NAME compares by code point after Unicode case folding, whatever the vendor.",

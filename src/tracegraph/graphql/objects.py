@@ -15,9 +15,9 @@ from strawberry.scalars import JSON
 from tracegraph import adapter, errors, model, query
 from tracegraph.federation import report
 from tracegraph.graphql import resolvers
+from tracegraph.graphql.aggregates import experiment_aggregate, experiment_aggregates
 from tracegraph.graphql.failures import ToldError
 from tracegraph.graphql.ids import experiment_id, session_id, source_id
-from tracegraph.graphql.inputs import MetricInput
 
 
 @strawberry.interface(description="Anything with a global ID.")
@@ -177,7 +177,7 @@ class Aggregate:
     """`model.Aggregate`."""
 
     metric: Metric
-    basis: model.AggregateBasis
+    basis: model.AggregateBasis = strawberry.field(description="REPORTED or COMPUTED, as it was in fact obtained.")
     population: model.AggregatePopulation = strawberry.field(description="What was averaged over.")
     count: int | None
     sum: float | None
@@ -189,27 +189,9 @@ class Aggregate:
     p95: float | None
     p99: float | None
     max: float | None
-    complete: bool
-
-
-def _aggregates(
-    root: strawberry.Parent[model.Experiment],
-    metrics: list[MetricInput] | None = None,
-    basis: model.AggregateBasis = model.AggregateBasis.REPORTED,  # noqa: ARG001 - REPORTED is the only one
-) -> Any:
-    if metrics is None:
-        return root.aggregates
-    wanted = [metric.parsed() for metric in metrics]
-    return [found for metric in wanted for found in root.aggregates if found.metric == metric]
-
-
-def _aggregate(
-    root: strawberry.Parent[model.Experiment],
-    metric: MetricInput,
-    basis: model.AggregateBasis = model.AggregateBasis.REPORTED,  # noqa: ARG001 - REPORTED is the only one
-) -> Any:
-    wanted = metric.parsed()
-    return next((found for found in root.aggregates if found.metric == wanted), None)
+    complete: bool = strawberry.field(
+        description="COMPUTED: false when the budget of pages ended before the last session."
+    )
 
 
 # -- experiments ---------------------------------------------------------------------------------------
@@ -253,9 +235,16 @@ class Experiment(Node):
         resolver=resolvers.vendor_fields, description="The vendor's object as it came."
     )
     aggregates: list[Aggregate] = strawberry.field(
-        resolver=_aggregates, description="A metric that the vendor does not report is left out."
+        resolver=experiment_aggregates,
+        description=(
+            "REPORTED leaves out what the vendor does not report. Without metrics, COMPUTED gives those that at "
+            "least one session has a value of. Sessions are read once in a request, whatever asks for them."
+        ),
     )
-    aggregate: Aggregate | None = strawberry.field(resolver=_aggregate)
+    aggregate: Aggregate | None = strawberry.field(
+        resolver=experiment_aggregate,
+        description="Null when REPORTED is asked for and the vendor does not report the metric.",
+    )
     sessions: SessionConnection = strawberry.field(resolver=resolvers.experiment_sessions)
 
     @classmethod

@@ -132,10 +132,11 @@ def _tell_failure(info: TracegraphInfo, reports: Sequence[SourceReport]) -> None
     """An error beside a value that the schema does not let be null."""
     for report in reports:
         if report.status is SourceReportStatus.FAILED and report.error is not None:
-            _tell(info, report.error)
+            tell(info, report.error)
 
 
-def _tell(info: TracegraphInfo, error: SourceError) -> None:
+def tell(info: TracegraphInfo, error: SourceError) -> None:
+    """An error at this field's path, beside the value that it has all the same."""
     told = GraphQLError(
         error.message,
         nodes=info._raw_info.field_nodes,  # noqa: SLF001 - the library keeps locations there
@@ -233,7 +234,7 @@ async def _complete_or_known(root: Experiment | Session, info: TracegraphInfo, n
     try:
         return await _complete(root, info, name)
     except SourceError as error:
-        _tell(info, error)
+        tell(info, error)
         return getattr(root, name)
 
 

@@ -1,0 +1,75 @@
+"""Aggregates of an experiment: reported by the vendor, computed from its sessions, or the better of both."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import strawberry
+
+from tracegraph.federation.figures import in_order
+from tracegraph.federation.session_scan import SCORES, SessionScan
+from tracegraph.graphql.inputs import MetricInput
+from tracegraph.graphql.resolvers import TracegraphInfo, tell
+from tracegraph.model import Aggregate, AggregateBasis, Experiment, Metric, MetricKind
+
+
+def experiment_aggregates(
+    root: strawberry.Parent[Experiment],
+    info: TracegraphInfo,
+    metrics: list[MetricInput] | None = None,
+    basis: AggregateBasis = AggregateBasis.REPORTED,
+) -> Any:
+    """The metrics asked for, or all there are; a source that fails costs the computed ones, with an error."""
+    wanted = None if metrics is None else [metric.parsed() for metric in metrics]
+    if basis is AggregateBasis.REPORTED:
+        return _reported(root, wanted)
+    return _with_computed(root, info, wanted, basis)
+
+
+def experiment_aggregate(
+    root: strawberry.Parent[Experiment],
+    info: TracegraphInfo,
+    metric: MetricInput,
+    basis: AggregateBasis = AggregateBasis.REPORTED,
+) -> Any:
+    """One metric; None when it is asked for as reported and is not. Raises SourceError."""
+    wanted = metric.parsed()
+    reported = next(iter(_reported(root, [wanted])), None)
+    if basis is AggregateBasis.REPORTED or (basis is AggregateBasis.BEST and reported is not None):
+        return reported
+    return _computed(root, info, wanted)
+
+
+async def _computed(experiment: Experiment, info: TracegraphInfo, metric: Metric) -> Aggregate:
+    scan = await _scan(experiment, info, [metric])
+    if scan.error is not None:
+        raise scan.error
+    return scan.aggregate(metric)
+
+
+def _reported(experiment: Experiment, wanted: Sequence[Metric] | None) -> Sequence[Aggregate]:
+    if wanted is None:
+        return experiment.aggregates
+    return [found for metric in wanted for found in experiment.aggregates if found.metric == metric]
+
+
+async def _with_computed(
+    experiment: Experiment, info: TracegraphInfo, wanted: Sequence[Metric] | None, basis: AggregateBasis
+) -> Sequence[Aggregate]:
+    found = {one.metric: one for one in experiment.aggregates} if basis is AggregateBasis.BEST else {}
+    if wanted is None or any(metric not in found for metric in wanted):
+        scan = await _scan(experiment, info, wanted)
+        if scan.error is not None:
+            tell(info, scan.error)
+        else:
+            lacking = scan.metrics if wanted is None else wanted
+            found |= {metric: scan.aggregate(metric) for metric in lacking if metric not in found}
+    order = in_order(found) if wanted is None else wanted
+    return [found[metric] for metric in order if metric in found]
+
+
+async def _scan(experiment: Experiment, info: TracegraphInfo, wanted: Sequence[Metric] | None) -> SessionScan:
+    scores = wanted is None or any(metric.kind is MetricKind.SCORE for metric in wanted)
+    needs = frozenset({SCORES}) if scores else frozenset[str]()
+    return await info.context.scans.scan(experiment.source, experiment.ref, needs)
