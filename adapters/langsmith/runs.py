@@ -175,8 +175,9 @@ class RunsReader:
         known = tuple(dict.fromkeys(ref for ref in experiments if ref is not None))
         if not known:
             return SourceNotFound(self.source, f"Source {self.source!r} has no experiment of such an id.")
-        if not can_match(ask.filter):
-            return Page((), None, None)
+        after = ask.page.after
+        if not can_match(ask.filter) or (after is not None and after.value is None):
+            return Page((), None, None)  # every run has a start: none comes behind a key without one
         try:
             resume = Resume.of(ask.page)
             if resume.anchor is not None:

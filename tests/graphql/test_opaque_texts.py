@@ -2,6 +2,7 @@
 
 import base64
 import zlib
+from datetime import UTC
 from typing import Any
 
 import pytest
@@ -15,33 +16,58 @@ from tracegraph.federation.stream import Position
 from tracegraph.graphql.cursor import CursorBinding, decode_cursor, encode_cursor
 from tracegraph.graphql.ids import decode_id, encode_id, experiment_id, session_id
 from tracegraph.model import SessionRef
+from tracegraph.query import SortValue, microseconds
 
 BINDING = CursorBinding.of("Query.experiments", ("filter", "order"))
+BY_NAME = CursorBinding.of("Query.experiments", ("filter", "order"), by_text=True)
 
 
 def deflated(data: bytes) -> bytes:
     return zlib.compress(data, wbits=-zlib.MAX_WBITS)
 
 
-microseconds = st.integers(min_value=-(2**60), max_value=2**60)
+times = st.datetimes(timezones=st.just(UTC)).map(microseconds)
 texts = st.text(max_size=40)
 uuids = st.uuids().map(str)
-marks = st.builds(
-    Mark, st.none() | microseconds | texts, st.sampled_from(["nemo", "langsmith", "meibel", "ü"]), texts | uuids
-)
-positions = st.builds(Position, st.none() | marks, st.none() | st.integers(min_value=-1, max_value=10**9))
-merged = st.builds(
-    Positions,
-    st.none() | marks,
-    st.dictionaries(st.sampled_from(["nemo", "nemo/1a2b", "meibel"]) | texts, positions),
-)
 
 
-@given(merged)
-def test_a_cursor_gives_back_the_positions_that_it_was_made_of(value: Positions) -> None:
-    cursor = encode_cursor(BINDING, value)
-    assert decode_cursor(BINDING, cursor) == value
-    assert cursor.replace("-", "a").replace("_", "a").isalnum()
+def positions(values: st.SearchStrategy[SortValue], hints: st.SearchStrategy[int]) -> st.SearchStrategy[Positions]:
+    """Positions in a list that is ordered by such values."""
+    sources = st.sampled_from(["nemo", "langsmith", "meibel", "ü"])
+    marks = st.builds(Mark, st.none() | values, sources, texts | uuids)
+    own = st.builds(Position, st.none() | marks, st.none() | hints)
+    keys = st.sampled_from(["nemo", "nemo/1a2b", "meibel"]) | texts
+    return st.builds(Positions, st.none() | marks, st.dictionaries(keys, own))
+
+
+hints = st.integers(min_value=-1, max_value=10**9)
+merged = positions(times, hints)
+by_name = positions(texts, hints)
+
+
+@given(merged, by_name)
+def test_a_cursor_gives_back_the_positions_that_it_was_made_of(by_time: Positions, by_text: Positions) -> None:
+    for binding, value in ((BINDING, by_time), (BY_NAME, by_text)):
+        cursor = encode_cursor(binding, value)
+        assert decode_cursor(binding, cursor) == value
+        assert cursor.replace("-", "a").replace("_", "a").isalnum()
+
+
+@pytest.mark.parametrize(
+    "positions",
+    [
+        Positions(Mark("a name where a time is expected", "nemo", "e1")),
+        Positions(Mark(2**68, "nemo", "e1")),
+        Positions(Mark(-(2**60), "nemo", "e1")),
+        Positions(None, {"nemo": Position(Mark(0, "nemo", "e1"), 2**31)}),
+        Positions(None, {"nemo": Position(Mark(0, "nemo", "e1"), 2**68)}),
+        Positions(None, {"nemo": Position(Mark(0, "nemo", "e1"), -3)}),
+    ],
+)
+def test_a_place_that_no_list_has_is_refused(positions: Positions) -> None:
+    """Another value than the list is ordered by, a time beyond the calendar, an offset beyond any list."""
+    with pytest.raises(InvalidCursor):
+        decode_cursor(BINDING, encode_cursor(BINDING, positions))
 
 
 @given(st.text())
@@ -78,7 +104,7 @@ def test_a_cursor_is_refused_by_every_other_list(value: Positions, name: str) ->
 def test_a_cursor_of_long_texts_gives_back_its_positions(text: str, identity: str) -> None:
     mark = Mark(text, "nemo", identity)
     value = Positions(mark, {"nemo": Position(mark, 7), "meibel": Position(Mark(text, "meibel", text))})
-    assert decode_cursor(BINDING, encode_cursor(BINDING, value)) == value
+    assert decode_cursor(BY_NAME, encode_cursor(BY_NAME, value)) == value
 
 
 @given(st.sampled_from([1, 2]), st.binary(max_size=200) | st.binary(max_size=200).map(deflated))

@@ -22,7 +22,7 @@ from tracegraph.federation.merge import Positions
 from tracegraph.federation.order import Mark
 from tracegraph.federation.stream import Position
 from tracegraph.graphql.packing import Packer, Unpacker
-from tracegraph.query import SortValue
+from tracegraph.query import SortValue, from_microseconds, microseconds
 
 _VERSION, _DEFLATED_VERSION = 1, 2
 _LONG_BYTES = 180
@@ -30,21 +30,29 @@ _MOST_INFLATED_BYTES = 100_000
 _FIELD_BYTES, _ARGUMENTS_BYTES, _CHECKSUM_BYTES = 2, 4, 4
 _HEADER_BYTES = 1 + _FIELD_BYTES + _ARGUMENTS_BYTES
 _NULL, _INTEGER, _TEXT = range(3)
+_NO_HINT = -2
+_LARGEST_HINT = 2**31 - 1
+"""Beyond it no vendor has rows: such an offset is a forger's."""
 
 
 @dataclass(frozen=True, slots=True)
 class CursorBinding:
-    """The list that a cursor belongs to: its field, and the digest of its filter and order."""
+    """The list that a cursor belongs to: its field, the digest of its filter and order, what it is ordered by."""
 
     field: bytes
     arguments: bytes
+    by_text: bool = False
 
     @classmethod
-    def of(cls, field: str, arguments: object) -> CursorBinding:
-        """The binding of a field's path in the schema with its (already parsed) filter and order."""
+    def of(cls, field: str, arguments: object, *, by_text: bool = False) -> CursorBinding:
+        """The binding of a field's path in the schema with its (already parsed) filter and order.
+
+        `by_text` says whether the list is ordered by texts; else it is by times.
+        """
         return cls(
             _digest(field.encode("utf-8", "surrogatepass"), _FIELD_BYTES),
             _digest(repr(_canonical(arguments)).encode("utf-8", "surrogatepass"), _ARGUMENTS_BYTES),
+            by_text,
         )
 
 
@@ -71,7 +79,7 @@ def _pack(positions: Positions) -> bytes:
     for key, position in sorted(positions.own.items()):
         packer.text(key)
         packer.unsigned(0 if position.mark is None else marks.index(position.mark) + 1)
-        packer.signed(-2 if position.hint is None else position.hint)
+        packer.signed(_NO_HINT if position.hint is None else position.hint)
     return bytes(packer.data)
 
 
@@ -84,8 +92,9 @@ def decode_cursor(binding: CursorBinding, cursor: str) -> Positions:
         raise InvalidCursor("That cursor was made with another filter or order: keep both while paging.")
     try:
         data = body[_HEADER_BYTES:]
-        return _unpack(Unpacker(data if body[0] == _VERSION else _inflated(data)))
-    except (ValueError, IndexError, zlib.error):
+        unpacker = Unpacker(data if body[0] == _VERSION else _inflated(data))
+        return _unpack(unpacker, _TEXT if binding.by_text else _INTEGER)
+    except (ValueError, IndexError, OverflowError, zlib.error):
         raise InvalidCursor("That cursor is damaged.") from None
 
 
@@ -127,27 +136,32 @@ def _pack_mark(packer: Packer, mark: Mark, sources: list[str]) -> None:
     packer.text(mark.id)
 
 
-def _unpack(unpacker: Unpacker) -> Positions:
+def _unpack(unpacker: Unpacker, kind: int) -> Positions:
     sources = [unpacker.text() for _ in range(unpacker.unsigned())]
     marks: list[Mark | None] = [None]
     for _ in range(unpacker.unsigned()):
         source = sources[unpacker.unsigned()]
-        marks.append(Mark(_unpack_value(unpacker), source, unpacker.text()))
+        marks.append(Mark(_unpack_value(unpacker, kind), source, unpacker.text()))
     mark = marks[unpacker.unsigned()]
     own: dict[str, Position] = {}
     while not unpacker.at_end:
         key = unpacker.text()
         at = marks[unpacker.unsigned()]
         hint = unpacker.signed()
-        own[key] = Position(at, None if hint == -2 else hint)
+        if not _NO_HINT <= hint <= _LARGEST_HINT:
+            raise ValueError("no list is that long")
+        own[key] = Position(at, None if hint == _NO_HINT else hint)
     return Positions(mark, own)
 
 
-def _unpack_value(unpacker: Unpacker) -> SortValue:
-    kind = unpacker.unsigned()
-    if kind == _NULL:
+def _unpack_value(unpacker: Unpacker, kind: int) -> SortValue:
+    """A value that rows of the list can be compared with; OverflowError for a time beyond the calendar."""
+    found = unpacker.unsigned()
+    if found == _NULL:
         return None
-    return unpacker.signed() if kind == _INTEGER else unpacker.text()
+    if found != kind:
+        raise ValueError("the list is ordered by other values")
+    return unpacker.text() if kind == _TEXT else microseconds(from_microseconds(unpacker.signed()))
 
 
 def _digest(data: bytes, size: int) -> bytes:

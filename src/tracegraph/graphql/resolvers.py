@@ -20,7 +20,7 @@ from tracegraph.graphql.cursor import CursorBinding
 from tracegraph.graphql.failures import all_failed, source_extensions
 from tracegraph.graphql.ids import GlobalId, decode_id
 from tracegraph.model import Experiment, Session, SessionRef
-from tracegraph.query import SessionFilter
+from tracegraph.query import ExperimentOrderField, SessionFilter
 from tracegraph.upstream.cache import past_cache
 
 TracegraphInfo = Info[RequestContext, None]
@@ -71,7 +71,8 @@ async def _experiments(
 ) -> ConnectionValue[Experiment]:
     parsed = inputs.parse_experiment_filter(filter_and_order[0], adapters)
     order = inputs.parse_experiment_order(filter_and_order[1])
-    arguments = PageArguments(*page, CursorBinding.of(field, (parsed.bound_to, order)))
+    by_text = order.field is ExperimentOrderField.NAME
+    arguments = PageArguments(*page, CursorBinding.of(field, (parsed.bound_to, order), by_text=by_text))
     found = await listing.list_experiments(parsed.adapters, parsed.by_source, order, arguments.wanted(context))
     context.reports.extend(found.reports)
     return ConnectionValue(found, arguments)
