@@ -131,8 +131,7 @@ class LangSmithAdapter:
     async def check(self) -> SourceHealth:
         """One tracer session, without stats. LangSmith does not tell how many there are."""
         try:
-            reply = await self._client.tracer_sessions([("limit", "1")])
-            wire.read(reply, wire.SESSIONS)
+            await self._client.tracer_sessions([("limit", "1")])
         except SourceError as error:
             return SourceHealth(SourceHealthStatus.DOWN, last_error=error, checked_at=datetime.now(UTC))
         return SourceHealth(SourceHealthStatus.UP, checked_at=datetime.now(UTC))
@@ -141,7 +140,7 @@ class LangSmithAdapter:
         """The rows of one call."""
         reply = await self._client.tracer_sessions(query)
         document = RawDocument(reply.body)
-        rows = wire.read(reply, wire.SESSIONS)
+        rows: list[wire.TracerSession] = reply.value
         items = [to_experiment(self.name, row, RawRow(document, (index,))) for index, row in enumerate(rows)]
         return Page(items, 0, None, provenance=reply.provenance)
 

@@ -12,10 +12,12 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from pydantic import SecretStr
 
+from adapters.langsmith import wire
 from adapters.langsmith.mapping import STATUS_WORDS
 from tracegraph.errors import SourceUnauthorized
 from tracegraph.model import SessionStatus
@@ -47,6 +49,9 @@ _SORT_COLUMNS = {
 }
 _LACKS_WORKSPACE = b"org_scoped_key_requires_workspace"
 """In the 403 for an organization's key without X-Tenant-Id (VENDORS.md B1)."""
+
+_SESSIONS = partial(wire.read, wire=wire.SESSIONS)
+_RUNS = partial(wire.read, wire=wire.RUNS)
 
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -162,12 +167,12 @@ class LangSmithClient:
         return cls(upstream.with_credential({"X-API-Key": api_key, "X-Tenant-Id": workspace}))
 
     async def tracer_sessions(self, query: Query) -> Reply:
-        """Tracer sessions: a bare JSON array."""
-        return await self._fetch(Call("sessions", "/api/v1/sessions", query))
+        """Tracer sessions, as a list of `wire.TracerSession`: a bare JSON array."""
+        return await self._fetch(Call("sessions", "/api/v1/sessions", query, read=_SESSIONS))
 
     async def runs(self, body: dict[str, Any]) -> Reply:
-        """Runs and a cursor. The vendor allows 15 of these in 10 s (VENDORS.md B5)."""
-        return await self._fetch(Call("runs/query", "/api/v1/runs/query", body=body))
+        """Runs and a cursor, as a `wire.RunsAnswer`. The vendor allows 15 of these in 10 s (VENDORS.md B5)."""
+        return await self._fetch(Call("runs/query", "/api/v1/runs/query", body=body, read=_RUNS))
 
     async def _fetch(self, call: Call) -> Reply:
         try:

@@ -191,7 +191,7 @@ class RunsReader:
         body = {"id": list(ids), "limit": PAGE_MAX, "select": list(RUN_FIELDS)}
         try:
             reply = await self.client.runs(body)
-            runs = wire.read(reply, wire.RUNS).runs
+            runs: list[wire.Run] = reply.value.runs
         except SourceError as error:
             return dict.fromkeys(ids, error)
         found = self._sessions(reply, [run if run.is_root else None for run in runs])
@@ -200,7 +200,7 @@ class RunsReader:
     async def _page(self, question: RunsQuestion, limit: int, cursor: str | None) -> _Answer:
         """One query. Rows of experiments that were not asked for are none of the answer."""
         reply = await self.client.runs(question.body(limit, cursor))
-        answer = wire.read(reply, wire.RUNS)
+        answer: wire.RunsAnswer = reply.value
         runs = [run if run.session_id in question.experiments else None for run in answer.runs]
         if None in runs:
             _log.warning("rows.foreign", source=reply.source, kind=reply.kind, count=runs.count(None))

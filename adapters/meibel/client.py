@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Generic, TypeVar
 
 import structlog
@@ -125,8 +126,8 @@ class MeibelClient:
         return await self._ask(Call("scores", "/confidence-scoring/jobs", query), wire.SCORING_JOBS)
 
     async def _ask(self, call: Call, wire_type: TypeAdapter[T]) -> Answer[T]:
-        reply = await self.upstream.fetch(call)
-        body = decode(reply, wire_type)
+        reply = await self.upstream.fetch(replace(call, read=partial(decode, wire=wire_type)))
+        body: T = reply.value
         left_out = Counter(wire.unreadable(body))
         if left_out:
             _log.warning(

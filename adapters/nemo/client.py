@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 import orjson
@@ -104,10 +105,10 @@ class NemoClient:
     ) -> Answer[R]:
         frame = (("page", str(page.number)), ("page_size", str(page.size)))
         try:
-            reply = await self._upstream.fetch(Call(kind, path, (*frame, *query)))
+            reply = await self._upstream.fetch(Call(kind, path, (*frame, *query), read=partial(decode, wire=wire)))
         except SourceError as error:
             raise _explained(error, kind) from None
-        listed = decode(reply, wire)
+        listed: Listed[R] = reply.value
         _report_unparsable(reply, listed.data)
         return Answer(page, listed.data, listed.total, RawDocument(reply.body), reply.provenance)
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
@@ -35,13 +35,15 @@ class Call:
     """A read. `kind` is its class for limits and metrics, `path` is escaped and relative to the base URL.
 
     With a `body` it is a POST of JSON, without one a GET; either way it changes nothing at the vendor and may
-    be repeated.
+    be repeated. `read` makes of a reply what the adapter wants of it, or raises SourceBadResponse: an answer that
+    cannot be read is a failure of the vendor, and is not kept.
     """
 
     kind: str
     path: str
     query: Sequence[tuple[str, str]] = ()
     body: Mapping[str, Any] | None = None
+    read: Callable[[Reply], Any] | None = field(default=None, compare=False)
 
     @property
     def method(self) -> str:
@@ -55,9 +57,17 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A vendor's answer with status 2xx."""
+    """A vendor's answer with status 2xx; `value` is what the call's `read` made of it."""
 
     source: str
     kind: str
     body: bytes
     provenance: Provenance
+    value: Any = None
+
+
+@dataclass(slots=True)
+class Tries:
+    """How often a call was sent so far, for whoever gives up waiting for it."""
+
+    made: int = 0

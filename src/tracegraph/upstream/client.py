@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from tracegraph.adapter import Provenance
 from tracegraph.errors import SourceError
 from tracegraph.upstream.cache import ResponseCache, cache_key, is_past_cache
-from tracegraph.upstream.call import Call, Reply
+from tracegraph.upstream.call import Call, Reply, Tries
 from tracegraph.upstream.deadline import remaining_s
 from tracegraph.upstream.retry import RetryPolicy
 from tracegraph.upstream.statuses import error_for_status
@@ -47,16 +47,18 @@ class Upstream:
         if self.cache is not None and key is not None and not is_past_cache():
             kept = self.cache.get(key)
             if kept is not None:
-                return Reply(self.source, call.kind, kept, Provenance())
-        reply = await self._fetch(call)
+                return readable(call, Reply(self.source, call.kind, kept, Provenance()))
+        reply = await self.attempts(call, self._headers(), Tries())
         if self.cache is not None and key is not None:
             self.cache.put(key, reply.body)
         return reply
 
-    async def _fetch(self, call: Call) -> Reply:
+    async def attempts(self, call: Call, headers: dict[str, str], tries: Tries) -> Reply:
+        """The vendor's own answer, with retries. Raises SourceError with the number of calls that were made."""
         for attempt in count(1):
             try:
-                return await self._attempt(call, attempt)
+                tries.made = attempt
+                return await self._attempt(call, headers, attempt)
             except SourceError as error:
                 error.upstream_requests = attempt
                 pause_s = self.retry.pause_s(error, attempt)
@@ -66,10 +68,10 @@ class Upstream:
                 await asyncio.sleep(pause_s)
         raise AssertionError("count() does not end")
 
-    async def _attempt(self, call: Call, attempt: int) -> Reply:
-        raw = await self.transport.send(call, self._headers())
+    async def _attempt(self, call: Call, headers: dict[str, str], attempt: int) -> Reply:
+        raw = await self.transport.send(call, headers)
         if 200 <= raw.status < 300:
-            return Reply(self.source, call.kind, raw.body, Provenance(attempt))
+            return readable(call, Reply(self.source, call.kind, raw.body, Provenance(attempt)))
         raise error_for_status(self.source, raw.status, raw.headers, raw.body)
 
     def _headers(self) -> dict[str, str]:
@@ -94,6 +96,11 @@ class Upstream:
             cause=_told(error.__cause__),
             body=error.vendor_body[:2000].decode(errors="replace"),
         )
+
+
+def readable(call: Call, reply: Reply) -> Reply:
+    """The reply with what the call's `read` makes of it. Raises SourceBadResponse."""
+    return reply if call.read is None else replace(reply, value=call.read(reply))
 
 
 def _told(cause: BaseException | None) -> str | None:

@@ -17,14 +17,18 @@ _log = structlog.get_logger("tracegraph.upstream")
 
 
 def decode(reply: Reply, wire: TypeAdapter[T]) -> T:
-    """The body as the wire model. Raises SourceBadResponse when it is not JSON of that shape."""
+    """The body as the wire model: with a wire given, what `Call.read` wants.
+
+    Raises SourceBadResponse when it is not JSON of that shape.
+    """
     try:
         return wire.validate_json(reply.body)
     except ValidationError as error:
         failure = bad_response(reply, "that is not what its contract says")
-        _log.warning("upstream.bad_response", source=reply.source, kind=reply.kind, reference=failure.reference)
         _log.debug(
             "upstream.bad_response.detail",
+            source=reply.source,
+            kind=reply.kind,
             reference=failure.reference,
             problems=error.errors(include_url=False, include_context=False, include_input=False)[:5],
             body=reply.body[:2000].decode(errors="replace"),
