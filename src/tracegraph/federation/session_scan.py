@@ -8,11 +8,11 @@ from array import array
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from hashlib import blake2b
 from time import perf_counter
 
 from tracegraph.adapter import Adapter, PageRequest, SessionAsk
 from tracegraph.errors import SourceError
+from tracegraph.federation.cases import CaseId
 from tracegraph.federation.figures import computed, in_order, session_values
 from tracegraph.federation.listing import Budgets, FetchSessions, session_spec
 from tracegraph.federation.report import SourceReport, SourceReportStatus, report
@@ -23,7 +23,7 @@ from tracegraph.query import OrderDirection, SessionOrder
 SCORES = "scores"
 """The field of a session that the metrics of kind SCORE are read from."""
 INPUT = "input"
-"""The field of a session that its digest is made of."""
+"""The field of a session that its case is recognised by where the vendors share no case ids."""
 
 _AT_A_TIME = 4
 _LOOKED_UP_AT_ONCE = 100
@@ -34,9 +34,8 @@ def folded(text: str) -> str:
     return " ".join(text.split())
 
 
-def digest_of(text: str) -> bytes:
-    """16 bytes that stand for the folded text."""
-    return blake2b(folded(text).encode("utf-8", "surrogatepass"), digest_size=16).digest()
+def _input_of(session: Session) -> CaseId | None:
+    return None if session.input is None else CaseId.of(folded(session.input))
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +51,7 @@ class SessionScan:
     experiment_ref: str
     session_ids: Sequence[str]
     test_case_ids: Sequence[str | None]
-    input_digests: Sequence[bytes | None]
+    inputs: Sequence[CaseId | None]
     columns: Mapping[Metric, array[float]]
     complete: bool
     report: SourceReport
@@ -93,7 +92,7 @@ class _Columns:
 
     session_ids: list[str] = field(default_factory=list)
     test_case_ids: list[str | None] = field(default_factory=list)
-    input_digests: list[bytes | None] = field(default_factory=list)
+    inputs: list[CaseId | None] = field(default_factory=list)
     values: dict[Metric, array[float]] = field(default_factory=dict)
     deferred: set[str] = field(default_factory=set)
 
@@ -105,7 +104,7 @@ class _Columns:
             column.append(given.get(metric, math.nan))
         self.session_ids.append(session.vendor_id)
         self.test_case_ids.append(session.test_case_id)
-        self.input_digests.append(None if session.input is None else digest_of(session.input))
+        self.inputs.append(_input_of(session))
         self.deferred |= session.deferred & {SCORES, INPUT}
 
 
@@ -162,7 +161,7 @@ class SessionScans:
             experiment_ref,
             columns.session_ids,
             columns.test_case_ids,
-            columns.input_digests,
+            columns.inputs,
             columns.values,
             complete=stream.ended,
             report=told,
@@ -175,7 +174,7 @@ class SessionScans:
         if adapter is None:
             raise LookupError(f"there is no source {listed.source!r}")
         scores: dict[Metric, array[float]] = {}
-        digests = list(listed.input_digests)
+        inputs = list(listed.inputs)
         began = perf_counter()
         async with self._slots[listed.source]:
             for first in range(0, listed.sessions, _LOOKED_UP_AT_ONCE):
@@ -187,12 +186,12 @@ class SessionScans:
                     if isinstance(whole, SourceError):
                         return self._failed(listed, whole)
                     if whole is not None:
-                        digests[index] = None if whole.input is None else digest_of(whole.input)
+                        inputs[index] = _input_of(whole)
                         _set_scores(scores, index, listed.sessions, whole)
         took = replace(listed.report, duration_ms=(perf_counter() - began) * 1000)
         self._reports.append(took)
         columns = {**listed.columns, **scores}
-        return replace(listed, columns=columns, input_digests=digests, report=took, deferred=frozenset())
+        return replace(listed, columns=columns, inputs=inputs, report=took, deferred=frozenset())
 
     def _failed(self, listed: SessionScan, error: SourceError) -> SessionScan:
         told = replace(listed.report, status=SourceReportStatus.FAILED, error=error)
