@@ -35,7 +35,7 @@ from tracegraph.adapter import (
     StrictOptions,
 )
 from tracegraph.errors import SourceError
-from tracegraph.model import Experiment, ExperimentKind, MetricKind, Session, SessionRef, SessionStatus
+from tracegraph.model import Experiment, ExperimentKind, MetricKind, Score, Session, SessionRef, SessionStatus
 from tracegraph.query import (
     ExperimentFilter,
     ExperimentOrder,
@@ -127,6 +127,13 @@ class LangSmithAdapter:
     async def get_sessions(self, refs: Sequence[SessionRef]) -> Mapping[SessionRef, Session | SourceError]:
         """Root runs by id, a hundred a call; what is no UUID is unknown without one."""
         return await self._runs.get(refs)
+
+    async def get_scores(
+        self,
+        refs: Sequence[SessionRef],  # noqa: ARG002 - the port's form
+    ) -> Mapping[SessionRef, Sequence[Score] | SourceError]:
+        """Nothing: the lists of sessions hold their scores."""
+        return {}
 
     async def check(self) -> SourceHealth:
         """One tracer session, without stats. LangSmith does not tell how many there are."""

@@ -24,7 +24,7 @@ from tracegraph.adapter import (
     StrictOptions,
 )
 from tracegraph.errors import SourceBadRequest, SourceError, SourceNotFound
-from tracegraph.model import Experiment, ExperimentKind, Session, SessionRef, SessionStatus
+from tracegraph.model import Experiment, ExperimentKind, Score, Session, SessionRef, SessionStatus
 from tracegraph.query import (
     ExperimentFilter,
     ExperimentOrderField,
@@ -130,6 +130,10 @@ class MeibelAdapter:
     async def get_sessions(self, refs: Sequence[SessionRef]) -> Mapping[SessionRef, Session | SourceError]:
         """For each agent: its list up to the last one wanted, a call for each session, one for all scores."""
         return await self._lookup.find(refs)
+
+    async def get_scores(self, refs: Sequence[SessionRef]) -> Mapping[SessionRef, Sequence[Score] | SourceError]:
+        """For each agent one call for its name and one for all scores."""
+        return await self._lookup.scores(refs)
 
     async def check(self) -> SourceHealth:
         """One row of the agents."""

@@ -53,15 +53,26 @@ class SessionLookup:
 
     async def find(self, refs: Sequence[SessionRef]) -> dict[SessionRef, Session | SourceError]:
         """The sessions, complete; an unknown one is left out. All agents are asked at once."""
-        by_agent: dict[str, set[str]] = defaultdict(set)
-        for ref in refs:
-            by_agent[ref.experiment_ref].add(ref.session_id)
+        by_agent = _by_agent(refs)
         parts = await asyncio.gather(*(self._of_agent(agent, ids) for agent, ids in by_agent.items()))
         return {
             SessionRef(agent, session_id): outcome
             for agent, part in zip(by_agent, parts, strict=True)
             for session_id, outcome in part.items()
         }
+
+    async def scores(self, refs: Sequence[SessionRef]) -> dict[SessionRef, Sequence[Score] | SourceError]:
+        """The scores of the sessions that have any. All agents are asked at once."""
+        by_agent = _by_agent(refs)
+        parts = await asyncio.gather(*(self._scores(agent, list(ids), None) for agent, ids in by_agent.items()))
+        told = dict(zip(by_agent, parts, strict=True))
+        scores: dict[SessionRef, Sequence[Score] | SourceError] = {}
+        for ref in refs:
+            part = told[ref.experiment_ref]
+            found = part if isinstance(part, SourceError) else part.get(ref.session_id)
+            if found is not None:
+                scores[ref] = found
+        return scores
 
     async def _of_agent(self, agent_id: str, wanted: set[str]) -> dict[str, Session | SourceError]:
         scan = await self._scan(agent_id, wanted)
@@ -114,32 +125,42 @@ class SessionLookup:
             return {}
         details, scores = await asyncio.gather(
             settled(self._client.session(session.vendor_id) for session in listed),
-            self._scores(agent_id, listed),
+            self._scores(agent_id, [one.vendor_id for one in listed], _slug(listed)),
         )
         return {
             session.vendor_id: _completed(session, detail, scores)
             for session, detail in zip(listed, details, strict=True)
         }
 
-    async def _scores(self, agent_id: str, listed: Sequence[Session]) -> _Scores | SourceError:
-        """The scores of all these sessions; none where the server has no such endpoint."""
+    async def _scores(self, agent_id: str, session_ids: Sequence[str], slug: str | None) -> _Scores | SourceError:
+        """The scores of all these sessions; none where the server has no such endpoint.
+
+        They are found by the agent's slug, which the agent tells when no session does.
+        """
         if not self._reads_scores:
             return {}
         try:
-            name = await self._agent_name(agent_id, listed)
+            name = slug or (await self._client.agent(agent_id)).body.name
             if name is None:
                 return {}
-            answer = await self._client.scoring_jobs(name, [session.vendor_id for session in listed])
+            answer = await self._client.scoring_jobs(name, session_ids)
         except SourceNotFound:
             return {}
         except SourceError as error:
             return error
         return mapping.scores_by_session(answer.body)
 
-    async def _agent_name(self, agent_id: str, listed: Sequence[Session]) -> str | None:
-        """The agent's slug, by which scores are found: from any row, else from the agent itself."""
-        told = next((session.agent_name for session in listed if session.agent_name), None)
-        return told or (await self._client.agent(agent_id)).body.name
+
+def _by_agent(refs: Sequence[SessionRef]) -> Mapping[str, set[str]]:
+    ids: dict[str, set[str]] = defaultdict(set)
+    for ref in refs:
+        ids[ref.experiment_ref].add(ref.session_id)
+    return ids
+
+
+def _slug(listed: Sequence[Session]) -> str | None:
+    """The agent's slug, from any session that tells it."""
+    return next((session.agent_name for session in listed if session.agent_name), None)
 
 
 def _completed(

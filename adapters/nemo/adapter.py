@@ -27,7 +27,7 @@ from tracegraph.adapter import (
     StrictOptions,
 )
 from tracegraph.errors import SourceError
-from tracegraph.model import Experiment, ExperimentKind, MetricKind, Session, SessionRef
+from tracegraph.model import Experiment, ExperimentKind, MetricKind, Score, Session, SessionRef
 from tracegraph.secrets import SecretRef
 from tracegraph.upstream.call import path_segment
 from tracegraph.upstream.client import Upstream
@@ -119,6 +119,13 @@ class NemoAdapter:
     async def get_sessions(self, refs: Sequence[SessionRef]) -> Mapping[SessionRef, Session | SourceError]:
         """One pass over each experiment's sessions, by pages of 1000: the service has no look-up by id."""
         return await self._sessions.by_id(refs)
+
+    async def get_scores(
+        self,
+        refs: Sequence[SessionRef],  # noqa: ARG002 - the port's form
+    ) -> Mapping[SessionRef, Sequence[Score] | SourceError]:
+        """Nothing: the lists of sessions hold their scores."""
+        return {}
 
     async def check(self) -> SourceHealth:
         """One call for one experiment. A service that has more than it lists answers narrower questions still."""

@@ -15,7 +15,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from tracegraph.errors import ConfigurationError, SourceError
-from tracegraph.model import Experiment, ExperimentKind, MetricKind, Session, SessionRef, SessionStatus
+from tracegraph.model import Experiment, ExperimentKind, MetricKind, Score, Session, SessionRef, SessionStatus
 from tracegraph.query import (
     ExperimentFilter,
     ExperimentOrder,
@@ -209,6 +209,13 @@ class Adapter(Protocol):
 
     async def get_sessions(self, refs: Sequence[SessionRef]) -> Mapping[SessionRef, Session | SourceError]:
         """The sessions by ref, complete; one that the vendor does not know is left out."""
+        ...
+
+    async def get_scores(self, refs: Sequence[SessionRef]) -> Mapping[SessionRef, Sequence[Score] | SourceError]:
+        """The scores of sessions whose list leaves them out (`Session.deferred`), in fewer calls than all of them.
+
+        Sessions without a score, and those whose list holds their scores, are left out.
+        """
         ...
 
     async def check(self) -> SourceHealth:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
 
@@ -58,6 +58,26 @@ def report(source: str, streams: Sequence[Stream[Any]], *, truncated: bool = Fal
         sum(stream.tally.fetched for stream in streams),
         sum(stream.tally.provenance.upstream_requests for stream in streams),
         max((stream.duration_ms for stream in streams), default=0.0),
+    )
+
+
+_FROM_BAD_TO_GOOD = (
+    SourceReportStatus.FAILED,
+    SourceReportStatus.STALE,
+    SourceReportStatus.SCAN_LIMITED,
+    SourceReportStatus.OK,
+)
+
+
+def joined(reports: Sequence[SourceReport]) -> SourceReport:
+    """Several reports of one source, about work that was done one after the other, as one; the worst speaks."""
+    worst = min(reports, key=lambda one: _FROM_BAD_TO_GOOD.index(one.status))
+    return replace(
+        worst,
+        total_count=reports[0].total_count,
+        fetched=sum(one.fetched for one in reports),
+        upstream_requests=sum(one.upstream_requests for one in reports),
+        duration_ms=sum(one.duration_ms for one in reports),
     )
 
 

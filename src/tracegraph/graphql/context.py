@@ -10,7 +10,7 @@ from graphql import GraphQLError
 from tracegraph.adapter import Adapter
 from tracegraph.federation.listing import Budgets
 from tracegraph.federation.report import SourceReport
-from tracegraph.federation.session_scan import SessionScans
+from tracegraph.federation.scans import SessionScans
 from tracegraph.graphql.loaders import Loaders
 
 
@@ -39,7 +39,7 @@ class RequestContext:
     scans: SessionScans = field(init=False)
 
     def __post_init__(self) -> None:
-        self.scans = SessionScans(self.adapter, self.loaders.session_page, self.budgets, self.reports)
+        self.scans = SessionScans(self.adapters, self.loaders.session_page, self.budgets, self.reports)
 
     def adapter(self, source: str) -> Adapter | None:
         """The source of that name."""

@@ -15,6 +15,7 @@ from tracegraph.errors import SourceError
 from tracegraph.upstream.cache import ResponseCache, cache_key, is_past_cache
 from tracegraph.upstream.call import Call, Reply, Tries
 from tracegraph.upstream.deadline import remaining_s
+from tracegraph.upstream.meter import count_request
 from tracegraph.upstream.retry import RetryPolicy
 from tracegraph.upstream.statuses import error_for_status
 from tracegraph.upstream.transport import Transport
@@ -69,6 +70,7 @@ class Upstream:
         raise AssertionError("count() does not end")
 
     async def _attempt(self, call: Call, headers: dict[str, str], attempt: int) -> Reply:
+        count_request()
         raw = await self.transport.send(call, headers)
         if 200 <= raw.status < 300:
             return readable(call, Reply(self.source, call.kind, raw.body, Provenance(attempt)))
