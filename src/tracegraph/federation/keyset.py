@@ -71,7 +71,6 @@ class KeysetReader(Generic[T]):
                 last = page.rows[-1]
                 if self._is_before_key(last):  # nothing new yet: go on behind it
                     self._continuation, self._overlaps = page.continuation, page.continuation != page.next
-                    limit = min(2 * limit, self._source.page_max)
                     continue
                 stretch = await self._long_group(last.place, limit)
             elif stretch.rows:
