@@ -19,6 +19,7 @@ from tracegraph.federation.pages import PageSource, Row, RowPage
 T = TypeVar("T")
 
 _PASSES_OVER_ONE_GROUP = 50
+_PASSES_BY_THEMSELVES = 5
 _SMALLEST_WINDOW = 10
 
 
@@ -185,11 +186,13 @@ class KeysetReader(Generic[T]):
 
         The vendor may order equals differently on every call, so that one pass over the pages can show a row
         twice and another never: passes are made until there are as many rows as places, and no page began with
-        a row that none before had shown. No row and no end: the group was deleted meanwhile.
+        a row that none before had shown. The first few passes stand by themselves: what an earlier pass showed
+        hides that rows were deleted during this one. No row and no end: the group was deleted meanwhile.
         """
         known: dict[str, Row[T]] = {}
-        for _ in range(_PASSES_OVER_ONE_GROUP):
-            places, steady, ended = await self._pass_over(group, limit, known)
+        for number in range(_PASSES_OVER_ONE_GROUP):
+            shown: set[str] = set() if number < _PASSES_BY_THEMSELVES else set(known)
+            places, steady, ended = await self._pass_over(group, limit, known, shown)
             if steady and len(known) >= places:
                 break
             self._fresh_only, limit = True, self._source.page_max  # a cache would show the same gap again
@@ -198,8 +201,13 @@ class KeysetReader(Generic[T]):
             self._go_behind(list(known.values()))
         return Stretch(rows, (), ended)
 
-    async def _pass_over(self, group: Place, limit: int, known: dict[str, Row[T]]) -> tuple[int, bool, bool]:
-        """One pass: how many places the group has, whether no row slipped by, whether the list ends with it."""
+    async def _pass_over(
+        self, group: Place, limit: int, known: dict[str, Row[T]], shown: set[str]
+    ) -> tuple[int, bool, bool]:
+        """One pass: how many places the group has, whether no row slipped by, whether the list ends with it.
+
+        A page that begins with a row among those `shown`, to which each page adds its own, follows on.
+        """
         page = await self._anchored(limit)
         anchor: int | None = None
         places: set[int] = set()
@@ -209,6 +217,7 @@ class KeysetReader(Generic[T]):
                 if same_group(row.place, group):
                     anchor = row.anchor if anchor is None else anchor
                     known.setdefault(row.mark.id, replace(row, anchor=anchor))
+                    shown.add(row.mark.id)
                     places |= {row.offset} if row.offset is not None else set()
             past = any(row.place[:2] > group[:2] for row in page.rows)
             if page.next is None or past:
@@ -219,4 +228,4 @@ class KeysetReader(Generic[T]):
             if overlaps:
                 if not page.rows or page.rows[0].place[:2] > group[:2]:
                     return len(places), False, False
-                steady = steady and (page.rows[0].place[:2] < group[:2] or page.rows[0].mark.id in known)
+                steady = steady and (page.rows[0].place[:2] < group[:2] or page.rows[0].mark.id in shown)
