@@ -118,16 +118,8 @@ class _Asked:
 
     def answer(self) -> Page[Session] | SourceError:
         if self.error is not None:
-            return _billed(self.error, self.provenance.upstream_requests)
+            return self.error.charged(self.provenance.upstream_requests)
         return Page(tuple(self.rows.values()), None, self.next, provenance=self.provenance)
-
-
-def _billed(error: SourceError, requests: int) -> SourceError:
-    """The same error with this ask's own count of calls: several asks may fail by one call."""
-    same = type(error).__new__(type(error), *error.args)
-    vars(same).update(vars(error), upstream_requests=requests)
-    same.__cause__ = error.__cause__
-    return same
 
 
 @dataclass(frozen=True, slots=True)

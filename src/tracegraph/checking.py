@@ -13,6 +13,7 @@ from tracegraph.adapter import Adapter, ExperimentQuery, PageRequest, SourceHeal
 from tracegraph.errors import SourceError, SourceErrorCode
 from tracegraph.settings import Settings
 from tracegraph.sources import open_sources
+from tracegraph.upstream.cache import past_cache
 
 _PAGES_COUNTED = 20
 _UNREACHED = {SourceErrorCode.TIMEOUT, SourceErrorCode.UNAVAILABLE}
@@ -56,7 +57,8 @@ async def check_sources(settings: Settings, origin: str) -> Sequence[CheckResult
 
 async def _check(adapter: Adapter) -> CheckResult:
     began = perf_counter()
-    health = await adapter.check()
+    with past_cache():
+        health = await adapter.check()
     duration_ms = (perf_counter() - began) * 1000
     experiments = await _count(adapter, health) if health.status is SourceHealthStatus.UP else ""
     return CheckResult(adapter.name, adapter.vendor, health, experiments, duration_ms)

@@ -102,6 +102,16 @@ class SourceError(TracegraphError):
         self.vendor_body = vendor_body
         self.reference = secrets.token_hex(4)
 
+    def charged(self, upstream_requests: int) -> SourceError:
+        """The same failure for another asker, with the calls that were made for that one.
+
+        Several may learn of one failure, and none may change it for the others.
+        """
+        same = type(self).__new__(type(self), *self.args)
+        vars(same).update(vars(self), upstream_requests=upstream_requests)
+        same.__cause__ = self.__cause__
+        return same
+
 
 class SourceTimeout(SourceError):
     """The vendor did not answer before the deadline."""

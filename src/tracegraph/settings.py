@@ -11,8 +11,8 @@ import os
 import re
 import tomllib
 from pathlib import Path
-from typing import Any, Literal, Self
-from urllib.parse import urlsplit
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import SplitResult, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import (
@@ -23,6 +23,7 @@ from pydantic_settings import (
 
 from tracegraph.adapter import SourceSettings
 from tracegraph.errors import ConfigurationError
+from tracegraph.secrets import SecretRef
 from tracegraph.upstream.transport import TransportSettings
 
 DEFAULT_FILE = Path("tracegraph.toml")
@@ -66,19 +67,42 @@ class LimitSettings(_Table):
 
 
 class CacheSettings(_Table):
-    """`[cache]`: where vendors' answers are kept, how long they are fresh, how long they may stand in."""
+    """`[cache]`: where vendors' answers are kept, how long they are fresh, how long they may stand in.
+
+    `max_entries` and `max_mb` bound what a process keeps in memory. Redis is what several processes share besides:
+    `password` is its own, `secret` goes into the keys and seals of entries (see `upstream/keys.py`), and no answer
+    waits longer than `redis_timeout_ms` for it. `allow_no_cache`: clients may ask past the cache.
+    """
 
     url: str = "memory://"
     ttl_s: float = Field(5, ge=0)
     stale_s: float = Field(300, ge=0)
     share_in_flight: bool = True
+    max_entries: int = Field(10_000, ge=1)
+    max_mb: int = Field(64, ge=1)
+    allow_no_cache: bool = True
+    redis_timeout_ms: float = Field(100, gt=0, le=10_000)
+    password: SecretRef | None = None
+    secret: SecretRef | None = None
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether answers are kept in Redis, too."""
+        return self.url.startswith(("redis://", "rediss://"))
 
     @field_validator("url")
     @classmethod
     def _known(cls, url: str) -> str:
-        if url in {"off", "memory://"} or url.startswith(("redis://", "rediss://")):
+        if url in {"off", "memory://"}:
             return url
-        raise ValueError('it is "memory://", "redis://host:port/0" or "off"')
+        parts = urlsplit(url)
+        if parts.scheme not in {"redis", "rediss"} or not parts.hostname:
+            raise ValueError('it is "memory://", "redis://host:port/0" or "off"')
+        if parts.password is not None:
+            raise ValueError('its password is given by reference: password = "env:NAME"')
+        if not re.fullmatch(r"/?[0-9]*", parts.path) or parts.query or parts.fragment or not _has_port(parts):
+            raise ValueError('it is written as "redis://host:port/0", with the number of a database at the end')
+        return url
 
 
 class LogSettings(_Table):
@@ -89,7 +113,10 @@ class LogSettings(_Table):
 
 
 class SourceTable(BaseModel):
-    """`[sources.<name>]`: the keys of every vendor; those of the adapter stay in the extras."""
+    """`[sources.<name>]`: the keys of every vendor; those of the adapter stay in the extras.
+
+    `ttl_by_kind` overrides `cache.ttl_s` for kinds of calls.
+    """
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
@@ -100,6 +127,7 @@ class SourceTable(BaseModel):
     max_connections: int = Field(32, ge=1)
     max_response_bytes: int = Field(32 * 1024 * 1024, ge=1024)
     allow_http: bool = False
+    ttl_by_kind: dict[str, Annotated[float, Field(ge=0)]] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _reachable_safely(self) -> Self:
@@ -249,6 +277,14 @@ def _is_loopback(host: str) -> bool:
         return True
     try:
         return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _has_port(parts: SplitResult) -> bool:
+    """Whether the port, if there is one, is a number that a port can have."""
+    try:
+        return parts.port is None or parts.port > 0
     except ValueError:
         return False
 

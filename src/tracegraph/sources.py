@@ -8,9 +8,10 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from tracegraph.adapter import Adapter
 from tracegraph.errors import ConfigurationError
 from tracegraph.registry import installed_vendors, load
-from tracegraph.settings import Settings, source_settings
-from tracegraph.upstream.cache import ResponseCache
+from tracegraph.settings import CacheSettings, Settings, source_settings
+from tracegraph.upstream.cache import MemoryStore
 from tracegraph.upstream.client import Upstream
+from tracegraph.upstream.reads import ReadPolicy, Reads, Stores
 from tracegraph.upstream.transport import Transport
 
 
@@ -21,8 +22,8 @@ async def open_sources(settings: Settings, origin: str = "the configuration") ->
     Raises ConfigurationError for a vendor without an adapter and for settings that an adapter refuses.
     """
     vendors = installed_vendors()
-    cache = ResponseCache(settings.cache.ttl_s) if settings.cache.url != "off" else None
     async with AsyncExitStack() as stack:
+        stores = await stack.enter_async_context(_open_stores(settings.cache))
         adapters: list[Adapter] = []
         for name, table in settings.sources.items():
             entry = vendors.get(table.vendor)
@@ -32,6 +33,35 @@ async def open_sources(settings: Settings, origin: str = "the configuration") ->
                     f"there are: {', '.join(sorted(vendors))}."
                 )
             transport = await stack.enter_async_context(Transport(name, table.transport()))
-            opened = load(entry)(source_settings(name, table, origin), Upstream(name, transport, cache=cache))
+            reads = Reads.of(name, table.base_url, _read_policy(settings, name), stores)
+            opened = load(entry)(source_settings(name, table, origin), Upstream(name, transport, reads=reads))
             adapters.append(await stack.enter_async_context(opened))
+        stack.push_async_callback(stores.flights.close)  # before the connections that they use
         yield adapters
+
+
+@asynccontextmanager
+async def _open_stores(cache: CacheSettings) -> AsyncIterator[Stores]:
+    """Where answers are kept."""
+    memory = None
+    if cache.url != "off":
+        memory = MemoryStore(max_entries=cache.max_entries, max_bytes=cache.max_mb * 1024 * 1024)
+    if not cache.is_shared:
+        yield Stores(memory, secret=cache.secret)
+        return
+    from tracegraph.upstream.redis_store import open_redis  # noqa: PLC0415 - a quarter of a second, for few
+
+    password = None if cache.password is None else cache.password.get_secret_value()
+    async with open_redis(cache.url, password, cache.redis_timeout_ms / 1000) as shared:
+        yield Stores(memory, shared, secret=cache.secret)
+
+
+def _read_policy(settings: Settings, source: str) -> ReadPolicy:
+    cache = settings.cache
+    return ReadPolicy(
+        ttl_s=cache.ttl_s,
+        stale_s=cache.stale_s,
+        share=cache.share_in_flight,
+        limit_s=settings.limits.deadline_s,
+        ttl_by_kind=settings.sources[source].ttl_by_kind,
+    )

@@ -1,22 +1,19 @@
-"""Vendors' answers kept for a short while: bytes by a key that names source, credential and question."""
+"""Vendors' answers kept in this process: bytes by key, bounded, the least recently used goes first.
+
+aiocache's memory backend has no bound and a timer for every entry, so the memory is our own; its Redis backend is
+behind this one, in `redis_store`.
+"""
 
 from __future__ import annotations
 
-import secrets
-import time
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from hashlib import blake2b
 
-from tracegraph.upstream.call import Call
-
-_CREDENTIAL_KEY = secrets.token_bytes(32)
-_PER_ENTRY_BYTES = 200
-"""What an entry takes beside its body, roughly."""
-
+PER_ENTRY_BYTES = 480
+"""What an entry takes beside its body: its key, its place, its objects (measured with tracemalloc)."""
 
 _past_cache: ContextVar[bool] = ContextVar("tracegraph_past_cache", default=False)
 
@@ -36,66 +33,58 @@ def is_past_cache() -> bool:
     return _past_cache.get()
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
+@dataclass(slots=True)
+class Entry:
+    """An answer's body.
+
+    `stored_at` is in seconds of the wall clock, which copies of the gateway share; `took_s` is how long the vendor
+    needed, 0 where it is not known. `read_again` and `refreshing` tell an early refresh what is worth it.
+    """
+
     body: bytes
     stored_at: float
+    took_s: float = 0.0
+    read_again: bool = False
+    refreshing: bool = False
 
 
-class ResponseCache:
-    """In memory, bounded in entries and bytes; the least recently used goes first."""
+class MemoryStore:
+    """Entries up to a number and a size in bytes. It knows no time: how old may be is for whoever reads."""
 
-    def __init__(self, ttl_s: float, *, max_entries: int = 10_000, max_bytes: int = 64 * 1024 * 1024) -> None:
-        self._ttl_s = ttl_s
+    def __init__(self, *, max_entries: int = 10_000, max_bytes: int = 64 * 1024 * 1024) -> None:
         self._max_entries = max_entries
         self._max_bytes = max_bytes
-        self._entries: OrderedDict[bytes, _Entry] = OrderedDict()
+        self._entries: OrderedDict[bytes, Entry] = OrderedDict()
         self._bytes = 0
 
     @property
     def size_bytes(self) -> int:
-        """What the entries take, roughly."""
+        """What the entries take."""
         return self._bytes
 
     def __len__(self) -> int:
         return len(self._entries)
 
-    def get(self, key: bytes) -> bytes | None:
-        """The body kept under the key while it is fresh."""
+    def get(self, key: bytes) -> Entry | None:
+        """The entry, however old; it counts as used."""
         entry = self._entries.get(key)
-        if entry is None:
-            return None
-        if time.monotonic() - entry.stored_at >= self._ttl_s:
-            self._remove(key)
-            return None
-        self._entries.move_to_end(key)
-        return entry.body
+        if entry is not None:
+            self._entries.move_to_end(key)
+        return entry
 
-    def put(self, key: bytes, body: bytes) -> None:
-        """Keep a body, unless it alone is larger than the whole cache may be."""
-        self._remove(key)
-        size = len(body) + _PER_ENTRY_BYTES
+    def put(self, key: bytes, entry: Entry) -> None:
+        """Keep an entry in the place of an earlier one, unless it alone is larger than all may be."""
+        self.remove(key)
+        size = len(entry.body) + PER_ENTRY_BYTES
         if size > self._max_bytes:
             return
-        self._entries[key] = _Entry(body, time.monotonic())
+        self._entries[key] = entry
         self._bytes += size
         while self._bytes > self._max_bytes or len(self._entries) > self._max_entries:
-            self._remove(next(iter(self._entries)))
+            self.remove(next(iter(self._entries)))
 
-    def _remove(self, key: bytes) -> None:
+    def remove(self, key: bytes) -> None:
+        """Forget the entry, if there is one."""
         entry = self._entries.pop(key, None)
         if entry is not None:
-            self._bytes -= len(entry.body) + _PER_ENTRY_BYTES
-
-
-def cache_key(source: str, credential: Mapping[str, str], call: Call) -> bytes:
-    """A digest of everything that decides the answer; it cannot be turned back into the credential."""
-    digest = blake2b(key=_CREDENTIAL_KEY, digest_size=24)
-    parts = [source, call.method, call.path]
-    for name, value in [*sorted(credential.items()), *call.query]:
-        parts += [name, value]
-    for part in parts:
-        encoded = part.encode("utf-8", "surrogatepass")
-        digest.update(len(encoded).to_bytes(4) + encoded)
-    digest.update(call.content() or b"")
-    return digest.digest()
+            self._bytes -= len(entry.body) + PER_ENTRY_BYTES

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import quote
 
@@ -71,3 +71,8 @@ class Tries:
     """How often a call was sent so far, for whoever gives up waiting for it."""
 
     made: int = 0
+
+
+def readable(call: Call, reply: Reply) -> Reply:
+    """The reply with what the call's `read` makes of it. Raises SourceBadResponse."""
+    return reply if call.read is None else replace(reply, value=call.read(reply))

@@ -12,10 +12,10 @@ from pydantic import SecretStr
 
 from tracegraph.adapter import Provenance
 from tracegraph.errors import SourceError
-from tracegraph.upstream.cache import ResponseCache, cache_key, is_past_cache
-from tracegraph.upstream.call import Call, Reply, Tries
+from tracegraph.upstream.call import Call, Reply, Tries, readable
 from tracegraph.upstream.deadline import remaining_s
 from tracegraph.upstream.meter import count_request
+from tracegraph.upstream.reads import Reads
 from tracegraph.upstream.retry import RetryPolicy
 from tracegraph.upstream.statuses import error_for_status
 from tracegraph.upstream.transport import Transport
@@ -31,28 +31,25 @@ class Upstream:
     transport: Transport
     retry: RetryPolicy = RetryPolicy()
     credential: Mapping[str, SecretStr] | None = None
-    cache: ResponseCache | None = None
+    reads: Reads | None = None
 
     def with_credential(self, headers: Mapping[str, SecretStr | None]) -> Upstream:
         """The same way with these headers on every call; a header without a secret is left out."""
         present = {name: secret for name, secret in headers.items() if secret is not None}
-        return replace(self, credential=present)
+        values = {name: secret.get_secret_value() for name, secret in present.items()}
+        return replace(self, credential=present, reads=self.reads and self.reads.with_credential(values))
 
     async def fetch(self, call: Call) -> Reply:
-        """The vendor's answer with status 2xx, from the cache while it is fresh there.
+        """The vendor's answer with status 2xx, or one that the cache holds; see `reads`.
 
-        Repeats a read that failed for a passing reason while the deadline allows. Raises SourceError with the
-        number of calls that were made.
+        Raises SourceError with the number of calls that were made for this asker.
         """
-        key = None if self.cache is None else cache_key(self.source, self._headers(), call)
-        if self.cache is not None and key is not None and not is_past_cache():
-            kept = self.cache.get(key)
-            if kept is not None:
-                return readable(call, Reply(self.source, call.kind, kept, Provenance()))
-        reply = await self.attempts(call, self._headers(), Tries())
-        if self.cache is not None and key is not None:
-            self.cache.put(key, reply.body)
-        return reply
+        if self.reads is None:
+            return await self._ask(call, Tries())
+        return await self.reads.fetch(call, self._ask)
+
+    async def _ask(self, call: Call, tries: Tries) -> Reply:
+        return await self.attempts(call, self._headers(), tries)
 
     async def attempts(self, call: Call, headers: dict[str, str], tries: Tries) -> Reply:
         """The vendor's own answer, with retries. Raises SourceError with the number of calls that were made."""
@@ -98,11 +95,6 @@ class Upstream:
             cause=_told(error.__cause__),
             body=error.vendor_body[:2000].decode(errors="replace"),
         )
-
-
-def readable(call: Call, reply: Reply) -> Reply:
-    """The reply with what the call's `read` makes of it. Raises SourceBadResponse."""
-    return reply if call.read is None else replace(reply, value=call.read(reply))
 
 
 def _told(cause: BaseException | None) -> str | None:

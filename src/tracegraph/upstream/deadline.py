@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import Context, ContextVar, copy_context
 
 _ends_at: ContextVar[float | None] = ContextVar("tracegraph_deadline", default=None)
 
@@ -29,3 +29,14 @@ def remaining_s(at_most: float) -> float:
     if ends_at is None:
         return at_most
     return max(0.0, min(at_most, ends_at - asyncio.get_running_loop().time()))
+
+
+def apart(seconds: float, *, alone: bool = False) -> Context:
+    """A copy of the present context whose deadline is `seconds` from now, whatever the present one is.
+
+    For work that may outlive who asked first, since others wait for it, too. `alone`: nothing else of the present
+    context is in it, for work that nobody asked for.
+    """
+    context = Context() if alone else copy_context()
+    context.run(_ends_at.set, asyncio.get_running_loop().time() + seconds)
+    return context

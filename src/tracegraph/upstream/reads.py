@@ -1,0 +1,295 @@
+"""Reads of one source and credential: from the cache while fresh, shared while under way, stale when it fails.
+
+    fetch      fresh in memory? -> that                                  (hot and soon too old: refresh beside it)
+               else share one load with every equal read under way
+               it failed, and an older answer is kept -> that, with the reason
+    load       fresh in the store that copies share? -> that
+               else the vendor; keep what it answers
+
+Whoever asks past the cache gets the vendor's present answer or its failure, never an older answer.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Protocol
+
+import structlog
+from pydantic import SecretStr
+
+from tracegraph.adapter import Provenance
+from tracegraph.errors import (
+    SourceBadRequest,
+    SourceBadResponse,
+    SourceError,
+    SourceNotFound,
+    SourceTimeout,
+    SourceUnauthorized,
+)
+from tracegraph.upstream.cache import Entry, MemoryStore, is_past_cache
+from tracegraph.upstream.call import Call, Reply, Tries, readable
+from tracegraph.upstream.counters import Counters, Event
+from tracegraph.upstream.deadline import remaining_s
+from tracegraph.upstream.in_flight import Flights
+from tracegraph.upstream.keys import Keyring
+
+Attempts = Callable[[Call, Tries], Awaitable[Reply]]
+"""The vendor's own answer; raises SourceError."""
+
+
+class SharedStore(Protocol):
+    """Sealed entries that copies of the gateway share. No method raises for what happens to it."""
+
+    async def get(self, key: bytes) -> bytes | None:
+        """The value, None when there is none or none can be had."""
+        ...
+
+    def put(self, key: bytes, value: bytes, keep_s: float) -> None:
+        """Have it written soon."""
+        ...
+
+
+_ANSWERS = (SourceUnauthorized, SourceNotFound, SourceBadRequest)
+"""What the vendor means as it says it: an older answer must not stand in for these."""
+
+_EARLIEST_REFRESH = 0.5
+_LATEST_REFRESH = 0.2
+_log = structlog.get_logger("tracegraph.upstream")
+_stale: ContextVar[list[SourceError] | None] = ContextVar("tracegraph_stale", default=None)
+
+
+@contextmanager
+def stale_answers() -> Iterator[list[SourceError]]:
+    """Gathers why older answers were served within, tasks included; once for each."""
+    gathered: list[SourceError] = []
+    token = _stale.set(gathered)
+    try:
+        yield gathered
+    finally:
+        _stale.reset(token)
+
+
+@dataclass(frozen=True, slots=True)
+class ReadPolicy:
+    """How old answers may be, and whether equal reads share a call.
+
+    `ttl_by_kind` overrides `ttl_s` for kinds of calls; for `stale_s` more an answer may stand in for a failure.
+    `limit_s` bounds a shared call, whose askers each have a deadline of their own.
+    """
+
+    ttl_s: float = 5.0
+    stale_s: float = 300.0
+    share: bool = True
+    limit_s: float = 10.0
+    ttl_by_kind: Mapping[str, float] = field(default_factory=dict)
+
+    def ttl_of(self, kind: str) -> float:
+        """Seconds for which an answer to such a call is fresh."""
+        return self.ttl_by_kind.get(kind, self.ttl_s)
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """What every source's reads have in common; without `memory` nothing is kept. `secret` goes into the keys."""
+
+    memory: MemoryStore | None = None
+    shared: SharedStore | None = None
+    flights: Flights = field(default_factory=Flights)
+    counters: Counters = field(default_factory=Counters)
+    secret: SecretStr | None = None
+    clock: Callable[[], float] = time.time
+
+
+@dataclass(frozen=True, slots=True)
+class Reads:
+    """The reads of one source with one credential."""
+
+    source: str
+    base_url: str
+    policy: ReadPolicy
+    stores: Stores
+    keys: Keyring
+
+    @classmethod
+    def of(cls, source: str, base_url: str, policy: ReadPolicy, stores: Stores) -> Reads:
+        """The reads without a credential."""
+        return cls(source, base_url, policy, stores, _keyring(source, base_url, {}, stores))
+
+    def with_credential(self, headers: Mapping[str, str]) -> Reads:
+        """The same reads with these headers: what one credential sees is no answer for another."""
+        return replace(self, keys=_keyring(self.source, self.base_url, headers, self.stores))
+
+    async def fetch(self, call: Call, attempts: Attempts) -> Reply:
+        """The answer, fresh, just made or, when that fails, an older one. Raises SourceError."""
+        ask = _Ask(self.keys.key(call), call, attempts, is_past_cache())
+        entry = None if ask.past else self._kept(ask)
+        if entry is not None and self._is_fresh(entry, call.kind):
+            self._refresh_early(ask, entry)
+            self._count(call, Event.FRESH)
+            return readable(call, Reply(self.source, call.kind, entry.body, Provenance()))
+        try:
+            return await (self._shared(ask) if self.policy.share else self._load(ask, Tries()))
+        except SourceError as error:
+            older = None if ask.past else self._older(ask, error)
+            if older is None:
+                raise
+            return older
+
+    # -- sharing ---------------------------------------------------------------------------------------
+
+    async def _shared(self, ask: _Ask) -> Reply:
+        flights, allowed_s = self.stores.flights, remaining_s(self.policy.limit_s)
+        flight = flights.get(ask.shared_by)
+        first = flight is None
+        if flight is None:
+            if allowed_s <= 0:
+                raise self._timeout(ask, 0.0, 0)
+            flight = flights.begin(ask.shared_by, partial(self._load, ask), self.policy.limit_s)
+        else:
+            self._count(ask.call, Event.JOINED)
+        try:
+            reply = await flights.wait(flight, allowed_s)
+        except TimeoutError:
+            raise self._timeout(ask, allowed_s, flight.tries.made if first else 0) from None
+        except SourceError as error:
+            raise error.charged(error.upstream_requests if first else 0) from error.__cause__
+        return reply if first else replace(reply, provenance=Provenance())
+
+    def _timeout(self, ask: _Ask, waited_s: float, requests: int) -> SourceTimeout:
+        """Time is up for this asker; others may still wait for the call."""
+        error = SourceTimeout(
+            self.source,
+            f"Source {self.source!r} did not answer within {waited_s:.1f} s.",
+            upstream_requests=requests,
+        )
+        _log.warning(
+            "upstream.given_up",
+            source=self.source,
+            kind=ask.call.kind,
+            requests=requests,
+            reference=error.reference,
+        )
+        return error
+
+    # -- keeping ---------------------------------------------------------------------------------------
+
+    async def _load(self, ask: _Ask, tries: Tries) -> Reply:
+        """A fresh answer of the shared store, else the vendor's own."""
+        found = None if ask.past else await self._from_shared_store(ask)
+        if found is not None:
+            return found
+        self._count(ask.call, Event.MISS)
+        began = self.stores.clock()
+        reply = await ask.attempts(ask.call, tries)
+        now = self.stores.clock()
+        self._keep(ask, Entry(reply.body, now, took_s=now - began))
+        return reply
+
+    async def _from_shared_store(self, ask: _Ask) -> Reply | None:
+        """A fresh answer, if it is younger than ours. One that is not fresh is kept, should the vendor fail."""
+        memory, shared = self.stores.memory, self.stores.shared
+        if memory is None or shared is None:
+            return None
+        sealed = await shared.get(ask.key)
+        entry = None if sealed is None else self.keys.opened(ask.key, sealed, self.stores.clock())
+        ours = memory.get(ask.key)
+        if entry is None or (ours is not None and entry.stored_at <= ours.stored_at):
+            return None
+        reply = self._revived(ask.call, entry, Provenance())
+        if reply is None:
+            return None
+        memory.put(ask.key, entry)
+        if not self._is_fresh(entry, ask.call.kind):
+            return None
+        self._count(ask.call, Event.SHARED_STORE)
+        return reply
+
+    def _keep(self, ask: _Ask, entry: Entry) -> None:
+        if self.stores.memory is not None:
+            self.stores.memory.put(ask.key, entry)
+        if self.stores.shared is not None:
+            kept_for_s = self.policy.ttl_of(ask.call.kind) + self.policy.stale_s
+            self.stores.shared.put(ask.key, self.keys.sealed(ask.key, entry), kept_for_s)
+
+    def _kept(self, ask: _Ask) -> Entry | None:
+        """The entry in memory, if it is good for anything yet."""
+        memory = self.stores.memory
+        entry = None if memory is None else memory.get(ask.key)
+        if memory is None or entry is None:
+            return None
+        if self._age_s(entry) < self.policy.ttl_of(ask.call.kind) + self.policy.stale_s:
+            return entry
+        memory.remove(ask.key)
+        return None
+
+    def _is_fresh(self, entry: Entry, kind: str) -> bool:
+        return self._age_s(entry) < self.policy.ttl_of(kind)
+
+    def _age_s(self, entry: Entry) -> float:
+        return self.stores.clock() - entry.stored_at
+
+    # -- standing in, and refreshing -------------------------------------------------------------------
+
+    def _older(self, ask: _Ask, error: SourceError) -> Reply | None:
+        """What is kept of earlier, in the place of a failure."""
+        entry = None if isinstance(error, _ANSWERS) else self._kept(ask)
+        if entry is None:
+            return None
+        reply = self._revived(ask.call, entry, Provenance(error.upstream_requests, error))
+        if reply is not None:
+            self._count(ask.call, Event.STALE)
+            gathered = _stale.get()
+            if gathered is not None:
+                gathered.append(error)
+        return reply
+
+    def _revived(self, call: Call, entry: Entry, provenance: Provenance) -> Reply | None:
+        """The entry as a reply; None when it cannot be read, as one that another version of the gateway kept."""
+        try:
+            return readable(call, Reply(self.source, call.kind, entry.body, provenance))
+        except SourceBadResponse:
+            return None
+
+    def _refresh_early(self, ask: _Ask, entry: Entry) -> None:
+        """Begin to ask again before a hot entry is too old, beside its readers, once.
+
+        Early enough for what the vendor took last time, twice over; not before half the entry's life.
+        """
+        if not entry.read_again:
+            entry.read_again = True
+            return
+        ttl_s = self.policy.ttl_of(ask.call.kind)
+        lead_s = min(_EARLIEST_REFRESH * ttl_s, max(_LATEST_REFRESH * ttl_s, 2 * entry.took_s))
+        if entry.refreshing or self._age_s(entry) < ttl_s - lead_s or self.stores.flights.get(ask.key):
+            return
+        entry.refreshing = True
+        self._count(ask.call, Event.REFRESH)
+        self.stores.flights.begin(ask.key, partial(self._load, ask), self.policy.limit_s, unasked=True)
+
+    def _count(self, call: Call, event: Event) -> None:
+        self.stores.counters.count(self.source, call.kind, event)
+
+
+@dataclass(frozen=True, slots=True)
+class _Ask:
+    """One fetch."""
+
+    key: bytes
+    call: Call
+    attempts: Attempts
+    past: bool
+
+    @property
+    def shared_by(self) -> bytes:
+        """What equal fetches have in common: who asks past the cache waits for others of its kind only."""
+        return self.key + b"past" if self.past else self.key
+
+
+def _keyring(source: str, base_url: str, headers: Mapping[str, str], stores: Stores) -> Keyring:
+    secret = None if stores.secret is None else stores.secret.get_secret_value()
+    return Keyring(source, base_url, headers, secret)
