@@ -33,7 +33,7 @@ from tracegraph.errors import (
 )
 from tracegraph.upstream.cache import Entry, MemoryStore, is_past_cache
 from tracegraph.upstream.call import Call, Reply, Tries, readable
-from tracegraph.upstream.counters import Counters, Event
+from tracegraph.upstream.counters import SourceCounters
 from tracegraph.upstream.deadline import remaining_s
 from tracegraph.upstream.in_flight import Flights
 from tracegraph.upstream.keys import Keyring
@@ -100,7 +100,6 @@ class Stores:
     memory: MemoryStore | None = None
     shared: SharedStore | None = None
     flights: Flights = field(default_factory=Flights)
-    counters: Counters = field(default_factory=Counters)
     secret: SecretStr | None = None
     clock: Callable[[], float] = time.time
 
@@ -114,11 +113,12 @@ class Reads:
     policy: ReadPolicy
     stores: Stores
     keys: Keyring
+    counters: SourceCounters
 
     @classmethod
-    def of(cls, source: str, base_url: str, policy: ReadPolicy, stores: Stores) -> Reads:
+    def of(cls, source: str, base_url: str, policy: ReadPolicy, stores: Stores, counters: SourceCounters) -> Reads:
         """The reads without a credential."""
-        return cls(source, base_url, policy, stores, _keyring(source, base_url, {}, stores))
+        return cls(source, base_url, policy, stores, _keyring(source, base_url, {}, stores), counters)
 
     def with_credential(self, headers: Mapping[str, str]) -> Reads:
         """The same reads with these headers: what one credential sees is no answer for another."""
@@ -130,7 +130,7 @@ class Reads:
         entry = None if ask.past else self._kept(ask)
         if entry is not None and self._is_fresh(entry, call.kind):
             self._refresh_early(ask, entry)
-            self._count(call, Event.FRESH)
+            self.counters[call.kind].cache_hits += 1
             return readable(call, Reply(self.source, call.kind, entry.body, Provenance()))
         try:
             return await (self._shared(ask) if self.policy.share else self._load(ask, Tries()))
@@ -151,7 +151,7 @@ class Reads:
                 raise self._timeout(ask, 0.0, 0)
             flight = flights.begin(ask.shared_by, partial(self._load, ask), self.policy.limit_s)
         else:
-            self._count(ask.call, Event.JOINED)
+            self.counters[ask.call.kind].shared += 1
         try:
             reply = await flights.wait(flight, allowed_s)
         except TimeoutError:
@@ -183,7 +183,8 @@ class Reads:
         found = None if ask.past else await self._from_shared_store(ask)
         if found is not None:
             return found
-        self._count(ask.call, Event.MISS)
+        if self.stores.memory is not None and not ask.past:
+            self.counters[ask.call.kind].cache_misses += 1
         began = self.stores.clock()
         reply = await ask.attempts(ask.call, tries)
         now = self.stores.clock()
@@ -206,7 +207,7 @@ class Reads:
         memory.put(ask.key, entry)
         if not self._is_fresh(entry, ask.call.kind):
             return None
-        self._count(ask.call, Event.SHARED_STORE)
+        self.counters[ask.call.kind].cache_hits += 1
         return reply
 
     def _keep(self, ask: _Ask, entry: Entry) -> None:
@@ -242,7 +243,7 @@ class Reads:
             return None
         reply = self._revived(ask.call, entry, Provenance(error.upstream_requests, error))
         if reply is not None:
-            self._count(ask.call, Event.STALE)
+            self.counters[ask.call.kind].cache_stale += 1
             gathered = _stale.get()
             if gathered is not None:
                 gathered.append(error)
@@ -268,11 +269,7 @@ class Reads:
         if entry.refreshing or self._age_s(entry) < ttl_s - lead_s or self.stores.flights.get(ask.key):
             return
         entry.refreshing = True
-        self._count(ask.call, Event.REFRESH)
         self.stores.flights.begin(ask.key, partial(self._load, ask), self.policy.limit_s, unasked=True)
-
-    def _count(self, call: Call, event: Event) -> None:
-        self.stores.counters.count(self.source, call.kind, event)
 
 
 @dataclass(frozen=True, slots=True)
