@@ -91,3 +91,27 @@ def total_count(reports: Sequence[SourceReport]) -> int | None:
     """The exact number of rows in the list, None unless every source told its own."""
     totals = [one.total_count for one in reports if one.total_count is not None]
     return sum(totals) if len(totals) == len(reports) else None
+
+
+_WORST_FIRST = (
+    SourceReportStatus.FAILED,
+    SourceReportStatus.STALE,
+    SourceReportStatus.SCAN_LIMITED,
+    SourceReportStatus.OK,
+)
+
+
+def combined(source: str, reports: Sequence[SourceReport]) -> SourceReport:
+    """One report of a source's parts in several lists that were read side by side: the worst status, the sums."""
+    if not reports:
+        return SourceReport(source)
+    worst = min(reports, key=lambda one: _WORST_FIRST.index(one.status))
+    return SourceReport(
+        source,
+        worst.status,
+        worst.error,
+        total_count(reports),
+        sum(one.fetched for one in reports),
+        sum(one.upstream_requests for one in reports),
+        max(one.duration_ms for one in reports),
+    )

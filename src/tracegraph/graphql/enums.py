@@ -7,7 +7,7 @@ from enum import Enum
 import strawberry
 
 from tracegraph import adapter, errors, model, query
-from tracegraph.federation import report
+from tracegraph.federation import cases, comparison, report
 
 _DESCRIPTIONS: dict[type[Enum], str] = {
     model.ExperimentKind: "An evaluation over a dataset, a live project, or an agent.",
@@ -21,6 +21,15 @@ _DESCRIPTIONS: dict[type[Enum], str] = {
         "where the vendor reports the metric, else COMPUTED."
     ),
     model.AggregatePopulation: "What a figure was taken over; means over different populations are not alike.",
+    comparison.Statistic: "Which figure of an aggregate is compared.",
+    cases.CaseKey: (
+        "How one test case of one experiment is recognised in another. Two vendors rarely share case ids: INPUT "
+        "joins on the input text, its white space folded."
+    ),
+    cases.CaseOutcome: (
+        "How a case stands against the baseline's, in the metric's better direction. EQUAL: the same within one "
+        "part in 10^9, or run by both and measured by neither. MISSING: run or measured by one of them only."
+    ),
     query.OrderDirection: "Missing values come last in both directions.",
     query.ExperimentOrderField: "NAME compares by code point after Unicode case folding, whatever the vendor.",
     query.SessionOrderField: "What sessions can be ordered by.",

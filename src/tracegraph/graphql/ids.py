@@ -10,7 +10,12 @@ from urllib.parse import quote, unquote
 from tracegraph.errors import InvalidId
 from tracegraph.model import SessionRef
 
-_PARTS = {"Experiment": 2, "Session": 3, "Source": 1}
+_PARTS = {
+    "CaseComparison": range(9, 46, 2),  # 2 to 20 experiments of two parts each, and five parts for the case
+    "Experiment": (2,),
+    "Session": (3,),
+    "Source": (1,),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +61,7 @@ def decode_id(text: str, *allowed: str) -> GlobalId:
         identity = GlobalId(type_name, tuple(unquote(part, errors="strict") for part in parts))
     except (binascii.Error, ValueError):
         raise InvalidId("That is not an ID of this gateway.") from None
-    if _PARTS.get(identity.type_name) != len(identity.parts):
+    if len(identity.parts) not in _PARTS.get(identity.type_name, ()):
         raise InvalidId("That is not an ID of this gateway.")
     if allowed and identity.type_name not in allowed:
         raise InvalidId(f"That ID names a {identity.type_name}; here only {' or '.join(allowed)} will do.")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import strawberry
 
-from tracegraph.graphql import resolvers
+from tracegraph.graphql import comparison_resolvers, resolvers
+from tracegraph.graphql.comparison_objects import Comparison
 from tracegraph.graphql.objects import (
     Experiment,
     ExperimentConnection,
@@ -38,5 +39,12 @@ class Query:
         description=(
             "Sessions of many experiments as one list. Without experimentIds: of the most recently active "
             "experiments of each source; SCAN_LIMITED says that a source has more of them."
+        ),
+    )
+    comparison: Comparison = strawberry.field(
+        resolver=comparison_resolvers.query_comparison,
+        description=(
+            "2 to 20 experiments side by side, from whichever vendors; the first is the baseline unless another "
+            "is named. BEST takes the vendor's own figure where it reports the statistic, else computes it."
         ),
     )

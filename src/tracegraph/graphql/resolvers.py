@@ -14,11 +14,13 @@ from tracegraph.errors import SourceError, SourceNotFound
 from tracegraph.federation import listing
 from tracegraph.federation.report import SourceReport, SourceReportStatus
 from tracegraph.graphql import inputs
+from tracegraph.graphql.case_ids import CaseReference
 from tracegraph.graphql.connections import ConnectionValue, PageArguments
 from tracegraph.graphql.context import RequestContext
 from tracegraph.graphql.cursor import CursorBinding
 from tracegraph.graphql.failures import all_failed, source_extensions
 from tracegraph.graphql.ids import GlobalId, decode_id
+from tracegraph.graphql.paired_cases import find_case
 from tracegraph.model import Experiment, Session, SessionRef
 from tracegraph.query import ExperimentOrderField, SessionFilter
 from tracegraph.upstream.cache import past_cache
@@ -172,6 +174,8 @@ async def query_session(info: TracegraphInfo, id: strawberry.ID) -> Any:  # noqa
 
 
 async def _node(context: RequestContext, identity: GlobalId) -> Any:
+    if identity.type_name == "CaseComparison":
+        return await find_case(context, CaseReference.of(identity))
     loaders = context.loaders.of(identity.source)
     if loaders is None:
         return None

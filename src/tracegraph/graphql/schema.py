@@ -8,6 +8,7 @@ import strawberry
 from strawberry.extensions import ParserCache, ValidationCache
 from strawberry.schema.config import StrawberryConfig
 
+from tracegraph.graphql.comparison_objects import CaseComparison
 from tracegraph.graphql.execution import OneOperation, QuietSchema
 from tracegraph.graphql.objects import Experiment, Session, Source
 from tracegraph.graphql.query import Query
@@ -18,7 +19,7 @@ def build_schema() -> strawberry.Schema:
     """The schema; parsed and validated documents are kept in bounded caches."""
     return QuietSchema(
         Query,
-        types=[Experiment, Session, Source],
+        types=[CaseComparison, Experiment, Session, Source],
         config=StrawberryConfig(scalar_map={datetime: DATE_TIME}),
         extensions=[ParserCache, ValidationCache, OneOperation],
     )

@@ -1,0 +1,103 @@
+"""The experiments of a comparison: found by their IDs, and each one's sessions read at most once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tracegraph.errors import SourceError
+from tracegraph.federation.report import SourceReport, SourceReportStatus, combined
+from tracegraph.federation.session_scan import SCORES, SessionScan
+from tracegraph.graphql.context import RequestContext
+from tracegraph.model import Experiment, Metric, MetricKind
+
+Identity = tuple[str, str]
+"""An experiment's source and ref."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One experiment of a comparison; with an error it is no more than its ID tells, as its source failed."""
+
+    experiment: Experiment
+    error: SourceError | None = None
+
+    @property
+    def identity(self) -> Identity:
+        """Which experiment it is, however often it is compared."""
+        return self.experiment.source, self.experiment.ref
+
+
+class UnknownExperiment(LookupError):
+    """There is no experiment of that identity."""
+
+    def __init__(self, identity: Identity) -> None:
+        super().__init__(identity)
+        self.identity = identity
+
+
+async def find_entries(context: RequestContext, identities: Sequence[Identity]) -> list[Entry]:
+    """The experiments in their order; a source that fails leaves what their IDs tell. Raises UnknownExperiment."""
+    distinct = list(dict.fromkeys(identities))
+    found = dict(zip(distinct, await asyncio.gather(*(_find(context, one) for one in distinct)), strict=True))
+    return [found[identity] for identity in identities]
+
+
+async def _find(context: RequestContext, identity: Identity) -> Entry:
+    source, ref = identity
+    adapter, loaders = context.adapter(source), context.loaders.of(source)
+    if adapter is None or loaders is None:
+        raise UnknownExperiment(identity)
+    try:
+        experiment = await loaders.experiments.load(ref)
+    except SourceError as error:
+        kind = min(adapter.capabilities.kinds, key=lambda kind: kind.value)
+        return Entry(Experiment(source, ref, vendor_id=ref, kind=kind, name=ref), error)
+    if experiment is None:
+        raise UnknownExperiment(identity)
+    return Entry(experiment)
+
+
+def needs_of(metric: Metric | None) -> frozenset[str]:
+    """What the values of a metric, or of all metrics, need beyond what a vendor's list gives."""
+    scores = metric is None or metric.kind is MetricKind.SCORE
+    return frozenset({SCORES}) if scores else frozenset()
+
+
+class Compared:
+    """Two or more experiments, one of them the baseline."""
+
+    def __init__(self, context: RequestContext, entries: Sequence[Entry], baseline: int) -> None:
+        self.context = context
+        self.entries = entries
+        self.baseline = baseline
+        self._scans: dict[Identity, SessionScan] = {}
+        lost = {id(entry.error): entry.error for entry in entries if entry.error is not None}
+        self._lost = [_failed(error) for error in lost.values()]
+        context.reports.extend(self._lost)
+
+    @property
+    def identities(self) -> list[Identity]:
+        """Which experiment each entry is."""
+        return [entry.identity for entry in self.entries]
+
+    async def scan(self, index: int, needs: frozenset[str]) -> SessionScan | SourceError:
+        """An entry's sessions, or why they cannot be had."""
+        entry = self.entries[index]
+        if entry.error is not None:
+            return entry.error
+        scan = await self.context.scans.scan(*entry.identity, needs)
+        if entry.identity not in self._scans or not scan.deferred:
+            self._scans[entry.identity] = scan
+        return scan if scan.error is None else scan.error
+
+    def reports(self) -> list[SourceReport]:
+        """How each source fared so far, in the order of the entries."""
+        told = [*self._lost, *(scan.report for scan in self._scans.values())]
+        sources = dict.fromkeys(source for source, _ in self.identities)
+        return [combined(source, [one for one in told if one.source == source]) for source in sources]
+
+
+def _failed(error: SourceError) -> SourceReport:
+    return SourceReport(error.source, SourceReportStatus.FAILED, error, upstream_requests=error.upstream_requests)
