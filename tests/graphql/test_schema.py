@@ -26,13 +26,6 @@ from tracegraph.graphql.schema import schema_text
 DESIGN = build_schema(Path(__file__).with_name("design.graphql").read_text(encoding="utf-8"))
 SCHEMA = build_schema(schema_text())
 
-LATER_TYPES = {
-    "CaseComparison", "CaseComparisonConnection", "CaseComparisonEdge", "CaseCounts", "CaseEntry", "CaseKey",
-    "CaseOutcome", "Comparison", "MetricComparison", "MetricEntry", "Statistic",
-}  # fmt: skip
-"""Comparing experiments belongs to a later stage."""
-LATER_MEMBERS = {"Query.comparison"}
-
 
 def promises(schema: GraphQLSchema) -> dict[str, str]:
     """Every name of the schema with what it promises: its kind, its type with nullability, its default."""
@@ -79,12 +72,7 @@ def _printed(value: GraphQLArgument | GraphQLInputField) -> str:
     return print_type(GraphQLInputObjectType("Holder", {"x": field}))
 
 
-def is_later(name: str) -> bool:
-    """Whether the name belongs to a later stage."""
-    return re.split(r"[. ]", name, maxsplit=1)[0] in LATER_TYPES or name.partition("(")[0] in LATER_MEMBERS
-
-
-DESIGNED = {name: promise for name, promise in promises(DESIGN).items() if not is_later(name)}
+DESIGNED = promises(DESIGN)
 
 
 def test_every_name_of_the_design_is_there() -> None:
@@ -96,12 +84,6 @@ def test_a_type_keeps_what_the_design_promises(name: str) -> None:
     own = promises(SCHEMA)
     of_it = [one for one in DESIGNED if one == name or one.startswith((f"{name}.", f"{name} "))]
     assert {one: own.get(one) for one in of_it} == {one: DESIGNED[one] for one in of_it}
-
-
-def test_what_is_left_for_later_is_still_not_there() -> None:
-    """When it comes, the exceptions of this test go."""
-    own = promises(SCHEMA)
-    assert [name for name in LATER_TYPES | LATER_MEMBERS if name in own] == []
 
 
 def test_an_argument_that_the_design_does_not_know_is_optional() -> None:

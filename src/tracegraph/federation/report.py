@@ -71,14 +71,17 @@ _FROM_BAD_TO_GOOD = (
 
 def joined(reports: Sequence[SourceReport]) -> SourceReport:
     """Several reports of one source, about work that was done one after the other, as one; the worst speaks."""
-    worst = min(reports, key=lambda one: _FROM_BAD_TO_GOOD.index(one.status))
     return replace(
-        worst,
+        _worst(reports),
         total_count=reports[0].total_count,
         fetched=sum(one.fetched for one in reports),
         upstream_requests=sum(one.upstream_requests for one in reports),
         duration_ms=sum(one.duration_ms for one in reports),
     )
+
+
+def _worst(reports: Sequence[SourceReport]) -> SourceReport:
+    return min(reports, key=lambda one: _FROM_BAD_TO_GOOD.index(one.status))
 
 
 def _total(streams: Sequence[Stream[Any]]) -> int | None:
@@ -93,19 +96,11 @@ def total_count(reports: Sequence[SourceReport]) -> int | None:
     return sum(totals) if len(totals) == len(reports) else None
 
 
-_WORST_FIRST = (
-    SourceReportStatus.FAILED,
-    SourceReportStatus.STALE,
-    SourceReportStatus.SCAN_LIMITED,
-    SourceReportStatus.OK,
-)
-
-
 def combined(source: str, reports: Sequence[SourceReport]) -> SourceReport:
     """One report of a source's parts in several lists that were read side by side: the worst status, the sums."""
     if not reports:
         return SourceReport(source)
-    worst = min(reports, key=lambda one: _WORST_FIRST.index(one.status))
+    worst = _worst(reports)
     return SourceReport(
         source,
         worst.status,

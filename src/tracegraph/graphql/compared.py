@@ -72,7 +72,7 @@ class Compared:
         self.context = context
         self.entries = entries
         self.baseline = baseline
-        self._scans: dict[Identity, SessionScan] = {}
+        self._needs: dict[Identity, frozenset[str]] = {}
         lost = {id(entry.error): entry.error for entry in entries if entry.error is not None}
         self._lost = [_failed(error) for error in lost.values()]
         context.reports.extend(self._lost)
@@ -87,14 +87,14 @@ class Compared:
         entry = self.entries[index]
         if entry.error is not None:
             return entry.error
+        self._needs[entry.identity] = self._needs.get(entry.identity, frozenset()) | needs
         scan = await self.context.scans.scan(*entry.identity, needs)
-        if entry.identity not in self._scans or not scan.deferred:
-            self._scans[entry.identity] = scan
         return scan if scan.error is None else scan.error
 
-    def reports(self) -> list[SourceReport]:
-        """How each source fared so far, in the order of the entries."""
-        told = [*self._lost, *(scan.report for scan in self._scans.values())]
+    async def reports(self) -> list[SourceReport]:
+        """How each source fared in what was asked of it so far, in the order of the entries."""
+        scans = [self.context.scans.scan(*identity, needs) for identity, needs in self._needs.items()]
+        told = [*self._lost, *(scan.report for scan in await asyncio.gather(*scans))]
         sources = dict.fromkeys(source for source, _ in self.identities)
         return [combined(source, [one for one in told if one.source == source]) for source in sources]
 

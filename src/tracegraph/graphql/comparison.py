@@ -80,7 +80,7 @@ class ComparisonValue:
         figures = (await self.figures()).metrics if self._asked.metrics else ()
         counted = [one.metric for one in figures] if self._asked.counts else []
         await asyncio.gather(*(self.paired.table(metric) for metric in [*counted, *self._asked.cases]))
-        return self.compared.reports()
+        return await self.compared.reports()
 
     async def _compare(self) -> Figures:
         indices = range(len(self.compared.entries))
