@@ -104,6 +104,7 @@ class NemoAdapter:
     async def list_experiments(self, query: ExperimentQuery, page: PageRequest) -> Page[Experiment]:
         """One call; a second, once, to find out that the service does not filter by agent.
 
+        One more where no experiment of the stretch has a run, to find out whether that is to be believed.
         Of a list that is too long for the service, a few for the first page and mostly one from then on.
         """
         return await self._experiments.stretch(query, page)
@@ -128,11 +129,16 @@ class NemoAdapter:
         return {}
 
     async def check(self) -> SourceHealth:
-        """One call for one experiment. A service that has more than it lists answers narrower questions still."""
+        """One call for one experiment; where that has no run, a second for its sessions.
+
+        A service that has more than it lists answers narrower questions still, and one without its telemetry
+        store tells what experiments there are.
+        """
         try:
-            count = await self._experiments.count()
+            count, figures_error = await self._experiments.check()
         except SourceError as error:
             lists_too_many = error.http_status == TOO_MANY
             status = SourceHealthStatus.DEGRADED if lists_too_many else SourceHealthStatus.DOWN
             return SourceHealth(status, last_error=error, checked_at=datetime.now(UTC))
-        return SourceHealth(SourceHealthStatus.UP, checked_at=datetime.now(UTC), experiment_count=count)
+        status = SourceHealthStatus.UP if figures_error is None else SourceHealthStatus.DEGRADED
+        return SourceHealth(status, last_error=figures_error, checked_at=datetime.now(UTC), experiment_count=count)

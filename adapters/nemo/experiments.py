@@ -15,6 +15,7 @@ from adapters.nemo.mapping import to_experiment
 from adapters.nemo.overlong import OverlongLists
 from adapters.nemo.paging import LARGEST_PAGE, VendorPage, covering_page
 from adapters.nemo.pushdown import exact_names, listed_by, push_experiments, writable
+from adapters.nemo.telemetry import Telemetry, is_empty
 from adapters.nemo.wire import ExperimentRow
 from tracegraph.adapter import ExperimentQuery, Page, PageRequest, Provenance
 from tracegraph.errors import SourceBadRequest, SourceBadResponse, SourceError
@@ -40,9 +41,15 @@ class Experiments:
         self._filters_agents = True
         self._takes_several_names = True
         self._overlong = OverlongLists(source, self._by_offset, clock)
+        self._telemetry = Telemetry(client, clock)
 
     async def stretch(self, query: ExperimentQuery, page: PageRequest) -> Page[Experiment]:
         """See `NemoAdapter.list_experiments`."""
+        found = await self._stretch(query, page)
+        items, spent = await self._telemetry.believed(found.items)
+        return replace(found, items=items, provenance=found.provenance + spent)
+
+    async def _stretch(self, query: ExperimentQuery, page: PageRequest) -> Page[Experiment]:
         if exact_names(query.filter) == frozenset():
             return Page((), start=0, next=None, total=0)
         if isinstance(page.hint, str) or self._overlong.knows(query):
@@ -101,7 +108,11 @@ class Experiments:
         parts = await asyncio.gather(
             self._one_by_one(alone), *(self._together(names) for names in _batches(together))
         )
-        return {ref: found for part in parts for ref, found in part.items()}
+        found = {ref: one for part in parts for ref, one in part.items()}
+        experiments, _ = await self._telemetry.believed(
+            [one for one in found.values() if isinstance(one, Experiment)]
+        )
+        return found | {one.ref: one for one in experiments}
 
     async def _together(self, refs: Sequence[str]) -> Mapping[str, Experiment | SourceError]:
         if len(refs) == 1 or not self._takes_several_names:
@@ -139,9 +150,12 @@ class Experiments:
             upstream_requests=answer.provenance.upstream_requests,
         )
 
-    async def count(self) -> int | None:
-        """How many there are, where the vendor tells; one call."""
-        return (await self._client.experiments(VendorPage(1, 1))).total
+    async def check(self) -> tuple[int | None, SourceError | None]:
+        """How many there are, where the vendor tells, and why it cannot tell figures; one call or two."""
+        answer = await self._client.experiments(VendorPage(1, 1))
+        first = self._experiments(answer)
+        error, _ = await self._telemetry.error(first[0]) if first and is_empty(first[0]) else (None, None)
+        return answer.total, error
 
     def _experiments(self, answer: Answer[ExperimentRow]) -> Sequence[Experiment]:
         return [

@@ -12,6 +12,8 @@ from datetime import datetime
 from enum import Enum
 from typing import Any, Protocol
 
+from tracegraph.errors import SourceError
+
 
 class ExperimentKind(Enum):
     """What the vendor calls an experiment: an evaluation over a dataset, a live project, an agent."""
@@ -145,7 +147,8 @@ class Experiment:
     """A NeMo experiment, a LangSmith tracer session, a Meibel agent.
 
     `ref` is what the vendor looks it up by. `deferred` names the fields that the vendor's list leaves out and
-    that `Adapter.get_experiments` (or, for `session_count`, the total of its sessions) would fill.
+    that `Adapter.get_experiments` (or, for `session_count`, the total of its sessions) would fill. `figures_error`
+    is why the vendor could not tell session_count, aggregates, models and evaluators when it was asked.
     """
 
     source: str
@@ -170,6 +173,7 @@ class Experiment:
     url: str | None = None
     metadata: Mapping[str, Any] | None = None
     aggregates: tuple[Aggregate, ...] = ()
+    figures_error: SourceError | None = field(default=None, compare=False)
     raw: RawObject | None = field(default=None, compare=False)
     deferred: frozenset[str] = frozenset()
 

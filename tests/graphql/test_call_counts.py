@@ -141,7 +141,7 @@ async def test_fifty_langsmith_experiments_by_id_are_one_call(vendors: Vendors, 
 
 async def test_fifty_nemo_experiments_by_id_are_one_call(vendors: Vendors, gateway: Gateway) -> None:
     for index in range(50):
-        vendors.nemo.world.add(nemo_experiment(f"e{index}"))
+        vendors.nemo.world.add(nemo_experiment(f"e{index}", run_count=1))
     ids = [experiment_id(NEMO, f"e{index}") for index in range(50)]
     query = "query($ids: [ID!]!) { nodes(ids: $ids) { ... on Experiment { name } } }"
     found = (await gateway.ask(query, ids=ids)).data["nodes"]
@@ -155,7 +155,7 @@ async def test_fifty_nemo_experiments_by_id_are_one_call(vendors: Vendors, gatew
 async def test_the_same_experiment_asked_for_by_several_fields_is_one_call(
     vendors: Vendors, gateway: Gateway, source: str, ref: str
 ) -> None:
-    vendors.nemo.world.add(nemo_experiment("n"))
+    vendors.nemo.world.add(nemo_experiment("n", run_count=1))
     vendors.langsmith.world.add(langsmith_session("l"))
     vendors.meibel.world.add(meibel_agent("m"))
     query = """query($id: ID!) {
@@ -195,7 +195,7 @@ async def test_two_requests_share_no_loader(vendors: Vendors, gateway: Gateway) 
 
 async def test_a_list_asks_every_source_once_for_a_page(vendors: Vendors, gateway: Gateway) -> None:
     for index in range(40):
-        vendors.nemo.world.add(nemo_experiment(f"n{index}", created_at=hours(index)))
+        vendors.nemo.world.add(nemo_experiment(f"n{index}", run_count=1, created_at=hours(index)))
         vendors.langsmith.world.add(langsmith_session(f"l{index}", start_time=hours(index)))
     found = (await gateway.ask("{ experiments(first: 20) { nodes { id } sources { upstreamRequests } } }")).data
     assert vendors.call_counts == (1, 1, 1)
@@ -207,7 +207,7 @@ async def test_a_page_deep_in_a_list_costs_no_more_than_the_first(
     vendors: Vendors, gateway: Gateway, depth: int
 ) -> None:
     for index in range(240):
-        vendors.nemo.world.add(nemo_experiment(f"n{index}", created_at=hours(index)))
+        vendors.nemo.world.add(nemo_experiment(f"n{index}", run_count=1, created_at=hours(index)))
         vendors.langsmith.world.add(langsmith_session(f"l{index}", start_time=hours(index)))
     query = """query($after: String, $first: Int!) {
       experiments(first: $first, after: $after) { pageInfo { endCursor } nodes { name } }

@@ -34,7 +34,7 @@ async def test_the_page_at_row_3000_takes_as_many_calls_as_the_first_give_or_tak
     vendors.meibel.world.created_at_in_summary = True
     for index in range(1_500):
         if index < 900:
-            vendors.nemo.world.add(nemo_experiment(f"n{index:05}", created_at=minutes(5 * index)), [])
+            vendors.nemo.world.add(nemo_experiment(f"n{index:05}", run_count=1, created_at=minutes(5 * index)), [])
         vendors.langsmith.world.add(langsmith_session(f"l{index:05}", start_time=minutes(3 * index + 1)), [])
         vendors.meibel.world.add(meibel_agent(f"m{index:05}", created_at=minutes(3 * index + 2)), [])
     order = {"field": "CREATED_AT", "direction": direction}

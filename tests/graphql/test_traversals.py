@@ -23,7 +23,7 @@ def fill(vendors: Vendors, rows: int) -> None:
     began = datetime.now(UTC) - timedelta(minutes=3 * rows)
     for index in range(rows):
         first, second, third = (began + timedelta(minutes=3 * index + turn) for turn in range(3))
-        vendors.nemo.world.add(nemo_experiment(f"n{index:05}", created_at=first), [])
+        vendors.nemo.world.add(nemo_experiment(f"n{index:05}", created_at=first, run_count=1), [])
         vendors.langsmith.world.add(langsmith_session(f"l{index:05}", start_time=second), [])
         vendors.meibel.world.add(meibel_agent(f"m{index:05}", created_at=third), [])
 

@@ -10,7 +10,7 @@ import strawberry
 from tracegraph.federation.figures import in_order
 from tracegraph.federation.session_scan import SCORES, SessionScan
 from tracegraph.graphql.inputs import MetricInput
-from tracegraph.graphql.resolvers import TracegraphInfo, tell
+from tracegraph.graphql.resolvers import TracegraphInfo, noted, tell
 from tracegraph.model import Aggregate, AggregateBasis, Experiment, Metric, MetricKind
 
 
@@ -23,6 +23,8 @@ def experiment_aggregates(
     """The metrics asked for, or all there are; a source that fails costs the computed ones, with an error."""
     wanted = None if metrics is None else [metric.parsed() for metric in metrics]
     if basis is AggregateBasis.REPORTED:
+        if root.figures_error is not None:
+            tell(info, noted(root.figures_error, info.context))
         return _reported(root, wanted)
     return _with_computed(root, info, wanted, basis)
 
@@ -35,6 +37,8 @@ def experiment_aggregate(
 ) -> Any:
     """One metric; None when it is asked for as reported and is not. Raises SourceError."""
     wanted = metric.parsed()
+    if basis is AggregateBasis.REPORTED and root.figures_error is not None:
+        raise noted(root.figures_error, info.context)
     reported = next(iter(_reported(root, [wanted])), None)
     if basis is AggregateBasis.REPORTED or (basis is AggregateBasis.BEST and reported is not None):
         return reported

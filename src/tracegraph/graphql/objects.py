@@ -222,8 +222,8 @@ class Experiment(Node):
     dataset_id: str | None
     dataset_name: str | None
     dataset_version: str | None
-    models: list[str] = strawberry.field(resolver=resolvers.completed("models", nullable=False))
-    evaluators: list[str]
+    models: list[str] = strawberry.field(resolver=resolvers.told_by_figures("models"))
+    evaluators: list[str] = strawberry.field(resolver=resolvers.told_by_figures("evaluators"))
     created_at: datetime | None = strawberry.field(resolver=resolvers.completed("created_at"))
     updated_at: datetime | None = strawberry.field(description="The vendor's last change, or its last activity.")
     ended_at: datetime | None

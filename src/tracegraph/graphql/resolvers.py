@@ -254,7 +254,12 @@ async def _complete(root: Experiment | Session, info: TracegraphInfo, name: str)
 
 
 def experiment_session_count(root: strawberry.Parent[Experiment], info: TracegraphInfo) -> Any:
-    """How many sessions the vendor says it has; by asking for one where its list does not say."""
+    """How many sessions the vendor says it has; by asking for one where its list does not say.
+
+    Raises SourceError when the vendor could not tell.
+    """
+    if root.figures_error is not None:
+        raise noted(root.figures_error, info.context)
     if "session_count" in root.deferred:
         return _session_total(root, info.context)
     return root.session_count
@@ -266,6 +271,24 @@ async def _session_total(experiment: Experiment, context: RequestContext) -> int
         return (await context.loaders.session_page(experiment.source, ask)).total
     except SourceNotFound:
         return None
+
+
+def told_by_figures(name: str) -> Any:
+    """A resolver for a list that is empty, with an error at its path, when the vendor could not tell figures."""
+    read = completed(name, nullable=False)
+
+    def resolve(root: strawberry.Parent[Experiment], info: TracegraphInfo) -> Any:
+        if root.figures_error is not None:
+            tell(info, noted(root.figures_error, info.context))
+        return read(root, info)
+
+    return resolve
+
+
+def noted(error: SourceError, context: RequestContext) -> SourceError:
+    """The error of a source that failed for one field only, which `extensions.sources` is to say, too."""
+    context.reports.append(SourceReport(error.source, SourceReportStatus.FAILED, error))
+    return error
 
 
 def vendor_fields(root: strawberry.Parent[Any]) -> Any:

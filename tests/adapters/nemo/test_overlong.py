@@ -79,7 +79,7 @@ def world_of(times: Sequence[datetime], **fields: Any) -> NemoWorld:
     for number, time in enumerate(times):
         name = f"{rng.choice('aBcD')}{rng.randrange(10**6):06}-{number}"
         updated = naive(time + timedelta(seconds=rng.randrange(10**6)))
-        world.experiments.append(nemo_experiment(name, created_at=time, updated_at=updated, **fields))
+        world.experiments.append(nemo_experiment(name, created_at=time, updated_at=updated, run_count=1, **fields))
     return world
 
 
@@ -225,7 +225,7 @@ class TestOrder:
         ]
         world = world_of([*evenly(1001), datetime(1969, 7, 20, tzinfo=UTC)])
         for number, time in enumerate(far):
-            world.experiments.append(nemo_experiment(f"far-{number}", created_at=time))
+            world.experiments.append(nemo_experiment(f"far-{number}", created_at=time, run_count=1))
         order = ExperimentOrder(CREATED, direction)
         assert await everything(await connect(nemo.create_app(world)), 300, order) == expected(world, order)
 
