@@ -240,6 +240,31 @@ async def test_figures_counts_and_cases_read_every_session_page_once(vendors: Ve
     ]
 
 
+SCATTERED = """query($ids: [ID!]!, $metric: MetricInput!, $kind: MetricKind!, $evaluator: String, $yes: Boolean!) {
+  comparison(experimentIds: $ids, metrics: []) {
+    ...sources
+    asked: cases(metric: $metric) { totalCount }
+    ... @skip(if: $yes) { never: cases(metric: {kind: SCORE, evaluator: "never"}) { totalCount } }
+    ... on Comparison @include(if: $yes) { cases(metric: {kind: $kind, evaluator: $evaluator}) { totalCount } }
+  }
+}
+fragment sources on Comparison { sources { status error { code } upstreamRequests } }"""
+
+
+@pytest.mark.parametrize("metrics", [(SCORE, LATENCY), (LATENCY, SCORE), (LATENCY, LATENCY)])
+async def test_sources_tell_of_all_work_that_is_asked_however_it_is_asked(
+    vendors: Vendors, gateway: Gateway, metrics: tuple[Row, Row]
+) -> None:
+    """Scores of Meibel's sessions take more calls; `sources` comes first in the query and waits for the others."""
+    ids = put(vendors, *(made_up(Random(2), MEIBEL, name) for name in ("one", "two")))
+    one, other = metrics
+    answer = await gateway.ask(SCATTERED, ids=ids, metric=one, yes=True, **{"evaluator": None} | other)
+    looking_up = len(ids)
+    (told,) = answer.data["comparison"]["sources"]
+    assert told == {"status": "OK", "error": None, "upstreamRequests": len(vendors.meibel.calls) - looking_up}
+    assert (told["upstreamRequests"] > 2) == (SCORE in metrics)
+
+
 async def test_twenty_experiments_are_looked_up_in_one_batch_and_read_once_each(
     vendors: Vendors, gateway: Gateway
 ) -> None:

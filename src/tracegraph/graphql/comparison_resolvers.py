@@ -171,7 +171,7 @@ async def comparison_cases(  # noqa: PLR0917 - the schema's arguments
     wanted = metric.parsed()
     compared, paired = root.compared, root.paired
     arguments = (compared.identities, compared.baseline, paired.join_on, wanted, outcome)
-    binding = CursorBinding.of("Comparison.cases", arguments)
+    binding = CursorBinding.of("Comparison.cases", arguments, by_text=True)
     count, place = parse_first(first, limits.default_first, limits.max_first), place_of(binding, after)
     table = await paired.table(wanted)
     for error in _distinct(table.errors):
