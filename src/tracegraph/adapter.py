@@ -7,7 +7,7 @@ Adapters translate; they do not merge, order, filter again or retry: federation 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 from typing import Any, Generic, Protocol, TypeVar
@@ -107,6 +107,14 @@ class SessionAsk:
 
 
 @dataclass(frozen=True, slots=True)
+class RateLimit:
+    """At most `calls` in any `per_s` seconds."""
+
+    calls: int
+    per_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Capabilities:
     """What the vendor does itself; all else the gateway does after fetching.
 
@@ -114,6 +122,9 @@ class Capabilities:
     here is made by the gateway from the whole list. Filters are named as the fields of ExperimentFilter and
     SessionFilter; a condition on an `absent` field, or on no kind or status that occurs, can match
     no row and causes no call. Page maxima are the vendor's.
+
+    `call_kinds` are the classes of its calls, for limits and metrics, and `rate_limits` what the vendor documents
+    for them; under `*` what it allows all classes together that are not named.
     """
 
     experiment_orders: frozenset[ExperimentOrderField]
@@ -128,6 +139,8 @@ class Capabilities:
     absent_experiment_fields: frozenset[str] = frozenset()
     absent_session_fields: frozenset[str] = frozenset()
     pools_sessions: bool = False
+    call_kinds: frozenset[str] = frozenset()
+    rate_limits: Mapping[str, RateLimit] = field(default_factory=dict)
 
     def may_match_experiments(self, filter: ExperimentFilter) -> bool:  # noqa: A002 - the field's own word
         """Whether any experiment of this vendor could fulfil the filter."""

@@ -13,7 +13,8 @@
         ├── SourceUnauthorized      UNAUTHORIZED
         ├── SourceNotFound          NOT_FOUND
         ├── SourceBadRequest        BAD_REQUEST
-        └── SourceBadResponse       BAD_RESPONSE
+        ├── SourceBadResponse       BAD_RESPONSE
+        └── SourceCircuitOpen       CIRCUIT_OPEN
 
 No message holds a vendor's text, a URL, a header or a secret: a SourceError carries a reference id under
 which the log has the full story.
@@ -77,7 +78,8 @@ class SourceError(TracegraphError):
     """One source could not answer.
 
     `source` is its configured name, `retryable` says whether asking again later may help, `http_status` is
-    the vendor's answer where there was one, `upstream_requests` counts the calls that were made in vain, and
+    the vendor's answer where there was one, `retry_after_s` when asking again may help, where that is known,
+    `upstream_requests` counts the calls that were made in vain, and
     `reference` ties what the client sees to the log. `vendor_body` is for the adapter and the debug log only.
     """
 
@@ -114,7 +116,7 @@ class SourceError(TracegraphError):
 
 
 class SourceTimeout(SourceError):
-    """The vendor did not answer before the deadline."""
+    """The vendor did not answer before the deadline, or could not be asked before it."""
 
     code = SourceErrorCode.TIMEOUT
 
@@ -124,9 +126,15 @@ class SourceUnavailable(SourceError):
 
 
 class SourceRateLimited(SourceError):
-    """The vendor refused the call for its rate."""
+    """The vendor refused the call for its rate, or would have."""
 
     code = SourceErrorCode.RATE_LIMITED
+
+
+class SourceCircuitOpen(SourceError):
+    """Calls like this one failed too often lately: it was not made, and may be after `retry_after_s`."""
+
+    code = SourceErrorCode.CIRCUIT_OPEN
 
 
 class SourceUnauthorized(SourceError):

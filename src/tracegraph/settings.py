@@ -24,6 +24,7 @@ from pydantic_settings import (
 from tracegraph.adapter import SourceSettings
 from tracegraph.errors import ConfigurationError
 from tracegraph.secrets import SecretRef
+from tracegraph.upstream.guards import GuardPolicy
 from tracegraph.upstream.transport import TransportSettings
 
 DEFAULT_FILE = Path("tracegraph.toml")
@@ -139,6 +140,10 @@ class SourceTable(BaseModel):
         if parts.scheme == "http" and not (self.allow_http or _is_loopback(parts.hostname)):
             raise ValueError("base_url sends the key in the clear: use https, or set allow_http = true")
         return self
+
+    def policy(self) -> GuardPolicy:
+        """How the source is treated."""
+        return GuardPolicy()
 
     def transport(self) -> TransportSettings:
         """What the upstream client needs."""

@@ -11,7 +11,7 @@ from tracegraph.registry import installed_vendors, load
 from tracegraph.settings import CacheSettings, Settings, source_settings
 from tracegraph.upstream.cache import MemoryStore
 from tracegraph.upstream.client import Upstream
-from tracegraph.upstream.counters import SourceCounters
+from tracegraph.upstream.guards import Guards
 from tracegraph.upstream.reads import ReadPolicy, Reads, Stores
 from tracegraph.upstream.transport import Transport
 
@@ -34,9 +34,12 @@ async def open_sources(settings: Settings, origin: str = "the configuration") ->
                     f"there are: {', '.join(sorted(vendors))}."
                 )
             transport = await stack.enter_async_context(Transport(name, table.transport()))
-            reads = Reads.of(name, table.base_url, _read_policy(settings, name), stores, SourceCounters())
-            opened = load(entry)(source_settings(name, table, origin), Upstream(name, transport, reads=reads))
-            adapters.append(await stack.enter_async_context(opened))
+            guards = Guards(transport, table.policy())
+            reads = Reads.of(name, table.base_url, _read_policy(settings, name), stores, guards.counters)
+            opened = load(entry)(source_settings(name, table, origin), Upstream(guards, reads=reads))
+            adapter = await stack.enter_async_context(opened)
+            guards.limit(adapter.capabilities.rate_limits)
+            adapters.append(adapter)
         stack.push_async_callback(stores.flights.close)  # before the connections that they use
         yield adapters
 

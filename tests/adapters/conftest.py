@@ -7,7 +7,10 @@ import pytest
 from starlette.types import ASGIApp
 
 from tracegraph.demo.servers import running
+from tracegraph.upstream.breaker import BreakerPolicy
 from tracegraph.upstream.client import Upstream
+from tracegraph.upstream.guards import GuardPolicy, Guards
+from tracegraph.upstream.limiter import LimitPolicy
 from tracegraph.upstream.retry import RetryPolicy
 from tracegraph.upstream.transport import Transport, TransportSettings
 
@@ -23,6 +26,7 @@ async def serve() -> AsyncIterator[Serve]:
             base_url = await stack.enter_async_context(running(app))
             settings = TransportSettings(base_url=base_url + path)
             transport = await stack.enter_async_context(Transport(source, settings))
-            return Upstream(source, transport, RetryPolicy(attempts=1))
+            policy = GuardPolicy(RetryPolicy(attempts=1), BreakerPolicy(enabled=False), LimitPolicy(backoff_s=0.0))
+            return Upstream(Guards(transport, policy))
 
         yield start

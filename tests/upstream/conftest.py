@@ -14,13 +14,18 @@ from starlette.types import ASGIApp
 from tracegraph.demo.servers import running
 from tracegraph.demo.simulator import Simulator
 from tracegraph.errors import SourceError
+from tracegraph.upstream.breaker import BreakerPolicy
 from tracegraph.upstream.call import Call
 from tracegraph.upstream.client import Upstream
+from tracegraph.upstream.guards import GuardPolicy, Guards
+from tracegraph.upstream.limiter import LimitPolicy
 from tracegraph.upstream.retry import RetryPolicy
 from tracegraph.upstream.transport import Transport, TransportSettings
 
 READ = Call("things", "/things")
 SECRET = SecretStr("s3cret-of-the-tests")
+BREAKER = BreakerPolicy()
+UNLIMITED = LimitPolicy(backoff_s=0.0)
 
 Connect = Callable[..., Awaitable[Upstream]]
 
@@ -42,11 +47,18 @@ async def connect() -> AsyncIterator[Connect]:
     async with AsyncExitStack() as stack:
 
         async def connected(
-            to: ASGIApp | str, *, attempts: int = 3, base_s: float = 0.0, **settings: float
+            to: ASGIApp | str,
+            *,
+            attempts: int = 3,
+            base_s: float = 0.0,
+            breaker: BreakerPolicy = BREAKER,
+            limits: LimitPolicy = UNLIMITED,
+            **settings: float,
         ) -> Upstream:
             url = to if isinstance(to, str) else await stack.enter_async_context(running(to))
             transport = await stack.enter_async_context(Transport("vendor", TransportSettings(url, **settings)))  # type: ignore[arg-type]
-            upstream = Upstream("vendor", transport, RetryPolicy(attempts, base_s))
+            retry = RetryPolicy(attempts, base_s)
+            upstream = Upstream(Guards(transport, GuardPolicy(retry, breaker, limits)))
             return upstream.with_credential({"authorization": SECRET, "x-absent": None})
 
         yield connected

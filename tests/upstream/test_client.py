@@ -194,11 +194,12 @@ _PROGRAM = """
 import asyncio, sys
 from tracegraph.upstream.call import Call
 from tracegraph.upstream.client import Upstream
+from tracegraph.upstream.guards import Guards
 from tracegraph.upstream.transport import Transport, TransportSettings
 
 async def main():
     async with Transport("vendor", TransportSettings(sys.argv[1])) as transport:
-        await Upstream("vendor", transport).fetch(Call("things", "/things"))
+        await Upstream(Guards(transport)).fetch(Call("things", "/things"))
 
 asyncio.run(main())
 """

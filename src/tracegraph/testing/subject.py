@@ -38,7 +38,10 @@ from tracegraph.query import (
 )
 from tracegraph.registry import OpenAdapter
 from tracegraph.testing.vendor import Vendor, fill, seeded
+from tracegraph.upstream.breaker import BreakerPolicy
 from tracegraph.upstream.client import Upstream
+from tracegraph.upstream.guards import GuardPolicy, Guards
+from tracegraph.upstream.limiter import LimitPolicy
 from tracegraph.upstream.retry import RetryPolicy
 from tracegraph.upstream.transport import Transport, TransportSettings
 
@@ -168,7 +171,9 @@ class Contract:
         settings = SourceSettings(name, "under-test", self.options)
         transport = {"timeout_s": 60.0, **transport}  # so that a slow machine is no failing vendor
         async with Transport(name, TransportSettings(url + self.base_path, **transport)) as connections:
-            upstream = Upstream(name, connections, RetryPolicy(attempts=attempts, base_s=0.0))
+            retry = RetryPolicy(attempts=attempts, base_s=0.0, budget_floor=EVERYTHING)
+            policy = GuardPolicy(retry, BreakerPolicy(enabled=False), LimitPolicy(backoff_s=0.0))
+            upstream = Upstream(Guards(connections, policy))
             async with type(self).open_adapter(settings, upstream) as adapter:
                 yield adapter
 

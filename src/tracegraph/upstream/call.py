@@ -36,7 +36,8 @@ class Call:
 
     With a `body` it is a POST of JSON, without one a GET; either way it changes nothing at the vendor and may
     be repeated. `read` makes of a reply what the adapter wants of it, or raises SourceBadResponse: an answer that
-    cannot be read is a failure of the vendor, and is not kept.
+    cannot be read is a failure of the vendor, and is not kept. `expects` are statuses by which the vendor refuses
+    in the ordinary course of things: they are neither tried again nor logged as failures.
     """
 
     kind: str
@@ -44,6 +45,7 @@ class Call:
     query: Sequence[tuple[str, str]] = ()
     body: Mapping[str, Any] | None = None
     read: Callable[[Reply], Any] | None = field(default=None, compare=False)
+    expects: frozenset[int] = frozenset()
 
     @property
     def method(self) -> str:
@@ -64,6 +66,11 @@ class Reply:
     body: bytes
     provenance: Provenance
     value: Any = None
+
+
+def readable(call: Call, reply: Reply) -> Reply:
+    """The reply with what the call's `read` makes of it. Raises SourceBadResponse."""
+    return reply if call.read is None else replace(reply, value=call.read(reply))
 
 
 @dataclass(slots=True)

@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from time import monotonic
 
 from tracegraph.errors import SourceError, SourceTimeout, SourceUnavailable
+from tracegraph.upstream.recent import Recent
 
 _RETRYABLE_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
 
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """Exponential back-off with full jitter: after try n, 0 to `base_s` * 2^(n-1), at most `cap_s`."""
+    """Exponential back-off with full jitter: after try n, 0 to `base_s` * 2^(n-1), at most `cap_s`.
+
+    And a budget, so that a source in trouble is not asked three times as often as one that is well: of the last
+    `budget_window_s` seconds, at most `budget_floor` retries and `budget_ratio` for every call that was begun.
+    """
 
     attempts: int = 3
     base_s: float = 0.2
     cap_s: float = 5.0
+    budget_ratio: float = 0.2
+    budget_floor: int = 10
+    budget_window_s: float = 10.0
 
     def pause_s(self, error: SourceError, attempt: int) -> float | None:
         """Seconds to wait after the try number `attempt` (1 is the first); None when it was the last."""
@@ -26,6 +36,31 @@ class RetryPolicy:
             return None
         jitter = random.uniform(0, min(self.cap_s, self.base_s * 2 ** (attempt - 1)))  # noqa: S311 - no secret
         return jitter if error.retry_after_s is None else max(jitter, error.retry_after_s)
+
+
+class RetryBudget:
+    """One source's retries: whenever one is granted, those of the window are at most floor + ratio * calls."""
+
+    __slots__ = ("_calls", "_clock", "_policy", "_retries")
+
+    def __init__(self, policy: RetryPolicy, clock: Callable[[], float] = monotonic) -> None:
+        self._policy = policy
+        self._clock = clock
+        self._calls = Recent(policy.budget_window_s)
+        self._retries = Recent(policy.budget_window_s)
+
+    def call(self) -> None:
+        """A call begins: its first try."""
+        self._calls.add(self._clock())
+
+    def grant(self) -> bool:
+        """Whether one more retry fits; if so, it is counted."""
+        policy, now = self._policy, self._clock()
+        allowed = policy.budget_floor + policy.budget_ratio * self._calls.count(now)
+        if self._retries.count(now) + 1 > allowed:
+            return False
+        self._retries.add(now)
+        return True
 
 
 def is_worth_retrying(error: SourceError) -> bool:

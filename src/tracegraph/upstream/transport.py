@@ -15,7 +15,6 @@ from httpx_aiohttp import AiohttpTransport
 
 from tracegraph.errors import SourceBadResponse, SourceTimeout, SourceUnavailable
 from tracegraph.upstream.call import Call
-from tracegraph.upstream.deadline import remaining_s
 
 _KEEP_ALIVE_S = 60.0
 
@@ -48,9 +47,8 @@ class Transport:
     """Sends calls to one base URL. An async context manager: it owns the connections."""
 
     def __init__(self, source: str, settings: TransportSettings) -> None:
-        self._source = source
-        self._settings = settings
-        self._slots = asyncio.Semaphore(settings.max_connections)
+        self.source = source
+        self.settings = settings
         self._client = httpx.AsyncClient(
             transport=_pool(settings),
             headers={"user-agent": "tracegraph", "accept": "application/json"},
@@ -68,19 +66,21 @@ class Transport:
     ) -> None:
         await self._client.aclose()
 
-    async def send(self, call: Call, headers: dict[str, str]) -> RawReply:
-        """One try. Raises SourceTimeout, SourceUnavailable, SourceBadResponse (a body past the cap)."""
-        allowed_s = remaining_s(self._settings.timeout_s)
+    async def send(self, call: Call, headers: dict[str, str], allowed_s: float) -> RawReply:
+        """One request within that time. Raises SourceTimeout, SourceUnavailable, SourceBadResponse (past the cap).
+
+        Whoever calls sees to it that no more than `max_connections` are under way.
+        """
         try:
-            async with asyncio.timeout(allowed_s), self._slots:
+            async with asyncio.timeout(allowed_s):
                 return await self._send(call, headers)
         except (TimeoutError, httpx.HTTPError, aiohttp.ClientError, OSError) as error:
             if _is_timeout(error):
                 raise SourceTimeout(
-                    self._source, f"Source {self._source!r} did not answer within {allowed_s:.1f} s."
+                    self.source, f"Source {self.source!r} did not answer within {round(allowed_s, 2):g} s."
                 ) from error
             raise SourceUnavailable(
-                self._source, f"Source {self._source!r} cannot be reached, or broke off its answer."
+                self.source, f"Source {self.source!r} cannot be reached, or broke off its answer."
             ) from error
 
     async def _send(self, call: Call, headers: dict[str, str]) -> RawReply:
@@ -89,7 +89,7 @@ class Transport:
             headers = {**headers, "content-type": "application/json"}
         request = self._client.build_request(
             call.method,
-            self._settings.base_url + call.path,
+            self.settings.base_url + call.path,
             params=tuple(call.query) or None,
             content=content,
             headers=headers,
@@ -102,7 +102,7 @@ class Transport:
         return RawReply(response.status_code, dict(response.headers), body)
 
     async def _read(self, response: httpx.Response) -> bytes:
-        limit = self._settings.max_response_bytes
+        limit = self.settings.max_response_bytes
         chunks: list[bytes] = []
         size = 0
         try:
@@ -110,15 +110,15 @@ class Transport:
                 size += len(chunk)
                 if size > limit:
                     raise SourceBadResponse(
-                        self._source,
-                        f"Source {self._source!r} gave an answer of more than {limit} bytes.",
+                        self.source,
+                        f"Source {self.source!r} gave an answer of more than {limit} bytes.",
                         http_status=response.status_code,
                     )
                 chunks.append(chunk)
         except httpx.DecodingError:
             raise SourceBadResponse(
-                self._source,
-                f"Source {self._source!r} gave an answer that does not decompress.",
+                self.source,
+                f"Source {self.source!r} gave an answer that does not decompress.",
                 http_status=response.status_code,
             ) from None
         return b"".join(chunks)

@@ -1,0 +1,187 @@
+"""What stands between a call and its source's connections: circuit, turns, deadline, retries."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from itertools import count
+from time import monotonic
+
+from tracegraph.adapter import CircuitState, Provenance, RateLimit
+from tracegraph.errors import SourceCircuitOpen, SourceError, SourceErrorCode, SourceTimeout
+from tracegraph.upstream.breaker import Breaker, BreakerPolicy, is_failure
+from tracegraph.upstream.call import Call, Reply, Tries, readable
+from tracegraph.upstream.counters import SourceCounters
+from tracegraph.upstream.deadline import remaining_s
+from tracegraph.upstream.limiter import LimitPolicy
+from tracegraph.upstream.meter import count_request
+from tracegraph.upstream.reporting import report_circuit, report_failure
+from tracegraph.upstream.retry import RetryBudget, RetryPolicy
+from tracegraph.upstream.statuses import error_for_status
+from tracegraph.upstream.transport import Transport
+from tracegraph.upstream.turns import Turns
+
+_LONGEST_WAIT_S = 60.0
+"""Where there is no deadline, for a turn or before a retry."""
+_FAIR_TIME_S = 1.0
+"""A call that got less time, and less than its `timeout_s`, says nothing about its vendor by running out of it."""
+_GRAVITY = (CircuitState.CLOSED, CircuitState.HALF_OPEN, CircuitState.OPEN)
+
+
+@dataclass(frozen=True, slots=True)
+class GuardPolicy:
+    """How one source is treated."""
+
+    retry: RetryPolicy = RetryPolicy()
+    breaker: BreakerPolicy = BreakerPolicy()
+    limits: LimitPolicy = LimitPolicy()
+
+
+class Guards:
+    """One source's.
+
+    Every class of calls has a circuit and a rate of its own; all share the connections and the retry budget.
+    """
+
+    def __init__(
+        self, transport: Transport, policy: GuardPolicy = GuardPolicy(), clock: Callable[[], float] = monotonic
+    ) -> None:
+        self.source = transport.source
+        self.counters = SourceCounters()
+        self._transport = transport
+        self._policy = policy
+        self._clock = clock
+        self._budget = RetryBudget(policy.retry, clock)
+        self._turns = Turns(self.source, transport.settings.max_connections, policy.limits.rates, clock)
+        self._circuits: dict[str, Breaker] = {}
+        self._opened_by: dict[str, SourceErrorCode] = {}
+
+    def limit(self, documented: Mapping[str, RateLimit]) -> None:
+        """The rates that the vendor documents, for the classes that the policy does not name."""
+        self._turns.limit(documented)
+
+    @property
+    def circuits(self) -> Mapping[str, CircuitState]:
+        """The state of every circuit, by class of call."""
+        return {kind: circuit.state for kind, circuit in self._circuits.items()}
+
+    @property
+    def circuit(self) -> CircuitState:
+        """The gravest state of any circuit."""
+        return max(self.circuits.values(), key=_GRAVITY.index, default=CircuitState.CLOSED)
+
+    async def attempts(self, call: Call, headers: dict[str, str], tries: Tries) -> Reply:
+        """The vendor's own answer; a read that failed for a passing reason is repeated while that may help.
+
+        Raises SourceError with the number of calls that were made: the vendor's own failure, also when a retry
+        of it could not be made.
+        """
+        self._budget.call()
+        failed: SourceError | None = None
+        for attempt in count(1):
+            try:
+                return await self._attempt(call, headers, tries)
+            except SourceError as error:
+                made_in_vain = failed is not None and tries.made == failed.upstream_requests
+                told = failed if failed is not None and made_in_vain else error
+                told.upstream_requests = tries.made
+                pause_s = None if made_in_vain else self._pause_s(call, error, attempt)
+                if pause_s is None:
+                    report_failure(self.source, call, told)
+                    raise told from told.__cause__
+                failed = told
+            await asyncio.sleep(pause_s)
+        raise AssertionError("count() does not end")
+
+    def _pause_s(self, call: Call, error: SourceError, attempt: int) -> float | None:
+        """Seconds until the next try, None when there is none."""
+        if error.http_status in call.expects:
+            return None
+        pause_s = self._policy.retry.pause_s(error, attempt)
+        if pause_s is None or pause_s >= remaining_s(_LONGEST_WAIT_S):
+            return None
+        counters = self.counters[call.kind]
+        if not self._budget.grant():
+            counters.over_budget += 1
+            return None
+        counters.retries += 1
+        return pause_s
+
+    async def _attempt(self, call: Call, headers: dict[str, str], tries: Tries) -> Reply:
+        circuit = self._circuits.get(call.kind)
+        if circuit is None:
+            circuit = self._circuits[call.kind] = Breaker(self._policy.breaker, self._clock)
+        sent = tries.made
+        try:
+            self._refuse_if_open(circuit, call)
+            if not self._turns.take(call.kind):
+                await self._wait(call)
+            try:
+                self._refuse_if_open(circuit, call)  # others may have failed while this one waited
+                return await self._send(circuit, call, headers, tries)
+            finally:
+                self._turns.give_back()
+        except SourceError as error:
+            if tries.made == sent:
+                self.counters[call.kind].not_sent[error.code] += 1
+            raise
+
+    def _refuse_if_open(self, circuit: Breaker, call: Call) -> None:
+        wait_s = circuit.refused_for_s()
+        if wait_s is not None:
+            raise SourceCircuitOpen(
+                self.source,
+                f"Source {self.source!r} is not asked for another {wait_s:.1f} s: too many calls like this one "
+                f"failed lately, the last with {self._opened_by[call.kind].value}.",
+                retry_after_s=wait_s,
+            )
+
+    async def _wait(self, call: Call) -> None:
+        began, counters = self._clock(), self.counters[call.kind]
+        counters.waits += 1
+        try:
+            await self._turns.wait(call.kind, remaining_s(_LONGEST_WAIT_S))
+        finally:
+            counters.wait_s += self._clock() - began
+
+    async def _send(self, circuit: Breaker, call: Call, headers: dict[str, str], tries: Tries) -> Reply:
+        """One request, and what its outcome means for the circuit."""
+        timeout_s = self._transport.settings.timeout_s
+        allowed_s = remaining_s(timeout_s)
+        if allowed_s <= 0:
+            raise SourceTimeout(self.source, f"Source {self.source!r} was not asked: the request's time was over.")
+        period, began, counters = circuit.enter(), self._clock(), self.counters[call.kind]
+        tries.made += 1
+        count_request()
+        failed, failure = None, None
+        try:
+            reply = await self._answer(call, headers, allowed_s, tries)
+        except SourceError as error:
+            counters.failed[error.code] += 1
+            failed = is_failure(error, call, had_fair_time=allowed_s >= min(timeout_s, _FAIR_TIME_S))
+            failure = error.code
+            raise
+        else:
+            failed = False
+            return reply
+        finally:
+            counters.took(self._clock() - began)
+            if circuit.leave(period, failed=failed):
+                self._circuit_changed(call.kind, failure if failed else None)
+
+    async def _answer(self, call: Call, headers: dict[str, str], allowed_s: float, tries: Tries) -> Reply:
+        raw = await self._transport.send(call, headers, allowed_s)
+        if 200 <= raw.status < 300:
+            return readable(call, Reply(self.source, call.kind, raw.body, Provenance(tries.made)))
+        error = error_for_status(self.source, raw.status, raw.headers, raw.body)
+        if raw.status == 429:
+            if error.retry_after_s is None:
+                error.retry_after_s = self._policy.limits.backoff_s
+            self._turns.pause(call.kind, error.retry_after_s)
+        raise error
+
+    def _circuit_changed(self, kind: str, failure: SourceErrorCode | None) -> None:
+        if failure is not None:
+            self._opened_by[kind] = failure
+        report_circuit(self.source, kind, failure)
