@@ -78,8 +78,3 @@ class Tries:
     """How often a call was sent so far, for whoever gives up waiting for it."""
 
     made: int = 0
-
-
-def readable(call: Call, reply: Reply) -> Reply:
-    """The reply with what the call's `read` makes of it. Raises SourceBadResponse."""
-    return reply if call.read is None else replace(reply, value=call.read(reply))

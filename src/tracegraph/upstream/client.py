@@ -41,11 +41,7 @@ class Upstream:
         return await self.reads.fetch(call, self._ask)
 
     async def _ask(self, call: Call, tries: Tries) -> Reply:
-        return await self.attempts(call, self._headers(), tries)
-
-    async def attempts(self, call: Call, headers: dict[str, str], tries: Tries) -> Reply:
-        """The vendor's own answer, with retries. Raises SourceError with the number of calls that were made."""
-        return await self.guards.attempts(call, headers, tries)
+        return await self.guards.attempts(call, self._headers(), tries)
 
     def _headers(self) -> dict[str, str]:
         return {name: secret.get_secret_value() for name, secret in (self.credential or {}).items()}
