@@ -20,6 +20,7 @@ from typing import Any, Generic, TypeVar
 import httpx
 import orjson
 from pydantic import SecretStr
+from starlette.applications import Starlette
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tracegraph.app import create_app
@@ -209,7 +210,13 @@ async def eventually(condition: Callable[[], bool], within_s: float = 10.0) -> b
 @asynccontextmanager
 async def application(settings: Settings) -> AsyncIterator[ASGIApp]:
     """The gateway as an application whose lifespan is the block's."""
-    app = create_app(settings)
+    async with living(create_app(settings)) as app:
+        yield app
+
+
+@asynccontextmanager
+async def living(app: Starlette) -> AsyncIterator[ASGIApp]:
+    """An application with a lifespan, a new one each time: with nothing that it learnt before."""
     async with app.router.lifespan_context(app) as state:
 
         async def with_state(scope: Scope, receive: Receive, send: Send) -> None:

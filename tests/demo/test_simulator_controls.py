@@ -190,6 +190,21 @@ async def test_a_web_page_comes_with_200(simulator: Simulator, connect: Connect)
     assert answer.text.startswith("<!doctype html>")
 
 
+async def test_the_right_body_can_come_under_a_wrong_content_type(simulator: Simulator, connect: Connect) -> None:
+    simulator.faults.add(Fault("content_type", content_type="text/plain"))
+    answer = await connect(simulator).get(PATH)
+    assert answer.headers["content-type"] == "text/plain"
+    assert answer.content == (await connect(simulator).get(PATH)).content
+
+
+async def test_what_says_to_be_json_need_not_be(simulator: Simulator, connect: Connect) -> None:
+    simulator.faults.add(Fault("not_json"))
+    answer = await connect(simulator).get(PATH)
+    assert answer.headers["content-type"] == "application/json"
+    with pytest.raises(ValueError):
+        answer.json()
+
+
 @pytest.mark.parametrize("body", [None, [], {"data": [{"id": 5}]}])
 async def test_json_of_a_wrong_shape_comes_with_200(simulator: Simulator, connect: Connect, body: Any) -> None:
     simulator.faults.add(Fault("wrong_shape", body=body))

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import shutil
 import socket
 import threading
 import time
@@ -11,6 +12,7 @@ import pytest
 
 from tests.demo.conftest import eventually
 from tracegraph.demo import nemo
+from tracegraph.demo.certificates import self_signed
 from tracegraph.demo.faults import Fault
 from tracegraph.demo.sample import SampleWorlds
 from tracegraph.demo.servers import running, serving
@@ -48,6 +50,22 @@ async def test_a_server_takes_the_port_that_it_is_given() -> None:
         port: int = free.getsockname()[1]
     async with running(nemo.create_app(NemoWorld()), port) as url:
         assert url == f"http://127.0.0.1:{port}"
+
+
+async def test_a_plain_port_refuses_tls() -> None:
+    async with running(nemo.create_app(NemoWorld())) as url, httpx.AsyncClient() as client:
+        with pytest.raises(httpx.ConnectError, match="SSL"):
+            await client.get(url.replace("http://", "https://") + PATH)
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="the openssl command makes the certificate")
+async def test_a_server_can_have_a_certificate_that_nobody_trusts() -> None:
+    async with running(nemo.create_app(NemoWorld()), tls=self_signed()) as url:
+        async with httpx.AsyncClient() as client:
+            with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
+                await client.get(url + PATH)
+        async with httpx.AsyncClient(verify=False) as credulous:  # noqa: S501 - that is the point
+            assert (await credulous.get(url + PATH)).status_code == 200
 
 
 def test_a_port_that_is_taken_is_an_error() -> None:

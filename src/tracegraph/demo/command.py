@@ -41,7 +41,7 @@ def run_demo(port: int) -> None:
     opened = listen(_HOST, port)
     with demo_vendors() as vendors:
         server = server_of(create_app(demo_settings(vendors)))
-        asyncio.run(_serve(server, opened, url_of(opened, _HOST)))
+        asyncio.run(_serve(server, opened, url_of(opened, _HOST), vendors))
 
 
 def demo_settings(vendors: DemoVendors) -> Settings:
@@ -65,13 +65,13 @@ def demo_settings(vendors: DemoVendors) -> Settings:
     )
 
 
-async def _serve(server: Any, opened: Any, url: str) -> None:
+async def _serve(server: Any, opened: Any, url: str, vendors: DemoVendors) -> None:
     serving = asyncio.create_task(server.serve(sockets=[opened]))
     while not server.started and not serving.done():  # noqa: ASYNC110 - uvicorn tells it by an attribute only
         await asyncio.sleep(0.02)
     if not serving.done():
         answer = await asyncio.to_thread(_ask, url)
-        _show(url, answer)
+        _show(url, answer, vendors)
     await serving
 
 
@@ -84,7 +84,7 @@ def _ask(url: str) -> dict[str, Any]:
         return answer
 
 
-def _show(url: str, answer: dict[str, Any]) -> None:
+def _show(url: str, answer: dict[str, Any], vendors: DemoVendors) -> None:
     console = Console()
     console.print("\n[bold]Tracegraph[/] over three simulated vendors: NeMo Intake, LangSmith, Meibel.\n")
     console.print("A first query:\n")
@@ -98,6 +98,9 @@ def _show(url: str, answer: dict[str, Any]) -> None:
     for node in answer["data"]["experiments"]["nodes"]:
         table.add_row(*_row(node))
     console.print(table)
+    faults = vendors.nemo_url + "/__faults"
+    console.print("Let a vendor hang, and ask again; -X DELETE ends it (docs/reliability.md has more):\n")
+    console.print(f"""  curl {faults} -d '{{"kind": "hang", "times": null}}'\n""", markup=False, highlight=False)
     console.print(f"Explore it in a browser: [bold]{url}[/]   (Ctrl-C ends the demo)\n")
 
 

@@ -17,7 +17,18 @@ TRANSPORT = "tracegraph.transport"
 """Where our own server leaves the connection's transport in the ASGI scope's state."""
 
 Kind = Literal[
-    "status", "delay", "hang", "reset", "truncate", "html", "wrong_shape", "endless", "drip", "redirect"
+    "status",
+    "delay",
+    "hang",
+    "reset",
+    "truncate",
+    "html",
+    "content_type",
+    "not_json",
+    "wrong_shape",
+    "endless",
+    "drip",
+    "redirect",
 ]
 
 
@@ -31,12 +42,15 @@ class Fault:
     reset        resets the connection without an answer
     truncate     gives half of the right body under the full Content-Length, then closes
     html         answers 200 with a web page, as a proxy or a login form would
+    content_type gives the right body under the Content-Type `content_type`
+    not_json     answers 200 with bytes that are neither JSON nor text, under application/json
     wrong_shape  answers 200 with JSON of a shape nobody asked for (`body`)
     endless      answers 200 with a body that does not end
     drip         gives the right body in small pieces, `seconds` apart
     redirect     answers 302 to `location`
 
-    hang, reset, truncate and endless need a real connection: a simulator that is `running`.
+    hang, reset, truncate and endless need a real connection: a simulator that is `running`. TLS that fails
+    is a fault of the port and not of a request: see `servers.running`.
     """
 
     kind: Kind
@@ -46,6 +60,7 @@ class Fault:
     retry_after: str | None = None
     seconds: float = 0.05
     location: str = "http://127.0.0.1:9/elsewhere"
+    content_type: str = "text/html; charset=utf-8"
     body: Any = None
 
     def __post_init__(self) -> None:
@@ -192,6 +207,15 @@ async def _html(play: _Play) -> None:
     await play.answer(200, page, {"content-type": "text/html; charset=utf-8"})
 
 
+async def _content_type(play: _Play) -> None:
+    start, body = await play.right_answer()
+    await play.answer(start["status"], body, {"content-type": play.fault.content_type})
+
+
+async def _not_json(play: _Play) -> None:
+    await play.answer(200, b"\x00\xff\xfe{" * 64, {"content-type": "application/json"})
+
+
 async def _wrong_shape(play: _Play) -> None:
     body = {"unexpected": ["shape"]} if play.fault.body is None else play.fault.body
     await play.answer(200, orjson.dumps(body), {"content-type": "application/json"})
@@ -232,6 +256,8 @@ _PLAYERS: dict[Kind, _Player] = {
     "reset": _reset,
     "truncate": _truncate,
     "html": _html,
+    "content_type": _content_type,
+    "not_json": _not_json,
     "wrong_shape": _wrong_shape,
     "endless": _endless,
     "drip": _drip,

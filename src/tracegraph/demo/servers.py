@@ -1,6 +1,7 @@
 """The simulators as real HTTP servers on loopback, in the caller's event loop or in a thread."""
 
 import asyncio
+import ssl
 import threading
 from collections.abc import AsyncIterator, Iterator, Sequence
 from concurrent.futures import Future
@@ -26,11 +27,12 @@ class _Protocol(HttpToolsProtocol):
 
 
 @asynccontextmanager
-async def running(app: ASGIApp, port: int = 0) -> AsyncIterator[str]:
-    """Serve an application on loopback while the block runs; gives `http://127.0.0.1:PORT`.
+async def running(app: ASGIApp, port: int = 0, tls: ssl.SSLContext | None = None) -> AsyncIterator[str]:
+    """Serve an application on loopback while the block runs; gives `http://127.0.0.1:PORT`, https with `tls`.
 
     Port 0 takes a free one. Requests still under way at the end are cut off, and nothing of the
-    server outlives the block.
+    server outlives the block. Asked by https without `tls`, it refuses the handshake; with
+    `certificates.self_signed()`, the client meets a certificate that nobody trusts.
     """
     config = uvicorn.Config(
         app,
@@ -46,9 +48,10 @@ async def running(app: ASGIApp, port: int = 0) -> AsyncIterator[str]:
     state = ServerState()
     loop = asyncio.get_running_loop()
     # uvicorn's own Server polls ten times a second and takes over the signals; its protocol needs neither.
-    server = await loop.create_server(lambda: _Protocol(config, state, {}), _HOST, port)
+    server = await loop.create_server(lambda: _Protocol(config, state, {}), _HOST, port, ssl=tls)
+    scheme = "http" if tls is None else "https"
     try:
-        yield f"http://{_HOST}:{server.sockets[0].getsockname()[1]}"
+        yield f"{scheme}://{_HOST}:{server.sockets[0].getsockname()[1]}"
     finally:
         await _stop(server, state)
 

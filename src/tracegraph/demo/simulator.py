@@ -44,8 +44,14 @@ class Call:
 class Simulator:
     """A vendor's routes, with every request noted in `calls` and the faults in `faults` played first.
 
-    Beside the vendor's own paths it answers `GET /__calls` (counts by class), `DELETE /__calls`,
-    `GET`, `POST` and `DELETE /__faults`; these are not noted and meet no fault.
+    Beside the vendor's own paths it answers these, which are not noted and meet no fault:
+
+        GET /__calls       how many requests came, by class
+        DELETE /__calls    count from zero again
+        GET /__faults      the faults that wait, in their order
+        POST /__faults     queue one, or a list: {"kind": "status", "status": 503, "times": null, "path": "/v2"};
+                           the keys are those of `Fault`, 400 for what is none
+        DELETE /__faults   forget them; one that plays already plays on
     """
 
     def __init__(self, app: Starlette, error_body: Callable[[int], Row]) -> None:
