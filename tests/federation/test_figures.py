@@ -1,0 +1,158 @@
+"""Statistics of one metric: what each of them is, said once more in plain words, and what cannot change them."""
+
+import math
+from datetime import UTC, datetime
+from fractions import Fraction
+from random import Random
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tracegraph.federation.figures import computed, in_order, session_values
+from tracegraph.model import (
+    Aggregate,
+    AggregateBasis,
+    AggregatePopulation,
+    Metric,
+    MetricKind,
+    Score,
+    Session,
+    SessionStatus,
+    TokenUsage,
+)
+
+LATENCY = Metric(MetricKind.LATENCY)
+STATISTICS = ("sum", "mean", "stddev", "min", "median", "p90", "p95", "p99", "max")
+LEVELS = {"median": 50, "p90": 90, "p95": 95, "p99": 99}
+
+finite = st.floats(allow_nan=False, allow_infinity=False)
+measured = st.floats(0, 1e9, allow_subnormal=False)
+
+
+def session(status: SessionStatus = SessionStatus.SUCCESS, **fields: object) -> Session:
+    started = datetime(2026, 5, 1, tzinfo=UTC)
+    return Session("nemo", "e", "s", status, started, **fields)  # type: ignore[arg-type]
+
+
+def value(kind: MetricKind, of: Session) -> float | None:
+    return session_values(of).get(Metric(kind))
+
+
+# -- statistics ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 10, 99, 100, 101, 5000])
+def test_every_statistic_is_numpys(size: int) -> None:
+    values = [Random(size).lognormvariate(5, 2) for _ in range(size)]
+    found = computed(LATENCY, values)
+    expected = {
+        "sum": np.sum(values),
+        "mean": np.mean(values),
+        "min": np.min(values),
+        "max": np.max(values),
+        **{name: np.percentile(values, level, method="inverted_cdf") for name, level in LEVELS.items()},
+    }
+    for name, figure in expected.items():
+        assert getattr(found, name) == pytest.approx(float(figure), rel=1e-9), name
+    assert found.count == size
+    assert found.stddev == (None if size < 2 else pytest.approx(float(np.std(values, ddof=1)), rel=1e-9))
+
+
+@given(st.lists(measured, min_size=1))
+def test_a_percentile_is_the_smallest_element_that_so_many_do_not_exceed(values: list[float]) -> None:
+    found = computed(LATENCY, values)
+    for name, level in LEVELS.items():
+        reached = [
+            one for one in values if Fraction(sum(v <= one for v in values), len(values)) >= Fraction(level, 100)
+        ]
+        assert getattr(found, name) == min(reached)
+
+
+@given(st.lists(finite), st.randoms(use_true_random=False))
+def test_the_order_of_the_values_plays_no_part(values: list[float], random: Random) -> None:
+    shuffled = values.copy()
+    random.shuffle(shuffled)
+    assert computed(LATENCY, shuffled) == computed(LATENCY, values)
+
+
+@given(st.lists(finite))
+def test_every_figure_is_a_finite_number_or_none(values: list[float]) -> None:
+    """Also where their sum, or the squares of their differences, are beyond a float."""
+    found = computed(LATENCY, values)
+    assert all(figure is None or math.isfinite(figure) for figure in (getattr(found, one) for one in STATISTICS))
+
+
+@given(st.lists(measured, min_size=1))
+def test_the_figures_stand_in_their_natural_order(values: list[float]) -> None:
+    found = computed(LATENCY, values)
+    ranked = [found.min, found.median, found.p90, found.p95, found.p99, found.max]
+    assert ranked == sorted(ranked, key=lambda one: one or 0.0)
+    assert found.mean is not None
+    assert min(values) <= found.mean * (1 + 1e-12)
+    assert found.mean <= max(values) * (1 + 1e-12)
+
+
+def test_without_values_the_count_is_zero_and_nothing_else_is_said() -> None:
+    assert computed(LATENCY, [], complete=False) == Aggregate(
+        LATENCY, AggregateBasis.COMPUTED, AggregatePopulation.SESSIONS, count=0, complete=False
+    )
+
+
+def test_one_value_has_no_deviation() -> None:
+    found = computed(LATENCY, [3.5])
+    assert (found.count, found.mean, found.p99, found.stddev) == (1, 3.5, 3.5, None)
+
+
+# -- what a session counts -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("status", "rate"),
+    [
+        (SessionStatus.ERROR, 1.0),
+        (SessionStatus.SUCCESS, 0.0),
+        (SessionStatus.CANCELLED, 0.0),
+        (SessionStatus.RUNNING, None),
+        (SessionStatus.UNKNOWN, None),
+    ],
+)
+def test_the_error_rate_is_over_finished_sessions(status: SessionStatus, rate: float | None) -> None:
+    assert value(MetricKind.ERROR_RATE, session(status)) == rate
+
+
+def test_a_running_session_has_no_latency_whatever_the_vendor_says() -> None:
+    assert value(MetricKind.LATENCY, session(SessionStatus.RUNNING, latency_ms=12.0)) is None
+    assert value(MetricKind.LATENCY, session(SessionStatus.UNKNOWN, latency_ms=12.0)) == 12.0
+
+
+@pytest.mark.parametrize(
+    ("tokens", "total"),
+    [
+        (TokenUsage(100, 20, 50, 125), 125.0),
+        (TokenUsage(100, 20, 50), 120.0),
+        (TokenUsage(100), None),
+        (TokenUsage(cached=5), None),
+        (None, None),
+    ],
+)
+def test_total_tokens_are_the_vendors_else_input_and_output(
+    tokens: TokenUsage | None, total: float | None
+) -> None:
+    """Cached tokens are a part of input, and count no second time."""
+    assert value(MetricKind.TOTAL_TOKENS, session(tokens=tokens)) == total
+
+
+def test_zero_is_a_value_and_what_is_missing_or_not_finite_is_none() -> None:
+    found = session_values(session(cost_usd=0.0, first_token_ms=math.inf, scores=(Score("a", 0.0),)))
+    assert found == {
+        Metric(MetricKind.COST): 0.0,
+        Metric(MetricKind.ERROR_RATE): 0.0,
+        Metric(MetricKind.SCORE, "a"): 0.0,
+    }
+
+
+def test_metrics_come_in_the_schemas_order_and_scores_by_evaluator() -> None:
+    wanted = [LATENCY, Metric(MetricKind.COST), Metric(MetricKind.SCORE, "a"), Metric(MetricKind.SCORE, "b")]
+    assert in_order(reversed(wanted)) == wanted

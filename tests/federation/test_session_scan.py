@@ -1,0 +1,174 @@
+"""Reading an experiment's sessions for figures: once in a request, counted, within the budget, kept as numbers."""
+
+import asyncio
+import math
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
+from random import Random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.federation.test_figures import session
+from tests.gateway import LANGSMITH, MEIBEL, NAMES, NEMO, Vendors, eventually
+from tests.graphql.measured import add, drawn
+from tracegraph.demo.faults import Fault
+from tracegraph.errors import SourceErrorCode
+from tracegraph.federation.listing import Budgets
+from tracegraph.federation.report import SourceReport, SourceReportStatus
+from tracegraph.federation.scans import SessionScans
+from tracegraph.federation.session_scan import INPUT, SCORES, Columns, SessionScan
+from tracegraph.graphql.loaders import Loaders
+from tracegraph.model import Metric, MetricKind, Session
+from tracegraph.sources import open_sources
+
+OpenScans = Callable[..., Awaitable[SessionScans]]
+ACCURACY = Metric(MetricKind.SCORE, "accuracy")
+
+
+@pytest.fixture
+async def open_scans(vendors: Vendors) -> AsyncIterator[OpenScans]:
+    """The scans of one request over the simulated vendors."""
+    async with AsyncExitStack() as stack:
+
+        async def opened(reports: list[SourceReport] | None = None, computed_pages: int = 100) -> SessionScans:
+            adapters = await stack.enter_async_context(open_sources(vendors.settings()))
+            fetch = Loaders(adapters).session_page
+            return SessionScans(
+                adapters, fetch, Budgets(computed_pages=computed_pages), [] if reports is None else reports
+            )
+
+        yield opened
+
+
+@pytest.fixture
+async def scans(open_scans: OpenScans) -> SessionScans:
+    return await open_scans()
+
+
+@pytest.mark.parametrize("source", NAMES)
+async def test_whoever_asks_and_how_often_the_sessions_are_read_once_and_every_call_is_counted(
+    vendors: Vendors, scans: SessionScans, source: str
+) -> None:
+    ref = add(vendors, source, "e", drawn(source, "e", 250))
+    needs = [frozenset[str](), frozenset({SCORES}), frozenset[str](), frozenset({SCORES})]
+    found = await asyncio.gather(*(scans.scan(source, ref, need) for need in needs))
+    calls = len(vendors.named(source).calls)
+    assert calls == {NEMO: 1, LANGSMITH: 3, MEIBEL: 3 + 2}[source]
+    assert found[1].report.upstream_requests == calls
+    again = await scans.scan(source, ref, frozenset({SCORES}))
+    assert len(vendors.named(source).calls) == calls
+    assert (again.sessions, again.complete) == (250, True)
+    assert len(again.values(ACCURACY)) > 200
+    assert all(one.sessions == 250 for one in found)
+
+
+async def test_scores_and_inputs_that_a_list_leaves_out_are_read_only_when_they_are_needed(
+    vendors: Vendors, scans: SessionScans
+) -> None:
+    ref = add(vendors, MEIBEL, "e", drawn(MEIBEL, "e", 3))
+    listed = await scans.scan(MEIBEL, ref)
+    assert listed.deferred == {SCORES, INPUT}
+    assert (listed.values(ACCURACY).tolist(), set(listed.inputs)) == ([], {None})
+    whole = await scans.scan(MEIBEL, ref, frozenset({SCORES, INPUT}))
+    assert whole.deferred == frozenset()
+    assert len(whole.column(ACCURACY)) == len(whole.inputs) == 3
+    assert {call.path_class for call in vendors.meibel.calls} >= {"/v2/sessions/{session_id}"}
+    assert (await scans.scan(MEIBEL, ref)).values(ACCURACY).tolist() == []
+
+
+async def test_a_scan_that_the_budget_ends_is_not_complete(vendors: Vendors, open_scans: OpenScans) -> None:
+    reports: list[SourceReport] = []
+    scans = await open_scans(reports, computed_pages=2)
+    found = await scans.scan(LANGSMITH, add(vendors, LANGSMITH, "e", drawn(LANGSMITH, "e", 250)))
+    assert (found.complete, found.error) == (False, None)
+    assert 100 < found.sessions <= 200
+    assert not found.aggregate(Metric(MetricKind.ERROR_RATE)).complete
+    assert [report.status for report in reports] == [SourceReportStatus.SCAN_LIMITED]
+
+
+@pytest.mark.parametrize("path", ["/v2/agents/e/sessions", "/v2/confidence-scoring/jobs"])
+async def test_a_failure_is_kept_for_who_asked_and_told_once(
+    vendors: Vendors, open_scans: OpenScans, path: str
+) -> None:
+    ref = add(vendors, MEIBEL, "e", drawn(MEIBEL, "e", 3))
+    vendors.meibel.fail(Fault("status", path=path, status=403, times=None))
+    reports: list[SourceReport] = []
+    scans = await open_scans(reports)
+    first, second = [await scans.scan(MEIBEL, ref, frozenset({SCORES})) for _ in range(2)]
+    assert first.error is not None
+    assert first.error.code is SourceErrorCode.UNAUTHORIZED
+    assert second.error is first.error
+    assert not first.complete
+    assert [report.status for report in reports].count(SourceReportStatus.FAILED) == 1
+
+
+async def test_at_most_four_experiments_of_a_source_are_read_at_a_time(
+    vendors: Vendors, scans: SessionScans
+) -> None:
+    refs = [add(vendors, MEIBEL, f"e{index}", drawn(MEIBEL, f"e{index}", 5)) for index in range(12)]
+    await asyncio.gather(*(scans.scan(MEIBEL, ref) for ref in refs))
+    assert vendors.meibel.simulator.peak_in_flight <= 4
+    assert len(vendors.meibel.calls) == 12
+
+
+async def test_sessions_that_come_and_go_while_their_list_is_read_leave_the_others_once_each(
+    vendors: Vendors, scans: SessionScans
+) -> None:
+    """Older sessions come in between two pages, so that every row behind them moves."""
+    ref = add(vendors, MEIBEL, "e", drawn(MEIBEL, "e", 250))
+    rows = vendors.meibel.world.sessions[ref]
+    there = {row["session_id"] for row in rows}
+    vendors.meibel.fail(Fault("delay", times=None))
+    reading = asyncio.ensure_future(scans.scan(MEIBEL, ref))
+    assert await eventually(lambda: len(vendors.meibel.calls) > 1)
+    older = drawn(MEIBEL, "older", 3)
+    add(vendors, MEIBEL, "other", older)
+    rows[:0] = vendors.meibel.world.sessions.pop("other")
+    found = await reading
+    assert there <= set(found.session_ids)
+    assert len(set(found.session_ids)) == found.sessions
+
+
+# -- columns -------------------------------------------------------------------------------------------
+
+some_sessions = st.lists(
+    st.builds(
+        session,
+        latency_ms=st.none() | st.floats(0, 1e6),
+        cost_usd=st.none() | st.floats(0, 10),
+        input=st.none() | st.text(max_size=5),
+    ),
+    max_size=20,
+)
+
+
+def scanned(sessions: Sequence[Session]) -> SessionScan:
+    columns = Columns()
+    for one in sessions:
+        columns.add(one)
+    return columns.scan("nemo", "e", SourceReport("nemo"), complete=True)
+
+
+@given(some_sessions)
+def test_every_column_has_one_place_for_each_session(sessions: list[Session]) -> None:
+    scan = scanned(sessions)
+    assert scan.sessions == len(scan.test_case_ids) == len(scan.inputs) == len(sessions)
+    for kind, field in ((MetricKind.LATENCY, "latency_ms"), (MetricKind.COST, "cost_usd")):
+        column = [None if math.isnan(value) else value for value in scan.column(Metric(kind))]
+        assert column == [getattr(one, field) for one in sessions]
+        assert scan.values(Metric(kind)).tolist() == [value for value in column if value is not None]
+        assert (Metric(kind) in scan.metrics) == any(value is not None for value in column)
+
+
+@given(some_sessions, st.randoms(use_true_random=False))
+def test_the_order_of_sessions_and_of_pages_plays_no_part_in_figures(
+    sessions: list[Session], random: Random
+) -> None:
+    shuffled = sessions.copy()
+    random.shuffle(shuffled)
+    one, other = scanned(sessions), scanned(shuffled)
+    assert one.metrics == other.metrics
+    for metric in one.metrics:
+        assert one.aggregate(metric) == other.aggregate(metric)

@@ -1,0 +1,246 @@
+"""Aggregates on every basis: computed alike for every vendor, reported as told, and which of them is best."""
+
+import asyncio
+import resource
+from collections import Counter
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+
+from tests.conftest import OpenGateway
+from tests.gateway import LANGSMITH, MEIBEL, NAMES, NEMO, Gateway, Vendors
+from tests.graphql.measured import METRICS, SAYS, add, by_numpy, drawn
+from tests.worlds import Row
+from tracegraph.demo.faults import Fault
+from tracegraph.demo.world import nemo_experiment, nemo_session
+from tracegraph.graphql.ids import experiment_id
+
+STATISTICS = "count sum mean stddev min median p90 p95 p99 max"
+INPUTS = [{"kind": "SCORE", "evaluator": metric} if metric.islower() else {"kind": metric} for metric in METRICS]
+QUERY = f"""query($id: ID!, $metrics: [MetricInput!], $basis: AggregateBasis!) {{
+  experiment(id: $id) {{
+    aggregates(metrics: $metrics, basis: $basis) {{
+      metric {{ kind evaluator name }} basis population complete {STATISTICS}
+    }}
+  }}
+}}"""
+
+
+async def aggregates(gateway: Gateway, source: str, ref: str, **variables: Any) -> list[Row]:
+    answer = await gateway.ask(QUERY, id=experiment_id(source, ref), **{"basis": "COMPUTED"} | variables)
+    found: list[Row] = answer.data["experiment"]["aggregates"]
+    return found
+
+
+# -- COMPUTED ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", [0, 1, 2, 3, 99, 100, 101, 5000])
+@pytest.mark.parametrize("source", NAMES)
+async def test_every_figure_of_every_metric_is_what_numpy_makes_of_the_sessions(
+    vendors: Vendors, open_gateway: OpenGateway, source: str, size: int
+) -> None:
+    sessions = drawn(source, "e", size)
+    ref = add(vendors, source, "e", sessions)
+    gateway = await open_gateway(limits={"deadline_s": 120})
+    found = await aggregates(gateway, source, ref, metrics=INPUTS)
+    assert [one["metric"]["evaluator"] or one["metric"]["kind"] for one in found] == list(METRICS)
+    for metric, one in zip(METRICS, found, strict=True):
+        assert (one["basis"], one["population"], one["complete"]) == ("COMPUTED", "SESSIONS", True)
+        for name, figure in by_numpy(source, metric, sessions).items():
+            expected = figure if figure is None else pytest.approx(figure, rel=1e-9, abs=1e-12)
+            assert one[name] == expected, (metric, name)
+
+
+@pytest.mark.parametrize("source", NAMES)
+async def test_without_metrics_those_come_that_a_session_has_a_value_of(
+    vendors: Vendors, gateway: Gateway, source: str
+) -> None:
+    ref = add(vendors, source, "e", drawn(source, "e", 30))
+    found = await aggregates(gateway, source, ref)
+    assert [one["metric"]["evaluator"] or one["metric"]["kind"] for one in found] == [
+        metric for metric in METRICS if metric in SAYS[source]
+    ]
+
+
+# -- REPORTED and BEST ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", [1, 3, 7, 101, 103])
+async def test_computed_figures_are_nemos_reported_ones(vendors: Vendors, gateway: Gateway, size: int) -> None:
+    """For numbers of sessions of which no percentile's share is whole; see the next test for the others."""
+    random = Random(size)
+    sessions = [
+        nemo_session(
+            f"s{index}",
+            latency_ms=random.randrange(1, 60_000),
+            cost_total_usd=random.randrange(1_000_000) / 1_000_000,
+            evaluator_scores={"accuracy": round(random.random(), 3)},
+        )
+        for index in range(size)
+    ]
+    vendors.nemo.world.add(nemo_experiment("e"), sessions)
+    reported = await aggregates(gateway, NEMO, "e", basis="REPORTED")
+    assert [one["metric"]["name"] for one in reported] == ["latency", "cost", "score:accuracy"]
+    asked = [INPUTS[0], INPUTS[2], INPUTS[8]]
+    for one, computed in zip(reported, await aggregates(gateway, NEMO, "e", metrics=asked), strict=True):
+        told = {name: value for name, value in one.items() if value is not None and name != "basis"}
+        assert told.keys() >= {"count", "sum", "mean", "median", "p90", "p95", "p99"}
+        assert {name: computed[name] for name in told} == {
+            name: pytest.approx(value, rel=1e-9) if isinstance(value, float) else value
+            for name, value in told.items()
+        }
+
+
+async def test_where_a_share_is_whole_nemo_reports_the_next_element_up(vendors: Vendors, gateway: Gateway) -> None:
+    """Its percentile of n values is element floor(q * n), counted from 0; the nearest rank is ceil(q * n) - 1."""
+    latencies = [1000 + 100 * index for index in range(10)]
+    vendors.nemo.world.add(
+        nemo_experiment("e"), [nemo_session(f"s{value}", latency_ms=value) for value in latencies]
+    )
+    asked = INPUTS[:1]
+    (reported,) = await aggregates(gateway, NEMO, "e", metrics=asked, basis="REPORTED")
+    (computed,) = await aggregates(gateway, NEMO, "e", metrics=asked)
+    assert (reported["median"], reported["p90"], reported["p95"]) == (1500, 1900, 1900)
+    assert (computed["median"], computed["p90"], computed["p95"]) == (1400, 1800, 1900)
+
+
+async def test_best_is_what_is_reported_and_computed_for_the_rest(vendors: Vendors, gateway: Gateway) -> None:
+    vendors.nemo.world.add(nemo_experiment("e"), [nemo_session("s", evaluator_scores={"accuracy": 1.0})])
+    found = await aggregates(gateway, NEMO, "e", basis="BEST")
+    assert [(one["metric"]["name"], one["basis"]) for one in found] == [
+        ("latency", "REPORTED"),
+        ("cost", "REPORTED"),
+        ("input_tokens", "COMPUTED"),
+        ("output_tokens", "COMPUTED"),
+        ("cached_tokens", "COMPUTED"),
+        ("total_tokens", "COMPUTED"),
+        ("error_rate", "COMPUTED"),
+        ("score:accuracy", "REPORTED"),
+    ]
+
+
+async def test_metrics_come_as_asked_and_best_reads_no_session_when_all_are_reported(
+    vendors: Vendors, gateway: Gateway
+) -> None:
+    vendors.nemo.world.add(nemo_experiment("e"), [nemo_session("s")])
+    asked = [{"kind": "COST"}, {"kind": "LATENCY"}]
+    found = await aggregates(gateway, NEMO, "e", metrics=asked, basis="BEST")
+    assert [(one["metric"]["kind"], one["basis"]) for one in found] == [
+        ("COST", "REPORTED"),
+        ("LATENCY", "REPORTED"),
+    ]
+    assert len(vendors.nemo.calls) == 1
+
+
+async def test_a_single_aggregate_is_null_only_when_it_is_to_be_reported_and_is_not(
+    vendors: Vendors, gateway: Gateway
+) -> None:
+    vendors.nemo.world.add(nemo_experiment("e"), [nemo_session("s")])
+    query = """{ experiments { nodes {
+      reported: aggregate(metric: {kind: ERROR_RATE}) { mean }
+      computed: aggregate(metric: {kind: ERROR_RATE}, basis: COMPUTED) { mean basis }
+      best: aggregate(metric: {kind: ERROR_RATE}, basis: BEST) { mean basis }
+      absent: aggregate(metric: {kind: SCORE, evaluator: "x"}, basis: BEST) { count mean }
+      told: aggregate(metric: {kind: COST}, basis: BEST) { basis }
+    } } }"""
+    (found,) = (await gateway.ask(query)).data["experiments"]["nodes"]
+    assert found == {
+        "reported": None,
+        "computed": {"mean": 0.0, "basis": "COMPUTED"},
+        "best": {"mean": 0.0, "basis": "COMPUTED"},
+        "absent": {"count": 0, "mean": None},
+        "told": {"basis": "REPORTED"},
+    }
+
+
+# -- how sessions are read -----------------------------------------------------------------------------
+
+
+def resident_bytes() -> int:
+    """What the process takes of the machine's memory now."""
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    return pages * resource.getpagesize()
+
+
+async def test_ten_metrics_of_twenty_experiments_read_each_page_once_in_little_memory(
+    vendors: Vendors, open_gateway: OpenGateway
+) -> None:
+    """500 sessions each. The memory counted is that of the simulated vendors, too: they run in this process."""
+    held = {NEMO: 7, LANGSMITH: 7, MEIBEL: 6}
+    ids = [
+        experiment_id(source, add(vendors, source, f"{source}{index}", drawn(source, f"{source}{index}", 500)))
+        for source, count in held.items()
+        for index in range(count)
+    ]
+    gateway = await open_gateway(limits={"deadline_s": 120})
+    names = [f"$m{index}: MetricInput!" for index in range(len(INPUTS))]
+    fields = [
+        f"m{index}: aggregate(metric: $m{index}, basis: COMPUTED) {{ count }}" for index in range(len(INPUTS))
+    ]
+    fields.append(f"all: aggregates(basis: COMPUTED) {{ {STATISTICS} }}")
+    query = f"""query($ids: [ID!]!, {", ".join(names)}) {{
+      nodes(ids: $ids) {{ ... on Experiment {{ {" ".join(fields)} }} }}
+    }}"""
+    metrics = {f"m{index}": metric for index, metric in enumerate(INPUTS)}
+    before = resident_bytes()
+    asking = asyncio.ensure_future(gateway.ask(query, ids=ids, **metrics))
+    peak = before
+    while not (await asyncio.wait([asking], timeout=0.02))[0]:
+        peak = max(peak, resident_bytes())
+    assert peak - before < 60_000_000
+    found = (await asking).data["nodes"]
+    assert [node["m0"]["count"] > 300 for node in found] == [True] * 20
+    pages = Counter(
+        (call.path, str(call.query), str(call.body))
+        for vendor in vendors.all
+        for call in vendor.calls
+        if call.path.endswith(("/sessions", "/runs/query")) and call.path != "/api/v1/sessions"
+    )
+    assert set(pages.values()) == {1}
+    one_each, five_each, six_each = (
+        Counter(call.path for call in vendor.calls if (call.path, str(call.query), str(call.body)) in pages)
+        for vendor in vendors.all
+    )
+    assert set(one_each.values()) == {1}
+    assert 35 <= five_each.total() <= 45
+    assert set(six_each.values()) == {6}
+
+
+@pytest.mark.parametrize("source", NAMES)
+async def test_when_the_budget_of_pages_ends_the_figures_say_that_they_are_not_complete(
+    vendors: Vendors, open_gateway: OpenGateway, source: str
+) -> None:
+    size = 2_100 if source == NEMO else 300
+    ref = add(vendors, source, "e", drawn(source, "e", size))
+    gateway = await open_gateway(limits={"computed_pages": 2})
+    (found,) = await aggregates(gateway, source, ref, metrics=[{"kind": "OUTPUT_TOKENS"}])
+    assert not found["complete"]
+    assert 0 < found["count"] < size
+    answer = await gateway.ask(QUERY, id=experiment_id(source, ref), basis="COMPUTED")
+    assert answer.troubles == {source: "SCAN_LIMITED"}
+
+
+@pytest.mark.parametrize("source", NAMES)
+async def test_a_source_that_fails_costs_its_computed_figures_and_nothing_else(
+    vendors: Vendors, gateway: Gateway, source: str
+) -> None:
+    for name in NAMES:
+        add(vendors, name, name, drawn(name, name, 3))
+    nemo_sessions = "/apis/intake/v2/workspaces/default/experiments/"
+    path = {NEMO: nemo_sessions, LANGSMITH: "/api/v1/runs", MEIBEL: "/v2/agents/meibel/sessions"}
+    vendors.named(source).fail(Fault("status", path=path[source], status=403, times=None))
+    answer = await gateway.ask(
+        """{ experiments { nodes { source { name } name
+          computed: aggregate(metric: {kind: ERROR_RATE}, basis: COMPUTED) { count }
+          all: aggregates(basis: COMPUTED) { count }
+          reported: aggregates { count } } } }"""
+    )
+    rows = {row["source"]["name"]: row for row in answer.partial["experiments"]["nodes"]}
+    assert (rows[source]["computed"], rows[source]["all"]) == (None, [])
+    assert all(rows[name]["computed"] is not None and rows[name]["all"] for name in NAMES if name != source)
+    assert answer.codes == ["SOURCE_UNAUTHORIZED"] * 2
+    assert answer.troubles == {source: "UNAUTHORIZED"}
+    assert {error["path"][3] for error in answer.errors} == {"computed", "all"}
