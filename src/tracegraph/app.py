@@ -47,7 +47,11 @@ def create_app(settings: Settings) -> Starlette:
             )
             yield {"executor": executor}
 
-    endpoint = GraphQLEndpoint(max_body_bytes=limits.max_body_bytes, playground=settings.server.playground)
+    endpoint = GraphQLEndpoint(
+        max_body_bytes=limits.max_body_bytes,
+        playground=settings.server.playground,
+        allow_no_cache=settings.cache.allow_no_cache,
+    )
     others = ["HEAD", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
     routes: list[BaseRoute] = [
         Route("/graphql", method_not_allowed, methods=others),  # first: the other takes HEAD wherever it takes GET

@@ -17,10 +17,12 @@ from strawberry.types.graphql import OperationType
 from tracegraph.adapter import Adapter
 from tracegraph.errors import BadUserInput
 from tracegraph.federation.listing import Budgets
+from tracegraph.federation.report import SourceReport, SourceReportStatus
 from tracegraph.graphql.context import PageLimits, RequestContext
 from tracegraph.graphql.failures import report_extensions, shown
 from tracegraph.graphql.loaders import Loaders
 from tracegraph.upstream.deadline import deadline
+from tracegraph.upstream.reads import stale_answers
 
 _REFUSALS: Mapping[type[Exception], str] = {
     MissingQueryError: "The request must hold a query.",
@@ -100,7 +102,7 @@ class Executor:
     async def run(self, operation: Operation) -> Outcome:
         """Run a query. Never raises for what a client sends or a vendor does."""
         context = RequestContext(self.adapters, Loaders(self.adapters), self.budgets, self.page_limits)
-        with deadline(self.deadline_s):
+        with deadline(self.deadline_s), stale_answers() as stale:
             try:
                 result = await self.schema.execute(
                     operation.query,
@@ -113,7 +115,8 @@ class Executor:
                 return _refused(_REFUSALS[type(refusal)])
         errors = [shown(error) for error in result.errors or ()]
         executed = result.data is not None or any(error.path for error in errors)
-        reports = report_extensions(context.reports)
+        older = [SourceReport(error.source, SourceReportStatus.STALE, error) for error in stale]
+        reports = report_extensions([*context.reports, *older])
         return Outcome(
             data=result.data,
             errors=[dict(error.formatted) for error in [*errors, *context.errors]],

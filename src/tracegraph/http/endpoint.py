@@ -16,6 +16,7 @@ from tracegraph.graphql.execution import Executor, Outcome
 from tracegraph.http.negotiation import GRAPHQL, HTML, JSON, accepted
 from tracegraph.http.playground import playground_page
 from tracegraph.http.requests import BadRequest, read_operation
+from tracegraph.upstream.cache import past_cache
 
 _log = structlog.get_logger("tracegraph.http")
 
@@ -23,7 +24,8 @@ _log = structlog.get_logger("tracegraph.http")
 class GraphQLEndpoint:
     """Answers GET and POST; any other method is refused."""
 
-    def __init__(self, *, max_body_bytes: int, playground: bool) -> None:
+    def __init__(self, *, max_body_bytes: int, playground: bool, allow_no_cache: bool) -> None:
+        self._allow_no_cache = allow_no_cache
         self._max_body_bytes = max_body_bytes
         self._playground = playground
 
@@ -43,7 +45,8 @@ class GraphQLEndpoint:
             return _refusal(refusal.status, refusal.message, media)
         began = perf_counter()
         executor: Executor = request.state.executor
-        outcome = await executor.run(operation)
+        with past_cache(self._allow_no_cache and _asks_past_cache(request)):
+            outcome = await executor.run(operation)
         _log.info(
             "graphql.request",
             operation=operation.name,
@@ -52,6 +55,12 @@ class GraphQLEndpoint:
             sources=[report["source"] for report in outcome.extensions.get("sources", ())],
         )
         return _answer(outcome, media)
+
+
+def _asks_past_cache(request: Request) -> bool:
+    """Whether the client wants every vendor asked now (RFC 9111, 5.2.1.4)."""
+    directives = request.headers.get("cache-control", "").split(",")
+    return any(one.strip().lower() == "no-cache" for one in directives)
 
 
 def _answer(outcome: Outcome, media: str) -> Response:

@@ -148,7 +148,8 @@ class Reads:
         first = flight is None
         if flight is None:
             if allowed_s <= 0:
-                raise self._timeout(ask, 0.0, 0)
+                message = f"Source {self.source!r} was not asked: the request's time was over."
+                raise SourceTimeout(self.source, message)
             flight = flights.begin(ask.shared_by, partial(self._load, ask), self.policy.limit_s)
         else:
             self.counters[ask.call.kind].shared += 1

@@ -25,7 +25,8 @@ _FAILURES_IN_A_ROW = 3
 _PAUSE_S = 5.0
 _QUEUED_WRITES = 256
 _QUEUED_BYTES = 16 * 1024 * 1024
-_LARGEST_VALUE = 4 * 1024 * 1024
+LARGEST_VALUE = 4 * 1024 * 1024
+"""Bytes of a value; what is larger would not come in time anyway."""
 _log = structlog.get_logger("tracegraph.upstream")
 
 
@@ -40,6 +41,11 @@ class RedisStore:
         self._writes: asyncio.Queue[tuple[str, bytes, float]] = asyncio.Queue(_QUEUED_WRITES)
         self._queued_bytes = 0
 
+    @property
+    def queued(self) -> int:
+        """How many writes wait."""
+        return self._writes.qsize()
+
     async def get(self, key: bytes) -> bytes | None:
         """The value; None when there is none, and when Redis does not give one in time."""
         value = await self._asked(self._cache.get, key.hex())
@@ -48,7 +54,7 @@ class RedisStore:
     def put(self, key: bytes, value: bytes, keep_s: float) -> None:
         """Have the value written soon, to be kept for so long."""
         size = len(value)
-        if size > _LARGEST_VALUE or self._queued_bytes + size > _QUEUED_BYTES or self._writes.full():
+        if size > LARGEST_VALUE or self._queued_bytes + size > _QUEUED_BYTES or self._writes.full():
             return
         self._queued_bytes += size
         self._writes.put_nowait((key.hex(), value, keep_s))
@@ -110,7 +116,7 @@ async def open_redis(url: str, password: str | None, timeout_s: float) -> AsyncI
         connection_pool_kwargs={
             "timeout": timeout_s,
             "socket_timeout": timeout_s,
-            "retry": Retry(NoBackoff(), 0),
+            "retry": Retry(NoBackoff(), 1),  # a connection of the pool may have died unseen
             **parts,
         },
     )

@@ -1,0 +1,53 @@
+"""Ways to a vendor whose reads are kept and shared, with a clock that the test turns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from tests.upstream.conftest import SECRET
+from tracegraph.upstream.cache import MemoryStore
+from tracegraph.upstream.client import Upstream
+from tracegraph.upstream.counters import SourceCounters
+from tracegraph.upstream.reads import ReadPolicy, Reads, SharedStore, Stores
+
+POLICY = ReadPolicy(ttl_s=10.0, stale_s=100.0, limit_s=20.0)
+
+
+@dataclass
+class Clock:
+    """Seconds, as the test has them."""
+
+    now: float = 1_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@dataclass
+class SharedMemory:
+    """A store that copies of the gateway share, without a Redis."""
+
+    values: dict[bytes, bytes] = field(default_factory=dict)
+    asked: int = 0
+
+    async def get(self, key: bytes) -> bytes | None:
+        self.asked += 1
+        return self.values.get(key)
+
+    def put(self, key: bytes, value: bytes, keep_s: float) -> None:  # noqa: ARG002 - the store's form
+        self.values[key] = value
+
+
+def reading(
+    upstream: Upstream,
+    clock: Callable[[], float],
+    policy: ReadPolicy = POLICY,
+    shared: SharedStore | None = None,
+    *,
+    kept: bool = True,
+) -> Upstream:
+    """The same way with reads of its own: what one copy of the gateway does."""
+    stores = Stores(MemoryStore() if kept else None, shared, clock=clock)
+    reads = Reads.of(upstream.source, "http://vendor", policy, stores, SourceCounters())
+    return replace(upstream, reads=reads).with_credential({"authorization": SECRET})

@@ -1,0 +1,65 @@
+"""Answers kept in memory: bounded in number and bytes, the least recently used goes first."""
+
+import tracemalloc
+from collections import OrderedDict
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tracegraph.upstream.cache import PER_ENTRY_BYTES, Entry, MemoryStore
+
+STEPS = st.lists(st.tuples(st.sampled_from("gpr"), st.integers(0, 6), st.integers(0, 900)), max_size=60)
+
+
+@given(STEPS, st.integers(1, 5), st.integers(0, 5 * PER_ENTRY_BYTES))
+def test_it_does_what_a_plain_list_of_recent_use_does(
+    steps: list[tuple[str, int, int]], most: int, most_bytes: int
+) -> None:
+    store = MemoryStore(max_entries=most, max_bytes=most_bytes)
+    model: OrderedDict[bytes, bytes] = OrderedDict()
+
+    def taken() -> int:
+        return sum(len(body) + PER_ENTRY_BYTES for body in model.values())
+
+    for step, number, size in steps:
+        key = bytes([number])
+        if step == "g":
+            found = store.get(key)
+            assert (found and found.body) == model.get(key)
+            if key in model:
+                model.move_to_end(key)
+        elif step == "r":
+            store.remove(key)
+            model.pop(key, None)
+        else:
+            store.put(key, Entry(b"x" * size, 0.0))
+            model.pop(key, None)
+            if size + PER_ENTRY_BYTES <= most_bytes:
+                model[key] = b"x" * size
+            while len(model) > most or taken() > most_bytes:
+                model.popitem(last=False)
+        assert (len(store), store.size_bytes) == (len(model), taken())
+
+
+def test_100_000_answers_leave_memory_bounded_by_the_limit() -> None:
+    limit = 8 * 1024 * 1024
+    store = MemoryStore(max_entries=1_000_000, max_bytes=limit)
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        for number in range(100_000):
+            store.put(number.to_bytes(24), Entry(bytes(number % 700), float(number), took_s=number / 7))
+            assert store.size_bytes <= limit
+        after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert store.get((99_999).to_bytes(24)) is not None
+    assert store.get((0).to_bytes(24)) is None
+    assert 0.5 * limit < after - before <= limit
+
+
+def test_the_number_of_answers_is_bounded_too() -> None:
+    store = MemoryStore(max_entries=1000)
+    for number in range(100_000):
+        store.put(number.to_bytes(24), Entry(b"", 0.0))
+    assert len(store) == 1000
