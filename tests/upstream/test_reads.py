@@ -10,17 +10,20 @@ from pydantic import SecretStr, TypeAdapter
 from tests.gateway import eventually
 from tests.upstream.conftest import READ, Connect, failure
 from tests.upstream.reading import POLICY, Clock, SharedMemory, reading
+from tracegraph.adapter import CircuitState
 from tracegraph.demo.faults import Fault
 from tracegraph.demo.simulator import Simulator
 from tracegraph.errors import (
     SourceBadRequest,
     SourceBadResponse,
+    SourceCircuitOpen,
     SourceError,
     SourceNotFound,
     SourceTimeout,
     SourceUnauthorized,
     SourceUnavailable,
 )
+from tracegraph.upstream.breaker import BreakerPolicy
 from tracegraph.upstream.cache import past_cache
 from tracegraph.upstream.call import Call, Reply
 from tracegraph.upstream.client import Upstream
@@ -143,6 +146,37 @@ class TestSharing:
         way = reading(await connect(vendor, timeout_s=0.2, attempts=2), clock)
         with deadline(0.35):
             assert (await failure(way)).upstream_requests == len(vendor.calls) == 2
+
+    async def test_a_call_that_let_everyones_time_pass_counts_for_the_circuit_and_one_that_they_left_does_not(
+        self, connect: Connect, vendor: Simulator, clock: Clock
+    ) -> None:
+        vendor.faults.add(Fault("hang", times=None))
+        slow = reading(await connect(vendor, timeout_s=60.0, breaker=BreakerPolicy(min_calls=2)), clock)
+        for _ in range(2):
+            asker = asyncio.create_task(slow.fetch(READ))
+            await in_flight(vendor)
+            await asyncio.sleep(1.1)
+            asker.cancel()
+            await in_flight(vendor, 0)
+        assert slow.guards.circuit is CircuitState.CLOSED
+        for _ in range(2):
+            with deadline(1.1):
+                assert type(await failure(slow)) is SourceTimeout
+        assert await eventually(lambda: slow.guards.circuit is CircuitState.OPEN)
+        assert type(await failure(slow)) is SourceCircuitOpen
+
+    async def test_an_older_answer_stands_in_at_once_while_the_circuit_is_open(
+        self, connect: Connect, vendor: Simulator, clock: Clock
+    ) -> None:
+        way = reading(await connect(vendor, attempts=1, breaker=BreakerPolicy(min_calls=2)), clock)
+        await way.fetch(READ)
+        clock.now += 50
+        vendor.faults.add(Fault("status", status=503, times=None))
+        while way.guards.circuit is CircuitState.CLOSED:
+            await way.fetch(READ)
+        calls = len(vendor.calls)
+        reply = await way.fetch(READ)
+        assert (type(reply.provenance.stale), requests(reply), len(vendor.calls)) == (SourceCircuitOpen, 0, calls)
 
 
 class TestKeeping:

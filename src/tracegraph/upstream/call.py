@@ -75,6 +75,10 @@ def readable(call: Call, reply: Reply) -> Reply:
 
 @dataclass(slots=True)
 class Tries:
-    """How often a call was sent so far, for whoever gives up waiting for it."""
+    """How often a call was sent so far, for whoever gives up waiting for it.
+
+    `expired`: it is cancelled because the time of all who waited is over, not because they went away.
+    """
 
     made: int = 0
+    expired: bool = False

@@ -162,6 +162,11 @@ class Guards:
             failed = is_failure(error, call, had_fair_time=allowed_s >= min(timeout_s, _FAIR_TIME_S))
             failure = error.code
             raise
+        except asyncio.CancelledError:
+            if tries.expired and self._clock() - began >= min(timeout_s, _FAIR_TIME_S):
+                failed, failure = True, SourceErrorCode.TIMEOUT
+                counters.failed[failure] += 1
+            raise
         else:
             failed = False
             return reply

@@ -58,6 +58,7 @@ class Flights:
         flight.askers += 1
         try:
             await asyncio.wait((flight.task,), timeout=limit_s)
+            flight.tries.expired = flight.askers == 1
         finally:
             flight.askers -= 1
             if not flight.askers and not flight.task.done():

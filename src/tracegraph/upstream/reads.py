@@ -19,7 +19,6 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Protocol
 
-import structlog
 from pydantic import SecretStr
 
 from tracegraph.adapter import Provenance
@@ -37,6 +36,7 @@ from tracegraph.upstream.counters import SourceCounters
 from tracegraph.upstream.deadline import remaining_s
 from tracegraph.upstream.in_flight import Flights
 from tracegraph.upstream.keys import Keyring
+from tracegraph.upstream.reporting import report_failure
 
 Attempts = Callable[[Call, Tries], Awaitable[Reply]]
 """The vendor's own answer; raises SourceError."""
@@ -59,7 +59,6 @@ _ANSWERS = (SourceUnauthorized, SourceNotFound, SourceBadRequest)
 
 _EARLIEST_REFRESH = 0.5
 _LATEST_REFRESH = 0.2
-_log = structlog.get_logger("tracegraph.upstream")
 _stale: ContextVar[list[SourceError] | None] = ContextVar("tracegraph_stale", default=None)
 
 
@@ -168,13 +167,7 @@ class Reads:
             f"Source {self.source!r} did not answer within {waited_s:.1f} s.",
             upstream_requests=requests,
         )
-        _log.warning(
-            "upstream.given_up",
-            source=self.source,
-            kind=ask.call.kind,
-            requests=requests,
-            reference=error.reference,
-        )
+        report_failure(self.source, ask.call, error)
         return error
 
     # -- keeping ---------------------------------------------------------------------------------------
