@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import TypedDict
 
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Route
 
+from tracegraph.adapter import Adapter
 from tracegraph.federation.listing import Budgets
 from tracegraph.graphql.context import PageLimits
 from tracegraph.graphql.execution import Executor
@@ -25,30 +26,29 @@ class _State(TypedDict):
     executor: Executor
 
 
+def executor_over(adapters: Sequence[Adapter], settings: Settings) -> Executor:
+    """What runs operations over these sources, within the configured limits."""
+    limits = settings.limits
+    budgets = Budgets(
+        limits.scan_pages,
+        limits.active_experiments,
+        limits.computed_pages,
+        on_grid=settings.cache.url != "off",
+    )
+    page_limits = PageLimits(limits.default_first, limits.max_first)
+    return Executor(build_schema(), adapters, budgets, page_limits, limits.deadline_s)
+
+
 def create_app(settings: Settings) -> Starlette:
     """The application; its lifespan opens the sources and closes them when the last request is answered."""
-    limits = settings.limits
-    schema = build_schema()
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[_State]:
         async with open_sources(settings) as adapters:
-            executor = Executor(
-                schema,
-                adapters,
-                Budgets(
-                    limits.scan_pages,
-                    limits.active_experiments,
-                    limits.computed_pages,
-                    on_grid=settings.cache.url != "off",
-                ),
-                PageLimits(limits.default_first, limits.max_first),
-                limits.deadline_s,
-            )
-            yield {"executor": executor}
+            yield {"executor": executor_over(adapters, settings)}
 
     endpoint = GraphQLEndpoint(
-        max_body_bytes=limits.max_body_bytes,
+        max_body_bytes=settings.limits.max_body_bytes,
         playground=settings.server.playground,
         allow_no_cache=settings.cache.allow_no_cache,
     )

@@ -1,4 +1,4 @@
-"""The command line: serve, demo, check, schema."""
+"""The command line: serve, demo, check, compare, schema."""
 
 from __future__ import annotations
 
@@ -14,10 +14,16 @@ from rich.console import Console
 
 from tracegraph.app import create_app
 from tracegraph.checking import check_sources, render
+from tracegraph.compare.command import Asked, run_compare
+from tracegraph.compare.question import CompareQuestion
+from tracegraph.compare.rendering import Format
 from tracegraph.demo.command import run_demo
 from tracegraph.errors import ConfigurationError
+from tracegraph.federation.cases import CaseKey
+from tracegraph.federation.comparison import Statistic
 from tracegraph.graphql.schema import schema_text
 from tracegraph.logs import configure_logs
+from tracegraph.model import AggregateBasis
 from tracegraph.serving import listen, serve_with_workers, server_of, url_of
 from tracegraph.settings import DEFAULT_FILE, Settings, load_settings
 from tracegraph.sources import open_sources
@@ -75,6 +81,37 @@ def check(config: _ConfigOption = None) -> None:
         Console().print(render(results))
         if not all(result.usable for result in results):
             raise typer.Exit(1)
+
+
+@_app.command()
+def compare(  # noqa: PLR0917 - typer reads options from parameters
+    ids: Annotated[
+        list[str], typer.Argument(metavar="ID", help="Global IDs of 2 to 20 experiments; one may come twice.")
+    ],
+    baseline: Annotated[
+        str | None, typer.Option(metavar="ID", help="Compare with this one. Default: the first.")
+    ] = None,
+    metric: Annotated[
+        list[str] | None,
+        typer.Option(help="latency, cost, score:NAME, ...; again for more. Default: what two of them have."),
+    ] = None,
+    statistic: Annotated[Statistic, typer.Option(case_sensitive=False)] = Statistic.MEAN,
+    basis: Annotated[
+        AggregateBasis, typer.Option(case_sensitive=False, help="Whose figures: the vendor's or the gateway's.")
+    ] = AggregateBasis.BEST,
+    join_on: Annotated[
+        CaseKey, typer.Option(case_sensitive=False, help="How test cases are recognised.")
+    ] = CaseKey.TEST_CASE_ID,
+    form: Annotated[Format, typer.Option("--format")] = "table",
+    config: _ConfigOption = None,
+    url: Annotated[str | None, typer.Option(help="Ask the gateway that runs here instead.")] = None,
+    header: Annotated[
+        list[str] | None, typer.Option(help="With --url: 'Authorization: Bearer env:NAME'; again for more.")
+    ] = None,
+) -> None:
+    """Print experiments side by side; exit code 1 when a source failed, 2 for a wrong question."""
+    question = CompareQuestion(ids, baseline, metric or (), statistic, basis, join_on)
+    raise typer.Exit(run_compare(question, Asked(config, url, header or ()), form, _errors))
 
 
 @_app.command()

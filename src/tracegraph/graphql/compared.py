@@ -53,7 +53,8 @@ async def _find(context: RequestContext, identity: Identity) -> Entry:
         experiment = await loaders.experiments.load(ref)
     except SourceError as error:
         kind = min(adapter.capabilities.kinds, key=lambda kind: kind.value)
-        return Entry(Experiment(source, ref, vendor_id=ref, kind=kind, name=ref), error)
+        known = Experiment(source, ref, vendor_id=ref, kind=kind, name=ref, figures_error=error)
+        return Entry(known, error)
     if experiment is None:
         raise UnknownExperiment(identity)
     return Entry(experiment)
@@ -73,8 +74,8 @@ class Compared:
         self.entries = entries
         self.baseline = baseline
         self._needs: dict[Identity, frozenset[str]] = {}
-        lost = {id(entry.error): entry.error for entry in entries if entry.error is not None}
-        self._lost = [_failed(error) for error in lost.values()]
+        lost = [entry.experiment.figures_error for entry in entries]
+        self._lost = [_failed(error) for error in {id(one): one for one in lost if one is not None}.values()]
         context.reports.extend(self._lost)
 
     @property

@@ -108,8 +108,10 @@ class ComparisonValue:
         wants_reported = question.basis is not AggregateBasis.COMPUTED
         reported = {one.metric: one for one in entry.experiment.aggregates if wants_reported}
         lacking = self._lacking(reported)
-        if entry.error is not None or question.basis is AggregateBasis.REPORTED or lacking == []:
+        if entry.error is not None or lacking == []:
             return reported, None
+        if question.basis is AggregateBasis.REPORTED:
+            return reported, entry.experiment.figures_error
         needs = needs_of(None) if lacking is None else frozenset().union(*map(needs_of, lacking))
         scan = await self.compared.scan(index, needs)
         if isinstance(scan, SourceError):

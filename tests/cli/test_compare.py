@@ -1,0 +1,253 @@
+"""`tracegraph compare` shows experiments side by side, asked in its own process or of a running gateway."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import io
+import json
+import os
+import pty
+import subprocess
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from tests.cli.conftest import Running
+from tests.processes import COMMAND, run, started
+from tests.worlds import minutes
+from tracegraph.compare.command import Asked, run_compare
+from tracegraph.compare.question import CompareQuestion
+from tracegraph.demo.faults import Fault
+from tracegraph.demo.world import (
+    langsmith_run,
+    langsmith_session,
+    nemo_experiment,
+    nemo_session,
+    stable_uuid,
+)
+
+MILLISECONDS = {"before": [1000, 2000, 3000, 4000], "after": [1000, 1500, 3500, 4000], "smith": [500, 500, 500]}
+
+
+def identity(source: str, ref: str) -> str:
+    return base64.b64encode(f"Experiment:{source}:{ref}".encode()).decode()
+
+
+BEFORE, AFTER = identity("nemo", "before"), identity("nemo", "after")
+SMITH = identity("langsmith", stable_uuid("session:smith"))
+IDS = (BEFORE, AFTER, SMITH)
+
+
+@pytest.fixture
+def compared(vendors_running: Running) -> Running:
+    """Two NeMo experiments and a LangSmith one over the cases c0, c1, ..."""
+    nemo, langsmith, _ = vendors_running.worlds
+    for name in ("before", "after"):
+        nemo.add(
+            nemo_experiment(name),
+            [
+                nemo_session(
+                    f"{name}-{case}",
+                    started_at=minutes(case),
+                    latency_ms=float(taken),
+                    test_case_id=f"c{case}",
+                    evaluator_scores={"accuracy": 0.25 * case},
+                )
+                for case, taken in enumerate(MILLISECONDS[name])
+            ],
+        )
+    runs = [
+        langsmith_run(
+            f"r{case}", start_time=minutes(case), latency_s=taken / 1000, reference_example_id=f"c{case}"
+        )
+        for case, taken in enumerate(MILLISECONDS["smith"])
+    ]
+    langsmith.add(langsmith_session("smith"), runs)
+    return vendors_running
+
+
+def compare(running: Running, *arguments: str, columns: int = 160) -> tuple[int, str, str]:
+    """Run the command over the configuration."""
+    env = running.env | {"COLUMNS": str(columns)}
+    return run("compare", *arguments, "--config", running.config(), env=env)
+
+
+def rows(out: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(out)))
+
+
+# -- forms -----------------------------------------------------------------------------------------------
+
+
+def test_a_table_marks_the_best_and_says_the_units(compared: Running) -> None:
+    code, out, err = compare(compared, *IDS, "--metric", "latency", "--metric", "score:accuracy")
+    assert (code, err) == (0, "")
+    lines = [line.split() for line in out.splitlines() if line.strip()]
+    assert ["latency:", "lower", "is", "better"] in lines
+    assert ["score:accuracy:", "higher", "is", "better"] in lines
+    assert ["experiment", "mean", "ms", "Δ", "ms", "ratio", "+", "-", "=", "?", "basis"] in lines
+    assert ["before", "nemo", "2,500.0", "baseline", "-", "-", "-", "-", "reported"] in lines
+    assert ["after", "nemo", "2,500.0", "+0.0", "1.000", "1", "1", "2", "0", "reported"] in lines
+    assert ["smith", "langsmith", "*", "500.0", "-2,000.0", "0.200", "3", "0", "0", "1", "computed"] in lines
+    assert ["smith", "langsmith", "-", "-", "-", "0", "0", "0", "4", "computed"] in lines
+
+
+def test_a_table_fits_eighty_columns(compared: Running) -> None:
+    _, out, _ = compare(compared, *IDS, columns=80)
+    assert max(len(line) for line in out.splitlines()) <= 80
+    assert "computed" in out
+
+
+def test_json_is_the_graphql_data(compared: Running) -> None:
+    code, out, _ = compare(compared, *IDS, "--format", "json", "--statistic", "max", "--metric", "latency")
+    assert code == 0
+    found = json.loads(out)["comparison"]
+    (figures,) = found["metrics"]
+    assert figures["statistic"] == "MAX"
+    assert [entry["value"] for entry in figures["entries"]] == [4000, 4000, 500]
+    assert [report["status"] for report in found["sources"]] == ["OK", "OK"]
+
+
+def test_csv_is_a_row_for_each_metric_and_experiment(compared: Running) -> None:
+    code, out, _ = compare(compared, *IDS, "--format", "csv", "--baseline", AFTER, "--basis", "computed")
+    assert code == 0
+    found = rows(out)
+    assert {row["metric"] for row in found} >= {"latency", "cost", "error_rate", "score:accuracy"}
+    latency = [row for row in found if row["metric"] == "latency"]
+    assert [row["experiment"] for row in latency] == ["before", "after", "smith"]
+    assert [row["is_baseline"] for row in latency] == ["false", "true", "false"]
+    assert [row["is_best"] for row in latency] == ["false", "false", "true"]
+    assert (latency[0]["improved"], latency[0]["regressed"], latency[0]["equal"]) == ("1", "1", "2")
+    assert (latency[1]["improved"], latency[1]["value"], latency[1]["unit"]) == ("", "2500.0", "MILLISECONDS")
+    assert {row["basis"] for row in latency} == {"COMPUTED"}
+
+
+def test_a_running_gateway_gives_the_same(compared: Running) -> None:
+    arguments = (*IDS, "--metric", "latency", "--format", "csv")
+    _, own, _ = compare(compared, *arguments)
+    with started("serve", "--config", compared.config(), "--port", "0", env=compared.env) as gateway:
+        url = gateway.url().removesuffix("/graphql")
+        header = ("--header", "Authorization: Bearer env:TOKEN")
+        env = compared.env | {"TOKEN": "t0ken"}
+        assert run("compare", *arguments, "--url", url, *header, env=env) == (0, own, "")
+
+
+# -- trouble ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("form", ["table", "json"])
+def test_a_source_that_fails_keeps_its_column_and_is_named(compared: Running, form: str) -> None:
+    """Exit code 1; standard output holds the comparison all the same, and no secret."""
+    compared.langsmith.faults.add(Fault("status", status=401, times=None))
+    code, out, err = compare(compared, *IDS, "--metric", "latency", "--format", form)
+    assert code == 1
+    assert err.startswith("langsmith failed: Source 'langsmith' refused the credential (401).")
+    assert "before" in out
+    assert stable_uuid("session:smith") in out if form != "table" else "2,500.0" in out
+    for never in (*compared.secrets, "Traceback", "127.0.0.1"):
+        assert never not in out + err
+
+
+def test_a_wrong_question_ends_with_2_and_a_sentence(compared: Running) -> None:
+    assert compare(compared, BEFORE, "nonsense") == (2, "", "That is not an ID of this gateway.\n")
+
+
+def refused(capsys: pytest.CaptureFixture[str], question: CompareQuestion, asked: Asked) -> tuple[int, str]:
+    """The exit code and what stands on standard error, without a process of its own."""
+    code = run_compare(question, asked, "table", Console(stderr=True))
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert len(said.err.splitlines()) == 1
+    return code, said.err
+
+
+@pytest.mark.parametrize(
+    ("question", "sentence"),
+    [
+        (CompareQuestion([BEFORE]), "experimentIds holds 1 IDs; a comparison takes 2 to 20."),
+        (CompareQuestion([BEFORE, identity("nemo", "nowhere")]), "There is no experiment of the ID"),
+        (CompareQuestion([BEFORE, AFTER], baseline_id=SMITH), "baselineId is not among experimentIds"),
+        (CompareQuestion([BEFORE, AFTER], metrics=["speed"]), "'speed' is not a metric: take latency"),
+        (CompareQuestion([BEFORE, AFTER], metrics=["score"]), "'score' is not a metric"),
+        (CompareQuestion([BEFORE, AFTER], metrics=["latency:x"]), "'latency:x' is not a metric"),
+    ],
+    ids=lambda one: one if isinstance(one, str) else "",
+)
+def test_a_wrong_question_is_refused_in_a_sentence(
+    compared: Running,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    question: CompareQuestion,
+    sentence: str,
+) -> None:
+    for name in ("SMITH_KEY", "MEIBEL_KEY"):
+        monkeypatch.setenv(name, compared.env[name])
+    code, said = refused(capsys, question, Asked(config=Path(compared.config())))
+    assert code == 2
+    assert said.startswith(sentence)
+
+
+@pytest.mark.parametrize(
+    ("asked", "code", "sentence"),
+    [
+        (Asked(url="file:///etc/hostname"), 2, "--url must be an http(s) URL"),
+        (Asked(url="http://127.0.0.1:9", headers=["nothing"]), 2, "--header is written as 'Name: value'"),
+        (
+            Asked(url="http://127.0.0.1:9", headers=["A: env:NOT_SET_AT_ALL"]),
+            2,
+            "--header cannot be used: the env",
+        ),
+        (Asked(url="http://127.0.0.1:9"), 1, "The gateway did not answer"),
+        (Asked(config=Path("missing.toml")), 2, "missing.toml: there is no such file"),
+        (Asked(config=Path("missing.toml"), url="http://127.0.0.1:9"), 2, "Give --config or --url, not both"),
+        (Asked(headers=["A: b"]), 2, "--header goes with --url only."),
+    ],
+    ids=lambda one: one if isinstance(one, str) else "",
+)
+def test_a_place_that_cannot_be_asked_is_told_in_a_sentence(
+    capsys: pytest.CaptureFixture[str], asked: Asked, code: int, sentence: str
+) -> None:
+    found, said = refused(capsys, CompareQuestion([BEFORE, AFTER]), asked)
+    assert found == code
+    assert said.startswith(sentence)
+
+
+def test_an_address_that_is_no_graphql_endpoint_is_told_apart(
+    compared: Running, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = Asked(url=f"{compared.urls[0]}/elsewhere")
+    code, said = refused(capsys, CompareQuestion([BEFORE, AFTER]), asked)
+    assert code == 1
+    assert "check --url" in said
+
+
+# -- a terminal ------------------------------------------------------------------------------------------
+
+
+def test_a_terminal_sees_how_far_reading_is(compared: Running) -> None:
+    """The bar is on standard error; standard output holds the comparison alone."""
+    compared.nemo.faults.add(Fault("delay", seconds=0.3, times=2))
+    ours, theirs = pty.openpty()
+    command = [COMMAND, "compare", *IDS, "--format", "csv", "--config", compared.config()]
+    env = compared.env | {"TERM": "xterm"}
+    with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=theirs) as process:
+        os.close(theirs)
+        out, _ = process.communicate(timeout=60)
+    shown = _read_all(ours)
+    assert process.returncode == 0
+    assert "Reading sessions" in shown
+    assert "11/11" in shown
+    assert rows(out.decode())[0]["experiment"] == "before"
+
+
+def _read_all(terminal: int) -> str:
+    chunks = []
+    with open(terminal, "rb", buffering=0) as stream:
+        try:
+            while chunk := stream.read(65536):
+                chunks.append(chunk)
+        except OSError:  # Linux says so when the other end is closed
+            pass
+    return b"".join(chunks).decode()
