@@ -169,9 +169,49 @@ query SourcesAndTheirHealth {
 }
 `;
 
+const figuresOnOneScale = `# What each vendor reports, and what the gateway computes from the
+# sessions of every experiment in the same way: only the latter may be
+# put side by side, and complete says whether all sessions were read.
+query FiguresOnOneScale {
+  experiments(first: 6) {
+    nodes {
+      name
+      source {
+        vendor
+      }
+      reported: aggregate(metric: { kind: LATENCY }) {
+        population
+        mean
+        median
+        p99
+      }
+      computed: aggregate(metric: { kind: LATENCY }, basis: COMPUTED) {
+        population
+        count
+        mean
+        median
+        p99
+        complete
+      }
+      # Reported where the vendor reports it, else computed.
+      best: aggregates(basis: BEST) {
+        metric {
+          name
+          unit
+        }
+        basis
+        sum
+        mean
+      }
+    }
+  }
+}
+`;
+
 export const examples = [
   { query: everythingAcrossVendors },
   { query: oneExperimentWithItsSessions, variables: JSON.stringify({ name: '', first: 10 }, null, 2) },
+  { query: figuresOnOneScale },
   { query: sourcesAndTheirHealth },
 ];
 

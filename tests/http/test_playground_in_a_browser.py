@@ -60,7 +60,11 @@ def test_the_first_example_shows_rows_of_three_vendors_and_nothing_but_the_gatew
 
 @pytest.mark.parametrize(
     ("number", "name", "shown"),
-    [(1, "OneExperimentWithItsSessions", '"vendorStatus"'), (2, "SourcesAndTheirHealth", '"circuit": "CLOSED"')],
+    [
+        (1, "OneExperimentWithItsSessions", '"vendorStatus"'),
+        (2, "FiguresOnOneScale", '"population": "SESSIONS"'),
+        (3, "SourcesAndTheirHealth", '"circuit": "CLOSED"'),
+    ],
 )
 def test_every_other_worked_example_runs_without_an_error(
     browser: Browser, tmp_path: Path, number: int, name: str, shown: str

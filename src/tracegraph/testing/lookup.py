@@ -52,6 +52,7 @@ class LookupLaws(Contract):
         async with self.opened() as subject:
             assert dict(await subject.adapter.get_experiments([])) == {}
             assert dict(await subject.adapter.get_sessions([])) == {}
+            assert dict(await subject.adapter.get_scores([])) == {}
             assert list(await subject.adapter.list_sessions([])) == []
             assert subject.calls == []
 
@@ -109,6 +110,21 @@ class LookupLaws(Contract):
                 for one in listed:
                     looked_up = expect(found[one.ref], Session)
                     assert _given(one) == _given(replace(looked_up, deferred=one.deferred))
+
+    @pytest.mark.parametrize("seed", SEEDS)
+    async def test_scores_that_a_list_defers_are_those_of_the_sessions_looked_up(self, seed: int) -> None:
+        """A session that nobody scored is left out, and so is one that is unknown."""
+        async with self.opened(seed) as subject:
+            for experiment in list((await subject.complete_experiments()).values())[:4]:
+                deferring = [
+                    one for one in rows(await subject.sessions_of(experiment)) if "scores" in one.deferred
+                ]
+                refs = [one.ref for one in deferring]
+                whole = await subject.adapter.get_sessions(refs)
+                scores = await subject.adapter.get_scores(
+                    [*refs, SessionRef(experiment.ref, self.unknown_refs[0])]
+                )
+                assert scores == {ref: one for ref in refs if (one := expect(whole[ref], Session).scores)}
 
     async def test_a_made_up_experiment_is_unknown_and_reaches_no_other_path(self) -> None:
         """Neither as a path of its own nor as a further parameter; the known one beside it stands."""
