@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from random import Random
 from typing import Any
 
@@ -274,3 +275,13 @@ async def test_the_id_of_a_case_whose_source_fails_is_an_error(vendors: Vendors,
     await vendors.nemo.stop()
     answer = await gateway.ask(BY_ID, id=identity)
     assert (answer.partial, answer.codes) == ({"node": None}, ["SOURCE_UNAVAILABLE"])
+
+
+@pytest.mark.parametrize(
+    "last",
+    ["CASE:0:LATENCY::00", "INPUT:2:LATENCY::00", "INPUT:-1:COST::00", "INPUT:0:SPEED::00", "INPUT:0:COST::xyz"],
+)
+async def test_an_id_of_a_case_that_is_nonsense_is_refused(gateway: Gateway, last: str) -> None:
+    text = f"CaseComparison:nemo:a:nemo:b:{last}"
+    answer = await gateway.ask(BY_ID, id=base64.b64encode(text.encode()).decode())
+    assert answer.codes == ["INVALID_ID"]

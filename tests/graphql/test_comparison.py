@@ -341,6 +341,21 @@ async def test_reported_figures_stand_when_the_sessions_cannot_be_read(vendors: 
     assert answer.codes == ["SOURCE_UNAUTHORIZED"] * len(answer.errors)
 
 
+@pytest.mark.parametrize("basis", ["REPORTED", "COMPUTED", "BEST"])
+async def test_zeros_of_a_store_that_is_down_are_no_figures(
+    vendors: Vendors, gateway: Gateway, basis: str
+) -> None:
+    ids = put(vendors, Held(NEMO, "dark", [Ran("1", "x")]), Held(LANGSMITH, "up", [Ran("1", "x")]))
+    vendors.nemo.world.telemetry_down = True
+    answer = await gateway.ask(FIGURES, ids=ids, metrics=[LATENCY], statistic="MEDIAN", basis=basis)
+    found = answer.partial["comparison"]
+    dark, up = found["metrics"][0]["entries"]
+    assert (dark["value"], dark["cases"], up["value"], up["delta"], up["cases"]) == (None, None, 1000, None, None)
+    assert found["metrics"][0]["best"]["id"] == ids[1]
+    assert by_source(found)[NEMO]["status"] == "FAILED"
+    assert set(answer.codes) == {"SOURCE_UNAVAILABLE"}
+
+
 # -- wrong questions -------------------------------------------------------------------------------------
 
 

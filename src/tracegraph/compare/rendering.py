@@ -83,8 +83,8 @@ def as_tables(comparison: Mapping[str, Any]) -> RenderableType:
     if not comparison["metrics"]:
         return Text("No two of these experiments have a metric in common. Name one with --metric.")
     legend = (
-        "* best   Δ and ratio: against the baseline   + improved, - regressed, = equal, ? missing: the baseline's "
-        "test cases   ~ not every session was read"
+        "* best; Δ and ratio against the baseline; its test cases: + improved, - regressed, = equal, ? missing; "
+        "over sessions unless it says (runs) or the like; ~ not every session was read"
     )
     return Group(*(_table(comparison, metric) for metric in comparison["metrics"]), Text(legend, style="dim"))
 
@@ -104,7 +104,7 @@ def _table(comparison: Mapping[str, Any], found: Mapping[str, Any]) -> Table:
     table.add_column("experiment", overflow="fold", min_width=16)
     for heading in (f"{statistic}{unit}", f"Δ{unit}", "ratio", *_SIGNS):
         table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("basis", no_wrap=True)
+    table.add_column("basis", min_width=8)
     decimals = 0 if statistic == "count" else _DECIMALS[metric["unit"]]
     for index, (entry, experiment) in enumerate(zip(found["entries"], comparison["experiments"], strict=True)):
         is_best = _is_best(found, experiment)
@@ -137,7 +137,10 @@ def _cases(counts: Mapping[str, int] | None) -> list[str]:
 def _basis(aggregate: Mapping[str, Any] | None) -> str:
     if aggregate is None:
         return "-"
-    return str(aggregate["basis"]).lower() + ("" if aggregate["complete"] else " ~")
+    words = [aggregate["basis"].lower()]
+    if aggregate["population"] != "SESSIONS":
+        words.append(f"({aggregate['population'].lower().replace('_', ' ')})")
+    return " ".join(words if aggregate["complete"] else [*words, "~"])
 
 
 def _is_best(found: Mapping[str, Any], experiment: Mapping[str, Any]) -> bool:
