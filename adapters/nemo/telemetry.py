@@ -52,7 +52,7 @@ class Telemetry:
             answer = await self._client.sessions(experiment.ref, VendorPage(1, 1))
         except SourceError as error:
             return error if error.retryable else None, Provenance(error.upstream_requests)
-        return None, answer.provenance
+        return answer.provenance.stale, answer.provenance  # an older answer stands in for one that failed
 
     def _is_confirmed(self, found: Sequence[Experiment]) -> bool:
         at = self._confirmed.get(_names(found))

@@ -7,6 +7,7 @@ import pytest
 from tests.conftest import OpenGateway
 from tests.gateway import NEMO, Gateway, Vendors
 from tests.worlds import fill
+from tracegraph.demo.world import nemo_experiment
 from tracegraph.graphql.ids import experiment_id
 
 FIGURES = """sessionCount aggregate(metric: {kind: LATENCY}) { mean } aggregates { count } models evaluators
@@ -55,3 +56,15 @@ async def test_the_sources_health_is_degraded(gateway: Gateway) -> None:
     found = (await gateway.ask("{ sources { name health { status lastError { code } } } }")).data["sources"]
     nemo = next(one for one in found if one["name"] == NEMO)
     assert nemo["health"] == {"status": "DEGRADED", "lastError": {"code": "UNAVAILABLE"}}
+
+
+async def test_an_older_answer_from_the_cache_does_not_confirm_a_zero(
+    vendors: Vendors, open_gateway: OpenGateway
+) -> None:
+    vendors.nemo.world.add(nemo_experiment("e"))
+    gateway = await open_gateway(cache={"url": "memory://", "ttl_s": 0, "stale_s": 300})
+    await gateway.ask("{ sources { health { status } } }")
+    vendors.nemo.world.telemetry_down = True
+    answer = await gateway.ask("{ experiments { nodes { sessionCount } } }")
+    assert answer.partial["experiments"]["nodes"] == [{"sessionCount": None}]
+    assert answer.codes == ["SOURCE_UNAVAILABLE"]
