@@ -95,6 +95,30 @@ def assert_refused(result: Result, *said: str) -> None:
         pytest.param('[server]\nport = "web"\n' + NEMO, ("server.port", "integer"), id="a port of letters"),
         pytest.param("[limits]\ndeadline_s = 0\n" + NEMO, ("limits.deadline_s", "greater"), id="no time"),
         pytest.param('[cache]\nurl = "disk://x"\n' + NEMO, ("cache.url", "memory://"), id="an unknown cache"),
+        pytest.param('[cache]\nurl = "redis://"\n' + NEMO, ("cache.url", "redis://host"), id="a Redis nowhere"),
+        pytest.param(
+            '[cache]\nurl = "redis://h/cache"\n' + NEMO,
+            ("cache.url", "number of a"),
+            id="a Redis by name",
+        ),
+        pytest.param(
+            '[cache]\nurl = "redis://h:99999/0"\n' + NEMO, ("cache.url", "redis://host:port"), id="an odd port"
+        ),
+        pytest.param(
+            f'[cache]\nurl = "redis://:{SECRET}@h/0"\n' + NEMO,
+            ("cache.url", "password", "env:NAME"),
+            id="a password in the cache's URL",
+        ),
+        pytest.param(
+            f'[cache]\nsecret = "{SECRET}"\n' + NEMO, ("cache.secret", "env:NAME"), id="a literal cache secret"
+        ),
+        pytest.param("[cache]\nmax_entries = 0\n" + NEMO, ("cache.max_entries", "greater"), id="no entries"),
+        pytest.param("[cache]\nsize = 5\n" + NEMO, ("cache.size", "max_mb", "stale_s"), id="a cache's, misspelt"),
+        pytest.param(
+            NEMO + "ttl_by_kind = { sessions = -1 }",
+            ("sources.nemo.ttl_by_kind.sessions", "greater"),
+            id="a time to live below zero",
+        ),
         pytest.param('[log]\nlevel = "loud"\n' + NEMO, ("log.level", "debug"), id="an unknown level"),
         pytest.param("[server\n", ("TOML",), id="not TOML"),
         pytest.param(NEMO + 'workspace = "a/b"', ("sources.nemo.workspace",), id="a workspace of two"),

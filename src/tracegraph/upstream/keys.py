@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import hmac
 import struct
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 
 from tracegraph.upstream.cache import Entry
@@ -45,7 +45,9 @@ class Keyring:
 
     def key(self, call: Call) -> bytes:
         """A digest of everything that decides the answer."""
-        words = [call.method, call.path, *(word for pair in call.query for word in pair)]
+        words = [call.method, call.path]
+        for pair in call.query:
+            words += pair
         digest = blake2b(_framed(words), key=self._root, digest_size=24, person=b"key")
         digest.update(call.content() or b"")
         return digest.digest()
@@ -72,7 +74,7 @@ class Keyring:
         return digest.digest()
 
 
-def _framed(words: Iterable[str]) -> bytes:
+def _framed(words: Sequence[str]) -> bytes:
     """The words so that no two lists of words give the same bytes."""
-    encoded = [word.encode("utf-8", "surrogatepass") for word in words]
-    return b"".join([len(encoded).to_bytes(4), *(len(word).to_bytes(4) + word for word in encoded)])
+    framed = "".join([f"{len(word)}:{word}" for word in words])
+    return f"{len(words)};{framed}".encode("utf-8", "surrogatepass")
