@@ -128,6 +128,7 @@ class Vendors:
                 "vendor": "langsmith",
                 "base_url": self.langsmith.url,
                 "api_key": SecretStr(self.langsmith.world.api_key),
+                "limits": {"rates": {"runs/query": "off", "*": "off"}},  # the simulator has none
             },
             MEIBEL: {
                 "vendor": "meibel",

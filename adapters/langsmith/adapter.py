@@ -13,6 +13,8 @@ from pydantic import StringConstraints
 from adapters.langsmith import wire
 from adapters.langsmith.client import (
     PAGE_MAX,
+    RUNS,
+    SESSIONS,
     LangSmithClient,
     Query,
     canonical_uuid,
@@ -28,6 +30,7 @@ from tracegraph.adapter import (
     Page,
     PageRequest,
     Provenance,
+    RateLimit,
     SessionAsk,
     SourceHealth,
     SourceHealthStatus,
@@ -67,8 +70,10 @@ CAPABILITIES = Capabilities(
     session_page_max=PAGE_MAX,
     absent_experiment_fields=frozenset({"dataset_name", "group_id"}),
     pools_sessions=True,
+    call_kinds=frozenset({SESSIONS, RUNS}),
+    rate_limits={RUNS: RateLimit(15, 10.0), "*": RateLimit(1000, 10.0)},
 )
-"""VENDORS.md B2, B4, D4. `name` is pushed when it is exact: how parts of a name compare is not documented."""
+"""VENDORS.md B2, B4, B5, D4. `name` is pushed when it is exact: how parts of a name compare is not documented."""
 
 
 class Options(StrictOptions):

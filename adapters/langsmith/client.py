@@ -35,6 +35,9 @@ from tracegraph.upstream.client import Upstream
 PAGE_MAX = 100
 """The most rows of one answer: `limit` of the contract; a run query above it is a 400 (VENDORS.md B4)."""
 
+SESSIONS, RUNS = "sessions", "runs/query"
+"""The classes of its calls: the vendor's limits tell them apart (VENDORS.md B5)."""
+
 RUN_FIELDS = (
     *("id", "session_id", "trace_id", "parent_run_id", "name", "status", "error", "app_path", "extra"),
     *("start_time", "end_time", "first_token_time", "reference_example_id", "feedback_stats"),
@@ -168,11 +171,11 @@ class LangSmithClient:
 
     async def tracer_sessions(self, query: Query) -> Reply:
         """Tracer sessions, as a list of `wire.TracerSession`: a bare JSON array."""
-        return await self._fetch(Call("sessions", "/api/v1/sessions", query, read=_SESSIONS))
+        return await self._fetch(Call(SESSIONS, "/api/v1/sessions", query, read=_SESSIONS))
 
     async def runs(self, body: dict[str, Any]) -> Reply:
         """Runs and a cursor, as a `wire.RunsAnswer`. The vendor allows 15 of these in 10 s (VENDORS.md B5)."""
-        return await self._fetch(Call("runs/query", "/api/v1/runs/query", body=body, read=_RUNS))
+        return await self._fetch(Call(RUNS, "/api/v1/runs/query", body=body, read=_RUNS))
 
     async def _fetch(self, call: Call) -> Reply:
         try:

@@ -47,6 +47,7 @@ CAPABILITIES = Capabilities(
     session_page_max=PAGE_MAX,
     absent_experiment_fields=frozenset({"dataset_name", "dataset_version", "group_id"}),
     absent_session_fields=frozenset({"test_case_id"}),
+    call_kinds=frozenset({"agents", "agent", "sessions", "session", "scores"}),
 )
 """VENDORS.md D4. `name` and `display_name` orders exist too, by a collation that is written down nowhere."""
 

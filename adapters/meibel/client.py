@@ -27,6 +27,7 @@ from tracegraph.upstream.decode import RawDocument, decode
 PAGE_MAX = 100
 """The contract sets no maximum for `limit`; more than this is not asked for (VENDORS.md D4)."""
 
+_UNKNOWN = frozenset({404})
 T = TypeVar("T")
 _log = structlog.get_logger("tracegraph.adapter")
 
@@ -126,7 +127,8 @@ class MeibelClient:
         return await self._ask(Call("scores", "/confidence-scoring/jobs", query), wire.SCORING_JOBS)
 
     async def _ask(self, call: Call, wire_type: TypeAdapter[T]) -> Answer[T]:
-        reply = await self.upstream.fetch(replace(call, read=partial(decode, wire=wire_type)))
+        # An id that a client chose may name nothing.
+        reply = await self.upstream.fetch(replace(call, read=partial(decode, wire=wire_type), expects=_UNKNOWN))
         body: T = reply.value
         left_out = Counter(wire.unreadable(body))
         if left_out:

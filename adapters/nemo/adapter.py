@@ -52,6 +52,7 @@ CAPABILITIES = Capabilities(
     statuses=frozenset(STATUSES.values()),
     experiment_page_max=LARGEST_PAGE,
     session_page_max=LARGEST_PAGE,
+    call_kinds=frozenset({"experiments", "sessions"}),
 )
 
 

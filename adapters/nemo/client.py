@@ -23,6 +23,9 @@ from tracegraph.upstream.decode import RawDocument, decode
 TOO_MANY = 413
 """How the service refuses a list of experiments when more than 1000 match, whatever the page (VENDORS.md A4)."""
 
+_EXPECTED = {"experiments": frozenset({TOO_MANY}), "sessions": frozenset({404})}
+"""A list that is too long is read in parts; an experiment that a client names may not be there."""
+
 R = TypeVar("R", bound=Lenient)
 _log = structlog.get_logger("tracegraph.adapter")
 
@@ -105,7 +108,8 @@ class NemoClient:
     ) -> Answer[R]:
         frame = (("page", str(page.number)), ("page_size", str(page.size)))
         try:
-            reply = await self._upstream.fetch(Call(kind, path, (*frame, *query), read=partial(decode, wire=wire)))
+            call = Call(kind, path, (*frame, *query), read=partial(decode, wire=wire), expects=_EXPECTED[kind])
+            reply = await self._upstream.fetch(call)
         except SourceError as error:
             raise _explained(error, kind) from None
         listed: Listed[R] = reply.value

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TypedDict
 
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Route
 
-from tracegraph.adapter import Adapter
 from tracegraph.federation.listing import Budgets
 from tracegraph.graphql.context import PageLimits
 from tracegraph.graphql.execution import Executor
@@ -19,14 +18,14 @@ from tracegraph.http.health import healthz, readyz
 from tracegraph.http.playground import playground_routes
 from tracegraph.logs import configure_logs
 from tracegraph.settings import Settings, load_settings
-from tracegraph.sources import open_sources
+from tracegraph.sources import Sources, open_sources
 
 
 class _State(TypedDict):
     executor: Executor
 
 
-def executor_over(adapters: Sequence[Adapter], settings: Settings) -> Executor:
+def executor_over(sources: Sources, settings: Settings) -> Executor:
     """What runs operations over these sources, within the configured limits."""
     limits = settings.limits
     budgets = Budgets(
@@ -36,7 +35,7 @@ def executor_over(adapters: Sequence[Adapter], settings: Settings) -> Executor:
         on_grid=settings.cache.url != "off",
     )
     page_limits = PageLimits(limits.default_first, limits.max_first)
-    return Executor(build_schema(), adapters, budgets, page_limits, limits.deadline_s)
+    return Executor(build_schema(), sources.adapters, budgets, page_limits, limits.deadline_s, sources.guards)
 
 
 def create_app(settings: Settings) -> Starlette:
@@ -44,8 +43,8 @@ def create_app(settings: Settings) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[_State]:
-        async with open_sources(settings) as adapters:
-            yield {"executor": executor_over(adapters, settings)}
+        async with open_sources(settings) as sources:
+            yield {"executor": executor_over(sources, settings)}
 
     endpoint = GraphQLEndpoint(
         max_body_bytes=settings.limits.max_body_bytes,

@@ -51,8 +51,8 @@ class CheckResult:
 
 async def check_sources(settings: Settings, origin: str) -> Sequence[CheckResult]:
     """Ask every source at once. Raises ConfigurationError."""
-    async with open_sources(settings, origin) as adapters:
-        return await asyncio.gather(*(_check(adapter) for adapter in adapters))
+    async with open_sources(settings, origin) as sources:
+        return await asyncio.gather(*(_check(adapter) for adapter in sources.adapters))
 
 
 async def _check(adapter: Adapter) -> CheckResult:

@@ -6,15 +6,14 @@ dash in a source's name is written as one underscore.
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import re
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 from urllib.parse import SplitResult, urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -24,19 +23,14 @@ from pydantic_settings import (
 from tracegraph.adapter import SourceSettings
 from tracegraph.errors import ConfigurationError
 from tracegraph.secrets import SecretRef
-from tracegraph.upstream.guards import GuardPolicy
-from tracegraph.upstream.transport import TransportSettings
+from tracegraph.source_table import TABLES, SourceTable, Table
 
 DEFAULT_FILE = Path("tracegraph.toml")
 _PREFIX = "TRACEGRAPH_"
 _SOURCE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 
 
-class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class ServerSettings(_Table):
+class ServerSettings(Table):
     """`[server]`: where the gateway listens, and what it serves beside `/graphql`."""
 
     host: str = "127.0.0.1"
@@ -44,7 +38,7 @@ class ServerSettings(_Table):
     playground: bool = True
 
 
-class LimitSettings(_Table):
+class LimitSettings(Table):
     """`[limits]`: what one request may take.
 
     `deadline_s` bounds the answer, `scan_pages` the vendor pages that one list reads of one source,
@@ -67,7 +61,7 @@ class LimitSettings(_Table):
         return self
 
 
-class CacheSettings(_Table):
+class CacheSettings(Table):
     """`[cache]`: where vendors' answers are kept, how long they are fresh, how long they may stand in.
 
     `max_entries` and `max_mb` bound what a process keeps in memory. Redis is what several processes share besides:
@@ -106,54 +100,11 @@ class CacheSettings(_Table):
         return url
 
 
-class LogSettings(_Table):
+class LogSettings(Table):
     """`[log]`: how much is said, and whether for people or for programs."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["auto", "console", "json"] = "auto"
-
-
-class SourceTable(BaseModel):
-    """`[sources.<name>]`: the keys of every vendor; those of the adapter stay in the extras.
-
-    `ttl_by_kind` overrides `cache.ttl_s` for kinds of calls.
-    """
-
-    model_config = ConfigDict(extra="allow", frozen=True)
-
-    vendor: str
-    base_url: str
-    timeout_s: float = Field(10.0, gt=0)
-    connect_timeout_s: float = Field(3.0, gt=0)
-    max_connections: int = Field(32, ge=1)
-    max_response_bytes: int = Field(32 * 1024 * 1024, ge=1024)
-    allow_http: bool = False
-    ttl_by_kind: dict[str, Annotated[float, Field(ge=0)]] = Field(default_factory=dict)
-
-    @model_validator(mode="after")
-    def _reachable_safely(self) -> Self:
-        parts = urlsplit(self.base_url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise ValueError("base_url must be an http(s) URL with a host, such as https://api.example.com")
-        if parts.query or parts.fragment or parts.username or parts.password:
-            raise ValueError("base_url must have no query, fragment, user or password")
-        if parts.scheme == "http" and not (self.allow_http or _is_loopback(parts.hostname)):
-            raise ValueError("base_url sends the key in the clear: use https, or set allow_http = true")
-        return self
-
-    def policy(self) -> GuardPolicy:
-        """How the source is treated."""
-        return GuardPolicy()
-
-    def transport(self) -> TransportSettings:
-        """What the upstream client needs."""
-        return TransportSettings(
-            base_url=self.base_url.rstrip("/"),
-            timeout_s=self.timeout_s,
-            connect_timeout_s=self.connect_timeout_s,
-            max_connections=self.max_connections,
-            max_response_bytes=self.max_response_bytes,
-        )
 
 
 class Settings(BaseSettings):
@@ -181,7 +132,7 @@ class Settings(BaseSettings):
             if known is None or not isinstance(table, dict):
                 joined[name] = table
             else:
-                joined[known] = {**joined[known], **table}
+                joined[known] = _over(joined[known], table)
         return {**values, "sources": {name: joined[name] for name in _in_given_order(joined, sources)}}
 
     @field_validator("sources")
@@ -260,6 +211,8 @@ def _complaint(path: Path, error: ValidationError) -> str:
     first = error.errors(include_url=False, include_input=False)[0]
     key = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
+        if first["loc"][0] == "sources":
+            return _not_in_source(path, key, first["loc"])
         table = str(first["loc"][0])
         nested = len(first["loc"]) > 1 and table in _TABLES
         known = _TABLES[table].model_fields if nested else Settings.model_fields
@@ -267,6 +220,12 @@ def _complaint(path: Path, error: ValidationError) -> str:
     if first["type"] == "missing":
         return f"{path}: {key} is missing: add it."
     return f"{path}: {key} cannot be used: {first['msg'].removeprefix('Value error, ')}."
+
+
+def _not_in_source(path: Path, key: str, loc: tuple[int | str, ...]) -> str:
+    _, name, table, *_ = loc
+    known = TABLES[str(table)].model_fields
+    return f"{path}: {key} is not a setting; [sources.{name}.{table}] takes: {', '.join(known)}."
 
 
 _TABLES: dict[str, type[BaseModel]] = {
@@ -277,21 +236,21 @@ _TABLES: dict[str, type[BaseModel]] = {
 }
 
 
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
 def _has_port(parts: SplitResult) -> bool:
     """Whether the port, if there is one, is a number that a port can have."""
     try:
         return parts.port is None or parts.port > 0
     except ValueError:
         return False
+
+
+def _over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    """Both tables as one, where the one above wins; so too for the tables in them."""
+    joined = {**below, **above}
+    for key in below.keys() & above.keys():
+        if isinstance(below[key], dict) and isinstance(above[key], dict):
+            joined[key] = _over(below[key], above[key])
+    return joined
 
 
 def _plain(name: str) -> str:

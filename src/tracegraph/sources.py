@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 
 from tracegraph.adapter import Adapter
 from tracegraph.errors import ConfigurationError
 from tracegraph.registry import installed_vendors, load
 from tracegraph.settings import CacheSettings, Settings, source_settings
+from tracegraph.source_table import SourceTable
 from tracegraph.upstream.cache import MemoryStore
 from tracegraph.upstream.client import Upstream
 from tracegraph.upstream.guards import Guards
 from tracegraph.upstream.reads import ReadPolicy, Reads, Stores
 from tracegraph.upstream.transport import Transport
+from tracegraph.upstream.turns import ALL_OTHERS
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """The open adapters in the order of the configuration, and by name what guards and counts their calls."""
+
+    adapters: Sequence[Adapter]
+    guards: Mapping[str, Guards]
 
 
 @asynccontextmanager
-async def open_sources(settings: Settings, origin: str = "the configuration") -> AsyncIterator[list[Adapter]]:
-    """Every configured source's adapter, in the order of the configuration; no call is made to a vendor.
+async def open_sources(settings: Settings, origin: str = "the configuration") -> AsyncIterator[Sources]:
+    """Every configured source; no call is made to a vendor.
 
     Raises ConfigurationError for a vendor without an adapter and for settings that an adapter refuses.
     """
@@ -26,6 +37,7 @@ async def open_sources(settings: Settings, origin: str = "the configuration") ->
     async with AsyncExitStack() as stack:
         stores = await stack.enter_async_context(_open_stores(settings.cache))
         adapters: list[Adapter] = []
+        guarded: dict[str, Guards] = {}
         for name, table in settings.sources.items():
             entry = vendors.get(table.vendor)
             if entry is None:
@@ -34,14 +46,27 @@ async def open_sources(settings: Settings, origin: str = "the configuration") ->
                     f"there are: {', '.join(sorted(vendors))}."
                 )
             transport = await stack.enter_async_context(Transport(name, table.transport()))
-            guards = Guards(transport, table.policy())
+            guards = guarded[name] = Guards(transport, table.policy())
             reads = Reads.of(name, table.base_url, _read_policy(settings, name), stores, guards.counters)
             opened = load(entry)(source_settings(name, table, origin), Upstream(guards, reads=reads))
             adapter = await stack.enter_async_context(opened)
+            _refuse_unknown_kinds(name, table, adapter, origin)
             guards.limit(adapter.capabilities.rate_limits)
             adapters.append(adapter)
         stack.push_async_callback(stores.flights.close)  # before the connections that they use
-        yield adapters
+        yield Sources(adapters, guarded)
+
+
+def _refuse_unknown_kinds(name: str, table: SourceTable, adapter: Adapter, origin: str) -> None:
+    known = adapter.capabilities.call_kinds
+    for key, kinds in (("limits.rates", table.limits.rates), ("ttl_by_kind", table.ttl_by_kind)):
+        for kind in kinds:
+            is_all = key == "limits.rates" and kind == ALL_OTHERS
+            if known and kind not in known and not is_all:
+                raise ConfigurationError(
+                    f"{origin}: sources.{name}.{key} names {kind!r}, which is no kind of call of vendor "
+                    f"{table.vendor!r}; there are: {', '.join(sorted(known))}."
+                )
 
 
 @asynccontextmanager

@@ -33,7 +33,7 @@ async def open_scans(vendors: Vendors) -> AsyncIterator[OpenScans]:
     async with AsyncExitStack() as stack:
 
         async def opened(reports: list[SourceReport] | None = None, computed_pages: int = 100) -> SessionScans:
-            adapters = await stack.enter_async_context(open_sources(vendors.settings()))
+            adapters = (await stack.enter_async_context(open_sources(vendors.settings()))).adapters
             fetch = Loaders(adapters).session_page
             return SessionScans(
                 adapters, fetch, Budgets(computed_pages=computed_pages), [] if reports is None else reports

@@ -25,7 +25,7 @@ from tracegraph.errors import (
 from tracegraph.upstream.call import Call
 from tracegraph.upstream.client import Upstream
 from tracegraph.upstream.deadline import deadline
-from tracegraph.upstream.retry import RetryPolicy, is_worth_retrying, retry_after_s
+from tracegraph.upstream.retry import RetryBudget, RetryPolicy, is_worth_retrying, retry_after_s
 
 PASSING = [408, 429, 500, 502, 503, 504]
 LASTING = [300, 301, 302, 307, 308, 400, 401, 403, 404, 405, 409, 410, 413, 418, 422, 501, 505]
@@ -178,6 +178,55 @@ class TestWhatIsWorthRetrying:
     @given(st.integers(100, 599))
     def test_a_status_is_by_its_number_alone(self, status: int) -> None:
         assert is_worth_retrying(SourceUnavailable("s", "", http_status=status)) == (status in PASSING)
+
+
+class TestBudget:
+    EVENTS = st.lists(st.tuples(st.integers(0, 8), st.booleans()), max_size=80)
+    """Quarters of a second that pass, and whether a call begins then; else somebody wants to try again."""
+    POLICIES = st.builds(
+        RetryPolicy,
+        budget_ratio=st.sampled_from([0.0, 0.2, 0.5, 1.0]),
+        budget_floor=st.integers(0, 4),
+        budget_window_s=st.integers(1, 12).map(float),
+    )
+
+    @given(POLICIES, EVENTS)
+    def test_retries_are_at_most_the_floor_and_a_share_of_the_calls(
+        self, policy: RetryPolicy, events: list[tuple[int, bool]]
+    ) -> None:
+        """In the stretch of the window that ends with any retry; and one that fits is never refused."""
+        now = 0.0
+        budget = RetryBudget(policy, lambda: now)
+        calls, retries = list[float](), list[float]()
+        for quarters, is_call in events:
+            now += quarters / 4
+            if is_call:
+                budget.call()
+                calls.append(now)
+                continue
+            recent = [sum(at > now - policy.budget_window_s for at in times) for times in (calls, retries)]
+            fits = recent[1] + 1 <= policy.budget_floor + policy.budget_ratio * recent[0]
+            assert budget.grant() == fits
+            if fits:
+                retries.append(now)
+
+    @given(POLICIES, st.lists(st.booleans(), max_size=80))
+    def test_over_any_history_that_one_window_holds_it_is_the_plain_sum(
+        self, policy: RetryPolicy, history: list[bool]
+    ) -> None:
+        budget = RetryBudget(policy, lambda: 0.0)
+        granted = 0
+        for index, is_call in enumerate(history):
+            if is_call:
+                budget.call()
+            else:
+                granted += budget.grant()
+            assert granted <= policy.budget_floor + policy.budget_ratio * sum(history[: index + 1])
+
+    def test_a_lone_retry_is_allowed(self) -> None:
+        budget = RetryBudget(RetryPolicy())
+        budget.call()
+        assert budget.grant()
 
 
 class TestRetryAfter:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http.client import HTTPException
 from typing import Any
 from urllib.error import HTTPError, URLError
@@ -47,8 +47,9 @@ async def ask_sources(operation: Operation, settings: Settings, origin: str) -> 
     limits = settings.limits.model_copy(update={"deadline_s": _DEADLINE_S})
     patient = settings.model_copy(update={"limits": limits})
     with session_progress() as progress:
-        async with open_sources(patient, origin) as adapters:
-            executor = executor_over([counted(adapter, progress) for adapter in adapters], patient)
+        async with open_sources(patient, origin) as sources:
+            watched = [counted(adapter, progress) for adapter in sources.adapters]
+            executor = executor_over(replace(sources, adapters=watched), patient)
             outcome = await executor.run(operation)
     return Answer.of(outcome.response())
 

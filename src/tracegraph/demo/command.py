@@ -54,6 +54,7 @@ def demo_settings(vendors: DemoVendors) -> Settings:
                     "vendor": "langsmith",
                     "base_url": vendors.langsmith_url,
                     "api_key": SecretStr(vendors.langsmith_api_key),
+                    "limits": {"rates": {"runs/query": "off", "*": "off"}},  # the simulator has none
                 },
                 "meibel": {
                     "vendor": "meibel",

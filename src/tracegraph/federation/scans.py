@@ -21,6 +21,7 @@ from tracegraph.federation.session_scan import INPUT, SCORES, Columns, SessionSc
 from tracegraph.federation.stream import Position, Stream
 from tracegraph.model import Metric, MetricKind, SessionRef
 from tracegraph.query import OrderDirection, SessionOrder
+from tracegraph.upstream.belonging import belongs
 from tracegraph.upstream.meter import metered
 
 T = TypeVar("T")
@@ -66,7 +67,7 @@ class SessionScans:
     async def _once(self, key: tuple[str, ...], begin: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """The one run of it that there is; who asks while it is under way waits for it."""
         if key not in self._begun:
-            self._begun[key] = asyncio.ensure_future(begin())
+            self._begun[key] = belongs(asyncio.ensure_future(begin()))
         outcome: T = await asyncio.shield(self._begun[key])
         return outcome
 

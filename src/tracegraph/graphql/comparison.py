@@ -19,6 +19,7 @@ from tracegraph.federation.report import SourceReport
 from tracegraph.graphql.compared import Compared, needs_of
 from tracegraph.graphql.paired_cases import PairedCases
 from tracegraph.model import Aggregate, AggregateBasis, Experiment, Metric
+from tracegraph.upstream.belonging import belongs
 
 Aggregates = Mapping[Metric, Aggregate]
 
@@ -72,7 +73,7 @@ class ComparisonValue:
     async def figures(self) -> Figures:
         """The metrics side by side, made once."""
         if self._figures is None:
-            self._figures = asyncio.ensure_future(self._compare())
+            self._figures = belongs(asyncio.ensure_future(self._compare()))
         return await asyncio.shield(self._figures)
 
     async def reports(self) -> list[SourceReport]:

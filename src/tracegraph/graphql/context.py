@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from graphql import GraphQLError
@@ -12,6 +12,7 @@ from tracegraph.federation.listing import Budgets
 from tracegraph.federation.report import SourceReport
 from tracegraph.federation.scans import SessionScans
 from tracegraph.graphql.loaders import Loaders
+from tracegraph.upstream.guards import Guards
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,7 @@ class RequestContext:
     page_limits: PageLimits
     reports: list[SourceReport] = field(default_factory=list)
     errors: list[GraphQLError] = field(default_factory=list)
+    guards: Mapping[str, Guards] = field(default_factory=dict)
     scans: SessionScans = field(init=False)
 
     def __post_init__(self) -> None:

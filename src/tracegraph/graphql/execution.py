@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import strawberry
@@ -21,9 +22,13 @@ from tracegraph.federation.report import SourceReport, SourceReportStatus
 from tracegraph.graphql.context import PageLimits, RequestContext
 from tracegraph.graphql.failures import report_extensions, shown
 from tracegraph.graphql.loaders import Loaders
+from tracegraph.upstream.belonging import one_request
 from tracegraph.upstream.deadline import deadline
+from tracegraph.upstream.guards import Guards
 from tracegraph.upstream.reads import stale_answers
 
+_RESERVE, _LONGEST_RESERVE_S = 0.1, 0.25
+"""The part of the deadline that vendors do not get: time to merge and to write the answer."""
 _REFUSALS: Mapping[type[Exception], str] = {
     MissingQueryError: "The request must hold a query.",
     CannotGetOperationTypeError: (
@@ -41,6 +46,8 @@ class Operation:
     query: str
     variables: dict[str, Any] | None = None
     name: str | None = None
+    deadline_s: float | None = None
+    """None, or less time than the gateway gives; more is not to be had."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,12 +105,30 @@ class Executor:
     budgets: Budgets
     page_limits: PageLimits
     deadline_s: float
+    guards: Mapping[str, Guards] = field(default_factory=dict)
 
     async def run(self, operation: Operation) -> Outcome:
-        """Run a query. Never raises for what a client sends or a vendor does."""
-        context = RequestContext(self.adapters, Loaders(self.adapters), self.budgets, self.page_limits)
-        with deadline(self.deadline_s), stale_answers() as stale:
+        """Run a query. Never raises for what a client sends or a vendor does.
+
+        Vendors get a little less than the deadline, so that an answer can be made of what came in time; one that
+        takes longer even so is given up. Nothing that was begun for the operation outlives it.
+        """
+        allowed_s = min(self.deadline_s, operation.deadline_s or self.deadline_s)
+        context = RequestContext(
+            self.adapters, Loaders(self.adapters), self.budgets, self.page_limits, guards=self.guards
+        )
+        with one_request(), deadline(allowed_s - min(_LONGEST_RESERVE_S, _RESERVE * allowed_s)):
             try:
+                async with asyncio.timeout(allowed_s) as timer:
+                    return await self._answer(operation, context)
+            except TimeoutError:
+                if not timer.expired():
+                    raise
+                return _too_late(allowed_s, context)
+
+    async def _answer(self, operation: Operation, context: RequestContext) -> Outcome:
+        try:
+            with stale_answers() as stale:
                 result = await self.schema.execute(
                     operation.query,
                     variable_values=operation.variables,
@@ -111,18 +136,28 @@ class Executor:
                     operation_name=operation.name,
                     allowed_operation_types=(OperationType.QUERY,),
                 )
-            except tuple(_REFUSALS) as refusal:
-                return _refused(_REFUSALS[type(refusal)])
+        except tuple(_REFUSALS) as refusal:
+            return _refused(_REFUSALS[type(refusal)])
         errors = [shown(error) for error in result.errors or ()]
         executed = result.data is not None or any(error.path for error in errors)
-        older = [SourceReport(error.source, SourceReportStatus.STALE, error) for error in stale]
-        reports = report_extensions([*context.reports, *older])
+        context.reports += [SourceReport(error.source, SourceReportStatus.STALE, error) for error in stale]
         return Outcome(
             data=result.data,
             errors=[dict(error.formatted) for error in [*errors, *context.errors]],
-            extensions={"sources": reports} if reports else {},
+            extensions=_extensions(context),
             executed=executed,
         )
+
+
+def _extensions(context: RequestContext) -> dict[str, Any]:
+    reports = report_extensions(context.reports)
+    return {"sources": reports} if reports else {}
+
+
+def _too_late(allowed_s: float, context: RequestContext) -> Outcome:
+    message = f"The answer could not be made within {round(allowed_s, 3):g} s: ask for less, or give it more time."
+    error = GraphQLError(message, extensions={"code": "DEADLINE_EXCEEDED"})
+    return Outcome(None, [dict(error.formatted)], _extensions(context), executed=True)
 
 
 def _refused(message: str) -> Outcome:

@@ -10,6 +10,7 @@ from strawberry.dataloader import DataLoader
 from tracegraph.adapter import Adapter, Page, SessionAsk
 from tracegraph.errors import SourceError
 from tracegraph.model import Experiment, Session, SessionRef
+from tracegraph.upstream.belonging import this_task_belongs
 from tracegraph.upstream.cache import past_cache
 
 K = TypeVar("K")
@@ -17,7 +18,10 @@ T = TypeVar("T")
 
 
 class SourceLoaders:
-    """The loaders of one source; each batch is one call of its adapter."""
+    """The loaders of one source; each batch is one call of its adapter.
+
+    The library runs a batch in a task of its own, which would outlive the request.
+    """
 
     def __init__(self, adapter: Adapter) -> None:
         self._adapter = adapter
@@ -27,12 +31,15 @@ class SourceLoaders:
         self.session_pages: DataLoader[SessionAsk, Page[Session]] = DataLoader(self._session_pages, cache=False)
 
     async def _experiments(self, refs: list[str]) -> Sequence[Experiment | BaseException | None]:
+        this_task_belongs()
         return _in_order(refs, await self._adapter.get_experiments(refs))
 
     async def _sessions(self, refs: list[SessionRef]) -> Sequence[Session | BaseException | None]:
+        this_task_belongs()
         return _in_order(refs, await self._adapter.get_sessions(refs))
 
     async def _session_pages(self, asks: list[SessionAsk]) -> Sequence[Page[Session] | BaseException]:
+        this_task_belongs()
         answers: dict[SessionAsk, Page[Session] | SourceError] = {}
         for fresh in (False, True):
             distinct = list(dict.fromkeys(ask for ask in asks if ask.page.fresh is fresh))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import strawberry
 from graphql import GraphQLError
 from strawberry.types import Info
 
-from tracegraph.adapter import Adapter, PageRequest, SessionAsk
+from tracegraph.adapter import Adapter, CircuitState, PageRequest, SessionAsk, SourceHealthStatus
 from tracegraph.errors import SourceError, SourceNotFound
 from tracegraph.federation import listing
 from tracegraph.federation.report import SourceReport, SourceReportStatus
@@ -211,10 +212,14 @@ def _adapter_of(context: RequestContext, name: str) -> Adapter:
     return adapter
 
 
-async def source_health(root: strawberry.Parent[Adapter]) -> Any:
-    """Ask the source one cheap question."""
+async def source_health(root: strawberry.Parent[Adapter], info: TracegraphInfo) -> Any:
+    """Ask the source one cheap question. What is well but has calls that are not made is DEGRADED."""
     with past_cache():
-        return await root.check()
+        health = await root.check()
+    guards = info.context.guards.get(root.name)
+    circuit = health.circuit if guards is None else guards.circuit
+    is_whole = circuit is CircuitState.CLOSED or health.status is not SourceHealthStatus.UP
+    return replace(health, circuit=circuit, status=health.status if is_whole else SourceHealthStatus.DEGRADED)
 
 
 # -- fields that a vendor's list leaves out ------------------------------------------------------------

@@ -13,11 +13,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from tracegraph.graphql.execution import Executor, Outcome
+from tracegraph.http.disconnect import ClientGone, unless_gone
 from tracegraph.http.negotiation import GRAPHQL, HTML, JSON, accepted
 from tracegraph.http.playground import playground_page
 from tracegraph.http.requests import BadRequest, read_operation
 from tracegraph.upstream.cache import past_cache
 
+_NOBODY_WAITS = 499
 _log = structlog.get_logger("tracegraph.http")
 
 
@@ -45,12 +47,16 @@ class GraphQLEndpoint:
             return _refusal(refusal.status, refusal.message, media)
         began = perf_counter()
         executor: Executor = request.state.executor
-        with past_cache(self._allow_no_cache and _asks_past_cache(request)):
-            outcome = await executor.run(operation)
+        try:
+            with past_cache(self._allow_no_cache and _asks_past_cache(request)):
+                outcome = await unless_gone(request.receive, executor.run(operation))
+        except ClientGone:
+            _log.info("graphql.client_gone", operation=operation.name, duration_ms=_since_ms(began))
+            return Response(status_code=_NOBODY_WAITS)
         _log.info(
             "graphql.request",
             operation=operation.name,
-            duration_ms=round((perf_counter() - began) * 1000, 1),
+            duration_ms=_since_ms(began),
             errors=len(outcome.errors),
             sources=[report["source"] for report in outcome.extensions.get("sources", ())],
         )
@@ -61,6 +67,10 @@ def _asks_past_cache(request: Request) -> bool:
     """Whether the client wants every vendor asked now (RFC 9111, 5.2.1.4)."""
     directives = request.headers.get("cache-control", "").split(",")
     return any(one.strip().lower() == "no-cache" for one in directives)
+
+
+def _since_ms(began: float) -> float:
+    return round((perf_counter() - began) * 1000, 1)
 
 
 def _answer(outcome: Outcome, media: str) -> Response:

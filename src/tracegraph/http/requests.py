@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -9,6 +11,10 @@ from starlette.requests import ClientDisconnect, Request
 
 from tracegraph.graphql.execution import Operation
 from tracegraph.http.negotiation import JSON, media_type
+
+DEADLINE_HEADER = "X-Deadline-Ms"
+"""In how many milliseconds the client wants its answer, if sooner than the gateway gives it."""
+_MILLISECONDS = re.compile(r"0*[1-9][0-9]{0,8}")
 
 
 class BadRequest(Exception):
@@ -22,6 +28,19 @@ class BadRequest(Exception):
 
 async def read_operation(request: Request, max_body_bytes: int) -> Operation:
     """The operation that a GET or POST asks to run. Raises BadRequest."""
+    deadline_s = _deadline_s(request.headers.get(DEADLINE_HEADER))
+    return replace(await _read(request, max_body_bytes), deadline_s=deadline_s)
+
+
+def _deadline_s(header: str | None) -> float | None:
+    if header is None:
+        return None
+    if not _MILLISECONDS.fullmatch(header):
+        raise BadRequest(400, f"{DEADLINE_HEADER} must be a whole number of milliseconds, at least 1.")
+    return int(header) / 1000
+
+
+async def _read(request: Request, max_body_bytes: int) -> Operation:
     if request.method == "GET":
         return _from_query(request)
     kind, parameters = media_type(request.headers.get("content-type", ""))

@@ -1,0 +1,134 @@
+"""`[sources.<name>]`: the settings that every source has, whatever its vendor."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from tracegraph.adapter import RateLimit
+from tracegraph.upstream.breaker import BreakerPolicy
+from tracegraph.upstream.guards import GuardPolicy
+from tracegraph.upstream.limiter import LimitPolicy
+from tracegraph.upstream.retry import RetryPolicy
+from tracegraph.upstream.transport import TransportSettings
+
+_RETRY, _BREAKER = RetryPolicy(), BreakerPolicy()
+
+
+class Table(BaseModel):
+    """A table of the configuration, which takes no other keys than its own."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class RetryTable(Table):
+    """`[sources.<name>.retry]`: see `upstream.retry.RetryPolicy`."""
+
+    attempts: int = Field(_RETRY.attempts, ge=1, le=10)
+    base_s: float = Field(_RETRY.base_s, ge=0)
+    cap_s: float = Field(_RETRY.cap_s, ge=0)
+    budget_ratio: float = Field(_RETRY.budget_ratio, ge=0, le=1)
+    budget_floor: int = Field(_RETRY.budget_floor, ge=0)
+    budget_window_s: float = Field(_RETRY.budget_window_s, gt=0)
+
+    def policy(self) -> RetryPolicy:
+        """The same as the upstream client takes it."""
+        return RetryPolicy(**self.model_dump())
+
+
+class BreakerTable(Table):
+    """`[sources.<name>.breaker]`: see `upstream.breaker.BreakerPolicy`."""
+
+    enabled: bool = _BREAKER.enabled
+    failure_rate: float = Field(_BREAKER.failure_rate, gt=0, le=1)
+    min_calls: int = Field(_BREAKER.min_calls, ge=1)
+    window_s: float = Field(_BREAKER.window_s, gt=0)
+    pause_s: float = Field(_BREAKER.pause_s, gt=0)
+
+    def policy(self) -> BreakerPolicy:
+        """The same as the upstream client takes it."""
+        return BreakerPolicy(**self.model_dump())
+
+
+class RateTable(Table):
+    """At most `calls` in any `per_s` seconds."""
+
+    calls: int = Field(ge=1)
+    per_s: float = Field(gt=0)
+
+
+class LimitsTable(Table):
+    """`[sources.<name>.limits]`: rates by kind of call in the place of those that the vendor documents."""
+
+    rates: dict[str, RateTable | Literal["off"]] = Field(default_factory=dict)
+    backoff_s: float = Field(1.0, ge=0)
+
+    def policy(self) -> LimitPolicy:
+        """The same as the upstream client takes it."""
+        rates = {
+            kind: RateLimit(rate.calls, rate.per_s) if isinstance(rate, RateTable) else None
+            for kind, rate in self.rates.items()
+        }
+        return LimitPolicy(rates, self.backoff_s)
+
+
+class SourceTable(BaseModel):
+    """`[sources.<name>]`: the keys of every vendor; those of the adapter stay in the extras.
+
+    `ttl_by_kind` overrides `cache.ttl_s` for kinds of calls.
+    """
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    vendor: str
+    base_url: str
+    timeout_s: float = Field(10.0, gt=0)
+    connect_timeout_s: float = Field(3.0, gt=0)
+    max_connections: int = Field(32, ge=1)
+    max_response_bytes: int = Field(32 * 1024 * 1024, ge=1024)
+    allow_http: bool = False
+    ttl_by_kind: dict[str, Annotated[float, Field(ge=0)]] = Field(default_factory=dict)
+    retry: RetryTable = RetryTable()
+    breaker: BreakerTable = BreakerTable()
+    limits: LimitsTable = LimitsTable()
+
+    @model_validator(mode="after")
+    def _reachable_safely(self) -> Self:
+        parts = urlsplit(self.base_url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise ValueError("base_url must be an http(s) URL with a host, such as https://api.example.com")
+        if parts.query or parts.fragment or parts.username or parts.password:
+            raise ValueError("base_url must have no query, fragment, user or password")
+        if parts.scheme == "http" and not (self.allow_http or _is_loopback(parts.hostname)):
+            raise ValueError("base_url sends the key in the clear: use https, or set allow_http = true")
+        return self
+
+    def policy(self) -> GuardPolicy:
+        """How the source's calls are guarded."""
+        return GuardPolicy(self.retry.policy(), self.breaker.policy(), self.limits.policy())
+
+    def transport(self) -> TransportSettings:
+        """What the upstream client needs."""
+        return TransportSettings(
+            base_url=self.base_url.rstrip("/"),
+            timeout_s=self.timeout_s,
+            connect_timeout_s=self.connect_timeout_s,
+            max_connections=self.max_connections,
+            max_response_bytes=self.max_response_bytes,
+        )
+
+
+TABLES: dict[str, type[Table]] = {"retry": RetryTable, "breaker": BreakerTable, "limits": LimitsTable}
+"""The tables within a source's."""
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

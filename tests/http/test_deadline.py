@@ -1,0 +1,140 @@
+"""A request's deadline: the client's own, what came in time, the backstop; and clients that go away."""
+
+import asyncio
+from time import perf_counter
+from typing import cast
+
+import httpx
+import orjson
+import pytest
+from structlog.testing import capture_logs
+
+from adapters.nemo.adapter import CAPABILITIES
+from tests.conftest import OpenGateway
+from tests.gateway import NAMES, Answer, Gateway, Vendors, eventually
+from tests.worlds import fill
+from tracegraph.adapter import Adapter, SourceHealth
+from tracegraph.demo.faults import Fault
+from tracegraph.federation.listing import Budgets
+from tracegraph.graphql.context import PageLimits
+from tracegraph.graphql.execution import Executor, Operation
+from tracegraph.graphql.schema import build_schema
+
+LIST = "{ experiments(first: 50) { nodes { name source { name } } sources { source { name } error { code } } } }"
+NESTED = "{ experiments(first: 50) { nodes { name sessions { nodes { vendorId } } } } }"
+COMPUTED = "{ experiments(first: 50) { nodes { aggregate(metric: {kind: LATENCY}, basis: COMPUTED) { mean } } } }"
+
+
+def body(query: str) -> bytes:
+    return orjson.dumps({"query": query})
+
+
+async def ask(gateway: Gateway, query: str, deadline_ms: str) -> Answer:
+    return await gateway.post(body(query), x_deadline_ms=deadline_ms)
+
+
+@pytest.mark.parametrize("late", NAMES)
+async def test_what_came_in_time_is_answered_and_who_is_late_has_failed(
+    vendors: Vendors, gateway: Gateway, late: str
+) -> None:
+    fill(vendors)
+    vendors.named(late).fail(Fault("hang", times=None))
+    began = perf_counter()
+    answer = await ask(gateway, LIST, "700")
+    assert perf_counter() - began < 5, "far less than the gateway's own deadline"
+    found = answer.data["experiments"]
+    assert {node["source"]["name"] for node in found["nodes"]} == set(NAMES) - {late}
+    assert len(found["nodes"]) == 8
+    assert {one["source"]["name"]: one["error"] for one in found["sources"]} == {
+        name: {"code": "TIMEOUT"} if name == late else None for name in NAMES
+    }
+
+
+async def test_more_than_the_gateway_gives_is_not_to_be_had(vendors: Vendors, open_gateway: OpenGateway) -> None:
+    fill(vendors)
+    vendors.nemo.fail(Fault("hang", times=None))
+    gateway = await open_gateway(limits={"deadline_s": 0.5})
+    began = perf_counter()
+    answer = await ask(gateway, LIST, "60000")
+    assert perf_counter() - began < 5
+    assert answer.troubles == {"nemo": "TIMEOUT"}
+
+
+@pytest.mark.parametrize("wrong", ["0", "-1", "1.5", "1e3", "soon", "", "1000000000", "٣"])
+async def test_a_deadline_that_is_no_number_of_milliseconds_is_refused(
+    vendors: Vendors, gateway: Gateway, wrong: str
+) -> None:
+    headers = {b"content-type": b"application/json", b"x-deadline-ms": wrong.encode()}
+    response = await gateway.http.post("/graphql", content=body(LIST), headers=headers)
+    assert response.status_code == 400
+    (error,) = response.json()["errors"]
+    assert error["extensions"]["code"] == "BAD_USER_INPUT"
+    assert "X-Deadline-Ms" in error["message"]
+    assert vendors.call_counts == (0, 0, 0)
+
+
+async def test_a_get_has_a_deadline_too(gateway: Gateway) -> None:
+    response = await gateway.http.get("/graphql", params={"query": LIST}, headers={"x-deadline-ms": "none"})
+    assert response.status_code == 400
+
+
+class Deaf:
+    """A source that heeds no deadline."""
+
+    name, vendor, capabilities = "deaf", "deaf", CAPABILITIES
+
+    async def check(self) -> SourceHealth:
+        """Never."""
+        await asyncio.Event().wait()
+        raise AssertionError
+
+
+async def test_an_answer_that_cannot_be_made_in_time_is_given_up() -> None:
+    """The backstop, when even what is to heed the deadline does not."""
+    deaf = cast("Adapter", Deaf())
+    executor = Executor(build_schema(), [deaf], Budgets(), PageLimits(), deadline_s=60.0)
+    outcome = await executor.run(Operation("{ sources { health { status } } }", deadline_s=0.2))
+    assert (outcome.executed, outcome.data) == (True, None)
+    assert [error["extensions"]["code"] for error in outcome.errors] == ["DEADLINE_EXCEEDED"]
+
+
+@pytest.mark.parametrize(
+    ("query", "nemo_path", "langsmith_path"),
+    [
+        pytest.param(LIST, "/", "/", id="lists"),
+        pytest.param(NESTED, "{experiments}/", "/api/v1/runs", id="batches of nested lists"),
+        pytest.param(COMPUTED, "{experiments}/", "/api/v1/runs", id="figures computed"),
+    ],
+)
+async def test_a_client_that_goes_away_ends_every_call_that_was_made_for_it(
+    vendors: Vendors, served: Gateway, query: str, nemo_path: str, langsmith_path: str
+) -> None:
+    """The vendors see their connections close, long before any deadline."""
+    fill(vendors)
+    experiments = f"/apis/intake/v2/workspaces/{vendors.nemo.world.workspace}/experiments"
+    vendors.nemo.fail(Fault("hang", times=None, path=nemo_path.format(experiments=experiments)))
+    vendors.langsmith.fail(Fault("hang", times=None, path=langsmith_path))
+    with capture_logs() as logs:
+        asking = asyncio.create_task(served.http.post("/graphql", json={"query": query}))
+        assert await eventually(lambda: vendors.nemo.simulator.in_flight > 0)
+        assert await eventually(lambda: vendors.langsmith.simulator.in_flight > 0)
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+        assert await eventually(lambda: vendors.nemo.simulator.in_flight == 0, within_s=5)
+        assert await eventually(lambda: vendors.langsmith.simulator.in_flight == 0, within_s=5)
+    assert [one["event"] for one in logs if one["event"].startswith("graphql.")] == ["graphql.client_gone"]
+
+
+async def test_a_client_that_goes_away_takes_nothing_from_the_others(vendors: Vendors, served: Gateway) -> None:
+    """Both wait for one shared call; the one that stays gets its answer."""
+    fill(vendors)
+    vendors.nemo.fail(Fault("delay", times=None, seconds=0.5))
+    leaving = asyncio.create_task(served.http.post("/graphql", json={"query": LIST}))
+    staying = asyncio.create_task(served.ask(LIST))
+    assert await eventually(lambda: vendors.nemo.simulator.in_flight > 0)
+    leaving.cancel()
+    answer = await staying
+    assert len(answer.data["experiments"]["nodes"]) == 12
+    with pytest.raises((asyncio.CancelledError, httpx.HTTPError)):
+        await leaving

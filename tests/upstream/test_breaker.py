@@ -1,0 +1,133 @@
+"""The circuit breaker against a plain model of what its docstring says."""
+
+import pytest
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from tracegraph.adapter import CircuitState
+from tracegraph.errors import (
+    SourceBadRequest,
+    SourceBadResponse,
+    SourceError,
+    SourceNotFound,
+    SourceRateLimited,
+    SourceTimeout,
+    SourceUnauthorized,
+    SourceUnavailable,
+)
+from tracegraph.upstream.breaker import Breaker, BreakerPolicy, is_failure
+from tracegraph.upstream.call import Call
+
+POLICY = BreakerPolicy(failure_rate=0.5, min_calls=4, window_s=10.0, pause_s=5.0)
+CALL = Call("things", "/things")
+
+
+class Circuit(RuleBasedStateMachine):
+    """Calls begin and end in any order and with any outcome while time passes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = 0.0
+        self.breaker = Breaker(POLICY, lambda: self.now)
+        self.under_way: list[tuple[int, int]] = []
+        """Calls: what `enter` gave, and the model's number of the era in which they began."""
+        self.era = 0
+        self.outcomes: list[tuple[float, bool]] = []
+        self.opened_at: float | None = None
+        self.probe: tuple[int, int] | None = None
+
+    def expected(self) -> CircuitState:
+        if self.opened_at is None:
+            return CircuitState.CLOSED
+        return CircuitState.OPEN if self.now < self.opened_at + POLICY.pause_s else CircuitState.HALF_OPEN
+
+    @rule(seconds=st.sampled_from([0.25, 1.0, 4.75, 5.0, 10.0]))
+    def time_passes(self, seconds: float) -> None:
+        self.now += seconds
+
+    @rule()
+    def somebody_wants_to_call(self) -> None:
+        state = self.expected()
+        passes = state is CircuitState.CLOSED or (state is CircuitState.HALF_OPEN and self.probe is None)
+        refused_for_s = self.breaker.refused_for_s()
+        assert (refused_for_s is None) == passes
+        if refused_for_s is not None:
+            assert 0 < refused_for_s <= POLICY.pause_s
+            return
+        call = (self.breaker.enter(), self.era)
+        self.under_way.append(call)
+        if state is CircuitState.HALF_OPEN:
+            self.probe = call
+
+    @precondition(lambda self: self.under_way)
+    @rule(which=st.integers(0, 50), failed=st.sampled_from([True, True, False, None]))
+    def a_call_ends(self, which: int, failed: bool | None) -> None:  # noqa: FBT001 - one of three values
+        call = self.under_way.pop(which % len(self.under_way))
+        changed = self.breaker.leave(call[0], failed=failed)
+        assert changed == self.model_call_ends(call, failed)
+
+    def model_call_ends(self, call: tuple[int, int], failed: bool | None) -> bool:  # noqa: FBT001
+        if call[1] != self.era:
+            return False
+        if call is self.probe:
+            self.probe = None
+            return failed is not None and self.turn(opens=failed)
+        if failed is None:
+            return False
+        self.outcomes.append((self.now, failed))
+        recent = [failed for at, failed in self.outcomes if at > self.now - POLICY.window_s]
+        too_much = failed and len(recent) >= POLICY.min_calls and sum(recent) >= POLICY.failure_rate * len(recent)
+        return too_much and self.turn(opens=True)
+
+    def turn(self, *, opens: bool) -> bool:
+        self.opened_at = self.now if opens else None
+        self.outcomes.clear()
+        self.era += 1
+        return True
+
+    @invariant()
+    def the_state_is_the_models(self) -> None:
+        assert self.breaker.state is self.expected()
+
+
+TestCircuit = Circuit.TestCase
+
+
+def test_a_breaker_that_is_off_never_opens() -> None:
+    breaker = Breaker(BreakerPolicy(enabled=False, min_calls=1))
+    for _ in range(100):
+        breaker.leave(breaker.enter(), failed=True)
+    assert (breaker.state, breaker.refused_for_s()) == (CircuitState.CLOSED, None)
+
+
+@pytest.mark.parametrize(
+    ("error", "speaks_against_the_vendor"),
+    [
+        (SourceTimeout("s", ""), True),
+        (SourceTimeout("s", "", http_status=504), True),
+        (SourceUnavailable("s", ""), True),
+        (SourceUnavailable("s", "", http_status=500), True),
+        (SourceUnavailable("s", "", http_status=503), True),
+        (SourceBadResponse("s", "", http_status=200), True),
+        (SourceBadResponse("s", "", http_status=302), True),
+        (SourceUnauthorized("s", "", http_status=401), False),
+        (SourceUnauthorized("s", "", http_status=403), False),
+        (SourceNotFound("s", "", http_status=404), False),
+        (SourceTimeout("s", "", http_status=408), False),
+        (SourceBadRequest("s", "", http_status=413), False),
+        (SourceBadRequest("s", "", http_status=422), False),
+        (SourceRateLimited("s", "", http_status=429), False),
+    ],
+)
+def test_what_speaks_against_a_vendor(error: SourceError, *, speaks_against_the_vendor: bool) -> None:
+    assert is_failure(error, CALL, had_fair_time=True) is speaks_against_the_vendor
+
+
+def test_too_short_a_time_says_nothing() -> None:
+    assert is_failure(SourceTimeout("s", ""), CALL, had_fair_time=False) is None
+    assert is_failure(SourceUnavailable("s", ""), CALL, had_fair_time=False) is True
+
+
+def test_what_the_caller_expects_is_no_failure() -> None:
+    call = Call("things", "/things", expects=frozenset({503}))
+    assert is_failure(SourceUnavailable("s", "", http_status=503), call, had_fair_time=True) is False
