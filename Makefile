@@ -1,11 +1,13 @@
 # Everything runs in .venv, made from the lock files; each target sets up what it needs.
 PYTHON ?= python3
 PORT ?= 8000
+SECONDS ?= 600
+SEED ?= 1
 BIN := .venv/bin
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
            --no-header --no-emit-index-url --no-emit-find-links pyproject.toml --extra build
 
-.PHONY: help demo test test-paging lint format schema live playground lock clean
+.PHONY: help demo test test-paging soak lint format schema live playground lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -18,6 +20,9 @@ test: .venv/dev.ok .venv/system.ok .venv/node.ok ## the whole test suite
 
 test-paging: .venv/dev.ok ## the paging laws with 10,000 examples (a quarter of an hour)
 	PAGING_EXAMPLES=10000 $(BIN)/python -m pytest tests/federation/test_paging_machine.py
+
+soak: .venv/dev.ok ## mixed queries while vendors fail at random (SECONDS=600 SEED=1)
+	$(BIN)/python -m tools.soak --seconds $(SECONDS) --seed $(SEED)
 
 lint: .venv/dev.ok ## style, types, who imports whom
 	$(BIN)/ruff check

@@ -30,6 +30,9 @@ DEADLINE_S = 1.5
 WIDE_S = 15.0
 """By when an answer under that deadline is there, on a machine that does other things too."""
 
+NAMED_S = 1.0
+"""How long a vendor is left alone after a 429 that names a second, or that names no time."""
+
 SAID = {"detail": f"{MARK}: no such key at https://internal.example"}
 FAULTS: dict[str, tuple[dict[str, Any], str | None]] = {
     "answers late": ({"kind": "delay", "seconds": 60}, "TIMEOUT"),
@@ -89,6 +92,8 @@ async def test_a_vendor_that(
         answers = await ask_all(cases)
         for question in QUESTIONS:
             stacks.vendors[question.name].named(failed).recover()
+        if fault.get("status") == 429:
+            await asyncio.sleep(NAMED_S)
         after = await ask_all(cases)
     for case, answer, later in zip(cases, answers, after, strict=True):
         if code is None:

@@ -1,0 +1,98 @@
+"""The soak in short, and the oracle that judges it: it must find what is wrong."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tools.soak.expected import Item
+from tools.soak.listing import Traversal, Wrong
+from tools.soak.run import Plan, soak
+from tools.soak.summary import broken_laws, summary
+
+ROWS = {f"{source}{number}": (source, number) for number in range(4) for source in ("a", "b")}
+
+
+def item(name: str) -> Item:
+    source, number = ROWS[name]
+    at = datetime(2026, 11, 1 + number, tzinfo=UTC)
+    return Item(source, name, name, at, {"id": name, "source": {"name": source}})
+
+
+def page(*names: str, goes_on: bool = True, **statuses: str) -> Any:
+    told = {"a": "OK", "b": "OK"} | statuses
+    return {
+        "edges": [{"node": dict(item(name).node)} for name in names],
+        "pageInfo": {"hasNextPage": goes_on},
+        "sources": [{"source": {"name": name}, "status": status} for name, status in told.items()],
+    }
+
+
+def traversal() -> Traversal:
+    return Traversal([item(name) for name in ROWS], lambda one: one.place("ASC"))
+
+
+def test_right_pages_pass_and_end() -> None:
+    one = traversal()
+    assert one.take(page("a0", "b0", "a1"), 3) == 3
+    assert one.take(page("b1", "a2", "b2", "a3", "b3", goes_on=False), 5) == 5
+    assert one.ended
+
+
+def test_rows_of_a_source_that_failed_come_late() -> None:
+    one = traversal()
+    one.take(page("a0", "a1", "a2", b="FAILED"), 3)
+    one.take(page("b0", "b1", "b2", "a3", "b3", goes_on=False), 5)
+    assert one.ended
+
+
+def test_a_page_goes_on_behind_any_edge() -> None:
+    one = traversal()
+    one.take(page("a0", "b0", "a1"), 3, upto=1)
+    one.take(page("b0", "a1", "b1"), 3)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        page("a0", "a1", "b0"),
+        page("a0", "b0", "b0"),
+        page("a0", "b0"),
+        page("b0", "a1", "b1"),
+        page("a0", "a1", "a2"),
+        page("a0", "b0", "a1", goes_on=False),
+        page("a0", "b1", "a1", b="FAILED"),
+    ],
+    ids=[
+        "out of order",
+        "twice",
+        "too few",
+        "one lost",
+        "one source lost",
+        "ended early",
+        "a gap in a failed source",
+    ],
+)
+def test_a_wrong_page_is_found(wrong: Any) -> None:
+    with pytest.raises(Wrong):
+        traversal().take(wrong, 3)
+
+
+def test_a_wrong_field_is_found() -> None:
+    wrong = page("a0", "b0", "a1")
+    wrong["edges"][1]["node"]["id"] = "b9"
+    with pytest.raises(Wrong, match="row 1"):
+        traversal().take(wrong, 3)
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="there is no /proc to see a process's memory in")
+def test_twenty_seconds_of_mixed_queries_while_vendors_fail_break_no_law() -> None:
+    plan = Plan(seconds=20, seed=5, connections=16)
+    result = asyncio.run(soak(plan))
+    assert broken_laws(plan, result) == [], summary(plan, result)
+    assert result.tally.rows > 500
+    assert len(result.faults) > 3

@@ -1,0 +1,64 @@
+"""Faults that come and go at random at the simulated vendors."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Mapping
+from random import Random
+from typing import Any
+
+import aiohttp
+
+FAULTS: tuple[Mapping[str, Any], ...] = (
+    {"kind": "status", "status": 500},
+    {"kind": "status", "status": 503},
+    {"kind": "status", "status": 429},
+    {"kind": "status", "status": 429, "retry_after": "1"},
+    {"kind": "status", "status": 401},
+    {"kind": "delay", "seconds": 0.3},
+    {"kind": "delay", "seconds": 30},
+    {"kind": "hang"},
+    {"kind": "reset"},
+    {"kind": "truncate"},
+    {"kind": "html"},
+    {"kind": "content_type"},
+    {"kind": "not_json"},
+    {"kind": "wrong_shape"},
+    {"kind": "endless"},
+    {"kind": "drip", "seconds": 0.02},
+    {"kind": "drip", "seconds": 5},
+    {"kind": "redirect"},
+)
+_SOME_TIMES = (1, 2, 5, None, None)
+
+
+class Mischief:
+    """Plays faults; `played` counts them by vendor and kind."""
+
+    def __init__(self, http: aiohttp.ClientSession, addresses: Mapping[str, str], random: Random) -> None:
+        self._http = http
+        self._addresses = addresses
+        self._random = random
+        self.played: Counter[str] = Counter()
+
+    async def run(self) -> None:
+        """Fault after fault until cancelled, at times two at once, with quiet in between."""
+        while True:
+            await asyncio.sleep(self._random.uniform(0.2, 2.0))
+            vendors = self._random.sample(sorted(self._addresses), self._random.choice((1, 1, 1, 2)))
+            for vendor in vendors:
+                await self._play(vendor)
+            await asyncio.sleep(self._random.uniform(0.3, 4.0))
+            await self.end()
+
+    async def _play(self, vendor: str) -> None:
+        fault = {**self._random.choice(FAULTS), "times": self._random.choice(_SOME_TIMES)}
+        self.played[f"{vendor} {fault['kind']} {fault.get('status', '')}".strip()] += 1
+        await (await self._http.post(f"{self._addresses[vendor]}/__faults", json=fault)).read()
+
+    async def end(self) -> None:
+        """Let every vendor answer rightly again, and forget its log of calls."""
+        for address in self._addresses.values():
+            await (await self._http.delete(f"{address}/__faults")).read()
+            await (await self._http.delete(f"{address}/__calls")).read()

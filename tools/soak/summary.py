@@ -1,0 +1,99 @@
+"""The soak's outcome: which laws held, in figures, with the machine and the seed."""
+
+from __future__ import annotations
+
+import os
+import platform
+import statistics
+from collections import Counter
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from tools.soak.run import DEADLINE_S, SLACK_S, Plan, Result
+from tools.soak.watch import quarters
+
+_GROWTH = 1.05
+_STEADY_S = 120.0
+"""A shorter run says nothing about memory."""
+
+
+def broken_laws(plan: Plan, result: Result) -> list[str]:
+    """What should have been otherwise; empty for a good run."""
+    tally = result.tally
+    broken = [f"wrong: {one}" for one in tally.wrong[:20]]
+    broken += [f"server error: {one}" for one in tally.server_errors[:20]]
+    broken += [f"hung: {one}" for one in tally.hung[:20]]
+    if plan.seconds >= _STEADY_S:
+        before, after = _memory_mb(result)
+        if after > before * _GROWTH:
+            broken.append(f"memory grew from {before:.1f} to {after:.1f} MB")
+        sockets = [statistics.median(sample.sockets for sample in part) for part in quarters(result.samples)]
+        if sockets[1] > sockets[0] * _GROWTH + 2:
+            broken.append(f"open sockets grew from {sockets[0]:.0f} to {sockets[1]:.0f}")
+        tasks = _tasks(result)
+        if tasks is not None and tasks[1] > tasks[0] * _GROWTH + 2:
+            broken.append(f"tasks grew from {tasks[0]:.0f} to {tasks[1]:.0f}")
+    return broken
+
+
+def summary(plan: Plan, result: Result) -> str:
+    """The outcome as Markdown."""
+    tally = result.tally
+    before, after = _memory_mb(result)
+    sockets = [statistics.median(sample.sockets for sample in part) for part in quarters(result.samples)]
+    tasks = _tasks(result)
+    latencies = sorted(tally.latencies_ms)
+    lines = [
+        f"Seed {plan.seed}, {plan.seconds:.0f} s, {plan.connections} connections, {datetime.now(UTC):%Y-%m-%d}, "
+        f"on {_machine()}.",
+        "",
+        "| | |",
+        "|---|---|",
+        f"| requests | {sum(tally.requests.values()):,}: {_counts(tally.requests)} |",
+        f"| rows and figures checked | {tally.rows:,} |",
+        f"| wrong rows | {len(tally.wrong)} |",
+        f"| HTTP 5xx, INTERNAL_SERVER_ERROR | {len(tally.server_errors)} |",
+        f"| without an answer {DEADLINE_S:.0f} s + {SLACK_S:.0f} s after the question | {len(tally.hung)} |",
+        f"| slowest answer | {latencies[-1]:,.0f} ms (deadline {DEADLINE_S * 1000:,.0f} ms); "
+        f"median {latencies[len(latencies) // 2]:,.0f} ms |",
+        f"| faults played | {sum(result.faults.values())}: {_counts(result.faults)} |",
+        f"| sources that did not answer well | {_counts(tally.statuses)} |",
+        f"| GraphQL errors | {_counts(tally.errors)} |",
+        f"| resident memory, first and last quarter | {before:.1f} and {after:.1f} MB "
+        f"({after / before - 1:+.1%}) |",
+        f"| open sockets, first and last quarter, idle at the end | {sockets[0]:.0f}, {sockets[1]:.0f}, "
+        f"{result.idle.sockets} |",
+    ]
+    if tasks is not None:
+        lines.append(
+            f"| asyncio tasks, first and last quarter, idle at the end | {tasks[0]:.0f}, {tasks[1]:.0f}, "
+            f"{result.idle.tasks} |"
+        )
+    broken = broken_laws(plan, result)
+    return "\n".join([*lines, *(["", "Broken:", ""] if broken else []), *(f"- {one}" for one in broken)]) + "\n"
+
+
+def _memory_mb(result: Result) -> tuple[float, float]:
+    """The mean over the first quarter, and over the last."""
+    first, last = quarters(result.samples)
+    return (
+        statistics.fmean(sample.rss_bytes for sample in first) / 1e6,
+        statistics.fmean(sample.rss_bytes for sample in last) / 1e6,
+    )
+
+
+def _tasks(result: Result) -> tuple[float, float] | None:
+    told: list[Sequence[int]] = [
+        [sample.tasks for sample in part if sample.tasks is not None] for part in quarters(result.samples)
+    ]
+    if not told[0] or not told[1]:
+        return None
+    return statistics.median(told[0]), statistics.median(told[1])
+
+
+def _counts(counter: Counter[str]) -> str:
+    return ", ".join(f"{name} {count:,}" for name, count in sorted(counter.items())) or "none"
+
+
+def _machine() -> str:
+    return f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, CPython {platform.python_version()}"
