@@ -208,10 +208,92 @@ query FiguresOnOneScale {
 }
 `;
 
+const experimentsSideBySide = `# The same support questions, asked of three vendors' assistants.
+# The Variables pane below names the demo's experiments; the id
+# field of the other tabs' experiments gives your own.
+query ExperimentsSideBySide(
+  $experimentIds: [ID!]!
+  $joinOn: CaseKey! = INPUT
+) {
+  comparison(
+    experimentIds: $experimentIds
+    metrics: [{ kind: LATENCY }, { kind: TOTAL_TOKENS }]
+    joinOn: $joinOn
+  ) {
+    metrics {
+      metric {
+        name
+        unit
+        betterWhen
+      }
+      best {
+        name
+      }
+      entries {
+        experiment {
+          name
+          source {
+            vendor
+          }
+        }
+        value
+        # From the first experiment, the baseline.
+        delta
+        ratio
+        aggregate {
+          basis
+          population
+        }
+        # How the baseline's test cases turned out here.
+        cases {
+          improved
+          regressed
+          equal
+          missing
+        }
+      }
+    }
+    # Case by case: those that some experiment answers faster.
+    cases(metric: { kind: LATENCY }, outcome: IMPROVED, first: 5) {
+      totalCount
+      nodes {
+        key
+        entries {
+          value
+          outcome
+          sessions {
+            output
+          }
+        }
+      }
+      pageInfo {
+        hasNextPage
+        endCursor
+      }
+    }
+    sources {
+      source {
+        name
+      }
+      status
+      fetched
+      upstreamRequests
+    }
+  }
+}
+`;
+
+const demoExperiments = [
+  'RXhwZXJpbWVudDpuZW1vOnN1cHBvcnQtYmFzZWxpbmU=',
+  'RXhwZXJpbWVudDpsYW5nc21pdGg6OTdiYjU4MmQtOTljZS01ZWMwLWFiYTAtYmYyMWZjNDM5ZTU4',
+  'RXhwZXJpbWVudDptZWliZWw6YWdlbnQtYWFmOWM3YTA=',
+];
+
 export const examples = [
   { query: everythingAcrossVendors },
   { query: oneExperimentWithItsSessions, variables: JSON.stringify({ name: '', first: 10 }, null, 2) },
   { query: figuresOnOneScale },
+  { query: experimentsSideBySide, variables: JSON.stringify({ experimentIds: demoExperiments }, null, 2) },
   { query: sourcesAndTheirHealth },
 ];
 

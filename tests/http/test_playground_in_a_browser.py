@@ -63,7 +63,8 @@ def test_the_first_example_shows_rows_of_three_vendors_and_nothing_but_the_gatew
     [
         (1, "OneExperimentWithItsSessions", '"vendorStatus"'),
         (2, "FiguresOnOneScale", '"population": "SESSIONS"'),
-        (3, "SourcesAndTheirHealth", '"circuit": "CLOSED"'),
+        (3, "ExperimentsSideBySide", '"outcome": "IMPROVED"'),
+        (4, "SourcesAndTheirHealth", '"circuit": "CLOSED"'),
     ],
 )
 def test_every_other_worked_example_runs_without_an_error(
