@@ -12,6 +12,7 @@ from tests.cli.configurations import GOOD, SECRET, written
 from tests.processes import run
 from tracegraph import cli
 from tracegraph.settings import load_settings
+from tracegraph.upstream.guards import GuardPolicy
 
 Environ = MutableMapping[str, str]
 ENVIRONMENT = {"LANGSMITH_API_KEY": SECRET, "MEIBEL_API_KEY": SECRET, "COLUMNS": "400"}
@@ -121,6 +122,31 @@ def assert_refused(result: Result, *said: str) -> None:
         ),
         pytest.param('[log]\nlevel = "loud"\n' + NEMO, ("log.level", "debug"), id="an unknown level"),
         pytest.param("[server\n", ("TOML",), id="not TOML"),
+        pytest.param(
+            NEMO + "[sources.nemo.retry]\ntries = 5",
+            ("sources.nemo.retry.tries", "[sources.nemo.retry] takes: attempts"),
+            id="in a source's table",
+        ),
+        pytest.param(
+            NEMO + "[sources.nemo.breaker]\nfailure_rate = 2",
+            ("sources.nemo.breaker.failure_rate", "less than or equal to 1"),
+            id="a rate above one",
+        ),
+        pytest.param(
+            NEMO + "[sources.nemo.limits.rates]\nruns = {calls = 1, per_s = 1}",
+            ("sources.nemo.limits.rates", "'runs'", "experiments, sessions"),
+            id="a kind of call that is none",
+        ),
+        pytest.param(
+            NEMO + "[sources.nemo.limits.rates]\nsessions = {calls = 0, per_s = 1}",
+            ("sources.nemo.limits.rates.sessions", "calls"),
+            id="a rate of nothing",
+        ),
+        pytest.param(
+            NEMO + "[sources.nemo.ttl_by_kind]\nruns = 1",
+            ("sources.nemo.ttl_by_kind", "'runs'", "experiments, sessions"),
+            id="a time to live of no kind",
+        ),
         pytest.param(NEMO + 'workspace = "a/b"', ("sources.nemo.workspace",), id="a workspace of two"),
         pytest.param(
             LANGSMITH + 'api_key = "env:LANGSMITH_API_KEY"\ntenant_id = "a b"',
@@ -221,6 +247,21 @@ def test_a_dash_in_a_sources_name_is_an_underscore_in_the_environment(tmp_path: 
     changed = settings.sources["nemo-research"]
     assert (changed.base_url, changed.vendor) == ("https://elsewhere.example", "nemo")
     assert changed.model_extra == {"workspace": "other"}
+
+
+def test_the_environment_adds_to_a_sources_tables(tmp_path: Path, environ: Environ) -> None:
+    """A value of a table within a source's, of a source with a dash: the file's other values stay."""
+    environ["TRACEGRAPH_SOURCES__NEMO_RESEARCH__RETRY__ATTEMPTS"] = "2"
+    settings = load_settings(
+        written(tmp_path, GOOD + "[sources.nemo-research.retry]\nattempts = 5\nbase_s = 1.5\n")
+    )
+    retry = settings.sources["nemo-research"].policy().retry
+    assert (retry.attempts, retry.base_s, retry.cap_s) == (2, 1.5, 5.0)
+
+
+def test_what_is_not_said_is_as_the_policies_have_it(tmp_path: Path) -> None:
+    """The defaults are written once."""
+    assert load_settings(written(tmp_path, NEMO)).sources["nemo"].policy() == GuardPolicy()
 
 
 def test_a_source_may_live_in_the_environment_alone(environ: Environ, tmp_path: Path) -> None:

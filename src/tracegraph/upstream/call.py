@@ -78,7 +78,9 @@ class Tries:
     """How often a call was sent so far, for whoever gives up waiting for it.
 
     `expired`: it is cancelled because the time of all who waited is over, not because they went away.
+    `patience_ends_at`: until when, in the loop's time, anybody waits for it: no use in a turn that comes later.
     """
 
     made: int = 0
     expired: bool = False
+    patience_ends_at: float = float("inf")

@@ -116,7 +116,7 @@ class Guards:
         try:
             self._refuse_if_open(circuit, call)
             if not self._turns.take(call.kind):
-                await self._wait(call)
+                await self._wait(call, tries)
             try:
                 self._refuse_if_open(circuit, call)  # others may have failed while this one waited
                 return await self._send(circuit, call, headers, tries)
@@ -137,11 +137,12 @@ class Guards:
                 retry_after_s=wait_s,
             )
 
-    async def _wait(self, call: Call) -> None:
+    async def _wait(self, call: Call, tries: Tries) -> None:
         began, counters = self._clock(), self.counters[call.kind]
         counters.waits += 1
         try:
-            await self._turns.wait(call.kind, remaining_s(_LONGEST_WAIT_S))
+            patience_s = tries.patience_ends_at - asyncio.get_running_loop().time()
+            await self._turns.wait(call.kind, max(0.0, min(patience_s, remaining_s(_LONGEST_WAIT_S))))
         finally:
             counters.wait_s += self._clock() - began
 

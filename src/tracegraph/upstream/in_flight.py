@@ -45,7 +45,7 @@ class Flights:
 
         Work that is begun `unasked` counts for nobody, and goes on whoever joins it and leaves.
         """
-        tries = Tries()
+        tries = Tries() if unasked else Tries(patience_ends_at=0.0)
         task = asyncio.create_task(work(tries), context=apart(limit_s, alone=unasked))
         flight = Flight(key, task, tries, askers=int(unasked))
         self._running.add(task)
@@ -57,6 +57,7 @@ class Flights:
         """What the work gives. Raises what it raises, and TimeoutError after `limit_s` seconds."""
         flight.askers += 1
         loop = asyncio.get_running_loop()
+        flight.tries.patience_ends_at = max(flight.tries.patience_ends_at, loop.time() + limit_s)
         over: asyncio.Future[None] = loop.create_future()  # half the price of asyncio.wait
         timer = loop.call_later(limit_s, _tell, over)
         flight.task.add_done_callback(partial(_tell, over))
