@@ -308,8 +308,8 @@ async def test_an_experiment_whose_sessions_cannot_be_read_keeps_its_column(
     report = by_source(found)[LANGSMITH]
     assert (report["status"], report["error"]["code"]) == ("FAILED", "UNAUTHORIZED")
     assert by_source(found)[NEMO]["status"] == "OK"
-    assert {(*error["path"][:2],) for error in answer.errors} == {("comparison", "metrics")}
-    assert set(answer.codes) == {"SOURCE_UNAUTHORIZED"}
+    assert [error["path"] for error in answer.errors] == [["comparison", "metrics"]]
+    assert answer.codes == ["SOURCE_UNAUTHORIZED"]
     assert answer.troubles == {LANGSMITH: "UNAUTHORIZED"}
 
 
@@ -327,8 +327,23 @@ async def test_an_experiment_that_cannot_even_be_looked_up_keeps_its_column(
     assert (down["value"], down["aggregate"], down["cases"]) == (None, None, None)
     assert by_source(found)[MEIBEL]["status"] == "FAILED"
     assert by_source(found)[MEIBEL]["upstreamRequests"] >= 1
-    assert ["comparison"] in [error["path"] for error in answer.errors]
-    assert set(answer.codes) == {"SOURCE_UNAVAILABLE"}
+    assert [error["path"] for error in answer.errors] == [["comparison"]]
+    assert answer.codes == ["SOURCE_UNAVAILABLE"]
+
+
+async def test_a_failure_that_costs_only_counts_is_told_once_where_it_does(
+    vendors: Vendors, gateway: Gateway
+) -> None:
+    """The baseline's sessions cannot be read, so no entry of any metric has counts; its figures are reported."""
+    ids = put(vendors, *(Held(LANGSMITH, name, [Ran("1", "x")]) for name in ("one", "two", "three")))
+    vendors.langsmith.fail(Fault("status", status=403, path="/api/v1/runs/query", times=None))
+    shape = "{ metrics { entries { cases { equal } } } }"
+    query = VALUES.replace("metrics: $metrics", "metrics: $metrics, statistic: SUM") % shape
+    kinds: list[Row] = [{"kind": "COST"}, {"kind": "INPUT_TOKENS"}]
+    answer = await gateway.ask(query, ids=ids, metrics=kinds)
+    assert answer.partial["comparison"]["metrics"] == [{"entries": [{"cases": None}] * 3}] * 2
+    assert len(answer.errors) <= len(ids)
+    assert {error["path"][-1] for error in answer.errors} == {"cases"}
 
 
 async def test_reported_figures_stand_when_the_sessions_cannot_be_read(vendors: Vendors, gateway: Gateway) -> None:

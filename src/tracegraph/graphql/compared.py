@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from tracegraph.errors import SourceError
@@ -74,6 +74,7 @@ class Compared:
         self.entries = entries
         self.baseline = baseline
         self._needs: dict[Identity, frozenset[str]] = {}
+        self._told: set[str] = set()
         lost = [entry.experiment.figures_error for entry in entries]
         self._lost = [_failed(error) for error in {id(one): one for one in lost if one is not None}.values()]
         context.reports.extend(self._lost)
@@ -82,6 +83,12 @@ class Compared:
     def identities(self) -> list[Identity]:
         """Which experiment each entry is."""
         return [entry.identity for entry in self.entries]
+
+    def untold(self, errors: Iterable[SourceError]) -> list[SourceError]:
+        """Those that no field of this comparison has told yet; one failure may cost many fields their value."""
+        fresh = {error.reference: error for error in errors if error.reference not in self._told}
+        self._told |= fresh.keys()
+        return list(fresh.values())
 
     async def scan(self, index: int, needs: frozenset[str]) -> SessionScan | SourceError:
         """An entry's sessions, or why they cannot be had."""

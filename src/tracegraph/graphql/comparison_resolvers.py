@@ -49,9 +49,8 @@ async def query_comparison(  # noqa: PLR0917 - the schema's arguments
         raise BadUserInput(
             f"There is no experiment of the ID {experiment_id(*unknown.identity)}: leave it out of experimentIds."
         ) from None
-    for error in _distinct(entry.error for entry in entries):
-        tell(info, error)
     compared = Compared(info.context, entries, baseline)
+    _tell_once(info, compared, (entry.error for entry in entries if entry.error is not None))
     return ComparisonValue(compared, question, join_on, _asked(info.selected_fields))
 
 
@@ -87,8 +86,9 @@ def _metric(argument: Any) -> Metric:
     return Metric(kind if isinstance(kind, MetricKind) else MetricKind(kind), argument.get("evaluator"))
 
 
-def _distinct(errors: Iterable[SourceError | None]) -> list[SourceError]:
-    return list({id(error): error for error in errors if error is not None}.values())
+def _tell_once(info: TracegraphInfo, compared: Compared, errors: Iterable[SourceError]) -> None:
+    for error in compared.untold(errors):
+        tell(info, error)
 
 
 async def comparison_sources(root: strawberry.Parent[ComparisonValue]) -> Any:
@@ -126,8 +126,7 @@ class MetricComparisonValue:
 async def comparison_metrics(root: strawberry.Parent[ComparisonValue], info: TracegraphInfo) -> Any:
     """The metrics side by side; a source that fails leaves nulls, with an error at this path."""
     figures = await root.figures()
-    for error in _distinct(figures.errors):
-        tell(info, error)
+    _tell_once(info, root.compared, figures.errors)
     return [_shown(root, one) for one in figures.metrics]
 
 
@@ -150,9 +149,13 @@ def _shown(root: ComparisonValue, found: MetricComparison) -> MetricComparisonVa
     return MetricComparisonValue(found.metric, found.statistic, entries, best)
 
 
-async def metric_entry_cases(root: strawberry.Parent[MetricEntryValue]) -> Any:
-    """The outcomes of the baseline's cases. Raises SourceError."""
-    return await root.paired.counts(root.index, root.metric)
+async def metric_entry_cases(root: strawberry.Parent[MetricEntryValue], info: TracegraphInfo) -> Any:
+    """The outcomes of the baseline's cases, None when a source fails."""
+    try:
+        return await root.paired.counts(root.index, root.metric)
+    except SourceError as error:
+        _tell_once(info, root.paired.compared, [error])
+        return None
 
 
 # -- cases ---------------------------------------------------------------------------------------------
@@ -174,8 +177,7 @@ async def comparison_cases(  # noqa: PLR0917 - the schema's arguments
     binding = CursorBinding.of("Comparison.cases", arguments, by_text=True)
     count, place = parse_first(first, limits.default_first, limits.max_first), place_of(binding, after)
     table = await paired.table(wanted)
-    for error in _distinct(table.errors):
-        tell(info, error)
+    _tell_once(info, compared, table.errors)
     rows = [CaseRow(paired, table, case) for case in table.cases(outcome)]
     return CasePage(rows, count, place, binding, complete=table.complete)
 
@@ -219,6 +221,6 @@ async def case_entry_sessions(root: strawberry.Parent[CaseEntryValue], info: Tra
     for one in found:
         if isinstance(one, BaseException) and not isinstance(one, SourceError):
             raise one
-    for error in _distinct(one for one in found if isinstance(one, SourceError)):
+    for error in {id(one): one for one in found if isinstance(one, SourceError)}.values():
         tell(info, error)
     return [one for one in found if isinstance(one, Session)]
