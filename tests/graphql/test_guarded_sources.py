@@ -97,6 +97,20 @@ async def test_the_rate_that_a_vendor_documents_holds_without_being_configured(
     assert [answer.troubles.get(LANGSMITH) for answer in answers] == [None] * 15 + ["RATE_LIMITED"]
 
 
+@pytest.mark.parametrize("share", [True, False])
+async def test_a_retry_that_the_client_has_no_time_for_is_not_waited_for(
+    vendors: Vendors, open_gateway: OpenGateway, *, share: bool
+) -> None:
+    """Though the gateway would have it, and a call that others may share goes on for as long."""
+    fill(vendors)
+    vendors.nemo.fail(Fault("status", status=429, retry_after="8", times=None))
+    gateway = await open_gateway(limits={"deadline_s": 60}, cache={"url": "off", "share_in_flight": share})
+    async with asyncio.timeout(6):
+        answer = await gateway.post(orjson.dumps({"query": LIST}), x_deadline_ms="7000")
+    assert answer.troubles == {NEMO: "RATE_LIMITED"}
+    assert len(vendors.nemo.calls) == 1
+
+
 async def test_a_list_that_is_too_long_for_nemo_is_read_in_parts_without_a_warning(
     vendors: Vendors, gateway: Gateway
 ) -> None:

@@ -289,6 +289,16 @@ class TestRetries:
         assert (type(error), error.http_status, error.upstream_requests) == (SourceUnavailable, 503, 1)
         assert type(await failure(upstream)) is SourceCircuitOpen
 
+    async def test_a_retry_that_runs_out_of_time_leaves_the_vendors_own_failure(
+        self, connect: Connect, vendor: Simulator
+    ) -> None:
+        vendor.faults.add(Fault("status", status=503), Fault("hang"))
+        upstream = await connect(vendor, timeout_s=60.0)
+        async with asyncio.timeout(20):
+            with deadline(1.0):
+                error = await failure(upstream)
+        assert (type(error), error.http_status, error.upstream_requests) == (SourceUnavailable, 503, 2)
+
 
 class TestExpected:
     @pytest.mark.parametrize("status", [404, 413, 503])

@@ -11,6 +11,7 @@ from urllib.parse import quote
 import orjson
 
 from tracegraph.adapter import Provenance
+from tracegraph.errors import SourceError
 
 _LONGEST_SEGMENT = 1024
 _UNNAMEABLE = re.compile(r"[/\\\x00-\x1f\x7f]")
@@ -78,9 +79,11 @@ class Tries:
     """How often a call was sent so far, for whoever gives up waiting for it.
 
     `expired`: it is cancelled because the time of all who waited is over, not because they went away.
-    `patience_ends_at`: until when, in the loop's time, anybody waits for it: no use in a turn that comes later.
+    `patience_ends_at`: until when, in the loop's time, anybody waits for it: a later turn or retry is of
+    no use. `failure`: what the last try came to, while the next one is due or under way.
     """
 
     made: int = 0
     expired: bool = False
     patience_ends_at: float = float("inf")
+    failure: SourceError | None = None

@@ -78,28 +78,39 @@ class Guards:
         of it could not be made.
         """
         self._budget.call()
-        failed: SourceError | None = None
         for attempt in count(1):
             try:
                 return await self._attempt(call, headers, tries)
             except SourceError as error:
-                made_in_vain = failed is not None and tries.made == failed.upstream_requests
-                told = failed if failed is not None and made_in_vain else error
+                told = self._told(error, tries)
                 told.upstream_requests = tries.made
-                pause_s = None if made_in_vain else self._pause_s(call, error, attempt)
+                pause_s = None if told is not error else self._pause_s(call, error, attempt, tries)
                 if pause_s is None:
                     report_failure(self.source, call, told)
                     raise told from told.__cause__
-                failed = told
+                tries.failure = told
             await asyncio.sleep(pause_s)
         raise AssertionError("count() does not end")
 
-    def _pause_s(self, call: Call, error: SourceError, attempt: int) -> float | None:
+    def _told(self, error: SourceError, tries: Tries) -> SourceError:
+        """The error; or what the try before it came to, when this one was not made or had no time left."""
+        before = tries.failure
+        if before is None:
+            return error
+        had_no_time = isinstance(error, SourceTimeout) and error.http_status is None and self._left_s(tries) <= 0
+        return before if had_no_time or tries.made == before.upstream_requests else error
+
+    def _left_s(self, tries: Tries) -> float:
+        """For how long somebody waits and may."""
+        patience_s = tries.patience_ends_at - asyncio.get_running_loop().time()
+        return max(0.0, min(patience_s, remaining_s(_LONGEST_WAIT_S)))
+
+    def _pause_s(self, call: Call, error: SourceError, attempt: int, tries: Tries) -> float | None:
         """Seconds until the next try, None when there is none."""
         if error.http_status in call.expects:
             return None
         pause_s = self._policy.retry.pause_s(error, attempt)
-        if pause_s is None or pause_s >= remaining_s(_LONGEST_WAIT_S):
+        if pause_s is None or pause_s >= self._left_s(tries):
             return None
         counters = self.counters[call.kind]
         if not self._budget.grant():
@@ -141,8 +152,7 @@ class Guards:
         began, counters = self._clock(), self.counters[call.kind]
         counters.waits += 1
         try:
-            patience_s = tries.patience_ends_at - asyncio.get_running_loop().time()
-            await self._turns.wait(call.kind, max(0.0, min(patience_s, remaining_s(_LONGEST_WAIT_S))))
+            await self._turns.wait(call.kind, self._left_s(tries))
         finally:
             counters.wait_s += self._clock() - began
 

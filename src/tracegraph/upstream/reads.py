@@ -155,18 +155,15 @@ class Reads:
         try:
             reply = await flights.wait(flight, allowed_s)
         except TimeoutError:
-            raise self._timeout(ask, allowed_s, flight.tries.made if first else 0) from None
+            raise self._given_up(ask, allowed_s, flight.tries, first=first) from None
         except SourceError as error:
             raise error.charged(error.upstream_requests if first else 0) from error.__cause__
         return reply if first else replace(reply, provenance=Provenance())
 
-    def _timeout(self, ask: _Ask, waited_s: float, requests: int) -> SourceTimeout:
-        """Time is up for this asker; others may still wait for the call."""
-        error = SourceTimeout(
-            self.source,
-            f"Source {self.source!r} did not answer within {waited_s:.1f} s.",
-            upstream_requests=requests,
-        )
+    def _given_up(self, ask: _Ask, waited_s: float, tries: Tries, *, first: bool) -> SourceError:
+        """Time is up for this asker, be it before a retry had an outcome; others may still wait for the call."""
+        message = f"Source {self.source!r} did not answer within {waited_s:.1f} s."
+        error = (tries.failure or SourceTimeout(self.source, message)).charged(tries.made if first else 0)
         report_failure(self.source, ask.call, error)
         return error
 
