@@ -24,6 +24,9 @@ test-paging: .venv/dev.ok ## the paging laws with 10,000 examples (a quarter of 
 soak: .venv/dev.ok ## mixed queries while vendors fail at random (SECONDS=600 SEED=1)
 	$(BIN)/python -m tools.soak --seconds $(SECONDS) --seed $(SEED)
 
+test-plans: .venv/dev.ok ## compiled plans against the library's executor, 5,000 random queries (some minutes)
+	PLAN_EXAMPLES=5000 $(BIN)/python -m pytest tests/graphql/plans
+
 lint: .venv/dev.ok ## style, types, who imports whom
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check

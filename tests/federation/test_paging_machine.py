@@ -25,7 +25,7 @@ EXAMPLES = int(os.environ.get("PAGING_EXAMPLES", "300"))
 VALUES = st.one_of(st.none(), st.integers(0, 300))
 SEEDS = st.integers(0, 2**32)
 HABITS = st.sampled_from(["plain", "shuffled", "short", "both", "grid", "range", "unordered", "restless"])
-AMPLE, SCANT = 1000, 3
+AMPLE, SCANT = 100_000, 3
 
 
 class PagingMachine(RuleBasedStateMachine):

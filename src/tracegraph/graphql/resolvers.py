@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -19,6 +19,7 @@ from tracegraph.graphql.case_ids import CaseReference
 from tracegraph.graphql.connections import ConnectionValue, PageArguments
 from tracegraph.graphql.context import RequestContext
 from tracegraph.graphql.cursor import CursorBinding
+from tracegraph.graphql.direct import NeedsResolver, directly
 from tracegraph.graphql.failures import all_failed, source_extensions
 from tracegraph.graphql.ids import GlobalId, decode_id
 from tracegraph.graphql.paired_cases import find_case
@@ -200,6 +201,7 @@ def query_sources(info: TracegraphInfo) -> Any:
     return info.context.adapters
 
 
+@directly(lambda value, context: _adapter_of(context, value.source))
 def source_of(root: strawberry.Parent[Any], info: TracegraphInfo) -> Any:
     """The source that an experiment, a session or a report names."""
     return _adapter_of(info.context, root.source)
@@ -232,12 +234,31 @@ def completed(name: str, *, nullable: bool = True) -> Any:
     a null in its place would take the whole row with it, and other sources' rows too.
     """
 
+    @directly(_unless_deferred(name))
     def resolve(root: strawberry.Parent[Any], info: TracegraphInfo) -> Any:
         if name in root.deferred:
             return _complete(root, info, name) if nullable else _complete_or_known(root, info, name)
         return getattr(root, name)
 
     return resolve
+
+
+def _unless_deferred(name: str) -> Callable[[Any, RequestContext], Any]:
+    def read(value: Any, _: RequestContext) -> Any:
+        if name in value.deferred:
+            raise NeedsResolver
+        return getattr(value, name)
+
+    return read
+
+
+def _unless_deferred_or_down(name: str) -> Callable[[Any, RequestContext], Any]:
+    def read(value: Any, _: RequestContext) -> Any:
+        if value.figures_error is not None or name in value.deferred:
+            raise NeedsResolver
+        return getattr(value, name)
+
+    return read
 
 
 async def _complete_or_known(root: Experiment | Session, info: TracegraphInfo, name: str) -> Any:
@@ -258,6 +279,7 @@ async def _complete(root: Experiment | Session, info: TracegraphInfo, name: str)
     return getattr(root if whole is None else whole, name)
 
 
+@directly(_unless_deferred_or_down("session_count"))
 def experiment_session_count(root: strawberry.Parent[Experiment], info: TracegraphInfo) -> Any:
     """How many sessions the vendor says it has; by asking for one where its list does not say.
 
@@ -282,6 +304,7 @@ def told_by_figures(name: str) -> Any:
     """A resolver for a list that is empty, with an error at its path, when the vendor could not tell figures."""
     read = completed(name, nullable=False)
 
+    @directly(_unless_deferred_or_down(name))
     def resolve(root: strawberry.Parent[Experiment], info: TracegraphInfo) -> Any:
         if root.figures_error is not None:
             tell(info, noted(root.figures_error, info.context))

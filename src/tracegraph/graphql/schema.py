@@ -11,17 +11,19 @@ from strawberry.schema.config import StrawberryConfig
 from tracegraph.graphql.comparison_objects import CaseComparison
 from tracegraph.graphql.execution import OneOperation, QuietSchema
 from tracegraph.graphql.objects import Experiment, Session, Source
+from tracegraph.graphql.planned import Plans, planned
 from tracegraph.graphql.query import Query
 from tracegraph.graphql.scalars import DATE_TIME
 
 
 def build_schema() -> strawberry.Schema:
-    """The schema; parsed and validated documents are kept in bounded caches."""
+    """The schema; parsed and validated documents, and plans, are kept in bounded caches."""
     return QuietSchema(
         Query,
         types=[CaseComparison, Experiment, Session, Source],
         config=StrawberryConfig(scalar_map={datetime: DATE_TIME}),
         extensions=[ParserCache, ValidationCache, OneOperation],
+        execution_context_class=planned(Plans()),
     )
 
 

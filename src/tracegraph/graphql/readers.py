@@ -1,0 +1,217 @@
+"""Compiled readers: one Python function for each selection of fields that are there without any waiting.
+
+A reader turns a value of the layers below into the response's dict in one expression. It is right or it raises:
+whatever is not as it mostly is (a null where none may be, a float that is not finite, a value of another class)
+ends in an exception, and the caller has the value completed by the library instead, which tells the error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from graphql import (
+    GraphQLBoolean,
+    GraphQLEnumType,
+    GraphQLFloat,
+    GraphQLID,
+    GraphQLInt,
+    GraphQLObjectType,
+    GraphQLOutputType,
+    GraphQLSchema,
+    GraphQLString,
+    is_leaf_type,
+    is_list_type,
+    is_non_null_type,
+    is_object_type,
+)
+from graphql.execution.collect_fields import FieldDetails
+from graphql.execution.executor import Executor
+
+from tracegraph.graphql.direct import direct_way
+
+Details = list[FieldDetails]
+Selection = Mapping[str, Details]
+Reader = Callable[[Any, Any], Any]
+Collect = Callable[[GraphQLObjectType, Details], Selection]
+
+
+class Unusual(Exception):
+    """The value is not as a reader expects it."""
+
+
+_PLAIN = {
+    GraphQLString: "v.__class__ is str",
+    GraphQLID: "v.__class__ is str",
+    GraphQLBoolean: "v.__class__ is bool",
+    GraphQLInt: "v.__class__ is int and -2147483648 <= v <= 2147483647",
+    GraphQLFloat: "v.__class__ is float and v - v == 0.0",
+}
+"""When a value is its own response, as an expression; 0.0 is what finite floats less themselves are."""
+
+
+def unusual() -> Any:
+    """Raise, where an expression is wanted."""
+    raise Unusual
+
+
+def listed(value: Any) -> Any:
+    """The value, when it is a list of the kinds that the layers below give."""
+    if value.__class__ is tuple or value.__class__ is list:
+        return value
+    raise Unusual
+
+
+@dataclass(slots=True)
+class ReaderCompiler:
+    """Writes the readers of one operation; `collect` gives the fields selected on an object."""
+
+    schema: GraphQLSchema
+    collect: Collect
+    _names: dict[str, Any] = field(default_factory=lambda: {"unusual": unusual, "listed": listed})
+    _readers: dict[tuple[str, int], Reader | None] = field(default_factory=dict)
+    _alive: list[Details] = field(default_factory=list)
+
+    def object_reader(self, of: GraphQLObjectType, selection: Selection, skipped: Sequence[str] = ()) -> Reader:
+        """Reads an object's dict, with None at the skipped keys. Raises Unusual when it cannot be compiled."""
+        entries: list[str] = []
+        for key, details in selection.items():
+            expression = "None" if key in skipped else self._field(of, details)
+            if expression is None:
+                raise Unusual
+            entries.append(f"{key!r}: {expression}")
+        checks = [f"    if not {self._name(_type_check(of))}(o): raise unusual()"] if of.is_type_of else []
+        if all(key in skipped or _is_typename(details) for key, details in selection.items()):
+            checks.append("    if isinstance(o, Exception): unusual()")
+        return self._compiled([*checks, f"    return {{{', '.join(entries)}}}"])
+
+    def value_reader(self, of: GraphQLOutputType, details: Details) -> Reader | None:
+        """Reads a value of any type, None when something beneath it needs waiting or calling."""
+        expression = self._value(of, details, "o")
+        return None if expression is None else self._compiled([f"    return {expression}"])
+
+    def field_reader(self, of: GraphQLObjectType, details: Details) -> Reader | None:
+        """Reads the field's own value from its object, not completed; None when it must be called."""
+        source = self._source(of, details)
+        return None if source is None else self._compiled([f"    return {source}"])
+
+    def is_readable(self, of: GraphQLObjectType, details: Details) -> bool:
+        """Whether the field and all beneath it are there without waiting."""
+        return self._field(of, details) is not None
+
+    def is_surely_readable(self, of: GraphQLObjectType, details: Details) -> bool:
+        """Whether the field is a leaf that every object has."""
+        definition = self.schema.get_field(of, details[0].node.name.value)
+        way = None if definition is None else direct_way(definition)
+        sure = _is_typename(details) or (way is not None and way.of_value_and_context is None)
+        return sure and details[0].node.selection_set is None and self.is_readable(of, details)
+
+    # -- expressions ---------------------------------------------------------------------------------------
+
+    def _field(self, of: GraphQLObjectType, details: Details) -> str | None:
+        if _is_typename(details):
+            return repr(of.name)
+        source = self._source(of, details)
+        definition = self.schema.get_field(of, details[0].node.name.value)
+        if source is None or definition is None:
+            return None
+        return self._value(definition.type, details, source)
+
+    def _source(self, of: GraphQLObjectType, details: Details) -> str | None:
+        node = details[0].node
+        definition = self.schema.get_field(of, node.name.value)
+        if definition is None or definition.args or node.arguments:
+            return None
+        way = direct_way(definition)
+        if way is None:
+            return None
+        if way.attribute is not None:
+            return f"o.{way.attribute}"
+        if way.of_value is not None:
+            return f"{self._name(way.of_value)}(o)"
+        return f"{self._name(way.of_value_and_context)}(o, c)"
+
+    def _value(self, of: GraphQLOutputType, details: Details, source: str) -> str | None:
+        required = is_non_null_type(of)
+        inner: Any = of.of_type if is_non_null_type(of) else of
+        if is_leaf_type(inner):
+            return self._leaf(inner, source, required=required)
+        if is_list_type(inner):
+            item = self._value(inner.of_type, details, "i")
+            present = None if item is None else f"[{item} for i in listed(v)]"
+        elif is_object_type(inner):
+            reader = self._shared_reader(inner, details)
+            present = None if reader is None else f"{self._name(reader)}(v, c)"
+        else:
+            return None
+        if present is None:
+            return None
+        return f"({'unusual()' if required else 'None'} if (v := {source}) is None else {present})"
+
+    def _leaf(self, of: Any, source: str, *, required: bool) -> str:
+        coerce = self._name(_coercer(of))
+        test, usual = _PLAIN.get(of), "v"
+        named = _named_members(of) if isinstance(of, GraphQLEnumType) else None
+        if named is not None:
+            test, usual = f"v.__class__ is {self._name(named)}", "v._name_"
+        value = f"{coerce}(v)" if test is None else f"{usual} if {test} else {coerce}(v)"
+        if not required:
+            return f"(None if (v := {source}) is None else {value})"
+        if test is None:
+            return f"{coerce}({source})"
+        return f"({usual} if (v := {source}) is not None and {test} else {coerce}(v))"
+
+    def _shared_reader(self, of: GraphQLObjectType, details: Details) -> Reader | None:
+        key = (of.name, id(details))
+        if key not in self._readers:
+            self._alive.append(details)
+            try:
+                self._readers[key] = self.object_reader(of, self.collect(of, details))
+            except Unusual:
+                self._readers[key] = None
+        return self._readers[key]
+
+    # -- code ----------------------------------------------------------------------------------------------
+
+    def _name(self, value: Any) -> str:
+        name = f"n{len(self._names)}"
+        self._names[name] = value
+        return name
+
+    def _compiled(self, lines: Sequence[str]) -> Reader:
+        name = f"r{len(self._names)}"
+        code = compile("\n".join([f"def {name}(o, c):", *lines]), "<plan>", "exec")
+        exec(code, self._names)  # noqa: S102 - our own text: names and keys of a validated document, as literals
+        reader: Reader = self._names[name]
+        return reader
+
+
+def _is_typename(details: Details) -> bool:
+    return details[0].node.name.value == "__typename"
+
+
+def _type_check(of: GraphQLObjectType) -> Callable[[Any], Any]:
+    is_type_of: Any = of.is_type_of
+    return lambda value: is_type_of(value, None)
+
+
+def _coercer(of: Any) -> Callable[[Any], Any]:
+    complete = Executor.complete_leaf_value
+
+    def coerce(value: Any) -> Any:
+        if isinstance(value, Exception) or hasattr(value, "__await__"):
+            raise Unusual
+        return complete(of, value)
+
+    return coerce
+
+
+def _named_members(of: GraphQLEnumType) -> type | None:
+    """The enumeration's class, when its members have the schema's names."""
+    members = {type(value.value) for value in of.values.values()}
+    wrapped = getattr(of, "wrapped_cls", None)
+    if wrapped is None or len(members) > 1:
+        return None
+    same = all(getattr(wrapped, name, None) is not None and wrapped[name].name == name for name in of.values)
+    return wrapped if same and len(wrapped) == len(of.values) else None

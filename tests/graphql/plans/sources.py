@@ -1,0 +1,193 @@
+"""Sources without a network whose data is random, and in part what no source may give."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
+from datetime import UTC, datetime, timedelta
+from enum import Enum
+from typing import Any, TypeVar
+
+from tracegraph.adapter import Capabilities, ExperimentQuery, Page, PageRequest, SessionAsk, SourceHealth
+from tracegraph.adapter import SourceHealthStatus as Health
+from tracegraph.errors import SourceError, SourceNotFound, SourceTimeout, SourceUnavailable
+from tracegraph.graphql.ids import experiment_id, session_id
+from tracegraph.model import (
+    Aggregate,
+    AggregateBasis,
+    AggregatePopulation,
+    Experiment,
+    ExperimentKind,
+    Metric,
+    MetricKind,
+    Score,
+    Session,
+    SessionRef,
+    SessionStatus,
+    TokenUsage,
+)
+from tracegraph.query import ExperimentOrderField, OrderDirection, experiment_sort_value
+
+T = TypeVar("T")
+V = TypeVar("V", Aggregate, Experiment, Session)
+
+NEVER = frozenset(
+    {"source", "ref", "vendor_id", "experiment_ref", "started_at", "created_at", "updated_at", "deferred"}
+)
+"""Fields that lists are made by: wrong values there are the adapters' business."""
+
+
+class Strange(Enum):
+    """A value of no type of the schema."""
+
+    VALUE = object()
+
+
+WRONG: Sequence[Any] = (
+    None, "", "text", 7, 2**40, -1.5, float("nan"), float("inf"), True, (), ("a", None), {"a": 1}, Strange.VALUE,
+    ValueError("a value that is an error"), TokenUsage(1, None, 2**33, None), (Score("e", float("nan")),),
+    (Score("e", 1.0), None), datetime(2026, 1, 1, tzinfo=UTC), SessionStatus.ERROR, MetricKind.COST,
+)  # fmt: skip
+SOURCE_FAILURES: Sequence[type[SourceError]] = (SourceTimeout, SourceUnavailable, SourceNotFound)
+OTHER_FAILURES: Sequence[type[Exception]] = (LookupError, ValueError)
+
+
+class RandomSource:
+    """An adapter over random rows; the same question has the same answer, in every order of questions."""
+
+    vendor = "random"
+
+    def __init__(self, name: str, seed: int, *, wrongness: float, failure: float) -> None:
+        self.name = name
+        self._seed = seed
+        self._failure = failure
+        rng = random.Random(f"{seed}/{name}")
+        self._wrongness = wrongness
+        self.experiments = [self._experiment(rng, number) for number in range(rng.randrange(6))]
+        self.sessions = {
+            one.ref: [self._session(rng, one.ref, number) for number in range(rng.randrange(5))]
+            for one in self.experiments
+        }
+        self.capabilities = Capabilities(
+            experiment_orders=frozenset(rng.sample(list(ExperimentOrderField), rng.randrange(4))),
+            experiment_filters=frozenset({"name"}),
+            session_filters=frozenset(),
+            reported_metrics=(MetricKind.LATENCY, MetricKind.SCORE),
+            kinds=frozenset(ExperimentKind),
+            statuses=frozenset(SessionStatus),
+            experiment_page_max=3,
+            session_page_max=3,
+        )
+
+    @property
+    def ids(self) -> list[str]:
+        """The global IDs of all that it holds."""
+        return [experiment_id(self.name, one.ref) for one in self.experiments] + [
+            session_id(self.name, one.ref) for some in self.sessions.values() for one in some
+        ]
+
+    # -- the port --------------------------------------------------------------------------------------
+
+    async def list_experiments(self, query: ExperimentQuery, page: PageRequest) -> Page[Experiment]:
+        """In the asked order."""
+        self._perhaps_fail("experiments", page.hint)
+        rows = sorted(self.experiments, key=lambda one: _key(experiment_sort_value(one, query.order.field), one))
+        if query.order.direction is OrderDirection.DESC:
+            rows.reverse()
+        return _page(rows, page)
+
+    async def get_experiments(self, refs: Sequence[str]) -> Mapping[str, Experiment | SourceError]:
+        """Complete ones."""
+        found = {one.ref: replace(one, deferred=frozenset()) for one in self.experiments if one.ref in refs}
+        return {ref: self._or_failure(one, "experiment", ref) for ref, one in found.items()}
+
+    async def list_sessions(self, asks: Sequence[SessionAsk]) -> Sequence[Page[Session] | SourceError]:
+        """By their start."""
+        return [self._sessions_page(ask) for ask in asks]
+
+    def _sessions_page(self, ask: SessionAsk) -> Page[Session] | SourceError:
+        (ref,) = ask.experiment_refs
+        rows = sorted(self.sessions.get(ref, ()), key=lambda one: (one.started_at, one.vendor_id))
+        if ask.order.direction is OrderDirection.DESC:
+            rows.reverse()
+        return self._or_failure(_page(rows, ask.page), "sessions", ref, ask.page.hint)
+
+    async def get_sessions(self, refs: Sequence[SessionRef]) -> Mapping[SessionRef, Session | SourceError]:
+        """Complete ones."""
+        found = {
+            ref: replace(one, deferred=frozenset())
+            for ref in refs
+            for one in self.sessions.get(ref.experiment_ref, ())
+            if one.vendor_id == ref.session_id
+        }
+        return {ref: self._or_failure(one, "session", ref) for ref, one in found.items()}
+
+    async def get_scores(self, _: Sequence[SessionRef]) -> Mapping[SessionRef, Sequence[Score] | SourceError]:
+        """None beyond what the rows hold."""
+        return {}
+
+    async def check(self) -> SourceHealth:
+        """Up, or failing."""
+        self._perhaps_fail("check")
+        return SourceHealth(Health.UP, last_error=SourceTimeout(self.name, "It took too long."))
+
+    # -- chance ----------------------------------------------------------------------------------------
+
+    def _chance(self, *parts: object) -> random.Random:
+        return random.Random(repr((self._seed, self.name, *parts)))
+
+    def _perhaps_fail(self, *parts: object) -> None:
+        rng = self._chance(*parts)
+        if rng.random() < self._failure:
+            if rng.random() < 0.5:
+                raise rng.choice(SOURCE_FAILURES)(self.name, "It failed.")
+            raise rng.choice(OTHER_FAILURES)("It failed.")
+
+    def _or_failure(self, value: T, *parts: object) -> T | SourceError:
+        rng = self._chance(*parts)
+        if rng.random() < self._failure:
+            return rng.choice(SOURCE_FAILURES)(self.name, "It failed.")
+        return value
+
+    def _wronged(self, rng: random.Random, value: V) -> V:
+        for name in (one.name for one in fields(value)):
+            if name not in NEVER and rng.random() < self._wrongness:
+                object.__setattr__(value, name, rng.choice(WRONG))
+        return value
+
+    def _experiment(self, rng: random.Random, number: int) -> Experiment:
+        begun = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(hours=rng.randrange(5))
+        aggregates = tuple(
+            self._wronged(rng, Aggregate(metric, AggregateBasis.REPORTED, AggregatePopulation.RUNS, 3, mean=1.5))
+            for metric in (Metric(MetricKind.LATENCY), Metric(MetricKind.SCORE, "e"))
+        )
+        return self._wronged(rng, Experiment(
+            self.name, f"r{number}", f"v{number}", rng.choice(list(ExperimentKind)), f"name {number}",
+            models=("m",), evaluators=("e", "f"), metadata={"a": [1, None]}, aggregates=aggregates,
+            created_at=begun, updated_at=begun if rng.random() < 0.5 else None, session_count=rng.randrange(9),
+            deferred=frozenset(name for name in ("models", "created_at", "session_count") if rng.random() < 0.2),
+        ))  # fmt: skip
+
+    def _session(self, rng: random.Random, ref: str, number: int) -> Session:
+        begun = datetime(2026, 2, 1, tzinfo=UTC) + timedelta(
+            minutes=rng.randrange(5), microseconds=rng.choice([0, 7])
+        )
+        return self._wronged(rng, Session(
+            self.name, ref, f"s{number}", rng.choice(list(SessionStatus)), begun,
+            latency_ms=rng.choice([None, 12.5, 3.0]), input=rng.choice([None, "in"]), test_case_id=f"c{number}",
+            tokens=rng.choice([None, TokenUsage(1, 2, 0, 3)]), scores=(Score("e", rng.random()),),
+            cost_usd=rng.choice([None, 0.25]), metadata={"k": "v"},
+            deferred=frozenset(name for name in ("input", "output", "scores") if rng.random() < 0.1),
+        ))  # fmt: skip
+
+
+def _key(value: Any, one: Experiment) -> tuple[bool, Any, str]:
+    return (value is None, value if value is not None else 0, one.vendor_id)
+
+
+def _page(rows: Sequence[T], page: PageRequest) -> Page[T]:
+    start = page.hint if isinstance(page.hint, int) else 0
+    items = rows[start : start + max(1, min(page.limit, 3))]
+    end = start + len(items)
+    return Page(items, start, end if end < len(rows) and items else None, len(rows))

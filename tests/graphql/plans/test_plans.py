@@ -1,0 +1,162 @@
+"""A plan gives what the library's executor gives: data, errors and paths, for random queries on random data."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import os
+import random
+import re
+import warnings
+import weakref
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from graphql import DocumentNode, ExecutionResult, FieldNode, Visitor, parse, validate, visit
+from graphql.execution.executor import Executor
+from hypothesis import HealthCheck, Phase, assume, given, settings
+from hypothesis import strategies as st
+
+from tests.graphql.plans.documents import UNEQUAL, Document, Writer
+from tests.graphql.plans.sources import RandomSource
+from tracegraph.federation.listing import Budgets
+from tracegraph.graphql.context import PageLimits, RequestContext
+from tracegraph.graphql.loaders import Loaders
+from tracegraph.graphql.plan import Plan
+from tracegraph.graphql.planned import Plans
+from tracegraph.graphql.schema import build_schema
+
+EXAMPLES = int(os.environ.get("PLAN_EXAMPLES", "200"))
+SCHEMA = build_schema()._schema
+
+REFERENCE = re.compile(r"\b[0-9a-f]{8}\b")
+"""What ties an error to the log: a new one for each error."""
+
+
+def executor(document: Document, parsed: DocumentNode, sources: list[RandomSource]) -> Executor[Any]:
+    """The library's, over the sources."""
+    context = RequestContext(sources, Loaders(sources), Budgets(), PageLimits(3, 10))
+    built = Executor.build(SCHEMA, parsed, None, context, document.variables)
+    assert isinstance(built, Executor), built
+    return built
+
+
+async def by_library(executor: Executor[Any]) -> ExecutionResult:
+    """What the library makes of it."""
+    found: Any = executor.execute_operation()
+    result = await found if hasattr(found, "__await__") else found
+    assert isinstance(result, ExecutionResult)
+    return result
+
+
+def moment_keys(document: DocumentNode) -> frozenset[str]:
+    """The response's keys of fields that differ from moment to moment."""
+    found: set[str] = set()
+
+    class Find(Visitor):
+        def enter_field(self, node: FieldNode, *_: Any) -> None:
+            if node.name.value in UNEQUAL:
+                found.add(node.alias.value if node.alias else node.name.value)
+
+    visit(document, Find())
+    return frozenset(found)
+
+
+def without(value: Any, keys: frozenset[str]) -> Any:
+    """The value without those keys, at any depth; the order of all others is kept."""
+    if isinstance(value, dict):
+        return [(key, without(inner, keys)) for key, inner in value.items() if key not in keys]
+    return [without(inner, keys) for inner in value] if isinstance(value, list) else value
+
+
+def told(result: ExecutionResult, executor: Executor[Any], keys: frozenset[str]) -> str:
+    """Data, and errors with their paths and places in the document, whatever came first."""
+    errors = [dict(error.formatted) for error in [*(result.errors or ()), *executor.context_value.errors]]
+    told = [without(result.data, keys), *sorted(json.dumps(error, default=str) for error in errors)]
+    return REFERENCE.sub("", json.dumps(told, default=str))
+
+
+async def compared(document: Document, sources: list[RandomSource]) -> bool:
+    """Runs both; whether a plan took the operation on."""
+    parsed = parse(document.text)
+    first, second = executor(document, parsed, sources), executor(document, parsed, sources)
+    expected = await by_library(first)
+    plan = Plans().of(second)
+    if plan is None:
+        return False
+    found = await plan.execute(second)
+    keys = moment_keys(parsed)
+    assert told(found, second, keys) == told(expected, first, keys), document
+    return True
+
+
+@pytest.fixture(scope="module", autouse=True)
+def left_coroutines() -> Iterator[None]:
+    """What the library leaves unawaited, when an error takes siblings along, is told within this module."""
+    yield
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        gc.collect()
+
+
+@pytest.mark.filterwarnings("ignore:.*was never awaited")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck), deadline=None, phases=[Phase.generate])
+@given(
+    seed=st.integers(0, 2**64),
+    depth=st.integers(2, 7),
+    wrongness=st.sampled_from([0.0, 0.02, 0.3]),
+    failure=st.sampled_from([0.0, 0.2]),
+)
+def test_a_plan_gives_what_the_library_gives(seed: int, depth: int, wrongness: float, failure: float) -> None:
+    """Also for nulls where none may be, values of other types, and resolvers that fail."""
+    sources = [RandomSource(name, seed, wrongness=wrongness, failure=failure) for name in ("a", "b")]
+    ids = [one for source in sources for one in source.ids]
+    document = Writer(SCHEMA, random.Random(seed), ids).document(depth)
+    assume(not validate(SCHEMA, parse(document.text)))  # fields of one name may differ in type
+    assert asyncio.run(compared(document, sources))
+
+
+@pytest.mark.parametrize("query", ["{ __schema { queryType { name } } }", '{ __type(name: "Query") { name } }'])
+async def test_introspection_is_left_to_the_library(query: str) -> None:
+    assert not await compared(Document(query, {}), [])
+
+
+QUERY = """
+query Q($few: Boolean!, $first: Int) {
+  experiments(first: $first) { nodes { id name @skip(if: $few) } }
+}
+"""
+
+
+class TestKeeping:
+    """What stays when a request is over."""
+
+    def plan(self, plans: Plans, parsed: DocumentNode, **variables: Any) -> Plan | None:
+        return plans.of(executor(Document(QUERY, variables), parsed, []))
+
+    def test_an_operation_is_compiled_once_for_each_value_of_its_conditions(self) -> None:
+        plans, parsed = Plans(), parse(QUERY)
+        long, short = self.plan(plans, parsed, few=False, first=1), self.plan(plans, parsed, few=True, first=1)
+        assert long is not None
+        assert long is not short
+        assert self.plan(plans, parsed, few=False, first=7) is long
+        assert self.plan(plans, parsed, few=True) is short
+
+    def test_the_least_recently_used_goes_first(self) -> None:
+        plans, documents = Plans(most=3), [parse(QUERY) for _ in range(5)]
+        kept = [self.plan(plans, one, few=False) for one in documents]
+        assert len(plans) == 3
+        assert self.plan(plans, documents[4], few=False) is kept[4]
+        assert self.plan(plans, documents[0], few=False) is not kept[0]
+
+    def test_a_plan_keeps_no_data_of_the_request_that_it_was_made_for(self) -> None:
+        plans, parsed = Plans(), parse(QUERY)
+        first = executor(Document(QUERY, {"few": False, "first": 4_177_777}), parsed, [])
+        assert plans.of(first) is not None
+        context = weakref.ref(first)
+        del first
+        gc.collect()
+        assert context() is None
