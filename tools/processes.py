@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
+from queue import SimpleQueue
 
 from tracegraph.demo.vendors import DemoVendors
 
@@ -24,15 +25,38 @@ with demo_vendors() as vendors:
     sys.stdin.read()
 """
 """Runs until whoever started it closes its standard input, or is gone."""
-_GATEWAY = "from tracegraph.cli import main; main()"
+_GATEWAY = """
+import asyncio, os, signal
+def tell(*_):
+    os.write(2, f"\\nasyncio tasks: {len(asyncio.all_tasks())}\\n".encode())
+signal.signal(signal.SIGUSR1, tell)
+from tracegraph.cli import main
+main()
+"""
+"""The `tracegraph` command, which on SIGUSR1 also tells how many tasks its event loop has."""
+_TOLD_WITHIN_S = 10.0
 
 
-@dataclass(frozen=True, slots=True)
 class GatewayProcess:
     """A gateway that listens at `url`."""
 
-    pid: int
-    url: str
+    def __init__(self, process: subprocess.Popen[str], url: str) -> None:
+        self.pid = process.pid
+        self.url = url
+        self._process = process
+        self._told: SimpleQueue[int] = SimpleQueue()
+        threading.Thread(target=self._read_on, daemon=True).start()
+
+    def tasks(self) -> int:
+        """How many asyncio tasks it has now; blocks until it told. Raises queue.Empty when it does not."""
+        self._process.send_signal(signal.SIGUSR1)
+        return self._told.get(timeout=_TOLD_WITHIN_S)
+
+    def _read_on(self) -> None:
+        """Read its log to the end, so that the pipe never fills."""
+        for line in self._process.stderr or ():
+            if line.startswith("asyncio tasks: "):
+                self._told.put(int(line.rpartition(" ")[2]))
 
 
 @contextmanager
@@ -50,15 +74,18 @@ def vendors_running() -> Iterator[DemoVendors]:
 
 
 @contextmanager
-def gateway_running(vendors: DemoVendors, tables: str = "") -> Iterator[GatewayProcess]:
-    """`tracegraph serve` over them, with further tables of the configuration. Its log is read and dropped."""
+def gateway_running(vendors: DemoVendors, tables: str = "", source: str = "") -> Iterator[GatewayProcess]:
+    """`tracegraph serve` over them; its log is read and dropped.
+
+    `tables` are further tables of the configuration, `source` further keys of every source.
+    """
     with tempfile.TemporaryDirectory() as folder:
         config = Path(folder, "tracegraph.toml")
-        config.write_text(_configuration(vendors) + tables, encoding="utf-8")
+        config.write_text(_configuration(vendors, source) + tables, encoding="utf-8")
         command = [sys.executable, "-c", _GATEWAY, "serve", "--config", str(config), "--port", "0"]
         process = subprocess.Popen(command, env=_environment(vendors), stderr=subprocess.PIPE, text=True)
         try:
-            yield GatewayProcess(process.pid, _url(process))
+            yield GatewayProcess(process, _url(process))
         finally:
             process.terminate()
             process.wait(30)
@@ -67,20 +94,15 @@ def gateway_running(vendors: DemoVendors, tables: str = "") -> Iterator[GatewayP
 
 
 def _url(process: subprocess.Popen[str]) -> str:
-    """Wait for the line that says where it listens, and read on so that its pipe never fills."""
+    """Wait for the line that says where it listens."""
     if process.stderr is None:
         raise RuntimeError("the gateway's process has no pipe")
+    said = ""
     for line in process.stderr:
+        said += line
         if found := re.search(r"http://[\w.:]+/graphql", line):
-            reader = threading.Thread(target=_drop, args=(process,), daemon=True)
-            reader.start()
             return found[0]
-    raise RuntimeError("the gateway ended before it listened")
-
-
-def _drop(process: subprocess.Popen[str]) -> None:
-    for _ in process.stderr or ():
-        pass
+    raise RuntimeError(f"the gateway ended before it listened: {said}")
 
 
 def _environment(vendors: DemoVendors) -> Mapping[str, str]:
@@ -92,7 +114,7 @@ def _environment(vendors: DemoVendors) -> Mapping[str, str]:
     }
 
 
-def _configuration(vendors: DemoVendors) -> str:
+def _configuration(vendors: DemoVendors, source: str) -> str:
     return f"""
 [log]
 level = "info"
@@ -102,14 +124,17 @@ format = "json"
 vendor = "nemo"
 base_url = "{vendors.nemo_url}"
 workspace = "{vendors.nemo_workspace}"
+{source}
 
 [sources.langsmith]
 vendor = "langsmith"
 base_url = "{vendors.langsmith_url}"
 api_key = "env:SOAK_LANGSMITH_KEY"
+{source}
 
 [sources.meibel]
 vendor = "meibel"
 base_url = "{vendors.meibel_url}"
 api_key = "env:SOAK_MEIBEL_KEY"
+{source}
 """

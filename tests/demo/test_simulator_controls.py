@@ -149,7 +149,7 @@ async def test_a_delayed_request_keeps_its_body() -> None:
     assert answer.json()["runs"] == []
 
 
-@pytest.mark.parametrize("fault", [Fault("hang"), Fault("delay", seconds=60)])
+@pytest.mark.parametrize("fault", [Fault("hang"), Fault("delay", seconds=60), Fault("drip", seconds=60)])
 async def test_a_fault_ends_when_its_client_gives_up(
     simulator: Simulator, client: httpx.AsyncClient, fault: Fault
 ) -> None:

@@ -6,13 +6,14 @@ import os
 import platform
 import statistics
 from collections import Counter
-from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from tools.soak.run import DEADLINE_S, SLACK_S, Plan, Result
 from tools.soak.watch import quarters
 
 _GROWTH = 1.05
+_FEW = 2
+"""Sockets or tasks more that are no growth where there are but a few."""
 _STEADY_S = 120.0
 """A shorter run says nothing about memory."""
 
@@ -27,12 +28,12 @@ def broken_laws(plan: Plan, result: Result) -> list[str]:
         before, after = _memory_mb(result)
         if after > before * _GROWTH:
             broken.append(f"memory grew from {before:.1f} to {after:.1f} MB")
-        sockets = [statistics.median(sample.sockets for sample in part) for part in quarters(result.samples)]
-        if sockets[1] > sockets[0] * _GROWTH + 2:
-            broken.append(f"open sockets grew from {sockets[0]:.0f} to {sockets[1]:.0f}")
-        tasks = _tasks(result)
-        if tasks is not None and tasks[1] > tasks[0] * _GROWTH + 2:
-            broken.append(f"tasks grew from {tasks[0]:.0f} to {tasks[1]:.0f}")
+        for name, (first, last) in (
+            ("sockets", _medians(result, "sockets")),
+            ("tasks", _medians(result, "tasks")),
+        ):
+            if last > first * _GROWTH + _FEW:
+                broken.append(f"{name} grew from {first:.0f} to {last:.0f}")
     return broken
 
 
@@ -40,8 +41,7 @@ def summary(plan: Plan, result: Result) -> str:
     """The outcome as Markdown."""
     tally = result.tally
     before, after = _memory_mb(result)
-    sockets = [statistics.median(sample.sockets for sample in part) for part in quarters(result.samples)]
-    tasks = _tasks(result)
+    sockets, tasks = _medians(result, "sockets"), _medians(result, "tasks")
     latencies = sorted(tally.latencies_ms)
     lines = [
         f"Seed {plan.seed}, {plan.seconds:.0f} s, {plan.connections} connections, {datetime.now(UTC):%Y-%m-%d}, "
@@ -63,12 +63,9 @@ def summary(plan: Plan, result: Result) -> str:
         f"({after / before - 1:+.1%}) |",
         f"| open sockets, first and last quarter, idle at the end | {sockets[0]:.0f}, {sockets[1]:.0f}, "
         f"{result.idle.sockets} |",
+        f"| asyncio tasks, first and last quarter, idle at the end | {tasks[0]:.0f}, {tasks[1]:.0f}, "
+        f"{result.idle.tasks} |",
     ]
-    if tasks is not None:
-        lines.append(
-            f"| asyncio tasks, first and last quarter, idle at the end | {tasks[0]:.0f}, {tasks[1]:.0f}, "
-            f"{result.idle.tasks} |"
-        )
     broken = broken_laws(plan, result)
     return "\n".join([*lines, *(["", "Broken:", ""] if broken else []), *(f"- {one}" for one in broken)]) + "\n"
 
@@ -82,13 +79,13 @@ def _memory_mb(result: Result) -> tuple[float, float]:
     )
 
 
-def _tasks(result: Result) -> tuple[float, float] | None:
-    told: list[Sequence[int]] = [
-        [sample.tasks for sample in part if sample.tasks is not None] for part in quarters(result.samples)
-    ]
-    if not told[0] or not told[1]:
-        return None
-    return statistics.median(told[0]), statistics.median(told[1])
+def _medians(result: Result, what: str) -> tuple[float, float]:
+    """Of the first quarter, and of the last."""
+    first, last = quarters(result.samples)
+    return (
+        statistics.median(getattr(sample, what) for sample in first),
+        statistics.median(getattr(sample, what) for sample in last),
+    )
 
 
 def _counts(counter: Counter[str]) -> str:

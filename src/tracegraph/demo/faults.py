@@ -238,9 +238,15 @@ async def _drip(play: _Play) -> None:
     start, body = await play.right_answer()
     await play.send(start)
     step = max(1, len(body) // 10)
-    for at in range(0, len(body), step):
-        await play.send({"type": "http.response.body", "body": body[at : at + step], "more_body": True})
-        await asyncio.sleep(play.fault.seconds)
+    gone = asyncio.create_task(play.gone())
+    try:
+        for at in range(0, len(body), step):
+            await play.send({"type": "http.response.body", "body": body[at : at + step], "more_body": True})
+            await asyncio.wait([gone], timeout=play.fault.seconds)
+            if gone.done():
+                return
+    finally:
+        gone.cancel()
     await play.send({"type": "http.response.body", "body": b"", "more_body": False})
 
 

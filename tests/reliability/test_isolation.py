@@ -1,0 +1,69 @@
+"""Sources share nothing that one of them could use up: connections, turns, circuits."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from tests.conftest import OpenGateway
+from tests.gateway import NAMES, Gateway, Vendors, eventually
+from tests.worlds import fill
+from tracegraph.demo.faults import Fault
+
+ASKED_AT_ONCE = 40
+"""More than any source has connections."""
+
+
+def query(*sources: str) -> str:
+    names = ", ".join(f'"{name}"' for name in sources)
+    return f"{{ experiments(first: 50, filter: {{sources: [{names}]}}) {{ nodes {{ name source {{ name }} }} }} }}"
+
+
+@pytest.fixture
+async def cramped(open_gateway: OpenGateway, vendors: Vendors) -> Gateway:
+    """A gateway with one connection to each vendor, and no sharing of equal calls."""
+    fill(vendors, experiments=2, sessions=0)
+    vendors.meibel.world.created_at_in_summary = True
+    tables: dict[str, Any] = {name: {**table, "max_connections": 1} for name, table in vendors.sources().items()}
+    return await open_gateway(sources=tables, cache={"url": "off", "share_in_flight": False})
+
+
+@pytest.mark.parametrize("slow", NAMES)
+async def test_a_vendor_whose_every_connection_hangs_holds_up_no_other(
+    cramped: Gateway, vendors: Vendors, slow: str
+) -> None:
+    others = [name for name in NAMES if name != slow]
+    whole = (await cramped.ask(query(*others))).data
+    vendors.named(slow).fail(Fault("hang", times=None))
+    waiting = [asyncio.create_task(cramped.ask(query(slow))) for _ in range(ASKED_AT_ONCE)]
+    assert await eventually(lambda: vendors.named(slow).simulator.in_flight == 1)
+    vendors.forget_calls()
+    for _ in range(5):
+        assert (await cramped.ask(query(*others))).data == whole
+    assert {name: len(vendors.named(name).calls) for name in NAMES} == {name: 5 * (name != slow) for name in NAMES}
+    assert vendors.named(slow).simulator.in_flight == 1
+    assert not any(task.done() for task in waiting)
+    for task in waiting:
+        task.cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)
+
+
+@pytest.mark.parametrize("failing", NAMES)
+async def test_a_circuit_that_opens_is_the_failing_sources_own(
+    open_gateway: OpenGateway, vendors: Vendors, failing: str
+) -> None:
+    fill(vendors, experiments=2, sessions=0)
+    gateway = await open_gateway()
+    vendors.named(failing).fail(Fault("html", times=None))
+    for _ in range(12):
+        await gateway.ask(query(*NAMES))
+    vendors.named(failing).recover()
+    health = (await gateway.ask("{ sources { name health { circuit } } }")).data["sources"]
+    assert {one["name"]: one["health"]["circuit"] for one in health} == {
+        name: "OPEN" if name == failing else "CLOSED" for name in NAMES
+    }
+    vendors.forget_calls()
+    assert (await gateway.ask(query(*NAMES))).troubles == {failing: "CIRCUIT_OPEN"}
+    assert len(vendors.named(failing).calls) == 0
