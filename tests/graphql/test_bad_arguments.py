@@ -129,6 +129,11 @@ async def test_a_cursor_is_refused_under_another_filter(gateway: Gateway) -> Non
     assert "another filter or order" in assert_refused(answer, "INVALID_CURSOR")
 
 
+async def test_an_empty_filter_is_no_other_filter_than_none(gateway: Gateway) -> None:
+    cursor = await cursor_of(gateway)
+    assert (await gateway.ask(PAGE, after=cursor, filter={})).data == (await gateway.ask(PAGE, after=cursor)).data
+
+
 async def test_a_cursor_is_refused_under_another_order(gateway: Gateway) -> None:
     cursor = await cursor_of(gateway)
     answer = await gateway.ask(PAGE, after=cursor, orderBy={"field": "CREATED_AT", "direction": "ASC"})

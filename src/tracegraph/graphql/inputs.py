@@ -110,7 +110,7 @@ class ParsedExperimentFilter:
 
     adapters: Sequence[Adapter]
     by_source: dict[str, query.ExperimentFilter]
-    bound_to: object = ()
+    bound_to: object
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,13 +123,12 @@ class ParsedSessionFilter:
     adapters: Sequence[Adapter]
     experiment_refs: dict[str, list[str]] | None
     filter: query.SessionFilter
-    bound_to: object = ()
+    bound_to: object
 
 
 def parse_experiment_filter(given: ExperimentFilter | None, adapters: Sequence[Adapter]) -> ParsedExperimentFilter:
     """The filter as values. Raises InvalidId for an ID that is not an experiment's."""
-    if given is None:
-        return ParsedExperimentFilter(adapters, {adapter.name: query.ExperimentFilter() for adapter in adapters})
+    given = given or ExperimentFilter()
     chosen = _chosen(adapters, given.sources, given.vendors)
     refs = None if given.ids is None else _refs_by_source(given.ids)
     if refs is not None:
@@ -151,8 +150,7 @@ def parse_experiment_filter(given: ExperimentFilter | None, adapters: Sequence[A
 
 def parse_session_filter(given: SessionFilter | None, adapters: Sequence[Adapter]) -> ParsedSessionFilter:
     """The filter as values. Raises InvalidId for an ID that is not an experiment's."""
-    if given is None:
-        return ParsedSessionFilter(adapters, None, query.SessionFilter())
+    given = given or SessionFilter()
     chosen = _chosen(adapters, given.sources, given.vendors)
     refs = None if given.experiment_ids is None else _refs_by_source(given.experiment_ids)
     if refs is not None:

@@ -38,7 +38,8 @@ class Query:
         resolver=resolvers.query_sessions,
         description=(
             "Sessions of many experiments as one list. Without experimentIds: of the most recently active "
-            "experiments of each source; SCAN_LIMITED says that a source has more of them."
+            "experiments of each source, which are chosen anew for every page; SCAN_LIMITED says that a source "
+            "has more of them."
         ),
     )
     comparison: Comparison = strawberry.field(
