@@ -101,7 +101,12 @@ def to_session(source: str, run: Run, raw: RawObject) -> Session:
 
 
 def text_of(value: Any) -> str | None:
-    """Inputs or outputs as text: the only string of an object that holds nothing else, or compact JSON."""
+    """Inputs or outputs as text: the only string of an object that holds nothing else, or compact JSON.
+
+    None for an empty object, which is how LangSmith shows that there are none.
+    """
+    if value == {}:
+        return None
     if value is None or isinstance(value, str):
         return value
     if isinstance(value, dict) and len(value) == 1:

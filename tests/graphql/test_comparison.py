@@ -356,6 +356,22 @@ async def test_reported_figures_stand_when_the_sessions_cannot_be_read(vendors: 
     assert answer.codes == ["SOURCE_UNAUTHORIZED"] * len(answer.errors)
 
 
+@pytest.mark.parametrize("metrics", [None, [LATENCY, SCORE]])
+async def test_scores_that_cannot_be_read_cost_no_other_metric(
+    vendors: Vendors, gateway: Gateway, metrics: list[Row] | None
+) -> None:
+    ids = put(vendors, *(Held(source, source, [Ran("1", "x", accuracy=0.5)]) for source in (NEMO, MEIBEL)))
+    vendors.meibel.fail(Fault("status", status=403, path="/v2/confidence-scoring", times=None))
+    answer = await gateway.ask(FIGURES, ids=ids, metrics=metrics)
+    found = answer.partial["comparison"]
+    figures = {one["metric"]["name"]: [entry["value"] for entry in one["entries"]] for one in found["metrics"]}
+    assert figures["latency"] == [1000, 1000]
+    assert figures.get("score:correctness") == (None if metrics is None else [0.5, None])
+    assert [error["path"] for error in answer.errors] == [["comparison", "metrics"]]
+    report = by_source(found)[MEIBEL]
+    assert (report["status"], report["error"]["code"]) == ("FAILED", "UNAUTHORIZED")
+
+
 @pytest.mark.parametrize("basis", ["REPORTED", "COMPUTED", "BEST"])
 async def test_zeros_of_a_store_that_is_down_are_no_figures(
     vendors: Vendors, gateway: Gateway, basis: str

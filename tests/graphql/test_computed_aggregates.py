@@ -14,7 +14,7 @@ from tests.gateway import LANGSMITH, MEIBEL, NAMES, NEMO, Gateway, Vendors
 from tests.graphql.measured import METRICS, SAYS, add, by_numpy, drawn
 from tests.worlds import Row
 from tracegraph.demo.faults import Fault
-from tracegraph.demo.world import nemo_experiment, nemo_session
+from tracegraph.demo.world import meibel_agent, meibel_session, nemo_experiment, nemo_session
 from tracegraph.graphql.ids import experiment_id
 
 STATISTICS = "count sum mean stddev min median p90 p95 p99 max"
@@ -244,3 +244,20 @@ async def test_a_source_that_fails_costs_its_computed_figures_and_nothing_else(
     assert answer.codes == ["SOURCE_UNAUTHORIZED"] * 2
     assert answer.troubles == {source: "UNAUTHORIZED"}
     assert {error["path"][3] for error in answer.errors} == {"computed", "all"}
+
+
+@pytest.mark.parametrize("metrics", [None, [{"kind": "LATENCY"}, {"kind": "SCORE", "evaluator": "correctness"}]])
+async def test_scores_that_cannot_be_read_cost_no_other_figure(
+    vendors: Vendors, gateway: Gateway, metrics: list[Row] | None
+) -> None:
+    vendors.meibel.world.add(meibel_agent("m"), [meibel_session("s", duration_s=2)])
+    vendors.meibel.fail(Fault("status", path="/v2/confidence-scoring", status=403, times=None))
+    answer = await gateway.ask(
+        """query($metrics: [MetricInput!]) { experiments { nodes {
+          aggregates(metrics: $metrics, basis: COMPUTED) { metric { name } count mean } } } }""",
+        metrics=metrics,
+    )
+    (row,) = answer.partial["experiments"]["nodes"]
+    assert row["aggregates"][0] == {"metric": {"name": "latency"}, "count": 1, "mean": 2000}
+    assert "score:correctness" not in [one["metric"]["name"] for one in row["aggregates"]]
+    assert answer.codes == ["SOURCE_UNAUTHORIZED"]

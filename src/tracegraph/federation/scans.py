@@ -64,6 +64,15 @@ class SessionScans:
                 scan = _with(scan, name, missing, took)
         return scan
 
+    async def readable(
+        self, source: str, experiment_ref: str, needs: frozenset[str]
+    ) -> tuple[SessionScan, SourceError | None]:
+        """The scan without what of `needs` cannot be read, and why, if so: what the list gives stands alone."""
+        scan = await self.scan(source, experiment_ref, needs)
+        if scan.error is None:
+            return scan, None
+        return await self.scan(source, experiment_ref), scan.error
+
     async def _once(self, key: tuple[str, ...], begin: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """The one run of it that there is; who asks while it is under way waits for it."""
         if key not in self._begun:

@@ -11,12 +11,22 @@ from tracegraph.errors import SourceError
 from tracegraph.federation.cases import CaseId
 from tracegraph.federation.figures import computed, in_order, session_values
 from tracegraph.federation.report import SourceReport, SourceReportStatus
-from tracegraph.model import Aggregate, Metric, Session
+from tracegraph.model import Aggregate, Metric, MetricKind, Session
 
 SCORES = "scores"
 """The field of a session that the metrics of kind SCORE are read from."""
 INPUT = "input"
 """The field of a session that its case is recognised by where the vendors share no case ids."""
+
+
+def needs_of(metric: Metric) -> frozenset[str]:
+    """What the values of a metric need beyond what a vendor's list may give."""
+    return frozenset({SCORES}) if metric.kind is MetricKind.SCORE else frozenset()
+
+
+def needs_of_all(metrics: Sequence[Metric] | None) -> frozenset[str]:
+    """What these metrics need, or all that there may be."""
+    return frozenset({SCORES}) if metrics is None else frozenset().union(*map(needs_of, metrics))
 
 
 def folded(text: str) -> str:
@@ -58,6 +68,10 @@ class SessionScan:
         """Why reading failed."""
         return self.report.error if self.report.status is SourceReportStatus.FAILED else None
 
+    def tells(self, metric: Metric) -> bool:
+        """Whether the metric's values were read, be there none."""
+        return self.error is None and needs_of(metric).isdisjoint(self.deferred)
+
     @property
     def metrics(self) -> list[Metric]:
         """The metrics of which at least one session has a value, in the schema's order."""
@@ -75,6 +89,11 @@ class SessionScan:
     def aggregate(self, metric: Metric) -> Aggregate:
         """The metric's statistics over the sessions that were read."""
         return computed(metric, self.values(metric), complete=self.complete)
+
+    def aggregates(self, metrics: Sequence[Metric] | None) -> dict[Metric, Aggregate]:
+        """The statistics of these metrics, or of all that a session has, as far as their values were read."""
+        wanted = self.metrics if metrics is None else metrics
+        return {metric: self.aggregate(metric) for metric in wanted if self.tells(metric)}
 
 
 @dataclass(slots=True)

@@ -8,10 +8,10 @@ from typing import Any
 import strawberry
 
 from tracegraph.federation.figures import in_order
-from tracegraph.federation.session_scan import SCORES, SessionScan
+from tracegraph.federation.session_scan import needs_of_all
 from tracegraph.graphql.inputs import MetricInput
 from tracegraph.graphql.resolvers import TracegraphInfo, noted, tell
-from tracegraph.model import Aggregate, AggregateBasis, Experiment, Metric, MetricKind
+from tracegraph.model import Aggregate, AggregateBasis, Experiment, Metric
 
 
 def experiment_aggregates(
@@ -46,7 +46,7 @@ def experiment_aggregate(
 
 
 async def _computed(experiment: Experiment, info: TracegraphInfo, metric: Metric) -> Aggregate:
-    scan = await _scan(experiment, info, [metric])
+    scan = await info.context.scans.scan(experiment.source, experiment.ref, needs_of_all([metric]))
     if scan.error is not None:
         raise scan.error
     return scan.aggregate(metric)
@@ -63,17 +63,11 @@ async def _with_computed(
 ) -> Sequence[Aggregate]:
     found = {one.metric: one for one in experiment.aggregates} if basis is AggregateBasis.BEST else {}
     if wanted is None or any(metric not in found for metric in wanted):
-        scan = await _scan(experiment, info, wanted)
-        if scan.error is not None:
-            tell(info, scan.error)
-        else:
-            lacking = scan.metrics if wanted is None else wanted
-            found |= {metric: scan.aggregate(metric) for metric in lacking if metric not in found}
+        needs = needs_of_all(wanted)
+        scan, error = await info.context.scans.readable(experiment.source, experiment.ref, needs)
+        if error is not None:
+            tell(info, error)
+        computed = scan.aggregates(wanted)
+        found |= {metric: one for metric, one in computed.items() if metric not in found}
     order = in_order(found) if wanted is None else wanted
     return [found[metric] for metric in order if metric in found]
-
-
-async def _scan(experiment: Experiment, info: TracegraphInfo, wanted: Sequence[Metric] | None) -> SessionScan:
-    scores = wanted is None or any(metric.kind is MetricKind.SCORE for metric in wanted)
-    needs = frozenset({SCORES}) if scores else frozenset[str]()
-    return await info.context.scans.scan(experiment.source, experiment.ref, needs)

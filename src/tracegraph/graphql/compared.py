@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from tracegraph.errors import SourceError
 from tracegraph.federation.report import SourceReport, SourceReportStatus, combined
-from tracegraph.federation.session_scan import SCORES, SessionScan
+from tracegraph.federation.session_scan import SessionScan
 from tracegraph.graphql.context import RequestContext
-from tracegraph.model import Experiment, Metric, MetricKind
+from tracegraph.model import Experiment
 
 Identity = tuple[str, str]
 """An experiment's source and ref."""
@@ -60,12 +60,6 @@ async def _find(context: RequestContext, identity: Identity) -> Entry:
     return Entry(experiment)
 
 
-def needs_of(metric: Metric | None) -> frozenset[str]:
-    """What the values of a metric, or of all metrics, need beyond what a vendor's list gives."""
-    scores = metric is None or metric.kind is MetricKind.SCORE
-    return frozenset({SCORES}) if scores else frozenset()
-
-
 class Compared:
     """Two or more experiments, one of them the baseline."""
 
@@ -91,13 +85,18 @@ class Compared:
         return list(fresh.values())
 
     async def scan(self, index: int, needs: frozenset[str]) -> SessionScan | SourceError:
-        """An entry's sessions, or why they cannot be had."""
-        entry = self.entries[index]
-        if entry.error is not None:
-            return entry.error
-        self._needs[entry.identity] = self._needs.get(entry.identity, frozenset()) | needs
-        scan = await self.context.scans.scan(*entry.identity, needs)
-        return scan if scan.error is None else scan.error
+        """An entry's sessions with all that is needed of them, or why they cannot be had."""
+        lost = self.entries[index].error
+        if lost is not None:
+            return lost
+        scan, error = await self.readable(index, needs)
+        return scan if error is None else error
+
+    async def readable(self, index: int, needs: frozenset[str]) -> tuple[SessionScan, SourceError | None]:
+        """The sessions of an entry that was found, as far as they can be read, and why the rest cannot."""
+        identity = self.entries[index].identity
+        self._needs[identity] = self._needs.get(identity, frozenset()) | needs
+        return await self.context.scans.readable(*identity, needs)
 
     async def reports(self) -> list[SourceReport]:
         """How each source fared in what was asked of it so far, in the order of the entries."""

@@ -16,7 +16,8 @@ from tracegraph.federation.comparison import (
     shared_metrics,
 )
 from tracegraph.federation.report import SourceReport
-from tracegraph.graphql.compared import Compared, needs_of
+from tracegraph.federation.session_scan import needs_of_all
+from tracegraph.graphql.compared import Compared
 from tracegraph.graphql.paired_cases import PairedCases
 from tracegraph.model import Aggregate, AggregateBasis, Experiment, Metric
 from tracegraph.upstream.belonging import belongs
@@ -113,16 +114,13 @@ class ComparisonValue:
             return reported, None
         if question.basis is AggregateBasis.REPORTED:
             return reported, entry.experiment.figures_error
-        needs = needs_of(None) if lacking is None else frozenset().union(*map(needs_of, lacking))
-        scan = await self.compared.scan(index, needs)
-        if isinstance(scan, SourceError):
-            return reported, scan
-        computed = {metric: scan.aggregate(metric) for metric in (scan.metrics if lacking is None else lacking)}
+        scan, error = await self.compared.readable(index, needs_of_all(lacking))
+        computed = scan.aggregates(lacking)
         picked = {
             metric: best_basis(question.statistic, reported.get(metric), computed.get(metric))
             for metric in [*reported, *computed]
         }
-        return {metric: one for metric, one in picked.items() if one is not None}, None
+        return {metric: one for metric, one in picked.items() if one is not None}, error
 
     def _lacking(self, reported: Aggregates) -> list[Metric] | None:
         """The asked metrics of which the statistic is not reported; None for all that sessions may have."""

@@ -9,9 +9,9 @@ from tracegraph.errors import SourceError
 from tracegraph.federation.case_table import CaseColumn, CaseTable, Repetitions, scanned_cases
 from tracegraph.federation.cases import CaseCounts, CaseId, CaseKey, CaseOutcome, count_outcomes
 from tracegraph.federation.comparison import delta
-from tracegraph.federation.session_scan import INPUT
+from tracegraph.federation.session_scan import INPUT, needs_of
 from tracegraph.graphql.case_ids import CaseReference
-from tracegraph.graphql.compared import Compared, Identity, UnknownExperiment, find_entries, needs_of
+from tracegraph.graphql.compared import Compared, Identity, UnknownExperiment, find_entries
 from tracegraph.graphql.context import RequestContext
 from tracegraph.model import Experiment, Metric, SessionRef
 
