@@ -33,7 +33,7 @@ def covering_page(offset: int, limit: int, maximum: int) -> VendorPage:
     whole = _holding(offset, limit, maximum)
     if whole is not None:
         return whole
-    size = max(range(limit, maximum + 1), key=lambda size: size - offset % size)
+    size = max(range(1, maximum + 1), key=lambda size: min(limit, size - offset % size))
     return VendorPage(offset // size + 1, size)
 
 
@@ -47,7 +47,7 @@ def page_up_to(end: int, limit: int, maximum: int) -> VendorPage:
     if whole is not None:
         return whole
     last = end - 1
-    size = max(range(limit, maximum + 1), key=lambda size: last % size)
+    size = max(range(1, maximum + 1), key=lambda size: min(limit, last % size + 1))
     return VendorPage(last // size + 1, size)
 
 

@@ -209,6 +209,19 @@ async def test_ten_metrics_of_twenty_experiments_read_each_page_once_in_little_m
     assert set(six_each.values()) == {6}
 
 
+@pytest.mark.parametrize(("source", "sessions"), [(NEMO, 2900), (LANGSMITH, 290), (MEIBEL, 290)])
+async def test_many_sessions_are_read_in_as_many_calls_as_they_fill_pages(
+    vendors: Vendors, gateway: Gateway, source: str, sessions: int
+) -> None:
+    ref = add(vendors, source, "e", drawn(source, "e", sessions))
+    (found,) = await aggregates(gateway, source, ref, metrics=[{"kind": "ERROR_RATE"}])
+    assert found["complete"] is True
+    assert (
+        len([call for call in vendors.named(source).calls if "/e/sessions" in call.path or "runs" in call.path])
+        == 3
+    )
+
+
 @pytest.mark.parametrize("source", NAMES)
 async def test_when_the_budget_of_pages_ends_the_figures_say_that_they_are_not_complete(
     vendors: Vendors, open_gateway: OpenGateway, source: str
