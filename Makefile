@@ -48,7 +48,7 @@ playground: ## rebuild the playground's page from playground/ (needs Node 20)
 
 lock: .venv/dev.ok ## renew the lock files from pyproject.toml
 	$(COMPILE) -o requirements/runtime.lock
-	$(COMPILE) --extra dev -o requirements/dev.lock
+	$(COMPILE) --extra otel --extra dev -o requirements/dev.lock
 
 clean: ## remove what the targets made
 	rm -rf .venv .live .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis \

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import TypedDict
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, TypedDict
 
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Route
@@ -15,14 +17,26 @@ from tracegraph.graphql.execution import Executor
 from tracegraph.graphql.schema import build_schema
 from tracegraph.http.endpoint import GraphQLEndpoint, method_not_allowed
 from tracegraph.http.health import healthz, readyz
+from tracegraph.http.metrics import metrics
 from tracegraph.http.playground import playground_routes
 from tracegraph.logs import configure_logs
+from tracegraph.metrics.metrics import Metrics, open_metrics
 from tracegraph.settings import Settings, load_settings
 from tracegraph.sources import Sources, open_sources
+from tracegraph.tracing import open_tracing
+
+if TYPE_CHECKING:
+    from tracegraph.spans import Tracing
+
+
+WORKERS_FOLDER = "TRACEGRAPH_WORKERS_FOLDER"
+"""The variable of the environment that names the folder in which the processes of one gateway add up."""
 
 
 class _State(TypedDict):
     executor: Executor
+    metrics: Metrics
+    tracing: Tracing | None
 
 
 def executor_over(sources: Sources, settings: Settings) -> Executor:
@@ -38,13 +52,23 @@ def executor_over(sources: Sources, settings: Settings) -> Executor:
     return Executor(build_schema(), sources.adapters, budgets, page_limits, limits.deadline_s, sources.guards)
 
 
-def create_app(settings: Settings) -> Starlette:
-    """The application; its lifespan opens the sources and closes them when the last request is answered."""
+def create_app(
+    settings: Settings, *, tracing: Tracing | None = None, workers_folder: Path | None = None
+) -> Starlette:
+    """The application; its lifespan opens the sources and closes them when the last request is answered.
+
+    `tracing` takes the place of what the settings say. `workers_folder` is one that all processes of this gateway
+    are given, for the sum of their metrics.
+    """
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[_State]:
-        async with open_sources(settings) as sources:
-            yield {"executor": executor_over(sources, settings)}
+        async with AsyncExitStack() as stack:
+            traced = tracing or await stack.enter_async_context(open_tracing(settings.tracing))
+            sources = await stack.enter_async_context(open_sources(settings, tracing=traced))
+            names = settings.metrics.operation_names
+            counted = await stack.enter_async_context(open_metrics(sources, names, workers_folder))
+            yield {"executor": executor_over(sources, settings), "metrics": counted, "tracing": traced}
 
     endpoint = GraphQLEndpoint(
         max_body_bytes=settings.limits.max_body_bytes,
@@ -58,6 +82,8 @@ def create_app(settings: Settings) -> Starlette:
         Route("/healthz", healthz),
         Route("/readyz", readyz),
     ]
+    if settings.metrics.enabled:
+        routes.append(Route("/metrics", metrics))
     if settings.server.playground:
         routes += playground_routes()
     return Starlette(routes=routes, lifespan=lifespan)
@@ -67,4 +93,5 @@ def create_configured_app() -> Starlette:
     """The application from `TRACEGRAPH_CONFIG` and the environment: what each worker process starts."""
     settings = load_settings()
     configure_logs(settings.log)
-    return create_app(settings)
+    folder = os.environ.get(WORKERS_FOLDER)
+    return create_app(settings, workers_folder=Path(folder) if folder else None)

@@ -27,6 +27,7 @@ from tracegraph.model import AggregateBasis
 from tracegraph.serving import listen, serve_with_workers, server_of, url_of
 from tracegraph.settings import DEFAULT_FILE, Settings, load_settings
 from tracegraph.sources import open_sources
+from tracegraph.tracing import open_tracing
 
 _app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 _errors = Console(stderr=True)
@@ -127,7 +128,7 @@ def main() -> None:
 
 async def _try_opening(settings: Settings, config: Path | None) -> None:
     """Refuse a wrong configuration before anything listens."""
-    async with open_sources(settings, _origin(config)):
+    async with open_tracing(settings.tracing), open_sources(settings, _origin(config)):
         pass
 
 

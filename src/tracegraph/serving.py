@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,7 @@ import uvicorn
 from starlette.applications import Starlette
 from uvicorn.supervisors import Multiprocess
 
+from tracegraph.app import WORKERS_FOLDER
 from tracegraph.errors import ConfigurationError
 
 _GRACE_S = 15
@@ -62,7 +64,8 @@ def serve_with_workers(opened: socket.socket, workers: int, file: Path | None) -
     if file is not None:
         os.environ["TRACEGRAPH_CONFIG"] = str(file.resolve())
     config = _config("tracegraph.app:create_configured_app", workers=workers)
-    with opened:
+    with opened, tempfile.TemporaryDirectory(prefix="tracegraph-") as folder:
+        os.environ[WORKERS_FOLDER] = folder
         opened.listen(config.backlog)
         Multiprocess(config, sockets=[opened]).run()
 

@@ -107,6 +107,37 @@ class LogSettings(Table):
     format: Literal["auto", "console", "json"] = "auto"
 
 
+class MetricsSettings(Table):
+    """`[metrics]`: whether `/metrics` is served, and how many operations each process tells apart by name."""
+
+    enabled: bool = True
+    operation_names: int = Field(100, ge=0, le=1000)
+
+
+class TracingSettings(Table):
+    """`[tracing]`: OpenTelemetry spans, sent by OTLP over HTTP.
+
+    `endpoint` is the collector's full URL; without one the environment's OTEL_EXPORTER_OTLP_* decide.
+    `sample_ratio` is the share of traces that are kept, of those that begin here: one that comes with the
+    request is kept when the client keeps it. `pass_on`: vendors are told of the trace.
+    """
+
+    enabled: bool = False
+    endpoint: str | None = None
+    sample_ratio: float = Field(1.0, ge=0, le=1)
+    pass_on: bool = False
+
+    @field_validator("endpoint")
+    @classmethod
+    def _reachable(cls, endpoint: str | None) -> str | None:
+        parts = urlsplit(endpoint or "http://localhost")
+        if parts.scheme not in {"http", "https"} or not parts.hostname or not _has_port(parts):
+            raise ValueError("it is the collector's URL, such as http://localhost:4318/v1/traces")
+        if parts.username or parts.password:
+            raise ValueError("it must have no user or password: give headers by OTEL_EXPORTER_OTLP_HEADERS")
+        return endpoint
+
+
 class Settings(BaseSettings):
     """The whole configuration."""
 
@@ -116,6 +147,8 @@ class Settings(BaseSettings):
     limits: LimitSettings = LimitSettings()
     cache: CacheSettings = CacheSettings()
     log: LogSettings = LogSettings()
+    metrics: MetricsSettings = MetricsSettings()
+    tracing: TracingSettings = TracingSettings()
     sources: dict[str, SourceTable] = Field(default_factory=dict)
 
     @model_validator(mode="before")
@@ -233,6 +266,8 @@ _TABLES: dict[str, type[BaseModel]] = {
     "limits": LimitSettings,
     "cache": CacheSettings,
     "log": LogSettings,
+    "metrics": MetricsSettings,
+    "tracing": TracingSettings,
 }
 
 

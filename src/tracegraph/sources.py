@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from tracegraph.adapter import Adapter
 from tracegraph.errors import ConfigurationError
@@ -18,6 +19,9 @@ from tracegraph.upstream.reads import ReadPolicy, Reads, Stores
 from tracegraph.upstream.transport import Transport
 from tracegraph.upstream.turns import ALL_OTHERS
 
+if TYPE_CHECKING:
+    from tracegraph.spans import Tracing
+
 
 @dataclass(frozen=True, slots=True)
 class Sources:
@@ -28,8 +32,10 @@ class Sources:
 
 
 @asynccontextmanager
-async def open_sources(settings: Settings, origin: str = "the configuration") -> AsyncIterator[Sources]:
-    """Every configured source; no call is made to a vendor.
+async def open_sources(
+    settings: Settings, origin: str = "the configuration", tracing: Tracing | None = None
+) -> AsyncIterator[Sources]:
+    """Every configured source; no call is made to a vendor. With `tracing`, every call that is made has a span.
 
     Raises ConfigurationError for a vendor without an adapter and for settings that an adapter refuses.
     """
@@ -46,7 +52,7 @@ async def open_sources(settings: Settings, origin: str = "the configuration") ->
                     f"there are: {', '.join(sorted(vendors))}."
                 )
             transport = await stack.enter_async_context(Transport(name, table.transport()))
-            guards = guarded[name] = Guards(transport, table.policy())
+            guards = guarded[name] = Guards(transport, table.policy(), tracing=tracing)
             reads = Reads.of(name, table.base_url, _read_policy(settings, name), stores, guards.counters)
             opened = load(entry)(source_settings(name, table, origin), Upstream(guards, reads=reads))
             adapter = await stack.enter_async_context(opened)

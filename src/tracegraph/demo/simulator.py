@@ -19,7 +19,17 @@ from tracegraph.demo.faults import Fault, Faults, replay
 from tracegraph.demo.rows import Row
 
 _KEPT_HEADERS = frozenset(
-    {"accept", "authorization", "content-type", "meibel-api-key", "user-agent", "x-api-key", "x-tenant-id"}
+    {
+        "accept",
+        "authorization",
+        "content-type",
+        "meibel-api-key",
+        "traceparent",
+        "tracestate",
+        "user-agent",
+        "x-api-key",
+        "x-tenant-id",
+    }
 )
 
 

@@ -28,7 +28,7 @@ class RequestContext:
     """One request's sources, loaders and scans, and what it has to say beside its data.
 
     `reports` are those of every list that was answered; `errors` belong to fields whose value still stands
-    because the schema does not let it be null.
+    because the schema does not let it be null. `operation` is the name of what shall run.
     """
 
     adapters: Sequence[Adapter]
@@ -37,6 +37,7 @@ class RequestContext:
     page_limits: PageLimits
     reports: list[SourceReport] = field(default_factory=list)
     errors: list[GraphQLError] = field(default_factory=list)
+    operation: str | None = None
     guards: Mapping[str, Guards] = field(default_factory=dict)
     scans: SessionScans = field(init=False)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import strawberry
-from graphql import GraphQLError, OperationDefinitionNode
+from graphql import DocumentNode, GraphQLError, OperationDefinitionNode
 from strawberry.exceptions import MissingQueryError
 from strawberry.extensions import SchemaExtension
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
@@ -52,12 +52,16 @@ class Operation:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A response's parts. `executed` is False when the request was refused before any field ran."""
+    """A response's parts. `executed` is False when the request was refused before any field ran.
+
+    `operation` is the name of what was asked to run, if it has one.
+    """
 
     data: dict[str, Any] | None
     errors: Sequence[dict[str, Any]]
     extensions: dict[str, Any]
     executed: bool
+    operation: str | None = None
 
     def response(self) -> dict[str, Any]:
         """The response object: no `data` entry for a request that was refused."""
@@ -85,15 +89,22 @@ class OneOperation(SchemaExtension):
     """
 
     def on_validate(self) -> Iterator[None]:
-        """Refuse to choose."""
+        """Refuse to choose; note what is run."""
         context = self.execution_context
         document = context.graphql_document
-        if not context.pre_execution_errors and context._provided_operation_name is None and document:  # noqa: SLF001
-            operations = [one for one in document.definitions if isinstance(one, OperationDefinitionNode)]
-            if len(operations) > 1:
-                message = "The document holds several operations: operationName must name the one to run."
-                context.pre_execution_errors = [GraphQLError(message)]
+        asked = context._provided_operation_name  # noqa: SLF001
+        names = [] if document is None else _operation_names(document)
+        if isinstance(context.context, RequestContext):
+            context.context.operation = asked or (names[0] if len(names) == 1 else None)
+        if not context.pre_execution_errors and asked is None and len(names) > 1:
+            message = "The document holds several operations: operationName must name the one to run."
+            context.pre_execution_errors = [GraphQLError(message)]
         yield
+
+
+def _operation_names(document: DocumentNode) -> list[str | None]:
+    operations = [one for one in document.definitions if isinstance(one, OperationDefinitionNode)]
+    return [None if one.name is None else one.name.value for one in operations]
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +157,7 @@ class Executor:
             errors=[dict(error.formatted) for error in [*errors, *context.errors]],
             extensions=_extensions(context),
             executed=executed,
+            operation=context.operation,
         )
 
 
@@ -157,7 +169,7 @@ def _extensions(context: RequestContext) -> dict[str, Any]:
 def _too_late(allowed_s: float, context: RequestContext) -> Outcome:
     message = f"The answer could not be made within {round(allowed_s, 3):g} s: ask for less, or give it more time."
     error = GraphQLError(message, extensions={"code": "DEADLINE_EXCEEDED"})
-    return Outcome(None, [dict(error.formatted)], _extensions(context), executed=True)
+    return Outcome(None, [dict(error.formatted)], _extensions(context), executed=True, operation=context.operation)
 
 
 def _refused(message: str) -> Outcome:

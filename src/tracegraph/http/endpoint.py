@@ -12,11 +12,13 @@ from graphql import GraphQLError
 from starlette.requests import Request
 from starlette.responses import Response
 
-from tracegraph.graphql.execution import Executor, Outcome
+from tracegraph.graphql.execution import Executor, Operation, Outcome
 from tracegraph.http.disconnect import ClientGone, unless_gone
 from tracegraph.http.negotiation import GRAPHQL, HTML, JSON, accepted
 from tracegraph.http.playground import playground_page
 from tracegraph.http.requests import BadRequest, read_operation
+from tracegraph.http.watching import Watched, watched
+from tracegraph.metrics.operations import OperationOutcome
 from tracegraph.upstream.cache import past_cache
 
 _NOBODY_WAITS = 499
@@ -32,7 +34,7 @@ class GraphQLEndpoint:
         self._playground = playground
 
     async def __call__(self, request: Request) -> Response:
-        """One HTTP request; `request.state.executor` runs it."""
+        """One HTTP request; `request.state` holds the executor that runs it, the metrics and the tracing."""
         accept = request.headers.get("accept")
         offers = (HTML, JSON, GRAPHQL) if request.method == "GET" and self._playground else (JSON, GRAPHQL)
         media = accepted(accept, offers)
@@ -41,18 +43,27 @@ class GraphQLEndpoint:
         if media is None:
             return _refusal(406, f"This endpoint answers {GRAPHQL} and {JSON}.", JSON)
         media = JSON if media == HTML else media
-        try:
-            operation = await read_operation(request, self._max_body_bytes)
-        except BadRequest as refusal:
-            return _refusal(refusal.status, refusal.message, media)
+        state = request.state
+        with watched(state.metrics.operations, state.tracing, request.headers) as seen:
+            try:
+                operation = await read_operation(request, self._max_body_bytes)
+            except BadRequest as refusal:
+                seen.ended = OperationOutcome.REFUSED
+                return _refusal(refusal.status, refusal.message, media)
+            return await self._run(request, operation, media, seen)
+
+    async def _run(self, request: Request, operation: Operation, media: str, seen: Watched) -> Response:
         began = perf_counter()
         executor: Executor = request.state.executor
+        seen.name = operation.name
         try:
             with past_cache(self._allow_no_cache and _asks_past_cache(request)):
                 outcome = await unless_gone(request.receive, executor.run(operation))
         except ClientGone:
+            seen.ended = OperationOutcome.GONE
             _log.info("graphql.client_gone", operation=operation.name, duration_ms=_since_ms(began))
             return Response(status_code=_NOBODY_WAITS)
+        seen.answered(outcome)
         _log.info(
             "graphql.request",
             operation=operation.name,

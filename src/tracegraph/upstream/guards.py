@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import count
 from time import monotonic
+from typing import TYPE_CHECKING
 
 from tracegraph.adapter import CircuitState, Provenance, RateLimit
 from tracegraph.errors import SourceCircuitOpen, SourceError, SourceErrorCode, SourceTimeout
@@ -21,6 +22,9 @@ from tracegraph.upstream.retry import RetryBudget, RetryPolicy
 from tracegraph.upstream.statuses import error_for_status
 from tracegraph.upstream.transport import Transport
 from tracegraph.upstream.turns import Turns
+
+if TYPE_CHECKING:
+    from tracegraph.spans import Tracing
 
 _LONGEST_WAIT_S = 60.0
 """Where there is no deadline, for a turn or before a retry."""
@@ -45,13 +49,18 @@ class Guards:
     """
 
     def __init__(
-        self, transport: Transport, policy: GuardPolicy = GuardPolicy(), clock: Callable[[], float] = monotonic
+        self,
+        transport: Transport,
+        policy: GuardPolicy = GuardPolicy(),
+        clock: Callable[[], float] = monotonic,
+        tracing: Tracing | None = None,
     ) -> None:
         self.source = transport.source
         self.counters = SourceCounters()
         self._transport = transport
         self._policy = policy
         self._clock = clock
+        self._tracing = tracing
         self._budget = RetryBudget(policy.retry, clock)
         self._turns = Turns(self.source, transport.settings.max_connections, policy.limits.rates, clock)
         self._circuits: dict[str, Breaker] = {}
@@ -177,6 +186,8 @@ class Guards:
             if tries.expired and self._clock() - began >= min(timeout_s, _FAIR_TIME_S):
                 failed, failure = True, SourceErrorCode.TIMEOUT
                 counters.failed[failure] += 1
+            else:
+                counters.abandoned += 1
             raise
         else:
             failed = False
@@ -187,6 +198,12 @@ class Guards:
                 self._circuit_changed(call.kind, failure if failed else None)
 
     async def _answer(self, call: Call, headers: dict[str, str], allowed_s: float, tries: Tries) -> Reply:
+        if self._tracing is None:
+            return await self._answer_of(call, headers, allowed_s, tries)
+        with self._tracing.request(self.source, call.kind, call.method, tries.made, headers) as traced:
+            return await self._answer_of(call, traced, allowed_s, tries)
+
+    async def _answer_of(self, call: Call, headers: dict[str, str], allowed_s: float, tries: Tries) -> Reply:
         raw = await self._transport.send(call, headers, allowed_s)
         if 200 <= raw.status < 300:
             return readable(call, Reply(self.source, call.kind, raw.body, Provenance(tries.made)))

@@ -1,0 +1,46 @@
+"""Where the processes of one gateway lay their readings, so that any of them can tell the sum of all.
+
+They share a port, so whoever collects reaches one of them at random. Each keeps a file of its own up to date; that
+of a process which has ended stays, since a counter must not go back.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from pathlib import Path
+from uuid import uuid4
+
+from tracegraph.metrics.readings import Readings
+
+WRITTEN_EVERY_S = 1.0
+"""How old the figures of another process may be."""
+_ENDED_AFTER_S = 10.0
+
+
+class Shelf:
+    """A process's place in a folder that its gateway's processes, and nobody else, share."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._own = folder / f"{uuid4().hex}.json"
+
+    def put(self, readings: Readings) -> None:
+        """Replace what this process laid there before."""
+        fresh = self._own.with_suffix(".new")
+        fresh.write_bytes(readings.packed())
+        fresh.replace(self._own)
+
+    def add_others(self, sum_of_all: Readings) -> None:
+        """Add what the others have laid there; of those that have ended the counters only."""
+        for file in self._folder.glob("*.json"):
+            if file != self._own:
+                with suppress(OSError, ValueError):  # a disk that is full or gone costs figures, not answers
+                    runs = time.time() - file.stat().st_mtime < _ENDED_AFTER_S
+                    sum_of_all.add_all(Readings.unpacked(file.read_bytes()), gauges=runs)
+
+    def leave(self, readings: Readings) -> None:
+        """Lay the last readings there, of a process that ends now."""
+        last = Readings()
+        last.add_all(readings, gauges=False)
+        self.put(last)

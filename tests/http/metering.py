@@ -1,0 +1,48 @@
+"""What stands on /metrics."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.gateway import Gateway
+
+
+class Scrape:
+    """The figures of one answer of /metrics."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.families = [*text_string_to_metric_families(text)]
+        self._values = {
+            (sample.name, *sorted(sample.labels.items())): sample.value
+            for family in self.families
+            for sample in family.samples
+        }
+
+    def value(self, name: str, **labels: str) -> float:
+        """The value of that series; 0 where there is none, as a sum over series takes it."""
+        return self._values.get((f"tracegraph_{name}", *sorted(labels.items())), 0.0)
+
+    def by(self, label: str, name: str, **labels: str) -> dict[str, float]:
+        """The values that are not 0 by one label, of the series that have the others."""
+        wanted = f"tracegraph_{name}"
+        return {
+            sample.labels[label]: sample.value
+            for family in self.families
+            for sample in family.samples
+            if sample.name == wanted and sample.value and labels.items() <= sample.labels.items()
+        }
+
+    def labels(self, label: str) -> set[str]:
+        """Every value that a label has anywhere."""
+        samples = (sample for family in self.families for sample in family.samples)
+        return {sample.labels[label] for sample in samples if label in sample.labels}
+
+
+async def scraped(gateway: Gateway) -> Scrape:
+    """Ask /metrics."""
+    response: Any = await gateway.http.get("/metrics")
+    assert response.status_code == 200
+    return Scrape(response.text)
