@@ -18,7 +18,7 @@ demo: .venv/runtime.ok ## three simulated vendors, the gateway over them, a play
 test: .venv/dev.ok .venv/system.ok .venv/node.ok ## the whole test suite
 	$(BIN)/python -m pytest
 
-test-paging: .venv/dev.ok ## the paging laws with 10,000 examples (a quarter of an hour)
+test-paging: .venv/dev.ok ## the paging laws with 10,000 examples (half an hour)
 	PAGING_EXAMPLES=10000 $(BIN)/python -m pytest tests/federation/test_paging_machine.py
 
 soak: .venv/dev.ok ## mixed queries while vendors fail at random (SECONDS=600 SEED=1)

@@ -1,5 +1,6 @@
 """Three simulated vendors with empty worlds, and the gateway over them."""
 
+import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 
@@ -13,6 +14,10 @@ from tracegraph.demo.world import LangSmithWorld, MeibelWorld, NemoWorld
 # A machine that does other things too is no finding.
 settings.register_profile("gateway", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("gateway")
+
+# Started in the background, pytest ignores Ctrl-C, and so would every process that a test starts and interrupts.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 OpenGateway = Callable[..., Awaitable[Gateway]]
 

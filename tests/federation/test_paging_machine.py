@@ -21,7 +21,7 @@ from tracegraph.federation.merge import Merged, Positions
 from tracegraph.federation.order import Place
 from tracegraph.query import OrderDirection
 
-EXAMPLES = int(os.environ.get("PAGING_EXAMPLES", "300"))
+EXAMPLES = int(os.environ.get("PAGING_EXAMPLES", "200"))
 VALUES = st.one_of(st.none(), st.integers(0, 300))
 SEEDS = st.integers(0, 2**32)
 HABITS = st.sampled_from(["plain", "shuffled", "short", "both", "grid", "range", "unordered", "restless"])
