@@ -25,7 +25,7 @@ SLACK_S = 4.0
 """How much later than its deadline an answer may be on a machine whose every core is busy."""
 _WARM_UP = 0.1
 """The share of the time before memory is looked at: until then caches and pools fill."""
-_MAX_RESPONSE_BYTES = 4_000_000
+_MAX_RESPONSE_BYTES = 1_000_000
 """What an endless body is read to; the longest right one has some 300 kB."""
 _SOURCE_KEYS = f"max_response_bytes = {_MAX_RESPONSE_BYTES}"
 _GATEWAY_TABLES = f"""

@@ -24,16 +24,21 @@ def decode(reply: Reply, wire: TypeAdapter[T]) -> T:
     try:
         return wire.validate_json(reply.body)
     except ValidationError as error:
-        failure = bad_response(reply, "that is not what its contract says")
-        _log.debug(
-            "upstream.bad_response.detail",
-            source=reply.source,
-            kind=reply.kind,
-            reference=failure.reference,
-            problems=error.errors(include_url=False, include_context=False, include_input=False)[:5],
-            body=reply.body[:2000].decode(errors="replace"),
-        )
-        raise failure from None
+        failure = _unlike_contract(reply, error)
+    raise failure  # out here, so that it does not hold the other error, and with it the body
+
+
+def _unlike_contract(reply: Reply, error: ValidationError) -> SourceBadResponse:
+    failure = bad_response(reply, "that is not what its contract says")
+    _log.debug(
+        "upstream.bad_response.detail",
+        source=reply.source,
+        kind=reply.kind,
+        reference=failure.reference,
+        problems=error.errors(include_url=False, include_context=False, include_input=False)[:5],
+        body=reply.body[:2000].decode(errors="replace"),
+    )
+    return failure
 
 
 def bad_response(reply: Reply, what: str) -> SourceBadResponse:

@@ -109,6 +109,7 @@ class Transport:
             async for chunk in response.aiter_bytes():
                 size += len(chunk)
                 if size > limit:
+                    chunks.clear()  # the error's traceback holds this frame for as long as the error lives
                     raise SourceBadResponse(
                         self.source,
                         f"Source {self.source!r} gave an answer of more than {limit} bytes.",
