@@ -15,10 +15,13 @@ from tracegraph.federation.listing import Budgets
 from tracegraph.graphql.context import PageLimits
 from tracegraph.graphql.execution import Executor
 from tracegraph.graphql.schema import build_schema
+from tracegraph.http.authentication import open_authentication
+from tracegraph.http.door import Door
 from tracegraph.http.endpoint import GraphQLEndpoint, method_not_allowed
 from tracegraph.http.health import healthz, readyz
 from tracegraph.http.metrics import metrics
 from tracegraph.http.playground import playground_routes
+from tracegraph.http.rates import Rates
 from tracegraph.logs import configure_logs
 from tracegraph.metrics.metrics import Metrics, open_metrics
 from tracegraph.settings import Settings, load_settings
@@ -37,6 +40,7 @@ class _State(TypedDict):
     executor: Executor
     metrics: Metrics
     tracing: Tracing | None
+    door: Door
 
 
 def executor_over(sources: Sources, settings: Settings) -> Executor:
@@ -65,10 +69,15 @@ def create_app(
     async def lifespan(_: Starlette) -> AsyncIterator[_State]:
         async with AsyncExitStack() as stack:
             traced = tracing or await stack.enter_async_context(open_tracing(settings.tracing))
+            authentication = await stack.enter_async_context(open_authentication(settings.auth))
             sources = await stack.enter_async_context(open_sources(settings, tracing=traced))
             names = settings.metrics.operation_names
-            counted = await stack.enter_async_context(open_metrics(sources, names, workers_folder))
-            yield {"executor": executor_over(sources, settings), "metrics": counted, "tracing": traced}
+            yield {
+                "executor": executor_over(sources, settings),
+                "door": Door(authentication, Rates(sources.shared), open_metrics=settings.auth.open_metrics),
+                "metrics": await stack.enter_async_context(open_metrics(sources, names, workers_folder)),
+                "tracing": traced,
+            }
 
     endpoint = GraphQLEndpoint(
         max_body_bytes=settings.limits.max_body_bytes,

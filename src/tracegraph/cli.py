@@ -1,8 +1,9 @@
-"""The command line: serve, demo, check, compare, schema."""
+"""The command line: serve, demo, check, compare, key, schema."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,14 +23,17 @@ from tracegraph.errors import ConfigurationError
 from tracegraph.federation.cases import CaseKey
 from tracegraph.federation.comparison import Statistic
 from tracegraph.graphql.schema import schema_text
+from tracegraph.http.api_keys import hash_of, new_key
 from tracegraph.logs import configure_logs
 from tracegraph.model import AggregateBasis
-from tracegraph.serving import listen, serve_with_workers, server_of, url_of
+from tracegraph.serving import listen, refuse_open_door, serve_with_workers, server_of, url_of
 from tracegraph.settings import DEFAULT_FILE, Settings, load_settings
 from tracegraph.sources import open_sources
 from tracegraph.tracing import open_tracing
 
 _app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+_key = typer.Typer(no_args_is_help=True, help="API keys of the gateway's clients.")
+_app.add_typer(_key, name="key")
 _errors = Console(stderr=True)
 
 _ConfigOption = Annotated[
@@ -50,6 +54,9 @@ def serve(
         int | None, typer.Option(min=0, max=65535, help="Listen here instead of where the file says.")
     ] = None,
     workers: Annotated[int, typer.Option(min=1, max=64, help="Processes that share the port.")] = 1,
+    insecure: Annotated[  # noqa: FBT002 - typer's form of a flag
+        bool, typer.Option("--insecure", help="Listen beyond this machine although nobody is asked who they are.")
+    ] = False,
 ) -> None:
     """Run the gateway over the configured sources."""
     with _refusals():
@@ -57,6 +64,8 @@ def serve(
         configure_logs(settings.log)
         asyncio.run(_try_opening(settings, config))
         address = host or settings.server.host
+        if not insecure:
+            refuse_open_door(address, settings.auth)
         opened = listen(address, settings.server.port if port is None else port)
         _errors.print(f"Tracegraph serves {len(settings.sources)} sources at [bold]{url_of(opened, address)}[/]")
         if workers > 1:
@@ -113,6 +122,20 @@ def compare(  # noqa: PLR0917 - typer reads options from parameters
     """Print experiments side by side; exit code 1 when a source failed, 2 for a wrong question."""
     question = CompareQuestion(ids, baseline, metric or (), statistic, basis, join_on)
     raise typer.Exit(run_compare(question, Asked(config, url, header or ()), form, _errors))
+
+
+@_key.command("new")
+def new_api_key(
+    name: Annotated[
+        str, typer.Argument(help="What the configuration and the log shall call its holder.")
+    ] = "name",
+) -> None:
+    """Print a new API key, which is kept nowhere, and the lines that make the gateway know it."""
+    key = new_key()
+    _errors.print("The key, shown this once; its holder sends it as Authorization: Bearer KEY")
+    sys.stdout.write(f"{key}\n")
+    _errors.print("For the configuration of the gateway:")
+    sys.stdout.write(f'\n[auth.keys.{json.dumps(name)}]\nsha256 = "{hash_of(key)}"\n')
 
 
 @_app.command()

@@ -15,9 +15,20 @@ from starlette.applications import Starlette
 from uvicorn.supervisors import Multiprocess
 
 from tracegraph.app import WORKERS_FOLDER
+from tracegraph.auth_table import AuthTable
 from tracegraph.errors import ConfigurationError
+from tracegraph.source_table import is_loopback
 
 _GRACE_S = 15
+
+
+def refuse_open_door(host: str, auth: AuthTable) -> None:
+    """Raises ConfigurationError where others than this machine could read with the gateway's keys, unasked."""
+    if not auth.is_on and not is_loopback(host):
+        raise ConfigurationError(
+            f"The gateway would listen on {host} and ask nobody who they are: configure [auth] (begin with "
+            "`tracegraph key new`), listen on 127.0.0.1, or say --insecure if something in front asks."
+        )
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -21,6 +21,7 @@ from pydantic_settings import (
 )
 
 from tracegraph.adapter import SourceSettings
+from tracegraph.auth_table import AuthTable, JwtTable, KeyTable
 from tracegraph.errors import ConfigurationError
 from tracegraph.secrets import SecretRef
 from tracegraph.source_table import TABLES, SourceTable, Table
@@ -149,6 +150,7 @@ class Settings(BaseSettings):
     log: LogSettings = LogSettings()
     metrics: MetricsSettings = MetricsSettings()
     tracing: TracingSettings = TracingSettings()
+    auth: AuthTable = AuthTable()
     sources: dict[str, SourceTable] = Field(default_factory=dict)
 
     @model_validator(mode="before")
@@ -177,6 +179,14 @@ class Settings(BaseSettings):
                     f"the source name {name!r} may hold letters, digits, dots, dashes and underscores only"
                 )
         return sources
+
+    @model_validator(mode="after")
+    def _keys_see_sources_that_are(self) -> Self:
+        for name, key in self.auth.keys.items():
+            for source in key.sources or ():
+                if source not in self.sources:
+                    raise ValueError(f"auth.keys.{name}.sources names {source!r}, which is no configured source")
+        return self
 
     @classmethod
     def settings_customise_sources(
@@ -246,13 +256,23 @@ def _complaint(path: Path, error: ValidationError) -> str:
     if first["type"] == "extra_forbidden":
         if first["loc"][0] == "sources":
             return _not_in_source(path, key, first["loc"])
-        table = str(first["loc"][0])
-        nested = len(first["loc"]) > 1 and table in _TABLES
-        known = _TABLES[table].model_fields if nested else Settings.model_fields
-        return f"{path}: {key} is not a setting; {f'[{table}]' if nested else 'it'} takes: {', '.join(known)}."
+        table, known = _table_of(first["loc"])
+        return f"{path}: {key} is not a setting; {table} takes: {', '.join(known.model_fields)}."
     if first["type"] == "missing":
         return f"{path}: {key} is missing: add it."
-    return f"{path}: {key} cannot be used: {first['msg'].removeprefix('Value error, ')}."
+    said = first["msg"].removeprefix("Value error, ")
+    return f"{path}: {key} cannot be used: {said}." if key else f"{path}: {said}."
+
+
+def _table_of(loc: tuple[int | str, ...]) -> tuple[str, type[BaseModel]]:
+    """The innermost table in which a key was given, as it is written, and what it takes."""
+    table = str(loc[0])
+    if len(loc) == 1 or table not in _TABLES:
+        return "it", Settings
+    within = _WITHIN_AUTH.get(str(loc[1])) if table == "auth" else None
+    if within is None or len(loc) < 3:
+        return f"[{table}]", _TABLES[table]
+    return f"[{'.'.join(str(part) for part in loc[:-1])}]", within
 
 
 def _not_in_source(path: Path, key: str, loc: tuple[int | str, ...]) -> str:
@@ -268,7 +288,9 @@ _TABLES: dict[str, type[BaseModel]] = {
     "log": LogSettings,
     "metrics": MetricsSettings,
     "tracing": TracingSettings,
+    "auth": AuthTable,
 }
+_WITHIN_AUTH: dict[str, type[BaseModel]] = {"keys": KeyTable, "jwt": JwtTable}
 
 
 def _has_port(parts: SplitResult) -> bool:

@@ -78,7 +78,8 @@ class LimitsTable(Table):
 class SourceTable(BaseModel):
     """`[sources.<name>]`: the keys of every vendor; those of the adapter stay in the extras.
 
-    `ttl_by_kind` overrides `cache.ttl_s` for kinds of calls.
+    `ttl_by_kind` overrides `cache.ttl_s` for kinds of calls. `pass_through` names the header in which callers
+    bring their own key for this source, which then has no `api_key`.
     """
 
     model_config = ConfigDict(extra="allow", frozen=True)
@@ -90,6 +91,7 @@ class SourceTable(BaseModel):
     max_connections: int = Field(32, ge=1)
     max_response_bytes: int = Field(32 * 1024 * 1024, ge=1024)
     allow_http: bool = False
+    pass_through: Annotated[str, Field(pattern=r"^[Xx]-[A-Za-z0-9-]{1,60}$")] | None = None
     ttl_by_kind: dict[str, Annotated[float, Field(ge=0)]] = Field(default_factory=dict)
     retry: RetryTable = RetryTable()
     breaker: BreakerTable = BreakerTable()
@@ -102,8 +104,10 @@ class SourceTable(BaseModel):
             raise ValueError("base_url must be an http(s) URL with a host, such as https://api.example.com")
         if parts.query or parts.fragment or parts.username or parts.password:
             raise ValueError("base_url must have no query, fragment, user or password")
-        if parts.scheme == "http" and not (self.allow_http or _is_loopback(parts.hostname)):
+        if parts.scheme == "http" and not (self.allow_http or is_loopback(parts.hostname)):
             raise ValueError("base_url sends the key in the clear: use https, or set allow_http = true")
+        if self.pass_through is not None and "api_key" in (self.model_extra or {}):
+            raise ValueError("api_key and pass_through are both set: keep the gateway's key, or take the callers'")
         return self
 
     def policy(self) -> GuardPolicy:
@@ -125,7 +129,8 @@ TABLES: dict[str, type[Table]] = {"retry": RetryTable, "breaker": BreakerTable, 
 """The tables within a source's."""
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches that host, or listens there."""
     if host == "localhost":
         return True
     try:

@@ -15,7 +15,7 @@ from tracegraph.source_table import SourceTable
 from tracegraph.upstream.cache import MemoryStore
 from tracegraph.upstream.client import Upstream
 from tracegraph.upstream.guards import Guards
-from tracegraph.upstream.reads import ReadPolicy, Reads, Stores
+from tracegraph.upstream.reads import ReadPolicy, Reads, SharedStore, Stores
 from tracegraph.upstream.transport import Transport
 from tracegraph.upstream.turns import ALL_OTHERS
 
@@ -25,10 +25,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """The open adapters in the order of the configuration, and by name what guards and counts their calls."""
+    """The open adapters in the order of the configuration, and by name what guards and counts their calls.
+
+    `shared` is what several processes share, None without Redis.
+    """
 
     adapters: Sequence[Adapter]
     guards: Mapping[str, Guards]
+    shared: SharedStore | None = None
 
 
 @asynccontextmanager
@@ -60,7 +64,7 @@ async def open_sources(
             guards.limit(adapter.capabilities.rate_limits)
             adapters.append(adapter)
         stack.push_async_callback(stores.flights.close)  # before the connections that they use
-        yield Sources(adapters, guarded)
+        yield Sources(adapters, guarded, stores.shared)
 
 
 def _refuse_unknown_kinds(name: str, table: SourceTable, adapter: Adapter, origin: str) -> None:

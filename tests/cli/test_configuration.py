@@ -208,7 +208,9 @@ def test_a_port_in_use_is_refused_and_an_option_named(tmp_path: Path) -> None:
 
 def test_a_host_that_is_not_this_machine_is_refused(tmp_path: Path) -> None:
     path = written(tmp_path, GOOD)
-    assert_refused(invoke("serve", "--config", str(path), "--host", "192.0.2.1"), "192.0.2.1", "--host")
+    assert_refused(
+        invoke("serve", "--config", str(path), "--host", "192.0.2.1", "--insecure"), "192.0.2.1", "--host"
+    )
 
 
 def test_without_a_file_and_without_variables_there_is_no_source(tmp_path: Path) -> None:

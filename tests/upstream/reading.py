@@ -35,6 +35,9 @@ class SharedMemory:
         self.asked += 1
         return self.values.get(key)
 
+    async def run(self, script: str, key: str, *arguments: str) -> object:  # noqa: ARG002 - the store's form
+        return None
+
     def put(self, key: bytes, value: bytes, keep_s: float) -> None:  # noqa: ARG002 - the store's form
         self.values[key] = value
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import strawberry
@@ -117,6 +117,14 @@ class Executor:
     page_limits: PageLimits
     deadline_s: float
     guards: Mapping[str, Guards] = field(default_factory=dict)
+
+    def seeing(self, sources: frozenset[str] | None) -> Executor:
+        """The same over these sources only, as if no other were configured; None for all of them."""
+        if sources is None:
+            return self
+        adapters = [adapter for adapter in self.adapters if adapter.name in sources]
+        guards = {name: guards for name, guards in self.guards.items() if name in sources}
+        return replace(self, adapters=adapters, guards=guards)
 
     async def run(self, operation: Operation) -> Outcome:
         """Run a query. Never raises for what a client sends or a vendor does.

@@ -16,6 +16,8 @@ from tracegraph.graphql.execution import Executor, Operation, Outcome
 from tracegraph.http.disconnect import ClientGone, unless_gone
 from tracegraph.http.negotiation import GRAPHQL, HTML, JSON, accepted
 from tracegraph.http.playground import playground_page
+from tracegraph.http.principal import Principal
+from tracegraph.http.refusal import Refusal
 from tracegraph.http.requests import BadRequest, read_operation
 from tracegraph.http.watching import Watched, watched
 from tracegraph.metrics.operations import OperationOutcome
@@ -41,20 +43,23 @@ class GraphQLEndpoint:
         if media == HTML and "query" not in request.query_params:
             return playground_page(request.scope.get("root_path", "") + "/playground")
         if media is None:
-            return _refusal(406, f"This endpoint answers {GRAPHQL} and {JSON}.", JSON)
+            return refused(BadRequest(406, f"This endpoint answers {GRAPHQL} and {JSON}."))
         media = JSON if media == HTML else media
         state = request.state
         with watched(state.metrics.operations, state.tracing, request.headers) as seen:
             try:
+                principal = await state.door.admit(request)
                 operation = await read_operation(request, self._max_body_bytes)
-            except BadRequest as refusal:
+            except Refusal as refusal:
                 seen.ended = OperationOutcome.REFUSED
-                return _refusal(refusal.status, refusal.message, media)
-            return await self._run(request, operation, media, seen)
+                return refused(refusal, media)
+            return await self._run(request, principal, operation, media, seen)
 
-    async def _run(self, request: Request, operation: Operation, media: str, seen: Watched) -> Response:
+    async def _run(
+        self, request: Request, principal: Principal, operation: Operation, media: str, seen: Watched
+    ) -> Response:
         began = perf_counter()
-        executor: Executor = request.state.executor
+        executor: Executor = request.state.executor.seeing(principal.sources)
         seen.name = operation.name
         try:
             with past_cache(self._allow_no_cache and _asks_past_cache(request)):
@@ -67,6 +72,7 @@ class GraphQLEndpoint:
         _log.info(
             "graphql.request",
             operation=operation.name,
+            principal=principal.id,
             duration_ms=_since_ms(began),
             errors=len(outcome.errors),
             sources=[report["source"] for report in outcome.extensions.get("sources", ())],
@@ -90,11 +96,11 @@ def _answer(outcome: Outcome, media: str) -> Response:
     return _json(outcome.response(), status, media)
 
 
-def _refusal(status: int, message: str, media: str) -> Response:
-    error = GraphQLError(message, extensions={"code": "BAD_USER_INPUT"})
-    response = _json({"errors": [error.formatted]}, status, media)
-    if status == 405:
-        response.headers["allow"] = "GET, POST"
+def refused(refusal: Refusal, media: str = JSON) -> Response:
+    """The answer to a request that is not let in."""
+    error = GraphQLError(refusal.message, extensions={"code": refusal.code})
+    response = _json({"errors": [error.formatted]}, refusal.status, media)
+    response.headers.update(refusal.headers)
     return response
 
 
@@ -109,4 +115,4 @@ def _json(body: dict[str, Any], status: int, media: str) -> Response:
 
 async def method_not_allowed(request: Request) -> Response:  # noqa: ARG001 - the router's form
     """Any method but GET and POST."""
-    return _refusal(405, "Use POST, or GET for a query.", JSON)
+    return refused(Refusal(405, "BAD_USER_INPUT", "Use POST, or GET for a query.", {"allow": "GET, POST"}))

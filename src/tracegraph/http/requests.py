@@ -11,19 +11,18 @@ from starlette.requests import ClientDisconnect, Request
 
 from tracegraph.graphql.execution import Operation
 from tracegraph.http.negotiation import JSON, media_type
+from tracegraph.http.refusal import Refusal
 
 DEADLINE_HEADER = "X-Deadline-Ms"
 """In how many milliseconds the client wants its answer, if sooner than the gateway gives it."""
 _MILLISECONDS = re.compile(r"0*[1-9][0-9]{0,8}")
 
 
-class BadRequest(Exception):
+class BadRequest(Refusal):
     """The request is not a GraphQL request; `status` is the answer's."""
 
     def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-        self.message = message
+        super().__init__(status, "BAD_USER_INPUT", message)
 
 
 async def read_operation(request: Request, max_body_bytes: int) -> Operation:

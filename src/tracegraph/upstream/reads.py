@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol
 
 from pydantic import SecretStr
 
@@ -43,7 +43,7 @@ Attempts = Callable[[Call, Tries], Awaitable[Reply]]
 
 
 class SharedStore(Protocol):
-    """Sealed entries that copies of the gateway share. No method raises for what happens to it."""
+    """Sealed entries and figures that copies of the gateway share. No method raises for what happens to it."""
 
     async def get(self, key: bytes) -> bytes | None:
         """The value, None when there is none or none can be had."""
@@ -51,6 +51,10 @@ class SharedStore(Protocol):
 
     def put(self, key: bytes, value: bytes, keep_s: float) -> None:
         """Have it written soon."""
+        ...
+
+    async def run(self, script: str, key: str, *arguments: str) -> Any:
+        """What a Lua script answers for the key, None when none can be had."""
         ...
 
 

@@ -59,6 +59,10 @@ class RedisStore:
         self._queued_bytes += size
         self._writes.put_nowait((key.hex(), value, keep_s))
 
+    async def run(self, script: str, key: str, *arguments: str) -> Any:
+        """What a Lua script answers for the key; None when Redis does not answer in time."""
+        return await self._asked(self._cache.client.eval, script, 1, f"tracegraph:{key}", *arguments)
+
     async def write(self) -> None:
         """Write what is queued, for ever."""
         while True:

@@ -1,0 +1,80 @@
+"""Nobody reads with the gateway's keys unasked, unless that was said aloud; and `tracegraph key new`."""
+
+import tomllib
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from tests.cli.configurations import GOOD, written
+from tracegraph.cli import _app
+from tracegraph.http.api_keys import hash_of
+from tracegraph.settings import load_settings
+
+runner = CliRunner()
+
+
+@pytest.fixture(autouse=True)
+def keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LANGSMITH_API_KEY", "one")
+    monkeypatch.setenv("MEIBEL_API_KEY", "two")
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "", "192.0.2.1", "gateway.example"])  # noqa: S104 - what is refused
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_serving_beyond_this_machine_without_authentication_is_refused(
+    tmp_path: Path, host: str, workers: str
+) -> None:
+    path = written(tmp_path, GOOD + f"[server]\nhost = '{host}'\n")
+    refused = runner.invoke(_app, ["serve", "--config", str(path), "--port", "0", "--workers", workers])
+    assert refused.exit_code == 2
+    assert "ask nobody who they are" in refused.stderr
+    assert "--insecure" in refused.stderr
+
+
+def test_so_it_is_when_the_environment_names_the_address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRACEGRAPH_SERVER__HOST", "0.0.0.0")  # noqa: S104
+    refused = runner.invoke(_app, ["serve", "--config", str(written(tmp_path, GOOD)), "--port", "0"])
+    assert refused.exit_code == 2
+    assert "ask nobody who they are" in refused.stderr
+
+
+def test_a_new_key_is_shown_once_with_the_lines_that_make_the_gateway_know_it(tmp_path: Path) -> None:
+    made = runner.invoke(_app, ["key", "new", "board of directors"])
+    assert made.exit_code == 0
+    key, _, lines = made.stdout.partition("\n")
+    settings = load_settings(written(tmp_path, GOOD + lines))
+    assert settings.auth.keys["board of directors"].sha256 == hash_of(key)
+    assert key not in str(tomllib.loads(lines))
+    assert settings.auth.is_on
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        ("[auth.keys.a]\n", "auth.keys.a.sha256 is missing"),
+        ("[auth.keys.a]\nsha256 = 'tg_mine'\n", "auth.keys.a.sha256 cannot be used"),
+        ("[auth.keys.a]\nhash = 'x'\n", "auth.keys.a.sha256 is missing"),
+        (f"[auth.keys.a]\nsha256 = '{'0' * 64}'\nsorces = []\n", "[auth.keys.a] takes: requests_per_minute"),
+        (f"[auth.keys.a]\nsha256 = '{'0' * 64}'\nsources = ['lang']\n", "'lang', which is no configured source"),
+        (
+            "[auth.jwt]\nissuer = 'i'\naudience = 'a'\njwks = 'http://keys.example'\n",
+            "auth.jwt.jwks cannot be used",
+        ),
+        (
+            "[auth.jwt]\nissuer = 'i'\naudience = 'a'\njwks = 'file:k'\nalgorithms = ['HS256']\n",
+            "auth.jwt.algorithms.0 cannot be used",
+        ),
+        (
+            "[auth.jwt]\nissuer = 'i'\naudience = 'a'\njwks = 'file:k'\nalgorithms = ['none']\n",
+            "auth.jwt.algorithms.0 cannot be used",
+        ),
+        ("[auth]\nmode = 'none'\n", "auth.mode is not a setting; [auth] takes:"),
+    ],
+)
+def test_authentication_that_cannot_be_meant_is_refused_with_its_key(
+    tmp_path: Path, table: str, said: str
+) -> None:
+    refused = runner.invoke(_app, ["serve", "--config", str(written(tmp_path, GOOD + table)), "--port", "0"])
+    assert refused.exit_code == 2
+    assert said in refused.stderr

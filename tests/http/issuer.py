@@ -1,0 +1,79 @@
+"""An identity provider for tests: it signs tokens, and serves its keys over HTTP well or badly."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+ISSUER, AUDIENCE = "https://login.example", "tracegraph"
+RSA_KEYS = [rsa.generate_private_key(public_exponent=65537, key_size=2048) for _ in range(2)]
+EC_KEY = ec.generate_private_key(ec.SECP256R1())
+
+
+def public_jwk(key: Any, kid: str | None, **more: Any) -> dict[str, Any]:
+    """The public half as a JWK."""
+    algorithm = jwt.algorithms.RSAAlgorithm if isinstance(key, rsa.RSAPrivateKey) else jwt.algorithms.ECAlgorithm
+    entry: dict[str, Any] = json.loads(algorithm.to_jwk(key.public_key()))
+    return {name: value for name, value in {**entry, "kid": kid, **more}.items() if value is not None}
+
+
+def token(key: Any = RSA_KEYS[0], kid: str | None = "first", alg: str = "RS256", **claims: Any) -> str:
+    """A token that is good unless told otherwise; a claim that is None is left out."""
+    now = int(time.time())
+    all_claims = {"iss": ISSUER, "aud": AUDIENCE, "sub": "ada", "exp": now + 600, **claims}
+    given = {name: value for name, value in all_claims.items() if value is not None}
+    headers = {} if kid is None else {"kid": kid}
+    return jwt.encode(given, key, algorithm=alg, headers=headers)
+
+
+def _good(*keys: dict[str, Any]) -> Callable[[], Any]:
+    async def answer() -> Response:
+        return Response(json.dumps({"keys": list(keys)}), media_type="application/json")
+
+    return answer
+
+
+class Issuer:
+    """Serves the keys that it is given, and counts how often it was asked."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.released = asyncio.Event()
+        self._answer = _good(public_jwk(RSA_KEYS[0], "first"))
+        self.app = Starlette(routes=[Route("/keys", self._keys)])
+
+    async def _keys(self, _: Request) -> Response:
+        self.asked += 1
+        response: Response = await self._answer()
+        return response
+
+    def serve(self, *keys: dict[str, Any]) -> None:
+        """Answer with these keys from now on."""
+        self._answer = _good(*keys)
+
+    def lie(self, body: bytes, status: int = 200, **headers: str) -> None:
+        """Answer with this."""
+
+        async def answer() -> Response:
+            return Response(body, status, headers)
+
+        self._answer = answer
+
+    def hang(self) -> None:
+        """Answer nothing until `released`."""
+
+        async def answer() -> Response:
+            await self.released.wait()
+            return Response(status_code=503)
+
+        self._answer = answer

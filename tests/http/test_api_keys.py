@@ -1,0 +1,103 @@
+"""API keys: who has one comes in, under its name and with its sources; all others get 401 and learn nothing."""
+
+import orjson
+import pytest
+
+from tests.conftest import OpenGateway
+from tests.gateway import LANGSMITH, NEMO, Answer, Gateway, Vendors
+from tests.worlds import fill
+from tracegraph.http.api_keys import PREFIX, hash_of, new_key
+
+KEY, OTHER = new_key(), new_key()
+KEYS = {"dashboard": {"sha256": hash_of(KEY)}, "nemo-only": {"sha256": hash_of(OTHER), "sources": [NEMO]}}
+QUERY = orjson.dumps({"query": "{ sources { name } }"})
+
+
+@pytest.fixture
+async def guarded(open_gateway: OpenGateway) -> Gateway:
+    return await open_gateway(auth={"keys": KEYS})
+
+
+async def ask_with(gateway: Gateway, authorization: str) -> Answer:
+    return await gateway.post(QUERY, authorization=authorization)
+
+
+def names(answer: Answer) -> list[str]:
+    return [source["name"] for source in answer.data["sources"]]
+
+
+async def test_the_holder_of_a_key_sees_every_source(guarded: Gateway) -> None:
+    assert names(await ask_with(guarded, f"Bearer {KEY}")) == ["nemo", "langsmith", "meibel"]
+    assert names(await ask_with(guarded, f"bearer  {KEY}")) == ["nemo", "langsmith", "meibel"]
+
+
+async def test_a_key_with_sources_sees_those_only(guarded: Gateway) -> None:
+    assert names(await ask_with(guarded, f"Bearer {OTHER}")) == [NEMO]
+
+
+@pytest.mark.parametrize(
+    "authorization",
+    [
+        "",
+        "Bearer",
+        "Bearer ",
+        f"Basic {KEY}",
+        KEY,
+        f"Bearer {KEY[:-1]}",
+        f"Bearer {KEY}x",
+        f"Bearer {KEY.removeprefix(PREFIX)}",
+        f"Bearer {hash_of(KEY)}",
+        f"Bearer {PREFIX}",
+        f"Bearer {KEY}, Bearer {OTHER}",
+        "Bearer a.b.c",
+        "Bearer " + "x" * 60_000,
+    ],
+)
+async def test_anything_else_is_401_before_the_request_is_read(
+    guarded: Gateway, vendors: Vendors, authorization: str
+) -> None:
+    answer = await guarded.post(b"not even JSON", authorization=authorization)
+    assert answer.status == 401
+    assert answer.codes == ["UNAUTHENTICATED"]
+    assert answer.headers["www-authenticate"] == 'Bearer realm="tracegraph"'
+    assert authorization.removeprefix("Bearer ") not in answer.content.decode() or len(authorization) < 8
+    assert vendors.call_counts == (0, 0, 0)
+
+
+async def test_without_a_header_it_is_401_for_a_get_too(guarded: Gateway) -> None:
+    response = await guarded.http.get("/graphql", params={"query": "{ __typename }"})
+    assert response.status_code == 401
+
+
+async def test_the_playground_and_health_stay_open_and_name_no_source(guarded: Gateway) -> None:
+    page = await guarded.http.get("/graphql", headers={"accept": "text/html"})
+    assert page.status_code == 200
+    assert (await guarded.http.get("/healthz")).json() == {"status": "ok"}
+    assert (await guarded.http.get("/readyz")).json() == {"status": "ready"}
+
+
+async def test_a_key_for_one_source_asks_no_vendor_but_its_own(guarded: Gateway, vendors: Vendors) -> None:
+    fill(vendors)
+    body = orjson.dumps({"query": "{ experiments { nodes { source { name } } } }"})
+    answer = await guarded.post(body, authorization=f"Bearer {OTHER}")
+    assert {node["source"]["name"] for node in answer.data["experiments"]["nodes"]} == {NEMO}
+    nemo_calls, *others = vendors.call_counts
+    assert nemo_calls > 0
+    assert others == [0, 0]
+    assert LANGSMITH not in answer.content.decode()
+
+
+def test_new_keys_hold_256_bits_and_differ() -> None:
+    keys = {new_key() for _ in range(100)}
+    assert len(keys) == 100
+    assert all(len(key) == len(PREFIX) + 43 for key in keys)
+
+
+async def test_metrics_are_for_those_who_see_every_source(guarded: Gateway, open_gateway: OpenGateway) -> None:
+    async def status(gateway: Gateway, authorization: str) -> int:
+        return (await gateway.http.get("/metrics", headers={"authorization": authorization})).status_code
+
+    assert await status(guarded, "") == 401
+    assert await status(guarded, f"Bearer {OTHER}") == 403
+    assert await status(guarded, f"Bearer {KEY}") == 200
+    assert await status(await open_gateway(auth={"keys": KEYS, "open_metrics": True}), "") == 200

@@ -1,0 +1,154 @@
+"""What one principal may ask in a minute: 429 beyond it, with the time to wait; others are not touched."""
+
+from collections.abc import Iterator
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.conftest import OpenGateway
+from tests.gateway import Answer, Gateway, Vendors, in_process
+from tests.redis_server import COMMAND, RedisServer, running_redis
+from tracegraph.http.api_keys import hash_of, new_key
+from tracegraph.http.principal import Allowance, Principal
+from tracegraph.http.rates import Buckets, Rates
+from tracegraph.http.refusal import Refusal
+
+KEY, OTHER = new_key(), new_key()
+AUTH = {
+    "keys": {
+        "three": {"sha256": hash_of(KEY), "requests_per_minute": 3},
+        "many": {"sha256": hash_of(OTHER)},
+    }
+}
+QUERY = orjson.dumps({"query": "{ __typename }"})
+
+
+@pytest.fixture(scope="module")
+def redis() -> Iterator[RedisServer]:
+    if COMMAND is None:
+        pytest.skip("redis-server is not installed (Debian's package redis-server)")
+    with running_redis() as server:
+        yield server
+
+
+def bucket_in(redis: RedisServer) -> bytes:
+    (key,) = filter(lambda key: b"rate:" in key, redis.keys())
+    return key
+
+
+async def ask_with(gateway: Gateway, key: str, body: bytes = QUERY) -> Answer:
+    return await gateway.post(body, authorization=f"Bearer {key}")
+
+
+async def test_beyond_its_rate_a_principal_is_told_when_to_ask_again(open_gateway: OpenGateway) -> None:
+    gateway = await open_gateway(auth=AUTH)
+    assert [(await ask_with(gateway, KEY)).status for _ in range(3)] == [200, 200, 200]
+    refused = await ask_with(gateway, KEY, b"not even JSON")
+    assert refused.status == 429
+    assert refused.codes == ["RATE_LIMITED"]
+    assert 1 <= int(refused.headers["retry-after"]) <= 20
+    assert (await ask_with(gateway, OTHER)).status == 200
+
+
+async def test_without_authentication_all_share_the_common_rate(open_gateway: OpenGateway) -> None:
+    gateway = await open_gateway(auth={"requests_per_minute": 2})
+    assert [(await gateway.post(QUERY)).status for _ in range(3)] == [200, 200, 429]
+
+
+async def test_a_request_that_is_401_counts_for_nobody(open_gateway: OpenGateway) -> None:
+    gateway = await open_gateway(auth=AUTH)
+    for _ in range(10):
+        assert (await ask_with(gateway, "tg_wrong")).status == 401
+    assert (await ask_with(gateway, KEY)).status == 200
+
+
+# -- in Redis ------------------------------------------------------------------------------------------
+
+
+async def test_processes_that_share_redis_count_together(vendors: Vendors, redis: RedisServer) -> None:
+    settings = vendors.settings(auth=AUTH, cache={"url": redis.url, "redis_timeout_ms": 5000})
+    redis.command("FLUSHALL")
+    async with in_process(settings) as one, in_process(settings) as two:
+        statuses = [(await ask_with(gateway, KEY)).status for gateway in (one, two, one, two, one)]
+        assert statuses == [200, 200, 200, 429, 429]
+        refused = await ask_with(two, KEY)
+        assert 1 <= int(refused.headers["retry-after"]) <= 20
+    key = bucket_in(redis)
+    assert b"three" not in key
+    assert redis.command("PTTL", key) > b":0"
+
+
+async def test_a_redis_that_dies_leaves_each_process_to_count_for_itself(vendors: Vendors) -> None:
+    if COMMAND is None:
+        pytest.skip("redis-server is not installed (Debian's package redis-server)")
+    with running_redis() as server:
+        settings = vendors.settings(auth=AUTH, cache={"url": server.url, "redis_timeout_ms": 200})
+        async with in_process(settings) as one, in_process(settings) as two:
+            assert (await ask_with(one, KEY)).status == 200
+            server.kill()
+            assert [(await ask_with(one, KEY)).status for _ in range(4)] == [200, 200, 200, 429]
+            assert (await ask_with(two, KEY)).status == 200
+
+
+async def test_a_redis_that_holds_other_things_under_the_key_refuses_nobody(
+    vendors: Vendors, redis: RedisServer
+) -> None:
+    settings = vendors.settings(auth=AUTH, cache={"url": redis.url, "redis_timeout_ms": 5000})
+    redis.command("FLUSHALL")
+    async with in_process(settings) as gateway:
+        await ask_with(gateway, KEY)
+        key = bucket_in(redis)
+        redis.command("DEL", key)
+        redis.command("LPUSH", key, "x")
+        assert (await ask_with(gateway, KEY)).status == 200
+        redis.command("DEL", key)
+        redis.command("SET", key, "not a number")
+        assert (await ask_with(gateway, KEY)).status == 200
+        redis.command("SET", key, "1e300")
+        assert (await ask_with(gateway, KEY)).status == 200
+
+
+# -- the bucket ----------------------------------------------------------------------------------------
+
+
+@given(st.integers(1, 50), st.lists(st.floats(0, 30), max_size=120))
+def test_no_minute_sees_more_than_twice_the_rate_and_no_wait_is_in_vain(rate: int, pauses: list[float]) -> None:
+    now = 1000.0
+    buckets = Buckets(lambda: now)
+    taken: list[float] = []
+    for pause in pauses:
+        now += pause
+        wait_s = buckets.take("someone", 60 / rate)
+        if wait_s == 0:
+            taken.append(now)
+        else:
+            now += wait_s
+            assert buckets.take("someone", 60 / rate) == 0
+            taken.append(now)
+        assert sum(now - 60 < at <= now for at in taken) <= 2 * rate
+
+
+def test_a_full_bucket_gives_the_whole_rate_at_once_and_the_oldest_is_forgotten_first() -> None:
+    buckets = Buckets(lambda: 5.0)
+    assert [buckets.take("a", 60 / 7) for _ in range(7)] == [0] * 7
+    assert buckets.take("a", 60 / 7) == pytest.approx(60 / 7)
+    for index in range(20_000):
+        buckets.take(f"other-{index}", 1)
+    assert len(buckets) == 10_000
+    assert buckets.take("a", 60 / 7) == 0
+
+
+async def test_cost_counts_apart_and_what_costs_more_than_a_minute_waits_for_a_full_bucket() -> None:
+    now = 0.0
+    rates = Rates(buckets=Buckets(lambda: now))
+    someone = Principal("key:someone", None, Allowance(None, 100))
+    await rates.count_cost(someone, 1000)
+    with pytest.raises(Refusal) as refused:
+        await rates.count_cost(someone, 10)
+    assert (refused.value.status, refused.value.headers) == (429, {"retry-after": "6"})
+    now = 60.0
+    await rates.count_cost(someone, 60)
+    await rates.count_cost(someone, 40)
+    await rates.count_request(someone)

@@ -1,0 +1,202 @@
+"""Bearer tokens: believed by signature, pinned algorithm, issuer, audience, time; a bad provider costs 401s."""
+
+import asyncio
+import base64
+import hmac
+import time
+from collections.abc import AsyncIterator
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from cryptography.hazmat.primitives import serialization
+
+from tests.conftest import OpenGateway
+from tests.gateway import Answer, Gateway, eventually
+from tests.http.issuer import AUDIENCE, EC_KEY, ISSUER, RSA_KEYS, Issuer, public_jwk, token
+from tracegraph.demo.servers import running
+
+QUERY = orjson.dumps({"query": "{ sources { name } }"})
+
+
+@pytest.fixture
+async def issuer() -> Issuer:
+    return Issuer()
+
+
+@pytest.fixture
+async def jwks(issuer: Issuer) -> AsyncIterator[str]:
+    async with running(issuer.app) as url:
+        yield f"{url}/keys"
+        issuer.released.set()
+
+
+def table(jwks: str, **more: Any) -> dict[str, Any]:
+    return {"jwt": {"issuer": ISSUER, "audience": AUDIENCE, "jwks": jwks, "refetch_s": 3600, **more}}
+
+
+@pytest.fixture
+async def guarded(open_gateway: OpenGateway, jwks: str) -> Gateway:
+    return await open_gateway(auth=table(jwks))
+
+
+async def ask_with(gateway: Gateway, given: str) -> Answer:
+    return await gateway.post(QUERY, authorization=f"Bearer {given}")
+
+
+def names(answer: Answer) -> list[str]:
+    return [source["name"] for source in answer.data["sources"]]
+
+
+async def test_a_good_token_lets_in_and_its_keys_are_fetched_once(guarded: Gateway, issuer: Issuer) -> None:
+    for _ in range(3):
+        assert names(await ask_with(guarded, token())) == ["nemo", "langsmith", "meibel"]
+    assert issuer.asked == 1
+
+
+def part(value: dict[str, Any]) -> str:
+    return base64.urlsafe_b64encode(orjson.dumps(value)).rstrip(b"=").decode()
+
+
+def unsigned() -> str:
+    return ".".join([part({"alg": "none", "kid": "first"}), token().split(".")[1], ""])
+
+
+def signed_with_the_public_key_as_a_secret() -> str:
+    """The classic: the verifier is told that its public key is a shared secret."""
+    public = (
+        RSA_KEYS[0]
+        .public_key()
+        .public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    )
+    signing = ".".join([part({"alg": "HS256", "kid": "first"}), token().split(".")[1]])
+    seal = hmac.digest(public, signing.encode(), sha256)
+    return f"{signing}.{base64.urlsafe_b64encode(seal).rstrip(b'=').decode()}"
+
+
+def with_other_claims() -> str:
+    header, _, seal = token().split(".")
+    claims = {"iss": ISSUER, "aud": AUDIENCE, "sub": "eve", "exp": int(time.time()) + 600}
+    return ".".join([header, part(claims), seal])
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        pytest.param(lambda: token(iss="https://other.example"), id="another issuer"),
+        pytest.param(lambda: token(aud="other"), id="another audience"),
+        pytest.param(lambda: token(exp=int(time.time()) - 31), id="expired, beyond the leeway"),
+        pytest.param(lambda: token(nbf=int(time.time()) + 60), id="not yet"),
+        pytest.param(lambda: token(exp=None), id="for ever"),
+        pytest.param(lambda: token(aud=None), id="for anybody"),
+        pytest.param(lambda: token(iss=None), id="of nobody"),
+        pytest.param(lambda: token(sub=None), id="about nobody"),
+        pytest.param(lambda: token(sub=""), id="about an empty name"),
+        pytest.param(lambda: token(sub="x" * 600), id="about an endless name"),
+        pytest.param(lambda: token(RSA_KEYS[1]), id="signed by another key"),
+        pytest.param(lambda: token(alg="RS512"), id="an algorithm that is not pinned"),
+        pytest.param(lambda: token(EC_KEY, alg="ES256"), id="an algorithm of another kind of key"),
+        pytest.param(unsigned, id="alg none"),
+        pytest.param(signed_with_the_public_key_as_a_secret, id="the public key as a secret"),
+        pytest.param(with_other_claims, id="claims of one's own"),
+        pytest.param(lambda: "a.b.c", id="three letters"),
+        pytest.param(lambda: "e30.e30.", id="empty objects"),
+        pytest.param(lambda: "W10.W10.W10", id="lists"),
+        pytest.param(lambda: part({"alg": "RS256", "kid": ["first"]}) + ".e30.e30", id="a kid that is a list"),
+        pytest.param(lambda: part({"alg": ["RS256"], "kid": "first"}) + ".e30.e30", id="an alg that is a list"),
+    ],
+)
+async def test_any_other_token_is_401_and_is_not_told_why(guarded: Gateway, bad: Any) -> None:
+    answer = await ask_with(guarded, bad())
+    assert answer.status == 401
+    assert [error["message"] for error in answer.errors] == ["That API key or token is not valid here."]
+    assert (await ask_with(guarded, token())).status == 200
+
+
+async def test_a_clock_that_differs_a_little_is_no_matter(guarded: Gateway) -> None:
+    assert (await ask_with(guarded, token(exp=int(time.time()) - 5))).status == 200
+
+
+async def test_a_claim_limits_the_sources_and_without_it_there_are_none(
+    open_gateway: OpenGateway, jwks: str
+) -> None:
+    gateway = await open_gateway(auth=table(jwks, sources_claim="traces"))
+    assert names(await ask_with(gateway, token(traces=["nemo", "unheard-of", 5]))) == ["nemo"]
+    assert names(await ask_with(gateway, token(traces="meibel nemo"))) == ["nemo", "meibel"]
+    nothings: list[Any] = [None, 5, {"nemo": True}, [], ""]
+    for nothing in nothings:
+        assert names(await ask_with(gateway, token(traces=nothing))) == []
+
+
+async def test_a_key_that_is_new_at_the_provider_is_fetched_when_it_is_named(
+    open_gateway: OpenGateway, jwks: str, issuer: Issuer
+) -> None:
+    gateway = await open_gateway(auth=table(jwks, refetch_s=1))
+    assert (await ask_with(gateway, token())).status == 200
+    issuer.serve(public_jwk(RSA_KEYS[0], "first"), public_jwk(EC_KEY, "second"))
+    await asyncio.sleep(1.1)
+    assert (await ask_with(gateway, token(EC_KEY, "second", "ES256"))).status == 200
+    assert issuer.asked == 2
+
+
+async def test_unknown_keys_have_the_provider_asked_once_in_a_while_however_many_come(
+    guarded: Gateway, issuer: Issuer
+) -> None:
+    answers = await asyncio.gather(*(ask_with(guarded, token(kid=f"unknown-{index}")) for index in range(40)))
+    assert {answer.status for answer in answers} == {401}
+    assert issuer.asked == 1
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"null",
+        b"[]",
+        b"<html>",
+        b'{"keys": 5}',
+        b'{"keys": [5, null, {}]}',
+        b'{"keys": [{"kty": "oct", "kid": "first", "k": "AAAA"}]}',
+        b'{"keys": [{"kty": "RSA", "kid": "first", "n": "!", "e": "!"}]}',
+        b'{"keys": [{"kty": "RSA", "kid": {}, "n": "AQAB", "e": "AQAB"}]}',
+        b'{"keys": ' + b"[" * 100_000,
+        b" " * 1_000_000,
+    ],
+)
+async def test_a_provider_that_lies_costs_401(guarded: Gateway, issuer: Issuer, body: bytes) -> None:
+    issuer.lie(body)
+    assert (await ask_with(guarded, token())).status == 401
+    assert (await guarded.http.get("/healthz")).status_code == 200
+
+
+async def test_a_provider_is_not_followed_elsewhere(guarded: Gateway, issuer: Issuer) -> None:
+    issuer.lie(b"", 302, location="/keys")
+    assert (await ask_with(guarded, token())).status == 401
+    assert issuer.asked == 1
+
+
+async def test_a_provider_that_hangs_delays_nobody_whose_key_is_known(
+    open_gateway: OpenGateway, jwks: str, issuer: Issuer
+) -> None:
+    gateway = await open_gateway(auth=table(jwks, refetch_s=1))
+    assert (await ask_with(gateway, token())).status == 200
+    await asyncio.sleep(1.1)
+    issuer.hang()
+    waiting = asyncio.create_task(ask_with(gateway, token(kid="unknown")))
+    assert await eventually(lambda: issuer.asked == 2)
+    for _ in range(5):
+        assert (await ask_with(gateway, token())).status == 200
+    assert not waiting.done()
+    issuer.released.set()
+    assert (await waiting).status == 401
+
+
+async def test_the_keys_may_stand_in_a_file(open_gateway: OpenGateway, tmp_path: Path) -> None:
+    file = tmp_path / "keys.json"
+    file.write_bytes(orjson.dumps({"keys": [public_jwk(RSA_KEYS[0], None)]}))
+    gateway = await open_gateway(auth=table(f"file:{file}"))
+    assert (await ask_with(gateway, token(kid=None))).status == 200
+    missing = await open_gateway(auth=table(f"file:{tmp_path}/none.json"))
+    assert (await ask_with(missing, token())).status == 401
