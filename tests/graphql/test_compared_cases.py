@@ -125,6 +125,14 @@ async def test_long_inputs_are_keys_in_full_and_are_told_apart(vendors: Vendors,
     assert how == {texts[0]: "MISSING", texts[1]: "EQUAL", texts[2]: "EQUAL"}
 
 
+@pytest.mark.parametrize("source", NAMES)
+async def test_a_blank_input_tells_no_case(vendors: Vendors, gateway: Gateway, source: str) -> None:
+    """Sessions without a question have nothing in common that could be compared."""
+    ids = put(vendors, *(Held(source, name, [Ran("1", ""), Ran("2", " \n"), Ran("3", "x")]) for name in "ab"))
+    found = await cases(gateway, ids, joinOn="INPUT")
+    assert [edge["node"]["key"] for edge in found["edges"]] == ["x"]
+
+
 async def test_only_the_pages_own_sessions_are_looked_up(vendors: Vendors, gateway: Gateway) -> None:
     """One list, one look-up of the three runs behind the page; the scan is the other call."""
     sessions = [Ran(f"c{index:02}", "x") for index in range(30)]

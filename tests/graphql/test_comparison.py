@@ -372,6 +372,20 @@ async def test_scores_that_cannot_be_read_cost_no_other_metric(
     assert (report["status"], report["error"]["code"]) == ("FAILED", "UNAUTHORIZED")
 
 
+@pytest.mark.parametrize("path", ["/v2/confidence-scoring", "/v2/sessions", "/v2/agents/a/sessions"])
+async def test_older_answers_of_whatever_is_read_are_told(
+    vendors: Vendors, open_gateway: OpenGateway, path: str
+) -> None:
+    gateway = await open_gateway(cache={"url": "memory://", "ttl_s": 0, "stale_s": 300})
+    ids = put(vendors, *(Held(MEIBEL, name, [Ran(None, "x", accuracy=0.5)]) for name in "ab"))
+    first = await compare(gateway, ids, metrics=[SCORE], joinOn="INPUT")
+    vendors.meibel.fail(Fault("status", status=503, path=path, times=None))
+    answer = await gateway.ask(FIGURES, ids=ids, metrics=[SCORE], joinOn="INPUT")
+    assert answer.data["comparison"]["metrics"] == first["metrics"]
+    assert by_source(answer.data["comparison"])[MEIBEL]["status"] == "STALE"
+    assert answer.troubles.keys() == {MEIBEL}
+
+
 @pytest.mark.parametrize("basis", ["REPORTED", "COMPUTED", "BEST"])
 async def test_zeros_of_a_store_that_is_down_are_no_figures(
     vendors: Vendors, gateway: Gateway, basis: str

@@ -23,6 +23,7 @@ from tracegraph.model import Metric, MetricKind, SessionRef
 from tracegraph.query import OrderDirection, SessionOrder
 from tracegraph.upstream.belonging import belongs
 from tracegraph.upstream.meter import metered
+from tracegraph.upstream.reads import stale_answers
 
 T = TypeVar("T")
 
@@ -105,15 +106,15 @@ class SessionScans:
         error: SourceError | None = None
         missing = _Missing({})
         async with self._slots[listed.source]:
-            with metered() as meter:
+            with metered() as meter, stale_answers() as stale:
                 try:
                     missing = await read(listed)
                 except SourceError as failure:
                     error = failure
         told = SourceReport(
             listed.source,
-            SourceReportStatus.OK if error is None else SourceReportStatus.FAILED,
-            error,
+            _status(error, stale),
+            error or next(iter(stale), None),
             upstream_requests=meter.requests,
             duration_ms=(perf_counter() - began) * 1000,
         )
@@ -148,6 +149,12 @@ class SessionScans:
         return _Missing({}, inputs)
 
 
+def _status(error: SourceError | None, stale: Sequence[SourceError]) -> SourceReportStatus:
+    if error is not None:
+        return SourceReportStatus.FAILED
+    return SourceReportStatus.STALE if stale else SourceReportStatus.OK
+
+
 def _refs(scan: SessionScan) -> Sequence[SessionRef]:
     return [SessionRef(scan.experiment_ref, session_id) for session_id in scan.session_ids]
 
@@ -157,7 +164,7 @@ def _with(scan: SessionScan, name: str, missing: _Missing, took: SourceReport) -
         scan,
         columns={**scan.columns, **missing.scores},
         inputs=scan.inputs if missing.inputs is None else missing.inputs,
-        complete=scan.complete and took.error is None,
+        complete=scan.complete and took.status is not SourceReportStatus.FAILED,
         report=joined([scan.report, took]),
         deferred=scan.deferred - {name},
     )

@@ -35,8 +35,9 @@ def folded(text: str) -> str:
 
 
 def input_of(session: Session) -> CaseId | None:
-    """What the session's folded input is recognised by, None where it has none."""
-    return None if session.input is None else CaseId.of(folded(session.input))
+    """What the session's folded input is recognised by, None where it has none: blank text tells no case."""
+    text = folded(session.input or "")
+    return CaseId.of(text) if text else None
 
 
 @dataclass(frozen=True, slots=True)

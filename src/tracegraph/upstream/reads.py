@@ -68,13 +68,19 @@ _stale: ContextVar[list[SourceError] | None] = ContextVar("tracegraph_stale", de
 
 @contextmanager
 def stale_answers() -> Iterator[list[SourceError]]:
-    """Gathers why older answers were served within, tasks included; once for each."""
+    """Gathers why older answers were served within, tasks included; once for each.
+
+    What is around this gathers them, too.
+    """
     gathered: list[SourceError] = []
+    around = _stale.get()
     token = _stale.set(gathered)
     try:
         yield gathered
     finally:
         _stale.reset(token)
+        if around is not None:
+            around += gathered
 
 
 @dataclass(frozen=True, slots=True)
