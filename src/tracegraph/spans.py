@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
+from opentelemetry.context import attach, detach
 from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.trace import Span, SpanKind, Status, StatusCode
+from opentelemetry.trace import Span, SpanKind, Status, StatusCode, set_span_in_context
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from tracegraph.errors import SourceError
@@ -25,17 +26,9 @@ class Tracing:
         self._tracer = provider.get_tracer("tracegraph")
         self._pass_on = pass_on
 
-    @contextmanager
-    def operation(self, headers: Mapping[str, str]) -> Iterator[OperationSpan]:
+    def operation(self, headers: Mapping[str, str]) -> OperationSpan:
         """The span of one operation, in the trace that the request's headers name if they do."""
-        with self._tracer.start_as_current_span(
-            "graphql",
-            _W3C.extract(headers),
-            SpanKind.SERVER,
-            record_exception=False,
-            set_status_on_exception=False,
-        ) as span:
-            yield OperationSpan(span)
+        return OperationSpan(self._tracer.start_span("graphql", _W3C.extract(headers), SpanKind.SERVER))
 
     @contextmanager
     def request(
@@ -71,19 +64,25 @@ class Tracing:
 
 
 class OperationSpan:
-    """What is known of an operation when it is over."""
+    """The span of an operation; what happens between `begin` and `end` is within it."""
 
-    __slots__ = ("_span",)
+    __slots__ = ("_span", "_token")
 
     def __init__(self, span: Span) -> None:
         self._span = span
 
-    def ended(self, name: str, outcome: str, *, failed: bool) -> None:
+    def begin(self) -> None:
+        """Be the span that others are made below."""
+        self._token = attach(set_span_in_context(self._span))
+
+    def end(self, name: str, outcome: str, *, failed: bool) -> None:
         """Its name and how it ended, as /metrics has both."""
+        detach(self._token)
         self._span.update_name(f"query {name}")
         self._span.set_attributes({"graphql.operation.name": name, "tracegraph.outcome": outcome})
         if failed:
             self._span.set_status(Status(StatusCode.ERROR, outcome))
+        self._span.end()
 
 
 def _failed(span: Span, error: SourceError) -> None:

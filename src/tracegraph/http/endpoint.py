@@ -19,7 +19,7 @@ from tracegraph.http.playground import playground_page
 from tracegraph.http.principal import Principal
 from tracegraph.http.refusal import Refusal
 from tracegraph.http.requests import BadRequest, read_operation
-from tracegraph.http.watching import Watched, watched
+from tracegraph.http.watching import Watched
 from tracegraph.metrics.operations import OperationOutcome
 from tracegraph.upstream.cache import past_cache
 
@@ -46,7 +46,7 @@ class GraphQLEndpoint:
             return refused(BadRequest(406, f"This endpoint answers {GRAPHQL} and {JSON}."))
         media = JSON if media == HTML else media
         state = request.state
-        with watched(state.metrics.operations, state.tracing, request.headers) as seen:
+        with Watched(state.metrics.operations, state.tracing, request.headers) as seen:
             try:
                 principal = await state.door.admit(request)
                 operation = await read_operation(request, self._max_body_bytes)

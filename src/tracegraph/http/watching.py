@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from collections.abc import Mapping
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -19,31 +17,33 @@ _FAILURES = {OperationOutcome.ERRORS, OperationOutcome.LATE, OperationOutcome.CR
 _TROUBLES = {SourceReportStatus.FAILED.value, SourceReportStatus.STALE.value}
 
 
-@dataclass(slots=True)
 class Watched:
-    """A request under way; until it is told otherwise it is one that crashed."""
+    """A request, watched from entering to leaving; until it is told otherwise it is one that crashed."""
 
-    name: str | None = None
-    ended: OperationOutcome = OperationOutcome.CRASHED
+    __slots__ = ("_began", "_operations", "_span", "ended", "name")
+
+    def __init__(self, operations: Operations, tracing: Tracing | None, headers: Mapping[str, str]) -> None:
+        self.name: str | None = None
+        self.ended = OperationOutcome.CRASHED
+        self._operations = operations
+        self._span = None if tracing is None else tracing.operation(headers)
+
+    def __enter__(self) -> Watched:
+        self._began = perf_counter()
+        if self._span is not None:
+            self._span.begin()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        label = self._operations.label(self.name, self.ended)
+        self._operations.count(label, self.ended, perf_counter() - self._began)
+        if self._span is not None:
+            self._span.end(label, self.ended.value, failed=self.ended in _FAILURES)
 
     def answered(self, outcome: Outcome) -> None:
         """It has an answer."""
         self.name = outcome.operation or self.name
         self.ended = _end_of(outcome)
-
-
-@contextmanager
-def watched(operations: Operations, tracing: Tracing | None, headers: Mapping[str, str]) -> Iterator[Watched]:
-    """Watch what happens within."""
-    began, request = perf_counter(), Watched()
-    with nullcontext() if tracing is None else tracing.operation(headers) as span:
-        try:
-            yield request
-        finally:
-            label = operations.label(request.name, request.ended)
-            operations.count(label, request.ended, perf_counter() - began)
-            if span is not None:
-                span.ended(label, request.ended.value, failed=request.ended in _FAILURES)
 
 
 def _end_of(outcome: Outcome) -> OperationOutcome:
