@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import httpx
 import orjson
 import pytest
 
@@ -13,8 +14,10 @@ from tests.gateway import LANGSMITH, MEIBEL, NAMES, NEMO, Gateway, Vendors, even
 from tests.http.metering import scraped
 from tests.worlds import fill
 from tracegraph.demo.faults import Fault
+from tracegraph.graphql.execution import Outcome
+from tracegraph.http.watching import Watched
 from tracegraph.metrics.families import FAMILIES
-from tracegraph.metrics.operations import OperationOutcome
+from tracegraph.metrics.operations import OperationOutcome, Operations
 from tracegraph.upstream.counters import DURATION_BOUNDS_S
 
 LIST = "query List { experiments { nodes { name } } }"
@@ -149,6 +152,7 @@ async def test_a_call_that_nobody_waits_for_any_more_is_abandoned(vendors: Vendo
     await asyncio.wait([asking])
     scrape = await scraped(gateway)
     assert scrape.by("outcome", "upstream_requests_total", source=NEMO) == {"ABANDONED": 1}
+    assert scrape.by("outcome", "graphql_requests_total") == {"GONE": 1}
 
 
 # -- GraphQL requests ----------------------------------------------------------------------------------------
@@ -176,6 +180,31 @@ async def test_requests_are_counted_by_the_documents_name_and_by_how_they_ended(
     assert scrape.by("outcome", "graphql_requests_total", operation="Node") == {"ERRORS": 1}
     assert scrape.value("graphql_request_duration_seconds_count", operation="List") == 4
     assert scrape.value("graphql_request_duration_seconds_bucket", operation="List", le="0.1") == 3
+
+
+async def test_a_client_that_disconnects_is_gone_and_its_name_takes_no_place(
+    vendors: Vendors, served: Gateway
+) -> None:
+    vendors.nemo.fail(Fault("hang", seconds=30))
+    with pytest.raises(httpx.ReadTimeout):
+        await served.http.post("/graphql", json={"query": LIST, "operationName": "List"}, timeout=0.3)
+    ended = dict[str, float]()
+    async with asyncio.timeout(10):
+        while not ended:
+            ended = (await scraped(served)).by("outcome", "graphql_requests_total", operation="other")
+    assert ended == {"GONE": 1}
+
+
+def test_a_request_that_came_too_late_or_crashed_is_told_from_one_with_errors() -> None:
+    operations = Operations(at_most=1)
+    with Watched(operations, None, {}) as late:
+        late.answered(
+            Outcome(None, [{"extensions": {"code": "DEADLINE_EXCEEDED"}}], {}, executed=True, operation="Q")
+        )
+    with pytest.raises(RuntimeError), Watched(operations, None, {}):
+        raise RuntimeError
+    assert operations["Q"].outcomes == {OperationOutcome.LATE: 1}
+    assert operations["unnamed"].outcomes == {OperationOutcome.CRASHED: 1}
 
 
 async def test_of_several_operations_in_a_document_the_one_that_ran_is_counted(gateway: Gateway) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from asyncio import CancelledError
 from collections.abc import Mapping
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -34,7 +35,9 @@ class Watched:
             self._span.begin()
         return self
 
-    def __exit__(self, *error: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is CancelledError:
+            self.ended = OperationOutcome.GONE
         label = self._operations.label(self.name, self.ended)
         self._operations.count(label, self.ended, perf_counter() - self._began)
         if self._span is not None:
