@@ -1,0 +1,180 @@
+"""For a principal that is limited to some sources the others do not exist, by any way into the schema.
+
+Whatever it asks, with IDs, cursors and filters that an unlimited principal made, it gets the very answer of a
+gateway on which the other source is not configured.
+"""
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+import pytest
+
+from tests.gateway import LANGSMITH, MEIBEL, NEMO, Answer, Gateway, Vendors, in_process
+from tests.http.walk import Values, Walk
+from tests.worlds import fill
+from tracegraph.demo.faults import Fault
+from tracegraph.graphql.ids import encode_id
+from tracegraph.graphql.schema import build_schema
+from tracegraph.http.api_keys import hash_of, new_key
+
+ALL, SOME = new_key(), new_key()
+VISIBLE = [NEMO, MEIBEL]
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """The gateway over all sources, and the one that was never told of the hidden one."""
+
+    whole: Gateway
+    without: Gateway
+
+
+@pytest.fixture
+async def pair(vendors: Vendors) -> AsyncIterator[Pair]:
+    fill(vendors, experiments=2, sessions=2)
+    async with AsyncExitStack() as stack:
+        opened = [await stack.enter_async_context(in_process(settings)) for settings in both(vendors)]
+        yield Pair(*opened)
+
+
+def both(vendors: Vendors, **tables: Any) -> list[Any]:
+    auth = {"keys": {"all": {"sha256": hash_of(ALL)}, "some": {"sha256": hash_of(SOME), "sources": VISIBLE}}}
+    few = {name: table for name, table in vendors.sources().items() if name in VISIBLE}
+    whole, without = vendors.settings(auth=auth, **tables), vendors.settings(auth=auth, sources=few, **tables)
+    return [whole, without]
+
+
+async def ask_as(gateway: Gateway, key: str, query: str, variables: dict[str, Any] | None = None) -> Answer:
+    body = orjson.dumps({"query": query, "variables": variables or {}})
+    return await gateway.post(body, authorization=f"Bearer {key}")
+
+
+def told(answer: Answer) -> tuple[int, Any, dict[str, str]]:
+    """All of an answer but what is new each time: times, reference ids, and lengths that follow from them."""
+    text = answer.content.decode()
+    text = re.sub(r'("[A-Za-z_]*(?:checkedAt|durationMs)"):("[^"]*"|[0-9.]+)', r"\1", text)
+    text = re.sub(r'("reference"):"[0-9a-f]{8}"|Reference [0-9a-f]{8}', r"\1", text)
+    headers = {name: value for name, value in answer.headers.items() if name != "content-length"}
+    return answer.status, text, headers
+
+
+async def values(gateway: Gateway) -> Values:
+    """What an unlimited principal can learn and hand on: IDs and cursors of every kind, of every source."""
+    harvest = """{
+      sources { id name experiments(first: 1) { edges { cursor } } }
+      experiments(first: 50) {
+        edges { cursor } nodes { id source { name } sessions { edges { cursor node { id } } } }
+      }
+      byName: experiments(orderBy: {field: NAME}) { edges { cursor } }
+      sessions(first: 50) { edges { cursor } }
+    }"""
+    found = (await ask_as(gateway, ALL, harvest)).data
+    experiments: dict[str, list[str]] = {}
+    for node in found["experiments"]["nodes"]:
+        experiments.setdefault(node["source"]["name"], []).append(node["id"])
+    here, hidden = experiments[NEMO], experiments[LANGSMITH]
+    cases = """query($ids: [ID!]!) { comparison(experimentIds: $ids) { cases(metric: {kind: LATENCY}) {
+      edges { cursor } nodes { id } } } }"""
+    compared = [
+        (await ask_as(gateway, ALL, cases, {"ids": ids})).data["comparison"]["cases"]
+        for ids in ([here[0], hidden[0]], [hidden[0], hidden[1]], [hidden[0], here[0]])
+    ]
+    ids = [
+        *here,
+        *hidden,
+        *experiments[MEIBEL],
+        *(source["id"] for source in found["sources"]),
+        *(edge["node"]["id"] for node in found["experiments"]["nodes"] for edge in node["sessions"]["edges"]),
+        *(node["id"] for one in compared for node in one["nodes"]),
+        encode_id("Experiment", LANGSMITH, "nothing"),
+        encode_id("Experiment", "nothing", "nothing"),
+    ]
+    groups = [
+        [here[0], here[1]],
+        [here[0], hidden[0]],
+        [hidden[0], here[0]],
+        [hidden[0], hidden[1]],
+        [hidden[0], hidden[0]],
+        [here[0], encode_id("Experiment", LANGSMITH, "nothing")],
+    ]
+    pages = [
+        *(source["experiments"] for source in found["sources"]),
+        found["experiments"],
+        found["byName"],
+        found["sessions"],
+        *(node["sessions"] for node in found["experiments"]["nodes"]),
+        *compared,
+    ]
+    named = [{"sources": [LANGSMITH]}, {"sources": [NEMO, LANGSMITH]}, {"vendors": ["langsmith"]}]
+    assert len(hidden) == 2
+    return {
+        "id": ids,
+        "ids": [[one] for one in ids] + groups,
+        "experimentIds": groups,
+        "baselineId": [here[0], hidden[0]],
+        "after": [edge["cursor"] for page in pages for edge in page["edges"][:3]],
+        "first": [1, 0],
+        "filter: ExperimentFilter": [*named, *({"ids": group} for group in groups)],
+        "filter: SessionFilter": [*named, *({"experimentIds": group} for group in groups)],
+        "orderBy: ExperimentOrder": [{"field": "NAME"}, {"field": "CREATED_AT", "direction": "ASC"}],
+        "orderBy: SessionOrder": [{"field": "STARTED_AT", "direction": "ASC"}],
+        "metric": [{"kind": "LATENCY"}, {"kind": "SCORE", "evaluator": "quality"}],
+        "metrics": [[{"kind": "LATENCY"}, {"kind": "COST"}]],
+    }
+
+
+async def test_every_way_into_the_schema_answers_as_if_the_hidden_source_were_not_configured(
+    pair: Pair, vendors: Vendors
+) -> None:
+    walk = Walk(build_schema()._schema, await values(pair.whole))
+    vendors.forget_calls()
+    asked = executed = 0
+    for document, variables in walk.documents():
+        limited = await ask_as(pair.whole, SOME, document, variables)
+        assert told(limited) == told(await ask_as(pair.without, SOME, document, variables)), (document, variables)
+        asked += 1
+        executed += "data" in limited.body
+    assert vendors.langsmith.calls == []
+    assert executed == asked > 300
+
+
+async def test_what_an_unlimited_principal_had_cached_is_no_answer_for_a_limited_one(vendors: Vendors) -> None:
+    fill(vendors, experiments=2, sessions=2)
+    whole_settings, without_settings = both(vendors, cache={"url": "memory://", "ttl_s": 60})
+    async with in_process(whole_settings) as whole, in_process(without_settings) as without:
+        found = await values(whole)
+        for one in found["id"]:
+            query = "query($id: ID!) { node(id: $id) { __typename id } experiment(id: $id) { name } }"
+            limited = await ask_as(whole, SOME, query, {"id": one})
+            assert told(limited) == told(await ask_as(without, SOME, query, {"id": one}))
+        vendors.forget_calls()
+        for one in found["after"]:
+            query = "query($after: String) { experiments(after: $after) { nodes { name } } }"
+            limited = await ask_as(whole, SOME, query, {"after": one})
+            assert told(limited) == told(await ask_as(without, SOME, query, {"after": one}))
+        assert vendors.langsmith.calls == []
+
+
+async def test_a_hidden_source_that_is_down_with_its_circuit_open_is_not_told_of(
+    pair: Pair, vendors: Vendors
+) -> None:
+    vendors.langsmith.fail(Fault("status", status=500, times=None))
+    query = """{ experiments { nodes { name } sources { status } } sessions { nodes { id } sources { status } }
+      sources { name health { status circuit lastError { message } } } }"""
+    for _ in range(6):
+        troubled = await ask_as(pair.whole, ALL, query)
+    assert troubled.troubles.keys() == {LANGSMITH}
+    assert told(await ask_as(pair.whole, SOME, query)) == told(await ask_as(pair.without, SOME, query))
+
+
+async def test_an_unlimited_principal_sees_what_is_hidden_from_the_other(pair: Pair) -> None:
+    query = "{ sources { name } experiments { nodes { source { name } } } }"
+    every = await ask_as(pair.whole, ALL, query)
+    some = await ask_as(pair.whole, SOME, query)
+    assert LANGSMITH in every.content.decode()
+    assert LANGSMITH not in some.content.decode()
+    assert [source["name"] for source in some.data["sources"]] == VISIBLE
