@@ -34,7 +34,7 @@ def _of_call(name: str, kind: Kind, meaning: str, *more: str) -> Family:
 
 OPERATIONS = _of_operation("requests_total", Kind.COUNTER, "GraphQL requests by how they ended.", "outcome")
 OPERATION_TIMES = _of_operation(
-    "request_duration_seconds", Kind.HISTOGRAM, "From the request's body to the answer."
+    "request_duration_seconds", Kind.HISTOGRAM, "From the request's head to its answer."
 )
 REQUESTS = _of_call(
     "upstream_requests_total", Kind.COUNTER, "Requests sent to vendors, retries included.", "outcome"
