@@ -100,6 +100,12 @@ def test_a_table_fits_eighty_columns(compared: Running) -> None:
     assert "computed" in out
 
 
+def test_no_figure_and_no_name_is_cut_in_a_narrower_terminal(compared: Running) -> None:
+    _, wide, _ = compare(compared, *IDS, columns=200)
+    _, narrow, _ = compare(compared, *IDS, columns=40)
+    assert narrow.replace("─", "").split() == wide.replace("─", "").split()
+
+
 def test_json_is_the_graphql_data(compared: Running) -> None:
     code, out, _ = compare(compared, *IDS, "--format", "json", "--statistic", "max", "--metric", "latency")
     assert code == 0

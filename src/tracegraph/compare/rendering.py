@@ -9,7 +9,8 @@ from typing import Any, Literal
 
 import orjson
 from rich.box import SIMPLE_HEAD
-from rich.console import Console, Group, RenderableType
+from rich.cells import cell_len
+from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -19,6 +20,7 @@ _UNITS = {"MILLISECONDS": "ms", "USD": "USD", "TOKENS": "tokens", "RATIO": "0..1
 _DECIMALS = {"MILLISECONDS": 1, "USD": 6, "TOKENS": 1, "RATIO": 4, "SCORE": 4}
 _OUTCOMES = ("improved", "regressed", "equal", "missing")
 _SIGNS = ("+", "-", "=", "?")
+_WIDE = 1000
 
 COLUMNS = (
     "metric", "unit", "better_when", "statistic",
@@ -35,7 +37,11 @@ def write(data: Mapping[str, Any], form: Format, console: Console) -> None:
     elif form == "csv":
         console.file.write(as_csv(data["comparison"]))
     else:
-        console.print(as_tables(data["comparison"]))
+        tables = as_tables(data["comparison"])
+        # In a terminal that is too narrow lines fold: a figure that is cut would be another figure.
+        wide = console.options.update_width(_WIDE)
+        console.width = max(console.width, *(console.measure(one, options=wide).minimum for one in tables))
+        console.print(*tables)
 
 
 # -- CSV -----------------------------------------------------------------------------------------------
@@ -78,15 +84,15 @@ def _word(value: bool | None) -> str | None:  # noqa: FBT001 - it is the value s
 # -- tables --------------------------------------------------------------------------------------------
 
 
-def as_tables(comparison: Mapping[str, Any]) -> RenderableType:
+def as_tables(comparison: Mapping[str, Any]) -> Sequence[RenderableType]:
     """One table for each metric, with what its signs mean below."""
     if not comparison["metrics"]:
-        return Text("No two of these experiments have a metric in common. Name one with --metric.")
+        return [Text("No two of these experiments have a metric in common. Name one with --metric.")]
     legend = (
         "* best; Δ and ratio against the baseline; its test cases: + improved, - regressed, = equal, ? missing; "
         "over sessions unless it says (runs) or the like; ~ not every session was read"
     )
-    return Group(*(_table(comparison, metric) for metric in comparison["metrics"]), Text(legend, style="dim"))
+    return [*(_table(comparison, metric) for metric in comparison["metrics"]), Text(legend, style="dim")]
 
 
 def _table(comparison: Mapping[str, Any], found: Mapping[str, Any]) -> Table:
@@ -117,6 +123,8 @@ def _table(comparison: Mapping[str, Any], found: Mapping[str, Any]) -> Table:
             _basis(entry["aggregate"]),
             style="bold green" if is_best else None,
         )
+    for column in table.columns[1:-1]:
+        column.min_width = max(cell_len(str(text)) for text in (column.header, *column.cells))
     return table
 
 
