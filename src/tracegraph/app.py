@@ -15,7 +15,7 @@ from tracegraph.federation.listing import Budgets
 from tracegraph.graphql.context import PageLimits
 from tracegraph.graphql.execution import Executor
 from tracegraph.graphql.schema import build_schema
-from tracegraph.http.authentication import open_authentication
+from tracegraph.http.authentication import Authentication, open_authentication
 from tracegraph.http.door import Door
 from tracegraph.http.endpoint import GraphQLEndpoint, method_not_allowed
 from tracegraph.http.health import healthz, readyz
@@ -56,6 +56,13 @@ def executor_over(sources: Sources, settings: Settings) -> Executor:
     return Executor(build_schema(), sources.adapters, budgets, page_limits, limits.deadline_s, sources.guards)
 
 
+def _door(settings: Settings, authentication: Authentication, sources: Sources) -> Door:
+    headers = {name: table.pass_through for name, table in settings.sources.items() if table.pass_through}
+    return Door(
+        authentication, Rates(sources.shared), open_metrics=settings.auth.open_metrics, callers_headers=headers
+    )
+
+
 def create_app(
     settings: Settings, *, tracing: Tracing | None = None, workers_folder: Path | None = None
 ) -> Starlette:
@@ -74,7 +81,7 @@ def create_app(
             names = settings.metrics.operation_names
             yield {
                 "executor": executor_over(sources, settings),
-                "door": Door(authentication, Rates(sources.shared), open_metrics=settings.auth.open_metrics),
+                "door": _door(settings, authentication, sources),
                 "metrics": await stack.enter_async_context(open_metrics(sources, names, workers_folder)),
                 "tracing": traced,
             }

@@ -25,6 +25,7 @@ from tracegraph.auth_table import AuthTable, JwtTable, KeyTable
 from tracegraph.errors import ConfigurationError
 from tracegraph.secrets import SecretRef
 from tracegraph.source_table import TABLES, SourceTable, Table
+from tracegraph.upstream.callers import STAND_IN
 
 DEFAULT_FILE = Path("tracegraph.toml")
 _PREFIX = "TRACEGRAPH_"
@@ -234,7 +235,10 @@ def _refuse_unknown_tables(path: Path) -> None:
 
 def source_settings(name: str, table: SourceTable, origin: str) -> SourceSettings:
     """A source's table as its adapter sees it."""
-    return SourceSettings(name, table.vendor, table.model_extra or {}, origin, tuple(SourceTable.model_fields))
+    options = dict(table.model_extra or {})
+    if table.pass_through is not None:
+        options["api_key"] = STAND_IN
+    return SourceSettings(name, table.vendor, options, origin, tuple(SourceTable.model_fields))
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -58,7 +58,10 @@ async def open_sources(
             transport = await stack.enter_async_context(Transport(name, table.transport()))
             guards = guarded[name] = Guards(transport, table.policy(), tracing=tracing)
             reads = Reads.of(name, table.base_url, _read_policy(settings, name), stores, guards.counters)
-            opened = load(entry)(source_settings(name, table, origin), Upstream(guards, reads=reads))
+            opened = load(entry)(
+                source_settings(name, table, origin),
+                Upstream(guards, reads=reads, pass_through=table.pass_through),
+            )
             adapter = await stack.enter_async_context(opened)
             _refuse_unknown_kinds(name, table, adapter, origin)
             guards.limit(adapter.capabilities.rate_limits)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from pydantic import SecretStr
 from starlette.requests import Request
 
 from tracegraph.http.authentication import Authentication
@@ -9,12 +12,22 @@ from tracegraph.http.principal import Principal
 from tracegraph.http.rates import Rates
 from tracegraph.http.refusal import Refusal
 
+_LONGEST_KEY = 8192
+
 
 class Door:
-    """Lets requests in."""
+    """Lets requests in. `callers_headers` are those of the callers' own keys, by source."""
 
-    def __init__(self, authentication: Authentication, rates: Rates, *, open_metrics: bool = False) -> None:
+    def __init__(
+        self,
+        authentication: Authentication,
+        rates: Rates,
+        *,
+        open_metrics: bool,
+        callers_headers: Mapping[str, str],
+    ) -> None:
         self._open_metrics = open_metrics
+        self._callers_headers = callers_headers
         self.rates = rates
         self._authentication = authentication
 
@@ -22,6 +35,15 @@ class Door:
     def asks_who(self) -> bool:
         """Whether callers must say who they are."""
         return self._authentication.is_on
+
+    def callers_keys(self, request: Request) -> dict[str, SecretStr]:
+        """The caller's own keys by source, for those that are read with them; what no header may hold is none."""
+        given = {source: request.headers.get(header, "") for source, header in self._callers_headers.items()}
+        return {
+            source: SecretStr(key)
+            for source, key in given.items()
+            if 0 < len(key) <= _LONGEST_KEY and key.isascii() and key.isprintable()
+        }
 
     async def identify(self, request: Request) -> Principal:
         """Who asks. Raises Refusal with 401."""

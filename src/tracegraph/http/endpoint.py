@@ -22,6 +22,7 @@ from tracegraph.http.requests import BadRequest, read_operation
 from tracegraph.http.watching import Watched
 from tracegraph.metrics.operations import OperationOutcome
 from tracegraph.upstream.cache import past_cache
+from tracegraph.upstream.callers import callers_keys
 
 _NOBODY_WAITS = 499
 _log = structlog.get_logger("tracegraph.http")
@@ -62,7 +63,8 @@ class GraphQLEndpoint:
         executor: Executor = request.state.executor.seeing(principal.sources)
         seen.name = operation.name
         try:
-            with past_cache(self._allow_no_cache and _asks_past_cache(request)):
+            keys = request.state.door.callers_keys(request)
+            with past_cache(self._allow_no_cache and _asks_past_cache(request)), callers_keys(keys):
                 outcome = await unless_gone(request.receive, executor.run(operation))
         except ClientGone:
             seen.ended = OperationOutcome.GONE

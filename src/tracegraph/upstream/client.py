@@ -7,18 +7,25 @@ from dataclasses import dataclass, replace
 
 from pydantic import SecretStr
 
+from tracegraph.errors import SourceUnauthorized
 from tracegraph.upstream.call import Call, Reply, Tries
+from tracegraph.upstream.callers import callers_key, with_key
 from tracegraph.upstream.guards import Guards
 from tracegraph.upstream.reads import Reads
+from tracegraph.upstream.reporting import report_failure
 
 
 @dataclass(frozen=True, slots=True)
 class Upstream:
-    """The way to one source. Adapters add their credential once and then fetch."""
+    """The way to one source. Adapters add their credential once and then fetch.
+
+    `pass_through` is the header in which callers bring their own keys, None where the gateway has the key.
+    """
 
     guards: Guards
     credential: Mapping[str, SecretStr] | None = None
     reads: Reads | None = None
+    pass_through: str | None = None
 
     @property
     def source(self) -> str:
@@ -34,11 +41,24 @@ class Upstream:
     async def fetch(self, call: Call) -> Reply:
         """The vendor's answer with status 2xx, or one that the cache holds; see `reads`.
 
-        Raises SourceError with the number of calls that were made for this asker.
+        Raises SourceError with the number of calls that were made for this asker; SourceUnauthorized when this
+        source passes keys through and whoever asks brought none.
         """
+        if self.pass_through is not None:
+            return await self._as_caller(call, self.pass_through).fetch(call)
         if self.reads is None:
             return await self._ask(call, Tries())
         return await self.reads.fetch(call, self._ask)
+
+    def _as_caller(self, call: Call, header: str) -> Upstream:
+        """The way with the key of whoever asks: what is shared and kept under it is that key's alone."""
+        key = callers_key(self.source)
+        if key is None:
+            message = f"Source {self.source!r} is read with your own key: send it in the header {header}."
+            error = SourceUnauthorized(self.source, message)
+            report_failure(self.source, call, error)
+            raise error
+        return replace(self, pass_through=None).with_credential(with_key(self.credential or {}, key))
 
     async def _ask(self, call: Call, tries: Tries) -> Reply:
         return await self.guards.attempts(call, self._headers(), tries)

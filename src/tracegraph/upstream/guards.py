@@ -95,7 +95,7 @@ class Guards:
                 told.upstream_requests = tries.made
                 pause_s = None if told is not error else self._pause_s(call, error, attempt, tries)
                 if pause_s is None:
-                    report_failure(self.source, call, told)
+                    report_failure(self.source, call, told, headers)
                     raise told.with_traceback(None) from told.__cause__  # which would hold the body that failed
                 tries.failure = told
             await asyncio.sleep(pause_s)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 import structlog
 
 from tracegraph.errors import SourceError, SourceErrorCode
@@ -10,8 +13,13 @@ from tracegraph.upstream.call import Call
 _log = structlog.get_logger("tracegraph.upstream")
 
 
-def report_failure(source: str, call: Call, error: SourceError) -> None:
-    """One line: a warning when the vendor failed, less when it was not asked or refused as the caller expected."""
+def report_failure(
+    source: str, call: Call, error: SourceError, headers: Mapping[str, str] = MappingProxyType({})
+) -> None:
+    """One line: a warning when the vendor failed, less when it was not asked or refused as the caller expected.
+
+    `headers` are those that were sent: should the vendor's answer repeat one, the log does not.
+    """
     if error.http_status in call.expects:
         tell = _log.debug
     else:
@@ -32,7 +40,7 @@ def report_failure(source: str, call: Call, error: SourceError) -> None:
         path=call.path,
         query=dict(call.query),
         cause=_told(error.__cause__),
-        body=error.vendor_body[:2000].decode(errors="replace"),
+        body=_without(headers, error.vendor_body.decode(errors="replace"))[:2000],
     )
 
 
@@ -47,3 +55,10 @@ def report_circuit(source: str, kind: str, opened_by: SourceErrorCode | None) ->
 def _told(cause: BaseException | None) -> str | None:
     """A library's error by its name and its own words: the repr of some holds the call's headers."""
     return None if cause is None else f"{type(cause).__name__}: {cause}"
+
+
+def _without(headers: Mapping[str, str], text: str) -> str:
+    for value in headers.values():
+        secret = value.rpartition(" ")[2]  # what follows the scheme
+        text = text.replace(secret, "[secret]") if secret else text
+    return text
