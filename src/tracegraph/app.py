@@ -16,6 +16,7 @@ from tracegraph.graphql.context import PageLimits
 from tracegraph.graphql.execution import Executor
 from tracegraph.graphql.schema import build_schema
 from tracegraph.http.authentication import Authentication, open_authentication
+from tracegraph.http.documents import read_documents
 from tracegraph.http.door import Door
 from tracegraph.http.endpoint import GraphQLEndpoint, method_not_allowed
 from tracegraph.http.health import healthz, readyz
@@ -87,6 +88,7 @@ def create_app(
             }
 
     endpoint = GraphQLEndpoint(
+        read_documents(settings.documents),
         max_body_bytes=settings.limits.max_body_bytes,
         playground=settings.server.playground,
         allow_no_cache=settings.cache.allow_no_cache,

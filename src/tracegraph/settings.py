@@ -22,6 +22,7 @@ from pydantic_settings import (
 
 from tracegraph.adapter import SourceSettings
 from tracegraph.auth_table import AuthTable, JwtTable, KeyTable
+from tracegraph.documents_table import DocumentsTable
 from tracegraph.errors import ConfigurationError
 from tracegraph.secrets import SecretRef
 from tracegraph.source_table import TABLES, SourceTable, Table
@@ -152,6 +153,7 @@ class Settings(BaseSettings):
     metrics: MetricsSettings = MetricsSettings()
     tracing: TracingSettings = TracingSettings()
     auth: AuthTable = AuthTable()
+    documents: DocumentsTable = DocumentsTable()
     sources: dict[str, SourceTable] = Field(default_factory=dict)
 
     @model_validator(mode="before")
@@ -293,6 +295,7 @@ _TABLES: dict[str, type[BaseModel]] = {
     "metrics": MetricsSettings,
     "tracing": TracingSettings,
     "auth": AuthTable,
+    "documents": DocumentsTable,
 }
 _WITHIN_AUTH: dict[str, type[BaseModel]] = {"keys": KeyTable, "jwt": JwtTable}
 

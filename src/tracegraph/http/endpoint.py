@@ -14,6 +14,7 @@ from starlette.responses import Response
 
 from tracegraph.graphql.execution import Executor, Operation, Outcome
 from tracegraph.http.disconnect import ClientGone, unless_gone
+from tracegraph.http.documents import Documents
 from tracegraph.http.negotiation import GRAPHQL, HTML, JSON, accepted
 from tracegraph.http.playground import playground_page
 from tracegraph.http.principal import Principal
@@ -25,13 +26,17 @@ from tracegraph.upstream.cache import past_cache
 from tracegraph.upstream.callers import callers_keys
 
 _NOBODY_WAITS = 499
+_NAMES_A_DOCUMENT = {"query", "documentId", "extensions"}
 _log = structlog.get_logger("tracegraph.http")
 
 
 class GraphQLEndpoint:
     """Answers GET and POST; any other method is refused."""
 
-    def __init__(self, *, max_body_bytes: int, playground: bool, allow_no_cache: bool) -> None:
+    def __init__(
+        self, documents: Documents, *, max_body_bytes: int, playground: bool, allow_no_cache: bool
+    ) -> None:
+        self._documents = documents
         self._allow_no_cache = allow_no_cache
         self._max_body_bytes = max_body_bytes
         self._playground = playground
@@ -41,7 +46,7 @@ class GraphQLEndpoint:
         accept = request.headers.get("accept")
         offers = (HTML, JSON, GRAPHQL) if request.method == "GET" and self._playground else (JSON, GRAPHQL)
         media = accepted(accept, offers)
-        if media == HTML and "query" not in request.query_params:
+        if media == HTML and not _NAMES_A_DOCUMENT & request.query_params.keys():
             return playground_page(request.scope.get("root_path", "") + "/playground")
         if media is None:
             return refused(BadRequest(406, f"This endpoint answers {GRAPHQL} and {JSON}."))
@@ -50,7 +55,7 @@ class GraphQLEndpoint:
         with Watched(state.metrics.operations, state.tracing, request.headers) as seen:
             try:
                 principal = await state.door.admit(request)
-                operation = await read_operation(request, self._max_body_bytes)
+                operation = await read_operation(request, self._max_body_bytes, self._documents)
             except Refusal as refusal:
                 seen.ended = OperationOutcome.REFUSED
                 return refused(refusal, media)
@@ -101,7 +106,9 @@ def _answer(outcome: Outcome, media: str) -> Response:
 def refused(refusal: Refusal, media: str = JSON) -> Response:
     """The answer to a request that is not let in."""
     error = GraphQLError(refusal.message, extensions={"code": refusal.code})
-    response = _json({"errors": [error.formatted]}, refusal.status, media)
+    # Apollo's own answers to an unknown hash are 200, as far as GraphQL's media type lets them.
+    status = 400 if refusal.status == 200 and media == GRAPHQL else refusal.status
+    response = _json({"errors": [error.formatted]}, status, media)
     response.headers.update(refusal.headers)
     return response
 

@@ -10,6 +10,7 @@ import orjson
 from starlette.requests import ClientDisconnect, Request
 
 from tracegraph.graphql.execution import Operation
+from tracegraph.http.documents import Documents, asked_document
 from tracegraph.http.negotiation import JSON, media_type
 from tracegraph.http.refusal import Refusal
 
@@ -25,10 +26,10 @@ class BadRequest(Refusal):
         super().__init__(status, "BAD_USER_INPUT", message)
 
 
-async def read_operation(request: Request, max_body_bytes: int) -> Operation:
-    """The operation that a GET or POST asks to run. Raises BadRequest."""
+async def read_operation(request: Request, max_body_bytes: int, documents: Documents) -> Operation:
+    """The operation that a GET or POST asks to run. Raises Refusal."""
     deadline_s = _deadline_s(request.headers.get(DEADLINE_HEADER))
-    return replace(await _read(request, max_body_bytes), deadline_s=deadline_s)
+    return replace(_operation(await _read(request, max_body_bytes), documents), deadline_s=deadline_s)
 
 
 def _deadline_s(header: str | None) -> float | None:
@@ -39,7 +40,7 @@ def _deadline_s(header: str | None) -> float | None:
     return int(header) / 1000
 
 
-async def _read(request: Request, max_body_bytes: int) -> Operation:
+async def _read(request: Request, max_body_bytes: int) -> Any:
     if request.method == "GET":
         return _from_query(request)
     kind, parameters = media_type(request.headers.get("content-type", ""))
@@ -49,32 +50,31 @@ async def _read(request: Request, max_body_bytes: int) -> Operation:
         raise BadRequest(415, "Send the request in UTF-8.")
     if request.headers.get("content-encoding", "identity") != "identity":
         raise BadRequest(415, "Send the request without compression.")
-    return _operation(_parse(await _body(request, max_body_bytes), "The body"))
+    return _parse(await _body(request, max_body_bytes), "The body")
 
 
-def _from_query(request: Request) -> Operation:
+def _from_query(request: Request) -> dict[str, Any]:
     parameters: dict[str, Any] = dict(request.query_params)
     for name in ("variables", "extensions"):
         if parameters.get(name):
             parameters[name] = _parse(parameters[name].encode("utf-8", "replace"), f"The parameter {name}")
         else:
             parameters.pop(name, None)
-    return _operation(parameters)
+    return parameters
 
 
-def _operation(parameters: Any) -> Operation:
+def _operation(parameters: Any, documents: Documents) -> Operation:
     if not isinstance(parameters, dict):
         raise BadRequest(400, "The request must be a JSON object with a query.")
-    query, variables = parameters.get("query"), parameters.get("variables")
-    name, extensions = parameters.get("operationName"), parameters.get("extensions")
-    if not isinstance(query, str):
-        raise BadRequest(400, "The request must hold a query, and it must be a text.")
+    variables, name = parameters.get("variables"), parameters.get("operationName")
+    extensions = parameters.get("extensions")
     if variables is not None and not isinstance(variables, dict):
         raise BadRequest(400, "variables must be an object.")
     if name is not None and not isinstance(name, str):
         raise BadRequest(400, "operationName must be a text.")
     if extensions is not None and not isinstance(extensions, dict):
         raise BadRequest(400, "extensions must be an object.")
+    query = documents.text(asked_document(parameters))
     return Operation(query, variables, name or None)
 
 

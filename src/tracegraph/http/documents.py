@@ -1,0 +1,142 @@
+"""Documents by their SHA-256: those of a trusted file or folder, and those that clients register as they go.
+
+A client names a document by `documentId`, with or without "sha256:" before it, or by
+`extensions.persistedQuery.sha256Hash` as Apollo's clients do: they send the hash first, and the text with it when
+they are told PERSISTED_QUERY_NOT_FOUND.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from tracegraph.documents_table import DocumentsTable
+from tracegraph.errors import ConfigurationError
+from tracegraph.http.refusal import Refusal
+from tracegraph.upstream.cache import Entry, MemoryStore
+
+_SHA256 = re.compile(r"[0-9a-fA-F]{64}")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The document that a request asks to run: its text, its hash, or both."""
+
+    text: str | None
+    sha256: str | None = None
+    is_automatic: bool = False
+    """Whether the hash came as Apollo's clients send it: its text may follow, and is then to be kept."""
+
+
+def asked_document(parameters: Mapping[str, Any]) -> Asked:
+    """Which document the members of a request name. Raises Refusal."""
+    text, document_id = parameters.get("query"), parameters.get("documentId")
+    if text is not None and not isinstance(text, str):
+        raise _wrong("The request must hold a query, and it must be a text.")
+    automatic = (parameters.get("extensions") or {}).get("persistedQuery")
+    if automatic is None and document_id is None:
+        return Asked(text)
+    if automatic is None:
+        named = document_id.removeprefix("sha256:") if isinstance(document_id, str) else document_id
+        return Asked(text, _digest(named, "documentId"))
+    if not isinstance(automatic, dict) or automatic.get("version", 1) != 1:
+        raise _wrong("extensions.persistedQuery must be an object of version 1.")
+    return Asked(
+        text, _digest(automatic.get("sha256Hash"), "extensions.persistedQuery.sha256Hash"), is_automatic=True
+    )
+
+
+def _digest(given: object, where: str) -> str:
+    if isinstance(given, str) and _SHA256.fullmatch(given):
+        return given.lower()
+    raise _wrong(f"{where} must be a SHA-256 in 64 hexadecimal digits.")
+
+
+def _wrong(message: str) -> Refusal:
+    return Refusal(400, "BAD_USER_INPUT", message)
+
+
+class Documents:
+    """Finds the text of what is asked."""
+
+    def __init__(self, trusted: Mapping[str, str], table: DocumentsTable) -> None:
+        self._trusted = trusted
+        self._only_trusted = table.only_trusted
+        self._is_automatic = table.automatic > 0 and not table.only_trusted
+        self._registered = MemoryStore(
+            max_entries=table.automatic, max_bytes=table.automatic_mb * 1024 * 1024 if table.automatic else 0
+        )
+
+    def text(self, asked: Asked) -> str:
+        """The document's text. Raises Refusal."""
+        if asked.text is None:
+            return self._known(asked)
+        digest = hash_of(asked.text)
+        if asked.sha256 is not None and asked.sha256 != digest:
+            raise _wrong("The query is not the document of that SHA-256.")
+        if self._only_trusted and digest not in self._trusted:
+            raise Refusal(403, "FORBIDDEN", "This gateway runs known operations only, and this is none of them.")
+        if asked.is_automatic and self._is_automatic and digest not in self._trusted:
+            body = asked.text.encode("utf-8", "surrogatepass")
+            self._registered.put(bytes.fromhex(digest), Entry(body, time.time()))
+        return asked.text
+
+    def _known(self, asked: Asked) -> str:
+        if asked.sha256 is None:
+            raise _wrong("The request must hold a query, and it must be a text.")
+        trusted = self._trusted.get(asked.sha256)
+        if trusted is not None:
+            return trusted
+        if self._only_trusted:
+            raise Refusal(403, "FORBIDDEN", "This gateway runs known operations only, and none has that SHA-256.")
+        if not asked.is_automatic:
+            raise _wrong("This gateway knows no document of that documentId.")
+        if not self._is_automatic:
+            # Word for word what Apollo's clients look for; they then send texts only.
+            raise Refusal(200, "PERSISTED_QUERY_NOT_SUPPORTED", "PersistedQueryNotSupported")
+        entry = self._registered.get(bytes.fromhex(asked.sha256))
+        if entry is None:
+            raise Refusal(200, "PERSISTED_QUERY_NOT_FOUND", "PersistedQueryNotFound")
+        return entry.body.decode("utf-8", "surrogatepass")
+
+
+def hash_of(document: str) -> str:
+    """A document's name."""
+    return sha256(document.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def read_documents(table: DocumentsTable, origin: str = "the configuration") -> Documents:
+    """The configured documents. Raises ConfigurationError for what cannot be read, and for a wrong hash."""
+    if table.trusted is None:
+        return Documents({}, table)
+    path = Path(table.trusted)
+    try:
+        trusted = _from_folder(path) if path.is_dir() else _from_manifest(path)
+    except (OSError, ValueError) as error:
+        said = error.strerror if isinstance(error, OSError) else str(error)
+        raise ConfigurationError(f"{origin}: documents.trusted cannot be used: {path}: {said}.") from None
+    return Documents(trusted, table)
+
+
+def _from_folder(folder: Path) -> dict[str, str]:
+    files = sorted(folder.glob("**/*.graphql"))
+    if not files:
+        raise ValueError("there is no .graphql file in it")
+    return {hash_of(text): text for text in (file.read_text(encoding="utf-8") for file in files)}
+
+
+def _from_manifest(path: Path) -> dict[str, str]:
+    manifest = orjson.loads(path.read_bytes())
+    if not isinstance(manifest, dict):
+        raise ValueError("it must be a JSON object, {sha256: document}")  # noqa: TRY004 - the file is wrong, not a caller
+    for digest, text in manifest.items():
+        if not isinstance(text, str) or hash_of(text) != digest.lower():
+            raise ValueError(f"{digest[:80]} is not the SHA-256 of its document")
+    return {digest.lower(): text for digest, text in manifest.items()}

@@ -1,0 +1,183 @@
+"""Documents by their SHA-256: trusted ones, the only ones where that is set, and those that clients register."""
+
+import json
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from graphql import get_introspection_query
+
+from tests.conftest import OpenGateway
+from tests.gateway import Answer, Gateway, Vendors
+from tracegraph.app import create_app
+from tracegraph.errors import ConfigurationError
+
+KNOWN = "query Names { sources { name } }"
+OTHER = "{ sources { vendor } }"
+DATA = {"sources": [{"name": "nemo"}, {"name": "langsmith"}, {"name": "meibel"}]}
+
+
+def digest(document: str) -> str:
+    return sha256(document.encode()).hexdigest()
+
+
+def automatic(document: str) -> dict[str, Any]:
+    return {"persistedQuery": {"version": 1, "sha256Hash": digest(document)}}
+
+
+async def ask(gateway: Gateway, **members: Any) -> Answer:
+    return await gateway.post(orjson.dumps(members))
+
+
+@pytest.fixture
+def manifest(tmp_path: Path) -> str:
+    file = tmp_path / "operations.json"
+    file.write_text(json.dumps({digest(KNOWN): KNOWN}))
+    return str(file)
+
+
+@pytest.fixture
+async def locked(open_gateway: OpenGateway, manifest: str) -> Gateway:
+    return await open_gateway(documents={"trusted": manifest, "only_trusted": True})
+
+
+class TestTrusted:
+    async def test_a_known_document_is_run_by_its_hash_however_it_is_named(self, locked: Gateway) -> None:
+        for members in (
+            {"documentId": digest(KNOWN)},
+            {"documentId": f"sha256:{digest(KNOWN).upper()}"},
+            {"extensions": automatic(KNOWN)},
+            {"query": KNOWN},
+            {"query": KNOWN, "extensions": automatic(KNOWN)},
+            {"documentId": digest(KNOWN), "operationName": "Names", "variables": {}},
+        ):
+            assert (await ask(locked, **members)).data == DATA
+
+    async def test_by_get_too(self, locked: Gateway) -> None:
+        accept = {"accept": "application/graphql-response+json"}
+        for parameters in ({"documentId": digest(KNOWN)}, {"extensions": json.dumps(automatic(KNOWN))}):
+            response = await locked.http.get("/graphql", params=parameters, headers=accept)
+            assert response.json() == {"data": DATA}
+
+    @pytest.mark.parametrize(
+        "members",
+        [
+            {"query": OTHER},
+            {"query": KNOWN + " "},
+            {"query": "{ __typename }"},
+            {"query": get_introspection_query()},
+            {"query": "{ not even GraphQL"},
+            {"documentId": digest(OTHER)},
+            {"extensions": automatic(OTHER)},
+            {"query": OTHER, "extensions": automatic(OTHER)},
+        ],
+    )
+    async def test_where_only_those_are_trusted_all_else_is_forbidden_and_nothing_is_registered(
+        self, locked: Gateway, vendors: Vendors, members: dict[str, Any]
+    ) -> None:
+        for _ in range(2):
+            answer = await ask(locked, **members)
+            assert (answer.status, answer.codes) == (403, ["FORBIDDEN"])
+        assert vendors.call_counts == (0, 0, 0)
+
+    async def test_a_text_under_the_hash_of_another_is_refused(self, locked: Gateway) -> None:
+        answer = await ask(locked, query=OTHER, documentId=digest(KNOWN))
+        assert (answer.status, answer.codes) == (400, ["BAD_USER_INPUT"])
+        answer = await ask(locked, query=OTHER, extensions=automatic(KNOWN))
+        assert (answer.status, answer.codes) == (400, ["BAD_USER_INPUT"])
+
+    async def test_a_folder_of_documents_will_do(self, open_gateway: OpenGateway, tmp_path: Path) -> None:
+        (tmp_path / "more").mkdir()
+        (tmp_path / "more" / "names.graphql").write_text(KNOWN)
+        gateway = await open_gateway(documents={"trusted": str(tmp_path)})
+        assert (await ask(gateway, documentId=digest(KNOWN))).data == DATA
+        assert (await ask(gateway, query=OTHER)).status == 200
+
+    @pytest.mark.parametrize(
+        ("content", "said"),
+        [
+            ("", "operations.json"),
+            ("[]", "must be a JSON object"),
+            (json.dumps({digest(KNOWN): OTHER}), "is not the SHA-256 of its document"),
+            (json.dumps({"names": KNOWN}), "is not the SHA-256 of its document"),
+            (json.dumps({digest(KNOWN): 5}), "is not the SHA-256 of its document"),
+        ],
+    )
+    def test_a_manifest_that_is_not_what_it_says_is_refused_at_start(
+        self, vendors: Vendors, tmp_path: Path, content: str, said: str
+    ) -> None:
+        file = tmp_path / "operations.json"
+        file.write_text(content)
+        with pytest.raises(ConfigurationError, match=said):
+            create_app(vendors.settings(documents={"trusted": str(file)}))
+
+    def test_so_is_one_that_is_not_there_and_a_folder_without_documents(
+        self, vendors: Vendors, tmp_path: Path
+    ) -> None:
+        for path in (tmp_path / "none.json", tmp_path):
+            with pytest.raises(ConfigurationError, match=r"documents\.trusted cannot be used"):
+                create_app(vendors.settings(documents={"trusted": str(path)}))
+
+    def test_nothing_to_trust_and_nothing_else_allowed_is_refused(self, vendors: Vendors) -> None:
+        with pytest.raises(ValueError, match="would refuse everything"):
+            vendors.settings(documents={"only_trusted": True})
+
+
+class TestAutomatic:
+    async def test_the_hash_is_asked_first_then_sent_with_the_text_then_known(self, gateway: Gateway) -> None:
+        unknown = await ask(gateway, extensions=automatic(KNOWN))
+        assert unknown.status == 200
+        assert unknown.body == {
+            "errors": [{"message": "PersistedQueryNotFound", "extensions": {"code": "PERSISTED_QUERY_NOT_FOUND"}}]
+        }
+        assert (await ask(gateway, query=KNOWN, extensions=automatic(KNOWN))).data == DATA
+        assert (await ask(gateway, extensions=automatic(KNOWN))).data == DATA
+        response = await gateway.http.get("/graphql", params={"extensions": json.dumps(automatic(KNOWN))})
+        assert response.json() == {"data": DATA}
+
+    async def test_in_graphqls_own_media_type_an_unknown_hash_is_400(self, gateway: Gateway) -> None:
+        body = orjson.dumps({"extensions": automatic(KNOWN)})
+        answer = await gateway.post(body, accept="application/graphql-response+json")
+        assert (answer.status, answer.codes) == (400, ["PERSISTED_QUERY_NOT_FOUND"])
+
+    async def test_a_wrong_hash_registers_nothing(self, gateway: Gateway) -> None:
+        assert (await ask(gateway, query=OTHER, extensions=automatic(KNOWN))).status == 400
+        assert (await ask(gateway, extensions=automatic(KNOWN))).codes == ["PERSISTED_QUERY_NOT_FOUND"]
+
+    async def test_the_store_is_bounded_and_forgets_what_was_used_longest_ago(
+        self, open_gateway: OpenGateway
+    ) -> None:
+        gateway = await open_gateway(documents={"automatic": 2})
+        texts = [f"query Q{index} {{ sources {{ name }} }}" for index in range(3)]
+        for text in texts:
+            assert (await ask(gateway, query=text, extensions=automatic(text))).data == DATA
+        assert (await ask(gateway, extensions=automatic(texts[0]))).codes == ["PERSISTED_QUERY_NOT_FOUND"]
+        assert (await ask(gateway, extensions=automatic(texts[2]))).data == DATA
+
+    async def test_it_can_be_off(self, open_gateway: OpenGateway) -> None:
+        gateway = await open_gateway(documents={"automatic": 0})
+        assert (await ask(gateway, extensions=automatic(KNOWN))).codes == ["PERSISTED_QUERY_NOT_SUPPORTED"]
+        assert (await ask(gateway, query=KNOWN, extensions=automatic(KNOWN))).data == DATA
+        assert (await ask(gateway, extensions=automatic(KNOWN))).codes == ["PERSISTED_QUERY_NOT_SUPPORTED"]
+
+    @pytest.mark.parametrize(
+        "members",
+        [
+            {},
+            {"query": None},
+            {"query": 5},
+            {"documentId": 5},
+            {"documentId": "../../etc/passwd"},
+            {"documentId": digest(OTHER)},
+            {"extensions": {"persistedQuery": 5}},
+            {"extensions": {"persistedQuery": {}}},
+            {"extensions": {"persistedQuery": {"version": 2, "sha256Hash": digest(KNOWN)}}},
+            {"extensions": {"persistedQuery": {"version": 1, "sha256Hash": "\ud800" * 2}}},
+            {"extensions": {"persistedQuery": {"version": 1, "sha256Hash": [digest(KNOWN)]}}},
+        ],
+    )
+    async def test_anything_else_is_a_plain_refusal(self, gateway: Gateway, members: dict[str, Any]) -> None:
+        answer = await gateway.post(json.dumps(members).encode())
+        assert (answer.status, answer.codes) == (400, ["BAD_USER_INPUT"])
