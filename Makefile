@@ -7,7 +7,7 @@ BIN := .venv/bin
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
            --no-header --no-emit-index-url --no-emit-find-links pyproject.toml --extra build
 
-.PHONY: help demo test test-paging test-plans soak lint format schema live playground lock clean
+.PHONY: help demo test test-paging test-plans soak lint format schema live playground audit lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -45,6 +45,9 @@ live: .venv/dev.ok ## the gateway against NeMo Intake itself (installs it under 
 
 playground: ## rebuild the playground's page from playground/ (needs Node 20)
 	cd playground && npm ci --no-fund --no-audit && npm run build
+
+audit: .venv/dev.ok ## known holes in what the gateway runs on (needs pip-audit's database; see SECURITY.md)
+	$(BIN)/uv tool run pip-audit@2.10.1 --strict --no-deps --disable-pip -r requirements/runtime.lock
 
 lock: .venv/dev.ok ## renew the lock files from pyproject.toml
 	$(COMPILE) -o requirements/runtime.lock
