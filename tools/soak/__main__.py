@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import signal
 import sys
 from pathlib import Path
 
@@ -19,6 +20,7 @@ def main() -> int:
     parser.add_argument("--connections", type=int, default=16)
     parser.add_argument("--out", type=Path, help="write the summary here, too")
     given = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the processes beside it end, too
     plan = Plan(given.seconds, given.seed, given.connections)
     result = asyncio.run(soak(plan))
     text = summary(plan, result)
