@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
@@ -11,9 +12,11 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from queue import SimpleQueue
+
+import aiohttp
 
 from tracegraph.demo.vendors import DemoVendors
 
@@ -35,6 +38,7 @@ main()
 """
 """The `tracegraph` command, which on SIGUSR1 also tells how many tasks its event loop has."""
 _TOLD_WITHIN_S = 10.0
+_READY_WITHIN_S = 60.0
 
 
 class GatewayProcess:
@@ -51,6 +55,16 @@ class GatewayProcess:
         """How many asyncio tasks it has now; blocks until it told. Raises queue.Empty when it does not."""
         self._process.send_signal(signal.SIGUSR1)
         return self._told.get(timeout=_TOLD_WITHIN_S)
+
+    async def ready(self, http: aiohttp.ClientSession) -> None:
+        """Wait until it takes queries. Raises TimeoutError when it does not."""
+        async with asyncio.timeout(_READY_WITHIN_S):
+            while True:
+                with suppress(aiohttp.ClientError):
+                    async with http.get(self.url.replace("/graphql", "/readyz")) as response:
+                        if response.status == 200:
+                            return
+                await asyncio.sleep(0.1)
 
     def _read_on(self) -> None:
         """Read its log to the end, so that the pipe never fills."""

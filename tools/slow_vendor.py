@@ -34,6 +34,7 @@ async def measure(rounds: int) -> tuple[list[float], list[float]]:
     latencies: tuple[list[float], list[float]] = ([], [])
     with vendors_running() as vendors, gateway_running(vendors, _TABLES) as gateway:
         async with aiohttp.ClientSession() as http:
+            await gateway.ready(http)
             await _ask_for(http, gateway.url, _OTHERS, time.monotonic() + 2)  # connections, plans, caches
             for number in range(2 * rounds):
                 slow = number % 2 == 1

@@ -68,7 +68,7 @@ async def soak(plan: Plan) -> Result:
     with vendors_running() as vendors, gateway_running(vendors, _GATEWAY_TABLES, _SOURCE_KEYS) as gateway:
         connector = aiohttp.TCPConnector(limit=plan.connections + 4)
         async with aiohttp.ClientSession(connector=connector) as http:
-            await _ready(http, gateway)
+            await gateway.ready(http)
             return await _load(plan, http, vendors, gateway, world)
 
 
@@ -124,13 +124,3 @@ async def _beside(work: object) -> AsyncIterator[None]:
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
-
-
-async def _ready(http: aiohttp.ClientSession, gateway: GatewayProcess) -> None:
-    for _ in range(600):
-        with suppress(aiohttp.ClientError):
-            async with http.get(gateway.url.replace("/graphql", "/readyz")) as response:
-                if response.status == 200:
-                    return
-        await asyncio.sleep(0.1)
-    raise RuntimeError("the gateway does not get ready")
