@@ -15,6 +15,8 @@ from tracegraph.federation.listing import Budgets
 from tracegraph.graphql.context import PageLimits
 from tracegraph.graphql.execution import Executor
 from tracegraph.graphql.schema import build_schema
+from tracegraph.graphql.shape import DocumentLimits
+from tracegraph.http.authentication import open_authentication
 from tracegraph.http.authentication import Authentication, open_authentication
 from tracegraph.http.documents import read_documents
 from tracegraph.http.door import Door
@@ -53,8 +55,13 @@ def executor_over(sources: Sources, settings: Settings) -> Executor:
         limits.computed_pages,
         on_grid=settings.cache.url != "off",
     )
-    page_limits = PageLimits(limits.default_first, limits.max_first)
-    return Executor(build_schema(), sources.adapters, budgets, page_limits, limits.deadline_s, sources.guards)
+    page_limits = PageLimits(limits.default_first, limits.max_first, limits.max_cost)
+    documents = DocumentLimits(
+        limits.max_tokens, limits.max_depth, limits.max_aliases, introspection=settings.server.introspection
+    )
+    return Executor(
+        build_schema(documents), sources.adapters, budgets, page_limits, limits.deadline_s, sources.guards
+    )
 
 
 def _door(settings: Settings, authentication: Authentication, sources: Sources) -> Door:

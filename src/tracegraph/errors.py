@@ -4,8 +4,10 @@
     ├── ConfigurationError          refused at start: file, key, remedy
     ├── RequestError                the client's question cannot be answered as asked
     │   ├── BadUserInput            BAD_USER_INPUT
+    │   ├── Forbidden               FORBIDDEN
     │   ├── InvalidCursor           INVALID_CURSOR
-    │   └── InvalidId               INVALID_ID
+    │   ├── InvalidId               INVALID_ID
+    │   └── QueryTooComplex         QUERY_TOO_COMPLEX
     └── SourceError                 one vendor failed; the other sources stand
         ├── SourceTimeout           TIMEOUT
         ├── SourceUnavailable       UNAVAILABLE
@@ -62,6 +64,12 @@ class BadUserInput(RequestError):
     """An argument is out of its bounds or contradicts another."""
 
 
+class Forbidden(RequestError):
+    """The client may not ask for this here."""
+
+    code = "FORBIDDEN"
+
+
 class InvalidCursor(RequestError):
     """A cursor is damaged, of another version, or was made for another list."""
 
@@ -72,6 +80,12 @@ class InvalidId(RequestError):
     """An ID is not one of this gateway's, or names another type than the field takes."""
 
     code = "INVALID_ID"
+
+
+class QueryTooComplex(RequestError):
+    """A document is larger, or costs more, than the gateway's limits; the sentence names the limit."""
+
+    code = "QUERY_TOO_COMPLEX"
 
 
 class SourceError(TracegraphError):

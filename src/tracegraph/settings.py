@@ -39,6 +39,7 @@ class ServerSettings(Table):
     host: str = "127.0.0.1"
     port: int = Field(8000, ge=0, le=65535)
     playground: bool = True
+    introspection: bool = True
 
 
 class LimitSettings(Table):
@@ -46,7 +47,8 @@ class LimitSettings(Table):
 
     `deadline_s` bounds the answer, `scan_pages` the vendor pages that one list reads of one source,
     `active_experiments` the experiments of each source whose sessions are merged when none are named,
-    `computed_pages` the vendor pages that computed figures read of one experiment's sessions.
+    `computed_pages` the vendor pages that computed figures read of one experiment's sessions. A document has at
+    most `max_tokens`, `max_depth` and `max_aliases`, and may cost `max_cost` (see `graphql/cost.py`).
     """
 
     deadline_s: float = Field(10.0, gt=0, le=300)
@@ -56,6 +58,10 @@ class LimitSettings(Table):
     active_experiments: int = Field(10, ge=1, le=100)
     computed_pages: int = Field(100, ge=1)
     max_body_bytes: int = Field(1_000_000, ge=1000)
+    max_tokens: int = Field(2000, ge=100)
+    max_depth: int = Field(20, ge=1, le=100)
+    max_aliases: int = Field(100, ge=0)
+    max_cost: int = Field(20_000, ge=1)
 
     @model_validator(mode="after")
     def _default_within_maximum(self) -> Self:

@@ -17,10 +17,11 @@ from tracegraph.upstream.guards import Guards
 
 @dataclass(frozen=True, slots=True)
 class PageLimits:
-    """How many rows a list gives without `first`, and at most."""
+    """How many rows a list gives without `first`, and at most; what a query may cost (see `cost.py`)."""
 
     default_first: int = 20
     max_first: int = 1000
+    max_cost: int = 20_000
 
 
 @dataclass(slots=True)
@@ -28,7 +29,7 @@ class RequestContext:
     """One request's sources, loaders and scans, and what it has to say beside its data.
 
     `reports` are those of every list that was answered; `errors` belong to fields whose value still stands
-    because the schema does not let it be null. `operation` is the name of what shall run.
+    because the schema does not let it be null. `operation` is the name of what shall run; `cost` is told before.
     """
 
     adapters: Sequence[Adapter]
@@ -39,6 +40,7 @@ class RequestContext:
     errors: list[GraphQLError] = field(default_factory=list)
     operation: str | None = None
     guards: Mapping[str, Guards] = field(default_factory=dict)
+    cost: int = 0
     scans: SessionScans = field(init=False)
 
     def __post_init__(self) -> None:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import strawberry
-from graphql import DocumentNode, GraphQLError, OperationDefinitionNode
+from graphql import GraphQLError
 from strawberry.exceptions import MissingQueryError
-from strawberry.extensions import SchemaExtension
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 from strawberry.types import ExecutionContext
 from strawberry.types.graphql import OperationType
@@ -80,31 +79,6 @@ class QuietSchema(strawberry.Schema):
         self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None
     ) -> None:
         """Errors are dealt with where the response is made."""
-
-
-class OneOperation(SchemaExtension):
-    """A document of several operations runs the named one only; without a name the library would run the first.
-
-    Comes after whatever validates, and before anything runs.
-    """
-
-    def on_validate(self) -> Iterator[None]:
-        """Refuse to choose; note what is run."""
-        context = self.execution_context
-        document = context.graphql_document
-        asked = context._provided_operation_name  # noqa: SLF001
-        names = [] if document is None else _operation_names(document)
-        if isinstance(context.context, RequestContext):
-            context.context.operation = asked or (names[0] if len(names) == 1 else None)
-        if not context.pre_execution_errors and asked is None and len(names) > 1:
-            message = "The document holds several operations: operationName must name the one to run."
-            context.pre_execution_errors = [GraphQLError(message)]
-        yield
-
-
-def _operation_names(document: DocumentNode) -> list[str | None]:
-    operations = [one for one in document.definitions if isinstance(one, OperationDefinitionNode)]
-    return [None if one.name is None else one.name.value for one in operations]
 
 
 @dataclass(frozen=True, slots=True)

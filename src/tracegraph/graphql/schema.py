@@ -5,24 +5,25 @@ from __future__ import annotations
 from datetime import datetime
 
 import strawberry
-from strawberry.extensions import ParserCache, ValidationCache
 from strawberry.schema.config import StrawberryConfig
 
 from tracegraph.graphql.comparison_objects import CaseComparison
-from tracegraph.graphql.execution import OneOperation, QuietSchema
+from tracegraph.graphql.documents import checked
+from tracegraph.graphql.execution import QuietSchema
 from tracegraph.graphql.objects import Experiment, Session, Source
 from tracegraph.graphql.planned import Plans, planned
 from tracegraph.graphql.query import Query
 from tracegraph.graphql.scalars import DATE_TIME
+from tracegraph.graphql.shape import DocumentLimits
 
 
-def build_schema() -> strawberry.Schema:
-    """The schema; parsed and validated documents, and plans, are kept in bounded caches."""
+def build_schema(limits: DocumentLimits = DocumentLimits()) -> strawberry.Schema:  # noqa: B008 - frozen
+    """The schema, for documents within the limits; they, and plans, are kept in bounded caches."""
     return QuietSchema(
         Query,
         types=[CaseComparison, Experiment, Session, Source],
         config=StrawberryConfig(scalar_map={datetime: DATE_TIME}),
-        extensions=[ParserCache, ValidationCache, OneOperation],
+        extensions=[checked(limits)],
         execution_context_class=planned(Plans()),
     )
 

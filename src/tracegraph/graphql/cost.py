@@ -1,0 +1,223 @@
+"""What a query can cost, told before it runs.
+
+    cost of a field = rows * (1 + 10 * calls for each row + cost of the fields below) + 10 * calls
+
+Rows are `first` (or its default), the number of ids, or 1 for one object; calls are what vendors may be asked, by
+the table below, whether or not a vendor needs them. A field that stands twice in one place counts once, and so
+does what siblings share: the complete form of one row, the sessions of one experiment behind its computed figures.
+`@skip` and `@include` are not looked at. What is not in the table costs nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from graphql import (
+    DocumentNode,
+    EnumValueNode,
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    GraphQLNamedType,
+    GraphQLSchema,
+    InlineFragmentNode,
+    IntValueNode,
+    ListValueNode,
+    NullValueNode,
+    OperationDefinitionNode,
+    SelectionSetNode,
+    ValueNode,
+    VariableNode,
+    get_named_type,
+    value_from_ast_untyped,
+)
+
+CALL = 10
+"""A call to a vendor in rows: it takes some ten thousand times as long as a row, beside others."""
+_READ = 20
+"""Calls for the sessions behind one experiment's computed figures: pages that an experiment of some size has."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """What counts are made of when a query comes to run."""
+
+    variables: Mapping[str, Any]
+    default_first: int
+    max_first: int
+    sources: int
+
+
+Count = Callable[[Sizes], int]
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """`rows`: the argument that says how many, or a number; `once` names what siblings of one row share."""
+
+    rows: str | int = 1
+    calls: int = 0
+    calls_a_row: int = 0
+    once: str | None = None
+
+
+_WHOLE = Charge(rows=0, calls=1, once="complete form")
+_CHARGES: Mapping[tuple[str, str], Charge] = {
+    ("Query", "node"): Charge(calls=1),
+    ("Query", "nodes"): Charge("ids", calls_a_row=1),
+    ("Query", "experiment"): Charge(calls=1),
+    ("Query", "session"): Charge(calls=1),
+    ("Query", "sources"): Charge("sources"),
+    ("Query", "experiments"): Charge("first", calls=3),
+    ("Query", "sessions"): Charge("first", calls=10),
+    ("Query", "comparison"): Charge("experimentIds", calls_a_row=1 + _READ),
+    ("Source", "experiments"): Charge("first", calls=1),
+    ("Source", "health"): Charge(calls=1),
+    ("Experiment", "createdAt"): _WHOLE,
+    ("Experiment", "metadata"): _WHOLE,
+    ("Experiment", "sessionCount"): Charge(rows=0, calls=1),
+    ("Experiment", "aggregate"): Charge(rows=0, calls=_READ, once="sessions"),
+    ("Experiment", "aggregates"): Charge(rows=0, calls=_READ, once="sessions"),
+    ("Experiment", "sessions"): Charge("first", calls=1),
+    ("Session", "experiment"): Charge(calls=1),
+    ("Session", "input"): _WHOLE,
+    ("Session", "output"): _WHOLE,
+    ("Session", "scores"): _WHOLE,
+    ("Comparison", "cases"): Charge("first"),
+    ("CaseComparison", "key"): Charge(rows=0, calls=1, once="first session"),
+    ("CaseComparison", "input"): Charge(rows=0, calls=1, once="first session"),
+    ("CaseEntry", "sessions"): Charge(calls=1),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One field of the table, with those below it."""
+
+    rows: Count
+    calls: int
+    calls_a_row: int
+    below: tuple[Step, ...]
+
+    def cost(self, sizes: Sizes) -> int:
+        """For one row of the field above."""
+        return self.rows(sizes) * (1 + CALL * self.calls_a_row + total(self.below, sizes)) + CALL * self.calls
+
+
+def total(steps: Iterable[Step], sizes: Sizes) -> int:
+    """The cost of fields side by side."""
+    return sum(step.cost(sizes) for step in steps)
+
+
+def steps_of(
+    schema: GraphQLSchema, document: DocumentNode, operation: OperationDefinitionNode
+) -> tuple[Step, ...]:
+    """The steps of one operation of a valid document, whose depth is limited."""
+    defaults = {
+        one.variable.name.value: one.default_value
+        for one in operation.variable_definitions or ()
+        if one.default_value
+    }
+    if schema.query_type is None:
+        return ()
+    return _Reader(schema, document, defaults).steps(schema.query_type, [operation.selection_set])
+
+
+class _Reader:
+    def __init__(self, schema: GraphQLSchema, document: DocumentNode, defaults: Mapping[str, ValueNode]) -> None:
+        self._schema = schema
+        self._fragments = {
+            one.name.value: one for one in document.definitions if isinstance(one, FragmentDefinitionNode)
+        }
+        self._defaults = defaults
+
+    def steps(self, parent: GraphQLNamedType, selections: list[SelectionSetNode]) -> tuple[Step, ...]:
+        found: list[Step] = []
+        shared: set[str] = set()
+        for of, fields in self._fields(parent, selections):
+            field = fields[0]
+            definition = getattr(of, "fields", {}).get(field.name.value)
+            if definition is None:
+                continue
+            sets = [one.selection_set for one in fields if one.selection_set is not None]
+            below = self.steps(get_named_type(definition.type), sets) if sets else ()
+            charge = _CHARGES.get((of.name, field.name.value))
+            if charge is None:
+                found += below
+            elif charge.once not in shared and self._reads(field, charge):
+                found.append(Step(self._count(field, charge.rows), charge.calls, charge.calls_a_row, below))
+                shared |= {charge.once} if charge.once else set()
+        return tuple(found)
+
+    def _fields(
+        self, parent: GraphQLNamedType, selections: list[SelectionSetNode]
+    ) -> Iterable[tuple[GraphQLNamedType, list[FieldNode]]]:
+        """The fields of one place by name and type; every one of them counts for an interface."""
+        found: dict[tuple[str, str], tuple[GraphQLNamedType, list[FieldNode]]] = {}
+        stack = [(parent, one) for one in selections]
+        spread: set[str] = set()
+        while stack:
+            of, selection_set = stack.pop()
+            for one in selection_set.selections:
+                if isinstance(one, FieldNode):
+                    key = (of.name, (one.alias or one.name).value)
+                    found.setdefault(key, (of, []))[1].append(one)
+                    continue
+                fragment: InlineFragmentNode | FragmentDefinitionNode
+                if isinstance(one, InlineFragmentNode):
+                    fragment = one
+                elif isinstance(one, FragmentSpreadNode) and one.name.value not in spread:
+                    spread.add(one.name.value)
+                    fragment = self._fragments[one.name.value]
+                else:
+                    continue
+                condition = fragment.type_condition
+                inner = self._schema.get_type(condition.name.value) if condition else of
+                stack.append((inner or of, fragment.selection_set))
+        return found.values()
+
+    def _reads(self, field: FieldNode, charge: Charge) -> bool:
+        """Whether figures are computed: REPORTED, the default, comes with the row."""
+        if charge.once != "sessions":
+            return True
+        basis = _argument(field, "basis")
+        return basis is not None and not (isinstance(basis, EnumValueNode) and basis.value == "REPORTED")
+
+    def _count(self, field: FieldNode, rows: str | int) -> Count:
+        if isinstance(rows, int):
+            return lambda _: rows
+        if rows == "sources":
+            return lambda sizes: sizes.sources
+        value = _argument(field, rows)
+        counted = _first if rows == "first" else _length
+        if isinstance(value, VariableNode):
+            name = value.name.value
+            default = _plain(self._defaults.get(name))
+            return lambda sizes: counted(sizes.variables.get(name, default), sizes)
+        plain = _plain(value)
+        return lambda sizes: counted(plain, sizes)
+
+
+def _argument(field: FieldNode, name: str) -> ValueNode | None:
+    return next((one.value for one in field.arguments or () if one.name.value == name), None)
+
+
+def _plain(value: ValueNode | None) -> Any:
+    """A literal's value as far as counts need it: a list by its length alone."""
+    if value is None or isinstance(value, NullValueNode):
+        return None
+    if isinstance(value, ListValueNode):
+        return [None] * len(value.values)
+    return value_from_ast_untyped(value) if isinstance(value, IntValueNode) else 1
+
+
+def _first(value: Any, sizes: Sizes) -> int:
+    """Beyond the maximum the field itself refuses, and says so."""
+    given = value if isinstance(value, int | float) and value == value else sizes.default_first  # noqa: PLR0124
+    return int(min(max(given, 0), sizes.max_first))
+
+
+def _length(value: Any, _: Sizes) -> int:
+    return len(value) if isinstance(value, list) else 1

@@ -1,0 +1,238 @@
+"""A document that is too large, too deep or too dear is refused before it costs anything, and says which limit."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+from graphql import GraphQLError, Lexer, Source, TokenKind, get_introspection_query
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.graphql.test_call_counts import BENCH
+from tracegraph.compare.question import QUERY as COMPARE
+from tracegraph.errors import Forbidden, QueryTooComplex
+from tracegraph.graphql.cost import Sizes
+from tracegraph.graphql.documents import Document, Documents
+from tracegraph.graphql.schema import build_schema
+from tracegraph.graphql.shape import DocumentLimits, check_text
+
+SCHEMA = build_schema()._schema
+LIMITS = DocumentLimits()
+LONGEST_CPU_S = 1.0
+"""Generous: the slowest takes a tenth of it. Without the limits, seconds to hours."""
+
+
+def document(text: str, **limits: Any) -> Document:
+    return Documents(DocumentLimits(**limits)).of(text, SCHEMA)
+
+
+def cost(text: str, variables: dict[str, Any] | None = None) -> int:
+    found = document(text)
+    assert found.errors == []
+    return found.cost(SCHEMA, found.operations()[0], Sizes(variables or {}, 20, 1000, 3))
+
+
+def fragments(count: int, body: str) -> str:
+    return " ".join(f"fragment F{index} on Source {{ {body.format(next=index + 1)} }}" for index in range(count))
+
+
+HOSTILE = {
+    "50,000 aliases": "{" + "".join(f"a{index}: __typename " for index in range(50_000)) + "}",
+    "101 aliases": "{" + "".join(f"a{index}: __typename " for index in range(101)) + "}",
+    "nested 100,000 deep": "{ sources " * 100_000,
+    "nested 48,000 deep": "{" * 48_000,
+    "nested 21 deep": "{ sources { experiments "
+    + "{ nodes { source { experiments " * 7
+    + "{ totalCount "
+    + "}" * 24,
+    "10,000 directives": "{ sources { name " + "@skip(if: false) " * 10_000 + "} }",
+    "2,000 repeated fields": "{ sources {" + "name " * 2000 + "} }",
+    "500 repeated fields": "{ sources {" + "name " * 500 + "} }",
+    "300 repeated objects": "{" + "sources { name } " * 300 + "}",
+    "100 fragments": "{ sources { " + " ".join(f"...F{i}" for i in range(100)) + " } } " + fragments(100, "name"),
+    "fragments that double 40 times": (
+        "{ sources { ...F0 } } "
+        + fragments(40, "a: experiments {{ nodes {{ source {{ ...F{next} }} }} }} b: name ...F{next}")
+        + " fragment F40 on Source { name }"
+    ),
+    "a text of 100,000 characters": '{ node(id: "' + "x" * 100_000 + '") { id } }',
+    "50,000 comments": "#\n" * 50_000 + "{ sources { name } }",
+    "numbers without space": "{ nodes(ids: [" + "1-1" * 5000 + "]) { id } }",
+}
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE.keys())
+def test_a_hostile_document_is_refused_in_little_time(text: str) -> None:
+    began = time.process_time()
+    with pytest.raises(QueryTooComplex):
+        document(text)
+    assert time.process_time() - began < LONGEST_CPU_S
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{ ...A } fragment A on Query { ...B } fragment B on Query { ...A }",
+        "{ ...A } fragment A on Query { ...A }",
+        "{ sources { name " + "@x" * 900 + " } }",
+        "{" + " ".join(f"x{index}" for index in range(1500)) + "}",
+        "query(" + " ".join(f"$a{index}: Int" for index in range(450)) + ") { sources { name } }",
+        "{ __schema { types { fields { type { fields { type { fields { name } } } } } } } }",
+    ],
+    ids=lambda text: text[:40],
+)
+def test_what_is_within_the_limits_and_wrong_is_told_in_few_errors(text: str) -> None:
+    began = time.process_time()
+    assert 1 <= len(document(text).errors) <= 21
+    assert time.process_time() - began < LONGEST_CPU_S
+
+
+def test_fragments_that_run_in_a_circle_through_fields_end() -> None:
+    text = "{ sources { ...A } } fragment A on Source { experiments { nodes { source { ...A } } } }"
+    with pytest.raises(QueryTooComplex, match="deeper than 20"):
+        document(text)
+
+
+def test_a_refusal_names_its_limit() -> None:
+    with pytest.raises(QueryTooComplex, match="more than 30 tokens"):
+        document("{ sources { name } }" * 6, tokens=30)
+    with pytest.raises(QueryTooComplex, match="deeper than 1 fields"):
+        document("{ sources { name } }", depth=1)
+    with pytest.raises(QueryTooComplex, match="more than 0 aliases"):
+        document("{ a: sources { name } }", aliases=0)
+
+
+words = st.sampled_from(
+    [
+        '"""',
+        '"',
+        "\\",
+        '\\"',
+        "#",
+        "\n",
+        "...",
+        "..",
+        "1",
+        "-",
+        "1.5",
+        "2e3",
+        "a",
+        "_b9",
+        "{",
+        "}",
+        "$",
+        "@",
+        ",",
+        " ",
+    ]
+)
+
+
+@given(st.lists(words, max_size=40).map("".join))
+def test_no_text_has_more_tokens_than_are_counted(text: str) -> None:
+    """The library's lexer decides; what it does not take on is not parsed either."""
+    lexer = Lexer(Source(text))
+    count = 0
+    try:
+        while lexer.advance().kind is not TokenKind.EOF:
+            count += 1
+    except GraphQLError:
+        return
+    if count:
+        with pytest.raises(QueryTooComplex):
+            check_text(text, DocumentLimits(tokens=count - 1))
+
+
+def test_introspection_that_is_off_is_refused_and_typename_stays() -> None:
+    for text in (
+        get_introspection_query(),
+        '{ a: __type(name: "Query") { name } }',
+        "{ ...F } fragment F on Query { __schema { types { name } } }",
+    ):
+        with pytest.raises(Forbidden, match="introspection"):
+            document(text, introspection=False)
+        assert document(text).errors == []
+    assert document("{ __typename sources { __typename } }", introspection=False).errors == []
+
+
+# -- what a query costs ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "is_worth"),
+    [
+        ("{ __typename }", 0),
+        ("{ sources { name } }", 3),
+        ("{ sources { health { status } } }", 3 * (1 + 1 + 10)),
+        ("{ experiments { nodes { name } } }", 20 + 30),
+        ("{ experiments(first: 5) { edges { cursor node { name } } } }", 5 + 30),
+        ("{ experiments(first: null) { totalCount } }", 20 + 30),
+        ("{ experiments(first: 5) { nodes { createdAt metadata } } }", 5 * (1 + 10) + 30),
+        ("{ experiments(first: 5) { nodes { aggregate(metric: {kind: COST}) { sum } } } }", 5 + 30),
+        (
+            "{ experiments(first: 5) { nodes { a: aggregate(metric: {kind: COST}, basis: BEST) { sum }"
+            " b: aggregates(basis: COMPUTED) { sum } } } }",
+            5 * (1 + 200) + 30,
+        ),
+        ("{ experiments(first: 5) { nodes { sessions(first: 4) { nodes { id } } } } }", 5 * (1 + 10 + 4) + 30),
+        ('{ nodes(ids: ["a", "b"]) { id ... on Experiment { sessions(first: 4) { totalCount } } } }', 2 * 25),
+        ("{ ...A ...A } fragment A on Query { experiments(first: 5) { totalCount } }", 5 + 30),
+        ("{ experiments(first: 5) { totalCount } experiments(first: 5) { nodes { sessionCount } } }", 5 * 11 + 30),
+    ],
+)  # fmt: skip
+def test_rows_multiply_and_calls_count_ten(text: str, is_worth: int) -> None:
+    assert cost(text) == is_worth
+
+
+@given(first=st.none() | st.integers(0, 1000))
+def test_a_variable_costs_what_the_same_literal_costs(first: int | None) -> None:
+    written = "null" if first is None else str(first)
+    by_variable = cost("query($n: Int) { experiments(first: $n) { totalCount } }", {"n": first})
+    assert by_variable == cost(f"{{ experiments(first: {written}) {{ totalCount }} }}")
+    assert cost(f"query($n: Int = {written}) {{ experiments(first: $n) {{ totalCount }} }}") == by_variable
+
+
+@given(value=st.none() | st.booleans() | st.floats() | st.text() | st.lists(st.integers()) | st.integers())
+def test_no_variable_breaks_the_count(value: Any) -> None:
+    """A wrong one is refused where variables are checked, and what is beyond the maximum where the list is."""
+    assert 0 <= cost("query($n: Int) { experiments(first: $n) { totalCount } }", {"n": value}) <= 1030
+
+
+def test_honest_queries_are_within_the_limit_and_products_of_thousands_are_not() -> None:
+    most = 20_000
+    assert cost(BENCH) < most
+    assert cost(get_introspection_query()) == 0
+    assert cost(COMPARE, {"ids": ["id"] * 20}) < most
+    assert cost("{ experiments(first: 1000) { nodes { name createdAt } } }") < most
+    assert cost("{ sessions(first: 1000) { nodes { input output scores { value } } } }") < most
+    assert cost("{ experiments(first: 1000) { nodes { sessions(first: 1000) { nodes { id } } } } }") > 1_000_000
+
+
+def test_every_field_of_the_table_is_one_of_the_schema() -> None:
+    from tracegraph.graphql.cost import _CHARGES  # noqa: PLC0415
+
+    for of, name in _CHARGES:
+        assert name in getattr(SCHEMA.get_type(of), "fields", {}), (of, name)
+
+
+# -- documents are kept ----------------------------------------------------------------------------------
+
+
+def test_a_repeated_document_is_neither_parsed_nor_validated_again() -> None:
+    documents = Documents(LIMITS)
+    first = documents.of("{ sources { name } }", SCHEMA)
+    assert documents.of("{ sources { name } }", SCHEMA) is first
+    assert documents.made == 1
+
+
+def test_documents_are_kept_up_to_a_length_of_text_the_latest_longest() -> None:
+    documents = Documents(LIMITS, most_characters=100)
+    for name in ("a" * 30, "b" * 30, "a" * 30, "c" * 30):
+        documents.of(f"{{ {name} }}", SCHEMA)
+    assert documents.made == 3
+    documents.of(f"{{ {'a' * 30} }}", SCHEMA)
+    assert documents.made == 3
+    documents.of(f"{{ {'b' * 30} }}", SCHEMA)
+    assert documents.made == 4
