@@ -16,8 +16,8 @@ from tracegraph.graphql.context import PageLimits
 from tracegraph.graphql.execution import Executor
 from tracegraph.graphql.schema import build_schema
 from tracegraph.graphql.shape import DocumentLimits
-from tracegraph.http.authentication import open_authentication
 from tracegraph.http.authentication import Authentication, open_authentication
+from tracegraph.http.browsers import browser_rules
 from tracegraph.http.documents import read_documents
 from tracegraph.http.door import Door
 from tracegraph.http.endpoint import GraphQLEndpoint, method_not_allowed
@@ -25,6 +25,7 @@ from tracegraph.http.health import healthz, readyz
 from tracegraph.http.metrics import metrics
 from tracegraph.http.playground import playground_routes
 from tracegraph.http.rates import Rates
+from tracegraph.http.requests import ReadingLimits
 from tracegraph.logs import configure_logs
 from tracegraph.metrics.metrics import Metrics, open_metrics
 from tracegraph.settings import Settings, load_settings
@@ -96,9 +97,10 @@ def create_app(
 
     endpoint = GraphQLEndpoint(
         read_documents(settings.documents),
-        max_body_bytes=settings.limits.max_body_bytes,
+        ReadingLimits(settings.limits.max_body_bytes, settings.limits.body_timeout_s),
         playground=settings.server.playground,
         allow_no_cache=settings.cache.allow_no_cache,
+        cors_origins=settings.server.cors_origins,
     )
     others = ["HEAD", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
     routes: list[BaseRoute] = [
@@ -111,7 +113,7 @@ def create_app(
         routes.append(Route("/metrics", metrics))
     if settings.server.playground:
         routes += playground_routes()
-    return Starlette(routes=routes, lifespan=lifespan)
+    return Starlette(routes=routes, middleware=browser_rules(settings.server.cors_origins), lifespan=lifespan)
 
 
 def create_configured_app() -> Starlette:

@@ -40,6 +40,22 @@ class ServerSettings(Table):
     port: int = Field(8000, ge=0, le=65535)
     playground: bool = True
     introspection: bool = True
+    cors_origins: tuple[str, ...] = ()
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in origins:
+            parts = urlsplit(origin)
+            if (
+                parts.scheme not in {"http", "https"}
+                or not parts.netloc
+                or origin != f"{parts.scheme}://{parts.netloc}"
+            ):
+                raise ValueError(
+                    f'{origin!r} is no origin: write each site out, such as "https://app.example", without a path'
+                )
+        return origins
 
 
 class LimitSettings(Table):
@@ -58,6 +74,7 @@ class LimitSettings(Table):
     active_experiments: int = Field(10, ge=1, le=100)
     computed_pages: int = Field(100, ge=1)
     max_body_bytes: int = Field(1_000_000, ge=1000)
+    body_timeout_s: float = Field(10.0, gt=0, le=300)
     max_tokens: int = Field(2000, ge=100)
     max_depth: int = Field(20, ge=1, le=100)
     max_aliases: int = Field(100, ge=0)

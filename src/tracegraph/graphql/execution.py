@@ -47,6 +47,8 @@ class Operation:
     name: str | None = None
     deadline_s: float | None = None
     """None, or less time than the gateway gives; more is not to be had."""
+    wants_cost: bool = False
+    """Whether `extensions.cost` is to tell what the query can cost: see `cost.py`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +119,7 @@ class Executor:
             except TimeoutError:
                 if not timer.expired():
                     raise
-                return _too_late(allowed_s, context)
+                return _too_late(allowed_s, context, operation)
 
     async def _answer(self, operation: Operation, context: RequestContext) -> Outcome:
         try:
@@ -137,21 +139,24 @@ class Executor:
         return Outcome(
             data=result.data,
             errors=[dict(error.formatted) for error in [*errors, *context.errors]],
-            extensions=_extensions(context),
+            extensions=_extensions(context, operation),
             executed=executed,
             operation=context.operation,
         )
 
 
-def _extensions(context: RequestContext) -> dict[str, Any]:
+def _extensions(context: RequestContext, operation: Operation) -> dict[str, Any]:
     reports = report_extensions(context.reports)
-    return {"sources": reports} if reports else {}
+    sources = {"sources": reports} if reports else {}
+    return sources | ({"cost": context.cost} if operation.wants_cost else {})
 
 
-def _too_late(allowed_s: float, context: RequestContext) -> Outcome:
+def _too_late(allowed_s: float, context: RequestContext, operation: Operation) -> Outcome:
     message = f"The answer could not be made within {round(allowed_s, 3):g} s: ask for less, or give it more time."
     error = GraphQLError(message, extensions={"code": "DEADLINE_EXCEEDED"})
-    return Outcome(None, [dict(error.formatted)], _extensions(context), executed=True, operation=context.operation)
+    return Outcome(
+        None, [dict(error.formatted)], _extensions(context, operation), executed=True, operation=context.operation
+    )
 
 
 def _refused(message: str) -> Outcome:

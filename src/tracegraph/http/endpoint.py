@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from time import perf_counter
 from typing import Any
 
@@ -12,14 +13,16 @@ from graphql import GraphQLError
 from starlette.requests import Request
 from starlette.responses import Response
 
+from tracegraph.errors import Forbidden, QueryTooComplex
 from tracegraph.graphql.execution import Executor, Operation, Outcome
+from tracegraph.http.browsers import OtherSite, sent_for_another_site
 from tracegraph.http.disconnect import ClientGone, unless_gone
 from tracegraph.http.documents import Documents
 from tracegraph.http.negotiation import GRAPHQL, HTML, JSON, accepted
 from tracegraph.http.playground import playground_page
 from tracegraph.http.principal import Principal
 from tracegraph.http.refusal import Refusal
-from tracegraph.http.requests import BadRequest, read_operation
+from tracegraph.http.requests import BadRequest, ReadingLimits, read_operation
 from tracegraph.http.watching import Watched
 from tracegraph.metrics.operations import OperationOutcome
 from tracegraph.upstream.cache import past_cache
@@ -27,6 +30,7 @@ from tracegraph.upstream.callers import callers_keys
 
 _NOBODY_WAITS = 499
 _NAMES_A_DOCUMENT = {"query", "documentId", "extensions"}
+_REFUSED_IN_ANY_MEDIA = {Forbidden.code, QueryTooComplex.code}
 _log = structlog.get_logger("tracegraph.http")
 
 
@@ -34,11 +38,18 @@ class GraphQLEndpoint:
     """Answers GET and POST; any other method is refused."""
 
     def __init__(
-        self, documents: Documents, *, max_body_bytes: int, playground: bool, allow_no_cache: bool
+        self,
+        documents: Documents,
+        reading: ReadingLimits,
+        *,
+        playground: bool,
+        allow_no_cache: bool,
+        cors_origins: Sequence[str] = (),
     ) -> None:
         self._documents = documents
         self._allow_no_cache = allow_no_cache
-        self._max_body_bytes = max_body_bytes
+        self._cors_origins = cors_origins
+        self._reading = reading
         self._playground = playground
 
     async def __call__(self, request: Request) -> Response:
@@ -51,11 +62,13 @@ class GraphQLEndpoint:
         if media is None:
             return refused(BadRequest(406, f"This endpoint answers {GRAPHQL} and {JSON}."))
         media = JSON if media == HTML else media
+        if request.method == "GET" and sent_for_another_site(request.headers, self._cors_origins):
+            return refused(OtherSite(), media)
         state = request.state
         with Watched(state.metrics.operations, state.tracing, request.headers) as seen:
             try:
                 principal = await state.door.admit(request)
-                operation = await read_operation(request, self._max_body_bytes, self._documents)
+                operation = await read_operation(request, self._reading, self._documents)
             except Refusal as refusal:
                 seen.ended = OperationOutcome.REFUSED
                 return refused(refusal, media)
@@ -98,8 +111,10 @@ def _since_ms(began: float) -> float:
 
 
 def _answer(outcome: Outcome, media: str) -> Response:
-    """A refused operation is 400 in GraphQL's own media type, and 200 in the older JSON one."""
-    status = 400 if media == GRAPHQL and not outcome.executed else 200
+    """A refused operation is 400 in GraphQL's own media type; in the older JSON one, only beyond the limits."""
+    codes = {error["extensions"]["code"] for error in outcome.errors}
+    is_refused = not outcome.executed and (media == GRAPHQL or bool(codes & _REFUSED_IN_ANY_MEDIA))
+    status = 400 if is_refused else 200
     return _json(outcome.response(), status, media)
 
 

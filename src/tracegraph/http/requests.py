@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import re
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
@@ -16,20 +18,30 @@ from tracegraph.http.refusal import Refusal
 
 DEADLINE_HEADER = "X-Deadline-Ms"
 """In how many milliseconds the client wants its answer, if sooner than the gateway gives it."""
+_READ_FOR_NOTHING = 16
+"""Times the limit; a body that goes on after that has its connection closed."""
 _MILLISECONDS = re.compile(r"0*[1-9][0-9]{0,8}")
 
 
 class BadRequest(Refusal):
-    """The request is not a GraphQL request; `status` is the answer's."""
+    """The request is not a GraphQL request; `status` is the answer's. With `closes`, no more of it is read."""
 
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(status, "BAD_USER_INPUT", message)
+    def __init__(self, status: int, message: str, *, closes: bool = False) -> None:
+        super().__init__(status, "BAD_USER_INPUT", message, {"connection": "close"} if closes else {})
 
 
-async def read_operation(request: Request, max_body_bytes: int, documents: Documents) -> Operation:
+@dataclass(frozen=True, slots=True)
+class ReadingLimits:
+    """How much of a request is read, and how long its body may take to come."""
+
+    body_bytes: int
+    body_timeout_s: float
+
+
+async def read_operation(request: Request, limits: ReadingLimits, documents: Documents) -> Operation:
     """The operation that a GET or POST asks to run. Raises Refusal."""
     deadline_s = _deadline_s(request.headers.get(DEADLINE_HEADER))
-    return replace(_operation(await _read(request, max_body_bytes), documents), deadline_s=deadline_s)
+    return replace(_operation(await _read(request, limits), documents), deadline_s=deadline_s)
 
 
 def _deadline_s(header: str | None) -> float | None:
@@ -40,7 +52,7 @@ def _deadline_s(header: str | None) -> float | None:
     return int(header) / 1000
 
 
-async def _read(request: Request, max_body_bytes: int) -> Any:
+async def _read(request: Request, limits: ReadingLimits) -> Any:
     if request.method == "GET":
         return _from_query(request)
     kind, parameters = media_type(request.headers.get("content-type", ""))
@@ -50,7 +62,7 @@ async def _read(request: Request, max_body_bytes: int) -> Any:
         raise BadRequest(415, "Send the request in UTF-8.")
     if request.headers.get("content-encoding", "identity") != "identity":
         raise BadRequest(415, "Send the request without compression.")
-    return _parse(await _body(request, max_body_bytes), "The body")
+    return _parse(await _body_in_time(request, limits), "The body")
 
 
 def _from_query(request: Request) -> dict[str, Any]:
@@ -74,26 +86,63 @@ def _operation(parameters: Any, documents: Documents) -> Operation:
         raise BadRequest(400, "operationName must be a text.")
     if extensions is not None and not isinstance(extensions, dict):
         raise BadRequest(400, "extensions must be an object.")
+    wants_cost = (extensions or {}).get("cost") is True
     query = documents.text(asked_document(parameters))
-    return Operation(query, variables, name or None)
+    return Operation(query, variables, name or None, wants_cost=wants_cost)
 
 
 def _parse(data: bytes, what: str) -> Any:
+    """JSON as RFC 8259 has it, where every name in an object is there once: two readers must not differ."""
     try:
-        return orjson.loads(data)
-    except orjson.JSONDecodeError:
+        parsed = orjson.loads(data)
+        json.loads(data, object_pairs_hook=_unique)
+    except _SameName as twice:
+        raise BadRequest(400, f"{what} has two values of one name in one object: {str(twice)[:50]!r}.") from None
+    except RecursionError:
+        raise BadRequest(400, f"{what} is nested too deeply.") from None
+    except ValueError:
         raise BadRequest(400, f"{what} is not JSON in UTF-8.") from None
+    return parsed
+
+
+class _SameName(Exception):
+    """A name that stands twice in one object."""
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> None:
+    names = set()
+    for name, _ in pairs:
+        if name in names:
+            raise _SameName(name)
+        names.add(name)
+
+
+async def _body_in_time(request: Request, limits: ReadingLimits) -> bytes:
+    try:
+        async with asyncio.timeout(limits.body_timeout_s):
+            return await _body(request, limits.body_bytes)
+    except TimeoutError:
+        message = f"The request did not come within {limits.body_timeout_s:g} s."
+        raise BadRequest(408, message, closes=True) from None
 
 
 async def _body(request: Request, limit: int) -> bytes:
+    """What is beyond the limit is read for nothing up to a point: who still sends cannot read the refusal."""
     chunks: list[bytes] = []
     size = 0
     try:
         async for chunk in request.stream():
             size += len(chunk)
-            if size > limit:
-                raise BadRequest(413, f"The request is larger than {limit} bytes.")
-            chunks.append(chunk)
+            if size <= limit:
+                chunks.append(chunk)
+            elif size > limit * _READ_FOR_NOTHING:
+                raise _too_long(limit, closes=True)
     except ClientDisconnect:
         raise BadRequest(400, "The request was broken off.") from None
+    if size > limit:
+        raise _too_long(limit)
     return b"".join(chunks)
+
+
+def _too_long(limit: int, *, closes: bool = False) -> BadRequest:
+    return BadRequest(413, f"The request is larger than {limit} bytes.", closes=closes)

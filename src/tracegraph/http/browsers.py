@@ -1,0 +1,87 @@
+"""What a browser may do here for a page of another site: nothing, unless the site is on the list.
+
+A POST takes application/json alone, for which a browser asks first (CORS). A GET is sent without asking, so one
+that runs a query must not come from a page elsewhere. Browsers tell by `Sec-Fetch-Site`; over plain HTTP some do
+not, and there their GET must carry what needs asking: `Content-Type: application/json`. Cookies are never used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import MappingProxyType
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from tracegraph.errors import Forbidden
+from tracegraph.http.negotiation import JSON, media_type
+from tracegraph.http.refusal import Refusal
+
+_PREFLIGHT_S = 600
+_SECURITY = MappingProxyType(
+    {
+        "x-content-type-options": "nosniff",
+        "x-frame-options": "DENY",
+        "referrer-policy": "no-referrer",
+        "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+        "cache-control": "no-store",
+    }
+)
+
+
+class OtherSite(Refusal):
+    """A GET that a page of another site may have sent."""
+
+    def __init__(self) -> None:
+        super().__init__(403, Forbidden.code, "A page of another site may not run queries here by GET: use POST.")
+
+
+def sent_for_another_site(headers: Headers, allowed_origins: Sequence[str]) -> bool:
+    """Whether a GET may be the doing of a page that is neither the gateway's own nor allowed."""
+    if headers.get("origin") in allowed_origins:
+        return False
+    site = headers.get("sec-fetch-site")
+    if site is not None:
+        return site not in {"same-origin", "none"}
+    if "origin" in headers:
+        return True
+    is_browser = headers.get("user-agent", "").startswith("Mozilla/")  # as every browser's does
+    return is_browser and media_type(headers.get("content-type", ""))[0] != JSON
+
+
+class SecurityHeaders:
+    """Gives every answer the headers that keep browsers from reading more into it; its own ones stand."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The application's answer, with the headers that it lacks."""
+
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in _SECURITY.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        await self._app(scope, receive, with_headers)
+
+
+def browser_rules(allowed_origins: Sequence[str]) -> list[Middleware]:
+    """What stands before the routes: security headers, and CORS for the sites on the list."""
+    rules = [Middleware(SecurityHeaders)]
+    if allowed_origins:
+        rules.append(
+            Middleware(
+                CORSMiddleware,
+                allow_origins=list(allowed_origins),
+                allow_methods=["GET", "POST"],
+                allow_headers=["*"],  # what a page asks for: a token, a deadline; never cookies
+                expose_headers=["Retry-After"],
+                max_age=_PREFLIGHT_S,
+            )
+        )
+    return rules

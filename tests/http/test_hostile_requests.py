@@ -1,0 +1,201 @@
+"""Requests made to hurt: each is refused with a GraphQL error in bounded memory, and no vendor is asked."""
+
+import asyncio
+import json
+import resource
+from collections.abc import AsyncIterator
+from urllib.parse import urlsplit
+
+import httpx
+import orjson
+import pytest
+import pytest_asyncio
+
+from tests.gateway import Gateway, Vendors, over_http
+from tests.graphql.test_document_limits import HOSTILE
+from tests.worlds import fill
+from tracegraph.demo.world import LangSmithWorld, MeibelWorld, NemoWorld
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+JSON = "application/json"
+GRAPHQL = "application/graphql-response+json"
+NEVER_MORE_MB = 50
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def vendors() -> AsyncIterator[Vendors]:
+    async with Vendors.open(NemoWorld(), LangSmithWorld(), MeibelWorld()) as opened:
+        fill(opened, experiments=1, sessions=1)
+        yield opened
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def gateway(vendors: Vendors) -> AsyncIterator[Gateway]:
+    async with over_http(vendors.settings()) as opened:
+        yield opened
+
+
+async def send(gateway: Gateway, body: bytes, accept: str = GRAPHQL, **headers: str) -> httpx.Response:
+    given = {"content-type": JSON, "accept": accept} | {
+        name.replace("_", "-"): one for name, one in headers.items()
+    }
+    return await gateway.http.post("/graphql", content=body, headers=given)
+
+
+def code(response: httpx.Response) -> str:
+    body = response.json()
+    assert "data" not in body
+    found: str = body["errors"][0]["extensions"]["code"]
+    return found
+
+
+def peak_mb() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+@pytest.mark.parametrize("accept", [JSON, GRAPHQL])
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE.keys())
+async def test_a_hostile_document_is_refused_in_either_media_type(
+    vendors: Vendors, gateway: Gateway, text: str, accept: str
+) -> None:
+    vendors.forget_calls()
+    response = await send(gateway, orjson.dumps({"query": text}), accept)
+    if response.status_code == 413:  # the longest do not even come in
+        assert code(response) == "BAD_USER_INPUT"
+    else:
+        assert (response.status_code, code(response)) == (400, "QUERY_TOO_COMPLEX")
+    assert vendors.call_counts == (0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{ experiments(first: 1000) { nodes { sessions(first: 1000) { nodes { id } } } } }",
+        "{ experiments(first: 1000) { nodes { aggregate(metric: {kind: COST}, basis: BEST) { sum } } } }",
+        "{" + "".join(f"a{i}: experiments(first: 1000) {{ totalCount }} " for i in range(100)) + "}",
+        "query($n: Int = 1000) { experiments(first: $n) { nodes { sessions(first: $n) { totalCount } } } }",
+    ],
+)
+async def test_a_query_that_costs_too_much_is_refused_with_its_cost_and_the_limit(
+    vendors: Vendors, gateway: Gateway, text: str
+) -> None:
+    vendors.forget_calls()
+    response = await send(gateway, orjson.dumps({"query": text}), JSON)
+    assert (response.status_code, code(response)) == (400, "QUERY_TOO_COMPLEX")
+    assert "the limit is 20000" in response.json()["errors"][0]["message"]
+    assert vendors.call_counts == (0, 0, 0)
+
+
+async def test_many_ids_in_a_variable_cost_what_they_cause(gateway: Gateway) -> None:
+    body = {
+        "query": "query($ids: [ID!]!) { nodes(ids: $ids) { id } }",
+        "variables": {"ids": ["U291cmNlOm5lbW8="] * 2000},
+    }
+    response = await send(gateway, orjson.dumps(body))
+    assert (response.status_code, code(response)) == (400, "QUERY_TOO_COMPLEX")
+
+
+async def test_the_cost_is_told_on_request(gateway: Gateway) -> None:
+    query = "{ experiments(first: 5) { totalCount } }"
+    asked = (await send(gateway, orjson.dumps({"query": query, "extensions": {"cost": True}}))).json()
+    assert asked["extensions"]["cost"] == 35
+    for extensions in ({}, {"cost": False}, {"cost": "yes"}, {"other": 1}, None):
+        answer = (await send(gateway, orjson.dumps({"query": query, "extensions": extensions}))).json()
+        assert "cost" not in answer.get("extensions", {})
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"[" * 100_000,
+        b'{"query": "{ sources { name } }", "variables": ' + b'{"a":' * 100_000,
+        b'{"query": "{ sources { name } }", "variables": ' + b'{"a":' * 5000 + b"1" + b"}" * 5001,
+        b'{"query": "\\ud800"}',
+        b'{"query": "{ sources { name } }", "query": "{ __typename }"}',
+        b'{"query": "{ sources { name } }", "variables": {"a": 1, "b": {"c": 1, "c": 1}}}',
+        b'{"query": "{ sources { name } }", "variables": {"a": 1, "\\u0061": 2}}',
+        b'{"query": "{ sources { name } }", "variables": {"a": Infinity}}',
+        b'{"query": "{ sources { name } }", "variables": {"a": -NaN}}',
+        b"\x1f\x8b\x08" + b"\x00" * 100,
+    ],
+    ids=lambda body: repr(body[:60]),
+)
+async def test_json_that_is_none_or_that_two_readers_read_differently_is_refused(
+    gateway: Gateway, body: bytes
+) -> None:
+    response = await send(gateway, body)
+    assert (response.status_code, code(response)) == (400, "BAD_USER_INPUT")
+
+
+@pytest.mark.parametrize("number", ["1e400", "-1e400", "1e99999999", "9" * 400, "1" * 5000])
+async def test_a_number_beyond_all_bounds_is_refused_or_is_no_int(gateway: Gateway, number: str) -> None:
+    body = '{"query": "query($n: Int) { experiments(first: $n) { totalCount } }", "variables": {"n": NUMBER}}'
+    response = await send(gateway, body.replace("NUMBER", number).encode())
+    assert (response.status_code, code(response)) == (400, "BAD_USER_INPUT")
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "gzip, gzip", "x-unknown"])
+async def test_a_compressed_body_is_refused_without_being_opened(gateway: Gateway, encoding: str) -> None:
+    response = await send(gateway, b"\x00" * 1000, content_encoding=encoding)
+    assert (response.status_code, code(response)) == (415, "BAD_USER_INPUT")
+
+
+async def test_bodies_of_many_megabytes_are_not_kept(gateway: Gateway) -> None:
+    before_mb = peak_mb()
+
+    async def pieces() -> AsyncIterator[bytes]:
+        for _ in range(50):
+            yield b" " * 100_000
+
+    responses = await asyncio.gather(
+        *(gateway.http.post("/graphql", content=pieces(), headers={"content-type": JSON}) for _ in range(10))
+    )
+    assert {(one.status_code, code(one)) for one in responses} == {(413, "BAD_USER_INPUT")}
+    assert peak_mb() - before_mb < NEVER_MORE_MB
+
+
+async def raw(gateway: Gateway, *pieces: bytes, pause_s: float = 0.0) -> bytes:
+    """What comes back for bytes on a connection, until it is closed."""
+    place = urlsplit(str(gateway.http.base_url))
+    reader, writer = await asyncio.open_connection(place.hostname, place.port)
+    try:
+        for piece in pieces:
+            writer.write(piece)
+            await writer.drain()
+            await asyncio.sleep(pause_s)
+        return await asyncio.wait_for(reader.read(), 20)
+    except ConnectionError:
+        return b""
+    finally:
+        writer.close()
+
+
+HEAD = b"POST /graphql HTTP/1.1\r\nHost: gateway\r\nContent-Type: application/json\r\n"
+
+
+async def test_a_body_that_does_not_come_is_refused_in_time_and_the_connection_closed(vendors: Vendors) -> None:
+    async with over_http(vendors.settings(limits={"body_timeout_s": 0.2})) as gateway:
+        answer = await raw(gateway, HEAD + b"Content-Length: 100\r\n\r\n", b'{"query"')
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 408 ")
+    assert b"connection: close" in head
+    assert json.loads(body)["errors"][0]["extensions"]["code"] == "BAD_USER_INPUT"
+
+
+async def test_a_body_that_never_ends_loses_its_connection(gateway: Gateway) -> None:
+    endless = [HEAD + b"Transfer-Encoding: chunked\r\n\r\n"] + [b"186a0\r\n" + b" " * 100_000 + b"\r\n"] * 400
+    answer = await raw(gateway, *endless)
+    assert answer == b"" or answer.startswith(b"HTTP/1.1 413 ")
+
+
+@pytest.mark.parametrize(
+    "header",
+    [b"X-Long: " + b"x" * 65_536, b"\r\n".join(b"X-%d: 1" % index for index in range(8000)), b"X" * 65_536],
+)
+async def test_headers_of_64_kb_are_refused_or_passed_over(gateway: Gateway, header: bytes) -> None:
+    good = b'{"query": "{ __typename }"}'
+    request = HEAD + header + b"\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(good) + good
+    answer = await raw(gateway, request)
+    assert answer[:12] in {b"HTTP/1.1 200", b"HTTP/1.1 400", b"HTTP/1.1 431"}
+    assert (await gateway.ask("{ __typename }")).data
