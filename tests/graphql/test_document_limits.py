@@ -178,6 +178,13 @@ def test_introspection_that_is_off_is_refused_and_typename_stays() -> None:
         ),
         ("{ experiments(first: 5) { nodes { sessions(first: 4) { nodes { id } } } } }", 5 * (1 + 10 + 4) + 30),
         ('{ nodes(ids: ["a", "b"]) { id ... on Experiment { sessions(first: 4) { totalCount } } } }', 2 * 25),
+        ("{ experiments(first: 1001) { totalCount } }", 30),
+        ('{ comparison(experimentIds: ["a", "b", "c"]) { metrics { entries { value } } } }', 3 * 211 + 3),
+        (
+            'query($i: [ID!]! = ["a", "b"]) { comparison(experimentIds: $i) { experiments { name }'
+            " cases(metric: {kind: COST}, first: 10) { nodes { key input entries { sessions { id } } } } } }",
+            2 * 211 + 2 + 10 * (1 + 10 + 2 * (1 + 11)),
+        ),
         ("{ ...A ...A } fragment A on Query { experiments(first: 5) { totalCount } }", 5 + 30),
         ("{ experiments(first: 5) { totalCount } experiments(first: 5) { nodes { sessionCount } } }", 5 * 11 + 30),
     ],

@@ -55,14 +55,19 @@ Count = Callable[[Sizes], int]
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """`rows`: the argument that says how many, or a number; `once` names what siblings of one row share."""
+    """`rows`: the argument that says how many, a number, or how many `sources` or `compared` experiments.
+
+    What stands below costs for each row, unless the field multiplies nothing; `once` names what siblings share.
+    """
 
     rows: str | int = 1
     calls: int = 0
     calls_a_row: int = 0
     once: str | None = None
+    multiplies: bool = True
 
 
+_FREE = Charge()
 _WHOLE = Charge(rows=0, calls=1, once="complete form")
 _CHARGES: Mapping[tuple[str, str], Charge] = {
     ("Query", "node"): Charge(calls=1),
@@ -72,7 +77,7 @@ _CHARGES: Mapping[tuple[str, str], Charge] = {
     ("Query", "sources"): Charge("sources"),
     ("Query", "experiments"): Charge("first", calls=3),
     ("Query", "sessions"): Charge("first", calls=10),
-    ("Query", "comparison"): Charge("experimentIds", calls_a_row=1 + _READ),
+    ("Query", "comparison"): Charge("experimentIds", calls_a_row=1 + _READ, multiplies=False),
     ("Source", "experiments"): Charge("first", calls=1),
     ("Source", "health"): Charge(calls=1),
     ("Experiment", "createdAt"): _WHOLE,
@@ -85,7 +90,10 @@ _CHARGES: Mapping[tuple[str, str], Charge] = {
     ("Session", "input"): _WHOLE,
     ("Session", "output"): _WHOLE,
     ("Session", "scores"): _WHOLE,
+    ("Comparison", "experiments"): Charge("compared"),
+    ("MetricComparison", "entries"): Charge("compared"),
     ("Comparison", "cases"): Charge("first"),
+    ("CaseComparison", "entries"): Charge("compared"),
     ("CaseComparison", "key"): Charge(rows=0, calls=1, once="first session"),
     ("CaseComparison", "input"): Charge(rows=0, calls=1, once="first session"),
     ("CaseEntry", "sessions"): Charge(calls=1),
@@ -100,10 +108,12 @@ class Step:
     calls: int
     calls_a_row: int
     below: tuple[Step, ...]
+    multiplies: bool
 
     def cost(self, sizes: Sizes) -> int:
         """For one row of the field above."""
-        return self.rows(sizes) * (1 + CALL * self.calls_a_row + total(self.below, sizes)) + CALL * self.calls
+        rows, below = self.rows(sizes), total(self.below, sizes)
+        return rows * (1 + CALL * self.calls_a_row) + below * (rows if self.multiplies else 1) + CALL * self.calls
 
 
 def total(steps: Iterable[Step], sizes: Sizes) -> int:
@@ -122,7 +132,7 @@ def steps_of(
     }
     if schema.query_type is None:
         return ()
-    return _Reader(schema, document, defaults).steps(schema.query_type, [operation.selection_set])
+    return _Reader(schema, document, defaults).steps(schema.query_type, [operation.selection_set], _two)
 
 
 class _Reader:
@@ -133,7 +143,10 @@ class _Reader:
         }
         self._defaults = defaults
 
-    def steps(self, parent: GraphQLNamedType, selections: list[SelectionSetNode]) -> tuple[Step, ...]:
+    def steps(
+        self, parent: GraphQLNamedType, selections: list[SelectionSetNode], compared: Count
+    ) -> tuple[Step, ...]:
+        """What is charged for the selections of one place, within a comparison of so many experiments."""
         found: list[Step] = []
         shared: set[str] = set()
         for of, fields in self._fields(parent, selections):
@@ -141,13 +154,15 @@ class _Reader:
             definition = getattr(of, "fields", {}).get(field.name.value)
             if definition is None:
                 continue
+            charge = _CHARGES.get((of.name, field.name.value), _FREE)
+            count = compared if charge.rows == "compared" else self._count(field, charge.rows)
             sets = [one.selection_set for one in fields if one.selection_set is not None]
-            below = self.steps(get_named_type(definition.type), sets) if sets else ()
-            charge = _CHARGES.get((of.name, field.name.value))
-            if charge is None:
+            within = count if charge.rows == "experimentIds" else compared
+            below = self.steps(get_named_type(definition.type), sets, within)
+            if charge is _FREE:
                 found += below
             elif charge.once not in shared and self._reads(field, charge):
-                found.append(Step(self._count(field, charge.rows), charge.calls, charge.calls_a_row, below))
+                found.append(Step(count, charge.calls, charge.calls_a_row, below, charge.multiplies))
                 shared |= {charge.once} if charge.once else set()
         return tuple(found)
 
@@ -214,9 +229,14 @@ def _plain(value: ValueNode | None) -> Any:
 
 
 def _first(value: Any, sizes: Sizes) -> int:
-    """Beyond the maximum the field itself refuses, and says so."""
-    given = value if isinstance(value, int | float) and value == value else sizes.default_first  # noqa: PLR0124
-    return int(min(max(given, 0), sizes.max_first))
+    """None beyond the maximum, which the field itself refuses."""
+    given = value if isinstance(value, int) else sizes.default_first
+    return given if 0 <= given <= sizes.max_first else 0
+
+
+def _two(_: Sizes) -> int:
+    """The fewest that are compared: for a case that is looked up by its id."""
+    return 2
 
 
 def _length(value: Any, _: Sizes) -> int:
