@@ -5,6 +5,7 @@
     ├── RequestError                the client's question cannot be answered as asked
     │   ├── BadUserInput            BAD_USER_INPUT
     │   ├── Forbidden               FORBIDDEN
+    │   ├── RateLimited             RATE_LIMITED
     │   ├── InvalidCursor           INVALID_CURSOR
     │   ├── InvalidId               INVALID_ID
     │   └── QueryTooComplex         QUERY_TOO_COMPLEX
@@ -80,6 +81,16 @@ class InvalidId(RequestError):
     """An ID is not one of this gateway's, or names another type than the field takes."""
 
     code = "INVALID_ID"
+
+
+class RateLimited(RequestError):
+    """The caller asked for more in a minute than it may; after `wait_s` seconds it may ask for this again."""
+
+    code = "RATE_LIMITED"
+
+    def __init__(self, message: str, wait_s: int) -> None:
+        super().__init__(message)
+        self.wait_s = wait_s
 
 
 class QueryTooComplex(RequestError):

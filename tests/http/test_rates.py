@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from tests.conftest import OpenGateway
 from tests.gateway import Answer, Gateway, Vendors, in_process
 from tests.redis_server import COMMAND, RedisServer, running_redis
+from tracegraph.errors import RateLimited
 from tracegraph.http.api_keys import hash_of, new_key
 from tracegraph.http.principal import Allowance, Principal
 from tracegraph.http.rates import Buckets, Rates
-from tracegraph.http.refusal import Refusal
 
 KEY, OTHER = new_key(), new_key()
 AUTH = {
@@ -55,6 +55,26 @@ async def test_beyond_its_rate_a_principal_is_told_when_to_ask_again(open_gatewa
 async def test_without_authentication_all_share_the_common_rate(open_gateway: OpenGateway) -> None:
     gateway = await open_gateway(auth={"requests_per_minute": 2})
     assert [(await gateway.post(QUERY)).status for _ in range(3)] == [200, 200, 429]
+
+
+@pytest.mark.parametrize("media", ["application/json", "application/graphql-response+json"])
+async def test_a_query_that_costs_more_than_is_left_is_not_run(
+    open_gateway: OpenGateway, vendors: Vendors, media: str
+) -> None:
+    gateway = await open_gateway(auth={"cost_per_minute": 100})
+    query = orjson.dumps({"query": "{ experiments(first: 40) { nodes { name } } }", "extensions": {"cost": True}})
+    first = await gateway.post(query, accept=media)
+    cost = first.body["extensions"]["cost"]
+    assert 50 < cost <= 100
+    vendors.forget_calls()
+    refused = await gateway.post(query, accept=media)
+    assert (refused.status, refused.codes) == (429, ["RATE_LIMITED"])
+    assert "data" not in refused.body
+    wait_s = refused.errors[0]["extensions"]["retryAfterSeconds"]
+    assert refused.headers["retry-after"] == str(wait_s)
+    assert 0 < wait_s <= 60
+    assert vendors.call_counts == (0, 0, 0)
+    assert (await gateway.post(QUERY, accept=media)).status == 200
 
 
 async def test_a_request_that_is_401_counts_for_nobody(open_gateway: OpenGateway) -> None:
@@ -145,9 +165,9 @@ async def test_cost_counts_apart_and_what_costs_more_than_a_minute_waits_for_a_f
     rates = Rates(buckets=Buckets(lambda: now))
     someone = Principal("key:someone", None, Allowance(None, 100))
     await rates.count_cost(someone, 1000)
-    with pytest.raises(Refusal) as refused:
+    with pytest.raises(RateLimited) as refused:
         await rates.count_cost(someone, 10)
-    assert (refused.value.status, refused.value.headers) == (429, {"retry-after": "6"})
+    assert refused.value.wait_s == 6
     now = 60.0
     await rates.count_cost(someone, 60)
     await rates.count_cost(someone, 40)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from graphql import GraphQLError
@@ -13,6 +13,9 @@ from tracegraph.federation.report import SourceReport
 from tracegraph.federation.scans import SessionScans
 from tracegraph.graphql.loaders import Loaders
 from tracegraph.upstream.guards import Guards
+
+Charge = Callable[[int], Awaitable[None]]
+"""Takes a query's cost before it runs. Raises RequestError when the caller may not spend it now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +32,8 @@ class RequestContext:
     """One request's sources, loaders and scans, and what it has to say beside its data.
 
     `reports` are those of every list that was answered; `errors` belong to fields whose value still stands
-    because the schema does not let it be null. `operation` is the name of what shall run; `cost` is told before.
+    because the schema does not let it be null. `operation` is the name of what shall run; `cost` is told before,
+    and handed to `charge`, which may refuse it.
     """
 
     adapters: Sequence[Adapter]
@@ -41,6 +45,7 @@ class RequestContext:
     operation: str | None = None
     guards: Mapping[str, Guards] = field(default_factory=dict)
     cost: int = 0
+    charge: Charge | None = None
     scans: SessionScans = field(init=False)
 
     def __post_init__(self) -> None:

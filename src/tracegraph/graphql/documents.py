@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 
 from graphql import DocumentNode, GraphQLError, GraphQLSchema, OperationDefinitionNode, parse, validate
@@ -89,6 +89,13 @@ class CheckedDocument(SchemaExtension):
         """Tell what is not valid; refuse to choose an operation, and one that costs too much; note what is run."""
         if self._document is not None:
             self.execution_context.pre_execution_errors = self._errors(self._document)
+        yield
+
+    async def on_execute(self) -> AsyncIterator[None]:
+        """Have the cost taken from whoever asks."""
+        request = self.execution_context.context
+        if isinstance(request, RequestContext) and request.charge is not None:
+            await request.charge(request.cost)
         yield
 
     def _errors(self, document: Document) -> list[GraphQLError]:

@@ -18,7 +18,7 @@ from tracegraph.adapter import Adapter
 from tracegraph.errors import BadUserInput
 from tracegraph.federation.listing import Budgets
 from tracegraph.federation.report import SourceReport, SourceReportStatus
-from tracegraph.graphql.context import PageLimits, RequestContext
+from tracegraph.graphql.context import Charge, PageLimits, RequestContext
 from tracegraph.graphql.failures import report_extensions, shown
 from tracegraph.graphql.loaders import Loaders
 from tracegraph.upstream.belonging import one_request
@@ -102,15 +102,20 @@ class Executor:
         guards = {name: guards for name, guards in self.guards.items() if name in sources}
         return replace(self, adapters=adapters, guards=guards)
 
-    async def run(self, operation: Operation) -> Outcome:
-        """Run a query. Never raises for what a client sends or a vendor does.
+    async def run(self, operation: Operation, charge: Charge | None = None) -> Outcome:
+        """Run a query, when `charge` takes its cost. Never raises for what a client sends or a vendor does.
 
         Vendors get a little less than the deadline, so that an answer can be made of what came in time; one that
         takes longer even so is given up. Nothing that was begun for the operation outlives it.
         """
         allowed_s = min(self.deadline_s, operation.deadline_s or self.deadline_s)
         context = RequestContext(
-            self.adapters, Loaders(self.adapters), self.budgets, self.page_limits, guards=self.guards
+            self.adapters,
+            Loaders(self.adapters),
+            self.budgets,
+            self.page_limits,
+            guards=self.guards,
+            charge=charge,
         )
         with one_request(), deadline(allowed_s - min(_LONGEST_RESERVE_S, _RESERVE * allowed_s)):
             try:

@@ -10,7 +10,7 @@ from typing import Any
 import structlog
 from graphql import GraphQLError
 
-from tracegraph.errors import RequestError, SourceError, SourceErrorCode
+from tracegraph.errors import RateLimited, RequestError, SourceError, SourceErrorCode
 from tracegraph.federation.report import SourceReport, SourceReportStatus
 
 _log = structlog.get_logger("tracegraph.graphql")
@@ -47,6 +47,8 @@ def shown(error: GraphQLError) -> GraphQLError:
         original = original.original_error
     if original is None:
         return _with(error, error.message, {"code": "BAD_USER_INPUT", **(error.extensions or {})})
+    if isinstance(original, RateLimited):
+        return _with(error, error.message, {"code": original.code, "retryAfterSeconds": original.wait_s})
     if isinstance(original, RequestError):
         return _with(error, error.message, {"code": original.code})
     if isinstance(original, SourceError):

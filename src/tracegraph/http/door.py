@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 from pydantic import SecretStr
 from starlette.requests import Request
 
+from tracegraph.errors import RateLimited
+from tracegraph.graphql.context import Charge
 from tracegraph.http.authentication import Authentication
 from tracegraph.http.principal import Principal
 from tracegraph.http.rates import Rates
@@ -28,7 +31,7 @@ class Door:
     ) -> None:
         self._open_metrics = open_metrics
         self._callers_headers = callers_headers
-        self.rates = rates
+        self._rates = rates
         self._authentication = authentication
 
     @property
@@ -60,5 +63,15 @@ class Door:
     async def admit(self, request: Request) -> Principal:
         """Who asks, one more request of whom is counted. Raises Refusal with 401 or 429."""
         principal = await self.identify(request)
-        await self.rates.count_request(principal)
+        try:
+            await self._rates.count_request(principal)
+        except RateLimited as limited:
+            headers = {"retry-after": str(limited.wait_s)}
+            raise Refusal(429, limited.code, limited.message, headers) from None
         return principal
+
+    def charge(self, principal: Principal) -> Charge | None:
+        """What takes the cost of a query from whoever asks; None for those who may spend what they like."""
+        if principal.allowance.cost_per_minute is None:
+            return None
+        return partial(self._rates.count_cost, principal)

@@ -13,11 +13,12 @@ from graphql import GraphQLError
 from starlette.requests import Request
 from starlette.responses import Response
 
-from tracegraph.errors import Forbidden, QueryTooComplex
+from tracegraph.errors import Forbidden, QueryTooComplex, RateLimited
 from tracegraph.graphql.execution import Executor, Operation, Outcome
 from tracegraph.http.browsers import OtherSite, sent_for_another_site
 from tracegraph.http.disconnect import ClientGone, unless_gone
 from tracegraph.http.documents import Documents
+from tracegraph.http.door import Door
 from tracegraph.http.negotiation import GRAPHQL, HTML, JSON, accepted
 from tracegraph.http.playground import playground_page
 from tracegraph.http.principal import Principal
@@ -79,11 +80,12 @@ class GraphQLEndpoint:
     ) -> Response:
         began = perf_counter()
         executor: Executor = request.state.executor.seeing(principal.sources)
+        door: Door = request.state.door
+        keys = door.callers_keys(request)
         seen.name = operation.name
         try:
-            keys = request.state.door.callers_keys(request)
             with past_cache(self._allow_no_cache and _asks_past_cache(request)), callers_keys(keys):
-                outcome = await unless_gone(request.receive, executor.run(operation))
+                outcome = await unless_gone(request.receive, executor.run(operation, door.charge(principal)))
         except ClientGone:
             seen.ended = OperationOutcome.GONE
             _log.info("graphql.client_gone", operation=operation.name, duration_ms=_since_ms(began))
@@ -114,8 +116,11 @@ def _answer(outcome: Outcome, media: str) -> Response:
     """A refused operation is 400 in GraphQL's own media type; in the older JSON one, only beyond the limits."""
     codes = {error["extensions"]["code"] for error in outcome.errors}
     is_refused = not outcome.executed and (media == GRAPHQL or bool(codes & _REFUSED_IN_ANY_MEDIA))
-    status = 400 if is_refused else 200
-    return _json(outcome.response(), status, media)
+    response = _json(outcome.response(), 400 if is_refused else 200, media)
+    if RateLimited.code in codes and not outcome.executed:
+        response.status_code = 429
+        response.headers["retry-after"] = str(outcome.errors[0]["extensions"]["retryAfterSeconds"])
+    return response
 
 
 def refused(refusal: Refusal, media: str = JSON) -> Response:

@@ -13,8 +13,8 @@ from collections import OrderedDict
 from collections.abc import Callable
 from hashlib import blake2b
 
+from tracegraph.errors import RateLimited
 from tracegraph.http.principal import Principal
-from tracegraph.http.refusal import Refusal
 from tracegraph.upstream.reads import SharedStore
 
 _PERIOD_S = 60.0
@@ -67,11 +67,11 @@ class Rates:
         self._buckets = Buckets() if buckets is None else buckets
 
     async def count_request(self, principal: Principal) -> None:
-        """One more request. Raises Refusal with 429."""
+        """One more request. Raises RateLimited."""
         await self._count(principal, "requests", principal.allowance.requests_per_minute, 1)
 
     async def count_cost(self, principal: Principal, cost: int) -> None:
-        """What a request costs, before it is run. Raises Refusal with 429."""
+        """What a request costs, before it is run. Raises RateLimited."""
         await self._count(principal, "cost", principal.allowance.cost_per_minute, cost)
 
     async def _count(self, principal: Principal, what: str, per_minute: int | None, amount: int) -> None:
@@ -102,10 +102,10 @@ def _seconds(answer: object) -> float | None:
     return wait_s if 0 <= wait_s <= _PERIOD_S else None
 
 
-def _too_much(what: str, per_minute: int, wait_s: int) -> Refusal:
+def _too_much(what: str, per_minute: int, wait_s: int) -> RateLimited:
     message = f"You may ask {per_minute} {what} per minute: ask again in {wait_s} s."
     if what == "cost":
         message = (
             f"You may ask for queries that cost {per_minute} per minute: ask again in {wait_s} s, or for less."
         )
-    return Refusal(429, "RATE_LIMITED", message, {"retry-after": str(wait_s)})
+    return RateLimited(message, wait_s)
