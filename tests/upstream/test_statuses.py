@@ -71,3 +71,8 @@ def test_retry_after_comes_along() -> None:
 def test_each_error_has_a_reference_of_its_own() -> None:
     references = {error_for_status("acme", 500, {}, b"").reference for _ in range(100)}
     assert len(references) == 100
+
+
+def test_an_error_keeps_the_beginning_of_a_long_answer_only() -> None:
+    error = error_for_status("vendor", 500, {}, b"x" * 10_000_000)
+    assert len(error.vendor_body) == 16 * 1024

@@ -16,6 +16,9 @@ from tracegraph.errors import (
 )
 from tracegraph.upstream.retry import retry_after_s
 
+_BODY_BYTES = 16 * 1024
+"""What an error keeps of its answer: an error may live as long as a request, its answer may be large."""
+
 _BY_STATUS: Mapping[int, tuple[type[SourceError], str]] = {
     401: (SourceUnauthorized, "refused the credential (401)"),
     403: (SourceUnauthorized, "does not let this credential see that (403)"),
@@ -42,5 +45,5 @@ def error_for_status(source: str, status: int, headers: Mapping[str, str], body:
         f"Source {source!r} {what}.",
         http_status=status,
         retry_after_s=retry_after_s(headers.get("retry-after")),
-        vendor_body=body,
+        vendor_body=body[:_BODY_BYTES],
     )
