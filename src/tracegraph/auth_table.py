@@ -58,6 +58,8 @@ class JwtTable(AllowanceTable):
     @classmethod
     def _fetchable(cls, jwks: str) -> str:
         parts = urlsplit(jwks)
+        if parts.port == 0:
+            raise ValueError("its port must be 1 to 65535")
         if (parts.scheme == "file" and parts.path) or (parts.scheme == "https" and parts.hostname):
             return jwks
         if parts.scheme == "http" and parts.hostname and is_loopback(parts.hostname):
@@ -74,6 +76,18 @@ class AuthTable(AllowanceTable):
     keys: dict[str, KeyTable] = Field(default_factory=dict)
     jwt: JwtTable | None = None
     open_metrics: bool = False
+
+    @field_validator("keys")
+    @classmethod
+    def _distinct(cls, keys: dict[str, KeyTable]) -> dict[str, KeyTable]:
+        names: dict[str, str] = {}
+        for name, key in keys.items():
+            if key.sha256 in names:
+                raise ValueError(
+                    f"{names[key.sha256]} and {name} have the same sha256: each holder needs its own key"
+                )
+            names[key.sha256] = name
+        return keys
 
     @property
     def is_on(self) -> bool:

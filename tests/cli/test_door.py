@@ -39,6 +39,16 @@ def test_so_it_is_when_the_environment_names_the_address(tmp_path: Path, monkeyp
     assert "ask nobody who they are" in refused.stderr
 
 
+def test_the_environment_may_hold_the_keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRACEGRAPH_AUTH__KEYS__DASHBOARD__SHA256", "0" * 64)
+    monkeypatch.setenv("TRACEGRAPH_AUTH__KEYS__DASHBOARD__SOURCES", '["langsmith"]')
+    monkeypatch.setenv("TRACEGRAPH_AUTH__REQUESTS_PER_MINUTE", "60")
+    auth = load_settings(written(tmp_path, GOOD)).auth
+    assert auth.is_on
+    assert auth.keys["dashboard"].sources == ("langsmith",)
+    assert auth.requests_per_minute == 60
+
+
 def test_a_new_key_is_shown_once_with_the_lines_that_make_the_gateway_know_it(tmp_path: Path) -> None:
     made = runner.invoke(_app, ["key", "new", "board of directors"])
     assert made.exit_code == 0
@@ -69,6 +79,11 @@ def test_a_new_key_is_shown_once_with_the_lines_that_make_the_gateway_know_it(tm
             "[auth.jwt]\nissuer = 'i'\naudience = 'a'\njwks = 'file:k'\nalgorithms = ['none']\n",
             "auth.jwt.algorithms.0 cannot be used",
         ),
+        (
+            f"[auth.keys.a]\nsha256 = '{'0' * 64}'\n[auth.keys.b]\nsha256 = '{'0' * 64}'\n",
+            "a and b have the same sha256",
+        ),
+        ("[auth.jwt]\nissuer = 'i'\naudience = 'a'\njwks = 'https://a:99999/'\n", "auth.jwt.jwks cannot be used"),
         ("[auth]\nmode = 'none'\n", "auth.mode is not a setting; [auth] takes:"),
     ],
 )
