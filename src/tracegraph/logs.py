@@ -7,6 +7,7 @@ import sys
 
 import structlog
 
+from tracegraph.redaction import without_secrets
 from tracegraph.settings import LogSettings
 
 
@@ -22,6 +23,7 @@ def configure_logs(settings: LogSettings) -> None:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
+            without_secrets,
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(settings.level),

@@ -8,11 +8,25 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, SecretStr
 
+_SHORTEST = 6
+"""What is shorter is no secret worth the name, and would be found in half of all words."""
+_known: set[str] = set()
+
+
+def known_secrets() -> frozenset[str]:
+    """Every secret that was resolved in this process, for the log to hide."""
+    return frozenset(_known)
+
 
 def resolve(reference: Any) -> SecretStr:
     """The secret that a reference names. Raises ValueError with a remedy, never with the value."""
-    if isinstance(reference, SecretStr):
-        return reference
+    secret = reference if isinstance(reference, SecretStr) else _named(reference)
+    if len(secret.get_secret_value()) >= _SHORTEST:
+        _known.add(secret.get_secret_value())
+    return secret
+
+
+def _named(reference: Any) -> SecretStr:
     kind, _, name = str(reference).partition(":")
     if kind == "env" and name:
         value = os.environ.get(name, "")

@@ -53,9 +53,15 @@ def shown(error: GraphQLError) -> GraphQLError:
         return _with(error, error.message, {"code": original.code})
     if isinstance(original, SourceError):
         return _with(error, original.message, source_extensions(original))
+    known = masked(original, error.path)
+    return _with(error, known.message, known.extensions or {})
+
+
+def masked(bug: BaseException, path: Sequence[str | int] | None = None) -> GraphQLError:
+    """All that a client may know of a bug: a reference. The log has the story under it."""
     reference = secrets.token_hex(4)
-    _log.error("graphql.unexpected_error", reference=reference, path=error.path, exc_info=original)
-    return _with(error, "Internal error.", {"code": "INTERNAL_SERVER_ERROR", "reference": reference})
+    _log.error("graphql.unexpected_error", reference=reference, path=path, exc_info=bug)
+    return GraphQLError("Internal error.", extensions={"code": "INTERNAL_SERVER_ERROR", "reference": reference})
 
 
 def source_extensions(error: SourceError) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from starlette.responses import Response
 
 from tracegraph.errors import Forbidden, QueryTooComplex, RateLimited
 from tracegraph.graphql.execution import Executor, Operation, Outcome
+from tracegraph.graphql.failures import masked
 from tracegraph.http.browsers import OtherSite, sent_for_another_site
 from tracegraph.http.disconnect import ClientGone, unless_gone
 from tracegraph.http.documents import Documents
@@ -54,7 +55,16 @@ class GraphQLEndpoint:
         self._playground = playground
 
     async def __call__(self, request: Request) -> Response:
-        """One HTTP request; `request.state` holds the executor that runs it, the metrics and the tracing."""
+        """One HTTP request; `request.state` holds the executor that runs it, the metrics and the tracing.
+
+        A bug is answered with 500 and a reference to the log.
+        """
+        try:
+            return await self._respond(request)
+        except Exception as bug:
+            return _json({"errors": [masked(bug).formatted]}, 500, JSON)
+
+    async def _respond(self, request: Request) -> Response:
         accept = request.headers.get("accept")
         offers = (HTML, JSON, GRAPHQL) if request.method == "GET" and self._playground else (JSON, GRAPHQL)
         media = accepted(accept, offers)

@@ -18,6 +18,7 @@ from tracegraph.http.refusal import Refusal
 
 DEADLINE_HEADER = "X-Deadline-Ms"
 """In how many milliseconds the client wants its answer, if sooner than the gateway gives it."""
+_LONGEST_NAME = 256
 _READ_FOR_NOTHING = 16
 """Times the limit; a body that goes on after that has its connection closed."""
 _MILLISECONDS = re.compile(r"0*[1-9][0-9]{0,8}")
@@ -84,6 +85,8 @@ def _operation(parameters: Any, documents: Documents) -> Operation:
         raise BadRequest(400, "variables must be an object.")
     if name is not None and not isinstance(name, str):
         raise BadRequest(400, "operationName must be a text.")
+    if name is not None and len(name) > _LONGEST_NAME:
+        raise BadRequest(400, f"operationName has {len(name)} characters, and the limit is {_LONGEST_NAME}.")
     if extensions is not None and not isinstance(extensions, dict):
         raise BadRequest(400, "extensions must be an object.")
     wants_cost = (extensions or {}).get("cost") is True
