@@ -234,6 +234,15 @@ def test_a_repeated_document_is_neither_parsed_nor_validated_again() -> None:
     assert documents.made == 1
 
 
+@pytest.mark.parametrize("text", ["{ sources {" + "name " * 500 + "} }", "{ sources", "{ a { b } } }"])
+def test_a_repeated_document_that_is_refused_is_refused_at_once(text: str) -> None:
+    documents = Documents(LIMITS)
+    for _ in range(3):
+        with pytest.raises((QueryTooComplex, GraphQLError)):
+            documents.of(text, SCHEMA)
+    assert documents.made == 1
+
+
 def test_documents_are_kept_up_to_a_length_of_text_the_latest_longest() -> None:
     documents = Documents(LIMITS, most_characters=100)
     for name in ("a" * 30, "b" * 30, "a" * 30, "c" * 30):

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from graphql import DocumentNode, GraphQLError, GraphQLSchema, OperationDefinitionNode, parse, validate
 from strawberry.extensions import SchemaExtension
 
-from tracegraph.errors import QueryTooComplex
+from tracegraph.errors import QueryTooComplex, RequestError
 from tracegraph.graphql.context import RequestContext
 from tracegraph.graphql.cost import Sizes, Step, steps_of, total
 from tracegraph.graphql.shape import DocumentLimits, check_text, check_tree
@@ -46,23 +46,32 @@ class Documents:
         self._limits = limits
         self._most_characters = most_characters
         self._characters = 0
-        self._kept: OrderedDict[str, Document] = OrderedDict()
+        self._kept: OrderedDict[str, Document | GraphQLError | RequestError] = OrderedDict()
 
     def of(self, text: str, schema: GraphQLSchema) -> Document:
         """The document of that text. Raises QueryTooComplex, Forbidden, and GraphQLError for wrong syntax."""
         known = self._kept.get(text)
-        if known is not None:
+        if known is None:
+            check_text(text, self._limits)
+            known = self._made(text, schema)
+            self._keep(text, known)
+        else:
             self._kept.move_to_end(text)
+        if isinstance(known, Document):
             return known
-        check_text(text, self._limits)
-        tree = parse(text)
-        check_tree(tree, self._limits)
-        made = Document(tree, validate(schema, tree, max_errors=_MOST_ERRORS))
-        self.made += 1
-        self._keep(text, made)
-        return made
+        raise known.with_traceback(None)
 
-    def _keep(self, text: str, document: Document) -> None:
+    def _made(self, text: str, schema: GraphQLSchema) -> Document | GraphQLError | RequestError:
+        """The document, or why there is none: who repeats a refused one is refused for less."""
+        self.made += 1
+        try:
+            tree = parse(text)
+            check_tree(tree, self._limits)
+        except (GraphQLError, RequestError) as refusal:
+            return refusal
+        return Document(tree, validate(schema, tree, max_errors=_MOST_ERRORS))
+
+    def _keep(self, text: str, document: Document | GraphQLError | RequestError) -> None:
         self._kept[text] = document
         self._characters += len(text)
         while self._characters > self._most_characters:
