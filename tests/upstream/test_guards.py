@@ -272,13 +272,13 @@ class TestRate:
 
 class TestRetries:
     async def test_retries_end_with_their_budget(self, connect: Connect, vendor: Simulator) -> None:
-        """Twenty calls that would be tried three times: twenty, and the floor of ten, and a fifth of the calls."""
+        """Twenty calls that would be tried three times: twenty, and the floor of three, and a fifth of the calls."""
         vendor.faults.add(Fault("status", status=503, times=None))
         upstream = await connect(vendor, breaker=BreakerPolicy(enabled=False))
         errors = await failures(upstream, 20)
-        assert len(vendor.calls) == sum(error.upstream_requests for error in errors) == 20 + 10 + 4
+        assert len(vendor.calls) == sum(error.upstream_requests for error in errors) == 20 + 3 + 4
         counters = upstream.guards.counters["things"]
-        assert (counters.sent, counters.retries) == (34, 14)
+        assert (counters.sent, counters.retries) == (27, 7)
 
     async def test_a_retry_that_cannot_be_made_leaves_the_vendors_own_failure(
         self, connect: Connect, vendor: Simulator

@@ -27,7 +27,7 @@ class RetryPolicy:
     base_s: float = 0.2
     cap_s: float = 5.0
     budget_ratio: float = 0.2
-    budget_floor: int = 10
+    budget_floor: int = 3
     budget_window_s: float = 10.0
 
     def pause_s(self, error: SourceError, attempt: int) -> float | None:
