@@ -78,7 +78,7 @@ class LimitSettings(Table):
     max_tokens: int = Field(2000, ge=100)
     max_depth: int = Field(20, ge=1, le=100)
     max_aliases: int = Field(100, ge=0)
-    max_cost: int = Field(20_000, ge=1)
+    max_cost: int = Field(100_000, ge=1)
 
     @model_validator(mode="after")
     def _default_within_maximum(self) -> Self:

@@ -208,7 +208,7 @@ def test_no_variable_breaks_the_count(value: Any) -> None:
 
 
 def test_honest_queries_are_within_the_limit_and_products_of_thousands_are_not() -> None:
-    most = 20_000
+    most = 100_000
     assert cost(BENCH) < most
     assert cost(get_introspection_query()) == 0
     assert cost(COMPARE, {"ids": ["id"] * 20}) < most

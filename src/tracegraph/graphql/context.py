@@ -24,7 +24,7 @@ class PageLimits:
 
     default_first: int = 20
     max_first: int = 1000
-    max_cost: int = 20_000
+    max_cost: int = 100_000
 
 
 @dataclass(slots=True)
