@@ -272,7 +272,7 @@ class TestRate:
 
 class TestRetries:
     async def test_retries_end_with_their_budget(self, connect: Connect, vendor: Simulator) -> None:
-        """Twenty calls that would be tried three times: twenty, and the floor of three, and a fifth of the calls."""
+        """Twenty calls that would be tried three times: twenty, the floor of three, and a fifth of the calls."""
         vendor.faults.add(Fault("status", status=503, times=None))
         upstream = await connect(vendor, breaker=BreakerPolicy(enabled=False))
         errors = await failures(upstream, 20)
