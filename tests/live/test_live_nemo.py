@@ -554,7 +554,8 @@ def sources_failed(answer: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     return [(one["source"], one["status"], one["code"]) for one in told]
 
 
-def test_a_stopped_store_fails_the_sessions_and_nothing_else(live: Live) -> None:
+def test_a_stopped_store_fails_what_it_holds_and_nothing_else(live: Live) -> None:
+    """The service then says 200 and no runs for every experiment: no zero of these is shown."""
     (experiment_id,) = live.ids("base")
     asked = {"filter": {"experimentIds": [experiment_id]}, "first": 100}
     before = live.data(SESSIONS, **asked)["page"]["edges"]
@@ -588,8 +589,12 @@ def test_a_stopped_store_fails_the_sessions_and_nothing_else(live: Live) -> None
         assert "Telemetry" not in error["message"]
         assert sources_failed(answer) == [("nemo", "FAILED", "UNAVAILABLE")]
 
-        names = {node["name"] for node in live.everything(EXPERIMENTS)}
-        assert names == set(live.seeded.experiments)
+        answer = live.answer(EXPERIMENTS, first=100)
+        rows = [edge["node"] for edge in answer["data"]["page"]["edges"]]
+        assert {row["name"] for row in rows} == set(live.seeded.experiments)
+        assert {row["sessionCount"] for row in rows} == {None}
+        assert {error["path"][-1] for error in answer["errors"]} >= {"sessionCount"}
+        assert {error["extensions"]["code"] for error in answer["errors"]} == {"SOURCE_UNAVAILABLE"}
     finally:
         live.service.start_store()
     deadline = time.monotonic() + 90
