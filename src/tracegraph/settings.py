@@ -151,7 +151,7 @@ class TracingSettings(Table):
     enabled: bool = False
     endpoint: str | None = None
     sample_ratio: float = Field(1.0, ge=0, le=1)
-    pass_on: bool = False
+    pass_on: bool = True
 
     @field_validator("endpoint")
     @classmethod
