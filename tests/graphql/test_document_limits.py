@@ -244,7 +244,7 @@ def test_a_repeated_document_that_is_refused_is_refused_at_once(text: str) -> No
 
 
 def test_documents_are_kept_up_to_a_length_of_text_the_latest_longest() -> None:
-    documents = Documents(LIMITS, most_characters=100)
+    documents = Documents(LIMITS, most_characters=140)
     for name in ("a" * 30, "b" * 30, "a" * 30, "c" * 30):
         documents.of(f"{{ {name} }}", SCHEMA)
     assert documents.made == 3
@@ -252,3 +252,15 @@ def test_documents_are_kept_up_to_a_length_of_text_the_latest_longest() -> None:
     assert documents.made == 3
     documents.of(f"{{ {'b' * 30} }}", SCHEMA)
     assert documents.made == 4
+
+
+def test_short_documents_do_not_come_in_by_the_hundred_thousand() -> None:
+    """A document takes memory beyond its text's: it counts for more than its characters."""
+    documents = Documents(LIMITS, most_characters=1000)
+    for index in range(100):
+        documents.of(f"{{a{index}}}", SCHEMA)
+    assert documents.made == 100
+    documents.of("{a99}", SCHEMA)
+    assert documents.made == 100
+    documents.of("{a50}", SCHEMA)
+    assert documents.made == 101

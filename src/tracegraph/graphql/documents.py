@@ -14,7 +14,10 @@ from tracegraph.graphql.context import RequestContext
 from tracegraph.graphql.cost import Sizes, Step, steps_of, total
 from tracegraph.graphql.shape import DocumentLimits, check_text, check_tree
 
-_MOST_CHARACTERS = 2_000_000
+_MOST_CHARACTERS = 500_000
+"""Of dense text: parsed, a character takes up to 230 bytes."""
+_CHARACTERS_A_DOCUMENT = 20
+"""What a document takes however short it is, 4 kB, in characters."""
 _MOST_ERRORS = 20
 
 
@@ -39,7 +42,7 @@ class Document:
 
 
 class Documents:
-    """The documents that were asked for last, up to so many characters of text altogether."""
+    """The documents that were asked for last, up to so many characters altogether, some for each as such."""
 
     def __init__(self, limits: DocumentLimits, most_characters: int = _MOST_CHARACTERS) -> None:
         self.made = 0
@@ -73,10 +76,10 @@ class Documents:
 
     def _keep(self, text: str, document: Document | GraphQLError | RequestError) -> None:
         self._kept[text] = document
-        self._characters += len(text)
+        self._characters += len(text) + _CHARACTERS_A_DOCUMENT
         while self._characters > self._most_characters:
             oldest, _ = self._kept.popitem(last=False)
-            self._characters -= len(oldest)
+            self._characters -= len(oldest) + _CHARACTERS_A_DOCUMENT
 
 
 class CheckedDocument(SchemaExtension):
