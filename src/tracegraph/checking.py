@@ -36,9 +36,9 @@ class CheckResult:
 
     @property
     def reachable(self) -> bool:
-        """Whether it answered at all."""
+        """Whether it answered at all; of one that can be used, the error tells of a part that did not."""
         error = self.health.last_error
-        return error is None or error.code not in _UNREACHED
+        return self.usable or error is None or error.code not in _UNREACHED
 
     @property
     def authorized(self) -> bool | None:
@@ -60,7 +60,8 @@ async def _check(adapter: Adapter) -> CheckResult:
     with past_cache():
         health = await adapter.check()
     duration_ms = (perf_counter() - began) * 1000
-    experiments = await _count(adapter, health) if health.status is SourceHealthStatus.UP else ""
+    countable = health.status is SourceHealthStatus.UP or health.experiment_count is not None
+    experiments = await _count(adapter, health) if countable else ""
     return CheckResult(adapter.name, adapter.vendor, health, experiments, duration_ms)
 
 

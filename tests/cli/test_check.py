@@ -45,6 +45,18 @@ def test_sources_that_can_be_used_are_shown_with_their_experiments(vendors_runni
     assert all(cells[4].isdigit() for cells in shown.values())
 
 
+def test_a_source_of_which_a_part_is_down_is_reachable_all_the_same(vendors_running: Running) -> None:
+    """NeMo without its telemetry store still lists its experiments."""
+    nemo = vendors_running.worlds[0]
+    nemo.add(nemo_experiment("n0"))
+    nemo.telemetry_down = True
+    code, out, _ = run("check", "--config", vendors_running.config(), env=vendors_running.env)
+    assert code == 0
+    shown = rows(out)["nemo"]
+    assert shown[:4] == ["nemo", "yes", "yes", "1"]
+    assert shown[5] != ""
+
+
 def test_a_source_that_is_down_and_one_that_refuses_the_key_are_told_apart(
     vendors_running: Running, nobody: str
 ) -> None:

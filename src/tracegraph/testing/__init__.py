@@ -13,6 +13,8 @@ A vendor states what its simulator holds and what its adapter is configured with
         options = {"api_key": SecretStr(SECRET)}
         secret = SECRET
         unknown_refs = ("no-such-project",)
+        nameless_experiments = {"projects": [{"created": "2026-01-01T00:00:00Z"}]}
+        nameless_sessions = {"chats": [{"started": "2026-01-01T00:00:00Z"}]}
 
 The simulator is a `tracegraph.demo.simulator.Simulator` around the vendor's routes: it notes every call and plays
 faults on demand. The suite needs pytest and pytest-asyncio in its auto mode; nothing else of the gateway does.
