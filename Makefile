@@ -7,7 +7,7 @@ BIN := .venv/bin
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
            --no-header --no-emit-index-url --no-emit-find-links pyproject.toml --extra build
 
-.PHONY: help demo test test-paging test-plans soak lint format schema live playground audit lock clean
+.PHONY: help demo test test-paging test-plans soak lint format schema live bench playground audit lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -23,6 +23,9 @@ test-paging: .venv/dev.ok ## the paging laws with 10,000 examples (half an hour)
 
 soak: .venv/dev.ok ## mixed queries while vendors fail at random (SECONDS=600 SEED=1)
 	$(BIN)/python -m tools.soak --seconds $(SECONDS) --seed $(SEED)
+
+bench: .venv/dev.ok .venv/system.ok ## what queries cost, beside the peers where they are set up; writes docs/performance.md
+	$(BIN)/python -m tools.bench
 
 test-plans: .venv/dev.ok ## compiled plans against the library's executor, 5,000 random queries (some minutes)
 	PLAN_EXAMPLES=5000 $(BIN)/python -m pytest tests/graphql/plans
@@ -74,12 +77,13 @@ clean: ## remove what the targets made
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/dev.lock
 	@touch $@
 
-# What the tests use beside Python. Where it cannot be installed, the tests that need it say so and are left out.
+# What tests and the benchmark use beside Python. Where it cannot be installed, the tests that need it say so and are left out.
 .venv/system.ok: | .venv/bin/python
-	@if command -v chromium >/dev/null && command -v chromedriver >/dev/null && command -v redis-server >/dev/null; then :; \
+	@if command -v chromium >/dev/null && command -v chromedriver >/dev/null && command -v redis-server >/dev/null \
+	  && command -v wrk >/dev/null; then :; \
 	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-	  apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium chromium-driver redis-server >/dev/null; \
-	else echo "Chromium, ChromeDriver or redis-server is missing and cannot be installed without root."; fi
+	  apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium chromium-driver redis-server wrk >/dev/null; \
+	else echo "Chromium, ChromeDriver, redis-server or wrk is missing and cannot be installed without root."; fi
 	@touch $@
 
 .venv/node.ok: tests/node/package-lock.json | .venv/bin/python

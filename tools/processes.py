@@ -15,19 +15,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from queue import SimpleQueue
+from typing import Any
 
 import aiohttp
 
 from tracegraph.demo.vendors import DemoVendors
 
-_VENDORS = """
-import dataclasses, json, sys
-from tracegraph.demo.vendors import demo_vendors
-with demo_vendors() as vendors:
-    print(json.dumps(dataclasses.asdict(vendors)), flush=True)
-    sys.stdin.read()
-"""
-"""Runs until whoever started it closes its standard input, or is gone."""
 _GATEWAY = """
 import asyncio, os, signal
 def tell(*_):
@@ -74,10 +67,10 @@ class GatewayProcess:
 
 
 @contextmanager
-def vendors_running() -> Iterator[DemoVendors]:
-    """The vendors with the sample data of `tracegraph.demo.sample`, while the block runs."""
+def vendors_running(module: str = "tools.vendors") -> Iterator[DemoVendors]:
+    """The vendors of a module that tells where they listen and runs until its standard input is closed."""
     with subprocess.Popen(
-        [sys.executable, "-c", _VENDORS], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-m", module], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
         if process.stdin is None or process.stdout is None:
             raise RuntimeError("the vendors' process has no pipes")
@@ -98,13 +91,20 @@ def gateway_running(vendors: DemoVendors, tables: str = "", source: str = "") ->
         config.write_text(_configuration(vendors, source) + tables, encoding="utf-8")
         command = [sys.executable, "-c", _GATEWAY, "serve", "--config", str(config), "--port", "0"]
         process = subprocess.Popen(command, env=_environment(vendors), stderr=subprocess.PIPE, text=True)
-        try:
+        with terminated(process):
             yield GatewayProcess(process, _url(process))
-        finally:
-            process.terminate()
-            process.wait(30)
-            if process.stderr is not None:
-                process.stderr.close()
+
+
+@contextmanager
+def terminated(process: subprocess.Popen[Any]) -> Iterator[None]:
+    """End the process with the block."""
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait(30)
+        if process.stderr is not None:
+            process.stderr.close()
 
 
 def _url(process: subprocess.Popen[str]) -> str:

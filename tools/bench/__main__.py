@@ -1,0 +1,54 @@
+"""Measures the cases, and the peers where they are set up, and writes docs/performance.md and its plot."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import signal
+import sys
+import tempfile
+from pathlib import Path
+
+from tools.bench.cases import CASES
+from tools.bench.measure import BenchFailed, measured
+from tools.bench.peers import is_set_up, peers_measured
+from tools.bench.report import plot, tables, written_into
+from tools.processes import vendors_running
+
+_DOCS = Path("docs")
+
+
+def main() -> int:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m tools.bench", description=__doc__)
+    parser.add_argument("--seconds", type=int, default=10)
+    parser.add_argument("--connections", type=int, default=16)
+    parser.add_argument("--peers", type=Path, default=Path("../shared/peers/bench"))
+    parser.add_argument("--only", default="", help="cases whose names hold this; prints, writes nothing")
+    given = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the processes beside it end, too
+    if shutil.which("wrk") is None:
+        sys.stderr.write("wrk is missing: install Debian's package of that name.\n")
+        return 2
+    results = []
+    with vendors_running("tools.bench.vendors") as vendors, tempfile.TemporaryDirectory() as folder:
+        for case in (one for one in CASES if given.only in one.name):
+            try:
+                one = measured(case, vendors, given.seconds, given.connections, Path(folder, "answer.json"))
+            except BenchFailed as failed:
+                sys.stderr.write(f"{failed}\n")
+                return 1
+            sys.stderr.write(f"{one}\n")
+            results.append(one)
+    if given.only:
+        return 0
+    peers = peers_measured(given.peers, given.seconds) if is_set_up(given.peers) else []
+    text = tables(results, peers, given.seconds, given.connections)
+    written_into(_DOCS / "performance.md", text)
+    plot(results, peers, _DOCS / "performance.svg")
+    sys.stdout.write(f"{text}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

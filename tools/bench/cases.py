@@ -1,0 +1,115 @@
+"""What is measured: queries, and the gateway's settings for each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from tools.bench.vendors import AGENTS, LANGSMITH_EXPERIMENTS
+from tracegraph.graphql.ids import experiment_id
+
+LIGHT = """{
+  experiments(first: 20, filter: {sources: ["nemo"]}) {
+    nodes { id name agentName datasetName createdAt sessionCount }
+  }
+}"""
+"""20 objects of 6 fields, one call."""
+
+HEAVY = """{
+  experiments(first: 50, filter: {sources: ["nemo"]}) {
+    edges {
+      cursor
+      node {
+        id name createdAt
+        aggregates { metric { kind } mean p90 count }
+        sessions(first: 25, orderBy: {field: STARTED_AT, direction: ASC}) {
+          edges {
+            cursor
+            node {
+              id vendorId traceId status startedAt endedAt latencyMs costUsd messageCount agentName
+              tokens { input output }
+            }
+          }
+          pageInfo { hasNextPage endCursor }
+        }
+      }
+    }
+    pageInfo { hasNextPage endCursor }
+  }
+}"""
+"""50 experiments with 25 sessions each of 12 scalars, their aggregates, edges and cursors: 51 calls."""
+
+
+def _chats(agent: str) -> str:
+    """The field of one agent's sessions."""
+    listed = f'sessions(first: 25, filter: {{experimentIds: ["{experiment_id("meibel", agent)}"]}})'
+    return (
+        f"{agent}: {listed} {{ totalCount nodes {{ vendorId status startedAt endedAt agentName messageCount }} }}"
+    )
+
+
+CALLS_24 = f"""{{
+  nemo: experiments(first: 20, filter: {{sources: ["nemo"]}}) {{
+    nodes {{
+      id name agentName agentVersion datasetName createdAt sessionCount
+      aggregate(metric: {{kind: COST}}) {{ mean p90 }}
+      sessions(first: 25, orderBy: {{field: STARTED_AT, direction: ASC}}) {{
+        totalCount
+        nodes {{ vendorId traceId status startedAt endedAt latencyMs tokens {{ input output }} costUsd }}
+      }}
+    }}
+  }}
+  langsmith: experiments(first: {LANGSMITH_EXPERIMENTS}, filter: {{sources: ["langsmith"]}}) {{
+    nodes {{
+      id name createdAt endedAt sessionCount errorRate
+      latency: aggregate(metric: {{kind: LATENCY}}) {{ median p99 }}
+      tokens: aggregate(metric: {{kind: TOTAL_TOKENS}}) {{ sum }}
+    }}
+  }}
+  {" ".join(_chats(f"a{number}") for number in range(1, AGENTS + 1))}
+}}"""
+"""570 rows: 20 NeMo experiments with 25 sessions each, 20 LangSmith projects, 2 Meibel agents: 24 calls."""
+
+
+def rows(count: int) -> str:
+    """Ten experiments with that many sessions each: 11 calls."""
+    nodes = "nodes { vendorId traceId status startedAt endedAt latencyMs tokens { input output } costUsd }"
+    return f"""{{
+  experiments(first: 10, filter: {{sources: ["nemo"]}}) {{ nodes {{ id sessions(first: {count}) {{ {nodes} }} }} }}
+}}"""
+
+
+NOTHING_KEPT = '[cache]\nurl = "off"\nshare_in_flight = false\n'
+"""Every query makes all of its calls."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One measurement. `tables` are the gateway's settings, the defaults where they are empty.
+
+    `served_by`: the gateway, or stock strawberry that answers from memory. With `own_keys`, every request brings
+    keys of its own for the vendors, so that nothing can be shared.
+    """
+
+    name: str
+    query: str
+    tables: str = ""
+    delay_ms: int = 0
+    workers: int = 1
+    own_keys: bool = False
+    served_by: Literal["gateway", "strawberry"] = "gateway"
+
+
+CASES = (
+    Case("light, from the cache", LIGHT),
+    Case("heavy, from the cache", HEAVY),
+    Case("heavy, stock strawberry from memory", HEAVY, served_by="strawberry"),
+    Case("24 calls, nothing kept or shared", CALLS_24, NOTHING_KEPT),
+    Case("24 calls, nothing kept or shared, 2 workers", CALLS_24, NOTHING_KEPT, workers=2),
+    Case("24 calls, vendors take 50 ms", CALLS_24, NOTHING_KEPT, delay_ms=50),
+    Case("24 calls, vendors take 50 ms, 2 workers", CALLS_24, NOTHING_KEPT, delay_ms=50, workers=2),
+    Case("24 calls, from the cache", CALLS_24),
+    Case("24 calls, every caller with own keys", CALLS_24, own_keys=True),
+    Case("10 lists of 10 rows, nothing kept", rows(10), NOTHING_KEPT),
+    Case("10 lists of 100 rows, nothing kept", rows(100), NOTHING_KEPT),
+)

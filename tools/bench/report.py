@@ -1,0 +1,91 @@
+"""The results as tables, a plot and the marked part of a document."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+
+from tools.bench.measure import Measured
+from tools.bench.peers import PeerMeasured
+
+_BEGIN, _END = "<!-- make bench writes from here -->", "<!-- to here -->"
+_HEAD = "| {} | CPU ms a query | queries a second | p50 ms | p99 ms | memory MB | vendor calls a query |"
+_RULE = "| --- | ---: | ---: | ---: | ---: | ---: | ---: |"
+
+
+def tables(cases: Sequence[Measured], peers: Sequence[PeerMeasured], seconds: int, connections: int) -> str:
+    """The results in Markdown, with when and where they were taken."""
+    parts = [
+        f"On {datetime.now(UTC):%Y-%m-%d %H:%M} UTC: {os.cpu_count()} CPUs, Linux {platform.release()}, "
+        f"Python {platform.python_version()},\n{connections} connections, {seconds} s each after 2 s of warm-up.",
+        "\n".join([_HEAD.format("case"), _RULE, *(_row(one.name, one) for one in cases)]),
+        _ratios({one.name: one for one in cases}),
+    ]
+    if peers:
+        rows = [_row(f"{one.name}, vendors take {one.delay_ms} ms", one) for one in peers]
+        busiest = max(one.foreign_cpus for one in peers)
+        parts += [
+            "Beside other gateways, in one run of the peers' benchmark (memory: all processes together; other "
+            f"processes of the machine used {busiest:.2f} processors at most):",
+            "\n".join([_HEAD.format("gateway"), _RULE, *rows]),
+        ]
+    return "\n\n".join(parts)
+
+
+def _row(name: str, one: Measured | PeerMeasured) -> str:
+    cells = [
+        name,
+        f"{one.cpu_ms:.2f}",
+        f"{one.queries_per_s:,.1f}",
+        f"{one.p50_ms:.1f}",
+        f"{one.p99_ms:.1f}",
+        f"{one.rss_mb:.0f}",
+        "" if one.calls is None else f"{one.calls:,.2f}",
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def _ratios(cases: dict[str, Measured]) -> str:
+    """What the cases say about each other."""
+    heavy, stock = cases["heavy, from the cache"], cases["heavy, stock strawberry from memory"]
+    few, many = cases["10 lists of 10 rows, nothing kept"], cases["10 lists of 100 rows, nothing kept"]
+    slow = cases["24 calls, vendors take 50 ms"]
+    times, growth, reached = stock.cpu_ms / heavy.cpu_ms, many.cpu_ms / few.cpu_ms, slow.queries_per_s / 160
+    return (
+        f"The heavy query takes stock strawberry {times:.0f} times the CPU that it takes us.\n"
+        f"Ten times the rows take {growth:.1f} times the CPU. With vendors of 50 ms, two rounds one\n"
+        f"after the other, {reached:.2f} of the 160 queries a second that 16 connections can ask are answered."
+    )
+
+
+def plot(cases: Sequence[Measured], peers: Sequence[PeerMeasured], file: Path) -> None:
+    """CPU a query as bars: beside the peers where they were measured, else of the cases."""
+    quick = [(one.name, one.cpu_ms) for one in peers if one.delay_ms == 0]
+    bars = sorted(quick or [(one.name, one.cpu_ms) for one in cases], key=lambda bar: -bar[1])
+    with mpl.rc_context({"svg.hashsalt": "tracegraph", "svg.fonttype": "none", "font.family": "sans-serif"}):
+        figure = Figure(figsize=(9, 0.42 * len(bars) + 1), layout="constrained")
+        axes = figure.subplots()
+        ours = ["#2f6f4f" if name.startswith("Tracegraph") or not quick else "#9aa5b1" for name, _ in bars]
+        drawn = axes.barh([name for name, _ in bars], [cpu for _, cpu in bars], color=ours)
+        axes.bar_label(drawn, fmt="%.2f", padding=3)
+        axes.set_xscale("log")
+        axes.margins(x=0.15)
+        axes.set_xlabel("CPU, ms a query (24 vendor calls, 570 rows; logarithmic)")
+        axes.spines[["top", "right"]].set_visible(False)
+        figure.savefig(file, format="svg", metadata={"Date": None})
+
+
+def written_into(document: Path, text: str) -> None:
+    """Put the text between the document's marks. Raises ValueError when it has none."""
+    whole = document.read_text(encoding="utf-8")
+    before, _, rest = whole.partition(_BEGIN)
+    _, end, after = rest.partition(_END)
+    if not end:
+        raise ValueError(f"{document} has no marks to write between")
+    document.write_text(f"{before}{_BEGIN}\n\n{text}\n\n{_END}{after}", encoding="utf-8")

@@ -1,0 +1,159 @@
+"""The three simulated vendors behind a server that remembers their answers, so that they cost next to nothing.
+
+    python -m tools.bench.vendors
+
+The first call for an answer is answered by the simulator, every further one from memory, whatever key it brings.
+It prints where it listens, and runs until its standard input is closed. Two paths control it: `/__delay/50` holds
+every answer back for 50 ms from now on, `/__calls` tells the number of calls so far.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import json
+import sys
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+import httptools
+import httpx
+import uvloop
+
+from tracegraph.demo import langsmith, meibel, nemo
+from tracegraph.demo.times import EPOCH
+from tracegraph.demo.vendors import DemoVendors
+from tracegraph.demo.world import (
+    LangSmithWorld,
+    MeibelWorld,
+    NemoWorld,
+    langsmith_session,
+    meibel_agent,
+    meibel_session,
+    nemo_experiment,
+    nemo_session,
+)
+
+NEMO_EXPERIMENTS, LANGSMITH_EXPERIMENTS, AGENTS, SESSIONS = 50, 20, 2, 100
+_HOST = "127.0.0.1"
+_HOUR, _MINUTE = timedelta(hours=1), timedelta(minutes=1)
+Remembered = dict[tuple[bytes, bytes], bytes]
+"""Whole responses by URL and body."""
+
+
+class _Control:
+    """What all three have in common: their delay and their calls."""
+
+    def __init__(self) -> None:
+        self.delay_s = 0.0
+        self.calls = 0
+
+    def answer(self, path: str) -> bytes:
+        """Does what a control path says."""
+        if path.startswith("/__delay/"):
+            self.delay_s = int(path.rpartition("/")[2]) / 1000
+        return _response(200, json.dumps({"calls": self.calls}).encode())
+
+
+class _Connection(asyncio.Protocol):
+    """One kept-alive connection, whose requests come one after the other."""
+
+    def __init__(self, vendor: httpx.AsyncClient, remembered: Remembered, control: _Control) -> None:
+        self._vendor = vendor
+        self._remembered = remembered
+        self._control = control
+        self._parser = httptools.HttpRequestParser(self)
+        self._url, self._body = b"", b""
+        self._asking: set[asyncio.Task[None]] = set()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport: Any = transport
+
+    def data_received(self, data: bytes) -> None:
+        self._parser.feed_data(data)
+
+    def on_url(self, url: bytes) -> None:
+        self._url += url
+
+    def on_body(self, body: bytes) -> None:
+        self._body += body
+
+    def on_message_complete(self) -> None:
+        url, body = self._url, self._body
+        self._url, self._body = b"", b""
+        if url.startswith(b"/__"):
+            self._transport.write(self._control.answer(url.decode()))
+            return
+        self._control.calls += 1
+        answer = self._remembered.get((url, body))
+        if answer is not None:
+            self._send(answer)
+            return
+        task = asyncio.ensure_future(self._ask(self._parser.get_method(), url, body))
+        self._asking.add(task)
+        task.add_done_callback(self._asking.discard)
+
+    async def _ask(self, method: bytes, url: bytes, body: bytes) -> None:
+        headers = {"content-type": "application/json"}
+        response = await self._vendor.request(method.decode(), url.decode(), content=body, headers=headers)
+        answer = self._remembered[url, body] = _response(response.status_code, response.content)
+        self._send(answer)
+
+    def _send(self, answer: bytes) -> None:
+        if self._control.delay_s:
+            asyncio.get_running_loop().call_later(self._control.delay_s, self._transport.write, answer)
+        else:
+            self._transport.write(answer)
+
+
+def _response(status: int, body: bytes) -> bytes:
+    head = f"HTTP/1.1 {status} -\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
+    return head.encode() + body
+
+
+def _worlds() -> tuple[NemoWorld, LangSmithWorld, MeibelWorld]:
+    """Experiments an hour apart with sessions a minute apart; the vendors ask for any key, or for none."""
+    nemo_world, langsmith_world, meibel_world = NemoWorld(), LangSmithWorld(), MeibelWorld()
+    for index in range(NEMO_EXPERIMENTS):
+        name, created = f"exp-{index}", EPOCH + index * _HOUR
+        sessions = [
+            nemo_session(f"{name}-{number}", started_at=created + number * _MINUTE) for number in range(SESSIONS)
+        ]
+        nemo_world.add(nemo_experiment(name, created_at=created), sessions)
+    for index in range(LANGSMITH_EXPERIMENTS):
+        langsmith_world.add(langsmith_session(f"project-{index}", start_time=EPOCH + index * _HOUR), [])
+    for index in range(AGENTS):
+        name = f"a{index + 1}"
+        chats = [meibel_session(f"{name}-{number}", start_time=EPOCH + number * _MINUTE) for number in range(25)]
+        meibel_world.add(meibel_agent(name, display_name=name), chats)
+    return nemo_world, langsmith_world, meibel_world
+
+
+async def _serve() -> None:
+    nemo_world, langsmith_world, meibel_world = _worlds()
+    apps: list[tuple[Any, dict[str, str]]] = [
+        (nemo.create_app(nemo_world), {}),
+        (langsmith.create_app(langsmith_world), {"x-api-key": langsmith_world.api_key}),
+        (meibel.create_app(meibel_world), {"meibel-api-key": meibel_world.api_key}),
+    ]
+    control, loop, urls = _Control(), asyncio.get_running_loop(), []
+    for app, key in apps:
+        client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://vendor", headers=key)
+        server = await loop.create_server(partial(_Connection, client, {}, control), _HOST, 0)
+        urls.append(f"http://{_HOST}:{server.sockets[0].getsockname()[1]}")
+    vendors = DemoVendors(
+        nemo_url=urls[0],
+        nemo_workspace=nemo_world.workspace,
+        langsmith_url=urls[1],
+        langsmith_api_key=langsmith_world.api_key,
+        meibel_url=f"{urls[2]}/v2",
+        meibel_api_key=meibel_world.api_key,
+    )
+    sys.stdout.write(json.dumps(dataclasses.asdict(vendors)) + "\n")
+    sys.stdout.flush()
+    await loop.run_in_executor(None, sys.stdin.read)
+
+
+if __name__ == "__main__":
+    uvloop.run(_serve())
