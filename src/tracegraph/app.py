@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypedDict
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Route
 
+from tracegraph import collecting
 from tracegraph.federation.listing import Budgets
 from tracegraph.graphql.context import PageLimits
 from tracegraph.graphql.execution import Executor
@@ -73,12 +74,17 @@ def _door(settings: Settings, authentication: Authentication, sources: Sources) 
 
 
 def create_app(
-    settings: Settings, *, tracing: Tracing | None = None, workers_folder: Path | None = None
+    settings: Settings,
+    *,
+    tracing: Tracing | None = None,
+    workers_folder: Path | None = None,
+    owns_process: bool = False,
 ) -> Starlette:
     """The application; its lifespan opens the sources and closes them when the last request is answered.
 
     `tracing` takes the place of what the settings say. `workers_folder` is one that all processes of this gateway
-    are given, for the sum of their metrics.
+    are given, for the sum of their metrics. `owns_process`: this process does nothing else, and is set up
+    for it.
     """
 
     @asynccontextmanager
@@ -88,12 +94,15 @@ def create_app(
             authentication = await stack.enter_async_context(open_authentication(settings.auth))
             sources = await stack.enter_async_context(open_sources(settings, tracing=traced))
             names = settings.metrics.operation_names
-            yield {
+            state: _State = {
                 "executor": executor_over(sources, settings),
                 "door": _door(settings, authentication, sources),
                 "metrics": await stack.enter_async_context(open_metrics(sources, names, workers_folder)),
                 "tracing": traced,
             }
+            if owns_process:
+                collecting.settle()
+            yield state
 
     endpoint = GraphQLEndpoint(
         read_documents(settings.documents),
@@ -121,4 +130,4 @@ def create_configured_app() -> Starlette:
     settings = load_settings()
     configure_logs(settings.log)
     folder = os.environ.get(WORKERS_FOLDER)
-    return create_app(settings, workers_folder=Path(folder) if folder else None)
+    return create_app(settings, workers_folder=Path(folder) if folder else None, owns_process=True)

@@ -71,7 +71,7 @@ def serve(
         if workers > 1:
             serve_with_workers(opened, workers, config)
         else:
-            server_of(create_app(settings)).run(sockets=[opened])
+            server_of(create_app(settings, owns_process=True)).run(sockets=[opened])
 
 
 @_app.command()

@@ -79,7 +79,7 @@ class PageInfoValue:
 class ConnectionValue(Generic[T]):
     """One page of a list."""
 
-    __slots__ = ("_arguments", "all_failed", "edges", "merged", "page_info", "sources", "total_count")
+    __slots__ = ("_arguments", "all_failed", "edges", "merged", "sources", "total_count")
 
     def __init__(self, listing: Listing[T], arguments: PageArguments) -> None:
         self.merged = listing.merged
@@ -88,7 +88,11 @@ class ConnectionValue(Generic[T]):
         self.all_failed = listing.all_failed
         self._arguments = arguments
         self.edges = [EdgeValue(self.merged, row, arguments.binding) for row in self.merged.rows]
-        self.page_info = PageInfoValue(self, has_previous_page=arguments.after is not None)
+
+    @property
+    def page_info(self) -> PageInfoValue:
+        """Made when it is asked for: kept, the two would keep each other until the garbage collector comes."""
+        return PageInfoValue(self, has_previous_page=self._arguments.after is not None)
 
     @property
     def nodes(self) -> list[T]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TypeVar
 
 from strawberry.dataloader import DataLoader
@@ -20,33 +21,38 @@ T = TypeVar("T")
 class SourceLoaders:
     """The loaders of one source; each batch is one call of its adapter.
 
-    The library runs a batch in a task of its own, which would outlive the request.
+    The library runs a batch in a task of its own, which would outlive the request. Batches are functions of the
+    adapter: methods and loaders would keep each other, and all that was loaded, until the garbage collector comes.
     """
 
     def __init__(self, adapter: Adapter) -> None:
-        self._adapter = adapter
-        self.experiments: DataLoader[str, Experiment | None] = DataLoader(self._experiments)
-        self.sessions: DataLoader[SessionRef, Session | None] = DataLoader(self._sessions)
+        self.experiments: DataLoader[str, Experiment | None] = DataLoader(partial(_experiments, adapter))
+        self.sessions: DataLoader[SessionRef, Session | None] = DataLoader(partial(_sessions, adapter))
         # Not cached: reading a page again is how a stream finds out what has moved.
-        self.session_pages: DataLoader[SessionAsk, Page[Session]] = DataLoader(self._session_pages, cache=False)
+        self.session_pages: DataLoader[SessionAsk, Page[Session]] = DataLoader(
+            partial(_session_pages, adapter), cache=False
+        )
 
-    async def _experiments(self, refs: list[str]) -> Sequence[Experiment | BaseException | None]:
-        this_task_belongs()
-        return _in_order(refs, await self._adapter.get_experiments(refs))
 
-    async def _sessions(self, refs: list[SessionRef]) -> Sequence[Session | BaseException | None]:
-        this_task_belongs()
-        return _in_order(refs, await self._adapter.get_sessions(refs))
+async def _experiments(adapter: Adapter, refs: list[str]) -> Sequence[Experiment | BaseException | None]:
+    this_task_belongs()
+    return _in_order(refs, await adapter.get_experiments(refs))
 
-    async def _session_pages(self, asks: list[SessionAsk]) -> Sequence[Page[Session] | BaseException]:
-        this_task_belongs()
-        answers: dict[SessionAsk, Page[Session] | SourceError] = {}
-        for fresh in (False, True):
-            distinct = list(dict.fromkeys(ask for ask in asks if ask.page.fresh is fresh))
-            if distinct:
-                with past_cache(fresh):
-                    answers |= zip(distinct, await self._adapter.list_sessions(distinct), strict=True)
-        return [answers[ask] for ask in asks]
+
+async def _sessions(adapter: Adapter, refs: list[SessionRef]) -> Sequence[Session | BaseException | None]:
+    this_task_belongs()
+    return _in_order(refs, await adapter.get_sessions(refs))
+
+
+async def _session_pages(adapter: Adapter, asks: list[SessionAsk]) -> Sequence[Page[Session] | BaseException]:
+    this_task_belongs()
+    answers: dict[SessionAsk, Page[Session] | SourceError] = {}
+    for fresh in (False, True):
+        distinct = list(dict.fromkeys(ask for ask in asks if ask.page.fresh is fresh))
+        if distinct:
+            with past_cache(fresh):
+                answers |= zip(distinct, await adapter.list_sessions(distinct), strict=True)
+    return [answers[ask] for ask in asks]
 
 
 def _in_order(keys: Sequence[K], found: Mapping[K, T | SourceError]) -> Sequence[T | BaseException | None]:

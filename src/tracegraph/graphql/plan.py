@@ -63,6 +63,8 @@ class Plan:
         result = executor.build_response(data)
         if not isinstance(result, ExecutionResult):
             raise TypeError("a plan has no incremental results")
+        if not result.errors:  # nothing runs any more, and they keep the executor with all that it made
+            del executor.async_helpers
         return result
 
 

@@ -55,6 +55,7 @@ class _Listener:
     def stop(self) -> None:
         if self._task is not None:
             self._task.cancel()
+            self._task = None  # it keeps this listener
 
     async def _listen(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":

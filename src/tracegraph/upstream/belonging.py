@@ -24,6 +24,7 @@ def one_request() -> Iterator[None]:
         _tasks.reset(token)
         for task in tasks:
             task.cancel()
+        tasks.clear()  # each keeps its context, which keeps this list
 
 
 def belongs(task: F) -> F:

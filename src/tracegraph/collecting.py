@@ -1,0 +1,20 @@
+"""The garbage collector of a process that only serves: it looks at little, and seldom.
+
+Requests make hardly any cycles, so what they leave is freed without it. Left as it is, it goes through everything
+that requests in flight hold, again and again: 25 % of the CPU of a query with 570 rows. An application within
+another program leaves that program's collector alone.
+"""
+
+from __future__ import annotations
+
+import gc
+
+_YOUNG = 50_000
+"""Objects more than were freed, before the young ones are looked through; with cycles only, some 10 MB."""
+
+
+def settle() -> None:
+    """To be called once all is open: what is there now stays, and is never looked at again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_YOUNG, *gc.get_threshold()[1:])
