@@ -30,5 +30,5 @@ def configure_logs(settings: LogSettings) -> None:
         logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),  # as it is now: who started us may replace it
         cache_logger_on_first_use=False,
     )
-    for noisy in ("httpx", "aiohttp", "asyncio"):
+    for noisy in ("aiohttp", "asyncio"):
         logging.getLogger(noisy).setLevel(logging.WARNING)

@@ -1,22 +1,30 @@
-"""One source's connections: httpx over aiohttp, the only place that knows which HTTP library is used."""
+"""One source's connections, over aiohttp: the only place that knows which HTTP library is used.
+
+httpx on top of it would cost three times as much: a call of 11 KB took 360 us of CPU with the cheapest use of its
+objects, 610 us through its client, and 120 us as it is here (aiohttp 3.14, CPython 3.11, uvloop).
+"""
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import ssl
+from asyncio import timeout
+from collections.abc import Mapping
 from dataclasses import dataclass
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 from types import TracebackType
+from typing import NamedTuple
+from urllib.parse import urlencode
 
 import aiohttp
-import httpx
-from httpx_aiohttp import AiohttpTransport
+import certifi
+from aiohttp.http_exceptions import ContentEncodingError
+from yarl import URL
 
 from tracegraph.errors import SourceBadResponse, SourceTimeout, SourceUnavailable
 from tracegraph.upstream.call import Call
 
 _KEEP_ALIVE_S = 60.0
+_ON_EVERY_CALL = {"user-agent": "tracegraph", "accept": "application/json", "accept-encoding": "gzip, deflate"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +42,11 @@ class TransportSettings:
     max_response_bytes: int = 32 * 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class RawReply:
-    """Status, lower-case headers and body of any answer."""
+class RawReply(NamedTuple):
+    """Status, headers (whose names have no case) and body of any answer."""
 
     status: int
-    headers: dict[str, str]
+    headers: Mapping[str, str]
     body: bytes
 
 
@@ -49,111 +56,100 @@ class Transport:
     def __init__(self, source: str, settings: TransportSettings) -> None:
         self.source = source
         self.settings = settings
-        self._client = httpx.AsyncClient(
-            transport=_pool(settings),
-            headers={"user-agent": "tracegraph", "accept": "application/json"},
-            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
-            timeout=httpx.Timeout(None, connect=settings.connect_timeout_s),
-            follow_redirects=False,
-            trust_env=False,
-        )
+        self._base = URL(settings.base_url)
+        self._path = "" if self._base.raw_path == "/" else self._base.raw_path
 
     async def __aenter__(self) -> Transport:
+        self._session = _session(self.settings)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._client.aclose()
+        await self._session.close()
 
-    async def send(self, call: Call, headers: dict[str, str], allowed_s: float) -> RawReply:
+    async def send(self, call: Call, headers: Mapping[str, str], allowed_s: float) -> RawReply:
         """One request within that time. Raises SourceTimeout, SourceUnavailable, SourceBadResponse (past the cap).
 
         Whoever calls sees to it that no more than `max_connections` are under way.
         """
         try:
-            async with asyncio.timeout(allowed_s):
+            async with timeout(allowed_s):
                 return await self._send(call, headers)
-        except (TimeoutError, httpx.HTTPError, aiohttp.ClientError, OSError) as error:
-            if _is_timeout(error):
-                raise SourceTimeout(
-                    self.source, f"Source {self.source!r} did not answer within {round(allowed_s, 2):g} s."
-                ) from error
+        except TimeoutError as error:
+            raise SourceTimeout(
+                self.source, f"Source {self.source!r} did not answer within {round(allowed_s, 2):g} s."
+            ) from error
+        except (aiohttp.ClientError, OSError) as error:
             raise SourceUnavailable(
                 self.source, f"Source {self.source!r} cannot be reached, or broke off its answer."
             ) from error
 
-    async def _send(self, call: Call, headers: dict[str, str]) -> RawReply:
+    async def _send(self, call: Call, headers: Mapping[str, str]) -> RawReply:
         content = call.content()
         if content is not None:
             headers = {**headers, "content-type": "application/json"}
-        request = self._client.build_request(
-            call.method,
-            self.settings.base_url + call.path,
-            params=tuple(call.query) or None,
-            content=content,
-            headers=headers,
+        response = await self._session.request(
+            call.method, self._url(call), data=content, headers=headers, allow_redirects=False
         )
-        response = await self._client.send(request, stream=True)
         try:
-            body = await self._read(response)
-        finally:
-            await response.aclose()
-        return RawReply(response.status_code, dict(response.headers), body)
+            body = await self._body_of(response)
+        except BaseException:
+            response.close()  # what is left of the answer is not read: nobody else can use the connection
+            raise
+        return RawReply(response.status, response.headers, body)
 
-    async def _read(self, response: httpx.Response) -> bytes:
+    def _url(self, call: Call) -> URL:
+        """Built of parts that are escaped already: to parse and escape all of it again takes twice as long."""
+        base = self._base
+        return URL.build(
+            scheme=base.scheme,
+            authority=base.raw_authority,
+            path=self._path + call.path,
+            query_string=urlencode(call.query) if call.query else base.raw_query_string,
+            encoded=True,
+        )
+
+    async def _body_of(self, response: aiohttp.ClientResponse) -> bytes:
         limit = self.settings.max_response_bytes
-        chunks: list[bytes] = []
+        blocks: list[bytes] = []
         size = 0
         try:
-            async for chunk in response.aiter_bytes():
-                size += len(chunk)
+            while block := await response.content.readany():
+                size += len(block)
                 if size > limit:
-                    chunks.clear()  # the error's traceback holds this frame for as long as the error lives
-                    raise SourceBadResponse(
-                        self.source,
-                        f"Source {self.source!r} gave an answer of more than {limit} bytes.",
-                        http_status=response.status_code,
-                    )
-                chunks.append(chunk)
-        except httpx.DecodingError:
-            raise SourceBadResponse(
-                self.source,
-                f"Source {self.source!r} gave an answer that does not decompress.",
-                http_status=response.status_code,
-            ) from None
-        return b"".join(chunks)
+                    blocks.clear()  # the error's traceback holds this frame for as long as the error lives
+                    raise self._bad_response(f"of more than {limit} bytes", response.status)
+                blocks.append(block)
+        except aiohttp.ClientPayloadError as error:
+            if isinstance(error.__cause__, ContentEncodingError):
+                raise self._bad_response("that does not decompress", response.status) from None
+            raise
+        return b"".join(blocks)
+
+    def _bad_response(self, what: str, status: int) -> SourceBadResponse:
+        return SourceBadResponse(self.source, f"Source {self.source!r} gave an answer {what}.", http_status=status)
 
 
-def _is_timeout(error: Exception) -> bool:
-    """Whether time ran out; httpx-aiohttp calls a connection that was reset a ConnectTimeout, too."""
-    if isinstance(error, httpx.TimeoutException):
-        cause = error.__cause__
-        return not isinstance(cause, aiohttp.ClientConnectionError) or isinstance(cause, TimeoutError)
-    return isinstance(error, TimeoutError)
-
-
-def _pool(settings: TransportSettings) -> AiohttpTransport:
+def _session(settings: TransportSettings) -> aiohttp.ClientSession:
     """Keep-alive for every connection; no cookies, since callers must not share a vendor's session.
 
     aiohttp would repeat a call by itself when its connection breaks. The retry policy decides that here, and
     counts it: so aiohttp's own repeating is off, for which it has no public word.
     """
-    transport = AiohttpTransport(verify=_tls(), trust_env=False)
-
-    def open_session() -> aiohttp.ClientSession:
-        connector = aiohttp.TCPConnector(
-            limit=settings.max_connections, keepalive_timeout=_KEEP_ALIVE_S, ssl=transport.ssl_context
-        )
-        session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
-        session._retry_connection = False  # noqa: SLF001
-        return session
-
-    transport.client = open_session
-    return transport
+    session = aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(
+            limit=settings.max_connections, keepalive_timeout=_KEEP_ALIVE_S, ssl=_tls()
+        ),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        headers=_ON_EVERY_CALL,
+        timeout=aiohttp.ClientTimeout(total=None, connect=settings.connect_timeout_s),
+    )
+    session._retry_connection = False  # noqa: SLF001
+    return session
 
 
 @functools.cache
 def _tls() -> ssl.SSLContext:
     """One for all sources: reading the certificate authorities takes longer than all else at start."""
-    return httpx.create_ssl_context(trust_env=False)
+    return ssl.create_default_context(cafile=certifi.where())
