@@ -4,6 +4,7 @@ import base64
 import zlib
 from datetime import UTC
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from hypothesis import example, given
@@ -155,3 +156,9 @@ def _decoded_or_refused(text: str) -> None:
     except InvalidId:
         return
     assert decode_id(encode_id(identity.type_name, *identity.parts)) == identity
+
+
+@given(st.text(st.characters(codec="utf-8")))
+def test_every_part_of_an_id_is_percent_encoded(part: str) -> None:
+    text = base64.b64decode(encode_id("Experiment", "nemo", part)).decode()
+    assert text == f"Experiment:nemo:{quote(part, safe='')}"

@@ -7,6 +7,7 @@ import strawberry
 from tracegraph.federation.cases import CaseOutcome
 from tracegraph.federation.comparison import Statistic
 from tracegraph.graphql import comparison_resolvers as resolvers
+from tracegraph.graphql.direct import instances_of
 from tracegraph.graphql.objects import Aggregate, Experiment, Metric, Node, PageInfo, Session, SourceReport
 from tracegraph.graphql.paired_cases import CaseRow
 
@@ -84,10 +85,7 @@ class CaseComparison(Node):
     )
     entries: list[CaseEntry] = strawberry.field(description="One for each of experimentIds, in their order.")
 
-    @classmethod
-    def is_type_of(cls, value: object, info: object) -> bool:  # noqa: ARG003 - the library's form
-        """Whether the value is a compared case."""
-        return isinstance(value, CaseRow)
+    is_type_of = instances_of(CaseRow)
 
 
 @strawberry.type(description="A case and the cursor that resumes right after it.")

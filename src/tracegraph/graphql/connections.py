@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Generic, TypeVar
 
 from tracegraph.federation.listing import Listing, Wanted
@@ -16,13 +16,26 @@ from tracegraph.graphql.inputs import parse_first
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
 class PageArguments:
-    """`first` and `after` of a field, and the list that its cursors are bound to."""
+    """`first` and `after` of a field, and the list that its cursors are bound to.
 
-    first: int | None
-    after: str | None
-    binding: CursorBinding
+    A list is its field's path in the schema with its (already parsed) filter and order; `by_text` says whether it
+    is ordered by texts.
+    """
+
+    def __init__(
+        self, first: int | None, after: str | None, field: str, *list_of: object, by_text: bool = False
+    ) -> None:
+        self.first = first
+        self.after = after
+        self._list = (field, list_of)
+        self._by_text = by_text
+
+    @cached_property
+    def binding(self) -> CursorBinding:
+        """What cursors of the list hold of it; made for the first of them."""
+        field, arguments = self._list
+        return CursorBinding.of(field, arguments, by_text=self._by_text)
 
     def wanted(self, context: RequestContext) -> Wanted:
         """The stretch that is asked for. Raises BadUserInput and InvalidCursor."""
@@ -67,8 +80,7 @@ class PageInfoValue:
     @property
     def start_cursor(self) -> str | None:
         """The first edge's cursor."""
-        edges = self._connection.edges
-        return edges[0].cursor if edges else None
+        return self._connection.start_cursor()
 
     @property
     def end_cursor(self) -> str | None:
@@ -79,7 +91,7 @@ class PageInfoValue:
 class ConnectionValue(Generic[T]):
     """One page of a list."""
 
-    __slots__ = ("_arguments", "all_failed", "edges", "merged", "sources", "total_count")
+    __slots__ = ("_arguments", "all_failed", "merged", "sources", "total_count")
 
     def __init__(self, listing: Listing[T], arguments: PageArguments) -> None:
         self.merged = listing.merged
@@ -87,7 +99,6 @@ class ConnectionValue(Generic[T]):
         self.total_count = listing.total_count
         self.all_failed = listing.all_failed
         self._arguments = arguments
-        self.edges = [EdgeValue(self.merged, row, arguments.binding) for row in self.merged.rows]
 
     @property
     def page_info(self) -> PageInfoValue:
@@ -95,14 +106,28 @@ class ConnectionValue(Generic[T]):
         return PageInfoValue(self, has_previous_page=self._arguments.after is not None)
 
     @property
+    def edges(self) -> list[EdgeValue[T]]:
+        """The rows, each with its cursor."""
+        return [self._edge(row) for row in self.merged.rows]
+
+    @property
     def nodes(self) -> list[T]:
         """The rows without their cursors."""
-        return [edge.node for edge in self.edges]
+        return [row.row.node for row in self.merged.rows]
+
+    def start_cursor(self) -> str | None:
+        """See PageInfoValue."""
+        rows = self.merged.rows
+        return self._edge(rows[0]).cursor if rows else None
 
     def end_cursor(self) -> str | None:
         """See PageInfoValue."""
-        if self.edges:
-            return self.edges[-1].cursor
+        rows = self.merged.rows
+        if rows:
+            return self._edge(rows[-1]).cursor
         if self.merged.has_next:
             return encode_cursor(self._arguments.binding, self.merged.positions_at_end())
         return self._arguments.after
+
+    def _edge(self, row: MergedRow[T]) -> EdgeValue[T]:
+        return EdgeValue(self.merged, row, self._arguments.binding)

@@ -37,6 +37,16 @@ def directly(read: Read) -> Callable[[R], R]:
     return decorated
 
 
+def instances_of(kind: type) -> Any:
+    """An `is_type_of` for an object type whose values are all of one class."""
+
+    def is_type_of(value: object, info: object) -> bool:  # noqa: ARG001 - the library's form
+        return isinstance(value, kind)
+
+    is_type_of.kind = kind  # type: ignore[attr-defined]
+    return staticmethod(is_type_of)
+
+
 def direct_way(definition: GraphQLField) -> DirectWay | None:
     """How the field is read, None when its resolver must run."""
     field: Any = (definition.extensions or {}).get("strawberry-definition")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from dataclasses import dataclass
 from urllib.parse import quote, unquote
 
@@ -16,6 +17,7 @@ _PARTS = {
     "Session": (3,),
     "Source": (1,),
 }
+_NEEDS_NO_QUOTES = re.compile(r"[A-Za-z0-9_.~-]*").fullmatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +35,12 @@ class GlobalId:
 
 def encode_id(type_name: str, *parts: str) -> str:
     """The opaque form of an ID."""
-    text = ":".join([type_name, *(quote(part, safe="") for part in parts)])
+    text = ":".join([type_name, *map(_quoted, parts)])
     return base64.b64encode(text.encode()).decode()
+
+
+def _quoted(part: str) -> str:
+    return part if _NEEDS_NO_QUOTES(part) else quote(part, safe="")
 
 
 def experiment_id(source: str, ref: str) -> str:

@@ -16,6 +16,7 @@ from tracegraph import adapter, errors, model, query
 from tracegraph.federation import report
 from tracegraph.graphql import resolvers
 from tracegraph.graphql.aggregates import experiment_aggregate, experiment_aggregates
+from tracegraph.graphql.direct import instances_of
 from tracegraph.graphql.failures import ToldError
 from tracegraph.graphql.ids import experiment_id, session_id, source_id
 
@@ -247,10 +248,7 @@ class Experiment(Node):
     )
     sessions: SessionConnection = strawberry.field(resolver=resolvers.experiment_sessions)
 
-    @classmethod
-    def is_type_of(cls, value: object, info: object) -> bool:  # noqa: ARG003 - the library's form
-        """Whether the value is an experiment."""
-        return isinstance(value, model.Experiment)
+    is_type_of = instances_of(model.Experiment)
 
 
 @strawberry.type(description="An experiment and the cursor that resumes right after it.")
@@ -332,10 +330,7 @@ class Session(Node):
         resolver=resolvers.vendor_fields, description="The vendor's object as it came."
     )
 
-    @classmethod
-    def is_type_of(cls, value: object, info: object) -> bool:  # noqa: ARG003 - the library's form
-        """Whether the value is a session."""
-        return isinstance(value, model.Session)
+    is_type_of = instances_of(model.Session)
 
 
 @strawberry.type(description="A session and the cursor that resumes right after it.")

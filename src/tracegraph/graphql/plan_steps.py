@@ -19,20 +19,20 @@ from graphql import (
     is_object_type,
 )
 from graphql.execution.executor import Executor
-from graphql.execution.values import get_argument_values
 from graphql.pyutils import Path
 from graphql.pyutils.gather_with_cancel import gather_with_cancel
 
+from tracegraph.graphql.calls import Arguments, FieldArguments, LateInfo, Resolver
 from tracegraph.graphql.readers import Collect, Details, ReaderCompiler, Selection
 
 
 @dataclass(slots=True)
 class Run:
-    """One execution: the library's executor, the context, and the arguments that were coerced already."""
+    """One execution: the library's executor, the context, and the arguments that were converted already."""
 
     executor: Executor[Any]
     context: Any
-    arguments: dict[int, dict[str, Any]] = field(default_factory=dict)
+    arguments: dict[int, Arguments] = field(default_factory=dict)
 
 
 def is_awaitable(value: Any) -> bool:
@@ -53,6 +53,9 @@ class FieldStep:
         self._definition: GraphQLField = definition
         self._nodes = [detail.node for detail in details]
         self._read = compiler.readers.field_reader(parent, details)
+        if self._read is None:
+            self._resolver = Resolver.of(definition)
+            self._arguments = FieldArguments(compiler.schema, definition, details)
         self._complete = compiler.completer(definition.type, details)
 
     def run(self, source: Any, parent_path: Path | None, run: Run) -> Any:
@@ -78,19 +81,11 @@ class FieldStep:
         return run.executor.build_resolve_info(self._definition, self._nodes, self._parent, path)
 
     def _called(self, source: Any, path: Path, run: Run) -> Any:
-        arguments = run.arguments.get(id(self))
-        if arguments is None:
-            first, executor = self.details[0], run.executor
-            arguments = get_argument_values(
-                self._definition,
-                first.node,
-                executor.variable_values,
-                first.fragment_variable_values,
-                executor.hide_suggestions,
-            )
-            run.arguments[id(self)] = arguments
-        resolve = self._definition.resolve or run.executor.field_resolver
-        return resolve(source, self.info(path, run), **arguments)
+        def info() -> LateInfo:
+            return LateInfo(run.context, lambda: self.info(path, run))
+
+        arguments = self._arguments.of(run.executor, run.arguments)
+        return self._resolver.call(source, arguments, info)
 
     def _completed(self, value: Any, path: Path, run: Run) -> Any:
         if isinstance(value, Exception):

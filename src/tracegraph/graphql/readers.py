@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from graphql import (
@@ -30,6 +31,7 @@ from graphql.execution.collect_fields import FieldDetails
 from graphql.execution.executor import Executor
 
 from tracegraph.graphql.direct import direct_way
+from tracegraph.graphql.scalars import serialize_time
 
 Details = list[FieldDetails]
 Selection = Mapping[str, Details]
@@ -63,13 +65,17 @@ def listed(value: Any) -> Any:
     raise Unusual
 
 
+_KNOWN = {"unusual": unusual, "listed": listed, "time": serialize_time, "datetime": datetime}
+"""What every reader may name."""
+
+
 @dataclass(slots=True)
 class ReaderCompiler:
     """Writes the readers of one operation; `collect` gives the fields selected on an object."""
 
     schema: GraphQLSchema
     collect: Collect
-    _names: dict[str, Any] = field(default_factory=lambda: {"unusual": unusual, "listed": listed})
+    _names: dict[str, Any] = field(default_factory=lambda: dict(_KNOWN))
     _readers: dict[tuple[str, int], Reader | None] = field(default_factory=dict)
     _alive: list[Details] = field(default_factory=list)
 
@@ -81,7 +87,7 @@ class ReaderCompiler:
             if expression is None:
                 raise Unusual
             entries.append(f"{key!r}: {expression}")
-        checks = [f"    if not {self._name(_type_check(of))}(o): raise unusual()"] if of.is_type_of else []
+        checks = [self._type_check(of)] if of.is_type_of else []
         if all(key in skipped or _is_typename(details) for key, details in selection.items()):
             checks.append("    if isinstance(o, Exception): unusual()")
         return self._compiled([*checks, f"    return {{{', '.join(entries)}}}"])
@@ -106,6 +112,11 @@ class ReaderCompiler:
         way = None if definition is None else direct_way(definition)
         sure = _is_typename(details) or (way is not None and way.of_value_and_context is None)
         return sure and details[0].node.selection_set is None and self.is_readable(of, details)
+
+    def _type_check(self, of: GraphQLObjectType) -> str:
+        is_type_of: Any = of.is_type_of
+        known = f"o.__class__ is {self._name(is_type_of.kind)} or " if hasattr(is_type_of, "kind") else ""
+        return f"    if not ({known}{self._name(is_type_of)}(o, None)): raise unusual()"
 
     # -- expressions ---------------------------------------------------------------------------------------
 
@@ -133,34 +144,32 @@ class ReaderCompiler:
         return f"{self._name(way.of_value_and_context)}(o, c)"
 
     def _value(self, of: GraphQLOutputType, details: Details, source: str) -> str | None:
-        required = is_non_null_type(of)
-        inner: Any = of.of_type if is_non_null_type(of) else of
-        if is_leaf_type(inner):
-            return self._leaf(inner, source, required=required)
-        if is_list_type(inner):
-            item = self._value(inner.of_type, details, "i")
-            present = None if item is None else f"[{item} for i in listed(v)]"
-        elif is_object_type(inner):
-            reader = self._shared_reader(inner, details)
-            present = None if reader is None else f"{self._name(reader)}(v, c)"
-        else:
-            return None
+        present = self._present(of.of_type if is_non_null_type(of) else of, details)
         if present is None:
             return None
-        return f"({'unusual()' if required else 'None'} if (v := {source}) is None else {present})"
+        absent = "unusual()" if is_non_null_type(of) else "None"
+        return f"({absent} if (v := {source}) is None else {present})"
 
-    def _leaf(self, of: Any, source: str, *, required: bool) -> str:
+    def _present(self, of: Any, details: Details) -> str | None:
+        """The response for a value `v` that is there."""
+        if is_leaf_type(of):
+            return self._leaf(of)
+        if is_list_type(of):
+            item = self._value(of.of_type, details, "i")
+            return None if item is None else f"[{item} for i in listed(v)]"
+        reader = self._shared_reader(of, details) if is_object_type(of) else None
+        return None if reader is None else f"{self._name(reader)}(v, c)"
+
+    def _leaf(self, of: Any) -> str:
         coerce = self._name(_coercer(of))
-        test, usual = _PLAIN.get(of), "v"
         named = _named_members(of) if isinstance(of, GraphQLEnumType) else None
         if named is not None:
-            test, usual = f"v.__class__ is {self._name(named)}", "v._name_"
-        value = f"{coerce}(v)" if test is None else f"{usual} if {test} else {coerce}(v)"
-        if not required:
-            return f"(None if (v := {source}) is None else {value})"
-        if test is None:
-            return f"{coerce}({source})"
-        return f"({usual} if (v := {source}) is not None and {test} else {coerce}(v))"
+            return f"v._name_ if v.__class__ is {self._name(named)} else {coerce}(v)"
+        if of in _PLAIN:
+            return f"v if {_PLAIN[of]} else {coerce}(v)"
+        if getattr(of, "serialize", None) is serialize_time:
+            return f"time(v) if v.__class__ is datetime else {coerce}(v)"
+        return f"{coerce}(v)"
 
     def _shared_reader(self, of: GraphQLObjectType, details: Details) -> Reader | None:
         key = (of.name, id(details))
@@ -189,11 +198,6 @@ class ReaderCompiler:
 
 def _is_typename(details: Details) -> bool:
     return details[0].node.name.value == "__typename"
-
-
-def _type_check(of: GraphQLObjectType) -> Callable[[Any], Any]:
-    is_type_of: Any = of.is_type_of
-    return lambda value: is_type_of(value, None)
 
 
 def _coercer(of: Any) -> Callable[[Any], Any]:

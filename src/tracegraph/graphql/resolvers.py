@@ -18,7 +18,6 @@ from tracegraph.graphql import inputs
 from tracegraph.graphql.case_ids import CaseReference
 from tracegraph.graphql.connections import ConnectionValue, PageArguments
 from tracegraph.graphql.context import RequestContext
-from tracegraph.graphql.cursor import CursorBinding
 from tracegraph.graphql.direct import NeedsResolver, directly
 from tracegraph.graphql.failures import all_failed, source_extensions
 from tracegraph.graphql.ids import GlobalId, decode_id
@@ -76,7 +75,7 @@ async def _experiments(
     parsed = inputs.parse_experiment_filter(filter_and_order[0], adapters)
     order = inputs.parse_experiment_order(filter_and_order[1])
     by_text = order.field is ExperimentOrderField.NAME
-    arguments = PageArguments(*page, CursorBinding.of(field, (parsed.bound_to, order), by_text=by_text))
+    arguments = PageArguments(*page, field, parsed.bound_to, order, by_text=by_text)
     found = await listing.list_experiments(parsed.adapters, parsed.by_source, order, arguments.wanted(context))
     context.reports.extend(found.reports)
     return ConnectionValue(found, arguments)
@@ -93,7 +92,7 @@ async def query_sessions(
     context = info.context
     parsed = inputs.parse_session_filter(filter, context.adapters)
     ask = SessionAsk((), PageRequest(0), parsed.filter, inputs.parse_session_order(order_by))
-    arguments = PageArguments(first, after, CursorBinding.of("Query.sessions", (parsed.bound_to, ask.order)))
+    arguments = PageArguments(first, after, "Query.sessions", parsed.bound_to, ask.order)
     found = await listing.list_sessions(
         parsed.adapters, parsed.experiment_refs, ask, arguments.wanted(context), context.loaders.session_page
     )
@@ -118,7 +117,7 @@ async def experiment_sessions(  # noqa: PLR0917 - the schema's arguments
     ask = SessionAsk((root.ref,), PageRequest(0), parsed.filter, inputs.parse_session_order(order_by))
     field = f"Experiment.sessions:{root.source}:{root.ref}"
     excluded = not parsed.adapters or _excludes(parsed, root)
-    arguments = PageArguments(first, after, CursorBinding.of(field, (parsed.bound_to, ask.order)))
+    arguments = PageArguments(first, after, field, parsed.bound_to, ask.order)
     wanted = arguments.wanted(context)
     if excluded:
         return ConnectionValue(await listing.no_sessions(adapter), arguments)

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from graphql import DocumentNode, ExecutionResult, FieldNode, Visitor, parse, validate, visit
+from graphql import DocumentNode, ExecutionResult, FieldNode, GraphQLObjectType, Visitor, parse, validate, visit
 from graphql.execution.executor import Executor
 from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
@@ -122,6 +122,17 @@ def test_a_plan_gives_what_the_library_gives(seed: int, depth: int, wrongness: f
 @pytest.mark.parametrize("query", ["{ __schema { queryType { name } } }", '{ __type(name: "Query") { name } }'])
 async def test_introspection_is_left_to_the_library(query: str) -> None:
     assert not await compared(Document(query, {}), [])
+
+
+def test_no_field_has_what_only_the_library_does() -> None:
+    """Plans call the functions behind fields themselves: extensions and permissions would be passed by."""
+    types = [one for one in SCHEMA.type_map.values() if isinstance(one, GraphQLObjectType)]
+    fields = [field for one in types if not one.name.startswith("__") for field in one.fields.values()]
+    declared = [field.extensions["strawberry-definition"] for field in fields]
+    resolvers = [one.base_resolver for one in declared if one.base_resolver is not None]
+    assert resolvers
+    assert not any(one.extensions or one.permission_classes for one in declared)
+    assert not any(one.self_parameter for one in resolvers)
 
 
 QUERY = """
