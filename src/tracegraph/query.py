@@ -6,9 +6,11 @@ filter itself, whatever the vendor did with it: these functions are that second 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from enum import Enum
+from operator import attrgetter
 
 from tracegraph.model import Experiment, ExperimentKind, Session, SessionStatus
 
@@ -154,14 +156,31 @@ SortValue = int | str | None
 """A comparable sort value: microseconds for times, case-folded text for names, None when missing."""
 
 
-def experiment_sort_value(experiment: Experiment, field: ExperimentOrderField) -> SortValue:
-    """What an experiment is ordered by. Names compare by code point after Unicode case folding."""
+OrderValue = datetime | SortValue
+"""A sort value as an object has it: what `sort_value` makes one from."""
+
+
+def sort_value(value: OrderValue) -> SortValue:
+    """The sort value."""
+    return microseconds(value) if isinstance(value, datetime) else value
+
+
+def experiment_order_value(field: ExperimentOrderField) -> Callable[[Experiment], OrderValue]:
+    """Reads what an experiment is ordered by. Names compare by code point after Unicode case folding."""
     if field is ExperimentOrderField.NAME:
-        return experiment.name.casefold()
-    time = experiment.created_at if field is ExperimentOrderField.CREATED_AT else experiment.updated_at
-    return None if time is None else microseconds(time)
+        return lambda experiment: experiment.name.casefold()
+    return attrgetter("created_at" if field is ExperimentOrderField.CREATED_AT else "updated_at")
+
+
+session_order_value: Callable[[Session], OrderValue] = attrgetter("started_at")
+"""Reads what a session is ordered by: its start."""
+
+
+def experiment_sort_value(experiment: Experiment, field: ExperimentOrderField) -> SortValue:
+    """What an experiment is ordered by, as a sort value."""
+    return sort_value(experiment_order_value(field)(experiment))
 
 
 def session_sort_value(session: Session) -> SortValue:
-    """What a session is ordered by: its start."""
-    return microseconds(session.started_at)
+    """What a session is ordered by, as a sort value."""
+    return sort_value(session_order_value(session))

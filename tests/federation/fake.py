@@ -5,12 +5,13 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any
 
 from tracegraph.adapter import Page, PageRequest
 from tracegraph.errors import SourceUnavailable
 from tracegraph.federation.merge import Merged, Positions, merge
-from tracegraph.federation.order import Mark, Place
+from tracegraph.federation.order import Ordering, Place
 from tracegraph.federation.stream import Stream, StreamSpec
 from tracegraph.query import OrderDirection
 
@@ -107,11 +108,9 @@ def stream(
         name=vendor.name,
         key=vendor.name,
         fetch=vendor.fetch,
-        mark_of=lambda item: Mark(item.value, vendor.name, item.id),
-        admits=admits or (lambda _: True),
-        filtered=admits is not None,
+        ordering=Ordering(vendor.name, vendor.direction, attrgetter("value"), attrgetter("id")),
+        admits=admits,
         orders=orders and vendor.orders,
-        direction=vendor.direction,
         page_max=vendor.page_max,
         page_budget=budget,
         on_grid=vendor.on_grid,

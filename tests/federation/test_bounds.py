@@ -118,7 +118,7 @@ async def test_a_list_is_read_within_its_bounds_only(way: OrderDirection) -> Non
     spec = stream(vendor, Positions(), admits=lambda item: 1000 <= (item.value or 0) < 1010).spec
     bounded = Stream(replace(spec, bounds=given_bounds), Positions().of("v"))
     merged = await merge([bounded], 50)
-    values = [row.row.node.value for row in merged.rows]
+    values = [row.node.value for row in merged.rows]
     assert values == sorted(range(1000, 1010), reverse=way is OrderDirection.DESC)
     assert merged.has_next is False
     assert len(vendor.calls) <= 2 * 11 + 2  # steps that double, then halves, then the rows themselves

@@ -70,7 +70,7 @@ async def test_what_is_there_throughout_comes_exactly_once_and_in_order(
     positions = Positions()
     for _ in range(400):
         merged = await page(vendors, first, positions)
-        seen += [(row.row.mark.source, row.row.node) for row in merged.rows]
+        seen += [(row.mark.source, row.node) for row in merged.rows]
         if not merged.has_next:
             break
         assert merged.rows
@@ -96,7 +96,7 @@ async def test_any_edge_resumes_right_after_itself(vendors: list[FakeVendor], fi
         merged = await page(vendors, first, positions)
         for edge in rng.sample(list(merged.rows), min(3, len(merged.rows))):
             rest = await page(vendors, 1000, merged.positions_after(edge))
-            assert [row.row.node.id for row in rest.rows] == ids[ids.index(edge.row.node.id) + 1 :]
+            assert [row.node.id for row in rest.rows] == ids[ids.index(edge.node.id) + 1 :]
         if not merged.has_next:
             return
         positions = merged.positions_at_end()
@@ -119,7 +119,7 @@ async def test_a_filter_within_a_small_budget_still_reaches_every_row(
         merged = await page(
             vendors, first, positions, admits=lambda i: i.id in wanted, budget=budget if ordered else 1000
         )
-        seen += [row.row.node.id for row in merged.rows]
+        seen += [row.node.id for row in merged.rows]
         if not merged.has_next:
             break
         positions = merged.positions_at_end()
@@ -142,7 +142,7 @@ async def test_the_rows_of_a_source_that_failed_come_late_but_come(
         for vendor in vendors:
             vendor.down = round_ < 30 and rng.random() < 0.4
         merged = await page(vendors, first, positions)
-        seen += [row.row.node.id for row in merged.rows]
+        seen += [row.node.id for row in merged.rows]
         positions = merged.positions_at_end()
         if not merged.has_next and not any(v.down for v in vendors):
             break
@@ -182,11 +182,11 @@ async def test_any_edge_resumes_right_after_itself_whatever_the_filter_drops(
         positions, rest = merged.positions_after(edge), list[str]()
         for _ in range(1000):
             following = await page(vendors, 50, positions, admits=lambda i: "dropped" not in i.id, budget=budget)
-            rest += [row.row.node.id for row in following.rows]
+            rest += [row.node.id for row in following.rows]
             positions = following.positions_at_end()
             if not following.has_next:
                 break
-        assert rest == ids[ids.index(edge.row.node.id) + 1 :]
+        assert rest == ids[ids.index(edge.node.id) + 1 :]
 
 
 async def test_a_place_far_behind_its_hint_is_found_by_halving() -> None:
@@ -194,7 +194,7 @@ async def test_a_place_far_behind_its_hint_is_found_by_halving() -> None:
     vendor = FakeVendor("v", [Item(f"{n:05}", -n) for n in range(10_000)])
     mark = Mark(-9_997, "v", "09997")
     merged = await page([vendor], 1, Positions(mark, {"v": Position(mark, 0)}))
-    assert [row.row.node.id for row in merged.rows] == ["09998"]
+    assert [row.node.id for row in merged.rows] == ["09998"]
     assert len(vendor.calls) < 40
 
 
@@ -202,7 +202,7 @@ async def test_a_long_group_of_equals_is_read_by_large_pages() -> None:
     """Whatever `first` is."""
     vendor = FakeVendor("v", [Item(f"{n:05}", 5) for n in range(1_000)])
     merged = await page([vendor], 1, Positions())
-    assert [row.row.node.id for row in merged.rows] == ["00000"]
+    assert [row.node.id for row in merged.rows] == ["00000"]
     assert len(vendor.calls) < 20
 
 
@@ -229,4 +229,4 @@ async def test_a_list_that_moved_while_it_was_read_is_read_again_past_the_cache(
     vendor = CachedVendor("v", list(listed), OrderDirection.ASC, page_max=10)
     merged = await page([vendor], 50, Positions(), orders=len(set(values)) == 1)
     throughout = {item.id for item in listed[:3] + listed[6:]}
-    assert throughout <= {row.row.node.id for row in merged.rows}
+    assert throughout <= {row.node.id for row in merged.rows}

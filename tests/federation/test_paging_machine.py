@@ -116,7 +116,7 @@ class PagingMachine(RuleBasedStateMachine):
         return place(vendor.name, item, self.direction)
 
     def places(self, merged: Merged[Item]) -> list[Place]:
-        return [place(row.row.mark.source, row.row.node, self.direction) for row in merged.rows]
+        return [place(row.mark.source, row.node, self.direction) for row in merged.rows]
 
     def read(self, first: int, positions: Positions, budget: int) -> Merged[Item]:
         admits = self.admits if self.one_in > 1 else None
@@ -155,7 +155,7 @@ class PagingMachine(RuleBasedStateMachine):
         edge = rng.choice(merged.rows)
         rest = self.read(5000, merged.positions_after(edge), AMPLE)
         present = [self.at(v, item) for v in self.vendors for item in v.items if self.admits(item)]
-        reached = place(edge.row.mark.source, edge.row.node, self.direction)
+        reached = place(edge.mark.source, edge.node, self.direction)
         assert self.places(rest) == sorted(at for at in present if at > reached)
         assert not rest.has_next
 

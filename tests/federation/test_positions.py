@@ -19,13 +19,13 @@ def items(prefix: str, values: Sequence[int | None]) -> list[Item]:
 
 
 def ids(merged: Merged[Item]) -> list[str]:
-    return [row.row.node.id for row in merged.rows]
+    return [row.node.id for row in merged.rows]
 
 
 async def test_vendors_that_are_asked_by_range_need_the_mark_alone() -> None:
     vendors = [FakeVendor(name, items(name, range(40)), by_range=True) for name in "abc"]
     merged = await page(vendors, 10, Positions())
-    assert merged.positions_at_end() == Positions(merged.rows[-1].row.mark)
+    assert merged.positions_at_end() == Positions(merged.rows[-1].mark)
 
 
 async def test_a_vendors_offset_is_that_of_the_last_row_of_an_earlier_value() -> None:
@@ -44,9 +44,9 @@ async def test_a_source_that_failed_stays_where_it_was() -> None:
     first = await page([good, bad], 6, Positions())
     bad.down = True
     second = await page([good, bad], 6, first.positions_at_end())
-    assert {row.row.mark.source for row in second.rows} == {"a"}
+    assert {row.mark.source for row in second.rows} == {"a"}
     stayed = second.positions_at_end().of("b").mark
-    assert stayed == first.rows[-1].row.mark
+    assert stayed == first.rows[-1].mark
     bad.down = False
     third = await page([good, bad], 3, second.positions_at_end())
     assert ids(third) == ["b0003", "b0004", "b0005"]
@@ -111,10 +111,10 @@ async def test_a_source_whose_budget_ended_holds_back_what_comes_after_the_place
 async def test_a_vendor_that_breaks_its_order_is_read_whole_from_then_on() -> None:
     vendor = FakeVendor("v", items("v", [None, 3, 2, 1, None, 5]), nulls_first=True, page_max=3)
     merged = await page([vendor], 2, Positions())
-    assert [row.row.node.value for row in merged.rows] == [5, 3]
+    assert [row.node.value for row in merged.rows] == [5, 3]
     positions = merged.positions_at_end()
     assert positions.own["v"].hint == WHOLE_LIST
-    assert [row.row.node.value for row in (await page([vendor], 9, positions)).rows] == [2, 1, None, None]
+    assert [row.node.value for row in (await page([vendor], 9, positions)).rows] == [2, 1, None, None]
 
 
 async def test_a_group_that_is_deleted_while_it_is_read_ends_nothing() -> None:
@@ -183,4 +183,4 @@ class InNoOrder(FakeVendor):
 async def test_a_vendor_that_breaks_its_order_in_the_midst_of_a_page_gives_no_row_twice() -> None:
     vendor = InNoOrder("v", items("v", [9, 8, 7, 6, 5, 4, 3, 8, 2, 1]), page_max=3)
     merged = await page([vendor], 20, Positions())
-    assert [row.row.node.value for row in merged.rows] == [9, 8, 7, 6, 5, 4, 3, 2, 1]
+    assert [row.node.value for row in merged.rows] == [9, 8, 7, 6, 5, 4, 3, 2, 1]

@@ -8,13 +8,14 @@ promise no order among equals: the last group of a page stays open until another
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Generic, TypeVar
 
 from tracegraph.federation.order import Mark, Place, end_of_group, same_group
-from tracegraph.federation.pages import PageSource, Row, RowPage
+from tracegraph.federation.pages import PLACE, PageSource, Row, RowPage
 
 T = TypeVar("T")
 
@@ -38,10 +39,12 @@ class Stretch(Generic[T]):
 
 def _in_order(page: RowPage[T]) -> bool:
     """Whether the rows come as asked; a list that begins with missing values may have others behind them."""
-    rows = page.rows
-    if rows and rows[0].mark.value is None and not page.start and page.next is not None:
+    if page.rises:
+        return True
+    places = list(map(page.ordering.place, page.nodes))
+    if places and places[0][0] and not page.start and page.next is not None:
         return False
-    return all(one.place[:2] <= other.place[:2] for one, other in pairwise(rows))
+    return all(one[:2] <= other[:2] for one, other in pairwise(places))
 
 
 class KeysetReader(Generic[T]):
@@ -50,18 +53,20 @@ class KeysetReader(Generic[T]):
     def __init__(self, source: PageSource[T], after: Mark | None, hint: int | None) -> None:
         self._source = source
         self._mark = after
-        self._after: Place | None = None if after is None else after.place(source.direction)
+        self._after: Place | None = None if after is None else after.place(source.ordering.direction)
         self._hint = hint
         self._continuation: int | str | None = None
         self._overlaps = False
         self._window: int | None = None
         self._fresh_only = False
+        self._read: Sequence[Row[T]] = ()
 
     async def read(self, want: int) -> Stretch[T]:
         """About `want` more rows: at least one whole group unless the list ends.
 
         Raises OrderBroken when the vendor's order is not the asked one, and SourceError.
         """
+        self._go_behind()
         if self._window is None:
             self._window = min(self._source.page_max, 4 * (want + 3))
         limit = max(2, want + 1 if self._after is None else want + 3)  # its anchor, and the key's own row
@@ -69,22 +74,23 @@ class KeysetReader(Generic[T]):
             page = await self._anchored(limit)
             stretch = self._whole_groups(page)
             if not stretch.rows and not stretch.ended:
-                last = page.rows[-1]
+                last = page.place(-1)
                 if self._is_before_key(last):  # nothing new yet: go on behind it
                     self._continuation, self._overlaps = page.continuation, page.continuation != page.next
                     continue
-                stretch = await self._long_group(last.place, limit)
-            elif stretch.rows:
-                self._go_behind(stretch.rows)
+                stretch = await self._long_group(last, limit)
+            else:
+                self._read = stretch.rows
             if stretch.rows or stretch.ended:
                 return stretch
 
-    def _go_behind(self, rows: Sequence[Row[T]]) -> None:
-        """Everything up to the last row's value is done."""
-        last = max(rows, key=lambda row: row.place)
-        self._mark, self._after = last.mark, end_of_group(last.place)
-        self._hint = max((row.offset for row in rows if row.offset is not None), default=None)
-        self._continuation = None
+    def _go_behind(self) -> None:
+        """Everything up to the value of the last row that was read is done."""
+        rows = self._read
+        if rows:
+            self._mark, self._after = rows[-1].mark, end_of_group(rows[-1].place)
+            self._hint = max((row.offset for row in rows if row.offset is not None), default=None)
+            self._continuation, self._read = None, ()
 
     # -- finding the place -----------------------------------------------------------------------------
 
@@ -94,9 +100,8 @@ class KeysetReader(Generic[T]):
             return page
         if page.start or page.next is not None:
             raise OrderBroken
-        # The whole list in one page: the gateway orders it, and the vendor's offsets lead nowhere.
-        rows = [replace(row, offset=None, anchor=None) for row in page.rows]
-        return replace(page, rows=rows)
+        page.start = None  # The whole list in one page: the gateway orders it, and offsets lead nowhere.
+        return page
 
     async def _anchored(self, limit: int) -> RowPage[T]:
         """A page that begins at or before the key, as near to it as is known."""
@@ -139,11 +144,11 @@ class KeysetReader(Generic[T]):
         """Whether no row after the key can stand before this page."""
         if not page.start:  # the list's beginning, or a list that is asked by range
             return True
-        return bool(page.rows) and self._is_before_key(page.rows[0])
+        return bool(page.nodes) and self._is_before_key(page.place(0))
 
-    def _is_before_key(self, row: Row[T]) -> bool:
-        """Whether the row's whole group lies at or before the key: equals may stand on both sides of one."""
-        return self._after is not None and end_of_group(row.place) <= self._after
+    def _is_before_key(self, place: Place) -> bool:
+        """Whether the place's whole group lies at or before the key: equals may stand on both sides of one."""
+        return self._after is not None and end_of_group(place) <= self._after
 
     async def _sought(self, limit: int, begin: RowPage[T] | None = None) -> RowPage[T]:
         """An anchored page that reaches past the key, found by steps that double and then by halving.
@@ -152,13 +157,13 @@ class KeysetReader(Generic[T]):
         """
         page = begin or await self._page(limit, None)
         low, step, high = 0, limit, None
-        while page.start is not None and page.next is not None and self._is_before_key(page.rows[-1]):
-            low = max(low, page.rows[-1].offset or 0)
+        while page.start is not None and page.next is not None and self._is_before_key(page.place(-1)):
+            low = max(low, page.start + len(page.nodes) - 1)
             if high is not None and high - low <= 1:
                 break
             probe = low + step if high is None else (low + high) // 2
             found = await self._page(limit, probe)
-            if found.rows and self._is_before_key(found.rows[0]):
+            if found.nodes and self._is_before_key(found.place(0)):
                 page, step = found, step * 2
             else:
                 high = probe
@@ -168,18 +173,13 @@ class KeysetReader(Generic[T]):
 
     # -- whole groups ----------------------------------------------------------------------------------
 
-    def _fresh(self, rows: Sequence[Row[T]]) -> list[Row[T]]:
-        after = self._after
-        return list(rows) if after is None else [row for row in rows if row.place > after]
-
     def _whole_groups(self, page: RowPage[T]) -> Stretch[T]:
-        ended = page.next is None
-        closed = len(page.rows)
-        if not ended:
-            while closed and same_group(page.rows[closed - 1].place, page.rows[-1].place):
-                closed -= 1
-        rows = sorted(self._fresh(page.rows[:closed]), key=lambda row: row.place)
-        return Stretch(rows, self._fresh(page.rows[closed:]), ended)
+        ended, count = page.next is None, len(page.nodes)
+        closed = count if ended else page.last_group
+        rows = page.rows_after(self._after, 0, closed)
+        if not page.rises:
+            rows.sort(key=PLACE)
+        return Stretch(rows, page.rows_after(self._after, closed, count), ended)
 
     async def _long_group(self, group: Place, limit: int) -> Stretch[T]:
         """Every row of a group that is longer than a page.
@@ -196,10 +196,10 @@ class KeysetReader(Generic[T]):
             if steady and len(known) >= places:
                 break
             self._fresh_only, limit = True, self._source.page_max  # a cache would show the same gap again
-        rows = self._fresh(sorted(known.values(), key=lambda row: row.place))
-        if known:
-            self._go_behind(list(known.values()))
-        return Stretch(rows, (), ended)
+        self._read = rows = sorted(known.values(), key=PLACE)
+        first = 0 if self._after is None else bisect_right(rows, self._after, key=PLACE)
+        self._go_behind()
+        return Stretch(rows[first:], (), ended)
 
     async def _pass_over(
         self, group: Place, limit: int, known: dict[str, Row[T]], shown: set[str]
@@ -208,24 +208,28 @@ class KeysetReader(Generic[T]):
 
         A page that begins with a row among those `shown`, to which each page adds its own, follows on.
         """
+        id_of = self._source.ordering.id_of
         page = await self._anchored(limit)
         anchor: int | None = None
         places: set[int] = set()
         steady = True
         while True:
-            for row in page.rows:
-                if same_group(row.place, group):
-                    anchor = row.anchor if anchor is None else anchor
-                    known.setdefault(row.mark.id, replace(row, anchor=anchor))
-                    shown.add(row.mark.id)
-                    places |= {row.offset} if row.offset is not None else set()
-            past = any(row.place[:2] > group[:2] for row in page.rows)
+            of_group = [row for row in page.rows() if same_group(row.place, group)]
+            if anchor is not None and page.nodes and same_group(page.place(0), group):
+                page.anchor_before = anchor
+            elif anchor is None and of_group:
+                anchor = of_group[0].anchor
+            for row in of_group:
+                known.setdefault(id_of(row.node), row)
+                shown.add(id_of(row.node))
+            places |= {row.offset for row in of_group if row.offset is not None}
+            past = any(page.place(index)[:2] > group[:2] for index in range(len(page.nodes)))
             if page.next is None or past:
                 return len(places), steady, page.next is None and not past
             overlaps = page.continuation != page.next
             limit = min(2 * limit, self._source.page_max)
             page = await self._page(limit, page.continuation)
             if overlaps:
-                if not page.rows or page.rows[0].place[:2] > group[:2]:
+                if not page.nodes or page.place(0)[:2] > group[:2]:
                     return len(places), False, False
-                steady = steady and (page.rows[0].place[:2] < group[:2] or page.rows[0].mark.id in shown)
+                steady = steady and (page.place(0)[:2] < group[:2] or id_of(page.nodes[0]) in shown)

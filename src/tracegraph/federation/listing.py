@@ -6,13 +6,14 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2s
-from typing import Generic, TypeVar
+from operator import attrgetter
+from typing import Any, Generic, TypeVar
 
 from tracegraph.adapter import Adapter, ExperimentQuery, Page, PageRequest, SessionAsk
 from tracegraph.errors import SourceNotFound
 from tracegraph.federation.bounds import Bounds, experiment_bounds, session_bounds
 from tracegraph.federation.merge import Merged, Positions, merge
-from tracegraph.federation.order import Mark
+from tracegraph.federation.order import Ordering
 from tracegraph.federation.report import SourceReport, SourceReportStatus, not_asked, report, total_count
 from tracegraph.federation.stream import Stream, StreamSpec
 from tracegraph.model import Experiment, Session
@@ -22,8 +23,8 @@ from tracegraph.query import (
     ExperimentOrderField,
     OrderDirection,
     conditions,
-    experiment_sort_value,
-    session_sort_value,
+    experiment_order_value,
+    session_order_value,
 )
 from tracegraph.upstream.cache import past_cache
 
@@ -102,19 +103,14 @@ def _experiment_spec(adapter: Adapter, query: ExperimentQuery, budgets: Budgets)
         with past_cache(page.fresh):
             return await adapter.list_experiments(query, page)
 
-    def mark_of(experiment: Experiment) -> Mark:
-        return Mark(experiment_sort_value(experiment, order.field), adapter.name, experiment.vendor_id)
-
     orders = order.field in capabilities.experiment_orders
     return StreamSpec(
         name=adapter.name,
         key=adapter.name,
         fetch=fetch,
-        mark_of=mark_of,
-        admits=query.filter.admits,
-        filtered=bool(conditions(query.filter)),
+        ordering=Ordering(adapter.name, order.direction, experiment_order_value(order.field), _VENDOR_ID),
+        admits=query.filter.admits if conditions(query.filter) else None,
         orders=orders,
-        direction=order.direction,
         page_max=capabilities.experiment_page_max,
         page_budget=budgets.pages,
         on_grid=budgets.on_grid,
@@ -190,7 +186,7 @@ async def _most_recently_active(adapters: Sequence[Adapter], budgets: Budgets) -
     found = await merge_each(streams, budgets.active_experiments)
     return {
         stream.spec.name: _Active(
-            [row.row.node.ref for row in merged.rows], merged.has_next, report(stream.spec.name, [stream])
+            [row.node.ref for row in merged.rows], merged.has_next, report(stream.spec.name, [stream])
         )
         for stream, merged in zip(streams, found, strict=True)
     }
@@ -237,6 +233,14 @@ def stream_key(source: str, ref: str) -> str:
     return f"{source}/{blake2s(ref.encode('utf-8', 'surrogatepass'), digest_size=4).hexdigest()}"
 
 
+_VENDOR_ID: Callable[[Any], str] = attrgetter("vendor_id")
+
+
+def _session_id(session: Session) -> str:
+    """One id may occur in two experiments of a source."""
+    return f"{session.vendor_id}\0{session.experiment_ref}"
+
+
 def session_spec(
     adapter: Adapter, ask: SessionAsk, key: str, budgets: Budgets, fetch: FetchSessions, *, of_one: bool = False
 ) -> StreamSpec[Session]:
@@ -251,20 +255,15 @@ def session_spec(
                 raise
             return Page((), 0, None, 0)  # an experiment that is not there has no sessions in a list of many
 
-    def mark_of(session: Session) -> Mark:
-        # One session id may occur in two experiments of a source.
-        tie = session.vendor_id if of_one else f"{session.vendor_id}\0{session.experiment_ref}"
-        return Mark(session_sort_value(session), adapter.name, tie)
-
     return StreamSpec(
         name=adapter.name,
         key=key,
         fetch=fetch_page,
-        mark_of=mark_of,
-        admits=ask.filter.admits,
-        filtered=bool(conditions(ask.filter)),
+        ordering=Ordering(
+            adapter.name, ask.order.direction, session_order_value, _VENDOR_ID if of_one else _session_id
+        ),
+        admits=ask.filter.admits if conditions(ask.filter) else None,
         orders=ask.order.field in capabilities.session_orders,
-        direction=ask.order.direction,
         page_max=capabilities.session_page_max,
         page_budget=budgets.pages,
         on_grid=budgets.on_grid,

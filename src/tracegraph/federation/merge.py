@@ -7,12 +7,13 @@ only where they stand elsewhere: behind, because they failed, or ahead, because 
 from __future__ import annotations
 
 import asyncio
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from tracegraph.federation.order import Mark, Place
-from tracegraph.federation.pages import Row
+from tracegraph.federation.order import AFTER_ALL, BEFORE_ALL, Mark, Place
+from tracegraph.federation.pages import PLACE, Row
 from tracegraph.federation.stream import Position, Stream
 
 T = TypeVar("T")
@@ -47,30 +48,26 @@ _WORTH_A_MARK = 50
 """Dropped rows from which on a stream's own mark in the cursor is cheaper than reading them again."""
 
 
-@dataclass(frozen=True, slots=True)
-class MergedRow(Generic[T]):
-    """A row of the merged list with the last row of every stream up to it."""
-
-    row: Row[T]
-    behind: tuple[Row[T] | None, ...]
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Merged(Generic[T]):
-    """A page of the merged list from `start` on; the streams of `unknown` sources could not be found out."""
+    """A page of the merged list from `start` on; the streams of `unknown` sources could not be found out.
+
+    `taken` are the rows of each stream, `rows` those of all in their order.
+    """
 
     streams: Sequence[Stream[T]]
-    rows: Sequence[MergedRow[T]]
+    taken: Sequence[Sequence[Row[T]]]
+    rows: Sequence[Row[T]]
     has_next: bool
     start: Positions = Positions()
     unknown: Sequence[str] = ()
 
-    def positions_after(self, merged: MergedRow[T]) -> Positions:
+    def positions_after(self, edge: Row[T]) -> Positions:
         """Where to go on after that row."""
-        mark = merged.row.mark
+        mark, place = edge.mark, edge.place
         own = {
-            stream.spec.key: self._position(stream, last, last_on_page, merged.row)
-            for stream, last, last_on_page in zip(self.streams, merged.behind, self.rows[-1].behind, strict=True)
+            stream.spec.key: self._position(stream, taken, mark, place)
+            for stream, taken in zip(self.streams, self.taken, strict=True)
         }
         return self._positions(mark, own)
 
@@ -78,38 +75,33 @@ class Merged(Generic[T]):
         """Where to go on after this page, also when it holds no row."""
         if self.rows:
             return self.positions_after(self.rows[-1])
-        own = {stream.spec.key: stream.before_buffered for stream in self.streams}
+        own = {stream.spec.key: stream.before_next[0] for stream in self.streams}
         return self._positions(self.start.mark, own)
 
     def _positions(self, mark: Mark | None, own: Mapping[str, Position]) -> Positions:
         stayed = {key: at for name in self.unknown for key, at in self.start.of_source(name).items()}
         return Positions(mark, {key: at for key, at in own.items() if at != Position(mark)} | stayed)
 
-    def _position(
-        self, stream: Stream[T], last: Row[T] | None, last_on_page: Row[T] | None, edge: Row[T]
-    ) -> Position:
-        scanned = stream.scanned
-        direction = stream.spec.direction
-        start_hint = stream.start.hint
-        if stream.error is not None and (scanned.mark is None or scanned.mark.place(direction) < edge.place):
-            return scanned
-        if stream.start.mark is not None and stream.start.mark.place(direction) > edge.place:
+    def _position(self, stream: Stream[T], taken: Sequence[Row[T]], mark: Mark, edge: Place) -> Position:
+        direction = stream.spec.ordering.direction
+        if stream.error is not None:
+            scanned = stream.scanned
+            if scanned.mark is None or scanned.mark.place(direction) < edge:
+                return scanned
+        if stream.start.mark is not None and stream.start.mark.place(direction) > edge:
             return stream.start
-        ahead = self._ahead(stream, edge) if last is last_on_page else None
+        up_to = bisect_right(taken, edge, key=PLACE)
+        ahead = self._ahead(stream, edge) if up_to == len(taken) else None
         if ahead is not None:
             return ahead
-        return Position(edge.mark, start_hint if last is None else stream.hint_behind(last, edge.place))
+        return Position(mark, stream.hint_behind(taken[up_to - 1], edge) if up_to else stream.start.hint)
 
-    def _ahead(self, stream: Stream[T], edge: Row[T]) -> Position | None:
+    def _ahead(self, stream: Stream[T], edge: Place) -> Position | None:
         """The stream's own position, when it dropped many rows right after the edge."""
-        if stream.rows:
-            head = stream.rows[0]
-            before, dropped = head.before, head.dropped
-        else:
-            before, dropped = stream.scanned, stream.dropped
+        before, dropped = stream.before_next
         if stream.ended or (dropped < _WORTH_A_MARK and not stream.limited) or before.mark is None:
             return None
-        return before if before.mark.place(stream.spec.direction) > edge.place else None
+        return before if before.mark.place(stream.spec.ordering.direction) > edge else None
 
 
 async def merge(
@@ -120,17 +112,15 @@ async def merge(
     A stream whose budget ended holds back the rows of the others that come after the place that it has
     reached, so that the order stays whole; one that failed does not: its rows come late.
     """
-    rows: list[MergedRow[T]] = []
-    behind: list[Row[T] | None] = [None] * len(streams)
+    rows: list[Row[T]] = []
+    taken: list[list[Row[T]]] = [[] for _ in streams]
     while len(rows) < first:
         await _fill(streams, first - len(rows))
-        index = _next_stream(streams)
-        if index is None:
+        following = _take(streams, taken, first - len(rows))
+        if not following:
             break
-        row = streams[index].rows.popleft().row
-        behind[index] = row
-        rows.append(MergedRow(row, tuple(behind)))
-    return Merged(streams, rows, await _has_next(streams), start, unknown)
+        rows += following
+    return Merged(streams, taken, rows, await _has_next(streams), start, unknown)
 
 
 async def _fill(streams: Sequence[Stream[T]], want: int) -> None:
@@ -141,22 +131,32 @@ async def _fill(streams: Sequence[Stream[T]], want: int) -> None:
         await asyncio.gather(*(stream.fill(want) for stream in empty))
 
 
-def _next_stream(streams: Sequence[Stream[T]]) -> int | None:
-    best: int | None = None
-    best_place: Place | None = None
-    for index, stream in enumerate(streams):
-        if stream.rows and (best_place is None or stream.rows[0].row.place < best_place):
-            best, best_place = index, stream.rows[0].row.place
-    if best_place is None or any(_holds_back(stream, best_place) for stream in streams):
-        return None
-    return best
+def _take(streams: Sequence[Stream[T]], taken: Sequence[list[Row[T]]], most: int) -> Sequence[Row[T]]:
+    """The next rows in their order, as far as it is known; each stream's are added to what was taken of it."""
+    waiting = [(stream, rows) for stream, rows in zip(streams, taken, strict=True) if stream.waiting]
+    if len(waiting) == 1 and not any(stream.limited for stream in streams):
+        stream, rows = waiting[0]
+        alone = stream.take(most)
+        rows.extend(alone)
+        return alone
+    known_up_to = min(map(_known_up_to, streams), default=BEFORE_ALL)
+    following = [row for stream, _ in waiting for row in stream.rows(min(most, stream.count_up_to(known_up_to)))]
+    following.sort(key=PLACE)
+    del following[most:]
+    if following:
+        for stream, rows in waiting:
+            rows.extend(stream.take(stream.count_up_to(following[-1].place)))
+    return following
 
 
-def _holds_back(stream: Stream[T], place: Place) -> bool:
-    if not stream.limited:
-        return False
+def _known_up_to(stream: Stream[T]) -> Place:
+    """The place up to which every row of the stream waits: where it must be read on, or its budget ended."""
+    if stream.ended or stream.error is not None:
+        return AFTER_ALL
+    if stream.waiting:
+        return stream.last_place
     reached = stream.scanned.mark
-    return reached is None or reached.place(stream.spec.direction) < place
+    return BEFORE_ALL if reached is None else reached.place(stream.spec.ordering.direction)
 
 
 async def _has_next(streams: Sequence[Stream[T]]) -> bool:

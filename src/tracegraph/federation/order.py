@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from operator import gt, lt
+from typing import Any, Generic, TypeVar
 
-from tracegraph.query import OrderDirection, SortValue
+from tracegraph.query import OrderDirection, OrderValue, SortValue, sort_value
 
-Place = tuple[bool, Any, str, str]
+T = TypeVar("T")
+
+Place = tuple[int, Any, str, str]
 """A mark made comparable with `<`: (value is null, value by direction, source, id)."""
 
 AFTER_EVERY_SOURCE = "\U0010ffff"
 """A source name that sorts after every real one."""
+
+BEFORE_ALL: Place = (-1, None, "", "")
+AFTER_ALL: Place = (2, None, "", "")
+"""Places before and after those of all rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +33,38 @@ class Mark:
     def place(self, direction: OrderDirection) -> Place:
         """The mark as a tuple that compares in the asked direction."""
         return (self.value is None, directed(self.value, direction), self.source, self.id)
+
+
+@dataclass(frozen=True, slots=True)
+class Ordering(Generic[T]):
+    """How the rows of one source are ordered: by `value_of`, among equal values by `id_of`.
+
+    `value_of` gives a row's value as the row has it: a time, a text or a number, None when it is missing.
+    """
+
+    source: str
+    direction: OrderDirection
+    value_of: Callable[[T], OrderValue]
+    id_of: Callable[[T], str]
+
+    def mark(self, node: T) -> Mark:
+        """Where the row stands."""
+        return Mark(sort_value(self.value_of(node)), self.source, self.id_of(node))
+
+    def place(self, node: T) -> Place:
+        """The place of the row's mark."""
+        value = sort_value(self.value_of(node))
+        return (value is None, directed(value, self.direction), self.source, self.id_of(node))
+
+    def rises(self, nodes: Sequence[T]) -> bool:
+        """Whether each row has a value, and each comes before the next one by its value alone."""
+        values: list[Any] = list(map(self.value_of, nodes))
+        if None in values[:1]:
+            return False
+        try:
+            return all(map(lt if self.direction is OrderDirection.ASC else gt, values, values[1:]))
+        except TypeError:  # None compares with nothing
+            return False
 
 
 def directed(value: SortValue, direction: OrderDirection) -> Any:

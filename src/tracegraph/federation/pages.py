@@ -1,22 +1,30 @@
-"""A stream's rows as read from one page of a vendor, and the count of what reading took."""
+"""A stream's rows as read from one page of a vendor, and the count of what reading took.
+
+Most rows are only handed on. So a row is no more than its place in a page, and what says where it stands in the
+list is made when it is asked for.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from bisect import bisect_right
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from operator import attrgetter
+from typing import Any, Generic, TypeVar
 
-from tracegraph.adapter import Key, Page, PageRequest, Provenance
-from tracegraph.federation.order import Mark, Place
-from tracegraph.query import OrderDirection
+from tracegraph.adapter import Key, Page, PageRequest
+from tracegraph.errors import SourceError
+from tracegraph.federation.order import Mark, Ordering, Place, same_group
 
 T = TypeVar("T")
 
+PLACE: Callable[[Any], Place] = attrgetter("place")
+"""Sorts and searches rows."""
+
 Fetch = Callable[[PageRequest], Awaitable[Page[T]]]
-MarkOf = Callable[[T], Mark]
 
 
-@dataclass(frozen=True, slots=True)
 class Row(Generic[T]):
     """A row of a stream and how to find it again.
 
@@ -24,21 +32,56 @@ class Row(Generic[T]):
     is none): a page read from the anchor shows whether rows moved. Both are None in a list asked by range.
     """
 
-    node: T
-    mark: Mark
-    place: Place
-    offset: int | None = None
-    anchor: int | None = None
+    __slots__ = ("_index", "_page", "_place", "node")
+
+    def __init__(self, node: T, page: RowPage[T], index: int) -> None:
+        self.node = node
+        self._page = page
+        self._index = index
+        self._place: Place | None = None
+
+    @property
+    def mark(self) -> Mark:
+        """What a cursor holds of it."""
+        return self._page.ordering.mark(self.node)
+
+    @property
+    def place(self) -> Place:
+        """What it is ordered by."""
+        if self._place is None:
+            self._place = self._page.ordering.place(self.node)
+        return self._place
+
+    @property
+    def offset(self) -> int | None:
+        """See above."""
+        start = self._page.start
+        return None if start is None else start + self._index
+
+    @property
+    def anchor(self) -> int | None:
+        """See above."""
+        return self._page.anchor(self._index)
 
 
-@dataclass(frozen=True, slots=True)
 class RowPage(Generic[T]):
-    """One page as rows; `next` continues it, None at the list's end. `asked` is the hint that it was read from."""
+    """One page as rows; `next` continues it, None at the list's end. `asked` is the hint that it was read from.
 
-    rows: list[Row[T]]
-    start: int | None
-    next: int | str | None
-    asked: int | str | None = None
+    `start` is the offset of its first row, None in a list asked by range, and `anchor_before` the anchor of its
+    first row. Most pages `rise`: no two rows have the same value, so each is a group of its own.
+    """
+
+    __slots__ = ("_anchors", "anchor_before", "asked", "next", "nodes", "ordering", "rises", "start")
+
+    def __init__(self, page: Page[T], ordering: Ordering[T], asked: int | str | None) -> None:
+        self.nodes = page.items
+        self.start = page.start
+        self.next = page.next
+        self.asked = asked
+        self.ordering = ordering
+        self.rises = ordering.rises(page.items)
+        self.anchor_before = None if page.start is None else max(0, page.start - 1)
+        self._anchors: list[int] = []
 
     @property
     def continuation(self) -> int | str | None:
@@ -47,37 +90,76 @@ class RowPage(Generic[T]):
         A vendor that gives single rows is followed without, and so is one whose page ends with the very row that
         was asked for, since asking for that again would lead nowhere; a vendor's own cursor needs none.
         """
-        if isinstance(self.next, int) and len(self.rows) > 1 and self.next - 1 != self.asked:
+        if isinstance(self.next, int) and len(self.nodes) > 1 and self.next - 1 != self.asked:
             return self.next - 1
         return self.next
+
+    def rows(self, first: int = 0, last: int | None = None) -> list[Row[T]]:
+        """The rows from one index up to another."""
+        return [Row(node, self, index) for index, node in enumerate(self.nodes[first:last], first)]
+
+    def rows_after(self, place: Place | None, first: int, last: int) -> list[Row[T]]:
+        """Those of these rows that come after the place."""
+        if place is None:
+            return self.rows(first, last)
+        if self.rises:
+            return self.rows(bisect_right(range(last), place, first, key=self.place), last)
+        return [row for row in self.rows(first, last) if row.place > place]
+
+    def place(self, index: int) -> Place:
+        """What the row there is ordered by; -1 is the last one's."""
+        return self.ordering.place(self.nodes[index])
+
+    @property
+    def last_group(self) -> int:
+        """Where the rows of the last row's value begin."""
+        index = len(self.nodes) - 1
+        if self.rises:
+            return index
+        last = self.place(index)
+        while index > 0 and same_group(self.place(index - 1), last):
+            index -= 1
+        return index
+
+    def anchor(self, index: int) -> int | None:
+        """Where the last row of an earlier value than that row's stands."""
+        if self.start is None or self.anchor_before is None:
+            return None
+        if self.rises:
+            return self.start + index - 1 if index else self.anchor_before
+        if not self._anchors:
+            self._anchors = list(self._every_anchor(self.start, self.anchor_before))
+        return self._anchors[index]
+
+    def _every_anchor(self, start: int, anchor: int) -> Iterator[int]:
+        yield anchor
+        places = map(self.ordering.place, self.nodes)
+        for offset, (one, other) in enumerate(pairwise(places), start):
+            anchor = anchor if same_group(one, other) else offset
+            yield anchor
 
 
 @dataclass(slots=True)
 class Tally:
-    """What reading took: port calls, rows, calls to the vendor; and the vendor's own total."""
+    """What reading took: port calls, rows, calls to the vendor; and the vendor's own total, why rows are old."""
 
     pages: int = 0
     fetched: int = 0
-    provenance: Provenance = field(default_factory=Provenance)
+    upstream_requests: int = 0
     total: int | None = None
+    stale: SourceError | None = None
 
 
 class PageSource(Generic[T]):
     """Fetches pages and turns them into rows, counting."""
 
+    __slots__ = ("_fetch", "on_grid", "ordering", "page_max", "tally")
+
     def __init__(
-        self,
-        fetch: Fetch[T],
-        mark_of: MarkOf[T],
-        direction: OrderDirection,
-        page_max: int,
-        tally: Tally,
-        *,
-        on_grid: bool = False,
+        self, fetch: Fetch[T], ordering: Ordering[T], page_max: int, tally: Tally, *, on_grid: bool = False
     ) -> None:
         self._fetch = fetch
-        self._mark_of = mark_of
-        self.direction = direction
+        self.ordering = ordering
         self.page_max = page_max
         self.tally = tally
         self.on_grid = on_grid
@@ -88,22 +170,10 @@ class PageSource(Generic[T]):
         """One port call. Raises SourceError."""
         key = None if after is None else Key(after.value, after.id)
         page = await self._fetch(PageRequest(min(limit, self.page_max), key, hint, fresh, self.on_grid))
-        self.tally.pages += 1
-        self.tally.fetched += len(page.items)
-        self.tally.provenance += page.provenance
-        self.tally.total = page.total
-        return RowPage(self._rows(page), page.start, page.next, hint)
-
-    def _rows(self, page: Page[T]) -> list[Row[T]]:
-        rows: list[Row[T]] = []
-        start, anchor = page.start, 0 if page.start is None else max(0, page.start - 1)
-        for index, node in enumerate(page.items):
-            mark = self._mark_of(node)
-            place = mark.place(self.direction)
-            if start is None:
-                rows.append(Row(node, mark, place))
-                continue
-            if rows and rows[-1].place[:2] != place[:2]:
-                anchor = start + index - 1
-            rows.append(Row(node, mark, place, start + index, anchor))
-        return rows
+        tally = self.tally
+        tally.pages += 1
+        tally.fetched += len(page.items)
+        tally.upstream_requests += page.provenance.upstream_requests
+        tally.stale = tally.stale or page.provenance.stale
+        tally.total = page.total
+        return RowPage(page, self.ordering, hint)

@@ -41,7 +41,7 @@ def not_asked(source: str) -> SourceReport:
 def report(source: str, streams: Sequence[Stream[Any]], *, truncated: bool = False) -> SourceReport:
     """The report of a source from all its streams; `truncated` when not all its lists were looked at."""
     error = next((stream.error for stream in streams if stream.error is not None), None)
-    stale = next((stream.tally.provenance.stale for stream in streams if stream.tally.provenance.stale), None)
+    stale = next((stream.tally.stale for stream in streams if stream.tally.stale), None)
     if error is not None:
         status = SourceReportStatus.FAILED
     elif stale is not None:
@@ -56,7 +56,7 @@ def report(source: str, streams: Sequence[Stream[Any]], *, truncated: bool = Fal
         error or stale,
         None if truncated or error is not None else _total(streams),
         sum(stream.tally.fetched for stream in streams),
-        sum(stream.tally.provenance.upstream_requests for stream in streams),
+        sum(stream.tally.upstream_requests for stream in streams),
         max((stream.duration_ms for stream in streams), default=0.0),
     )
 

@@ -90,8 +90,8 @@ class SessionScans:
         async with self._slots[source]:
             while stream.needs_fill:
                 await stream.fill(spec.page_max)
-                while stream.rows:
-                    columns.add(stream.rows.popleft().row.node)
+                for row in stream.take(stream.waiting):
+                    columns.add(row.node)
         told = report(source, [stream])
         self._reports.append(told)
         return columns.scan(source, experiment_ref, told, complete=stream.ended)

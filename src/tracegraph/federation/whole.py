@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from typing import Generic, TypeVar
 
 from tracegraph.errors import SourceBadRequest
 from tracegraph.federation.keyset import Stretch
 from tracegraph.federation.order import Mark
-from tracegraph.federation.pages import PageSource, Row
+from tracegraph.federation.pages import PLACE, PageSource, Row
 
 T = TypeVar("T")
 
@@ -23,7 +24,7 @@ class WholeListReader(Generic[T]):
 
     def __init__(self, source: PageSource[T], after: Mark | None, *, name: str, page_budget: int) -> None:
         self._source = source
-        self._after = None if after is None else after.place(source.direction)
+        self._after = None if after is None else after.place(source.ordering.direction)
         self._name = name
         self._page_budget = page_budget
 
@@ -36,22 +37,22 @@ class WholeListReader(Generic[T]):
         for number in range(_PASSES):
             if await self._pass(known, fresh=number > 0):
                 break
-        rows = sorted(known.values(), key=lambda row: row.place)
-        after = self._after
-        fresh = rows if after is None else [row for row in rows if row.place > after]
-        return Stretch(fresh, (), ended=True)
+        rows = sorted(known.values(), key=PLACE)
+        first = 0 if self._after is None else bisect_right(rows, self._after, key=PLACE)
+        return Stretch(rows[first:], (), ended=True)
 
     async def _pass(self, known: dict[str, Row[T]], *, fresh: bool) -> bool:
         """Read every page once; whether no row can have slipped by. A cache would show the same gap again."""
+        id_of = self._source.ordering.id_of
         steady, places = True, 0
         hint: int | str | None = None
         overlaps = False
         for _ in range(self._page_budget):
             page = await self._source.page(self._source.page_max, None, hint, fresh=fresh)
             if overlaps:
-                steady = steady and bool(page.rows) and page.rows[0].mark.id in known
-            known |= {row.mark.id: Row(row.node, row.mark, row.place) for row in page.rows}
-            places = (page.start or 0) + len(page.rows)
+                steady = steady and bool(page.nodes) and id_of(page.nodes[0]) in known
+            known |= {id_of(row.node): row for row in page.rows()}
+            places = (page.start or 0) + len(page.nodes)
             if page.next is None:
                 return steady and (page.start is None or len(known) >= places)
             hint, overlaps = page.continuation, page.continuation != page.next

@@ -7,7 +7,8 @@ from functools import cached_property
 from typing import Any, Generic, TypeVar
 
 from tracegraph.federation.listing import Listing, Wanted
-from tracegraph.federation.merge import Merged, MergedRow
+from tracegraph.federation.merge import Merged
+from tracegraph.federation.pages import Row
 from tracegraph.federation.report import SourceReport
 from tracegraph.graphql.context import RequestContext
 from tracegraph.graphql.cursor import CursorBinding, decode_cursor, encode_cursor
@@ -51,8 +52,8 @@ class EdgeValue(Generic[T]):
 
     __slots__ = ("_binding", "_merged", "_row", "node")
 
-    def __init__(self, merged: Merged[T], row: MergedRow[T], binding: CursorBinding) -> None:
-        self.node = row.row.node
+    def __init__(self, merged: Merged[T], row: Row[T], binding: CursorBinding) -> None:
+        self.node: T = row.node
         self._merged = merged
         self._row = row
         self._binding = binding
@@ -113,7 +114,7 @@ class ConnectionValue(Generic[T]):
     @property
     def nodes(self) -> list[T]:
         """The rows without their cursors."""
-        return [row.row.node for row in self.merged.rows]
+        return [row.node for row in self.merged.rows]
 
     def start_cursor(self) -> str | None:
         """See PageInfoValue."""
@@ -129,5 +130,5 @@ class ConnectionValue(Generic[T]):
             return encode_cursor(self._arguments.binding, self.merged.positions_at_end())
         return self._arguments.after
 
-    def _edge(self, row: MergedRow[T]) -> EdgeValue[T]:
+    def _edge(self, row: Row[T]) -> EdgeValue[T]:
         return EdgeValue(self.merged, row, self._arguments.binding)

@@ -193,7 +193,7 @@ def sound(listing: Listing[T]) -> Listing[T]:
 
 def rows(listing: Listing[T]) -> list[T]:
     """The rows of a page."""
-    return [merged.row.node for merged in listing.merged.rows]
+    return [merged.node for merged in listing.merged.rows]
 
 
 async def in_pages(page: Callable[..., Awaitable[Listing[T]]], most: int = 5000) -> list[T]:

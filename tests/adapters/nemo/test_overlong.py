@@ -127,7 +127,7 @@ async def page_of(
 
 
 def names(listing: Listing[Experiment]) -> list[str]:
-    return [row.row.node.name for row in listing.merged.rows]
+    return [row.node.name for row in listing.merged.rows]
 
 
 async def pages(
