@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
+import orjson
 from graphql import (
     GraphQLBoolean,
     GraphQLEnumType,
@@ -65,7 +66,15 @@ def listed(value: Any) -> Any:
     raise Unusual
 
 
-_KNOWN = {"unusual": unusual, "listed": listed, "time": serialize_time, "datetime": datetime}
+_UTC_TIME = "v.__class__ is datetime and v.tzinfo is utc"
+_KNOWN: Mapping[str, Any] = {
+    "unusual": unusual,
+    "listed": listed,
+    "datetime": datetime,
+    "utc": UTC,
+    "dumps": orjson.dumps,
+    "utc_z": orjson.OPT_UTC_Z,
+}
 """What every reader may name."""
 
 
@@ -168,7 +177,8 @@ class ReaderCompiler:
         if of in _PLAIN:
             return f"v if {_PLAIN[of]} else {coerce}(v)"
         if getattr(of, "serialize", None) is serialize_time:
-            return f"time(v) if v.__class__ is datetime else {coerce}(v)"
+            # What `serialize_time` does, here: a call of it for each time takes a sixth of a row's time.
+            return f"dumps(v, None, utc_z)[1:-1].decode() if {_UTC_TIME} else {coerce}(v)"
         return f"{coerce}(v)"
 
     def _shared_reader(self, of: GraphQLObjectType, details: Details) -> Reader | None:
