@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 
 from graphql import DocumentNode, GraphQLError, GraphQLSchema, OperationDefinitionNode, parse, validate
-from strawberry.extensions import SchemaExtension
 
-from tracegraph.errors import QueryTooComplex, RequestError
-from tracegraph.graphql.context import RequestContext
+from tracegraph.errors import RequestError
 from tracegraph.graphql.cost import Sizes, Step, steps_of, total
 from tracegraph.graphql.shape import DocumentLimits, check_text, check_tree
 
@@ -80,65 +77,3 @@ class Documents:
         while self._characters > self._most_characters:
             oldest, _ = self._kept.popitem(last=False)
             self._characters -= len(oldest) + _CHARACTERS_A_DOCUMENT
-
-
-class CheckedDocument(SchemaExtension):
-    """One request's document, refused before it runs when it is not one that may."""
-
-    def __init__(self, documents: Documents) -> None:
-        self._documents = documents
-        self._document: Document | None = None
-
-    def on_parse(self) -> Iterator[None]:
-        """Parse, limit and validate, or take what was kept."""
-        context = self.execution_context
-        if context.query:
-            self._document = self._documents.of(context.query, context.schema._schema)  # noqa: SLF001
-            context.graphql_document = self._document.tree
-        yield
-
-    def on_validate(self) -> Iterator[None]:
-        """Tell what is not valid; refuse to choose an operation, and one that costs too much; note what is run."""
-        if self._document is not None:
-            self.execution_context.pre_execution_errors = self._errors(self._document)
-        yield
-
-    async def on_execute(self) -> AsyncIterator[None]:
-        """Have the cost taken from whoever asks."""
-        request = self.execution_context.context
-        if isinstance(request, RequestContext) and request.charge is not None:
-            await request.charge(request.cost)
-        yield
-
-    def _errors(self, document: Document) -> list[GraphQLError]:
-        context = self.execution_context
-        asked = context._provided_operation_name  # noqa: SLF001
-        operations = {None if one.name is None else one.name.value: one for one in document.operations()}
-        name = next(iter(operations)) if asked is None and len(operations) == 1 else asked
-        request = context.context
-        if isinstance(request, RequestContext):
-            request.operation = name
-        if document.errors:
-            return document.errors
-        if asked is None and len(operations) > 1:
-            message = "The document holds several operations: operationName must name the one to run."
-            return [GraphQLError(message)]
-        if isinstance(request, RequestContext):
-            self._charge(document, operations[name], request)
-        return []
-
-    def _charge(self, document: Document, operation: OperationDefinitionNode, request: RequestContext) -> None:
-        context, limits = self.execution_context, request.page_limits
-        sizes = Sizes(context.variables or {}, limits.default_first, limits.max_first, len(request.adapters))
-        request.cost = document.cost(context.schema._schema, operation, sizes)  # noqa: SLF001
-        if request.cost > limits.max_cost:
-            raise QueryTooComplex(
-                f"The query can cost {request.cost}, and the limit is {limits.max_cost}: "
-                "ask for fewer rows with `first`, or for less of each."
-            )
-
-
-def checked(limits: DocumentLimits) -> Callable[[], CheckedDocument]:
-    """What makes the extension for each request; the documents are shared by all of them."""
-    documents = Documents(limits)
-    return lambda: CheckedDocument(documents)

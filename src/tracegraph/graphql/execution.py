@@ -7,19 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import strawberry
 from graphql import GraphQLError
-from strawberry.exceptions import MissingQueryError
-from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
-from strawberry.types import ExecutionContext
-from strawberry.types.graphql import OperationType
 
 from tracegraph.adapter import Adapter
-from tracegraph.errors import BadUserInput
 from tracegraph.federation.listing import Budgets
 from tracegraph.federation.report import SourceReport, SourceReportStatus
 from tracegraph.graphql.context import Charge, PageLimits, RequestContext
 from tracegraph.graphql.failures import report_extensions, shown
+from tracegraph.graphql.gateway_schema import GatewaySchema
 from tracegraph.graphql.loaders import Loaders
 from tracegraph.upstream.belonging import one_request
 from tracegraph.upstream.deadline import deadline
@@ -28,14 +23,6 @@ from tracegraph.upstream.reads import stale_answers
 
 _RESERVE, _LONGEST_RESERVE_S = 0.1, 0.25
 """The part of the deadline that vendors do not get: time to merge and to write the answer."""
-_REFUSALS: Mapping[type[Exception], str] = {
-    MissingQueryError: "The request must hold a query.",
-    CannotGetOperationTypeError: (
-        "The document must hold an operation, and the one that operationName names if it names any."
-    ),
-    InvalidOperationTypeError: "This gateway answers queries only.",
-}
-"""What the library raises where it could answer, and our sentence for each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,20 +61,11 @@ class Outcome:
         return body
 
 
-class QuietSchema(strawberry.Schema):
-    """A schema that leaves logging to `failures.shown`, which masks and redacts."""
-
-    def process_errors(
-        self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None
-    ) -> None:
-        """Errors are dealt with where the response is made."""
-
-
 @dataclass(frozen=True, slots=True)
 class Executor:
     """The schema over the open adapters, with the limits of one request."""
 
-    schema: strawberry.Schema
+    schema: GatewaySchema
     adapters: Sequence[Adapter]
     budgets: Budgets
     page_limits: PageLimits
@@ -127,17 +105,8 @@ class Executor:
                 return _too_late(allowed_s, context, operation)
 
     async def _answer(self, operation: Operation, context: RequestContext) -> Outcome:
-        try:
-            with stale_answers() as stale:
-                result = await self.schema.execute(
-                    operation.query,
-                    variable_values=operation.variables,
-                    context_value=context,
-                    operation_name=operation.name,
-                    allowed_operation_types=(OperationType.QUERY,),
-                )
-        except tuple(_REFUSALS) as refusal:
-            return _refused(_REFUSALS[type(refusal)])
+        with stale_answers() as stale:
+            result = await self.schema.answer(operation.query, operation.variables or {}, operation.name, context)
         errors = [shown(error) for error in result.errors or ()]
         executed = result.data is not None or any(error.path for error in errors)
         context.reports += [SourceReport(error.source, SourceReportStatus.STALE, error) for error in stale]
@@ -162,8 +131,3 @@ def _too_late(allowed_s: float, context: RequestContext, operation: Operation) -
     return Outcome(
         None, [dict(error.formatted)], _extensions(context, operation), executed=True, operation=context.operation
     )
-
-
-def _refused(message: str) -> Outcome:
-    error = GraphQLError(message, extensions={"code": BadUserInput.code})
-    return Outcome(None, [dict(error.formatted)], {}, executed=False)

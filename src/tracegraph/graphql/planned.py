@@ -1,15 +1,23 @@
-"""The library's executor with plans in front: each operation is compiled once, and kept while it is asked for."""
+"""Plans in front of the library's executor: each operation is compiled once, and kept while it is asked for."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import Any, ClassVar
+from typing import Any
 
-from graphql import DirectiveNode, GraphQLError, OperationDefinitionNode, VariableNode, Visitor, visit
+from graphql import (
+    DirectiveNode,
+    ExecutionResult,
+    GraphQLError,
+    OperationDefinitionNode,
+    VariableNode,
+    Visitor,
+    visit,
+)
 from graphql.execution.executor import Executor
-from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 from tracegraph.graphql.plan import Plan, Unplannable
+from tracegraph.graphql.plan_steps import is_awaitable
 
 _MOST_PLANS = 256
 _CONDITIONS = frozenset({"skip", "include"})
@@ -28,6 +36,18 @@ class Plans:
 
     def __len__(self) -> int:
         return len(self._plans)
+
+    async def execute(self, executor: Executor[Any]) -> ExecutionResult:
+        """The result of the executor's operation, by its plan where there is one."""
+        try:
+            plan = self.of(executor)
+        except (GraphQLError, RecursionError):  # what cannot be collected, the library tells
+            plan = None
+        if plan is not None:
+            return await plan.execute(executor)
+        found: Any = executor.execute_operation()
+        result: ExecutionResult = await found if is_awaitable(found) else found
+        return result
 
     def of(self, executor: Executor[Any]) -> Plan | None:
         """The plan of the executor's operation, None when the library is to execute it."""
@@ -77,20 +97,3 @@ def _keep(kept: OrderedDict[Any, Any], key: Any, value: Any, most: int) -> None:
     kept[key] = value
     while len(kept) > most:
         kept.popitem(last=False)
-
-
-def planned(plans: Plans) -> type[StrawberryGraphQLCoreExecutionContext]:
-    """An executor that runs the plan of its operation where there is one."""
-
-    class PlannedExecutor(StrawberryGraphQLCoreExecutionContext):
-        kept: ClassVar[Plans] = plans
-
-        def execute_operation(self, serially: bool | None = None) -> Any:  # noqa: FBT001 - the library's form
-            """The response, or an awaitable of it."""
-            try:
-                plan = self.kept.of(self)
-            except (GraphQLError, RecursionError):  # what cannot be collected, the library tells
-                plan = None
-            return super().execute_operation(serially) if plan is None else plan.execute(self)
-
-    return PlannedExecutor

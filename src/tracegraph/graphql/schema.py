@@ -4,27 +4,23 @@ from __future__ import annotations
 
 from datetime import datetime
 
-import strawberry
 from strawberry.schema.config import StrawberryConfig
 
 from tracegraph.graphql.comparison_objects import CaseComparison
-from tracegraph.graphql.documents import checked
-from tracegraph.graphql.execution import QuietSchema
+from tracegraph.graphql.gateway_schema import GatewaySchema
 from tracegraph.graphql.objects import Experiment, Session, Source
-from tracegraph.graphql.planned import Plans, planned
 from tracegraph.graphql.query import Query
 from tracegraph.graphql.scalars import DATE_TIME
 from tracegraph.graphql.shape import DocumentLimits
 
 
-def build_schema(limits: DocumentLimits = DocumentLimits()) -> strawberry.Schema:  # noqa: B008 - frozen
+def build_schema(limits: DocumentLimits = DocumentLimits()) -> GatewaySchema:  # noqa: B008 - frozen
     """The schema, for documents within the limits; they, and plans, are kept in bounded caches."""
-    return QuietSchema(
+    return GatewaySchema(
         Query,
+        limits,
         types=[CaseComparison, Experiment, Session, Source],
         config=StrawberryConfig(scalar_map={datetime: DATE_TIME}),
-        extensions=[checked(limits)],
-        execution_context_class=planned(Plans()),
     )
 
 
