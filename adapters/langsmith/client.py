@@ -31,6 +31,7 @@ from tracegraph.query import (
 )
 from tracegraph.upstream.call import Call, Reply
 from tracegraph.upstream.client import Upstream
+from tracegraph.upstream.decode import decode
 
 PAGE_MAX = 100
 """The most rows of one answer: `limit` of the contract; a run query above it is a 400 (VENDORS.md B4)."""
@@ -53,8 +54,8 @@ _SORT_COLUMNS = {
 _LACKS_WORKSPACE = b"org_scoped_key_requires_workspace"
 """In the 403 for an organization's key without X-Tenant-Id (VENDORS.md B1)."""
 
-_SESSIONS = partial(wire.read, wire=wire.SESSIONS)
-_RUNS = partial(wire.read, wire=wire.RUNS)
+_SESSIONS = partial(decode, wire=wire.SESSIONS)
+_RUNS = partial(decode, wire=wire.RUNS)
 
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 

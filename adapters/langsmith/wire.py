@@ -2,68 +2,37 @@
 
 TracerSession is the contract's (langsmith-tracer-sessions.json); a run and the answer to a run query are those of
 VENDORS.md B4. What identifies a row must be there, and so must a run's start, by which runs are listed. Any other
-value may be null or missing, and one that cannot be read is taken for null: `read` says so in the log.
+value may be null or missing, and one that cannot be read is taken for null.
 """
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
-import structlog
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    StringConstraints,
-    TypeAdapter,
-    ValidationError,
-)
-from pydantic_core import from_json
+from msgspec import Meta, Struct
 
-from tracegraph.upstream.call import Reply
-from tracegraph.upstream.decode import decode
+from tracegraph.upstream.wire import Count, Name, Number, Row, Wire, utc
 
-T = TypeVar("T")
-_log = structlog.get_logger("tracegraph.adapter")
-
-
-def _iso_text(value: Any) -> Any:
-    # pydantic would take "5" and 5 for seconds since 1970.
-    if not isinstance(value, str) or value[4:5] != "-":
-        raise ValueError("a time is written as ISO 8601 text")
-    return value
-
-
-def _utc(time: datetime) -> datetime:
-    if time.tzinfo is None:
-        return time.replace(tzinfo=UTC)
-    try:
-        return time.astimezone(UTC)
-    except OverflowError:
-        raise ValueError("a time beyond the calendar") from None
-
-
-Id = Annotated[str, StringConstraints(min_length=1, to_lower=True)]
-Time = Annotated[datetime, BeforeValidator(_iso_text), AfterValidator(_utc)]
-"""Naive (then UTC), with `Z` or with an offset, mixed within one object (VENDORS.md trap 3)."""
-Count = Annotated[int, Field(ge=0)]
-Number = Annotated[float, Field(allow_inf_nan=False)]
-Ratio = Annotated[float, Field(ge=0, le=1)]
+Ratio = Annotated[float, Meta(ge=0, le=1)]
 """0..1 (VENDORS.md B3); a percentage, should one ever come, is unreadable rather than a hundredfold rate."""
-Seconds = Annotated[Decimal, Field(ge=0, le=10**9)]
-Dollars = Annotated[Decimal, Field(ge=0, le=10**12)]
-"""A string, as the contract has it, or a number (VENDORS.md trap 7)."""
+_LONGEST_S = 10**9
+_DEAREST_USD = 10**12
 
 
-class _Wire(BaseModel):
-    model_config = ConfigDict(extra="ignore")
+def _check(largest: int, *figures: Decimal | None) -> None:
+    """Refuse what is no figure. Decimal takes text, as the contract has it, and numbers (VENDORS.md trap 7)."""
+    for figure in figures:
+        if figure is not None and not (figure.is_finite() and 0 <= figure <= largest):
+            raise ValueError("not a figure of zero or more")
 
 
-class FeedbackStats(_Wire):
+def _lower(text: str | None) -> str | None:
+    return None if text is None else text.lower()
+
+
+class FeedbackStats(Struct, gc=False):
     """The statistics of one feedback key; `avg` is null for categories."""
 
     n: Count | None = None
@@ -77,58 +46,67 @@ class FeedbackStats(_Wire):
 Feedback = dict[str, FeedbackStats | None]
 
 
-class Extra(_Wire):
+class Extra(Struct, gc=False):
     """What the people who trace put beside a tracer session or a run."""
 
     metadata: dict[str, Any] | None = None
 
 
-class TracerSession(_Wire):
+class TracerSession(Row):
     """A tracing project, or an experiment on a dataset. Figures are null without `include_stats`."""
 
-    id: Id
+    id: Name
     name: str | None = None
     description: str | None = None
-    reference_dataset_id: Id | None = None
-    start_time: Time | None = None
-    end_time: Time | None = None
-    last_run_start_time: Time | None = None
+    reference_dataset_id: Name | None = None
+    start_time: datetime | None = None
+    end_time: datetime | None = None
+    last_run_start_time: datetime | None = None
     extra: Extra | None = None
     run_count: Count | None = None
-    latency_p50: Seconds | None = None
-    latency_p99: Seconds | None = None
-    first_token_p50: Seconds | None = None
-    first_token_p99: Seconds | None = None
+    latency_p50: Decimal | None = None
+    latency_p99: Decimal | None = None
+    first_token_p50: Decimal | None = None
+    first_token_p99: Decimal | None = None
     prompt_tokens: Count | None = None
     completion_tokens: Count | None = None
     total_tokens: Count | None = None
-    total_cost: Dollars | None = None
+    total_cost: Decimal | None = None
     error_rate: Ratio | None = None
     feedback_stats: Feedback | None = None
     session_feedback_stats: Feedback | None = None
 
+    def __post_init__(self) -> None:
+        self.id = self.id.lower()
+        self.reference_dataset_id = _lower(self.reference_dataset_id)
+        self.start_time = utc(self.start_time)
+        self.end_time = utc(self.end_time)
+        self.last_run_start_time = utc(self.last_run_start_time)
+        _check(_LONGEST_S, self.latency_p50, self.latency_p99, self.first_token_p50, self.first_token_p99)
+        _check(_DEAREST_USD, self.total_cost)
 
-class PromptTokenDetails(_Wire):
+
+class PromptTokenDetails(Struct, gc=False):
     """What the prompt's tokens are made of."""
 
     cache_read: Count | None = None
 
 
-class Run(_Wire):
+class Run(Row):
     """A run; a root run is one execution."""
 
-    id: Id
-    start_time: Time
-    session_id: Id | None = None
-    parent_run_id: Id | None = None
-    trace_id: Id | None = None
+    id: Name
+    start_time: datetime
+    session_id: Name | None = None
+    parent_run_id: Name | None = None
+    trace_id: Name | None = None
     name: str | None = None
     status: str | None = None
     error: str | None = None
-    end_time: Time | None = None
-    first_token_time: Time | None = None
-    latency_seconds: Seconds | None = None
-    reference_example_id: Id | None = None
+    end_time: datetime | None = None
+    first_token_time: datetime | None = None
+    latency_seconds: Decimal | None = None
+    reference_example_id: Name | None = None
     inputs: Any = None
     inputs_preview: str | None = None
     outputs: Any = None
@@ -137,10 +115,22 @@ class Run(_Wire):
     completion_tokens: Count | None = None
     total_tokens: Count | None = None
     prompt_token_details: PromptTokenDetails | None = None
-    total_cost: Dollars | None = None
+    total_cost: Decimal | None = None
     feedback_stats: Feedback | None = None
     extra: Extra | None = None
     app_path: str | None = None
+
+    def __post_init__(self) -> None:
+        self.id = self.id.lower()
+        self.session_id = _lower(self.session_id)
+        self.parent_run_id = _lower(self.parent_run_id)
+        self.trace_id = _lower(self.trace_id)
+        self.reference_example_id = _lower(self.reference_example_id)
+        self.start_time = utc(self.start_time)
+        self.end_time = utc(self.end_time)
+        self.first_token_time = utc(self.first_token_time)
+        _check(_LONGEST_S, self.latency_seconds)
+        _check(_DEAREST_USD, self.total_cost)
 
     @property
     def is_root(self) -> bool:
@@ -148,56 +138,18 @@ class Run(_Wire):
         return self.parent_run_id is None and self.trace_id in {None, self.id}
 
 
-class Cursors(_Wire):
-    """Where a run query goes on; without `next` it has ended."""
+class Cursors(Struct):
+    """Where a run query goes on; without `next` it has ended, so a `next` that cannot be read fails the page."""
 
     next: str | None = None
 
 
-class RunsAnswer(_Wire):
+class RunsAnswer(Struct):
     """The answer to a run query."""
 
     runs: list[Run]
     cursors: Cursors | None = None
 
 
-SESSIONS = TypeAdapter(list[TracerSession])
-RUNS = TypeAdapter(RunsAnswer)
-
-
-def read(reply: Reply, wire: TypeAdapter[T]) -> T:
-    """The body, unreadable values in its rows taken for null and told once in the log.
-
-    Raises SourceBadResponse when the body is not of the wire's shape, or a row lacks what it cannot do without.
-    """
-    try:
-        return wire.validate_json(reply.body)
-    except ValidationError as error:
-        problems = error.errors(include_url=False, include_context=False, include_input=False)
-    try:
-        body = from_json(reply.body)
-        fields = [_forget(body, problem["loc"]) for problem in problems]
-        found = wire.validate_python(body)
-    except (ValueError, LookupError, TypeError):
-        return decode(reply, wire)  # fails again, and reports it as every adapter does
-    _log.warning(
-        "wire.unparsable",
-        source=reply.source,
-        kind=reply.kind,
-        count=len(fields),
-        fields=sorted(set(fields)),
-    )
-    return found
-
-
-def _forget(body: Any, loc: tuple[int | str, ...]) -> str:
-    """Set the value at that place of a row to null and give the name of the row's field; else LookupError."""
-    row = next((index for index, step in enumerate(loc) if isinstance(step, int)), len(loc))
-    within = loc[row + 1 :]
-    if not within:
-        raise LookupError
-    holder = body
-    for step in loc[:-1]:
-        holder = holder[step]
-    holder[loc[-1]] = None
-    return str(within[0])
+SESSIONS: Wire[list[TracerSession]] = Wire(list[TracerSession])
+RUNS: Wire[RunsAnswer] = Wire(RunsAnswer)

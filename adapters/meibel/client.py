@@ -7,14 +7,12 @@ Paths and parameters: the contract for the session list, VENDORS.md C2 for the r
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Generic, TypeVar
 
-import structlog
-from pydantic import SecretStr, TypeAdapter
+from pydantic import SecretStr
 
 from adapters.meibel import wire
 from tracegraph.adapter import Provenance
@@ -23,13 +21,13 @@ from tracegraph.query import OrderDirection
 from tracegraph.upstream.call import Call, Reply, path_segment
 from tracegraph.upstream.client import Upstream
 from tracegraph.upstream.decode import RawDocument, decode
+from tracegraph.upstream.wire import Wire
 
 PAGE_MAX = 100
 """The contract sets no maximum for `limit`; more than this is not asked for (VENDORS.md D4)."""
 
 _UNKNOWN = frozenset({404})
 T = TypeVar("T")
-_log = structlog.get_logger("tracegraph.adapter")
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,20 +124,10 @@ class MeibelClient:
             query.append(("agent_session_id", session_ids[0]))
         return await self._ask(Call("scores", "/confidence-scoring/jobs", query), wire.SCORING_JOBS)
 
-    async def _ask(self, call: Call, wire_type: TypeAdapter[T]) -> Answer[T]:
+    async def _ask(self, call: Call, wire_type: Wire[T]) -> Answer[T]:
         # An id that a client chose may name nothing.
         reply = await self.upstream.fetch(replace(call, read=partial(decode, wire=wire_type), expects=_UNKNOWN))
-        body: T = reply.value
-        left_out = Counter(wire.unreadable(body))
-        if left_out:
-            _log.warning(
-                "wire.unparsable",
-                source=reply.source,
-                kind=reply.kind,
-                count=left_out.total(),
-                fields=sorted(left_out),
-            )
-        return Answer(body, reply)
+        return Answer(reply.value, reply)
 
     def _segment(self, some_id: str) -> str:
         """The id as one segment of a path.

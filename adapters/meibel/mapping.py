@@ -131,11 +131,11 @@ def _latency_ms(row: wire.SessionSummary, status: SessionStatus) -> float | None
     return (row.end_time - row.start_time) / _MILLISECOND
 
 
-def token_usage(usages: Sequence[wire.Usage | None] | None) -> TokenUsage | None:
+def token_usage(usages: Sequence[wire.Usage]) -> TokenUsage | None:
     """The sum over the objects that were given; None when none of them says anything."""
-    known = [_tokens(usage) for usage in usages or () if usage is not None]
-    if not known:
+    if not usages:
         return None
+    known = [_tokens(usage) for usage in usages]
     total = known[0] if len(known) == 1 else _added(known)
     return None if total == _NO_TOKENS else total
 
@@ -150,13 +150,21 @@ def _added(usages: Sequence[TokenUsage]) -> TokenUsage:
 
 
 def _tokens(usage: wire.Usage) -> TokenUsage:
-    own = usage.total_tokens
+    given = _first(usage.prompt_tokens, usage.input_tokens)
+    taken = _first(usage.completion_tokens, usage.output_tokens)
+    details = usage.prompt_tokens_details or usage.input_tokens_details
     return TokenUsage(
-        input=usage.prompt_tokens,
-        output=usage.completion_tokens,
-        cached=usage.cached_tokens,
-        total=own if own is not None else _sum([usage.prompt_tokens, usage.completion_tokens]),
+        input=given,
+        output=taken,
+        cached=_first(
+            usage.cached_tokens, usage.cache_read_input_tokens, None if details is None else details.cached_tokens
+        ),
+        total=_first(usage.total_tokens, _sum([given, taken])),
     )
+
+
+def _first(*counts: int | None) -> int | None:
+    return next((count for count in counts if count is not None), None)
 
 
 def _sum(counts: Iterable[int | None]) -> int | None:

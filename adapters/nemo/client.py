@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Generic, TypeVar
 
 import orjson
-import structlog
-from pydantic import SecretStr, TypeAdapter
+from pydantic import SecretStr
 
 from adapters.nemo.paging import VendorPage
-from adapters.nemo.wire import EXPERIMENTS, SESSIONS, ExperimentRow, Lenient, Listed, SessionRow
+from adapters.nemo.wire import EXPERIMENTS, SESSIONS, ExperimentRow, Listed, SessionRow
 from tracegraph.adapter import Provenance
 from tracegraph.errors import SourceBadRequest, SourceBadResponse, SourceError, SourceNotFound
-from tracegraph.upstream.call import Call, Reply, path_segment
+from tracegraph.upstream.call import Call, path_segment
 from tracegraph.upstream.client import Upstream
 from tracegraph.upstream.decode import RawDocument, decode
+from tracegraph.upstream.wire import Row, Wire
 
 TOO_MANY = 413
 """How the service refuses a list of experiments when more than 1000 match, whatever the page (VENDORS.md A4)."""
@@ -26,8 +25,7 @@ TOO_MANY = 413
 _EXPECTED = {"experiments": frozenset({TOO_MANY}), "sessions": frozenset({404})}
 """A list that is too long is read in parts; an experiment that a client names may not be there."""
 
-R = TypeVar("R", bound=Lenient)
-_log = structlog.get_logger("tracegraph.adapter")
+R = TypeVar("R", bound=Row)
 
 
 class ExperimentNotFound(SourceNotFound):
@@ -104,7 +102,7 @@ class NemoClient:
         path: str,
         page: VendorPage,
         query: Sequence[tuple[str, str]],
-        wire: TypeAdapter[Listed[R]],
+        wire: Wire[Listed[R]],
     ) -> Answer[R]:
         frame = (("page", str(page.number)), ("page_size", str(page.size)))
         try:
@@ -113,7 +111,6 @@ class NemoClient:
         except SourceError as error:
             raise _explained(error, kind) from None
         listed: Listed[R] = reply.value
-        _report_unparsable(reply, listed.data)
         return Answer(page, listed.data, listed.total, RawDocument(reply.body), reply.provenance)
 
 
@@ -123,18 +120,6 @@ def too_many(source: str) -> str:
         f"Source {source!r} holds more experiments that match than its NeMo lists (1000): "
         "narrow the filter by dataset, group or time."
     )
-
-
-def _report_unparsable(reply: Reply, rows: Sequence[Lenient]) -> None:
-    fields = Counter(field for row in rows for field in row.unparsable)
-    if fields:
-        _log.warning(
-            "wire.unparsable",
-            source=reply.source,
-            kind=reply.kind,
-            fields=sorted(fields),
-            count=fields.total(),
-        )
 
 
 def _explained(error: SourceError, kind: str) -> SourceError:

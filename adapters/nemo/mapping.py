@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
+from msgspec import UNSET
+
 from adapters.nemo.wire import ExperimentRow, Figures, SessionRow
 from tracegraph.model import (
     Aggregate,
@@ -47,7 +49,7 @@ def to_experiment(row: ExperimentRow, source: str, raw: RawObject | None = None)
         group_id=row.experiment_group_id,
         agent_name=_one(row.agent_name, row.agent_names),
         agent_version=_one(row.agent_version, row.agent_versions),
-        dataset_name=row.dataset_name,
+        dataset_name=None if row.dataset_name is UNSET else row.dataset_name,
         dataset_version=row.dataset_version,
         models=tuple(row.model_names or ()),
         evaluators=tuple(row.evaluator_names or ()),

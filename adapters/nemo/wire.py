@@ -2,111 +2,20 @@
 
 The contracts are nemo-experiments.json and nemo-experiment-sessions.json. The real service departs from them
 (VENDORS.md A2, A3): it sends null for what is absent, lists of agents for one agent, times without a zone, and
-leaves out what the contract requires. So a row needs its identity only. Any other value that does not parse is
-left out of its row and named in `unparsable`.
+leaves out what the contract requires. So a row needs its identity, a session its start, and nothing else.
 """
 
 from __future__ import annotations
 
-import copy
-import math
-from collections.abc import Sequence
-from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
-from typing import Annotated, Any, Generic, Self, TypeVar
+from datetime import datetime
+from typing import Any, Generic, TypeVar
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ModelWrapValidatorHandler,
-    PlainValidator,
-    PrivateAttr,
-    StringConstraints,
-    TypeAdapter,
-    ValidationError,
-    model_validator,
-)
+from msgspec import UNSET, Struct, UnsetType
+
+from tracegraph.upstream.wire import Amount, Count, Name, Number, Row, Wire, utc
 
 
-def utc(text: Any) -> datetime:
-    """An ISO 8601 time in UTC; without a zone it is UTC already (VENDORS.md trap 3)."""
-    if not isinstance(text, str):
-        raise ValueError("not a time")  # noqa: TRY004 - pydantic reports a ValueError
-    moment = datetime.fromisoformat(text)
-    if moment.tzinfo is None:
-        return moment.replace(tzinfo=UTC)
-    try:
-        return moment.astimezone(UTC)
-    except OverflowError:
-        raise ValueError("a time beyond the calendar") from None
-
-
-def usd(amount: Any) -> float:
-    """An amount of money given as number or string; nobody is paid for a session."""
-    try:
-        dollars = float(Decimal(str(amount)))
-    except InvalidOperation:
-        raise ValueError("not an amount") from None
-    if not math.isfinite(dollars) or dollars < 0:
-        raise ValueError("not a finite amount of zero or more")
-    return dollars
-
-
-Name = Annotated[str, StringConstraints(min_length=1)]
-Moment = Annotated[datetime, PlainValidator(utc)]
-Number = Annotated[float, Field(allow_inf_nan=False)]
-Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Count = Annotated[int, Field(ge=0)]
-Usd = Annotated[float, BeforeValidator(usd)]
-
-
-class Lenient(BaseModel):
-    """An object that gives up single values rather than itself."""
-
-    model_config = ConfigDict(frozen=True)
-
-    _unparsable: tuple[str, ...] = PrivateAttr(default=())
-
-    @property
-    def unparsable(self) -> tuple[str, ...]:
-        """The fields of which a value was left out, once for each value."""
-        return self._unparsable
-
-    @model_validator(mode="wrap")
-    @classmethod
-    def _keep_what_parses(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
-        try:
-            return handler(data)
-        except ValidationError as error:
-            if not isinstance(data, dict):
-                raise
-            places = [problem["loc"] for problem in error.errors(include_url=False, include_input=False)]
-        kept = handler(_without(data, places))
-        return kept.giving_up(tuple(str(place[0]) for place in places))
-
-    def giving_up(self, fields: tuple[str, ...]) -> Self:
-        """The object, knowing what was left out of it."""
-        self._unparsable = fields
-        return self
-
-
-def _without(data: dict[str, Any], places: Sequence[tuple[int | str, ...]]) -> dict[str, Any]:
-    kept = copy.deepcopy(data)
-    for place in reversed(places):  # from the end, so that a list's earlier indices stay right
-        *path, last = place
-        holder: Any = kept
-        try:
-            for step in path:
-                holder = holder[step]
-            del holder[last]
-        except (KeyError, IndexError, TypeError):  # missing, or a place that is no value's
-            kept.pop(str(place[0]), None)
-    return kept
-
-
-class Figures(BaseModel):
+class Figures(Struct, gc=False):
     """The contract's EvaluatorAggregate: statistics of a score, of cost or of latency."""
 
     sum: Number | None = None
@@ -129,7 +38,7 @@ class Amounts(Figures):
     p99: Amount | None = None
 
 
-class ExperimentRow(Lenient):
+class ExperimentRow(Row):
     """The contract's ExperimentResponse, and what tells other releases' objects from it."""
 
     id: Name
@@ -139,27 +48,31 @@ class ExperimentRow(Lenient):
     agent_names: list[str] | None = None
     agent_version: str | None = None
     agent_versions: list[str] | None = None
-    dataset_name: str | None = None
+    dataset_name: str | UnsetType | None = UNSET
     dataset_version: str | None = None
     source_link: str | None = None
     metadata: dict[str, Any] | None = None
     description: str | None = None
-    created_at: Moment | None = None
-    updated_at: Moment | None = None
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
     evaluator_names: list[str] | None = None
     model_names: list[str] | None = None
     aggregate_scores: dict[str, Figures | None] | None = None
     run_count: Count | None = None
     cost_usd: Amounts | None = None
     latency_ms: Amounts | None = None
-    default_sort: Any = None
+    default_sort: Any = UNSET
     test_case_count: Any = None
     experiment_ids: Any = None
+
+    def __post_init__(self) -> None:
+        self.created_at = utc(self.created_at)
+        self.updated_at = utc(self.updated_at)
 
     @property
     def is_group(self) -> bool:
         """Whether this is an experiment group, which releases from helix 0.5 list here (VENDORS.md trap 1)."""
-        return "default_sort" in self.model_fields_set and "dataset_name" not in self.model_fields_set
+        return self.default_sort is not UNSET and self.dataset_name is UNSET
 
     @property
     def averages_test_cases(self) -> bool:
@@ -167,12 +80,12 @@ class ExperimentRow(Lenient):
         return self.test_case_count is not None or self.experiment_ids is not None
 
 
-class SessionRow(Lenient):
+class SessionRow(Row):
     """The contract's ExperimentSessionResponse; `output` comes from 0.3.0 on (VENDORS.md A2)."""
 
     session_id: Name
-    started_at: Moment
-    ended_at: Moment | None = None
+    started_at: datetime
+    ended_at: datetime | None = None
     latency_ms: Amount | None = None
     status: str | None = None
     test_case_id: str | None = None
@@ -183,20 +96,24 @@ class SessionRow(Lenient):
     input_tokens: Count | None = None
     output_tokens: Count | None = None
     cached_tokens: Count | None = None
-    cost_total_usd: Usd | None = None
+    cost_total_usd: Amount | None = None
     evaluator_scores: dict[str, Number | None] | None = None
 
+    def __post_init__(self) -> None:
+        self.started_at = utc(self.started_at)
+        self.ended_at = utc(self.ended_at)
 
-R = TypeVar("R", bound=Lenient)
+
+R = TypeVar("R", bound=Row)
 
 
-class Pagination(Lenient):
+class Pagination(Row):
     """The contract's PaginationData."""
 
     total_results: Count | None = None
 
 
-class Listed(BaseModel, Generic[R]):
+class Listed(Row, Generic[R]):
     """A page of a list."""
 
     data: list[R]
@@ -208,5 +125,5 @@ class Listed(BaseModel, Generic[R]):
         return None if self.pagination is None else self.pagination.total_results
 
 
-EXPERIMENTS: TypeAdapter[Listed[ExperimentRow]] = TypeAdapter(Listed[ExperimentRow])
-SESSIONS: TypeAdapter[Listed[SessionRow]] = TypeAdapter(Listed[SessionRow])
+EXPERIMENTS: Wire[Listed[ExperimentRow]] = Wire(Listed[ExperimentRow])
+SESSIONS: Wire[Listed[SessionRow]] = Wire(Listed[SessionRow])

@@ -5,7 +5,7 @@ from dataclasses import replace
 from functools import partial
 
 import pytest
-from pydantic import SecretStr, TypeAdapter
+from pydantic import SecretStr
 
 from tests.gateway import eventually
 from tests.upstream.conftest import READ, Connect, failure
@@ -31,8 +31,9 @@ from tracegraph.upstream.deadline import deadline
 from tracegraph.upstream.decode import decode
 from tracegraph.upstream.keys import Keyring
 from tracegraph.upstream.reads import stale_answers
+from tracegraph.upstream.wire import Wire
 
-SHAPED = replace(READ, read=partial(decode, wire=TypeAdapter(dict[str, list[int]])))
+SHAPED = replace(READ, read=partial(decode, wire=Wire(dict[str, list[int]])))
 
 
 @pytest.fixture

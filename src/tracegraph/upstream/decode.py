@@ -7,35 +7,43 @@ from typing import Any, TypeVar
 
 import orjson
 import structlog
-from pydantic import TypeAdapter, ValidationError
 
 from tracegraph.errors import SourceBadResponse
 from tracegraph.upstream.call import Reply
+from tracegraph.upstream.wire import Wire
 
 T = TypeVar("T")
 _log = structlog.get_logger("tracegraph.upstream")
 
 
-def decode(reply: Reply, wire: TypeAdapter[T]) -> T:
-    """The body as the wire model: with a wire given, what `Call.read` wants.
+def decode(reply: Reply, wire: Wire[T]) -> T:
+    """The body in the wire's shape: with a wire given, what `Call.read` wants.
 
-    Raises SourceBadResponse when it is not JSON of that shape.
+    Values of rows that cannot be read are None, and told in the log once for the answer.
+    Raises SourceBadResponse when the body is not JSON of that shape, or a row lacks what it cannot do without.
     """
     try:
-        return wire.validate_json(reply.body)
-    except ValidationError as error:
+        found, given_up = wire.read(reply.body)
+    except ValueError as error:
         failure = _unlike_contract(reply, error)
+    else:
+        if given_up:
+            fields = sorted(set(given_up))
+            _log.warning(
+                "wire.unparsable", source=reply.source, kind=reply.kind, count=len(given_up), fields=fields
+            )
+        return found
     raise failure  # out here, so that it does not hold the other error, and with it the body
 
 
-def _unlike_contract(reply: Reply, error: ValidationError) -> SourceBadResponse:
+def _unlike_contract(reply: Reply, error: ValueError) -> SourceBadResponse:
     failure = bad_response(reply, "that is not what its contract says")
     _log.debug(
         "upstream.bad_response.detail",
         source=reply.source,
         kind=reply.kind,
         reference=failure.reference,
-        problems=error.errors(include_url=False, include_context=False, include_input=False)[:5],
+        problem=str(error),
         body=reply.body[:2000].decode(errors="replace"),
     )
     return failure
@@ -71,11 +79,15 @@ class RawDocument:
 
 
 def _parse(body: bytes) -> Any:
-    """The JSON that pydantic took, in which some vendors write NaN where null is meant."""
+    """The JSON that the wire took: some vendors write NaN where null is meant.
+
+    What the wire had no use for may hold characters that are none.
+    """
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError:
-        return json.loads(body, parse_constant=lambda _: None)
+        tolerated = json.loads(body.decode(errors="replace"), parse_constant=lambda _: None)
+        return orjson.loads(json.dumps(tolerated, ensure_ascii=False).encode(errors="replace"))
 
 
 class RawRow:

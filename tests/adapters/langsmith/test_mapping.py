@@ -26,7 +26,7 @@ from tracegraph.model import (
     TokenUsage,
 )
 from tracegraph.upstream.call import Reply
-from tracegraph.upstream.decode import RawDocument, RawRow
+from tracegraph.upstream.decode import RawDocument, RawRow, decode
 
 DATASET = "0e1f7d6e-3f4d-4a9b-8a59-6a1e9d2f0001"
 EXAMPLE = "0e1f7d6e-3f4d-4a9b-8a59-6a1e9d2f0002"
@@ -39,13 +39,13 @@ def reply(body: Any) -> Reply:
 
 
 def experiment(**fields: Any) -> Experiment:
-    (row,) = wire.read(reply([langsmith_session("p") | fields]), wire.SESSIONS)
+    (row,) = decode(reply([langsmith_session("p") | fields]), wire.SESSIONS)
     return to_experiment("ls", row, RAW)
 
 
 def session(**fields: Any) -> Session:
     run = langsmith_run("r") | {"session_id": DATASET} | fields
-    (row,) = wire.read(reply({"runs": [run], "cursors": {"next": None}}), wire.RUNS).runs
+    (row,) = decode(reply({"runs": [run], "cursors": {"next": None}}), wire.RUNS).runs
     return to_session("ls", row, RAW)
 
 
@@ -347,7 +347,7 @@ class TestSession:
 
     def test_a_root_is_its_own_trace(self) -> None:
         root, child, stray = (
-            wire.Run.model_validate(langsmith_run("r") | fields)
+            decode(reply({"runs": [langsmith_run("r") | fields]}), wire.RUNS).runs[0]
             for fields in ({}, {"parent_run_id": EXAMPLE}, {"trace_id": EXAMPLE})
         )
         assert (root.is_root, child.is_root, stray.is_root) == (True, False, False)
@@ -390,7 +390,7 @@ class TestUnreadableValues:
             b'"trace_tier"', b'"feedback_stats":{"a":{"n":2,"avg":NaN},"b":{"n":-2,"avg":1},"c":[]},"trace_tier"'
         )
         with capture_logs() as logs:
-            (row,) = wire.read(reply(body), wire.SESSIONS)
+            (row,) = decode(reply(body), wire.SESSIONS)
         (score,) = to_experiment("ls", row, RAW).aggregates
         assert (score.metric.evaluator, score.mean, score.count) == ("b", 1.0, None)
         assert [(log["count"], log["fields"]) for log in logs] == [(3, ["feedback_stats"])]
@@ -398,7 +398,7 @@ class TestUnreadableValues:
     def test_a_page_tells_of_them_once_without_their_values(self) -> None:
         runs = [langsmith_run(str(n), end_time="soon", total_tokens="secret") for n in range(3)]
         with capture_logs() as logs:
-            answer = wire.read(reply({"runs": runs, "cursors": {}}), wire.RUNS)
+            answer = decode(reply({"runs": runs, "cursors": {}}), wire.RUNS)
         assert [run.end_time for run in answer.runs] == [None, None, None]
         assert logs == [
             {
@@ -435,7 +435,7 @@ class TestUnreadableValues:
     )
     def test_no_json_another_shape_or_a_row_without_id_is_a_bad_response(self, body: bytes) -> None:
         with pytest.raises(SourceBadResponse):
-            wire.read(reply(body), wire.SESSIONS)
+            decode(reply(body), wire.SESSIONS)
 
     @pytest.mark.parametrize(
         "body",
@@ -451,16 +451,16 @@ class TestUnreadableValues:
     )
     def test_so_is_a_run_without_start_and_a_cursor_that_is_none(self, body: Any) -> None:
         with pytest.raises(SourceBadResponse):
-            wire.read(reply(body), wire.RUNS)
+            decode(reply(body), wire.RUNS)
 
     def test_a_row_needs_nothing_but_its_id(self) -> None:
-        (row,) = wire.read(reply([{"id": DATASET}]), wire.SESSIONS)
+        (row,) = decode(reply([{"id": DATASET}]), wire.SESSIONS)
         found = to_experiment("ls", row, RAW)
         assert found == Experiment("ls", DATASET, DATASET, ExperimentKind.PROJECT, DATASET)
 
     def test_a_run_needs_its_id_and_start(self) -> None:
         run = {"id": EXAMPLE, "start_time": "2026-11-20T10:00:00", "session_id": DATASET}
-        (row,) = wire.read(reply({"runs": [run]}), wire.RUNS).runs
+        (row,) = decode(reply({"runs": [run]}), wire.RUNS).runs
         assert to_session("ls", row, RAW) == Session(
             "ls", DATASET, EXAMPLE, SessionStatus.UNKNOWN, at(2026, 11, 20, 10), root_span_id=EXAMPLE
         )

@@ -681,7 +681,7 @@ class TestAnswersThatCannotBeUsed:
                 "source": "mb",
                 "kind": "sessions",
                 "count": 5,
-                "fields": ["end_time", "messages_count", "prompt_tokens", "total"],
+                "fields": ["end_time", "messages_count", "token_usage", "total"],
             }
         ]
 

@@ -1,0 +1,100 @@
+"""Laws of reading vendors' rows: the fast way and the lenient way agree, and an odd value costs itself only."""
+
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import asdict, fields
+
+from adapters.langsmith import wire as langsmith
+from adapters.meibel import wire as meibel
+from adapters.nemo import wire as nemo
+from tracegraph.upstream.wire import Row, Wire
+
+ROWS: dict[str, tuple[Wire[Any], type[Row]]] = {
+    "nemo experiments": (Wire(list[nemo.ExperimentRow]), nemo.ExperimentRow),
+    "nemo sessions": (Wire(list[nemo.SessionRow]), nemo.SessionRow),
+    "langsmith tracer sessions": (Wire(list[langsmith.TracerSession]), langsmith.TracerSession),
+    "langsmith runs": (Wire(list[langsmith.Run]), langsmith.Run),
+    "meibel agents": (Wire(list[meibel.AgentDetail]), meibel.AgentDetail),
+    "meibel sessions": (Wire(list[meibel.SessionSummary]), meibel.SessionSummary),
+    "meibel details": (Wire(list[meibel.SessionDetail]), meibel.SessionDetail),
+    "meibel scores": (Wire(list[meibel.ScoringJob]), meibel.ScoringJob),
+}
+POOL: tuple[Any, ...] = (
+    *(None, True, 0, 7, -1, 0.25, 1.0, 2.5, -0.5, 1e300, 10**30),
+    *("", "word", "UPPER", "0.0312", "3", "NaN", "-2", "2026-11-20", "2026-11-20T10:00"),
+    *("2026-11-20T10:00:00", "2026-11-20T10:00:00.123456Z", "2026-11-20 10:00:00+02:00"),
+    *("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-05:00", "2026-13-01T00:00:00Z"),
+    *([], ["a", "b"], ["a", 7], [None], {}, {"a": 0.5, "b": None}, {"a": "x", "b": 1}, {"cache_read": 5}),
+    *({"metadata": {"a": [1]}}, {"agent_session_id": "s"}, {"acc": {"n": 2, "avg": 0.5}, "tone": None}),
+    *({"mean": 1, "count": 2}, {"mean": "1", "p90": -1}, {"acc": {"mean": 1, "count": 2}, "f1": 3}),
+    *([{"role": "user", "message": {"text": "hi"}}, None], [{"role": 5}], {"input_tokens": 3, "output_tokens": 4}),
+    *([{"prompt_tokens": 1}, {"characters": 5}], [{"prompt_tokens": 1}, None], {"usage": {"total_tokens": -1}}),
+)
+IDENTITY = {"id": "A1", "name": "one", "session_id": "s1", "started_at": "2026-11-20T10:00:00"} | {
+    "start_time": "2026-11-20T10:00:00Z"
+}
+
+
+def needed(row: type[Row]) -> dict[str, Any]:
+    return {one.name: IDENTITY[one.name] for one in fields(row) if one.required}
+
+
+def read(wire: Wire[Any], given_row: dict[str, Any], *, leniently: bool = False) -> tuple[Any, list[str]]:
+    """The row and what it gave up."""
+    body = orjson.dumps([given_row]) if 10**30 not in given_row.values() else _big(given_row)
+    (found,), given_up = wire.read_leniently(body) if leniently else wire.read(body)
+    return found, list(given_up)
+
+
+def _big(given_row: dict[str, Any]) -> bytes:
+    """With an integer that orjson does not write."""
+    small = {name: "HERE" if value == 10**30 else value for name, value in given_row.items()}
+    return orjson.dumps([small]).replace(b'"HERE"', str(10**30).encode())
+
+
+def ordinary(wire: Wire[Any], row: type[Row], name: str) -> list[Any]:
+    """The values of the pool that the field takes as they are."""
+    return [value for value in POOL if not read(wire, needed(row) | {name: value})[1]]
+
+
+optional = {kind: [one.name for one in fields(row) if not one.required] for kind, (_, row) in ROWS.items()}
+ORDINARY = {kind: {name: ordinary(*ROWS[kind], name) for name in names} for kind, names in optional.items()}
+
+
+@pytest.mark.parametrize("kind", ROWS)
+@given(data=st.data())
+def test_what_is_read_fast_is_read_equally_value_by_value(kind: str, data: st.DataObject) -> None:
+    wire, row = ROWS[kind]
+    values = {name: st.sampled_from(some) for name, some in ORDINARY[kind].items()}
+    told = needed(row) | data.draw(st.fixed_dictionaries({}, optional=values))
+    assert read(wire, told) == read(wire, told, leniently=True)
+    assert read(wire, told)[1] == []
+
+
+@pytest.mark.parametrize("kind", ROWS)
+@given(data=st.data())
+def test_an_odd_value_changes_nothing_in_the_fields_beside_it(kind: str, data: st.DataObject) -> None:
+    wire, row = ROWS[kind]
+    values = {name: st.sampled_from(some) for name, some in ORDINARY[kind].items()}
+    told = needed(row) | data.draw(st.fixed_dictionaries({}, optional=values))
+    name = data.draw(st.sampled_from(optional[kind]))
+    odd = data.draw(st.sampled_from([value for value in POOL if value not in ORDINARY[kind][name]] or [None]))
+    found, given_up = read(wire, told | {name: odd})
+    assert set(given_up) <= {name}
+    assert asdict(found) | {name: None} == asdict(read(wire, told)[0]) | {name: None}
+
+
+@pytest.mark.parametrize("kind", ROWS)
+@given(data=st.data())
+def test_any_values_at_all_are_read_or_given_up(kind: str, data: st.DataObject) -> None:
+    wire, row = ROWS[kind]
+    values = {name: st.sampled_from(POOL) for name in optional[kind]}
+    told = needed(row) | data.draw(st.fixed_dictionaries({}, optional=values))
+    found, given_up = read(wire, told)
+    assert read(wire, told, leniently=True) == (found, given_up)
+    readable = {name: value for name, value in told.items() if name not in given_up}
+    assert asdict(read(wire, readable)[0]) | dict.fromkeys(given_up) == asdict(found) | dict.fromkeys(given_up)

@@ -1,0 +1,120 @@
+"""Answers are read strictly and fast, or without what cannot be read; all of one law, whoever the vendor is."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec import Struct
+
+from tracegraph.upstream.decode import RawDocument, RawRow
+from tracegraph.upstream.wire import Amount, Count, Name, Number, Row, Wire, utc
+
+
+class Thing(Row):
+    id: Name
+    at: datetime | None = None
+    number: Number | None = None
+    amount: Amount | None = None
+    count: Count | None = None
+    text: str | None = None
+    anything: Any = None
+    many: dict[str, Number | None] | None = None
+
+    def __post_init__(self) -> None:
+        self.at = utc(self.at)
+
+
+class Page(Struct):
+    things: list[Thing]
+    next: str | None = None
+
+
+WIRE: Wire[Page] = Wire(Page)
+
+
+def read(body: bytes) -> tuple[Thing, list[str]]:
+    found, given_up = WIRE.read(b'{"things": [%b]}' % body)
+    return found.things[0], list(given_up)
+
+
+json = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=5,
+)
+things = st.fixed_dictionaries(
+    {"id": st.text(min_size=1)},
+    optional={
+        "at": st.datetimes(timezones=st.none() | st.timezones()).map(datetime.isoformat) | json,
+        "number": st.floats(allow_nan=False) | json,
+        "amount": st.floats(min_value=0) | json,
+        "count": st.integers(0, 2**63) | json,
+        "text": st.text() | json,
+        "anything": json,
+        "many": st.dictionaries(st.text(), st.floats(allow_nan=False) | json),
+        "unknown": json,
+    },
+)
+
+
+@given(st.lists(things))
+def test_the_fast_way_and_the_lenient_way_read_the_same(rows: list[dict[str, Any]]) -> None:
+    body = orjson.dumps({"things": rows})
+    assert WIRE.read(body) == WIRE.read_leniently(body)
+
+
+@pytest.mark.parametrize(
+    ("text", "hour"), [("2026-11-20T10:00:00", 10), ("2026-11-20T10:00:00Z", 10), ("2026-11-20T10:00:00+02:00", 8)]
+)
+def test_times_are_utc(text: str, hour: int) -> None:
+    found, given_up = read(b'{"id": "a", "at": "%b"}' % text.encode())
+    assert found.at == datetime(2026, 11, 20, hour, tzinfo=UTC)
+    assert found.at.tzinfo is UTC
+    assert not given_up
+
+
+@pytest.mark.parametrize("literal", [b"NaN", b"Infinity", b"-Infinity", b"1e999", b'"NaN"', b'"inf"', b"true"])
+def test_what_is_no_finite_number_is_given_up(literal: bytes) -> None:
+    found, given_up = read(b'{"id": "a", "number": %b, "amount": %b, "text": "kept"}' % (literal, literal))
+    assert (found.number, found.amount, found.text) == (None, None, "kept")
+    assert given_up == ["number", "amount"]
+
+
+@pytest.mark.parametrize("quoted", [True, False])
+def test_numbers_in_quotes_are_numbers_where_the_vendor_writes_such(quoted: bool) -> None:  # noqa: FBT001
+    wire: Wire[Page] = Wire(Page, quoted_numbers=quoted)
+    found, given_up = wire.read(b'{"things": [{"id": "a", "amount": "0.03", "count": 3.0}]}')
+    assert (found.things[0].amount, found.things[0].count) == (0.03 if quoted else None, 3)
+    assert list(given_up) == ([] if quoted else ["amount"])
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"<html>",
+        b"[]",
+        b"null",
+        b'{"things": null}',
+        b'{"things": [null]}',
+        b'{"things": [{"id": ""}]}',
+        b'{"things": [{"text": "no id"}]}',
+        b'{"things": [], "next": 5}',
+        b'{"things": [{"id": "\\ud800"}]}',
+        b'{"things": [{"id": "\xff"}]}',
+        b'{"things": [{"id": "a", "anything": ' + b"[" * 100_000 + b"]" * 100_000 + b"}]}",
+    ],
+)
+def test_another_shape_and_a_row_without_identity_are_refused(body: bytes) -> None:
+    with pytest.raises(ValueError):
+        WIRE.read(body)
+
+
+def test_the_vendors_object_is_at_hand_although_what_is_not_mapped_holds_no_characters() -> None:
+    body = b'{"things": [{"id": "a", "note": "caf\xe9"}]}'
+    assert read(b'{"id": "a", "note": "caf\xe9"}')[0].id == "a"
+    found = RawRow(RawDocument(body), ("things", 0)).decode()
+    assert orjson.loads(orjson.dumps(found)) == {"id": "a", "note": "caf\ufffd"}
