@@ -18,7 +18,7 @@ def report_failure(
 ) -> None:
     """One line: a warning when the vendor failed, less when it was not asked or refused as the caller expected.
 
-    `headers` are those that were sent: should the vendor's answer repeat one, the log does not.
+    `headers` are those that were sent: should what the vendor answered repeat one, the log does not.
     """
     if error.http_status in call.expects:
         tell = _log.debug
@@ -39,7 +39,7 @@ def report_failure(
         method=call.method,
         path=call.path,
         query=dict(call.query),
-        cause=_told(error.__cause__),
+        cause=_without(headers, _told(error.__cause__)),
         body=_without(headers, error.vendor_body.decode(errors="replace"))[:2000],
     )
 
@@ -52,9 +52,9 @@ def report_circuit(source: str, kind: str, opened_by: SourceErrorCode | None) ->
         _log.warning("upstream.circuit_opened", source=source, kind=kind, code=opened_by.value)
 
 
-def _told(cause: BaseException | None) -> str | None:
+def _told(cause: BaseException | None) -> str:
     """A library's error by its name and its own words: the repr of some holds the call's headers."""
-    return None if cause is None else f"{type(cause).__name__}: {cause}"
+    return "" if cause is None else f"{type(cause).__name__}: {cause}"
 
 
 def _without(headers: Mapping[str, str], text: str) -> str:

@@ -1,0 +1,201 @@
+"""What a call is on the wire, and what is understood of the bytes that answer it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+import pytest
+
+from tests.upstream.conftest import READ, SECRET
+from tracegraph.errors import SourceBadResponse, SourceError, SourceUnavailable
+from tracegraph.upstream.call import Call
+from tracegraph.upstream.transport import RawReply, Transport, TransportSettings
+
+WELL = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}"
+LAST = b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\n{}"
+CHUNKED = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\n{\r\n1\r\n}\r\n0\r\n\r\n"
+UNTIL_IT_ENDS = b"HTTP/1.0 200 OK\r\n\r\n{}"
+EARLY_HINTS = b"HTTP/1.1 103 Early Hints\r\nlink: </style.css>\r\n\r\n"
+
+
+class Wire:
+    """A server that answers with the bytes it was made for, in their order; the last ones again and again."""
+
+    def __init__(self, *answers: bytes) -> None:
+        self.answers = list(answers)
+        self.asked: list[bytes] = []
+        self.is_asked = asyncio.Event()
+        self.connections: list[asyncio.Task[None]] = []
+        self.writers: list[asyncio.StreamWriter] = []
+
+    def connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.writers.append(writer)
+        self.connections.append(asyncio.create_task(self.serve(reader, writer)))
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(asyncio.IncompleteReadError, ConnectionError):
+            answer = b""
+            while answer != UNTIL_IT_ENDS:
+                self.asked.append(await reader.readuntil(b"\r\n\r\n"))
+                self.is_asked.set()
+                answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+                writer.write(answer)
+                await writer.drain()
+        writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
+
+
+@asynccontextmanager
+async def connected(wire: Wire, path: str = "", **settings: int) -> AsyncIterator[Transport]:
+    server = await asyncio.start_server(wire.connect, "127.0.0.1", 0)
+    async with server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}{path}"
+        async with Transport("vendor", TransportSettings(url, **settings)) as transport:
+            yield transport
+        await asyncio.gather(*wire.connections)
+
+
+async def sent(transport: Transport, call: Call = READ) -> RawReply:
+    return await transport.send(call, {"authorization": SECRET.get_secret_value()}, 10.0)
+
+
+@pytest.mark.parametrize("answer", [WELL, LAST, CHUNKED, UNTIL_IT_ENDS, EARLY_HINTS + WELL])
+async def test_an_answer_is_read_however_it_comes(answer: bytes) -> None:
+    async with connected(Wire(answer)) as transport:
+        for _ in range(3):
+            reply = await sent(transport)
+            assert (reply.status, reply.body) == (200, b"{}")
+
+
+async def test_an_answer_may_have_no_body() -> None:
+    async with connected(Wire(b"HTTP/1.1 204 No Content\r\n\r\n")) as transport:
+        for _ in range(2):
+            assert (await sent(transport))[::2] == (204, b"")
+
+
+@pytest.mark.parametrize(("answer", "connections"), [(WELL, 1), (CHUNKED, 1), (EARLY_HINTS + WELL, 1), (LAST, 4)])
+async def test_a_connection_is_used_again_unless_the_vendor_wants_it_closed(
+    answer: bytes, connections: int
+) -> None:
+    wire = Wire(answer)
+    async with connected(wire) as transport:
+        for _ in range(4):
+            await sent(transport)
+    assert len(wire.connections) == connections
+
+
+@pytest.mark.parametrize(
+    ("unfinished", "kind"),
+    [
+        (b"HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n" + b"0" * 100_000, SourceBadResponse),
+        (b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 4\r\n\r\nzzzz", SourceBadResponse),
+        (b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nno number", SourceUnavailable),
+        (b"no http at all\r\n\r\n", SourceUnavailable),
+    ],
+)
+async def test_a_connection_whose_answer_was_not_read_to_its_end_is_not_used_again(
+    unfinished: bytes, kind: type[SourceError]
+) -> None:
+    wire = Wire(unfinished, WELL)
+    async with connected(wire, max_response_bytes=5000) as transport:
+        with pytest.raises(kind):
+            await sent(transport)
+        assert (await sent(transport)).body == b"{}"
+    assert len(wire.connections) == 2
+
+
+async def test_a_connection_whose_call_was_given_up_is_not_used_again() -> None:
+    wire = Wire(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nsome of it", WELL)
+    async with connected(wire) as transport:
+        call = asyncio.create_task(sent(transport))
+        await wire.is_asked.wait()
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        assert (await sent(transport)).body == b"{}"
+    assert len(wire.connections) == 2
+
+
+async def test_what_a_vendor_sends_unasked_is_no_answer_to_the_next_call() -> None:
+    stray = b'HTTP/1.1 200 OK\r\ncontent-length: 22\r\n\r\n{"of": "another call"}'
+    wire = Wire(WELL)
+    async with connected(wire) as transport:
+        await sent(transport)
+        wire.writers[0].write(stray)
+        await asyncio.sleep(0.05)  # until it is there
+        with pytest.raises(SourceUnavailable):
+            await sent(transport)
+        assert (await sent(transport)).body == b"{}"
+    assert len(wire.connections) == 2
+
+
+@pytest.mark.parametrize("encoding", [b"br", b"zstd"])
+async def test_an_encoding_that_nobody_asked_for_is_no_answer(encoding: bytes) -> None:
+    answer = b"HTTP/1.1 200 OK\r\ncontent-encoding: " + encoding + b"\r\ncontent-length: 4\r\n\r\n\x00\x01\x02\x03"
+    async with connected(Wire(answer)) as transport:
+        with pytest.raises(SourceError):
+            await sent(transport)
+
+
+async def test_a_request_is_these_lines() -> None:
+    wire = Wire(WELL)
+    async with connected(wire) as transport:
+        port = transport.settings.base_url.rpartition(":")[2]
+        await sent(transport, Call("things", "/things", [("page", "1"), ("q", "a b&c")]))
+    assert wire.asked == [
+        f"GET /things?page=1&q=a+b%26c HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\nuser-agent: tracegraph\r\n"
+        f"accept: application/json\r\naccept-encoding: gzip, deflate\r\nauthorization: {SECRET.get_secret_value()}"
+        "\r\n\r\n".encode()
+    ]
+
+
+@pytest.mark.parametrize(
+    ("base", "path", "target"),
+    [
+        ("", "", "/"),
+        ("/", "", "/"),
+        ("", "/a", "/a"),
+        ("/v2", "/a%2Fb", "/v2/a%2Fb"),
+        ("/v 2/é", "/a", "/v%202/%C3%A9/a"),
+        ("/keys?of=us", "", "/keys?of=us"),
+    ],
+)
+async def test_a_path_goes_on_from_the_base_url(base: str, path: str, target: str) -> None:
+    wire = Wire(WELL)
+    async with connected(wire, base) as transport:
+        await sent(transport, Call("things", path))
+    assert wire.asked[0].split(b" ")[1].decode() == target
+
+
+@pytest.mark.parametrize(
+    ("base_url", "host"),
+    [
+        ("https://vendor.example", "vendor.example"),
+        ("https://vendor.example:443", "vendor.example"),
+        ("https://vendor.example:8443", "vendor.example:8443"),
+        ("http://[::1]:8000", "[::1]:8000"),
+        ("https://bücher.example", "xn--bcher-kva.example"),
+    ],
+)
+def test_the_host_is_named_as_the_standard_wants_it(base_url: str, host: str) -> None:
+    request = Transport("vendor", TransportSettings(base_url))._request(READ, {})
+    assert f"\r\nhost: {host}\r\n".encode() in request
+
+
+@pytest.mark.parametrize(
+    ("call", "headers"),
+    [
+        (Call("things", "/things HTTP/1.1\r\nx-evil: 1\r\n\r\n"), {}),
+        (Call("things", "/a b"), {}),
+        (Call("things", "/a\nb"), {}),
+        (READ, {"authorization": "one\r\nx-evil: 1"}),
+        (READ, {"authorization": "one\n"}),
+    ],
+)
+async def test_no_call_can_become_two(call: Call, headers: dict[str, str]) -> None:
+    wire = Wire(WELL)
+    async with connected(wire) as transport:
+        with pytest.raises(ValueError, match="must be"):
+            await transport.send(call, headers, 10.0)
+    assert wire.asked == []
