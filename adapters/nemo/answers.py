@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 from adapters.nemo.pushdown import Pushed
 from tracegraph.adapter import PageRequest, Provenance
 from tracegraph.errors import SourceError
+
+T = TypeVar("T")
 
 REFUSED = frozenset({400, 422})
 """How the service answers a filter that it does not know (VENDORS.md A3)."""
@@ -18,13 +21,13 @@ def offset_of(page: PageRequest) -> int:
     return max(0, page.hint) if isinstance(page.hint, int) else 0
 
 
-def total_of(told: int | None, pushed: Pushed, *, honoured: bool) -> int | None:
+def total_of(told: int | None, pushed: Pushed, rows: Iterable[T], admits: Callable[[T], bool]) -> int | None:
     """The vendor's count, where it is the count of what was asked.
 
     A row that does not pass a filter that was pushed as a whole tells of a service that did not heed it
     (VENDORS.md trap 4): then its count is that of another question.
     """
-    return told if pushed.exact and honoured else None
+    return told if pushed.exact and (pushed.is_empty or all(map(admits, rows))) else None
 
 
 @contextmanager

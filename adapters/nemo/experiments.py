@@ -84,7 +84,7 @@ class Experiments:
             items,
             start=answer.start,
             next=answer.next,
-            total=total_of(answer.total, pushed, honoured=all(map(query.filter.admits, items))),
+            total=total_of(answer.total, pushed, items, query.filter.admits),
             provenance=earlier + answer.provenance,
         )
 

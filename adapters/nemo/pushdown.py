@@ -44,11 +44,15 @@ _WORDS: Mapping[SessionStatus, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Pushed:
-    """The query's part of a filter, and whether that is the whole filter."""
+    """The query's part of a filter, whether that is the whole filter, and whether the filter has no condition."""
 
     query: Query
     exact: bool
     by_agent: bool = False
+    is_empty: bool = False
+
+
+_NOTHING = Pushed((), exact=True, is_empty=True)
 
 
 def listed_by(order: ExperimentOrder) -> tuple[str, bool]:
@@ -100,6 +104,8 @@ def exact_names(wanted: ExperimentFilter) -> frozenset[str] | None:
 def push_experiments(wanted: ExperimentFilter, *, agents: bool) -> Pushed:
     """The filter of a list of experiments; without `agents` the conditions on agents stay with the gateway."""
     left = set(conditions(wanted))
+    if not left:
+        return _NOTHING
     query: list[tuple[str, str]] = []
     if wanted.kinds is not None and ExperimentKind.EVALUATION in wanted.kinds:
         left.discard("kinds")
@@ -150,6 +156,8 @@ def rfc3339(moment: datetime) -> str:
 def push_sessions(wanted: SessionFilter) -> Pushed:
     """The filter of a list of sessions: one status, one test case, by equality (VENDORS.md trap 4)."""
     left = set(conditions(wanted))
+    if not left:
+        return _NOTHING
     query: list[tuple[str, str]] = []
     statuses = _OCCURRING if wanted.statuses is None else wanted.statuses & _OCCURRING
     if statuses == _OCCURRING:

@@ -51,7 +51,7 @@ class Sessions:
             items,
             start=answer.start,
             next=answer.next,
-            total=total_of(answer.total, pushed, honoured=all(map(ask.filter.admits, items))),
+            total=total_of(answer.total, pushed, items, ask.filter.admits),
             provenance=answer.provenance,
         )
 
@@ -74,9 +74,8 @@ class Sessions:
             spent += answer.provenance
             end = total - skip
             if end <= 0:
-                return Page(
-                    (), start=skip, next=None, total=total_of(total, pushed, honoured=True), provenance=spent
-                )
+                beyond = total_of(total, pushed, (), ask.filter.admits)
+                return Page((), start=skip, next=None, total=beyond, provenance=spent)
             needed = end if aimed_at is None else min(end, aimed_at)
             # A page that holds the asked row and none behind it would not lead on: two rows, where there are two.
             if answer.start <= end - min(2, end, ask.page.limit) and answer.end >= needed:
@@ -98,7 +97,7 @@ class Sessions:
             items,
             start=start,
             next=start + len(items) if answer.start > 0 else None,
-            total=total_of(total, pushed, honoured=all(map(ask.filter.admits, items))),
+            total=total_of(total, pushed, items, ask.filter.admits),
             provenance=spent,
         )
 

@@ -25,6 +25,7 @@ from tracegraph.query import (
     SessionOrderField,
     SortValue,
 )
+from tracegraph.records import record
 
 T = TypeVar("T")
 Options = TypeVar("Options", bound=BaseModel)
@@ -38,7 +39,7 @@ class Key:
     id: str
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class PageRequest:
     """Which stretch of a list is wanted, about `limit` rows long.
 
@@ -56,7 +57,7 @@ class PageRequest:
     on_grid: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Provenance:
     """How an answer was obtained: calls made to the vendor, and why it is an older one if it is."""
 
@@ -67,7 +68,7 @@ class Provenance:
         return Provenance(self.upstream_requests + other.upstream_requests, self.stale or other.stale)
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Page(Generic[T]):
     """An unbroken stretch of a vendor's list, in the vendor's order.
 
@@ -91,7 +92,7 @@ class ExperimentQuery:
     order: ExperimentOrder = ExperimentOrder()
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class SessionAsk:
     """A stretch of the sessions of some experiments, merged in one order.
 

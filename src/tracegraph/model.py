@@ -10,20 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from tracegraph.errors import SourceError
-
-if TYPE_CHECKING:
-    from dataclasses import dataclass as record
-else:
-
-    def record(*, frozen: bool, slots: bool) -> Any:
-        """A dataclass that the type checker holds to be frozen, for values that there is one of in each row.
-
-        At run time a frozen one sets its fields by object.__setattr__: 5 us for a session instead of 1.
-        """
-        return dataclass(slots=slots, unsafe_hash=frozen)
+from tracegraph.records import record
 
 
 class ExperimentKind(Enum):

@@ -7,7 +7,7 @@ filter itself, whatever the vendor did with it: these functions are that second 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from operator import attrgetter
@@ -135,7 +135,7 @@ class SessionFilter:
 
 def conditions(of: ExperimentFilter | SessionFilter) -> frozenset[str]:
     """Names of the conditions that are set."""
-    return frozenset(f.name for f in fields(of) if getattr(of, f.name) is not None)
+    return frozenset([name for name in of.__match_args__ if getattr(of, name) is not None])
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

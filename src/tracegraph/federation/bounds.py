@@ -17,6 +17,9 @@ class Bounds:
     ends_at: Place | None = None
 
 
+UNBOUNDED = Bounds()
+
+
 def experiment_bounds(query: ExperimentQuery, capabilities: Capabilities) -> Bounds:
     """Bounds from createdAt or updatedAt when experiments are ordered by it."""
     if query.order.field is ExperimentOrderField.CREATED_AT:
@@ -24,9 +27,9 @@ def experiment_bounds(query: ExperimentQuery, capabilities: Capabilities) -> Bou
     elif query.order.field is ExperimentOrderField.UPDATED_AT:
         name, times = "updated_at", query.filter.updated_at
     else:
-        return Bounds()
+        return UNBOUNDED
     if times is None or name in capabilities.experiment_filters:
-        return Bounds()
+        return UNBOUNDED
     return _bounds(times, query.order.direction)
 
 
@@ -34,7 +37,7 @@ def session_bounds(ask: SessionAsk, capabilities: Capabilities) -> Bounds:
     """Bounds from startedAt."""
     times = ask.filter.started_at
     if times is None or "started_at" in capabilities.session_filters:
-        return Bounds()
+        return UNBOUNDED
     return _bounds(times, ask.order.direction)
 
 

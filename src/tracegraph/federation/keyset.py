@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Generic, TypeVar
 
 from tracegraph.federation.order import Mark, Place, end_of_group, same_group
 from tracegraph.federation.pages import PLACE, PageSource, Row, RowPage
+from tracegraph.records import record
 
 T = TypeVar("T")
 
@@ -28,7 +28,7 @@ class OrderBroken(Exception):
     """The vendor's rows do not come in the order that it was asked for."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Stretch(Generic[T]):
     """Rows in whole groups, those of a last group that is still open, and whether the list ends here."""
 

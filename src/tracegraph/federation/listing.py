@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 
 from tracegraph.adapter import Adapter, ExperimentQuery, Page, PageRequest, SessionAsk
 from tracegraph.errors import SourceNotFound
-from tracegraph.federation.bounds import Bounds, experiment_bounds, session_bounds
+from tracegraph.federation.bounds import UNBOUNDED, experiment_bounds, session_bounds
 from tracegraph.federation.merge import Merged, Positions, merge
 from tracegraph.federation.order import Ordering
 from tracegraph.federation.report import SourceReport, SourceReportStatus, not_asked, report, total_count
@@ -26,6 +26,7 @@ from tracegraph.query import (
     experiment_order_value,
     session_order_value,
 )
+from tracegraph.records import record
 from tracegraph.upstream.cache import past_cache
 
 T = TypeVar("T")
@@ -48,7 +49,7 @@ class Budgets:
     on_grid: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Listing(Generic[T]):
     """A page of a merged list and how its sources fared."""
 
@@ -66,7 +67,7 @@ class Listing(Generic[T]):
         return bool(self.reports) and all(one.status is SourceReportStatus.FAILED for one in self.reports)
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Wanted:
     """Which stretch of a merged list: `first` rows from the positions on, within the budgets."""
 
@@ -114,7 +115,7 @@ def _experiment_spec(adapter: Adapter, query: ExperimentQuery, budgets: Budgets)
         page_max=capabilities.experiment_page_max,
         page_budget=budgets.pages,
         on_grid=budgets.on_grid,
-        bounds=experiment_bounds(query, capabilities) if orders else Bounds(),
+        bounds=experiment_bounds(query, capabilities) if orders else UNBOUNDED,
     )
 
 
@@ -128,7 +129,7 @@ async def list_sessions_of(
     """The sessions of one experiment; `ask` holds filter and order, its page is not looked at."""
     if not adapter.capabilities.may_match_sessions(ask.filter):
         return await no_sessions(adapter)
-    ask = replace(ask, experiment_refs=(experiment.ref,), expected_total=experiment.session_count)
+    ask = SessionAsk((experiment.ref,), ask.page, ask.filter, ask.order, experiment.session_count)
     spec = session_spec(adapter, ask, adapter.name, wanted.budgets, fetch, of_one=True)
     stream = Stream(spec, wanted.positions.of(spec.key))
     merged = await merge([stream], wanted.first, wanted.positions)
@@ -249,7 +250,9 @@ def session_spec(
 
     async def fetch_page(page: PageRequest) -> Page[Session]:
         try:
-            return await fetch(adapter.name, replace(ask, page=page))
+            return await fetch(
+                adapter.name, SessionAsk(ask.experiment_refs, page, ask.filter, ask.order, ask.expected_total)
+            )
         except SourceNotFound:
             if of_one:
                 raise

@@ -160,7 +160,10 @@ def _known_up_to(stream: Stream[T]) -> Place:
 
 
 async def _has_next(streams: Sequence[Stream[T]]) -> bool:
-    if any(stream.surely_goes_on or stream.limited for stream in streams):
-        return True
-    await _fill(streams, 1)
+    if not _goes_on(streams):
+        await _fill(streams, 1)
+    return _goes_on(streams)
+
+
+def _goes_on(streams: Sequence[Stream[T]]) -> bool:
     return any(stream.surely_goes_on or stream.limited for stream in streams)

@@ -8,6 +8,7 @@ from operator import gt, lt
 from typing import Any, Generic, TypeVar
 
 from tracegraph.query import OrderDirection, OrderValue, SortValue, sort_value
+from tracegraph.records import record
 
 T = TypeVar("T")
 
@@ -35,7 +36,7 @@ class Mark:
         return (self.value is None, directed(self.value, direction), self.source, self.id)
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Ordering(Generic[T]):
     """How the rows of one source are ordered: by `value_of`, among equal values by `id_of`.
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import Enum
 from typing import Any
 
 from tracegraph.errors import SourceError
 from tracegraph.federation.stream import Stream
+from tracegraph.records import record
 
 
 class SourceReportStatus(Enum):
@@ -20,7 +21,7 @@ class SourceReportStatus(Enum):
     SCAN_LIMITED = "SCAN_LIMITED"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class SourceReport:
     """One source's part in one list; `fetched` and `upstream_requests` count what this page took."""
 
@@ -40,25 +41,27 @@ def not_asked(source: str) -> SourceReport:
 
 def report(source: str, streams: Sequence[Stream[Any]], *, truncated: bool = False) -> SourceReport:
     """The report of a source from all its streams; `truncated` when not all its lists were looked at."""
-    error = next((stream.error for stream in streams if stream.error is not None), None)
-    stale = next((stream.tally.stale for stream in streams if stream.tally.stale), None)
+    error: SourceError | None = None
+    stale: SourceError | None = None
+    limited, total, duration_ms = truncated, None if truncated else 0, 0.0
+    fetched = upstream_requests = 0
+    for stream in streams:
+        tally = stream.tally
+        error = error or stream.error
+        stale = stale or tally.stale
+        limited = limited or stream.limited
+        total = None if total is None or tally.total is None else total + tally.total
+        fetched += tally.fetched
+        upstream_requests += tally.upstream_requests
+        duration_ms = max(duration_ms, stream.duration_ms)
+    status = SourceReportStatus.OK
     if error is not None:
-        status = SourceReportStatus.FAILED
+        status, total = SourceReportStatus.FAILED, None
     elif stale is not None:
         status = SourceReportStatus.STALE
-    elif truncated or any(stream.limited for stream in streams):
+    elif limited:
         status = SourceReportStatus.SCAN_LIMITED
-    else:
-        status = SourceReportStatus.OK
-    return SourceReport(
-        source,
-        status,
-        error or stale,
-        None if truncated or error is not None else _total(streams),
-        sum(stream.tally.fetched for stream in streams),
-        sum(stream.tally.upstream_requests for stream in streams),
-        max((stream.duration_ms for stream in streams), default=0.0),
-    )
+    return SourceReport(source, status, error or stale, total, fetched, upstream_requests, duration_ms)
 
 
 _FROM_BAD_TO_GOOD = (
@@ -84,16 +87,14 @@ def _worst(reports: Sequence[SourceReport]) -> SourceReport:
     return min(reports, key=lambda one: _FROM_BAD_TO_GOOD.index(one.status))
 
 
-def _total(streams: Sequence[Stream[Any]]) -> int | None:
-    totals = [stream.tally.total for stream in streams]
-    told = [total for total in totals if total is not None]
-    return sum(told) if len(told) == len(totals) else None
-
-
 def total_count(reports: Sequence[SourceReport]) -> int | None:
     """The exact number of rows in the list, None unless every source told its own."""
-    totals = [one.total_count for one in reports if one.total_count is not None]
-    return sum(totals) if len(totals) == len(reports) else None
+    total = 0
+    for one in reports:
+        if one.total_count is None:
+            return None
+        total += one.total_count
+    return total
 
 
 def combined(source: str, reports: Sequence[SourceReport]) -> SourceReport:

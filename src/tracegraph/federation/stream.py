@@ -14,6 +14,7 @@ from tracegraph.federation.keyset import KeysetReader, OrderBroken, Stretch
 from tracegraph.federation.order import Mark, Ordering, Place
 from tracegraph.federation.pages import PLACE, Fetch, PageSource, Row, Tally
 from tracegraph.federation.whole import WholeListReader
+from tracegraph.records import record
 
 T = TypeVar("T")
 
@@ -21,7 +22,7 @@ WHOLE_LIST = -1
 """The hint of a list that the gateway orders itself because the vendor's order turned out to be another."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Position:
     """From where a stream goes on: after `mark` (None: from the start), with the vendor's offset as a hint."""
 
@@ -68,6 +69,8 @@ class Stream(Generic[T]):
         """Which of it the filter admits."""
         self._taken = 0
         """How many of these were taken."""
+        self.waiting = 0
+        """How many can be taken."""
         self._last_before: Row[T] | None = None
         """The last row that was read before the stretch."""
         self._dropped_before = 0
@@ -88,24 +91,23 @@ class Stream(Generic[T]):
     # -- what is known ---------------------------------------------------------------------------------
 
     @property
-    def waiting(self) -> int:
-        """How many rows can be taken."""
-        return len(self._admitted) - self._taken
-
-    @property
     def limited(self) -> bool:
         """Whether the page budget ended before a row was found."""
-        return not (self.waiting or self.ended or self.error) and self.tally.pages >= self.spec.page_budget
+        return self._has_no_row_yet and self.tally.pages >= self.spec.page_budget
 
     @property
     def needs_fill(self) -> bool:
         """Whether nothing is known of the next row."""
-        return not (self.waiting or self.ended or self.error or self.tally.pages >= self.spec.page_budget)
+        return self._has_no_row_yet and self.tally.pages < self.spec.page_budget
+
+    @property
+    def _has_no_row_yet(self) -> bool:
+        return not (self.waiting or self.ended or self.error)
 
     @property
     def surely_goes_on(self) -> bool:
         """Whether a further row is known to be there, though perhaps not yet which."""
-        return self.waiting > 0 or self._open_admitted or (self._more_pages and self.spec.admits is None)
+        return bool(self.waiting) or self._open_admitted or (self._more_pages and self.spec.admits is None)
 
     # -- how far it was read ---------------------------------------------------------------------------
 
@@ -176,6 +178,7 @@ class Stream(Generic[T]):
         else:
             self._admitted = [index for index, row in enumerate(rows) if admits(row.node)]
             self._open_admitted = not self.ended and any(admits(row.node) for row in stretch.open_rows)
+        self.waiting = len(self._admitted)
         self._more_pages = not self.ended
 
     @property
@@ -190,10 +193,13 @@ class Stream(Generic[T]):
 
     def rows(self, most: int) -> list[Row[T]]:
         """The first rows that wait."""
+        if self.spec.admits is None:
+            return list(self._read_rows[self._taken : self._taken + most])
         return [self._read_rows[index] for index in self._admitted[self._taken : self._taken + most]]
 
     def take(self, most: int) -> list[Row[T]]:
         """The first rows that wait, which do so no longer."""
         taken = self.rows(most)
         self._taken += len(taken)
+        self.waiting -= len(taken)
         return taken

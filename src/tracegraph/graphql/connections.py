@@ -92,13 +92,12 @@ class PageInfoValue:
 class ConnectionValue(Generic[T]):
     """One page of a list."""
 
-    __slots__ = ("_arguments", "all_failed", "merged", "sources", "total_count")
+    __slots__ = ("_arguments", "merged", "sources", "total_count")
 
     def __init__(self, listing: Listing[T], arguments: PageArguments) -> None:
         self.merged = listing.merged
         self.sources: Sequence[SourceReport] = listing.reports
         self.total_count = listing.total_count
-        self.all_failed = listing.all_failed
         self._arguments = arguments
 
     @property

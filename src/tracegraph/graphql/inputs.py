@@ -12,6 +12,7 @@ from tracegraph import model, query
 from tracegraph.adapter import Adapter
 from tracegraph.errors import BadUserInput
 from tracegraph.graphql.ids import decode_id
+from tracegraph.records import record
 
 
 @strawberry.input(
@@ -113,7 +114,7 @@ class ParsedExperimentFilter:
     bound_to: object
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class ParsedSessionFilter:
     """The sources that are asked, the experiments by source where they are named, the filter.
 
@@ -148,9 +149,13 @@ def parse_experiment_filter(given: ExperimentFilter | None, adapters: Sequence[A
     return ParsedExperimentFilter(chosen, by_source, (_names(given.sources), _names(given.vendors), refs, parsed))
 
 
+_ANY_SESSION = query.SessionFilter()
+
+
 def parse_session_filter(given: SessionFilter | None, adapters: Sequence[Adapter]) -> ParsedSessionFilter:
     """The filter as values. Raises InvalidId for an ID that is not an experiment's."""
-    given = given or SessionFilter()
+    if given is None:
+        return ParsedSessionFilter(adapters, None, _ANY_SESSION, (None, None, None, _ANY_SESSION))
     chosen = _chosen(adapters, given.sources, given.vendors)
     refs = None if given.experiment_ids is None else _refs_by_source(given.experiment_ids)
     if refs is not None:

@@ -29,9 +29,9 @@ class SourceLoaders:
         self.experiments: DataLoader[str, Experiment | None] = DataLoader(partial(_experiments, adapter))
         self.sessions: DataLoader[SessionRef, Session | None] = DataLoader(partial(_sessions, adapter))
         # Not cached: reading a page again is how a stream finds out what has moved.
-        self.session_pages: DataLoader[SessionAsk, Page[Session]] = DataLoader(
-            partial(_session_pages, adapter), cache=False
-        )
+        self.session_pages: Mapping[bool, DataLoader[SessionAsk, Page[Session]]] = {
+            fresh: DataLoader(partial(_session_pages, adapter, fresh), cache=False) for fresh in (False, True)
+        }
 
 
 async def _experiments(adapter: Adapter, refs: list[str]) -> Sequence[Experiment | BaseException | None]:
@@ -44,15 +44,18 @@ async def _sessions(adapter: Adapter, refs: list[SessionRef]) -> Sequence[Sessio
     return _in_order(refs, await adapter.get_sessions(refs))
 
 
-async def _session_pages(adapter: Adapter, asks: list[SessionAsk]) -> Sequence[Page[Session] | BaseException]:
+async def _session_pages(
+    adapter: Adapter,
+    fresh: bool,  # noqa: FBT001 - bound by position
+    asks: list[SessionAsk],
+) -> Sequence[Page[Session] | BaseException]:
+    """A page for each ask; equal asks are one."""
     this_task_belongs()
-    answers: dict[SessionAsk, Page[Session] | SourceError] = {}
-    for fresh in (False, True):
-        distinct = list(dict.fromkeys(ask for ask in asks if ask.page.fresh is fresh))
-        if distinct:
-            with past_cache(fresh):
-                answers |= zip(distinct, await adapter.list_sessions(distinct), strict=True)
-    return [answers[ask] for ask in asks]
+    numbers: dict[SessionAsk, int] = {}
+    of_asks = [numbers.setdefault(ask, len(numbers)) for ask in asks]
+    with past_cache(fresh):
+        pages = await adapter.list_sessions(list(numbers))
+    return [pages[number] for number in of_asks]
 
 
 def _in_order(keys: Sequence[K], found: Mapping[K, T | SourceError]) -> Sequence[T | BaseException | None]:
@@ -74,4 +77,4 @@ class Loaders:
 
     async def session_page(self, source: str, ask: SessionAsk) -> Page[Session]:
         """A page of sessions, asked together with others of the same moment: `listing.FetchSessions`."""
-        return await self._by_source[source].session_pages.load(ask)
+        return await self._by_source[source].session_pages[ask.page.fresh].load(ask)
