@@ -7,7 +7,7 @@ the gateway makes the vendor's count the count of another question: then `exact`
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from adapters.nemo.mapping import STATUSES
@@ -49,7 +49,7 @@ class Pushed:
     query: Query
     exact: bool
     by_agent: bool = False
-    is_empty: bool = False
+    is_empty: bool = field(default=False, compare=False)
 
 
 _NOTHING = Pushed((), exact=True, is_empty=True)
@@ -113,10 +113,10 @@ def push_experiments(wanted: ExperimentFilter, *, agents: bool) -> Pushed:
         left.discard("name")
     if _push_name(wanted, query):
         left -= {"refs", "name"} if wanted.name is None or wanted.name.contains is None else {"refs"}
-    for name, field in _EQUALITIES.items():
+    for name, vendors_name in _EQUALITIES.items():
         value = getattr(wanted, name)
         if value is not None and _stored_as_written(value) and (agents or name not in _AGENT):
-            query.append((f"filter[{field}]", value))
+            query.append((f"filter[{vendors_name}]", value))
             left.discard(name)
     for name in ("created_at", "updated_at"):
         span: TimeRange | None = getattr(wanted, name)
