@@ -84,7 +84,7 @@ class InvalidId(RequestError):
 
 
 class RateLimited(RequestError):
-    """The caller asked for more in a minute than it may; after `wait_s` seconds it may ask for this again."""
+    """More than the caller may ask, or than the gateway takes on now; after `wait_s` seconds it may be asked."""
 
     code = "RATE_LIMITED"
 

@@ -17,6 +17,7 @@ from uvicorn.supervisors import Multiprocess
 from tracegraph.app import WORKERS_FOLDER
 from tracegraph.auth_table import AuthTable
 from tracegraph.errors import ConfigurationError
+from tracegraph.http.heads import BoundedHeads
 from tracegraph.source_table import is_loopback
 
 _GRACE_S = 15
@@ -88,7 +89,7 @@ def _config(app: Starlette | str, workers: int = 1) -> uvicorn.Config:
         factory=isinstance(app, str),
         workers=workers,
         loop="uvloop",
-        http="httptools",
+        http=BoundedHeads,
         ws="none",
         lifespan="on",
         log_level="warning",

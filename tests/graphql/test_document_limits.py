@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import Any
 
@@ -16,7 +17,7 @@ from tracegraph.errors import Forbidden, QueryTooComplex
 from tracegraph.graphql.cost import Sizes
 from tracegraph.graphql.documents import Document, Documents
 from tracegraph.graphql.schema import build_schema
-from tracegraph.graphql.shape import DocumentLimits, check_text
+from tracegraph.graphql.shape import DocumentLimits, check_tokens
 
 SCHEMA = build_schema()._schema
 LIMITS = DocumentLimits()
@@ -25,7 +26,7 @@ LONGEST_CPU_S = 1.0
 
 
 def document(text: str, **limits: Any) -> Document:
-    return Documents(DocumentLimits(**limits)).of(text, SCHEMA)
+    return asyncio.run(Documents(DocumentLimits(**limits)).of(text, SCHEMA))
 
 
 def cost(text: str, variables: dict[str, Any] | None = None) -> int:
@@ -142,7 +143,7 @@ def test_no_text_has_more_tokens_than_are_counted(text: str) -> None:
         return
     if count:
         with pytest.raises(QueryTooComplex):
-            check_text(text, DocumentLimits(tokens=count - 1))
+            check_tokens(text, DocumentLimits(tokens=count - 1))
 
 
 def test_introspection_that_is_off_is_refused_and_typename_stays() -> None:
@@ -227,40 +228,40 @@ def test_every_field_of_the_table_is_one_of_the_schema() -> None:
 # -- documents are kept ----------------------------------------------------------------------------------
 
 
-def test_a_repeated_document_is_neither_parsed_nor_validated_again() -> None:
+async def test_a_repeated_document_is_neither_parsed_nor_validated_again() -> None:
     documents = Documents(LIMITS)
-    first = documents.of("{ sources { name } }", SCHEMA)
-    assert documents.of("{ sources { name } }", SCHEMA) is first
+    first = await documents.of("{ sources { name } }", SCHEMA)
+    assert await documents.of("{ sources { name } }", SCHEMA) is first
     assert documents.made == 1
 
 
 @pytest.mark.parametrize("text", ["{ sources {" + "name " * 500 + "} }", "{ sources", "{ a { b } } }"])
-def test_a_repeated_document_that_is_refused_is_refused_at_once(text: str) -> None:
+async def test_a_repeated_document_that_is_refused_is_refused_at_once(text: str) -> None:
     documents = Documents(LIMITS)
     for _ in range(3):
         with pytest.raises((QueryTooComplex, GraphQLError)):
-            documents.of(text, SCHEMA)
+            await documents.of(text, SCHEMA)
     assert documents.made == 1
 
 
-def test_documents_are_kept_up_to_a_length_of_text_the_latest_longest() -> None:
+async def test_documents_are_kept_up_to_a_length_of_text_the_latest_longest() -> None:
     documents = Documents(LIMITS, most_characters=140)
     for name in ("a" * 30, "b" * 30, "a" * 30, "c" * 30):
-        documents.of(f"{{ {name} }}", SCHEMA)
+        await documents.of(f"{{ {name} }}", SCHEMA)
     assert documents.made == 3
-    documents.of(f"{{ {'a' * 30} }}", SCHEMA)
+    await documents.of(f"{{ {'a' * 30} }}", SCHEMA)
     assert documents.made == 3
-    documents.of(f"{{ {'b' * 30} }}", SCHEMA)
+    await documents.of(f"{{ {'b' * 30} }}", SCHEMA)
     assert documents.made == 4
 
 
-def test_short_documents_do_not_come_in_by_the_hundred_thousand() -> None:
+async def test_short_documents_do_not_come_in_by_the_hundred_thousand() -> None:
     """A document takes memory beyond its text's: it counts for more than its characters."""
     documents = Documents(LIMITS, most_characters=1000)
     for index in range(100):
-        documents.of(f"{{a{index}}}", SCHEMA)
+        await documents.of(f"{{a{index}}}", SCHEMA)
     assert documents.made == 100
-    documents.of("{a99}", SCHEMA)
+    await documents.of("{a99}", SCHEMA)
     assert documents.made == 100
-    documents.of("{a50}", SCHEMA)
+    await documents.of("{a50}", SCHEMA)
     assert documents.made == 101

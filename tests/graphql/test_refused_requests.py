@@ -15,7 +15,7 @@ TWO_OPERATIONS = "query One { sources { name } } query Two { sources { name } }"
 BY_VARIABLE = "query Since($time: DateTime) { experiments(filter: {createdAt: {gte: $time}}) { totalCount } }"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def executor() -> Executor:
     return Executor(build_schema(), [], Budgets(), PageLimits(), deadline_s=10)
 

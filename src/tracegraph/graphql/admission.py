@@ -29,7 +29,7 @@ class Admission:
     schema: GraphQLSchema
     documents: Documents
 
-    def document(
+    async def document(
         self, text: str, variables: Mapping[str, Any], name: str | None, request: RequestContext
     ) -> Document:
         """The document, one of whose operations may run; the request is told its name and its cost.
@@ -38,7 +38,7 @@ class Admission:
         """
         if not text:
             raise BadUserInput("The request must hold a query.")
-        document = self.documents.of(text, self.schema)
+        document = await self.documents.of(text, self.schema)
         operations = document.operations()
         operation = _chosen(operations, name)
         request.operation = name if len(operations) > 1 or operation.name is None else operation.name.value

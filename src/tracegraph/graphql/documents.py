@@ -9,7 +9,9 @@ from graphql import DocumentNode, GraphQLError, GraphQLSchema, OperationDefiniti
 
 from tracegraph.errors import RequestError
 from tracegraph.graphql.cost import Sizes, Step, steps_of, total
-from tracegraph.graphql.shape import DocumentLimits, check_text, check_tree
+from tracegraph.graphql.failures import shown
+from tracegraph.graphql.line import Line
+from tracegraph.graphql.shape import DocumentLimits, check_length, check_tokens, check_tree
 
 _MOST_CHARACTERS = 500_000
 """Of dense text: parsed, a character takes up to 230 bytes."""
@@ -38,42 +40,58 @@ class Document:
         return total(steps, sizes)
 
 
-class Documents:
-    """The documents that were asked for last, up to so many characters altogether, some for each as such."""
+_Known = Document | GraphQLError | RequestError
+"""A document, or why there is none: who repeats a refused one is refused for less."""
 
-    def __init__(self, limits: DocumentLimits, most_characters: int = _MOST_CHARACTERS) -> None:
+
+class Documents:
+    """The documents that were asked for last, up to so many characters altogether, some for each as such.
+
+    New ones wait in line to be read.
+    """
+
+    def __init__(
+        self, limits: DocumentLimits, most_characters: int = _MOST_CHARACTERS, line: Line[_Known] | None = None
+    ) -> None:
         self.made = 0
         self._limits = limits
         self._most_characters = most_characters
         self._characters = 0
-        self._kept: OrderedDict[str, Document | GraphQLError | RequestError] = OrderedDict()
+        self._kept: OrderedDict[str, _Known] = OrderedDict()
+        self._line = Line[_Known]() if line is None else line
 
-    def of(self, text: str, schema: GraphQLSchema) -> Document:
-        """The document of that text. Raises QueryTooComplex, Forbidden, and GraphQLError for wrong syntax."""
+    async def of(self, text: str, schema: GraphQLSchema) -> Document:
+        """The document of that text.
+
+        Raises QueryTooComplex, Forbidden, GraphQLError for wrong syntax, and RateLimited when too many wait.
+        """
+        check_length(text, self._limits)
         known = self._kept.get(text)
         if known is None:
-            check_text(text, self._limits)
-            known = self._made(text, schema)
-            self._keep(text, known)
+            check_tokens(text, self._limits)
+            known = await self._line.outcome(text, lambda: self._made(text, schema))
         else:
             self._kept.move_to_end(text)
         if isinstance(known, Document):
             return known
         raise known.with_traceback(None)
 
-    def _made(self, text: str, schema: GraphQLSchema) -> Document | GraphQLError | RequestError:
-        """The document, or why there is none: who repeats a refused one is refused for less."""
+    def _made(self, text: str, schema: GraphQLSchema) -> _Known:
         self.made += 1
-        try:
-            tree = parse(text)
-            check_tree(tree, self._limits)
-        except (GraphQLError, RequestError) as refusal:
-            return refusal
-        return Document(tree, validate(schema, tree, max_errors=_MOST_ERRORS))
-
-    def _keep(self, text: str, document: Document | GraphQLError | RequestError) -> None:
-        self._kept[text] = document
+        known = self._read(text, schema)
+        self._kept[text] = known
         self._characters += len(text) + _CHARACTERS_A_DOCUMENT
         while self._characters > self._most_characters:
             oldest, _ = self._kept.popitem(last=False)
             self._characters -= len(oldest) + _CHARACTERS_A_DOCUMENT
+        return known
+
+    def _read(self, text: str, schema: GraphQLSchema) -> _Known:
+        try:
+            tree = parse(text)
+            check_tree(tree, self._limits)
+        except GraphQLError as refusal:
+            return shown(refusal)
+        except RequestError as refusal:
+            return refusal
+        return Document(tree, [shown(error) for error in validate(schema, tree, max_errors=_MOST_ERRORS)])

@@ -45,6 +45,8 @@ def shown(error: GraphQLError) -> GraphQLError:
     original = error.original_error
     while isinstance(original, GraphQLError):
         original = original.original_error
+    if original is None and "code" in (error.extensions or {}):
+        return error
     if original is None:
         return _with(error, error.message, {"code": "BAD_USER_INPUT", **(error.extensions or {})})
     if isinstance(original, RateLimited):

@@ -44,7 +44,7 @@ class GatewaySchema(strawberry.Schema):
     async def _admitted(
         self, text: str, variables: dict[str, Any], name: str | None, context: RequestContext
     ) -> ExecutionResult:
-        document = self._admission.document(text, variables, name, context)
+        document = await self._admission.document(text, variables, name, context)
         if context.charge is not None:
             await context.charge(context.cost)
         executor = StrawberryGraphQLCoreExecutionContext.build(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 from graphql import (
     DocumentNode,
@@ -43,18 +44,21 @@ class DocumentLimits:
     introspection: bool = True
 
 
-def check_text(text: str, limits: DocumentLimits) -> None:
-    """Raises QueryTooComplex for more text than the limits let parse."""
+def check_length(text: str, limits: DocumentLimits) -> None:
+    """Raises QueryTooComplex for a text that is longer than its tokens can be; that takes no reading."""
     most = limits.tokens * _CHARACTERS_A_TOKEN
     if len(text) > most:
         raise QueryTooComplex(
             f"The document has {len(text)} characters, and the limit is {most}: send values as variables."
         )
-    for count, _ in enumerate(_TOKEN.finditer(text), 1):
-        if count > limits.tokens:
-            raise QueryTooComplex(
-                f"The document has more than {limits.tokens} tokens: ask for less, and send values as variables."
-            )
+
+
+def check_tokens(text: str, limits: DocumentLimits) -> None:
+    """Raises QueryTooComplex for more tokens than the limits let parse; reads no further than that."""
+    if next(islice(_TOKEN.finditer(text), limits.tokens, None), None) is not None:
+        raise QueryTooComplex(
+            f"The document has more than {limits.tokens} tokens: ask for less, and send values as variables."
+        )
 
 
 def check_tree(document: DocumentNode, limits: DocumentLimits) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+from collections import Counter
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
 
 import orjson
@@ -21,6 +23,9 @@ DEADLINE_HEADER = "X-Deadline-Ms"
 _LONGEST_NAME = 256
 _READ_FOR_NOTHING = 16
 """Times the limit; a body that goes on after that has its connection closed."""
+_MOST_NAMES = 10_000
+_NAME = re.compile(rb'"\s*:|\{\s*\}')
+"""What stands in JSON for each name in an object, and for an object without any."""
 _MILLISECONDS = re.compile(r"0*[1-9][0-9]{0,8}")
 
 
@@ -63,7 +68,14 @@ async def _read(request: Request, limits: ReadingLimits) -> Any:
         raise BadRequest(415, "Send the request in UTF-8.")
     if request.headers.get("content-encoding", "identity") != "identity":
         raise BadRequest(415, "Send the request without compression.")
+    _refuse_long(request.headers.get("content-length"), limits.body_bytes)
     return _parse(await _body_in_time(request, limits), "The body")
+
+
+def _refuse_long(content_length: str | None, limit: int) -> None:
+    """Before it comes: the server reads the rest for nothing, and closes the connection where that is too much."""
+    if content_length is not None and content_length.isdecimal() and int(content_length) > limit:
+        raise _too_long(limit, closes=int(content_length) > limit * _READ_FOR_NOTHING)
 
 
 def _from_query(request: Request) -> dict[str, Any]:
@@ -96,6 +108,8 @@ def _operation(parameters: Any, documents: Documents) -> Operation:
 
 def _parse(data: bytes, what: str) -> Any:
     """JSON as RFC 8259 has it, where every name in an object is there once: two readers must not differ."""
+    if next(islice(_NAME.finditer(data), _MOST_NAMES, None), None) is not None:
+        raise BadRequest(400, f"{what} has more than {_MOST_NAMES} names in its objects.")
     try:
         parsed = orjson.loads(data)
         json.loads(data, object_pairs_hook=_unique)
@@ -113,11 +127,9 @@ class _SameName(Exception):
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> None:
-    names = set()
-    for name, _ in pairs:
-        if name in names:
-            raise _SameName(name)
-        names.add(name)
+    if len(dict(pairs)) < len(pairs):
+        names = Counter(name for name, _ in pairs)
+        raise _SameName(names.most_common(1)[0][0])
 
 
 async def _body_in_time(request: Request, limits: ReadingLimits) -> bytes:

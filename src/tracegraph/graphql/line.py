@@ -1,0 +1,114 @@
+"""Work that holds everything else up while it is done, such as reading a document that nobody sent before.
+
+It is done one piece at a time, the smallest first, and after each piece the event loop has three times as long for
+everything else. The line is short: the largest piece gives way to smaller ones. So whoever asks what is known, or
+little, does not wait behind a heap of large things, and what waits takes little memory.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from tracegraph.errors import RateLimited
+
+T = TypeVar("T")
+_MOST_CHARACTERS = 2_000_000
+_CHARACTERS_A_REQUEST = 5000
+"""What a request takes that waits with a short text, in characters."""
+_REST = 3
+_ASK_AGAIN_S = 1
+
+
+@dataclass(eq=False, slots=True)
+class _Place(Generic[T]):
+    """One piece of work. Without askers it is not done."""
+
+    name: str
+    number: int
+    work: Callable[[], T]
+    outcome: asyncio.Future[T]
+    askers: int = 0
+
+    @property
+    def rank(self) -> tuple[int, int]:
+        """The shorter name first, then who came first."""
+        return len(self.name), self.number
+
+
+class Line(Generic[T]):
+    """Pieces of work, each by a text that is as long as the work is large; for one event loop."""
+
+    def __init__(self, most_characters: int = _MOST_CHARACTERS) -> None:
+        self._most_characters = most_characters
+        self._entered = 0
+        self._waiting: dict[str, _Place[T]] = {}
+        self._is_moving = False
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    async def outcome(self, name: str, work: Callable[[], T]) -> T:
+        """What the work gives when its turn comes; those who wait for one name have it done once.
+
+        Raises what the work raises, and RateLimited when the line is full of pieces that are no larger.
+        """
+        self._make_room(name)
+        place = self._waiting.get(name) or self._enter(name, work)
+        place.askers += 1
+        try:
+            return await asyncio.shield(place.outcome)  # who gives up does not take it from the others
+        finally:
+            place.askers -= 1
+            if place.askers == 0 and self._waiting.get(name) is place:
+                del self._waiting[name]
+
+    def _enter(self, name: str, work: Callable[[], T]) -> _Place[T]:
+        loop = asyncio.get_running_loop()
+        self._entered += 1
+        place = self._waiting[name] = _Place(name, self._entered, work, loop.create_future())
+        if not self._is_moving:
+            self._is_moving = True
+            loop.call_soon(self._move)
+        return place
+
+    def _make_room(self, name: str) -> None:
+        """For one more request for that name, at the cost of longer names only."""
+        most = self._most_characters - _characters(name)
+        while sum(place.askers * _characters(place.name) for place in self._waiting.values()) > most:
+            largest = max(self._waiting.values(), key=lambda place: place.rank, default=None)
+            if largest is None or len(largest.name) <= len(name):
+                raise _no_room()
+            del self._waiting[largest.name]
+            largest.outcome.set_exception(_no_room())
+
+    def _move(self) -> None:
+        """Do the smallest piece, and come back after the rest."""
+        self._is_moving = bool(self._waiting)
+        if not self._waiting:
+            return
+        place = min(self._waiting.values(), key=lambda place: place.rank)
+        del self._waiting[place.name]
+        began = time.perf_counter()
+        try:
+            place.outcome.set_result(place.work())
+        except Exception as error:
+            place.outcome.set_exception(error)
+        rest_s = _REST * (time.perf_counter() - began)
+        asyncio.get_running_loop().call_later(rest_s, self._move)
+
+
+def _characters(name: str) -> int:
+    """What one request for it takes while it waits."""
+    return len(name) + _CHARACTERS_A_REQUEST
+
+
+def _no_room() -> RateLimited:
+    message = (
+        "Too many documents wait to be read for the first time, and this is one of the longest: "
+        f"ask again in {_ASK_AGAIN_S} s."
+    )
+    return RateLimited(message, _ASK_AGAIN_S)

@@ -1,0 +1,176 @@
+"""New documents are read one at a time, the shortest first, and known ones pass by; the line has a bound."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+
+import pytest
+from graphql import GraphQLError
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.gateway import eventually
+from tracegraph.errors import QueryTooComplex, RateLimited
+from tracegraph.graphql.documents import Documents
+from tracegraph.graphql.line import Line
+from tracegraph.graphql.schema import build_schema
+from tracegraph.graphql.shape import DocumentLimits
+
+SCHEMA = build_schema()._schema
+A_REQUEST = 5000
+"""What a request that waits counts for beside its text."""
+
+
+class Worker:
+    """Does pieces of work, and knows which and in which order."""
+
+    def __init__(self) -> None:
+        self.done: list[str] = []
+
+    def doing(self, name: str) -> Callable[[], str]:
+        def work() -> str:
+            self.done.append(name)
+            return name.upper()
+
+        return work
+
+
+async def together(line: Line[str], *names: str) -> tuple[Worker, list[str | BaseException]]:
+    """Ask for all of them before the first is done."""
+    worker = Worker()
+    asked = (line.outcome(name, worker.doing(name)) for name in names)
+    return worker, await asyncio.gather(*asked, return_exceptions=True)
+
+
+@given(sizes=st.lists(st.integers(1, 50), min_size=1, max_size=20, unique=True))
+def test_the_shortest_is_done_first(sizes: list[int]) -> None:
+    names = ["x" * size for size in sizes]
+    worker, outcomes = asyncio.run(together(Line(), *names))
+    assert worker.done == sorted(names, key=len)
+    assert outcomes == [name.upper() for name in names]
+
+
+async def test_of_two_that_are_as_long_the_first_to_come_is_done_first() -> None:
+    worker, _ = await together(Line(), "b", "a", "c")
+    assert worker.done == ["b", "a", "c"]
+
+
+async def test_what_several_wait_for_is_done_once() -> None:
+    worker, outcomes = await together(Line(), "same", "same", "same")
+    assert worker.done == ["same"]
+    assert outcomes == ["SAME"] * 3
+
+
+async def test_what_the_work_raises_each_who_asked_for_it_gets_and_the_line_moves_on() -> None:
+    def broken() -> str:
+        raise ZeroDivisionError
+
+    line = Line[str]()
+    asked = (line.outcome("x", broken), line.outcome("x", broken), line.outcome("xx", lambda: "done"))
+    outcomes = await asyncio.gather(*asked, return_exceptions=True)
+    assert [type(one) for one in outcomes] == [ZeroDivisionError, ZeroDivisionError, str]
+
+
+@given(
+    names=st.lists(st.text("ab", min_size=1, max_size=200), min_size=1, max_size=30, unique=True),
+    places=st.integers(1, 8),
+)
+def test_the_line_is_never_longer_than_its_bound_and_the_longest_give_way(names: list[str], places: int) -> None:
+    most = places * (A_REQUEST + 200)
+    worker, outcomes = asyncio.run(together(Line(most), *names))
+    refused = {name for name, one in zip(names, outcomes, strict=True) if isinstance(one, RateLimited)}
+    assert sum(A_REQUEST + len(name) for name in worker.done) <= most
+    assert refused | set(worker.done) == set(names)
+    assert len(worker.done) == len(names) - len(refused)
+    assert len(worker.done) >= min(places, len(names))
+    assert max(map(len, worker.done)) <= min(map(len, refused), default=200)
+
+
+async def test_whoever_waits_for_what_others_wait_for_takes_room_too_and_does_not_cost_them_theirs() -> None:
+    worker, outcomes = await together(Line(3 * (A_REQUEST + 1)), "a", "a", "a", "a", "b")
+    assert [type(one) for one in outcomes] == [str, str, str, RateLimited, RateLimited]
+    assert worker.done == ["a"]
+
+
+async def test_who_is_refused_is_told_when_to_ask_again() -> None:
+    _, (outcome,) = await together(Line(0), "a")
+    assert isinstance(outcome, RateLimited)
+    assert outcome.wait_s == 1
+
+
+async def test_what_nobody_waits_for_any_more_is_not_done() -> None:
+    line, worker = Line[str](), Worker()
+    first = asyncio.create_task(line.outcome("a", worker.doing("a")))
+    gone = asyncio.create_task(line.outcome("bb", worker.doing("bb")))
+    shared = [asyncio.create_task(line.outcome("ccc", worker.doing("ccc"))) for _ in range(2)]
+    await asyncio.sleep(0)
+    gone.cancel()
+    shared[0].cancel()
+    with suppress(asyncio.CancelledError):
+        await gone
+    assert await first == "A"
+    assert await shared[1] == "CCC"
+    assert worker.done == ["a", "ccc"]
+
+
+async def test_the_loop_is_free_between_two_pieces() -> None:
+    """Whatever else is to be done gets its turn after each."""
+    line, worker = Line[str](), Worker()
+    seen = []
+
+    def doing(name: str) -> Callable[[], str]:
+        def work() -> str:
+            asyncio.get_running_loop().call_soon(lambda: seen.append(len(worker.done)))
+            return worker.doing(name)()
+
+        return work
+
+    await asyncio.gather(*(line.outcome(name, doing(name)) for name in ("x", "xx", "xxx")))
+    assert seen == [1, 2, 3]
+
+
+async def test_known_documents_pass_the_line_by() -> None:
+    documents = Documents(DocumentLimits())
+    known = await documents.of("{ __typename }", SCHEMA)
+    waiting = [asyncio.create_task(documents.of(f"{{ a{n}: __typename }}", SCHEMA)) for n in range(20)]
+    await asyncio.sleep(0)
+    assert await documents.of("{ __typename }", SCHEMA) is known
+    assert not any(one.done() for one in waiting)
+    await asyncio.gather(*waiting)
+    assert documents.made == 21
+
+
+async def test_a_refused_document_is_known_too() -> None:
+    documents = Documents(DocumentLimits())
+    for _ in range(3):
+        with pytest.raises(GraphQLError):
+            await documents.of("{ sources", SCHEMA)
+    assert documents.made == 1
+
+
+async def test_what_is_too_long_never_stands_in_line() -> None:
+    line: Line[object] = Line()
+    documents = Documents(DocumentLimits(), line=line)  # type: ignore[arg-type]
+    for text in ("{ a " * 20_000, "{" + "a " * 3000 + "}"):
+        with pytest.raises(QueryTooComplex, match=r"characters|tokens"):
+            await documents.of(text, SCHEMA)
+    assert (len(line), documents.made) == (0, 0)
+
+
+async def test_a_thousand_new_documents_at_once_are_read_or_refused_and_few_are_kept_waiting() -> None:
+    """Each is parsed at most once; who is refused is told when to come again."""
+    documents = Documents(DocumentLimits())
+    texts = [f"{{ a{number}: __typename }}" + "#" * 4000 for number in range(1000)]
+    asked = [asyncio.create_task(documents.of(text, SCHEMA)) for text in texts]
+    await asyncio.sleep(0)
+    waiting = [one for one in asked if not one.done()]
+    assert len(waiting) < 1000
+    assert await eventually(lambda: sum(one.done() for one in asked) >= 500)
+    for one in asked:
+        one.cancel()
+    outcomes = await asyncio.gather(*asked, return_exceptions=True)
+    refused = [one for one in outcomes if isinstance(one, RateLimited)]
+    assert len(refused) >= 500
+    assert documents.made <= 1000 - len(refused)

@@ -1,0 +1,168 @@
+"""One flood from start to end: processes on their cores, senders, CPU by kind."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import secrets
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from hashlib import sha256
+from itertools import cycle, islice, repeat
+from multiprocessing import get_context
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import aiohttp
+import jwt
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from tools.flood.kinds import Keys, kinds, query
+from tools.flood.sending import Request, Tally, send
+from tools.processes import GatewayProcess, gateway_running, vendors_running
+
+_GATEWAY_CORE, _OTHERS_CORE = 0, 1
+_KNOWN_PER_S, _NEW_PER_S = 40, 5
+_ALONE, _ALONE_PER_S = 30, 30
+"""Requests of one kind over which its CPU is measured, and how many in a second: so few that each is alone."""
+_LIGHT = "experiments(first: 10) { nodes { id name createdAt } }"
+KNOWN, NEW = "known", "new each time"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How many hostile requests in a second, for how long, of which kinds (all of them if none are named)."""
+
+    per_s: int
+    seconds: float
+    kinds: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What came of it.
+
+    `alone` is the honest clients' tally without a flood; `cpu_ms` is the gateway's by kind, of requests one after
+    another: of such as it never saw, and of one that it knows. `peak_mb` is the most memory that it ever had.
+    """
+
+    alone: Tally
+    honest: Tally
+    hostile: Tally
+    cpu_ms: Mapping[str, tuple[float, float]]
+    peak_mb: float
+    gateway_cpu: float
+    """The share of its core that the gateway took during the flood."""
+
+
+def flood(plan: Plan) -> Result:
+    """Run it."""
+    good = {name: f"tg_{secrets.token_urlsafe(32)}" for name in ("honest", "hostile")}
+    with (
+        TemporaryDirectory() as folder,
+        _on_core(_OTHERS_CORE),
+        vendors_running() as vendors,
+        ProcessPoolExecutor(2, get_context("spawn")) as pool,
+    ):
+        tables, forged = _auth(Path(folder), good)
+        keys = Keys(good["hostile"], f"tg_{secrets.token_urlsafe(32)}", forged)
+        with _on_core(_GATEWAY_CORE), gateway_running(vendors, tables) as gateway, _on_core(_OTHERS_CORE):
+            asyncio.run(_ready(gateway))
+            honest = pool.submit(_send_honest, gateway.url, good["honest"], 0, 3.0)
+            honest.result()  # connections, plans, caches
+            alone = pool.submit(_send_honest, gateway.url, good["honest"], 1_000_000, plan.seconds).result()
+            cpu_ms = {name: _cpu_ms(gateway, keys, name) for name in plan.kinds or kinds(keys)}
+            before_s, began = _cpu_s(gateway), time.monotonic()
+            beside = pool.submit(_send_honest, gateway.url, good["honest"], 2_000_000, plan.seconds)
+            hostile = pool.submit(_send_hostile, gateway.url, keys, plan).result()
+            share = (_cpu_s(gateway) - before_s) / (time.monotonic() - began)
+            return Result(alone, beside.result(), hostile, cpu_ms, _peak_mb(gateway), share)
+
+
+def _send_honest(url: str, key: str, first_number: int, seconds: float) -> Tally:
+    """Light queries, one of nine of which nobody has asked before."""
+    per_s = _KNOWN_PER_S + _NEW_PER_S
+    every = per_s // _NEW_PER_S
+
+    def requests() -> Iterator[Request]:
+        for number in range(int(per_s * seconds)):
+            if number % every:
+                yield Request(KNOWN, query(key, f"{{ {_LIGHT} }}"))
+            else:
+                yield Request(NEW, query(key, f"{{ new{first_number + number}: {_LIGHT} }}"))
+
+    return send(url, requests(), per_s)
+
+
+def _send_hostile(url: str, keys: Keys, plan: Plan) -> Tally:
+    """All kinds in turn, in every other round as they were at first, in the others as they never were."""
+    makes = {name: make for name, make in kinds(keys).items() if name in (plan.kinds or (name,))}
+
+    def requests() -> Iterator[Request]:
+        turns = islice(cycle(makes.items()), int(plan.per_s * plan.seconds))
+        for number, (name, make) in enumerate(turns):
+            is_repeated = number // len(makes) % 2 == 0
+            yield Request(name, make(0 if is_repeated else 1_000_000 + number))
+
+    return send(url, requests(), plan.per_s)
+
+
+def _cpu_ms(gateway: GatewayProcess, keys: Keys, name: str) -> tuple[float, float]:
+    """The gateway's CPU for one request of a kind: while it is new, and when it was there before."""
+    make = kinds(keys)[name]
+
+    def taken(numbers: Iterable[int]) -> float:
+        requests = [Request(name, make(number)) for number in numbers]
+        before_s = _cpu_s(gateway)
+        send(gateway.url, requests, _ALONE_PER_S)
+        return (_cpu_s(gateway) - before_s) * 1000 / len(requests)
+
+    return taken(range(_ALONE)), taken(repeat(0, _ALONE))
+
+
+@contextmanager
+def _on_core(core: int) -> Iterator[None]:
+    """Whatever is started in the block runs there, where the machine has so many cores."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {core} & before or before)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+def _auth(folder: Path, good: Mapping[str, str]) -> tuple[str, str]:
+    """The table of keys and tokens, and a token that another than the issuer has signed."""
+    real, other = (rsa.generate_private_key(public_exponent=65537, key_size=2048) for _ in range(2))
+    jwk = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(real.public_key()))
+    jwks = folder / "jwks.json"
+    jwks.write_text(json.dumps({"keys": [{**jwk, "kid": "one"}]}), encoding="utf-8")
+    claims = {
+        "iss": "https://login.example",
+        "aud": "tracegraph",
+        "sub": "mallory",
+        "exp": int(time.time()) + 3600,
+    }
+    tables = f'\n[auth.jwt]\nissuer = "https://login.example"\naudience = "tracegraph"\njwks = "file:{jwks}"\n'
+    for name, key in good.items():
+        tables += f'\n[auth.keys.{name}]\nsha256 = "{sha256(key.encode()).hexdigest()}"\n'
+    return tables, jwt.encode(claims, other, algorithm="RS256", headers={"kid": "one"})
+
+
+async def _ready(gateway: GatewayProcess) -> None:
+    async with aiohttp.ClientSession() as http:
+        await gateway.ready(http)
+
+
+def _cpu_s(gateway: GatewayProcess) -> float:
+    """The time for which its event loop's thread ran."""
+    return int(Path(f"/proc/{gateway.pid}/schedstat").read_text(encoding="ascii").split()[0]) / 1e9
+
+
+def _peak_mb(gateway: GatewayProcess) -> float:
+    status = Path(f"/proc/{gateway.pid}/status").read_text(encoding="ascii")
+    return int(status.partition("VmHWM:")[2].split()[0]) / 1024
