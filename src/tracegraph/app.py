@@ -17,6 +17,7 @@ from tracegraph.graphql.context import PageLimits
 from tracegraph.graphql.execution import Executor
 from tracegraph.graphql.schema import build_schema
 from tracegraph.graphql.shape import DocumentLimits
+from tracegraph.http.answers import Answers
 from tracegraph.http.authentication import Authentication, open_authentication
 from tracegraph.http.browsers import browser_rules
 from tracegraph.http.documents import read_documents
@@ -43,6 +44,7 @@ WORKERS_FOLDER = "TRACEGRAPH_WORKERS_FOLDER"
 
 class _State(TypedDict):
     executor: Executor
+    answers: Answers
     metrics: Metrics
     tracing: Tracing | None
     door: Door
@@ -94,8 +96,10 @@ def create_app(
             authentication = await stack.enter_async_context(open_authentication(settings.auth))
             sources = await stack.enter_async_context(open_sources(settings, tracing=traced))
             names = settings.metrics.operation_names
+            executor = executor_over(sources, settings)
             state: _State = {
-                "executor": executor_over(sources, settings),
+                "executor": executor,
+                "answers": Answers(executor, sources.memory, share=settings.cache.share_in_flight),
                 "door": _door(settings, authentication, sources),
                 "metrics": await stack.enter_async_context(open_metrics(sources, names, workers_folder)),
                 "tracing": traced,

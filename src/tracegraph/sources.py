@@ -27,11 +27,13 @@ if TYPE_CHECKING:
 class Sources:
     """The open adapters in the order of the configuration, and by name what guards and counts their calls.
 
-    `shared` is what several processes share, None without Redis.
+    `memory` is where this process keeps answers, None without a cache; `shared` is what several processes
+    share, None without Redis.
     """
 
     adapters: Sequence[Adapter]
     guards: Mapping[str, Guards]
+    memory: MemoryStore | None = None
     shared: SharedStore | None = None
 
 
@@ -67,7 +69,7 @@ async def open_sources(
             guards.limit(adapter.capabilities.rate_limits)
             adapters.append(adapter)
         stack.push_async_callback(stores.flights.close)  # before the connections that they use
-        yield Sources(adapters, guarded, stores.shared)
+        yield Sources(adapters, guarded, stores.memory, stores.shared)
 
 
 def _refuse_unknown_kinds(name: str, table: SourceTable, adapter: Adapter, origin: str) -> None:

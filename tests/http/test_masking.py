@@ -20,9 +20,9 @@ KEY = "a-configured-vendor-key-of-mine"
 
 
 class Broken:
-    """An executor with a bug."""
+    """Gives no answers, but has a bug."""
 
-    def seeing(self, _: object) -> None:
+    async def to(self, _: object) -> None:
         raise KeyError(f"the inside, and {KEY}")
 
 
@@ -31,7 +31,7 @@ async def test_a_bug_at_the_door_is_a_500_with_a_reference_that_the_log_knows(ve
     async with app.router.lifespan_context(app) as state:
 
         async def broken(scope: Scope, receive: Receive, send: Send) -> None:
-            await app({**scope, "state": {**(state or {}), "executor": Broken()}}, receive, send)
+            await app({**scope, "state": {**(state or {}), "answers": Broken()}}, receive, send)
 
         transport = httpx.ASGITransport(broken)
         async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:

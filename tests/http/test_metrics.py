@@ -15,6 +15,7 @@ from tests.http.metering import scraped
 from tests.worlds import fill
 from tracegraph.demo.faults import Fault
 from tracegraph.graphql.execution import Outcome
+from tracegraph.http.answers import Answer
 from tracegraph.http.watching import Watched
 from tracegraph.metrics.families import FAMILIES
 from tracegraph.metrics.operations import OperationOutcome, Operations
@@ -198,9 +199,8 @@ async def test_a_client_that_disconnects_is_gone_and_its_name_takes_no_place(
 def test_a_request_that_came_too_late_or_crashed_is_told_from_one_with_errors() -> None:
     operations = Operations(at_most=1)
     with Watched(operations, None, {}) as late:
-        late.answered(
-            Outcome(None, [{"extensions": {"code": "DEADLINE_EXCEEDED"}}], {}, executed=True, operation="Q")
-        )
+        errors = [{"extensions": {"code": "DEADLINE_EXCEEDED"}}]
+        late.answered(Answer.of(Outcome(None, errors, {}, executed=True, operation="Q")))
     with pytest.raises(RuntimeError), Watched(operations, None, {}):
         raise RuntimeError
     assert operations["Q"].outcomes == {OperationOutcome.LATE: 1}

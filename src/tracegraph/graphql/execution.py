@@ -10,6 +10,7 @@ from typing import Any
 from graphql import GraphQLError
 
 from tracegraph.adapter import Adapter
+from tracegraph.errors import RequestError
 from tracegraph.federation.listing import Budgets
 from tracegraph.federation.report import SourceReport, SourceReportStatus
 from tracegraph.graphql.context import Charge, PageLimits, RequestContext
@@ -42,7 +43,8 @@ class Operation:
 class Outcome:
     """A response's parts. `executed` is False when the request was refused before any field ran.
 
-    `operation` is the name of what was asked to run, if it has one.
+    `operation` is the name of what was asked to run, if it has one; `cost` is what it can cost: its
+    caller was charged that.
     """
 
     data: dict[str, Any] | None
@@ -50,6 +52,7 @@ class Outcome:
     extensions: dict[str, Any]
     executed: bool
     operation: str | None = None
+    cost: int = 0
 
     def response(self) -> dict[str, Any]:
         """The response object: no `data` entry for a request that was refused."""
@@ -80,13 +83,17 @@ class Executor:
         guards = {name: guards for name, guards in self.guards.items() if name in sources}
         return replace(self, adapters=adapters, guards=guards)
 
+    def allowed_s(self, operation: Operation) -> float:
+        """How long the operation may take: as long as its client waits, and no longer than the gateway lets it."""
+        return min(self.deadline_s, operation.deadline_s or self.deadline_s)
+
     async def run(self, operation: Operation, charge: Charge | None = None) -> Outcome:
         """Run a query, when `charge` takes its cost. Never raises for what a client sends or a vendor does.
 
         Vendors get a little less than the deadline, so that an answer can be made of what came in time; one that
         takes longer even so is given up. Nothing that was begun for the operation outlives it.
         """
-        allowed_s = min(self.deadline_s, operation.deadline_s or self.deadline_s)
+        allowed_s = self.allowed_s(operation)
         context = RequestContext(
             self.adapters,
             Loaders(self.adapters),
@@ -116,7 +123,14 @@ class Executor:
             extensions=_extensions(context, operation),
             executed=executed,
             operation=context.operation,
+            cost=context.cost,
         )
+
+
+def refused(refusal: RequestError) -> Outcome:
+    """The outcome of a request that may not run."""
+    error = shown(GraphQLError(refusal.message, original_error=refusal))
+    return Outcome(None, [dict(error.formatted)], {}, executed=False)
 
 
 def _extensions(context: RequestContext, operation: Operation) -> dict[str, Any]:

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from time import perf_counter
-from typing import Any
 
-import orjson
 import structlog
 from graphql import GraphQLError
 from starlette.requests import Request
 from starlette.responses import Response
 
 from tracegraph.errors import Forbidden, QueryTooComplex, RateLimited
-from tracegraph.graphql.execution import Executor, Operation, Outcome
+from tracegraph.graphql.execution import Operation
 from tracegraph.graphql.failures import masked
+from tracegraph.http.answers import Answer, Answers, Question, to_json
 from tracegraph.http.browsers import OtherSite, sent_for_another_site
 from tracegraph.http.disconnect import ClientGone, unless_gone
 from tracegraph.http.documents import Documents
@@ -27,8 +25,6 @@ from tracegraph.http.refusal import Refusal
 from tracegraph.http.requests import BadRequest, ReadingLimits, read_operation
 from tracegraph.http.watching import Watched
 from tracegraph.metrics.operations import OperationOutcome
-from tracegraph.upstream.cache import past_cache
-from tracegraph.upstream.callers import callers_keys
 
 _NOBODY_WAITS = 499
 _NAMES_A_DOCUMENT = {"query", "documentId", "extensions"}
@@ -55,14 +51,14 @@ class GraphQLEndpoint:
         self._playground = playground
 
     async def __call__(self, request: Request) -> Response:
-        """One HTTP request; `request.state` holds the executor that runs it, the metrics and the tracing.
+        """One HTTP request; `request.state` holds what answers it, the door, the metrics and the tracing.
 
         A bug is answered with 500 and a reference to the log.
         """
         try:
             return await self._respond(request)
         except Exception as bug:
-            return _json({"errors": [masked(bug).formatted]}, 500, JSON)
+            return _json(to_json({"errors": [masked(bug).formatted]}), 500, JSON)
 
     async def _respond(self, request: Request) -> Response:
         accept = request.headers.get("accept")
@@ -89,18 +85,24 @@ class GraphQLEndpoint:
         self, request: Request, principal: Principal, operation: Operation, media: str, seen: Watched
     ) -> Response:
         began = perf_counter()
-        executor: Executor = request.state.executor.seeing(principal.sources)
+        answers: Answers = request.state.answers
         door: Door = request.state.door
-        keys = door.callers_keys(request)
+        question = Question(
+            operation,
+            principal.sources,
+            door.callers_keys(request),
+            past_cache=self._allow_no_cache and _asks_past_cache(request),
+            charge=door.charge(principal),
+        )
         seen.name = operation.name
         try:
-            with past_cache(self._allow_no_cache and _asks_past_cache(request)), callers_keys(keys):
-                outcome = await unless_gone(request.receive, executor.run(operation, door.charge(principal)))
+            answer = await unless_gone(request.receive, answers.to(question))
         except ClientGone:
             seen.ended = OperationOutcome.GONE
             _log.info("graphql.client_gone", operation=operation.name, duration_ms=_since_ms(began))
             return Response(status_code=_NOBODY_WAITS)
-        seen.answered(outcome)
+        outcome = answer.outcome
+        seen.answered(answer)
         _log.info(
             "graphql.request",
             operation=operation.name,
@@ -109,7 +111,7 @@ class GraphQLEndpoint:
             errors=len(outcome.errors),
             sources=[report["source"] for report in outcome.extensions.get("sources", ())],
         )
-        return _answer(outcome, media)
+        return _response(answer, media)
 
 
 def _asks_past_cache(request: Request) -> bool:
@@ -122,11 +124,12 @@ def _since_ms(began: float) -> float:
     return round((perf_counter() - began) * 1000, 1)
 
 
-def _answer(outcome: Outcome, media: str) -> Response:
+def _response(answer: Answer, media: str) -> Response:
     """A refused operation is 400 in GraphQL's own media type; in the older JSON one, only beyond the limits."""
+    outcome = answer.outcome
     codes = {error["extensions"]["code"] for error in outcome.errors}
     is_refused = not outcome.executed and (media == GRAPHQL or bool(codes & _REFUSED_IN_ANY_MEDIA))
-    response = _json(outcome.response(), 400 if is_refused else 200, media)
+    response = _json(answer.body, 400 if is_refused else 200, media)
     if RateLimited.code in codes and not outcome.executed:
         response.status_code = 429
         response.headers["retry-after"] = str(outcome.errors[0]["extensions"]["retryAfterSeconds"])
@@ -138,18 +141,14 @@ def refused(refusal: Refusal, media: str = JSON) -> Response:
     error = GraphQLError(refusal.message, extensions={"code": refusal.code})
     # Apollo's own answers to an unknown hash are 200, as far as GraphQL's media type lets them.
     status = 400 if refusal.status == 200 and media == GRAPHQL else refusal.status
-    response = _json({"errors": [error.formatted]}, status, media)
+    response = _json(to_json({"errors": [error.formatted]}), status, media)
     response.headers.update(refusal.headers)
     return response
 
 
-def _json(body: dict[str, Any], status: int, media: str) -> Response:
-    try:
-        content = orjson.dumps(body)
-    except TypeError:  # an integer beyond 64 bits in a vendor's metadata
-        content = json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
+def _json(body: bytes, status: int, media: str) -> Response:
     headers = {"cache-control": "no-store", "vary": "accept"}
-    return Response(content, status, headers, f"{media}; charset=utf-8")
+    return Response(body, status, headers, f"{media}; charset=utf-8")
 
 
 async def method_not_allowed(request: Request) -> Response:  # noqa: ARG001 - the router's form

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from tracegraph.federation.report import SourceReportStatus
 from tracegraph.graphql.execution import Outcome
-from tracegraph.metrics.operations import OperationOutcome, Operations
+from tracegraph.http.answers import Answer
+from tracegraph.metrics.operations import OperationOutcome, Operations, Reuse
 
 if TYPE_CHECKING:
     from tracegraph.spans import Tracing
@@ -21,11 +22,12 @@ _TROUBLES = {SourceReportStatus.FAILED.value, SourceReportStatus.STALE.value}
 class Watched:
     """A request, watched from entering to leaving; until it is told otherwise it is one that crashed."""
 
-    __slots__ = ("_began", "_operations", "_span", "ended", "name")
+    __slots__ = ("_began", "_operations", "_reuse", "_span", "ended", "name")
 
     def __init__(self, operations: Operations, tracing: Tracing | None, headers: Mapping[str, str]) -> None:
         self.name: str | None = None
         self.ended = OperationOutcome.CRASHED
+        self._reuse: Reuse | None = None
         self._operations = operations
         self._span = None if tracing is None else tracing.operation(headers)
 
@@ -39,14 +41,15 @@ class Watched:
         if kind is CancelledError:
             self.ended = OperationOutcome.GONE
         label = self._operations.label(self.name, self.ended)
-        self._operations.count(label, self.ended, perf_counter() - self._began)
+        self._operations.count(label, self.ended, perf_counter() - self._began, self._reuse)
         if self._span is not None:
             self._span.end(label, self.ended.value, failed=self.ended in _FAILURES)
 
-    def answered(self, outcome: Outcome) -> None:
+    def answered(self, answer: Answer) -> None:
         """It has an answer."""
-        self.name = outcome.operation or self.name
-        self.ended = _end_of(outcome)
+        self.name = answer.outcome.operation or self.name
+        self.ended = _end_of(answer.outcome)
+        self._reuse = answer.reuse
 
 
 def _end_of(outcome: Outcome) -> OperationOutcome:

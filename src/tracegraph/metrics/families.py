@@ -36,6 +36,9 @@ OPERATIONS = _of_operation("requests_total", Kind.COUNTER, "GraphQL requests by 
 OPERATION_TIMES = _of_operation(
     "request_duration_seconds", Kind.HISTOGRAM, "From the request's head to its answer."
 )
+REUSED = _of_operation(
+    "answers_reused_total", Kind.COUNTER, "Answers that were not made anew: kept, or shared while made.", "how"
+)
 REQUESTS = _of_call(
     "upstream_requests_total", Kind.COUNTER, "Requests sent to vendors, retries included.", "outcome"
 )
@@ -53,6 +56,7 @@ PROCESSES = Family("tracegraph_processes", Kind.GAUGE, (), "Processes whose figu
 FAMILIES = (
     OPERATIONS,
     OPERATION_TIMES,
+    REUSED,
     REQUESTS,
     REQUEST_TIMES,
     NOT_SENT,

@@ -29,6 +29,13 @@ class OperationOutcome(Enum):
     CRASHED = "CRASHED"
 
 
+class Reuse(Enum):
+    """How an answer was had without making it: KEPT from earlier, or SHARED with an equal query under way."""
+
+    KEPT = "KEPT"
+    SHARED = "SHARED"
+
+
 _RAN = {OperationOutcome.OK, OperationOutcome.PARTIAL, OperationOutcome.ERRORS, OperationOutcome.LATE}
 
 
@@ -38,6 +45,7 @@ class OperationCounters:
 
     outcomes: Counter[OperationOutcome] = field(default_factory=Counter)
     durations: Durations = field(default_factory=Durations)
+    reused: Counter[Reuse] = field(default_factory=Counter)
 
 
 class Operations(dict[str, OperationCounters]):
@@ -58,8 +66,10 @@ class Operations(dict[str, OperationCounters]):
         self[name] = OperationCounters()
         return name
 
-    def count(self, label: str, outcome: OperationOutcome, duration_s: float) -> None:
+    def count(self, label: str, outcome: OperationOutcome, duration_s: float, reuse: Reuse | None = None) -> None:
         """A request ended."""
         counters = self[label]
         counters.outcomes[outcome] += 1
         counters.durations.add(duration_s)
+        if reuse is not None:
+            counters.reused[reuse] += 1

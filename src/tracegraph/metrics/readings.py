@@ -73,6 +73,8 @@ class Counted:
             for outcome, count in counters.outcomes.items():
                 readings.add(families.OPERATIONS, (label, outcome.value), count)
             readings.add(families.OPERATION_TIMES, (label,), *_histogram(counters.durations))
+            for reuse, count in counters.reused.items():
+                readings.add(families.REUSED, (label, reuse.value), count)
         for source, guards in self.guards.items():
             for kind in sorted(self.kinds[source] | guards.counters.keys()):
                 _read_calls(readings, (source, kind), guards.counters[kind])

@@ -10,7 +10,8 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import count
 
 PER_ENTRY_BYTES = 480
 """What an entry takes beside its body: its key, its place, its objects (measured with tracemalloc)."""
@@ -39,6 +40,7 @@ class Entry:
 
     `stored_at` is in seconds of the wall clock, which copies of the gateway share; `took_s` is how long the vendor
     needed, 0 where it is not known. `read_again` and `refreshing` tell an early refresh what is worth it.
+    `number` is no other entry's of this process.
     """
 
     body: bytes
@@ -46,6 +48,12 @@ class Entry:
     took_s: float = 0.0
     read_again: bool = False
     refreshing: bool = False
+    number: int = field(default_factory=count().__next__, compare=False)
+
+    @property
+    def size_bytes(self) -> int:
+        """What it takes."""
+        return len(self.body) + PER_ENTRY_BYTES
 
 
 class MemoryStore:
@@ -75,7 +83,7 @@ class MemoryStore:
     def put(self, key: bytes, entry: Entry) -> None:
         """Keep an entry in the place of an earlier one, unless it alone is larger than all may be."""
         self.remove(key)
-        size = len(entry.body) + PER_ENTRY_BYTES
+        size = entry.size_bytes
         if size > self._max_bytes:
             return
         self._entries[key] = entry
@@ -87,4 +95,4 @@ class MemoryStore:
         """Forget the entry, if there is one."""
         entry = self._entries.pop(key, None)
         if entry is not None:
-            self._bytes -= len(entry.body) + PER_ENTRY_BYTES
+            self._bytes -= entry.size_bytes

@@ -36,6 +36,7 @@ from tracegraph.upstream.counters import SourceCounters
 from tracegraph.upstream.deadline import remaining_s
 from tracegraph.upstream.in_flight import Flights
 from tracegraph.upstream.keys import Keyring
+from tracegraph.upstream.origins import present_origins
 from tracegraph.upstream.reporting import report_failure
 
 Attempts = Callable[[Call, Tries], Awaitable[Reply]]
@@ -140,14 +141,18 @@ class Reads:
         if entry is not None and self._is_fresh(entry, call.kind):
             self._refresh_early(ask, entry)
             self.counters[call.kind].cache_hits += 1
+            self._tell_origin(ask, entry.body)
             return readable(call, Reply(self.source, call.kind, entry.body, Provenance()))
         try:
-            return await (self._shared(ask) if self.policy.share else self._load(ask, Tries()))
+            reply = await (self._shared(ask) if self.policy.share else self._load(ask, Tries()))
         except SourceError as error:
+            self._tell_origin(ask, None)
             older = None if ask.past else self._older(ask, error)
             if older is None:
                 raise
             return older
+        self._tell_origin(ask, reply.body)
+        return reply
 
     # -- sharing ---------------------------------------------------------------------------------------
 
@@ -235,6 +240,19 @@ class Reads:
     def _age_s(self, entry: Entry) -> float:
         return self.stores.clock() - entry.stored_at
 
+    def _tell_origin(self, ask: _Ask, body: bytes | None) -> None:
+        """Tell whoever gathers `origins` which entry this body is of, if it is of one."""
+        gathered = present_origins()
+        if gathered is None:
+            return
+        entry = self._kept(ask)
+        if entry is None or entry.body is not body:
+            gathered.spoil()
+        else:
+            ttl_s = self.policy.ttl_of(ask.call.kind)
+            lead_s = 0.0 if entry.refreshing else _lead_s(ttl_s, entry)
+            gathered.add(ask.key, entry, entry.stored_at + ttl_s - lead_s)
+
     # -- standing in, and refreshing -------------------------------------------------------------------
 
     def _older(self, ask: _Ask, error: SourceError) -> Reply | None:
@@ -258,16 +276,13 @@ class Reads:
             return None
 
     def _refresh_early(self, ask: _Ask, entry: Entry) -> None:
-        """Begin to ask again before a hot entry is too old, beside its readers, once.
-
-        Early enough for what the vendor took last time, twice over; not before half the entry's life.
-        """
+        """Begin to ask again before a hot entry is too old, beside its readers, once."""
         if not entry.read_again:
             entry.read_again = True
             return
         ttl_s = self.policy.ttl_of(ask.call.kind)
-        lead_s = min(_EARLIEST_REFRESH * ttl_s, max(_LATEST_REFRESH * ttl_s, 2 * entry.took_s))
-        if entry.refreshing or self._age_s(entry) < ttl_s - lead_s or self.stores.flights.get(ask.key):
+        is_early = self._age_s(entry) < ttl_s - _lead_s(ttl_s, entry)
+        if entry.refreshing or is_early or self.stores.flights.get(ask.key):
             return
         entry.refreshing = True
         self.stores.flights.begin(ask.key, partial(self._load, ask), self.policy.limit_s, unasked=True)
@@ -286,6 +301,14 @@ class _Ask:
     def shared_by(self) -> bytes:
         """What equal fetches have in common: who asks past the cache waits for others of its kind only."""
         return self.key + b"past" if self.past else self.key
+
+
+def _lead_s(ttl_s: float, entry: Entry) -> float:
+    """How long before its end a hot entry is refreshed.
+
+    Early enough for what the vendor took last time, twice over; not before half the entry's life.
+    """
+    return min(_EARLIEST_REFRESH * ttl_s, max(_LATEST_REFRESH * ttl_s, 2 * entry.took_s))
 
 
 def _keyring(source: str, base_url: str, headers: Mapping[str, str], stores: Stores) -> Keyring:

@@ -1,0 +1,226 @@
+"""Answers to equal queries: one for all who ask at one moment, kept while it would come out the same.
+
+    kept?          an answer made of pages that are all in the cache still, the same ones and fresh -> that
+    under way?     the same query, for somebody who sees the same -> what it gives
+    else           run it; without a failure its bytes are kept, beside the pages and within their bounds
+
+So a kept answer is never older than the pages that the cache would have given: the cache's rules are its rules.
+A query for figures of this very request (`upstreamRequests`, `durationMs`, `health`) is run for each who asks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from functools import partial
+from hashlib import blake2b
+
+import orjson
+from pydantic import SecretStr
+
+from tracegraph.errors import RateLimited
+from tracegraph.federation.report import SourceReportStatus
+from tracegraph.graphql.context import Charge
+from tracegraph.graphql.execution import Executor, Operation, Outcome, refused
+from tracegraph.metrics.operations import Reuse
+from tracegraph.upstream.cache import Entry, MemoryStore, past_cache
+from tracegraph.upstream.callers import callers_keys
+from tracegraph.upstream.origins import Origins, origins
+
+_OF_THE_MOMENT = ("upstreamRequests", "durationMs", "health")
+_JOINED_WITHIN = 0.1
+"""The part of a query's time after which it is too late to join it: who joins has so much less."""
+_PER_ANSWER_BYTES, _PER_PAGE_BYTES = 800, 110
+"""What a kept answer takes beside its body, as an entry and for each page (measured with tracemalloc)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """An operation, and what decides its answer beside it: `sources` that are seen, and the caller's own `keys`.
+
+    `past_cache`: every vendor is asked now. `charge` takes the cost, whether the answer is made or had.
+    """
+
+    operation: Operation
+    sources: frozenset[str] | None
+    keys: Mapping[str, SecretStr]
+    past_cache: bool
+    charge: Charge | None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """How it went, and the response as JSON. The outcome of a kept answer is without its data."""
+
+    outcome: Outcome
+    body: bytes
+    reuse: Reuse | None = None
+
+    @classmethod
+    def of(cls, outcome: Outcome) -> Answer:
+        """The answer that tells the outcome."""
+        return cls(outcome, to_json(outcome.response()))
+
+
+def to_json(body: Mapping[str, object]) -> bytes:
+    """A response's bytes."""
+    try:
+        return orjson.dumps(body)
+    except TypeError:  # an integer beyond 64 bits in a vendor's metadata
+        return json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
+
+
+class Answers:
+    """Gives answers. Without `store` none is kept; `clock` is that of the store's entries."""
+
+    def __init__(
+        self,
+        executor: Executor,
+        store: MemoryStore | None,
+        *,
+        share: bool,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._executor = executor
+        self._store = store
+        self._share = share
+        self._clock = clock
+        self._secret = secrets.token_bytes(32)
+        self._under_way: dict[object, _UnderWay] = {}
+
+    async def to(self, question: Question) -> Answer:
+        """The answer. Who stops waiting ends the work for it, unless others wait for it, too."""
+        try:
+            key = self._key(question)
+        except TypeError:  # variables that are nested too deeply to be written down
+            return await self._made(None, question)
+        had = None if question.past_cache else self._kept(key)
+        if had is None and self._share and not _is_of_the_moment(question):
+            had = await self._shared(key, question)
+        if had is None:
+            return await self._made(key, question)
+        if question.charge is not None and had.reuse is not None:
+            try:
+                await question.charge(had.outcome.cost)
+            except RateLimited as limited:
+                return Answer.of(refused(limited))
+        return had
+
+    def _key(self, question: Question) -> bytes:
+        """A digest of all that decides the answer; a caller's key cannot be had or guessed from it.
+
+        Raises TypeError.
+        """
+        operation, sources = question.operation, question.sources
+        decides = (
+            operation.query,
+            operation.name,
+            operation.variables,
+            operation.wants_cost,
+            None if sources is None else sorted(sources),
+            {source: key.get_secret_value() for source, key in question.keys.items()},
+        )
+        return blake2b(orjson.dumps(decides), key=self._secret, digest_size=24, person=b"answer").digest()
+
+    # -- kept ------------------------------------------------------------------------------------------
+
+    def _kept(self, key: bytes) -> Answer | None:
+        entry = None if self._store is None else self._store.get(key)
+        if self._store is None or not isinstance(entry, _Kept):
+            return None
+        if entry.origins.still_hold(self._store, self._clock()):
+            return Answer(entry.outcome, entry.body, Reuse.KEPT)
+        self._store.remove(key)
+        return None
+
+    def _keep(self, key: bytes | None, question: Question, answer: Answer, made_of: Origins) -> None:
+        now = self._clock()
+        if (
+            self._store is not None
+            and key is not None
+            and made_of.good_until > now
+            and _is_whole(answer.outcome)
+            and not _is_of_the_moment(question)
+        ):
+            outcome = replace(answer.outcome, data=None)
+            self._store.put(key, _Kept(answer.body, now, outcome=outcome, origins=made_of))
+
+    async def _made(self, key: bytes | None, question: Question) -> Answer:
+        executor = self._executor.seeing(question.sources)
+        with ExitStack() as within:
+            within.enter_context(past_cache(question.past_cache))
+            within.enter_context(callers_keys(question.keys))
+            made_of = within.enter_context(origins())
+            answer = Answer.of(await executor.run(question.operation, question.charge))
+        self._keep(key, question, answer, made_of)
+        return answer
+
+    # -- shared ----------------------------------------------------------------------------------------
+
+    async def _shared(self, key: bytes, question: Question) -> Answer | None:
+        """What is made for all who ask now; None for who joined and can use nothing of it.
+
+        It is made in a task of its own, which begins when all that has arrived with it has come here.
+        """
+        operation, loop = question.operation, asyncio.get_running_loop()
+        shared_by = (key, operation.deadline_s, question.past_cache)
+        known = self._under_way.get(shared_by)
+        if known is not None and known.askers and loop.time() < known.joined_until:
+            answer = await known.wait()
+            return replace(answer, reuse=Reuse.SHARED) if answer.outcome.executed else None
+        task = asyncio.create_task(self._made(key, question))
+        joined_until = loop.time() + _JOINED_WITHIN * self._executor.allowed_s(operation)
+        begun = self._under_way[shared_by] = _UnderWay(task, joined_until)
+        task.add_done_callback(partial(self._ended, shared_by, begun))
+        return await begun.wait()
+
+    def _ended(self, shared_by: object, one: _UnderWay, _: object) -> None:
+        if self._under_way.get(shared_by) is one:
+            del self._under_way[shared_by]
+
+
+@dataclass(slots=True, kw_only=True)
+class _Kept(Entry):
+    """An answer as it is kept."""
+
+    outcome: Outcome
+    origins: Origins
+
+    @property
+    def size_bytes(self) -> int:
+        """What it takes."""
+        return len(self.body) + _PER_ANSWER_BYTES + _PER_PAGE_BYTES * len(self.origins.numbers)
+
+
+@dataclass(slots=True)
+class _UnderWay:
+    """An answer that is being made, and for how many."""
+
+    task: asyncio.Task[Answer]
+    joined_until: float
+    askers: int = 0
+
+    async def wait(self) -> Answer:
+        """The answer; when the last who waits has gone, no more is done for it."""
+        self.askers += 1
+        try:
+            return await asyncio.shield(self.task)
+        finally:
+            self.askers -= 1
+            if not self.askers:
+                self.task.cancel()
+
+
+def _is_of_the_moment(question: Question) -> bool:
+    return any(field in question.operation.query for field in _OF_THE_MOMENT)
+
+
+def _is_whole(outcome: Outcome) -> bool:
+    reports = outcome.extensions.get("sources", ())
+    limited = SourceReportStatus.SCAN_LIMITED.value
+    return outcome.executed and not outcome.errors and all(report["status"] == limited for report in reports)
