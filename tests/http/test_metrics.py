@@ -124,13 +124,24 @@ async def test_what_the_cache_and_equal_calls_under_way_spared_is_counted(
     fill(vendors)
     gateway = await open_gateway(cache={"url": "memory://", "ttl_s": 60})
     vendors.nemo.fail(Fault("delay", seconds=0.3))
-    await asyncio.gather(*(gateway.ask(LIST) for _ in range(5)))
-    await gateway.ask(LIST)
+    await asyncio.gather(*(gateway.ask(LIST + " " * number) for number in range(5)))
+    await gateway.ask(LIST + " " * 5)
     scrape = await scraped(gateway)
     at = {"source": NEMO, "kind": "experiments"}
     assert len(vendors.nemo.calls) == 1
     assert scrape.value("upstream_shared_total", **at) == 4
     assert scrape.by("result", "cache_reads_total", **at) == {"MISS": 1, "HIT": 1}
+    assert scrape.by("how", "graphql_answers_reused_total") == {}
+
+
+async def test_answers_that_were_not_made_anew_are_counted(vendors: Vendors, open_gateway: OpenGateway) -> None:
+    fill(vendors)
+    gateway = await open_gateway(cache={"url": "memory://", "ttl_s": 60})
+    await asyncio.gather(*(gateway.ask(LIST) for _ in range(5)))
+    await gateway.ask(LIST)
+    scrape = await scraped(gateway)
+    assert scrape.by("how", "graphql_answers_reused_total", operation="List") == {"SHARED": 4, "KEPT": 1}
+    assert scrape.by("outcome", "graphql_requests_total", operation="List") == {"OK": 6}
 
 
 async def test_an_older_answer_that_stands_in_is_counted_and_makes_the_request_partial(
