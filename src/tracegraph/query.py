@@ -138,18 +138,18 @@ def conditions(of: ExperimentFilter | SessionFilter) -> frozenset[str]:
     return frozenset([name for name in of.__match_args__ if getattr(of, name) is not None])
 
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 
 def microseconds(time: datetime) -> int:
     """Whole microseconds since 1970 UTC: exact, comparable, short in a cursor."""
-    return (time - _EPOCH) // _MICROSECOND
+    return (time - EPOCH) // _MICROSECOND
 
 
 def from_microseconds(count: int) -> datetime:
     """The time that `microseconds` made the number from."""
-    return _EPOCH + timedelta(microseconds=count)
+    return EPOCH + timedelta(microseconds=count)
 
 
 SortValue = int | str | None

@@ -79,8 +79,9 @@ class Merged(Generic[T]):
         return self._positions(self.start.mark, own)
 
     def _positions(self, mark: Mark | None, own: Mapping[str, Position]) -> Positions:
+        common = Position(mark)
         stayed = {key: at for name in self.unknown for key, at in self.start.of_source(name).items()}
-        return Positions(mark, {key: at for key, at in own.items() if at != Position(mark)} | stayed)
+        return Positions(mark, {key: at for key, at in own.items() if at != common} | stayed)
 
     def _position(self, stream: Stream[T], taken: Sequence[Row[T]], mark: Mark, edge: Place) -> Position:
         direction = stream.spec.ordering.direction

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from datetime import datetime, timedelta
 from operator import gt, lt
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
-from tracegraph.query import OrderDirection, OrderValue, SortValue, sort_value
+from tracegraph.query import EPOCH, OrderDirection, OrderValue, SortValue, sort_value
 from tracegraph.records import record
 
 T = TypeVar("T")
@@ -23,8 +23,7 @@ AFTER_ALL: Place = (2, None, "", "")
 """Places before and after those of all rows."""
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
+class Mark(NamedTuple):
     """Where a row stands: its sort value, its source, its vendor id. The truth that a cursor holds."""
 
     value: SortValue
@@ -54,8 +53,11 @@ class Ordering(Generic[T]):
 
     def place(self, node: T) -> Place:
         """The place of the row's mark."""
-        value = sort_value(self.value_of(node))
-        return (value is None, directed(value, self.direction), self.source, self.id_of(node))
+        value = self.value_of(node)
+        if value.__class__ is not datetime:
+            return self.mark(node).place(self.direction)
+        since = value - EPOCH if self.direction is OrderDirection.ASC else EPOCH - value
+        return (False, since, self.source, self.id_of(node))
 
     def rises(self, nodes: Sequence[T]) -> bool:
         """Whether each row has a value, and each comes before the next one by its value alone."""
@@ -69,13 +71,16 @@ class Ordering(Generic[T]):
 
 
 def directed(value: SortValue, direction: OrderDirection) -> Any:
-    """The value so that `<` means "comes before"; comparable with others of the same field only."""
+    """The value so that `<` means "comes before"; comparable with others of the same field only.
+
+    A time is a timedelta since 1970, which a row gives in 0.1 us where whole microseconds take 0.4.
+    """
     if value is None:
         return 0
+    if isinstance(value, int):
+        return timedelta(microseconds=value if direction is OrderDirection.ASC else -value)
     if direction is OrderDirection.ASC:
         return value
-    if isinstance(value, int):
-        return -value
     # A name that another begins with comes after it when descending: the end of text is the greatest step.
     return (*(-ord(letter) for letter in value), 1)
 

@@ -6,7 +6,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from tracegraph.errors import SourceError
 from tracegraph.federation.bounds import Bounds
@@ -14,7 +14,6 @@ from tracegraph.federation.keyset import KeysetReader, OrderBroken, Stretch
 from tracegraph.federation.order import Mark, Ordering, Place
 from tracegraph.federation.pages import PLACE, Fetch, PageSource, Row, Tally
 from tracegraph.federation.whole import WholeListReader
-from tracegraph.records import record
 
 T = TypeVar("T")
 
@@ -22,8 +21,7 @@ WHOLE_LIST = -1
 """The hint of a list that the gateway orders itself because the vendor's order turned out to be another."""
 
 
-@record(frozen=True, slots=True)
-class Position:
+class Position(NamedTuple):
     """From where a stream goes on: after `mark` (None: from the start), with the vendor's offset as a hint."""
 
     mark: Mark | None = None

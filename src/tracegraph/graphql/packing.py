@@ -27,7 +27,7 @@ class Packer:
 
     def text(self, text: str) -> None:
         """A text; a UUID in its usual spelling takes 17 bytes."""
-        if _UUID.fullmatch(text):
+        if len(text) == 36 and _UUID.fullmatch(text):
             self.data.append(0)
             self.data += uuid.UUID(text).bytes
             return
