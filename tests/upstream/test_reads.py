@@ -24,12 +24,13 @@ from tracegraph.errors import (
     SourceUnavailable,
 )
 from tracegraph.upstream.breaker import BreakerPolicy
-from tracegraph.upstream.cache import past_cache
+from tracegraph.upstream.cache import MemoryStore, past_cache
 from tracegraph.upstream.call import Call, Reply
 from tracegraph.upstream.client import Upstream
 from tracegraph.upstream.deadline import deadline
 from tracegraph.upstream.decode import decode
 from tracegraph.upstream.keys import Keyring
+from tracegraph.upstream.origins import origins
 from tracegraph.upstream.reads import stale_answers
 from tracegraph.upstream.wire import Wire
 
@@ -453,3 +454,13 @@ def test_the_ring_of_a_way_is_that_of_its_credential(way: Upstream) -> None:
     assert way.reads is not None
     alone = Keyring("vendor", "http://vendor", {"authorization": "s3cret-of-the-tests"})
     assert way.reads.keys.key(READ) == alone.key(READ)
+
+
+async def test_where_nothing_is_kept_and_nothing_shared_every_call_is_the_vendors(
+    upstream: Upstream, vendor: Simulator, clock: Clock
+) -> None:
+    way = reading(upstream, clock, replace(POLICY, share=False), kept=False)
+    with origins() as read:
+        await asyncio.gather(way.fetch(READ), way.fetch(READ))
+    assert (way.reads, len(vendor.calls)) == (None, 2)
+    assert not read.still_hold(MemoryStore(), clock())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
@@ -12,6 +12,7 @@ import orjson
 
 from tracegraph.adapter import Provenance
 from tracegraph.errors import SourceError
+from tracegraph.records import record
 
 _LONGEST_SEGMENT = 1024
 _UNNAMEABLE = re.compile(r"[/\\\x00-\x1f\x7f]")
@@ -31,7 +32,7 @@ def path_segment(text: str) -> str | None:
         return None
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Call:
     """A read. `kind` is its class for limits and metrics, `path` is escaped and relative to the base URL.
 
@@ -58,7 +59,7 @@ class Call:
         return None if self.body is None else orjson.dumps(self.body)
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Reply:
     """A vendor's answer with status 2xx; `value` is what the call's `read` made of it."""
 
@@ -69,9 +70,10 @@ class Reply:
     value: Any = None
 
 
-def readable(call: Call, reply: Reply) -> Reply:
+def reply_to(call: Call, source: str, body: bytes, provenance: Provenance) -> Reply:
     """The reply with what the call's `read` makes of it. Raises SourceBadResponse."""
-    return reply if call.read is None else replace(reply, value=call.read(reply))
+    unread = Reply(source, call.kind, body, provenance)
+    return unread if call.read is None else Reply(source, call.kind, body, provenance, call.read(unread))
 
 
 @dataclass(slots=True)

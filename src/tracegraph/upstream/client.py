@@ -11,6 +11,7 @@ from tracegraph.errors import SourceUnauthorized
 from tracegraph.upstream.call import Call, Reply, Tries
 from tracegraph.upstream.callers import callers_key, with_key
 from tracegraph.upstream.guards import Guards
+from tracegraph.upstream.origins import spoil_origins
 from tracegraph.upstream.reads import Reads
 from tracegraph.upstream.reporting import report_failure
 
@@ -47,6 +48,7 @@ class Upstream:
         if self.pass_through is not None:
             return await self._as_caller(call, self.pass_through).fetch(call)
         if self.reads is None:
+            spoil_origins()
             return await self._ask(call, Tries())
         return await self.reads.fetch(call, self._ask)
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from tracegraph.adapter import CircuitState, Provenance, RateLimit
 from tracegraph.errors import SourceCircuitOpen, SourceError, SourceErrorCode, SourceTimeout
 from tracegraph.upstream.breaker import Breaker, BreakerPolicy, is_failure
-from tracegraph.upstream.call import Call, Reply, Tries, readable
+from tracegraph.upstream.call import Call, Reply, Tries, reply_to
 from tracegraph.upstream.counters import SourceCounters
 from tracegraph.upstream.deadline import remaining_s
 from tracegraph.upstream.limiter import LimitPolicy
@@ -176,7 +176,11 @@ class Guards:
         count_request()
         failed, failure = None, None
         try:
-            reply = await self._answer(call, headers, allowed_s, tries)
+            if self._tracing is None:
+                reply = await self._answer(call, headers, allowed_s, tries)
+            else:
+                with self._tracing.request(self.source, call.kind, call.method, tries.made, headers) as traced:
+                    reply = await self._answer(call, traced, allowed_s, tries)
         except SourceError as error:
             counters.failed[error.code] += 1
             failed = is_failure(error, call, had_fair_time=allowed_s >= min(timeout_s, _FAIR_TIME_S))
@@ -198,15 +202,9 @@ class Guards:
                 self._circuit_changed(call.kind, failure if failed else None)
 
     async def _answer(self, call: Call, headers: dict[str, str], allowed_s: float, tries: Tries) -> Reply:
-        if self._tracing is None:
-            return await self._answer_of(call, headers, allowed_s, tries)
-        with self._tracing.request(self.source, call.kind, call.method, tries.made, headers) as traced:
-            return await self._answer_of(call, traced, allowed_s, tries)
-
-    async def _answer_of(self, call: Call, headers: dict[str, str], allowed_s: float, tries: Tries) -> Reply:
         raw = await self._transport.send(call, headers, allowed_s)
         if 200 <= raw.status < 300:
-            return readable(call, Reply(self.source, call.kind, raw.body, Provenance(tries.made)))
+            return reply_to(call, self.source, raw.body, Provenance(tries.made))
         error = error_for_status(self.source, raw.status, raw.headers, raw.body)
         if raw.status == 429:
             if error.retry_after_s is None:

@@ -19,6 +19,8 @@ import struct
 from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 
+import orjson
+
 from tracegraph.upstream.cache import Entry
 from tracegraph.upstream.call import Call
 
@@ -45,12 +47,8 @@ class Keyring:
 
     def key(self, call: Call) -> bytes:
         """A digest of everything that decides the answer."""
-        words = [call.method, call.path]
-        for pair in call.query:
-            words += pair
-        digest = blake2b(_framed(words), key=self._root, digest_size=24, person=b"key")
-        digest.update(call.content() or b"")
-        return digest.digest()
+        question = orjson.dumps((call.path, call.query, call.body))
+        return blake2b(question, key=self._root, digest_size=24, person=b"key").digest()
 
     def sealed(self, key: bytes, entry: Entry) -> bytes:
         """The entry as bytes that only this keyring opens, under this key only."""

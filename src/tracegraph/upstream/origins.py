@@ -56,3 +56,10 @@ def origins() -> Iterator[Origins]:
 def present_origins() -> Origins | None:
     """Where to tell what is read now; None when nobody asks."""
     return _gathered.get()
+
+
+def spoil_origins() -> None:
+    """What is read now is not kept."""
+    gathered = _gathered.get()
+    if gathered is not None:
+        gathered.spoil()

@@ -30,8 +30,9 @@ from tracegraph.errors import (
     SourceTimeout,
     SourceUnauthorized,
 )
+from tracegraph.records import record
 from tracegraph.upstream.cache import Entry, MemoryStore, is_past_cache
-from tracegraph.upstream.call import Call, Reply, Tries, readable
+from tracegraph.upstream.call import Call, Reply, Tries, reply_to
 from tracegraph.upstream.counters import SourceCounters
 from tracegraph.upstream.deadline import remaining_s
 from tracegraph.upstream.in_flight import Flights
@@ -126,8 +127,12 @@ class Reads:
     counters: SourceCounters
 
     @classmethod
-    def of(cls, source: str, base_url: str, policy: ReadPolicy, stores: Stores, counters: SourceCounters) -> Reads:
-        """The reads without a credential."""
+    def of(
+        cls, source: str, base_url: str, policy: ReadPolicy, stores: Stores, counters: SourceCounters
+    ) -> Reads | None:
+        """The reads without a credential; None where nothing is kept and nothing shared."""
+        if stores.memory is None and not policy.share:
+            return None
         return cls(source, base_url, policy, stores, _keyring(source, base_url, {}, stores), counters)
 
     def with_credential(self, headers: Mapping[str, str]) -> Reads:
@@ -142,7 +147,7 @@ class Reads:
             self._refresh_early(ask, entry)
             self.counters[call.kind].cache_hits += 1
             self._tell_origin(ask, entry.body)
-            return readable(call, Reply(self.source, call.kind, entry.body, Provenance()))
+            return reply_to(call, self.source, entry.body, Provenance())
         try:
             reply = await (self._shared(ask) if self.policy.share else self._load(ask, Tries()))
         except SourceError as error:
@@ -271,7 +276,7 @@ class Reads:
     def _revived(self, call: Call, entry: Entry, provenance: Provenance) -> Reply | None:
         """The entry as a reply; None when it cannot be read, as one that another version of the gateway kept."""
         try:
-            return readable(call, Reply(self.source, call.kind, entry.body, provenance))
+            return reply_to(call, self.source, entry.body, provenance)
         except SourceBadResponse:
             return None
 
@@ -288,7 +293,7 @@ class Reads:
         self.stores.flights.begin(ask.key, partial(self._load, ask), self.policy.limit_s, unasked=True)
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class _Ask:
     """One fetch."""
 

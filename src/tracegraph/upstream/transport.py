@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import re
 import ssl
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import NamedTuple
@@ -27,6 +28,7 @@ from tracegraph.errors import SourceBadResponse, SourceTimeout, SourceUnavailabl
 from tracegraph.upstream.call import Call
 
 _KEEP_ALIVE_S = 60.0
+_NEEDS_NO_ESCAPE = re.compile(r"[A-Za-z0-9_.~-]*").fullmatch
 _ON_EVERY_CALL = {"user-agent": "tracegraph", "accept": "application/json", "accept-encoding": "gzip, deflate"}
 
 
@@ -140,7 +142,7 @@ class Transport:
         """The call as it goes over the wire. Raises ValueError for a path that is not escaped."""
         target = self._target + call.path
         if call.query:
-            target += f"?{urlencode(call.query)}"
+            target += f"?{_escaped(call.query)}"
         if not target.isprintable() or " " in target:
             raise ValueError("The path of a call must be escaped: it would end the request's first line.")
         head = f"{call.method} {target or '/'} HTTP/1.1\r\n{self._headers}{_lines(headers)}"
@@ -158,6 +160,13 @@ def _lines(headers: Mapping[str, str]) -> str:
     if not all(map(str.isprintable, headers.values())):
         raise ValueError("A header's value must be printable: it would end its line.")
     return "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
+
+
+def _escaped(query: Sequence[tuple[str, str]]) -> str:
+    """The query as a URL has it. Most need no escapes, and urlencode takes 8 us to find that out."""
+    if _NEEDS_NO_ESCAPE("".join(map("".join, query))):
+        return "&".join(map("=".join, query))
+    return urlencode(query)
 
 
 @functools.cache
