@@ -6,6 +6,7 @@ A somewhat larger page that holds all of it costs one call; two adjoining pages 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 LARGEST_PAGE = 1000
@@ -33,7 +34,7 @@ def covering_page(offset: int, limit: int, maximum: int) -> VendorPage:
     whole = _holding(offset, limit, maximum)
     if whole is not None:
         return whole
-    size = max(range(1, maximum + 1), key=lambda size: min(limit, size - offset % size))
+    size = _size_of_most_rows(maximum, lambda size: min(limit, size - offset % size))
     return VendorPage(offset // size + 1, size)
 
 
@@ -47,8 +48,19 @@ def page_up_to(end: int, limit: int, maximum: int) -> VendorPage:
     if whole is not None:
         return whole
     last = end - 1
-    size = max(range(1, maximum + 1), key=lambda size: min(limit, last % size + 1))
+    size = _size_of_most_rows(maximum, lambda size: min(limit, last % size + 1))
     return VendorPage(last // size + 1, size)
+
+
+def _size_of_most_rows(maximum: int, rows_of: Callable[[int], int]) -> int:
+    """The page size of which the wanted part is largest, the smallest of such sizes."""
+    found, most = maximum, 0
+    for size in range(maximum, 0, -1):
+        if size < most:
+            break
+        if (rows := rows_of(size)) >= most:
+            found, most = size, rows
+    return found
 
 
 def _holding(offset: int, limit: int, maximum: int) -> VendorPage | None:
