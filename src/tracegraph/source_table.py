@@ -15,7 +15,7 @@ from tracegraph.upstream.limiter import LimitPolicy
 from tracegraph.upstream.retry import RetryPolicy
 from tracegraph.upstream.transport import TransportSettings
 
-_RETRY, _BREAKER = RetryPolicy(), BreakerPolicy()
+_RETRY, _BREAKER, _TRANSPORT = RetryPolicy(), BreakerPolicy(), TransportSettings("")
 
 
 class Table(BaseModel):
@@ -86,10 +86,10 @@ class SourceTable(BaseModel):
 
     vendor: str
     base_url: str
-    timeout_s: float = Field(10.0, gt=0)
-    connect_timeout_s: float = Field(3.0, gt=0)
-    max_connections: int = Field(32, ge=1)
-    max_response_bytes: int = Field(32 * 1024 * 1024, ge=1024)
+    timeout_s: float = Field(_TRANSPORT.timeout_s, gt=0)
+    connect_timeout_s: float = Field(_TRANSPORT.connect_timeout_s, gt=0)
+    max_connections: int = Field(_TRANSPORT.max_connections, ge=1)
+    max_response_bytes: int = Field(_TRANSPORT.max_response_bytes, ge=1024)
     allow_http: bool = False
     pass_through: Annotated[str, Field(pattern=r"^[Xx]-[A-Za-z0-9-]{1,60}$")] | None = None
     ttl_by_kind: dict[str, Annotated[float, Field(ge=0)]] = Field(default_factory=dict)

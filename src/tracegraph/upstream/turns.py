@@ -119,6 +119,8 @@ class Turns:
             self._timer.cancel()
             self._timer = None
         waited_for = [line for line in self._lines.values() if line.waiting]
+        if not waited_for:
+            return
         now = self._clock()
         while self._free:
             open_lines = [line for line in waited_for if line.waiting and line.window.opens_in_s(now) <= 0]
