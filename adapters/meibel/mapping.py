@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from datetime import timedelta
 from statistics import mean
 from typing import Any
+
+from msgspec.structs import replace
 
 from adapters.meibel import wire
 from tracegraph.model import (

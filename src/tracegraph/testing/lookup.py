@@ -4,10 +4,10 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import fields, replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from tracegraph.adapter import Page, PageRequest, SessionAsk
 from tracegraph.errors import SourceError
@@ -196,6 +196,6 @@ def _reached(subject: Subject) -> Iterator[tuple[str, str, str]]:
             yield call.method, call.path_class, name
 
 
-def _given(row: Any) -> dict[str, Any]:
+def _given(row: Experiment | Session) -> dict[str, Any]:
     """The fields that a row gives: all but the deferred and the raw object."""
-    return {f.name: getattr(row, f.name) for f in fields(row) if f.compare and f.name not in row.deferred}
+    return {name: value for name, value in row.told().items() if name not in row.deferred}

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import fields
 from datetime import datetime, timedelta
 
 import pytest
@@ -27,10 +26,9 @@ class ValueLaws(Contract):
         async with self.opened(seed) as subject:
             everything: list[Experiment | Session] = [*await _experiments(subject), *await _sessions(subject)]
             for row in everything:
-                for field in fields(row):
-                    value = getattr(row, field.name)
+                for name, value in row.told().items():
                     if isinstance(value, datetime):
-                        assert value.utcoffset() == timedelta(0), (field.name, row)
+                        assert value.utcoffset() == timedelta(0), (name, row)
 
     @pytest.mark.parametrize("seed", SEEDS)
     async def test_figures_of_experiments_are_finite_and_not_negative(self, seed: int) -> None:

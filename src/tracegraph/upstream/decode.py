@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import orjson
 import structlog
+from msgspec import Struct
 
 from tracegraph.errors import SourceBadResponse
 from tracegraph.upstream.call import Reply
@@ -90,15 +91,12 @@ def _parse(body: bytes) -> Any:
         return orjson.loads(json.dumps(tolerated, ensure_ascii=False).encode(errors="replace"))
 
 
-class RawRow:
-    """One object of a RawDocument: `model.RawObject`."""
+class RawRow(Struct, frozen=True, gc=False, eq=False):
+    """One object of a RawDocument: `model.RawObject`; there is one for every row."""
 
-    __slots__ = ("_document", "_path")
-
-    def __init__(self, document: RawDocument, path: tuple[str | int, ...]) -> None:
-        self._document = document
-        self._path = path
+    document: RawDocument
+    path: tuple[str | int, ...]
 
     def decode(self) -> dict[str, Any]:
         """The JSON object in the vendor's own names."""
-        return self._document.at(self._path)
+        return self.document.at(self.path)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import Any, TypeVar
+
+from msgspec.structs import force_setattr, replace
 
 from tracegraph.adapter import Capabilities, ExperimentQuery, Page, PageRequest, SessionAsk, SourceHealth
 from tracegraph.adapter import SourceHealthStatus as Health
@@ -151,9 +152,9 @@ class RandomSource:
         return value
 
     def _wronged(self, rng: random.Random, value: V) -> V:
-        for name in (one.name for one in fields(value)):
+        for name in value.__struct_fields__:
             if name not in NEVER and rng.random() < self._wrongness:
-                object.__setattr__(value, name, rng.choice(WRONG))
+                force_setattr(value, name, rng.choice(WRONG))
         return value
 
     def _experiment(self, rng: random.Random, number: int) -> Experiment:
