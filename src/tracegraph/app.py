@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
 
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.routing import BaseRoute, Route
 
 from tracegraph import collecting
@@ -28,6 +29,7 @@ from tracegraph.http.metrics import metrics
 from tracegraph.http.playground import playground_routes
 from tracegraph.http.rates import Rates
 from tracegraph.http.requests import ReadingLimits
+from tracegraph.http.straight import Straight
 from tracegraph.logs import configure_logs
 from tracegraph.metrics.metrics import Metrics, open_metrics
 from tracegraph.settings import Settings, load_settings
@@ -126,7 +128,9 @@ def create_app(
         routes.append(Route("/metrics", metrics))
     if settings.server.playground:
         routes += playground_routes()
-    return Starlette(routes=routes, middleware=browser_rules(settings.server.cors_origins), lifespan=lifespan)
+    straight = Middleware(Straight, path="/graphql", endpoint=endpoint.__call__)
+    middleware = [*browser_rules(settings.server.cors_origins), straight]
+    return Starlette(routes=routes, middleware=middleware, lifespan=lifespan)
 
 
 def create_configured_app() -> Starlette:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
+from collections.abc import Callable
+from typing import Any
 
+import orjson
 import structlog
 
 from tracegraph.redaction import without_secrets
@@ -15,15 +19,15 @@ def configure_logs(settings: LogSettings) -> None:
     """Set up structlog, and quiet the libraries whose lines would name vendors' URLs."""
     for_people = settings.format == "console" or (settings.format == "auto" and sys.stderr.isatty())
     renderer: structlog.types.Processor = (
-        structlog.dev.ConsoleRenderer() if for_people else structlog.processors.JSONRenderer()
+        structlog.dev.ConsoleRenderer() if for_people else structlog.processors.JSONRenderer(_line)
     )
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
+            structlog.processors.format_exc_info,
+            without_secrets,  # before what is ours is added: searching it takes longer than adding it
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            without_secrets,
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(settings.level),
@@ -32,3 +36,10 @@ def configure_logs(settings: LogSettings) -> None:
     )
     for noisy in ("aiohttp", "asyncio"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+def _line(event: dict[str, Any], default: Callable[[Any], Any]) -> str:
+    try:
+        return orjson.dumps(event, default).decode()
+    except TypeError:  # an integer beyond 64 bits
+        return json.dumps(event, default=default)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from tracegraph.secrets import known_secrets
 
 _HIDDEN = "[redacted]"
+_SHORT = 100
 _SHAPES: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"\beyJ[\w-]{5,}\.[\w-]+\.[\w-]*"), _HIDDEN),  # a JSON Web Token
     (re.compile(r"\btg_[\w-]{20,}"), _HIDDEN),  # a key of this gateway
@@ -29,9 +31,16 @@ def redacted(text: str) -> str:
     """The text with secrets hidden; what stands around them stays readable."""
     for secret in known_secrets():
         text = text.replace(secret, _HIDDEN)
+    return _short_without_shapes(text) if len(text) <= _SHORT else _without_shapes(text)
+
+
+def _without_shapes(text: str) -> str:
     for shape, shown in _SHAPES:
         text = shape.sub(shown, text)
     return text
+
+
+_short_without_shapes = lru_cache(maxsize=1000)(_without_shapes)  # a line's words are mostly those of earlier ones
 
 
 def without_secrets(_: Any, __: str, event: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,9 +8,8 @@ not, and there their GET must carry what needs asking: `Content-Type: applicatio
 from __future__ import annotations
 
 from collections.abc import Sequence
-from types import MappingProxyType
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -20,14 +19,12 @@ from tracegraph.http.negotiation import JSON, media_type
 from tracegraph.http.refusal import Refusal
 
 _PREFLIGHT_S = 600
-_SECURITY = MappingProxyType(
-    {
-        "x-content-type-options": "nosniff",
-        "x-frame-options": "DENY",
-        "referrer-policy": "no-referrer",
-        "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
-        "cache-control": "no-store",
-    }
+_SECURITY = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"cache-control", b"no-store"),
 )
 
 
@@ -62,9 +59,9 @@ class SecurityHeaders:
 
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in _SECURITY.items():
-                    headers.setdefault(name, value)
+                given = message["headers"]
+                own = {name for name, _ in given}
+                message["headers"] = [*given, *(header for header in _SECURITY if header[0] not in own)]
             await send(message)
 
         await self._app(scope, receive, with_headers)

@@ -112,7 +112,7 @@ def _parse(data: bytes, what: str) -> Any:
         raise BadRequest(400, f"{what} has more than {_MOST_NAMES} names in its objects.")
     try:
         parsed = orjson.loads(data)
-        json.loads(data, object_pairs_hook=_unique)
+        _UNIQUE_NAMES.decode(data.decode())
     except _SameName as twice:
         raise BadRequest(400, f"{what} has two values of one name in one object: {str(twice)[:50]!r}.") from None
     except RecursionError:
@@ -130,6 +130,9 @@ def _unique(pairs: list[tuple[str, Any]]) -> None:
     if len(dict(pairs)) < len(pairs):
         names = Counter(name for name, _ in pairs)
         raise _SameName(names.most_common(1)[0][0])
+
+
+_UNIQUE_NAMES = json.JSONDecoder(object_pairs_hook=_unique)
 
 
 async def _body_in_time(request: Request, limits: ReadingLimits) -> bytes:
