@@ -43,6 +43,8 @@ _OUTPUT_TOKENS = Metric(MetricKind.OUTPUT_TOKENS)
 _TOTAL_TOKENS = Metric(MetricKind.TOTAL_TOKENS)
 _ERROR_RATE = Metric(MetricKind.ERROR_RATE)
 # Python 3.11 takes 0.2 us to look up a member of an Enum.
+_UNKNOWN = SessionStatus.UNKNOWN
+_RUNNING = SessionStatus.RUNNING
 _REPORTED = AggregateBasis.REPORTED
 _RUNS = AggregatePopulation.RUNS
 
@@ -78,8 +80,8 @@ def to_experiment(source: str, row: TracerSession, raw: RawObject) -> Experiment
 
 def to_session(source: str, run: Run, raw: RawObject) -> Session:
     """The session that a root run is. An unfinished run has no end and no latency."""
-    status = _STATUSES.get(run.status or "", SessionStatus.UNKNOWN)
-    running = status is SessionStatus.RUNNING
+    status = _STATUSES.get(run.status or "", _UNKNOWN)
+    running = status is _RUNNING
     metadata = run.extra.metadata if run.extra else None
     told = metadata or {}
     return Session(
@@ -145,7 +147,7 @@ def _models(metadata: Mapping[str, Any]) -> tuple[str, ...]:
     """The names under `models` (a list or one) and, failing that, `model`."""
     given = metadata.get("models") or metadata.get("model")
     names = given if isinstance(given, list) else [given]
-    return tuple(dict.fromkeys(name for name in names if isinstance(name, str) and name))
+    return tuple(dict.fromkeys([name for name in names if isinstance(name, str) and name]))
 
 
 # -- aggregates -----------------------------------------------------------------------------------------

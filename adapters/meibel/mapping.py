@@ -35,6 +35,9 @@ _STATUSES: Mapping[str, SessionStatus] = {
     "CANCELLED": SessionStatus.CANCELLED,
     "TERMINATED": SessionStatus.CANCELLED,
 }
+# Python 3.11 takes 0.2 us to look up a member of an Enum.
+_RUNNING = SessionStatus.RUNNING
+_UNKNOWN = SessionStatus.UNKNOWN
 _MILLISECOND = timedelta(milliseconds=1)
 _NO_TOKENS = TokenUsage()
 _HUMAN = frozenset({"user", "human"})
@@ -122,12 +125,12 @@ def completed_session(listed: Session, detail: wire.SessionDetail | None, scores
 
 def session_status(word: str | None) -> SessionStatus:
     """The unified status; Meibel's is text without a fixed set, so an unheard-of word is UNKNOWN."""
-    return _STATUSES.get((word or "").upper(), SessionStatus.UNKNOWN)
+    return _STATUSES.get((word or "").upper(), _UNKNOWN)
 
 
 def _latency_ms(row: wire.SessionSummary, status: SessionStatus) -> float | None:
     """Wall-clock of the whole conversation, the person's thinking included (VENDORS.md D3)."""
-    if status is SessionStatus.RUNNING or row.end_time is None or row.end_time < row.start_time:
+    if status is _RUNNING or row.end_time is None or row.end_time < row.start_time:
         return None
     return (row.end_time - row.start_time) / _MILLISECOND
 
@@ -165,7 +168,10 @@ def _tokens(usage: wire.Usage) -> TokenUsage:
 
 
 def _first(*counts: int | None) -> int | None:
-    return next((count for count in counts if count is not None), None)
+    for count in counts:
+        if count is not None:
+            return count
+    return None
 
 
 def _sum(counts: Iterable[int | None]) -> int | None:

@@ -38,6 +38,8 @@ _COST = Metric(MetricKind.COST)
 # Python 3.11 takes 0.2 us to look up a member of an Enum.
 _UNKNOWN = SessionStatus.UNKNOWN
 _REPORTED = AggregateBasis.REPORTED
+_TEST_CASES = AggregatePopulation.TEST_CASES
+_SESSIONS = AggregatePopulation.SESSIONS
 _MILLISECOND = timedelta(milliseconds=1)
 
 
@@ -76,7 +78,7 @@ def _one(stated: str | None, seen: Sequence[str] | None) -> str | None:
 
 def aggregates(row: ExperimentRow) -> tuple[Aggregate, ...]:
     """What the vendor reports: latency, cost, then the scores by evaluator; without those that say nothing."""
-    population = AggregatePopulation.TEST_CASES if row.averages_test_cases else AggregatePopulation.SESSIONS
+    population = _TEST_CASES if row.averages_test_cases else _SESSIONS
     found = [_aggregate(_LATENCY, row.latency_ms, population), _aggregate(_COST, row.cost_usd, population)]
     for name, figures in sorted((row.aggregate_scores or {}).items()):
         found.append(_aggregate(Metric(MetricKind.SCORE, name), figures, population))
