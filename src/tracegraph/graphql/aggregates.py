@@ -21,7 +21,7 @@ def experiment_aggregates(
     basis: AggregateBasis = AggregateBasis.REPORTED,
 ) -> Any:
     """The metrics asked for, or all there are; a source that fails costs the computed ones, with an error."""
-    wanted = None if metrics is None else [metric.parsed() for metric in metrics]
+    wanted = None if metrics is None else [metric.parsed for metric in metrics]
     if basis is AggregateBasis.REPORTED:
         if root.figures_error is not None:
             tell(info, noted(root.figures_error, info.context))
@@ -36,10 +36,10 @@ def experiment_aggregate(
     basis: AggregateBasis = AggregateBasis.REPORTED,
 ) -> Any:
     """One metric; None when it is asked for as reported and is not. Raises SourceError."""
-    wanted = metric.parsed()
+    wanted = metric.parsed
     if basis is AggregateBasis.REPORTED and root.figures_error is not None:
         raise noted(root.figures_error, info.context)
-    reported = next(iter(_reported(root, [wanted])), None)
+    reported = _reported_one(root, wanted)
     if basis is AggregateBasis.REPORTED or (basis is AggregateBasis.BEST and reported is not None):
         return reported
     return _computed(root, info, wanted)
@@ -55,7 +55,14 @@ async def _computed(experiment: Experiment, info: TracegraphInfo, metric: Metric
 def _reported(experiment: Experiment, wanted: Sequence[Metric] | None) -> Sequence[Aggregate]:
     if wanted is None:
         return experiment.aggregates
-    return [found for metric in wanted for found in experiment.aggregates if found.metric == metric]
+    return [found for metric in wanted if (found := _reported_one(experiment, metric)) is not None]
+
+
+def _reported_one(experiment: Experiment, wanted: Metric) -> Aggregate | None:
+    for found in experiment.aggregates:
+        if found.metric.kind is wanted.kind and found.metric == wanted:
+            return found
+    return None
 
 
 async def _with_computed(

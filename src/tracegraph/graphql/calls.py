@@ -7,14 +7,13 @@ is told of its field is made when it looks.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 from graphql import (
     GraphQLField,
     GraphQLResolveInfo,
-    GraphQLSchema,
     ListValueNode,
     ObjectValueNode,
     ValueNode,
@@ -22,82 +21,81 @@ from graphql import (
 )
 from graphql.execution.executor import Executor
 from graphql.execution.values import get_argument_values
+from graphql.pyutils import Path
 from strawberry.types import Info
-from strawberry.types.arguments import convert_arguments
 
 from tracegraph.graphql.context import RequestContext
+from tracegraph.graphql.conversion import converted, converters
 from tracegraph.graphql.readers import Details
 
 Arguments = Mapping[str, Any]
 
 
+@dataclass(slots=True)
+class Run:
+    """One execution: the library's executor, the context, and the arguments that were converted already."""
+
+    executor: Executor[Any]
+    context: Any
+    arguments: dict[int, Arguments] = field(default_factory=dict)
+
+
+Tell = Callable[[Path, Run], GraphQLResolveInfo[Any]]
+"""Makes what the library tells a resolver of its field."""
+
+
 class LateInfo(Info[RequestContext, None]):
     """What a resolver is told of its field: the context at once, all else when it looks."""
 
-    def __init__(self, context: RequestContext, told: Callable[[], GraphQLResolveInfo[Any]]) -> None:
-        self._context = context
-        self._told = told
+    def __init__(self, run: Run, tell: Tell, path: Path) -> None:
+        self._run = run
+        self._tell = tell
+        self._at = path
 
     @property
     def context(self) -> RequestContext:
         """The request's."""
-        return self._context
+        context: RequestContext = self._run.context
+        return context
 
     @cached_property
     def _raw_info(self) -> GraphQLResolveInfo[Any]:  # type: ignore[override]  # the base class never sets it
-        return self._told()
+        return self._tell(self._at, self._run)
 
 
-@dataclass(frozen=True, slots=True)
-class Resolver:
-    """A field's own function, and the names of the parameters that are not arguments of the schema."""
+class Call:
+    """How one field of a document is called: a field with a resolver, and neither extensions nor permissions."""
 
-    function: Callable[..., Any]
-    parent: str | None
-    info: str | None
-
-    @classmethod
-    def of(cls, definition: GraphQLField) -> Resolver:
-        """The function behind a field that has one, and neither extensions nor permissions."""
-        found = _strawberry_field(definition).base_resolver
-        parent, info = found.parent_parameter, found.info_parameter
-        return cls(
-            found.wrapped_func, None if parent is None else parent.name, None if info is None else info.name
-        )
-
-    def call(self, source: Any, arguments: Arguments, info: Callable[[], LateInfo]) -> Any:
-        """The field's value, or an awaitable of it."""
-        given = dict(arguments)
-        if self.parent is not None:
-            given[self.parent] = source
-        if self.info is not None:
-            given[self.info] = info()
-        return self.function(**given)
-
-
-class FieldArguments:
-    """The arguments of one field of a document, as its function takes them."""
-
-    def __init__(self, schema: GraphQLSchema, definition: GraphQLField, details: Details) -> None:
-        self._converter = schema._strawberry_schema.schema_converter  # type: ignore[attr-defined]  # noqa: SLF001
+    def __init__(self, definition: GraphQLField, details: Details) -> None:
+        resolver = definition.extensions["strawberry-definition"].base_resolver
+        self._function: Callable[..., Any] = resolver.wrapped_func
+        self._parent = None if resolver.parent_parameter is None else resolver.parent_parameter.name
+        self._info = None if resolver.info_parameter is None else resolver.info_parameter.name
+        self._converters = converters(definition.args)
         self._definition = definition
         self._first = details[0]
         self._always: Arguments | None = None
         self._may_vary = any(_has_variable(one.value) for one in self._first.node.arguments or ())
 
-    def of(self, executor: Executor[Any], converted: dict[int, Arguments]) -> Arguments:
-        """Those of an execution, which keeps in `converted` what it has got already."""
-        if self._always is not None:
-            return self._always
-        found = converted.get(id(self))
+    def value(self, source: Any, run: Run, tell: Tell, path: Path) -> Any:
+        """What the resolver gives, at times an awaitable."""
+        always = self._always
+        arguments = dict(self._arguments(run) if always is None else always)
+        if self._parent is not None:
+            arguments[self._parent] = source
+        if self._info is not None:
+            arguments[self._info] = LateInfo(run, tell, path)
+        return self._function(**arguments)
+
+    def _arguments(self, run: Run) -> Arguments:
+        found = run.arguments.get(id(self))
         if found is None:
-            found = converted[id(self)] = self._converted(executor)
+            found = run.arguments[id(self)] = self._converted(run.executor)
             if not self._may_vary:
                 self._always = found
         return found
 
     def _converted(self, executor: Executor[Any]) -> Arguments:
-        """As the library does it: see `get_arguments` in strawberry's schema_converter."""
         coerced = get_argument_values(
             self._definition,
             self._first.node,
@@ -105,12 +103,7 @@ class FieldArguments:
             self._first.fragment_variable_values,
             executor.hide_suggestions,
         )
-        arguments = _strawberry_field(self._definition).arguments
-        return convert_arguments(coerced, arguments, self._converter.scalar_registry, self._converter.config)
-
-
-def _strawberry_field(definition: GraphQLField) -> Any:
-    return definition.extensions["strawberry-definition"]
+        return converted(coerced, self._converters)
 
 
 def _has_variable(value: ValueNode) -> bool:

@@ -42,7 +42,7 @@ async def query_comparison(  # noqa: PLR0917 - the schema's arguments
 ) -> Any:
     """Experiments side by side. Raises BadUserInput and InvalidId; a source that fails keeps its columns."""
     identities, baseline = _identities(experiment_ids, baseline_id)
-    question = Question(None if metrics is None else [metric.parsed() for metric in metrics], statistic, basis)
+    question = Question(None if metrics is None else [metric.parsed for metric in metrics], statistic, basis)
     try:
         entries = await find_entries(info.context, identities)
     except UnknownExperiment as unknown:
@@ -171,7 +171,7 @@ async def comparison_cases(  # noqa: PLR0917 - the schema's arguments
 ) -> Any:
     """The baseline's cases; a source that fails leaves its entries empty, with an error at this path."""
     limits = info.context.page_limits
-    wanted = metric.parsed()
+    wanted = metric.parsed
     compared, paired = root.compared, root.paired
     arguments = (compared.identities, compared.baseline, paired.join_on, wanted, outcome)
     binding = CursorBinding.of("Comparison.cases", arguments, by_text=True)

@@ -92,13 +92,22 @@ class PageInfoValue:
 class ConnectionValue(Generic[T]):
     """One page of a list."""
 
-    __slots__ = ("_arguments", "merged", "sources", "total_count")
+    __slots__ = ("_arguments", "_listing", "merged")
 
     def __init__(self, listing: Listing[T], arguments: PageArguments) -> None:
         self.merged = listing.merged
-        self.sources: Sequence[SourceReport] = listing.reports
-        self.total_count = listing.total_count
+        self._listing = listing
         self._arguments = arguments
+
+    @property
+    def sources(self) -> Sequence[SourceReport]:
+        """How each source fared."""
+        return self._listing.reports
+
+    @property
+    def total_count(self) -> int | None:
+        """The exact number of rows in the whole list, or None."""
+        return self._listing.total_count
 
     @property
     def page_info(self) -> PageInfoValue:

@@ -46,11 +46,18 @@ class RequestContext:
     guards: Mapping[str, Guards] = field(default_factory=dict)
     cost: int = 0
     charge: Charge | None = None
-    scans: SessionScans = field(init=False)
+    _scans: SessionScans | None = None
 
-    def __post_init__(self) -> None:
-        self.scans = SessionScans(self.adapters, self.loaders.session_page, self.budgets, self.reports)
+    @property
+    def scans(self) -> SessionScans:
+        """What reads sessions for figures."""
+        if self._scans is None:
+            self._scans = SessionScans(self.adapters, self.loaders.session_page, self.budgets, self.reports)
+        return self._scans
 
     def adapter(self, source: str) -> Adapter | None:
         """The source of that name."""
-        return next((adapter for adapter in self.adapters if adapter.name == source), None)
+        for adapter in self.adapters:
+            if adapter.name == source:
+                return adapter
+        return None

@@ -6,6 +6,7 @@ import base64
 import binascii
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import quote, unquote
 
 from tracegraph.errors import InvalidId
@@ -17,6 +18,7 @@ _PARTS = {
     "Session": (3,),
     "Source": (1,),
 }
+_MOST_KEPT = 10_000
 _NEEDS_NO_QUOTES = re.compile(r"[A-Za-z0-9_.~-]*").fullmatch
 
 
@@ -33,8 +35,9 @@ class GlobalId:
         return self.parts[0]
 
 
+@lru_cache(_MOST_KEPT)
 def encode_id(type_name: str, *parts: str) -> str:
-    """The opaque form of an ID."""
+    """The opaque form of an ID; the same things are shown again and again."""
     text = ":".join([type_name, *map(_quoted, parts)])
     return base64.b64encode(text.encode()).decode()
 

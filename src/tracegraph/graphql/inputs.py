@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
+from functools import cached_property
 
 import strawberry
 
@@ -12,7 +13,6 @@ from tracegraph import model, query
 from tracegraph.adapter import Adapter
 from tracegraph.errors import BadUserInput
 from tracegraph.graphql.ids import decode_id
-from tracegraph.records import record
 
 
 @strawberry.input(
@@ -59,6 +59,35 @@ class ExperimentFilter:
     created_at: DateTimeRange | None = None
     updated_at: DateTimeRange | None = None
 
+    @cached_property
+    def refs(self) -> dict[str, list[str]] | None:
+        """The chosen experiments by source. Raises InvalidId for an ID that is not an experiment's."""
+        return None if self.ids is None else _refs_by_source(self.ids)
+
+    @cached_property
+    def parsed(self) -> query.ExperimentFilter:
+        """The conditions on an experiment, whichever its source."""
+        return query.ExperimentFilter(
+            kinds=None if self.kinds is None else frozenset(self.kinds),
+            name=None if self.name is None else self.name.parsed(),
+            agent_name=self.agent_name,
+            agent_version=self.agent_version,
+            dataset_name=self.dataset_name,
+            dataset_version=self.dataset_version,
+            group_id=self.group_id,
+            created_at=None if self.created_at is None else self.created_at.parsed(),
+            updated_at=None if self.updated_at is None else self.updated_at.parsed(),
+        )
+
+    def of_source(self, name: str) -> query.ExperimentFilter:
+        """The conditions on an experiment of a chosen source."""
+        return self.parsed if self.refs is None else replace(self.parsed, refs=frozenset(self.refs[name]))
+
+    @cached_property
+    def bound_to(self) -> object:
+        """What a cursor is bound to: the conditions as they were given, whatever sources there are."""
+        return _names(self.sources), _names(self.vendors), self.refs, self.parsed
+
 
 @strawberry.input(description="Conditions hold all at once; a list within one means any of its members.")
 class SessionFilter:
@@ -74,6 +103,29 @@ class SessionFilter:
     test_case_id: str | None = None
     started_at: DateTimeRange | None = None
 
+    @cached_property
+    def refs(self) -> dict[str, list[str]] | None:
+        """The chosen experiments by source. Raises InvalidId for an ID that is not an experiment's."""
+        return None if self.experiment_ids is None else _refs_by_source(self.experiment_ids)
+
+    @cached_property
+    def parsed(self) -> query.SessionFilter:
+        """The conditions on a session, whichever its source."""
+        return query.SessionFilter(
+            statuses=None if self.statuses is None else frozenset(self.statuses),
+            test_case_id=self.test_case_id,
+            started_at=None if self.started_at is None else self.started_at.parsed(),
+        )
+
+    def admits_sessions_of(self, experiment: model.Experiment) -> bool:
+        """Whether sessions of that experiment are among those of the chosen ones."""
+        return self.refs is None or experiment.ref in self.refs.get(experiment.source, ())
+
+    @cached_property
+    def bound_to(self) -> object:
+        """What a cursor is bound to: the conditions as they were given, whatever sources there are."""
+        return _names(self.sources), _names(self.vendors), self.refs, self.parsed
+
 
 @strawberry.input(description="The order of a list of experiments; missing values come last in both directions.")
 class ExperimentOrder:
@@ -81,6 +133,11 @@ class ExperimentOrder:
 
     field: query.ExperimentOrderField
     direction: query.OrderDirection = query.OrderDirection.DESC
+
+    @cached_property
+    def parsed(self) -> query.ExperimentOrder:
+        """The checked value."""
+        return query.ExperimentOrder(self.field, self.direction)
 
 
 @strawberry.input(description="The order of a list of sessions.")
@@ -90,6 +147,11 @@ class SessionOrder:
     field: query.SessionOrderField
     direction: query.OrderDirection = query.OrderDirection.DESC
 
+    @cached_property
+    def parsed(self) -> query.SessionOrder:
+        """The checked value."""
+        return query.SessionOrder(self.field, self.direction)
+
 
 @strawberry.input(description="Names a metric; evaluator goes with SCORE, and only there.")
 class MetricInput:
@@ -98,6 +160,7 @@ class MetricInput:
     kind: model.MetricKind
     evaluator: str | None = None
 
+    @cached_property
     def parsed(self) -> model.Metric:
         """The metric. Raises BadUserInput when evaluator and kind do not fit."""
         if (self.kind is model.MetricKind.SCORE) != (self.evaluator is not None):
@@ -105,77 +168,20 @@ class MetricInput:
         return model.Metric(self.kind, self.evaluator)
 
 
-@dataclass(frozen=True, slots=True)
-class ParsedExperimentFilter:
-    """The sources that are asked, the filter for each of them by name, and what a cursor is bound to."""
-
-    adapters: Sequence[Adapter]
-    by_source: dict[str, query.ExperimentFilter]
-    bound_to: object
+ANY_EXPERIMENT, ANY_SESSION = ExperimentFilter(), SessionFilter()
+"""The filters of lists that are asked for without one."""
 
 
-@record(frozen=True, slots=True)
-class ParsedSessionFilter:
-    """The sources that are asked, the experiments by source where they are named, the filter.
-
-    `bound_to` is what a cursor is bound to: the conditions as they were given, whatever sources there are.
-    """
-
-    adapters: Sequence[Adapter]
-    experiment_refs: dict[str, list[str]] | None
-    filter: query.SessionFilter
-    bound_to: object
-
-
-def parse_experiment_filter(given: ExperimentFilter | None, adapters: Sequence[Adapter]) -> ParsedExperimentFilter:
-    """The filter as values. Raises InvalidId for an ID that is not an experiment's."""
-    given = given or ExperimentFilter()
-    chosen = _chosen(adapters, given.sources, given.vendors)
-    refs = None if given.ids is None else _refs_by_source(given.ids)
-    if refs is not None:
-        chosen = [adapter for adapter in chosen if adapter.name in refs]
-    parsed = query.ExperimentFilter(
-        kinds=None if given.kinds is None else frozenset(given.kinds),
-        name=None if given.name is None else given.name.parsed(),
-        agent_name=given.agent_name,
-        agent_version=given.agent_version,
-        dataset_name=given.dataset_name,
-        dataset_version=given.dataset_version,
-        group_id=given.group_id,
-        created_at=None if given.created_at is None else given.created_at.parsed(),
-        updated_at=None if given.updated_at is None else given.updated_at.parsed(),
-    )
-    by_source = {one.name: _with_refs(parsed, refs, one.name) for one in chosen}
-    return ParsedExperimentFilter(chosen, by_source, (_names(given.sources), _names(given.vendors), refs, parsed))
-
-
-_ANY_SESSION = query.SessionFilter()
-
-
-def parse_session_filter(given: SessionFilter | None, adapters: Sequence[Adapter]) -> ParsedSessionFilter:
-    """The filter as values. Raises InvalidId for an ID that is not an experiment's."""
-    if given is None:
-        return ParsedSessionFilter(adapters, None, _ANY_SESSION, (None, None, None, _ANY_SESSION))
-    chosen = _chosen(adapters, given.sources, given.vendors)
-    refs = None if given.experiment_ids is None else _refs_by_source(given.experiment_ids)
-    if refs is not None:
-        chosen = [adapter for adapter in chosen if adapter.name in refs]
-    parsed = query.SessionFilter(
-        statuses=None if given.statuses is None else frozenset(given.statuses),
-        test_case_id=given.test_case_id,
-        started_at=None if given.started_at is None else given.started_at.parsed(),
-    )
-    return ParsedSessionFilter(chosen, refs, parsed, (_names(given.sources), _names(given.vendors), refs, parsed))
-
-
-def parse_experiment_order(given: ExperimentOrder | None) -> query.ExperimentOrder:
-    """The asked order, newest first without one."""
-    return query.ExperimentOrder() if given is None else query.ExperimentOrder(given.field, given.direction)
-
-
-def parse_session_order(given: SessionOrder | None) -> query.SessionOrder:
-    """The asked order, newest first without one."""
-    return query.SessionOrder() if given is None else query.SessionOrder(given.field, given.direction)
+def chosen(given: ExperimentFilter | SessionFilter, adapters: Sequence[Adapter]) -> Sequence[Adapter]:
+    """Those that the filter asks. Raises InvalidId for an ID that is not an experiment's."""
+    sources, vendors, refs = given.sources, given.vendors, given.refs
+    return [
+        adapter
+        for adapter in adapters
+        if (sources is None or adapter.name in sources)
+        and (vendors is None or adapter.vendor in vendors)
+        and (refs is None or adapter.name in refs)
+    ]
 
 
 def parse_first(first: int | None, default: int, maximum: int) -> int:
@@ -185,16 +191,6 @@ def parse_first(first: int | None, default: int, maximum: int) -> int:
     if not 0 <= first <= maximum:
         raise BadUserInput(f"first is {first}; it may be 0 to {maximum}: ask for fewer and page on with after.")
     return first
-
-
-def _chosen(
-    adapters: Sequence[Adapter], sources: list[str] | None, vendors: list[str] | None
-) -> Sequence[Adapter]:
-    return [
-        adapter
-        for adapter in adapters
-        if (sources is None or adapter.name in sources) and (vendors is None or adapter.vendor in vendors)
-    ]
 
 
 def _names(given: list[str] | None) -> frozenset[str] | None:
@@ -207,9 +203,3 @@ def _refs_by_source(ids: Sequence[strawberry.ID]) -> dict[str, list[str]]:
     for identity in dict.fromkeys(decode_id(text, "Experiment") for text in ids):
         refs.setdefault(identity.source, []).append(identity.parts[1])
     return refs
-
-
-def _with_refs(
-    parsed: query.ExperimentFilter, refs: dict[str, list[str]] | None, source: str
-) -> query.ExperimentFilter:
-    return parsed if refs is None else replace(parsed, refs=frozenset(refs[source]))

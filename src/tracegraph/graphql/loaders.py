@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import partial
+from functools import cached_property, partial
 from typing import TypeVar
 
 from strawberry.dataloader import DataLoader
@@ -26,11 +26,27 @@ class SourceLoaders:
     """
 
     def __init__(self, adapter: Adapter) -> None:
-        self.experiments: DataLoader[str, Experiment | None] = DataLoader(partial(_experiments, adapter))
-        self.sessions: DataLoader[SessionRef, Session | None] = DataLoader(partial(_sessions, adapter))
-        # Not cached: reading a page again is how a stream finds out what has moved.
-        self.session_pages: Mapping[bool, DataLoader[SessionAsk, Page[Session]]] = {
-            fresh: DataLoader(partial(_session_pages, adapter, fresh), cache=False) for fresh in (False, True)
+        self._adapter = adapter
+
+    @cached_property
+    def experiments(self) -> DataLoader[str, Experiment | None]:
+        """Experiments by ref; None for one that is not there."""
+        return DataLoader(partial(_experiments, self._adapter))
+
+    @cached_property
+    def sessions(self) -> DataLoader[SessionRef, Session | None]:
+        """Sessions by ref; None for one that is not there."""
+        return DataLoader(partial(_sessions, self._adapter))
+
+    @cached_property
+    def session_pages(self) -> Mapping[bool, DataLoader[SessionAsk, Page[Session]]]:
+        """Pages of sessions, past the cache or not.
+
+        They are not kept: reading a page again is how a stream finds out what has moved.
+        """
+        return {
+            fresh: DataLoader(partial(_session_pages, self._adapter, fresh), cache=False)
+            for fresh in (False, True)
         }
 
 

@@ -14,7 +14,8 @@ from graphql.execution.collect_fields import collect_fields, collect_subfields
 from graphql.execution.executor import Executor
 from graphql.execution.values import VariableValues
 
-from tracegraph.graphql.plan_steps import Compiler, ObjectPlan, Run, is_awaitable
+from tracegraph.graphql.calls import Run
+from tracegraph.graphql.plan_steps import Compiler, ObjectPlan, is_awaitable
 from tracegraph.graphql.readers import Details, ReaderCompiler, Selection
 
 _INTROSPECTION = frozenset({"__schema", "__type"})

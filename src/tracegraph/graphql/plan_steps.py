@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from typing import Any, cast
 
@@ -18,21 +18,11 @@ from graphql import (
     is_non_null_type,
     is_object_type,
 )
-from graphql.execution.executor import Executor
 from graphql.pyutils import Path
 from graphql.pyutils.gather_with_cancel import gather_with_cancel
 
-from tracegraph.graphql.calls import Arguments, FieldArguments, LateInfo, Resolver
+from tracegraph.graphql.calls import Call, Run
 from tracegraph.graphql.readers import Collect, Details, ReaderCompiler, Selection
-
-
-@dataclass(slots=True)
-class Run:
-    """One execution: the library's executor, the context, and the arguments that were converted already."""
-
-    executor: Executor[Any]
-    context: Any
-    arguments: dict[int, Arguments] = field(default_factory=dict)
 
 
 def is_awaitable(value: Any) -> bool:
@@ -53,18 +43,16 @@ class FieldStep:
         self._definition: GraphQLField = definition
         self._nodes = [detail.node for detail in details]
         self._read = compiler.readers.field_reader(parent, details)
-        if self._read is None:
-            self._resolver = Resolver.of(definition)
-            self._arguments = FieldArguments(compiler.schema, definition, details)
+        self._call = Call(definition, details) if self._read is None else None
         self._complete = compiler.completer(definition.type, details)
 
     def run(self, source: Any, parent_path: Path | None, run: Run) -> Any:
         """The field's response, or an awaitable of it. Raises GraphQLError when it may not be null and is."""
         path = Path(parent_path, self.key, self._parent.name)
         try:
-            if self._read is None:
-                value = self._called(source, path, run)
-            else:
+            if self._call is not None:
+                value = self._call.value(source, run, self.info, path)
+            elif self._read is not None:
                 try:
                     value = self._read(source, run.context)
                 except Exception:
@@ -79,13 +67,6 @@ class FieldStep:
     def info(self, path: Path, run: Run) -> GraphQLResolveInfo[Any]:
         """What a resolver is told."""
         return run.executor.build_resolve_info(self._definition, self._nodes, self._parent, path)
-
-    def _called(self, source: Any, path: Path, run: Run) -> Any:
-        def info() -> LateInfo:
-            return LateInfo(run.context, lambda: self.info(path, run))
-
-        arguments = self._arguments.of(run.executor, run.arguments)
-        return self._resolver.call(source, arguments, info)
 
     def _completed(self, value: Any, path: Path, run: Run) -> Any:
         if isinstance(value, Exception):

@@ -23,10 +23,13 @@ from tracegraph.graphql.failures import all_failed, source_extensions
 from tracegraph.graphql.ids import GlobalId, decode_id
 from tracegraph.graphql.paired_cases import find_case
 from tracegraph.model import Experiment, Session, SessionRef
-from tracegraph.query import ExperimentOrderField, SessionFilter
+from tracegraph.query import ExperimentOrder, ExperimentOrderField, SessionFilter, SessionOrder
 from tracegraph.upstream.cache import past_cache
 
 TracegraphInfo = Info[RequestContext, None]
+
+_NEWEST_EXPERIMENTS, _NEWEST_SESSIONS = ExperimentOrder(), SessionOrder()
+_NO_PAGE = PageRequest(0)
 
 
 # -- lists ---------------------------------------------------------------------------------------------
@@ -72,11 +75,13 @@ async def _experiments(
     page: tuple[int | None, str | None],
     filter_and_order: tuple[inputs.ExperimentFilter | None, inputs.ExperimentOrder | None],
 ) -> ConnectionValue[Experiment]:
-    parsed = inputs.parse_experiment_filter(filter_and_order[0], adapters)
-    order = inputs.parse_experiment_order(filter_and_order[1])
+    given = filter_and_order[0] or inputs.ANY_EXPERIMENT
+    order = _NEWEST_EXPERIMENTS if filter_and_order[1] is None else filter_and_order[1].parsed
+    chosen = inputs.chosen(given, adapters)
+    filters = {adapter.name: given.of_source(adapter.name) for adapter in chosen}
     by_text = order.field is ExperimentOrderField.NAME
-    arguments = PageArguments(*page, field, parsed.bound_to, order, by_text=by_text)
-    found = await listing.list_experiments(parsed.adapters, parsed.by_source, order, arguments.wanted(context))
+    arguments = PageArguments(*page, field, given.bound_to, order, by_text=by_text)
+    found = await listing.list_experiments(chosen, filters, order, arguments.wanted(context))
     context.reports.extend(found.reports)
     return ConnectionValue(found, arguments)
 
@@ -90,11 +95,12 @@ async def query_sessions(
 ) -> Any:
     """Sessions of many experiments as one list. Raises AllSourcesFailed when no source answered."""
     context = info.context
-    parsed = inputs.parse_session_filter(filter, context.adapters)
-    ask = SessionAsk((), PageRequest(0), parsed.filter, inputs.parse_session_order(order_by))
-    arguments = PageArguments(first, after, "Query.sessions", parsed.bound_to, ask.order)
+    given, order = filter or inputs.ANY_SESSION, _session_order(order_by)
+    chosen = inputs.chosen(given, context.adapters)
+    ask = SessionAsk((), _NO_PAGE, given.parsed, order)
+    arguments = PageArguments(first, after, "Query.sessions", given.bound_to, order)
     found = await listing.list_sessions(
-        parsed.adapters, parsed.experiment_refs, ask, arguments.wanted(context), context.loaders.session_page
+        chosen, given.refs, ask, arguments.wanted(context), context.loaders.session_page
     )
     context.reports.extend(found.reports)
     if found.all_failed:
@@ -113,23 +119,22 @@ async def experiment_sessions(  # noqa: PLR0917 - the schema's arguments
     """Sessions of one experiment; when its source fails, an empty page and an error at this path."""
     context = info.context
     adapter = _adapter_of(context, root.source)
-    parsed = inputs.parse_session_filter(filter, [adapter])
-    ask = SessionAsk((root.ref,), PageRequest(0), parsed.filter, inputs.parse_session_order(order_by))
+    given, order = filter or inputs.ANY_SESSION, _session_order(order_by)
+    chosen = inputs.chosen(given, [adapter])
     field = f"Experiment.sessions:{root.source}:{root.ref}"
-    excluded = not parsed.adapters or _excludes(parsed, root)
-    arguments = PageArguments(first, after, field, parsed.bound_to, ask.order)
+    arguments = PageArguments(first, after, field, given.bound_to, order)
     wanted = arguments.wanted(context)
-    if excluded:
+    if not chosen or not given.admits_sessions_of(root):
         return ConnectionValue(await listing.no_sessions(adapter), arguments)
+    ask = SessionAsk((root.ref,), _NO_PAGE, given.parsed, order)
     found = await listing.list_sessions_of(adapter, root, ask, wanted, context.loaders.session_page)
     context.reports.extend(found.reports)
     _tell_failure(info, found.reports)
     return ConnectionValue(found, arguments)
 
 
-def _excludes(parsed: inputs.ParsedSessionFilter, experiment: Experiment) -> bool:
-    refs = parsed.experiment_refs
-    return refs is not None and experiment.ref not in refs.get(experiment.source, ())
+def _session_order(given: inputs.SessionOrder | None) -> SessionOrder:
+    return _NEWEST_SESSIONS if given is None else given.parsed
 
 
 def _tell_failure(info: TracegraphInfo, reports: Sequence[SourceReport]) -> None:

@@ -1,0 +1,41 @@
+"""Arguments are converted to what strawberry converts them to."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+from graphql import GraphQLField, GraphQLObjectType, Undefined, parse_value
+from graphql.utilities import coerce_input_literal
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from strawberry.types.arguments import convert_arguments
+
+from tests.graphql.plans.documents import Writer
+from tracegraph.graphql.conversion import converted, converters
+from tracegraph.graphql.schema import build_schema
+
+SCHEMA = build_schema()
+FIELDS = [
+    field
+    for one in SCHEMA._schema.type_map.values()
+    if isinstance(one, GraphQLObjectType) and not one.name.startswith("__")
+    for field in one.fields.values()
+    if field.args
+]
+
+
+@given(st.sampled_from(FIELDS), st.integers(0, 2**64))
+def test_arguments_become_what_the_library_makes_of_them(field: GraphQLField, seed: int) -> None:
+    writer = Writer(SCHEMA._schema, random.Random(seed), ids=["an ID"])
+    values: dict[str, Any] = {
+        name: coerce_input_literal(parse_value(writer.literal(one.type)), one.type)
+        for name, one in field.args.items()
+        if writer.chance(0.6)
+    }
+    assume(Undefined not in values.values())
+    converter = SCHEMA.schema_converter
+    expected = convert_arguments(
+        values, field.extensions["strawberry-definition"].arguments, converter.scalar_registry, converter.config
+    )
+    assert converted(values, converters(field.args)) == expected
