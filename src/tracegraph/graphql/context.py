@@ -46,7 +46,7 @@ class RequestContext:
     guards: Mapping[str, Guards] = field(default_factory=dict)
     cost: int = 0
     charge: Charge | None = None
-    _scans: SessionScans | None = None
+    _scans: SessionScans | None = field(default=None, init=False)
 
     @property
     def scans(self) -> SessionScans:
