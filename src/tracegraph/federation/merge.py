@@ -32,6 +32,8 @@ class Positions:
 
     def of(self, key: str) -> Position:
         """Where that stream goes on."""
+        if not self.own:
+            return Position(self.mark)
         return self.own.get(key) or self.own.get(_source_of(key)) or Position(self.mark)
 
     def of_source(self, name: str) -> Mapping[str, Position]:
