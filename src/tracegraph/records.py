@@ -10,9 +10,9 @@ else:
     from dataclasses import dataclass
 
     def record(*, frozen: bool, slots: bool) -> Any:
-        """A dataclass that the type checker holds to be frozen, for values of each row and each call.
+        """A dataclass that the type checker holds to be frozen, for values of each call and each list.
 
-        At run time a frozen one sets its fields by object.__setattr__: 5 us for a session instead of 1.
+        At run time a frozen one sets its fields by object.__setattr__: 1 us for a page instead of 0.3.
         """
         return dataclass(slots=slots, unsafe_hash=frozen)
 
