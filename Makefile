@@ -7,7 +7,7 @@ BIN := .venv/bin
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
            --no-header --no-emit-index-url --no-emit-find-links pyproject.toml --extra build
 
-.PHONY: help demo test test-paging test-plans soak lint format schema live bench playground audit lock clean
+.PHONY: help demo test test-fuzz test-paging test-plans soak lint format schema live bench playground audit lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -20,6 +20,9 @@ test: .venv/dev.ok .venv/system.ok .venv/node.ok ## the whole test suite
 
 test-paging: .venv/dev.ok ## the paging laws with 10,000 examples (half an hour)
 	PAGING_EXAMPLES=10000 $(BIN)/python -m pytest tests/federation/test_paging_machine.py
+
+test-fuzz: .venv/dev.ok ## queries made from the schema, 3,000 valid ones and 3,000 not (some minutes; FUZZ_SEED=1)
+	FUZZ_EXAMPLES=3000 $(BIN)/python -m pytest tests/http/test_generated_queries.py
 
 soak: .venv/dev.ok ## mixed queries while vendors fail at random (SECONDS=600 SEED=1)
 	$(BIN)/python -m tools.soak --seconds $(SECONDS) --seed $(SEED)

@@ -1,5 +1,6 @@
 """Three simulated vendors with empty worlds, and the gateway over them."""
 
+import logging
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
@@ -10,6 +11,7 @@ from hypothesis import HealthCheck, settings
 
 from tests.gateway import Gateway, Vendors, in_process, over_http
 from tracegraph.demo.world import LangSmithWorld, MeibelWorld, NemoWorld
+from tracegraph.logs import Forwarding
 
 # A machine that does other things too is no finding.
 settings.register_profile("gateway", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -24,9 +26,12 @@ OpenGateway = Callable[..., Awaitable[Gateway]]
 
 @pytest.fixture(autouse=True)
 def own_logs() -> Iterator[None]:
-    """A command that ran within a test leaves its log level to no other test."""
+    """A command that ran within a test leaves its log to no other test."""
     yield
     structlog.reset_defaults()
+    for handler in logging.getLogger().handlers.copy():
+        if isinstance(handler, Forwarding):
+            logging.getLogger().removeHandler(handler)
 
 
 @pytest.fixture

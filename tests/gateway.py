@@ -232,7 +232,7 @@ async def in_process(settings: Settings) -> AsyncIterator[Gateway]:
     async with (
         application(settings) as app,
         httpx.AsyncClient(
-            transport=httpx.ASGITransport(app), base_url="http://gateway", trust_env=False
+            transport=httpx.ASGITransport(app), base_url="http://localhost", trust_env=False
         ) as client,
     ):
         yield Gateway(client)

@@ -21,6 +21,7 @@ from tracegraph.graphql.shape import DocumentLimits
 from tracegraph.http.answers import Answers
 from tracegraph.http.authentication import Authentication, open_authentication
 from tracegraph.http.browsers import browser_rules
+from tracegraph.http.crashes import MaskedCrashes
 from tracegraph.http.documents import read_documents
 from tracegraph.http.door import Door
 from tracegraph.http.endpoint import GraphQLEndpoint, method_not_allowed
@@ -42,6 +43,9 @@ if TYPE_CHECKING:
 
 WORKERS_FOLDER = "TRACEGRAPH_WORKERS_FOLDER"
 """The variable of the environment that names the folder in which the processes of one gateway add up."""
+
+INSECURE = "TRACEGRAPH_INSECURE"
+"""The variable of the environment by which `serve --insecure` says so to its processes."""
 
 
 class _State(TypedDict):
@@ -83,12 +87,13 @@ def create_app(
     tracing: Tracing | None = None,
     workers_folder: Path | None = None,
     owns_process: bool = False,
+    insecure: bool = False,
 ) -> Starlette:
     """The application; its lifespan opens the sources and closes them when the last request is answered.
 
     `tracing` takes the place of what the settings say. `workers_folder` is one that all processes of this gateway
-    are given, for the sum of their metrics. `owns_process`: this process does nothing else, and is set up
-    for it.
+    are given, for the sum of their metrics. `owns_process`: this process does nothing else, and is set up for it.
+    `insecure`: something in front asks clients who they are, and sees to the names by which they come.
     """
 
     @asynccontextmanager
@@ -128,9 +133,13 @@ def create_app(
         routes.append(Route("/metrics", metrics))
     if settings.server.playground:
         routes += playground_routes()
+    hosts = settings.server.allowed_hosts
+    rules = browser_rules(
+        settings.server.cors_origins,
+        known_hosts=hosts if hosts or not (settings.auth.is_on or insecure) else None,
+    )
     straight = Middleware(Straight, path="/graphql", endpoint=endpoint.__call__)
-    middleware = [*browser_rules(settings.server.cors_origins), straight]
-    return Starlette(routes=routes, middleware=middleware, lifespan=lifespan)
+    return Starlette(routes=routes, middleware=[*rules, Middleware(MaskedCrashes), straight], lifespan=lifespan)
 
 
 def create_configured_app() -> Starlette:
@@ -138,4 +147,9 @@ def create_configured_app() -> Starlette:
     settings = load_settings()
     configure_logs(settings.log)
     folder = os.environ.get(WORKERS_FOLDER)
-    return create_app(settings, workers_folder=Path(folder) if folder else None, owns_process=True)
+    return create_app(
+        settings,
+        workers_folder=Path(folder) if folder else None,
+        owns_process=True,
+        insecure=INSECURE in os.environ,
+    )

@@ -69,9 +69,9 @@ def serve(
         opened = listen(address, settings.server.port if port is None else port)
         _errors.print(f"Tracegraph serves {len(settings.sources)} sources at [bold]{url_of(opened, address)}[/]")
         if workers > 1:
-            serve_with_workers(opened, workers, config)
+            serve_with_workers(opened, workers, config, insecure=insecure)
         else:
-            server_of(create_app(settings, owns_process=True)).run(sockets=[opened])
+            server_of(create_app(settings, owns_process=True, insecure=insecure)).run(sockets=[opened])
 
 
 @_app.command()

@@ -15,8 +15,21 @@ from tracegraph.redaction import without_secrets
 from tracegraph.settings import LogSettings
 
 
+class Forwarding(logging.Handler):
+    """What libraries say by Python's own logging, as events of ours: in the same form, and without secrets."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Log it. Levels between the named ones count as the one below."""
+        level = min(record.levelno, logging.CRITICAL) // 10 * 10
+        log = structlog.get_logger(record.name)
+        log.log(level, "library", logger=record.name, message=record.getMessage(), exc_info=record.exc_info)
+
+
+_FORWARDING = Forwarding()
+
+
 def configure_logs(settings: LogSettings) -> None:
-    """Set up structlog, and quiet the libraries whose lines would name vendors' URLs."""
+    """Set up structlog, forward libraries' lines to it, and quiet those whose lines would name vendors' URLs."""
     for_people = settings.format == "console" or (settings.format == "auto" and sys.stderr.isatty())
     renderer: structlog.types.Processor = (
         structlog.dev.ConsoleRenderer() if for_people else structlog.processors.JSONRenderer(_line)
@@ -34,6 +47,7 @@ def configure_logs(settings: LogSettings) -> None:
         logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),  # as it is now: who started us may replace it
         cache_logger_on_first_use=False,
     )
+    logging.getLogger().addHandler(_FORWARDING)
     for noisy in ("aiohttp", "asyncio"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
 

@@ -14,7 +14,7 @@ import uvicorn
 from starlette.applications import Starlette
 from uvicorn.supervisors import Multiprocess
 
-from tracegraph.app import WORKERS_FOLDER
+from tracegraph.app import INSECURE, WORKERS_FOLDER
 from tracegraph.auth_table import AuthTable
 from tracegraph.errors import ConfigurationError
 from tracegraph.http.heads import BoundedHeads
@@ -72,8 +72,10 @@ def server_of(app: Starlette) -> uvicorn.Server:
     return _Server(_config(app))
 
 
-def serve_with_workers(opened: socket.socket, workers: int, file: Path | None) -> None:
+def serve_with_workers(opened: socket.socket, workers: int, file: Path | None, *, insecure: bool) -> None:
     """Run that many processes on the socket until SIGTERM; each reads the configuration anew."""
+    if insecure:
+        os.environ[INSECURE] = "yes"
     if file is not None:
         os.environ["TRACEGRAPH_CONFIG"] = str(file.resolve())
     config = _config("tracegraph.app:create_configured_app", workers=workers)
@@ -92,6 +94,7 @@ def _config(app: Starlette | str, workers: int = 1) -> uvicorn.Config:
         http=BoundedHeads,
         ws="none",
         lifespan="on",
+        log_config=None,  # its lines are forwarded to ours
         log_level="warning",
         access_log=False,
         server_header=False,

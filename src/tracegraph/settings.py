@@ -30,6 +30,7 @@ from tracegraph.upstream.callers import STAND_IN
 
 DEFAULT_FILE = Path("tracegraph.toml")
 _PREFIX = "TRACEGRAPH_"
+_HOST = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*")  # a name, IPv4 or IPv6
 _SOURCE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 
 
@@ -41,6 +42,7 @@ class ServerSettings(Table):
     playground: bool = True
     introspection: bool = True
     cors_origins: tuple[str, ...] = ()
+    allowed_hosts: tuple[str, ...] = ()
 
     @field_validator("cors_origins")
     @classmethod
@@ -56,6 +58,16 @@ class ServerSettings(Table):
                     f'{origin!r} is no origin: write each site out, such as "https://app.example", without a path'
                 )
         return origins
+
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _hosts(cls, hosts: tuple[str, ...]) -> tuple[str, ...]:
+        for host in hosts:
+            if not _HOST.fullmatch(host):
+                raise ValueError(
+                    f'{host!r} is no host: write each name out, such as "traces.example", without a port'
+                )
+        return tuple(host.lower() for host in hosts)
 
 
 class LimitSettings(Table):

@@ -4,7 +4,6 @@ import asyncio
 import json
 import resource
 from collections.abc import AsyncIterator
-from urllib.parse import urlsplit
 
 import httpx
 import orjson
@@ -13,6 +12,7 @@ import pytest_asyncio
 
 from tests.gateway import Gateway, Vendors, over_http
 from tests.graphql.test_document_limits import HOSTILE
+from tests.http.raw import raw
 from tests.worlds import fill
 from tracegraph.demo.world import LangSmithWorld, MeibelWorld, NemoWorld
 
@@ -155,23 +155,7 @@ async def test_bodies_of_many_megabytes_are_not_kept(gateway: Gateway) -> None:
     assert peak_mb() - before_mb < NEVER_MORE_MB
 
 
-async def raw(gateway: Gateway, *pieces: bytes, pause_s: float = 0.0) -> bytes:
-    """What comes back for bytes on a connection, until it is closed."""
-    place = urlsplit(str(gateway.http.base_url))
-    reader, writer = await asyncio.open_connection(place.hostname, place.port)
-    try:
-        for piece in pieces:
-            writer.write(piece)
-            await writer.drain()
-            await asyncio.sleep(pause_s)
-        return await asyncio.wait_for(reader.read(), 20)
-    except ConnectionError:
-        return b""
-    finally:
-        writer.close()
-
-
-HEAD = b"POST /graphql HTTP/1.1\r\nHost: gateway\r\nContent-Type: application/json\r\n"
+HEAD = b"POST /graphql HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
 
 
 async def test_a_body_that_does_not_come_is_refused_in_time_and_the_connection_closed(vendors: Vendors) -> None:

@@ -62,7 +62,8 @@ async def test_a_client_that_breaks_off_its_own_body_harms_nobody(served: Gatewa
     for _ in range(3):
         _, writer = await asyncio.open_connection(host, port)
         head = (
-            b"POST /graphql HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 500\r\n\r\n{"
+            b"POST /graphql HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
+            b"content-length: 500\r\n\r\n{"
         )
         writer.write(head)
         await writer.drain()

@@ -4,6 +4,9 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -13,6 +16,8 @@ from structlog.testing import capture_logs
 
 from tests.gateway import Vendors
 from tracegraph.app import create_app
+from tracegraph.demo.servers import running
+from tracegraph.http.crashes import MaskedCrashes
 from tracegraph.redaction import redacted, without_secrets
 from tracegraph.secrets import resolve
 
@@ -20,31 +25,63 @@ KEY = "a-configured-vendor-key-of-mine"
 
 
 class Broken:
-    """Gives no answers, but has a bug."""
+    """A part of the gateway with a bug, whichever way it is used."""
 
-    async def to(self, _: object) -> None:
+    def __getattr__(self, name: str) -> Any:
         raise KeyError(f"the inside, and {KEY}")
 
 
-async def test_a_bug_at_the_door_is_a_500_with_a_reference_that_the_log_knows(vendors: Vendors) -> None:
-    app = create_app(vendors.settings())
-    async with app.router.lifespan_context(app) as state:
-
-        async def broken(scope: Scope, receive: Receive, send: Send) -> None:
-            await app({**scope, "state": {**(state or {}), "answers": Broken()}}, receive, send)
-
-        transport = httpx.ASGITransport(broken)
-        async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:
-            with capture_logs() as logs:
-                response = await client.post("/graphql", json={"query": "{ sources { name } }"})
+def assert_masked(response: httpx.Response, logs: Sequence[Mapping[str, Any]]) -> None:
     (error,) = response.json()["errors"]
     assert (response.status_code, error["message"]) == (500, "Internal error.")
     assert error["extensions"].keys() == {"code", "reference"}
     assert error["extensions"]["code"] == "INTERNAL_SERVER_ERROR"
     assert "inside" not in response.text
+    assert response.headers["cache-control"] == "no-store"
     (entry,) = [one for one in logs if one["event"] == "graphql.unexpected_error"]
     assert entry["reference"] == error["extensions"]["reference"]
     assert isinstance(entry["exc_info"], KeyError)
+
+
+@pytest.mark.parametrize(
+    ("path", "part"),
+    [
+        ("/graphql", "answers"),
+        ("/graphql", "door"),
+        ("/readyz", "executor"),
+        ("/metrics", "metrics"),
+        ("/metrics", "door"),
+    ],
+)
+async def test_a_bug_in_any_route_is_a_500_with_a_reference_that_the_log_knows(
+    vendors: Vendors, path: str, part: str
+) -> None:
+    app = create_app(vendors.settings())
+    async with app.router.lifespan_context(app) as state:
+
+        async def broken(scope: Scope, receive: Receive, send: Send) -> None:
+            await app({**scope, "state": {**(state or {}), part: Broken()}}, receive, send)
+
+        transport = httpx.ASGITransport(broken)
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+            with capture_logs() as logs:
+                response = await client.get(path, params={"query": "{ sources { name } }"})
+    assert_masked(response, logs)
+
+
+async def test_an_answer_that_has_begun_is_broken_off() -> None:
+    """Half an answer must not pass for a whole one; the server that serves it closes the connection."""
+
+    async def half(_: Scope, __: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"100")]})
+        await send({"type": "http.response.body", "body": b"half", "more_body": True})
+        raise KeyError(f"the inside, and {KEY}")
+
+    with capture_logs() as logs:
+        async with running(MaskedCrashes(half)) as url, httpx.AsyncClient(trust_env=False) as client:
+            with pytest.raises(httpx.RemoteProtocolError):
+                await client.get(url)
+    assert [one["event"] for one in logs] == ["graphql.unexpected_error"]
 
 
 @pytest.mark.parametrize(
@@ -124,3 +161,36 @@ def test_the_log_as_it_is_written_holds_a_bugs_story_and_no_secret(form: str) ->
     assert KEY not in done.stderr
     if form == "json":
         assert json.loads(done.stderr)["event"] == "graphql.unexpected_error"
+
+
+def test_what_libraries_log_comes_in_the_same_form_without_secrets(tmp_path: Path) -> None:
+    """The server and the event loop log what they catch by Python's own logging."""
+    script = (
+        "import asyncio, logging; from tracegraph.logs import configure_logs\n"
+        "from tracegraph.settings import LogSettings; from tracegraph.secrets import resolve\n"
+        "key = resolve('env:MY_KEY').get_secret_value(); configure_logs(LogSettings(format='json'))\n"
+        "async def bug(): raise KeyError(f'the inside {key}')\n"
+        "async def main(): task = asyncio.create_task(bug()); await asyncio.sleep(0); del task\n"
+        "asyncio.run(main())\n"
+        "try: raise KeyError(f'the inside {key}')\n"
+        "except KeyError: logging.getLogger('uvicorn.error').exception('Exception with %s', key)\n"
+        "logging.getLogger('any').log(55, 'x'); logging.getLogger('any').log(33, 'y')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env={**os.environ, "MY_KEY": KEY},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    lines = [json.loads(line) for line in done.stderr.splitlines()]
+    assert [(line["level"], line["logger"]) for line in lines] == [
+        ("error", "asyncio"),
+        ("error", "uvicorn.error"),
+        ("critical", "any"),
+        ("warning", "any"),
+    ]
+    assert all("the inside [redacted]" in line["exception"] for line in lines[:2])
+    assert lines[1]["message"] == "Exception with [redacted]"
+    assert KEY not in done.stderr

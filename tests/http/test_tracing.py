@@ -48,7 +48,7 @@ async def open_traced(vendors: Vendors, exporter: InMemorySpanExporter) -> Async
             app = create_app(vendors.settings(**tables), tracing=Tracing(provider, pass_on=pass_on))
             served = await stack.enter_async_context(living(app))
             transport = httpx.ASGITransport(served)
-            client = httpx.AsyncClient(transport=transport, base_url="http://gateway", trust_env=False)
+            client = httpx.AsyncClient(transport=transport, base_url="http://localhost", trust_env=False)
             return Gateway(await stack.enter_async_context(client))
 
         yield opened

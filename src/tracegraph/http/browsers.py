@@ -7,7 +7,7 @@ not, and there their GET must carry what needs asking: `Content-Type: applicatio
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from starlette.datastructures import Headers
 from starlette.middleware import Middleware
@@ -15,6 +15,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tracegraph.errors import Forbidden
+from tracegraph.http.hosts import KnownHosts
 from tracegraph.http.negotiation import JSON, media_type
 from tracegraph.http.refusal import Refusal
 
@@ -67,9 +68,14 @@ class SecurityHeaders:
         await self._app(scope, receive, with_headers)
 
 
-def browser_rules(allowed_origins: Sequence[str]) -> list[Middleware]:
-    """What stands before the routes: security headers, and CORS for the sites on the list."""
+def browser_rules(allowed_origins: Sequence[str], known_hosts: Collection[str] | None) -> list[Middleware]:
+    """What stands before the routes: security headers, the names to answer to, and CORS for the sites on the list.
+
+    `known_hosts` are names beside those of loopback; with None, every name will do.
+    """
     rules = [Middleware(SecurityHeaders)]
+    if known_hosts is not None:
+        rules.append(Middleware(KnownHosts, known_hosts))
     if allowed_origins:
         rules.append(
             Middleware(

@@ -12,7 +12,6 @@ from starlette.responses import Response
 
 from tracegraph.errors import Forbidden, QueryTooComplex, RateLimited
 from tracegraph.graphql.execution import Operation
-from tracegraph.graphql.failures import masked
 from tracegraph.http.answers import Answer, Answers, Question, to_json
 from tracegraph.http.browsers import OtherSite, sent_for_another_site
 from tracegraph.http.disconnect import ClientGone, unless_gone
@@ -51,16 +50,7 @@ class GraphQLEndpoint:
         self._playground = playground
 
     async def __call__(self, request: Request) -> Response:
-        """One HTTP request; `request.state` holds what answers it, the door, the metrics and the tracing.
-
-        A bug is answered with 500 and a reference to the log.
-        """
-        try:
-            return await self._respond(request)
-        except Exception as bug:
-            return _json(to_json({"errors": [masked(bug).formatted]}), 500, JSON)
-
-    async def _respond(self, request: Request) -> Response:
+        """One HTTP request; `request.state` holds what answers it, the door, the metrics and the tracing."""
         accept = request.headers.get("accept")
         offers = (HTML, JSON, GRAPHQL) if request.method == "GET" and self._playground else (JSON, GRAPHQL)
         media = accepted(accept, offers)

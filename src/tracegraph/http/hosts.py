@@ -1,0 +1,60 @@
+"""Under which names the gateway answers, so that no foreign name can be made to lead here (DNS rebinding).
+
+A page's own name may be pointed at 127.0.0.1 once the page is loaded. For the browser the gateway is then that
+page's own server: nothing crosses sites, and the page reads every answer. Only the `Host` header still tells the
+page's name.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from functools import lru_cache
+
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from tracegraph.errors import Forbidden
+from tracegraph.source_table import is_loopback
+
+_MISDIRECTED = 421
+_REMEMBERED = 64
+_HOST = re.compile(r"(?:\[([^\[\]]+)]|([^:\[\]]+))(?::[0-9]*)?")
+_MESSAGE = (
+    "This gateway answers to the names of its own machine (localhost, 127.0.0.1, [::1]) and to those in "
+    "server.allowed_hosts: add the name by which you reach it."
+)
+
+
+class KnownHosts:
+    """Passes on what is asked of a name of loopback or one of these; anything else is 421 and runs nothing.
+
+    `names` are in lower case and without a port: a port is no secret, and any will do.
+    """
+
+    def __init__(self, app: ASGIApp, names: Collection[str]) -> None:
+        self._app = app
+        self._names = frozenset(names)
+        self._knows = lru_cache(_REMEMBERED)(self._is_known)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The application's answer, or the refusal."""
+        if scope["type"] == "http" and not self._knows(
+            *(value for name, value in scope["headers"] if name == b"host")
+        ):
+            error = {"message": _MESSAGE, "extensions": {"code": Forbidden.code}}
+            await JSONResponse({"errors": [error]}, _MISDIRECTED)(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+    def _is_known(self, *hosts: bytes) -> bool:
+        if len(hosts) != 1:  # two readers of such a request would not agree on whom it asks
+            return False
+        name = _name(hosts[0].decode("latin-1"))
+        return name in self._names or is_loopback(name)
+
+
+def _name(host: str) -> str:
+    """The name or address in a Host header, in lower case, without the port and the brackets of IPv6."""
+    found = _HOST.fullmatch(host.lower())
+    return "" if found is None else found[1] or found[2]

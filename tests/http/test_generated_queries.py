@@ -1,0 +1,132 @@
+"""Queries made from the schema, valid and not: none hurts the process, and each answer is what the schema says.
+
+`make test-fuzz` makes many more; plain runs make the same few each time.
+"""
+
+import os
+import re
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import strategies as st
+from schemathesis import GenerationMode
+from schemathesis.checks import CHECKS, load_all_checks
+from schemathesis.core.result import Ok
+from schemathesis.graphql import nodes
+
+from tests.http.watched import WatchedGateway, watched_gateway
+
+pytestmark = pytest.mark.skipif(
+    not Path("/proc/self/statm").exists(), reason="there is no /proc to see a process's memory in"
+)
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "100"))
+SEED = int(os.environ.get("FUZZ_SEED", "1"))
+MEDIA = ["application/json", "application/graphql-response+json"]
+REFUSALS = {"BAD_USER_INPUT", "INVALID_CURSOR", "INVALID_ID", "QUERY_TOO_COMPLEX"}
+HARVEST = """{
+  sources { id }
+  experiments(first: 20) { edges { cursor } nodes { id sessions(first: 2) { edges { cursor node { id } } } } }
+  sessions(first: 2) { edges { cursor } }
+}"""
+MOSTLY = 0.9
+"""How often something known stands where the schema takes any text."""
+AFTER = re.compile(r'\bafter: "(?:[^"\\]|\\.)*"')
+"""A cursor is good for one filter and order, so that most are refused: half of the valid queries go without."""
+
+load_all_checks()
+schemathesis.graphql.scalar("JSON", st.text().map(nodes.String))
+
+
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WatchedGateway]:
+    with watched_gateway(tmp_path_factory.mktemp("gateway")) as opened:
+        yield opened
+
+
+def known_to_clients(gateway: WatchedGateway) -> schemathesis.Config:
+    """IDs, cursors, names and sizes, and where a client would put them."""
+    found = gateway.ask(HARVEST).json()["data"]
+    experiments = found["experiments"]["nodes"]
+    lists = [found["experiments"], found["sessions"], *(one["sessions"] for one in experiments)]
+    sessions = [edge["node"]["id"] for one in experiments for edge in one["sessions"]["edges"]]
+    known = {
+        "ids": [*(one["id"] for one in (*found["sources"], *experiments)), *sessions],
+        "experiments": [one["id"] for one in experiments],
+        "cursors": [edge["cursor"] for one in lists for edge in one["edges"]],
+        "names": ["nemo", "langsmith", "meibel", "nothing"],
+        "sizes": [0, 1, 2, 50, 1000, 1001, -1],
+    }
+    places = {
+        "id": "ids",
+        "ids[*]": "ids",
+        "filter.ids[*]": "ids",
+        "experimentIds[*]": "experiments",
+        "filter.experimentIds[*]": "experiments",
+        "baselineId": "experiments",
+        "after": "cursors",
+        "filter.sources[*]": "names",
+        "filter.vendors[*]": "names",
+        "first": "sizes",
+    }
+    return schemathesis.Config.from_dict(
+        {
+            "dictionaries": {name: {"values": values} for name, values in known.items()},
+            "parameters": {
+                f"*.*.{at}": {"dictionary": name, "probability": MOSTLY} for at, name in places.items()
+            },
+        }
+    )
+
+
+def outcomes(gateway: WatchedGateway, mode: GenerationMode) -> Counter[str]:
+    """Send what is generated, check every answer against the schema, and count by code how they ended."""
+    schema = schemathesis.graphql.from_url(gateway.url, config=known_to_clients(gateway))
+    operations = [found.ok() for found in schema.get_all_operations() if isinstance(found, Ok)]
+    counted: Counter[str] = Counter()
+
+    @seed(SEED)
+    @settings(
+        max_examples=EXAMPLES,
+        database=None,
+        phases=[Phase.generate, Phase.shrink],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(
+        case=st.one_of([one.as_strategy(generation_mode=mode) for one in operations]),
+        media=st.sampled_from(MEDIA),
+        is_first_page=st.booleans(),
+    )
+    def send(case: Any, media: str, is_first_page: bool) -> None:  # noqa: FBT001 - hypothesis's form
+        if is_first_page and mode is GenerationMode.POSITIVE:
+            case.body = AFTER.sub("after: null", case.body)
+        response = gateway.ask(case.body, accept=media)
+        assert response.status_code < 500
+        case.validate_response(
+            response, checks=CHECKS.get_by_names(["response_schema_conformance", "negative_data_rejection"])
+        )
+        codes = codes_of(response)
+        assert codes <= REFUSALS
+        counted.update(codes or {"answered"})
+
+    send()
+    return counted
+
+
+def codes_of(response: httpx.Response) -> set[str]:
+    return {error["extensions"]["code"] for error in response.json().get("errors", ())}
+
+
+def test_valid_queries_are_answered_or_refused_by_a_known_rule_and_do_no_harm(gateway: WatchedGateway) -> None:
+    with gateway.watched():
+        assert outcomes(gateway, GenerationMode.POSITIVE)["answered"] > EXAMPLES / 4
+
+
+def test_invalid_queries_are_refused_and_do_no_harm(gateway: WatchedGateway) -> None:
+    with gateway.watched():
+        assert outcomes(gateway, GenerationMode.NEGATIVE)["BAD_USER_INPUT"] > EXAMPLES * 0.9

@@ -1,0 +1,100 @@
+"""Without authentication the gateway answers only to names of loopback: no page's own name can be led to it."""
+
+import httpx
+import orjson
+import pytest
+
+from tests.gateway import Gateway, Vendors, over_http
+from tests.http.raw import raw
+from tests.worlds import fill
+from tracegraph.http.api_keys import hash_of, new_key
+
+QUERY = orjson.dumps({"query": "{ experiments { nodes { name } } }"})
+KEY = new_key()
+HERE = ["localhost", "LOCALHOST:8000", "127.0.0.1", "127.0.0.1:1", "127.8.9.1", "[::1]", "[::1]:8000"]
+ELSEWHERE = [
+    "evil.example",
+    "evil.example:8000",
+    "localhost.evil.example",
+    "127.0.0.1.evil.example",
+    "evil.example:localhost",
+    "localhost@evil.example",
+    "localhost]evil.example",
+    "[::1].evil.example",
+    "::1",
+    "192.0.2.1",
+    "0.0.0.0",  # noqa: S104 - not listened on
+    "",
+    "gateway.example",
+]
+
+
+async def ask_as(gateway: Gateway, host: str, path: str = "/graphql") -> httpx.Response:
+    headers = {"host": host, "content-type": "application/json"}
+    return await gateway.http.request(
+        "POST" if path == "/graphql" else "GET", path, content=QUERY, headers=headers
+    )
+
+
+def is_misdirected(response: httpx.Response) -> bool:
+    if response.status_code != 421:
+        return False
+    (error,) = response.json()["errors"]
+    assert error["extensions"]["code"] == "FORBIDDEN"
+    assert "server.allowed_hosts" in error["message"]
+    assert response.headers["content-security-policy"]
+    return True
+
+
+@pytest.mark.parametrize("host", HERE)
+async def test_the_names_of_this_machine_are_answered(served: Gateway, vendors: Vendors, host: str) -> None:
+    fill(vendors, experiments=1, sessions=0)
+    assert len((await ask_as(served, host)).json()["data"]["experiments"]["nodes"]) == 3
+
+
+@pytest.mark.parametrize("host", ELSEWHERE)
+async def test_any_other_name_is_refused_and_asks_no_vendor(served: Gateway, vendors: Vendors, host: str) -> None:
+    assert is_misdirected(await ask_as(served, host))
+    assert vendors.call_counts == (0, 0, 0)
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics", "/playground/x", "/nothing"])
+async def test_no_route_answers_to_another_name(served: Gateway, path: str) -> None:
+    assert is_misdirected(await ask_as(served, "evil.example", path))
+    assert not is_misdirected(await ask_as(served, "localhost", path))
+
+
+@pytest.mark.parametrize(
+    "hosts",
+    [[], ["localhost", "evil.example"], ["evil.example", "localhost"], ["localhost", "localhost"]],
+    ids=["none", "first", "second", "twice"],
+)
+async def test_a_request_that_names_no_host_or_two_is_refused(served: Gateway, hosts: list[str]) -> None:
+    head = ["GET /healthz HTTP/1.0", *(f"Host: {host}" for host in hosts)]
+    answer = await raw(served, "\r\n".join([*head, "", ""]).encode())
+    assert answer.startswith((b"HTTP/1.1 421 ", b"HTTP/1.0 421 "))
+
+
+async def test_a_name_in_the_settings_is_answered_too(vendors: Vendors) -> None:
+    server = {"allowed_hosts": ["Traces.example", "2001:db8::1"]}
+    async with over_http(vendors.settings(server=server)) as gateway:
+        for host in ("traces.example", "TRACES.example:8443", "[2001:db8::1]:80", "localhost"):
+            assert (await ask_as(gateway, host)).status_code == 200
+        for host in ("other.example", "traces.example.evil.example", "evil.traces.example"):
+            assert is_misdirected(await ask_as(gateway, host))
+
+
+async def test_who_must_say_who_they_are_may_come_by_any_name(vendors: Vendors) -> None:
+    """A page cannot know a key, and a proxy in front may name the gateway as it likes."""
+    auth = {"keys": {"dashboard": {"sha256": hash_of(KEY)}}}
+    async with over_http(vendors.settings(auth=auth)) as gateway:
+        assert (await ask_as(gateway, "evil.example")).status_code == 401
+    async with over_http(vendors.settings(auth=auth, server={"allowed_hosts": ["traces.example"]})) as gateway:
+        assert (await ask_as(gateway, "traces.example")).status_code == 401
+        assert is_misdirected(await ask_as(gateway, "evil.example"))
+
+
+@pytest.mark.parametrize("host", ["", "https://traces.example", "traces.example:8443", "a/b", "*", "a b", "[::1]"])
+def test_what_is_no_name_is_refused_at_start(vendors: Vendors, host: str) -> None:
+    with pytest.raises(ValueError, match="is no host"):
+        vendors.settings(server={"allowed_hosts": [host]})

@@ -1,0 +1,86 @@
+"""The gateway as a process of its own that is watched while it is sent anything: alive, quiet, and no larger."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import orjson
+
+from tests.cli.configurations import over, written
+from tests.cli.test_serve import served
+from tests.processes import Process, environment, started
+from tracegraph.demo.vendors import demo_vendors
+
+_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+_GROWS_AT_MOST_MB = 60
+_WITHOUT_RATES = """
+[sources.langsmith.limits.rates]
+"runs/query" = "off"
+"*" = "off"
+"""
+_HURT = {"error", "critical"}
+
+
+class WatchedGateway:
+    """`tracegraph serve` over the demo's data."""
+
+    def __init__(self, process: Process) -> None:
+        self._process = process
+        self.url = served(process)
+        self.http = httpx.Client(trust_env=False, timeout=60)
+
+    @property
+    def port(self) -> int:
+        """Where it listens on 127.0.0.1."""
+        return httpx.URL(self.url).port or 0
+
+    def ask(self, query: str, **headers: str) -> httpx.Response:
+        """POST a query."""
+        given = {name.replace("_", "-"): value for name, value in headers.items()}
+        return self.http.post(self.url, json={"query": query}, headers=given)
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """After the block it lives and answers, told of no bug, and is hardly larger than before."""
+        self._assert_answers()
+        before_mb = self._resident_mb()
+        yield
+        self._assert_answers()
+        assert [line for line in self._process.err.splitlines()[1:] if _tells_of_a_bug(line)] == []
+        assert self._resident_mb() - before_mb < _GROWS_AT_MOST_MB
+
+    def _assert_answers(self) -> None:
+        assert self.ask("{ __typename }").json() == {"data": {"__typename": "Query"}}
+
+    def _resident_mb(self) -> float:
+        pages = int(Path(f"/proc/{self._process.pid}/statm").read_text(encoding="ascii").split()[1])
+        return pages * _PAGE_BYTES / 2**20
+
+
+def _tells_of_a_bug(line: str) -> bool:
+    try:
+        event = orjson.loads(line)
+    except orjson.JSONDecodeError:  # nothing writes there but the log
+        return True
+    return event["level"] in _HURT or "exception" in event
+
+
+@contextmanager
+def watched_gateway(folder: Path, more: str = "") -> Iterator[WatchedGateway]:
+    """Run one while the block runs; `more` are lines of its configuration."""
+    with demo_vendors() as vendors:
+        env = environment(
+            SMITH_KEY=vendors.langsmith_api_key,
+            MEIBEL_KEY=vendors.meibel_api_key,
+            TRACEGRAPH_SOURCES__NEMO__WORKSPACE=vendors.nemo_workspace,
+        )
+        urls = vendors.nemo_url, vendors.langsmith_url, vendors.meibel_url.removesuffix("/v2")
+        config = written(folder, over(*urls, _WITHOUT_RATES + more))
+        with started("serve", "--config", str(config), "--port", "0", env=env) as process:
+            gateway = WatchedGateway(process)
+            with gateway.http:
+                yield gateway
