@@ -29,7 +29,12 @@ class Process:
 
     def __init__(self, arguments: Sequence[str], env: Mapping[str, str], cwd: Path | None) -> None:
         self._process = subprocess.Popen(
-            [COMMAND, *arguments], env=dict(env), cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            [COMMAND, *arguments],
+            env=dict(env),
+            cwd=cwd,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
         )
         self._output: dict[str, list[bytes]] = {"out": [], "err": []}
         self._readers = [
@@ -85,9 +90,9 @@ class Process:
         return code
 
     def close(self) -> None:
-        """Leave nothing running."""
-        if self._process.poll() is None:
-            self._process.kill()
+        """Leave nothing running: its own processes neither, which would keep its output open."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
         self.end()
         for stream in (self._process.stdout, self._process.stderr):
             if stream is not None:

@@ -122,7 +122,10 @@ def test_a_shorter_head_is_passed_over_in_whatever_pieces_and_on_a_connection_of
             whole = head + QUERY
             for start in range(0, len(whole), size):
                 connection.sendall(whole[start : start + size])
-            assert status(connection.recv(65_536)) == 200
+            answer = b""
+            while not answer.endswith(b'{"data":{"__typename":"Query"}}'):
+                answer += connection.recv(65_536)
+            assert status(answer) == 200
 
 
 def test_heads_that_never_end_are_not_kept(gateway: WatchedGateway) -> None:
@@ -232,14 +235,15 @@ def framed(draw: st.DrawFn) -> tuple[bytes, bytes]:
 def requests(draw: st.DrawFn) -> bytes:
     """One, of which a piece may be missing, doubled or replaced."""
     framing, body = draw(framed())
-    given_headers = [*draw(st.lists(headers, max_size=5)), framing]
+    given_headers = draw(st.lists(headers, max_size=4))
     if draw(st.integers(0, 3)):
-        given_headers += [HOST, TYPE]
+        others = [header for header in given_headers if not header.startswith((b"Host", b"Content-Type"))]
+        given_headers = [*others, HOST, TYPE]
     version = draw(st.sampled_from([b"HTTP/1.1"] * 6 + [b"HTTP/1.0", b"HTTP/2.0", b""]))
     line = b" ".join([draw(methods), draw(targets), version]) + b"\r\n"
-    whole = line + b"".join(draw(st.permutations(given_headers))) + b"\r\n" + body
+    whole = line + b"".join(draw(st.permutations([*given_headers, framing]))) + b"\r\n" + body
     start, end = sorted((draw(st.integers(0, len(whole))), draw(st.integers(0, len(whole)))))
-    match draw(st.sampled_from(["whole", "whole", "cut", "without", "doubled", "replaced"])):
+    match draw(st.sampled_from([*["whole"] * 4, "cut", "without", "doubled", "replaced"])):
         case "cut":
             return whole[:end]
         case "without":

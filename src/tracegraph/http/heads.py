@@ -1,7 +1,7 @@
 """What never becomes a request: bytes that are no HTTP, and heads beyond bounds. Each gets a GraphQL error, too.
 
-The server's parser takes any number of headers, of any length. Each costs time in Python, and again wherever one is
-looked up; and what there is of a head is kept until it ends.
+The server's parser takes any number of headers, of any length. Each costs time in Python, and again wherever one
+is looked up; and what there is of a head is kept until it ends.
 """
 
 from __future__ import annotations
