@@ -21,6 +21,9 @@ from tracegraph.http.heads import BoundedHeads
 from tracegraph.source_table import is_loopback
 
 _GRACE_S = 15
+_ANSWERS_WITHIN_S = 60
+"""A process that does not tell its parent in time that it lives is replaced. Starting on a busy machine takes long:
+with the library's 5 s one would be ended again and again before it ever serves."""
 
 
 def refuse_open_door(host: str, auth: AuthTable) -> None:
@@ -100,4 +103,5 @@ def _config(app: Starlette | str, workers: int = 1) -> uvicorn.Config:
         server_header=False,
         timeout_graceful_shutdown=_GRACE_S,
         timeout_keep_alive=75,
+        timeout_worker_healthcheck=_ANSWERS_WITHIN_S,
     )
