@@ -22,8 +22,8 @@ from tracegraph.source_table import is_loopback
 
 _GRACE_S = 15
 _ANSWERS_WITHIN_S = 60
-"""A process that does not tell its parent in time that it lives is replaced. Starting on a busy machine takes long:
-with the library's 5 s one would be ended again and again before it ever serves."""
+"""A process that does not tell its parent in time that it lives is replaced. On a busy machine the start takes
+long: with the library's 5 s a process would be ended again and again before it ever serves."""
 
 
 def refuse_open_door(host: str, auth: AuthTable) -> None:

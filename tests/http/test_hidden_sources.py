@@ -53,7 +53,7 @@ def both(vendors: Vendors, **tables: Any) -> list[Any]:
 
 
 async def ask_as(gateway: Gateway, key: str, query: str, variables: dict[str, Any] | None = None) -> Answer:
-    body = orjson.dumps({"query": query, "variables": variables or {}})
+    body = orjson.dumps({"query": query, "variables": variables or {}, "extensions": {"cost": True}})
     return await gateway.post(body, authorization=f"Bearer {key}")
 
 
