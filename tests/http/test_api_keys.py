@@ -64,6 +64,16 @@ async def test_anything_else_is_401_before_the_request_is_read(
     assert vendors.call_counts == (0, 0, 0)
 
 
+@pytest.mark.parametrize("name", ["cookie", "proxy-authorization", "x-api-key", "x-nemo-key"])
+async def test_a_key_in_any_other_header_is_none(guarded: Gateway, name: str) -> None:
+    """Browsers send cookies unasked, for whatever page."""
+    for value in (f"Bearer {KEY}", KEY, f"authorization={KEY}"):
+        headers = {name: value, "content-type": "application/json"}
+        response = await guarded.http.post("/graphql", content=QUERY, headers=headers)
+        assert response.status_code == 401
+        assert "set-cookie" not in response.headers
+
+
 async def test_without_a_header_it_is_401_for_a_get_too(guarded: Gateway) -> None:
     response = await guarded.http.get("/graphql", params={"query": "{ __typename }"})
     assert response.status_code == 401

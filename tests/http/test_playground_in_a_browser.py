@@ -81,3 +81,40 @@ def test_every_other_worked_example_runs_without_an_error(
 def test_the_documentation_is_read_from_the_gateways_schema(browser: Browser) -> None:
     browser.wait_for('button[aria-label="Show Documentation Explorer"]').click()
     browser.wait_for(".graphiql-doc-explorer", text="Query")
+
+
+ATTEMPTS = """
+const done = arguments[arguments.length - 1], told = {};
+document.addEventListener('securitypolicyviolation', (event) => { told[event.effectiveDirective] = 'refused'; });
+const add = (name, attributes, text = '') => {
+  const element = Object.assign(document.createElement(name), attributes);
+  element.append(text);
+  document.body.append(element);
+};
+add('script', {}, 'window.wasRun = true');
+add('script', {src: 'http://127.0.0.1:9/script.js'});
+add('img', {src: 'http://127.0.0.1:9/pixel.png?stolen'});
+add('iframe', {src: 'http://127.0.0.1:9/frame'});
+add('base', {href: 'http://127.0.0.1:9/'});
+add('form', {action: 'http://127.0.0.1:9/form', method: 'post'});
+document.forms[document.forms.length - 1].submit();
+fetch('http://127.0.0.1:9/fetch').catch(() => 0);
+setTimeout(() => done({...told, wasRun: window.wasRun === true}), 1000);
+"""
+
+
+def test_what_gets_into_the_page_runs_nothing_and_takes_nothing_elsewhere(demo: str) -> None:
+    with open_browser() as opened:
+        opened.driver.get(demo)
+        opened.wait_for(EDITOR, text="EverythingAcrossVendors")
+        told = opened.driver.execute_async_script(ATTEMPTS)
+        assert told == {
+            "script-src-elem": "refused",
+            "img-src": "refused",
+            "frame-src": "refused",
+            "base-uri": "refused",
+            "form-action": "refused",
+            "connect-src": "refused",
+            "wasRun": False,
+        }
+        assert opened.driver.get_cookies() == []

@@ -141,6 +141,19 @@ async def test_a_key_that_is_new_at_the_provider_is_fetched_when_it_is_named(
     assert issuer.asked == 2
 
 
+async def test_a_key_that_the_provider_withdrew_is_good_until_the_keys_are_renewed(
+    open_gateway: OpenGateway, jwks: str, issuer: Issuer
+) -> None:
+    gateway = await open_gateway(auth=table(jwks, refetch_s=1, renew_s=1))
+    assert (await ask_with(gateway, token())).status == 200
+    issuer.serve(public_jwk(EC_KEY, "second"))
+    await asyncio.sleep(1.1)
+    await ask_with(gateway, token())  # which has them renewed, beside it
+    await asyncio.sleep(0.1)
+    assert (await ask_with(gateway, token(EC_KEY, "second", "ES256"))).status == 200
+    assert (await ask_with(gateway, token())).status == 401
+
+
 async def test_unknown_keys_have_the_provider_asked_once_in_a_while_however_many_come(
     guarded: Gateway, issuer: Issuer
 ) -> None:
