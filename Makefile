@@ -21,7 +21,7 @@ test: .venv/dev.ok .venv/system.ok .venv/node.ok ## the whole test suite
 test-paging: .venv/dev.ok ## the paging laws with 10,000 examples (half an hour)
 	PAGING_EXAMPLES=10000 $(BIN)/python -m pytest tests/federation/test_paging_machine.py
 
-test-fuzz: .venv/dev.ok ## queries made from the schema, and bytes made up, 3,000 of a kind (some minutes; FUZZ_SEED=1)
+test-fuzz: .venv/dev.ok ## queries made from the schema, and bytes made up, 3,000 of a kind (ten minutes; FUZZ_SEED=1)
 	FUZZ_EXAMPLES=3000 $(BIN)/python -m pytest tests/http/test_generated_queries.py tests/http/test_generated_bytes.py
 
 soak: .venv/dev.ok ## mixed queries while vendors fail at random (SECONDS=600 SEED=1)

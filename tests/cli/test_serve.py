@@ -99,8 +99,11 @@ def is_running(pid: int) -> bool:
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="there is no /proc to see processes in")
 def test_two_workers_share_a_port_and_leave_no_process_behind(vendors_running: Running) -> None:
     vendors_running.worlds[0].add(nemo_experiment("e"))
-    with started(*serve(vendors_running, "--workers", "2"), env=vendors_running.env) as process:
+    arguments = serve(vendors_running, "--workers", "2", "--insecure")
+    with started(*arguments, env=vendors_running.env) as process:
         url = served(process)
+        by_another_name = httpx.post(url, json=QUERY, headers={"host": "traces.example"}, trust_env=False)
+        assert by_another_name.status_code == 200, "something in front sees to names, and each process knows it"
         workers = children(process.pid)
         assert len(workers) >= 2
         for _ in range(8):

@@ -129,4 +129,4 @@ def test_valid_queries_are_answered_or_refused_by_a_known_rule_and_do_no_harm(ga
 
 def test_invalid_queries_are_refused_and_do_no_harm(gateway: WatchedGateway) -> None:
     with gateway.watched():
-        assert outcomes(gateway, GenerationMode.NEGATIVE)["BAD_USER_INPUT"] > EXAMPLES * 0.9
+        assert outcomes(gateway, GenerationMode.NEGATIVE)["BAD_USER_INPUT"] > EXAMPLES / 2

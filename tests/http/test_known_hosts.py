@@ -4,9 +4,10 @@ import httpx
 import orjson
 import pytest
 
-from tests.gateway import Gateway, Vendors, over_http
+from tests.gateway import Gateway, Vendors, living, over_http
 from tests.http.raw import raw
 from tests.worlds import fill
+from tracegraph.app import create_app
 from tracegraph.http.api_keys import hash_of, new_key
 
 QUERY = orjson.dumps({"query": "{ experiments { nodes { name } } }"})
@@ -92,6 +93,13 @@ async def test_who_must_say_who_they_are_may_come_by_any_name(vendors: Vendors) 
     async with over_http(vendors.settings(auth=auth, server={"allowed_hosts": ["traces.example"]})) as gateway:
         assert (await ask_as(gateway, "traces.example")).status_code == 401
         assert is_misdirected(await ask_as(gateway, "evil.example"))
+
+
+async def test_where_something_in_front_asks_any_name_will_do(vendors: Vendors) -> None:
+    """That is what `serve --insecure` says."""
+    app = create_app(vendors.settings(), insecure=True)
+    async with living(app) as opened, httpx.AsyncClient(transport=httpx.ASGITransport(opened)) as client:
+        assert (await client.get("http://traces.example/healthz")).status_code == 200
 
 
 @pytest.mark.parametrize("host", ["", "https://traces.example", "traces.example:8443", "a/b", "*", "a b", "[::1]"])
