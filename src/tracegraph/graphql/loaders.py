@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import Awaitable, Mapping, Sequence
 from functools import cached_property, partial
 from typing import TypeVar
 
@@ -18,6 +19,17 @@ K = TypeVar("K")
 T = TypeVar("T")
 
 
+class SharedLoader(DataLoader[K, T]):
+    """A loader whose answers many wait for: one that is given up takes nothing from the others.
+
+    The library gives all of them one future, which would be cancelled with any of them.
+    """
+
+    def load(self, key: K) -> Awaitable[T]:
+        """What is behind the key, asked for together with other keys of the moment, and once in a request."""
+        return asyncio.shield(super().load(key))
+
+
 class SourceLoaders:
     """The loaders of one source; each batch is one call of its adapter.
 
@@ -31,12 +43,12 @@ class SourceLoaders:
     @cached_property
     def experiments(self) -> DataLoader[str, Experiment | None]:
         """Experiments by ref; None for one that is not there."""
-        return DataLoader(partial(_experiments, self._adapter))
+        return SharedLoader(partial(_experiments, self._adapter))
 
     @cached_property
     def sessions(self) -> DataLoader[SessionRef, Session | None]:
         """Sessions by ref; None for one that is not there."""
-        return DataLoader(partial(_sessions, self._adapter))
+        return SharedLoader(partial(_sessions, self._adapter))
 
     @cached_property
     def session_pages(self) -> Mapping[bool, DataLoader[SessionAsk, Page[Session]]]:
