@@ -219,6 +219,22 @@ async def test_one_bad_id_among_good_ones_is_refused(gateway: Gateway) -> None:
     assert_refused(await gateway.ask(query, ids=ids), "INVALID_ID")
 
 
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ("query($ids: [ID!]) { experiments(filter: {ids: $ids}) { totalCount } }", "filter.ids"),
+        ("query($ids: [ID!]) { sessions(filter: {experimentIds: $ids}) { totalCount } }", "filter.experimentIds"),
+    ],
+)
+async def test_a_filter_takes_as_many_ids_as_a_page_has_rows_at_most(
+    gateway: Gateway, query: str, field: str
+) -> None:
+    ids = [global_id("Experiment:nemo:n0")]
+    message = assert_refused(await gateway.ask(query, ids=ids * 1001), "BAD_USER_INPUT")
+    assert message == f"{field} holds 1001 IDs; it may hold 1000: ask for them in several queries."
+    assert (await gateway.ask(query, ids=ids * 1000)).data
+
+
 # -- what the schema refuses -----------------------------------------------------------------------------
 
 

@@ -194,6 +194,51 @@ def test_rows_multiply_and_calls_count_ten(text: str, is_worth: int) -> None:
     assert cost(text) == is_worth
 
 
+SESSIONS = "sessions(first: 5, filter: {%s}) { totalCount }"
+BY_IDS = "query($ids: [ID!]) { " + SESSIONS % "experimentIds: $ids" + " }"
+BY_FILTER = """query($f: SessionFilter = {experimentIds: ["a", "b"]}) {
+  sessions(first: 5, filter: $f) { totalCount }
+}"""
+
+
+@pytest.mark.parametrize(
+    ("text", "variables", "calls"),
+    [
+        ("{ sessions(first: 5) { totalCount } }", {}, 3 * 11),
+        ("{ " + SESSIONS % "statuses: [ERROR]" + " }", {}, 3 * 11),
+        ("{ " + SESSIONS % 'experimentIds: ["a", "b"]' + " }", {}, 2),
+        ("{ " + SESSIONS % 'experimentIds: "a"' + " }", {}, 1),
+        ("{ " + SESSIONS % "experimentIds: []" + " }", {}, 0),
+        (BY_IDS, {"ids": ["a"] * 7}, 7),
+        (BY_IDS, {"ids": None}, 3 * 11),
+        (BY_FILTER, {}, 2),
+        (BY_FILTER, {"f": {"experimentIds": ["a"] * 40}}, 40),
+        (BY_FILTER, {"f": None}, 3 * 11),
+        (BY_FILTER, {"f": ["nonsense"]}, 3 * 11),
+    ],
+)
+def test_merged_sessions_count_a_call_for_each_experiment_that_is_named_or_looked_for(
+    text: str, variables: dict[str, Any], calls: int
+) -> None:
+    assert cost(text, variables) == 5 + 10 * calls
+
+
+@given(sources=st.integers(0, 50), active=st.integers(1, 100), pages=st.integers(1, 1000))
+def test_calls_follow_the_sources_and_the_settings(sources: int, active: int, pages: int) -> None:
+    def cost_of(text: str) -> int:
+        found = COUNTED.setdefault(text, document(text))
+        return found.cost(SCHEMA, found.operations()[0], Sizes({}, 20, 1000, sources, active, pages))
+
+    read = -(-pages // 5)
+    assert cost_of("{ experiments(first: 5) { totalCount } }") == 5 + 10 * sources
+    assert cost_of("{ sessions(first: 5) { totalCount } }") == 5 + 10 * sources * (1 + active)
+    assert cost_of('{ experiment(id: "a") { aggregates(basis: BEST) { sum } } }') == 11 + 10 * read
+    assert cost_of('{ comparison(experimentIds: ["a", "b"]) { baseline { id } } }') == 2 * (1 + 10 * (1 + read))
+
+
+COUNTED: dict[str, Document] = {}
+
+
 @given(first=st.none() | st.integers(0, 1000))
 def test_a_variable_costs_what_the_same_literal_costs(first: int | None) -> None:
     written = "null" if first is None else str(first)

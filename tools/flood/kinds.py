@@ -1,18 +1,35 @@
-"""The kinds of hostile requests: each a function from a number to the bytes of one request.
+"""The kinds of hostile requests: each the bytes of one request, with a place for a number that makes it a new one.
 
-Equal numbers give equal bytes, so that what is refused again can be told from what is refused for the first time.
+They are made once and sent in two parts around the number: who floods must not be busier than who is flooded.
 """
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import orjson
 
-Make = Callable[[int], bytes]
-_COMMENT = "# %d\n"
+_NUMBER = b"#NUMBER#"
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A request without its number; without an `end` it has none."""
+
+    begin: bytes
+    end: bytes = b""
+
+    @classmethod
+    def of(cls, request: bytes) -> Kind:
+        """The kind of a request in which `#NUMBER#` stands for eight digits."""
+        begin, _, end = request.partition(_NUMBER)
+        return cls(begin, end)
+
+    def request(self, number: int) -> tuple[bytes, ...]:
+        """In parts; equal numbers give equal requests."""
+        return (self.begin, b"%08d" % number, self.end) if self.end else (self.begin,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,66 +59,59 @@ def query(key: str, text: str, variables: object = None) -> bytes:
     return post(key, orjson.dumps({"query": text, "variables": variables}))
 
 
-def kinds(keys: Keys) -> Mapping[str, Make]:
+def kinds(keys: Keys) -> Mapping[str, Kind]:
     """Every kind by its name."""
-    return {**_bodies(keys.good), **_documents(keys.good), **_strangers(keys)}
+    requests = {**_bodies(keys.good), **_documents(keys.good), **_strangers(keys)}
+    return {name: Kind.of(request) for name, request in requests.items()}
 
 
-def _bodies(key: str) -> Mapping[str, Make]:
+def _bodies(key: str) -> Mapping[str, bytes]:
     """Requests that are no GraphQL request."""
     bomb = zlib.compress(b" " * 10_000_000)
     lines = b"\r\n".join(b"x-%d: 1" % number for number in range(7000))
-    good = '{"query": "query($n: Int) { experiments(first: $n) { totalCount } }", "variables": {"n": %s, "m": %d}}'
+    names = b"".join(b'"n%d": 1, ' % number for number in range(30_000))
+    by_first = b'{"query": "query($n: Int) { experiments(first: $n) { totalCount } }", "variables": {"m": "#NUMBER#", "n": '
     return {
-        "null": lambda _: post(key, b"null"),
-        "a number": lambda number: post(key, b"%d" % number),
-        "a list": lambda number: post(key, b'["x%d"]' % number),
-        "bad UTF-8": lambda number: post(key, b'{"query": "\xff%d"}' % number),
-        "JSON 100,000 deep": lambda number: post(key, b'{"%d": ' % number + b"[" * 100_000),
-        "a body of 1.1 MB": lambda number: post(key, b'{"query": "%07d' % number + b" " * 1_100_000 + b'"}'),
-        "a body of 10 MB": lambda number: post(key, b'{"query": "%07d' % number + b" " * 10_000_000 + b'"}'),
-        "a header of 64 kB": lambda number: post(key, b"%d" % number, b"x-long: " + b"x" * 65_536),
-        "7,000 headers": lambda number: post(key, b"%d" % number, lines),
-        "a deflate bomb": lambda _: post(key, bomb, b"content-encoding: deflate"),
-        "one name twice": lambda number: post(key, b'{"query": "{ a%d }", "query": "{ b }"}' % number),
-        "one name twice, at the end of 30,000": lambda number: post(
-            key, b'{"query": "{ a }", "variables": {%s"x%d": 1, "x%d": 2}}' % (_names(30_000), number, number)
-        ),
-        "a lone surrogate": lambda number: post(key, b'{"query": "\\ud800%d"}' % number),
-        "1e400": lambda number: post(key, (good % ("1e400", number)).encode()),
-        "variables of the wrong type": lambda number: post(key, (good % ('[{"a": 1}]', number)).encode()),
+        "null": post(key, b"null"),
+        "a number": post(key, b"1#NUMBER#"),
+        "a list": post(key, b'["#NUMBER#"]'),
+        "bad UTF-8": post(key, b'{"query": "\xff#NUMBER#"}'),
+        "JSON 100,000 deep": post(key, b'{"#NUMBER#": ' + b"[" * 100_000),
+        "a body of 1.1 MB": post(key, b'{"query": "#NUMBER#' + b" " * 1_100_000 + b'"}'),
+        "a body of 10 MB": post(key, b'{"query": "#NUMBER#' + b" " * 10_000_000 + b'"}'),
+        "a header of 64 kB": post(key, b"#NUMBER#", b"x-long: " + b"x" * 65_536),
+        "7,000 headers": post(key, b"#NUMBER#", lines),
+        "a deflate bomb": post(key, bomb, b"content-encoding: deflate"),
+        "one name twice": post(key, b'{"query": "{ a#NUMBER# }", "query": "{ b }"}'),
+        "30,000 names": post(key, b'{"query": "{ a }", "variables": {' + names + b'"#NUMBER#": 1}}'),
+        "a lone surrogate": post(key, b'{"query": "\\ud800#NUMBER#"}'),
+        "1e400": post(key, by_first + b"1e400}}"),
+        "a variable of the wrong type": post(key, by_first + b'[{"a": 1}]}}'),
     }
 
 
-def _names(count: int) -> bytes:
-    return b"".join(b'"n%d": 1, ' % number for number in range(count))
-
-
-def _documents(key: str) -> Mapping[str, Make]:
+def _documents(key: str) -> Mapping[str, bytes]:
     """Documents made to cost. A comment makes each a new text."""
-
-    def kind(text: str) -> Make:
-        return lambda number: query(key, _COMMENT % number + text)
-
-    return {
-        "circular fragments": kind("{ ...A } fragment A on Query { ...B } fragment B on Query { ...A }"),
-        "fragments that double 40 times": kind(_doubling(40)),
-        "50,000 aliases": kind("{" + "".join(f"a{number}: __typename " for number in range(50_000)) + "}"),
-        "10,000 directives": kind("{ sources { name " + "@skip(if: false) " * 10_000 + "} }"),
-        "300 directives": kind("{ sources { name " + "@skip(if: false) " * 300 + "} }"),
-        "fields 30,000 deep": kind("{ sources " * 30_000 + "}" * 30_000),
-        "fields 300 deep": kind("{ sources " * 300 + "{ name " + "}" * 301),
-        "a cost of millions": kind(
+    texts = {
+        "circular fragments": "{ ...A } fragment A on Query { ...B } fragment B on Query { ...A }",
+        "fragments that double 40 times": (_doubling(40)),
+        "50,000 aliases": ("{" + "".join(f"a{number}: __typename " for number in range(50_000)) + "}"),
+        "10,000 directives": ("{ sources { name " + "@skip(if: false) " * 10_000 + "} }"),
+        "300 directives": ("{ sources { name " + "@skip(if: false) " * 300 + "} }"),
+        "fields 30,000 deep": "{ sources " * 30_000 + "}" * 30_000,
+        "fields 300 deep": "{ sources " * 300 + "{ name " + "}" * 301,
+        "a cost of millions": (
             "{ experiments(first: 1000) { nodes { sessions(first: 1000) { nodes { id } } } } }"
         ),
-        "1,900 tokens, wrong fields": kind("{" + " ".join(f"x{number}" for number in range(1900)) + "}"),
-        "1,900 tokens, right fields": kind(
+        "1,900 tokens, wrong fields": ("{" + " ".join(f"x{number}" for number in range(1900)) + "}"),
+        "1,900 tokens, right fields": (
             "{" + "sources { id name vendor capabilities { sessionOrders } } " * 170 + "}"
         ),
-        "450 variables": kind("query(" + " ".join(f"$a{n}: Int" for n in range(450)) + ") { sources { name } }"),
-        "a small document": lambda number: query(key, f"{{ a{number}: sources {{ name }} }}"),
-        "no document": lambda number: query(key, f"{{ sources {number}"),
+        "450 variables": ("query(" + " ".join(f"$a{n}: Int" for n in range(450)) + ") { sources { name } }"),
+        "a small document": "{ sources { name } }",
+        "no document": "{ sources",
     }
+    return {name: query(key, "##NUMBER#\n" + text) for name, text in texts.items()}
 
 
 def _doubling(times: int) -> str:
@@ -110,11 +120,11 @@ def _doubling(times: int) -> str:
     return "{ sources { ...F0 } } " + " ".join(fragments) + f" fragment F{times} on Source {{ name }}"
 
 
-def _strangers(keys: Keys) -> Mapping[str, Make]:
+def _strangers(keys: Keys) -> Mapping[str, bytes]:
     """Requests without a right to ask."""
     text = b'{"query": "{ sources { name } }"}'
     return {
-        "a wrong key": lambda number: post(f"{keys.unknown[:-8]}{number:08}", text),
-        "a forged token": lambda _: post(keys.forged, text),
-        "a wrong key and 1 MB": lambda number: post(keys.unknown, b"%07d" % number + b" " * 1_000_000),
+        "a wrong key": post(keys.unknown[:-8] + _NUMBER.decode(), text),
+        "a forged token": post(keys.forged, text),
+        "a wrong key and 1 MB": post(keys.unknown, b"#NUMBER#" + b" " * 1_000_000),
     }

@@ -91,32 +91,32 @@ def _send_honest(url: str, key: str, first_number: int, seconds: float) -> Tally
     def requests() -> Iterator[Request]:
         for number in range(int(per_s * seconds)):
             if number % every:
-                yield Request(KNOWN, query(key, f"{{ {_LIGHT} }}"))
+                yield Request(KNOWN, (query(key, f"{{ {_LIGHT} }}"),))
             else:
-                yield Request(NEW, query(key, f"{{ new{first_number + number}: {_LIGHT} }}"))
+                yield Request(NEW, (query(key, f"{{ new{first_number + number}: {_LIGHT} }}"),))
 
     return send(url, requests(), per_s)
 
 
 def _send_hostile(url: str, keys: Keys, plan: Plan) -> Tally:
     """All kinds in turn, in every other round as they were at first, in the others as they never were."""
-    makes = {name: make for name, make in kinds(keys).items() if name in (plan.kinds or (name,))}
+    chosen = {name: kind for name, kind in kinds(keys).items() if name in (plan.kinds or (name,))}
 
     def requests() -> Iterator[Request]:
-        turns = islice(cycle(makes.items()), int(plan.per_s * plan.seconds))
-        for number, (name, make) in enumerate(turns):
-            is_repeated = number // len(makes) % 2 == 0
-            yield Request(name, make(0 if is_repeated else 1_000_000 + number))
+        turns = islice(cycle(chosen.items()), int(plan.per_s * plan.seconds))
+        for number, (name, kind) in enumerate(turns):
+            is_repeated = number // len(chosen) % 2 == 0
+            yield Request(name, kind.request(0 if is_repeated else 1_000_000 + number))
 
     return send(url, requests(), plan.per_s)
 
 
 def _cpu_ms(gateway: GatewayProcess, keys: Keys, name: str) -> tuple[float, float]:
     """The gateway's CPU for one request of a kind: while it is new, and when it was there before."""
-    make = kinds(keys)[name]
+    kind = kinds(keys)[name]
 
     def taken(numbers: Iterable[int]) -> float:
-        requests = [Request(name, make(number)) for number in numbers]
+        requests = [Request(name, kind.request(number)) for number in numbers]
         before_s = _cpu_s(gateway)
         send(gateway.url, requests, _ALONE_PER_S)
         return (_cpu_s(gateway) - before_s) * 1000 / len(requests)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, cast
 from urllib.parse import urlsplit
@@ -23,10 +23,10 @@ BROKEN = 0
 
 
 class Request(NamedTuple):
-    """Bytes to send, under the name of their kind."""
+    """Bytes to send, in parts, under the name of their kind."""
 
     kind: str
-    content: bytes
+    content: Sequence[bytes]
 
 
 @dataclass(slots=True)
@@ -72,7 +72,7 @@ class Connection(asyncio.Protocol):
         if self._transport is None or self._transport.is_closing():
             self._answered(BROKEN)
         else:
-            self._transport.write(request.content)
+            self._transport.writelines(request.content)
 
     def data_received(self, data: bytes) -> None:
         """Count an answer that has come to its end."""

@@ -56,8 +56,15 @@ class Admission:
         variables: Mapping[str, Any],
         request: RequestContext,
     ) -> None:
-        limits = request.page_limits
-        sizes = Sizes(variables, limits.default_first, limits.max_first, len(request.adapters))
+        limits, budgets = request.page_limits, request.budgets
+        sizes = Sizes(
+            variables,
+            limits.default_first,
+            limits.max_first,
+            len(request.adapters),
+            budgets.active_experiments,
+            budgets.computed_pages,
+        )
         request.cost = document.cost(self.schema, operation, sizes)
         if request.cost > limits.max_cost:
             raise QueryTooComplex(

@@ -3,13 +3,15 @@
     cost of a field = rows * (1 + 10 * calls for each row + cost of the fields below) + 10 * calls
 
 Rows are `first` (or its default), the number of ids, or 1 for one object; calls are what vendors may be asked, by
-the table below, whether or not a vendor needs them. A field that stands twice in one place counts once, and so
-does what siblings share: the complete form of one row, the sessions of one experiment behind its computed figures.
-`@skip` and `@include` are not looked at. What is not in the table costs nothing.
+the table below, whether or not a vendor needs them: those of a merged list grow with the sources, those behind
+computed figures with the pages that may be read for them. A field that stands twice in one place counts once, and
+so does what siblings share: the complete form of one row, the sessions of one experiment behind its computed
+figures. `@skip` and `@include` are not looked at. What is not in the table costs nothing.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +28,7 @@ from graphql import (
     IntValueNode,
     ListValueNode,
     NullValueNode,
+    ObjectValueNode,
     OperationDefinitionNode,
     SelectionSetNode,
     ValueNode,
@@ -36,8 +39,8 @@ from graphql import (
 
 CALL = 10
 """A call to a vendor in rows: it takes some ten thousand times as long as a row, beside others."""
-_READ = 20
-"""Calls for the sessions behind one experiment's computed figures: pages that an experiment of some size has."""
+_PART_READ = 5
+"""An experiment of some size has one in so many of the pages that may be read for its computed figures."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,13 @@ class Sizes:
     default_first: int
     max_first: int
     sources: int
+    active_experiments: int = 10
+    computed_pages: int = 100
+
+    @property
+    def read(self) -> int:
+        """Calls for the sessions behind one experiment's computed figures."""
+        return math.ceil(self.computed_pages / _PART_READ)
 
 
 Count = Callable[[Sizes], int]
@@ -57,12 +67,14 @@ Count = Callable[[Sizes], int]
 class Charge:
     """`rows`: the argument that says how many, a number, or how many `sources` or `compared` experiments.
 
-    What stands below costs for each row, unless the field multiplies nothing; `once` names what siblings share.
+    `calls`: a number, one for each of the `sources`, one for each experiment whose sessions are `merged`, or as
+    many as it takes to have all sessions `read`; `calls_a_row` may be that, too, beside one for the row. What stands
+    below costs for each row, unless the field multiplies nothing; `once` names what siblings share.
     """
 
     rows: str | int = 1
-    calls: int = 0
-    calls_a_row: int = 0
+    calls: int | str = 0
+    calls_a_row: int | str = 0
     once: str | None = None
     multiplies: bool = True
 
@@ -75,16 +87,16 @@ _CHARGES: Mapping[tuple[str, str], Charge] = {
     ("Query", "experiment"): Charge(calls=1),
     ("Query", "session"): Charge(calls=1),
     ("Query", "sources"): Charge("sources"),
-    ("Query", "experiments"): Charge("first", calls=3),
-    ("Query", "sessions"): Charge("first", calls=10),
-    ("Query", "comparison"): Charge("experimentIds", calls_a_row=1 + _READ, multiplies=False),
+    ("Query", "experiments"): Charge("first", calls="sources"),
+    ("Query", "sessions"): Charge("first", calls="merged"),
+    ("Query", "comparison"): Charge("experimentIds", calls_a_row="read", multiplies=False),
     ("Source", "experiments"): Charge("first", calls=1),
     ("Source", "health"): Charge(calls=1),
     ("Experiment", "createdAt"): _WHOLE,
     ("Experiment", "metadata"): _WHOLE,
     ("Experiment", "sessionCount"): Charge(rows=0, calls=1),
-    ("Experiment", "aggregate"): Charge(rows=0, calls=_READ, once="sessions"),
-    ("Experiment", "aggregates"): Charge(rows=0, calls=_READ, once="sessions"),
+    ("Experiment", "aggregate"): Charge(rows=0, calls="read", once="sessions"),
+    ("Experiment", "aggregates"): Charge(rows=0, calls="read", once="sessions"),
     ("Experiment", "sessions"): Charge("first", calls=1),
     ("Session", "experiment"): Charge(calls=1),
     ("Session", "input"): _WHOLE,
@@ -105,15 +117,16 @@ class Step:
     """One field of the table, with those below it."""
 
     rows: Count
-    calls: int
-    calls_a_row: int
+    calls: Count
+    calls_a_row: Count
     below: tuple[Step, ...]
     multiplies: bool
 
     def cost(self, sizes: Sizes) -> int:
         """For one row of the field above."""
         rows, below = self.rows(sizes), total(self.below, sizes)
-        return rows * (1 + CALL * self.calls_a_row) + below * (rows if self.multiplies else 1) + CALL * self.calls
+        calls = rows * self.calls_a_row(sizes) + self.calls(sizes)
+        return rows + below * (rows if self.multiplies else 1) + CALL * calls
 
 
 def total(steps: Iterable[Step], sizes: Sizes) -> int:
@@ -162,7 +175,8 @@ class _Reader:
             if charge is _FREE:
                 found += below
             elif charge.once not in shared and self._reads(field, charge):
-                found.append(Step(count, charge.calls, charge.calls_a_row, below, charge.multiplies))
+                calls, calls_a_row = self._calls(field, charge.calls), self._calls(field, charge.calls_a_row, 1)
+                found.append(Step(count, calls, calls_a_row, below, charge.multiplies))
                 shared |= {charge.once} if charge.once else set()
         return tuple(found)
 
@@ -199,6 +213,25 @@ class _Reader:
             return True
         basis = _argument(field, "basis")
         return basis is not None and not (isinstance(basis, EnumValueNode) and basis.value == "REPORTED")
+
+    def _calls(self, field: FieldNode, calls: int | str, besides: int = 0) -> Count:
+        if isinstance(calls, int):
+            return lambda _: calls
+        if calls == "sources":
+            return lambda sizes: sizes.sources
+        if calls == "read":
+            return lambda sizes: besides + sizes.read
+        conditions = _argument(field, "filter")
+        return lambda sizes: _merged(self._given(conditions, sizes.variables), sizes)
+
+    def _given(self, value: ValueNode | None, variables: Mapping[str, Any]) -> Any:
+        """A literal's or a variable's value as far as counts need it."""
+        if isinstance(value, VariableNode):
+            name = value.name.value
+            return variables[name] if name in variables else self._given(self._defaults.get(name), {})
+        if isinstance(value, ObjectValueNode):
+            return {one.name.value: self._given(one.value, variables) for one in value.fields}
+        return _plain(value)
 
     def _count(self, field: FieldNode, rows: str | int) -> Count:
         if isinstance(rows, int):
@@ -237,6 +270,12 @@ def _first(value: Any, sizes: Sizes) -> int:
 def _two(_: Sizes) -> int:
     """The fewest that are compared: for a case that is looked up by its id."""
     return 2
+
+
+def _merged(conditions: Any, sizes: Sizes) -> int:
+    """A call for each experiment that is named, or for those of each source that are looked for first."""
+    ids = conditions.get("experimentIds") if isinstance(conditions, dict) else None
+    return sizes.sources * (1 + sizes.active_experiments) if ids is None else _length(ids, sizes)
 
 
 def _length(value: Any, _: Sizes) -> int:

@@ -172,8 +172,18 @@ ANY_EXPERIMENT, ANY_SESSION = ExperimentFilter(), SessionFilter()
 """The filters of lists that are asked for without one."""
 
 
-def chosen(given: ExperimentFilter | SessionFilter, adapters: Sequence[Adapter]) -> Sequence[Adapter]:
-    """Those that the filter asks. Raises InvalidId for an ID that is not an experiment's."""
+def chosen(
+    given: ExperimentFilter | SessionFilter, adapters: Sequence[Adapter], most_ids: int
+) -> Sequence[Adapter]:
+    """Those that the filter asks. Raises InvalidId for an ID that is no experiment's, BadUserInput for too many."""
+    if isinstance(given, ExperimentFilter):
+        field, ids = "ids", given.ids
+    else:
+        field, ids = "experimentIds", given.experiment_ids
+    if ids is not None and len(ids) > most_ids:
+        raise BadUserInput(
+            f"filter.{field} holds {len(ids)} IDs; it may hold {most_ids}: ask for them in several queries."
+        )
     sources, vendors, refs = given.sources, given.vendors, given.refs
     return [
         adapter

@@ -1,0 +1,93 @@
+"""A request's head has bounds: beyond them it is refused with a GraphQL error, and the connection closed."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+from uvicorn.server import ServerState
+
+from tracegraph.http.heads import MOST_BYTES, MOST_HEADERS
+from tracegraph.serving import server_of
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+BEGIN = b"GET / HTTP/1.1\r\nhost: localhost\r\n"
+END = b"connection: close\r\n\r\n"
+
+
+async def count_headers(request: Request) -> PlainTextResponse:
+    return PlainTextResponse(str(len(request.scope["headers"])))
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def port() -> AsyncIterator[int]:
+    """A server with the protocol that `tracegraph serve` has."""
+    config = server_of(Starlette(routes=[Route("/", count_headers)])).config
+    config.load()
+    state = ServerState()
+    loop = asyncio.get_running_loop()
+    protocol = config.http_protocol_class
+    server = await loop.create_server(lambda: protocol(config, state, {}), "127.0.0.1", 0)  # type: ignore[call-arg]
+    yield server.sockets[0].getsockname()[1]
+    server.close()
+
+
+async def answer(port: int, *pieces: bytes) -> bytes:
+    """What comes back until the connection is closed."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        for piece in pieces:
+            writer.write(piece)
+            await writer.drain()
+            await asyncio.sleep(0.005)  # so that it comes as a piece of its own
+        return await asyncio.wait_for(reader.read(), 20)
+    finally:
+        writer.close()
+
+
+def assert_refused(answer: bytes) -> None:
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 431 ")
+    assert b"connection: close" in head
+    (error,) = json.loads(body)["errors"]
+    assert error["extensions"]["code"] == "BAD_USER_INPUT"
+
+
+def headers(count: int) -> bytes:
+    return b"".join(b"x-%d: 1\r\n" % index for index in range(count))
+
+
+async def test_as_many_headers_as_the_bound_are_taken(port: int) -> None:
+    assert (await answer(port, BEGIN + headers(MOST_HEADERS - 2) + END)).endswith(b"\r\n\r\n%d" % MOST_HEADERS)
+
+
+@pytest.mark.parametrize("more", [1, 7000])
+async def test_more_headers_are_refused(port: int, more: int) -> None:
+    assert_refused(await answer(port, BEGIN + headers(MOST_HEADERS - 2 + more) + END))
+
+
+async def test_the_bound_is_each_requests_own(port: int) -> None:
+    several = (BEGIN + headers(90) + b"\r\n") * 5 + BEGIN + headers(90) + END
+    assert (await answer(port, several)).count(b"HTTP/1.1 200 ") == 6
+
+
+@pytest.mark.parametrize(
+    "begin", [BEGIN + b"x-long: ", BEGIN + b"x-long", b"GET /?"], ids=["value", "name", "address"]
+)
+async def test_a_head_without_an_end_is_refused(port: int, begin: bytes) -> None:
+    pieces = [b"x" * 16_384] * (MOST_BYTES // 16_384 + 1)
+    assert_refused(await answer(port, begin, *pieces))
+
+
+async def test_a_long_body_is_no_head(port: int) -> None:
+    head = b"POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: %d\r\n\r\n" % (2 * MOST_BYTES)
+    assert b"HTTP/1.1 200 " in await answer(port, head, *[b"x" * 32_768] * 16, BEGIN + END)
+
+
+async def test_what_is_no_http_is_refused_as_ever(port: int) -> None:
+    assert (await answer(port, b"\x00\x01\x02\r\n\r\n")).startswith(b"HTTP/1.1 400 ")
