@@ -7,7 +7,7 @@ BIN := .venv/bin
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
            --no-header --no-emit-index-url --no-emit-find-links pyproject.toml --extra build
 
-.PHONY: help demo test test-fuzz test-paging test-plans soak lint format schema live bench playground audit lock clean
+.PHONY: help demo test test-fuzz test-paging test-plans soak flood lint format schema live bench playground audit lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -29,6 +29,9 @@ soak: .venv/dev.ok ## mixed queries while vendors fail at random (SECONDS=600 SE
 
 bench: .venv/dev.ok .venv/system.ok ## what queries cost, beside the peers where they are set up; writes docs/performance.md
 	$(BIN)/python -m tools.bench
+
+flood: .venv/dev.ok ## 1,000 hostile requests a second beside honest ones, on a quiet machine with two cores (SECONDS=20)
+	$(BIN)/python -m tools.flood --seconds $(if $(filter file,$(origin SECONDS)),20,$(SECONDS))
 
 test-plans: .venv/dev.ok ## compiled plans against the library's executor, 5,000 random queries (some minutes)
 	PLAN_EXAMPLES=5000 $(BIN)/python -m pytest tests/graphql/plans

@@ -67,9 +67,9 @@ Count = Callable[[Sizes], int]
 class Charge:
     """`rows`: the argument that says how many, a number, or how many `sources` or `compared` experiments.
 
-    `calls`: a number, one for each of the `sources`, one for each experiment whose sessions are `merged`, or as
-    many as it takes to have all sessions `read`; `calls_a_row` may be that, too, beside one for the row. What stands
-    below costs for each row, unless the field multiplies nothing; `once` names what siblings share.
+    `calls`: a number, one for each of the `sources`, one for each experiment whose sessions are `merged`, or what
+    it takes to have all sessions `read`; `calls_a_row` may be that, too, beside one for the row. What stands below
+    costs for each row, unless the field multiplies nothing; `once` names what siblings share.
     """
 
     rows: str | int = 1
