@@ -70,7 +70,8 @@ def _bodies(key: str) -> Mapping[str, bytes]:
     bomb = zlib.compress(b" " * 10_000_000)
     lines = b"\r\n".join(b"x-%d: 1" % number for number in range(7000))
     names = b"".join(b'"n%d": 1, ' % number for number in range(30_000))
-    by_first = b'{"query": "query($n: Int) { experiments(first: $n) { totalCount } }", "variables": {"m": "#NUMBER#", "n": '
+    text = b"query($n: Int) { experiments(first: $n) { totalCount } }"
+    by_first = b'{"query": "' + text + b'", "variables": {"m": "#NUMBER#", "n": '
     return {
         "null": post(key, b"null"),
         "a number": post(key, b"1#NUMBER#"),

@@ -175,7 +175,7 @@ ANY_EXPERIMENT, ANY_SESSION = ExperimentFilter(), SessionFilter()
 def chosen(
     given: ExperimentFilter | SessionFilter, adapters: Sequence[Adapter], most_ids: int
 ) -> Sequence[Adapter]:
-    """Those that the filter asks. Raises InvalidId for an ID that is no experiment's, BadUserInput for too many."""
+    """Those that are asked. Raises InvalidId for an ID that is not an experiment's, BadUserInput for too many."""
     if isinstance(given, ExperimentFilter):
         field, ids = "ids", given.ids
     else:
