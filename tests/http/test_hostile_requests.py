@@ -4,6 +4,7 @@ import asyncio
 import json
 import resource
 from collections.abc import AsyncIterator
+from urllib.parse import urlsplit
 
 import httpx
 import orjson

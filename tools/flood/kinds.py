@@ -16,20 +16,20 @@ _NUMBER = b"#NUMBER#"
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A request without its number; without an `end` it has none."""
+    """A request without its number, if it has one."""
 
     begin: bytes
-    end: bytes = b""
+    end: bytes | None
 
     @classmethod
     def of(cls, request: bytes) -> Kind:
         """The kind of a request in which `#NUMBER#` stands for eight digits."""
-        begin, _, end = request.partition(_NUMBER)
-        return cls(begin, end)
+        begin, number, end = request.partition(_NUMBER)
+        return cls(begin, end if number else None)
 
     def request(self, number: int) -> tuple[bytes, ...]:
         """In parts; equal numbers give equal requests."""
-        return (self.begin, b"%08d" % number, self.end) if self.end else (self.begin,)
+        return (self.begin,) if self.end is None else (self.begin, b"%08d" % number, self.end)
 
 
 @dataclass(frozen=True, slots=True)
