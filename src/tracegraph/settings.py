@@ -85,7 +85,7 @@ class LimitSettings(Table):
     scan_pages: int = Field(20, ge=1)
     active_experiments: int = Field(10, ge=1, le=100)
     computed_pages: int = Field(100, ge=1)
-    max_body_bytes: int = Field(1_000_000, ge=1000)
+    max_body_bytes: int = Field(250_000, ge=1000)
     body_timeout_s: float = Field(10.0, gt=0, le=300)
     max_tokens: int = Field(2000, ge=100)
     max_depth: int = Field(20, ge=1, le=100)

@@ -212,7 +212,7 @@ async def test_other_paths_are_not_there(gateway: Gateway, path: str) -> None:
         b"\x00" * 100,
         b'{"query": "\\ud800"}',
         b"[" * 100_000,
-        b'{"a":' * 100_000,
+        b'{"a":' * 40_000,
         b"NaN",
         b"query { sources { name } }",
         b"query=%7Bsources%7Bname%7D%7D",
@@ -267,7 +267,7 @@ async def test_a_compressed_body_is_refused_with_415(gateway: Gateway) -> None:
 
 async def test_a_body_of_ten_megabytes_is_refused_with_413(gateway: Gateway) -> None:
     body = orjson.dumps({"query": "{ sources { name } }", "variables": {"x": "x" * 10_000_000}})
-    assert_refusal(await send(gateway, body), 413, "1000000 bytes")
+    assert_refusal(await send(gateway, body), 413, "250000 bytes")
 
 
 async def test_a_body_that_does_not_tell_its_length_is_refused_when_it_has_become_too_long(

@@ -110,7 +110,7 @@ async def test_the_cost_is_told_on_request(gateway: Gateway) -> None:
     "body",
     [
         b"[" * 100_000,
-        b'{"query": "{ sources { name } }", "variables": ' + b'{"a":' * 100_000,
+        b'{"query": "{ sources { name } }", "variables": ' + b'{"a":' * 40_000,
         b'{"query": "{ sources { name } }", "variables": ' + b'{"a":' * 5000 + b"1" + b"}" * 5001,
         b'{"query": "\\ud800"}',
         b'{"query": "{ sources { name } }", "query": "{ __typename }"}',
@@ -145,7 +145,7 @@ async def test_more_than_10_000_names_are_refused_unread(gateway: Gateway, objec
 
 
 async def test_many_values_and_colons_in_texts_are_no_names(gateway: Gateway) -> None:
-    values = {"a": list(range(50_000)), "b": "a: b, " * 20_000}
+    values = {"a": list(range(20_000)), "b": "a: b, " * 15_000}
     response = await send(gateway, orjson.dumps({"query": "{ sources { name } }", "variables": values}))
     assert response.status_code == 200
 
@@ -201,10 +201,10 @@ async def test_a_body_that_says_it_is_too_long_is_refused_before_it_comes(gatewa
     good = HEAD + b"Connection: close\r\nContent-Length: %d\r\n\r\n" % len(after) + after
     place = urlsplit(str(gateway.http.base_url))
     reader, writer = await asyncio.open_connection(place.hostname, place.port)
-    writer.write(HEAD + b"Content-Length: 1000001\r\n\r\n")
+    writer.write(HEAD + b"Content-Length: 250001\r\n\r\n")
     refusal = await reader.readuntil(b"\r\n\r\n")
     assert refusal.startswith(b"HTTP/1.1 413 ")
-    writer.write(b" " * 1_000_001 + good)
+    writer.write(b" " * 250_001 + good)
     answers = await asyncio.wait_for(reader.read(), 20)
     writer.close()
     assert b"HTTP/1.1 200 " in answers

@@ -21,7 +21,7 @@ from tracegraph.http.refusal import Refusal
 DEADLINE_HEADER = "X-Deadline-Ms"
 """In how many milliseconds the client wants its answer, if sooner than the gateway gives it."""
 _LONGEST_NAME = 256
-_READ_FOR_NOTHING = 16
+_READ_FOR_NOTHING = 64
 """Times the limit; a body that goes on after that has its connection closed."""
 _MOST_NAMES = 10_000
 _NAMES = re.compile(rb'"\s*:'), re.compile(rb"\{\s*\}")
