@@ -93,7 +93,7 @@ def _config(app: Starlette | str, workers: int = 1) -> uvicorn.Config:
         app,
         factory=isinstance(app, str),
         workers=workers,
-        loop="uvloop",
+        loop="tracegraph.room:RoomyLoop",
         http=BoundedHeads,
         ws="none",
         lifespan="on",

@@ -15,7 +15,7 @@ import pytest
 from tests.cli.conftest import Running
 from tests.processes import Process, started
 from tracegraph.demo.faults import Fault
-from tracegraph.demo.world import nemo_experiment
+from tracegraph.demo.world import nemo_experiment, nemo_session
 
 QUERY = {"query": "{ experiments { nodes { name } } }"}
 
@@ -72,6 +72,29 @@ def test_a_request_in_flight_is_answered_before_the_end(
         assert process.err.splitlines()[1:] == [line for line in process.err.splitlines() if '"event"' in line]
         with pytest.raises(httpx.ConnectError):
             ask(url)
+
+
+def page_faults(pid: int) -> int:
+    """How many pages the process was given so far, that it had not or not any more."""
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[7])
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="there is no /proc to count page faults in")
+def test_a_request_is_given_few_pages(vendors_running: Running) -> None:
+    """Where a loop's calls step over the end of a piece of the stack, each costs one: thousands a request."""
+    sessions = [nemo_session(f"s{number}") for number in range(50)]
+    vendors_running.worlds[0].add(nemo_experiment("e"), sessions)
+    query = {"query": "{ sessions(first: 50) { nodes { id startedAt metadata } sources { durationMs } } }"}
+    with (
+        started(*serve(vendors_running), env=vendors_running.env) as process,
+        httpx.Client(trust_env=False) as asker,
+    ):
+        url = served(process)
+        for requests in (30, 50):  # the first ones load what the process needs
+            before = page_faults(process.pid)
+            for _ in range(requests):
+                assert len(asker.post(url, json=query).json()["data"]["sessions"]["nodes"]) == 50
+        assert (page_faults(process.pid) - before) / requests < 50
 
 
 def children(pid: int) -> set[int]:
