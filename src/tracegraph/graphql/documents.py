@@ -13,8 +13,8 @@ from tracegraph.graphql.failures import shown
 from tracegraph.graphql.line import Line
 from tracegraph.graphql.shape import DocumentLimits, check_length, check_tokens, check_tree
 
-_MOST_CHARACTERS = 500_000
-"""Of dense text: parsed, a character takes up to 230 bytes."""
+_MOST_CHARACTERS = 150_000
+"""Of dense text: parsed, a character takes up to 230 bytes, and a garbage collector 0.4 us to look through."""
 _CHARACTERS_A_DOCUMENT = 20
 """What a document takes however short it is, 4 kB, in characters."""
 _MOST_ERRORS = 20
