@@ -27,7 +27,9 @@ _WARM_UP = 0.1
 """The share of the time before memory is looked at: until then caches and pools fill."""
 _MAX_RESPONSE_BYTES = 1_000_000
 """What an endless body is read to; the longest right one has some 300 kB."""
-_SOURCE_KEYS = f"max_response_bytes = {_MAX_RESPONSE_BYTES}"
+MAX_CONNECTIONS = 32
+"""Of each source: so few that a connection which is never given back shows."""
+_SOURCE_KEYS = f"max_response_bytes = {_MAX_RESPONSE_BYTES}\nmax_connections = {MAX_CONNECTIONS}"
 _GATEWAY_TABLES = f"""
 [limits]
 deadline_s = {DEADLINE_S}

@@ -8,12 +8,12 @@ import statistics
 from collections import Counter
 from datetime import UTC, datetime
 
-from tools.soak.run import DEADLINE_S, SLACK_S, Plan, Result
+from tools.soak.run import DEADLINE_S, MAX_CONNECTIONS, SLACK_S, Plan, Result
 from tools.soak.watch import quarters
 
 _GROWTH = 1.05
-_SOCKETS = 3 * 32 + 8
-"""Three pools of `max_connections`; the event loop's own and the one that listens."""
+_SOCKETS = 3 * MAX_CONNECTIONS + 8
+"""Three pools; the event loop's own and the one that listens."""
 _IDLE_TASKS = 5
 _STEADY_S = 120.0
 """A shorter run says nothing about memory."""
