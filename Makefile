@@ -27,8 +27,8 @@ test-fuzz: .venv/dev.ok ## queries made from the schema, and bytes made up, 3,00
 soak: .venv/dev.ok ## mixed queries while vendors fail at random (SECONDS=600 SEED=1)
 	$(BIN)/python -m tools.soak --seconds $(SECONDS) --seed $(SEED)
 
-bench: .venv/dev.ok .venv/system.ok ## what queries cost, beside the peers where they are set up; writes docs/performance.md
-	$(BIN)/python -m tools.bench
+bench: .venv/dev.ok .venv/system.ok ## what queries cost, beside other gateways with PEERS=FOLDER; writes docs/performance.md
+	$(BIN)/python -m tools.bench $(if $(PEERS),--peers $(PEERS))
 
 flood: .venv/dev.ok ## 1,000 hostile requests a second beside honest ones, on a quiet machine with two cores (SECONDS=20)
 	$(BIN)/python -m tools.flood --seconds $(if $(filter file,$(origin SECONDS)),20,$(SECONDS))

@@ -23,7 +23,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tools.bench", description=__doc__)
     parser.add_argument("--seconds", type=int, default=10)
     parser.add_argument("--connections", type=int, default=16)
-    parser.add_argument("--peers", type=Path, default=Path("../shared/peers/bench"))
+    parser.add_argument("--peers", type=Path, help="the folder of the peers' benchmark, where it is set up")
     parser.add_argument("--only", default="", help="cases whose names hold this; prints, writes nothing")
     given = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the processes beside it end, too
@@ -42,7 +42,7 @@ def main() -> int:
             results.append(one)
     if given.only:
         return 0
-    peers = peers_measured(given.peers, given.seconds) if is_set_up(given.peers) else []
+    peers = peers_measured(given.peers, given.seconds) if given.peers and is_set_up(given.peers) else []
     text = tables(results, peers, given.seconds, given.connections)
     written_into(_DOCS / "performance.md", text)
     plot(results, peers, _DOCS / "performance.svg")

@@ -1,4 +1,4 @@
-"""Other gateways on the same work, where the peers' benchmark is set up beside the repository."""
+"""Other gateways on the same work, where the peers' benchmark is set up."""
 
 from __future__ import annotations
 
