@@ -1,4 +1,4 @@
-"""From LangSmith's wire models to the vocabulary: pure functions (VENDORS.md D1, D2, D3)."""
+"""From LangSmith's rows to the vocabulary: pure functions (VENDORS.md D1, D2, D3)."""
 
 from __future__ import annotations
 

@@ -122,6 +122,20 @@ def create_app(
         allow_no_cache=settings.cache.allow_no_cache,
         cors_origins=settings.server.cors_origins,
     )
+    hosts = settings.server.allowed_hosts
+    rules = browser_rules(
+        settings.server.cors_origins,
+        known_hosts=hosts if hosts or not (settings.auth.is_on or insecure) else None,
+    )
+    straight = Middleware(Straight, path="/graphql", endpoint=endpoint.__call__)
+    return Starlette(
+        routes=_routes(settings, endpoint),
+        middleware=[*rules, Middleware(MaskedCrashes), straight],
+        lifespan=lifespan,
+    )
+
+
+def _routes(settings: Settings, endpoint: GraphQLEndpoint) -> list[BaseRoute]:
     others = ["HEAD", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
     routes: list[BaseRoute] = [
         Route("/graphql", method_not_allowed, methods=others),  # first: the other takes HEAD wherever it takes GET
@@ -133,13 +147,7 @@ def create_app(
         routes.append(Route("/metrics", metrics))
     if settings.server.playground:
         routes += playground_routes()
-    hosts = settings.server.allowed_hosts
-    rules = browser_rules(
-        settings.server.cors_origins,
-        known_hosts=hosts if hosts or not (settings.auth.is_on or insecure) else None,
-    )
-    straight = Middleware(Straight, path="/graphql", endpoint=endpoint.__call__)
-    return Starlette(routes=routes, middleware=[*rules, Middleware(MaskedCrashes), straight], lifespan=lifespan)
+    return routes
 
 
 def create_configured_app() -> Starlette:

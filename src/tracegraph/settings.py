@@ -35,7 +35,10 @@ _SOURCE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 
 
 class ServerSettings(Table):
-    """`[server]`: where the gateway listens, and what it serves beside `/graphql`."""
+    """`[server]`: where the gateway listens, what it serves beside `/graphql`, and for whom.
+
+    `cors_origins` are the sites whose pages may ask, `allowed_hosts` names to answer to beside those of loopback.
+    """
 
     host: str = "127.0.0.1"
     port: int = Field(8000, ge=0, le=65535)
@@ -105,6 +108,7 @@ class CacheSettings(Table):
     `max_entries` and `max_mb` bound what a process keeps in memory. Redis is what several processes share besides:
     `password` is its own, `secret` goes into the keys and seals of entries (see `upstream/keys.py`), and no answer
     waits longer than `redis_timeout_ms` for it. `allow_no_cache`: clients may ask past the cache.
+    `share_in_flight`: equal queries share one answer, equal reads under one credential one call.
     """
 
     url: str = "memory://"

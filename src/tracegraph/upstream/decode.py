@@ -1,4 +1,4 @@
-"""From a reply's bytes to wire models, and the vendor's objects kept undecoded beside them."""
+"""From a reply's bytes to the shape of its wire, and the vendor's objects kept undecoded beside them."""
 
 from __future__ import annotations
 
