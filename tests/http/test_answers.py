@@ -238,6 +238,21 @@ async def test_answers_and_pages_together_keep_within_the_bounds(vendors: Vendor
             assert memory.size_bytes == sum(entry.size_bytes for entry in memory._entries.values())
 
 
+async def test_an_operations_name_counts_for_what_a_kept_answer_takes(vendors: Vendors) -> None:
+    async with door(vendors) as opened:
+        memory = opened.sources.memory
+        assert memory is not None
+        for number in range(3):
+            await opened.ask(f"query {'long' * 10_000}{number} {{ __typename }}")
+        assert len(memory) == 3
+        assert memory.size_bytes > 3 * 40_000
+
+
+def test_an_answer_is_json_whatever_numbers_a_vendor_writes() -> None:
+    body = {"large": 10**30, "nan": float("nan"), "all": [float("inf"), -1.5, "NaN"]}
+    assert to_json(body) == b'{"large": 1000000000000000000000000000000, "nan": null, "all": [null, -1.5, "NaN"]}'
+
+
 # -- who may have whose --------------------------------------------------------------------------------
 
 

@@ -199,3 +199,10 @@ async def test_no_call_can_become_two(call: Call, headers: dict[str, str]) -> No
         with pytest.raises(ValueError, match="must be"):
             await transport.send(call, headers, 10.0)
     assert wire.asked == []
+
+
+@pytest.mark.parametrize("host", ["a..b", "a" * 64 + ".invalid"])
+async def test_a_host_that_no_name_server_can_be_asked_for_cannot_be_reached(host: str) -> None:
+    async with Transport("vendor", TransportSettings(f"http://{host}")) as transport:
+        with pytest.raises(SourceUnavailable):
+            await sent(transport)

@@ -103,7 +103,6 @@ def test_numbers_in_quotes_are_numbers_where_the_vendor_writes_such(quoted: bool
         b'{"things": [{"id": ""}]}',
         b'{"things": [{"text": "no id"}]}',
         b'{"things": [], "next": 5}',
-        b'{"things": [{"id": "\\ud800"}]}',
         b'{"things": [{"id": "\xff"}]}',
         b'{"things": [{"id": "a", "anything": ' + b"[" * 100_000 + b"]" * 100_000 + b"}]}",
     ],
@@ -111,6 +110,27 @@ def test_numbers_in_quotes_are_numbers_where_the_vendor_writes_such(quoted: bool
 def test_another_shape_and_a_row_without_identity_are_refused(body: bytes) -> None:
     with pytest.raises(ValueError):
         WIRE.read(body)
+
+
+@pytest.mark.parametrize(
+    ("written", "text"),
+    [
+        (rb"cut \ud83d", "cut \ufffd"),
+        (rb"\uDE00 cut", "\ufffd cut"),
+        (rb"\ud83d\ud83d\ude00", "\ufffd\U0001f600"),
+        (rb"\\ud83d \ud83d", "\\ud83d \ufffd"),
+        (rb"\ud83d\n", "\ufffd\n"),
+    ],
+)
+@pytest.mark.parametrize("field", ["text", "anything", "unknown"])
+def test_half_a_character_costs_that_character_only(written: bytes, text: str, field: str) -> None:
+    """A text that JavaScript cut within an emoji ends so."""
+    body = b'{"things": [{"id": "a", "%b": "%b"}, {"id": "b", "number": 1}]}' % (field.encode(), written)
+    found, given_up = WIRE.read(body)
+    assert [(thing.id, thing.number) for thing in found.things] == [("a", None), ("b", 1)]
+    assert getattr(found.things[0], field, text) == text
+    assert not given_up
+    assert orjson.loads(orjson.dumps(RawRow(RawDocument(body), ("things", 1)).decode()))["id"] == "b"
 
 
 def test_the_vendors_object_is_at_hand_although_what_is_not_mapped_holds_no_characters() -> None:

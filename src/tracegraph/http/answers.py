@@ -72,7 +72,8 @@ def to_json(body: Mapping[str, object]) -> bytes:
     try:
         return orjson.dumps(body)
     except TypeError:  # an integer beyond 64 bits in a vendor's metadata
-        return json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
+        numbers = json.loads(json.dumps(body), parse_constant=lambda _: None)  # NaN, which orjson writes as null
+        return json.dumps(numbers, ensure_ascii=False).encode("utf-8", "replace")
 
 
 class Answers:
@@ -194,7 +195,8 @@ class _Kept(Entry):
     @property
     def size_bytes(self) -> int:
         """What it takes."""
-        return len(self.body) + _PER_ANSWER_BYTES + _PER_PAGE_BYTES * len(self.origins.numbers)
+        name = self.outcome.operation or ""
+        return len(self.body) + len(name) + _PER_ANSWER_BYTES + _PER_PAGE_BYTES * len(self.origins.numbers)
 
 
 @dataclass(slots=True)

@@ -91,7 +91,12 @@ class Transport:
             raise SourceTimeout(
                 self.source, f"Source {self.source!r} did not answer within {round(allowed_s, 2):g} s."
             ) from error
-        except (aiohttp.ClientError, HttpProcessingError, OSError) as error:
+        except (
+            aiohttp.ClientError,
+            HttpProcessingError,
+            OSError,
+            UnicodeError,
+        ) as error:  # the last: no host's name
             raise SourceUnavailable(
                 self.source, f"Source {self.source!r} cannot be reached, or broke off its answer."
             ) from error
