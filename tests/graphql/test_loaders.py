@@ -1,9 +1,11 @@
 """What is loaded once in a request, for all fields that ask for it."""
 
 import asyncio
+import gc
+from typing import Any
 
 from tests.graphql.plans.sources import RandomSource
-from tracegraph.graphql.loaders import Loaders
+from tracegraph.graphql.loaders import Loaders, SharedLoader
 
 
 def source_with_experiments() -> RandomSource:
@@ -27,3 +29,26 @@ async def test_a_field_that_is_given_up_takes_nothing_from_others_that_wait_for_
     assert found is not None
     assert given_up.cancelled()
     assert await loader.load(ref) is found
+
+
+async def test_a_failure_that_nobody_waits_for_any_more_is_not_told_as_a_bug() -> None:
+    told: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
+    goes_on, failed = asyncio.Event(), asyncio.Event()
+
+    async def fail(_: list[str]) -> list[str]:
+        await goes_on.wait()
+        failed.set()
+        raise RuntimeError("the vendor is down")
+
+    loader: SharedLoader[str, str] = SharedLoader(fail)
+    given_up = asyncio.ensure_future(loader.load("one"))
+    await asyncio.sleep(0)
+    given_up.cancel()
+    await asyncio.sleep(0)
+    goes_on.set()
+    await failed.wait()
+    await asyncio.sleep(0)
+    del loader, given_up
+    gc.collect()
+    assert told == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Mapping, Sequence
 from functools import cached_property, partial
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 
 from strawberry.dataloader import DataLoader
 
@@ -27,7 +27,15 @@ class SharedLoader(DataLoader[K, T]):
 
     def load(self, key: K) -> Awaitable[T]:
         """What is behind the key, asked for together with other keys of the moment, and once in a request."""
-        return asyncio.shield(super().load(key))
+        answer = cast("asyncio.Future[T]", super().load(key))
+        answer.add_done_callback(_look_at)
+        return asyncio.shield(answer)
+
+
+def _look_at(answer: asyncio.Future[Any]) -> None:
+    """A failure that nobody waits for any more is no bug: unseen, asyncio would log it as one."""
+    if not answer.cancelled():
+        answer.exception()
 
 
 class SourceLoaders:
