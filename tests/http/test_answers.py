@@ -249,8 +249,8 @@ async def test_an_operations_name_counts_for_what_a_kept_answer_takes(vendors: V
 
 
 def test_an_answer_is_json_whatever_numbers_a_vendor_writes() -> None:
-    body = {"large": 10**30, "nan": float("nan"), "all": [float("inf"), -1.5, "NaN"]}
-    assert to_json(body) == b'{"large": 1000000000000000000000000000000, "nan": null, "all": [null, -1.5, "NaN"]}'
+    body = {"large": 10**30, "nan": float("nan"), "all": [10**400, float("inf"), -1.5, "NaN"]}
+    assert orjson.loads(to_json(body)) == {"large": 1e30, "nan": None, "all": [None, None, -1.5, "NaN"]}
 
 
 # -- who may have whose --------------------------------------------------------------------------------

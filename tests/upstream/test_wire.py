@@ -138,3 +138,10 @@ def test_the_vendors_object_is_at_hand_although_what_is_not_mapped_holds_no_char
     assert read(b'{"id": "a", "note": "caf\xe9"}')[0].id == "a"
     found = RawRow(RawDocument(body), ("things", 0)).decode()
     assert orjson.loads(orjson.dumps(found)) == {"id": "a", "note": "caf\ufffd"}
+
+
+@pytest.mark.parametrize("number", [b"NaN", b"1e999", b"-1e999", b"1" + b"0" * 4000])
+def test_a_number_that_is_too_large_is_null_in_the_vendors_object(number: bytes) -> None:
+    body = b'{"things": [{"id": "a", "anything": [%b, 1.5, 10]}, {"id": "b"}]}' % number
+    assert [thing.id for thing in WIRE.read(body)[0].things] == ["a", "b"]
+    assert RawRow(RawDocument(body), ("things", 0)).decode()["anything"] == [None, 1.5, 10]

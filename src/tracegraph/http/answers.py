@@ -30,6 +30,7 @@ from tracegraph.graphql.execution import Executor, Operation, Outcome, refused
 from tracegraph.metrics.operations import Reuse
 from tracegraph.upstream.cache import Entry, MemoryStore, past_cache
 from tracegraph.upstream.callers import callers_keys
+from tracegraph.upstream.decode import finite
 from tracegraph.upstream.origins import Origins, origins
 
 _OF_THE_MOMENT = ("upstreamRequests", "durationMs", "health")
@@ -72,8 +73,8 @@ def to_json(body: Mapping[str, object]) -> bytes:
     try:
         return orjson.dumps(body)
     except TypeError:  # an integer beyond 64 bits in a vendor's metadata
-        numbers = json.loads(json.dumps(body), parse_constant=lambda _: None)  # NaN, which orjson writes as null
-        return json.dumps(numbers, ensure_ascii=False).encode("utf-8", "replace")
+        readable = json.loads(json.dumps(body), parse_constant=lambda _: None, parse_int=finite)
+        return json.dumps(readable, ensure_ascii=False).encode("utf-8", "replace")
 
 
 class Answers:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from math import isfinite
 from typing import Any, TypeVar
 
 import orjson
@@ -80,15 +81,24 @@ class RawDocument:
 
 
 def _parse(body: bytes) -> Any:
-    """The JSON that the wire took: some vendors write NaN where null is meant.
+    """The JSON that the wire took: some vendors write NaN where null is meant, or numbers that are too large.
 
     What the wire had no use for may hold characters that are none.
     """
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError:
-        tolerated = json.loads(body.decode(errors="replace"), parse_constant=lambda _: None)
+        tolerated = json.loads(
+            body.decode(errors="replace"), parse_constant=lambda _: None, parse_float=finite, parse_int=finite
+        )
         return orjson.loads(json.dumps(tolerated, ensure_ascii=False).encode(errors="replace"))
+
+
+def finite(digits: str) -> float | int | None:
+    """The number; None for one beyond a float, which no client of JSON need be able to read."""
+    if not isfinite(float(digits)):
+        return None
+    return int(digits) if digits.lstrip("-").isdecimal() else float(digits)
 
 
 class RawRow(Struct, frozen=True, gc=False, eq=False):
