@@ -46,7 +46,7 @@ async def together(line: Line[str], *names: str) -> tuple[Worker, list[str | Bas
 
 @given(sizes=st.lists(st.integers(1, 50), min_size=1, max_size=20, unique=True))
 def test_the_shortest_is_done_first(sizes: list[int]) -> None:
-    names = ["x" * size for size in sizes]
+    names = ["x" * 1000 * size for size in sizes]
     worker, outcomes = asyncio.run(together(Line(), *names))
     assert worker.done == sorted(names, key=len)
     assert outcomes == [name.upper() for name in names]
@@ -55,6 +55,13 @@ def test_the_shortest_is_done_first(sizes: list[int]) -> None:
 async def test_of_two_that_are_as_long_the_first_to_come_is_done_first() -> None:
     worker, _ = await together(Line(), "b", "a", "c")
     assert worker.done == ["b", "a", "c"]
+
+
+@given(size=st.integers(1, 3000), later=st.integers(1, 100))
+def test_what_comes_later_and_is_shorter_goes_first_only_so_often(size: int, later: int) -> None:
+    """Fifty characters a time: nobody is kept from a turn by others who keep sending the shortest."""
+    worker, _ = asyncio.run(together(Line(), "x" * size, *(f"{number}" for number in range(later))))
+    assert worker.done.index("x" * size) <= size / 50
 
 
 async def test_what_several_wait_for_is_done_once() -> None:

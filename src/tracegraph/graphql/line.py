@@ -2,7 +2,8 @@
 
 It is done one piece at a time, the smallest first, and after each piece the event loop has three times as long for
 everything else. The line is short: the largest piece gives way to smaller ones. So whoever asks what is known, or
-little, does not wait behind a heap of large things, and what waits takes little memory.
+little, does not wait behind a heap of large things, and what waits takes little memory. Smaller ones that come
+later go first only so often: who keeps sending the smallest does not keep the others waiting for ever.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ T = TypeVar("T")
 _MOST_CHARACTERS = 2_000_000
 _CHARACTERS_A_REQUEST = 5000
 """What a request takes that waits with a short text, in characters."""
+_CHARACTERS_A_PLACE = 50
+"""How much smaller a piece must be, for each place that it came later, to be done first."""
 _REST = 3
 _ASK_AGAIN_S = 1
 
@@ -34,9 +37,9 @@ class _Place(Generic[T]):
     askers: int = 0
 
     @property
-    def rank(self) -> tuple[int, int]:
-        """The shorter name first, then who came first."""
-        return len(self.name), self.number
+    def turn(self) -> int:
+        """The least of these is done first."""
+        return len(self.name) + _CHARACTERS_A_PLACE * self.number
 
 
 class Line(Generic[T]):
@@ -79,7 +82,7 @@ class Line(Generic[T]):
         """For one more request for that name, at the cost of longer names only."""
         most = self._most_characters - _characters(name)
         while sum(place.askers * _characters(place.name) for place in self._waiting.values()) > most:
-            largest = max(self._waiting.values(), key=lambda place: place.rank, default=None)
+            largest = max(self._waiting.values(), key=lambda place: (len(place.name), place.number), default=None)
             if largest is None or len(largest.name) <= len(name):
                 raise _no_room()
             del self._waiting[largest.name]
@@ -90,7 +93,7 @@ class Line(Generic[T]):
         self._is_moving = bool(self._waiting)
         if not self._waiting:
             return
-        place = min(self._waiting.values(), key=lambda place: place.rank)
+        place = min(self._waiting.values(), key=lambda place: place.turn)
         del self._waiting[place.name]
         began = time.perf_counter()
         try:
