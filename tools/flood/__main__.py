@@ -15,8 +15,9 @@ def main() -> int:
     parser.add_argument("--rate", type=int, default=1000, help="hostile requests in a second")
     parser.add_argument("--seconds", type=float, default=20)
     parser.add_argument("--kind", action="append", default=[], help="only this kind; may be given several times")
+    parser.add_argument("--allowed", type=int, help="the hostile key's requests_per_minute; without, none")
     given = parser.parse_args()
-    plan = Plan(given.rate, given.seconds, tuple(given.kind))
+    plan = Plan(given.rate, given.seconds, tuple(given.kind), given.allowed)
     result = flood(plan)
     sys.stdout.write(summary(plan, result))
     return 0 if honest_p99_ms(result) <= LONGEST_P99_MS else 1

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from itertools import cycle, islice, repeat
 from multiprocessing import get_context
@@ -35,11 +35,15 @@ KNOWN, NEW = "known", "new each time"
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How many hostile requests in a second, for how long, of which kinds (all of them if none are named)."""
+    """How many hostile requests in a second, for how long, of which kinds (all of them if none are named).
+
+    `allowed_per_minute` is the `requests_per_minute` of the hostile key, as an operator would set it.
+    """
 
     per_s: int
     seconds: float
     kinds: tuple[str, ...] = ()
+    allowed_per_minute: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,21 +65,22 @@ class Result:
 
 def flood(plan: Plan) -> Result:
     """Run it."""
-    good = {name: f"tg_{secrets.token_urlsafe(32)}" for name in ("honest", "hostile")}
+    good = {name: f"tg_{secrets.token_urlsafe(32)}" for name in ("honest", "hostile", "measured")}
     with (
         TemporaryDirectory() as folder,
         _on_core(_OTHERS_CORE),
         vendors_running() as vendors,
         ProcessPoolExecutor(2, get_context("spawn")) as pool,
     ):
-        tables, forged = _auth(Path(folder), good)
+        tables, forged = _auth(Path(folder), good, plan.allowed_per_minute)
         keys = Keys(good["hostile"], f"tg_{secrets.token_urlsafe(32)}", forged)
+        measured = replace(keys, good=good["measured"])
         with _on_core(_GATEWAY_CORE), gateway_running(vendors, tables) as gateway, _on_core(_OTHERS_CORE):
             asyncio.run(_ready(gateway))
             honest = pool.submit(_send_honest, gateway.url, good["honest"], 0, 3.0)
             honest.result()  # connections, plans, caches
             alone = pool.submit(_send_honest, gateway.url, good["honest"], 1_000_000, plan.seconds).result()
-            cpu_ms = {name: _cpu_ms(gateway, keys, name) for name in plan.kinds or kinds(keys)}
+            cpu_ms = {name: _cpu_ms(gateway, measured, name) for name in plan.kinds or kinds(keys)}
             before_s, began = _cpu_s(gateway), time.monotonic()
             beside = pool.submit(_send_honest, gateway.url, good["honest"], 2_000_000, plan.seconds)
             hostile = pool.submit(_send_hostile, gateway.url, keys, plan).result()
@@ -100,6 +105,7 @@ def _send_honest(url: str, key: str, first_number: int, seconds: float) -> Tally
 
 def _send_hostile(url: str, keys: Keys, plan: Plan) -> Tally:
     """All kinds in turn, in every other round as they were at first, in the others as they never were."""
+    os.nice(10)  # else the honest clients, on the same core, would measure how busy this process is
     chosen = {name: kind for name, kind in kinds(keys).items() if name in (plan.kinds or (name,))}
 
     def requests() -> Iterator[Request]:
@@ -135,7 +141,7 @@ def _on_core(core: int) -> Iterator[None]:
         os.sched_setaffinity(0, before)
 
 
-def _auth(folder: Path, good: Mapping[str, str]) -> tuple[str, str]:
+def _auth(folder: Path, good: Mapping[str, str], hostile_per_minute: int | None) -> tuple[str, str]:
     """The table of keys and tokens, and a token that another than the issuer has signed."""
     real, other = (rsa.generate_private_key(public_exponent=65537, key_size=2048) for _ in range(2))
     jwk = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(real.public_key()))
@@ -150,6 +156,8 @@ def _auth(folder: Path, good: Mapping[str, str]) -> tuple[str, str]:
     tables = f'\n[auth.jwt]\nissuer = "https://login.example"\naudience = "tracegraph"\njwks = "file:{jwks}"\n'
     for name, key in good.items():
         tables += f'\n[auth.keys.{name}]\nsha256 = "{sha256(key.encode()).hexdigest()}"\n'
+        if name == "hostile" and hostile_per_minute is not None:
+            tables += f"requests_per_minute = {hostile_per_minute}\n"
     return tables, jwt.encode(claims, other, algorithm="RS256", headers={"kid": "one"})
 
 

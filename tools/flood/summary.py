@@ -30,10 +30,15 @@ def _machine(plan: Plan, result: Result) -> Iterator[str]:
         f"load {os.getloadavg()[0]:.1f} at the end."
     )
     yield (
-        f"{plan.per_s:,} hostile requests a second for {plan.seconds:g} s: {hostile.sent.total():,} sent, "
-        f"{hostile.unsent:,} not sent, {sum(hostile.unanswered.values()):,} without an answer; "
+        f"{plan.per_s:,} hostile requests a second for {plan.seconds:g} s{_allowed(plan)}: "
+        f"{hostile.sent.total():,} sent, {hostile.unsent:,} not sent, {sum(hostile.unanswered.values()):,} without an answer; "
         f"the gateway took {result.gateway_cpu:.0%} of its core, {result.peak_mb:.0f} MB at most."
     )
+
+
+def _allowed(plan: Plan) -> str:
+    allowed = plan.allowed_per_minute
+    return "" if allowed is None else f" under a key that is allowed {allowed:,} a minute"
 
 
 def _honest(result: Result) -> Iterator[str]:
