@@ -1,6 +1,8 @@
 """Answers are read strictly and fast, or without what cannot be read; all of one law, whoever the vendor is."""
 
+import sys
 from datetime import UTC, datetime
+from types import FrameType
 from typing import Any
 
 import orjson
@@ -145,3 +147,22 @@ def test_a_number_that_is_too_large_is_null_in_the_vendors_object(number: bytes)
     body = b'{"things": [{"id": "a", "anything": [%b, 1.5, 10]}, {"id": "b"}]}' % number
     assert [thing.id for thing in WIRE.read(body)[0].things] == ["a", "b"]
     assert RawRow(RawDocument(body), ("things", 0)).decode()["anything"] == [None, 1.5, 10]
+
+
+def test_an_odd_value_is_not_tried_deeper_than_vendors_nest() -> None:
+    """Each trial reads a whole row: an object in 150 others is given up after a few dozen."""
+    nested = b'{"a": ' * 150 + b"1" + b"}" * 150
+    trials = 0
+
+    def count(frame: FrameType, event: str, _: object) -> None:
+        nonlocal trials
+        trials += event == "call" and frame.f_code.co_name == "_fits"
+
+    sys.setprofile(count)
+    try:
+        thing, given_up = read(b'{"id": "one", "many": {"odd": %b, "good": 2}}' % nested)
+    finally:
+        sys.setprofile(None)
+    assert thing.many == {"odd": None, "good": 2}
+    assert given_up == ["many"]
+    assert trials < 50

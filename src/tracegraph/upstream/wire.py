@@ -23,6 +23,8 @@ Fits = Callable[[Any], bool]
 T = TypeVar("T")
 M = TypeVar("M", datetime, datetime | None)
 _LARGEST = sys.float_info.max
+_DEEPEST_PART = 6
+"""Twice as deep as any value of a vendor: each level is found out by trying, and holds everything else up."""
 _REFUSALS = (ValueError, RecursionError)  # msgspec's errors are ValueErrors
 _ESCAPE = re.compile(
     rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u([dD][89a-fA-F][0-9a-fA-F]{2})|\\.", re.DOTALL
@@ -113,13 +115,13 @@ class _Mending:
         mended = self.mended(value, of)
         return next((reading for reading in self._readings(mended) if _fits(reading, of)), mended)
 
-    def _kept(self, value: Any, fits: Fits, name: str) -> Any:
+    def _kept(self, value: Any, fits: Fits, name: str, depth: int = 0) -> Any:
         """The value or what of it fits; None when nothing does."""
         for reading in self._readings(value):
             if fits(reading):
                 return reading
         before = len(self.given_up)
-        parts = self._parts(value, fits, name)
+        parts = None if depth == _DEEPEST_PART else self._parts(value, fits, name, depth + 1)
         if parts and fits(parts):
             return parts
         self.given_up[before:] = [name]
@@ -137,16 +139,16 @@ class _Mending:
         if isinstance(value, float) and value.is_integer():
             yield int(value)
 
-    def _parts(self, value: Any, fits: Fits, name: str) -> Any:
+    def _parts(self, value: Any, fits: Fits, name: str, depth: int) -> Any:
         """What fits of an object or a list; None when nothing does, or an object in a list does not.
 
         Half of a sum is no sum.
         """
         if isinstance(value, dict):
-            parts = {key: self._kept(part, _within(fits, key), name) for key, part in value.items()}
+            parts = {key: self._kept(part, _within(fits, key), name, depth) for key, part in value.items()}
             return parts if any(part is not None for part in parts.values()) else None
         if isinstance(value, list):
-            kept = [self._kept(part, lambda one: fits([one]), name) for part in value]
+            kept = [self._kept(part, lambda one: fits([one]), name, depth) for part in value]
             if any(isinstance(part, dict) and rest is None for part, rest in zip(value, kept, strict=True)):
                 return None
             return [part for part in kept if part is not None]
