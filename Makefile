@@ -3,6 +3,7 @@ PYTHON ?= python3
 PORT ?= 8000
 SECONDS ?= 600
 SEED ?= 1
+PEERS ?= ../shared/peers/bench
 BIN := .venv/bin
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
            --no-header --no-emit-index-url --no-emit-find-links pyproject.toml --extra build
@@ -27,8 +28,8 @@ test-fuzz: .venv/dev.ok ## queries made from the schema, and bytes made up, 3,00
 soak: .venv/dev.ok ## mixed queries while vendors fail at random (SECONDS=600 SEED=1)
 	$(BIN)/python -m tools.soak --seconds $(SECONDS) --seed $(SEED)
 
-bench: .venv/dev.ok .venv/system.ok ## what queries cost, beside other gateways with PEERS=FOLDER; writes docs/performance.md
-	$(BIN)/python -m tools.bench $(if $(PEERS),--peers $(PEERS))
+bench: .venv/dev.ok .venv/system.ok ## what queries cost, beside other gateways where they are set up (PEERS=FOLDER); writes docs/performance.md
+	$(BIN)/python -m tools.bench --peers $(PEERS)
 
 flood: .venv/dev.ok ## 1,000 hostile requests a second beside honest ones, on a quiet machine with two cores (SECONDS=20)
 	$(BIN)/python -m tools.flood --seconds $(if $(filter file,$(origin SECONDS)),20,$(SECONDS))

@@ -12,7 +12,7 @@ function request()
   if own then
     asked = asked + 1
     for _, vendor in ipairs({ "nemo", "langsmith", "meibel" }) do
-      headers["x-" .. vendor .. "-key"] = string.format("%s-%d", vendor, asked)
+      headers["x-" .. vendor .. "-key"] = string.format("%s-%d-%d", vendor, os.time(), asked)
     end
   end
   return wrk.format("POST", nil, headers, body)

@@ -102,8 +102,12 @@ class _Connection(asyncio.Protocol):
 
     def _send(self, answer: bytes) -> None:
         if self._control.delay_s:
-            asyncio.get_running_loop().call_later(self._control.delay_s, self._transport.write, answer)
+            asyncio.get_running_loop().call_later(self._control.delay_s, self._write, answer)
         else:
+            self._write(answer)
+
+    def _write(self, answer: bytes) -> None:
+        if not self._transport.is_closing():
             self._transport.write(answer)
 
 

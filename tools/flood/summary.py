@@ -31,7 +31,8 @@ def _machine(plan: Plan, result: Result) -> Iterator[str]:
     )
     yield (
         f"{plan.per_s:,} hostile requests a second for {plan.seconds:g} s{_allowed(plan)}: "
-        f"{hostile.sent.total():,} sent, {hostile.unsent:,} not sent, {sum(hostile.unanswered.values()):,} without an answer; "
+        f"{hostile.sent.total():,} sent, {hostile.unsent:,} not sent, "
+        f"{sum(hostile.unanswered.values()):,} without an answer; "
         f"the gateway took {result.gateway_cpu:.0%} of its core, {result.peak_mb:.0f} MB at most."
     )
 
