@@ -430,12 +430,15 @@ class TestUnreadableValues:
             b'[{"id": null}]',
             b'[{"id": ""}]',
             b'[{"id": 5, "run_count": -1}]',
-            b'[{"id": "a", "name": "\\ud800"}]',
         ],
     )
     def test_no_json_another_shape_or_a_row_without_id_is_a_bad_response(self, body: bytes) -> None:
         with pytest.raises(SourceBadResponse):
             decode(reply(body), wire.SESSIONS)
+
+    def test_half_a_character_in_a_name_costs_that_character_only(self) -> None:
+        (row,) = decode(reply(b'[{"id": "a", "name": "x\\ud800"}]'), wire.SESSIONS)
+        assert row.name == "x\ufffd"
 
     @pytest.mark.parametrize(
         "body",
