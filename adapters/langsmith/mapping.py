@@ -13,6 +13,13 @@ from pydantic_core import to_json
 
 from adapters.langsmith.wire import Feedback, FeedbackStats, Run, TracerSession
 from tracegraph.model import (
+    COST,
+    ERROR_RATE,
+    FIRST_TOKEN_LATENCY,
+    INPUT_TOKENS,
+    LATENCY,
+    OUTPUT_TOKENS,
+    TOTAL_TOKENS,
     Aggregate,
     AggregateBasis,
     AggregatePopulation,
@@ -35,13 +42,6 @@ STATUS_WORDS: Mapping[SessionStatus, str] = {
 """LangSmith's words for how a run stands (VENDORS.md B4); it knows no cancelling."""
 
 _STATUSES = {word: status for status, word in STATUS_WORDS.items()}
-_LATENCY = Metric(MetricKind.LATENCY)
-_FIRST_TOKEN_LATENCY = Metric(MetricKind.FIRST_TOKEN_LATENCY)
-_COST = Metric(MetricKind.COST)
-_INPUT_TOKENS = Metric(MetricKind.INPUT_TOKENS)
-_OUTPUT_TOKENS = Metric(MetricKind.OUTPUT_TOKENS)
-_TOTAL_TOKENS = Metric(MetricKind.TOTAL_TOKENS)
-_ERROR_RATE = Metric(MetricKind.ERROR_RATE)
 # Python 3.11 takes 0.2 us to look up a member of an Enum.
 _UNKNOWN = SessionStatus.UNKNOWN
 _RUNNING = SessionStatus.RUNNING
@@ -156,21 +156,21 @@ def _models(metadata: Mapping[str, Any]) -> tuple[str, ...]:
 def _aggregates(row: TracerSession) -> Iterator[Aggregate]:
     """The figures that LangSmith states; absent ones are absent, never zero (VENDORS.md trap 8)."""
     for metric, median, p99 in (
-        (_LATENCY, row.latency_p50, row.latency_p99),
-        (_FIRST_TOKEN_LATENCY, row.first_token_p50, row.first_token_p99),
+        (LATENCY, row.latency_p50, row.latency_p99),
+        (FIRST_TOKEN_LATENCY, row.first_token_p50, row.first_token_p99),
     ):
         if median is not None or p99 is not None:
             yield _over_runs(metric, median=_ms(median), p99=_ms(p99))
     for metric, total in (
-        (_COST, row.total_cost),
-        (_INPUT_TOKENS, row.prompt_tokens),
-        (_OUTPUT_TOKENS, row.completion_tokens),
-        (_TOTAL_TOKENS, row.total_tokens),
+        (COST, row.total_cost),
+        (INPUT_TOKENS, row.prompt_tokens),
+        (OUTPUT_TOKENS, row.completion_tokens),
+        (TOTAL_TOKENS, row.total_tokens),
     ):
         if total is not None:
             yield _over_runs(metric, total=float(total))
     if row.error_rate is not None:
-        yield _over_runs(_ERROR_RATE, mean=row.error_rate)
+        yield _over_runs(ERROR_RATE, mean=row.error_rate)
     yield from _score_aggregates(row)
 
 

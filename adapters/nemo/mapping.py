@@ -11,6 +11,8 @@ from msgspec import UNSET
 
 from adapters.nemo.wire import ExperimentRow, Figures, SessionRow
 from tracegraph.model import (
+    COST,
+    LATENCY,
     Aggregate,
     AggregateBasis,
     AggregatePopulation,
@@ -33,8 +35,6 @@ STATUSES: Mapping[str, SessionStatus] = {
 }
 """The contract's SpanStatus: every word that is known."""
 
-_LATENCY = Metric(MetricKind.LATENCY)
-_COST = Metric(MetricKind.COST)
 # Python 3.11 takes 0.2 us to look up a member of an Enum.
 _UNKNOWN = SessionStatus.UNKNOWN
 _REPORTED = AggregateBasis.REPORTED
@@ -79,7 +79,7 @@ def _one(stated: str | None, seen: Sequence[str] | None) -> str | None:
 def aggregates(row: ExperimentRow) -> tuple[Aggregate, ...]:
     """What the vendor reports: latency, cost, then the scores by evaluator; without those that say nothing."""
     population = _TEST_CASES if row.averages_test_cases else _SESSIONS
-    found = [_aggregate(_LATENCY, row.latency_ms, population), _aggregate(_COST, row.cost_usd, population)]
+    found = [_aggregate(LATENCY, row.latency_ms, population), _aggregate(COST, row.cost_usd, population)]
     for name, figures in sorted((row.aggregate_scores or {}).items()):
         found.append(_aggregate(Metric(MetricKind.SCORE, name), figures, population))
     return tuple([one for one in found if one is not None])

@@ -118,6 +118,17 @@ class Metric(Struct, frozen=True, gc=False):
         return Better.HIGHER if self.kind is MetricKind.SCORE else Better.LOWER
 
 
+LATENCY = Metric(MetricKind.LATENCY)
+FIRST_TOKEN_LATENCY = Metric(MetricKind.FIRST_TOKEN_LATENCY)
+COST = Metric(MetricKind.COST)
+INPUT_TOKENS = Metric(MetricKind.INPUT_TOKENS)
+OUTPUT_TOKENS = Metric(MetricKind.OUTPUT_TOKENS)
+CACHED_TOKENS = Metric(MetricKind.CACHED_TOKENS)
+TOTAL_TOKENS = Metric(MetricKind.TOTAL_TOKENS)
+ERROR_RATE = Metric(MetricKind.ERROR_RATE)
+"""Every metric but the scores."""
+
+
 class Aggregate(Struct, frozen=True, gc=False):
     """Statistics of one metric over one experiment, in the metric's unit; None where the basis gives none."""
 

@@ -6,6 +6,14 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from tracegraph.model import (
+    CACHED_TOKENS,
+    COST,
+    ERROR_RATE,
+    FIRST_TOKEN_LATENCY,
+    INPUT_TOKENS,
+    LATENCY,
+    OUTPUT_TOKENS,
+    TOTAL_TOKENS,
     Aggregate,
     AggregateBasis,
     AggregatePopulation,
@@ -35,26 +43,16 @@ def session_values(session: Session) -> Mapping[Metric, float]:
 def _given(session: Session) -> Iterator[tuple[Metric, float | None]]:
     running = session.status is SessionStatus.RUNNING
     tokens = session.tokens or _NO_TOKENS
-    yield _LATENCY, None if running else session.latency_ms
-    yield _FIRST_TOKEN_LATENCY, session.first_token_ms
-    yield _COST, session.cost_usd
-    yield _INPUT_TOKENS, tokens.input
-    yield _OUTPUT_TOKENS, tokens.output
-    yield _CACHED_TOKENS, tokens.cached
-    yield _TOTAL_TOKENS, _total(tokens)
-    yield _ERROR_RATE, _ERROR_RATES.get(session.status)
+    yield LATENCY, None if running else session.latency_ms
+    yield FIRST_TOKEN_LATENCY, session.first_token_ms
+    yield COST, session.cost_usd
+    yield INPUT_TOKENS, tokens.input
+    yield OUTPUT_TOKENS, tokens.output
+    yield CACHED_TOKENS, tokens.cached
+    yield TOTAL_TOKENS, _total(tokens)
+    yield ERROR_RATE, _ERROR_RATES.get(session.status)
     for score in session.scores:
         yield Metric(MetricKind.SCORE, score.evaluator), score.value
-
-
-_LATENCY = Metric(MetricKind.LATENCY)
-_FIRST_TOKEN_LATENCY = Metric(MetricKind.FIRST_TOKEN_LATENCY)
-_COST = Metric(MetricKind.COST)
-_INPUT_TOKENS = Metric(MetricKind.INPUT_TOKENS)
-_OUTPUT_TOKENS = Metric(MetricKind.OUTPUT_TOKENS)
-_CACHED_TOKENS = Metric(MetricKind.CACHED_TOKENS)
-_TOTAL_TOKENS = Metric(MetricKind.TOTAL_TOKENS)
-_ERROR_RATE = Metric(MetricKind.ERROR_RATE)
 
 
 def _total(tokens: TokenUsage) -> int | None:
