@@ -101,6 +101,7 @@ def _config(app: Starlette | str, workers: int = 1) -> uvicorn.Config:
         log_level="warning",
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # nothing here asks for a client's address
         timeout_graceful_shutdown=_GRACE_S,
         timeout_keep_alive=75,
         timeout_worker_healthcheck=_ANSWERS_WITHIN_S,

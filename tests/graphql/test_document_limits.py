@@ -290,14 +290,24 @@ async def test_a_repeated_document_that_is_refused_is_refused_at_once(text: str)
 
 
 async def test_documents_are_kept_up_to_a_length_of_text_the_latest_longest() -> None:
-    documents = Documents(LIMITS, most_characters=140)
-    for name in ("a" * 30, "b" * 30, "a" * 30, "c" * 30):
+    """A quarter of it is for those that were asked for once."""
+    documents = Documents(LIMITS, most_characters=4 * 140)
+    for name in ("a" * 30, "b" * 30, "c" * 30):
         await documents.of(f"{{ {name} }}", SCHEMA)
+    await documents.of(f"{{ {'b' * 30} }}", SCHEMA)
     assert documents.made == 3
     await documents.of(f"{{ {'a' * 30} }}", SCHEMA)
-    assert documents.made == 3
-    await documents.of(f"{{ {'b' * 30} }}", SCHEMA)
     assert documents.made == 4
+
+
+async def test_a_document_that_was_answered_from_what_is_kept_counts_as_asked_for() -> None:
+    documents = Documents(LIMITS, most_characters=1000)
+    await documents.of("{ sources { name } }", SCHEMA)
+    documents.recall("{ sources { name } }")
+    for index in range(100):
+        await documents.of(f"{{a{index}}}", SCHEMA)
+    await documents.of("{ sources { name } }", SCHEMA)
+    assert documents.made == 101
 
 
 async def test_short_documents_do_not_come_in_by_the_hundred_thousand() -> None:

@@ -158,12 +158,25 @@ async def test_a_refused_document_is_known_too() -> None:
 
 
 async def test_what_is_too_long_never_stands_in_line() -> None:
-    line: Line[object] = Line()
-    documents = Documents(DocumentLimits(), line=line)  # type: ignore[arg-type]
+    documents = Documents(DocumentLimits())
     for text in ("{ a " * 20_000, "{" + "a " * 3000 + "}"):
         with pytest.raises(QueryTooComplex, match=r"characters|tokens"):
             await documents.of(text, SCHEMA)
-    assert (len(line), documents.made) == (0, 0)
+    assert (documents.waiting, documents.made) == (0, 0)
+
+
+async def test_short_documents_do_not_wait_for_the_rest_that_follows_long_ones() -> None:
+    documents = Documents(DocumentLimits())
+    long = [f"{{ a{number} {' '.join(f'x{n}' for n in range(1900))} }}" for number in range(4)]
+    short = [f"{{ a{number}: __typename }}" for number in range(20)]
+    done: list[str] = []
+
+    async def read(text: str) -> None:
+        await documents.of(text, SCHEMA)
+        done.append(text)
+
+    await asyncio.gather(*map(read, [*long, *short]))
+    assert done.index(short[-1]) < done.index(long[1])
 
 
 async def test_a_thousand_new_documents_at_once_are_read_or_refused_and_few_are_kept_waiting() -> None:

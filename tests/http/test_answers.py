@@ -238,6 +238,21 @@ async def test_answers_and_pages_together_keep_within_the_bounds(vendors: Vendor
             assert memory.size_bytes == sum(entry.size_bytes for entry in memory._entries.values())
 
 
+async def test_a_query_that_is_answered_from_what_is_kept_is_still_known_when_it_has_to_be_made_anew(
+    vendors: Vendors,
+) -> None:
+    """Else a flood of new documents would have it wait in line with them, as soon as its pages are too old."""
+    async with door(vendors) as opened:
+        for _ in range(2):
+            await opened.ask("{ experiments { totalCount } }")
+        for number in range(40):
+            await opened.ask(f"{{ a{number}: __typename }} # {'long ' * 400}")
+        documents = opened.answers._executor.schema._documents
+        read = documents.made
+        assert (await opened.ask("{ experiments { totalCount } }", past_cache=True))[1] is None
+        assert documents.made == read
+
+
 async def test_an_operations_name_counts_for_what_a_kept_answer_takes(vendors: Vendors) -> None:
     async with door(vendors) as opened:
         memory = opened.sources.memory

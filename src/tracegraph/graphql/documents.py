@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from dataclasses import dataclass, field
 
 from graphql import DocumentNode, GraphQLError, GraphQLSchema, OperationDefinitionNode, parse, validate
@@ -10,13 +9,16 @@ from graphql import DocumentNode, GraphQLError, GraphQLSchema, OperationDefiniti
 from tracegraph.errors import RequestError
 from tracegraph.graphql.cost import Sizes, Step, steps_of, total
 from tracegraph.graphql.failures import shown
+from tracegraph.graphql.kept_documents import KeptDocuments
 from tracegraph.graphql.line import Line
 from tracegraph.graphql.shape import DocumentLimits, check_length, check_tokens, check_tree
 
 _MOST_CHARACTERS = 150_000
 """Of dense text: parsed, a character takes up to 230 bytes, and a garbage collector 0.4 us to look through."""
-_CHARACTERS_A_DOCUMENT = 20
-"""What a document takes however short it is, 4 kB, in characters."""
+_SHORT = 2000
+"""Characters. Reading that many takes a few ms, the longest text some 80."""
+_REST_AFTER_SHORT, _REST_AFTER_LONG = 4, 15
+"""So both lines together take a quarter of the processor at most, however many new documents come."""
 _MOST_ERRORS = 20
 
 
@@ -47,18 +49,19 @@ _Known = Document | GraphQLError | RequestError
 class Documents:
     """The documents that were asked for last, up to so many characters altogether, some for each as such.
 
-    New ones wait in line to be read.
+    New ones wait in line to be read, short ones in a line of their own: after a long one the rest is long.
     """
 
-    def __init__(
-        self, limits: DocumentLimits, most_characters: int = _MOST_CHARACTERS, line: Line[_Known] | None = None
-    ) -> None:
+    def __init__(self, limits: DocumentLimits, most_characters: int = _MOST_CHARACTERS) -> None:
         self.made = 0
         self._limits = limits
-        self._most_characters = most_characters
-        self._characters = 0
-        self._kept: OrderedDict[str, _Known] = OrderedDict()
-        self._line = Line[_Known]() if line is None else line
+        self._kept = KeptDocuments[_Known](most_characters)
+        self._short, self._long = Line[_Known](rest=_REST_AFTER_SHORT), Line[_Known](rest=_REST_AFTER_LONG)
+
+    @property
+    def waiting(self) -> int:
+        """How many wait to be read."""
+        return len(self._short) + len(self._long)
 
     async def of(self, text: str, schema: GraphQLSchema) -> Document:
         """The document of that text.
@@ -69,21 +72,20 @@ class Documents:
         known = self._kept.get(text)
         if known is None:
             check_tokens(text, self._limits)
-            known = await self._line.outcome(text, lambda: self._made(text, schema))
-        else:
-            self._kept.move_to_end(text)
+            line = self._short if len(text) <= _SHORT else self._long
+            known = await line.outcome(text, lambda: self._made(text, schema))
         if isinstance(known, Document):
             return known
         raise known.with_traceback(None)
 
+    def recall(self, text: str) -> None:
+        """Count a document as asked for that was answered without it."""
+        self._kept.get(text)
+
     def _made(self, text: str, schema: GraphQLSchema) -> _Known:
         self.made += 1
         known = self._read(text, schema)
-        self._kept[text] = known
-        self._characters += len(text) + _CHARACTERS_A_DOCUMENT
-        while self._characters > self._most_characters:
-            oldest, _ = self._kept.popitem(last=False)
-            self._characters -= len(oldest) + _CHARACTERS_A_DOCUMENT
+        self._kept.put(text, known)
         return known
 
     def _read(self, text: str, schema: GraphQLSchema) -> _Known:

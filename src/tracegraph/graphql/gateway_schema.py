@@ -22,7 +22,8 @@ class GatewaySchema(strawberry.Schema):
 
     def __init__(self, query: type, limits: DocumentLimits, **options: Any) -> None:
         super().__init__(query, **options)
-        self._admission = Admission(self._schema, Documents(limits))
+        self._documents = Documents(limits)
+        self._admission = Admission(self._schema, self._documents)
         self._plans = Plans()
 
     async def answer(
@@ -40,6 +41,10 @@ class GatewaySchema(strawberry.Schema):
             return ExecutionResult(None, [error])
         except Exception as error:  # `failures.shown` masks and logs bugs
             return ExecutionResult(None, [GraphQLError(str(error), original_error=error)])
+
+    def recall(self, text: str) -> None:
+        """Keep the document as one that is asked for, though an answer was had without it."""
+        self._documents.recall(text)
 
     async def _admitted(
         self, text: str, variables: dict[str, Any], name: str | None, context: RequestContext

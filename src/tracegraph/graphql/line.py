@@ -1,8 +1,8 @@
 """Work that holds everything else up while it is done, such as reading a document that nobody sent before.
 
-It is done one piece at a time, the smallest first, and after each piece the event loop has three times as long for
-everything else. The line is short: the largest piece gives way to smaller ones. So whoever asks what is known, or
-little, does not wait behind a heap of large things, and what waits takes little memory. Smaller ones that come
+It is done one piece at a time, the smallest first, and after each piece the event loop has several times as long
+for everything else. The line is short: the largest piece gives way to smaller ones. So whoever asks what is known,
+or little, does not wait behind a heap of large things, and what waits takes little memory. Smaller ones that come
 later go first only so often: who keeps sending the smallest does not keep the others waiting for ever.
 """
 
@@ -22,7 +22,6 @@ _CHARACTERS_A_REQUEST = 5000
 """What a request takes that waits with a short text, in characters."""
 _CHARACTERS_A_PLACE = 50
 """How much smaller a piece must be, for each place that it came later, to be done first."""
-_REST = 3
 _ASK_AGAIN_S = 1
 
 
@@ -43,10 +42,14 @@ class _Place(Generic[T]):
 
 
 class Line(Generic[T]):
-    """Pieces of work, each by a text that is as long as the work is large; for one event loop."""
+    """Pieces of work, each by a text that is as long as the work is large; for one event loop.
 
-    def __init__(self, most_characters: int = _MOST_CHARACTERS) -> None:
+    `rest` is how many times as long as a piece took the loop has for everything else.
+    """
+
+    def __init__(self, most_characters: int = _MOST_CHARACTERS, *, rest: float = 3) -> None:
         self._most_characters = most_characters
+        self._rest = rest
         self._entered = 0
         self._waiting: dict[str, _Place[T]] = {}
         self._is_moving = False
@@ -100,7 +103,7 @@ class Line(Generic[T]):
             place.outcome.set_result(place.work())
         except Exception as error:
             place.outcome.set_exception(error)
-        rest_s = _REST * (time.perf_counter() - began)
+        rest_s = self._rest * (time.perf_counter() - began)
         asyncio.get_running_loop().call_later(rest_s, self._move)
 
 

@@ -102,6 +102,8 @@ class Answers:
         except TypeError:  # variables that are nested too deeply to be written down
             return await self._made(None, question)
         had = None if question.past_cache else self._kept(key)
+        if had is not None:
+            self._executor.schema.recall(question.operation.query)
         if had is None and self._share and not _is_of_the_moment(question):
             had = await self._shared(key, question)
         if had is None:
