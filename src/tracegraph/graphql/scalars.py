@@ -1,22 +1,24 @@
-"""DateTime: RFC 3339 in UTC. A time without a zone is read as UTC."""
+"""DateTime: RFC 3339 in UTC, as `http.answers.to_json` writes it. A time without a zone is read as UTC."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import Any
 
-import orjson
 import strawberry
 
 from tracegraph.errors import BadUserInput
 
 
-def serialize_time(value: datetime) -> str:
-    """`2026-05-01T09:30:00.123456Z`; the fraction only where there is one."""
+def serialize_time(value: datetime) -> datetime | str:
+    """The time in UTC, to be written with all the response: 0.1 us, where a text of its own takes 1.
+
+    A class that is not Python's own comes as text, in the same form.
+    """
     moment = value.astimezone(UTC)
     if moment.__class__ is not datetime:
         return moment.isoformat().removesuffix("+00:00") + "Z"
-    return orjson.dumps(moment, None, orjson.OPT_UTC_Z)[1:-1].decode()  # 0.4 us; isoformat takes 1.6
+    return moment
 
 
 def parse_time(value: Any) -> datetime:

@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import partial
 from hashlib import blake2b
 
@@ -69,12 +70,17 @@ class Answer:
 
 
 def to_json(body: Mapping[str, object]) -> bytes:
-    """A response's bytes."""
+    """A response's bytes. Times come in UTC: `2026-05-01T09:30:00.12Z`, the fraction only where there is one."""
     try:
-        return orjson.dumps(body)
+        return orjson.dumps(body, None, orjson.OPT_UTC_Z)
     except TypeError:  # an integer beyond 64 bits in a vendor's metadata
-        readable = json.loads(json.dumps(body), parse_constant=lambda _: None, parse_int=finite)
+        text = json.dumps(body, default=_time_text)
+        readable = json.loads(text, parse_constant=lambda _: None, parse_int=finite)
         return json.dumps(readable, ensure_ascii=False).encode("utf-8", "replace")
+
+
+def _time_text(value: datetime) -> str:
+    return value.isoformat().replace("+00:00", "Z")
 
 
 class Answers:
