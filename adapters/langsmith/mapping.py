@@ -28,7 +28,6 @@ from tracegraph.model import (
     Metric,
     MetricKind,
     RawObject,
-    Score,
     Session,
     SessionStatus,
     TokenUsage,
@@ -105,7 +104,7 @@ def to_session(source: str, run: Run, raw: RawObject) -> Session:
         error=run.error,
         tokens=_tokens(run),
         cost_usd=None if run.total_cost is None else float(run.total_cost),
-        scores=tuple(_scores(run.feedback_stats)),
+        scores_by_evaluator=_scores(run.feedback_stats),
         url=_https(run.app_path),
         metadata=metadata,
         raw=raw,
@@ -235,10 +234,10 @@ def _tokens(run: Run) -> TokenUsage | None:
     return TokenUsage(input=given, output=taken, cached=cached, total=total)
 
 
-def _scores(feedback: Feedback | None) -> Iterator[Score]:
-    for key, stats in sorted((feedback or {}).items()):
-        if stats is not None and stats.avg is not None:
-            yield Score(key, stats.avg)
+def _scores(feedback: Feedback | None) -> Mapping[str, float | None] | None:
+    if feedback is None:
+        return None
+    return {key: stats.avg for key, stats in feedback.items() if stats is not None}
 
 
 def _https(address: str | None) -> str | None:

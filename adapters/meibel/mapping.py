@@ -110,15 +110,16 @@ def listed_session(
 
 def completed_session(listed: Session, detail: wire.SessionDetail | None, scores: tuple[Score, ...]) -> Session:
     """The session with what its list row lacks; a server without the detail leaves input and output None."""
+    by_evaluator = {score.evaluator: score.value for score in scores}
     if detail is None:
-        return replace(listed, scores=scores, deferred=frozenset())
+        return replace(listed, scores_by_evaluator=by_evaluator, deferred=frozenset())
     messages = [message for message in detail.messages or () if message is not None]
     return replace(
         listed,
         input=first_input(messages),
         output=last_output(messages),
         tokens=listed.tokens or token_usage(detail.token_usage),
-        scores=scores,
+        scores_by_evaluator=by_evaluator,
         deferred=frozenset(),
     )
 

@@ -21,7 +21,6 @@ from tracegraph.model import (
     Metric,
     MetricKind,
     RawObject,
-    Score,
     Session,
     SessionStatus,
     TokenUsage,
@@ -122,7 +121,7 @@ def to_session(row: SessionRow, source: str, experiment_ref: str, raw: RawObject
         _tokens(row),
         row.cost_total_usd,
         None,  # message_count
-        _scores(row),
+        row.evaluator_scores,
         raw=raw,
     )
 
@@ -141,13 +140,6 @@ def _tokens(row: SessionRow) -> TokenUsage | None:
     if given is None and taken is None:
         return None if cached is None else TokenUsage(None, None, cached)
     return TokenUsage(given, taken, cached, (given or 0) + (taken or 0))
-
-
-def _scores(row: SessionRow) -> tuple[Score, ...]:
-    given = row.evaluator_scores
-    if not given:
-        return ()
-    return tuple([Score(name, value) for name, value in sorted(given.items()) if value is not None])
 
 
 def as_text(value: Any) -> str | None:

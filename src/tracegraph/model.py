@@ -163,11 +163,11 @@ class Described(Struct, frozen=True):  # noqa: PLW1641 - metadata cannot be hash
         return type(other) is type(self) and self.told() == other.told()
 
     def told(self) -> dict[str, Any]:
-        """The fields without the vendor's object behind them and what went wrong."""
+        """The fields without what is behind them, such as the vendor's object, and what went wrong."""
         return {name: getattr(self, name) for name in self.__struct_fields__ if name not in _BEHIND}
 
 
-_BEHIND = frozenset({"raw", "figures_error"})
+_BEHIND = frozenset({"raw", "figures_error", "scores_by_evaluator"})
 
 
 class Experiment(Described, frozen=True):
@@ -232,7 +232,8 @@ class SessionRef:
 class Session(Described, frozen=True, gc=False):
     """One execution: a NeMo experiment session, a LangSmith root run, a Meibel agent session.
 
-    `deferred` names the fields that the vendor's list leaves out and `Adapter.get_sessions` would fill.
+    `scores_by_evaluator` may hold evaluators that gave no number. `deferred` names the fields that the vendor's
+    list leaves out and `Adapter.get_sessions` would fill.
     """
 
     source: str
@@ -256,7 +257,7 @@ class Session(Described, frozen=True, gc=False):
     tokens: TokenUsage | None = None
     cost_usd: float | None = None
     message_count: int | None = None
-    scores: tuple[Score, ...] = ()
+    scores_by_evaluator: Mapping[str, float | None] | None = None
     url: str | None = None
     metadata: Mapping[str, Any] | None = None
     raw: RawObject | None = None
@@ -266,3 +267,13 @@ class Session(Described, frozen=True, gc=False):
     def ref(self) -> SessionRef:
         """Where `Adapter.get_sessions` finds it."""
         return SessionRef(self.experiment_ref, self.vendor_id)
+
+    @property
+    def scores(self) -> tuple[Score, ...]:
+        """By evaluator; made when they are asked for, since most lists are asked without."""
+        told = self.scores_by_evaluator or {}
+        return tuple([Score(name, value) for name, value in sorted(told.items()) if value is not None])
+
+    def told(self) -> dict[str, Any]:
+        """See `Described`; of the evaluators, those that gave a number."""
+        return super().told() | {"scores": self.scores}

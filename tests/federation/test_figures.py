@@ -17,7 +17,6 @@ from tracegraph.model import (
     AggregatePopulation,
     Metric,
     MetricKind,
-    Score,
     Session,
     SessionStatus,
     TokenUsage,
@@ -145,7 +144,9 @@ def test_total_tokens_are_the_vendors_else_input_and_output(
 
 
 def test_zero_is_a_value_and_what_is_missing_or_not_finite_is_none() -> None:
-    found = session_values(session(cost_usd=0.0, first_token_ms=math.inf, scores=(Score("a", 0.0),)))
+    found = session_values(
+        session(cost_usd=0.0, first_token_ms=math.inf, scores_by_evaluator={"a": 0.0, "b": None})
+    )
     assert found == {
         Metric(MetricKind.COST): 0.0,
         Metric(MetricKind.ERROR_RATE): 0.0,

@@ -216,8 +216,9 @@ class TestSession:
             output="Paris",
             tokens=TokenUsage(100, 20, 5, 120),
             cost_usd=0.01,
-            scores=(Score("acc", 0.0), Score("f/v1", 0.75)),
+            scores_by_evaluator={"acc": 0.0, "f/v1": 0.75},
         )
+        assert found.scores == (Score("acc", 0.0), Score("f/v1", 0.75)), "by name"
         assert not found.deferred
 
     def test_a_row_of_nulls_says_nothing_and_invents_nothing(self) -> None:

@@ -49,6 +49,7 @@ WRONG: Sequence[Any] = (
     None, "", "text", 7, 2**40, -1.5, float("nan"), float("inf"), True, (), ("a", None), {"a": 1}, Strange.VALUE,
     ValueError("a value that is an error"), TokenUsage(1, None, 2**33, None), (Score("e", float("nan")),),
     (Score("e", 1.0), None), datetime(2026, 1, 1, tzinfo=UTC), SessionStatus.ERROR, MetricKind.COST,
+    {"a": float("nan")},
 )  # fmt: skip
 SOURCE_FAILURES: Sequence[type[SourceError]] = (SourceTimeout, SourceUnavailable, SourceNotFound)
 OTHER_FAILURES: Sequence[type[Exception]] = (LookupError, ValueError)
@@ -177,7 +178,7 @@ class RandomSource:
         return self._wronged(rng, Session(
             self.name, ref, f"s{number}", rng.choice(list(SessionStatus)), begun,
             latency_ms=rng.choice([None, 12.5, 3.0]), input=rng.choice([None, "in"]), test_case_id=f"c{number}",
-            tokens=rng.choice([None, TokenUsage(1, 2, 0, 3)]), scores=(Score("e", rng.random()),),
+            tokens=rng.choice([None, TokenUsage(1, 2, 0, 3)]), scores_by_evaluator={"e": rng.random(), "f": None},
             cost_usd=rng.choice([None, 0.25]), metadata={"k": "v"},
             deferred=frozenset(name for name in ("input", "output", "scores") if rng.random() < 0.1),
         ))  # fmt: skip
