@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -46,6 +46,8 @@ _UNKNOWN = SessionStatus.UNKNOWN
 _RUNNING = SessionStatus.RUNNING
 _REPORTED = AggregateBasis.REPORTED
 _RUNS = AggregatePopulation.RUNS
+_EVALUATIONS = AggregatePopulation.EVALUATIONS
+_SCORE = MetricKind.SCORE
 
 
 def to_experiment(source: str, row: TracerSession, raw: RawObject) -> Experiment:
@@ -72,7 +74,7 @@ def to_experiment(source: str, row: TracerSession, raw: RawObject) -> Experiment
         session_count=row.run_count,
         error_rate=row.error_rate,
         metadata=metadata,
-        aggregates=tuple(_aggregates(row)),
+        aggregates=_aggregates(row),
         raw=raw,
     )
 
@@ -135,6 +137,8 @@ def _ms(seconds: Decimal | None) -> float | None:
 
 def _word(value: Any) -> str | None:
     """Free metadata as text, when it is text or a number."""
+    if value is None:
+        return None
     if isinstance(value, str):
         return value or None
     if isinstance(value, int | float) and not isinstance(value, bool):
@@ -145,6 +149,8 @@ def _word(value: Any) -> str | None:
 def _models(metadata: Mapping[str, Any]) -> tuple[str, ...]:
     """The names under `models` (a list or one) and, failing that, `model`."""
     given = metadata.get("models") or metadata.get("model")
+    if given is None:
+        return ()
     names = given if isinstance(given, list) else [given]
     return tuple(dict.fromkeys([name for name in names if isinstance(name, str) and name]))
 
@@ -152,60 +158,46 @@ def _models(metadata: Mapping[str, Any]) -> tuple[str, ...]:
 # -- aggregates -----------------------------------------------------------------------------------------
 
 
-def _aggregates(row: TracerSession) -> Iterator[Aggregate]:
+def _aggregates(row: TracerSession) -> tuple[Aggregate, ...]:
     """The figures that LangSmith states; absent ones are absent, never zero (VENDORS.md trap 8)."""
-    for metric, median, p99 in (
-        (LATENCY, row.latency_p50, row.latency_p99),
-        (FIRST_TOKEN_LATENCY, row.first_token_p50, row.first_token_p99),
-    ):
-        if median is not None or p99 is not None:
-            yield _over_runs(metric, median=_ms(median), p99=_ms(p99))
-    for metric, total in (
-        (COST, row.total_cost),
-        (INPUT_TOKENS, row.prompt_tokens),
-        (OUTPUT_TOKENS, row.completion_tokens),
-        (TOTAL_TOKENS, row.total_tokens),
-    ):
-        if total is not None:
-            yield _over_runs(metric, total=float(total))
-    if row.error_rate is not None:
-        yield _over_runs(ERROR_RATE, mean=row.error_rate)
-    yield from _score_aggregates(row)
+    stated = (
+        _percentiles(LATENCY, row.latency_p50, row.latency_p99),
+        _percentiles(FIRST_TOKEN_LATENCY, row.first_token_p50, row.first_token_p99),
+        _total(COST, row.total_cost),
+        _total(INPUT_TOKENS, row.prompt_tokens),
+        _total(OUTPUT_TOKENS, row.completion_tokens),
+        _total(TOTAL_TOKENS, row.total_tokens),
+        None if row.error_rate is None else Aggregate(ERROR_RATE, _REPORTED, _RUNS, None, None, row.error_rate),
+    )
+    return tuple([one for one in (*stated, *_scores_over_all(row)) if one is not None])
 
 
-def _over_runs(
-    metric: Metric,
-    *,
-    total: float | None = None,
-    mean: float | None = None,
-    median: float | None = None,
-    p99: float | None = None,
-) -> Aggregate:
-    """Made by position: there are eight a row, and keywords take a microsecond each time."""
-    return Aggregate(metric, _REPORTED, _RUNS, None, total, mean, None, None, median, None, None, p99)
+def _percentiles(metric: Metric, median_s: Decimal | None, p99_s: Decimal | None) -> Aggregate | None:
+    if median_s is None and p99_s is None:
+        return None
+    median, p99 = _ms(median_s), _ms(p99_s)  # by position: there are eight a row, and keywords double their time
+    return Aggregate(metric, _REPORTED, _RUNS, None, None, None, None, None, median, None, None, p99)
 
 
-def _score_aggregates(row: TracerSession) -> Iterator[Aggregate]:
+def _total(metric: Metric, total: Decimal | int | None) -> Aggregate | None:
+    return None if total is None else Aggregate(metric, _REPORTED, _RUNS, None, float(total))
+
+
+def _scores_over_all(row: TracerSession) -> list[Aggregate | None]:
     """One for each numeric feedback key. Summary evaluators win a clash, as in the vendor's own client (B3)."""
-    told: dict[str, tuple[FeedbackStats | None, AggregatePopulation]] = {}
-    for feedback, population in (
-        (row.feedback_stats, _RUNS),
-        (row.session_feedback_stats, AggregatePopulation.EVALUATIONS),
-    ):
-        told |= {key: (stats, population) for key, stats in (feedback or {}).items()}
-    for key, (stats, population) in sorted(told.items()):
-        if stats is not None and stats.avg is not None:
-            yield Aggregate(
-                Metric(MetricKind.SCORE, key),
-                _REPORTED,
-                population,
-                count=stats.n,
-                mean=stats.avg,
-                stddev=stats.stdev,
-                min=stats.min,
-                median=stats.median,
-                max=stats.max,
-            )
+    of_runs, summaries = row.feedback_stats or {}, row.session_feedback_stats or {}
+    return [
+        _score(key, summaries[key], _EVALUATIONS) if key in summaries else _score(key, of_runs[key], _RUNS)
+        for key in sorted({**of_runs, **summaries})
+    ]
+
+
+def _score(key: str, stats: FeedbackStats | None, over: AggregatePopulation) -> Aggregate | None:
+    if stats is None or stats.avg is None:
+        return None
+    metric = Metric(_SCORE, key)
+    given = stats.n, None, stats.avg, stats.stdev, stats.min, stats.median, None, None, None, stats.max
+    return Aggregate(metric, _REPORTED, over, *given)
 
 
 # -- sessions -------------------------------------------------------------------------------------------

@@ -155,17 +155,13 @@ def _added(usages: Sequence[TokenUsage]) -> TokenUsage:
 
 
 def _tokens(usage: wire.Usage) -> TokenUsage:
-    given = _first(usage.prompt_tokens, usage.input_tokens)
-    taken = _first(usage.completion_tokens, usage.output_tokens)
+    given = usage.input_tokens if usage.prompt_tokens is None else usage.prompt_tokens
+    taken = usage.output_tokens if usage.completion_tokens is None else usage.completion_tokens
     details = usage.prompt_tokens_details or usage.input_tokens_details
-    return TokenUsage(
-        input=given,
-        output=taken,
-        cached=_first(
-            usage.cached_tokens, usage.cache_read_input_tokens, None if details is None else details.cached_tokens
-        ),
-        total=_first(usage.total_tokens, _sum([given, taken])),
-    )
+    in_details = None if details is None else details.cached_tokens
+    cached = _first(usage.cached_tokens, usage.cache_read_input_tokens, in_details)
+    total = _sum((given, taken)) if usage.total_tokens is None else usage.total_tokens
+    return TokenUsage(given, taken, cached, total)
 
 
 def _first(*counts: int | None) -> int | None:

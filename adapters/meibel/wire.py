@@ -7,7 +7,6 @@ other value that cannot be read becomes None, and never costs its row.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -37,6 +36,7 @@ class Usage(msgspec.Struct, gc=False):
 
 
 _USAGE_KEYS = frozenset(Usage.__struct_fields__)
+_SAYS_NOTHING = Usage()
 
 
 def usages(given: Any) -> list[Usage]:
@@ -45,23 +45,21 @@ def usages(given: Any) -> list[Usage]:
     Raises ValueError for a shape that nobody knows.
     """
     told = given if isinstance(given, list) else [given]
-    found = (_usage_object(one) for one in told if one is not None)
-    return [msgspec.convert(one, Usage) for one in found if one is not None]
+    return [found for one in told if one is not None and (found := _usage(one)) is not None]
 
 
-def _usage_object(given: Any) -> Mapping[str, Any] | None:
-    """The object that holds the counts: the given one, or the only one within it that does."""
+def _usage(given: Any) -> Usage | None:
+    """The counts in the given object, or in the only one within it that holds any."""
     if not isinstance(given, dict):
         raise ValueError("token usage is an object")  # noqa: TRY004 - msgspec reports a ValueError
-    told = {name: value for name, value in given.items() if value is not None}
-    if not told:
-        return None
-    if not _USAGE_KEYS.isdisjoint(told):
-        return told
-    within = [value for value in told.values() if isinstance(value, dict) and not _USAGE_KEYS.isdisjoint(value)]
-    if len(within) != 1:  # none, or several of which nobody says whether they add up
+    found = msgspec.convert(given, Usage)
+    if found != _SAYS_NOTHING:
+        return found
+    told = [value for value in given.values() if value is not None]
+    within = [value for value in told if isinstance(value, dict) and not _USAGE_KEYS.isdisjoint(value)]
+    if told and len(within) != 1:  # none, or several of which nobody says whether they add up
         raise ValueError("no known key of token usage")
-    return within[0]
+    return msgspec.convert(within[0], Usage) if within else None
 
 
 class AgentSummary(Row):

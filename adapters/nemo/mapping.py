@@ -37,9 +37,11 @@ STATUSES: Mapping[str, SessionStatus] = {
 # Python 3.11 takes 0.2 us to look up a member of an Enum.
 _UNKNOWN = SessionStatus.UNKNOWN
 _REPORTED = AggregateBasis.REPORTED
+_SCORE = MetricKind.SCORE
 _TEST_CASES = AggregatePopulation.TEST_CASES
 _SESSIONS = AggregatePopulation.SESSIONS
 _MILLISECOND = timedelta(milliseconds=1)
+_NO_STATISTICS = (None,) * 8
 
 
 def to_experiment(row: ExperimentRow, source: str, raw: RawObject | None = None) -> Experiment:
@@ -80,7 +82,7 @@ def aggregates(row: ExperimentRow) -> tuple[Aggregate, ...]:
     population = _TEST_CASES if row.averages_test_cases else _SESSIONS
     found = [_aggregate(LATENCY, row.latency_ms, population), _aggregate(COST, row.cost_usd, population)]
     for name, figures in sorted((row.aggregate_scores or {}).items()):
-        found.append(_aggregate(Metric(MetricKind.SCORE, name), figures, population))
+        found.append(_aggregate(Metric(_SCORE, name), figures, population))
     return tuple([one for one in found if one is not None])
 
 
@@ -88,7 +90,7 @@ def _aggregate(metric: Metric, told: Figures | None, population: AggregatePopula
     if told is None or told.count == 0:
         return None
     statistics = told.sum, told.mean, None, None, told.median, told.p90, told.p95, told.p99
-    if not any(value is not None for value in statistics):
+    if statistics == _NO_STATISTICS:
         return None
     return Aggregate(metric, _REPORTED, population, told.count, *statistics)
 
