@@ -93,7 +93,7 @@ def _config(app: Starlette | str, workers: int = 1) -> uvicorn.Config:
         app,
         factory=isinstance(app, str),
         workers=workers,
-        loop="tracegraph.room:RoomyLoop",
+        loop="tracegraph.room:RoomyLoop" if workers == 1 else "tracegraph.evenly:EvenLoop",
         http=BoundedHeads,
         ws="none",
         lifespan="on",

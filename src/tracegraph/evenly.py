@@ -1,0 +1,84 @@
+"""Taking connections evenly where several processes listen on one socket.
+
+The system wakes all of them for a new connection, and whoever is quickest has it: of 16 connections that came
+at once, one of two idle processes had 15 or all in most cases, and clients keep theirs for long. Here whoever
+took one leaves the next to the others for a moment, and has 8 or 9 of the 16.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+
+from tracegraph.room import RoomyLoop
+
+_LEFT_TO_OTHERS_S = 0.001
+"""Long enough for an idle process to wake; one that is alone still takes hundreds of connections a second."""
+_WITHOUT_DESCRIPTORS_S = 1.0
+"""As asyncio has it, where there can be no connection since too many are open."""
+
+MakeProtocol = Callable[[], asyncio.BaseProtocol]
+
+
+class EvenLoop(RoomyLoop):
+    """The loop of a process that shares its listening socket with others."""
+
+    async def create_server(  # type: ignore[override]  # of the many ways to call it, uvicorn's own
+        self, protocol_factory: MakeProtocol, *, sock: socket.socket, backlog: int, ssl: None = None
+    ) -> EvenServer:
+        """A server on a socket that is bound. Raises ValueError for TLS, which it does not speak."""
+        if ssl is not None:
+            raise ValueError("TLS is spoken in front of the gateway")
+        sock.settimeout(0)
+        sock.listen(backlog)
+        return EvenServer(self, sock, protocol_factory)
+
+
+class EvenServer:
+    """Takes connections until it is closed; as much of asyncio's server as uvicorn uses."""
+
+    def __init__(self, loop: EvenLoop, listening: socket.socket, make_protocol: MakeProtocol) -> None:
+        self._loop = loop
+        self._listening = listening
+        self._make_protocol = make_protocol
+        self._timer: asyncio.TimerHandle | None = None
+        self._opening: set[asyncio.Task[None]] = set()
+        self._watch()
+
+    def close(self) -> None:
+        """Take no more connections; those that were taken stay."""
+        self._loop.remove_reader(self._listening)
+        if self._timer is not None:
+            self._timer.cancel()
+        self._listening.close()
+
+    async def wait_closed(self) -> None:
+        """Nothing is left to wait for."""
+
+    def _watch(self) -> None:
+        self._loop.add_reader(self._listening, self._take)
+
+    def _take(self) -> None:
+        """One connection, if no other process has it yet."""
+        try:
+            connection, _ = self._listening.accept()
+        except (BlockingIOError, ConnectionAbortedError):
+            return
+        except OSError:
+            self._rest(_WITHOUT_DESCRIPTORS_S)
+            return
+        opening = self._loop.create_task(self._open(connection))
+        self._opening.add(opening)
+        opening.add_done_callback(self._opening.discard)
+        self._rest(_LEFT_TO_OTHERS_S)
+
+    async def _open(self, connection: socket.socket) -> None:
+        connection.settimeout(0)
+        with suppress(OSError):  # whoever opened it has gone
+            await self._loop.connect_accepted_socket(self._make_protocol, connection)
+
+    def _rest(self, seconds: float) -> None:
+        self._loop.remove_reader(self._listening)
+        self._timer = self._loop.call_later(seconds, self._watch)
