@@ -153,7 +153,7 @@ def _routes(settings: Settings, endpoint: GraphQLEndpoint) -> list[BaseRoute]:
 def create_configured_app() -> Starlette:
     """The application from `TRACEGRAPH_CONFIG` and the environment: what each worker process starts."""
     settings = load_settings()
-    configure_logs(settings.log)
+    configure_logs(settings.log, in_background=True)
     folder = os.environ.get(WORKERS_FOLDER)
     return create_app(
         settings,

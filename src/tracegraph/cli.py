@@ -26,7 +26,7 @@ from tracegraph.graphql.schema import schema_text
 from tracegraph.http.api_keys import hash_of, new_key
 from tracegraph.logs import configure_logs
 from tracegraph.model import AggregateBasis
-from tracegraph.serving import listen, refuse_open_door, serve_with_workers, server_of, url_of
+from tracegraph.serving import handles_of, listen, refuse_open_door, serve_with_workers, server_of, url_of
 from tracegraph.settings import DEFAULT_FILE, Settings, load_settings
 from tracegraph.sources import open_sources
 from tracegraph.tracing import open_tracing
@@ -61,7 +61,7 @@ def serve(
     """Run the gateway over the configured sources."""
     with _refusals():
         settings = load_settings(config)
-        configure_logs(settings.log)
+        configure_logs(settings.log, in_background=True)
         asyncio.run(_try_opening(settings, config))
         address = host or settings.server.host
         if not insecure:
@@ -71,7 +71,8 @@ def serve(
         if workers > 1:
             serve_with_workers(opened, workers, config, insecure=insecure)
         else:
-            server_of(create_app(settings, owns_process=True, insecure=insecure)).run(sockets=[opened])
+            app = create_app(settings, owns_process=True, insecure=insecure)
+            server_of(app).run(sockets=handles_of(opened))
 
 
 @_app.command()

@@ -6,11 +6,12 @@ import json
 import logging
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TextIO, cast
 
 import orjson
 import structlog
 
+from tracegraph.background_lines import BackgroundLines
 from tracegraph.redaction import without_secrets
 from tracegraph.settings import LogSettings
 
@@ -28,8 +29,11 @@ class Forwarding(logging.Handler):
 _FORWARDING = Forwarding()
 
 
-def configure_logs(settings: LogSettings) -> None:
-    """Set up structlog, forward libraries' lines to it, and quiet those whose lines would name vendors' URLs."""
+def configure_logs(settings: LogSettings, *, in_background: bool = False) -> None:
+    """Set up structlog, forward libraries' lines to it, and quiet those whose lines would name vendors' URLs.
+
+    With `in_background` a thread writes the lines, as a server wants it: see `background_lines`.
+    """
     for_people = settings.format == "console" or (settings.format == "auto" and sys.stderr.isatty())
     renderer: structlog.types.Processor = (
         structlog.dev.ConsoleRenderer() if for_people else structlog.processors.JSONRenderer(_line)
@@ -44,12 +48,21 @@ def configure_logs(settings: LogSettings) -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(settings.level),
-        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),  # as it is now: who started us may replace it
+        logger_factory=_background_logger() if in_background else _present_logger,
         cache_logger_on_first_use=False,
     )
     logging.getLogger().addHandler(_FORWARDING)
     for noisy in ("aiohttp", "asyncio"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+def _present_logger(*_: object) -> structlog.WriteLogger:
+    return structlog.WriteLogger(sys.stderr)  # as it is now: who started us may replace it
+
+
+def _background_logger() -> Callable[..., structlog.WriteLogger]:
+    logger = structlog.WriteLogger(cast("TextIO", BackgroundLines(sys.stderr)))
+    return lambda *_: logger
 
 
 def _line(event: dict[str, Any], default: Callable[[Any], Any]) -> str:

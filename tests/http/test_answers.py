@@ -191,6 +191,35 @@ async def test_an_older_answer_is_not_kept(open_gateway: OpenGateway, vendors: V
     assert await reused(gateway) == {}
 
 
+TOO_DEAR = "{ experiments(first: 1000) { nodes { sessions(first: 1000) { nodes { id } } } } }"
+
+
+@pytest.mark.parametrize("query", ["{ sources", "{ nothing }", TOO_DEAR])
+async def test_what_is_refused_for_good_is_refused_again_from_what_is_kept_and_costs_nobody(
+    vendors: Vendors, query: str
+) -> None:
+    async with door(vendors) as opened:
+        question = Question(Operation(query), None, {}, past_cache=True, charge=opened.charge)
+        first = await opened.answers.to(question)
+        again = await opened.answers.to(question)
+    assert (first.reuse, again.reuse) == (None, Reuse.KEPT)
+    assert first.body == again.body
+    assert (first.outcome.executed, again.outcome.executed) == (False, False)
+    assert opened.charged == []
+
+
+async def test_refusals_take_no_room_from_what_vendors_answered(vendors: Vendors) -> None:
+    async with door(vendors) as opened:
+        for number in range(100):
+            await opened.ask(f"{{ nothing{number} }}")
+        assert opened.sources.memory is not None
+        assert len(opened.sources.memory) == 0
+        opened.answers._refusals._max_bytes = 10_000
+        for number in range(100):
+            await opened.ask(f"{{ no{number} }}")
+            assert opened.answers._refusals.size_bytes <= 10_000 or number == 0
+
+
 @pytest.mark.parametrize("cache", [{"url": "off"}, {"url": "memory://", "ttl_s": 0}], ids=["off", "ttl 0"])
 async def test_without_a_cache_nothing_is_kept(
     open_gateway: OpenGateway, vendors: Vendors, cache: dict[str, object]

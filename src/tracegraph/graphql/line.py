@@ -50,6 +50,7 @@ class Line(Generic[T]):
     def __init__(self, most_characters: int = _MOST_CHARACTERS, *, rest: float = 3) -> None:
         self._most_characters = most_characters
         self._rest = rest
+        self._characters = 0
         self._entered = 0
         self._waiting: dict[str, _Place[T]] = {}
         self._is_moving = False
@@ -65,12 +66,15 @@ class Line(Generic[T]):
         self._make_room(name)
         place = self._waiting.get(name) or self._enter(name, work)
         place.askers += 1
+        self._characters += _characters(name)
         try:
             return await asyncio.shield(place.outcome)  # who gives up does not take it from the others
         finally:
             place.askers -= 1
-            if place.askers == 0 and self._waiting.get(name) is place:
-                del self._waiting[name]
+            if self._waiting.get(name) is place:
+                self._characters -= _characters(name)
+                if not place.askers:
+                    del self._waiting[name]
 
     def _enter(self, name: str, work: Callable[[], T]) -> _Place[T]:
         loop = asyncio.get_running_loop()
@@ -84,12 +88,16 @@ class Line(Generic[T]):
     def _make_room(self, name: str) -> None:
         """For one more request for that name, at the cost of longer names only."""
         most = self._most_characters - _characters(name)
-        while sum(place.askers * _characters(place.name) for place in self._waiting.values()) > most:
+        while self._characters > most:
             largest = max(self._waiting.values(), key=lambda place: (len(place.name), place.number), default=None)
             if largest is None or len(largest.name) <= len(name):
                 raise _no_room()
-            del self._waiting[largest.name]
+            self._take(largest)
             largest.outcome.set_exception(_no_room())
+
+    def _take(self, place: _Place[T]) -> None:
+        del self._waiting[place.name]
+        self._characters -= place.askers * _characters(place.name)
 
     def _move(self) -> None:
         """Do the smallest piece, and come back after the rest."""
@@ -97,7 +105,7 @@ class Line(Generic[T]):
         if not self._waiting:
             return
         place = min(self._waiting.values(), key=lambda place: place.turn)
-        del self._waiting[place.name]
+        self._take(place)
         began = time.perf_counter()
         try:
             place.outcome.set_result(place.work())

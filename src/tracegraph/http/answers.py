@@ -1,5 +1,6 @@
 """Answers to equal queries: one for all who ask at one moment, kept while it would come out the same.
 
+    refused?       it would be again, whoever asks: the same refusal
     kept?          an answer made of pages that are all in the cache still, the same ones and fresh -> that
     under way?     the same query, for somebody who sees the same -> what it gives
     else           run it; without a failure its bytes are kept, beside the pages and within their bounds
@@ -24,7 +25,7 @@ from hashlib import blake2b
 import orjson
 from pydantic import SecretStr
 
-from tracegraph.errors import RateLimited
+from tracegraph.errors import BadUserInput, Forbidden, QueryTooComplex, RateLimited
 from tracegraph.federation.report import SourceReportStatus
 from tracegraph.graphql.context import Charge
 from tracegraph.graphql.execution import Executor, Operation, Outcome, refused
@@ -34,6 +35,9 @@ from tracegraph.upstream.callers import callers_keys
 from tracegraph.upstream.decode import finite
 from tracegraph.upstream.origins import Origins, origins
 
+_FOR_GOOD = {BadUserInput.code, QueryTooComplex.code, Forbidden.code}
+_MOST_REFUSALS, _MOST_REFUSALS_BYTES = 2000, 2_000_000
+"""Apart from what vendors answered: who sends nothing but nonsense takes no room from that."""
 _OF_THE_MOMENT = ("upstreamRequests", "durationMs", "health")
 _JOINED_WITHIN = 0.1
 """The part of a query's time after which it is too late to join it: who joins has so much less."""
@@ -96,6 +100,7 @@ class Answers:
     ) -> None:
         self._executor = executor
         self._store = store
+        self._refusals = MemoryStore(max_entries=_MOST_REFUSALS, max_bytes=_MOST_REFUSALS_BYTES)
         self._share = share
         self._clock = clock
         self._secret = secrets.token_bytes(32)
@@ -107,6 +112,9 @@ class Answers:
             key = self._key(question)
         except TypeError:  # variables that are nested too deeply to be written down
             return await self._made(None, question)
+        refusal = self._refusals.get(key)
+        if isinstance(refusal, _Kept):
+            return refusal.answer()
         had = None if question.past_cache else self._kept(key)
         if had is not None:
             self._executor.schema.recall(question.operation.query)
@@ -144,12 +152,14 @@ class Answers:
         if self._store is None or not isinstance(entry, _Kept):
             return None
         if entry.origins.still_hold(self._store, self._clock()):
-            return Answer(entry.outcome, entry.body, Reuse.KEPT)
+            return entry.answer()
         self._store.remove(key)
         return None
 
     def _keep(self, key: bytes | None, question: Question, answer: Answer, made_of: Origins) -> None:
         now = self._clock()
+        if key is not None and _is_refused_for_good(answer.outcome):
+            self._refusals.put(key, _Kept(answer.body, now, outcome=answer.outcome, origins=Origins()))
         if (
             self._store is not None
             and key is not None
@@ -201,6 +211,10 @@ class _Kept(Entry):
     outcome: Outcome
     origins: Origins
 
+    def answer(self) -> Answer:
+        """It, for who asks again."""
+        return Answer(self.outcome, self.body, Reuse.KEPT)
+
     @property
     def size_bytes(self) -> int:
         """What it takes."""
@@ -229,6 +243,11 @@ class _UnderWay:
 
 def _is_of_the_moment(question: Question) -> bool:
     return any(field in question.operation.query for field in _OF_THE_MOMENT)
+
+
+def _is_refused_for_good(outcome: Outcome) -> bool:
+    """Whether document, variables and settings alone forbid it; what is too much at this moment may go later."""
+    return not outcome.executed and all(error["extensions"]["code"] in _FOR_GOOD for error in outcome.errors)
 
 
 def _is_whole(outcome: Outcome) -> bool:
