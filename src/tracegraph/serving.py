@@ -22,8 +22,8 @@ from tracegraph.source_table import is_loopback
 
 _GRACE_S = 15
 _ACCEPTED_AT_ONCE = 8
-"""Connections in one turn of the event loop, which takes one for each handle of its socket. With one handle alone a
-flood of connections kept others waiting for seconds: a turn is as long as all that came meanwhile."""
+"""Connections in one turn of the event loop, which takes one for each handle of its socket. With one handle alone
+a flood of connections kept others waiting for seconds: a turn is as long as all that came meanwhile."""
 _ANSWERS_WITHIN_S = 60
 """A process that does not tell its parent in time that it lives is replaced. On a busy machine the start takes
 long: with the library's 5 s a process would be ended again and again before it ever serves."""
