@@ -8,6 +8,7 @@ took one leaves the next to the others for a moment, and has 8 or 9 of the 16.
 from __future__ import annotations
 
 import asyncio
+import math
 import socket
 from collections.abc import Callable
 from contextlib import suppress
@@ -44,6 +45,7 @@ class EvenServer:
         self._listening = listening
         self._make_protocol = make_protocol
         self._timer: asyncio.TimerHandle | None = None
+        self._due = 1
         self._opening: set[asyncio.Task[None]] = set()
         self._watch()
 
@@ -57,22 +59,25 @@ class EvenServer:
     async def wait_closed(self) -> None:
         """Nothing is left to wait for."""
 
-    def _watch(self) -> None:
+    def _watch(self, since: float = math.inf) -> None:
+        """Take the next one, and one more for each rest that a busy loop missed `since` it was to watch."""
+        self._due = 1 + int(max(0.0, self._loop.time() - since) / _LEFT_TO_OTHERS_S)
         self._loop.add_reader(self._listening, self._take)
 
     def _take(self) -> None:
-        """One connection, if no other process has it yet."""
+        """The connections that are due, as far as no other process has them yet."""
         try:
-            connection, _ = self._listening.accept()
+            for _ in range(self._due):
+                connection, _ = self._listening.accept()
+                opening = self._loop.create_task(self._open(connection))
+                self._opening.add(opening)
+                opening.add_done_callback(self._opening.discard)
         except (BlockingIOError, ConnectionAbortedError):
-            return
+            self._rest(_LEFT_TO_OTHERS_S)
         except OSError:
             self._rest(_WITHOUT_DESCRIPTORS_S)
-            return
-        opening = self._loop.create_task(self._open(connection))
-        self._opening.add(opening)
-        opening.add_done_callback(self._opening.discard)
-        self._rest(_LEFT_TO_OTHERS_S)
+        else:
+            self._rest(_LEFT_TO_OTHERS_S)
 
     async def _open(self, connection: socket.socket) -> None:
         connection.settimeout(0)
@@ -81,4 +86,4 @@ class EvenServer:
 
     def _rest(self, seconds: float) -> None:
         self._loop.remove_reader(self._listening)
-        self._timer = self._loop.call_later(seconds, self._watch)
+        self._timer = self._loop.call_later(seconds, self._watch, self._loop.time() + seconds)
