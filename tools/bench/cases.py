@@ -81,6 +81,8 @@ def rows(count: int) -> str:
 
 NOTHING_KEPT = '[cache]\nurl = "off"\nshare_in_flight = false\n'
 """Every query makes all of its calls."""
+NOTHING_KEPT_BUT_SHARED = '[cache]\nurl = "off"\n'
+"""Queries that are equal and under way at the same time make them once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +110,9 @@ CASES = (
     Case("24 calls, nothing kept or shared, 2 workers", CALLS_24, NOTHING_KEPT, workers=2),
     Case("24 calls, vendors take 50 ms", CALLS_24, NOTHING_KEPT, delay_ms=50),
     Case("24 calls, vendors take 50 ms, 2 workers", CALLS_24, NOTHING_KEPT, delay_ms=50, workers=2),
+    Case("24 calls, vendors take 50 ms, equal ones shared", CALLS_24, NOTHING_KEPT_BUT_SHARED, delay_ms=50),
+    Case("24 calls, vendors take 150 ms", CALLS_24, NOTHING_KEPT, delay_ms=150),
+    Case("24 calls, vendors take 150 ms, 2 workers", CALLS_24, NOTHING_KEPT, delay_ms=150, workers=2),
     Case("24 calls, from the cache", CALLS_24),
     Case("24 calls, every caller with own keys", CALLS_24, own_keys=True),
     Case("10 lists of 10 rows, nothing kept", rows(10), NOTHING_KEPT),

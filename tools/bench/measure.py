@@ -32,6 +32,8 @@ class Measured:
     """What a case cost: `cpu_ms` a query over all processes of the server, `rss_mb` of the largest of them."""
 
     name: str
+    delay_ms: int
+    """What the vendors take for each call."""
     cpu_ms: float
     queries_per_s: float
     p50_ms: float
@@ -89,6 +91,7 @@ def _asked(  # noqa: PLR0917 - one measurement's parts
     calls = (_control(vendors, "__calls") - calls_before) / requests
     return Measured(
         case.name,
+        case.delay_ms,
         cpu_ms=(_cpu_ms(process.pid) - cpu_before) / requests,
         queries_per_s=requests / result["seconds"],
         p50_ms=result["p50_ms"],
