@@ -116,7 +116,7 @@ class CacheSettings(Table):
     stale_s: float = Field(300, ge=0)
     share_in_flight: bool = True
     max_entries: int = Field(10_000, ge=1)
-    max_mb: int = Field(32, ge=1)
+    max_mb: int = Field(24, ge=1)
     allow_no_cache: bool = True
     redis_timeout_ms: float = Field(100, gt=0, le=10_000)
     password: SecretRef | None = None
