@@ -2,7 +2,9 @@
 
 import asyncio
 import socket
+import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import cast
 
 import pytest
@@ -69,6 +71,27 @@ def test_one_that_is_left_alone_takes_them_all_and_sends_small_answers_at_once(l
         assert all(by_one.without_delay)
 
     loop.run_until_complete(run())
+
+
+def test_a_busy_one_takes_several_in_one_turn_of_its_loop(loop: EvenLoop) -> None:
+    """Else a flood of connections would keep others waiting for as many turns as there are connections."""
+
+    async def run() -> list[int]:
+        with listen("127.0.0.1", 0) as opened, ExitStack() as clients:
+            server, taken = await _server(loop, opened)
+            await _greeted(opened)
+            for _ in range(_CLIENTS):
+                clients.enter_context(socket.create_connection(opened.getsockname()))
+            time.sleep(0.02)  # noqa: ASYNC251 - the loop is busy
+            counts = []
+            while taken.count <= _CLIENTS:
+                await asyncio.sleep(0)
+                counts.append(taken.count + len(server._opening))
+            server.close()
+        return counts
+
+    counts = loop.run_until_complete(run())
+    assert next(count for count in counts if count > 1) == 1 + 8
 
 
 def test_it_refuses_to_speak_tls(loop: EvenLoop) -> None:

@@ -17,6 +17,9 @@ from tracegraph.room import RoomyLoop
 
 _LEFT_TO_OTHERS_S = 0.001
 """Long enough for an idle process to wake; one that is alone still takes hundreds of connections a second."""
+MOST_AT_ONCE = 8
+"""Connections in one turn of a busy loop. With one a turn, a flood of connections kept others waiting for seconds:
+a turn is as long as all that came meanwhile."""
 _WITHOUT_DESCRIPTORS_S = 1.0
 """As asyncio has it, where there can be no connection since too many are open."""
 
@@ -61,7 +64,8 @@ class EvenServer:
 
     def _watch(self, since: float = math.inf) -> None:
         """Take the next one, and one more for each rest that a busy loop missed `since` it was to watch."""
-        self._due = 1 + int(max(0.0, self._loop.time() - since) / _LEFT_TO_OTHERS_S)
+        missed = int(max(0.0, self._loop.time() - since) / _LEFT_TO_OTHERS_S)
+        self._due = min(1 + missed, MOST_AT_ONCE)
         self._loop.add_reader(self._listening, self._take)
 
     def _take(self) -> None:

@@ -17,13 +17,11 @@ from uvicorn.supervisors import Multiprocess
 from tracegraph.app import INSECURE, WORKERS_FOLDER
 from tracegraph.auth_table import AuthTable
 from tracegraph.errors import ConfigurationError
+from tracegraph.evenly import MOST_AT_ONCE
 from tracegraph.http.heads import BoundedHeads
 from tracegraph.source_table import is_loopback
 
 _GRACE_S = 15
-_ACCEPTED_AT_ONCE = 8
-"""Connections in one turn of the event loop, which takes one for each handle of its socket. With one handle alone
-a flood of connections kept others waiting for seconds: a turn is as long as all that came meanwhile."""
 _ANSWERS_WITHIN_S = 60
 """A process that does not tell its parent in time that it lives is replaced. On a busy machine the start takes
 long: with the library's 5 s a process would be ended again and again before it ever serves."""
@@ -79,8 +77,8 @@ def server_of(app: Starlette) -> uvicorn.Server:
 
 
 def handles_of(opened: socket.socket) -> list[socket.socket]:
-    """The socket as a server of one process is to be given it."""
-    return [opened, *(opened.dup() for _ in range(_ACCEPTED_AT_ONCE - 1))]
+    """The socket as a server of one process is to be given it: its loop takes one connection a turn of each."""
+    return [opened, *(opened.dup() for _ in range(MOST_AT_ONCE - 1))]
 
 
 def serve_with_workers(opened: socket.socket, workers: int, file: Path | None, *, insecure: bool) -> None:

@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 from tools.bench.cases import CASES
-from tools.bench.measure import BenchFailed, measured
+from tools.bench.measure import BenchFailed, Measured, measured
 from tools.bench.peers import is_set_up, peers_measured
 from tools.bench.report import plot, tables, written_into
 from tools.processes import vendors_running
@@ -21,7 +21,8 @@ _DOCS = Path("docs")
 def main() -> int:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m tools.bench", description=__doc__)
-    parser.add_argument("--seconds", type=int, default=10)
+    parser.add_argument("--seconds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=3, help="of which the one with the least CPU counts")
     parser.add_argument("--connections", type=int, default=16)
     parser.add_argument("--peers", type=Path, help="the folder of the peers' benchmark, where it is set up")
     parser.add_argument("--only", default="", help="cases whose names hold this; prints, writes nothing")
@@ -30,22 +31,28 @@ def main() -> int:
     if shutil.which("wrk") is None:
         sys.stderr.write("wrk is missing: install Debian's package of that name.\n")
         return 2
-    results = []
+    results: dict[str, Measured] = {}
     with vendors_running("tools.bench.vendors") as vendors, tempfile.TemporaryDirectory() as folder:
-        for case in (one for one in CASES if given.only in one.name):
+        for case in given.rounds * [one for one in CASES if given.only in one.name]:
             try:
                 one = measured(case, vendors, given.seconds, given.connections, Path(folder, "answer.json"))
             except BenchFailed as failed:
                 sys.stderr.write(f"{failed}\n")
                 return 1
             sys.stderr.write(f"{one}\n")
-            results.append(one)
+            results[case.name] = min(results.get(case.name, one), one, key=lambda any_of: any_of.cpu_ms)
     if given.only:
         return 0
-    peers = peers_measured(given.peers, given.seconds) if given.peers and is_set_up(given.peers) else []
-    text = tables(results, peers, given.seconds, given.connections)
+    has_peers = given.peers and is_set_up(given.peers)
+    peers = peers_measured(given.peers, given.seconds, given.rounds) if has_peers else []
+    cases = list(results.values())
+    how = (
+        f"{given.connections} connections, {given.seconds} s after 2 s of warm-up; "
+        f"of {given.rounds} rounds the one with the least CPU"
+    )
+    text = tables(cases, peers, how, given.connections)
     written_into(_DOCS / "performance.md", text)
-    plot(results, peers, _DOCS / "performance.svg")
+    plot(cases, peers, _DOCS / "performance.svg")
     sys.stdout.write(f"{text}\n")
     return 0
 

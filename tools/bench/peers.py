@@ -46,12 +46,18 @@ def is_set_up(folder: Path) -> bool:
     return (folder / "mesh" / "supergraph.graphql").exists() and os.access(folder, os.W_OK)
 
 
-def peers_measured(folder: Path, seconds: int) -> list[PeerMeasured]:
-    """All peers and this project with one worker, then this project with two."""
-    return [
-        *_run(folder, seconds, tuple(_NAMES), workers=1),
-        *_run(folder, seconds, _OURS, workers=2),
-    ]
+def peers_measured(folder: Path, seconds: int, rounds: int) -> list[PeerMeasured]:
+    """All peers and this project with one worker, then with two; of each the round with the least CPU.
+
+    A machine of others is now fast, now slow: the least is what it takes when nobody disturbs it.
+    """
+    best: dict[tuple[str, int], PeerMeasured] = {}
+    for _ in range(rounds):
+        for peers, workers in ((tuple(_NAMES), 1), (_OURS, 2)):
+            for one in _run(folder, seconds, peers, workers):
+                before = best.setdefault((one.name, one.delay_ms), one)
+                best[one.name, one.delay_ms] = min(before, one, key=lambda any_of: any_of.cpu_ms)
+    return list(best.values())
 
 
 def _run(folder: Path, seconds: int, peers: tuple[str, ...], workers: int) -> list[PeerMeasured]:

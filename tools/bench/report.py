@@ -21,11 +21,11 @@ _HEAD = "| {} | CPU ms a query | queries a second | p50 ms | p99 ms | memory MB 
 _RULE = "| --- | ---: | ---: | ---: | ---: | ---: | ---: |"
 
 
-def tables(cases: Sequence[Measured], peers: Sequence[PeerMeasured], seconds: int, connections: int) -> str:
-    """The results in Markdown, with when and where they were taken."""
+def tables(cases: Sequence[Measured], peers: Sequence[PeerMeasured], how: str, connections: int) -> str:
+    """The results in Markdown, with when, where and `how` they were taken."""
     parts = [
         f"On {datetime.now(UTC):%Y-%m-%d %H:%M} UTC: {os.cpu_count()} CPUs, Linux {platform.release()}, "
-        f"Python {platform.python_version()},\n{connections} connections, {seconds} s each after 2 s of warm-up.",
+        f"Python {platform.python_version()},\n{how}.",
         "\n".join([_HEAD.format("case"), _RULE, *(_row(one.name, one) for one in cases)]),
         _ratios({one.name: one for one in cases}, connections),
     ]
