@@ -330,7 +330,7 @@ async def test_nemos_store_being_down_is_a_failure_of_its_sessions_and_not_an_em
 async def test_an_experiment_of_a_failing_source_is_null_with_the_sources_code(
     filled: Vendors, open_gateway: OpenGateway, source: str, break_it: Any, code: str, *, retryable: bool
 ) -> None:
-    gateway = await open_gateway(limits={"deadline_s": 0.3 if break_it is hang else 10})
+    gateway = await open_gateway(limits={"deadline_s": DEADLINE_S if break_it is hang else 10})
     await break_it(filled.named(source))
     query = "query($id: ID!) { experiment(id: $id) { name } sources { name } }"
     answer = await gateway.ask(query, id=experiment_id(source))
