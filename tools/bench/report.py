@@ -33,8 +33,8 @@ def tables(cases: Sequence[Measured], peers: Sequence[PeerMeasured], how: str, c
         rows = [_row(f"{one.name}, vendors take {one.delay_ms} ms", one) for one in peers]
         busiest = max(one.foreign_cpus for one in peers)
         parts += [
-            "Beside other gateways, in as many rounds of the peers' benchmark (memory: all processes together; other "
-            f"processes of the machine used {busiest:.2f} processors at most):",
+            "Beside other gateways, in as many rounds of the peers' benchmark (memory: all processes together; "
+            f"other processes of the machine used {busiest:.2f} processors at most):",
             "\n".join([_HEAD.format("gateway"), _RULE, *rows]),
         ]
     return "\n\n".join(parts)
