@@ -17,8 +17,9 @@ _MOST_CHARACTERS = 150_000
 """Of dense text: parsed, a character takes up to 230 bytes, and a garbage collector 0.4 us to look through."""
 _SHORT = 2000
 """Characters. Reading that many takes a few ms, the longest text some 80."""
-_REST_AFTER_SHORT, _REST_AFTER_LONG = 4, 15
-"""So both lines together take a quarter of the processor at most, however many new documents come."""
+_REST_AFTER_SHORT, _REST_AFTER_LONG = 9, 4
+"""So both lines together take three tenths of the processor at most, however many new documents come; and ten long
+ones that come at once are read within seconds on a slow machine."""
 _MOST_ERRORS = 20
 
 
