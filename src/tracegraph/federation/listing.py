@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar
 from tracegraph.adapter import Adapter, ExperimentQuery, Page, PageRequest, SessionAsk
 from tracegraph.errors import SourceNotFound
 from tracegraph.federation.bounds import UNBOUNDED, experiment_bounds, session_bounds
-from tracegraph.federation.merge import Merged, Positions, merge
+from tracegraph.federation.merge import Merged, Positions, fill, merge
 from tracegraph.federation.order import Ordering
 from tracegraph.federation.report import SourceReport, SourceReportStatus, not_asked, report, total_count
 from tracegraph.federation.stream import Stream, StreamSpec
@@ -153,22 +153,45 @@ async def list_sessions(
     `experiment_refs` is by source name; without it, the most recently active experiments of each source; a source
     that fails to tell these has failed as a whole. `ask` holds filter and order.
     """
-    budgets = wanted.budgets
     asked = [adapter for adapter in adapters if adapter.capabilities.may_match_sessions(ask.filter)]
-    active = {} if experiment_refs is not None else await _most_recently_active(asked, budgets)
-    unknown = [name for name, picked in active.items() if picked.report.error is not None]
-    streams: dict[str, list[Stream[Session]]] = {}
-    for adapter in asked:
-        if adapter.name in unknown:
-            continue
-        found = active.get(adapter.name)
-        refs = (experiment_refs or {}).get(adapter.name, ()) if found is None else found.refs
-        specs = _session_specs(adapter, refs, ask, budgets, fetch)
-        streams[adapter.name] = [Stream(spec, wanted.positions.of(spec.key)) for spec in specs]
-    flat = [stream for some in streams.values() for stream in some]
+    refs = experiment_refs or {}
+    opened = await asyncio.gather(
+        *(
+            _opened(adapter, None if experiment_refs is None else refs.get(adapter.name, ()), ask, wanted, fetch)
+            for adapter in asked
+        )
+    )
+    sources = {adapter.name: source for adapter, source in zip(asked, opened, strict=True)}
+    flat = [stream for source in opened for stream in source.streams or ()]
+    unknown = [name for name, source in sources.items() if source.streams is None]
     merged = await merge(flat, wanted.first, wanted.positions, unknown)
-    reports = [_session_report(adapter.name, streams.get(adapter.name), active) for adapter in adapters]
+    reports = [_session_report(adapter.name, sources.get(adapter.name)) for adapter in adapters]
     return Listing(merged, reports)
+
+
+@dataclass(frozen=True, slots=True)
+class _OpenedSource:
+    """A source's streams, None when its active experiments could not be read; and these, where none were named."""
+
+    streams: Sequence[Stream[Session]] | None
+    active: _Active | None = None
+
+
+async def _opened(
+    adapter: Adapter, refs: Sequence[str] | None, ask: SessionAsk, wanted: Wanted, fetch: FetchSessions
+) -> _OpenedSource:
+    """The rounds of calls of one source up to the first page of each stream: no source waits for another's."""
+    active = None
+    if refs is None:
+        active = await _most_recently_active(adapter, wanted.budgets)
+        if active.report.error is not None:
+            return _OpenedSource(None, active)
+        refs = active.refs
+    specs = _session_specs(adapter, refs, ask, wanted.budgets, fetch)
+    streams = [Stream(spec, wanted.positions.of(spec.key)) for spec in specs]
+    if wanted.first:
+        await fill(streams, wanted.first)
+    return _OpenedSource(streams, active)
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,28 +203,18 @@ class _Active:
     report: SourceReport
 
 
-async def _most_recently_active(adapters: Sequence[Adapter], budgets: Budgets) -> dict[str, _Active]:
+async def _most_recently_active(adapter: Adapter, budgets: Budgets) -> _Active:
     order = ExperimentOrder(ExperimentOrderField.UPDATED_AT, OrderDirection.DESC)
-    specs = [_experiment_spec(adapter, ExperimentQuery(order=order), budgets) for adapter in adapters]
-    streams = [Stream(spec, Positions().of(spec.key)) for spec in specs]
-    found = await merge_each(streams, budgets.active_experiments)
-    return {
-        stream.spec.name: _Active(
-            [row.node.ref for row in merged.rows], merged.has_next, report(stream.spec.name, [stream])
-        )
-        for stream, merged in zip(streams, found, strict=True)
-    }
+    spec = _experiment_spec(adapter, ExperimentQuery(order=order), budgets)
+    stream = Stream(spec, Positions().of(spec.key))
+    merged = await merge([stream], budgets.active_experiments)
+    return _Active([row.node.ref for row in merged.rows], merged.has_next, report(adapter.name, [stream]))
 
 
-async def merge_each(streams: Sequence[Stream[T]], first: int) -> Sequence[Merged[T]]:
-    """The first rows of every stream by itself, all streams at once."""
-    return await asyncio.gather(*(merge([stream], first) for stream in streams))
-
-
-def _session_report(
-    name: str, streams: Sequence[Stream[Session]] | None, active: Mapping[str, _Active]
-) -> SourceReport:
-    picked = active.get(name)
+def _session_report(name: str, source: _OpenedSource | None) -> SourceReport:
+    if source is None:
+        return not_asked(name)
+    streams, picked = source.streams, source.active
     if streams is None:
         return not_asked(name) if picked is None else picked.report
     if picked is None:

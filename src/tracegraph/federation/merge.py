@@ -118,7 +118,7 @@ async def merge(
     rows: list[Row[T]] = []
     taken: list[list[Row[T]]] = [[] for _ in streams]
     while len(rows) < first:
-        await _fill(streams, first - len(rows))
+        await fill(streams, first - len(rows))
         following = _take(streams, taken, first - len(rows))
         if not following:
             break
@@ -126,7 +126,8 @@ async def merge(
     return Merged(streams, taken, rows, await _has_next(streams), start, unknown)
 
 
-async def _fill(streams: Sequence[Stream[T]], want: int) -> None:
+async def fill(streams: Sequence[Stream[T]], want: int) -> None:
+    """Let every stream that has no row yet read until it has some, all of them at once."""
     empty = [stream for stream in streams if stream.needs_fill]
     if len(empty) == 1:
         await empty[0].fill(want)
@@ -164,7 +165,7 @@ def _known_up_to(stream: Stream[T]) -> Place:
 
 async def _has_next(streams: Sequence[Stream[T]]) -> bool:
     if not _goes_on(streams):
-        await _fill(streams, 1)
+        await fill(streams, 1)
     return _goes_on(streams)
 
 

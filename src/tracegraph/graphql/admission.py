@@ -47,6 +47,7 @@ class Admission:
         if name is None and len(operations) > 1:
             raise BadUserInput("The document holds several operations: operationName must name the one to run.")
         self._tell_cost(document, operation, variables, request)
+        request.rounds_below = document.rounds_below(self.schema)
         return document
 
     def _tell_cost(

@@ -6,12 +6,14 @@ is told of its field is made when it looks.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 from graphql import (
+    FieldNode,
     GraphQLField,
     GraphQLResolveInfo,
     ListValueNode,
@@ -27,6 +29,7 @@ from strawberry.types import Info
 from tracegraph.graphql.context import RequestContext
 from tracegraph.graphql.conversion import converted, converters
 from tracegraph.graphql.readers import Details
+from tracegraph.upstream.deadline import time_share
 
 Arguments = Mapping[str, Any]
 
@@ -47,7 +50,8 @@ Tell = Callable[[Path, Run], GraphQLResolveInfo[Any]]
 class LateInfo(Info[RequestContext, None]):
     """What a resolver is told of its field: the context at once, all else when it looks."""
 
-    def __init__(self, run: Run, tell: Tell, path: Path) -> None:
+    def __init__(self, run: Run, tell: Tell, path: Path, field_nodes: Sequence[FieldNode]) -> None:
+        self.field_nodes = field_nodes
         self._run = run
         self._tell = tell
         self._at = path
@@ -63,6 +67,18 @@ class LateInfo(Info[RequestContext, None]):
         return self._tell(self._at, self._run)
 
 
+def level_time(info: Info[RequestContext, None]) -> AbstractContextManager[None]:
+    """The time of a field's own calls: its part of what remains, when further rounds of calls follow below it."""
+    return time_share(level_of(info))
+
+
+def level_of(info: Info[RequestContext, None]) -> int:
+    """How many rounds of calls follow below the field."""
+    known = info.context.rounds_below
+    nodes = info.field_nodes if isinstance(info, LateInfo) else info._raw_info.field_nodes  # noqa: SLF001 - the library's place
+    return max([known.get(id(node), 0) for node in nodes], default=0)
+
+
 class Call:
     """How one field of a document is called: a field with a resolver, and neither extensions nor permissions."""
 
@@ -74,6 +90,7 @@ class Call:
         self._converters = converters(definition.args)
         self._definition = definition
         self._first = details[0]
+        self._nodes = [detail.node for detail in details]
         self._always: Arguments | None = None
         self._may_vary = any(_has_variable(one.value) for one in self._first.node.arguments or ())
 
@@ -84,7 +101,7 @@ class Call:
         if self._parent is not None:
             arguments[self._parent] = source
         if self._info is not None:
-            arguments[self._info] = LateInfo(run, tell, path)
+            arguments[self._info] = LateInfo(run, tell, path, self._nodes)
         return self._function(**arguments)
 
     def _arguments(self, run: Run) -> Arguments:

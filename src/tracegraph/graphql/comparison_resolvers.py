@@ -14,6 +14,7 @@ from tracegraph.errors import BadUserInput, SourceError
 from tracegraph.federation.cases import CaseKey, CaseOutcome
 from tracegraph.federation.comparison import MetricComparison, Statistic
 from tracegraph.federation.session_scan import folded
+from tracegraph.graphql.calls import level_time
 from tracegraph.graphql.case_pages import CasePage, place_of
 from tracegraph.graphql.compared import Compared, Identity, UnknownExperiment, find_entries
 from tracegraph.graphql.comparison import Asked, ComparisonValue, Question
@@ -44,7 +45,8 @@ async def query_comparison(  # noqa: PLR0917 - the schema's arguments
     identities, baseline = _identities(experiment_ids, baseline_id)
     question = Question(None if metrics is None else [metric.parsed for metric in metrics], statistic, basis)
     try:
-        entries = await find_entries(info.context, identities)
+        with level_time(info):
+            entries = await find_entries(info.context, identities)
     except UnknownExperiment as unknown:
         raise BadUserInput(
             f"There is no experiment of the ID {experiment_id(*unknown.identity)}: leave it out of experimentIds."
@@ -125,7 +127,8 @@ class MetricComparisonValue:
 
 async def comparison_metrics(root: strawberry.Parent[ComparisonValue], info: TracegraphInfo) -> Any:
     """The metrics side by side; a source that fails leaves nulls, with an error at this path."""
-    figures = await root.figures()
+    with level_time(info):
+        figures = await root.figures()
     _tell_once(info, root.compared, figures.errors)
     return [_shown(root, one) for one in figures.metrics]
 
@@ -176,7 +179,8 @@ async def comparison_cases(  # noqa: PLR0917 - the schema's arguments
     arguments = (compared.identities, compared.baseline, paired.join_on, wanted, outcome)
     binding = CursorBinding.of("Comparison.cases", arguments, by_text=True)
     count, place = parse_first(first, limits.default_first, limits.max_first), place_of(binding, after)
-    table = await paired.table(wanted)
+    with level_time(info):
+        table = await paired.table(wanted)
     _tell_once(info, compared, table.errors)
     rows = [CaseRow(paired, table, case) for case in table.cases(outcome)]
     return CasePage(rows, count, place, binding, complete=table.complete)
@@ -217,7 +221,8 @@ async def _first_session(row: CaseRow, info: TracegraphInfo) -> Session | None:
 async def case_entry_sessions(root: strawberry.Parent[CaseEntryValue], info: TracegraphInfo) -> Any:
     """Every repetition; those that cannot be read are left out, with an error at this path."""
     loader = info.context.loaders[root.experiment.source].sessions
-    found = await asyncio.gather(*(loader.load(ref) for ref in root.refs), return_exceptions=True)
+    with level_time(info):
+        found = await asyncio.gather(*(loader.load(ref) for ref in root.refs), return_exceptions=True)
     for one in found:
         if isinstance(one, BaseException) and not isinstance(one, SourceError):
             raise one

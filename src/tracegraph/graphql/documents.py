@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from graphql import DocumentNode, GraphQLError, GraphQLSchema, OperationDefinitionNode, parse, validate
 
 from tracegraph.errors import RequestError
+from tracegraph.graphql.call_levels import rounds_below
 from tracegraph.graphql.cost import Sizes, Step, steps_of, total
 from tracegraph.graphql.failures import shown
 from tracegraph.graphql.kept_documents import KeptDocuments
@@ -30,6 +32,7 @@ class Document:
     tree: DocumentNode
     errors: list[GraphQLError]
     _steps: dict[int, tuple[Step, ...]] = field(default_factory=dict)
+    _rounds_below: Mapping[int, int] | None = None
 
     def operations(self) -> list[OperationDefinitionNode]:
         """Its operations, of which a request runs one."""
@@ -41,6 +44,12 @@ class Document:
         if steps is None:
             steps = self._steps[id(operation)] = steps_of(schema, self.tree, operation)
         return total(steps, sizes)
+
+    def rounds_below(self, schema: GraphQLSchema) -> Mapping[int, int]:
+        """The rounds of calls below each field node: see `call_levels.py`. The document must be valid."""
+        if self._rounds_below is None:
+            self._rounds_below = rounds_below(schema, self.tree)
+        return self._rounds_below
 
 
 _Known = Document | GraphQLError | RequestError

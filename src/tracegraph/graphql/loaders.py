@@ -11,6 +11,7 @@ from strawberry.dataloader import DataLoader
 
 from tracegraph.adapter import Adapter, Page, SessionAsk
 from tracegraph.errors import SourceError
+from tracegraph.federation.listing import FetchSessions
 from tracegraph.model import Experiment, Session, SessionRef
 from tracegraph.upstream.belonging import this_task_belongs
 from tracegraph.upstream.cache import past_cache
@@ -47,6 +48,7 @@ class SourceLoaders:
 
     def __init__(self, adapter: Adapter) -> None:
         self._adapter = adapter
+        self._session_pages: dict[tuple[bool, int], DataLoader[SessionAsk, Page[Session]]] = {}
 
     @cached_property
     def experiments(self) -> DataLoader[str, Experiment | None]:
@@ -58,16 +60,17 @@ class SourceLoaders:
         """Sessions by ref; None for one that is not there."""
         return SharedLoader(partial(_sessions, self._adapter))
 
-    @cached_property
-    def session_pages(self) -> Mapping[bool, DataLoader[SessionAsk, Page[Session]]]:
-        """Pages of sessions, past the cache or not.
+    def session_pages(self, *, fresh: bool, level: int) -> DataLoader[SessionAsk, Page[Session]]:
+        """Pages of sessions, past the cache or not, for lists with so many rounds of calls below them.
 
-        They are not kept: reading a page again is how a stream finds out what has moved.
+        A batch has the time of its first request, so that only requests of one level share a batch. Pages are not
+        cached here: reading a page again is how a stream finds out what has moved.
         """
-        return {
-            fresh: DataLoader(partial(_session_pages, self._adapter, fresh), cache=False)
-            for fresh in (False, True)
-        }
+        loader = self._session_pages.get((fresh, level))
+        if loader is None:
+            loader = DataLoader(partial(_session_pages, self._adapter, fresh), cache=False)
+            self._session_pages[fresh, level] = loader
+        return loader
 
 
 async def _experiments(adapter: Adapter, refs: list[str]) -> Sequence[Experiment | BaseException | None]:
@@ -111,6 +114,11 @@ class Loaders:
     def __getitem__(self, source: str) -> SourceLoaders:
         return self._by_source[source]
 
-    async def session_page(self, source: str, ask: SessionAsk) -> Page[Session]:
-        """A page of sessions, asked together with others of the same moment: `listing.FetchSessions`."""
-        return await self._by_source[source].session_pages[ask.page.fresh].load(ask)
+    async def session_page(self, source: str, ask: SessionAsk, *, level: int = 0) -> Page[Session]:
+        """A page of sessions, requested together with others of the same moment: `listing.FetchSessions`."""
+        pages = self._by_source[source].session_pages(fresh=ask.page.fresh, level=level)
+        return await pages.load(ask)
+
+    def session_pages_at(self, level: int) -> FetchSessions:
+        """The same for a list with so many rounds of calls below it."""
+        return partial(self.session_page, level=level)

@@ -15,6 +15,7 @@ from tracegraph.errors import SourceError, SourceNotFound
 from tracegraph.federation import listing
 from tracegraph.federation.report import SourceReport, SourceReportStatus
 from tracegraph.graphql import inputs
+from tracegraph.graphql.calls import level_of, level_time
 from tracegraph.graphql.case_ids import CaseReference
 from tracegraph.graphql.connections import ConnectionValue, PageArguments
 from tracegraph.graphql.context import RequestContext
@@ -43,9 +44,10 @@ async def query_experiments(
     order_by: inputs.ExperimentOrder | None = None,
 ) -> Any:
     """Experiments of all sources as one list. Raises AllSourcesFailed when none of them answered."""
-    page = await _experiments(
-        info.context, info.context.adapters, "Query.experiments", (first, after), (filter, order_by)
-    )
+    with level_time(info):
+        page = await _experiments(
+            info.context, info.context.adapters, "Query.experiments", (first, after), (filter, order_by)
+        )
     if page.sources and all(
         report.error is not None and report.status is SourceReportStatus.FAILED for report in page.sources
     ):
@@ -63,7 +65,8 @@ async def source_experiments(  # noqa: PLR0917 - the schema's arguments
 ) -> Any:
     """Experiments of one source; when it fails, an empty page and an error at this path."""
     field = f"Source.experiments:{root.name}"
-    page = await _experiments(info.context, [root], field, (first, after), (filter, order_by))
+    with level_time(info):
+        page = await _experiments(info.context, [root], field, (first, after), (filter, order_by))
     _tell_failure(info, page.sources)
     return page
 
@@ -99,9 +102,9 @@ async def query_sessions(
     chosen = inputs.chosen(given, context.adapters, context.page_limits.max_first)
     ask = SessionAsk((), _NO_PAGE, given.parsed, order)
     arguments = PageArguments(first, after, "Query.sessions", given.bound_to, order)
-    found = await listing.list_sessions(
-        chosen, given.refs, ask, arguments.wanted(context), context.loaders.session_page
-    )
+    wanted, fetch = arguments.wanted(context), context.loaders.session_pages_at(level_of(info))
+    with level_time(info):
+        found = await listing.list_sessions(chosen, given.refs, ask, wanted, fetch)
     context.reports.extend(found.reports)
     if found.all_failed:
         raise all_failed(found.reports)
@@ -127,7 +130,9 @@ async def experiment_sessions(  # noqa: PLR0917 - the schema's arguments
     if not chosen or not given.admits_sessions_of(root):
         return ConnectionValue(await listing.no_sessions(adapter), arguments)
     ask = SessionAsk((root.ref,), _NO_PAGE, given.parsed, order)
-    found = await listing.list_sessions_of(adapter, root, ask, wanted, context.loaders.session_page)
+    fetch = context.loaders.session_pages_at(level_of(info))
+    with level_time(info):
+        found = await listing.list_sessions_of(adapter, root, ask, wanted, fetch)
     context.reports.extend(found.reports)
     _tell_failure(info, found.reports)
     return ConnectionValue(found, arguments)
@@ -160,26 +165,31 @@ def tell(info: TracegraphInfo, error: SourceError) -> None:
 
 async def query_node(info: TracegraphInfo, id: strawberry.ID) -> Any:  # noqa: A002 - the schema's word
     """The object of that ID, None when there is none."""
-    return await _node(info.context, decode_id(id))
+    return await _node(info, decode_id(id))
 
 
 def query_nodes(info: TracegraphInfo, ids: list[strawberry.ID]) -> Any:
     """The objects of those IDs in their order, None where there is none."""
     identities = [decode_id(text) for text in ids]
-    return [_node(info.context, identity) for identity in identities]
+    return [_node(info, identity) for identity in identities]
 
 
 async def query_experiment(info: TracegraphInfo, id: strawberry.ID) -> Any:  # noqa: A002
     """The experiment of that ID, None when there is none."""
-    return await _node(info.context, decode_id(id, "Experiment"))
+    return await _node(info, decode_id(id, "Experiment"))
 
 
 async def query_session(info: TracegraphInfo, id: strawberry.ID) -> Any:  # noqa: A002
     """The session of that ID, None when there is none."""
-    return await _node(info.context, decode_id(id, "Session"))
+    return await _node(info, decode_id(id, "Session"))
 
 
-async def _node(context: RequestContext, identity: GlobalId) -> Any:
+async def _node(info: TracegraphInfo, identity: GlobalId) -> Any:
+    with level_time(info):
+        return await _object(info.context, identity)
+
+
+async def _object(context: RequestContext, identity: GlobalId) -> Any:
     if identity.type_name == "CaseComparison":
         return await find_case(context, CaseReference.of(identity))
     loaders = context.loaders.of(identity.source)
@@ -194,7 +204,8 @@ async def _node(context: RequestContext, identity: GlobalId) -> Any:
 
 async def session_experiment(root: strawberry.Parent[Session], info: TracegraphInfo) -> Any:
     """The experiment that a session belongs to."""
-    return await info.context.loaders[root.source].experiments.load(root.experiment_ref)
+    with level_time(info):
+        return await info.context.loaders[root.source].experiments.load(root.experiment_ref)
 
 
 # -- sources -------------------------------------------------------------------------------------------
@@ -220,7 +231,7 @@ def _adapter_of(context: RequestContext, name: str) -> Adapter:
 
 async def source_health(root: strawberry.Parent[Adapter], info: TracegraphInfo) -> Any:
     """Ask the source one cheap question. What is well but has calls that are not made is DEGRADED."""
-    with past_cache():
+    with past_cache(), level_time(info):
         health = await root.check()
     guards = info.context.guards.get(root.name)
     circuit = health.circuit if guards is None else guards.circuit

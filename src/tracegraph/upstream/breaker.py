@@ -16,6 +16,7 @@ from tracegraph.upstream.recent import Recent
 class BreakerPolicy:
     """Opens when of at least `min_calls` in the last `window_s` seconds the share `failure_rate` failed.
 
+    And when `timeouts_in_a_row` calls ran out of their time, one after the other, however few calls there were.
     It stays open for `pause_s`; then one call, the probe, decides. `enabled` False: it never opens.
     """
 
@@ -24,12 +25,13 @@ class BreakerPolicy:
     min_calls: int = 10
     window_s: float = 30.0
     pause_s: float = 5.0
+    timeouts_in_a_row: int = 3
 
 
 class Breaker:
     """One circuit. Every call that may pass `enter`s before it and `leave`s after it, with its outcome."""
 
-    __slots__ = ("_calls", "_clock", "_failures", "_open_until", "_period", "_policy", "_probing")
+    __slots__ = ("_calls", "_clock", "_failures", "_open_until", "_period", "_policy", "_probing", "_timeouts")
 
     def __init__(self, policy: BreakerPolicy, clock: Callable[[], float] = monotonic) -> None:
         self._policy = policy
@@ -39,6 +41,7 @@ class Breaker:
         self._open_until: float | None = None
         self._probing = False
         self._period = 0
+        self._timeouts = 0
 
     @property
     def state(self) -> CircuitState:
@@ -62,10 +65,10 @@ class Breaker:
             self._probing = True
         return self._period
 
-    def leave(self, period: int, *, failed: bool | None) -> bool:
+    def leave(self, period: int, *, failed: bool | None, timed_out: bool = False) -> bool:
         """The call is over; `failed` is None when it tells nothing about the vendor: it was given up, say.
 
-        A call from before the circuit last opened or closed changes nothing. True when the circuit opens or
+        `timed_out`: it failed because its time ran out. A call from before the circuit last opened or closed changes nothing. True when the circuit opens or
         closes by this one.
         """
         if period != self._period:
@@ -73,14 +76,19 @@ class Breaker:
         if self._open_until is not None:
             self._probing = False
             return failed is not None and self._turn(opens=failed)
-        return failed is not None and self._is_too_much(failed=failed) and self._turn(opens=True)
+        if failed is None:
+            return False
+        return self._is_too_much(failed=failed, timed_out=timed_out) and self._turn(opens=True)
 
-    def _is_too_much(self, *, failed: bool) -> bool:
+    def _is_too_much(self, *, failed: bool, timed_out: bool) -> bool:
         now, policy = self._clock(), self._policy
         self._calls.add(now)
+        self._timeouts = self._timeouts + 1 if timed_out else 0
         if not failed:
             return False
         self._failures.add(now)
+        if policy.enabled and self._timeouts >= policy.timeouts_in_a_row:
+            return True
         calls = self._calls.count(now)
         share_reached = self._failures.count(now) >= policy.failure_rate * calls
         return policy.enabled and calls >= policy.min_calls and share_reached
@@ -88,6 +96,7 @@ class Breaker:
     def _turn(self, *, opens: bool) -> bool:
         self._calls.clear()
         self._failures.clear()
+        self._timeouts = 0
         self._period += 1
         self._open_until = self._clock() + self._policy.pause_s if opens else None
         return True

@@ -23,6 +23,21 @@ def deadline(seconds: float) -> Iterator[None]:
         _ends_at.reset(token)
 
 
+@contextmanager
+def time_share(rounds_below: int) -> Iterator[None]:
+    """Everything within gets an equal part of the remaining time: as many rounds of calls follow."""
+    ends_at = _ends_at.get()
+    if not rounds_below or ends_at is None:
+        yield
+        return
+    now = asyncio.get_running_loop().time()
+    token = _ends_at.set(now + max(0.0, ends_at - now) / (rounds_below + 1))
+    try:
+        yield
+    finally:
+        _ends_at.reset(token)
+
+
 def remaining_s(at_most: float) -> float:
     """Seconds until the deadline, `at_most` when there is none or it is further off; never negative."""
     ends_at = _ends_at.get()

@@ -174,7 +174,7 @@ class Guards:
         period, began, counters = circuit.enter(), self._clock(), self.counters[call.kind]
         tries.made += 1
         count_request()
-        failed, failure = None, None
+        failed, failure, timed_out = None, None, False
         try:
             if self._tracing is None:
                 reply = await self._answer(call, headers, allowed_s, tries)
@@ -185,10 +185,11 @@ class Guards:
             counters.failed[error.code] += 1
             failed = is_failure(error, call, had_fair_time=allowed_s >= min(timeout_s, _FAIR_TIME_S))
             failure = error.code
+            timed_out = bool(failed) and isinstance(error, SourceTimeout) and error.http_status is None
             raise
         except asyncio.CancelledError:
             if tries.expired and self._clock() - began >= min(timeout_s, _FAIR_TIME_S):
-                failed, failure = True, SourceErrorCode.TIMEOUT
+                failed, failure, timed_out = True, SourceErrorCode.TIMEOUT, True
                 counters.failed[failure] += 1
             else:
                 counters.abandoned += 1
@@ -198,7 +199,7 @@ class Guards:
             return reply
         finally:
             counters.took(self._clock() - began)
-            if circuit.leave(period, failed=failed):
+            if circuit.leave(period, failed=failed, timed_out=timed_out):
                 self._circuit_changed(call.kind, failure if failed else None)
 
     async def _answer(self, call: Call, headers: dict[str, str], allowed_s: float, tries: Tries) -> Reply:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from time import monotonic
 
-from tracegraph.errors import SourceError, SourceTimeout, SourceUnavailable
+from tracegraph.errors import SourceError, SourceUnavailable
 from tracegraph.upstream.recent import Recent
 
 _RETRYABLE_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
@@ -64,10 +64,13 @@ class RetryBudget:
 
 
 def is_worth_retrying(error: SourceError) -> bool:
-    """True for what passes: a broken connection, a busy or restarting vendor."""
+    """True for what passes: a broken connection, a busy or restarting vendor.
+
+    Not for a try that ran out of its time: a second one would take as much of the request's time again.
+    """
     if error.http_status is not None:
         return error.http_status in _RETRYABLE_STATUSES
-    return isinstance(error, SourceUnavailable | SourceTimeout)
+    return isinstance(error, SourceUnavailable)
 
 
 def retry_after_s(header: str | None) -> float | None:

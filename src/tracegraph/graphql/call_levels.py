@@ -1,0 +1,118 @@
+"""How many rounds of vendor calls follow below a field: what a list leaves of its time for the lists within it.
+
+A field waits for its own calls before the fields below it can begin. Where `n` rounds of calls follow, a field gives its
+slowest source an equal part of the remaining time, `1 / (n + 1)`, so that the rounds below it have theirs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from graphql import (
+    DocumentNode,
+    EnumValueNode,
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    GraphQLNamedType,
+    GraphQLSchema,
+    InlineFragmentNode,
+    OperationDefinitionNode,
+    OperationType,
+    SelectionNode,
+    SelectionSetNode,
+    get_named_type,
+)
+
+_ROUNDS: Mapping[tuple[str, str], int] = {
+    ("Query", "node"): 1,
+    ("Query", "nodes"): 1,
+    ("Query", "experiment"): 1,
+    ("Query", "session"): 1,
+    ("Query", "experiments"): 1,
+    ("Query", "sessions"): 1,
+    ("Query", "comparison"): 1,
+    ("Source", "experiments"): 1,
+    ("Source", "health"): 1,
+    ("Experiment", "createdAt"): 1,
+    ("Experiment", "metadata"): 1,
+    ("Experiment", "models"): 1,
+    ("Experiment", "sessionCount"): 1,
+    ("Experiment", "sessions"): 1,
+    ("Experiment", "aggregate"): 2,
+    ("Experiment", "aggregates"): 2,
+    ("Session", "experiment"): 1,
+    ("Session", "input"): 1,
+    ("Session", "output"): 1,
+    ("Session", "scores"): 1,
+    ("Comparison", "metrics"): 2,
+    ("Comparison", "cases"): 2,
+    ("CaseComparison", "key"): 1,
+    ("CaseComparison", "input"): 1,
+    ("CaseEntry", "sessions"): 1,
+}
+"""Rounds of calls that a field itself may need, one after the other. Computed figures read sessions, then scores."""
+_COMPUTED = frozenset({"aggregate", "aggregates"})
+"""Of an experiment: without a basis, or with REPORTED, they come with its row."""
+
+
+def rounds_below(schema: GraphQLSchema, document: DocumentNode) -> Mapping[int, int]:
+    """For each field node that makes calls, by `id`: the rounds of calls below it.
+
+    The document must be valid. Fields with `@skip` or `@include` count as selected.
+    """
+    counter = _RoundCounter(schema, document)
+    for definition in document.definitions:
+        if isinstance(definition, OperationDefinitionNode) and definition.operation is OperationType.QUERY:
+            counter.of_selections(schema.query_type, definition.selection_set)
+    return counter.below
+
+
+class _RoundCounter:
+    def __init__(self, schema: GraphQLSchema, document: DocumentNode) -> None:
+        self.below: dict[int, int] = {}
+        self._schema = schema
+        self._fragments = {
+            one.name.value: one for one in document.definitions if isinstance(one, FragmentDefinitionNode)
+        }
+        self._counted: dict[tuple[str, int], int] = {}
+
+    def of_selections(self, parent: GraphQLNamedType | None, selections: SelectionSetNode | None) -> int:
+        """The longest chain of rounds within the selections."""
+        if parent is None or selections is None:
+            return 0
+        key = parent.name, id(selections)
+        if key not in self._counted:
+            self._counted[key] = max((self._of(parent, one) for one in selections.selections), default=0)
+        return self._counted[key]
+
+    def _of(self, parent: GraphQLNamedType, selection: SelectionNode) -> int:
+        if isinstance(selection, FieldNode):
+            return self._of_field(parent, selection)
+        fragment: InlineFragmentNode | FragmentDefinitionNode
+        if isinstance(selection, InlineFragmentNode):
+            fragment = selection
+        elif isinstance(selection, FragmentSpreadNode):
+            fragment = self._fragments[selection.name.value]
+        else:
+            return 0
+        condition = fragment.type_condition
+        within = self._schema.get_type(condition.name.value) if condition else parent
+        return self.of_selections(within, fragment.selection_set)
+
+    def _of_field(self, parent: GraphQLNamedType, node: FieldNode) -> int:
+        definition = getattr(parent, "fields", {}).get(node.name.value)
+        if definition is None:
+            return 0
+        below = self.of_selections(get_named_type(definition.type), node.selection_set)
+        own = _ROUNDS.get((parent.name, node.name.value), 0)
+        if own and node.name.value in _COMPUTED and not _is_computed(node):
+            own = 0
+        if own:
+            self.below[id(node)] = below
+        return own + below
+
+
+def _is_computed(node: FieldNode) -> bool:
+    basis = next((one.value for one in node.arguments or () if one.name.value == "basis"), None)
+    return basis is not None and not (isinstance(basis, EnumValueNode) and basis.value == "REPORTED")
