@@ -229,10 +229,17 @@ async def living(app: Starlette) -> AsyncIterator[ASGIApp]:
 @asynccontextmanager
 async def in_process(settings: Settings) -> AsyncIterator[Gateway]:
     """The gateway without a socket of its own."""
+    async with over_app(create_app(settings)) as gateway:
+        yield gateway
+
+
+@asynccontextmanager
+async def over_app(app: Starlette) -> AsyncIterator[Gateway]:
+    """A client of an application that was made before, without a socket."""
     async with (
-        application(settings) as app,
+        living(app) as application,
         httpx.AsyncClient(
-            transport=httpx.ASGITransport(app), base_url="http://localhost", trust_env=False
+            transport=httpx.ASGITransport(application), base_url="http://localhost", trust_env=False, timeout=60
         ) as client,
     ):
         yield Gateway(client)

@@ -33,6 +33,7 @@ class Circuit(RuleBasedStateMachine):
         """Calls: what `enter` gave, and the model's number of the era in which they began."""
         self.era = 0
         self.outcomes: list[tuple[float, bool]] = []
+        self.timeouts_in_a_row = 0
         self.opened_at: float | None = None
         self.probe: tuple[int, int] | None = None
 
@@ -60,13 +61,14 @@ class Circuit(RuleBasedStateMachine):
             self.probe = call
 
     @precondition(lambda self: self.under_way)
-    @rule(which=st.integers(0, 50), failed=st.sampled_from([True, True, False, None]))
-    def a_call_ends(self, which: int, failed: bool | None) -> None:  # noqa: FBT001 - one of three values
+    @rule(which=st.integers(0, 50), failed=st.sampled_from([True, True, False, None]), timed_out=st.booleans())
+    def a_call_ends(self, which: int, failed: bool | None, timed_out: bool) -> None:  # noqa: FBT001 - outcomes
         call = self.under_way.pop(which % len(self.under_way))
-        changed = self.breaker.leave(call[0], failed=failed)
-        assert changed == self.model_call_ends(call, failed)
+        timed_out = timed_out and failed is True
+        changed = self.breaker.leave(call[0], failed=failed, timed_out=timed_out)
+        assert changed == self.model_call_ends(call, failed, timed_out)
 
-    def model_call_ends(self, call: tuple[int, int], failed: bool | None) -> bool:  # noqa: FBT001
+    def model_call_ends(self, call: tuple[int, int], failed: bool | None, timed_out: bool) -> bool:  # noqa: FBT001
         if call[1] != self.era:
             return False
         if call is self.probe:
@@ -75,13 +77,15 @@ class Circuit(RuleBasedStateMachine):
         if failed is None:
             return False
         self.outcomes.append((self.now, failed))
+        self.timeouts_in_a_row = self.timeouts_in_a_row + 1 if timed_out else 0
         recent = [failed for at, failed in self.outcomes if at > self.now - POLICY.window_s]
         too_much = failed and len(recent) >= POLICY.min_calls and sum(recent) >= POLICY.failure_rate * len(recent)
-        return too_much and self.turn(opens=True)
+        return (too_much or self.timeouts_in_a_row == POLICY.timeouts_in_a_row) and self.turn(opens=True)
 
     def turn(self, *, opens: bool) -> bool:
         self.opened_at = self.now if opens else None
         self.outcomes.clear()
+        self.timeouts_in_a_row = 0
         self.era += 1
         return True
 
@@ -96,7 +100,7 @@ TestCircuit = Circuit.TestCase
 def test_a_breaker_that_is_off_never_opens() -> None:
     breaker = Breaker(BreakerPolicy(enabled=False, min_calls=1))
     for _ in range(100):
-        breaker.leave(breaker.enter(), failed=True)
+        breaker.leave(breaker.enter(), failed=True, timed_out=True)
     assert (breaker.state, breaker.refused_for_s()) == (CircuitState.CLOSED, None)
 
 

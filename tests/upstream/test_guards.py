@@ -122,11 +122,28 @@ class TestCircuit:
                 assert type(await failure(upstream)) is SourceTimeout
         assert upstream.guards.circuit is CircuitState.CLOSED
 
-    async def test_a_vendor_that_lets_its_whole_timeout_pass_has_failed(
+    async def test_three_calls_in_a_row_that_ran_out_of_their_time_open_it(
         self, connect: Connect, vendor: Simulator
     ) -> None:
         vendor.faults.add(Fault("hang", times=None))
-        upstream = await connect(vendor, attempts=1, timeout_s=0.1, breaker=OPENS_AFTER_4)
+        upstream = await connect(vendor, attempts=1, timeout_s=0.1)
+        assert kinds(await failures(upstream, 4)) == [SourceTimeout] * 3 + [SourceCircuitOpen]
+
+    async def test_an_answer_in_between_begins_the_count_of_them_anew(
+        self, connect: Connect, vendor: Simulator
+    ) -> None:
+        upstream = await connect(vendor, attempts=1, timeout_s=0.3)
+        for _ in range(3):
+            vendor.faults.add(Fault("hang", times=2))
+            assert kinds(await failures(upstream, 2)) == [SourceTimeout] * 2
+            await upstream.fetch(READ)
+        assert upstream.guards.circuit is CircuitState.CLOSED
+
+    async def test_a_gateway_of_the_vendor_that_gave_up_waiting_is_no_call_that_ran_out(
+        self, connect: Connect, vendor: Simulator
+    ) -> None:
+        vendor.faults.add(Fault("status", status=504, times=None))
+        upstream = await connect(vendor, attempts=1, breaker=OPENS_AFTER_4)
         assert kinds(await failures(upstream, 5)) == [SourceTimeout] * 4 + [SourceCircuitOpen]
 
     async def test_opening_and_closing_are_told_once(self, connect: Connect, vendor: Simulator) -> None:

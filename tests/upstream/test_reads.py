@@ -144,9 +144,9 @@ class TestSharing:
     async def test_a_last_asker_whose_time_runs_out_counts_every_try(
         self, connect: Connect, vendor: Simulator, clock: Clock
     ) -> None:
-        vendor.faults.add(Fault("hang", times=None))
-        way = reading(await connect(vendor, timeout_s=0.2, attempts=2), clock)
-        with deadline(0.35):
+        vendor.faults.add(Fault("status", status=503), Fault("hang", times=None))
+        way = reading(await connect(vendor, timeout_s=60.0, attempts=2, base_s=0.0), clock)
+        with deadline(1.0):
             assert (await failure(way)).upstream_requests == len(vendor.calls) == 2
 
     async def test_a_call_that_let_everyones_time_pass_counts_for_the_circuit_and_one_that_they_left_does_not(

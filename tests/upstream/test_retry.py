@@ -156,7 +156,7 @@ class TestHowLong:
 
     @given(st.integers(1, 10), st.integers(1, 10))
     def test_there_is_no_pause_after_the_last_try(self, attempts: int, attempt: int) -> None:
-        pause = RetryPolicy(attempts=attempts).pause_s(SourceTimeout("s", ""), attempt)
+        pause = RetryPolicy(attempts=attempts).pause_s(SourceUnavailable("s", ""), attempt)
         assert (pause is None) == (attempt >= attempts)
 
     def test_retry_after_is_the_shortest_pause(self) -> None:
@@ -165,9 +165,11 @@ class TestHowLong:
 
 
 class TestWhatIsWorthRetrying:
-    @pytest.mark.parametrize("kind", [SourceUnavailable, SourceTimeout])
-    def test_a_vendor_that_gave_no_answer_is(self, kind: type[SourceError]) -> None:
-        assert is_worth_retrying(kind("s", ""))
+    def test_a_vendor_that_cannot_be_reached_is(self) -> None:
+        assert is_worth_retrying(SourceUnavailable("s", ""))
+
+    def test_a_try_that_ran_out_of_its_time_is_not(self) -> None:
+        assert not is_worth_retrying(SourceTimeout("s", ""))
 
     @pytest.mark.parametrize(
         "kind", [SourceUnauthorized, SourceNotFound, SourceBadRequest, SourceBadResponse, SourceRateLimited]

@@ -184,7 +184,7 @@ async def _opened(
     active = None
     if refs is None:
         active = await _most_recently_active(adapter, wanted.budgets)
-        if active.report.error is not None:
+        if active.report.status is SourceReportStatus.FAILED:
             return _OpenedSource(None, active)
         refs = active.refs
     specs = _session_specs(adapter, refs, ask, wanted.budgets, fetch)

@@ -1,7 +1,7 @@
-"""How many rounds of vendor calls follow below a field: what a list leaves of its time for the lists within it.
+"""How many rounds of vendor calls follow below a field: what of its time a list leaves for the lists within it.
 
-A field waits for its own calls before the fields below it can begin. Where `n` rounds of calls follow, a field gives its
-slowest source an equal part of the remaining time, `1 / (n + 1)`, so that the rounds below it have theirs.
+A field waits for its own calls before the fields below it can begin. Where `n` rounds of calls follow, a field
+gives its slowest source an equal part of the remaining time, `1 / (n + 1)`: the rounds below it have theirs.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ _ROUNDS: Mapping[tuple[str, str], int] = {
     ("CaseComparison", "input"): 1,
     ("CaseEntry", "sessions"): 1,
 }
-"""Rounds of calls that a field itself may need, one after the other. Computed figures read sessions, then scores."""
+"""Rounds of calls of a field itself, one after the other: computed figures read sessions, then scores."""
 _COMPUTED = frozenset({"aggregate", "aggregates"})
 """Of an experiment: without a basis, or with REPORTED, they come with its row."""
 

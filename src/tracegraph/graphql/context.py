@@ -33,7 +33,7 @@ class RequestContext:
 
     `reports` are those of every list that was answered; `errors` belong to fields whose value still stands
     because the schema does not let it be null. `operation` is the name of what shall run; `cost` is told before,
-    and handed to `charge`, which may refuse it. `rounds_below` is by the id of a field's node: see `call_levels.py`.
+    and handed to `charge`, which may refuse it. `rounds_below` is by the id of a field's node (`call_levels.py`).
     """
 
     adapters: Sequence[Adapter]

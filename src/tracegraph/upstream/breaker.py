@@ -66,10 +66,10 @@ class Breaker:
         return self._period
 
     def leave(self, period: int, *, failed: bool | None, timed_out: bool = False) -> bool:
-        """The call is over; `failed` is None when it tells nothing about the vendor: it was given up, say.
+        """The call is over; `failed` is None when it says nothing about the vendor: it was cancelled, say.
 
-        `timed_out`: it failed because its time ran out. A call from before the circuit last opened or closed changes nothing. True when the circuit opens or
-        closes by this one.
+        `timed_out`: it failed because its time ran out. A call from before the circuit last opened or closed
+        changes nothing. True when the circuit opens or closes by this one.
         """
         if period != self._period:
             return False

@@ -1,0 +1,93 @@
+"""How many rounds of calls lie below each field of a document, and what a field has of the time for them."""
+
+import pytest
+from graphql import FieldNode, Visitor, parse, visit
+
+from tracegraph.graphql.call_levels import rounds_below
+from tracegraph.graphql.schema import build_schema
+from tracegraph.graphql.shape import DocumentLimits
+from tracegraph.upstream.deadline import deadline, remaining_s, time_share
+
+SCHEMA = build_schema(DocumentLimits())._schema
+
+
+def counted(query: str) -> dict[str, int]:
+    """The rounds below each field that makes calls, by its alias or name; the largest where one stands twice."""
+    document = parse(query)
+    below = rounds_below(SCHEMA, document)
+    found: dict[str, int] = {}
+
+    class Names(Visitor):
+        def enter_field(self, node: FieldNode, *_: object) -> None:
+            if id(node) in below:
+                name = (node.alias or node.name).value
+                found[name] = max(found.get(name, 0), below[id(node)])
+
+    visit(document, Names())
+    return found
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("{ experiments { nodes { name } } }", {"experiments": 0}),
+        ("{ experiments { nodes { sessions { nodes { id } } } } }", {"experiments": 1, "sessions": 0}),
+        (
+            "{ experiments { nodes { sessions { nodes { input experiment { sessionCount } } } } } }",
+            {"experiments": 3, "sessions": 2, "input": 0, "experiment": 1, "sessionCount": 0},
+        ),
+        ("{ experiments { nodes { aggregates { mean } } } }", {"experiments": 0}),
+        ("{ experiments { nodes { aggregates(basis: REPORTED) { mean } } } }", {"experiments": 0}),
+        (
+            "{ experiments { nodes { aggregates(basis: COMPUTED) { mean } } } }",
+            {"experiments": 2, "aggregates": 0},
+        ),
+        (
+            "query($b: AggregateBasis!) "
+            "{ experiments { nodes { aggregate(metric: {kind: COST}, basis: $b) { sum } } } }",
+            {"experiments": 2, "aggregate": 0},
+        ),
+        (
+            '{ comparison(experimentIds: ["a", "b"]) { metrics { statistic } sources { status } '
+            "cases(metric: {kind: COST}) { nodes { entries { sessions { output } } } } } }",
+            {"comparison": 4, "metrics": 0, "cases": 2, "sessions": 1, "output": 0},
+        ),
+        (
+            "{ sources { health { status } experiments { nodes { createdAt } } } }",
+            {"health": 0, "experiments": 1, "createdAt": 0},
+        ),
+        (
+            'query { nodes(ids: ["a"]) { ... on Experiment { ...E } } } '
+            "fragment E on Experiment { sessions { nodes { id } } }",
+            {"nodes": 1, "sessions": 0},
+        ),
+        (
+            "query A { experiments { nodes { name } } } query B { b: experiments { nodes { sessionCount } } }",
+            {"experiments": 0, "b": 1, "sessionCount": 0},
+        ),
+    ],
+)
+def test_rounds_below_a_field_are_counted(query: str, expected: dict[str, int]) -> None:
+    assert counted(query) == expected
+
+
+def test_a_fragment_that_is_spread_over_and_over_is_counted_in_one_pass() -> None:
+    spreads = "".join(f"fragment F{index} on Query {{ ...F{index + 1} ...F{index + 1} }} " for index in range(60))
+    query = "{ ...F0 } " + spreads + "fragment F60 on Query { experiments { nodes { sessionCount } } }"
+    assert counted(query) == {"experiments": 1, "sessionCount": 0}
+
+
+async def test_each_round_has_an_equal_part_of_the_remaining_time() -> None:
+    with deadline(1000.0):
+        with time_share(3):
+            assert remaining_s(9999.0) == pytest.approx(250.0, abs=5)
+            with time_share(1):
+                assert remaining_s(9999.0) == pytest.approx(125.0, abs=5)
+        assert remaining_s(9999.0) == pytest.approx(1000.0, abs=5)
+
+
+async def test_without_a_deadline_or_a_round_below_nothing_is_divided() -> None:
+    with time_share(3):
+        assert remaining_s(50.0) == 50.0
+    with deadline(1000.0), time_share(0):
+        assert remaining_s(9999.0) == pytest.approx(1000.0, abs=5)

@@ -1,0 +1,160 @@
+"""A source costs its own rows only, whatever it does and whatever is asked.
+
+The law: for every shape of query, every source and every fault, the answer equals that of the same query over the
+healthy sources alone. A source that hangs is never released, so that every answer here comes before it is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from starlette.applications import Starlette
+
+from tests.gateway import LANGSMITH, MEIBEL, NAMES, NEMO, Answer, Gateway, Vendors, over_app
+from tests.reliability.shapes import SHAPES, Shape, without_source
+from tests.reliability.stacks import EXPERIMENTS
+from tests.worlds import fill
+from tracegraph.app import create_app
+from tracegraph.demo.faults import Fault
+from tracegraph.demo.world import LangSmithWorld, MeibelWorld, NemoWorld
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+DEADLINE_S, TIMEOUT_S = 12.0, 1.5
+"""One try is short beside the deadline; both are long beside what a healthy vendor takes on a busy machine."""
+
+FAULTS: dict[str, dict[str, Any] | None] = {
+    "hangs": {"kind": "hang"},
+    "drips": {"kind": "drip", "seconds": 60},
+    "resets": {"kind": "reset"},
+    "answers 500": {"kind": "status", "status": 500},
+    "answers 429": {"kind": "status", "status": 429, "retry_after": "60"},
+    "refuses connections": None,
+}
+SESSION_PATHS = {
+    NEMO: [f"/apis/intake/v2/workspaces/default/experiments/n{index}/sessions" for index in range(EXPERIMENTS)],
+    LANGSMITH: ["/api/v1/runs/query"],
+    MEIBEL: [f"/v2/agents/m{index}/sessions" for index in range(EXPERIMENTS)],
+}
+
+
+@dataclass(slots=True)
+class World:
+    """Three vendors, an application over all of them, and one over each pair."""
+
+    vendors: Vendors
+    apps: dict[str | None, Starlette] = field(default_factory=dict)
+    whole: dict[str, Any] = field(default_factory=dict)
+
+    def app(self, without: str | None) -> Starlette:
+        """The application over all sources, or all but one."""
+        if without not in self.apps:
+            settings = self.vendors.settings(limits={"deadline_s": DEADLINE_S})
+            sources = {
+                name: table.model_copy(
+                    update={
+                        "timeout_s": TIMEOUT_S,
+                        "breaker": table.breaker.model_copy(update={"enabled": False}),
+                        "retry": table.retry.model_copy(update={"base_s": 0.01}),
+                    }
+                )
+                for name, table in settings.sources.items()
+                if name != without
+            }
+            self.apps[without] = create_app(settings.model_copy(update={"sources": sources}))
+        return self.apps[without]
+
+    @asynccontextmanager
+    async def gateway(self, without: str | None = None) -> AsyncIterator[Gateway]:
+        """A gateway that remembers nothing of earlier tests."""
+        async with over_app(self.app(without)) as gateway:
+            yield gateway
+
+    @asynccontextmanager
+    async def failing(
+        self, source: str, fault: dict[str, Any] | None, paths: Sequence[str]
+    ) -> AsyncIterator[None]:
+        """Let every request for these paths meet the fault; None refuses connections."""
+        vendor = self.vendors.named(source)
+        if fault is None:
+            await vendor.stop()
+        else:
+            vendor.fail(*(Fault(path=path, times=None, **fault) for path in paths))
+        try:
+            yield
+        finally:
+            vendor.recover()
+            if fault is None:
+                await vendor.start()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def world() -> AsyncIterator[World]:
+    async with AsyncExitStack() as stack:
+        worlds = NemoWorld(), LangSmithWorld(api_key="key-of-langsmith"), MeibelWorld(api_key="key-of-meibel")
+        vendors = await stack.enter_async_context(Vendors.open(*worlds))
+        fill(vendors, experiments=EXPERIMENTS, sessions=3)
+        yield World(vendors)
+
+
+@pytest.mark.parametrize("failed", NAMES)
+@pytest.mark.parametrize("what", FAULTS)
+async def test_every_query_answers_as_over_the_healthy_sources_alone(world: World, what: str, failed: str) -> None:
+    alone = [shape for shape in SHAPES if shape.alone]
+    named = [shape for shape in SHAPES if not shape.alone]
+    async with world.gateway(without=failed) as healthy:
+        expected = await ask_all(healthy, alone, failed)
+    async with world.gateway() as gateway:
+        expected_of_named = await ask_all(gateway, named, failed)
+    async with world.gateway() as gateway, world.failing(failed, FAULTS[what], ["/"]):
+        answers = await ask_all(gateway, [*alone, *named], failed)
+    for shape, one, other in zip([*alone, *named], answers, [*expected, *expected_of_named], strict=True):
+        check_same(shape, one, other, failed)
+
+
+@pytest.mark.parametrize("failed", NAMES)
+@pytest.mark.parametrize("what", ["hangs", "answers 500"])
+async def test_a_source_that_fails_with_its_sessions_only_keeps_its_experiments(
+    world: World, what: str, failed: str
+) -> None:
+    async with world.gateway() as gateway:
+        expected = await ask_all(gateway, WIDE, failed)
+    async with world.gateway() as gateway, world.failing(failed, FAULTS[what], SESSION_PATHS[failed]):
+        answers = await ask_all(gateway, WIDE, failed)
+    for shape, one, other in zip(WIDE, answers, expected, strict=True):
+        check_same(shape, one, other, failed)
+        if shape.name == "nested lists":
+            assert names_of(one.partial) == names_of(other.partial)
+
+
+WIDE = [
+    shape
+    for shape in SHAPES
+    if shape.name in {"nested lists", "nested lists, two levels down", "look-ups", "comparison"}
+]
+"""Those whose answer holds every experiment, so that no row of another source moves up."""
+
+
+def names_of(data: Any) -> list[str]:
+    return [node["name"] for node in data["experiments"]["nodes"]]
+
+
+async def ask_all(gateway: Gateway, shapes: Sequence[Shape], failed: str) -> list[Answer]:
+    return list(await asyncio.gather(*(gateway.ask(shape.query(failed)) for shape in shapes)))
+
+
+def check_same(shape: Shape, answer: Answer, expected: Answer, failed: str) -> None:
+    """Rows and figures are the same; only the failed source is blamed."""
+    assert answer.status == 200
+    assert (shape.name, without_source(answer.partial, failed)) == (
+        shape.name,
+        without_source(expected.data, failed),
+    )
+    assert {error["extensions"].get("source") for error in answer.errors} <= {failed}
+    assert answer.troubles.keys() <= {failed}
