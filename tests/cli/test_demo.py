@@ -1,11 +1,13 @@
 """`tracegraph demo`: the first minute of a newcomer."""
 
+import re
 import signal
 import time
 
 import httpx
 
 from tests.processes import started
+from tracegraph.demo.command import FIRST_QUERY
 
 
 def test_the_demo_shows_a_query_and_its_answer_serves_them_and_ends_with_ctrl_c() -> None:
@@ -30,3 +32,24 @@ def test_the_demo_ends_with_sigterm_too() -> None:
         process.wait_for("Ctrl-C")
         process.send(signal.SIGTERM)
         assert (process.end(), process.err) == (0, "")
+
+
+def test_the_fault_that_the_demo_prints_costs_the_rows_of_its_vendor_only() -> None:
+    """The printed query with the printed fault: the answer is that without NeMo, whole, and says so."""
+    with started("demo", "--port", "0") as process:
+        url = process.url()
+        process.wait_for("Ctrl-C")
+        faults = re.findall(r"curl (\S+/__faults) -d '(.*)'", process.out)
+        ((address, fault),) = faults
+        query = FIRST_QUERY.replace("pageInfo", "sources { source { name } status error { code } } pageInfo")
+        alone = FIRST_QUERY.replace("first: 8", 'first: 8, filter: {sources: ["langsmith", "meibel"]}')
+        headers = {"cache-control": "no-cache"}
+        with httpx.Client(timeout=60, trust_env=False, headers=headers) as client:
+            expected = client.post(url, json={"query": alone}).json()
+            assert client.post(address, content=fault).status_code == 200
+            found = client.post(url, json={"query": query}).json()
+        experiments = found["data"]["experiments"]
+        assert experiments["nodes"] == expected["data"]["experiments"]["nodes"]
+        statuses = {one["source"]["name"]: one["status"] for one in experiments["sources"]}
+        assert statuses == {"nemo": "FAILED", "langsmith": "OK", "meibel": "OK"}
+        assert "errors" not in found
