@@ -1,4 +1,4 @@
-"""The clock for ages: nobody sets it, so no age is negative. Dates, and what processes share, take the wall clock."""
+"""The clock for ages: nobody sets it, so no age is negative. Dates and what processes share take the wall's."""
 
 from __future__ import annotations
 

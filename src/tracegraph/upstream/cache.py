@@ -40,8 +40,8 @@ class Entry:
 
     `stored_at` is in seconds of this process's clock for ages (`clocks.elapsed_s`); `shared_at` is the same moment
     on the wall clock, under which copies of the gateway share the entry, None where it is not shared. `took_s` is
-    how long the vendor needed, 0 where it is not known. `read_again` and `refreshing` tell an early refresh what is
-    worth it. `number` is no other entry's of this process.
+    how long the vendor needed, 0 where it is not known. `read_again` and `refreshing` tell an early refresh what
+    is worth it. `number` is no other entry's of this process.
     """
 
     body: bytes
