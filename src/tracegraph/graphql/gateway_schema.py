@@ -49,9 +49,7 @@ class GatewaySchema(strawberry.Schema):
     async def _admitted(
         self, text: str, variables: dict[str, Any], name: str | None, context: RequestContext
     ) -> ExecutionResult:
-        document = await self._admission.document(text, variables, name, context)
-        if context.charge is not None:
-            await context.charge(context.cost)
+        document = await self._admission.document(text, name, context)
         executor = StrawberryGraphQLCoreExecutionContext.build(
             self._schema,
             document.tree,
@@ -62,4 +60,7 @@ class GatewaySchema(strawberry.Schema):
         )
         if not isinstance(executor, Executor):
             return ExecutionResult(None, executor)
+        self._admission.check_cost(document, executor.operation, executor.variable_values.coerced, context)
+        if context.charge is not None:
+            await context.charge(context.cost)
         return await self._plans.execute(executor)
