@@ -181,7 +181,7 @@ class _Reader:
                 conditions.append(_condition(field, charge))
                 if len(conditions) > 1:
                     continue
-                calls = _if_any(conditions, calls)
+                calls = calls if conditions[0] is _always else _if_any(conditions, calls)
             found.append(Step(count, calls, calls_a_row, below, charge.multiplies))
         return tuple(found)
 
@@ -220,20 +220,29 @@ class _Reader:
         if calls == "read":
             return lambda sizes: besides + sizes.read
         conditions = _argument(field, "filter")
-        return lambda sizes: _merged(_value(conditions, sizes.variables), sizes)
+        given = _reader(conditions)
+        return lambda sizes: _merged(given(sizes.variables), sizes)
 
     def _count(self, field: FieldNode, rows: str | int) -> Count:
         if isinstance(rows, int):
             return lambda _: rows
         if rows == "sources":
             return lambda sizes: sizes.sources
-        value = _argument(field, rows)
+        given = _reader(_argument(field, rows))
         counted = _first if rows == "first" else _length
-        return lambda sizes: counted(_value(value, sizes.variables), sizes)
+        return lambda sizes: counted(given(sizes.variables), sizes)
 
 
 def _argument(field: FieldNode, name: str) -> ValueNode | None:
     return next((one.value for one in field.arguments or () if one.name.value == name), None)
+
+
+def _reader(value: ValueNode | None) -> Callable[[Mapping[str, Any]], Any]:
+    """What gives an argument's value for these variables; a literal is read once for all."""
+    if isinstance(value, VariableNode | ObjectValueNode):
+        return lambda variables: _value(value, variables)
+    literal = _value(value, {})
+    return lambda _: literal
 
 
 def _value(value: ValueNode | None, variables: Mapping[str, Any]) -> Any:
@@ -255,8 +264,8 @@ def _condition(field: FieldNode, charge: Charge) -> Condition:
     """Whether the field reads what siblings share. Figures are computed unless they are REPORTED, the default."""
     if charge.once != "sessions":
         return _always
-    basis = _argument(field, "basis")
-    return lambda sizes: _value(basis, sizes.variables) not in _REPORTED
+    basis = _reader(_argument(field, "basis"))
+    return lambda sizes: basis(sizes.variables) not in _REPORTED
 
 
 def _if_any(conditions: list[Condition], calls: Count) -> Count:
