@@ -23,6 +23,7 @@ class GatewaySchema(strawberry.Schema):
     def __init__(self, query: type, limits: DocumentLimits, **options: Any) -> None:
         super().__init__(query, **options)
         self._documents = Documents(limits)
+        self._hides_names = not limits.introspection
         self._admission = Admission(self._schema, self._documents)
         self._plans = Plans()
 
@@ -56,6 +57,7 @@ class GatewaySchema(strawberry.Schema):
             context_value=context,
             raw_variable_values=variables,
             operation_name=name,
+            hide_suggestions=self._hides_names,
             is_awaitable=optimized_is_awaitable,  # type: ignore[arg-type]  # the library declares it as a bool
         )
         if not isinstance(executor, Executor):
