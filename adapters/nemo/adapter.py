@@ -26,6 +26,7 @@ from tracegraph.adapter import (
     SourceSettings,
     StrictOptions,
 )
+from tracegraph.clocks import elapsed_s
 from tracegraph.errors import SourceError
 from tracegraph.model import Experiment, ExperimentKind, MetricKind, Score, Session, SessionRef
 from tracegraph.secrets import SecretRef
@@ -81,10 +82,17 @@ async def open_adapter(settings: SourceSettings, upstream: Upstream) -> AsyncIte
 class NemoAdapter:
     """One workspace of one NeMo Intake service."""
 
-    def __init__(self, name: str, vendor: str, client: NemoClient, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        name: str,
+        vendor: str,
+        client: NemoClient,
+        clock: Callable[[], float] = elapsed_s,
+        wall_clock: Callable[[], float] = time.time,
+    ) -> None:
         self._name = name
         self._vendor = vendor
-        self._experiments = Experiments(name, client, clock)
+        self._experiments = Experiments(name, client, clock, wall_clock)
         self._sessions = Sessions(name, client)
 
     @property

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from urllib.parse import quote
@@ -35,12 +34,14 @@ class Experiments:
     it remembers which lists are too long for the service.
     """
 
-    def __init__(self, source: str, client: NemoClient, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, source: str, client: NemoClient, clock: Callable[[], float], wall_clock: Callable[[], float]
+    ) -> None:
         self._source = source
         self._client = client
         self._filters_agents = True
         self._takes_several_names = True
-        self._overlong = OverlongLists(source, self._by_offset, clock)
+        self._overlong = OverlongLists(source, self._by_offset, clock, wall_clock)
         self._telemetry = Telemetry(client, clock)
 
     async def stretch(self, query: ExperimentQuery, page: PageRequest) -> Page[Experiment]:

@@ -30,10 +30,13 @@ class OverlongLists:
     larger, and one that answered is asked for again by every page that begins in it.
     """
 
-    def __init__(self, source: str, fetch: Fetch, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, source: str, fetch: Fetch, clock: Callable[[], float], wall_clock: Callable[[], float]
+    ) -> None:
         self._source = source
         self._fetch = fetch
         self._clock = clock
+        self._wall_clock = wall_clock
         self._notes: OrderedDict[ExperimentQuery, Note] = OrderedDict()
 
     def knows(self, query: ExperimentQuery) -> bool:
@@ -53,7 +56,7 @@ class OverlongLists:
         line = Timeline.of(query)
         note = self._note(query)
         wanted = _SHARED if page.on_grid else min(_MOST, max(_LEAST, 2 * page.limit))
-        search = Search(line, line.begin(page), note, wanted, int(self._clock() * 1_000_000))
+        search = Search(line, line.begin(page), note, wanted, int(self._wall_clock() * 1_000_000))
         items: list[Experiment] = []
         made = Provenance()
         while not search.ended:

@@ -360,3 +360,51 @@ async def test_odd_conditions_are_conditions(gateway: Gateway, condition: dict[s
     answer = await gateway.ask(PAGE, filter=condition)
     assert answer.data["experiments"]["edges"] == []
     assert answer.troubles == {}
+
+
+# -- names of sources and vendors ------------------------------------------------------------------------
+
+BY_FILTER = {
+    "experiments": "query($f: ExperimentFilter) { experiments(filter: $f) { totalCount } }",
+    "sessions": "query($f: SessionFilter) { sessions(filter: $f) { totalCount } }",
+    "a source's": "query($f: ExperimentFilter) { sources { experiments(filter: $f) { totalCount } } }",
+    "nested sessions": "query($f: SessionFilter) { experiments(first: 1) { nodes { sessions(filter: $f) { nodes { id } } } } }",  # noqa: E501
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("query", BY_FILTER.values(), ids=BY_FILTER)
+@pytest.mark.parametrize("field", ["sources", "vendors"])
+@pytest.mark.parametrize("unknown", ["lang-smith", "NEMO", "", "n" * 500])
+async def test_a_name_that_nothing_has_is_refused_with_those_that_there_are(
+    gateway: Gateway, query: str, field: str, unknown: str
+) -> None:
+    answer = await gateway.ask(query, f={field: ["nemo", unknown]})
+    assert set(answer.codes) == {"BAD_USER_INPUT"}
+    for error in answer.errors:
+        said = f"filter.{field} holds {unknown[:100]!r}, which is unknown; known: langsmith, meibel, nemo."
+        assert error["message"] == said
+
+
+@pytest.mark.parametrize("query", BY_FILTER.values(), ids=BY_FILTER)
+async def test_the_name_of_another_source_is_known_within_one_source_too(gateway: Gateway, query: str) -> None:
+    assert (await gateway.ask(query, f={"sources": ["meibel"], "vendors": ["nemo"]})).codes == []
+
+
+# -- the empty cursor ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("first", [None, 0, 2])
+@pytest.mark.parametrize(
+    "query",
+    [
+        'query($first: Int) { experiments(first: $first, after: "") { totalCount } }',
+        'query($first: Int) { sessions(first: $first, after: "") { totalCount } }',
+        'query($first: Int) { sources { experiments(first: $first, after: "") { totalCount } } }',
+    ],
+)
+async def test_an_empty_cursor_is_refused_with_what_asks_for_the_first_page(
+    gateway: Gateway, query: str, first: int | None
+) -> None:
+    answer = await gateway.ask(query, first=first)
+    assert set(answer.codes) == {"INVALID_CURSOR"}
+    assert answer.errors[0]["message"] == "An empty text is no cursor: use null as `after` for the first page."

@@ -146,6 +146,19 @@ async def test_every_way_into_the_schema_answers_as_if_the_hidden_source_were_no
     assert executed == asked > 300
 
 
+@pytest.mark.parametrize("condition", [{"sources": [LANGSMITH]}, {"vendors": ["langsmith"]}], ids=str)
+async def test_the_name_of_a_hidden_source_is_as_unknown_as_one_that_does_not_exist(
+    pair: Pair, condition: dict[str, Any]
+) -> None:
+    query = "query($f: ExperimentFilter) { experiments(filter: $f) { totalCount } }"
+    answer = await ask_as(pair.whole, SOME, query, {"f": condition})
+    assert (answer.codes, answer.errors[0]["message"]) == (
+        ["BAD_USER_INPUT"],
+        f"filter.{next(iter(condition))} holds 'langsmith', which is unknown; known: meibel, nemo.",
+    )
+    assert (await ask_as(pair.whole, ALL, query, {"f": condition})).codes == []
+
+
 async def test_what_an_unlimited_principal_had_cached_is_no_answer_for_a_limited_one(vendors: Vendors) -> None:
     fill(vendors, experiments=2, sessions=2)
     whole_settings, without_settings = both(vendors, cache={"url": "memory://", "ttl_s": 60})

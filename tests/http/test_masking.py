@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -10,6 +11,8 @@ from typing import Any
 
 import httpx
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import SecretStr
 from starlette.types import Receive, Scope, Send
 from structlog.testing import capture_logs
@@ -107,11 +110,64 @@ def test_what_looks_like_a_credential_is_hidden(text: str, hidden: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "url",
+    [
+        "https://user:wo@rd@host/x",
+        "https://user:wo/rd@host/x",
+        "https://user:wo?rd@host",
+        "https://user:wo#rd@host",
+        "https://user:word@[::1]:8080/x",
+        "https://user:word@host/@me",
+        "https://user:@word@host",
+        "https://word@host/x",
+        "HTTPS://:word@host",
+        "//user:word@host",
+        "user:wo@rd@host/x",
+        "user:word@host:5432/db?a=b",
+        "https%3A%2F%2Fuser%3Awo%40rd%40host%2Fx",
+        r"https:\/\/user:word@host\/x",
+        "https://user:wo\nrd@host/x",
+        r"https://user:wo\nrd@host/x",
+        "https://user:wo rd@host/x",
+        "https://user:wo'rd@host/x",
+        'https://user:wo"rd@host/x',
+        "(https://user:word@host/x),",
+    ],
+)
+def test_no_part_of_a_password_in_a_url_is_left(url: str) -> None:
+    shown = redacted(f"cannot reach {url} today")
+    assert not {"wo", "rd", "user"} & set(re.split(r"[^a-z]", shown))
+    assert shown.startswith("cannot reach ")
+    assert shown.endswith(" today")
+
+
+def test_what_stands_around_a_password_in_a_url_stays_readable() -> None:
+    assert redacted("https://user:pa@ss@host/x") == "https://[redacted]@host/x"
+    assert redacted("postgresql://user:pass@[::1]:5432/db") == "postgresql://[redacted]@[::1]:5432/db"
+
+
+@given(
+    st.lists(st.sampled_from(["word", *"@:/?#%[]\\&=+,;.-1"]), min_size=1, max_size=8).filter(
+        lambda one: "word" in one
+    )
+)
+def test_a_password_of_any_characters_of_a_url_is_hidden(parts: list[str]) -> None:
+    assert "word" not in redacted(f"x https://user:p{''.join(parts)}@host/y z")
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "Source 'nemo' cannot be reached.",
         "total_tokens=12345, keys: 3",
         "https://api.example/v2/agents?limit=100",
+        "https://api.example:8080/users/@me?mail=a@b",
+        "http://[::1]:8080/a@b",
+        "https://api.example/users/a%40b",
+        "http://127.0.0.1:8000 said no to somebody@example.org",
+        "git@example.org:team/repository",
+        '{"email": "somebody@example.org"}',
+        "at 12:30:45 somebody@example.org",
         "KeyError: 'name'",
         "the bearer of this message",
     ],

@@ -1,5 +1,6 @@
 """What one principal may ask in a minute: 429 beyond it, with the time to wait; others are not touched."""
 
+import time
 from collections.abc import Iterator
 
 import orjson
@@ -110,6 +111,18 @@ async def test_a_redis_that_dies_leaves_each_process_to_count_for_itself(vendors
             server.kill()
             assert [(await ask_with(one, KEY)).status for _ in range(4)] == [200, 200, 200, 429]
             assert (await ask_with(two, KEY)).status == 200
+
+
+async def test_a_bucket_of_before_redis_clock_was_set_back_begins_anew_in_redis(
+    vendors: Vendors, redis: RedisServer
+) -> None:
+    settings = vendors.settings(auth=AUTH, cache={"url": redis.url, "redis_timeout_ms": 5000})
+    redis.command("FLUSHALL")
+    async with in_process(settings) as one, in_process(settings) as two:
+        await ask_with(one, KEY)
+        redis.command("SET", bucket_in(redis), str(time.time() + 3600))
+        statuses = [(await ask_with(gateway, KEY)).status for gateway in (one, two, one, two, one)]
+    assert statuses == [200, 200, 200, 429, 429]
 
 
 async def test_a_redis_that_holds_other_things_under_the_key_refuses_nobody(

@@ -76,7 +76,7 @@ def test_a_process_that_left_keeps_its_counts_and_takes_its_circuits_along(tmp_p
 def test_a_process_that_was_killed_is_seen_by_what_it_lays_down_no_more(tmp_path: Path) -> None:
     Shelf(tmp_path).put(one(PROCESSES, 1))
     (file,) = tmp_path.iterdir()
-    for age_s, processes in ((5, {(): [1]}), (15, {})):
+    for age_s, processes in ((5, {(): [1]}), (15, {}), (-3600, {})):  # the last: the clock was set back
         written_at = time.time() - age_s
         os.utime(file, (written_at, written_at))
         own = Readings()

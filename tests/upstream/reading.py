@@ -49,8 +49,12 @@ def reading(
     shared: SharedStore | None = None,
     *,
     kept: bool = True,
+    wall_clock: Callable[[], float] | None = None,
 ) -> Upstream:
-    """The same way with reads of its own: what one copy of the gateway does."""
-    stores = Stores(MemoryStore() if kept else None, shared, clock=clock)
+    """The same way with reads of its own: what one copy of the gateway does.
+
+    Without `wall_clock` both clocks agree.
+    """
+    stores = Stores(MemoryStore() if kept else None, shared, clock=clock, wall_clock=wall_clock or clock)
     reads = Reads.of(upstream.source, "http://vendor", policy, stores, SourceCounters())
     return replace(upstream, reads=reads).with_credential({"authorization": SECRET})

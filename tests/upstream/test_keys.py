@@ -1,7 +1,9 @@
 """Keys and seals of kept answers: what is shared by whom, and what is refused."""
 
+import math
 import pickle
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,7 +14,8 @@ from tracegraph.upstream.keys import Keyring
 URL = "https://vendor.example"
 CALL = Call("things", "/things", [("a", "b")])
 RING = Keyring("source", URL, {"x-api-key": "one"})
-NOW = 1_000.0
+NOW, UP_FOR = 1_000.0, 77.0
+"""The wall clock, and the clock for ages."""
 WORDS = st.text(max_size=5)
 CALLS = st.builds(
     Call,
@@ -49,39 +52,58 @@ def test_another_source_address_credential_or_secret_has_other_keys() -> None:
     assert len({ring.key(CALL) for ring in rings}) == len(rings)
 
 
+def shared_entry(body: bytes, shared_at: float) -> Entry:
+    return Entry(body, stored_at=0.0, shared_at=shared_at)
+
+
+def opened(ring: Keyring, key: bytes, sealed: bytes) -> Entry | None:
+    return ring.opened(key, sealed, now=UP_FOR, wall_now=NOW)
+
+
 @given(st.binary(max_size=100), st.floats(0, NOW))
-def test_what_was_sealed_opens_again(body: bytes, stored_at: float) -> None:
+def test_what_was_sealed_opens_again(body: bytes, shared_at: float) -> None:
     key = RING.key(CALL)
-    entry = RING.opened(key, RING.sealed(key, Entry(body, stored_at)), NOW)
+    entry = opened(RING, key, RING.sealed(key, shared_entry(body, shared_at)))
     assert entry is not None
-    assert (entry.body, entry.stored_at) == (body, stored_at)
+    assert (entry.body, entry.shared_at) == (body, shared_at)
+
+
+@given(st.floats())
+def test_an_entry_is_as_old_as_the_wall_clock_says_and_never_from_the_future(shared_at: float) -> None:
+    key = RING.key(CALL)
+    entry = opened(RING, key, RING.sealed(key, shared_entry(b"{}", shared_at)))
+    if entry is None:
+        assert not -5.0 <= NOW - shared_at < math.inf
+    else:
+        assert UP_FOR - entry.stored_at == pytest.approx(max(0.0, NOW - shared_at))
+        assert entry.stored_at <= UP_FOR
 
 
 @given(st.binary(max_size=40), st.integers(0, 10_000), st.integers(1, 255))
 def test_a_changed_byte_anywhere_is_refused(body: bytes, at: int, change: int) -> None:
     key = RING.key(CALL)
-    sealed = bytearray(RING.sealed(key, Entry(body, NOW)))
+    sealed = bytearray(RING.sealed(key, shared_entry(body, NOW)))
     sealed[at % len(sealed)] ^= change
-    assert RING.opened(key, bytes(sealed), NOW) is None
+    assert opened(RING, key, bytes(sealed)) is None
 
 
 @given(st.binary(max_size=200))
 def test_bytes_of_others_are_refused(garbage: bytes) -> None:
-    assert RING.opened(RING.key(CALL), garbage, NOW) is None
+    assert opened(RING, RING.key(CALL), garbage) is None
 
 
 def test_an_entry_is_good_for_its_own_key_and_keyring_only() -> None:
     key, other_key = RING.key(CALL), RING.key(Call("things", "/others"))
-    sealed = RING.sealed(key, Entry(b"{}", NOW))
-    assert RING.opened(other_key, sealed, NOW) is None
-    assert Keyring("source", URL, {"x-api-key": "two"}).opened(key, sealed, NOW) is None
+    sealed = RING.sealed(key, shared_entry(b"{}", NOW))
+    assert opened(RING, other_key, sealed) is None
+    assert opened(Keyring("source", URL, {"x-api-key": "two"}), key, sealed) is None
 
 
 def test_an_entry_from_the_future_is_refused() -> None:
     """Clocks of copies differ by a little, not by a minute."""
     key = RING.key(CALL)
-    assert RING.opened(key, RING.sealed(key, Entry(b"{}", NOW + 1)), NOW) is not None
-    assert RING.opened(key, RING.sealed(key, Entry(b"{}", NOW + 60)), NOW) is None
+    assert opened(RING, key, RING.sealed(key, shared_entry(b"{}", NOW + 1))) is not None
+    assert opened(RING, key, RING.sealed(key, shared_entry(b"{}", NOW + 60))) is None
 
 
 class Bomb:
@@ -92,11 +114,11 @@ class Bomb:
 
 
 def test_a_pickle_is_bytes_of_others() -> None:
-    assert RING.opened(RING.key(CALL), pickle.dumps(Bomb()), NOW) is None
+    assert opened(RING, RING.key(CALL), pickle.dumps(Bomb())) is None
 
 
 def test_an_entry_tells_neither_question_nor_credential() -> None:
     ring = Keyring("source", URL, {"x-api-key": "s3cret-key"}, secret="s3cret-word")
     key = ring.key(Call("things", "/s3cret-path"))
-    assert b"s3cret" not in key + ring.sealed(key, Entry(b"{}", NOW))
+    assert b"s3cret" not in key + ring.sealed(key, shared_entry(b"{}", NOW))
     assert "s3cret" not in repr(ring)

@@ -437,6 +437,69 @@ class TestCopiesOfTheGateway:
         assert (reply.value, requests(reply)) == ({"things": []}, 1)
 
 
+class TestAWallClockThatIsSet:
+    """By an hour, back or forth, while ten seconds are fresh."""
+
+    @pytest.mark.parametrize("set_by_s", [-3600, 3600])
+    @pytest.mark.parametrize("is_shared", [False, True])
+    async def test_ages_in_memory_go_on_as_before(
+        self, upstream: Upstream, clock: Clock, set_by_s: float, *, is_shared: bool
+    ) -> None:
+        wall, store = Clock(), SharedMemory() if is_shared else None
+        way = reading(upstream, clock, shared=store, wall_clock=wall)
+        await way.fetch(READ)
+        wall.now += set_by_s
+        clock.now += 9.9
+        assert requests(await way.fetch(READ)) == 0
+        clock.now += 0.2
+        assert requests(await way.fetch(READ)) == 1
+
+    @pytest.mark.parametrize("set_by_s", [-3600, 3600])
+    async def test_a_shared_answer_of_before_is_not_used(
+        self, upstream: Upstream, vendor: Simulator, clock: Clock, set_by_s: float
+    ) -> None:
+        """Its age cannot be known: an hour ahead it is from the future, an hour ago it is too old."""
+        wall, store = Clock(), SharedMemory()
+        await reading(upstream, clock, shared=store, wall_clock=wall).fetch(READ)
+        wall.now += set_by_s
+        other = reading(upstream, clock, shared=store, wall_clock=wall)
+        vendor.faults.add(Fault("status", status=503, times=None))
+        with pytest.raises(SourceUnavailable):
+            await other.fetch(READ)
+
+    async def test_copies_share_answers_again_after_it(self, upstream: Upstream, clock: Clock) -> None:
+        wall, store = Clock(), SharedMemory()
+        one, other = [reading(upstream, clock, shared=store, wall_clock=wall) for _ in range(2)]
+        await one.fetch(READ)
+        wall.now -= 3600
+        clock.now += 11
+        assert [requests(await way.fetch(READ)) for way in (one, other, one)] == [1, 0, 0]
+
+    async def test_an_answer_of_ours_does_not_come_back_younger_from_the_store(
+        self, upstream: Upstream, clock: Clock
+    ) -> None:
+        wall, store = Clock(), SharedMemory()
+        way = reading(upstream, clock, shared=store, wall_clock=wall)
+        await way.fetch(READ)
+        clock.now += 12
+        wall.now += 12 - 4
+        assert requests(await way.fetch(READ)) == 1
+
+    async def test_processes_that_run_for_different_times_share_answers(
+        self, upstream: Upstream, clock: Clock
+    ) -> None:
+        wall, store, started_later = Clock(), SharedMemory(), Clock(5.0)
+        await reading(upstream, clock, shared=store, wall_clock=wall).fetch(READ)
+        wall.now += 6
+        other = reading(upstream, started_later, shared=store, wall_clock=wall)
+        assert requests(await other.fetch(READ)) == 0
+        started_later.now += 3.9
+        assert requests(await other.fetch(READ)) == 0
+        started_later.now += 0.2
+        wall.now += 4.1
+        assert requests(await other.fetch(READ)) == 1
+
+
 async def test_counters_tell_hits_misses_older_answers_and_shared_calls(
     way: Upstream, vendor: Simulator, clock: Clock
 ) -> None:

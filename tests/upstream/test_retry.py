@@ -27,7 +27,7 @@ from tracegraph.upstream.client import Upstream
 from tracegraph.upstream.deadline import deadline
 from tracegraph.upstream.retry import RetryBudget, RetryPolicy, is_worth_retrying, retry_after_s
 
-PASSING = [408, 429, 500, 502, 503, 504]
+PASSING = [408, 425, 429, 500, 502, 503, 504, 507, 508, 520, 524, 530]
 LASTING = [300, 301, 302, 307, 308, 400, 401, 403, 404, 405, 409, 410, 413, 418, 422, 501, 505]
 
 
@@ -179,7 +179,9 @@ class TestWhatIsWorthRetrying:
 
     @given(st.integers(100, 599))
     def test_a_status_is_by_its_number_alone(self, status: int) -> None:
-        assert is_worth_retrying(SourceUnavailable("s", "", http_status=status)) == (status in PASSING)
+        assert is_worth_retrying(SourceUnavailable("s", "", http_status=status)) == (
+            status in (408, 425, 429) or (status >= 500 and status not in (501, 505))
+        )
 
 
 class TestBudget:

@@ -1,6 +1,7 @@
 """What a call is on the wire, and what is understood of the bytes that answer it."""
 
 import asyncio
+import traceback
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
@@ -101,6 +102,57 @@ async def test_a_connection_whose_answer_was_not_read_to_its_end_is_not_used_aga
     async with connected(wire, max_response_bytes=5000) as transport:
         with pytest.raises(kind):
             await sent(transport)
+        assert (await sent(transport)).body == b"{}"
+    assert len(wire.connections) == 2
+
+
+def headed(*headers: bytes, reason: bytes = b"OK") -> bytes:
+    lines = b"".join(header + b"\r\n" for header in headers)
+    return b"HTTP/1.1 200 " + reason + b"\r\n" + lines + b"content-length: 2\r\n\r\n{}"
+
+
+KIB = 1024
+A_POLICY = b"content-security-policy: frame-ancestors " + b"https://a.example " * 520
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        headed(A_POLICY),
+        headed(b"x-long: " + b"a" * 60 * KIB),
+        headed(*[b"x-%d: " % number + b"a" * 20 * KIB for number in range(4)]),
+        headed(*[b"x-%d: " % number + b"a" * 300 for number in range(240)]),
+        headed(b"x-" + b"n" * 30 * KIB + b": a"),
+        headed(reason=b"O" * 60 * KIB),
+        EARLY_HINTS[:-2] + A_POLICY + b"\r\n\r\n" + WELL,
+    ],
+    ids=["a policy of 9 kB", "one long", "four long", "many", "a long name", "a long reason", "a long 103"],
+)
+async def test_what_stands_before_the_body_may_be_long(answer: bytes) -> None:
+    async with connected(Wire(answer)) as transport:
+        for _ in range(2):
+            assert (await sent(transport)).body == b"{}"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        headed(b"x-long: " + b"secret-of-the-vendor" * 4 * KIB),
+        headed(*[b"x-%d: a" % number for number in range(300)]),
+        headed(b"x-" + b"n" * 70 * KIB + b": a"),
+        headed(reason=b"O" * 70 * KIB),
+        headed(b"x-endless: " + b"a" * 1000 * KIB)[:-10],
+    ],
+    ids=["one too long", "too many", "a name too long", "a reason too long", "one that does not end"],
+)
+async def test_when_it_is_longer_than_that_the_error_says_so(answer: bytes) -> None:
+    wire = Wire(answer, WELL)
+    async with connected(wire) as transport:
+        with pytest.raises(
+            SourceBadResponse, match=r"a header of more than 65536 bytes, or .* 256 headers"
+        ) as error:
+            await sent(transport)
+        assert "secret-of-the-vendor" not in "".join(traceback.format_exception(error.value))
         assert (await sent(transport)).body == b"{}"
     assert len(wire.connections) == 2
 

@@ -29,10 +29,8 @@ class Admission:
     schema: GraphQLSchema
     documents: Documents
 
-    async def document(
-        self, text: str, variables: Mapping[str, Any], name: str | None, request: RequestContext
-    ) -> Document:
-        """The document, one of whose operations may run; the request is told its name and its cost.
+    async def document(self, text: str, name: str | None, request: RequestContext) -> Document:
+        """The document, one of whose operations may run if its cost may; the request is told its name.
 
         Raises RequestError, GraphQLError and Invalid.
         """
@@ -46,17 +44,17 @@ class Admission:
             raise Invalid(document.errors)
         if name is None and len(operations) > 1:
             raise BadUserInput("The document holds several operations: operationName must name the one to run.")
-        self._tell_cost(document, operation, variables, request)
         request.rounds_below = document.rounds_below(self.schema)
         return document
 
-    def _tell_cost(
+    def check_cost(
         self,
         document: Document,
         operation: OperationDefinitionNode,
         variables: Mapping[str, Any],
         request: RequestContext,
     ) -> None:
+        """Tell the request what the operation can cost with these coerced variables. Raises QueryTooComplex."""
         limits, budgets = request.page_limits, request.budgets
         sizes = Sizes(
             variables,

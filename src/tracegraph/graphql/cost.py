@@ -6,7 +6,8 @@ Rows are `first` (or its default), the number of ids, or 1 for one object; calls
 the table below, whether or not a vendor needs them: those of a merged list grow with the sources, those behind
 computed figures with the pages that may be read for them. A field that stands twice in one place counts once, and
 so does what siblings share: the complete form of one row, the sessions of one experiment behind its computed
-figures. `@skip` and `@include` are not looked at. What is not in the table costs nothing.
+figures. Variables count by their coerced values, as the same values written as literals do. `@skip` and `@include`
+are not looked at. What is not in the table costs nothing.
 """
 
 from __future__ import annotations
@@ -18,7 +19,6 @@ from typing import Any
 
 from graphql import (
     DocumentNode,
-    EnumValueNode,
     FieldNode,
     FragmentDefinitionNode,
     FragmentSpreadNode,
@@ -34,8 +34,9 @@ from graphql import (
     ValueNode,
     VariableNode,
     get_named_type,
-    value_from_ast_untyped,
 )
+
+from tracegraph.model import AggregateBasis
 
 CALL = 10
 """A call to a vendor in rows: it takes some ten thousand times as long as a row, beside others."""
@@ -45,7 +46,7 @@ _PART_READ = 5
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """What counts are made of when a query comes to run."""
+    """What counts are made of when a query comes to run; `variables` are the coerced ones, defaults included."""
 
     variables: Mapping[str, Any]
     default_first: int
@@ -61,6 +62,7 @@ class Sizes:
 
 
 Count = Callable[[Sizes], int]
+Condition = Callable[[Sizes], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,10 @@ class Charge:
     multiplies: bool = True
 
 
+_REPORTED = (None, AggregateBasis.REPORTED, AggregateBasis.REPORTED.name)
+"""As no argument, as a variable's value, as a literal."""
+_LONGEST_INT = len(str(-(2**31)))
+"""Characters. A longer one is an ID, of a length that Python may refuse to read."""
 _FREE = Charge()
 _WHOLE = Charge(rows=0, calls=1, once="complete form")
 _CHARGES: Mapping[tuple[str, str], Charge] = {
@@ -138,30 +144,24 @@ def steps_of(
     schema: GraphQLSchema, document: DocumentNode, operation: OperationDefinitionNode
 ) -> tuple[Step, ...]:
     """The steps of one operation of a valid document, whose depth is limited."""
-    defaults = {
-        one.variable.name.value: one.default_value
-        for one in operation.variable_definitions or ()
-        if one.default_value
-    }
     if schema.query_type is None:
         return ()
-    return _Reader(schema, document, defaults).steps(schema.query_type, [operation.selection_set], _two)
+    return _Reader(schema, document).steps(schema.query_type, [operation.selection_set], _two)
 
 
 class _Reader:
-    def __init__(self, schema: GraphQLSchema, document: DocumentNode, defaults: Mapping[str, ValueNode]) -> None:
+    def __init__(self, schema: GraphQLSchema, document: DocumentNode) -> None:
         self._schema = schema
         self._fragments = {
             one.name.value: one for one in document.definitions if isinstance(one, FragmentDefinitionNode)
         }
-        self._defaults = defaults
 
     def steps(
         self, parent: GraphQLNamedType, selections: list[SelectionSetNode], compared: Count
     ) -> tuple[Step, ...]:
         """What is charged for the selections of one place, within a comparison of so many experiments."""
         found: list[Step] = []
-        shared: set[str] = set()
+        shared: dict[str, list[Condition]] = {}
         for of, fields in self._fields(parent, selections):
             field = fields[0]
             definition = getattr(of, "fields", {}).get(field.name.value)
@@ -174,10 +174,15 @@ class _Reader:
             below = self.steps(get_named_type(definition.type), sets, within)
             if charge is _FREE:
                 found += below
-            elif charge.once not in shared and self._reads(field, charge):
-                calls, calls_a_row = self._calls(field, charge.calls), self._calls(field, charge.calls_a_row, 1)
-                found.append(Step(count, calls, calls_a_row, below, charge.multiplies))
-                shared |= {charge.once} if charge.once else set()
+                continue
+            calls, calls_a_row = self._calls(field, charge.calls), self._calls(field, charge.calls_a_row, 1)
+            if charge.once is not None:
+                conditions = shared.setdefault(charge.once, [])
+                conditions.append(_condition(field, charge))
+                if len(conditions) > 1:
+                    continue
+                calls = calls if conditions[0] is _always else _if_any(conditions, calls)
+            found.append(Step(count, calls, calls_a_row, below, charge.multiplies))
         return tuple(found)
 
     def _fields(
@@ -207,13 +212,6 @@ class _Reader:
                 stack.append((inner or of, fragment.selection_set))
         return found.values()
 
-    def _reads(self, field: FieldNode, charge: Charge) -> bool:
-        """Whether figures are computed: REPORTED, the default, comes with the row."""
-        if charge.once != "sessions":
-            return True
-        basis = _argument(field, "basis")
-        return basis is not None and not (isinstance(basis, EnumValueNode) and basis.value == "REPORTED")
-
     def _calls(self, field: FieldNode, calls: int | str, besides: int = 0) -> Count:
         if isinstance(calls, int):
             return lambda _: calls
@@ -222,43 +220,61 @@ class _Reader:
         if calls == "read":
             return lambda sizes: besides + sizes.read
         conditions = _argument(field, "filter")
-        return lambda sizes: _merged(self._given(conditions, sizes.variables), sizes)
-
-    def _given(self, value: ValueNode | None, variables: Mapping[str, Any]) -> Any:
-        """A literal's or a variable's value as far as counts need it."""
-        if isinstance(value, VariableNode):
-            name = value.name.value
-            return variables[name] if name in variables else self._given(self._defaults.get(name), {})
-        if isinstance(value, ObjectValueNode):
-            return {one.name.value: self._given(one.value, variables) for one in value.fields}
-        return _plain(value)
+        given = _reader(conditions)
+        return lambda sizes: _merged(given(sizes.variables), sizes)
 
     def _count(self, field: FieldNode, rows: str | int) -> Count:
         if isinstance(rows, int):
             return lambda _: rows
         if rows == "sources":
             return lambda sizes: sizes.sources
-        value = _argument(field, rows)
+        given = _reader(_argument(field, rows))
         counted = _first if rows == "first" else _length
-        if isinstance(value, VariableNode):
-            name = value.name.value
-            default = _plain(self._defaults.get(name))
-            return lambda sizes: counted(sizes.variables.get(name, default), sizes)
-        plain = _plain(value)
-        return lambda sizes: counted(plain, sizes)
+        return lambda sizes: counted(given(sizes.variables), sizes)
 
 
 def _argument(field: FieldNode, name: str) -> ValueNode | None:
     return next((one.value for one in field.arguments or () if one.name.value == name), None)
 
 
-def _plain(value: ValueNode | None) -> Any:
-    """A literal's value as far as counts need it: a list by its length alone."""
+def _reader(value: ValueNode | None) -> Callable[[Mapping[str, Any]], Any]:
+    """What gives an argument's value for these variables; a literal is read once for all."""
+    if isinstance(value, VariableNode | ObjectValueNode):
+        return lambda variables: _value(value, variables)
+    literal = _value(value, {})
+    return lambda _: literal
+
+
+def _value(value: ValueNode | None, variables: Mapping[str, Any]) -> Any:
+    """A literal's or a variable's value as far as counts need it: a list by its length alone."""
+    if isinstance(value, VariableNode):
+        return variables.get(value.name.value)
     if value is None or isinstance(value, NullValueNode):
         return None
     if isinstance(value, ListValueNode):
         return [None] * len(value.values)
-    return value_from_ast_untyped(value) if isinstance(value, IntValueNode) else 1
+    if isinstance(value, ObjectValueNode):
+        return {one.name.value: _value(one.value, variables) for one in value.fields}
+    if isinstance(value, IntValueNode) and len(value.value) <= _LONGEST_INT:
+        return int(value.value)
+    return getattr(value, "value", None)
+
+
+def _condition(field: FieldNode, charge: Charge) -> Condition:
+    """Whether the field reads what siblings share. Figures are computed unless they are REPORTED, the default."""
+    if charge.once != "sessions":
+        return _always
+    basis = _reader(_argument(field, "basis"))
+    return lambda sizes: basis(sizes.variables) not in _REPORTED
+
+
+def _if_any(conditions: list[Condition], calls: Count) -> Count:
+    """The calls where a condition holds; those of later siblings are added to the list."""
+    return lambda sizes: calls(sizes) if any(holds(sizes) for holds in conditions) else 0
+
+
+def _always(_: Sizes) -> bool:
+    return True
 
 
 def _first(value: Any, sizes: Sizes) -> int:

@@ -99,12 +99,12 @@ def decode_cursor(binding: CursorBinding, cursor: str) -> Positions:
 
 
 def _checked(cursor: str) -> bytes:
+    if not cursor:
+        raise InvalidCursor("An empty text is no cursor: use null as `after` for the first page.")
     try:
         raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
     except (binascii.Error, ValueError):
         raise InvalidCursor("That is not a cursor of this gateway.") from None
-    if not raw:
-        raise InvalidCursor("That is not a cursor of this gateway.")
     body, checksum = raw[:-_CHECKSUM_BYTES], raw[-_CHECKSUM_BYTES:]
     if len(body) < _HEADER_BYTES or checksum != _digest(body, _CHECKSUM_BYTES):
         raise InvalidCursor("That cursor is damaged, or is not one of this gateway's.")

@@ -106,4 +106,9 @@ class Documents:
             return shown(refusal)
         except RequestError as refusal:
             return refusal
-        return Document(tree, [shown(error) for error in validate(schema, tree, max_errors=_MOST_ERRORS)])
+        hides_names = not self._limits.introspection
+        errors = validate(schema, tree, max_errors=_MOST_ERRORS, hide_suggestions=hides_names)
+        if hides_names:
+            for error in errors:  # one rule of the library suggests all the same
+                error.message = error.message.partition(" Did you mean ")[0]
+        return Document(tree, [shown(error) for error in errors])

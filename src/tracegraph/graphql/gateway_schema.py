@@ -23,6 +23,7 @@ class GatewaySchema(strawberry.Schema):
     def __init__(self, query: type, limits: DocumentLimits, **options: Any) -> None:
         super().__init__(query, **options)
         self._documents = Documents(limits)
+        self._hides_names = not limits.introspection
         self._admission = Admission(self._schema, self._documents)
         self._plans = Plans()
 
@@ -49,17 +50,19 @@ class GatewaySchema(strawberry.Schema):
     async def _admitted(
         self, text: str, variables: dict[str, Any], name: str | None, context: RequestContext
     ) -> ExecutionResult:
-        document = await self._admission.document(text, variables, name, context)
-        if context.charge is not None:
-            await context.charge(context.cost)
+        document = await self._admission.document(text, name, context)
         executor = StrawberryGraphQLCoreExecutionContext.build(
             self._schema,
             document.tree,
             context_value=context,
             raw_variable_values=variables,
             operation_name=name,
+            hide_suggestions=self._hides_names,
             is_awaitable=optimized_is_awaitable,  # type: ignore[arg-type]  # the library declares it as a bool
         )
         if not isinstance(executor, Executor):
             return ExecutionResult(None, executor)
+        self._admission.check_cost(document, executor.operation, executor.variable_values.coerced, context)
+        if context.charge is not None:
+            await context.charge(context.cost)
         return await self._plans.execute(executor)

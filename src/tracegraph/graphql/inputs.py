@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from datetime import datetime
 from functools import cached_property
@@ -168,14 +169,29 @@ class MetricInput:
         return model.Metric(self.kind, self.evaluator)
 
 
+_LONGEST_SHOWN = 100
 ANY_EXPERIMENT, ANY_SESSION = ExperimentFilter(), SessionFilter()
 """The filters of lists that are asked for without one."""
 
 
 def chosen(
-    given: ExperimentFilter | SessionFilter, adapters: Sequence[Adapter], most_ids: int
+    given: ExperimentFilter | SessionFilter,
+    adapters: Sequence[Adapter],
+    most_ids: int,
+    visible: Sequence[Adapter] | None = None,
 ) -> Sequence[Adapter]:
-    """Those that are asked. Raises InvalidId for an ID that is not an experiment's, BadUserInput for too many."""
+    """Return the adapters that match the filter.
+
+    Args:
+        given: The filter.
+        adapters: The adapters to choose from.
+        most_ids: How many IDs the filter may hold.
+        visible: All adapters that the principal may see, whose names the filter may use; `adapters` by default.
+
+    Raises:
+        InvalidId: For an ID that is not an experiment's.
+        BadUserInput: For too many IDs, and for a source or vendor that is unknown or hidden.
+    """
     if isinstance(given, ExperimentFilter):
         field, ids = "ids", given.ids
     else:
@@ -185,6 +201,11 @@ def chosen(
             f"filter.{field} holds {len(ids)} IDs; it may hold {most_ids}: ask for them in several queries."
         )
     sources, vendors, refs = given.sources, given.vendors, given.refs
+    named = adapters if visible is None else visible
+    if sources is not None:
+        _check_names("sources", sources, {adapter.name for adapter in named})
+    if vendors is not None:
+        _check_names("vendors", vendors, {adapter.vendor for adapter in named})
     return [
         adapter
         for adapter in adapters
@@ -201,6 +222,14 @@ def parse_first(first: int | None, default: int, maximum: int) -> int:
     if not 0 <= first <= maximum:
         raise BadUserInput(f"first is {first}; it may be 0 to {maximum}: ask for fewer and page on with after.")
     return first
+
+
+def _check_names(field: str, given: Sequence[str], known: AbstractSet[str]) -> None:
+    """Raises BadUserInput for a name that is not known. A hidden name reads as one that does not exist."""
+    unknown = next((name for name in given if name not in known), None)
+    if unknown is not None:
+        names = ", ".join(sorted(known)) or "none"
+        raise BadUserInput(f"filter.{field} holds {unknown[:_LONGEST_SHOWN]!r}, which is unknown; known: {names}.")
 
 
 def _names(given: list[str] | None) -> frozenset[str] | None:

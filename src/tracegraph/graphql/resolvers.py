@@ -80,7 +80,7 @@ async def _experiments(
 ) -> ConnectionValue[Experiment]:
     given = filter_and_order[0] or inputs.ANY_EXPERIMENT
     order = _NEWEST_EXPERIMENTS if filter_and_order[1] is None else filter_and_order[1].parsed
-    chosen = inputs.chosen(given, adapters, context.page_limits.max_first)
+    chosen = inputs.chosen(given, adapters, context.page_limits.max_first, context.adapters)
     filters = {adapter.name: given.of_source(adapter.name) for adapter in chosen}
     by_text = order.field is ExperimentOrderField.NAME
     arguments = PageArguments(*page, field, given.bound_to, order, by_text=by_text)
@@ -123,7 +123,7 @@ async def experiment_sessions(  # noqa: PLR0917 - the schema's arguments
     context = info.context
     adapter = _adapter_of(context, root.source)
     given, order = filter or inputs.ANY_SESSION, _session_order(order_by)
-    chosen = inputs.chosen(given, [adapter], context.page_limits.max_first)
+    chosen = inputs.chosen(given, [adapter], context.page_limits.max_first, context.adapters)
     field = f"Experiment.sessions:{root.source}:{root.ref}"
     arguments = PageArguments(first, after, field, given.bound_to, order)
     wanted = arguments.wanted(context)

@@ -14,7 +14,6 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
-import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -25,6 +24,7 @@ from hashlib import blake2b
 import orjson
 from pydantic import SecretStr
 
+from tracegraph.clocks import elapsed_s
 from tracegraph.errors import BadUserInput, Forbidden, QueryTooComplex, RateLimited
 from tracegraph.federation.report import SourceReportStatus
 from tracegraph.graphql.context import Charge
@@ -96,7 +96,7 @@ class Answers:
         store: MemoryStore | None,
         *,
         share: bool,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] = elapsed_s,
     ) -> None:
         self._executor = executor
         self._store = store

@@ -8,7 +8,6 @@ they are told PERSISTED_QUERY_NOT_FOUND.
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
@@ -17,6 +16,7 @@ from typing import Any
 
 import orjson
 
+from tracegraph.clocks import elapsed_s
 from tracegraph.documents_table import DocumentsTable
 from tracegraph.errors import ConfigurationError
 from tracegraph.http.refusal import Refusal
@@ -87,7 +87,7 @@ class Documents:
             raise Refusal(403, "FORBIDDEN", "This gateway runs known operations only, and this is none of them.")
         if asked.is_automatic and self._is_automatic and digest not in self._trusted:
             body = asked.text.encode("utf-8", "surrogatepass")
-            self._registered.put(bytes.fromhex(digest), Entry(body, time.time()))
+            self._registered.put(bytes.fromhex(digest), Entry(body, elapsed_s()))
         return asked.text
 
     def _known(self, asked: Asked) -> str:

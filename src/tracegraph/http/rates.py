@@ -2,6 +2,7 @@
 
 Each is a bucket that is full at first and fills again within a minute, kept as one number: the moment at which it
 will be full again. So a request needs one read and one write, which a short script makes one step in Redis.
+A moment that is more than a minute ahead is from before Redis's clock was set back: that bucket begins anew.
 A Redis that does not answer leaves each process to count for itself, and no request waits for it any longer.
 """
 
@@ -24,7 +25,9 @@ _TAKE = """
 local clock = redis.call('TIME')
 local now = clock[1] + clock[2] / 1000000
 local takes, period = tonumber(ARGV[1]), tonumber(ARGV[2])
-local full_at = math.max(tonumber(redis.call('GET', KEYS[1]) or '0') or 0, now) + takes
+local before = math.max(tonumber(redis.call('GET', KEYS[1]) or '0') or 0, now)
+if before > now + period then before = now end
+local full_at = before + takes
 local wait = full_at - now - period
 if wait > 0 then return tostring(wait) end
 redis.call('SET', KEYS[1], string.format('%.6f', full_at), 'PX', math.ceil((full_at - now) * 1000) + 1)

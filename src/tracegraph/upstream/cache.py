@@ -38,14 +38,16 @@ def is_past_cache() -> bool:
 class Entry:
     """An answer's body.
 
-    `stored_at` is in seconds of the wall clock, which copies of the gateway share; `took_s` is how long the vendor
-    needed, 0 where it is not known. `read_again` and `refreshing` tell an early refresh what is worth it.
-    `number` is no other entry's of this process.
+    `stored_at` is in seconds of this process's clock for ages (`clocks.elapsed_s`); `shared_at` is the same moment
+    on the wall clock, under which copies of the gateway share the entry, None where it is not shared. `took_s` is
+    how long the vendor needed, 0 where it is not known. `read_again` and `refreshing` tell an early refresh what
+    is worth it. `number` is no other entry's of this process.
     """
 
     body: bytes
     stored_at: float
     took_s: float = 0.0
+    shared_at: float | None = None
     read_again: bool = False
     refreshing: bool = False
     number: int = field(default_factory=count().__next__, compare=False)

@@ -15,6 +15,7 @@ a root: a keyed hash of source, base URL and credential, under `[cache] secret` 
 from __future__ import annotations
 
 import hmac
+import math
 import struct
 from collections.abc import Mapping, Sequence
 from hashlib import blake2b
@@ -51,20 +52,26 @@ class Keyring:
         return blake2b(question, key=self._root, digest_size=24, person=b"key").digest()
 
     def sealed(self, key: bytes, entry: Entry) -> bytes:
-        """The entry as bytes that only this keyring opens, under this key only."""
-        header = _HEADER.pack(_MAGIC, entry.stored_at)
+        """The entry as bytes that only this keyring opens, under this key only; it must have its `shared_at`."""
+        header = _HEADER.pack(_MAGIC, entry.shared_at)
         return header + self._seal(key, header, entry.body) + entry.body
 
-    def opened(self, key: bytes, sealed: bytes, now: float) -> Entry | None:
-        """The entry, or None for anything that is not one of ours for this key; also for one from the future."""
+    def opened(self, key: bytes, sealed: bytes, *, now: float, wall_now: float) -> Entry | None:
+        """The entry, as old as the wall clock says, at least 0 s.
+
+        None for anything that is not one of ours for this key; also for one from the future.
+        """
         begin = _HEADER.size + _SEAL_BYTES
         if len(sealed) < begin or not sealed.startswith(_MAGIC):
             return None
         header, seal, body = sealed[: _HEADER.size], sealed[_HEADER.size : begin], sealed[begin:]
         if not hmac.compare_digest(seal, self._seal(key, header, body)):
             return None
-        stored_at: float = _HEADER.unpack(header)[1]
-        return None if stored_at > now + _MOST_AHEAD_S else Entry(body, stored_at)
+        shared_at: float = _HEADER.unpack(header)[1]
+        age_s = wall_now - shared_at
+        if not -_MOST_AHEAD_S <= age_s < math.inf:
+            return None
+        return Entry(body, now - max(0.0, age_s), shared_at=shared_at)
 
     def _seal(self, key: bytes, header: bytes, body: bytes) -> bytes:
         digest = blake2b(key + header, key=self._root, digest_size=_SEAL_BYTES, person=b"seal")

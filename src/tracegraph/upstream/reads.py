@@ -22,6 +22,7 @@ from typing import Any, Protocol
 from pydantic import SecretStr
 
 from tracegraph.adapter import Provenance
+from tracegraph.clocks import elapsed_s
 from tracegraph.errors import (
     SourceBadRequest,
     SourceBadResponse,
@@ -106,13 +107,17 @@ class ReadPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Stores:
-    """What every source's reads have in common; without `memory` nothing is kept. `secret` goes into the keys."""
+    """What every source's reads have in common; without `memory` nothing is kept. `secret` goes into the keys.
+
+    `clock` gives ages; `wall_clock` is what copies of the gateway have in common, for entries that they share.
+    """
 
     memory: MemoryStore | None = None
     shared: SharedStore | None = None
     flights: Flights = field(default_factory=Flights)
     secret: SecretStr | None = None
-    clock: Callable[[], float] = time.time
+    clock: Callable[[], float] = elapsed_s
+    wall_clock: Callable[[], float] = time.time
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,9 +213,9 @@ class Reads:
         if memory is None or shared is None:
             return None
         sealed = await shared.get(ask.key)
-        entry = None if sealed is None else self.keys.opened(ask.key, sealed, self.stores.clock())
+        entry = None if sealed is None else self._opened(ask, sealed)
         ours = memory.get(ask.key)
-        if entry is None or (ours is not None and entry.stored_at <= ours.stored_at):
+        if entry is None or (ours is not None and not _is_younger(entry, ours)):
             return None
         reply = self._revived(ask.call, entry, Provenance())
         if reply is None:
@@ -221,12 +226,19 @@ class Reads:
         self.counters[ask.call.kind].cache_hits += 1
         return reply
 
+    def _opened(self, ask: _Ask, sealed: bytes) -> Entry | None:
+        """A shared entry that is good for anything yet."""
+        now, wall_now = self.stores.clock(), self.stores.wall_clock()
+        entry = self.keys.opened(ask.key, sealed, now=now, wall_now=wall_now)
+        return None if entry is None or self._age_s(entry) >= self._good_for_s(ask.call.kind) else entry
+
     def _keep(self, ask: _Ask, entry: Entry) -> None:
         if self.stores.memory is not None:
             self.stores.memory.put(ask.key, entry)
         if self.stores.shared is not None:
-            kept_for_s = self.policy.ttl_of(ask.call.kind) + self.policy.stale_s
-            self.stores.shared.put(ask.key, self.keys.sealed(ask.key, entry), kept_for_s)
+            entry.shared_at = self.stores.wall_clock()
+            sealed = self.keys.sealed(ask.key, entry)
+            self.stores.shared.put(ask.key, sealed, self._good_for_s(ask.call.kind))
 
     def _kept(self, ask: _Ask) -> Entry | None:
         """The entry in memory, if it is good for anything yet."""
@@ -234,10 +246,13 @@ class Reads:
         entry = None if memory is None else memory.get(ask.key)
         if memory is None or entry is None:
             return None
-        if self._age_s(entry) < self.policy.ttl_of(ask.call.kind) + self.policy.stale_s:
+        if self._age_s(entry) < self._good_for_s(ask.call.kind):
             return entry
         memory.remove(ask.key)
         return None
+
+    def _good_for_s(self, kind: str) -> float:
+        return self.policy.ttl_of(kind) + self.policy.stale_s
 
     def _is_fresh(self, entry: Entry, kind: str) -> bool:
         return self._age_s(entry) < self.policy.ttl_of(kind)
@@ -306,6 +321,14 @@ class _Ask:
     def shared_by(self) -> bytes:
         """What equal fetches have in common: who asks past the cache waits for others of its kind only."""
         return self.key + b"past" if self.past else self.key
+
+
+def _is_younger(entry: Entry, ours: Entry) -> bool:
+    """Whether another copy made a shared entry after ours, which may itself be what is shared.
+
+    Ours comes back with an age that the wall clock may have changed, so it is known by its time there.
+    """
+    return entry.shared_at != ours.shared_at and entry.stored_at > ours.stored_at
 
 
 def _lead_s(ttl_s: float, entry: Entry) -> float:

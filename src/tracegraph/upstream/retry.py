@@ -12,7 +12,10 @@ from time import monotonic
 from tracegraph.errors import SourceError, SourceUnavailable
 from tracegraph.upstream.recent import Recent
 
-_RETRYABLE_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
+_RETRYABLE_4XX = frozenset({408, 425, 429})
+"""Not 409: a conflict is with what the vendor holds, which asking again does not change."""
+_LASTING_5XX = frozenset({501, 505})
+"""What the vendor does not implement, and a version of HTTP that it does not speak."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +67,14 @@ class RetryBudget:
 
 
 def is_worth_retrying(error: SourceError) -> bool:
-    """True for what passes: a broken connection, a busy or restarting vendor.
+    """True for what passes: a broken connection, a busy or restarting vendor or proxy in front of it.
 
-    Not for a try that ran out of its time: a second one would take as much of the request's time again.
+    Of statuses these are 408, 425, 429 and every 5xx but 501 and 505. Not a try that ran out of its time: a second
+    one would take as much of the request's time again.
     """
-    if error.http_status is not None:
-        return error.http_status in _RETRYABLE_STATUSES
+    status = error.http_status
+    if status is not None:
+        return status in _RETRYABLE_4XX or (500 <= status <= 599 and status not in _LASTING_5XX)
     return isinstance(error, SourceUnavailable)
 
 

@@ -24,6 +24,7 @@ _BY_STATUS: Mapping[int, tuple[type[SourceError], str]] = {
     403: (SourceUnauthorized, "does not let this credential see that (403)"),
     404: (SourceNotFound, "does not know what was asked for (404)"),
     408: (SourceTimeout, "gave up waiting (408)"),
+    425: (SourceUnavailable, "cannot answer yet (425)"),
     429: (SourceRateLimited, "asks for fewer calls (429)"),
     504: (SourceTimeout, "gave up waiting for a part of itself (504)"),
 }

@@ -21,13 +21,16 @@ from urllib.parse import urlencode
 import aiohttp
 import certifi
 from aiohttp.connector import Connection
-from aiohttp.http_exceptions import ContentEncodingError, HttpProcessingError
+from aiohttp.http_exceptions import ContentEncodingError, HttpProcessingError, LineTooLong
 from yarl import URL
 
 from tracegraph.errors import SourceBadResponse, SourceTimeout, SourceUnavailable
 from tracegraph.upstream.call import Call
 
 _KEEP_ALIVE_S = 60.0
+_LONGEST_LINE, _MOST_HEADERS = 64 * 1024, 256
+"""For what stands before the body of an answer. Security headers of 9 kB are seen; aiohttp takes 8,190 bytes."""
+_TOO_MANY_HEADERS = "Too many headers received"
 _NEEDS_NO_ESCAPE = re.compile(r"[A-Za-z0-9_.~-]*").fullmatch
 _ON_EVERY_CALL = {"user-agent": "tracegraph", "accept": "application/json", "accept-encoding": "gzip, deflate"}
 
@@ -97,6 +100,11 @@ class Transport:
             OSError,
             UnicodeError,
         ) as error:  # the last: no host's name
+            if _is_head_too_long(error):
+                what = (
+                    f"with a header of more than {_LONGEST_LINE} bytes, or with more than {_MOST_HEADERS} headers"
+                )
+                raise self._bad_response(what) from None  # the cause holds what the vendor sent
             raise SourceUnavailable(
                 self.source, f"Source {self.source!r} cannot be reached, or broke off its answer."
             ) from error
@@ -115,7 +123,12 @@ class Transport:
         protocol, wire = connection.protocol, connection.transport
         if protocol is None or wire is None or protocol.should_close:  # it sent something while nobody asked
             raise aiohttp.ServerDisconnectedError
-        protocol.set_response_params(read_until_eof=True)
+        protocol.set_response_params(
+            read_until_eof=True,
+            max_line_size=_LONGEST_LINE,
+            max_field_size=_LONGEST_LINE,
+            max_headers=_MOST_HEADERS,
+        )
         wire.write(request)
         message, payload = await protocol.read()
         while message.code < 200 and message.code != 101:  # "100 Continue" and the like announce the answer
@@ -140,7 +153,7 @@ class Transport:
         finally:
             blocks.clear()  # an error's traceback holds this frame for as long as the error lives
 
-    def _bad_response(self, what: str, status: int) -> SourceBadResponse:
+    def _bad_response(self, what: str, status: int | None = None) -> SourceBadResponse:
         return SourceBadResponse(self.source, f"Source {self.source!r} gave an answer {what}.", http_status=status)
 
     def _request(self, call: Call, headers: Mapping[str, str]) -> bytes:
@@ -158,6 +171,12 @@ class Transport:
             f"{head}content-type: application/json\r\ncontent-length: {len(content)}\r\n\r\n".encode("ascii")
             + content
         )
+
+
+def _is_head_too_long(error: BaseException) -> bool:
+    if not isinstance(error, HttpProcessingError):
+        return False
+    return isinstance(error.__cause__, LineTooLong) or error.message == _TOO_MANY_HEADERS
 
 
 def _lines(headers: Mapping[str, str]) -> str:

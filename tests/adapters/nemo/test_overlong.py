@@ -67,7 +67,8 @@ def connect(serve: Serve) -> Open:
 
     async def start(app: ASGIApp, clock: Clock | None = None) -> NemoAdapter:
         upstream = await serve(app, source="nemo-a")
-        return NemoAdapter("nemo-a", "nemo", NemoClient(upstream, "default", None), clock or Clock())
+        client, time = NemoClient(upstream, "default", None), clock or Clock()
+        return NemoAdapter("nemo-a", "nemo", client, time, time)
 
     return start
 
@@ -509,7 +510,7 @@ class TestCalls:
         async def nothing(query: ExperimentQuery, page: PageRequest) -> Page[Experiment]:
             raise AssertionError((query, page))
 
-        lists = OverlongLists("nemo-a", nothing, Clock())
+        lists = OverlongLists("nemo-a", nothing, Clock(), Clock())
         queries = [ExperimentQuery(ExperimentFilter(dataset_name=str(number))) for number in range(65)]
         for query in queries:
             lists.learn(query)
