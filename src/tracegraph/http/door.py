@@ -11,6 +11,7 @@ from starlette.requests import Request
 from tracegraph.errors import RateLimited
 from tracegraph.graphql.context import Charge
 from tracegraph.http.authentication import Authentication
+from tracegraph.http.negotiation import all_lines
 from tracegraph.http.principal import Principal
 from tracegraph.http.rates import Rates
 from tracegraph.http.refusal import Refusal
@@ -41,7 +42,9 @@ class Door:
 
     def callers_keys(self, request: Request) -> dict[str, SecretStr]:
         """The caller's own keys by source, for those that are read with them; what no header may hold is none."""
-        given = {source: request.headers.get(header, "") for source, header in self._callers_headers.items()}
+        given = {
+            source: all_lines(request.headers, header) or "" for source, header in self._callers_headers.items()
+        }
         return {
             source: SecretStr(key)
             for source, key in given.items()
@@ -50,7 +53,7 @@ class Door:
 
     async def identify(self, request: Request) -> Principal:
         """Who asks. Raises Refusal with 401."""
-        return await self._authentication.principal(request.headers.get("authorization"))
+        return await self._authentication.principal(all_lines(request.headers, "authorization"))
 
     async def admit_watcher(self, request: Request) -> None:
         """For figures of the whole gateway. Raises Refusal with 401, and 403 for who may not see all of it."""

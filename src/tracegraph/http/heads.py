@@ -1,4 +1,4 @@
-"""What never becomes a request: bytes that are no HTTP, and heads beyond bounds. Each gets a GraphQL error, too.
+"""What never becomes a request: bytes that are no HTTP, heads beyond bounds, WebSockets. Each gets a GraphQL error, too.
 
 The server's parser takes any number of headers, of any length. Each costs time in Python, and again wherever one
 is looked up; and what there is of a head is kept until it ends.
@@ -9,6 +9,7 @@ from __future__ import annotations
 from http import HTTPStatus
 
 import orjson
+from starlette.responses import JSONResponse
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from tracegraph.http.negotiation import JSON
@@ -16,6 +17,19 @@ from tracegraph.http.negotiation import JSON
 MOST_HEADERS = 100
 MOST_BYTES = 65_536
 """Of a request's target, and the names and values of its headers, together."""
+
+_NO_WEBSOCKETS = JSONResponse(
+    {
+        "errors": [
+            {
+                "message": "This gateway has no WebSockets and no subscriptions: send queries by POST over HTTP.",
+                "extensions": {"code": "BAD_USER_INPUT"},
+            }
+        ]
+    },
+    426,
+    {"upgrade": "HTTP/1.1", "connection": "upgrade, close", "cache-control": "no-store"},
+)
 
 
 class BoundedHeads(HttpToolsProtocol):
@@ -45,8 +59,10 @@ class BoundedHeads(HttpToolsProtocol):
         super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        """The head is whole."""
+        """The head is whole. An answer to a WebSocket waits, as any other, for those to earlier requests."""
         self._is_in_head = False
+        if self._asks_for_websocket():
+            self.app = _NO_WEBSOCKETS
         super().on_headers_complete()
 
     def data_received(self, data: bytes) -> None:
@@ -65,6 +81,16 @@ class BoundedHeads(HttpToolsProtocol):
             self._refuse(431, f"The request has more than {MOST_HEADERS} headers, or {MOST_BYTES} bytes of them.")
         else:
             self._refuse(400, "That is not HTTP/1.1.")
+
+    def _asks_for_websocket(self) -> bool:
+        """Whether RFC 6455 (4.1) has it so; any other upgrade may be ignored, and is (RFC 9110, 7.8)."""
+        if not self.parser.should_upgrade() or self.parser.get_http_version() != "1.1":
+            return False
+        protocols = b",".join(value for name, value in self.headers if name == b"upgrade").lower().split(b",")
+        return self.parser.get_method() == b"GET" and b"websocket" in {one.strip() for one in protocols}
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """Log nothing: the library would advise to install a package, for what the client is told in the answer."""
 
     def _count_parsed(self, size: int) -> None:
         self._parsed_bytes += size
