@@ -1,8 +1,8 @@
 """Documents by their SHA-256: those of a trusted file or folder, and those that clients register as they go.
 
-A client names a document by `documentId`, or by `extensions.persistedQuery.sha256Hash` as Apollo's clients do: they
-send the hash first, and the text with it when the answer is PERSISTED_QUERY_NOT_FOUND. Either may have "sha256:"
-before the hash, as GraphQL over HTTP has it and graphql-codegen writes it.
+A client names a document by `documentId`, or by `extensions.persistedQuery.sha256Hash` as Apollo's clients do.
+They send the hash first, and the text with it when the answer is PERSISTED_QUERY_NOT_FOUND.
+Either may have "sha256:" before the hash, as GraphQL over HTTP has it and graphql-codegen writes it.
 """
 
 from __future__ import annotations
@@ -171,7 +171,7 @@ def _of_apollo(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
         _refuse_manifest("its format is not known")
     for index, one in enumerate(operations):
         if not (isinstance(one, dict) and isinstance(one.get("id"), str) and isinstance(one.get("body"), str)):
-            raise ValueError(f"operations[{index}] must have an id and a body, both texts: build it anew")
+            raise ValueError(f"operations[{index}] must have an id and a body, both texts")  # noqa: TRY004
     return [(one["id"], one["body"]) for one in operations]
 
 

@@ -1,4 +1,4 @@
-"""What never becomes a request: bytes that are no HTTP, heads beyond bounds, WebSockets. Each gets a GraphQL error, too.
+"""What never becomes a request: no HTTP, a head beyond bounds, a WebSocket. Each gets a GraphQL error, too.
 
 The server's parser takes any number of headers, of any length. Each costs time in Python, and again wherever one
 is looked up; and what there is of a head is kept until it ends.
@@ -90,7 +90,7 @@ class BoundedHeads(HttpToolsProtocol):
         return self.parser.get_method() == b"GET" and b"websocket" in {one.strip() for one in protocols}
 
     def _unsupported_upgrade_warning(self) -> None:
-        """Log nothing: the library would advise to install a package, for what the client is told in the answer."""
+        """Log nothing: the library would advise to install a package, and the client has its answer."""
 
     def _count_parsed(self, size: int) -> None:
         self._parsed_bytes += size

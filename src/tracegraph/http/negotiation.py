@@ -39,9 +39,9 @@ def media_type(header: str) -> tuple[str, dict[str, str]]:
 def accepted(header: str | None, offers: tuple[str, ...]) -> str | None:
     """The offer that an Accept header prefers; None when it takes none of them.
 
-    Of two with the same weight it is one that the header names, rather than one that a wildcard covers; of two that
-    are named, GraphQL's own media type rather than JSON; else the earlier one. Without a header it is JSON: clients
-    that do not ask are older than GraphQL's media type.
+    Of two with the same weight, one that the header names comes before one that a wildcard covers. Of two that are
+    named, GraphQL's own media type comes before JSON; else the earlier one is taken. Without a header it is JSON:
+    clients that do not ask are older than GraphQL's media type.
     """
     if not header or not header.strip():
         return JSON
