@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse
+from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from uvicorn.server import ServerState
 
@@ -24,10 +24,16 @@ async def count_headers(request: Request) -> PlainTextResponse:
     return PlainTextResponse(str(len(request.scope["headers"])))
 
 
+async def echo(request: Request) -> Response:
+    return Response(b"<" + await request.body() + b">")
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def port() -> AsyncIterator[int]:
     """A server with the protocol that `tracegraph serve` has."""
-    config = server_of(Starlette(routes=[Route("/", count_headers, methods=["GET", "POST"])])).config
+    config = server_of(
+        Starlette(routes=[Route("/", count_headers), Route("/echo", echo, methods=["POST"])])
+    ).config
     config.load()
     state = ServerState()
     loop = asyncio.get_running_loop()
@@ -120,11 +126,46 @@ async def test_its_answer_waits_for_those_to_earlier_requests(port: int) -> None
     assert got.index(b"HTTP/1.1 200 ") < got.index(b"HTTP/1.1 426 ")
 
 
+OFFER = (
+    b"POST /echo HTTP/1.1\r\nhost: localhost\r\nUpgrade: h2c\r\nConnection: Upgrade, HTTP2-Settings\r\n"
+    b"HTTP2-Settings: AAMAAABk\r\n"
+)
+SIZED, CHUNKED = OFFER + b"content-length: 7\r\n\r\n", OFFER + b"transfer-encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        [SIZED + b"{hello}"],
+        [SIZED, b"{hello}"],
+        [SIZED[:40], SIZED[40:] + b"{hel", b"lo}"],
+        [CHUNKED + b"7\r\n{hello}\r\n0\r\n\r\n"],
+        [CHUNKED, b"7\r\n{hello}\r\n", b"0\r\n\r\n"],
+        [SIZED.replace(b"h2c", b"websocket"), b"{hello}"],
+    ],
+    ids=["at once", "head first", "in pieces", "chunks at once", "chunks later", "no GET"],
+)
+async def test_a_body_behind_the_offer_of_another_protocol_is_read(port: int, pieces: list[bytes]) -> None:
+    assert (await answer(port, *pieces, BEGIN + END)).count(b"\r\n\r\n<{hello}>HTTP/1.1 200 OK") == 1
+
+
+async def test_such_a_body_is_no_request_of_its_own(port: int) -> None:
+    inner = BEGIN + b"\r\n"
+    head = OFFER + b"content-length: %d\r\n\r\n" % len(inner)
+    for pieces in ([head + inner], [head, inner]):
+        assert (await answer(port, *pieces, BEGIN + END)).count(b"HTTP/1.1 200 ") == 2
+
+
+async def test_many_offers_in_one_piece_are_each_answered(port: int) -> None:
+    got = await answer(port, (SIZED + b"{hello}") * 300 + BEGIN + END)
+    assert (got.count(b"<{hello}>"), got.count(b"HTTP/1.1 200 ")) == (300, 301)
+
+
 @pytest.mark.parametrize(
     "request_",
     [
         BEGIN + b"upgrade: h2c\r\nconnection: upgrade, http2-settings\r\nhttp2-settings: AAMAAABk\r\n\r\n",
-        b"POST / HTTP/1.1\r\nhost: a\r\nupgrade: h2c\r\nconnection: upgrade\r\ncontent-length: 2\r\n\r\n{}",
+        SIZED + b"{hello}",
         BEGIN + b"upgrade: websocket\r\n\r\n",
         b"GET / HTTP/1.0\r\nupgrade: websocket\r\nconnection: upgrade, keep-alive\r\n\r\n",
     ],
