@@ -41,14 +41,15 @@ class Door:
         return self._authentication.is_on
 
     def callers_keys(self, request: Request) -> dict[str, SecretStr]:
-        """The caller's own keys by source, for those that are read with them; what no header may hold is none."""
-        given = {
-            source: all_lines(request.headers, header) or "" for source, header in self._callers_headers.items()
-        }
+        """The caller's own keys by source, for those that are read with them.
+
+        What no header may hold is none, and so are two keys for one source.
+        """
+        given = {source: request.headers.getlist(name) for source, name in self._callers_headers.items()}
         return {
-            source: SecretStr(key)
-            for source, key in given.items()
-            if 0 < len(key) <= _LONGEST_KEY and key.isascii() and key.isprintable()
+            source: SecretStr(lines[0])
+            for source, lines in given.items()
+            if len(lines) == 1 and _may_be_key(lines[0])
         }
 
     async def identify(self, request: Request) -> Principal:
@@ -78,3 +79,7 @@ class Door:
         if principal.allowance.cost_per_minute is None:
             return None
         return partial(self._rates.count_cost, principal)
+
+
+def _may_be_key(text: str) -> bool:
+    return 0 < len(text) <= _LONGEST_KEY and text.isascii() and text.isprintable()

@@ -4,8 +4,8 @@ The server's parser takes any number of headers, of any length. Each costs time 
 is looked up; and what there is of a head is kept until it ends.
 
 A request that offers another protocol than WebSocket may be answered as if it did not (RFC 9110, 7.8), also with a
-body: Java's client offers h2c with every first request. The parser takes such a body for bytes of the other protocol,
-or for the next request. So the request is parsed again, without the offer.
+body: Java's client offers h2c with every first request. The parser takes such a body for bytes of the other
+protocol, or for the next request. So the request is parsed again, without the offer.
 """
 
 from __future__ import annotations
