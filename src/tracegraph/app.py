@@ -13,6 +13,7 @@ from starlette.middleware import Middleware
 from starlette.routing import BaseRoute, Route
 
 from tracegraph import collecting
+from tracegraph.errors import ConfigurationError
 from tracegraph.federation.listing import Budgets
 from tracegraph.graphql.context import PageLimits
 from tracegraph.graphql.execution import Executor
@@ -120,6 +121,7 @@ def create_app(
         ReadingLimits(settings.limits.max_body_bytes, settings.limits.body_timeout_s),
         playground=settings.server.playground,
         allow_no_cache=settings.cache.allow_no_cache,
+        compression=settings.server.compression,
         cors_origins=settings.server.cors_origins,
     )
     hosts = settings.server.allowed_hosts
@@ -159,5 +161,15 @@ def create_configured_app() -> Starlette:
         settings,
         workers_folder=Path(folder) if folder else None,
         owns_process=True,
-        insecure=INSECURE in os.environ,
+        insecure=_is_on(INSECURE),
     )
+
+
+def _is_on(variable: str) -> bool:
+    """What a variable of the environment says of yes and no; one that is not set says no."""
+    value = os.environ.get(variable, "").strip().lower()
+    if value in {"true", "1", "yes", "on"}:
+        return True
+    if value in {"false", "0", "no", "off", ""}:
+        return False
+    raise ConfigurationError(f"The environment variable {variable} must be true or false, not {value[:50]!r}.")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,7 +22,7 @@ from tracegraph.errors import ConfigurationError
 from tracegraph.federation.cases import CaseKey
 from tracegraph.federation.comparison import Statistic
 from tracegraph.graphql.schema import schema_text
-from tracegraph.http.api_keys import hash_of, new_key
+from tracegraph.http.api_keys import new_key, toml_table
 from tracegraph.logs import configure_logs
 from tracegraph.model import AggregateBasis
 from tracegraph.serving import handles_of, listen, refuse_open_door, serve_with_workers, server_of, url_of
@@ -133,10 +132,12 @@ def new_api_key(
 ) -> None:
     """Print a new API key, which is kept nowhere, and the lines that make the gateway know it."""
     key = new_key()
+    with _refusals():
+        table = toml_table(name, key)
     _errors.print("The key, shown this once; its holder sends it as Authorization: Bearer KEY")
     sys.stdout.write(f"{key}\n")
     _errors.print("For the configuration of the gateway:")
-    sys.stdout.write(f'\n[auth.keys.{json.dumps(name)}]\nsha256 = "{hash_of(key)}"\n')
+    sys.stdout.write(f"\n{table}")
 
 
 @_app.command()

@@ -10,7 +10,7 @@ from tracegraph.source_table import Table
 
 
 class DocumentsTable(Table):
-    """`trusted` is a manifest (JSON, `{sha256: document}`) or a folder of `.graphql` files.
+    """`trusted` is a manifest (JSON, `{sha256: document}` or Apollo's) or a folder of `.graphql` files.
 
     With `only_trusted` nothing else is run. Clients may else register `automatic` documents of their own by their
     hashes, together up to `automatic_mb`; 0 for none.

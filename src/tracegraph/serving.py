@@ -83,8 +83,7 @@ def handles_of(opened: socket.socket) -> list[socket.socket]:
 
 def serve_with_workers(opened: socket.socket, workers: int, file: Path | None, *, insecure: bool) -> None:
     """Run that many processes on the socket until SIGTERM; each reads the configuration anew."""
-    if insecure:
-        os.environ[INSECURE] = "yes"
+    os.environ[INSECURE] = "yes" if insecure else "no"
     if file is not None:
         os.environ["TRACEGRAPH_CONFIG"] = str(file.resolve())
     config = _config("tracegraph.app:create_configured_app", workers=workers)

@@ -38,12 +38,14 @@ class ServerSettings(Table):
     """`[server]`: where the gateway listens, what it serves beside `/graphql`, and for whom.
 
     `cors_origins` are the sites whose pages may ask, `allowed_hosts` names to answer to beside those of loopback.
+    With `compression`, long answers are compressed for clients that ask for it.
     """
 
     host: str = "127.0.0.1"
     port: int = Field(8000, ge=0, le=65535)
     playground: bool = True
     introspection: bool = True
+    compression: bool = True
     cors_origins: tuple[str, ...] = ()
     allowed_hosts: tuple[str, ...] = ()
 

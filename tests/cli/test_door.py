@@ -4,11 +4,17 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from starlette.testclient import TestClient
 from typer.testing import CliRunner
 
 from tests.cli.configurations import GOOD, written
+from tracegraph.app import INSECURE, create_configured_app
+from tracegraph.auth_table import AuthTable, KeyTable
 from tracegraph.cli import _app
-from tracegraph.http.api_keys import hash_of
+from tracegraph.errors import ConfigurationError
+from tracegraph.http.api_keys import hash_of, new_key, toml_table
 from tracegraph.settings import load_settings
 
 runner = CliRunner()
@@ -57,6 +63,68 @@ def test_a_new_key_is_shown_once_with_the_lines_that_make_the_gateway_know_it(tm
     assert settings.auth.keys["board of directors"].sha256 == hash_of(key)
     assert key not in str(tomllib.loads(lines))
     assert settings.auth.is_on
+
+
+@given(name=st.text())
+@example(name="😀")
+@example(name='a "b".c\\d\n[e]\x7f\x00')
+@example(name="Zoë\u2028\ufeff")
+def test_the_table_of_a_new_key_can_be_read_whatever_its_name(name: str) -> None:
+    key = new_key()
+    table = toml_table(name, key)
+    assert table.isascii()
+    settings = AuthTable.model_validate(tomllib.loads(table)["auth"])
+    assert settings.keys == {name: KeyTable(sha256=hash_of(key))}
+
+
+def test_a_name_of_any_characters_is_printed_as_toml_for_any_terminal(tmp_path: Path) -> None:
+    ascii_only = CliRunner(charset="ascii")
+    made = ascii_only.invoke(_app, ["key", "new", "😀"])
+    assert made.exit_code == 0
+    key, _, lines = made.stdout.partition("\n")
+    assert load_settings(written(tmp_path, GOOD + lines)).auth.keys["😀"].sha256 == hash_of(key)
+
+
+def test_a_name_that_is_no_text_is_refused_before_a_key_is_shown() -> None:
+    refused = runner.invoke(_app, ["key", "new", "\udcff"])
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert "choose another" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("value", "status"),
+    [
+        ("true", 200),
+        ("YES", 200),
+        ("1", 200),
+        ("on", 200),
+        ("false", 421),
+        ("0", 421),
+        ("No", 421),
+        ("off", 421),
+        ("", 421),
+        (" ", 421),
+        (None, 421),
+    ],
+)
+def test_the_environment_says_insecure_by_its_value_not_by_being_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: str | None, status: int
+) -> None:
+    """Where nobody sees to foreign names, a request that comes by one is answered with 421."""
+    monkeypatch.setenv("TRACEGRAPH_CONFIG", str(written(tmp_path, GOOD)))
+    if value is None:
+        monkeypatch.delenv(INSECURE, raising=False)
+    else:
+        monkeypatch.setenv(INSECURE, value)
+    client = TestClient(create_configured_app(), base_url="http://foreign.example")
+    assert client.get("/healthz").status_code == status
+
+
+def test_another_value_is_refused_in_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRACEGRAPH_CONFIG", str(written(tmp_path, GOOD)))
+    monkeypatch.setenv(INSECURE, "perhaps")
+    with pytest.raises(ConfigurationError, match=r"TRACEGRAPH_INSECURE must be true or false, not 'perhaps'\."):
+        create_configured_app()
 
 
 @pytest.mark.parametrize(

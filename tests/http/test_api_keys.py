@@ -64,6 +64,13 @@ async def test_anything_else_is_401_before_the_request_is_read(
     assert vendors.call_counts == (0, 0, 0)
 
 
+async def test_two_credentials_are_none(guarded: Gateway) -> None:
+    for lines in ([KEY, OTHER], [KEY, KEY], ["", KEY]):
+        headers = [("content-type", "application/json"), *(("authorization", f"Bearer {one}") for one in lines)]
+        response = await guarded.http.post("/graphql", content=QUERY, headers=headers)
+        assert response.status_code == 401
+
+
 @pytest.mark.parametrize("name", ["cookie", "proxy-authorization", "x-api-key", "x-nemo-key"])
 async def test_a_key_in_any_other_header_is_none(guarded: Gateway, name: str) -> None:
     """Browsers send cookies unasked, for whatever page."""

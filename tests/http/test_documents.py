@@ -1,5 +1,6 @@
 """Documents by their SHA-256: trusted ones, the only ones where that is set, and those that clients register."""
 
+import hashlib
 import json
 from hashlib import sha256
 from pathlib import Path
@@ -25,6 +26,26 @@ def digest(document: str) -> str:
 
 def automatic(document: str) -> dict[str, Any]:
     return {"persistedQuery": {"version": 1, "sha256Hash": digest(document)}}
+
+
+def named(document: str) -> list[dict[str, Any]]:
+    """Each way in which a client names a document by its hash."""
+    prefixed = {"version": 1, "sha256Hash": f"sha256:{digest(document)}"}
+    return [
+        {"documentId": digest(document)},
+        {"documentId": f"sha256:{digest(document)}"},
+        {"extensions": automatic(document)},
+        {"extensions": {"persistedQuery": prefixed}},
+    ]
+
+
+def apollo(*operations: object) -> dict[str, Any]:
+    """A manifest as Apollo's tools write it."""
+    return {"format": "apollo-persisted-query-manifest", "version": 1, "operations": operations}
+
+
+def sha1(document: str) -> str:
+    return hashlib.sha1(document.encode(), usedforsecurity=False).hexdigest()
 
 
 async def ask(gateway: Gateway, **members: Any) -> Answer:
@@ -54,6 +75,28 @@ class TestTrusted:
             {"documentId": digest(KNOWN), "operationName": "Names", "variables": {}},
         ):
             assert (await ask(locked, **members)).data == DATA
+
+    async def test_the_manifest_of_any_build_tool_is_read(self, open_gateway: OpenGateway, tmp_path: Path) -> None:
+        """Relay's map, graphql-codegen's with the name of the hash before it, and Apollo's list."""
+        file = tmp_path / "operations.json"
+        for manifest in (
+            {digest(KNOWN): KNOWN},
+            {digest(KNOWN).upper(): KNOWN},
+            {f"sha256:{digest(KNOWN)}": KNOWN, f"sha256:{digest(OTHER)}": OTHER},
+            apollo({"id": digest(KNOWN), "name": "Names", "type": "query", "body": KNOWN}),
+            apollo({"id": f"sha256:{digest(KNOWN)}", "body": KNOWN}),
+        ):
+            for mark in ("", "\ufeff"):
+                file.write_text(mark + json.dumps(manifest), encoding="utf-8")
+                gateway = await open_gateway(documents={"trusted": str(file), "only_trusted": True})
+                for members in named(KNOWN):
+                    assert (await ask(gateway, **members)).data == DATA
+
+    async def test_two_names_of_two_documents_are_refused(self, gateway: Gateway) -> None:
+        answer = await ask(gateway, documentId=digest(OTHER), extensions=automatic(KNOWN), query=KNOWN)
+        assert (answer.status, answer.codes) == (400, ["BAD_USER_INPUT"])
+        answer = await ask(gateway, documentId=digest(KNOWN), extensions=automatic(KNOWN), query=KNOWN)
+        assert answer.data == DATA
 
     async def test_by_get_too(self, locked: Gateway) -> None:
         accept = {"accept": "application/graphql-response+json"}
@@ -100,6 +143,21 @@ class TestTrusted:
         [
             ("", "operations.json"),
             ("[]", "must be a JSON object"),
+            ("[" * 100_000, "nested too deeply"),
+            ("query Names { sources { name } }", "not JSON in UTF-8"),
+            ("{}", "no document in it"),
+            (json.dumps({"md5": {}, sha1("x"): "x"}), "'md5' is not the SHA-256"),
+            (json.dumps({sha1(KNOWN): KNOWN}), "it looks like SHA-1; have your build write SHA-256"),
+            (json.dumps({sha1(KNOWN)[:32]: KNOWN}), "it looks like MD5"),
+            (json.dumps({f"sha256:{digest(KNOWN)}": OTHER}), "is not the SHA-256 of its document"),
+            (json.dumps(apollo()), "no document in it"),
+            (json.dumps(apollo({"id": digest(KNOWN), "body": OTHER})), "is not the SHA-256 of its document"),
+            (json.dumps(apollo({"id": "Names", "body": KNOWN})), "'Names' is not the SHA-256 of its document"),
+            (json.dumps(apollo({"id": digest(KNOWN), "body": KNOWN}, {})), r"operations\[1\] must have an id"),
+            (json.dumps(apollo(5)), r"operations\[0\] must have an id"),
+            (json.dumps(apollo() | {"operations": {}}), "its format is not known"),
+            (json.dumps(apollo() | {"version": 2}), "its format is not known"),
+            (json.dumps({"format": "other", "operations": []}), "its format is not known"),
             (json.dumps({digest(KNOWN): OTHER}), "is not the SHA-256 of its document"),
             (json.dumps({"names": KNOWN}), "is not the SHA-256 of its document"),
             (json.dumps({digest(KNOWN): 5}), "is not the SHA-256 of its document"),

@@ -66,6 +66,18 @@ def assert_refusal(response: httpx.Response, status: int, *said: str) -> None:
         ("APPLICATION/JSON", JSON),
         (f"text/html, {JSON};q=0.5", JSON),
         (f"{JSON};q=0, {GRAPHQL}", GRAPHQL),
+        (f"{JSON}, {GRAPHQL}", GRAPHQL),
+        (f"{GRAPHQL}, {JSON}, multipart/mixed", GRAPHQL),
+        (f"{JSON};q=0.5, {GRAPHQL};q=0.5", GRAPHQL),
+        (f"{JSON}; charset=utf-8, {GRAPHQL}", GRAPHQL),
+        (f"{JSON}, */*", JSON),
+        (f"*/*, {GRAPHQL}", GRAPHQL),
+        (f"application/*, {GRAPHQL}", GRAPHQL),
+        (f"*/*;q=0.1, {JSON};q=0", GRAPHQL),
+        (f"{JSON};charset=utf-8;q=0.1, {JSON}, {GRAPHQL};q=0.5", GRAPHQL),
+        (f"{JSON};q=1.0;charset=utf-8", JSON),
+        (f"{JSON};q=2, {GRAPHQL};q=0.1", GRAPHQL),
+        (f"{JSON};q=nan, {GRAPHQL};q=0.1", GRAPHQL),
     ],
 )
 async def test_the_answer_has_the_media_type_that_the_client_prefers(
@@ -119,7 +131,7 @@ async def test_data_stands_beside_errors_of_fields(gateway: Gateway) -> None:
 
 async def test_answers_are_not_cached_and_vary_by_accept(gateway: Gateway) -> None:
     headers = (await send(gateway, GOOD)).headers
-    assert (headers["cache-control"], headers["vary"]) == ("no-store", "accept")
+    assert (headers["cache-control"], headers["vary"]) == ("no-store", "accept, accept-encoding")
     assert "server" not in headers
 
 
@@ -154,6 +166,51 @@ async def test_a_get_that_is_no_request_is_refused(
 ) -> None:
     response = await gateway.http.get(f"/graphql?{urlencode(parameters)}", headers={"accept": GRAPHQL})
     assert_refusal(response, 400, said)
+
+
+@pytest.mark.parametrize("name", ["query", "variables", "operationName", "extensions", "documentId"])
+@pytest.mark.parametrize("value", ["", "{}", "{ sources { name } }"])
+async def test_a_get_that_names_a_parameter_twice_is_refused(gateway: Gateway, name: str, value: str) -> None:
+    """As a body with two values of one name is: two readers must not differ about what is asked."""
+    query = urlencode([("query", "{ sources { name } }"), (name, value), (name, value)])
+    assert_refusal(await gateway.http.get(f"/graphql?{query}", headers={"accept": JSON}), 400, name, "once")
+
+
+@pytest.mark.parametrize("name", ["query", "variables", "operationName", "extensions", "documentId"])
+async def test_a_post_that_holds_a_part_of_its_request_in_the_address_is_refused(
+    gateway: Gateway, name: str
+) -> None:
+    body = b'{"query": "query A { sources { name } }", "operationName": "A"}'
+    response = await gateway.http.post(
+        f"/graphql?{urlencode({name: '{}'})}", content=body, headers={"content-type": JSON}
+    )
+    assert_refusal(response, 400, name, "body")
+
+
+@pytest.mark.parametrize("address", ["operationName=A", "op=A&op=B", "a=%41", ""])
+async def test_a_post_may_repeat_its_operations_name_in_the_address(gateway: Gateway, address: str) -> None:
+    """Some clients do so for the logs of what stands between."""
+    body = b'{"query": "query A { sources { name } }", "operationName": "A"}'
+    response = await gateway.http.post(f"/graphql?{address}", content=body, headers={"content-type": JSON})
+    assert response.json()["data"]["sources"]
+
+
+@pytest.mark.parametrize("query", ["query=%7B%FF%7D", "query=%ED%A0%80", "query={__typename}&variables=%80"])
+async def test_an_address_that_is_not_in_utf_8_is_refused(gateway: Gateway, query: str) -> None:
+    assert_refusal(await gateway.http.get(f"/graphql?{query}", headers={"accept": JSON}), 400, "UTF-8")
+
+
+async def test_a_browser_that_is_shown_an_answer_gets_json_and_another_client_what_it_prefers(
+    gateway: Gateway,
+) -> None:
+    for accept, media in (
+        ("text/html", JSON),
+        ("text/html, */*;q=0.8", JSON),
+        (f"text/html, {GRAPHQL}", GRAPHQL),
+        (f"text/html, {JSON}, {GRAPHQL}", GRAPHQL),
+    ):
+        response = await gateway.http.get("/graphql?query={__typename}", headers={"accept": accept})
+        assert response.headers["content-type"] == f"{media}; charset=utf-8"
 
 
 async def test_a_mutation_by_get_is_refused(gateway: Gateway) -> None:
@@ -224,6 +281,19 @@ async def test_a_body_that_is_no_request_is_refused_with_400(gateway: Gateway, b
     assert_refusal(await send(gateway, body), 400)
 
 
+async def test_a_batch_is_refused_with_what_to_send_in_its_place(gateway: Gateway) -> None:
+    assert_refusal(await send(gateway, b"[" + GOOD + b"," + GOOD + b"]"), 400, "batches", "each operation")
+
+
+async def test_a_byte_order_mark_before_the_body_is_let_pass(gateway: Gateway) -> None:
+    assert (await send(gateway, b"\xef\xbb\xbf" + GOOD)).json()["data"]["sources"]
+    assert_refusal(await send(gateway, b"\xef\xbb\xbf" * 2 + GOOD), 400)
+
+
+async def test_an_empty_operation_name_is_none(gateway: Gateway) -> None:
+    assert (await send(gateway, b'{"query": "{ sources { name } }", "operationName": ""}')).json()["data"]
+
+
 async def test_null_for_what_may_be_left_out_is_leaving_it_out(gateway: Gateway) -> None:
     body = b'{"query": "{ sources { name } }", "variables": null, "operationName": null, "extensions": null}'
     assert (await send(gateway, body)).json()["data"]["sources"]
@@ -255,6 +325,40 @@ async def test_another_content_type_is_refused_with_415(gateway: Gateway, conten
 )
 async def test_json_is_json_however_it_is_written(gateway: Gateway, content_type: str) -> None:
     assert (await send(gateway, GOOD, content_type=content_type)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "status"),
+    [
+        ("content-type", [JSON, "text/plain"], 415),
+        ("content-type", [JSON, JSON], 415),
+        ("content-encoding", ["identity", "gzip"], 415),
+        ("x-deadline-ms", ["5000", "6000"], 400),
+    ],
+)
+async def test_a_second_line_of_a_header_that_stands_once_is_not_overlooked(
+    gateway: Gateway, name: str, values: list[str], status: int
+) -> None:
+    headers = [(name, value) for value in values]
+    if name != "content-type":
+        headers.append(("content-type", JSON))
+    assert_refusal(await gateway.http.post("/graphql", content=GOOD, headers=headers), status)
+
+
+@pytest.mark.parametrize(
+    ("lines", "media"),
+    [
+        (["text/plain", GRAPHQL], GRAPHQL),
+        ([f"{JSON};q=0.5", GRAPHQL], GRAPHQL),
+        ([JSON, GRAPHQL], GRAPHQL),
+        ([f"{GRAPHQL};q=0.5", JSON], JSON),
+    ],
+)
+async def test_all_lines_of_accept_count(gateway: Gateway, lines: list[str], media: str) -> None:
+    headers = [("accept", line) for line in lines] + [("content-type", JSON)]
+    request = httpx.Request("POST", gateway.http.base_url.join("/graphql"), content=GOOD, headers=headers)
+    response = await gateway.http.send(request)
+    assert response.headers["content-type"] == f"{media}; charset=utf-8"
 
 
 async def test_another_charset_is_refused_with_415(gateway: Gateway) -> None:

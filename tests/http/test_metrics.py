@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import orjson
 import pytest
+from starlette.datastructures import Headers
 
 from tests.conftest import OpenGateway
 from tests.gateway import LANGSMITH, MEIBEL, NAMES, NEMO, Gateway, Vendors, eventually
@@ -209,10 +210,10 @@ async def test_a_client_that_disconnects_is_gone_and_its_name_takes_no_place(
 
 def test_a_request_that_came_too_late_or_crashed_is_told_from_one_with_errors() -> None:
     operations = Operations(at_most=1)
-    with Watched(operations, None, {}) as late:
+    with Watched(operations, None, Headers()) as late:
         errors = [{"extensions": {"code": "DEADLINE_EXCEEDED"}}]
         late.answered(Answer.of(Outcome(None, errors, {}, executed=True, operation="Q")))
-    with pytest.raises(RuntimeError), Watched(operations, None, {}):
+    with pytest.raises(RuntimeError), Watched(operations, None, Headers()):
         raise RuntimeError
     assert operations["Q"].outcomes == {OperationOutcome.LATE: 1}
     assert operations["unnamed"].outcomes == {OperationOutcome.CRASHED: 1}

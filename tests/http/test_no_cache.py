@@ -22,6 +22,19 @@ async def test_it_goes_past_the_cache(open_gateway: OpenGateway, vendors: Vendor
     assert vendors.call_counts == calls
 
 
+@pytest.mark.parametrize("lines", [["max-age=0", "no-cache"], ["no-cache", "max-age=0"], ["", "x, no-cache"]])
+async def test_all_lines_of_the_header_count(
+    open_gateway: OpenGateway, vendors: Vendors, lines: list[str]
+) -> None:
+    fill(vendors)
+    gateway = await open_gateway(cache={"url": "memory://", "ttl_s": 60})
+    await gateway.post(BODY)
+    vendors.forget_calls()
+    headers = [("content-type", "application/json"), *(("cache-control", line) for line in lines)]
+    await gateway.http.post("/graphql", content=BODY, headers=headers)
+    assert all(vendors.call_counts)
+
+
 @pytest.mark.parametrize("header", ["", "max-age=0", "no-cache-please", "no-store"])
 async def test_other_words_do_not(open_gateway: OpenGateway, vendors: Vendors, header: str) -> None:
     fill(vendors)

@@ -60,6 +60,16 @@ async def test_without_a_usable_key_that_source_alone_is_unauthorized(vendors: V
     assert vendors.nemo.calls == []
 
 
+async def test_two_keys_for_one_source_are_none(vendors: Vendors) -> None:
+    fill(vendors)
+    headers = [("content-type", "application/json"), (HEADER, "ada"), (HEADER, "bob")]
+    async with in_process(settings(vendors)) as gateway:
+        response = await gateway.http.post("/graphql", content=QUERY, headers=headers)
+    answer = Answer(response.status_code, response.headers, response.content)
+    assert answer.troubles == {NEMO: "UNAUTHORIZED"}
+    assert vendors.nemo.calls == []
+
+
 async def test_equal_queries_at_one_instant_share_no_call_under_two_keys(vendors: Vendors) -> None:
     fill(vendors)
     async with in_process(settings(vendors, cache={"url": "memory://", "ttl_s": 60})) as gateway:

@@ -140,6 +140,18 @@ def test_a_script_is_compressed_for_who_takes_it(client: TestClient) -> None:
     assert len(raw) < path.stat().st_size / 3
 
 
+@pytest.mark.parametrize("lines", [["gzip;q=0"], ["gzip;q=0, *"], ["identity, gzip;q=0.5"], ["x-gzipped"]])
+def test_a_script_is_not_compressed_for_who_does_not_take_it(client: TestClient, lines: list[str]) -> None:
+    headers = [("accept-encoding", line) for line in lines]
+    assert "content-encoding" not in client.get(f"/playground/{SCRIPTS[0].name}", headers=headers).headers
+
+
+def test_all_lines_of_the_header_count(client: TestClient) -> None:
+    headers = [("accept-encoding", "br"), ("accept-encoding", "gzip")]
+    answer = client.get(f"/playground/{SCRIPTS[0].name}", headers=headers)
+    assert answer.headers["content-encoding"] == "gzip"
+
+
 def test_a_font_is_compressed_already(client: TestClient) -> None:
     font = next(path for path in ASSETS if path.suffix == ".woff2")
     answer = client.get(f"/playground/{font.name}", headers={"Accept-Encoding": "gzip"})

@@ -102,6 +102,21 @@ async def test_with_pass_on_each_vendor_is_told_its_own_span(
         assert call.headers["tracestate"] == "a=b"
 
 
+async def test_all_lines_of_tracestate_go_on_and_two_traces_are_none(
+    vendors: Vendors, open_traced: OpenTraced, exporter: InMemorySpanExporter
+) -> None:
+    """W3C Trace Context, 2.4 and 3.3."""
+    gateway = await open_traced(pass_on=True)
+    line = ("traceparent", f"00-{TRACE}-{PARENT}-01")
+    for more in ([("tracestate", "a=b"), ("tracestate", "c=d")], [line]):
+        headers = [("content-type", "application/json"), line, *more]
+        await gateway.http.post("/graphql", content=_LIST, headers=headers)
+    first, second = of_kind(exporter, SpanKind.SERVER)
+    assert first.context.trace_id == int(TRACE, 16)
+    assert vendors.nemo.calls[0].headers["tracestate"] == "a=b,c=d"
+    assert second.parent is None
+
+
 async def test_a_trace_that_the_client_does_not_keep_leaves_no_span(
     open_traced: OpenTraced, exporter: InMemorySpanExporter
 ) -> None:

@@ -29,6 +29,7 @@ from tracegraph.errors import BadUserInput, Forbidden, QueryTooComplex, RateLimi
 from tracegraph.federation.report import SourceReportStatus
 from tracegraph.graphql.context import Charge
 from tracegraph.graphql.execution import Executor, Operation, Outcome, refused
+from tracegraph.http.compression import compressed
 from tracegraph.metrics.operations import Reuse
 from tracegraph.upstream.cache import Entry, MemoryStore, past_cache
 from tracegraph.upstream.callers import callers_keys
@@ -61,11 +62,15 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """How it went, and the response as JSON. The outcome of a kept answer is without its data."""
+    """How it went, and the response as JSON. The outcome of a kept answer is without its data.
+
+    `number` is that of its entry in the store, None for one that is in no store.
+    """
 
     outcome: Outcome
     body: bytes
     reuse: Reuse | None = None
+    number: int | None = None
 
     @classmethod
     def of(cls, outcome: Outcome) -> Answer:
@@ -105,6 +110,7 @@ class Answers:
         self._clock = clock
         self._secret = secrets.token_bytes(32)
         self._under_way: dict[object, _UnderWay] = {}
+        self._compressing = asyncio.Lock()
 
     async def to(self, question: Question) -> Answer:
         """The answer. Who stops waiting ends the work for it, unless others wait for it, too."""
@@ -128,6 +134,20 @@ class Answers:
             except RateLimited as limited:
                 return Answer.of(refused(limited))
         return had
+
+    async def compressed(self, answer: Answer) -> bytes:
+        """The answer's body for `gzip_file`. That of a stored answer is compressed once, and stored beside it."""
+        if self._store is None or answer.number is None:
+            return await compressed(answer.body)
+        key = b"gzip:%d" % answer.number
+        known = self._store.get(key)
+        if known is None:
+            async with self._compressing:  # of those who wait for the same one, the first does it for all
+                known = self._store.get(key)
+                if known is None:
+                    known = Entry(await compressed(answer.body), self._clock())
+                    self._store.put(key, known)
+        return known.body
 
     def _key(self, question: Question) -> bytes:
         """A digest of all that decides the answer; a caller's key cannot be had or guessed from it.
@@ -156,7 +176,7 @@ class Answers:
         self._store.remove(key)
         return None
 
-    def _keep(self, key: bytes | None, question: Question, answer: Answer, made_of: Origins) -> None:
+    def _keep(self, key: bytes | None, question: Question, answer: Answer, made_of: Origins) -> Answer:
         now = self._clock()
         if key is not None and _is_refused_for_good(answer.outcome):
             self._refusals.put(key, _Kept(answer.body, now, outcome=answer.outcome, origins=Origins()))
@@ -168,7 +188,10 @@ class Answers:
             and not _is_of_the_moment(question)
         ):
             outcome = replace(answer.outcome, data=None)
-            self._store.put(key, _Kept(answer.body, now, outcome=outcome, origins=made_of))
+            entry = _Kept(answer.body, now, outcome=outcome, origins=made_of)
+            self._store.put(key, entry)
+            return replace(answer, number=entry.number)
+        return answer
 
     async def _made(self, key: bytes | None, question: Question) -> Answer:
         executor = self._executor.seeing(question.sources)
@@ -177,8 +200,7 @@ class Answers:
             within.enter_context(callers_keys(question.keys))
             made_of = within.enter_context(origins())
             answer = Answer.of(await executor.run(question.operation, question.charge))
-        self._keep(key, question, answer, made_of)
-        return answer
+        return self._keep(key, question, answer, made_of)
 
     # -- shared ----------------------------------------------------------------------------------------
 
@@ -213,7 +235,7 @@ class _Kept(Entry):
 
     def answer(self) -> Answer:
         """It, for who asks again."""
-        return Answer(self.outcome, self.body, Reuse.KEPT)
+        return Answer(self.outcome, self.body, Reuse.KEPT, self.number)
 
     @property
     def size_bytes(self) -> int:

@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Mapping
 from hashlib import sha256
 
+from tracegraph.errors import ConfigurationError
 from tracegraph.http.principal import Principal
 
 PREFIX = "tg_"
@@ -21,6 +22,24 @@ def new_key() -> str:
 def hash_of(key: str) -> str:
     """What the configuration holds of a key."""
     return sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def toml_table(name: str, key: str) -> str:
+    """The table of the configuration that lets the key's holder in under that name, in ASCII.
+
+    Raises ConfigurationError for a name that is not Unicode, which no TOML can hold.
+    """
+    if any("\ud800" <= char <= "\udfff" for char in name):
+        raise ConfigurationError("The name of a key must be text in UTF-8: choose another.")
+    quoted = "".join(_escaped(char) for char in name)
+    return f'[auth.keys."{quoted}"]\nsha256 = "{hash_of(key)}"\n'
+
+
+def _escaped(char: str) -> str:
+    """The character in a basic string of TOML. A terminal may show no others than those of ASCII."""
+    if char in {'"', "\\"}:
+        return f"\\{char}"
+    return char if " " <= char <= "~" else f"\\U{ord(char):08x}"
 
 
 class ApiKeys:

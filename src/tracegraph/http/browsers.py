@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tracegraph.errors import Forbidden
 from tracegraph.http.hosts import KnownHosts
-from tracegraph.http.negotiation import JSON, media_type
+from tracegraph.http.negotiation import JSON, all_lines, media_type
 from tracegraph.http.refusal import Refusal
 
 _PREFLIGHT_S = 600
@@ -38,15 +38,15 @@ class OtherSite(Refusal):
 
 def sent_for_another_site(headers: Headers, allowed_origins: Sequence[str]) -> bool:
     """Whether a GET may be the doing of a page that is neither the gateway's own nor allowed."""
-    if headers.get("origin") in allowed_origins:
+    if all_lines(headers, "origin") in allowed_origins:
         return False
-    site = headers.get("sec-fetch-site")
+    site = all_lines(headers, "sec-fetch-site")
     if site is not None:
         return site not in {"same-origin", "none"}
     if "origin" in headers:
         return True
     is_browser = headers.get("user-agent", "").startswith("Mozilla/")  # as every browser's does
-    return is_browser and media_type(headers.get("content-type", ""))[0] != JSON
+    return is_browser and media_type(all_lines(headers, "content-type") or "")[0] != JSON
 
 
 class SecurityHeaders:

@@ -1,20 +1,19 @@
 """Documents by their SHA-256: those of a trusted file or folder, and those that clients register as they go.
 
-A client names a document by `documentId`, with or without "sha256:" before it, or by
-`extensions.persistedQuery.sha256Hash` as Apollo's clients do: they send the hash first, and the text with it when
-they are told PERSISTED_QUERY_NOT_FOUND.
+A client names a document by `documentId`, or by `extensions.persistedQuery.sha256Hash` as Apollo's clients do.
+They send the hash first, and the text with it when the answer is PERSISTED_QUERY_NOT_FOUND.
+Either may have "sha256:" before the hash, as GraphQL over HTTP has it and graphql-codegen writes it.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
-
-import orjson
+from typing import Any, NoReturn
 
 from tracegraph.clocks import elapsed_s
 from tracegraph.documents_table import DocumentsTable
@@ -22,7 +21,10 @@ from tracegraph.errors import ConfigurationError
 from tracegraph.http.refusal import Refusal
 from tracegraph.upstream.cache import Entry, MemoryStore
 
-_SHA256 = re.compile(r"[0-9a-fA-F]{64}")
+_SHA256 = re.compile(r"(?:sha256:)?([0-9a-fA-F]{64})")
+_APOLLO = "apollo-persisted-query-manifest"
+_OTHER_HASHES = {32: "MD5", 40: "SHA-1"}
+"""What Relay's compiler and graphql-codegen write unless their configuration asks for SHA-256, by its length."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,20 +45,28 @@ def asked_document(parameters: Mapping[str, Any]) -> Asked:
     automatic = (parameters.get("extensions") or {}).get("persistedQuery")
     if automatic is None and document_id is None:
         return Asked(text)
+    named = None if document_id is None else _digest(document_id, "documentId")
     if automatic is None:
-        named = document_id.removeprefix("sha256:") if isinstance(document_id, str) else document_id
-        return Asked(text, _digest(named, "documentId"))
+        return Asked(text, named)
     if not isinstance(automatic, dict) or automatic.get("version", 1) != 1:
         raise _wrong("extensions.persistedQuery must be an object of version 1.")
-    return Asked(
-        text, _digest(automatic.get("sha256Hash"), "extensions.persistedQuery.sha256Hash"), is_automatic=True
-    )
+    digest = _digest(automatic.get("sha256Hash"), "extensions.persistedQuery.sha256Hash")
+    if named not in {None, digest}:
+        raise _wrong("documentId and extensions.persistedQuery name two documents: send one of them.")
+    return Asked(text, digest, is_automatic=True)
 
 
 def _digest(given: object, where: str) -> str:
-    if isinstance(given, str) and _SHA256.fullmatch(given):
-        return given.lower()
-    raise _wrong(f"{where} must be a SHA-256 in 64 hexadecimal digits.")
+    digest = _sha256(given)
+    if digest is None:
+        raise _wrong(f"{where} must be a SHA-256 in 64 hexadecimal digits.")
+    return digest
+
+
+def _sha256(given: object) -> str | None:
+    """The digits in lower case, without "sha256:"; None for what is no SHA-256."""
+    found = _SHA256.fullmatch(given) if isinstance(given, str) else None
+    return None if found is None else found[1].lower()
 
 
 def _wrong(message: str) -> Refusal:
@@ -131,14 +141,51 @@ def _from_folder(folder: Path) -> dict[str, str]:
     files = sorted(folder.glob("**/*.graphql"))
     if not files:
         raise ValueError("there is no .graphql file in it")
-    return {hash_of(text): text for text in (file.read_text(encoding="utf-8") for file in files)}
+    try:
+        return {hash_of(text): text for text in (file.read_text(encoding="utf-8-sig") for file in files)}
+    except UnicodeDecodeError:
+        raise ValueError("a .graphql file in it is not in UTF-8: save it as UTF-8") from None
 
 
 def _from_manifest(path: Path) -> dict[str, str]:
-    manifest = orjson.loads(path.read_bytes())
+    """Either form: `{hash: document}`, or Apollo's with a list of operations."""
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8-sig"))
+    except RecursionError:
+        raise ValueError("it is nested too deeply to be a manifest") from None
+    except ValueError:
+        raise ValueError("it is not JSON in UTF-8: name the manifest that your build writes") from None
     if not isinstance(manifest, dict):
-        raise ValueError("it must be a JSON object, {sha256: document}")  # noqa: TRY004 - the file is wrong, not a caller
-    for digest, text in manifest.items():
-        if not isinstance(text, str) or hash_of(text) != digest.lower():
-            raise ValueError(f"{digest[:80]} is not the SHA-256 of its document")
-    return {digest.lower(): text for digest, text in manifest.items()}
+        _refuse_manifest("it must be a JSON object")
+    named = _of_apollo(manifest) if "format" in manifest else manifest.items()
+    found = {_checked(key, text): text for key, text in named}
+    if not found:
+        raise ValueError("there is no document in it: build it anew, or leave documents.trusted out")
+    return found
+
+
+def _of_apollo(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Each operation's id and text."""
+    operations = manifest.get("operations")
+    if manifest["format"] != _APOLLO or manifest.get("version", 1) != 1 or not isinstance(operations, list):
+        _refuse_manifest("its format is not known")
+    for index, one in enumerate(operations):
+        if not (isinstance(one, dict) and isinstance(one.get("id"), str) and isinstance(one.get("body"), str)):
+            raise ValueError(f"operations[{index}] must have an id and a body, both texts")  # noqa: TRY004
+    return [(one["id"], one["body"]) for one in operations]
+
+
+def _refuse_manifest(why: str) -> NoReturn:
+    raise ValueError(
+        f'{why}: it must be {{sha256: document}}, or "{_APOLLO}" of version 1 with a list of operations'
+    )
+
+
+def _checked(key: str, text: object) -> str:
+    """The document's SHA-256, which is its key."""
+    digest = _sha256(key)
+    if digest is not None and isinstance(text, str) and hash_of(text) == digest:
+        return digest
+    other = _OTHER_HASHES.get(len(key))
+    remedy = f"it looks like {other}; have your build write SHA-256" if other else "build the manifest anew"
+    raise ValueError(f"{key[:80]!r} is not the SHA-256 of its document: {remedy}")

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from tracegraph.errors import RateLimited
 from tracegraph.graphql.context import Charge
 from tracegraph.http.authentication import Authentication
+from tracegraph.http.negotiation import all_lines
 from tracegraph.http.principal import Principal
 from tracegraph.http.rates import Rates
 from tracegraph.http.refusal import Refusal
@@ -40,17 +41,20 @@ class Door:
         return self._authentication.is_on
 
     def callers_keys(self, request: Request) -> dict[str, SecretStr]:
-        """The caller's own keys by source, for those that are read with them; what no header may hold is none."""
-        given = {source: request.headers.get(header, "") for source, header in self._callers_headers.items()}
+        """The caller's own keys by source, for those that are read with them.
+
+        What no header may hold is none, and so are two keys for one source.
+        """
+        given = {source: request.headers.getlist(name) for source, name in self._callers_headers.items()}
         return {
-            source: SecretStr(key)
-            for source, key in given.items()
-            if 0 < len(key) <= _LONGEST_KEY and key.isascii() and key.isprintable()
+            source: SecretStr(lines[0])
+            for source, lines in given.items()
+            if len(lines) == 1 and _may_be_key(lines[0])
         }
 
     async def identify(self, request: Request) -> Principal:
         """Who asks. Raises Refusal with 401."""
-        return await self._authentication.principal(request.headers.get("authorization"))
+        return await self._authentication.principal(all_lines(request.headers, "authorization"))
 
     async def admit_watcher(self, request: Request) -> None:
         """For figures of the whole gateway. Raises Refusal with 401, and 403 for who may not see all of it."""
@@ -75,3 +79,7 @@ class Door:
         if principal.allowance.cost_per_minute is None:
             return None
         return partial(self._rates.count_cost, principal)
+
+
+def _may_be_key(text: str) -> bool:
+    return 0 < len(text) <= _LONGEST_KEY and text.isascii() and text.isprintable()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from time import perf_counter
 
 import structlog
@@ -14,10 +14,11 @@ from tracegraph.errors import Forbidden, QueryTooComplex, RateLimited
 from tracegraph.graphql.execution import Operation
 from tracegraph.http.answers import Answer, Answers, Question, to_json
 from tracegraph.http.browsers import OtherSite, sent_for_another_site
+from tracegraph.http.compression import WORTH_BYTES, gzip_file
 from tracegraph.http.disconnect import ClientGone, unless_gone
 from tracegraph.http.documents import Documents
 from tracegraph.http.door import Door
-from tracegraph.http.negotiation import GRAPHQL, HTML, JSON, accepted
+from tracegraph.http.negotiation import GRAPHQL, HTML, JSON, accepted, all_lines, takes_gzip
 from tracegraph.http.playground import playground_page
 from tracegraph.http.principal import Principal
 from tracegraph.http.refusal import Refusal
@@ -28,6 +29,7 @@ from tracegraph.metrics.operations import OperationOutcome
 _NOBODY_WAITS = 499
 _NAMES_A_DOCUMENT = {"query", "documentId", "extensions"}
 _REFUSED_IN_ANY_MEDIA = {Forbidden.code, QueryTooComplex.code}
+_NO_HEADERS: Mapping[str, str] = {}
 _log = structlog.get_logger("tracegraph.http")
 
 
@@ -41,24 +43,27 @@ class GraphQLEndpoint:
         *,
         playground: bool,
         allow_no_cache: bool,
+        compression: bool,
         cors_origins: Sequence[str] = (),
     ) -> None:
         self._documents = documents
         self._allow_no_cache = allow_no_cache
+        self._compression = compression
         self._cors_origins = cors_origins
         self._reading = reading
         self._playground = playground
 
     async def __call__(self, request: Request) -> Response:
         """One HTTP request; `request.state` holds what answers it, the door, the metrics and the tracing."""
-        accept = request.headers.get("accept")
-        offers = (HTML, JSON, GRAPHQL) if request.method == "GET" and self._playground else (JSON, GRAPHQL)
-        media = accepted(accept, offers)
-        if media == HTML and not _NAMES_A_DOCUMENT & request.query_params.keys():
-            return playground_page(request.scope.get("root_path", "") + "/playground")
+        accept = all_lines(request.headers, "accept")
+        media = accepted(accept, (JSON, GRAPHQL))
+        if request.method == "GET" and self._playground:
+            first = accepted(accept, (HTML, JSON, GRAPHQL))
+            if first == HTML and not _NAMES_A_DOCUMENT & request.query_params.keys():
+                return playground_page(request.scope.get("root_path", "") + "/playground")
+            media = media or (JSON if first == HTML else None)
         if media is None:
             return refused(BadRequest(406, f"This endpoint answers {GRAPHQL} and {JSON}."))
-        media = JSON if media == HTML else media
         if request.method == "GET" and sent_for_another_site(request.headers, self._cors_origins):
             return refused(OtherSite(), media)
         state = request.state
@@ -101,12 +106,20 @@ class GraphQLEndpoint:
             errors=len(outcome.errors),
             sources=[report["source"] for report in outcome.extensions.get("sources", ())],
         )
-        return _response(answer, media)
+        return await self._coded_response(request, answer, media)
+
+    async def _coded_response(self, request: Request, answer: Answer, media: str) -> Response:
+        is_worth_it = len(answer.body) >= WORTH_BYTES and answer.outcome.executed and not answer.outcome.errors
+        if not (is_worth_it and self._compression and takes_gzip(all_lines(request.headers, "accept-encoding"))):
+            return _response(answer, media)
+        answers: Answers = request.state.answers
+        body = gzip_file(await answers.compressed(answer))
+        return _json(body, 200, media, {"content-encoding": "gzip"})
 
 
 def _asks_past_cache(request: Request) -> bool:
     """Whether the client wants every vendor asked now (RFC 9111, 5.2.1.4)."""
-    directives = request.headers.get("cache-control", "").split(",")
+    directives = (all_lines(request.headers, "cache-control") or "").split(",")
     return any(one.strip().lower() == "no-cache" for one in directives)
 
 
@@ -136,8 +149,8 @@ def refused(refusal: Refusal, media: str = JSON) -> Response:
     return response
 
 
-def _json(body: bytes, status: int, media: str) -> Response:
-    headers = {"cache-control": "no-store", "vary": "accept"}
+def _json(body: bytes, status: int, media: str, more: Mapping[str, str] = _NO_HEADERS) -> Response:
+    headers = {"cache-control": "no-store", "vary": "accept, accept-encoding", **more}
     return Response(body, status, headers, f"{media}; charset=utf-8")
 
 

@@ -9,13 +9,14 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
+from urllib.parse import parse_qsl
 
 import orjson
 from starlette.requests import ClientDisconnect, Request
 
 from tracegraph.graphql.execution import Operation
 from tracegraph.http.documents import Documents, asked_document
-from tracegraph.http.negotiation import JSON, media_type
+from tracegraph.http.negotiation import JSON, all_lines, media_type
 from tracegraph.http.refusal import Refusal
 
 DEADLINE_HEADER = "X-Deadline-Ms"
@@ -26,6 +27,9 @@ _READ_FOR_NOTHING = 64
 _MOST_NAMES = 10_000
 _NAMES = re.compile(rb'"\s*:'), re.compile(rb"\{\s*\}")
 """What stands in JSON for each name in an object, and for an object without any."""
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_ONCE = ("query", "documentId", "variables", "operationName", "extensions")
+"""Parameters of an address that hold a request. Two readers may differ about which of two counts."""
 _MILLISECONDS = re.compile(r"0*[1-9][0-9]{0,8}")
 
 
@@ -46,7 +50,7 @@ class ReadingLimits:
 
 async def read_operation(request: Request, limits: ReadingLimits, documents: Documents) -> Operation:
     """The operation that a GET or POST asks to run. Raises Refusal."""
-    deadline_s = _deadline_s(request.headers.get(DEADLINE_HEADER))
+    deadline_s = _deadline_s(all_lines(request.headers, DEADLINE_HEADER))
     return replace(_operation(await _read(request, limits), documents), deadline_s=deadline_s)
 
 
@@ -59,17 +63,21 @@ def _deadline_s(header: str | None) -> float | None:
 
 
 async def _read(request: Request, limits: ReadingLimits) -> Any:
+    query: bytes = request.scope["query_string"]
+    address = _address(query) if query else {}
     if request.method == "GET":
-        return _from_query(request)
-    kind, parameters = media_type(request.headers.get("content-type", ""))
+        return _from_address(address)
+    kind, parameters = media_type(all_lines(request.headers, "content-type") or "")
     if kind != JSON:
         raise BadRequest(415, "Send the request as application/json.")
     if parameters.get("charset", "utf-8") not in {"utf-8", "utf8"}:
         raise BadRequest(415, "Send the request in UTF-8.")
-    if request.headers.get("content-encoding", "identity") != "identity":
+    if (all_lines(request.headers, "content-encoding") or "identity").lower() != "identity":
         raise BadRequest(415, "Send the request without compression.")
     _refuse_long(request.headers.get("content-length"), limits.body_bytes)
-    return _parse(await _body_in_time(request, limits), "The body")
+    body = _parse(await _body_in_time(request, limits), "The body")
+    _refuse_both(address, body)
+    return body
 
 
 def _refuse_long(content_length: str | None, limit: int) -> None:
@@ -78,17 +86,41 @@ def _refuse_long(content_length: str | None, limit: int) -> None:
         raise _too_long(limit, closes=int(content_length) > limit * _READ_FOR_NOTHING)
 
 
-def _from_query(request: Request) -> dict[str, Any]:
-    parameters: dict[str, Any] = dict(request.query_params)
+def _address(query: bytes) -> dict[str, str]:
+    """The parameters of an address; those that hold a request are there once."""
+    try:
+        pairs = parse_qsl(query.decode(), keep_blank_values=True, errors="strict")
+    except ValueError:
+        raise BadRequest(400, "The address is not in UTF-8.") from None
+    given = Counter(name for name, _ in pairs)
+    twice = next((name for name in _ONCE if given[name] > 1), None)
+    if twice is not None:
+        raise BadRequest(400, f"The address has the parameter {twice} more than once: send it once.")
+    return dict(pairs)
+
+
+def _refuse_both(address: dict[str, str], body: Any) -> None:
+    """The request of a POST is its body. Clients may repeat the operation's name in the address, for its log."""
+    named = body.get("operationName") if isinstance(body, dict) else None
+    for name in _ONCE:
+        is_same = name == "operationName" and (not named or named == address.get(name))
+        if name in address and not is_same:
+            raise BadRequest(400, f"The request has {name} in its address: a POST holds it in the body only.")
+
+
+def _from_address(address: dict[str, str]) -> dict[str, Any]:
+    parameters: dict[str, Any] = dict(address)
     for name in ("variables", "extensions"):
         if parameters.get(name):
-            parameters[name] = _parse(parameters[name].encode("utf-8", "replace"), f"The parameter {name}")
+            parameters[name] = _parse(parameters[name].encode(), f"The parameter {name}")
         else:
             parameters.pop(name, None)
     return parameters
 
 
 def _operation(parameters: Any, documents: Documents) -> Operation:
+    if isinstance(parameters, list):
+        raise BadRequest(400, "The request is a list: batches are not taken, send each operation on its own.")
     if not isinstance(parameters, dict):
         raise BadRequest(400, "The request must be a JSON object with a query.")
     variables, name = parameters.get("variables"), parameters.get("operationName")
@@ -108,6 +140,7 @@ def _operation(parameters: Any, documents: Documents) -> Operation:
 
 def _parse(data: bytes, what: str) -> Any:
     """JSON as RFC 8259 has it, where every name in an object is there once: two readers must not differ."""
+    data = data.removeprefix(_BYTE_ORDER_MARK)
     if any(next(islice(sign.finditer(data), _MOST_NAMES, None), None) for sign in _NAMES):
         raise BadRequest(400, f"{what} has more than {_MOST_NAMES} names in its objects.")
     try:

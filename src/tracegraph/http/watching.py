@@ -7,9 +7,12 @@ from collections.abc import Mapping
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
+from starlette.datastructures import Headers
+
 from tracegraph.federation.report import SourceReportStatus
 from tracegraph.graphql.execution import Outcome
 from tracegraph.http.answers import Answer
+from tracegraph.http.negotiation import all_lines
 from tracegraph.metrics.operations import OperationOutcome, Operations, Reuse
 
 if TYPE_CHECKING:
@@ -24,12 +27,12 @@ class Watched:
 
     __slots__ = ("_began", "_operations", "_reuse", "_span", "ended", "name")
 
-    def __init__(self, operations: Operations, tracing: Tracing | None, headers: Mapping[str, str]) -> None:
+    def __init__(self, operations: Operations, tracing: Tracing | None, headers: Headers) -> None:
         self.name: str | None = None
         self.ended = OperationOutcome.CRASHED
         self._reuse: Reuse | None = None
         self._operations = operations
-        self._span = None if tracing is None else tracing.operation(headers)
+        self._span = None if tracing is None else tracing.operation(_trace(headers))
 
     def __enter__(self) -> Watched:
         self._began = perf_counter()
@@ -50,6 +53,12 @@ class Watched:
         self.name = answer.outcome.operation or self.name
         self.ended = _end_of(answer.outcome)
         self._reuse = answer.reuse
+
+
+def _trace(headers: Headers) -> dict[str, str]:
+    """The trace that the request names, in all lines: two names of one make it none (W3C Trace Context, 2.4)."""
+    lines = {name: all_lines(headers, name) for name in ("traceparent", "tracestate")}
+    return {name: value for name, value in lines.items() if value is not None}
 
 
 def _end_of(outcome: Outcome) -> OperationOutcome:

@@ -15,6 +15,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from tracegraph.http.negotiation import all_lines, takes_gzip
+
 PREFIX = "/playground"
 
 _HERE = Path(__file__).parent
@@ -86,7 +88,7 @@ async def _asset(request: Request) -> Response:
     path = _ASSETS.get(request.path_params["name"])
     if path is None:
         raise HTTPException(404)
-    compress = path.suffix not in _INCOMPRESSIBLE and "gzip" in request.headers.get("accept-encoding", "")
+    compress = path.suffix not in _INCOMPRESSIBLE and takes_gzip(all_lines(request.headers, "accept-encoding"))
     body = await run_in_threadpool(_gzipped if compress else Path.read_bytes, path)
     headers = {**_ASSET_HEADERS, "Content-Encoding": "gzip"} if compress else _ASSET_HEADERS
     return Response(body, media_type=_MEDIA_TYPES[path.suffix], headers=headers)

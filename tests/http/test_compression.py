@@ -1,0 +1,174 @@
+"""Answers are compressed where they are long, hold data only, and the client asks for it."""
+
+import gzip
+import zlib
+from collections.abc import AsyncIterator
+
+import httpx
+import orjson
+import pytest
+import pytest_asyncio
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.gateway import Gateway, Vendors, in_process
+from tests.worlds import fill
+from tracegraph.app import executor_over
+from tracegraph.demo.world import LangSmithWorld, MeibelWorld, NemoWorld
+from tracegraph.graphql.execution import Operation
+from tracegraph.http.answers import Answers, Question
+from tracegraph.http.compression import WORTH_BYTES, compressed, gzip_file
+from tracegraph.http.negotiation import takes_gzip
+from tracegraph.sources import open_sources
+
+module = pytest.mark.asyncio(loop_scope="module")
+LONG = "query Long { experiments(first: 30) { nodes { id name createdAt source { name vendor } } } }"
+SHORT = "query Short { experiments(first: 1) { nodes { name } } }"
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def vendors() -> AsyncIterator[Vendors]:
+    async with Vendors.open(NemoWorld(), LangSmithWorld(), MeibelWorld()) as opened:
+        fill(opened, experiments=10, sessions=1)
+        yield opened
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def gateway(vendors: Vendors) -> AsyncIterator[Gateway]:
+    async with in_process(vendors.settings(cache={"url": "memory://"})) as opened:
+        yield opened
+
+
+async def ask(gateway: Gateway, query: str, *accept_encoding: str) -> httpx.Response:
+    """The answer to a client that sends these lines of Accept-Encoding."""
+    headers = [("content-type", "application/json"), ("accept", "application/json")]
+    headers += [("accept-encoding", line) for line in accept_encoding]
+    body = orjson.dumps({"query": query})
+    request = httpx.Request("POST", gateway.http.base_url.join("/graphql"), content=body, headers=headers)
+    return await gateway.http.send(request)
+
+
+@module
+async def test_a_long_answer_is_compressed_for_a_client_that_asks_and_is_the_same(gateway: Gateway) -> None:
+    plain = await ask(gateway, LONG)
+    packed = await ask(gateway, LONG, "gzip, deflate, br")
+    assert "content-encoding" not in plain.headers
+    assert packed.headers["content-encoding"] == "gzip"
+    assert int(packed.headers["content-length"]) < len(plain.content) / 3
+    assert packed.content == plain.content
+    assert len(plain.json()["data"]["experiments"]["nodes"]) == 30
+
+
+@module
+async def test_what_is_stored_or_kept_by_others_depends_on_what_was_asked(gateway: Gateway) -> None:
+    for response in (await ask(gateway, LONG), await ask(gateway, LONG, "gzip"), await ask(gateway, SHORT)):
+        assert response.headers["vary"] == "accept, accept-encoding"
+
+
+@module
+async def test_all_lines_of_accept_encoding_count(gateway: Gateway) -> None:
+    assert (await ask(gateway, LONG, "br", "gzip")).headers["content-encoding"] == "gzip"
+    assert "content-encoding" not in (await ask(gateway, LONG, "gzip;q=0.5", "identity")).headers
+
+
+@module
+async def test_a_short_answer_is_sent_as_it_is(gateway: Gateway) -> None:
+    response = await ask(gateway, SHORT, "gzip")
+    assert len(response.content) < WORTH_BYTES
+    assert "content-encoding" not in response.headers
+
+
+@module
+@pytest.mark.parametrize(
+    "query",
+    [
+        "{ " + "x" * 5000 + " }",
+        'query { experiments(first: 30) { nodes { id name createdAt } } nodes(ids: ["'
+        + "x" * 5000
+        + '"]) { id } }',
+        "{ " + " ".join(f"a{index}" for index in range(100)) + " }",
+    ],
+    ids=["refused", "data beside an error", "many errors"],
+)
+async def test_an_answer_that_repeats_the_request_in_an_error_is_never_compressed(
+    gateway: Gateway, query: str
+) -> None:
+    response = await ask(gateway, query, "gzip")
+    assert response.json()["errors"]
+    assert "content-encoding" not in response.headers
+
+
+@module
+async def test_equal_answers_have_different_lengths_so_that_a_length_says_little(gateway: Gateway) -> None:
+    lengths = {(await ask(gateway, LONG, "gzip")).headers["content-length"] for _ in range(30)}
+    assert len(lengths) > 5
+
+
+@module
+async def test_a_setting_turns_it_off(vendors: Vendors) -> None:
+    async with in_process(vendors.settings(server={"compression": False})) as gateway:
+        response = await ask(gateway, LONG, "gzip")
+    assert len(response.content) > WORTH_BYTES
+    assert "content-encoding" not in response.headers
+
+
+@module
+async def test_a_stored_answer_is_compressed_once(vendors: Vendors) -> None:
+    settings = vendors.settings(cache={"url": "memory://", "ttl_s": 60})
+    async with open_sources(settings) as sources:
+        answers = Answers(executor_over(sources, settings), sources.memory, share=True)
+        question = Question(Operation(LONG), None, {}, past_cache=False, charge=None)
+        first = await answers.compressed(await answers.to(question))
+        again = await answers.compressed(await answers.to(question))
+        assert again is first
+        other = Question(Operation(SHORT), None, {}, past_cache=False, charge=None)
+        assert await answers.compressed(await answers.to(other)) != first
+
+
+@module
+async def test_without_a_store_it_is_compressed_each_time(vendors: Vendors) -> None:
+    settings = vendors.settings()
+    async with open_sources(settings) as sources:
+        answers = Answers(executor_over(sources, settings), None, share=True)
+        answer = await answers.to(Question(Operation(LONG), None, {}, past_cache=False, charge=None))
+        assert gzip.decompress(gzip_file(await answers.compressed(answer))) == answer.body
+
+
+@pytest.mark.parametrize("size", [0, 1, WORTH_BYTES, 65_536, 65_537, 3_000_000])
+async def test_a_body_of_any_size_comes_back(size: int) -> None:
+    body = b"ab\xff" * (size // 3) + b"c" * (size % 3)
+    made = gzip_file(await compressed(body))
+    assert gzip.decompress(made) == body
+    assert zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(made) == body
+
+
+@pytest.mark.parametrize(
+    ("header", "takes"),
+    [
+        (None, False),
+        ("", False),
+        ("gzip", True),
+        ("GZIP", True),
+        ("x-gzip", True),
+        ("*", True),
+        ("br, *;q=0.1", True),
+        ("gzip;q=0", False),
+        ("gzip;q=0.000", False),
+        ("*;q=0", False),
+        ("gzip;q=0, *", False),
+        ("*;q=0, gzip", True),
+        ("identity", False),
+        ("identity, gzip;q=0.5", False),
+        ("identity;q=0.5, gzip;q=1.0", True),
+        ("br;q=1.0, gzip;q=0.8, *;q=0.1", True),
+        ("gzip;q=nonsense", False),
+        ("gzipped, deflate", False),
+    ],
+)
+def test_weights_say_whether_gzip_is_asked_for(header: str | None, takes: bool) -> None:  # noqa: FBT001
+    assert takes_gzip(header) is takes
+
+
+@given(st.text())
+def test_any_header_is_read(header: str) -> None:
+    assert takes_gzip(header) in {True, False}
