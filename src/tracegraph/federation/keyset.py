@@ -19,7 +19,7 @@ from typing import Generic, NamedTuple, TypeVar
 from tracegraph.errors import SourceBadRequest
 from tracegraph.federation.order import Mark, Place, end_of_group, same_group
 from tracegraph.federation.pages import PLACE, PageSource, PagesSpent, Row, RowPage
-from tracegraph.federation.progress import ALIKE, Advance, OrderBroken, agree
+from tracegraph.federation.progress import ALIKE, Advance, OrderBroken, agree, follows
 from tracegraph.records import record
 
 T = TypeVar("T")
@@ -56,6 +56,7 @@ class _Pass(NamedTuple):
     places: int
     steady: bool
     ended: bool
+    goes_back: bool = False
 
 
 class _Asked(NamedTuple):
@@ -162,16 +163,15 @@ class KeysetReader(Generic[T]):
         if self._earlier is None:
             return page
         earlier, asked = self._earlier
-        shared = max(0, earlier.last_group - 1)
-        if agree(earlier, page, shared):
+        if follows(earlier, page) or agree(earlier, page):
             return page
         self._fresh_only = True
         for _ in range(_TRIES):
             earlier = await self._get(asked)
-            if agree(earlier, page, len(earlier.nodes)):
+            if agree(earlier, page):
                 return page
             page = await self._anchored(limit)
-            if agree(earlier, page, len(earlier.nodes)):
+            if agree(earlier, page):
                 return page
         raise OrderBroken
 
@@ -281,18 +281,18 @@ class KeysetReader(Generic[T]):
         """
         known: dict[str, Row[T]] = {}
         before: list[str] = []
-        alike = 0
+        alike = back = 0
         for number in range(_PASSES_OVER_ONE_GROUP):
             shown: set[str] = set() if number < _PASSES_BY_THEMSELVES else set(known)
             done = await self._pass_over(group, limit, known, shown)
             alike, before = (alike + 1 if done.ids == before else 0), done.ids
             if done.steady and (len(known) >= done.places or alike >= ALIKE):
                 break
-            if alike >= ALIKE:
+            back = back + 1 if done.goes_back else 0
+            if alike >= ALIKE or back >= ALIKE:
                 raise OrderBroken
             self._fresh_only, limit = True, self._source.page_max  # a cache would show the same gap again
         self._read = rows = sorted(known.values(), key=PLACE)
-        self._earlier = None
         first = 0 if self._after is None else bisect_right(rows, self._after, key=PLACE)
         return Stretch(rows[first:], (), done.ended)
 
@@ -307,7 +307,7 @@ class KeysetReader(Generic[T]):
         anchor: int | None = None
         places: set[int] = set()
         ids: list[str] = []
-        steady = True
+        steady, goes_back = True, False
         while True:
             ids += advance.see(page)
             of_group = [row for row in page.rows() if same_group(row.place, group)]
@@ -320,15 +320,25 @@ class KeysetReader(Generic[T]):
                 shown.add(id_of(row.node))
             places |= {row.offset for row in of_group if row.offset is not None}
             past = any(page.place(index)[:2] > group[:2] for index in range(len(page.nodes)))
+            self._earlier = page, self._asked
             if page.next is None or past:
-                return _Pass(ids, len(places), steady, page.next is None and not past)
+                return _Pass(ids, len(places), steady and not goes_back, page.next is None and not past, goes_back)
             overlaps = page.continuation != page.next
             limit = min(2 * limit, self._source.page_max)
             page = await self._page(limit, page.continuation)
-            if not overlaps and page.nodes and page.place(0)[:2] < group[:2]:
-                advance.see(page)  # the same rows again, or others
-                raise OrderBroken
-            if overlaps:
-                if not page.nodes or page.place(0)[:2] > group[:2]:
-                    return _Pass(ids, len(places), steady=False, ended=False)
-                steady = steady and (page.place(0)[:2] < group[:2] or id_of(page.nodes[0]) in shown)
+            if not page.nodes or page.place(0)[:2] > group[:2]:
+                if overlaps:
+                    return _Pass(ids, len(places), steady=False, ended=False, goes_back=goes_back)
+            elif page.place(0)[:2] < group[:2]:
+                if isinstance(page.asked, str):
+                    advance.see(page)  # the same rows again, or others
+                    raise OrderBroken
+                goes_back = goes_back or self._has_strangers(page, group, ids)
+            elif overlaps:
+                steady = steady and id_of(page.nodes[0]) in shown
+
+    def _has_strangers(self, page: RowPage[T], group: Place, ids: Sequence[str]) -> bool:
+        """Whether the page holds rows of values before the group that no page before it had."""
+        id_of = self._source.ordering.id_of
+        strangers = {id_of(row.node) for row in page.rows() if row.place[:2] < group[:2]}
+        return not strangers <= self._handed_on.union(ids)

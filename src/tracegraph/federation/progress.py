@@ -63,17 +63,20 @@ class Advance(Generic[T]):
         return back
 
 
-def agree(earlier: RowPage[T], later: RowPage[T], shared: int) -> bool:
+def follows(earlier: RowPage[T], later: RowPage[T]) -> bool:
+    """Whether the later page begins with the last two values of the earlier one: then nothing moved."""
+    id_of = earlier.ordering.id_of
+    shared = max(0, earlier.last_group - 1)
+    tail = [id_of(node) for node in earlier.nodes[shared:]]
+    return tail == [id_of(node) for node in later.nodes[: len(tail)]]
+
+
+def agree(one: RowPage[T], other: RowPage[T]) -> bool:
     """Whether both can be stretches of one ordered list: where they overlap, they hold the same rows.
 
-    `shared` is the index of the row in the earlier page that the later one is to begin with. Rows of the values
-    at which a page begins or ends may be on either, since vendors promise no order among equals.
+    Rows of the values at which a page begins or ends may be on either: vendors promise no order among equals.
     """
-    id_of = earlier.ordering.id_of
-    tail = [id_of(node) for node in earlier.nodes[shared:]]
-    if tail == [id_of(node) for node in later.nodes[: len(tail)]]:
-        return True
-    return not (_contradicts(earlier, later) or _contradicts(later, earlier))
+    return not (_contradicts(one, other) or _contradicts(other, one))
 
 
 def _contradicts(one: RowPage[T], other: RowPage[T]) -> bool:
