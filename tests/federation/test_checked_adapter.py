@@ -47,7 +47,7 @@ class Answering(MisbehavingSource):
     async def _answer(self, *_: Any) -> Any:
         return self.answer() if callable(self.answer) else self.answer
 
-    list_sessions = get_sessions = get_scores = get_experiments = check = _answer
+    list_sessions = get_sessions = get_scores = get_experiments = check = _answer  # type: ignore[assignment]
 
 
 def behind_the_wall(answer: Any) -> CheckedAdapter:
@@ -109,7 +109,7 @@ async def test_a_source_error_passes_as_it_is() -> None:
 @pytest.mark.parametrize("error", [asyncio.CancelledError, KeyboardInterrupt, SystemExit])
 async def test_what_cancels_or_ends_the_program_passes(error: type[BaseException]) -> None:
     with pytest.raises(error):
-        await behind_the_wall(failing(error())).get_sessions(REFS).__await__().send(None)  # type: ignore[attr-defined]
+        await behind_the_wall(failing(error())).get_sessions(REFS).__await__().send(None)
 
 
 @pytest.mark.parametrize("broken", BROKEN_ANSWERS.values(), ids=BROKEN_ANSWERS.keys())
@@ -150,8 +150,8 @@ async def test_one_look_up_that_cannot_be_used_costs_its_key_only(wrong: Any) ->
 
 @pytest.mark.parametrize(
     "wrong",
-    [None, 1.0, [1.0], [Score("accuracy", "high")], [Score(None, 1.0)]],
-    ids=repr,  # type: ignore[arg-type]
+    [None, 1.0, [1.0], [Score("accuracy", "high")], [Score(None, 1.0)]],  # type: ignore[arg-type]
+    ids=repr,
 )
 async def test_scores_that_cannot_be_used_cost_their_session_only(wrong: Any) -> None:
     found = await behind_the_wall({REFS[0]: wrong, REFS[1]: (Score("accuracy", 1.0),)}).get_scores(REFS)
@@ -187,8 +187,18 @@ async def test_one_session_id_in_two_experiments_is_two_rows() -> None:
 
 @pytest.mark.parametrize(
     ("start", "following", "total", "believed"),
-    [(0, None, 2, 2), (0, 2, 9, 9), (4, None, 6, 6), (None, None, 2, 2), (None, "on", 3, 3)]
-    + [(0, None, 0, None), (0, None, 3, None), (4, 6, 5, None), (4, None, 9, None), (None, "on", 1, None)],
+    [
+        (0, None, 2, 2),
+        (0, 2, 9, 9),
+        (4, None, 6, 6),
+        (None, None, 2, 2),
+        (None, "on", 3, 3),
+        (0, None, 0, None),
+        (0, None, 3, None),
+        (4, 6, 5, None),
+        (4, None, 9, None),
+        (None, "on", 1, None),
+    ],
 )
 async def test_a_total_stands_unless_the_rows_contradict_it(
     start: int | None, following: int | str | None, total: int, believed: int | None
