@@ -159,8 +159,11 @@ class KeysetReader(Generic[T]):
     # -- whether pages belong to one list --------------------------------------------------------------
 
     async def _in_agreement(self, page: RowPage[T], limit: int) -> RowPage[T]:
-        """The page, read again when it disagreed with the page before it. Raises OrderBroken."""
-        if self._earlier is None:
+        """The page, read again when it disagreed with the page before it. Raises OrderBroken.
+
+        Older pages, of a vendor that is down, may be of different times: they cannot be read again.
+        """
+        if self._earlier is None or self._source.tally.stale is not None:
             return page
         earlier, asked = self._earlier
         if follows(earlier, page) or agree(earlier, page):
