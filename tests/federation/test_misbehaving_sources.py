@@ -105,7 +105,8 @@ async def test_pages_that_are_each_in_order_but_not_one_after_the_other_lose_no_
     found = refs(listing)
     assert len(source.calls) <= BUDGET + FEW
     assert len(found) == len(set(found))
-    assert {row.ref for row in source.rows} == set(found) or listing.reports[0].error is not None
+    whole = {row.ref for row in source.rows} == set(found)
+    assert whole or listing.reports[0].status in {SourceReportStatus.FAILED, SourceReportStatus.SCAN_LIMITED}
 
 
 @pytest.mark.parametrize("broken", BROKEN_ANSWERS.values(), ids=BROKEN_ANSWERS.keys())
