@@ -17,6 +17,7 @@
         ├── SourceNotFound          NOT_FOUND
         ├── SourceBadRequest        BAD_REQUEST
         ├── SourceBadResponse       BAD_RESPONSE
+        │   └── SourceResponseTooLarge  larger than max_response_bytes
         └── SourceCircuitOpen       CIRCUIT_OPEN
 
 No message holds a vendor's text, a URL, a header or a secret: a SourceError carries a reference id under
@@ -188,3 +189,7 @@ class SourceBadResponse(SourceError):
 
     code = SourceErrorCode.BAD_RESPONSE
     retryable = False
+
+
+class SourceResponseTooLarge(SourceBadResponse):
+    """The vendor's answer is larger than `max_response_bytes`."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tracegraph.adapter import Adapter
+from tracegraph.checked_adapter import CheckedAdapter
 from tracegraph.errors import ConfigurationError
 from tracegraph.registry import installed_vendors, load
 from tracegraph.settings import CacheSettings, Settings, source_settings
@@ -66,7 +67,7 @@ async def open_sources(
                 source_settings(name, table, origin),
                 Upstream(guards, reads=reads, pass_through=table.pass_through),
             )
-            adapter = await stack.enter_async_context(opened)
+            adapter = CheckedAdapter(await stack.enter_async_context(opened))
             _refuse_unknown_kinds(name, table, adapter, origin)
             guards.limit(adapter.capabilities.rate_limits)
             adapters.append(adapter)

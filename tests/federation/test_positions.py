@@ -8,6 +8,7 @@ import pytest
 
 from tests.federation.fake import FakeVendor, Item, page, stream
 from tracegraph.adapter import Page, PageRequest
+from tracegraph.errors import SourceErrorCode
 from tracegraph.federation.merge import Merged, Positions, merge
 from tracegraph.federation.order import Mark
 from tracegraph.federation.stream import WHOLE_LIST, Position
@@ -181,6 +182,12 @@ class InNoOrder(FakeVendor):
 
 
 async def test_a_vendor_that_breaks_its_order_in_the_midst_of_a_page_gives_no_row_twice() -> None:
+    """Its rows from the third page on are read as a whole. The second 8 should have come earlier: it says so."""
     vendor = InNoOrder("v", items("v", [9, 8, 7, 6, 5, 4, 3, 8, 2, 1]), page_max=3)
     merged = await page([vendor], 20, Positions())
-    assert [row.node.value for row in merged.rows] == [9, 8, 7, 6, 5, 4, 3, 2, 1]
+    assert [row.node.value for row in merged.rows] == [9, 8, 7, 6, 5, 4]
+    error = merged.streams[0].error
+    assert error is not None
+    assert error.code is SourceErrorCode.BAD_RESPONSE
+    rest = await page([vendor], 20, merged.positions_at_end())
+    assert [row.node.value for row in rest.rows] == [3, 2, 1]

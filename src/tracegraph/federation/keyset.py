@@ -4,6 +4,9 @@ The key is the truth, the offset a hint. A page is read from the hint; rows at o
 (something was inserted ahead), and when the page's first row lies after the key already, something was deleted
 ahead and the reading starts further back. Rows of one value are handed on as a whole group, since vendors
 promise no order among equals: the last group of a page stays open until another value, or the end, shows.
+
+Two pages of one reading must agree where they overlap; when they do not, rows moved between them, or the vendor
+breaks its order. Reading the earlier page again tells which.
 """
 
 from __future__ import annotations
@@ -11,10 +14,12 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
+from tracegraph.errors import SourceBadRequest
 from tracegraph.federation.order import Mark, Place, end_of_group, same_group
-from tracegraph.federation.pages import PLACE, PageSource, Row, RowPage
+from tracegraph.federation.pages import PLACE, PageSource, PagesSpent, Row, RowPage
+from tracegraph.federation.progress import ALIKE, Advance, OrderBroken, agree, follows
 from tracegraph.records import record
 
 T = TypeVar("T")
@@ -22,10 +27,7 @@ T = TypeVar("T")
 _PASSES_OVER_ONE_GROUP = 50
 _PASSES_BY_THEMSELVES = 5
 _SMALLEST_WINDOW = 10
-
-
-class OrderBroken(Exception):
-    """The vendor's rows do not come in the order that it was asked for."""
+_TRIES = 2
 
 
 @record(frozen=True, slots=True)
@@ -47,6 +49,24 @@ def _in_order(page: RowPage[T]) -> bool:
     return all(one[:2] <= other[:2] for one, other in pairwise(places))
 
 
+class _Pass(NamedTuple):
+    """One pass over a group: the ids that came, how many places it has, whether no row slipped by, the end."""
+
+    ids: list[str]
+    places: int
+    steady: bool
+    ended: bool
+    goes_back: bool = False
+
+
+class _Asked(NamedTuple):
+    """What a page was asked for by, so that it can be read again."""
+
+    limit: int
+    mark: Mark | None
+    hint: int | str | None
+
+
 class KeysetReader(Generic[T]):
     """Reads on from a place, stretch by stretch. Not for concurrent use."""
 
@@ -60,27 +80,51 @@ class KeysetReader(Generic[T]):
         self._window: int | None = None
         self._fresh_only = False
         self._read: Sequence[Row[T]] = ()
+        self._handed_on: set[str] = set()
+        """The ids of the rows before those that were read last."""
+        self._rows_from_start: int | None = None if after is not None else 0
+        self._asked = _Asked(0, None, None)
+        self._earlier: tuple[RowPage[T], _Asked] | None = None
+        """The page that the last stretch came from."""
 
     async def read(self, want: int) -> Stretch[T]:
         """About `want` more rows: at least one whole group unless the list ends.
 
-        Raises OrderBroken when the vendor's order is not the asked one, and SourceError.
+        No row and no end: the page budget ended within a group. Raises OrderBroken when the vendor's order is not
+        the asked one, SourceBadRequest when the budget ended before any row was read, and SourceError.
         """
-        self._go_behind()
+        try:
+            return await self._next_stretch(want)
+        except OrderBroken:
+            self._go_behind()
+            raise OrderBroken(self._handed_on) from None
+        except PagesSpent:
+            self._go_behind()
+            if self._handed_on:
+                return Stretch((), (), ended=False)
+            raise self._spent() from None
+
+    async def _next_stretch(self, want: int) -> Stretch[T]:
         if self._window is None:
-            self._window = min(self._source.page_max, 4 * (want + 3))
-        limit = max(2, want + 1 if self._after is None else want + 3)  # its anchor, and the key's own row
+            self._window = 4 * (want + 3)
+        behind: Advance[T] = Advance()
         while True:
-            page = await self._anchored(limit)
+            self._go_behind()
+            # its anchor, and the key's own row
+            limit = max(2, want + 1 if self._after is None else want + 3)
+            page = await self._in_agreement(await self._anchored(limit), limit)
             stretch = self._whole_groups(page)
             if not stretch.rows and not stretch.ended:
                 last = page.place(-1)
                 if self._is_before_key(last):  # nothing new yet: go on behind it
+                    behind.see(page)
                     self._continuation, self._overlaps = page.continuation, page.continuation != page.next
                     continue
                 stretch = await self._long_group(last, limit)
             else:
                 self._read = stretch.rows
+                self._earlier = page, self._asked
+            stretch = self._first_time(stretch)
             if stretch.rows or stretch.ended:
                 return stretch
 
@@ -88,17 +132,63 @@ class KeysetReader(Generic[T]):
         """Everything up to the value of the last row that was read is done."""
         rows = self._read
         if rows:
+            self._handed_on.update(map(self._source.ordering.id_of, [row.node for row in rows]))
             self._mark, self._after = rows[-1].mark, end_of_group(rows[-1].place)
             self._hint = max((row.offset for row in rows if row.offset is not None), default=None)
             self._continuation, self._read = None, ()
 
+    def _first_time(self, stretch: Stretch[T]) -> Stretch[T]:
+        """Without rows that came before: they moved, or the vendor repeats them."""
+        rows, ids, id_of = stretch.rows, self._handed_on, self._source.ordering.id_of
+        if ids:
+            rows = [row for row in rows if id_of(row.node) not in ids]
+        if self._rows_from_start is not None:
+            self._rows_from_start += len(rows)
+            if stretch.ended:
+                self._source.read_whole(self._rows_from_start)
+        return Stretch(rows, stretch.open_rows, stretch.ended)
+
+    def _spent(self) -> SourceBadRequest:
+        name = self._source.ordering.source
+        return SourceBadRequest(
+            name,
+            f"The next rows of source {name!r} take more pages than the gateway may read at once, since too many "
+            "have the same value, or change meanwhile: use another order, or narrow the filter.",
+        )
+
+    # -- whether pages belong to one list --------------------------------------------------------------
+
+    async def _in_agreement(self, page: RowPage[T], limit: int) -> RowPage[T]:
+        """The page, read again when it disagreed with the page before it. Raises OrderBroken.
+
+        Older pages, of a vendor that is down, may be of different times: they cannot be read again.
+        """
+        if self._earlier is None or self._source.tally.stale is not None:
+            return page
+        earlier, asked = self._earlier
+        if follows(earlier, page) or agree(earlier, page):
+            return page
+        self._fresh_only = True
+        for _ in range(_TRIES):
+            earlier = await self._get(asked)
+            if agree(earlier, page):
+                return page
+            page = await self._anchored(limit)
+            if agree(earlier, page):
+                return page
+        raise OrderBroken
+
     # -- finding the place -----------------------------------------------------------------------------
 
     async def _page(self, limit: int, hint: int | str | None) -> RowPage[T]:
-        page = await self._source.page(limit, self._mark, hint, fresh=self._fresh_only)
+        self._asked = _Asked(limit, self._mark, hint)
+        return await self._get(self._asked)
+
+    async def _get(self, asked: _Asked) -> RowPage[T]:
+        page = await self._source.page(asked.limit, asked.mark, asked.hint, fresh=self._fresh_only)
         if _in_order(page):
             return page
-        if page.start or page.next is not None:
+        if page.start or page.next is not None or self._earlier is not None:
             raise OrderBroken
         page.start = None  # The whole list in one page: the gateway orders it, and offsets lead nowhere.
         return page
@@ -126,7 +216,7 @@ class KeysetReader(Generic[T]):
         All requests that page through a list ask for the same pages of the grid, which a cache then answers.
         Neighbours share two rows: the last that is done with, and the one whose group may go on.
         """
-        window = self._window or 0
+        window = min(self._window or 0, self._source.page_max)
         if not self._source.on_grid or window < _SMALLEST_WINDOW or self._fresh_only:
             return None
         stride = window - 2
@@ -157,6 +247,7 @@ class KeysetReader(Generic[T]):
         """
         page = begin or await self._page(limit, None)
         low, step, high = 0, limit, None
+        advance: Advance[T] = Advance()
         while page.start is not None and page.next is not None and self._is_before_key(page.place(-1)):
             low = max(low, page.start + len(page.nodes) - 1)
             if high is not None and high - low <= 1:
@@ -164,6 +255,7 @@ class KeysetReader(Generic[T]):
             probe = low + step if high is None else (low + high) // 2
             found = await self._page(limit, probe)
             if found.nodes and self._is_before_key(found.place(0)):
+                advance.see(found)
                 page, step = found, step * 2
             else:
                 high = probe
@@ -179,6 +271,7 @@ class KeysetReader(Generic[T]):
         rows = page.rows_after(self._after, 0, closed)
         if not page.rises:
             rows.sort(key=PLACE)
+            rows = list({row.place: row for row in rows}.values())
         return Stretch(rows, page.rows_after(self._after, closed, count), ended)
 
     async def _long_group(self, group: Place, limit: int) -> Stretch[T]:
@@ -190,30 +283,36 @@ class KeysetReader(Generic[T]):
         hides that rows were deleted during this one. No row and no end: the group was deleted meanwhile.
         """
         known: dict[str, Row[T]] = {}
+        before: list[str] = []
+        alike = back = 0
         for number in range(_PASSES_OVER_ONE_GROUP):
             shown: set[str] = set() if number < _PASSES_BY_THEMSELVES else set(known)
-            places, steady, ended = await self._pass_over(group, limit, known, shown)
-            if steady and len(known) >= places:
+            done = await self._pass_over(group, limit, known, shown)
+            alike, before = (alike + 1 if done.ids == before else 0), done.ids
+            if done.steady and (len(known) >= done.places or alike >= ALIKE):
                 break
+            back = back + 1 if done.goes_back else 0
+            if alike >= ALIKE or back >= ALIKE:
+                raise OrderBroken
             self._fresh_only, limit = True, self._source.page_max  # a cache would show the same gap again
         self._read = rows = sorted(known.values(), key=PLACE)
         first = 0 if self._after is None else bisect_right(rows, self._after, key=PLACE)
-        self._go_behind()
-        return Stretch(rows[first:], (), ended)
+        return Stretch(rows[first:], (), done.ended)
 
-    async def _pass_over(
-        self, group: Place, limit: int, known: dict[str, Row[T]], shown: set[str]
-    ) -> tuple[int, bool, bool]:
-        """One pass: how many places the group has, whether no row slipped by, whether the list ends with it.
+    async def _pass_over(self, group: Place, limit: int, known: dict[str, Row[T]], shown: set[str]) -> _Pass:
+        """One pass. A page that begins with a row among `shown`, to which each page adds its own, follows on.
 
-        A page that begins with a row among those `shown`, to which each page adds its own, follows on.
+        Raises OrderBroken when a vendor's cursor leads back to values before the group.
         """
         id_of = self._source.ordering.id_of
         page = await self._anchored(limit)
+        advance: Advance[T] = Advance()
         anchor: int | None = None
         places: set[int] = set()
-        steady = True
+        ids: list[str] = []
+        steady, goes_back = True, False
         while True:
+            ids += advance.see(page)
             of_group = [row for row in page.rows() if same_group(row.place, group)]
             if anchor is not None and page.nodes and same_group(page.place(0), group):
                 page.anchor_before = anchor
@@ -224,12 +323,25 @@ class KeysetReader(Generic[T]):
                 shown.add(id_of(row.node))
             places |= {row.offset for row in of_group if row.offset is not None}
             past = any(page.place(index)[:2] > group[:2] for index in range(len(page.nodes)))
+            self._earlier = page, self._asked
             if page.next is None or past:
-                return len(places), steady, page.next is None and not past
+                return _Pass(ids, len(places), steady and not goes_back, page.next is None and not past, goes_back)
             overlaps = page.continuation != page.next
             limit = min(2 * limit, self._source.page_max)
             page = await self._page(limit, page.continuation)
-            if overlaps:
-                if not page.nodes or page.place(0)[:2] > group[:2]:
-                    return len(places), False, False
-                steady = steady and (page.place(0)[:2] < group[:2] or id_of(page.nodes[0]) in shown)
+            if not page.nodes or page.place(0)[:2] > group[:2]:
+                if overlaps:
+                    return _Pass(ids, len(places), steady=False, ended=False, goes_back=goes_back)
+            elif page.place(0)[:2] < group[:2]:
+                if isinstance(page.asked, str):
+                    advance.see(page)  # the same rows again, or others
+                    raise OrderBroken
+                goes_back = goes_back or self._has_strangers(page, group, ids)
+            elif overlaps:
+                steady = steady and id_of(page.nodes[0]) in shown
+
+    def _has_strangers(self, page: RowPage[T], group: Place, ids: Sequence[str]) -> bool:
+        """Whether the page holds rows of values before the group that no page before it had."""
+        id_of = self._source.ordering.id_of
+        strangers = {id_of(row.node) for row in page.rows() if row.place[:2] < group[:2]}
+        return not strangers <= self._handed_on.union(ids)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count, pairwise, repeat
 from operator import attrgetter
 from typing import Any, Generic, TypeVar
@@ -16,7 +16,8 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from tracegraph.adapter import Key, Page, PageRequest
-from tracegraph.errors import SourceError
+from tracegraph.checked_adapter import believable_total
+from tracegraph.errors import SourceBadResponse, SourceError, SourceResponseTooLarge
 from tracegraph.federation.order import Mark, Ordering, Place, same_group
 
 T = TypeVar("T")
@@ -25,6 +26,13 @@ PLACE: Callable[[Any], Place] = attrgetter("place")
 """Sorts and searches rows."""
 
 Fetch = Callable[[PageRequest], Awaitable[Page[T]]]
+
+_TO_END_A_READING = 20
+"""Pages beyond the budget that a reading may take that began within it: to find its place, to end a group."""
+
+
+class PagesSpent(Exception):
+    """No further page may be read for this stream in this request."""
 
 
 class Row(msgspec.Struct, Generic[T], eq=False):
@@ -151,29 +159,66 @@ class Tally:
 
 
 class PageSource(Generic[T]):
-    """Fetches pages and turns them into rows, counting."""
+    """Fetches pages and turns them into rows, counting; never more than `page_budget` calls and a few."""
 
-    __slots__ = ("_fetch", "on_grid", "ordering", "page_max", "tally")
+    __slots__ = ("_calls_left", "_fetch", "_total_is_wrong", "on_grid", "ordering", "page_max", "tally")
 
     def __init__(
-        self, fetch: Fetch[T], ordering: Ordering[T], page_max: int, tally: Tally, *, on_grid: bool = False
+        self,
+        fetch: Fetch[T],
+        ordering: Ordering[T],
+        page_max: int,
+        tally: Tally,
+        *,
+        page_budget: int,
+        on_grid: bool = False,
     ) -> None:
         self._fetch = fetch
         self.ordering = ordering
         self.page_max = page_max
         self.tally = tally
         self.on_grid = on_grid
+        self._calls_left = page_budget + _TO_END_A_READING
+        self._total_is_wrong = False
 
     async def page(
         self, limit: int, after: Mark | None, hint: int | str | None, *, fresh: bool = False
     ) -> RowPage[T]:
-        """One port call. Raises SourceError."""
+        """One port call, or more by smaller pages when the answer is too large. Raises SourceError, PagesSpent."""
         key = None if after is None else Key(after.value, after.id)
-        page = await self._fetch(PageRequest(min(limit, self.page_max), key, hint, fresh, self.on_grid))
+        page = await self._answer(PageRequest(min(limit, self.page_max), key, hint, fresh, self.on_grid))
+        if page.next is not None and not page.items:
+            raise SourceBadResponse(
+                self.ordering.source,
+                f"Source {self.ordering.source!r} gave an empty page that goes on: its pages do not advance.",
+            )
         tally = self.tally
-        tally.pages += 1
         tally.fetched += len(page.items)
         tally.upstream_requests += page.provenance.upstream_requests
         tally.stale = tally.stale or page.provenance.stale
-        tally.total = page.total
+        total = believable_total(page)
+        if total != page.total:
+            self._total_is_wrong = True
+        tally.total = None if self._total_is_wrong else total
         return RowPage(page, self.ordering, hint)
+
+    async def _answer(self, request: PageRequest) -> Page[T]:
+        """The smaller page that was taken in the end is the largest that is asked for from then on."""
+        while True:
+            if self._calls_left <= 0:
+                raise PagesSpent
+            self._calls_left -= 1
+            self.tally.pages += 1
+            try:
+                return await self._fetch(request)
+            except SourceResponseTooLarge as error:
+                if request.limit <= 1:
+                    raise
+                self.tally.upstream_requests += error.upstream_requests
+                self.page_max = request.limit // 2
+                request = replace(request, limit=self.page_max)
+
+    def read_whole(self, rows: int) -> None:
+        """The list was read from its start to its end and has so many rows: no total says otherwise."""
+        if self.tally.total not in {None, rows}:
+            self._total_is_wrong, self.tally.total = True, None

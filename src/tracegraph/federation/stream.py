@@ -10,10 +10,11 @@ from typing import Generic, NamedTuple, TypeVar
 
 from tracegraph.errors import SourceError
 from tracegraph.federation.bounds import Bounds
-from tracegraph.federation.keyset import KeysetReader, OrderBroken, Stretch
+from tracegraph.federation.keyset import KeysetReader, Stretch
 from tracegraph.federation.order import Mark, Ordering, Place
 from tracegraph.federation.pages import PLACE, Fetch, PageSource, Row, Tally
-from tracegraph.federation.whole import WholeListReader
+from tracegraph.federation.progress import OrderBroken
+from tracegraph.federation.whole import NOTHING, Earlier, WholeListReader
 
 T = TypeVar("T")
 
@@ -76,15 +77,23 @@ class Stream(Generic[T]):
         mark, hint = start.mark, start.hint
         if mark is None and spec.bounds.starts_after is not None:
             mark, hint = spec.bounds.starts_after, None
-        self._pages = PageSource(spec.fetch, spec.ordering, spec.page_max, self.tally, on_grid=spec.on_grid)
+        self._pages = PageSource(
+            spec.fetch,
+            spec.ordering,
+            spec.page_max,
+            self.tally,
+            page_budget=spec.page_budget,
+            on_grid=spec.on_grid,
+        )
         self._whole = not spec.orders or hint == WHOLE_LIST
         self._mark = mark
         self._reader: KeysetReader[T] | WholeListReader[T] = (
             self._whole_list(mark) if self._whole else KeysetReader(self._pages, mark, hint)
         )
 
-    def _whole_list(self, after: Mark | None) -> WholeListReader[T]:
-        return WholeListReader(self._pages, after, name=self.spec.name, page_budget=self.spec.page_budget)
+    def _whole_list(self, after: Mark | None, earlier: Earlier = NOTHING) -> WholeListReader[T]:
+        budget, orders = self.spec.page_budget, self.spec.orders
+        return WholeListReader(self._pages, after, page_budget=budget, orders=orders, earlier=earlier)
 
     # -- what is known ---------------------------------------------------------------------------------
 
@@ -156,9 +165,9 @@ class Stream(Generic[T]):
     async def _read(self, want: int) -> Stretch[T]:
         try:
             return await self._reader.read(want)
-        except OrderBroken:
+        except OrderBroken as broken:
             self._whole = True
-            self._reader = self._whole_list(self.scanned.mark or self._mark)
+            self._reader = self._whole_list(self.scanned.mark or self._mark, Earlier(self._mark, broken.handed_on))
             return await self._reader.read(want)
 
     def _keep(self, stretch: Stretch[T]) -> None:

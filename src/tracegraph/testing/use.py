@@ -10,8 +10,10 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from tracegraph.adapter import ExperimentQuery, Page, PageRequest, SessionAsk
+from tracegraph.checked_adapter import CheckedAdapter
 from tracegraph.errors import SourceError
 from tracegraph.model import SessionRef
 from tracegraph.query import ExperimentFilter, SessionFilter
@@ -57,6 +59,15 @@ class UseLaws(Contract):
             again = Subject(fresh, subject.vendor, subject.base_url)
             together = await asyncio.gather(*(question() for question in _questions(again) for _ in range(2)))
             assert together == [answer for answer in one_by_one for _ in range(2)]
+
+    async def test_every_answer_is_one_that_the_gateway_can_use(self) -> None:
+        """Of the port's types, with times that know their offset, rows of this source, each once in a page."""
+        async with self.opened(43, steady=True) as subject:
+            plain = [await question() for question in _questions(subject)]
+            checked = Subject(CheckedAdapter(subject.adapter), subject.vendor, subject.base_url)
+            with capture_logs() as logs:
+                assert [await question() for question in _questions(checked)] == plain
+            assert [line for line in logs if line["event"] == "adapter.unusable_answer"] == []
 
 
 def _questions(subject: Subject) -> Sequence[Question]:

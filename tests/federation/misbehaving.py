@@ -1,0 +1,191 @@
+"""A source behind the port that breaks the port's promises, in the ways that vendors and adapters were seen to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from msgspec.structs import replace
+
+from tracegraph.adapter import (
+    Capabilities,
+    ExperimentQuery,
+    Page,
+    PageRequest,
+    Provenance,
+    SessionAsk,
+    SourceHealth,
+    SourceHealthStatus,
+)
+from tracegraph.errors import SourceError
+from tracegraph.model import Experiment, ExperimentKind, Score, Session, SessionRef
+from tracegraph.query import EPOCH, ExperimentOrderField, OrderDirection, from_microseconds
+
+CAPABILITIES = Capabilities(
+    experiment_orders=frozenset(ExperimentOrderField),
+    experiment_filters=frozenset(),
+    session_filters=frozenset(),
+    reported_metrics=(),
+    kinds=frozenset({ExperimentKind.AGENT}),
+    statuses=frozenset(),
+    experiment_page_max=5,
+    session_page_max=5,
+)
+
+
+def experiment(ref: str, value: int, source: str = "v") -> Experiment:
+    """One whose place in the order is that value."""
+    return Experiment(source, ref, ref, ExperimentKind.AGENT, ref, created_at=EPOCH + timedelta(days=value))
+
+
+def _raise(error: BaseException) -> Any:
+    raise error
+
+
+Break = Callable[[Page[Experiment]], Any]
+
+BROKEN_ANSWERS: Mapping[str, Break] = {
+    "raises KeyError": lambda _: _raise(KeyError("the inside")),
+    "raises TypeError": lambda _: _raise(TypeError("the inside")),
+    "raises AssertionError": lambda _: _raise(AssertionError("the inside")),
+    "raises RecursionError": lambda _: _raise(RecursionError("the inside")),
+    "raises what is no Exception": lambda _: _raise(BaseException("the inside")),
+    "raises a group": lambda _: _raise(BaseExceptionGroup("the inside", [KeyError("one"), ValueError("two")])),
+    "None": lambda _: None,
+    "a list in place of a page": lambda page: list(page.items),
+    "items that are None": lambda page: Page(None, page.start, page.next),  # type: ignore[arg-type]
+    "items that are a dict": lambda page: Page(dict.fromkeys(range(3)), page.start, page.next),  # type: ignore[arg-type]
+    "items of another type": lambda page: Page([*page.items, {"ref": "x"}], page.start, page.next),
+    "a naive time": lambda page: _with_row(page, created_at=datetime(2026, 1, 1)),  # noqa: DTZ001
+    "a naive time of change": lambda page: _with_row(page, updated_at=datetime(2026, 1, 1)),  # noqa: DTZ001
+    "a naive time of the end": lambda page: _with_row(page, ended_at=datetime(2026, 1, 1)),  # noqa: DTZ001
+    "a text as a time": lambda page: _with_row(page, created_at="2026-01-01T00:00:00Z"),
+    "a row without an id": lambda page: _with_row(page, vendor_id=None),
+    "a ref that is a number": lambda page: _with_row(page, ref=7),
+    "a row without a name": lambda page: _with_row(page, name=None),
+    "a kind as text": lambda page: _with_row(page, kind="AGENT"),
+    "rows of another source": lambda page: _with_row(page, source="w"),
+    "an empty page that goes on": lambda page: Page((), page.start, 7),
+    "an empty page with a cursor": lambda _: Page((), None, "further"),
+    "a negative start": lambda page: Page(page.items, -1, page.next),
+    "a start that is a text": lambda page: Page(page.items, "0", page.next),  # type: ignore[arg-type]
+    "a next that is a float": lambda page: Page(page.items, page.start, 1.5),  # type: ignore[arg-type]
+    "a negative next": lambda page: Page(page.items, page.start, -4),
+    "a total that is a text": lambda page: Page(page.items, page.start, page.next, "5"),  # type: ignore[arg-type]
+    "no provenance": lambda page: Page(page.items, page.start, page.next, None, None),  # type: ignore[arg-type]
+}
+
+
+def _with_row(page: Page[Experiment], **values: Any) -> Page[Experiment]:
+    row = replace(page.items[0], **values) if page.items else replace(experiment("x", 1), **values)
+    return Page([row, *page.items[1:]], page.start, page.next)
+
+
+@dataclass
+class MisbehavingSource:
+    """Lists `rows` by their day, by offset or by range, and lies as it is bidden.
+
+    `swaps` exchange rows of the ordered list; with `sorts_pages` each page is put in order by itself. `twice` are
+    places of rows that come again, `total_off` is added to the total. From call `repeats_from` on it gives its
+    first page for ever, with fresh hints; every `empty_every`th call gives an empty page that goes on; after
+    `round_after` rows its cursors lead to the start again. `breaks` makes call `breaks_at` wrong otherwise.
+    """
+
+    rows: list[Experiment]
+    by_range: bool = False
+    page_max: int = 5
+    swaps: Sequence[tuple[int, int]] = ()
+    sorts_pages: bool = False
+    twice: Sequence[int] = ()
+    total_off: int = 0
+    repeats_from: int | None = None
+    empty_every: int | None = None
+    round_after: int | None = None
+    breaks: Break | None = None
+    breaks_at: int = 0
+    name: str = "v"
+    vendor: str = "misbehaving"
+    calls: list[PageRequest] = field(default_factory=list)
+
+    @property
+    def capabilities(self) -> Capabilities:
+        from dataclasses import replace as with_  # noqa: PLC0415
+
+        return with_(CAPABILITIES, experiment_page_max=self.page_max)
+
+    def listed(self, direction: OrderDirection) -> list[Experiment]:
+        rows = sorted(self.rows, key=_day, reverse=direction is OrderDirection.DESC)
+        for one, other in self.swaps:
+            if rows:
+                one, other = one % len(rows), other % len(rows)  # noqa: PLW2901
+                rows[one], rows[other] = rows[other], rows[one]
+        for place in sorted(self.twice, reverse=True):
+            if rows:
+                rows.insert(place % len(rows), rows[place % len(rows)])
+        return rows
+
+    async def list_experiments(self, query: ExperimentQuery, page: PageRequest) -> Page[Experiment]:
+        self.calls.append(page)
+        number = len(self.calls)
+        answer = self._page(query.order.direction, page, number)
+        if self.empty_every and number % self.empty_every == 0:
+            return Page((), answer.start, f"e{number}" if self.by_range else number * 5)
+        if self.breaks is not None and number > self.breaks_at:
+            broken: Page[Experiment] = self.breaks(answer)
+            return broken
+        return answer
+
+    def _page(self, direction: OrderDirection, page: PageRequest, number: int) -> Page[Experiment]:
+        rows = self.listed(direction)
+        limit = min(page.limit, self.page_max)
+        start = self._start(rows, direction, page)
+        if self.repeats_from is not None and number > self.repeats_from:
+            got = rows[:limit]
+            return Page(got, None, f"0/{number}") if self.by_range else Page(got, start, start + max(1, len(got)))
+        got = rows[start : start + limit]
+        end = start + len(got)
+        goes_on = bool(got) and end < len(rows)
+        if self.sorts_pages:
+            got = sorted(got, key=_day, reverse=direction is OrderDirection.DESC)
+        if self.by_range:
+            if self.round_after and end >= self.round_after:
+                return Page(got, None, "0/again" if got else None, provenance=Provenance(1))
+            return Page(got, None, f"{end}/" if goes_on else None, provenance=Provenance(1))
+        total = max(0, len(rows) + self.total_off)
+        following = (0 if self.round_after and end >= self.round_after else end) if goes_on else None
+        return Page(got, start, following, total, Provenance(1))
+
+    def _start(self, rows: list[Experiment], direction: OrderDirection, page: PageRequest) -> int:
+        if isinstance(page.hint, str):
+            return int(page.hint.partition("/")[0]) if page.hint[0] != "e" else 0
+        if not self.by_range:
+            return page.hint or 0
+        if page.after is None or not isinstance(page.after.value, int):
+            return 0
+        bound, descending = from_microseconds(page.after.value), direction is OrderDirection.DESC
+        past = (
+            index for index, row in enumerate(rows) if (_day(row) <= bound if descending else _day(row) >= bound)
+        )
+        return next(past, len(rows))
+
+    async def get_experiments(self, refs: Sequence[str]) -> Mapping[str, Experiment | SourceError]:
+        return {row.ref: row for row in self.rows if row.ref in refs}
+
+    async def list_sessions(self, asks: Sequence[SessionAsk]) -> Sequence[Page[Session] | SourceError]:
+        return [Page((), 0, None) for _ in asks]
+
+    async def get_sessions(self, _: Sequence[SessionRef]) -> Mapping[SessionRef, Session | SourceError]:
+        return {}
+
+    async def get_scores(self, _: Sequence[SessionRef]) -> Mapping[SessionRef, Sequence[Score] | SourceError]:
+        return {}
+
+    async def check(self) -> SourceHealth:
+        return SourceHealth(SourceHealthStatus.UP)
+
+
+def _day(row: Experiment) -> datetime:
+    assert row.created_at is not None
+    return row.created_at

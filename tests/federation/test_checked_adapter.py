@@ -1,0 +1,245 @@
+"""The wall at the port: whatever an adapter raises or returns, the core gets the port's types or a SourceError."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+from structlog.testing import capture_logs
+
+from tests.federation.misbehaving import BROKEN_ANSWERS, MisbehavingSource, experiment
+from tests.gateway import Vendors
+from tracegraph.adapter import (
+    Adapter,
+    Capabilities,
+    ExperimentQuery,
+    Page,
+    PageRequest,
+    SessionAsk,
+    SourceHealth,
+    SourceHealthStatus,
+)
+from tracegraph.checked_adapter import CheckedAdapter
+from tracegraph.errors import SourceBadResponse, SourceError, SourceErrorCode, SourceTimeout
+from tracegraph.model import Score, Session, SessionRef, SessionStatus
+from tracegraph.sources import open_sources
+
+ASKS = [SessionAsk((ref,), PageRequest(5)) for ref in ("a", "b")]
+REFS = [SessionRef("a", "1"), SessionRef("a", "2")]
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def session(ref: SessionRef = REFS[0], **values: Any) -> Session:
+    return replace(Session("v", ref.experiment_ref, ref.session_id, SessionStatus.SUCCESS, START), **values)
+
+
+class Answering(MisbehavingSource):
+    """Answers every question but for experiments with what it is given, called first where that can be."""
+
+    def __init__(self, answer: Any) -> None:
+        super().__init__([])
+        self.answer = answer
+
+    async def _answer(self, *_: Any) -> Any:
+        return self.answer() if callable(self.answer) else self.answer
+
+    list_sessions = get_sessions = get_scores = get_experiments = check = _answer  # type: ignore[assignment]
+
+
+def behind_the_wall(answer: Any) -> CheckedAdapter:
+    return CheckedAdapter(Answering(answer))
+
+
+def failing(error: BaseException) -> Callable[[], Any]:
+    def fail() -> Any:
+        raise error
+
+    return fail
+
+
+async def every_call(adapter: Adapter) -> Sequence[Any]:
+    return await asyncio.gather(
+        adapter.get_experiments(["a"]),
+        adapter.list_sessions(ASKS),
+        adapter.get_sessions(REFS),
+        adapter.get_scores(REFS),
+        return_exceptions=True,
+    )
+
+
+@pytest.mark.parametrize(
+    "error",
+    [KeyError("x"), TypeError("x"), AssertionError(), RecursionError(), StopIteration(), BaseException("x")],
+)
+async def test_whatever_an_adapter_raises_is_a_bad_response_of_its_source(error: BaseException) -> None:
+    outcomes = await every_call(behind_the_wall(failing(error)))
+    assert [type(outcome) for outcome in outcomes] == [SourceBadResponse] * 4
+    assert {outcome.source for outcome in outcomes} == {"v"}
+    assert "the gateway cannot use" in outcomes[0].message
+
+
+@pytest.mark.parametrize("answer", [None, "text", 7, {1, 2}, object()], ids=repr)
+async def test_whatever_an_adapter_returns_is_a_bad_response_of_its_source(answer: Any) -> None:
+    outcomes = await every_call(behind_the_wall(answer))
+    assert [type(outcome) for outcome in outcomes] == [SourceBadResponse] * 4
+
+
+async def test_the_log_says_which_source_and_operation_it_was_under_the_errors_reference() -> None:
+    bug = KeyError("a secret of the inside")
+    with capture_logs() as logs, pytest.raises(SourceBadResponse) as raised:
+        await behind_the_wall(failing(bug)).get_scores(REFS)
+    (line,) = logs
+    assert (line["log_level"], line["source"], line["operation"]) == ("error", "v", "get_scores")
+    assert (line["reference"], line["exc_info"]) == (raised.value.reference, bug)
+    assert "secret" not in raised.value.message
+
+
+async def test_a_source_error_passes_as_it_is() -> None:
+    error = SourceTimeout("v", "It took too long.")
+    with capture_logs() as logs:
+        outcomes = await every_call(behind_the_wall(failing(error)))
+    assert outcomes == [error] * 4
+    assert logs == []
+
+
+@pytest.mark.parametrize("error", [asyncio.CancelledError, KeyboardInterrupt, SystemExit])
+async def test_what_cancels_or_ends_the_program_passes(error: type[BaseException]) -> None:
+    with pytest.raises(error):
+        await behind_the_wall(failing(error())).get_sessions(REFS).__await__().send(None)
+
+
+@pytest.mark.parametrize("broken", BROKEN_ANSWERS.values(), ids=BROKEN_ANSWERS.keys())
+async def test_a_page_of_experiments_that_is_none_is_a_bad_response(broken: Any) -> None:
+    source = MisbehavingSource([experiment("a", 1), experiment("b", 2)], breaks=broken)
+    with pytest.raises(SourceBadResponse):
+        await CheckedAdapter(source).list_experiments(ExperimentQuery(), PageRequest(5))
+
+
+# -- several answers at once -----------------------------------------------------------------------------
+
+WRONG_SESSIONS = [
+    pytest.param(session(source="w"), id="another source's"),
+    pytest.param(session(started_at=datetime(2026, 1, 1)), id="a naive start"),  # noqa: DTZ001
+    pytest.param(session(started_at=None), id="no start"),
+    pytest.param(session(ended_at=datetime(2026, 1, 1)), id="a naive end"),  # noqa: DTZ001
+    pytest.param(session(vendor_id=3), id="an id that is a number"),
+    pytest.param(session(status="SUCCESS"), id="a status as text"),
+    pytest.param({"vendor_id": "1"}, id="a dict"),
+    pytest.param(None, id="None"),
+]
+
+
+@pytest.mark.parametrize("wrong", WRONG_SESSIONS)
+async def test_one_page_of_several_that_cannot_be_used_costs_that_page_only(wrong: Any) -> None:
+    good = Page([session()], 0, None)
+    answers = await behind_the_wall([Page([session(), wrong], 0, None), good]).list_sessions(ASKS)
+    assert isinstance(answers[0], SourceBadResponse)
+    assert answers[1] == good
+
+
+@pytest.mark.parametrize("wrong", WRONG_SESSIONS)
+async def test_one_look_up_that_cannot_be_used_costs_its_key_only(wrong: Any) -> None:
+    found = await behind_the_wall({REFS[0]: wrong, REFS[1]: session(REFS[1])}).get_sessions(REFS)
+    assert isinstance(found[REFS[0]], SourceBadResponse)
+    assert found[REFS[1]] == session(REFS[1])
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [None, 1.0, [1.0], [Score("accuracy", "high")], [Score(None, 1.0)]],  # type: ignore[arg-type]
+    ids=repr,
+)
+async def test_scores_that_cannot_be_used_cost_their_session_only(wrong: Any) -> None:
+    found = await behind_the_wall({REFS[0]: wrong, REFS[1]: (Score("accuracy", 1.0),)}).get_scores(REFS)
+    assert isinstance(found[REFS[0]], SourceBadResponse)
+    assert found[REFS[1]] == (Score("accuracy", 1.0),)
+
+
+@pytest.mark.parametrize("pages", [0, 1, 3])
+async def test_more_or_fewer_answers_than_questions_belong_to_none(pages: int) -> None:
+    with pytest.raises(SourceBadResponse):
+        await behind_the_wall([Page((), 0, None)] * pages).list_sessions(ASKS)
+
+
+# -- what is made good -----------------------------------------------------------------------------------
+
+
+async def test_a_row_that_stands_twice_in_a_page_is_there_once_where_it_stood_first() -> None:
+    first, second = session(), session(REFS[1])
+    later = replace(first, started_at=START - timedelta(days=1))
+    (page, _) = await behind_the_wall([Page([first, second, later], 0, None, 3), Page((), 0, None)]).list_sessions(
+        ASKS
+    )
+    assert not isinstance(page, SourceError)
+    assert (list(page.items), page.total) == ([first, second], None)
+
+
+async def test_one_session_id_in_two_experiments_is_two_rows() -> None:
+    both = [session(), session(SessionRef("b", "1"))]
+    (page, _) = await behind_the_wall([Page(both, 0, None), Page((), 0, None)]).list_sessions(ASKS)
+    assert not isinstance(page, SourceError)
+    assert list(page.items) == both
+
+
+@pytest.mark.parametrize(
+    ("start", "following", "total", "believed"),
+    [
+        (0, None, 2, 2),
+        (0, 2, 9, 9),
+        (4, None, 6, 6),
+        (None, None, 2, 2),
+        (None, "on", 3, 3),
+        (0, None, 0, None),
+        (0, None, 3, None),
+        (4, 6, 5, None),
+        (4, None, 9, None),
+        (None, "on", 1, None),
+    ],
+)
+async def test_a_total_stands_unless_the_rows_contradict_it(
+    start: int | None, following: int | str | None, total: int, believed: int | None
+) -> None:
+    rows = [session(), session(REFS[1])]
+    (page, _) = await behind_the_wall([Page(rows, start, following, total), Page((), 0, None)]).list_sessions(ASKS)
+    assert not isinstance(page, SourceError)
+    assert page.total == believed
+
+
+# -- health and capabilities -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("answer", [failing(KeyError("x")), failing(SourceTimeout("v", "late")), None, "UP"])
+async def test_a_source_whose_check_fails_is_down_and_says_why(answer: Any) -> None:
+    health = await behind_the_wall(answer).check()
+    assert health.status is SourceHealthStatus.DOWN
+    assert health.last_error is not None
+    assert health.last_error.code in {SourceErrorCode.BAD_RESPONSE, SourceErrorCode.TIMEOUT}
+
+
+async def test_a_check_passes_as_it_is() -> None:
+    health = SourceHealth(SourceHealthStatus.DEGRADED, checked_at=START)
+    assert await behind_the_wall(health).check() is health
+
+
+def test_capabilities_that_fail_later_are_those_that_were_usable_last() -> None:
+    class Forgetful(MisbehavingSource):
+        forgets = False
+
+        @property
+        def capabilities(self) -> Capabilities:
+            return 1 // 0 if self.forgets else super().capabilities  # type: ignore[return-value]
+
+    source = Forgetful([])
+    adapter = CheckedAdapter(source)
+    known = adapter.capabilities
+    source.forgets = True
+    assert adapter.capabilities == known
+
+
+async def test_every_source_that_is_opened_is_behind_the_wall(vendors: Vendors) -> None:
+    async with open_sources(vendors.settings()) as sources:
+        assert [type(adapter) for adapter in sources.adapters] == [CheckedAdapter] * 3

@@ -1,0 +1,169 @@
+"""Whatever a source does: its reading ends within the budget, no row comes twice, and none is lost in silence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.federation.misbehaving import BROKEN_ANSWERS, MisbehavingSource, experiment
+from tracegraph.checked_adapter import CheckedAdapter
+from tracegraph.errors import SourceErrorCode
+from tracegraph.federation.listing import Budgets, Listing, Wanted, list_experiments
+from tracegraph.federation.report import SourceReportStatus
+from tracegraph.model import Experiment
+from tracegraph.query import ExperimentFilter, ExperimentOrder, OrderDirection
+
+BUDGET = 20
+FEW = 20
+"""Calls beyond the budget with which a reading that began within it may end."""
+BOTH_KINDS = pytest.mark.parametrize("by_range", [False, True], ids=["offset", "range"])
+
+
+async def listed(
+    *sources: MisbehavingSource, first: int = 1000, direction: OrderDirection = OrderDirection.DESC
+) -> Listing[Experiment]:
+    adapters = [CheckedAdapter(source) for source in sources]
+    return await list_experiments(
+        adapters,
+        {adapter.name: ExperimentFilter() for adapter in adapters},
+        ExperimentOrder(direction=direction),
+        Wanted(first, budgets=Budgets(pages=BUDGET)),
+    )
+
+
+def refs(listing: Listing[Experiment]) -> list[str]:
+    return [row.node.ref for row in listing.merged.rows]
+
+
+def rows(values: Sequence[int], source: str = "v") -> list[Experiment]:
+    return [experiment(f"{source}{number:02}", value, source) for number, value in enumerate(values)]
+
+
+LIES: dict[str, st.SearchStrategy[dict[str, Any]]] = {
+    "none": st.just({}),
+    "a wrong total": st.fixed_dictionaries({"total_off": st.integers(-40, 40)}),
+    "repeated rows": st.fixed_dictionaries({"twice": st.lists(st.integers(0, 40), min_size=1, max_size=6)}),
+    "one page for ever": st.fixed_dictionaries({"repeats_from": st.integers(0, 4)}),
+    "hints that go round": st.fixed_dictionaries({"round_after": st.integers(1, 20)}),
+    "empty pages that go on": st.fixed_dictionaries({"empty_every": st.integers(1, 5)}),
+    "broken order": st.fixed_dictionaries(
+        {"swaps": st.lists(st.tuples(st.integers(0, 40), st.integers(0, 40)), min_size=1, max_size=4)}
+    ),
+    "a broken answer": st.fixed_dictionaries(
+        {"breaks": st.sampled_from(list(BROKEN_ANSWERS.values())), "breaks_at": st.integers(0, 4)}
+    ),
+}
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    st.lists(st.integers(0, 30), max_size=40),
+    st.booleans(),
+    st.sampled_from(OrderDirection),
+    st.integers(1, 12),
+    st.lists(st.sampled_from(sorted(LIES)), min_size=1, max_size=2, unique=True),
+    st.data(),
+)
+async def test_a_reading_ends_without_a_row_twice_and_none_lost_in_silence(  # noqa: PLR0917
+    values: list[int],
+    by_range: bool,  # noqa: FBT001 - hypothesis draws it by place
+    direction: OrderDirection,
+    page_max: int,
+    names: list[str],
+    data: st.DataObject,
+) -> None:
+    lies: dict[str, Any] = {}
+    for name in names:
+        lies |= data.draw(LIES[name], label=name)
+    source = MisbehavingSource(rows(values), by_range, page_max, **lies)
+    listing = await listed(source, direction=direction)
+    found, (report,) = refs(listing), listing.reports
+    assert len(source.calls) <= BUDGET + FEW
+    assert len(found) == len(set(found))
+    whole = {row.ref for row in source.rows} <= set(found)
+    assert whole or report.status in {SourceReportStatus.FAILED, SourceReportStatus.SCAN_LIMITED}
+    if report.total_count is not None and whole and report.status is SourceReportStatus.OK:
+        assert report.total_count == len(found)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.lists(st.integers(0, 30), max_size=40, unique=True),
+    st.lists(st.tuples(st.integers(0, 40), st.integers(0, 40)), max_size=40),
+    st.sampled_from(OrderDirection),
+    st.integers(2, 12),
+)
+async def test_pages_that_are_each_in_order_but_not_one_after_the_other_lose_no_row_in_silence(
+    values: list[int], swaps: list[tuple[int, int]], direction: OrderDirection, page_max: int
+) -> None:
+    source = MisbehavingSource(rows(values), False, page_max, swaps=swaps, sorts_pages=True)  # noqa: FBT003
+    listing = await listed(source, direction=direction)
+    found = refs(listing)
+    assert len(source.calls) <= BUDGET + FEW
+    assert len(found) == len(set(found))
+    whole = {row.ref for row in source.rows} == set(found)
+    assert whole or listing.reports[0].status in {SourceReportStatus.FAILED, SourceReportStatus.SCAN_LIMITED}
+
+
+@pytest.mark.parametrize("broken", BROKEN_ANSWERS.values(), ids=BROKEN_ANSWERS.keys())
+async def test_a_broken_answer_costs_the_rows_of_its_own_source_only(broken: Any) -> None:
+    healthy = MisbehavingSource(rows([3, 2, 1], "w"), name="w")
+    listing = await listed(MisbehavingSource(rows([9, 8]), breaks=broken), healthy)
+    assert refs(listing) == ["w00", "w01", "w02"]
+    failed, well = listing.reports
+    assert (failed.source, failed.status, well.status) == ("v", SourceReportStatus.FAILED, SourceReportStatus.OK)
+    assert failed.error is not None
+    assert failed.error.code is SourceErrorCode.BAD_RESPONSE
+
+
+@BOTH_KINDS
+@pytest.mark.parametrize(
+    "lie",
+    [{"repeats_from": 0}, {"repeats_from": 2}, {"empty_every": 1}, {"empty_every": 3}],
+    ids=["page one for ever", "page one again later", "an empty page at once", "an empty page later"],
+)
+async def test_pages_that_do_not_advance_are_a_bad_response_after_a_few_calls(
+    lie: dict[str, Any],
+    by_range: bool,  # noqa: FBT001
+) -> None:
+    source = MisbehavingSource(rows(range(60)), by_range, **lie)
+    (report,) = (await listed(source)).reports
+    assert report.error is not None
+    assert report.error.code is SourceErrorCode.BAD_RESPONSE
+    assert len(source.calls) <= 10
+
+
+async def test_a_cursor_that_comes_back_is_a_bad_response() -> None:
+    source = MisbehavingSource(rows([1] * 30), by_range=True, round_after=10)
+    (report,) = (await listed(source)).reports
+    assert report.error is not None
+    assert "pages do not advance" in report.error.message
+    assert len(source.calls) <= 5
+
+
+@pytest.mark.parametrize("total_off", [-5, -1, 1, 3])
+async def test_a_total_that_the_rows_contradict_is_none(total_off: int) -> None:
+    listing = await listed(MisbehavingSource(rows(range(5)), total_off=total_off))
+    assert (len(refs(listing)), listing.total_count) == (5, None)
+
+
+@BOTH_KINDS
+async def test_a_row_that_comes_twice_is_given_once(by_range: bool) -> None:  # noqa: FBT001
+    source = MisbehavingSource(rows(range(12)), by_range, twice=[0, 3, 4, 11])
+    listing = await listed(source)
+    assert refs(listing) == [f"v{number:02}" for number in range(11, -1, -1)]
+    assert listing.reports[0].status is SourceReportStatus.OK
+
+
+async def test_an_order_that_breaks_between_pages_is_made_from_the_whole_list() -> None:
+    """Five rows a page, each page in order: the seventh row belongs on the first page."""
+    source = MisbehavingSource(rows(range(10)), swaps=[(1, 6)], sorts_pages=True)
+    listing = await listed(source, first=3)
+    assert len(set(refs(listing))) == len(refs(listing))
+    everything = await listed(source)
+    complete = refs(everything) == [f"v{number:02}" for number in range(9, -1, -1)]
+    assert complete or everything.reports[0].status is SourceReportStatus.FAILED
