@@ -115,7 +115,7 @@ class NemoAdapter:
         return await self._experiments.by_name(refs)
 
     async def list_sessions(self, asks: Sequence[SessionAsk]) -> Sequence[Page[Session] | SourceError]:
-        """One call an ask, oldest first; newest first up to two more, to find the end of the list."""
+        """One call an ask, oldest first; newest first mostly two more at most, to find the end of the list."""
         return await self._sessions.stretches(asks)
 
     async def get_sessions(self, refs: Sequence[SessionRef]) -> Mapping[SessionRef, Session | SourceError]:
@@ -130,7 +130,7 @@ class NemoAdapter:
         return {}
 
     async def check(self) -> SourceHealth:
-        """One call for one experiment; where that has no run, a second for its sessions.
+        """One call for one experiment, and one for one of its sessions, which releases may lack.
 
         A service that has more than it lists answers narrower questions still, and one without its telemetry
         store tells what experiments there are.

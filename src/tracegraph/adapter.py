@@ -75,6 +75,9 @@ class Page(Generic[T]):
     `start` is the offset of the first item, None for a list that is asked by range. `next` is the hint that
     continues right after the last item, None when the list ends here. `total` is the vendor's own count for
     the question as asked, None when it tells none or when a part of the filter was left to the gateway.
+
+    `failure` is why rows are missing that the vendor has, where a call for one of several failed: the source is
+    reported as FAILED with it, and `items` stand. Where rows are missing, `next` comes right after a row of `items`.
     """
 
     items: Sequence[T]
@@ -82,6 +85,7 @@ class Page(Generic[T]):
     next: int | str | None
     total: int | None = None
     provenance: Provenance = Provenance()
+    failure: SourceError | None = None
 
 
 @dataclass(frozen=True, slots=True)

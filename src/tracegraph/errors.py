@@ -15,6 +15,7 @@
         ├── SourceRateLimited       RATE_LIMITED
         ├── SourceUnauthorized      UNAUTHORIZED
         ├── SourceNotFound          NOT_FOUND
+        │   └── SourceObjectNotFound    one experiment, session or run; no failure among several
         ├── SourceBadRequest        BAD_REQUEST
         ├── SourceBadResponse       BAD_RESPONSE
         └── SourceCircuitOpen       CIRCUIT_OPEN
@@ -170,10 +171,17 @@ class SourceUnauthorized(SourceError):
 
 
 class SourceNotFound(SourceError):
-    """The vendor does not know what was asked for."""
+    """The vendor does not have the interface or the scope that was asked: a path, a workspace. It fails the source."""
 
     code = SourceErrorCode.NOT_FOUND
     retryable = False
+
+
+class SourceObjectNotFound(SourceNotFound):
+    """The vendor does not know the one object that was asked for, which may have been deleted.
+
+    In a list of several experiments it costs the rows of that one only and is no failure.
+    """
 
 
 class SourceBadRequest(SourceError):

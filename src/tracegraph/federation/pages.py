@@ -141,13 +141,31 @@ class RowPage(Generic[T]):
 
 @dataclass(slots=True)
 class Tally:
-    """What reading took: port calls, rows, calls to the vendor; and the vendor's own total, why rows are old."""
+    """What reading took: port calls, rows, calls to the vendor; and the vendor's own total, why rows are old.
+
+    `reached` is the largest offset behind a row: a total below it is not the list's. `failure` is why rows of a page
+    are missing.
+    """
 
     pages: int = 0
     fetched: int = 0
     upstream_requests: int = 0
     total: int | None = None
     stale: SourceError | None = None
+    failure: SourceError | None = None
+    reached: int = 0
+
+    def add(self, page: Page[Any]) -> None:
+        """Count one page more."""
+        count = len(page.items)
+        self.pages += 1
+        self.fetched += count
+        self.upstream_requests += page.provenance.upstream_requests
+        self.stale = self.stale or page.provenance.stale
+        self.failure = self.failure or page.failure
+        if count and page.start is not None:
+            self.reached = max(self.reached, page.start + count)
+        self.total = None if page.total is None or page.total < self.reached else page.total
 
 
 class PageSource(Generic[T]):
@@ -170,10 +188,5 @@ class PageSource(Generic[T]):
         """One port call. Raises SourceError."""
         key = None if after is None else Key(after.value, after.id)
         page = await self._fetch(PageRequest(min(limit, self.page_max), key, hint, fresh, self.on_grid))
-        tally = self.tally
-        tally.pages += 1
-        tally.fetched += len(page.items)
-        tally.upstream_requests += page.provenance.upstream_requests
-        tally.stale = tally.stale or page.provenance.stale
-        tally.total = page.total
+        self.tally.add(page)
         return RowPage(page, self.ordering, hint)
