@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from math import isqrt
+from typing import NamedTuple
 
 from adapters.nemo.client import Answer
 from adapters.nemo.paging import LARGEST_PAGE, VendorPage, page_up_to
@@ -22,23 +23,31 @@ _LARGEST_TOTAL = 2**31
 _REMEMBERED = 1000
 
 
+class KnownEnd(NamedTuple):
+    """The total that the service stated, None without one, and how many rows there were."""
+
+    stated: int | None
+    end: int
+
+
 class EndSearch:
     """Finds `limit` rows that end `skip` rows before the newest. Each answer says which page to ask for next.
 
-    Of the total it is known that at least `_least` rows exist, and at most `_most` where that is known. `trusted` is
-    a total that rows confirmed earlier: a page that does not reach the newest rows is taken at its word.
+    At least `_least` rows exist, and at most `_most` where that is known. `known` is where the list ended earlier: a
+    page that does not reach the newest rows relies on it while the service states the same total.
     """
 
-    def __init__(self, limit: int, skip: int, expected: int | None, trusted: int | None) -> None:
+    def __init__(self, limit: int, skip: int, expected: int | None, known: KnownEnd | None) -> None:
         self.end: int | None = None
         """How many rows there are, once rows have shown it."""
         self._limit = max(1, min(limit, LARGEST_PAGE))
         self._skip = skip
-        self._trusted = trusted if skip else None
+        self._known = known if skip else None
         self._least = 0
         self._most: int | None = None
         self._totals_tried = 0
         self._last_probe = 0
+        self._aimed = False
         self.page = self._first_page(expected)
 
     @property
@@ -54,20 +63,25 @@ class EndSearch:
             return False
         if self.target <= 0 or self._covers(answer):
             return True
-        self.page = page_up_to(self.target, self._limit, LARGEST_PAGE)
+        self.page = self._page_of(self.target)
         return False
 
     def _first_page(self, expected: int | None) -> VendorPage:
         if expected is not None and self._skip < expected <= _LARGEST_TOTAL:
-            if expected == self._trusted:
-                return page_up_to(expected - self._skip, self._limit, LARGEST_PAGE)
+            if self._known is not None and self._known.end == expected:
+                return self._page_of(expected - self._skip)
             return self._page_beyond(expected)
         return VendorPage(1, min(max(self._limit, _FIRST_LOOK), LARGEST_PAGE))
 
     def _page_beyond(self, total: int) -> VendorPage:
         """The newest rows of so many, and one place more."""
-        wanted = 1 if self._skip else self._limit
+        self._aimed = self._skip == 0
+        wanted = self._limit if self._aimed else 1
         return page_up_to(total + 1, min(wanted + 1, LARGEST_PAGE), LARGEST_PAGE)
+
+    def _page_of(self, target: int) -> VendorPage:
+        self._aimed = True
+        return page_up_to(target, self._limit, LARGEST_PAGE)
 
     def _learn(self, answer: Answer[SessionRow]) -> None:
         if answer.shows_end:
@@ -81,20 +95,23 @@ class EndSearch:
                 self._most = None  # sessions were added meanwhile
         if self.end is None and self._least == self._most:
             self.end = self._least
-        if self.end is None and self._trusted is not None and answer.stated_total == self._trusted:
-            self.end = self._trusted if self._is_possible(self._trusted) else None
+        known = self._known
+        if self.end is None and known is not None and known.stated == answer.stated_total:
+            self.end = known.end if self._is_possible(known.end) else None
 
     def _is_possible(self, total: int) -> bool:
         return self._least <= total <= (_LARGEST_TOTAL if self._most is None else self._most)
 
     def _covers(self, answer: Answer[SessionRow]) -> bool:
         # A page that holds the asked row and none behind it would not lead on: two rows, where there are two.
-        return answer.start <= self.target - min(2, self.target, self._limit) and answer.end >= self.target
+        least = min(self.target, self._limit, 2 if self._aimed else self._limit)
+        return answer.start <= self.target - least and answer.end >= self.target
 
     def _next_page(self, total: int | None) -> VendorPage:
         if total is not None and self._totals_tried < _TOTALS_TRIED and self._is_possible(total):
             self._totals_tried += 1
             return self._page_beyond(total)
+        self._aimed = False
         return VendorPage(self._probe(), LARGEST_PAGE)
 
     def _probe(self) -> int:
@@ -107,20 +124,19 @@ class EndSearch:
         return max(first, isqrt(first * last))
 
 
-class ConfirmedTotals:
-    """The totals that rows confirmed, by list: a later page need not confirm the same total again."""
+class KnownEnds:
+    """Where lists ended when rows showed it last: a later page need not find that out again."""
 
     def __init__(self) -> None:
-        self._totals: OrderedDict[object, int] = OrderedDict()
+        self._known: OrderedDict[object, KnownEnd] = OrderedDict()
 
-    def of(self, key: object) -> int | None:
-        """The list's total when it was confirmed last."""
-        return self._totals.get(key)
+    def of(self, listed: object) -> KnownEnd | None:
+        """What is known of that list."""
+        return self._known.get(listed)
 
-    def note(self, key: object, stated: int | None, end: int) -> None:
-        """The service stated this total, and rows have shown how many there are."""
-        self._totals.pop(key, None)
-        if stated == end:
-            self._totals[key] = end
-            if len(self._totals) > _REMEMBERED:
-                self._totals.popitem(last=False)
+    def add(self, listed: object, known: KnownEnd) -> None:
+        """Remember it, and forget the list that was added first when there are too many."""
+        self._known[listed] = known
+        self._known.move_to_end(listed)
+        if len(self._known) > _REMEMBERED:
+            self._known.popitem(last=False)

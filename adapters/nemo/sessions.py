@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from adapters.nemo.answers import counted, offset_of, total_of
 from adapters.nemo.client import Answer, NemoClient
-from adapters.nemo.ends import CALLS_MAX, ConfirmedTotals, EndSearch
+from adapters.nemo.ends import CALLS_MAX, EndSearch, KnownEnd, KnownEnds
 from adapters.nemo.mapping import to_session
 from adapters.nemo.paging import LARGEST_PAGE, VendorPage, covering_page
 from adapters.nemo.pushdown import Pushed, push_sessions
@@ -27,7 +27,7 @@ class Sessions:
     def __init__(self, source: str, client: NemoClient) -> None:
         self._source = source
         self._client = client
-        self._confirmed = ConfirmedTotals()
+        self._ends = KnownEnds()
 
     async def stretches(self, asks: Sequence[SessionAsk]) -> Sequence[Page[Session] | SourceError]:
         """See `NemoAdapter.list_sessions`."""
@@ -65,7 +65,7 @@ class Sessions:
         pushed = push_sessions(ask.filter)
         listed = ref, pushed.query
         expected = None if pushed.query else ask.expected_total
-        search = EndSearch(ask.page.limit, offset_of(ask.page), expected, self._confirmed.of(listed))
+        search = EndSearch(ask.page.limit, offset_of(ask.page), expected, self._ends.of(listed))
         spent = Provenance()
         for _ in range(CALLS_MAX):
             with counted(spent):
@@ -73,7 +73,7 @@ class Sessions:
             spent += answer.provenance
             done = search.take(answer)
             if answer.shows_end:
-                self._confirmed.note(listed, answer.stated_total, answer.end)
+                self._ends.add(listed, KnownEnd(answer.stated_total, answer.end))
             if done:
                 return self._reversed(ask, answer, pushed, search, spent)
         raise SourceBadResponse(
