@@ -42,7 +42,7 @@ R = TypeVar("R", bound=Row)
 
 @dataclass(frozen=True, slots=True)
 class Answer(Generic[R]):
-    """A page of rows as the vendor gave it; `stated_total` is its number of rows of the whole list, if it has one."""
+    """A page of rows as the vendor gave it; `stated_total` is what it states as the number of all rows."""
 
     page: VendorPage
     rows: Sequence[R]
@@ -132,7 +132,7 @@ class NemoClient:
     async def _decided(self, ambiguous: SourceError, experiment: str) -> SourceError:
         """What a 404 for an experiment's sessions means, by whether the experiment exists."""
         if not writable(experiment):
-            return _as(SourceObjectNotFound, ambiguous, _unknown_experiment(self._source))
+            return ambiguous.restated(SourceObjectNotFound, _unknown_experiment(self._source))
         try:
             answer = await self.experiments(VendorPage(1, 1), (("filter[name]", experiment),))
         except SourceError as error:
@@ -140,8 +140,8 @@ class NemoClient:
             return error
         ambiguous.upstream_requests += answer.provenance.upstream_requests
         if any(row.name == experiment for row in answer.rows):
-            return _as(SourceNotFound, ambiguous, _no_sessions(self._source))
-        return _as(SourceObjectNotFound, ambiguous, _unknown_experiment(self._source))
+            return ambiguous.restated(SourceNotFound, _no_sessions(self._source))
+        return ambiguous.restated(SourceObjectNotFound, _unknown_experiment(self._source))
 
     async def _list(
         self,
@@ -173,20 +173,20 @@ def _explained(error: SourceError, kind: str) -> SourceError:
     """The refusals that NeMo words in a way of its own, in our words (VENDORS.md A2, A4, A5)."""
     source = error.source
     if error.http_status == TOO_MANY and kind == "experiments":
-        return _as(SourceBadRequest, error, too_many(source))
+        return error.restated(SourceBadRequest, too_many(source))
     if error.http_status != 404:
         return error
     detail = _detail(error.vendor_body)
     if _is_route(detail):
         sentence = f"Source {source!r} has no /experiments in its NeMo version: 0.1.2 to 0.2 are supported."
-        return _as(SourceNotFound, error, sentence if kind == "experiments" else _no_sessions(source))
+        return error.restated(SourceNotFound, sentence if kind == "experiments" else _no_sessions(source))
     if _is_workspace(detail):
         sentence = (
             f"Source {source!r} names a workspace that its NeMo does not know: check sources.{source}.workspace."
         )
-        return _as(SourceNotFound, error, sentence)
+        return error.restated(SourceNotFound, sentence)
     if kind == "sessions" and _NO_EXPERIMENT.match(detail):
-        return _as(SourceObjectNotFound, error, _unknown_experiment(source))
+        return error.restated(SourceObjectNotFound, _unknown_experiment(source))
     return error
 
 
@@ -204,9 +204,7 @@ def _is_about_path(detail: str) -> bool:
 
 
 def _no_sessions(source: str) -> str:
-    return (
-        f"Source {source!r} has no sessions of experiments in its NeMo version: 0.1.2 to 0.2 are supported."
-    )
+    return f"Source {source!r} has no sessions of experiments in its NeMo version: 0.1.2 to 0.2 are supported."
 
 
 def _unknown_experiment(source: str) -> str:
@@ -221,17 +219,3 @@ def _detail(body: bytes) -> str:
         return ""
     detail = document.get("detail") if isinstance(document, dict) else None
     return detail if isinstance(detail, str) else ""
-
-
-def _as(kind: type[SourceError], error: SourceError, sentence: str) -> SourceError:
-    """The error with another meaning; its reference stays, since the log has the story under it."""
-    named = kind(
-        error.source,
-        sentence,
-        http_status=error.http_status,
-        retry_after_s=error.retry_after_s,
-        upstream_requests=error.upstream_requests,
-        vendor_body=error.vendor_body,
-    )
-    named.reference = error.reference
-    return named

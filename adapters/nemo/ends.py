@@ -1,7 +1,7 @@
 """Where a list of sessions ends, found by its rows: the service's total is a hint, and may be wrong.
 
-A page with fewer rows than it may hold shows the end. So the page asked for first holds one place more than the rows
-that are wanted: with a total that is right, one call gives the newest rows and shows that none is newer.
+A page with fewer rows than it may hold shows the end. So the page asked for first holds one place more than the
+wanted rows: with a total that is right, one call gives the newest rows and shows that none is newer.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ class KnownEnd(NamedTuple):
 class EndSearch:
     """Finds `limit` rows that end `skip` rows before the newest. Each answer says which page to ask for next.
 
-    At least `_least` rows exist, and at most `_most` where that is known. `known` is where the list ended earlier: a
-    page that does not reach the newest rows relies on it while the service states the same total.
+    At least `_least` rows exist, and at most `_most` where that is known. `known` is where the list ended
+    earlier: a page that does not reach the newest rows relies on it while the service states the same total.
     """
 
     def __init__(self, limit: int, skip: int, expected: int | None, known: KnownEnd | None) -> None:

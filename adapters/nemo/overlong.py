@@ -102,9 +102,7 @@ class OverlongLists:
         if not beyond.items:  # a full page was all
             return page.items, made
         if part.first == part.last:
-            raise SourceBadRequest(
-                self._source, too_many(self._source), upstream_requests=made.upstream_requests
-            )
+            raise SourceBadRequest(self._source, too_many(self._source), upstream_requests=made.upstream_requests)
         return None, made
 
     def _places(self, line: Timeline, part: Part, found: Sequence[Experiment], made: Provenance) -> Sequence[int]:

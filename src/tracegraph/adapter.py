@@ -77,7 +77,7 @@ class Page(Generic[T]):
     the question as asked, None when it tells none or when a part of the filter was left to the gateway.
 
     `failure` is why rows are missing that the vendor has, where a call for one of several failed: the source is
-    reported as FAILED with it, and `items` stand. Where rows are missing, `next` comes right after a row of `items`.
+    reported as FAILED with it, and `items` stand. `next` comes right after a row of `items` then.
     """
 
     items: Sequence[T]

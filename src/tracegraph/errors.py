@@ -140,6 +140,19 @@ class SourceError(TracegraphError):
         same.__cause__ = self.__cause__
         return same
 
+    def restated(self, kind: type[SourceError], message: str) -> SourceError:
+        """The same failure with another meaning; its reference stays, since the log has the story under it."""
+        named = kind(
+            self.source,
+            message,
+            http_status=self.http_status,
+            retry_after_s=self.retry_after_s,
+            upstream_requests=self.upstream_requests,
+            vendor_body=self.vendor_body,
+        )
+        named.reference = self.reference
+        return named
+
 
 class SourceTimeout(SourceError):
     """The vendor did not answer before the deadline, or could not be asked before it."""
@@ -171,7 +184,7 @@ class SourceUnauthorized(SourceError):
 
 
 class SourceNotFound(SourceError):
-    """The vendor does not have the interface or the scope that was asked: a path, a workspace. It fails the source."""
+    """The vendor does not have the path or the workspace that was asked: the source has failed."""
 
     code = SourceErrorCode.NOT_FOUND
     retryable = False

@@ -143,8 +143,8 @@ class RowPage(Generic[T]):
 class Tally:
     """What reading took: port calls, rows, calls to the vendor; and the vendor's own total, why rows are old.
 
-    `reached` is the largest offset behind a row: a total below it is not the list's. `failure` is why rows of a page
-    are missing.
+    `reached` is the largest offset behind a row: a total below it is not the list's. `failure` is why rows of a
+    page are missing.
     """
 
     pages: int = 0

@@ -3,8 +3,8 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
-from itertools import chain, repeat
 from datetime import UTC, datetime, timedelta
+from itertools import chain, repeat
 from typing import Any
 
 import orjson
@@ -651,7 +651,6 @@ class TestSessionsThatChangeUnderTheReader:
     async def test_without_a_total_a_short_first_page_is_all(self, connect: Open) -> None:
         page = await one(await connect(Canned({"data": rows_of(range(7))})), ask(20))
         assert (ids(page)[0], page.next, page.total) == ("s0006", None, 7)
-
 
 
 class TestManyAsks:

@@ -148,9 +148,7 @@ async def test_the_first_sessions_are_the_right_ones_in_few_calls(
 
 @BOTH
 @WRONGLY
-async def test_reading_on_gives_every_session_once(
-    connect: Open, state: State, direction: OrderDirection
-) -> None:
+async def test_reading_on_gives_every_session_once(connect: Open, state: State, direction: OrderDirection) -> None:
     vendor = Vendor(130, state)
     adapter = await connect(vendor)
     seen: list[str] = []
@@ -190,9 +188,7 @@ async def test_experiments_all_come_in_few_calls(
 
 @pytest.mark.parametrize("said", [0, 1, 100, 249, 250, 251, 300, 10**6, 10**40])
 @WRONGLY
-async def test_the_number_that_an_experiment_states_is_a_hint_only(
-    connect: Open, state: State, said: int
-) -> None:
+async def test_the_number_that_an_experiment_states_is_a_hint_only(connect: Open, state: State, said: int) -> None:
     vendor = Vendor(250, state)
     found = await session_page(await connect(vendor), OrderDirection.DESC, Wanted(20), said)
     assert [row.node.vendor_id for row in found.merged.rows] == in_order("s", 250, OrderDirection.DESC)[:20]
