@@ -24,11 +24,15 @@ Detail = Answer[wire.AgentDetail]
 
 @dataclass(frozen=True, slots=True)
 class _Completed:
-    """Rows of one page by their place in it, and why others could not be completed, if so."""
+    """Rows of one page by their place in it, and why others could not be completed, if so.
+
+    `skipped` are the places of those: the vendor goes on to list them, unlike those that were deleted meanwhile.
+    """
 
     rows: Mapping[int, Experiment]
     failure: SourceError | None
     provenance: Provenance
+    skipped: tuple[int, ...] = ()
 
 
 class Agents:
@@ -48,11 +52,11 @@ class Agents:
             with charged(made):
                 found = await self._page(query, stretch)
             made += found.provenance
-            failure = failure or found.failure
+            failure = failure or found.error
             if found.items or not isinstance(found.next, int):
                 if failure is not None and not found.items:
                     raise failure.charged(made.upstream_requests)
-                return replace(found, provenance=made, failure=failure)
+                return replace(found, provenance=made, error=failure)
             stretch = replace(stretch, offset=found.next)
         raise SourceBadResponse(
             self._source,
@@ -90,7 +94,8 @@ class Agents:
             next=following,
             total=total if _is_fulfilled_by_all(query.filter) else None,
             provenance=done.provenance,
-            failure=done.failure,
+            skipped=done.skipped,
+            error=done.failure,
         )
 
     async def _with_creation(self, listed: Sequence[Experiment], provenance: Provenance) -> _Completed:
@@ -103,18 +108,21 @@ class Agents:
         lacking = list(dict.fromkeys(one.ref for one in listed if "created_at" in one.deferred))
         outcomes = await self._details(lacking)
         provenance += spent(outcomes)
-        complete: dict[str, Experiment] = {}
-        failure: SourceError | None = None
-        for ref, outcome in zip(lacking, outcomes, strict=True):
-            if not isinstance(outcome, SourceError):
-                complete[ref] = self._experiment(ref, outcome)
+        by_ref = dict(zip(lacking, outcomes, strict=True))
+        rows: dict[int, Experiment] = {}
+        failures: dict[int, SourceError] = {}
+        for place, one in enumerate(listed):
+            outcome = by_ref.get(one.ref)
+            if outcome is None:
+                rows[place] = one
+            elif not isinstance(outcome, SourceError):
+                rows[place] = self._experiment(one.ref, outcome)
             elif not isinstance(outcome, SourceObjectNotFound):
-                failure = failure or outcome
-        lost = set(lacking) - complete.keys()
-        rows = {place: complete.get(one.ref, one) for place, one in enumerate(listed) if one.ref not in lost}
+                failures[place] = outcome
+        failure = next(iter(failures.values()), None)
         if failure is not None and not rows and len(listed) > _FEW:
             raise failure.charged(provenance.upstream_requests)
-        return _Completed(rows, failure, provenance)
+        return _Completed(rows, failure, provenance, tuple(failures))
 
     async def _details(self, refs: Sequence[str]) -> list[Detail | SourceError]:
         """The details of every agent. Where those of one come, the path exists, and a 404 is about the agent."""

@@ -10,6 +10,7 @@ from typing import Any
 from msgspec import UNSET
 
 from adapters.nemo.wire import ExperimentRow, Figures, SessionRow
+from tracegraph.links import http_url
 from tracegraph.model import (
     COST,
     LATENCY,
@@ -63,7 +64,7 @@ def to_experiment(row: ExperimentRow, source: str, raw: RawObject | None = None)
         created_at=row.created_at,
         updated_at=row.updated_at,
         session_count=row.run_count,
-        url=row.source_link,
+        url=http_url(row.source_link),
         metadata=row.metadata,
         aggregates=aggregates(row),
         raw=raw,

@@ -76,8 +76,11 @@ class Page(Generic[T]):
     continues right after the last item, None when the list ends here. `total` is the vendor's own count for
     the question as asked, None when it tells none or when a part of the filter was left to the gateway.
 
-    `failure` is why rows are missing that the vendor has, where a call for one of several failed: the source is
-    reported as FAILED with it, and `items` stand. `next` comes right after a row of `items` then.
+    `skipped` are the places, from `start` on, of rows that the vendor sent and that cannot be read: `items` lacks
+    them, and offsets count them. Where the list goes on by offset, `next` comes right after a row of `items`.
+
+    `error` is why some of the experiments that were asked could not be read: `items` are those of the others, and
+    the source has failed.
     """
 
     items: Sequence[T]
@@ -85,7 +88,8 @@ class Page(Generic[T]):
     next: int | str | None
     total: int | None = None
     provenance: Provenance = Provenance()
-    failure: SourceError | None = None
+    skipped: tuple[int, ...] = ()
+    error: SourceError | None = None
 
 
 @dataclass(frozen=True, slots=True)

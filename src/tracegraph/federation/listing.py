@@ -63,8 +63,12 @@ class Listing(Generic[T]):
 
     @property
     def all_failed(self) -> bool:
-        """Whether sources were asked and none of them answered."""
-        return bool(self.reports) and all(one.status is SourceReportStatus.FAILED for one in self.reports)
+        """Whether sources were asked and none of them answered, not even in part."""
+        return (
+            bool(self.reports)
+            and not self.merged.rows
+            and all(one.status is SourceReportStatus.FAILED for one in self.reports)
+        )
 
 
 @record(frozen=True, slots=True)

@@ -55,8 +55,7 @@ class Row(msgspec.Struct, Generic[T], eq=False):
     @property
     def offset(self) -> int | None:
         """See above."""
-        start = self._page.start
-        return None if start is None else start + self._index
+        return self._page.offset(self._index)
 
     @property
     def anchor(self) -> int | None:
@@ -71,11 +70,12 @@ class RowPage(Generic[T]):
     first row. Most pages `rise`: no two rows have the same value, so each is a group of its own.
     """
 
-    __slots__ = ("_anchors", "anchor_before", "asked", "next", "nodes", "ordering", "rises", "start")
+    __slots__ = ("_anchors", "anchor_before", "asked", "next", "nodes", "ordering", "rises", "skipped", "start")
 
     def __init__(self, page: Page[T], ordering: Ordering[T], asked: int | str | None) -> None:
         self.nodes = page.items
         self.start = page.start
+        self.skipped = page.skipped
         self.next = page.next
         self.asked = asked
         self.ordering = ordering
@@ -93,6 +93,15 @@ class RowPage(Generic[T]):
         if isinstance(self.next, int) and len(self.nodes) > 1 and self.next - 1 != self.asked:
             return self.next - 1
         return self.next
+
+    def offset(self, index: int) -> int | None:
+        """Where the vendor has the row of that index."""
+        if self.start is None:
+            return None
+        place = index
+        for skipped in self.skipped:
+            place += skipped <= place
+        return self.start + place
 
     def rows(self, first: int = 0, last: int | None = None) -> list[Row[T]]:
         """The rows from one index up to another."""
@@ -143,8 +152,8 @@ class RowPage(Generic[T]):
 class Tally:
     """What reading took: port calls, rows, calls to the vendor; and the vendor's own total, why rows are old.
 
-    `reached` is the largest offset behind a row: a total below it is not the list's. `failure` is why rows of a
-    page are missing.
+    `reached` is the largest offset behind a row: a total below it is not the list's. `error`: why some of the
+    list's experiments could not be read.
     """
 
     pages: int = 0
@@ -152,7 +161,7 @@ class Tally:
     upstream_requests: int = 0
     total: int | None = None
     stale: SourceError | None = None
-    failure: SourceError | None = None
+    error: SourceError | None = None
     reached: int = 0
 
     def add(self, page: Page[Any]) -> None:
@@ -162,7 +171,7 @@ class Tally:
         self.fetched += count
         self.upstream_requests += page.provenance.upstream_requests
         self.stale = self.stale or page.provenance.stale
-        self.failure = self.failure or page.failure
+        self.error = self.error or page.error
         if count and page.start is not None:
             self.reached = max(self.reached, page.start + count)
         self.total = None if page.total is None or page.total < self.reached else page.total

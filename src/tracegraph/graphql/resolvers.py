@@ -46,9 +46,7 @@ async def query_experiments(
     page = await _experiments(
         info.context, info.context.adapters, "Query.experiments", (first, after), (filter, order_by)
     )
-    if page.sources and all(
-        report.error is not None and report.status is SourceReportStatus.FAILED for report in page.sources
-    ):
+    if page.all_failed:
         raise all_failed(page.sources)
     return page
 

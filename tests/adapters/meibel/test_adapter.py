@@ -306,7 +306,7 @@ class TestAgentsThatChangeMeanwhile:
         vendor.faults.add(Fault("status", path="/v2/agents/a2", status=503))
         page = await adapter.list_experiments(ExperimentQuery(), PAGE)
         assert ids(page) == ["a3", "a1"]
-        assert isinstance(page.failure, SourceUnavailable)
+        assert isinstance(page.error, SourceUnavailable)
         assert page.provenance == Provenance(4)
 
     async def test_creations_that_cannot_be_read_at_all_fail_the_page_with_all_its_calls_counted(
@@ -593,9 +593,8 @@ class TestGettingSessions:
             "/confidence-scoring/jobs": [],
         }
         del routes[lacking]
-        one = (await (await connect(canned(routes))).get_sessions([SessionRef("a1", "s1")]))[
-            SessionRef("a1", "s1")
-        ]
+        adapter = await connect(canned(routes))
+        one = (await adapter.get_sessions([SessionRef("a1", "s1")]))[SessionRef("a1", "s1")]
         assert type(one) is SourceNotFound
         assert re.search(message, one.message)
 
