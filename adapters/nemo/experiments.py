@@ -24,6 +24,8 @@ from tracegraph.query import ExperimentOrder
 from tracegraph.upstream.decode import RawRow
 
 _LONGEST_NAMES = 5000  # characters of an escaped list of names: a URL stays below 6 kB
+_OF_ONE_NAME = frozenset({403, 500})
+"""How the service may answer for one of several names: each is asked for by itself then."""
 _BATCHABLE = re.compile(r"[\w\-@.+]+", re.ASCII)
 
 
@@ -121,6 +123,8 @@ class Experiments:
         try:
             answer = await self._client.experiments(VendorPage(1, len(refs)), (names,))
         except SourceError as error:
+            if error.http_status in _OF_ONE_NAME:
+                return await self._one_by_one(refs)
             if error.http_status not in REFUSED:
                 return dict.fromkeys(refs, error)
         else:

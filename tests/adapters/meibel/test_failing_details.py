@@ -23,6 +23,7 @@ from tracegraph.federation.report import SourceReportStatus
 from tracegraph.model import Experiment
 from tracegraph.query import ExperimentFilter, ExperimentOrder, OrderDirection
 
+START = Positions()
 AGENTS = [f"a{number:02}" for number in range(25)]
 """Oldest first."""
 
@@ -51,7 +52,7 @@ async def adapter(serve: Serve, vendor: Simulator) -> AsyncIterator[Adapter]:
 async def page(
     adapter: Adapter,
     first: int,
-    positions: Positions = Positions(),
+    positions: Positions = START,
     direction: OrderDirection = OrderDirection.ASC,
 ) -> Listing[Experiment]:
     wanted = Wanted(first, positions, Budgets(pages=100))
