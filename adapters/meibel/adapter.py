@@ -22,7 +22,7 @@ from tracegraph.adapter import (
     SourceSettings,
     StrictOptions,
 )
-from tracegraph.errors import SourceBadRequest, SourceError, SourceObjectNotFound
+from tracegraph.errors import SourceBadRequest, SourceError, SourceNotFound, SourceObjectNotFound
 from tracegraph.model import Experiment, ExperimentKind, Score, Session, SessionRef, SessionStatus
 from tracegraph.query import (
     ExperimentOrderField,
@@ -111,6 +111,8 @@ class MeibelAdapter:
             return SourceHealth(SourceHealthStatus.DOWN, last_error=error, checked_at=datetime.now(UTC))
         lost = await self._sessions_error(answer.body.data[0].id) if answer.body.data else None
         status = SourceHealthStatus.UP if lost is None else SourceHealthStatus.DEGRADED
+        if isinstance(lost, SourceNotFound):  # the server lacks the path for good
+            status = SourceHealthStatus.DOWN
         return SourceHealth(
             status, last_error=lost, checked_at=datetime.now(UTC), experiment_count=answer.body.total
         )

@@ -26,7 +26,7 @@ from tracegraph.adapter import (
     SourceSettings,
     StrictOptions,
 )
-from tracegraph.errors import SourceError
+from tracegraph.errors import SourceError, SourceNotFound
 from tracegraph.model import Experiment, ExperimentKind, MetricKind, Score, Session, SessionRef
 from tracegraph.secrets import SecretRef
 from tracegraph.upstream.call import path_segment
@@ -142,4 +142,6 @@ class NemoAdapter:
             status = SourceHealthStatus.DEGRADED if lists_too_many else SourceHealthStatus.DOWN
             return SourceHealth(status, last_error=error, checked_at=datetime.now(UTC))
         status = SourceHealthStatus.UP if figures_error is None else SourceHealthStatus.DEGRADED
+        if isinstance(figures_error, SourceNotFound):  # the release lacks the path for good
+            status = SourceHealthStatus.DOWN
         return SourceHealth(status, last_error=figures_error, checked_at=datetime.now(UTC), experiment_count=count)

@@ -132,7 +132,7 @@ def to_session(row: SessionRow, source: str, experiment_ref: str, raw: RawObject
 def _latency_ms(row: SessionRow) -> float | None:
     if row.latency_ms is not None:
         return row.latency_ms
-    if row.ended_at is None or row.ended_at < row.started_at:
+    if row.ended_at is None:
         return None
     return (row.ended_at - row.started_at) / _MILLISECOND
 

@@ -106,7 +106,7 @@ async def test_a_server_without_lists_of_sessions_is_not_found_there_and_says_so
     assert answer.codes == ["ALL_SOURCES_FAILED"]
     found = (await gateway.ask("{ sources { name health { status lastError { code } } } }")).data["sources"]
     (health,) = [one["health"] for one in found if one["name"] == source]
-    assert health == {"status": "DEGRADED", "lastError": {"code": "NOT_FOUND"}}
+    assert health == {"status": "DOWN", "lastError": {"code": "NOT_FOUND"}}
 
 
 @BODIES
@@ -137,9 +137,8 @@ async def test_scores_that_a_server_lacks_are_an_error_at_their_field(filled: Ve
 
 
 @SOURCES
-async def test_an_unknown_experiment_among_several_is_no_failure(
-    filled: Vendors, gateway: Gateway, source: str
-) -> None:
+@pytest.mark.usefixtures("filled")
+async def test_an_unknown_experiment_among_several_is_no_failure(gateway: Gateway, source: str) -> None:
     ids = [experiment_id(source, number) for number in (0, 7, 2)]
     found = (await gateway.ask(OF_SEVERAL, ids=ids)).data["sessions"]
     assert len(found["nodes"]) == found["totalCount"] == 4
@@ -233,7 +232,9 @@ async def test_a_session_that_a_vendor_repeats_counts_once(filled: Vendors, gate
     rows = filled.named(source).world.sessions[f"{source[0]}0"]
     rows.insert(0, dict(rows[0]))
     answer = await gateway.ask(
-        "query($id: ID!) { experiment(id: $id) { aggregate(metric: {kind: LATENCY}, basis: COMPUTED) { count } } }",
+        """query($id: ID!) { experiment(id: $id) {
+          aggregate(metric: {kind: LATENCY}, basis: COMPUTED) { count }
+        } }""",
         id=experiment_id(source, 0),
     )
     assert answer.data["experiment"]["aggregate"]["count"] == 2

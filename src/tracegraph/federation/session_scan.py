@@ -46,8 +46,8 @@ class SessionScan:
 
     `complete` is False when the page budget ended, or reading failed, before the last session. `report` tells
     what reading took and holds the error if it failed. `deferred` names those of SCORES and INPUT that the
-    vendor's list leaves out: the columns lack them. `partial`: what failed is the reading of some sessions' scores or
-    inputs, and the other values stand.
+    vendor's list leaves out: the columns lack them. `partial`: reading failed for some sessions' scores or inputs
+    only, and the other values stand.
     """
 
     source: str

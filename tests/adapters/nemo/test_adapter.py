@@ -453,6 +453,14 @@ class TestGetExperiments:
         found = await (await connect(Canned(told([run("other")])))).get_experiments(["a"])
         assert isinstance(found["a"], SourceBadResponse)
 
+    async def test_a_row_that_comes_twice_takes_no_other_names_place(self, connect: Open) -> None:
+        def answer(asked: dict[str, str]) -> Any:
+            several = "filter[name][$in]" in asked
+            return told([run("a"), run("a")] if several else [run(asked["filter[name]"])])
+
+        found = await (await connect(Canned(answer))).get_experiments(["a", "b"])
+        assert set(found) == {"a", "b"}
+
     async def test_a_failure_is_told_for_every_name(self, connect: Open) -> None:
         simulator = nemo.create_app(experiments(2))
         simulator.faults.add(Fault("status", status=503))
