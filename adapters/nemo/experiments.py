@@ -129,11 +129,11 @@ class Experiments:
                 return dict.fromkeys(refs, error)
         else:
             if all(row.name in refs for row in answer.rows):
-                found = {one.ref: one for one in self._experiments(answer)}
+                found: dict[str, Experiment | SourceError] = {one.ref: one for one in self._experiments(answer)}
                 if len(found) == len(answer.rows):
                     return found
                 # A row that comes twice may have taken the place of another one.
-                return found | await self._one_by_one([ref for ref in refs if ref not in found])
+                return {**found, **await self._one_by_one([ref for ref in refs if ref not in found])}
         self._takes_several_names = False
         return await self._one_by_one(refs)
 
