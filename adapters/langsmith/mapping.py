@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
-from urllib.parse import urlsplit
 
 from pydantic_core import to_json
 
 from adapters.langsmith.wire import Feedback, FeedbackStats, Run, TracerSession
+from tracegraph.links import http_url
 from tracegraph.model import (
     COST,
     ERROR_RATE,
@@ -107,7 +107,7 @@ def to_session(source: str, run: Run, raw: RawObject) -> Session:
         tokens=_tokens(run),
         cost_usd=None if run.total_cost is None else float(run.total_cost),
         scores_by_evaluator=_scores(run.feedback_stats),
-        url=_https(run.app_path),
+        url=http_url(run.app_path),
         metadata=metadata,
         raw=raw,
     )
@@ -230,14 +230,3 @@ def _scores(feedback: Feedback | None) -> Mapping[str, float | None] | None:
     if feedback is None:
         return None
     return {key: stats.avg for key, stats in feedback.items() if stats is not None}
-
-
-def _https(address: str | None) -> str | None:
-    """The address when a browser can follow it as it stands; the vendor's are mostly relative paths."""
-    if address is None:
-        return None
-    try:
-        parts = urlsplit(address)
-    except ValueError:
-        return None
-    return address if parts.scheme == "https" and parts.hostname else None

@@ -4,29 +4,27 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from datetime import UTC, datetime
 
 from adapters.meibel import mapping, wire
-from adapters.meibel.client import PAGE_MAX, Answer, MeibelClient, Stretch
+from adapters.meibel.agents import Agents
+from adapters.meibel.client import PAGE_MAX, MeibelClient, Stretch
 from adapters.meibel.lookup import SessionLookup
-from adapters.meibel.settled import charged, settled, spent
+from adapters.meibel.settled import settled
 from tracegraph.adapter import (
     Capabilities,
     ExperimentQuery,
     Page,
     PageRequest,
-    Provenance,
     SessionAsk,
     SourceHealth,
     SourceHealthStatus,
     SourceSettings,
     StrictOptions,
 )
-from tracegraph.errors import SourceBadRequest, SourceError, SourceNotFound
+from tracegraph.errors import SourceBadRequest, SourceError, SourceNotFound, SourceObjectNotFound
 from tracegraph.model import Experiment, ExperimentKind, Score, Session, SessionRef, SessionStatus
 from tracegraph.query import (
-    ExperimentFilter,
     ExperimentOrderField,
     OrderDirection,
     SessionFilter,
@@ -34,7 +32,6 @@ from tracegraph.query import (
 )
 from tracegraph.secrets import SecretRef
 from tracegraph.upstream.client import Upstream
-from tracegraph.upstream.decode import RawRow
 
 CAPABILITIES = Capabilities(
     experiment_orders=frozenset({ExperimentOrderField.CREATED_AT}),
@@ -80,6 +77,7 @@ class MeibelAdapter:
     def __init__(self, name: str, client: MeibelClient, *, reads_scores: bool) -> None:
         self.name = name
         self._client = client
+        self._agents = Agents(name, client)
         self._lookup = SessionLookup(name, client, reads_scores=reads_scores)
 
     async def list_experiments(self, query: ExperimentQuery, page: PageRequest) -> Page[Experiment]:
@@ -87,42 +85,11 @@ class MeibelAdapter:
 
         The list does not tell when an agent was created, and the gateway cannot place a row without it.
         """
-        stretch = _stretch(page, _experiment_direction(query))
-        found = await self._agents(query, stretch)
-        while not found.items and isinstance(found.next, int):
-            # Every agent of the page was deleted meanwhile; an empty page would say that the list ends.
-            with charged(found.provenance):
-                more = await self._agents(query, replace(stretch, offset=found.next))
-            found = replace(more, provenance=found.provenance + more.provenance)
-        return found
-
-    async def _agents(self, query: ExperimentQuery, stretch: Stretch) -> Page[Experiment]:
-        answer = await self._client.agents(stretch)
-        document = answer.document()
-        experiments = [
-            mapping.listed_agent(self.name, row, RawRow(document, ("data", index)))
-            for index, row in enumerate(answer.body.data)
-        ]
-        provenance = answer.provenance
-        if _asks_for_creation(query):
-            experiments, provenance = await self._with_creation(experiments, provenance)
-        return Page(
-            items=experiments,
-            start=stretch.offset,
-            next=stretch.next_offset(len(answer.body.data), answer.body.total),
-            total=answer.body.total if _is_fulfilled_by_all(query.filter) else None,
-            provenance=provenance,
-        )
+        return await self._agents.listed(query, _stretch(page, _experiment_direction(query)))
 
     async def get_experiments(self, refs: Sequence[str]) -> Mapping[str, Experiment | SourceError]:
         """One call for each agent, all at once: Meibel has no batch."""
-        wanted = list(dict.fromkeys(refs))
-        outcomes = await settled(self._client.agent(ref) for ref in wanted)
-        return {
-            ref: outcome if isinstance(outcome, SourceError) else self._experiment(ref, outcome)
-            for ref, outcome in zip(wanted, outcomes, strict=True)
-            if not isinstance(outcome, SourceNotFound)
-        }
+        return await self._agents.by_id(refs)
 
     async def list_sessions(self, asks: Sequence[SessionAsk]) -> Sequence[Page[Session] | SourceError]:
         """One call for each ask, all at once."""
@@ -137,36 +104,28 @@ class MeibelAdapter:
         return await self._lookup.scores(refs)
 
     async def check(self) -> SourceHealth:
-        """One row of the agents."""
+        """One of the agents, and one of its sessions, whose path a server may lack."""
         try:
-            count = await self._client.agent_count()
+            answer = await self._client.any_agent()
         except SourceError as error:
             return SourceHealth(SourceHealthStatus.DOWN, last_error=error, checked_at=datetime.now(UTC))
-        return SourceHealth(SourceHealthStatus.UP, checked_at=datetime.now(UTC), experiment_count=count)
+        lost = await self._sessions_error(answer.body.data[0].id) if answer.body.data else None
+        status = SourceHealthStatus.UP if lost is None else SourceHealthStatus.DEGRADED
+        if isinstance(lost, SourceNotFound):  # the server lacks the path for good
+            status = SourceHealthStatus.DOWN
+        return SourceHealth(
+            status, last_error=lost, checked_at=datetime.now(UTC), experiment_count=answer.body.total
+        )
 
-    async def _with_creation(
-        self, listed: Sequence[Experiment], provenance: Provenance
-    ) -> tuple[list[Experiment], Provenance]:
-        """The listed agents with their creation: complete ones where the list lacked it.
-
-        One that was deleted in between is dropped. Any other failure is the page's: a row without its key
-        would stand at a wrong place.
-        """
-        lacking = list(dict.fromkeys(one.ref for one in listed if "created_at" in one.deferred))
-        outcomes = await settled(self._client.agent(ref) for ref in lacking)
-        provenance += spent(outcomes)
-        complete: dict[str, Experiment] = {}
-        for ref, outcome in zip(lacking, outcomes, strict=True):
-            if not isinstance(outcome, SourceError):
-                complete[ref] = self._experiment(ref, outcome)
-            elif not isinstance(outcome, SourceNotFound):
-                outcome.upstream_requests = provenance.upstream_requests  # the failed call's own are in it
-                raise outcome
-        deleted = set(lacking) - complete.keys()
-        return [complete.get(one.ref, one) for one in listed if one.ref not in deleted], provenance
-
-    def _experiment(self, ref: str, answer: Answer[wire.AgentDetail]) -> Experiment:
-        return mapping.agent(self.name, ref, answer.body, RawRow(answer.document(), ()))
+    async def _sessions_error(self, agent_id: str) -> SourceError | None:
+        """Why an agent's sessions cannot be listed, None when they can or the agent is not there any more."""
+        try:
+            await self._client.sessions(agent_id, Stretch(0, 1, OrderDirection.DESC))
+        except SourceObjectNotFound:
+            return None
+        except SourceError as error:
+            return error
+        return None
 
     async def _sessions(self, ask: SessionAsk) -> Page[Session]:
         if len(ask.experiment_refs) != 1:
@@ -177,11 +136,12 @@ class MeibelAdapter:
         status = _pushed_status(ask.filter)
         answer = await self._client.sessions(agent_id, stretch, status)
         rows = answer.body.data
+        total = stretch.agreed_total(len(rows), answer.body.total)
         return Page(
             items=self._lookup.listed(agent_id, answer),
             start=stretch.offset,
             next=stretch.next_offset(len(rows), answer.body.total),
-            total=answer.body.total if _is_counted(ask.filter, status, rows) else None,
+            total=total if _is_counted(ask.filter, status, rows) else None,
             provenance=answer.provenance,
         )
 
@@ -196,15 +156,6 @@ def _experiment_direction(query: ExperimentQuery) -> OrderDirection:
     if query.order.field is ExperimentOrderField.CREATED_AT:
         return query.order.direction
     return OrderDirection.ASC
-
-
-def _asks_for_creation(query: ExperimentQuery) -> bool:
-    return query.order.field is ExperimentOrderField.CREATED_AT or query.filter.created_at is not None
-
-
-def _is_fulfilled_by_all(asked: ExperimentFilter) -> bool:
-    """Whether the vendor's count is the question's: Meibel takes none of our filters."""
-    return conditions(asked) <= {"kinds"} and (asked.kinds is None or ExperimentKind.AGENT in asked.kinds)
 
 
 def _pushed_status(asked: SessionFilter) -> str | None:

@@ -1,8 +1,8 @@
 """Meibel over HTTP: its paths, its credential header, its questions.
 
 Paths and parameters: the contract for the session list, VENDORS.md C2 for the rest. Meibel answers errors as
-`{code, message}` or `{detail: [...]}`; the status says all that the gateway needs, so the general rules of
-`upstream.statuses` hold as they are.
+`{code, message}` or `{detail: ...}`. The general rules of `upstream.statuses` hold, but a 404 has two meanings:
+one object is unknown, or the server lacks the path. Where the body does not say which, further calls do.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from typing import Generic, TypeVar
 from pydantic import SecretStr
 
 from adapters.meibel import wire
+from adapters.meibel.missing import Missing, explained, missing_of, unknown_id
 from tracegraph.adapter import Provenance
-from tracegraph.errors import SourceNotFound
+from tracegraph.errors import SourceError, SourceNotFound, SourceObjectNotFound
 from tracegraph.query import OrderDirection
 from tracegraph.upstream.call import Call, Reply, path_segment
 from tracegraph.upstream.client import Upstream
@@ -67,18 +68,28 @@ class Stretch:
     def next_offset(self, rows: int, total: int | None) -> int | None:
         """Where the list goes on after so many rows, None at its end.
 
-        The server may give fewer rows than asked for, so its `total` decides. Only without one does a short
-        page end the list. There is no cursor, whatever the vendor's client looks for (VENDORS.md trap 9).
+        No rows end the list. The server may give fewer rows than asked for: these end it where `total` agrees or
+        there is none. There is no cursor, whatever the vendor's client looks for (VENDORS.md trap 9).
         """
         end = self.offset + rows
-        if rows == 0 or (end >= total if total is not None else rows < self.limit):
+        if rows == 0 or (rows < self.limit and total in {None, end}):
             return None
         return end
+
+    def agreed_total(self, rows: int, total: int | None) -> int | None:
+        """The server's total where so many rows do not contradict it."""
+        if total is None or (total < self.offset + rows if rows else total > self.offset):
+            return None
+        return total
 
 
 @dataclass(frozen=True, slots=True)
 class MeibelClient:
-    """Meibel's reads. Each raises SourceError; SourceNotFound where the vendor does not know the id."""
+    """Meibel's reads. Each raises SourceError.
+
+    That is SourceObjectNotFound for an id that the vendor says it does not know, and SourceNotFound for any other
+    404: one for an agent may still be either, which `agent_missing` finds out.
+    """
 
     upstream: Upstream
 
@@ -91,10 +102,9 @@ class MeibelClient:
         """Some of the agents, by creation."""
         return await self._ask(Call("agents", "/agents", stretch.query("created_at")), wire.AGENTS)
 
-    async def agent_count(self) -> int | None:
-        """How many agents there are, when the vendor says: its cheapest question."""
-        call = Call("agents", "/agents", [("offset", "0"), ("limit", "1")])
-        return (await self._ask(call, wire.AGENTS)).body.total
+    async def any_agent(self) -> Answer[wire.AgentList]:
+        """One of the agents, if there is any, and how many there are: the vendor's cheapest question."""
+        return await self._ask(Call("agents", "/agents", [("offset", "0"), ("limit", "1")]), wire.AGENTS)
 
     async def agent(self, agent_id: str) -> Answer[wire.AgentDetail]:
         """One agent with all its fields."""
@@ -103,7 +113,19 @@ class MeibelClient:
     async def sessions(
         self, agent_id: str, stretch: Stretch, status: str | None = None
     ) -> Answer[wire.SessionList]:
-        """Some of an agent's sessions, by start, of one status if asked."""
+        """Some of an agent's sessions, by start, of one status if asked.
+
+        Where a 404 does not say whether the agent or the path is missing, the agent's details are asked for.
+        """
+        try:
+            return await self._sessions(agent_id, stretch, status)
+        except SourceNotFound as error:
+            missing = await explained(error, partial(self.agent, agent_id), self.any_agent)
+        raise missing
+
+    async def _sessions(
+        self, agent_id: str, stretch: Stretch, status: str | None = None
+    ) -> Answer[wire.SessionList]:
         query = stretch.query("start_time")
         if status is not None:
             query.append(("status", status))
@@ -124,9 +146,19 @@ class MeibelClient:
             query.append(("agent_session_id", session_ids[0]))
         return await self._ask(Call("scores", "/confidence-scoring/jobs", query), wire.SCORING_JOBS)
 
+    async def agent_missing(self, error: SourceError, agent_id: str) -> SourceError:
+        """What a 404 for an agent's details means: where it does not say, one of its sessions is asked for."""
+        sessions = partial(self._sessions, agent_id, Stretch(0, 1, OrderDirection.DESC))
+        return await explained(error, sessions, self.any_agent)
+
     async def _ask(self, call: Call, wire_type: Wire[T]) -> Answer[T]:
         # An id that a client chose may name nothing.
-        reply = await self.upstream.fetch(replace(call, read=partial(decode, wire=wire_type), expects=_UNKNOWN))
+        try:
+            reply = await self.upstream.fetch(
+                replace(call, read=partial(decode, wire=wire_type), expects=_UNKNOWN)
+            )
+        except SourceNotFound as error:
+            raise _in_our_words(error, call.kind) from None
         return Answer(reply.value, reply)
 
     def _segment(self, some_id: str) -> str:
@@ -138,6 +170,19 @@ class MeibelClient:
         """
         segment = path_segment(some_id)
         if segment is None or "/" in some_id or "\\" in some_id or not some_id.isprintable():
-            source = self.upstream.source
-            raise SourceNotFound(source, f"Source {source!r} has nothing of such an id.")
+            raise SourceObjectNotFound(self.upstream.source, unknown_id(self.upstream.source))
         return segment
+
+
+def _in_our_words(error: SourceNotFound, kind: str) -> SourceError:
+    source = error.source
+    if kind != "agents" and missing_of(error) is Missing.OBJECT:
+        return error.restated(SourceObjectNotFound, unknown_id(source))
+    sentences = {
+        "agents": f"Source {source!r} has no /agents: check sources.{source}.base_url, which ends in /v2.",
+        "agent": f"Source {source!r} has no details of agents.",
+        "sessions": f"Source {source!r} has no lists of sessions.",
+        "session": f"Source {source!r} has no details of sessions.",
+        "scores": f"Source {source!r} has no confidence scores: set sources.{source}.scores = false.",
+    }
+    return error.restated(SourceNotFound, sentences[kind])

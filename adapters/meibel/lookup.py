@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 
 from adapters.meibel import mapping, wire
 from adapters.meibel.client import PAGE_MAX, Answer, MeibelClient, Stretch
+from adapters.meibel.missing import is_unsaid, unknown_id
 from adapters.meibel.settled import charged, settled
 from tracegraph.adapter import Provenance
-from tracegraph.errors import SourceBadRequest, SourceError, SourceNotFound
+from tracegraph.errors import SourceBadRequest, SourceError, SourceNotFound, SourceObjectNotFound
 from tracegraph.model import Score, Session, SessionRef
 from tracegraph.query import OrderDirection
 from tracegraph.upstream.decode import RawRow
@@ -84,30 +85,39 @@ class SessionLookup:
     async def _scan(self, agent_id: str, wanted: set[str]) -> _Scan:
         """Read the agent's sessions, newest first, until all that are wanted have come.
 
-        The vendor promises no order among sessions of one start. When rows came twice, others did not come at
-        all, and the list is read again.
+        The vendor promises no order among sessions of one start. When rows came twice, by two pages, others did
+        not come at all, and the list is read again, unless it came just as it did before.
         """
         scan = _Scan()
         offset, seen = 0, set[str]()
+        places, this_pass, last_pass = 0, list[str](), list[str]()
         so_far = Provenance()
         for _ in range(SCAN_PAGES_MAX):
             stretch = Stretch(offset, PAGE_MAX, OrderDirection.DESC)
             try:
                 with charged(so_far):
                     answer = await self._client.sessions(agent_id, stretch)
-            except SourceNotFound:  # no such agent: its sessions are unknown
+            except SourceObjectNotFound:  # no such agent: its sessions are unknown
                 return scan
             except SourceError as error:
                 scan.failure = error
                 return scan
             so_far += answer.provenance
             page = self.listed(agent_id, answer)
-            seen |= {session.vendor_id for session in page}
-            scan.found |= {session.vendor_id: session for session in page if session.vendor_id in wanted}
+            ids = list(dict.fromkeys(session.vendor_id for session in page))
+            seen.update(ids)
+            this_pass += ids
+            places += len(ids)
+            for session in page:
+                if session.vendor_id in wanted:
+                    scan.found.setdefault(session.vendor_id, session)
             following = stretch.next_offset(len(page), answer.body.total)
-            every_row_came = following is None and len(seen) >= offset + len(page)
-            if every_row_came or wanted <= scan.found.keys():
+            if wanted <= scan.found.keys():
                 return scan
+            if following is None:
+                if len(seen) >= places or this_pass == last_pass:
+                    return scan
+                places, this_pass, last_pass = 0, [], this_pass
             offset = following or 0
         scan.failure = self._too_far(so_far.upstream_requests)
         return scan
@@ -124,7 +134,7 @@ class SessionLookup:
         if not listed:
             return {}
         details, scores = await asyncio.gather(
-            settled(self._client.session(session.vendor_id) for session in listed),
+            self._details([session.vendor_id for session in listed]),
             self._scores(agent_id, [one.vendor_id for one in listed], _slug(listed)),
         )
         return {
@@ -132,23 +142,45 @@ class SessionLookup:
             for session, detail in zip(listed, details, strict=True)
         }
 
+    async def _details(self, session_ids: Sequence[str]) -> list[Answer[wire.SessionDetail] | SourceError]:
+        """The course of every session. Where one comes, the path exists, and a 404 is about its session.
+
+        Their agent listed them a moment ago: when none comes, the path is missing rather than all of them.
+        """
+        outcomes = await settled(self._client.session(session_id) for session_id in session_ids)
+        if all(isinstance(outcome, SourceError) for outcome in outcomes):
+            return outcomes
+        return [
+            outcome.restated(SourceObjectNotFound, unknown_id(self._source))
+            if isinstance(outcome, SourceError) and is_unsaid(outcome)
+            else outcome
+            for outcome in outcomes
+        ]
+
     async def _scores(self, agent_id: str, session_ids: Sequence[str], slug: str | None) -> _Scores | SourceError:
-        """The scores of all these sessions; none where the server has no such endpoint.
+        """The scores of all these sessions; none of an agent that was deleted meanwhile.
 
         They are found by the agent's slug, which the agent tells when no session does.
         """
         if not self._reads_scores:
             return {}
         try:
-            name = slug or (await self._client.agent(agent_id)).body.name
+            name = slug or await self._name_of(agent_id)
             if name is None:
                 return {}
             answer = await self._client.scoring_jobs(name, session_ids)
-        except SourceNotFound:
+        except SourceObjectNotFound:
             return {}
         except SourceError as error:
             return error
         return mapping.scores_by_session(answer.body)
+
+    async def _name_of(self, agent_id: str) -> str | None:
+        try:
+            return (await self._client.agent(agent_id)).body.name
+        except SourceNotFound as error:
+            missing = await self._client.agent_missing(error, agent_id)
+        raise missing
 
 
 def _by_agent(refs: Sequence[SessionRef]) -> Mapping[str, set[str]]:
@@ -166,10 +198,10 @@ def _slug(listed: Sequence[Session]) -> str | None:
 def _completed(
     listed: Session, detail: Answer[wire.SessionDetail] | SourceError, scores: _Scores | SourceError
 ) -> Session | SourceError:
-    """The whole session, or why it cannot be had; a detail that the server does not have is no failure."""
+    """The whole session, or why it cannot be had; one that was deleted meanwhile has neither input nor output."""
     if isinstance(scores, SourceError):
         return scores
-    if isinstance(detail, SourceNotFound):
+    if isinstance(detail, SourceObjectNotFound):
         body = None
     elif isinstance(detail, SourceError):
         return detail

@@ -131,7 +131,7 @@ def session_status(word: str | None) -> SessionStatus:
 
 def _latency_ms(row: wire.SessionSummary, status: SessionStatus) -> float | None:
     """Wall-clock of the whole conversation, the person's thinking included (VENDORS.md D3)."""
-    if status is _RUNNING or row.end_time is None or row.end_time < row.start_time:
+    if status is _RUNNING or row.end_time is None:
         return None
     return (row.end_time - row.start_time) / _MILLISECOND
 

@@ -108,6 +108,8 @@ class SessionSummary(Row):
     def __post_init__(self) -> None:
         self.start_time = utc(self.start_time)
         self.end_time = utc(self.end_time)
+        if self.end_time is not None and self.end_time < self.start_time:
+            self.end_time = None
         self.token_usage = usages(self.token_usage)
 
 

@@ -27,7 +27,7 @@ from tracegraph.adapter import (
     StrictOptions,
 )
 from tracegraph.clocks import elapsed_s
-from tracegraph.errors import SourceError
+from tracegraph.errors import SourceError, SourceNotFound
 from tracegraph.model import Experiment, ExperimentKind, MetricKind, Score, Session, SessionRef
 from tracegraph.secrets import SecretRef
 from tracegraph.upstream.call import path_segment
@@ -123,7 +123,7 @@ class NemoAdapter:
         return await self._experiments.by_name(refs)
 
     async def list_sessions(self, asks: Sequence[SessionAsk]) -> Sequence[Page[Session] | SourceError]:
-        """One call an ask, oldest first; newest first up to two more, to find the end of the list."""
+        """One call an ask, oldest first; newest first mostly two more at most, to find the end of the list."""
         return await self._sessions.stretches(asks)
 
     async def get_sessions(self, refs: Sequence[SessionRef]) -> Mapping[SessionRef, Session | SourceError]:
@@ -138,7 +138,7 @@ class NemoAdapter:
         return {}
 
     async def check(self) -> SourceHealth:
-        """One call for one experiment; where that has no run, a second for its sessions.
+        """One call for one experiment, and one for one of its sessions, which releases may lack.
 
         A service that has more than it lists answers narrower questions still, and one without its telemetry
         store tells what experiments there are.
@@ -150,4 +150,6 @@ class NemoAdapter:
             status = SourceHealthStatus.DEGRADED if lists_too_many else SourceHealthStatus.DOWN
             return SourceHealth(status, last_error=error, checked_at=datetime.now(UTC))
         status = SourceHealthStatus.UP if figures_error is None else SourceHealthStatus.DEGRADED
+        if isinstance(figures_error, SourceNotFound):  # the release lacks the path for good
+            status = SourceHealthStatus.DOWN
         return SourceHealth(status, last_error=figures_error, checked_at=datetime.now(UTC), experiment_count=count)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -11,9 +12,16 @@ import orjson
 from pydantic import SecretStr
 
 from adapters.nemo.paging import VendorPage
+from adapters.nemo.pushdown import writable
 from adapters.nemo.wire import EXPERIMENTS, SESSIONS, ExperimentRow, Listed, SessionRow
 from tracegraph.adapter import Provenance
-from tracegraph.errors import SourceBadRequest, SourceBadResponse, SourceError, SourceNotFound
+from tracegraph.errors import (
+    SourceBadRequest,
+    SourceBadResponse,
+    SourceError,
+    SourceNotFound,
+    SourceObjectNotFound,
+)
 from tracegraph.upstream.call import Call, path_segment
 from tracegraph.upstream.client import Upstream
 from tracegraph.upstream.decode import RawDocument, decode
@@ -25,20 +33,20 @@ TOO_MANY = 413
 _EXPECTED = {"experiments": frozenset({TOO_MANY}), "sessions": frozenset({404})}
 """A list that is too long is read in parts; an experiment that a client names may not be there."""
 
+_NO_ROUTE = "not found"
+"""FastAPI's detail for a path that the release does not have, without its case."""
+_NO_EXPERIMENT = re.compile(r"(experiment|evaluation) .*not found", re.IGNORECASE | re.DOTALL)
+
 R = TypeVar("R", bound=Row)
-
-
-class ExperimentNotFound(SourceNotFound):
-    """The workspace has no experiment of that name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer(Generic[R]):
-    """A page of rows as the vendor gave it."""
+    """A page of rows as the vendor gave it; `stated_total` is what it states as the number of all rows."""
 
     page: VendorPage
     rows: Sequence[R]
-    total: int | None
+    stated_total: int | None
     document: RawDocument
     provenance: Provenance
 
@@ -53,12 +61,29 @@ class Answer(Generic[R]):
         return self.page.start + len(self.rows)
 
     @property
+    def is_full(self) -> bool:
+        """Whether the page holds as many rows as it may: one with fewer is the last of its list."""
+        return len(self.rows) >= self.page.size
+
+    @property
     def next(self) -> int | None:
-        """The offset to go on from, None when the list ends here. No rows end it, whatever the total says."""
-        if not self.rows:
+        """The offset to go on from, None when the list ends here. Rows decide, whatever the total says."""
+        return self.end if self.is_full else None
+
+    @property
+    def shows_end(self) -> bool:
+        """Whether the list ends right behind the rows of this page."""
+        return not self.is_full and (bool(self.rows) or self.start == 0)
+
+    @property
+    def total(self) -> int | None:
+        """The stated total where the rows do not contradict it."""
+        stated = self.stated_total
+        if stated is None or (self.rows and stated < self.end):
             return None
-        goes_on = len(self.rows) >= self.page.size if self.total is None else self.end < self.total
-        return self.end if goes_on else None
+        if self.shows_end:
+            return stated if stated == self.end else None
+        return stated if self.rows or stated <= self.start else None
 
 
 class NemoClient:
@@ -88,13 +113,35 @@ class NemoClient:
     ) -> Answer[SessionRow]:
         """A page of an experiment's sessions, oldest first: there is no other order (VENDORS.md A4).
 
-        Raises ExperimentNotFound, without a call for a name that no path can hold: a slash, even escaped, ends
-        the name in the vendor's routes.
+        Raises SourceObjectNotFound for an experiment that does not exist, without a call for a name that no path
+        can hold: a slash, even escaped, ends the name in the vendor's routes. Raises SourceNotFound when the
+        release does not have the path; one more call decides where the answer does not say which of them it is.
         """
         segment = None if "/" in experiment else path_segment(experiment)
         if segment is None:
-            raise ExperimentNotFound(self._source, _unknown_experiment(self._source))
-        return await self._list("sessions", f"{self._experiments}/{segment}/sessions", page, query, SESSIONS)
+            raise SourceObjectNotFound(self._source, _unknown_experiment(self._source))
+        path = f"{self._experiments}/{segment}/sessions"
+        try:
+            return await self._list("sessions", path, page, query, SESSIONS)
+        except SourceNotFound as error:
+            if isinstance(error, SourceObjectNotFound) or _is_about_path(_detail(error.vendor_body)):
+                raise
+            ambiguous = error
+        raise await self._decided(ambiguous, experiment)
+
+    async def _decided(self, ambiguous: SourceError, experiment: str) -> SourceError:
+        """What a 404 for an experiment's sessions means, by whether the experiment exists."""
+        if not writable(experiment):
+            return ambiguous.restated(SourceObjectNotFound, _unknown_experiment(self._source))
+        try:
+            answer = await self.experiments(VendorPage(1, 1), (("filter[name]", experiment),))
+        except SourceError as error:
+            error.upstream_requests += ambiguous.upstream_requests
+            return error
+        ambiguous.upstream_requests += answer.provenance.upstream_requests
+        if any(row.name == experiment for row in answer.rows):
+            return ambiguous.restated(SourceNotFound, _no_sessions(self._source))
+        return ambiguous.restated(SourceObjectNotFound, _unknown_experiment(self._source))
 
     async def _list(
         self,
@@ -126,19 +173,38 @@ def _explained(error: SourceError, kind: str) -> SourceError:
     """The refusals that NeMo words in a way of its own, in our words (VENDORS.md A2, A4, A5)."""
     source = error.source
     if error.http_status == TOO_MANY and kind == "experiments":
-        return _as(SourceBadRequest, error, too_many(source))
+        return error.restated(SourceBadRequest, too_many(source))
     if error.http_status != 404:
         return error
     detail = _detail(error.vendor_body)
-    if detail == "Not Found":
+    if _is_route(detail):
         sentence = f"Source {source!r} has no /experiments in its NeMo version: 0.1.2 to 0.2 are supported."
-        return _as(SourceBadRequest, error, sentence)
-    if detail.startswith("Workspace "):
+        return error.restated(SourceNotFound, sentence if kind == "experiments" else _no_sessions(source))
+    if _is_workspace(detail):
         sentence = (
             f"Source {source!r} names a workspace that its NeMo does not know: check sources.{source}.workspace."
         )
-        return _as(SourceNotFound, error, sentence)
-    return _as(ExperimentNotFound, error, _unknown_experiment(source)) if kind == "sessions" else error
+        return error.restated(SourceNotFound, sentence)
+    if kind == "sessions" and _NO_EXPERIMENT.match(detail):
+        return error.restated(SourceObjectNotFound, _unknown_experiment(source))
+    return error
+
+
+def _is_route(detail: str) -> bool:
+    return detail.casefold() == _NO_ROUTE
+
+
+def _is_workspace(detail: str) -> bool:
+    return detail.startswith("Workspace ")
+
+
+def _is_about_path(detail: str) -> bool:
+    """Whether a 404 says that the path leads nowhere, whichever experiment it names."""
+    return _is_route(detail) or _is_workspace(detail)
+
+
+def _no_sessions(source: str) -> str:
+    return f"Source {source!r} has no sessions of experiments in its NeMo version: 0.1.2 to 0.2 are supported."
 
 
 def _unknown_experiment(source: str) -> str:
@@ -153,17 +219,3 @@ def _detail(body: bytes) -> str:
         return ""
     detail = document.get("detail") if isinstance(document, dict) else None
     return detail if isinstance(detail, str) else ""
-
-
-def _as(kind: type[SourceError], error: SourceError, sentence: str) -> SourceError:
-    """The error with another meaning; its reference stays, since the log has the story under it."""
-    named = kind(
-        error.source,
-        sentence,
-        http_status=error.http_status,
-        retry_after_s=error.retry_after_s,
-        upstream_requests=error.upstream_requests,
-        vendor_body=error.vendor_body,
-    )
-    named.reference = error.reference
-    return named

@@ -14,15 +14,17 @@ from adapters.nemo.mapping import to_experiment
 from adapters.nemo.overlong import OverlongLists
 from adapters.nemo.paging import LARGEST_PAGE, VendorPage, covering_page
 from adapters.nemo.pushdown import exact_names, listed_by, push_experiments, writable
-from adapters.nemo.telemetry import Telemetry, is_empty
+from adapters.nemo.telemetry import Telemetry
 from adapters.nemo.wire import ExperimentRow
 from tracegraph.adapter import ExperimentQuery, Page, PageRequest, Provenance
-from tracegraph.errors import SourceBadRequest, SourceBadResponse, SourceError
+from tracegraph.errors import SourceBadRequest, SourceBadResponse, SourceError, SourceObjectNotFound
 from tracegraph.model import Experiment
 from tracegraph.query import ExperimentOrder
 from tracegraph.upstream.decode import RawRow
 
 _LONGEST_NAMES = 5000  # characters of an escaped list of names: a URL stays below 6 kB
+_OF_ONE_NAME = frozenset({403, 500})
+"""How the service may answer for one of several names: each is asked for by itself then."""
 _BATCHABLE = re.compile(r"[\w\-@.+]+", re.ASCII)
 
 
@@ -122,11 +124,17 @@ class Experiments:
         try:
             answer = await self._client.experiments(VendorPage(1, len(refs)), (names,))
         except SourceError as error:
+            if error.http_status in _OF_ONE_NAME:
+                return await self._one_by_one(refs)
             if error.http_status not in REFUSED:
                 return dict.fromkeys(refs, error)
         else:
             if all(row.name in refs for row in answer.rows):
-                return {found.ref: found for found in self._experiments(answer)}
+                found: dict[str, Experiment | SourceError] = {one.ref: one for one in self._experiments(answer)}
+                if len(found) == len(answer.rows):
+                    return found
+                # A row that comes twice may have taken the place of another one.
+                return {**found, **await self._one_by_one([ref for ref in refs if ref not in found])}
         self._takes_several_names = False
         return await self._one_by_one(refs)
 
@@ -152,11 +160,19 @@ class Experiments:
         )
 
     async def check(self) -> tuple[int | None, SourceError | None]:
-        """How many there are, where the vendor tells, and why it cannot tell figures; one call or two."""
+        """How many there are, where the vendor tells, and why sessions cannot be read; one call or two."""
         answer = await self._client.experiments(VendorPage(1, 1))
-        first = self._experiments(answer)
-        error, _ = await self._telemetry.error(first[0]) if first and is_empty(first[0]) else (None, None)
+        error = await self._sessions_error(answer.rows[0].name) if answer.rows else None
         return answer.total, error
+
+    async def _sessions_error(self, name: str) -> SourceError | None:
+        try:
+            answer = await self._client.sessions(name, VendorPage(1, 1))
+        except SourceObjectNotFound:
+            return None  # deleted meanwhile
+        except SourceError as error:
+            return error
+        return answer.provenance.stale
 
     def _experiments(self, answer: Answer[ExperimentRow]) -> Sequence[Experiment]:
         return [

@@ -10,6 +10,7 @@ from typing import Any
 from msgspec import UNSET
 
 from adapters.nemo.wire import ExperimentRow, Figures, SessionRow
+from tracegraph.links import http_url
 from tracegraph.model import (
     COST,
     LATENCY,
@@ -63,7 +64,7 @@ def to_experiment(row: ExperimentRow, source: str, raw: RawObject | None = None)
         created_at=row.created_at,
         updated_at=row.updated_at,
         session_count=row.run_count,
-        url=row.source_link,
+        url=http_url(row.source_link),
         metadata=row.metadata,
         aggregates=aggregates(row),
         raw=raw,
@@ -131,7 +132,7 @@ def to_session(row: SessionRow, source: str, experiment_ref: str, raw: RawObject
 def _latency_ms(row: SessionRow) -> float | None:
     if row.latency_ms is not None:
         return row.latency_ms
-    if row.ended_at is None or row.ended_at < row.started_at:
+    if row.ended_at is None:
         return None
     return (row.ended_at - row.started_at) / _MILLISECOND
 

@@ -96,12 +96,17 @@ class OverlongLists:
             if error.http_status != TOO_MANY or part.first == part.last:
                 raise
             return None, Provenance(error.upstream_requests)
+        made = page.provenance
         if page.next is None:
-            return page.items, page.provenance
+            return page.items, made
+        with counted(made):
+            beyond = await self._fetch(one, PageRequest(1, hint=page.next))
+        made += beyond.provenance
+        if not beyond.items:  # a full page was all
+            return page.items, made
         if part.first == part.last:
-            made = page.provenance.upstream_requests
-            raise SourceBadRequest(self._source, too_many(self._source), upstream_requests=made)
-        return None, page.provenance
+            raise SourceBadRequest(self._source, too_many(self._source), upstream_requests=made.upstream_requests)
+        return None, made
 
     def _places(self, line: Timeline, part: Part, found: Sequence[Experiment], made: Provenance) -> Sequence[int]:
         places = [place for one in found if (place := line.place(one)) is not None]

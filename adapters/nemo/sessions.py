@@ -6,20 +6,19 @@ import asyncio
 from collections.abc import Mapping, Sequence
 
 from adapters.nemo.answers import counted, offset_of, total_of
-from adapters.nemo.client import Answer, ExperimentNotFound, NemoClient
+from adapters.nemo.client import Answer, NemoClient
+from adapters.nemo.ends import CALLS_MAX, EndSearch, KnownEnd, KnownEnds
 from adapters.nemo.mapping import to_session
-from adapters.nemo.paging import LARGEST_PAGE, VendorPage, covering_page, page_up_to
+from adapters.nemo.paging import LARGEST_PAGE, VendorPage, covering_page
 from adapters.nemo.pushdown import Pushed, push_sessions
 from adapters.nemo.wire import SessionRow
 from tracegraph.adapter import Page, Provenance, SessionAsk
-from tracegraph.errors import SourceBadRequest, SourceBadResponse, SourceError, SourceUnavailable
+from tracegraph.errors import SourceBadRequest, SourceBadResponse, SourceError, SourceObjectNotFound
 from tracegraph.model import Session, SessionRef
 from tracegraph.query import OrderDirection
 from tracegraph.upstream.decode import RawRow
 
-_FIRST_LOOK = 100  # rows asked for where their number is unknown: enough for most experiments
 _LOOKUP_PAGES = 50
-_TRIES = 3
 
 
 class Sessions:
@@ -28,6 +27,7 @@ class Sessions:
     def __init__(self, source: str, client: NemoClient) -> None:
         self._source = source
         self._client = client
+        self._ends = KnownEnds()
 
     async def stretches(self, asks: Sequence[SessionAsk]) -> Sequence[Page[Session] | SourceError]:
         """See `NemoAdapter.list_sessions`."""
@@ -58,60 +58,47 @@ class Sessions:
     async def _newest_first(self, ask: SessionAsk) -> Page[Session]:
         """Read from the end: of `total` rows, the offset `skip` from the end is `total - skip` from the start.
 
-        Rows that are appended between two calls are taken for appended after the page: the gateway drops what
-        a next page repeats, and would not miss what it skips.
+        Rows that are appended meanwhile are taken for appended after the page: the gateway drops what a next page
+        repeats, and would not miss what it skips. Raises SourceBadResponse when the end cannot be found.
         """
         (ref,) = ask.experiment_refs
         pushed = push_sessions(ask.filter)
-        skip = offset_of(ask.page)
-        wanted = _first_guess(ask, skip, pushed)
-        aimed_at: int | None = None
+        listed = ref, pushed.query
+        expected = None if pushed.query else ask.expected_total
+        search = EndSearch(ask.page.limit, offset_of(ask.page), expected, self._ends.of(listed))
         spent = Provenance()
-        for _ in range(_TRIES):
+        for _ in range(CALLS_MAX):
             with counted(spent):
-                answer = await self._client.sessions(ref, wanted, pushed.query)
-                total = self._count_in(answer)
+                answer = await self._client.sessions(ref, search.page, pushed.query)
             spent += answer.provenance
-            end = total - skip
-            if end <= 0:
-                beyond = total_of(total, pushed, (), ask.filter.admits)
-                return Page((), start=skip, next=None, total=beyond, provenance=spent)
-            needed = end if aimed_at is None else min(end, aimed_at)
-            # A page that holds the asked row and none behind it would not lead on: two rows, where there are two.
-            if answer.start <= end - min(2, end, ask.page.limit) and answer.end >= needed:
-                return self._reversed(ask, answer, pushed, total, spent)
-            aimed_at = end
-            wanted = page_up_to(end, ask.page.limit, LARGEST_PAGE)
-        raise SourceUnavailable(
+            done = search.take(answer)
+            if answer.shows_end:
+                self._ends.add(listed, KnownEnd(answer.stated_total, answer.end))
+            if done:
+                return self._reversed(ask, answer, pushed, search, spent)
+        raise SourceBadResponse(
             self._source,
-            f"The sessions of an experiment of source {self._source!r} change faster than their end can be read.",
+            f"Source {self._source!r} does not show where an experiment's sessions end: "
+            "they cannot be read newest first.",
+            http_status=200,
             upstream_requests=spent.upstream_requests,
         )
 
     def _reversed(
-        self, ask: SessionAsk, answer: Answer[SessionRow], pushed: Pushed, total: int, spent: Provenance
+        self, ask: SessionAsk, answer: Answer[SessionRow], pushed: Pushed, search: EndSearch, spent: Provenance
     ) -> Page[Session]:
+        skip, end = offset_of(ask.page), search.end or 0
+        if search.target <= 0:
+            beyond = total_of(_agreed(answer, end), pushed, (), ask.filter.admits)
+            return Page((), start=skip, next=None, total=beyond, provenance=spent)
         items = self._sessions(answer, ask.experiment_refs[0])[::-1]
-        start = max(0, min(total - answer.end, offset_of(ask.page)))
+        start = max(0, min(end - answer.end, skip))
         return Page(
             items,
             start=start,
             next=start + len(items) if answer.start > 0 else None,
-            total=total_of(total, pushed, items, ask.filter.admits),
+            total=total_of(_agreed(answer, end), pushed, items, ask.filter.admits),
             provenance=spent,
-        )
-
-    def _count_in(self, answer: Answer[SessionRow]) -> int:
-        if answer.total is not None:
-            return answer.total
-        if len(answer.rows) < answer.page.size and (answer.rows or answer.page.number == 1):
-            return answer.end
-        raise SourceBadResponse(
-            self._source,
-            f"Source {self._source!r} does not tell how many sessions there are: "
-            "they cannot be read newest first.",
-            http_status=200,
-            upstream_requests=answer.provenance.upstream_requests,
         )
 
     async def by_id(self, refs: Sequence[SessionRef]) -> Mapping[SessionRef, Session | SourceError]:
@@ -136,7 +123,7 @@ class Sessions:
                 found |= self._those_of(answer, experiment, wanted)
                 if len(found) == len(wanted) or answer.next is None:
                     return found
-        except ExperimentNotFound:
+        except SourceObjectNotFound:
             return found
         except SourceError as error:
             return dict.fromkeys(wanted, error) | found
@@ -151,7 +138,9 @@ class Sessions:
     def _those_of(
         self, answer: Answer[SessionRow], experiment: str, wanted: set[SessionRef]
     ) -> Mapping[SessionRef, Session]:
-        at = {SessionRef(experiment, row.session_id): index for index, row in enumerate(answer.rows)}
+        at: dict[SessionRef, int] = {}
+        for index, row in enumerate(answer.rows):
+            at.setdefault(SessionRef(experiment, row.session_id), index)
         return {ref: self._session(answer, experiment, at[ref]) for ref in wanted & at.keys()}
 
     def _sessions(self, answer: Answer[SessionRow], experiment: str) -> Sequence[Session]:
@@ -162,9 +151,6 @@ class Sessions:
         return to_session(answer.rows[index], self._source, experiment, raw)
 
 
-def _first_guess(ask: SessionAsk, skip: int, pushed: Pushed) -> VendorPage:
-    """Where the newest rows are if the experiment holds as many as it was said to; else the first rows."""
-    expected = ask.expected_total
-    if expected is not None and expected > skip and not pushed.query:
-        return page_up_to(expected - skip, ask.page.limit, LARGEST_PAGE)
-    return VendorPage(1, min(max(ask.page.limit, _FIRST_LOOK), LARGEST_PAGE))
+def _agreed(answer: Answer[SessionRow], end: int) -> int | None:
+    """The number of rows, unless the service states another one."""
+    return end if answer.stated_total in {None, end} else None

@@ -20,6 +20,8 @@ from tracegraph.model import Experiment
 
 _BELIEVED_S = 30.0
 _BELIEVED = 100
+_OF_ONE = 500
+"""A status that may be about the sessions of one experiment: a store that is down makes the service answer 503."""
 
 
 class Telemetry:
@@ -42,7 +44,13 @@ class Telemetry:
         if error is None:
             self._confirm(found)
             return found, spent
-        return [replace(one, session_count=None, figures_error=error) for one in found], spent
+        unknown = len(found)
+        if error.http_status == _OF_ONE and len(found) > 1:
+            other, more = await self.error(found[-1])
+            spent += more
+            unknown = 1 if other is None else len(found)
+        lost = [replace(one, session_count=None, figures_error=error) for one in found[:unknown]]
+        return [*lost, *found[unknown:]], spent
 
     async def error(self, experiment: Experiment) -> tuple[SourceError | None, Provenance]:
         """Why the store cannot be asked for an experiment's sessions, None when it can; one call.

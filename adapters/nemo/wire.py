@@ -102,6 +102,8 @@ class SessionRow(Row):
     def __post_init__(self) -> None:
         self.started_at = utc(self.started_at)
         self.ended_at = utc(self.ended_at)
+        if self.ended_at is not None and self.ended_at < self.started_at:
+            self.ended_at = None
 
 
 R = TypeVar("R", bound=Row)

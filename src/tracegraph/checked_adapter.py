@@ -8,7 +8,9 @@ the rows of its own source only.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import chain
 from typing import Any, TypeVar
@@ -26,15 +28,18 @@ from tracegraph.adapter import (
     SourceHealth,
     SourceHealthStatus,
 )
-from tracegraph.errors import SourceBadResponse, SourceError
+from tracegraph.errors import SourceBadResponse, SourceError, SourceTimeout
 from tracegraph.model import Experiment, ExperimentKind, Score, Session, SessionRef, SessionStatus
 from tracegraph.query import EPOCH
+from tracegraph.upstream.deadline import remaining_s
 
 _log = structlog.get_logger("tracegraph.adapter")
 
 T = TypeVar("T")
 K = TypeVar("K")
 
+_GRACE_S = 0.05
+"""How much longer than its time a call may take: calls over HTTP end by themselves, and name the reason."""
 _NOT_OURS = (asyncio.CancelledError, KeyboardInterrupt, SystemExit, GeneratorExit)
 
 
@@ -106,8 +111,14 @@ class CheckedAdapter:
     # -- what is caught --------------------------------------------------------------------------------
 
     async def _call(self, operation: str, ask: Callable[..., Awaitable[T]], *arguments: Any) -> T:
+        allowed_s = remaining_s(math.inf)
         try:
-            return await ask(*arguments)
+            async with asyncio.timeout(allowed_s + _GRACE_S if allowed_s < math.inf else None) as timer:
+                return await ask(*arguments)
+        except TimeoutError as late:
+            if not timer.expired():
+                raise self._refused(operation, late) from late
+            raise SourceTimeout(self.name, f"Source {self.name!r} did not answer within its time.") from None
         except (SourceError, *_NOT_OURS):
             raise
         except BaseException as bug:  # whatever it is, the other sources' rows stand
@@ -261,10 +272,18 @@ def _sound(page: Page[T], ids: Sequence[Any]) -> Page[T]:
     """The page with each row once, and without a total that its own rows contradict."""
     if len(set(ids)) < len(ids):
         first = dict(zip(reversed(ids), reversed(range(len(ids))), strict=True))
-        rows = [page.items[index] for index in sorted(first.values())]
-        return Page(rows, page.start, page.next, None, page.provenance)
+        kept = sorted(first.values())
+        repeated = [place for index, place in enumerate(_places(page)) if index not in first.values()]
+        skipped = tuple(sorted([*page.skipped, *repeated]))
+        return replace(page, items=[page.items[index] for index in kept], total=None, skipped=skipped)
     total = believable_total(page)
-    return page if total == page.total else Page(page.items, page.start, page.next, total, page.provenance)
+    return page if total == page.total else replace(page, total=total)
+
+
+def _places(page: Page[Any]) -> list[int]:
+    """Where the rows stand in the vendor's page, from its start on."""
+    sent = range(len(page.items) + len(page.skipped))
+    return [place for place in sent if place not in page.skipped]
 
 
 def believable_total(page: Page[Any]) -> int | None:
@@ -272,7 +291,7 @@ def believable_total(page: Page[Any]) -> int | None:
     start, total = page.start or 0, page.total
     if total is None:
         return None
-    end = start + len(page.items)
+    end = start + len(page.items) + len(page.skipped)
     if page.items and (end > total or (page.next is None and page.start is not None and end != total)):
         return None
     is_whole = page.start == 0 and page.next is None

@@ -15,6 +15,7 @@
         ├── SourceRateLimited       RATE_LIMITED
         ├── SourceUnauthorized      UNAUTHORIZED
         ├── SourceNotFound          NOT_FOUND
+        │   └── SourceObjectNotFound    one experiment, session or run; no failure among several
         ├── SourceBadRequest        BAD_REQUEST
         ├── SourceBadResponse       BAD_RESPONSE
         │   └── SourceResponseTooLarge  larger than max_response_bytes
@@ -140,6 +141,19 @@ class SourceError(TracegraphError):
         same.__cause__ = self.__cause__
         return same
 
+    def restated(self, kind: type[SourceError], message: str) -> SourceError:
+        """The same failure with another meaning; its reference stays, since the log has the story under it."""
+        named = kind(
+            self.source,
+            message,
+            http_status=self.http_status,
+            retry_after_s=self.retry_after_s,
+            upstream_requests=self.upstream_requests,
+            vendor_body=self.vendor_body,
+        )
+        named.reference = self.reference
+        return named
+
 
 class SourceTimeout(SourceError):
     """The vendor did not answer before the deadline, or could not be asked before it."""
@@ -171,10 +185,17 @@ class SourceUnauthorized(SourceError):
 
 
 class SourceNotFound(SourceError):
-    """The vendor does not know what was asked for."""
+    """The vendor does not have the path or the workspace that was asked: the source has failed."""
 
     code = SourceErrorCode.NOT_FOUND
     retryable = False
+
+
+class SourceObjectNotFound(SourceNotFound):
+    """The vendor does not know the one object that was asked for, which may have been deleted.
+
+    In a list of several experiments it costs the rows of that one only and is no failure.
+    """
 
 
 class SourceBadRequest(SourceError):

@@ -57,6 +57,21 @@ def test_a_source_of_which_a_part_is_down_is_reachable_all_the_same(vendors_runn
     assert shown[5] != ""
 
 
+def test_sources_that_lack_a_path_are_not_content(vendors_running: Running) -> None:
+    """NeMo lacks the path of experiments, Meibel that of sessions."""
+    gone = {"detail": "Not Found"}
+    vendors_running.worlds[2].add(meibel_agent("m0"))
+    vendors_running.nemo.faults.add(Fault("status", status=404, body=gone, times=None))
+    path = "/v2/agents/m0/sessions"
+    vendors_running.meibel.faults.add(Fault("status", path=path, status=404, body=gone, times=None))
+    code, out, _ = run("check", "--config", vendors_running.config(), env=vendors_running.env)
+    assert code == 1
+    shown = rows(out)
+    assert "no /experiments" in shown["nemo"][5]
+    assert shown["meibel"][:4] == ["meibel", "yes", "yes", "1"]
+    assert "no lists of sessions" in re.sub(r"\s+", " ", out)
+
+
 def test_a_source_that_is_down_and_one_that_refuses_the_key_are_told_apart(
     vendors_running: Running, nobody: str
 ) -> None:

@@ -9,6 +9,7 @@ from random import Random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from tests.federation.test_figures import session
 from tests.gateway import LANGSMITH, MEIBEL, NAMES, NEMO, Vendors, eventually
@@ -104,6 +105,42 @@ async def test_a_failure_is_kept_for_who_asked_and_told_once(
     assert [report.status for report in reports].count(SourceReportStatus.FAILED) == 1
 
 
+async def test_one_failed_look_up_costs_its_own_value_and_is_the_sources_failure(
+    vendors: Vendors, open_scans: OpenScans
+) -> None:
+    ref = add(vendors, MEIBEL, "e", drawn(MEIBEL, "e", 3))
+    for row in vendors.meibel.world.sessions[ref]:
+        asked = {"role": "user", "message": row["session_id"], "signal_id": None, "timestamp": None}
+        vendors.meibel.world.messages[row["session_id"]] = [asked]
+    whole = await (await open_scans()).scan(MEIBEL, ref, frozenset({SCORES, INPUT}))
+    lost = whole.session_ids[1]
+    vendors.meibel.fail(Fault("status", path=f"/v2/sessions/{lost}", status=403, times=None))
+    reports: list[SourceReport] = []
+    found = await (await open_scans(reports)).scan(MEIBEL, ref, frozenset({SCORES, INPUT}))
+    assert whole.inputs[1] is not None
+    assert list(found.inputs) == [whole.inputs[0], None, whole.inputs[2]]
+    assert found.values(ACCURACY) == whole.values(ACCURACY)
+    assert (found.error, found.complete, found.report.status) == (None, False, SourceReportStatus.FAILED)
+    assert [report.error.code for report in reports if report.error] == [SourceErrorCode.UNAUTHORIZED]
+
+
+async def test_look_ups_that_all_fail_fail_the_scan(vendors: Vendors, open_scans: OpenScans) -> None:
+    ref = add(vendors, MEIBEL, "e", drawn(MEIBEL, "e", 3))
+    vendors.meibel.fail(Fault("status", path="/v2/sessions/", status=403, times=None))
+    found = await (await open_scans()).scan(MEIBEL, ref, frozenset({SCORES, INPUT}))
+    assert found.error is not None
+    assert found.error.code is SourceErrorCode.UNAUTHORIZED
+
+
+def test_a_session_that_a_list_repeats_counts_once() -> None:
+    columns = Columns()
+    for vendor_id, latency in (("s1", 1.0), ("s2", 2.0), ("s1", 3.0)):
+        columns.add(replace(session(latency_ms=latency), vendor_id=vendor_id))
+    scan = columns.scan("nemo", "e", SourceReport("nemo"), complete=True)
+    assert scan.session_ids == ["s1", "s2"]
+    assert scan.values(Metric(MetricKind.LATENCY)).tolist() == [1.0, 2.0]
+
+
 async def test_at_most_four_experiments_of_a_source_are_read_at_a_time(
     vendors: Vendors, scans: SessionScans
 ) -> None:
@@ -141,7 +178,7 @@ some_sessions = st.lists(
         input=st.none() | st.text(max_size=5),
     ),
     max_size=20,
-)
+).map(lambda drawn: [replace(one, vendor_id=f"s{number}") for number, one in enumerate(drawn)])
 
 
 def scanned(sessions: Sequence[Session]) -> SessionScan:

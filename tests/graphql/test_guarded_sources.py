@@ -82,7 +82,7 @@ async def test_a_vendor_of_which_one_part_is_down_is_degraded_and_keeps_its_othe
         assert {name: names.count(name) for name in NAMES} == dict.fromkeys(NAMES, 4)
     assert set(answer.codes) == {"SOURCE_CIRCUIT_OPEN"}
     health = (await gateway.ask(HEALTH)).data["sources"][0]["health"]
-    assert health == {"status": "DEGRADED", "circuit": "OPEN", "lastError": None}
+    assert health == {"status": "DEGRADED", "circuit": "OPEN", "lastError": {"code": "CIRCUIT_OPEN"}}
 
 
 async def test_the_rate_that_a_vendor_documents_holds_without_being_configured(

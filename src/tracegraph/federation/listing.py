@@ -9,8 +9,8 @@ from hashlib import blake2s
 from operator import attrgetter
 from typing import Any, Generic, TypeVar
 
-from tracegraph.adapter import Adapter, ExperimentQuery, Page, PageRequest, SessionAsk
-from tracegraph.errors import SourceNotFound
+from tracegraph.adapter import Adapter, ExperimentQuery, Page, PageRequest, Provenance, SessionAsk
+from tracegraph.errors import SourceObjectNotFound
 from tracegraph.federation.bounds import UNBOUNDED, experiment_bounds, session_bounds
 from tracegraph.federation.merge import Merged, Positions, fill, merge
 from tracegraph.federation.order import Ordering
@@ -63,8 +63,12 @@ class Listing(Generic[T]):
 
     @property
     def all_failed(self) -> bool:
-        """Whether sources were asked and none of them answered."""
-        return bool(self.reports) and all(one.status is SourceReportStatus.FAILED for one in self.reports)
+        """Whether sources were asked and none of them answered, not even in part."""
+        return (
+            bool(self.reports)
+            and not self.merged.rows
+            and all(one.status is SourceReportStatus.FAILED for one in self.reports)
+        )
 
 
 @record(frozen=True, slots=True)
@@ -266,10 +270,11 @@ def session_spec(
             return await fetch(
                 adapter.name, SessionAsk(ask.experiment_refs, page, ask.filter, ask.order, ask.expected_total)
             )
-        except SourceNotFound:
+        except SourceObjectNotFound as error:
             if of_one:
                 raise
-            return Page((), 0, None, 0)  # an experiment that is not there has no sessions in a list of many
+            # An experiment that is not there has no sessions in a list of many.
+            return Page((), 0, None, 0, Provenance(error.upstream_requests))
 
     return StreamSpec(
         name=adapter.name,

@@ -63,8 +63,7 @@ class Row(msgspec.Struct, Generic[T], eq=False):
     @property
     def offset(self) -> int | None:
         """See above."""
-        start = self._page.start
-        return None if start is None else start + self._index
+        return self._page.offset(self._index)
 
     @property
     def anchor(self) -> int | None:
@@ -79,11 +78,12 @@ class RowPage(Generic[T]):
     first row. Most pages `rise`: no two rows have the same value, so each is a group of its own.
     """
 
-    __slots__ = ("_anchors", "anchor_before", "asked", "next", "nodes", "ordering", "rises", "start")
+    __slots__ = ("_anchors", "anchor_before", "asked", "next", "nodes", "ordering", "rises", "skipped", "start")
 
     def __init__(self, page: Page[T], ordering: Ordering[T], asked: int | str | None) -> None:
         self.nodes = page.items
         self.start = page.start
+        self.skipped = page.skipped
         self.next = page.next
         self.asked = asked
         self.ordering = ordering
@@ -101,6 +101,15 @@ class RowPage(Generic[T]):
         if isinstance(self.next, int) and len(self.nodes) > 1 and self.next - 1 != self.asked:
             return self.next - 1
         return self.next
+
+    def offset(self, index: int) -> int | None:
+        """Where the vendor has the row of that index."""
+        if self.start is None:
+            return None
+        place = index
+        for skipped in self.skipped:
+            place += skipped <= place
+        return self.start + place
 
     def rows(self, first: int = 0, last: int | None = None) -> list[Row[T]]:
         """The rows from one index up to another."""
@@ -149,13 +158,30 @@ class RowPage(Generic[T]):
 
 @dataclass(slots=True)
 class Tally:
-    """What reading took: port calls, rows, calls to the vendor; and the vendor's own total, why rows are old."""
+    """What reading took: port calls, rows, calls to the vendor; and the vendor's own total, why rows are old.
+
+    `reached` is the largest offset behind a row: a total below it is not the list's. `error`: why some of the
+    list's experiments could not be read.
+    """
 
     pages: int = 0
     fetched: int = 0
     upstream_requests: int = 0
     total: int | None = None
     stale: SourceError | None = None
+    error: SourceError | None = None
+    reached: int = 0
+
+    def add(self, page: Page[Any]) -> None:
+        """Add one page's rows and calls to the vendor; port calls are counted where they are made."""
+        count = len(page.items)
+        self.fetched += count
+        self.upstream_requests += page.provenance.upstream_requests
+        self.stale = self.stale or page.provenance.stale
+        self.error = self.error or page.error
+        if count and page.start is not None:
+            self.reached = max(self.reached, page.start + count)
+        self.total = None if page.total is None or page.total < self.reached else page.total
 
 
 class PageSource(Generic[T]):
@@ -192,14 +218,10 @@ class PageSource(Generic[T]):
                 self.ordering.source,
                 f"Source {self.ordering.source!r} gave an empty page that goes on: its pages do not advance.",
             )
-        tally = self.tally
-        tally.fetched += len(page.items)
-        tally.upstream_requests += page.provenance.upstream_requests
-        tally.stale = tally.stale or page.provenance.stale
-        total = believable_total(page)
-        if total != page.total:
-            self._total_is_wrong = True
-        tally.total = None if self._total_is_wrong else total
+        self.tally.add(page)
+        self._total_is_wrong = self._total_is_wrong or believable_total(page) != page.total
+        if self._total_is_wrong:
+            self.tally.total = None
         return RowPage(page, self.ordering, hint)
 
     async def _answer(self, request: PageRequest) -> Page[T]:

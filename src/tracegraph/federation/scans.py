@@ -33,10 +33,14 @@ _LOOKED_UP_AT_ONCE = 1000
 
 @dataclass(frozen=True, slots=True)
 class _Missing:
-    """What a list leaves out of its sessions, got otherwise: score columns, or inputs."""
+    """What a list leaves out of its sessions, got otherwise: score columns, or inputs.
+
+    `error` is why those of some sessions could not be read.
+    """
 
     scores: Mapping[Metric, array[float]]
     inputs: Sequence[CaseId | None] | None = None
+    error: SourceError | None = None
 
 
 class SessionScans:
@@ -109,6 +113,7 @@ class SessionScans:
             with metered() as meter, stale_answers() as stale:
                 try:
                     missing = await read(listed)
+                    error = missing.error
                 except SourceError as failure:
                     error = failure
         told = SourceReport(
@@ -125,28 +130,40 @@ class SessionScans:
         refs = _refs(listed)
         found = await self._adapters[listed.source].get_scores(refs)
         columns: dict[Metric, array[float]] = {}
+        errors: list[SourceError] = []
         for index, ref in enumerate(refs):
             scores = found.get(ref, ())
             if isinstance(scores, SourceError):
-                raise scores
+                errors.append(scores)
+                continue
             for score in scores:
                 metric = Metric(MetricKind.SCORE, score.evaluator)
                 column = columns.setdefault(metric, array("d", [math.nan]) * listed.sessions)
                 column[index] = score.value
-        return _Missing(columns)
+        return _Missing(columns, error=_of_some(errors, refs))
 
     async def _inputs(self, listed: SessionScan) -> _Missing:
         refs = _refs(listed)
         inputs: list[CaseId | None] = []
+        errors: list[SourceError] = []
         for first in range(0, len(refs), _LOOKED_UP_AT_ONCE):
             batch = refs[first : first + _LOOKED_UP_AT_ONCE]
             found = await self._adapters[listed.source].get_sessions(batch)
             for ref in batch:
                 whole = found.get(ref)
                 if isinstance(whole, SourceError):
-                    raise whole
-                inputs.append(None if whole is None else input_of(whole))
-        return _Missing({}, inputs)
+                    errors.append(whole)
+                    inputs.append(None)
+                else:
+                    inputs.append(None if whole is None else input_of(whole))
+        return _Missing({}, inputs, _of_some(errors, refs))
+
+
+def _of_some(errors: Sequence[SourceError], refs: Sequence[SessionRef]) -> SourceError | None:
+    """The first error, None without one. Raises it when there is one for each session."""
+    if errors and len(errors) == len(refs):
+        raise errors[0]
+    return next(iter(errors), None)
 
 
 def _status(error: SourceError | None, stale: Sequence[SourceError]) -> SourceReportStatus:
@@ -166,5 +183,6 @@ def _with(scan: SessionScan, name: str, missing: _Missing, took: SourceReport) -
         inputs=scan.inputs if missing.inputs is None else missing.inputs,
         complete=scan.complete and took.status is not SourceReportStatus.FAILED,
         report=joined([scan.report, took]),
+        partial=missing.error is not None or (scan.partial and took.status is not SourceReportStatus.FAILED),
         deferred=scan.deferred - {name},
     )

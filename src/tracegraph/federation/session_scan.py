@@ -46,7 +46,8 @@ class SessionScan:
 
     `complete` is False when the page budget ended, or reading failed, before the last session. `report` tells
     what reading took and holds the error if it failed. `deferred` names those of SCORES and INPUT that the
-    vendor's list leaves out: the columns lack them.
+    vendor's list leaves out: the columns lack them. `partial`: reading failed for some sessions' scores or inputs
+    only, and the other values stand.
     """
 
     source: str
@@ -58,6 +59,7 @@ class SessionScan:
     complete: bool
     report: SourceReport
     deferred: frozenset[str] = frozenset()
+    partial: bool = False
 
     @property
     def sessions(self) -> int:
@@ -66,8 +68,9 @@ class SessionScan:
 
     @property
     def error(self) -> SourceError | None:
-        """Why reading failed."""
-        return self.report.error if self.report.status is SourceReportStatus.FAILED else None
+        """Why reading failed, None where it failed for some sessions only."""
+        failed = self.report.status is SourceReportStatus.FAILED and not self.partial
+        return self.report.error if failed else None
 
     def tells(self, metric: Metric) -> bool:
         """Whether the metric's values were read, be there none."""
@@ -99,16 +102,23 @@ class SessionScan:
 
 @dataclass(slots=True)
 class Columns:
-    """A scan in the making: takes one session after another and lets go of it."""
+    """A scan in the making: takes one session after another and lets go of it.
+
+    A session that the vendor's list repeats counts once.
+    """
 
     session_ids: list[str] = field(default_factory=list)
     test_case_ids: list[str | None] = field(default_factory=list)
     inputs: list[CaseId | None] = field(default_factory=list)
     values: dict[Metric, array[float]] = field(default_factory=dict)
     deferred: set[str] = field(default_factory=set)
+    _seen: set[str] = field(default_factory=set)
 
     def add(self, session: Session) -> None:
-        """One place more in every column."""
+        """One place more in every column, unless the session has one."""
+        if session.vendor_id in self._seen:
+            return
+        self._seen.add(session.vendor_id)
         given = session_values(session)
         for metric in given.keys() - self.values.keys():
             self.values[metric] = array("d", [math.nan]) * len(self.session_ids)

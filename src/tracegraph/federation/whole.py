@@ -105,7 +105,7 @@ class WholeListReader(Generic[T]):
         """Read every page once. A cache would show the same gap again."""
         advance: Advance[T] = Advance()
         ids: list[str] = []
-        follows_on, overlaps = True, False
+        follows_on, overlaps, skipped = True, False, 0
         hint: int | str | None = None
         of_last: Sequence[str] = ()
         for number in range(self._page_budget):
@@ -117,7 +117,8 @@ class WholeListReader(Generic[T]):
                 )
             known.update(zip(of_page, page.rows(), strict=True))
             ids += of_page
-            places = (page.start or 0) + len(page.nodes)
+            skipped += len(page.skipped)
+            places = (page.start or 0) + len(page.nodes) + len(page.skipped) - skipped
             if page.next is None:
                 return _Pass(ids, follows_on, page.start is None or not number or len(known) >= places)
             hint, overlaps, of_last = page.continuation, page.continuation != page.next, of_page

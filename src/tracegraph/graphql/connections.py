@@ -105,6 +105,11 @@ class ConnectionValue(Generic[T]):
         return self._listing.reports
 
     @property
+    def all_failed(self) -> bool:
+        """Whether sources were asked and none of them answered, not even in part."""
+        return self._listing.all_failed
+
+    @property
     def total_count(self) -> int | None:
         """The exact number of rows in the whole list, or None."""
         return self._listing.total_count

@@ -11,7 +11,7 @@ from graphql import GraphQLError
 from strawberry.types import Info
 
 from tracegraph.adapter import Adapter, CircuitState, PageRequest, SessionAsk, SourceHealthStatus
-from tracegraph.errors import SourceError, SourceNotFound
+from tracegraph.errors import SourceError, SourceObjectNotFound
 from tracegraph.federation import listing
 from tracegraph.federation.report import SourceReport, SourceReportStatus
 from tracegraph.graphql import inputs
@@ -48,9 +48,7 @@ async def query_experiments(
         page = await _experiments(
             info.context, info.context.adapters, "Query.experiments", (first, after), (filter, order_by)
         )
-    if page.sources and all(
-        report.error is not None and report.status is SourceReportStatus.FAILED for report in page.sources
-    ):
+    if page.all_failed:
         raise all_failed(page.sources)
     return page
 
@@ -311,7 +309,7 @@ async def _session_total(experiment: Experiment, context: RequestContext) -> int
     ask = SessionAsk((experiment.ref,), PageRequest(1), SessionFilter())
     try:
         return (await context.loaders.session_page(experiment.source, ask)).total
-    except SourceNotFound:
+    except SourceObjectNotFound:
         return None
 
 

@@ -1,5 +1,6 @@
 """The Meibel adapter against a Meibel on loopback: what it asks, how often, and what comes of it."""
 
+import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
@@ -121,6 +122,12 @@ def canned(routes: dict[str, Any], statuses: dict[str, int] | None = None) -> St
     return Starlette(routes=[Route(f"/v2{path}", answer(path)) for path in routes])
 
 
+def deleted(agent_id: str) -> Fault:
+    """The vendor's own answer for an agent that it does not know."""
+    body = {"code": "not_found", "message": "Agent not found"}
+    return Fault("status", path=f"/v2/agents/{agent_id}", status=404, body=body)
+
+
 def ids(page: Page[Any]) -> list[str]:
     return [item.vendor_id for item in page.items]
 
@@ -163,12 +170,17 @@ class TestOpening:
 
 
 class TestCheck:
-    async def test_is_one_cheap_call(self, adapter: Adapter, vendor: Simulator) -> None:
+    async def test_is_a_cheap_call_for_an_agent_and_one_for_its_sessions(
+        self, adapter: Adapter, vendor: Simulator
+    ) -> None:
         health = await adapter.check()
         assert (health.status, health.experiment_count) == (SourceHealthStatus.UP, 3)
         assert health.checked_at is not None
         assert health.checked_at.tzinfo is UTC
-        assert asked(vendor) == ["/agents?offset=0&limit=1"]
+        assert asked(vendor) == [
+            "/agents?offset=0&limit=1",
+            "/agents/a3/sessions?offset=0&limit=1&sort_by=start_time&sort_order=desc",
+        ]
 
     async def test_of_a_refused_key_is_down_with_the_reason(self, connect: Connect, vendor: Simulator) -> None:
         health = await (await connect(vendor, api_key=SecretStr("wrong"))).check()
@@ -283,15 +295,24 @@ class TestAgentsThatChangeMeanwhile:
     async def test_a_page_of_which_all_were_deleted_gives_way_to_the_next(
         self, adapter: Adapter, vendor: Simulator
     ) -> None:
-        vendor.faults.add(*(Fault("status", path=f"/v2/agents/{one}", status=404) for one in ("a3", "a2")))
+        vendor.faults.add(*(deleted(one) for one in ("a3", "a2")))
         page = await adapter.list_experiments(ExperimentQuery(), PageRequest(2))
         assert (ids(page), page.start, page.next) == (["a1"], 2, None)
         assert page.provenance == Provenance(5)
 
-    async def test_a_creation_that_cannot_be_read_fails_the_page_with_all_its_calls_counted(
+    async def test_one_whose_creation_cannot_be_read_is_left_out_and_the_page_says_why(
         self, adapter: Adapter, vendor: Simulator
     ) -> None:
         vendor.faults.add(Fault("status", path="/v2/agents/a2", status=503))
+        page = await adapter.list_experiments(ExperimentQuery(), PAGE)
+        assert ids(page) == ["a3", "a1"]
+        assert isinstance(page.error, SourceUnavailable)
+        assert page.provenance == Provenance(4)
+
+    async def test_creations_that_cannot_be_read_at_all_fail_the_page_with_all_its_calls_counted(
+        self, adapter: Adapter, vendor: Simulator
+    ) -> None:
+        vendor.faults.add(Fault("status", path="/v2/agents/", status=503, times=None))
         with pytest.raises(SourceUnavailable) as failure:
             await adapter.list_experiments(ExperimentQuery(), PAGE)
         assert failure.value.upstream_requests == 4
@@ -299,7 +320,7 @@ class TestAgentsThatChangeMeanwhile:
     async def test_a_failure_on_the_way_counts_the_pages_before_it(
         self, adapter: Adapter, vendor: Simulator
     ) -> None:
-        vendor.faults.add(*(Fault("status", path=f"/v2/agents/{one}", status=404) for one in ("a3", "a2")))
+        vendor.faults.add(*(deleted(one) for one in ("a3", "a2")))
         vendor.faults.add(Fault("status", path="/v2/agents/a1", status=500))
         with pytest.raises(SourceUnavailable) as failure:
             await adapter.list_experiments(ExperimentQuery(), PageRequest(2))
@@ -558,12 +579,33 @@ class TestGettingSessions:
         assert len(one.scores) == 2
         assert "/agents/a2" in asked(vendor)
 
-    async def test_from_a_server_of_the_contract_alone_has_neither_text_nor_scores(self, connect: Connect) -> None:
+    @pytest.mark.parametrize(
+        ("lacking", "message"),
+        [("/sessions/s1", "no details of sessions"), ("/confidence-scoring/jobs", r"set sources\.mb\.scores")],
+    )
+    async def test_from_a_server_that_lacks_a_path_are_not_found(
+        self, connect: Connect, lacking: str, message: str
+    ) -> None:
         rows = [meibel_session("s1", agent_name="a1")]
-        adapter = await connect(canned({"/agents/a1/sessions": {"data": rows, "total": 1}}))
+        routes: dict[str, Any] = {
+            "/agents/a1/sessions": {"data": rows, "total": 1},
+            "/sessions/s1": {"messages": []},
+            "/confidence-scoring/jobs": [],
+        }
+        del routes[lacking]
+        adapter = await connect(canned(routes))
         one = (await adapter.get_sessions([SessionRef("a1", "s1")]))[SessionRef("a1", "s1")]
+        assert type(one) is SourceNotFound
+        assert re.search(message, one.message)
+
+    async def test_that_was_deleted_after_it_was_listed_has_neither_input_nor_output(
+        self, adapter: Adapter, vendor: Simulator
+    ) -> None:
+        gone = {"code": "not_found", "message": "Session not found"}
+        vendor.faults.add(Fault("status", path="/v2/sessions/s2", status=404, body=gone))
+        one = (await adapter.get_sessions([SessionRef("a2", "s2")]))[SessionRef("a2", "s2")]
         assert isinstance(one, Session)
-        assert (one.input, one.output, one.scores, one.deferred) == (None, None, (), frozenset())
+        assert (one.input, one.output, one.deferred) == (None, None, frozenset())
         assert one.tokens == TokenUsage(input=100, output=20, total=120)
 
     async def test_whose_detail_fails_is_its_error_and_the_others_stand(

@@ -131,9 +131,19 @@ async def test_only_a_passing_failure_of_the_second_call_is_a_reason_for_doubt(
 ) -> None:
     """A release without the path, or a credential that may not read sessions, would else never show a zero."""
     world.sessions.clear()
-    simulator.faults.add(Fault("status", path=nemo.PREFIX.format(workspace="default") + "/", status=status))
+    path = nemo.PREFIX.format(workspace="default") + "/"
+    simulator.faults.add(Fault("status", path=path, status=status, times=None))
     found = await listed(adapter)
     assert [one.session_count for one in found.items] == [0 if believed else None] * 3
+
+
+async def test_an_experiment_whose_sessions_fail_by_themselves_leaves_the_others_their_zeros(
+    world: NemoWorld, adapter: NemoAdapter, simulator: Simulator
+) -> None:
+    world.sessions.clear()
+    simulator.faults.add(Fault("status", path=nemo.PREFIX.format(workspace="default") + "/", status=500))
+    found = await listed(adapter)
+    assert [one.session_count for one in found.items] == [None, 0, 0]
 
 
 async def test_check_calls_a_service_without_its_store_degraded(world: NemoWorld, adapter: NemoAdapter) -> None:

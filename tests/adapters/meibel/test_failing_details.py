@@ -1,0 +1,154 @@
+"""Agents whose details fail: they are left out, their source is FAILED with the reason, and the others stand."""
+
+from collections.abc import AsyncIterator, Callable, Collection
+from contextlib import AsyncExitStack
+from datetime import timedelta
+from random import Random
+
+import pytest
+from pydantic import SecretStr
+
+from adapters.meibel import open_adapter
+from tests.adapters.conftest import Serve
+from tracegraph.adapter import Adapter, SourceSettings
+from tracegraph.demo import meibel
+from tracegraph.demo.faults import Fault
+from tracegraph.demo.simulator import Simulator
+from tracegraph.demo.times import EPOCH
+from tracegraph.demo.world import MeibelWorld, meibel_agent
+from tracegraph.errors import SourceErrorCode, SourceUnavailable
+from tracegraph.federation.listing import Budgets, Listing, Wanted, list_experiments
+from tracegraph.federation.merge import Positions
+from tracegraph.federation.report import SourceReportStatus
+from tracegraph.model import Experiment
+from tracegraph.query import ExperimentFilter, ExperimentOrder, OrderDirection
+
+START = Positions()
+AGENTS = [f"a{number:02}" for number in range(25)]
+"""Oldest first."""
+
+
+@pytest.fixture
+def world() -> MeibelWorld:
+    world = MeibelWorld()
+    for number, agent in enumerate(AGENTS):
+        world.add(meibel_agent(agent, created_at=EPOCH + timedelta(days=number)))
+    return world
+
+
+@pytest.fixture
+def vendor(world: MeibelWorld) -> Simulator:
+    return meibel.create_app(world)
+
+
+@pytest.fixture
+async def adapter(serve: Serve, vendor: Simulator) -> AsyncIterator[Adapter]:
+    async with AsyncExitStack() as stack:
+        upstream = await serve(vendor, path="/v2", source="mb")
+        settings = SourceSettings("mb", "meibel", {"api_key": SecretStr("mb_simulated")})
+        yield await stack.enter_async_context(open_adapter(settings, upstream))
+
+
+async def page(
+    adapter: Adapter,
+    first: int,
+    positions: Positions = START,
+    direction: OrderDirection = OrderDirection.ASC,
+) -> Listing[Experiment]:
+    wanted = Wanted(first, positions, Budgets(pages=100))
+    order = ExperimentOrder(direction=direction)
+    return await list_experiments([adapter], {"mb": ExperimentFilter()}, order, wanted)
+
+
+def refs(found: Listing[Experiment]) -> list[str]:
+    return [row.node.ref for row in found.merged.rows]
+
+
+def fail(vendor: Simulator, agents: Collection[str], status: int = 500) -> None:
+    vendor.faults.clear()
+    vendor.faults.add(*(Fault("status", path=f"/v2/agents/{one}", status=status, times=None) for one in agents))
+
+
+@pytest.mark.parametrize("status", [400, 403, 422, 500, 503])
+@pytest.mark.parametrize("direction", list(OrderDirection))
+async def test_one_agent_costs_itself_and_the_report_names_its_error(
+    adapter: Adapter, vendor: Simulator, status: int, direction: OrderDirection
+) -> None:
+    fail(vendor, ["a03"], status)
+    found = await page(adapter, 50, direction=direction)
+    expected = [agent for agent in AGENTS if agent != "a03"]
+    assert refs(found) == (expected if direction is OrderDirection.ASC else expected[::-1])
+    (report,) = found.reports
+    assert (report.status, report.total_count) == (SourceReportStatus.FAILED, None)
+    assert report.error is not None
+    assert report.error.http_status == status
+    assert report.upstream_requests == len(vendor.calls)
+
+
+async def test_all_of_them_fail_the_source(adapter: Adapter, vendor: Simulator) -> None:
+    fail(vendor, AGENTS)
+    found = await page(adapter, 50)
+    assert (refs(found), found.all_failed) == ([], True)
+    assert found.reports[0].error is not None
+    assert found.reports[0].error.code is SourceErrorCode.UNAVAILABLE
+
+
+@pytest.mark.parametrize("held", [1, 2])
+async def test_a_few_that_are_all_there_are_fail_the_source(
+    adapter: Adapter, vendor: Simulator, world: MeibelWorld, held: int
+) -> None:
+    fail(vendor, AGENTS)
+    world.agents = world.agents[:held]
+    found = await page(adapter, 50)
+    assert (refs(found), found.all_failed) == ([], True)
+    assert isinstance(found.reports[0].error, SourceUnavailable)
+
+
+@pytest.mark.parametrize("first", [1, 2, 3, 7])
+@pytest.mark.parametrize(
+    "lost",
+    [[], ["a00"], ["a24"], ["a01", "a02"], ["a06", "a07", "a08"], ["a23", "a24"], AGENTS[::2]],
+    ids="-".join,
+)
+async def test_the_others_come_once_on_all_pages(
+    adapter: Adapter, vendor: Simulator, lost: list[str], first: int
+) -> None:
+    fail(vendor, lost)
+    seen, lists = await _traversed(adapter, vendor, first, lambda: None)
+    assert seen == [agent for agent in AGENTS if agent not in lost]
+    assert lists < 10
+
+
+@pytest.mark.parametrize("seed", range(12))
+async def test_details_that_fail_and_come_back_make_no_other_agent_come_twice_or_never(
+    adapter: Adapter, vendor: Simulator, seed: int
+) -> None:
+    rng = Random(seed)
+    unsteady = rng.sample(AGENTS, 6)
+    first = rng.choice([1, 2, 4, 6])
+
+    def change() -> None:
+        fail(vendor, [one for one in unsteady if rng.random() < 0.5])
+
+    change()
+    seen, _ = await _traversed(adapter, vendor, first, change)
+    assert [one for one in seen if one not in unsteady] == [one for one in AGENTS if one not in unsteady]
+    assert len(seen) == len(set(seen)), "no agent comes twice"
+    assert seen == sorted(seen)
+
+
+async def _traversed(
+    adapter: Adapter, vendor: Simulator, first: int, between: Callable[[], None]
+) -> tuple[list[str], int]:
+    """All agents by pages, and the most lists that one page asked for."""
+    seen: list[str] = []
+    positions, more, most = Positions(), True, 0
+    while more:
+        vendor.calls.clear()
+        found = await page(adapter, first, positions)
+        lists = sum(call.path == "/v2/agents" for call in vendor.calls)
+        most = max(most, lists)
+        seen += refs(found)
+        positions, more = found.merged.positions_at_end(), found.merged.has_next
+        between()
+    return seen, most
