@@ -35,6 +35,7 @@ from tracegraph.query import (
 from tracegraph.secrets import SecretRef
 from tracegraph.upstream.client import Upstream
 from tracegraph.upstream.decode import RawRow
+from tracegraph.upstream.wire import placed, unread
 
 CAPABILITIES = Capabilities(
     experiment_orders=frozenset({ExperimentOrderField.CREATED_AT}),
@@ -101,7 +102,7 @@ class MeibelAdapter:
         document = answer.document()
         experiments = [
             mapping.listed_agent(self.name, row, RawRow(document, ("data", index)))
-            for index, row in enumerate(answer.body.data)
+            for index, row in placed(answer.body.data)
         ]
         provenance = answer.provenance
         if _asks_for_creation(query):
@@ -109,9 +110,10 @@ class MeibelAdapter:
         return Page(
             items=experiments,
             start=stretch.offset,
-            next=stretch.next_offset(len(answer.body.data), answer.body.total),
+            next=stretch.next_offset(answer.body.data, answer.body.total),
             total=answer.body.total if _is_fulfilled_by_all(query.filter) else None,
             provenance=provenance,
+            skipped=unread(answer.body.data),
         )
 
     async def get_experiments(self, refs: Sequence[str]) -> Mapping[str, Experiment | SourceError]:
@@ -180,9 +182,10 @@ class MeibelAdapter:
         return Page(
             items=self._lookup.listed(agent_id, answer),
             start=stretch.offset,
-            next=stretch.next_offset(len(rows), answer.body.total),
+            next=stretch.next_offset(rows, answer.body.total),
             total=answer.body.total if _is_counted(ask.filter, status, rows) else None,
             provenance=answer.provenance,
+            skipped=unread(rows),
         )
 
 
@@ -215,12 +218,12 @@ def _pushed_status(asked: SessionFilter) -> str | None:
     return mapping.PUSHED_STATUSES.get(status)
 
 
-def _is_counted(asked: SessionFilter, status: str | None, rows: Sequence[wire.SessionSummary]) -> bool:
+def _is_counted(asked: SessionFilter, status: str | None, rows: Sequence[wire.SessionSummary | None]) -> bool:
     """Whether the vendor's count is the question's.
 
     The status parameter is plain text in the contract; a server that ignores it answers with everything, and
     then its count is of everything.
     """
     pushed = frozenset() if status is None else frozenset({"statuses"})
-    honoured = status is None or all((row.status or "").upper() == status for row in rows)
+    honoured = status is None or all((row.status or "").upper() == status for _, row in placed(rows))
     return conditions(asked) <= pushed and honoured

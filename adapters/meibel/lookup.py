@@ -19,6 +19,7 @@ from tracegraph.errors import SourceBadRequest, SourceError, SourceNotFound
 from tracegraph.model import Score, Session, SessionRef
 from tracegraph.query import OrderDirection
 from tracegraph.upstream.decode import RawRow
+from tracegraph.upstream.wire import length, placed, unread
 
 SCAN_PAGES_MAX = 50
 """How many pages of one agent's sessions a look-up reads at most."""
@@ -48,7 +49,7 @@ class SessionLookup:
         document = answer.document()
         return [
             mapping.listed_session(self._source, agent_id, row, RawRow(document, ("data", index)), self._deferred)
-            for index, row in enumerate(answer.body.data)
+            for index, row in placed(answer.body.data)
         ]
 
     async def find(self, refs: Sequence[SessionRef]) -> dict[SessionRef, Session | SourceError]:
@@ -88,7 +89,7 @@ class SessionLookup:
         all, and the list is read again.
         """
         scan = _Scan()
-        offset, seen = 0, set[str]()
+        offset, skipped, seen = 0, 0, set[str]()
         so_far = Provenance()
         for _ in range(SCAN_PAGES_MAX):
             stretch = Stretch(offset, PAGE_MAX, OrderDirection.DESC)
@@ -104,8 +105,10 @@ class SessionLookup:
             page = self.listed(agent_id, answer)
             seen |= {session.vendor_id for session in page}
             scan.found |= {session.vendor_id: session for session in page if session.vendor_id in wanted}
-            following = stretch.next_offset(len(page), answer.body.total)
-            every_row_came = following is None and len(seen) >= offset + len(page)
+            sent = answer.body.data
+            skipped += len(unread(sent[: length(sent)]))
+            following = stretch.next_offset(sent, answer.body.total)
+            every_row_came = following is None and len(seen) + skipped >= offset + length(sent)
             if every_row_came or wanted <= scan.found.keys():
                 return scan
             offset = following or 0

@@ -17,7 +17,7 @@ from tracegraph.errors import SourceBadRequest, SourceBadResponse, SourceError, 
 from tracegraph.upstream.call import Call, path_segment
 from tracegraph.upstream.client import Upstream
 from tracegraph.upstream.decode import RawDocument, decode
-from tracegraph.upstream.wire import Row, Wire
+from tracegraph.upstream.wire import Row, Wire, length
 
 TOO_MANY = 413
 """How the service refuses a list of experiments when more than 1000 match, whatever the page (VENDORS.md A4)."""
@@ -34,13 +34,18 @@ class ExperimentNotFound(SourceNotFound):
 
 @dataclass(frozen=True, slots=True)
 class Answer(Generic[R]):
-    """A page of rows as the vendor gave it."""
+    """A page of rows as the vendor gave it; `sent` has None for a row that cannot be read."""
 
     page: VendorPage
-    rows: Sequence[R]
+    sent: Sequence[R | None]
     total: int | None
     document: RawDocument
     provenance: Provenance
+
+    @property
+    def rows(self) -> Sequence[R]:
+        """Those that can be read."""
+        return [row for row in self.sent if row is not None]
 
     @property
     def start(self) -> int:
@@ -50,15 +55,15 @@ class Answer(Generic[R]):
     @property
     def end(self) -> int:
         """The offset right after the last row."""
-        return self.page.start + len(self.rows)
+        return self.page.start + len(self.sent)
 
     @property
     def next(self) -> int | None:
         """The offset to go on from, None when the list ends here. No rows end it, whatever the total says."""
-        if not self.rows:
+        if not self.sent:
             return None
-        goes_on = len(self.rows) >= self.page.size if self.total is None else self.end < self.total
-        return self.end if goes_on else None
+        goes_on = len(self.sent) >= self.page.size if self.total is None else self.end < self.total
+        return self.start + length(self.sent) if goes_on else None
 
 
 class NemoClient:

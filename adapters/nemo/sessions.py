@@ -16,6 +16,7 @@ from tracegraph.errors import SourceBadRequest, SourceBadResponse, SourceError, 
 from tracegraph.model import Session, SessionRef
 from tracegraph.query import OrderDirection
 from tracegraph.upstream.decode import RawRow
+from tracegraph.upstream.wire import length, placed, unread
 
 _FIRST_LOOK = 100  # rows asked for where their number is unknown: enough for most experiments
 _LOOKUP_PAGES = 50
@@ -53,6 +54,7 @@ class Sessions:
             next=answer.next,
             total=total_of(answer.total, pushed, items, ask.filter.admits),
             provenance=answer.provenance,
+            skipped=unread(answer.sent),
         )
 
     async def _newest_first(self, ask: SessionAsk) -> Page[Session]:
@@ -92,19 +94,21 @@ class Sessions:
         self, ask: SessionAsk, answer: Answer[SessionRow], pushed: Pushed, total: int, spent: Provenance
     ) -> Page[Session]:
         items = self._sessions(answer, ask.experiment_refs[0])[::-1]
+        sent = answer.sent[::-1]
         start = max(0, min(total - answer.end, offset_of(ask.page)))
         return Page(
             items,
             start=start,
-            next=start + len(items) if answer.start > 0 else None,
+            next=start + length(sent) if answer.start > 0 else None,
             total=total_of(total, pushed, items, ask.filter.admits),
             provenance=spent,
+            skipped=unread(sent),
         )
 
     def _count_in(self, answer: Answer[SessionRow]) -> int:
         if answer.total is not None:
             return answer.total
-        if len(answer.rows) < answer.page.size and (answer.rows or answer.page.number == 1):
+        if len(answer.sent) < answer.page.size and (answer.sent or answer.page.number == 1):
             return answer.end
         raise SourceBadResponse(
             self._source,
@@ -151,15 +155,15 @@ class Sessions:
     def _those_of(
         self, answer: Answer[SessionRow], experiment: str, wanted: set[SessionRef]
     ) -> Mapping[SessionRef, Session]:
-        at = {SessionRef(experiment, row.session_id): index for index, row in enumerate(answer.rows)}
-        return {ref: self._session(answer, experiment, at[ref]) for ref in wanted & at.keys()}
+        at = {SessionRef(experiment, row.session_id): (index, row) for index, row in placed(answer.sent)}
+        return {ref: self._session(answer, experiment, *at[ref]) for ref in wanted & at.keys()}
 
     def _sessions(self, answer: Answer[SessionRow], experiment: str) -> Sequence[Session]:
-        return [self._session(answer, experiment, index) for index in range(len(answer.rows))]
+        return [self._session(answer, experiment, index, row) for index, row in placed(answer.sent)]
 
-    def _session(self, answer: Answer[SessionRow], experiment: str, index: int) -> Session:
+    def _session(self, answer: Answer[SessionRow], experiment: str, index: int, row: SessionRow) -> Session:
         raw = RawRow(answer.document, ("data", index))
-        return to_session(answer.rows[index], self._source, experiment, raw)
+        return to_session(row, self._source, experiment, raw)
 
 
 def _first_guess(ask: SessionAsk, skip: int, pushed: Pushed) -> VendorPage:

@@ -75,6 +75,12 @@ class Page(Generic[T]):
     `start` is the offset of the first item, None for a list that is asked by range. `next` is the hint that
     continues right after the last item, None when the list ends here. `total` is the vendor's own count for
     the question as asked, None when it tells none or when a part of the filter was left to the gateway.
+
+    `skipped` are the places, from `start` on, of rows that the vendor sent and that cannot be read: `items` lacks
+    them, and offsets count them. Where the list goes on by offset, `next` comes right after a row of `items`.
+
+    `error` is why some of the experiments that were asked could not be read: `items` are those of the others, and
+    the source has failed.
     """
 
     items: Sequence[T]
@@ -82,6 +88,8 @@ class Page(Generic[T]):
     next: int | str | None
     total: int | None = None
     provenance: Provenance = Provenance()
+    skipped: tuple[int, ...] = ()
+    error: SourceError | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +105,9 @@ class SessionAsk:
     """A stretch of the sessions of some experiments, merged in one order.
 
     More than one experiment only where `Capabilities.pools_sessions`. `expected_total` is the number of
-    sessions that the experiment was said to hold, a help for vendors that list in one direction only.
+    sessions that the experiment was said to hold, a help for vendors that list in one direction only. `fields` are
+    those of LARGE_SESSION_FIELDS that are needed, None for all: an adapter may leave out the others, which it then
+    names in `Session.deferred`.
     """
 
     experiment_refs: tuple[str, ...]
@@ -105,6 +115,11 @@ class SessionAsk:
     filter: SessionFilter = SessionFilter()
     order: SessionOrder = SessionOrder()
     expected_total: int | None = None
+    fields: frozenset[str] | None = None
+
+
+LARGE_SESSION_FIELDS = frozenset({"input", "output", "metadata", "raw"})
+"""The fields of a session that may be large: texts of any length, and the vendor's own object."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,10 @@
         ├── SourceRateLimited       RATE_LIMITED
         ├── SourceUnauthorized      UNAUTHORIZED
         ├── SourceNotFound          NOT_FOUND
+        │   └── SourceObjectNotFound    one experiment, session or run; no failure among several
         ├── SourceBadRequest        BAD_REQUEST
         ├── SourceBadResponse       BAD_RESPONSE
+        │   └── SourceResponseTooLarge  a smaller page may be answered
         └── SourceCircuitOpen       CIRCUIT_OPEN
 
 No message holds a vendor's text, a URL, a header or a secret: a SourceError carries a reference id under
@@ -170,10 +172,17 @@ class SourceUnauthorized(SourceError):
 
 
 class SourceNotFound(SourceError):
-    """The vendor does not know what was asked for."""
+    """The vendor does not have the interface or the scope that was asked: a path, a workspace. It fails the source."""
 
     code = SourceErrorCode.NOT_FOUND
     retryable = False
+
+
+class SourceObjectNotFound(SourceNotFound):
+    """The vendor does not know the one object that was asked for, which may have been deleted.
+
+    In a list of several experiments it costs the rows of that one only and is no failure.
+    """
 
 
 class SourceBadRequest(SourceError):
@@ -188,3 +197,7 @@ class SourceBadResponse(SourceError):
 
     code = SourceErrorCode.BAD_RESPONSE
     retryable = False
+
+
+class SourceResponseTooLarge(SourceBadResponse):
+    """The vendor's answer is larger than the gateway reads: a page of fewer rows may not be."""

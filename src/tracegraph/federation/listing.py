@@ -10,7 +10,7 @@ from operator import attrgetter
 from typing import Any, Generic, TypeVar
 
 from tracegraph.adapter import Adapter, ExperimentQuery, Page, PageRequest, SessionAsk
-from tracegraph.errors import SourceNotFound
+from tracegraph.errors import SourceObjectNotFound
 from tracegraph.federation.bounds import UNBOUNDED, experiment_bounds, session_bounds
 from tracegraph.federation.merge import Merged, Positions, merge
 from tracegraph.federation.order import Ordering
@@ -63,8 +63,12 @@ class Listing(Generic[T]):
 
     @property
     def all_failed(self) -> bool:
-        """Whether sources were asked and none of them answered."""
-        return bool(self.reports) and all(one.status is SourceReportStatus.FAILED for one in self.reports)
+        """Whether sources were asked and none of them answered, not even in part."""
+        return (
+            bool(self.reports)
+            and not self.merged.rows
+            and all(one.status is SourceReportStatus.FAILED for one in self.reports)
+        )
 
 
 @record(frozen=True, slots=True)
@@ -129,7 +133,7 @@ async def list_sessions_of(
     """The sessions of one experiment; `ask` holds filter and order, its page is not looked at."""
     if not adapter.capabilities.may_match_sessions(ask.filter):
         return await no_sessions(adapter)
-    ask = SessionAsk((experiment.ref,), ask.page, ask.filter, ask.order, experiment.session_count)
+    ask = SessionAsk((experiment.ref,), ask.page, ask.filter, ask.order, experiment.session_count, ask.fields)
     spec = session_spec(adapter, ask, adapter.name, wanted.budgets, fetch, of_one=True)
     stream = Stream(spec, wanted.positions.of(spec.key))
     merged = await merge([stream], wanted.first, wanted.positions)
@@ -250,10 +254,9 @@ def session_spec(
 
     async def fetch_page(page: PageRequest) -> Page[Session]:
         try:
-            return await fetch(
-                adapter.name, SessionAsk(ask.experiment_refs, page, ask.filter, ask.order, ask.expected_total)
-            )
-        except SourceNotFound:
+            one = SessionAsk(ask.experiment_refs, page, ask.filter, ask.order, ask.expected_total, ask.fields)
+            return await fetch(adapter.name, one)
+        except SourceObjectNotFound:
             if of_one:
                 raise
             return Page((), 0, None, 0)  # an experiment that is not there has no sessions in a list of many

@@ -55,8 +55,7 @@ class Row(msgspec.Struct, Generic[T], eq=False):
     @property
     def offset(self) -> int | None:
         """See above."""
-        start = self._page.start
-        return None if start is None else start + self._index
+        return self._page.offset(self._index)
 
     @property
     def anchor(self) -> int | None:
@@ -71,11 +70,12 @@ class RowPage(Generic[T]):
     first row. Most pages `rise`: no two rows have the same value, so each is a group of its own.
     """
 
-    __slots__ = ("_anchors", "anchor_before", "asked", "next", "nodes", "ordering", "rises", "start")
+    __slots__ = ("_anchors", "anchor_before", "asked", "next", "nodes", "ordering", "rises", "skipped", "start")
 
     def __init__(self, page: Page[T], ordering: Ordering[T], asked: int | str | None) -> None:
         self.nodes = page.items
         self.start = page.start
+        self.skipped = page.skipped
         self.next = page.next
         self.asked = asked
         self.ordering = ordering
@@ -93,6 +93,15 @@ class RowPage(Generic[T]):
         if isinstance(self.next, int) and len(self.nodes) > 1 and self.next - 1 != self.asked:
             return self.next - 1
         return self.next
+
+    def offset(self, index: int) -> int | None:
+        """Where the vendor has the row of that index."""
+        if self.start is None:
+            return None
+        place = index
+        for skipped in self.skipped:
+            place += skipped <= place
+        return self.start + place
 
     def rows(self, first: int = 0, last: int | None = None) -> list[Row[T]]:
         """The rows from one index up to another."""
@@ -141,13 +150,17 @@ class RowPage(Generic[T]):
 
 @dataclass(slots=True)
 class Tally:
-    """What reading took: port calls, rows, calls to the vendor; and the vendor's own total, why rows are old."""
+    """What reading took: port calls, rows, calls to the vendor; and the vendor's own total, why rows are old.
+
+    `error`: why some of the list's experiments could not be read.
+    """
 
     pages: int = 0
     fetched: int = 0
     upstream_requests: int = 0
     total: int | None = None
     stale: SourceError | None = None
+    error: SourceError | None = None
 
 
 class PageSource(Generic[T]):
@@ -175,5 +188,6 @@ class PageSource(Generic[T]):
         tally.fetched += len(page.items)
         tally.upstream_requests += page.provenance.upstream_requests
         tally.stale = tally.stale or page.provenance.stale
+        tally.error = tally.error or page.error
         tally.total = page.total
         return RowPage(page, self.ordering, hint)

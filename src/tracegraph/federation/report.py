@@ -47,7 +47,7 @@ def report(source: str, streams: Sequence[Stream[Any]], *, truncated: bool = Fal
     fetched = upstream_requests = 0
     for stream in streams:
         tally = stream.tally
-        error = error or stream.error
+        error = error or stream.error or tally.error
         stale = stale or tally.stale
         limited = limited or stream.limited
         total = None if total is None or tally.total is None else total + tally.total

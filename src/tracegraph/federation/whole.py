@@ -44,7 +44,7 @@ class WholeListReader(Generic[T]):
     async def _pass(self, known: dict[str, Row[T]], *, fresh: bool) -> bool:
         """Read every page once; whether no row can have slipped by. A cache would show the same gap again."""
         id_of = self._source.ordering.id_of
-        steady, places = True, 0
+        steady, places, skipped = True, 0, 0
         hint: int | str | None = None
         overlaps = False
         for _ in range(self._page_budget):
@@ -52,9 +52,10 @@ class WholeListReader(Generic[T]):
             if overlaps:
                 steady = steady and bool(page.nodes) and id_of(page.nodes[0]) in known
             known |= {id_of(row.node): row for row in page.rows()}
-            places = (page.start or 0) + len(page.nodes)
+            skipped += len(page.skipped)
+            places = (page.start or 0) + len(page.nodes) + len(page.skipped)
             if page.next is None:
-                return steady and (page.start is None or len(known) >= places)
+                return steady and (page.start is None or len(known) >= places - skipped)
             hint, overlaps = page.continuation, page.continuation != page.next
         raise SourceBadRequest(
             self._name,

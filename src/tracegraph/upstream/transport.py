@@ -24,7 +24,7 @@ from aiohttp.connector import Connection
 from aiohttp.http_exceptions import ContentEncodingError, HttpProcessingError
 from yarl import URL
 
-from tracegraph.errors import SourceBadResponse, SourceTimeout, SourceUnavailable
+from tracegraph.errors import SourceBadResponse, SourceResponseTooLarge, SourceTimeout, SourceUnavailable
 from tracegraph.upstream.call import Call
 
 _KEEP_ALIVE_S = 60.0
@@ -130,18 +130,21 @@ class Transport:
             while block := await payload.readany():
                 size += len(block)
                 if size > limit:
-                    raise self._bad_response(f"of more than {limit} bytes", status)
+                    raise SourceResponseTooLarge(
+                        self.source, self._problem(f"of more than {limit} bytes"), http_status=status
+                    )
                 blocks.append(block)
             return b"".join(blocks)
         except aiohttp.ClientPayloadError as error:
             if isinstance(error.__cause__, ContentEncodingError):
-                raise self._bad_response("that does not decompress", status) from None
+                problem = self._problem("that does not decompress")
+                raise SourceBadResponse(self.source, problem, http_status=status) from None
             raise
         finally:
             blocks.clear()  # an error's traceback holds this frame for as long as the error lives
 
-    def _bad_response(self, what: str, status: int) -> SourceBadResponse:
-        return SourceBadResponse(self.source, f"Source {self.source!r} gave an answer {what}.", http_status=status)
+    def _problem(self, what: str) -> str:
+        return f"Source {self.source!r} gave an answer {what}."
 
     def _request(self, call: Call, headers: Mapping[str, str]) -> bytes:
         """The call as it goes over the wire. Raises ValueError for a path that is not escaped."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from adapters.nemo.mapping import as_text, to_experiment, to_session
+from adapters.nemo.mapping import to_experiment, to_session
 from adapters.nemo.wire import EXPERIMENTS, SESSIONS, ExperimentRow, Listed, R, SessionRow
 from tracegraph.model import (
     Aggregate,
@@ -21,6 +21,7 @@ from tracegraph.model import (
     SessionStatus,
     TokenUsage,
 )
+from tracegraph.upstream.tolerant import text_of
 from tracegraph.upstream.wire import Wire
 
 IDENTITY = {"id": "experiment-1", "name": "base"}
@@ -318,5 +319,5 @@ class TestSession:
     ],
 )
 def test_input_and_output_are_text(given: Any, text: str | None) -> None:
-    assert as_text(given) == text
+    assert text_of(given) == text
     assert session(input=given).input == text
