@@ -1,7 +1,7 @@
 """Which of several experiments a run query fails for.
 
-LangSmith refuses a query over many tracer sessions as a whole: with 404 when one was deleted, with 403 when the key
-may not see one. The others are found with few calls, since the vendor allows 15 run queries in 10 s (VENDORS.md B5):
+LangSmith refuses a query over many tracer sessions as a whole: with 404 when one was deleted, with 403 when the
+key may not see one. The others are found with few calls: the vendor allows 15 run queries in 10 s (VENDORS.md B5).
 
     404    one call of the other class says which of them are there; it is not those that are not
     else   halves are tried with one row each, within a number of failures that grows with the logarithm
@@ -34,7 +34,10 @@ def may_be_of_one(error: SourceError) -> bool:
 
 @dataclass(slots=True)
 class Blame:
-    """Finds out which experiments a query fails for; `calls` are those that it made, `splits` how many are left."""
+    """Finds out which experiments a query fails for.
+
+    `calls` are those that it made, `splits` how often it may halve yet.
+    """
 
     client: LangSmithClient
     probe: Probe
@@ -62,24 +65,31 @@ class Blame:
         return self.found
 
     async def _missing(self, experiments: Sequence[str], error: SourceError) -> None:
+        there = await self._known(experiments)
+        gone = [] if there is None else [one for one in experiments if one not in there]
+        if gone:
+            self.found |= dict.fromkeys(gone, _object_not_found(error))
+            return
+        ends = list(dict.fromkeys([experiments[0], experiments[-1]]))
+        if len(ends) == 1:
+            self.found[ends[0]] = error if there is None else no_run_query(error)
+        elif all([await self._tried([one]) is not None for one in ends]):
+            self.found |= dict.fromkeys(experiments, no_run_query(error))
+        else:
+            await self._sift(experiments, error)
+            for one, failure in self.found.items():
+                if isinstance(failure, SourceNotFound):
+                    self.found[one] = _object_not_found(failure)
+
+    async def _known(self, experiments: Sequence[str]) -> set[str] | None:
+        """Those that are there, None when that cannot be had."""
         try:
-            there = await self.client.known(experiments)
+            there, calls = await self.client.known(experiments)
         except SourceError as failure:
             self.calls += failure.upstream_requests
-            self.found |= dict.fromkeys(experiments, error)
-            return
-        self.calls += 1
-        gone = [one for one in experiments if one not in there]
-        self.found |= dict.fromkeys(gone, self._object_not_found(error))
-        if gone:
-            return
-        ends = {experiments[0], experiments[-1]}
-        if len(ends) < len(experiments) or len(ends) > 1:
-            failed = [one for one in ends if await self._tried([one]) is not None]
-            if len(failed) < len(ends):
-                await self._sift(experiments, error)
-                return
-        self.found |= dict.fromkeys(experiments, self._no_query(error))
+            return None
+        self.calls += calls
+        return there
 
     async def _sift(self, experiments: Sequence[str], error: SourceError) -> None:
         """Halve what fails. When one half goes well, it is the other that fails, which takes no further call."""
@@ -103,12 +113,10 @@ class Blame:
             return error
         return None
 
-    def _object_not_found(self, error: SourceError) -> SourceError:
-        message = f"Source {error.source!r} has no experiment of that id any more."
-        return _as(SourceObjectNotFound, error, message)
 
-    def _no_query(self, error: SourceError) -> SourceError:
-        return no_run_query(error)
+def _object_not_found(error: SourceError) -> SourceError:
+    message = f"Source {error.source!r} has no experiment of that id any more."
+    return _as(SourceObjectNotFound, error, message)
 
 
 def no_run_query(error: SourceError) -> SourceError:

@@ -187,16 +187,18 @@ class LangSmithClient:
         return cls(upstream.with_credential({"X-API-Key": api_key, "X-Tenant-Id": workspace}))
 
     async def tracer_sessions(self, query: Query) -> Reply:
-        """Tracer sessions, as a list of `wire.TracerSession`: a bare JSON array; None for one that is unreadable."""
+        """Tracer sessions, as a list of `wire.TracerSession`: a bare JSON array with None for an odd one."""
         return await self._fetch(Call(SESSIONS, "/api/v1/sessions", query, read=_SESSIONS))
 
-    async def known(self, ids: Sequence[str]) -> set[str]:
-        """Those of the ids that are tracer sessions, by a call for each hundred."""
+    async def known(self, ids: Sequence[str]) -> tuple[set[str], int]:
+        """Those of the ids that are tracer sessions, and the calls made: one for each hundred."""
         found: set[str] = set()
+        calls = 0
         for part in chunks(ids):
             reply = await self.tracer_sessions([("limit", str(PAGE_MAX)), *with_ids(part)])
+            calls += reply.provenance.upstream_requests
             found |= {row.id for row in reply.value if row is not None}
-        return found & set(ids)
+        return found & set(ids), calls
 
     async def runs(self, body: dict[str, Any]) -> Reply:
         """Runs and a cursor, as a `wire.RunsAnswer`. The vendor allows 15 of these in 10 s (VENDORS.md B5)."""

@@ -29,6 +29,7 @@ from adapters.langsmith.mapping import to_session
 from tracegraph.adapter import Page, PageRequest, Provenance, SessionAsk
 from tracegraph.errors import (
     SourceBadRequest,
+    SourceBadResponse,
     SourceError,
     SourceNotFound,
     SourceObjectNotFound,
@@ -42,8 +43,8 @@ from tracegraph.upstream.wire import unread
 
 _log = structlog.get_logger("tracegraph.adapter")
 
-_MOST_IDLE = 10
-"""After so many calls in a row that brought no new row, the vendor's pages do not advance."""
+_MOST_IDLE, _MOST_SAME = 10, 3
+"""After so many calls in a row that brought no new row, or that ended alike, the vendor's pages do not advance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +52,13 @@ class Resume:
     """Where an ask goes on: runs from `anchor` (microseconds, inclusive) on, or after `cursor` in that range.
 
     `seen` are the ids that earlier pages gave with the anchor's own start. A range takes the anchor in, since
-    vendors promise no order among runs of one start, so that without it they would come twice. `last` is the id of
-    the last run that the page before gave, `without` the experiments that cannot be read, and `most` how many runs
-    an answer may hold. Hints are this as text; they live no longer than the gateway's work on one request.
+    vendors promise no order among runs of one start, so that without it they would come twice. `without` are the
+    experiments that cannot be read, and `most` is how many runs an answer may hold. Hints are this as text; they live no longer than the gateway's work on one request.
     """
 
     anchor: int | None = None
     cursor: str | None = None
     seen: frozenset[str] = frozenset()
-    last: str | None = None
     without: frozenset[str] = frozenset()
     most: int = PAGE_MAX
 
@@ -67,14 +66,14 @@ class Resume:
     def of(cls, page: PageRequest) -> Resume:
         """What a page's hint says, else what its key says."""
         if isinstance(page.hint, str):
-            anchor, cursor, seen, last, without, most = json.loads(page.hint)
-            return cls(anchor, cursor, frozenset(seen), last, frozenset(without), int(most))
+            anchor, cursor, seen, without, most = json.loads(page.hint)
+            return cls(anchor, cursor, frozenset(seen), frozenset(without), int(most))
         value = None if page.after is None else page.after.value
         return cls(value if isinstance(value, int) else None)
 
     def hint(self) -> str:
         """The text for `Page.next`."""
-        return json.dumps([self.anchor, self.cursor, [*self.seen], self.last, [*self.without], self.most])
+        return json.dumps([self.anchor, self.cursor, sorted(self.seen), sorted(self.without), self.most])
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +219,8 @@ class RunsReader:
         try:
             await self.client.runs(question.body(1, None))
         except SourceNotFound as error:
-            if await self.client.known(question.experiments):
+            there, _ = await self.client.known(question.experiments)
+            if there:
                 raise no_run_query(error) from None
         except SourceError as error:
             if not may_be_of_one(error):
@@ -233,7 +233,7 @@ class RunsReader:
             reply = await self.client.runs(body)
         except SourceResponseTooLarge as error:
             if len(ids) == 1:
-                return {ids[0]: error}
+                return {ids[0]: _too_large(error, error.upstream_requests)}
             middle = len(ids) // 2
             halves = await asyncio.gather(self._by_id(ids[:middle]), self._by_id(ids[middle:]))
             return {**halves[0], **halves[1]}
@@ -260,8 +260,8 @@ class RunsReader:
                 break
             except SourceResponseTooLarge as error:
                 spent += Provenance(error.upstream_requests)
-                if limit == 1:
-                    raise error.charged(spent.upstream_requests) from None
+                if limit == 1:  # a smaller page is not to be had
+                    raise _too_large(error, spent.upstream_requests) from None
                 limit //= 2
             except SourceError as error:
                 raise error.charged(spent.upstream_requests + error.upstream_requests) from error.__cause__
@@ -309,24 +309,22 @@ class RunsReader:
                 _fail([asked], error)
 
     async def _read_alone(self, asked: _Asked) -> None:
-        resume, experiments = asked.resume, asked.experiments
-        cursor, last, most = resume.cursor, resume.last, resume.most
+        resume = asked.resume
+        cursor, most = resume.cursor, asked.limit
         for _ in range(_MOST_IDLE):
-            page = await self._page(asked.question(), min(asked.limit, most), cursor)
+            page = await self._page(asked.question(), most, cursor)
             asked.provenance += page.provenance
             asked.skipped += len(page.skipped)
             asked.take(page.rows)
-            if page.cursor is not None and page.last is not None and page.last == last:
-                raise _stuck(page.reply)
-            cursor, last = page.cursor, page.last
-            most = page.most if page.most < min(asked.limit, most) else most
+            cursor, most = page.cursor, page.most
             if asked.rows or cursor is None:
                 break
         else:
             raise _stuck(page.reply)
         if cursor is not None:
-            without = frozenset(_known(asked.ask)) - set(experiments)
-            asked.next = Resume(resume.anchor, cursor, resume.seen, last, without, most).hint()
+            without = frozenset(_known(asked.ask)) - set(asked.experiments)
+            least = most if most < asked.limit else resume.most
+            asked.next = Resume(resume.anchor, cursor, resume.seen, without, least).hint()
 
     async def _without_failing(self, asked: _Asked, error: SourceError) -> None:
         """Read the ask without the experiments that it fails for."""
@@ -427,20 +425,27 @@ class _Rounds:
 
     most: int = PAGE_MAX
     idle: int = 0
+    same: int = 0
     last: str | None = None
 
     def count(self, page: _Answer, fresh: int) -> None:
         """Count a round that brought so many new rows. Raises SourceBadResponse when too many bring none.
 
-        Runs of one start may fill pages that were read before: a few such rounds are in order, one that ends as
-        the round before did is not.
+        Runs of one start may fill pages that were read before: a few such rounds are in order, fewer when they all
+        end with the same run.
         """
         self.most = page.most
         self.idle = 0 if fresh else self.idle + 1
-        is_same = page.last is not None and page.last == self.last
+        self.same = self.same + 1 if page.last == self.last and not fresh else 0
         self.last = page.last
-        if page.cursor is not None and ((self.idle > 1 and is_same) or self.idle >= _MOST_IDLE):
+        if page.cursor is not None and (self.same >= _MOST_SAME or self.idle >= _MOST_IDLE):
             raise _stuck(page.reply)
+
+
+def _too_large(error: SourceError, calls: int) -> SourceError:
+    final = SourceBadResponse(error.source, error.message, http_status=error.http_status, upstream_requests=calls)
+    final.reference = error.reference  # the log has the call under it
+    return final
 
 
 def _stuck(reply: Reply) -> SourceError:

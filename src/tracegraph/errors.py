@@ -172,7 +172,7 @@ class SourceUnauthorized(SourceError):
 
 
 class SourceNotFound(SourceError):
-    """The vendor does not have the interface or the scope that was asked: a path, a workspace. It fails the source."""
+    """The vendor has no such interface or scope: a path, a workspace. It fails the source."""
 
     code = SourceErrorCode.NOT_FOUND
     retryable = False

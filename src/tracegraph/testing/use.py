@@ -42,7 +42,7 @@ class UseLaws(Contract):
             warnings.simplefilter("always", ResourceWarning)
             async with self.opened() as subject:
                 await asyncio.gather(*(subject.adapter.check() for _ in range(8)))
-                assert len(subject.calls) == 8
+                assert len(subject.calls) >= 8
             del subject
             gc.collect()
             await asyncio.sleep(0)

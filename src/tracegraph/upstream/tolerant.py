@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Mapping
 from datetime import datetime
+from itertools import pairwise
 from math import isfinite
 from typing import Any
 
@@ -58,7 +59,7 @@ def without_deep_values(text: str) -> tuple[str, int]:
 
 def _row_member(marks: list[str]) -> int:
     """The level of the member, given the brackets that are open."""
-    for level, pair in enumerate(zip(marks, marks[1:], strict=False), 2):
+    for level, pair in enumerate(pairwise(marks), 2):
         if pair == ("[", "{"):
             return min(level, MOST_LEVELS)
     return 1

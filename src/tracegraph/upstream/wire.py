@@ -75,9 +75,9 @@ class Wire(Generic[T]):
             found = self._decoder.decode(body)
             if isinstance(found, list):
                 refuse_without_rows(found)
-            return found, []
         except _REFUSALS:
             return self.read_leniently(body)
+        return found, []
 
     def read_leniently(self, body: bytes) -> tuple[T, list[str]]:
         """The same, value by value, for which everything is ten times slower."""

@@ -8,7 +8,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from adapters.langsmith import wire
-from adapters.langsmith.mapping import text_of, to_experiment, to_session
+from adapters.langsmith.mapping import to_experiment, to_session
 from tracegraph.adapter import Provenance
 from tracegraph.demo.world import langsmith_run, langsmith_session
 from tracegraph.errors import SourceBadResponse
@@ -40,12 +40,14 @@ def reply(body: Any) -> Reply:
 
 def experiment(**fields: Any) -> Experiment:
     (row,) = decode(reply([langsmith_session("p") | fields]), wire.SESSIONS)
+    assert row is not None
     return to_experiment("ls", row, RAW)
 
 
 def session(**fields: Any) -> Session:
     run = langsmith_run("r") | {"session_id": DATASET} | fields
     (row,) = decode(reply({"runs": [run], "cursors": {"next": None}}), wire.RUNS).runs
+    assert row is not None
     return to_session("ls", row, RAW)
 
 
@@ -268,9 +270,9 @@ class TestSession:
         found = session(name="chat", error="ValueError('x')")
         assert (found.name, found.error) == ("chat", "ValueError('x')")
 
-    def test_the_preview_is_the_text_where_there_is_one(self) -> None:
-        found = session(inputs={"a": "long"}, inputs_preview="short", outputs={"b": "x"}, outputs_preview="")
-        assert (found.input, found.output) == ("short", "x")
+    def test_the_text_is_whole_beside_a_preview_that_the_vendor_cut(self) -> None:
+        found = session(inputs={"a": "long"}, inputs_preview="lo", outputs={"b": "x"}, outputs_preview="")
+        assert (found.input, found.output) == ("long", "x")
 
     @pytest.mark.parametrize(
         ("value", "text"),
@@ -288,8 +290,8 @@ class TestSession:
             ({"odd": float("nan"), "x": 1}, '{"odd":null,"x":1}'),
         ],
     )
-    def test_else_the_only_string_or_compact_json(self, value: Any, text: str | None) -> None:
-        assert text_of(value) == text
+    def test_its_input_is_the_only_string_or_compact_json(self, value: Any, text: str | None) -> None:
+        assert session(inputs=value).input == session(outputs=value).output == text
 
     def test_tokens_are_the_vendors_with_its_own_total(self) -> None:
         found = session(
