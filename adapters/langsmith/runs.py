@@ -53,7 +53,8 @@ class Resume:
 
     `seen` are the ids that earlier pages gave with the anchor's own start. A range takes the anchor in, since
     vendors promise no order among runs of one start, so that without it they would come twice. `without` are the
-    experiments that cannot be read, and `most` is how many runs an answer may hold. Hints are this as text; they live no longer than the gateway's work on one request.
+    experiments that cannot be read, and `most` is how many runs an answer may hold. Hints are this as text; they
+    live no longer than the gateway's work on one request.
     """
 
     anchor: int | None = None
@@ -310,20 +311,21 @@ class RunsReader:
 
     async def _read_alone(self, asked: _Asked) -> None:
         resume = asked.resume
-        cursor, most = resume.cursor, asked.limit
+        cursor, most, least = resume.cursor, asked.limit, resume.most
         for _ in range(_MOST_IDLE):
             page = await self._page(asked.question(), most, cursor)
             asked.provenance += page.provenance
             asked.skipped += len(page.skipped)
             asked.take(page.rows)
-            cursor, most = page.cursor, page.most
+            is_less = page.most < most
+            cursor, least = page.cursor, page.most if is_less else least
             if asked.rows or cursor is None:
                 break
+            most = least if is_less else min(2 * most, least)  # there may be many that were seen
         else:
             raise _stuck(page.reply)
         if cursor is not None:
             without = frozenset(_known(asked.ask)) - set(asked.experiments)
-            least = most if most < asked.limit else resume.most
             asked.next = Resume(resume.anchor, cursor, resume.seen, without, least).hint()
 
     async def _without_failing(self, asked: _Asked, error: SourceError) -> None:

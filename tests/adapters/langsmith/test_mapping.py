@@ -27,6 +27,7 @@ from tracegraph.model import (
 )
 from tracegraph.upstream.call import Reply
 from tracegraph.upstream.decode import RawDocument, RawRow, decode
+from tracegraph.upstream.wire import placed
 
 DATASET = "0e1f7d6e-3f4d-4a9b-8a59-6a1e9d2f0001"
 EXAMPLE = "0e1f7d6e-3f4d-4a9b-8a59-6a1e9d2f0002"
@@ -39,14 +40,14 @@ def reply(body: Any) -> Reply:
 
 
 def experiment(**fields: Any) -> Experiment:
-    (row,) = decode(reply([langsmith_session("p") | fields]), wire.SESSIONS)
+    ((_, row),) = placed(decode(reply([langsmith_session("p") | fields]), wire.SESSIONS))
     assert row is not None
     return to_experiment("ls", row, RAW)
 
 
 def session(**fields: Any) -> Session:
     run = langsmith_run("r") | {"session_id": DATASET} | fields
-    (row,) = decode(reply({"runs": [run], "cursors": {"next": None}}), wire.RUNS).runs
+    ((_, row),) = placed(decode(reply({"runs": [run], "cursors": {"next": None}}), wire.RUNS).runs)
     assert row is not None
     return to_session("ls", row, RAW)
 
@@ -349,7 +350,7 @@ class TestSession:
 
     def test_a_root_is_its_own_trace(self) -> None:
         root, child, stray = (
-            decode(reply({"runs": [langsmith_run("r") | fields]}), wire.RUNS).runs[0]
+            placed(decode(reply({"runs": [langsmith_run("r") | fields]}), wire.RUNS).runs)[0][1]
             for fields in ({}, {"parent_run_id": EXAMPLE}, {"trace_id": EXAMPLE})
         )
         assert (root.is_root, child.is_root, stray.is_root) == (True, False, False)
@@ -392,7 +393,7 @@ class TestUnreadableValues:
             b'"trace_tier"', b'"feedback_stats":{"a":{"n":2,"avg":NaN},"b":{"n":-2,"avg":1},"c":[]},"trace_tier"'
         )
         with capture_logs() as logs:
-            (row,) = decode(reply(body), wire.SESSIONS)
+            ((_, row),) = placed(decode(reply(body), wire.SESSIONS))
         (score,) = to_experiment("ls", row, RAW).aggregates
         assert (score.metric.evaluator, score.mean, score.count) == ("b", 1.0, None)
         assert [(log["count"], log["fields"]) for log in logs] == [(3, ["feedback_stats"])]
@@ -401,7 +402,7 @@ class TestUnreadableValues:
         runs = [langsmith_run(str(n), end_time="soon", total_tokens="secret") for n in range(3)]
         with capture_logs() as logs:
             answer = decode(reply({"runs": runs, "cursors": {}}), wire.RUNS)
-        assert [run.end_time for run in answer.runs] == [None, None, None]
+        assert [run.end_time for _, run in placed(answer.runs)] == [None, None, None]
         assert logs == [
             {
                 "event": "wire.unparsable",
@@ -439,7 +440,7 @@ class TestUnreadableValues:
             decode(reply(body), wire.SESSIONS)
 
     def test_half_a_character_in_a_name_costs_that_character_only(self) -> None:
-        (row,) = decode(reply(b'[{"id": "a", "name": "x\\ud800"}]'), wire.SESSIONS)
+        ((_, row),) = placed(decode(reply(b'[{"id": "a", "name": "x\\ud800"}]'), wire.SESSIONS))
         assert row.name == "x\ufffd"
 
     @pytest.mark.parametrize(
@@ -459,13 +460,13 @@ class TestUnreadableValues:
             decode(reply(body), wire.RUNS)
 
     def test_a_row_needs_nothing_but_its_id(self) -> None:
-        (row,) = decode(reply([{"id": DATASET}]), wire.SESSIONS)
+        ((_, row),) = placed(decode(reply([{"id": DATASET}]), wire.SESSIONS))
         found = to_experiment("ls", row, RAW)
         assert found == Experiment("ls", DATASET, DATASET, ExperimentKind.PROJECT, DATASET)
 
     def test_a_run_needs_its_id_and_start(self) -> None:
         run = {"id": EXAMPLE, "start_time": "2026-11-20T10:00:00", "session_id": DATASET}
-        (row,) = decode(reply({"runs": [run]}), wire.RUNS).runs
+        ((_, row),) = placed(decode(reply({"runs": [run]}), wire.RUNS).runs)
         assert to_session("ls", row, RAW) == Session(
             "ls", DATASET, EXAMPLE, SessionStatus.UNKNOWN, at(2026, 11, 20, 10), root_span_id=EXAMPLE
         )

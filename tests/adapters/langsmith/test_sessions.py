@@ -24,7 +24,6 @@ from tracegraph.errors import (
     SourceBadRequest,
     SourceBadResponse,
     SourceError,
-    SourceNotFound,
     SourceObjectNotFound,
     SourceUnavailable,
 )
@@ -177,7 +176,7 @@ class TestTheQuestion:
         self, adapter: Adapter, vendor: Simulator, ref: str
     ) -> None:
         answers = await adapter.list_sessions([ask(ref), ask(ref, ref), ask()])
-        assert [type(answer) for answer in answers] == [SourceNotFound] * 3
+        assert [type(answer) for answer in answers] == [SourceObjectNotFound] * 3
         assert vendor.calls == []
 
     @pytest.mark.parametrize("ref", HOSTILE)

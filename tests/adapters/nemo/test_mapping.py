@@ -22,7 +22,7 @@ from tracegraph.model import (
     TokenUsage,
 )
 from tracegraph.upstream.tolerant import text_of
-from tracegraph.upstream.wire import Wire
+from tracegraph.upstream.wire import Wire, placed
 
 IDENTITY = {"id": "experiment-1", "name": "base"}
 STARTED = {"session_id": "s1", "started_at": "2026-11-20T10:00:00"}
@@ -31,7 +31,8 @@ STARTED = {"session_id": "s1", "started_at": "2026-11-20T10:00:00"}
 def read(wire: Wire[Listed[R]], row: Any) -> tuple[R, list[str]]:
     """The row as the wire reads it, and the fields that it gave up, sorted."""
     found, given_up = wire.read(json.dumps({"data": [row]}).encode())
-    return found.data[0], sorted(given_up)
+    ((_, only),) = placed(found.data)
+    return only, sorted(given_up)
 
 
 def experiment_row(**fields: Any) -> tuple[ExperimentRow, list[str]]:
@@ -180,7 +181,8 @@ class TestAggregates:
 
     def test_nan_and_infinity_are_no_numbers(self) -> None:
         body = b'{"data": [{"id": "e", "name": "n", "cost_usd": {"mean": NaN, "sum": Infinity, "p90": 1}}]}'
-        (cost,) = to_experiment(EXPERIMENTS.read(body)[0].data[0], "nemo-a").aggregates
+        ((_, row),) = placed(EXPERIMENTS.read(body)[0].data)
+        (cost,) = to_experiment(row, "nemo-a").aggregates
         assert (cost.mean, cost.sum, cost.p90) == (None, None, 1.0)
 
 
