@@ -52,13 +52,20 @@ class SessionScans:
         self._slots: defaultdict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(_AT_A_TIME))
         self._begun: dict[tuple[str, ...], asyncio.Future[Any]] = {}
 
-    async def scan(self, source: str, experiment_ref: str, needs: frozenset[str] = frozenset()) -> SessionScan:
+    async def scan(
+        self,
+        source: str,
+        experiment_ref: str,
+        needs: frozenset[str] = frozenset(),
+        soon: frozenset[str] = frozenset(),
+    ) -> SessionScan:
         """The experiment's sessions, with what `needs` names of SCORES and INPUT.
 
-        Raises nothing for what the source does: see `SessionScan.error`.
+        `soon` is what other fields of the request will need: the list is read once, with that, too. Raises nothing for what the source does: see `SessionScan.error`.
         """
         key = source, experiment_ref
-        listed = scan = await self._once(key, partial(self._list, source, experiment_ref))
+        fields = frozenset({INPUT}) & (needs | soon)
+        listed = scan = await self._once(key, partial(self._list, source, experiment_ref, fields))
         for name, read in ((SCORES, self._scores), (INPUT, self._inputs)):
             if scan.error is None and name in needs & scan.deferred:
                 missing, took = await self._once((*key, name), partial(self._told, listed, read))
@@ -66,10 +73,10 @@ class SessionScans:
         return scan
 
     async def readable(
-        self, source: str, experiment_ref: str, needs: frozenset[str]
+        self, source: str, experiment_ref: str, needs: frozenset[str], soon: frozenset[str] = frozenset()
     ) -> tuple[SessionScan, SourceError | None]:
         """The scan without what of `needs` cannot be read, and why, if so: what the list gives stands alone."""
-        scan = await self.scan(source, experiment_ref, needs)
+        scan = await self.scan(source, experiment_ref, needs, soon)
         if scan.error is None:
             return scan, None
         return await self.scan(source, experiment_ref), scan.error
@@ -81,12 +88,13 @@ class SessionScans:
         outcome: T = await asyncio.shield(self._begun[key])
         return outcome
 
-    async def _list(self, source: str, experiment_ref: str) -> SessionScan:
-        """Oldest first, by pages as large as the vendor gives them."""
-        ask = SessionAsk((experiment_ref,), PageRequest(0), order=SessionOrder(direction=OrderDirection.ASC))
+    async def _list(self, source: str, experiment_ref: str, fields: frozenset[str]) -> SessionScan:
+        """Oldest first, by pages as large as the vendor gives them; of large fields, these only."""
+        order = SessionOrder(direction=OrderDirection.ASC)
+        ask = SessionAsk((experiment_ref,), PageRequest(0), order=order, fields=fields)
         spec = session_spec(self._adapters[source], ask, source, self._budgets, self._fetch, of_one=True)
         stream = Stream(spec, Position())
-        columns = Columns()
+        columns = Columns(with_inputs=INPUT in fields)
         async with self._slots[source]:
             while stream.needs_fill:
                 await stream.fill(spec.page_max)

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tracegraph.errors import SourceError
+from tracegraph.federation.case_texts import canonical
 from tracegraph.federation.cases import CaseId
 from tracegraph.federation.figures import computed, in_order, session_values
 from tracegraph.federation.report import SourceReport, SourceReportStatus
@@ -29,14 +30,9 @@ def needs_of_all(metrics: Sequence[Metric] | None) -> frozenset[str]:
     return frozenset({SCORES}) if metrics is None else frozenset().union(*map(needs_of, metrics))
 
 
-def folded(text: str) -> str:
-    """An input text with its white space folded, so that two vendors' renderings of one text are equal."""
-    return " ".join(text.split())
-
-
 def input_of(session: Session) -> CaseId | None:
-    """What the session's folded input is recognised by, None where it has none: blank text tells no case."""
-    text = folded(session.input or "")
+    """What the session's input is recognised by, None where it has none: blank text tells no case."""
+    text = canonical(session.input or "")
     return CaseId.of(text) if text else None
 
 
@@ -99,8 +95,12 @@ class SessionScan:
 
 @dataclass(slots=True)
 class Columns:
-    """A scan in the making: takes one session after another and lets go of it."""
+    """A scan in the making: takes one session after another and lets go of it.
 
+    Without `with_inputs` the inputs are deferred, whether the vendor gives them or not: comparing them takes time.
+    """
+
+    with_inputs: bool = True
     session_ids: list[str] = field(default_factory=list)
     test_case_ids: list[str | None] = field(default_factory=list)
     inputs: list[CaseId | None] = field(default_factory=list)
@@ -116,8 +116,10 @@ class Columns:
             column.append(given.get(metric, math.nan))
         self.session_ids.append(session.vendor_id)
         self.test_case_ids.append(session.test_case_id)
-        self.inputs.append(input_of(session))
+        self.inputs.append(input_of(session) if self.with_inputs else None)
         self.deferred |= session.deferred & {SCORES, INPUT}
+        if not self.with_inputs:
+            self.deferred.add(INPUT)
 
     def scan(self, source: str, experiment_ref: str, told: SourceReport, *, complete: bool) -> SessionScan:
         """What came of it."""

@@ -40,7 +40,7 @@ def reply(body: Any) -> Reply:
 
 
 def experiment(**fields: Any) -> Experiment:
-    ((_, row),) = placed(decode(reply([langsmith_session("p") | fields]), wire.SESSIONS))
+    ((_, row),) = placed([*decode(reply([langsmith_session("p") | fields]), wire.SESSIONS)])
     assert row is not None
     return to_experiment("ls", row, RAW)
 
@@ -393,7 +393,7 @@ class TestUnreadableValues:
             b'"trace_tier"', b'"feedback_stats":{"a":{"n":2,"avg":NaN},"b":{"n":-2,"avg":1},"c":[]},"trace_tier"'
         )
         with capture_logs() as logs:
-            ((_, row),) = placed(decode(reply(body), wire.SESSIONS))
+            ((_, row),) = placed([*decode(reply(body), wire.SESSIONS)])
         (score,) = to_experiment("ls", row, RAW).aggregates
         assert (score.metric.evaluator, score.mean, score.count) == ("b", 1.0, None)
         assert [(log["count"], log["fields"]) for log in logs] == [(3, ["feedback_stats"])]
@@ -440,7 +440,7 @@ class TestUnreadableValues:
             decode(reply(body), wire.SESSIONS)
 
     def test_half_a_character_in_a_name_costs_that_character_only(self) -> None:
-        ((_, row),) = placed(decode(reply(b'[{"id": "a", "name": "x\\ud800"}]'), wire.SESSIONS))
+        ((_, row),) = placed([*decode(reply(b'[{"id": "a", "name": "x\\ud800"}]'), wire.SESSIONS)])
         assert row.name == "x\ufffd"
 
     @pytest.mark.parametrize(
@@ -460,7 +460,7 @@ class TestUnreadableValues:
             decode(reply(body), wire.RUNS)
 
     def test_a_row_needs_nothing_but_its_id(self) -> None:
-        ((_, row),) = placed(decode(reply([{"id": DATASET}]), wire.SESSIONS))
+        ((_, row),) = placed([*decode(reply([{"id": DATASET}]), wire.SESSIONS)])
         found = to_experiment("ls", row, RAW)
         assert found == Experiment("ls", DATASET, DATASET, ExperimentKind.PROJECT, DATASET)
 

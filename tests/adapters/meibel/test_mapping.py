@@ -9,6 +9,7 @@ import pytest
 
 from adapters.meibel import mapping, wire
 from tracegraph.model import Experiment, ExperimentKind, Score, Session, SessionStatus, TokenUsage
+from tracegraph.upstream.wire import placed
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
