@@ -50,21 +50,20 @@ class SessionScans:
         self._budgets = replace(budgets, pages=budgets.computed_pages, on_grid=False)
         self._reports = reports
         self._slots: defaultdict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(_AT_A_TIME))
+        self._fields: frozenset[str] = frozenset()
         self._begun: dict[tuple[str, ...], asyncio.Future[Any]] = {}
 
-    async def scan(
-        self,
-        source: str,
-        experiment_ref: str,
-        needs: frozenset[str] = frozenset(),
-        soon: frozenset[str] = frozenset(),
-    ) -> SessionScan:
+    def expect(self, fields: frozenset[str]) -> None:
+        """Let lists that are read from now on hold these large fields, since the request will need them."""
+        self._fields |= fields
+
+    async def scan(self, source: str, experiment_ref: str, needs: frozenset[str] = frozenset()) -> SessionScan:
         """The experiment's sessions, with what `needs` names of SCORES and INPUT.
 
-        `soon` is what other fields of the request will need: the list is read once, with that, too. Raises nothing for what the source does: see `SessionScan.error`.
+        Raises nothing for what the source does: see `SessionScan.error`.
         """
         key = source, experiment_ref
-        fields = frozenset({INPUT}) & (needs | soon)
+        fields = frozenset({INPUT}) & (needs | self._fields)
         listed = scan = await self._once(key, partial(self._list, source, experiment_ref, fields))
         for name, read in ((SCORES, self._scores), (INPUT, self._inputs)):
             if scan.error is None and name in needs & scan.deferred:
@@ -73,10 +72,10 @@ class SessionScans:
         return scan
 
     async def readable(
-        self, source: str, experiment_ref: str, needs: frozenset[str], soon: frozenset[str] = frozenset()
+        self, source: str, experiment_ref: str, needs: frozenset[str]
     ) -> tuple[SessionScan, SourceError | None]:
         """The scan without what of `needs` cannot be read, and why, if so: what the list gives stands alone."""
-        scan = await self.scan(source, experiment_ref, needs, soon)
+        scan = await self.scan(source, experiment_ref, needs)
         if scan.error is None:
             return scan, None
         return await self.scan(source, experiment_ref), scan.error
@@ -94,7 +93,7 @@ class SessionScans:
         ask = SessionAsk((experiment_ref,), PageRequest(0), order=order, fields=fields)
         spec = session_spec(self._adapters[source], ask, source, self._budgets, self._fetch, of_one=True)
         stream = Stream(spec, Position())
-        columns = Columns(with_inputs=INPUT in fields)
+        columns = Columns()
         async with self._slots[source]:
             while stream.needs_fill:
                 await stream.fill(spec.page_max)

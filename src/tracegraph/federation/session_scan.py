@@ -95,12 +95,8 @@ class SessionScan:
 
 @dataclass(slots=True)
 class Columns:
-    """A scan in the making: takes one session after another and lets go of it.
+    """A scan in the making: takes one session after another and lets go of it."""
 
-    Without `with_inputs` the inputs are deferred, whether the vendor gives them or not: comparing them takes time.
-    """
-
-    with_inputs: bool = True
     session_ids: list[str] = field(default_factory=list)
     test_case_ids: list[str | None] = field(default_factory=list)
     inputs: list[CaseId | None] = field(default_factory=list)
@@ -116,10 +112,8 @@ class Columns:
             column.append(given.get(metric, math.nan))
         self.session_ids.append(session.vendor_id)
         self.test_case_ids.append(session.test_case_id)
-        self.inputs.append(input_of(session) if self.with_inputs else None)
+        self.inputs.append(input_of(session))
         self.deferred |= session.deferred & {SCORES, INPUT}
-        if not self.with_inputs:
-            self.deferred.add(INPUT)
 
     def scan(self, source: str, experiment_ref: str, told: SourceReport, *, complete: bool) -> SessionScan:
         """What came of it."""

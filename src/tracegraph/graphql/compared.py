@@ -61,19 +61,12 @@ async def _find(context: RequestContext, identity: Identity) -> Entry:
 
 
 class Compared:
-    """Two or more experiments, one of them the baseline; `soon` is what pairing their cases will need."""
+    """Two or more experiments, one of them the baseline."""
 
-    def __init__(
-        self,
-        context: RequestContext,
-        entries: Sequence[Entry],
-        baseline: int,
-        soon: frozenset[str] = frozenset(),
-    ) -> None:
+    def __init__(self, context: RequestContext, entries: Sequence[Entry], baseline: int) -> None:
         self.context = context
         self.entries = entries
         self.baseline = baseline
-        self._soon = soon
         self._needs: dict[Identity, frozenset[str]] = {}
         self._told: set[str] = set()
         lost = [entry.experiment.figures_error for entry in entries]
@@ -103,7 +96,7 @@ class Compared:
         """The sessions of an entry that was found, as far as they can be read, and why the rest cannot."""
         identity = self.entries[index].identity
         self._needs[identity] = self._needs.get(identity, frozenset()) | needs
-        return await self.context.scans.readable(*identity, needs, self._soon)
+        return await self.context.scans.readable(*identity, needs)
 
     async def reports(self) -> list[SourceReport]:
         """How each source fared in what was asked of it so far, in the order of the entries."""

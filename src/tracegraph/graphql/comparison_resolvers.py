@@ -44,15 +44,16 @@ async def query_comparison(  # noqa: PLR0917 - the schema's arguments
     """Experiments side by side. Raises BadUserInput and InvalidId; a source that fails keeps its columns."""
     identities, baseline = _identities(experiment_ids, baseline_id)
     question = Question(None if metrics is None else [metric.parsed for metric in metrics], statistic, basis)
+    asked = _asked(info.selected_fields)
+    if join_on is CaseKey.INPUT and (asked.counts or asked.cases):
+        info.context.scans.expect(frozenset({INPUT}))  # before any list is read for another field
     try:
         entries = await find_entries(info.context, identities)
     except UnknownExperiment as unknown:
         raise BadUserInput(
             f"There is no experiment of the ID {experiment_id(*unknown.identity)}: leave it out of experimentIds."
         ) from None
-    asked = _asked(info.selected_fields)
-    by_input = join_on is CaseKey.INPUT and (asked.counts or asked.cases)
-    compared = Compared(info.context, entries, baseline, frozenset({INPUT}) if by_input else frozenset())
+    compared = Compared(info.context, entries, baseline)
     _tell_once(info, compared, (entry.error for entry in entries if entry.error is not None))
     return ComparisonValue(compared, question, join_on, asked)
 

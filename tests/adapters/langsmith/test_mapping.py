@@ -5,6 +5,7 @@ from typing import Any
 
 import orjson
 import pytest
+from pydantic_core import to_json
 from structlog.testing import capture_logs
 
 from adapters.langsmith import wire
@@ -35,7 +36,7 @@ RAW = RawRow(RawDocument(b"{}"), ())
 
 
 def reply(body: Any) -> Reply:
-    content = body if isinstance(body, bytes) else orjson.dumps(body)
+    content = body if isinstance(body, bytes) else to_json(body, inf_nan_mode="constants")
     return Reply("ls", "test", content, Provenance(1))
 
 
