@@ -26,6 +26,7 @@ from adapters.langsmith.client import (
     chunks,
 )
 from adapters.langsmith.mapping import to_session
+from adapters.langsmith.page_sizes import PageSizes
 from tracegraph.adapter import Page, PageRequest, Provenance, SessionAsk
 from tracegraph.errors import (
     SourceBadRequest,
@@ -53,43 +54,40 @@ class Resume:
 
     `seen` are the ids that earlier pages gave with the anchor's own start. A range takes the anchor in, since
     vendors promise no order among runs of one start, so that without it they would come twice. `without` are the
-    experiments that cannot be read, and `most` is how many runs an answer may hold. Hints are this as text; they
-    live no longer than the gateway's work on one request.
+    experiments that cannot be read. Hints are this as text; they live no longer than the gateway's work on one
+    request.
     """
 
     anchor: int | None = None
     cursor: str | None = None
     seen: frozenset[str] = frozenset()
     without: frozenset[str] = frozenset()
-    most: int = PAGE_MAX
 
     @classmethod
     def of(cls, page: PageRequest) -> Resume:
         """What a page's hint says, else what its key says."""
         if isinstance(page.hint, str):
-            anchor, cursor, seen, without, most = json.loads(page.hint)
-            return cls(anchor, cursor, frozenset(seen), frozenset(without), int(most))
+            anchor, cursor, seen, without = json.loads(page.hint)
+            return cls(anchor, cursor, frozenset(seen), frozenset(without))
         value = None if page.after is None else page.after.value
         return cls(value if isinstance(value, int) else None)
 
     def hint(self) -> str:
         """The text for `Page.next`."""
-        return json.dumps([self.anchor, self.cursor, sorted(self.seen), sorted(self.without), self.most])
+        return json.dumps([self.anchor, self.cursor, sorted(self.seen), sorted(self.without)])
 
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
     """The rows of one query, and the vendor's cursor; without one the list has ended.
 
-    `last` is the id of the last run that the vendor sent. `most`: how many runs an answer may hold, if it was less
-    than asked for.
+    `last` is the id of the last run that the vendor sent.
     """
 
     rows: Sequence[Session]
     cursor: str | None
     provenance: Provenance
     last: str | None
-    most: int
     skipped: tuple[int, ...]
     reply: Reply
 
@@ -111,7 +109,7 @@ class _Asked:
 
     @property
     def limit(self) -> int:
-        return max(1, min(self.ask.page.limit, self.resume.most))
+        return max(1, min(self.ask.page.limit, PAGE_MAX))
 
     @property
     def has_enough(self) -> bool:
@@ -157,6 +155,7 @@ class RunsReader:
 
     source: str
     client: LangSmithClient
+    sizes: PageSizes = field(default_factory=PageSizes)
 
     async def answer(self, asks: Sequence[SessionAsk]) -> Sequence[Page[Session] | SourceError]:
         """One answer for each ask, in their order; asks that can share a query do."""
@@ -255,6 +254,7 @@ class RunsReader:
         Rows of experiments that were not asked for are none of the answer.
         """
         spent = Provenance()
+        limit = self.sizes.of(question, limit)
         while True:
             try:
                 reply = await self.client.runs(question.body(limit, cursor))
@@ -264,13 +264,13 @@ class RunsReader:
                 if limit == 1:  # a smaller page is not to be had
                     raise _too_large(error, spent.upstream_requests) from None
                 limit //= 2
+                self.sizes.shrink(question, limit)
             except SourceError as error:
                 raise error.charged(spent.upstream_requests + error.upstream_requests) from error.__cause__
-        return self._answer(question, limit, cursor, reply, spent)
+        self.sizes.learn(question, len(reply.body))
+        return self._answer(question, cursor, reply, spent)
 
-    def _answer(
-        self, question: RunsQuestion, limit: int, cursor: str | None, reply: Reply, spent: Provenance
-    ) -> _Answer:
+    def _answer(self, question: RunsQuestion, cursor: str | None, reply: Reply, spent: Provenance) -> _Answer:
         sent: list[wire.Run | None] = reply.value.runs
         runs = [run if run is not None and run.session_id in question.experiments else None for run in sent]
         skipped = unread(sent)
@@ -284,7 +284,7 @@ class RunsReader:
             raise bad_response(reply, "whose cursor leads back to itself")
         last = next((run.id for run in reversed(sent) if run is not None), None)
         rows = self._sessions(reply, runs, question.left_out)
-        return _Answer(rows, following or None, spent + reply.provenance, last, limit, skipped, reply)
+        return _Answer(rows, following or None, spent + reply.provenance, last, skipped, reply)
 
     def _sessions(
         self, reply: Reply, runs: Iterable[wire.Run | None], left_out: frozenset[str] = frozenset()
@@ -311,22 +311,21 @@ class RunsReader:
 
     async def _read_alone(self, asked: _Asked) -> None:
         resume = asked.resume
-        cursor, most, least = resume.cursor, asked.limit, resume.most
+        cursor, limit = resume.cursor, asked.limit
         for _ in range(_MOST_IDLE):
-            page = await self._page(asked.question(), most, cursor)
+            page = await self._page(asked.question(), limit, cursor)
             asked.provenance += page.provenance
             asked.skipped += len(page.skipped)
             asked.take(page.rows)
-            is_less = page.most < most
-            cursor, least = page.cursor, page.most if is_less else least
+            cursor = page.cursor
             if asked.rows or cursor is None:
                 break
-            most = least if is_less else min(2 * most, least)  # there may be many that were seen
+            limit = min(2 * limit, PAGE_MAX)  # there may be many that were seen
         else:
             raise _stuck(page.reply)
         if cursor is not None:
             without = frozenset(_known(asked.ask)) - set(asked.experiments)
-            asked.next = Resume(resume.anchor, cursor, resume.seen, without, least).hint()
+            asked.next = Resume(resume.anchor, cursor, resume.seen, without).hint()
 
     async def _without_failing(self, asked: _Asked, error: SourceError) -> None:
         """Read the ask without the experiments that it fails for."""
@@ -375,7 +374,7 @@ class RunsReader:
         rounds = _Rounds()
         while True:
             try:
-                page = await self._page(question, rounds.most, cursor)
+                page = await self._page(question, PAGE_MAX, cursor)
                 rounds.count(page, _hand_out(pool, page))
             except SourceError as error:
                 await self._recover(pool, question.anchor, error, sifted=sifted)
@@ -423,9 +422,8 @@ class RunsReader:
 
 @dataclass(slots=True)
 class _Rounds:
-    """Sees to it that the rounds over a pool advance. `most` is how many runs an answer may hold."""
+    """Sees to it that the rounds over a pool advance."""
 
-    most: int = PAGE_MAX
     idle: int = 0
     same: int = 0
     last: str | None = None
@@ -436,7 +434,6 @@ class _Rounds:
         Runs of one start may fill pages that were read before: a few such rounds are in order, fewer when they all
         end with the same run.
         """
-        self.most = page.most
         self.idle = 0 if fresh else self.idle + 1
         self.same = self.same + 1 if page.last == self.last and not fresh else 0
         self.last = page.last

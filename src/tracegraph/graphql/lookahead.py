@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from graphql import (
@@ -59,9 +59,16 @@ def _is_included(selection: SelectionNode, info: GraphQLResolveInfo[Any]) -> boo
         for argument in directive.arguments or ():
             value = argument.value
             if isinstance(value, VariableNode):
-                given = info.variable_values.coerced.get(value.name.value)
+                given = _variables(info).get(value.name.value)
             else:
                 given = value.value if isinstance(value, BooleanValueNode) else None
             if given is (directive.name.value == "skip"):
                 return False
     return True
+
+
+def _variables(info: GraphQLResolveInfo[Any]) -> Mapping[str, Any]:
+    """Strawberry's own info has them as a dict."""
+    values: Any = info.variable_values
+    found: Mapping[str, Any] = getattr(values, "coerced", values)
+    return found
