@@ -232,3 +232,58 @@ async def test_a_row_that_cannot_be_read_costs_itself_and_is_logged(
     assert len(answer.data["sessions"]["nodes"]) == 8
     assert {one["status"] for one in answer.data["sessions"]["sources"]} == {"OK"}
     assert [(log["source"], log["count"]) for log in logs if log["event"] == "rows.unreadable"][:1] == [(name, 1)]
+
+
+@pytest.mark.parametrize("name", [NEMO, LANGSMITH, MEIBEL])
+@pytest.mark.parametrize("ties", [1, 40])
+@pytest.mark.parametrize("direction", ["ASC", "DESC"])
+async def test_paging_goes_on_exactly_past_rows_that_cannot_be_read(
+    vendors: Vendors, connect: Connect, name: str, ties: int, direction: str
+) -> None:
+    """Single ones, several in a row, at the ends, and where a page ends; among rows of one start, too."""
+    lost = {0, 5, 6, 7, 23, 24, 59, 60, 61, 62, 99, 118, 119}
+    field = {NEMO: "session_id", LANGSMITH: "id", MEIBEL: "session_id"}[name]
+    carrier = {NEMO: "trace_id", LANGSMITH: "app_path", MEIBEL: "agent_name"}[name]
+    make = {NEMO: nemo_session, LANGSMITH: langsmith_run, MEIBEL: meibel_session}[name]
+    start = {NEMO: "started_at", LANGSMITH: "start_time", MEIBEL: "start_time"}[name]
+    rows = [
+        make(f"{n}", **({start: hours(n // ties)} | ({carrier: HERE} if n in lost else {}))) for n in range(120)
+    ]
+    owner = {NEMO: nemo_experiment, LANGSMITH: langsmith_session, MEIBEL: meibel_agent}[name]
+    vendors.named(name).world.add(owner("e"), rows)
+    gateway = await connect(name, in_fields(b"null", field))
+    query = """query($after: String, $by: SessionOrder) { experiments { nodes {
+      sessions(first: 7, after: $after, orderBy: $by) { nodes { vendorId } pageInfo { hasNextPage endCursor } sources { status } } } } }"""
+    found: list[str] = []
+    after = None
+    for _ in range(30):
+        answer = await gateway.ask(query, after=after, by={"field": "STARTED_AT", "direction": direction})
+        (page,) = [one["sessions"] for one in answer.data["experiments"]["nodes"]]
+        assert [one["status"] for one in page["sources"]] == ["OK"]
+        found += [one["vendorId"] for one in page["nodes"]]
+        after = page["pageInfo"]["endCursor"]
+        if not page["pageInfo"]["hasNextPage"]:
+            break
+    readable = [row[field] for n, row in enumerate(rows) if n not in lost]
+    assert sorted(found) == sorted(readable)
+    if ties == 1:
+        assert found == (readable if direction == "ASC" else readable[::-1])
+
+
+@pytest.mark.parametrize("name", [NEMO, LANGSMITH, MEIBEL])
+async def test_an_order_made_from_the_whole_list_reads_it_once_past_rows_that_cannot_be_read(
+    vendors: Vendors, connect: Connect, name: str
+) -> None:
+    lost = {0, 3, 4, 119, 149}
+    carrier = {NEMO: "description", LANGSMITH: "description", MEIBEL: "description"}[name]
+    owner = {NEMO: nemo_experiment, LANGSMITH: langsmith_session, MEIBEL: meibel_agent}[name]
+    for n in range(150):
+        vendors.named(name).world.add(owner(f"e{n}", **({carrier: HERE} if n in lost else {})))
+    gateway = await connect(name, in_fields(b"null", "id"))
+    query = """{ experiments(first: 100, orderBy: {field: NAME, direction: ASC}) {
+      nodes { vendorId } pageInfo { hasNextPage } sources { status } } }"""
+    answer = await gateway.ask(query)
+    page = answer.data["experiments"]
+    assert len(page["nodes"]) == 100
+    assert {one["status"] for one in page["sources"]} == {"OK"}
+    assert len(vendors.named(name).calls) <= 4
