@@ -253,7 +253,10 @@ async def test_paging_goes_on_exactly_past_rows_that_cannot_be_read(
     vendors.named(name).world.add(owner("e"), rows)
     gateway = await connect(name, in_fields(b"null", field))
     query = """query($after: String, $by: SessionOrder) { experiments { nodes {
-      sessions(first: 7, after: $after, orderBy: $by) { nodes { vendorId } pageInfo { hasNextPage endCursor } sources { status } } } } }"""
+      sessions(first: 7, after: $after, orderBy: $by) {
+        nodes { vendorId } pageInfo { hasNextPage endCursor } sources { status }
+      }
+    } } }"""
     found: list[str] = []
     after = None
     for _ in range(30):
