@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -47,8 +48,10 @@ from tracegraph.query import (
     StringFilter,
 )
 from tracegraph.secrets import SecretRef
+from tracegraph.upstream.call import Reply
 from tracegraph.upstream.client import Upstream
-from tracegraph.upstream.decode import RawDocument, RawRow
+from tracegraph.upstream.decode import RawDocument, RawRow, bad_response
+from tracegraph.upstream.wire import length, placed, unread
 
 CAPABILITIES = Capabilities(
     experiment_orders=frozenset({ExperimentOrderField.CREATED_AT, ExperimentOrderField.UPDATED_AT}),
@@ -91,6 +94,21 @@ async def open_adapter(settings: SourceSettings, upstream: Upstream) -> AsyncIte
     yield LangSmithAdapter(settings.name, settings.vendor, client)
 
 
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """The experiments of one answer, and what it held beside them: see `Page.skipped`."""
+
+    items: Sequence[Experiment]
+    sent: int
+    length: int
+    skipped: tuple[int, ...]
+    reply: Reply
+
+    @property
+    def provenance(self) -> Provenance:
+        return self.reply.provenance
+
+
 class LangSmithAdapter:
     """One LangSmith workspace: tracer sessions as experiments, root runs as sessions."""
 
@@ -112,10 +130,10 @@ class LangSmithAdapter:
         offset = max(0, page.hint) if isinstance(page.hint, int) else 0
         limit = max(1, min(page.limit, PAGE_MAX))
         found = await self._experiments([*experiments_query(query.order, limit, offset), *pushed])
-        end = offset + len(found.items)
         # No total in the body: a page that is not full is the last (VENDORS.md B2).
-        goes_on = len(found.items) >= limit
-        return Page(found.items, offset, end if goes_on else None, provenance=found.provenance)
+        goes_on = found.sent >= limit
+        following = offset + found.length if goes_on else None
+        return Page(found.items, offset, following, None, found.provenance, found.skipped)
 
     async def get_experiments(self, refs: Sequence[str]) -> Mapping[str, Experiment | SourceError]:
         """The tracer sessions with their stats, a hundred a call; what is no UUID is unknown without one."""
@@ -141,27 +159,28 @@ class LangSmithAdapter:
         return {}
 
     async def check(self) -> SourceHealth:
-        """One tracer session, without stats. LangSmith does not tell how many there are."""
+        """One tracer session, without stats, and one of its runs. LangSmith does not tell how many there are."""
         try:
-            await self._client.tracer_sessions([("limit", "1")])
+            found = await self._client.tracer_sessions([("limit", "1")])
+            await self._runs.check([row.id for row in found.value if row is not None])
         except SourceError as error:
             return SourceHealth(SourceHealthStatus.DOWN, last_error=error, checked_at=datetime.now(UTC))
         return SourceHealth(SourceHealthStatus.UP, checked_at=datetime.now(UTC))
 
-    async def _experiments(self, query: Query) -> Page[Experiment]:
+    async def _experiments(self, query: Query) -> _Rows:
         """The rows of one call."""
         reply = await self._client.tracer_sessions(query)
         document = RawDocument(reply.body)
-        rows: list[wire.TracerSession] = reply.value
-        items = [to_experiment(self.name, row, RawRow(document, (index,))) for index, row in enumerate(rows)]
-        return Page(items, 0, None, provenance=reply.provenance)
+        rows: list[wire.TracerSession | None] = reply.value
+        items = [to_experiment(self.name, row, RawRow(document, (index,))) for index, row in placed(rows)]
+        return _Rows(items, len(rows), length(rows), unread(rows), reply)
 
     async def _list_by_refs(self, refs: frozenset[str], order: ExperimentOrder) -> Page[Experiment]:
         """All of them from the start: limit and offset may not hold beside ids (VENDORS.md B2)."""
         ids = sorted({uuid for ref in refs if (uuid := canonical_uuid(ref)) is not None})
         query = experiments_query(order, PAGE_MAX, 0)
         answers = await asyncio.gather(*(self._tried([*query, *with_ids(part)]) for part in chunks(ids)))
-        pages = [answer for answer in answers if isinstance(answer, Page)]
+        pages = [answer for answer in answers if isinstance(answer, _Rows)]
         provenance = sum((page.provenance for page in pages), Provenance())
         errors = [answer for answer in answers if isinstance(answer, SourceError)]
         if errors:
@@ -175,9 +194,13 @@ class LangSmithAdapter:
         found = await self._tried([("include_stats", "true"), ("limit", str(PAGE_MAX)), *with_ids(ids)])
         if isinstance(found, SourceError):
             return dict.fromkeys(ids, found)
-        return {experiment.ref: experiment for experiment in found.items}
+        known: dict[str, Experiment | SourceError] = {one.ref: one for one in found.items}
+        if found.skipped:  # which they are cannot be read
+            unreadable = bad_response(found.reply, "of which a row cannot be read")
+            return dict.fromkeys(ids, unreadable) | known
+        return known
 
-    async def _tried(self, query: Query) -> Page[Experiment] | SourceError:
+    async def _tried(self, query: Query) -> _Rows | SourceError:
         try:
             return await self._experiments(query)
         except SourceError as error:

@@ -42,9 +42,12 @@ SESSIONS, RUNS = "sessions", "runs/query"
 RUN_FIELDS = (
     *("id", "session_id", "trace_id", "parent_run_id", "name", "status", "error", "app_path", "extra"),
     *("start_time", "end_time", "first_token_time", "reference_example_id", "feedback_stats"),
-    *("inputs", "inputs_preview", "outputs", "outputs_preview"),
+    *("inputs", "outputs"),
     *("prompt_tokens", "completion_tokens", "total_tokens", "prompt_token_details", "total_cost"),
 )
+
+LARGE_FIELDS = {"input": "inputs", "output": "outputs"}
+"""By the name in `Session`: what may be large, and is left out where nobody needs it."""
 
 _SORT_COLUMNS = {
     ExperimentOrderField.CREATED_AT: "start_time",
@@ -99,6 +102,15 @@ class RunsQuestion:
     filter: SessionFilter
     order: SessionOrder
     anchor: int | None = None
+    fields: frozenset[str] | None = None
+
+    @property
+    def left_out(self) -> frozenset[str]:
+        """The fields of `Session` that this question leaves out: see `SessionAsk.fields`."""
+        if self.fields is None or "raw" in self.fields:
+            return frozenset()
+        lacking = LARGE_FIELDS.keys() - self.fields
+        return frozenset({*lacking, "raw"}) if lacking else frozenset()
 
     def body(self, limit: int, cursor: str | None) -> dict[str, Any]:
         """The JSON of the query. A cursor belongs to the rest of the body that it was given for."""
@@ -107,7 +119,7 @@ class RunsQuestion:
             "is_root": True,
             "order": self.order.direction.value.lower(),
             "limit": limit,
-            "select": list(RUN_FIELDS),
+            "select": self._select(),
         }
         conditions = list(self._conditions())
         if conditions:
@@ -117,6 +129,10 @@ class RunsQuestion:
         if cursor is not None:
             body["cursor"] = cursor
         return body
+
+    def _select(self) -> list[str]:
+        left_out = {LARGE_FIELDS.get(name) for name in self.left_out}
+        return [name for name in RUN_FIELDS if name not in left_out]
 
     def _conditions(self) -> Iterator[str]:
         """Conditions in the vendor's filter language. Only our own words and times get into its quotes."""
@@ -171,8 +187,18 @@ class LangSmithClient:
         return cls(upstream.with_credential({"X-API-Key": api_key, "X-Tenant-Id": workspace}))
 
     async def tracer_sessions(self, query: Query) -> Reply:
-        """Tracer sessions, as a list of `wire.TracerSession`: a bare JSON array."""
+        """Tracer sessions, as a list of `wire.TracerSession`: a bare JSON array with None for an odd one."""
         return await self._fetch(Call(SESSIONS, "/api/v1/sessions", query, read=_SESSIONS))
+
+    async def known(self, ids: Sequence[str]) -> tuple[set[str], int]:
+        """Those of the ids that are tracer sessions, and the calls made: one for each hundred."""
+        found: set[str] = set()
+        calls = 0
+        for part in chunks(ids):
+            reply = await self.tracer_sessions([("limit", str(PAGE_MAX)), *with_ids(part)])
+            calls += reply.provenance.upstream_requests
+            found |= {row.id for row in reply.value if row is not None}
+        return found & set(ids), calls
 
     async def runs(self, body: dict[str, Any]) -> Reply:
         """Runs and a cursor, as a `wire.RunsAnswer`. The vendor allows 15 of these in 10 s (VENDORS.md B5)."""

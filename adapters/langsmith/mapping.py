@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
-
-from pydantic_core import to_json
 
 from adapters.langsmith.wire import Feedback, FeedbackStats, Run, TracerSession
 from tracegraph.links import http_url
@@ -32,6 +29,7 @@ from tracegraph.model import (
     SessionStatus,
     TokenUsage,
 )
+from tracegraph.upstream.tolerant import text_of, word_of
 
 STATUS_WORDS: Mapping[SessionStatus, str] = {
     SessionStatus.SUCCESS: "success",
@@ -62,10 +60,10 @@ def to_experiment(source: str, row: TracerSession, raw: RawObject) -> Experiment
         kind=ExperimentKind.EVALUATION if evaluation else ExperimentKind.PROJECT,
         name=row.name or row.id,
         description=row.description,
-        agent_name=_word(told.get("agent_name")),
-        agent_version=_word(told.get("agent_version")),
+        agent_name=word_of(told.get("agent_name")),
+        agent_version=word_of(told.get("agent_version")),
         dataset_id=row.reference_dataset_id,
-        dataset_version=_word(told.get("dataset_version")),
+        dataset_version=word_of(told.get("dataset_version")),
         models=_models(told),
         evaluators=tuple(sorted({*(row.feedback_stats or {}), *(row.session_feedback_stats or {})})),
         created_at=row.start_time,
@@ -79,8 +77,11 @@ def to_experiment(source: str, row: TracerSession, raw: RawObject) -> Experiment
     )
 
 
-def to_session(source: str, run: Run, raw: RawObject) -> Session:
-    """The session that a root run is. An unfinished run has no end and no latency."""
+def to_session(source: str, run: Run, raw: RawObject, left_out: frozenset[str] = frozenset()) -> Session:
+    """The session that a root run is. An unfinished run has no end and no latency.
+
+    `left_out` are the fields that the vendor was not asked for.
+    """
     status = _STATUSES.get(run.status or "", _UNKNOWN)
     running = status is _RUNNING
     metadata = run.extra.metadata if run.extra else None
@@ -99,10 +100,10 @@ def to_session(source: str, run: Run, raw: RawObject) -> Session:
         trace_id=run.trace_id,
         root_span_id=run.id,
         test_case_id=run.reference_example_id,
-        agent_name=_word(told.get("agent_name")),
-        agent_version=_word(told.get("agent_version")),
-        input=run.inputs_preview or text_of(run.inputs),
-        output=run.outputs_preview or text_of(run.outputs),
+        agent_name=word_of(told.get("agent_name")),
+        agent_version=word_of(told.get("agent_version")),
+        input=_text(run.inputs),
+        output=_text(run.outputs),
         error=run.error,
         tokens=_tokens(run),
         cost_usd=None if run.total_cost is None else float(run.total_cost),
@@ -110,40 +111,18 @@ def to_session(source: str, run: Run, raw: RawObject) -> Session:
         url=http_url(run.app_path),
         metadata=metadata,
         raw=raw,
+        deferred=left_out,
     )
 
 
-def text_of(value: Any) -> str | None:
-    """Inputs or outputs as text: the only string of an object that holds nothing else, or compact JSON.
-
-    None for an empty object, which is how LangSmith shows that there are none.
-    """
-    if value == {}:
-        return None
-    if value is None or isinstance(value, str):
-        return value
-    if isinstance(value, dict) and len(value) == 1:
-        (only,) = value.values()
-        if isinstance(only, str):
-            return only
-    # pydantic's writer: orjson refuses integers beyond 64 bits, which JSON may hold.
-    return to_json(value, inf_nan_mode="null").decode()
+def _text(value: Any) -> str | None:
+    """Inputs or outputs; None for an empty object, which is how LangSmith shows that there are none."""
+    return None if value == {} else text_of(value)
 
 
 def _ms(seconds: Decimal | None) -> float | None:
     """Milliseconds; scaled while it is decimal, 0.3 s is 300.0 ms, not 299.99 or 300.01."""
     return None if seconds is None else float(seconds * 1000)
-
-
-def _word(value: Any) -> str | None:
-    """Free metadata as text, when it is text or a number."""
-    if value is None:
-        return None
-    if isinstance(value, str):
-        return value or None
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return str(value) if math.isfinite(value) else None
-    return None
 
 
 def _models(metadata: Mapping[str, Any]) -> tuple[str, ...]:

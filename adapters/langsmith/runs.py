@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from adapters.langsmith import wire
+from adapters.langsmith.blame import Blame, may_be_of_one, no_run_query
 from adapters.langsmith.client import (
     PAGE_MAX,
     RUN_FIELDS,
@@ -25,14 +26,26 @@ from adapters.langsmith.client import (
     chunks,
 )
 from adapters.langsmith.mapping import to_session
+from adapters.langsmith.page_sizes import PageSizes
 from tracegraph.adapter import Page, PageRequest, Provenance, SessionAsk
-from tracegraph.errors import SourceBadRequest, SourceError, SourceNotFound
+from tracegraph.errors import (
+    SourceBadRequest,
+    SourceBadResponse,
+    SourceError,
+    SourceNotFound,
+    SourceObjectNotFound,
+    SourceResponseTooLarge,
+)
 from tracegraph.model import Session, SessionRef
-from tracegraph.query import from_microseconds, microseconds
+from tracegraph.query import SessionFilter, SessionOrder, from_microseconds, microseconds
 from tracegraph.upstream.call import Reply
 from tracegraph.upstream.decode import RawDocument, RawRow, bad_response
+from tracegraph.upstream.wire import unread
 
 _log = structlog.get_logger("tracegraph.adapter")
+
+_MOST_IDLE, _MOST_SAME = 10, 3
+"""After so many calls in a row that brought no new row, or that ended alike, the vendor's pages do not advance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,35 +53,43 @@ class Resume:
     """Where an ask goes on: runs from `anchor` (microseconds, inclusive) on, or after `cursor` in that range.
 
     `seen` are the ids that earlier pages gave with the anchor's own start. A range takes the anchor in, since
-    vendors promise no order among runs of one start, so that without it they would come twice. Hints are this
-    as text; they live no longer than the gateway's work on one request.
+    vendors promise no order among runs of one start, so that without it they would come twice. `without` are the
+    experiments that cannot be read. Hints are this as text; they live no longer than the gateway's work on one
+    request.
     """
 
     anchor: int | None = None
     cursor: str | None = None
     seen: frozenset[str] = frozenset()
+    without: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, page: PageRequest) -> Resume:
         """What a page's hint says, else what its key says."""
         if isinstance(page.hint, str):
-            anchor, cursor, seen = json.loads(page.hint)
-            return cls(anchor, cursor, frozenset(seen))
+            anchor, cursor, seen, without = json.loads(page.hint)
+            return cls(anchor, cursor, frozenset(seen), frozenset(without))
         value = None if page.after is None else page.after.value
         return cls(value if isinstance(value, int) else None)
 
     def hint(self) -> str:
         """The text for `Page.next`."""
-        return json.dumps([self.anchor, self.cursor, sorted(self.seen)])
+        return json.dumps([self.anchor, self.cursor, sorted(self.seen), sorted(self.without)])
 
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
-    """The rows of one query, and the vendor's cursor; without one the list has ended."""
+    """The rows of one query, and the vendor's cursor; without one the list has ended.
+
+    `last` is the id of the last run that the vendor sent.
+    """
 
     rows: Sequence[Session]
     cursor: str | None
     provenance: Provenance
+    last: str | None
+    skipped: tuple[int, ...]
+    reply: Reply
 
 
 @dataclass(slots=True, eq=False)
@@ -82,6 +103,9 @@ class _Asked:
     next: str | None = None
     provenance: Provenance = field(default_factory=Provenance)
     error: SourceError | None = None
+    partial: SourceError | None = None
+    """Why some of the experiments cannot be read; the others can."""
+    skipped: int = 0
 
     @property
     def limit(self) -> int:
@@ -99,13 +123,15 @@ class _Asked:
         return self.ask.filter, self.ask.order, self.resume.anchor
 
     def question(self) -> RunsQuestion:
-        return RunsQuestion(self.experiments, self.ask.filter, self.ask.order, self.resume.anchor)
+        return RunsQuestion(self.experiments, self.ask.filter, self.ask.order, self.resume.anchor, self.ask.fields)
 
-    def take(self, rows: Iterable[Session]) -> None:
-        """Add the rows that are this ask's, each once."""
+    def take(self, rows: Iterable[Session]) -> int:
+        """Add the rows that are this ask's, each once; how many are new."""
+        before = len(self.rows)
         for row in rows:
             if row.experiment_ref in self.experiments and row.vendor_id not in self.resume.seen:
                 self.rows.setdefault(row.vendor_id, row)
+        return len(self.rows) - before
 
     def leave_off(self) -> None:
         """Let the list go on by range, right after the last row."""
@@ -119,7 +145,8 @@ class _Asked:
     def answer(self) -> Page[Session] | SourceError:
         if self.error is not None:
             return self.error.charged(self.provenance.upstream_requests)
-        return Page(tuple(self.rows.values()), None, self.next, provenance=self.provenance)
+        rows = tuple(self.rows.values())
+        return Page(rows, None, self.next, None, self.provenance, (0,) * self.skipped, self.partial)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +155,7 @@ class RunsReader:
 
     source: str
     client: LangSmithClient
+    sizes: PageSizes = field(default_factory=PageSizes)
 
     async def answer(self, asks: Sequence[SessionAsk]) -> Sequence[Page[Session] | SourceError]:
         """One answer for each ask, in their order; asks that can share a query do."""
@@ -166,7 +194,8 @@ class RunsReader:
         experiments = [canonical_uuid(ref) for ref in ask.experiment_refs]
         known = tuple(dict.fromkeys(ref for ref in experiments if ref is not None))
         if not known:
-            return SourceNotFound(self.source, f"Source {self.source!r} has no experiment of such an id.")
+            message = f"Source {self.source!r} has no experiment of such an id."
+            return SourceObjectNotFound(self.source, message)
         after = ask.page.after
         if not can_match(ask.filter) or (after is not None and after.value is None):
             return Page((), None, None)  # every run has a start: none comes behind a key without one
@@ -176,75 +205,180 @@ class RunsReader:
                 from_microseconds(resume.anchor)
         except (ValueError, TypeError, OverflowError):
             return SourceBadRequest(self.source, f"Source {self.source!r} has no such place in its list.")
-        return _Asked(ask, known, resume)
+        readable = tuple(ref for ref in known if ref not in resume.without)
+        return _Asked(ask, readable, resume)
+
+    async def check(self, experiments: Sequence[str]) -> None:
+        """Ask for one run of one of these experiments. Raises SourceError when no run query can be answered.
+
+        What is wrong with one experiment is not wrong with the source: it may be deleted by now.
+        """
+        if not experiments:
+            return
+        question = RunsQuestion(tuple(experiments[:1]), SessionFilter(), SessionOrder(), fields=frozenset())
+        try:
+            await self.client.runs(question.body(1, None))
+        except SourceNotFound as error:
+            there, _ = await self.client.known(question.experiments)
+            if there:
+                raise no_run_query(error) from None
+        except SourceError as error:
+            if not may_be_of_one(error):
+                raise
 
     async def _by_id(self, ids: Sequence[str]) -> Mapping[str, Session | SourceError]:
         """Roots by id. The vendor heeds no other filter beside ids (VENDORS.md B4), so roots are picked here."""
         body = {"id": list(ids), "limit": PAGE_MAX, "select": list(RUN_FIELDS)}
         try:
             reply = await self.client.runs(body)
-            runs: list[wire.Run] = reply.value.runs
+        except SourceResponseTooLarge as error:
+            if len(ids) == 1:
+                return {ids[0]: _too_large(error, error.upstream_requests)}
+            middle = len(ids) // 2
+            halves = await asyncio.gather(self._by_id(ids[:middle]), self._by_id(ids[middle:]))
+            return {**halves[0], **halves[1]}
         except SourceError as error:
             return dict.fromkeys(ids, error)
-        found = self._sessions(reply, [run if run.is_root else None for run in runs])
-        return {row.vendor_id: row for row in found}
+        runs: list[wire.Run | None] = reply.value.runs
+        found = self._sessions(reply, [run if run is not None and run.is_root else None for run in runs])
+        known: dict[str, Session | SourceError] = {row.vendor_id: row for row in found}
+        if None in runs:  # which they are cannot be read
+            told = {run.id for run in runs if run is not None}
+            unreadable = bad_response(reply, "of which a row cannot be read")
+            return dict.fromkeys((one for one in ids if one not in told), unreadable) | known
+        return known
 
     async def _page(self, question: RunsQuestion, limit: int, cursor: str | None) -> _Answer:
-        """One query. Rows of experiments that were not asked for are none of the answer."""
-        reply = await self.client.runs(question.body(limit, cursor))
-        answer: wire.RunsAnswer = reply.value
-        runs = [run if run.session_id in question.experiments else None for run in answer.runs]
-        if None in runs:
-            _log.warning("rows.foreign", source=reply.source, kind=reply.kind, count=runs.count(None))
+        """One query, of fewer runs when the answer would be too large.
+
+        Rows of experiments that were not asked for are none of the answer.
+        """
+        spent = Provenance()
+        limit = self.sizes.of(question, limit)
+        while True:
+            try:
+                reply = await self.client.runs(question.body(limit, cursor))
+                break
+            except SourceResponseTooLarge as error:
+                spent += Provenance(error.upstream_requests)
+                if limit == 1:  # a smaller page is not to be had
+                    raise _too_large(error, spent.upstream_requests) from None
+                limit //= 2
+                self.sizes.shrink(question, limit)
+            except SourceError as error:
+                raise error.charged(spent.upstream_requests + error.upstream_requests) from error.__cause__
+        self.sizes.learn(question, len(reply.body))
+        return self._answer(question, cursor, reply, spent)
+
+    def _answer(self, question: RunsQuestion, cursor: str | None, reply: Reply, spent: Provenance) -> _Answer:
+        sent: list[wire.Run | None] = reply.value.runs
+        runs = [run if run is not None and run.session_id in question.experiments else None for run in sent]
+        skipped = unread(sent)
+        foreign = runs.count(None) - len(skipped)
+        if foreign:
+            _log.warning("rows.foreign", source=reply.source, kind=reply.kind, count=foreign)
         # An answer without a row is the end, whatever its cursor says.
-        following = answer.cursors.next if answer.runs and answer.cursors else None
+        cursors = reply.value.cursors
+        following = cursors.next if sent and cursors else None
         if following and following == cursor:
             raise bad_response(reply, "whose cursor leads back to itself")
-        return _Answer(self._sessions(reply, runs), following or None, reply.provenance)
+        last = next((run.id for run in reversed(sent) if run is not None), None)
+        rows = self._sessions(reply, runs, question.left_out)
+        return _Answer(rows, following or None, spent + reply.provenance, last, skipped, reply)
 
-    def _sessions(self, reply: Reply, runs: Iterable[wire.Run | None]) -> list[Session]:
+    def _sessions(
+        self, reply: Reply, runs: Iterable[wire.Run | None], left_out: frozenset[str] = frozenset()
+    ) -> list[Session]:
         """The runs that were kept, each with its place in the reply."""
         document = RawDocument(reply.body)
         return [
-            to_session(self.source, run, RawRow(document, ("runs", index)))
+            to_session(self.source, run, RawRow(document, ("runs", index)), left_out)
             for index, run in enumerate(runs)
             if run is not None
         ]
 
+    # -- one ask ---------------------------------------------------------------------------------------
+
     async def _alone(self, asked: _Asked) -> None:
         """One ask by its own query, which goes on by the vendor's cursor; a page that goes on is never empty."""
-        cursor = asked.resume.cursor
         try:
-            while True:
-                page = await self._page(asked.question(), asked.limit, cursor)
-                asked.provenance += page.provenance
-                asked.take(page.rows)
-                cursor = page.cursor
-                if asked.rows or cursor is None:
-                    break
+            await self._read_alone(asked)
         except SourceError as error:
-            _fail([asked], error)
-            return
-        if cursor is not None:
-            asked.next = Resume(asked.resume.anchor, cursor, asked.resume.seen).hint()
+            if asked.resume.cursor is None and may_be_of_one(error):
+                await self._without_failing(asked, error)
+            else:
+                _fail([asked], error)
 
-    async def _together(self, pool: Sequence[_Asked], anchor: int | None = None, *, few: bool = False) -> None:
+    async def _read_alone(self, asked: _Asked) -> None:
+        resume = asked.resume
+        cursor, limit = resume.cursor, asked.limit
+        for _ in range(_MOST_IDLE):
+            page = await self._page(asked.question(), limit, cursor)
+            asked.provenance += page.provenance
+            asked.skipped += len(page.skipped)
+            asked.take(page.rows)
+            cursor = page.cursor
+            if asked.rows or cursor is None:
+                break
+            limit = min(2 * limit, PAGE_MAX)  # there may be many that were seen
+        else:
+            raise _stuck(page.reply)
+        if cursor is not None:
+            without = frozenset(_known(asked.ask)) - set(asked.experiments)
+            asked.next = Resume(resume.anchor, cursor, resume.seen, without).hint()
+
+    async def _without_failing(self, asked: _Asked, error: SourceError) -> None:
+        """Read the ask without the experiments that it fails for."""
+        asked.provenance += Provenance(error.upstream_requests)
+        errors = await self._errors(asked, asked.experiments, error)
+        asked.experiments = tuple(one for one in asked.experiments if one not in errors)
+        failures = [one for one in errors.values() if not isinstance(one, SourceObjectNotFound)]
+        if not asked.experiments:
+            asked.error = failures[0] if failures else next(iter(errors.values()))
+            return
+        asked.partial = failures[0] if failures else None
+        try:
+            await self._read_alone(asked)
+        except SourceError as failure:
+            _fail([asked], failure)
+
+    async def _errors(
+        self, asked: _Asked, experiments: Sequence[str], error: SourceError
+    ) -> Mapping[str, SourceError]:
+        """The experiments that the ask's query fails for; the ask carries the cost of finding out."""
+
+        async def probe(some: Sequence[str]) -> int:
+            question = RunsQuestion(tuple(some), asked.ask.filter, asked.ask.order, None, frozenset())
+            return (await self.client.runs(question.body(1, None))).provenance.upstream_requests
+
+        blame = Blame.of(self.client, probe, experiments)
+        errors = await blame.errors(experiments, error)
+        asked.provenance += Provenance(blame.calls)
+        return errors
+
+    # -- several asks ----------------------------------------------------------------------------------
+
+    async def _together(
+        self, pool: Sequence[_Asked], anchor: int | None = None, *, few: bool = False, sifted: bool = False
+    ) -> None:
         """Asks of one pool by queries over all their experiments, newest (or oldest) runs of any first.
 
         Asks that have enough leave, and the next round is over the others from the last start on, that start
         included. While none leaves, the vendor's cursor goes on instead.
         Experiments that ran one after another fill a page each: when a second round in a row serves no more
         than one ask (`few`), the rest are read in two halves side by side, in no more calls but in less time.
+        `sifted`: the experiments that fail were left out already.
         """
         question = _common_question(pool, anchor)
         cursor: str | None = None
+        rounds = _Rounds()
         while True:
             try:
                 page = await self._page(question, PAGE_MAX, cursor)
+                rounds.count(page, _hand_out(pool, page))
             except SourceError as error:
-                await self._recover(pool, anchor, error)
+                await self._recover(pool, question.anchor, error, sifted=sifted)
                 return
-            _hand_out(pool, page)
             waiting = [asked for asked in pool if not asked.has_enough]
             if page.cursor is None or not waiting:
                 break
@@ -252,7 +386,7 @@ class RunsReader:
             frontier = microseconds(page.rows[-1].started_at) if page.rows else question.anchor
             few_before, few = few, served <= 1 and len(waiting) > 1
             if frontier != question.anchor and few and few_before:
-                await self._halves(waiting, frontier)
+                await self._halves(waiting, frontier, sifted=sifted)
                 break
             if served == 0:
                 cursor = page.cursor
@@ -260,40 +394,91 @@ class RunsReader:
             pool, anchor, cursor = waiting, frontier, None
             question = _common_question(pool, anchor)
 
-    async def _halves(self, pool: Sequence[_Asked], anchor: int | None) -> None:
+    async def _halves(self, pool: Sequence[_Asked], anchor: int | None, *, sifted: bool) -> None:
         middle = len(pool) // 2
         await asyncio.gather(
-            self._together(pool[:middle], anchor, few=True), self._together(pool[middle:], anchor, few=True)
+            self._together(pool[:middle], anchor, few=True, sifted=sifted),
+            self._together(pool[middle:], anchor, few=True, sifted=sifted),
         )
 
-    async def _recover(self, pool: Sequence[_Asked], anchor: int | None, error: SourceError) -> None:
-        """Find out which ask it was that the vendor does not know, so that the others stand; else all fail."""
-        if isinstance(error, SourceNotFound) and len(pool) > 1:
-            pool[0].provenance += Provenance(error.upstream_requests)
-            await self._halves(pool, anchor)
-        else:
+    async def _recover(
+        self, pool: Sequence[_Asked], anchor: int | None, error: SourceError, *, sifted: bool
+    ) -> None:
+        """Find out which experiments the query fails for, so that the asks of the others stand."""
+        if sifted or not may_be_of_one(error):
             _fail(pool, error)
+            return
+        pool[0].provenance += Provenance(error.upstream_requests)
+        experiments = list(dict.fromkeys(ref for asked in pool for ref in asked.experiments))
+        errors = await self._errors(pool[0], experiments, error)
+        rest: list[_Asked] = []
+        for asked in pool:
+            asked.error = errors.get(asked.experiments[0])
+            if asked.error is None:
+                rest.append(asked)
+        if rest:
+            await self._together(rest, anchor, sifted=True)
+
+
+@dataclass(slots=True)
+class _Rounds:
+    """Sees to it that the rounds over a pool advance."""
+
+    idle: int = 0
+    same: int = 0
+    last: str | None = None
+
+    def count(self, page: _Answer, fresh: int) -> None:
+        """Count a round that brought so many new rows. Raises SourceBadResponse when too many bring none.
+
+        Runs of one start may fill pages that were read before: a few such rounds are in order, fewer when they all
+        end with the same run.
+        """
+        self.idle = 0 if fresh else self.idle + 1
+        self.same = self.same + 1 if page.last == self.last and not fresh else 0
+        self.last = page.last
+        if page.cursor is not None and (self.same >= _MOST_SAME or self.idle >= _MOST_IDLE):
+            raise _stuck(page.reply)
+
+
+def _too_large(error: SourceError, calls: int) -> SourceError:
+    final = SourceBadResponse(error.source, error.message, http_status=error.http_status, upstream_requests=calls)
+    final.reference = error.reference  # the log has the call under it
+    return final
+
+
+def _stuck(reply: Reply) -> SourceError:
+    return bad_response(reply, "that repeats what came before: its pages do not advance")
+
+
+def _known(ask: SessionAsk) -> set[str]:
+    return {known for ref in ask.experiment_refs if (known := canonical_uuid(ref)) is not None}
 
 
 def _common_question(pool: Sequence[_Asked], anchor: int | None) -> RunsQuestion:
-    """The pool's question from `anchor` on; None is where all of its asks begin."""
+    """The pool's question from `anchor` on; None is where all of its asks begin. It has the fields of all asks."""
     experiments = tuple(dict.fromkeys(ref for asked in pool for ref in asked.experiments))
     first = pool[0]
-    return RunsQuestion(
-        experiments, first.ask.filter, first.ask.order, first.resume.anchor if anchor is None else anchor
-    )
+    fields: frozenset[str] | None = frozenset()
+    for asked in pool:
+        fields = None if fields is None or asked.ask.fields is None else fields | asked.ask.fields
+    begin = first.resume.anchor if anchor is None else anchor
+    return RunsQuestion(experiments, first.ask.filter, first.ask.order, begin, fields)
 
 
-def _hand_out(pool: Sequence[_Asked], page: _Answer) -> None:
-    """Give every ask its own rows; the first one carries the cost of the call."""
+def _hand_out(pool: Sequence[_Asked], page: _Answer) -> int:
+    """Give every ask its own rows, and say how many are new; the first one carries the cost of the call."""
     pool[0].provenance += page.provenance
+    pool[0].skipped += len(page.skipped)
     for asked in pool[1:]:
         asked.provenance += Provenance(stale=page.provenance.stale)
+    fresh = 0
     for asked in pool:
-        asked.take(page.rows)
+        fresh += asked.take(page.rows)
         asked.next = None
         if page.cursor is not None and asked.has_enough:
             asked.leave_off()
+    return fresh
 
 
 def _fail(pool: Sequence[_Asked], error: SourceError) -> None:

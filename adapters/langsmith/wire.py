@@ -2,7 +2,8 @@
 
 TracerSession is the contract's (langsmith-tracer-sessions.json); a run and the answer to a run query are those of
 VENDORS.md B4. What identifies a row must be there, and so must a run's start, by which runs are listed. Any other
-value may be null or missing, and one that cannot be read is taken for null.
+value may be null or missing, and one that cannot be read is taken for null. A row without is None in its list.
+The previews of inputs and outputs are cut by the vendor: they are not read.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
-from tracegraph.upstream.wire import Count, Name, Number, Row, Wire, utc
+from tracegraph.upstream.wire import Count, Name, Number, Row, Wire, refuse_without_rows, utc
 
 Ratio = Annotated[float, Meta(ge=0, le=1)]
 """0..1 (VENDORS.md B3); a percentage, should one ever come, is unreadable rather than a hundredfold rate."""
@@ -108,9 +109,7 @@ class Run(Row):
     latency_seconds: Decimal | None = None
     reference_example_id: Name | None = None
     inputs: Any = None
-    inputs_preview: str | None = None
     outputs: Any = None
-    outputs_preview: str | None = None
     prompt_tokens: Count | None = None
     completion_tokens: Count | None = None
     total_tokens: Count | None = None
@@ -147,9 +146,12 @@ class Cursors(Struct):
 class RunsAnswer(Struct):
     """The answer to a run query."""
 
-    runs: list[Run]
+    runs: list[Run | None]
     cursors: Cursors | None = None
 
+    def __post_init__(self) -> None:
+        refuse_without_rows(self.runs)
 
-SESSIONS: Wire[list[TracerSession]] = Wire(list[TracerSession])
+
+SESSIONS: Wire[list[TracerSession | None]] = Wire(list[TracerSession | None])
 RUNS: Wire[RunsAnswer] = Wire(RunsAnswer)

@@ -32,6 +32,7 @@ from tracegraph.query import (
 )
 from tracegraph.secrets import SecretRef
 from tracegraph.upstream.client import Upstream
+from tracegraph.upstream.wire import placed, unread
 
 CAPABILITIES = Capabilities(
     experiment_orders=frozenset({ExperimentOrderField.CREATED_AT}),
@@ -109,7 +110,8 @@ class MeibelAdapter:
             answer = await self._client.any_agent()
         except SourceError as error:
             return SourceHealth(SourceHealthStatus.DOWN, last_error=error, checked_at=datetime.now(UTC))
-        lost = await self._sessions_error(answer.body.data[0].id) if answer.body.data else None
+        first = next((row for _, row in placed(answer.body.data)), None)
+        lost = None if first is None else await self._sessions_error(first.id)
         status = SourceHealthStatus.UP if lost is None else SourceHealthStatus.DEGRADED
         if isinstance(lost, SourceNotFound):  # the server lacks the path for good
             status = SourceHealthStatus.DOWN
@@ -140,9 +142,10 @@ class MeibelAdapter:
         return Page(
             items=self._lookup.listed(agent_id, answer),
             start=stretch.offset,
-            next=stretch.next_offset(len(rows), answer.body.total),
+            next=stretch.next_offset(rows, answer.body.total),
             total=total if _is_counted(ask.filter, status, rows) else None,
             provenance=answer.provenance,
+            skipped=unread(rows),
         )
 
 
@@ -166,12 +169,12 @@ def _pushed_status(asked: SessionFilter) -> str | None:
     return mapping.PUSHED_STATUSES.get(status)
 
 
-def _is_counted(asked: SessionFilter, status: str | None, rows: Sequence[wire.SessionSummary]) -> bool:
+def _is_counted(asked: SessionFilter, status: str | None, rows: Sequence[wire.SessionSummary | None]) -> bool:
     """Whether the vendor's count is the question's.
 
     The status parameter is plain text in the contract; a server that ignores it answers with everything, and
     then its count is of everything.
     """
     pushed = frozenset() if status is None else frozenset({"statuses"})
-    honoured = status is None or all((row.status or "").upper() == status for row in rows)
+    honoured = status is None or all((row.status or "").upper() == status for _, row in placed(rows))
     return conditions(asked) <= pushed and honoured

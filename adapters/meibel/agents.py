@@ -14,6 +14,7 @@ from tracegraph.errors import SourceBadResponse, SourceError, SourceObjectNotFou
 from tracegraph.model import Experiment, ExperimentKind
 from tracegraph.query import ExperimentFilter, ExperimentOrderField, conditions
 from tracegraph.upstream.decode import RawRow
+from tracegraph.upstream.wire import placed, unread
 
 _PAGES_WITHOUT_ROWS = 20
 _FEW = 2
@@ -77,41 +78,42 @@ class Agents:
     async def _page(self, query: ExperimentQuery, stretch: Stretch) -> Page[Experiment]:
         answer = await self._client.agents(stretch)
         document = answer.document()
-        listed = [
-            mapping.listed_agent(self._source, row, RawRow(document, ("data", index)))
-            for index, row in enumerate(answer.body.data)
-        ]
-        done = _Completed(dict(enumerate(listed)), None, answer.provenance)
+        sent = answer.body.data
+        listed = {
+            place: mapping.listed_agent(self._source, row, RawRow(document, ("data", place)))
+            for place, row in placed(sent)
+        }
+        done = _Completed(listed, None, answer.provenance)
         if _asks_for_creation(query):
             done = await self._with_creation(listed, answer.provenance)
-        following = stretch.next_offset(len(listed), answer.body.total)
-        if following is not None and done.rows:
-            following = stretch.offset + max(done.rows) + 1  # right behind a row of the page, by which it is found
-        total = stretch.agreed_total(len(listed), answer.body.total)
+        following = stretch.next_offset(sent, answer.body.total)
+        if following is not None:  # right behind a row of the page, by which it is found, where there is one
+            following = stretch.offset + (max(done.rows) + 1 if done.rows else len(sent))
+        total = stretch.agreed_total(len(sent), answer.body.total)
         return Page(
             items=list(done.rows.values()),
             start=stretch.offset,
             next=following,
             total=total if _is_fulfilled_by_all(query.filter) else None,
             provenance=done.provenance,
-            skipped=done.skipped,
+            skipped=tuple(sorted({*done.skipped, *unread(sent)})),
             error=done.failure,
         )
 
-    async def _with_creation(self, listed: Sequence[Experiment], provenance: Provenance) -> _Completed:
+    async def _with_creation(self, listed: Mapping[int, Experiment], provenance: Provenance) -> _Completed:
         """The listed agents with their creation: complete ones where the list lacked it.
 
         One that was deleted meanwhile is left out, and so is one whose details fail: without its time it would
         stand at another place, and at its own again when the details come with the next page. Where no details
         come at all, the failure is the page's.
         """
-        lacking = list(dict.fromkeys(one.ref for one in listed if "created_at" in one.deferred))
+        lacking = list(dict.fromkeys(one.ref for one in listed.values() if "created_at" in one.deferred))
         outcomes = await self._details(lacking)
         provenance += spent(outcomes)
         by_ref = dict(zip(lacking, outcomes, strict=True))
         rows: dict[int, Experiment] = {}
         failures: dict[int, SourceError] = {}
-        for place, one in enumerate(listed):
+        for place, one in listed.items():
             outcome = by_ref.get(one.ref)
             if outcome is None:
                 rows[place] = one

@@ -22,7 +22,7 @@ from tracegraph.query import OrderDirection
 from tracegraph.upstream.call import Call, Reply, path_segment
 from tracegraph.upstream.client import Upstream
 from tracegraph.upstream.decode import RawDocument, decode
-from tracegraph.upstream.wire import Wire
+from tracegraph.upstream.wire import Wire, length
 
 PAGE_MAX = 100
 """The contract sets no maximum for `limit`; more than this is not asked for (VENDORS.md D4)."""
@@ -65,16 +65,16 @@ class Stretch:
             ("sort_order", self.direction.value.lower()),
         ]
 
-    def next_offset(self, rows: int, total: int | None) -> int | None:
-        """Where the list goes on after so many rows, None at its end.
+    def next_offset(self, rows: Sequence[object], total: int | None) -> int | None:
+        """Where the list goes on after these rows, None at its end.
 
         No rows end the list. The server may give fewer rows than asked for: these end it where `total` agrees or
         there is none. There is no cursor, whatever the vendor's client looks for (VENDORS.md trap 9).
         """
-        end = self.offset + rows
-        if rows == 0 or (rows < self.limit and total in {None, end}):
+        end = self.offset + len(rows)
+        if not rows or (len(rows) < self.limit and total in {None, end}):
             return None
-        return end
+        return self.offset + length(rows)
 
     def agreed_total(self, rows: int, total: int | None) -> int | None:
         """The server's total where so many rows do not contradict it."""

@@ -20,6 +20,7 @@ from tracegraph.errors import SourceBadRequest, SourceError, SourceNotFound, Sou
 from tracegraph.model import Score, Session, SessionRef
 from tracegraph.query import OrderDirection
 from tracegraph.upstream.decode import RawRow
+from tracegraph.upstream.wire import placed
 
 SCAN_PAGES_MAX = 50
 """How many pages of one agent's sessions a look-up reads at most."""
@@ -49,7 +50,7 @@ class SessionLookup:
         document = answer.document()
         return [
             mapping.listed_session(self._source, agent_id, row, RawRow(document, ("data", index)), self._deferred)
-            for index, row in enumerate(answer.body.data)
+            for index, row in placed(answer.body.data)
         ]
 
     async def find(self, refs: Sequence[SessionRef]) -> dict[SessionRef, Session | SourceError]:
@@ -111,7 +112,7 @@ class SessionLookup:
             for session in page:
                 if session.vendor_id in wanted:
                     scan.found.setdefault(session.vendor_id, session)
-            following = stretch.next_offset(len(page), answer.body.total)
+            following = stretch.next_offset(answer.body.data, answer.body.total)
             if wanted <= scan.found.keys():
                 return scan
             if following is None:

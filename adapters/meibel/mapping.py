@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from statistics import mean
-from typing import Any
 
 from msgspec.structs import replace
 
@@ -21,6 +19,7 @@ from tracegraph.model import (
     SessionStatus,
     TokenUsage,
 )
+from tracegraph.upstream.tolerant import text_of
 
 PUSHED_STATUSES: Mapping[SessionStatus, str] = {
     SessionStatus.RUNNING: "RUNNING",
@@ -178,29 +177,18 @@ def _sum(counts: Iterable[int | None]) -> int | None:
 
 def first_input(messages: Iterable[wire.Message]) -> str | None:
     """The text of the first message that a person sent."""
-    texts = (text(message.message) for message in messages if _role(message) in _HUMAN)
+    texts = (text_of(message.message) for message in messages if _role(message) in _HUMAN)
     return next((found for found in texts if found), None)
 
 
 def last_output(messages: Sequence[wire.Message]) -> str | None:
     """The text of the last message that answers: of any role but a person's, the system's or a tool's."""
-    texts = (text(message.message) for message in reversed(messages) if _role(message) not in _NOT_AN_ANSWER)
+    texts = (text_of(message.message) for message in reversed(messages) if _role(message) not in _NOT_AN_ANSWER)
     return next((found for found in texts if found), None)
 
 
 def _role(message: wire.Message) -> str:
     return (message.role or "").casefold()
-
-
-def text(value: Any) -> str | None:
-    """The text itself, that of an object which holds one text and nothing else, or compact JSON."""
-    if value is None or isinstance(value, str):
-        return value
-    if isinstance(value, dict) and len(value) == 1:
-        (only,) = value.values()
-        if isinstance(only, str):
-            return only
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def scores_by_session(jobs: Iterable[wire.ScoringJob]) -> Mapping[str, tuple[Score, ...]]:

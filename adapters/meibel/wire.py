@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from tracegraph.upstream.wire import Count, Name, Number, Row, Wire, utc
+from tracegraph.upstream.wire import Count, Name, Number, Row, Wire, refuse_without_rows, utc
 
 
 class CachedTokens(msgspec.Struct, gc=False):
@@ -89,8 +89,11 @@ class AgentDetail(AgentSummary):
 class AgentList(Row):
     """The answer of `GET /agents`."""
 
-    data: list[AgentSummary]
+    data: list[AgentSummary | None]
     total: Count | None = None
+
+    def __post_init__(self) -> None:
+        refuse_without_rows(self.data)
 
 
 class SessionSummary(Row):
@@ -116,8 +119,11 @@ class SessionSummary(Row):
 class SessionList(Row):
     """The answer of `GET /agents/{agent_id}/sessions` (contract: SessionListResponse)."""
 
-    data: list[SessionSummary]
+    data: list[SessionSummary | None]
     total: Count | None = None
+
+    def __post_init__(self) -> None:
+        refuse_without_rows(self.data)
 
 
 class Message(msgspec.Struct, gc=False):

@@ -25,7 +25,7 @@ from tracegraph.errors import (
 from tracegraph.upstream.call import Call, path_segment
 from tracegraph.upstream.client import Upstream
 from tracegraph.upstream.decode import RawDocument, decode
-from tracegraph.upstream.wire import Row, Wire
+from tracegraph.upstream.wire import Row, Wire, length
 
 TOO_MANY = 413
 """How the service refuses a list of experiments when more than 1000 match, whatever the page (VENDORS.md A4)."""
@@ -42,13 +42,21 @@ R = TypeVar("R", bound=Row)
 
 @dataclass(frozen=True, slots=True)
 class Answer(Generic[R]):
-    """A page of rows as the vendor gave it; `stated_total` is what it states as the number of all rows."""
+    """A page of rows as the vendor gave it; `sent` has None for a row that cannot be read.
+
+    `stated_total` is what the vendor states as the number of all rows.
+    """
 
     page: VendorPage
-    rows: Sequence[R]
+    sent: Sequence[R | None]
     stated_total: int | None
     document: RawDocument
     provenance: Provenance
+
+    @property
+    def rows(self) -> Sequence[R]:
+        """Those that can be read."""
+        return [row for row in self.sent if row is not None]
 
     @property
     def start(self) -> int:
@@ -58,32 +66,32 @@ class Answer(Generic[R]):
     @property
     def end(self) -> int:
         """The offset right after the last row."""
-        return self.page.start + len(self.rows)
+        return self.page.start + len(self.sent)
 
     @property
     def is_full(self) -> bool:
         """Whether the page holds as many rows as it may: one with fewer is the last of its list."""
-        return len(self.rows) >= self.page.size
+        return len(self.sent) >= self.page.size
 
     @property
     def next(self) -> int | None:
         """The offset to go on from, None when the list ends here. Rows decide, whatever the total says."""
-        return self.end if self.is_full else None
+        return self.start + length(self.sent) if self.is_full else None
 
     @property
     def shows_end(self) -> bool:
         """Whether the list ends right behind the rows of this page."""
-        return not self.is_full and (bool(self.rows) or self.start == 0)
+        return not self.is_full and (bool(self.sent) or self.start == 0)
 
     @property
     def total(self) -> int | None:
         """The stated total where the rows do not contradict it."""
         stated = self.stated_total
-        if stated is None or (self.rows and stated < self.end):
+        if stated is None or (self.sent and stated < self.end):
             return None
         if self.shows_end:
             return stated if stated == self.end else None
-        return stated if self.rows or stated <= self.start else None
+        return stated if self.sent or stated <= self.start else None
 
 
 class NemoClient:

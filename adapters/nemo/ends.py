@@ -86,7 +86,7 @@ class EndSearch:
     def _learn(self, answer: Answer[SessionRow]) -> None:
         if answer.shows_end:
             self.end = answer.end
-        elif not answer.rows:
+        elif not answer.sent:
             self._most, self.end = answer.start, None  # sessions were deleted, or the total is too high
             self._least = min(self._least, answer.start)
         else:

@@ -21,6 +21,7 @@ from tracegraph.errors import SourceBadRequest, SourceBadResponse, SourceError, 
 from tracegraph.model import Experiment
 from tracegraph.query import ExperimentOrder
 from tracegraph.upstream.decode import RawRow
+from tracegraph.upstream.wire import placed, unread
 
 _LONGEST_NAMES = 5000  # characters of an escaped list of names: a URL stays below 6 kB
 _OF_ONE_NAME = frozenset({403, 500})
@@ -89,6 +90,7 @@ class Experiments:
             next=answer.next,
             total=total_of(answer.total, pushed, items, query.filter.admits),
             provenance=earlier + answer.provenance,
+            skipped=unread(answer.sent),
         )
 
     async def _without_agents(self, page: VendorPage, query: Sequence[tuple[str, str]]) -> Answer[ExperimentRow]:
@@ -177,7 +179,7 @@ class Experiments:
     def _experiments(self, answer: Answer[ExperimentRow]) -> Sequence[Experiment]:
         return [
             to_experiment(row, self._source, RawRow(answer.document, ("data", index)))
-            for index, row in enumerate(answer.rows)
+            for index, row in placed(answer.sent)
         ]
 
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import Any
 
 from msgspec import UNSET
 
@@ -26,6 +24,7 @@ from tracegraph.model import (
     SessionStatus,
     TokenUsage,
 )
+from tracegraph.upstream.tolerant import text_of
 
 STATUSES: Mapping[str, SessionStatus] = {
     "success": SessionStatus.SUCCESS,
@@ -118,8 +117,8 @@ def to_session(row: SessionRow, source: str, experiment_ref: str, raw: RawObject
         row.test_case_id,
         None,  # agent_name
         None,  # agent_version
-        as_text(row.input),
-        as_text(row.output),
+        text_of(row.input),
+        text_of(row.output),
         None,  # error
         _tokens(row),
         row.cost_total_usd,
@@ -143,14 +142,3 @@ def _tokens(row: SessionRow) -> TokenUsage | None:
     if given is None and taken is None:
         return None if cached is None else TokenUsage(None, None, cached)
     return TokenUsage(given, taken, cached, (given or 0) + (taken or 0))
-
-
-def as_text(value: Any) -> str | None:
-    """Text as it is, the one string of an object that holds nothing else, anything else as compact JSON."""
-    if value is None or isinstance(value, str):
-        return value
-    if isinstance(value, dict) and len(value) == 1:
-        (only,) = value.values()
-        if isinstance(only, str):
-            return only
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

@@ -17,6 +17,7 @@ from tracegraph.errors import SourceBadRequest, SourceBadResponse, SourceError, 
 from tracegraph.model import Session, SessionRef
 from tracegraph.query import OrderDirection
 from tracegraph.upstream.decode import RawRow
+from tracegraph.upstream.wire import length, placed, unread
 
 _LOOKUP_PAGES = 50
 
@@ -53,6 +54,7 @@ class Sessions:
             next=answer.next,
             total=total_of(answer.total, pushed, items, ask.filter.admits),
             provenance=answer.provenance,
+            skipped=unread(answer.sent),
         )
 
     async def _newest_first(self, ask: SessionAsk) -> Page[Session]:
@@ -92,13 +94,15 @@ class Sessions:
             beyond = total_of(_agreed(answer, end), pushed, (), ask.filter.admits)
             return Page((), start=skip, next=None, total=beyond, provenance=spent)
         items = self._sessions(answer, ask.experiment_refs[0])[::-1]
+        sent = answer.sent[::-1]
         start = max(0, min(end - answer.end, skip))
         return Page(
             items,
             start=start,
-            next=start + len(items) if answer.start > 0 else None,
+            next=start + length(sent) if answer.start > 0 else None,
             total=total_of(_agreed(answer, end), pushed, items, ask.filter.admits),
             provenance=spent,
+            skipped=unread(sent),
         )
 
     async def by_id(self, refs: Sequence[SessionRef]) -> Mapping[SessionRef, Session | SourceError]:
@@ -138,17 +142,17 @@ class Sessions:
     def _those_of(
         self, answer: Answer[SessionRow], experiment: str, wanted: set[SessionRef]
     ) -> Mapping[SessionRef, Session]:
-        at: dict[SessionRef, int] = {}
-        for index, row in enumerate(answer.rows):
-            at.setdefault(SessionRef(experiment, row.session_id), index)
-        return {ref: self._session(answer, experiment, at[ref]) for ref in wanted & at.keys()}
+        at: dict[SessionRef, tuple[int, SessionRow]] = {}
+        for index, row in placed(answer.sent):
+            at.setdefault(SessionRef(experiment, row.session_id), (index, row))
+        return {ref: self._session(answer, experiment, *at[ref]) for ref in wanted & at.keys()}
 
     def _sessions(self, answer: Answer[SessionRow], experiment: str) -> Sequence[Session]:
-        return [self._session(answer, experiment, index) for index in range(len(answer.rows))]
+        return [self._session(answer, experiment, index, row) for index, row in placed(answer.sent)]
 
-    def _session(self, answer: Answer[SessionRow], experiment: str, index: int) -> Session:
+    def _session(self, answer: Answer[SessionRow], experiment: str, index: int, row: SessionRow) -> Session:
         raw = RawRow(answer.document, ("data", index))
-        return to_session(answer.rows[index], self._source, experiment, raw)
+        return to_session(row, self._source, experiment, raw)
 
 
 def _agreed(answer: Answer[SessionRow], end: int) -> int | None:

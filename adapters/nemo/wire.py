@@ -2,7 +2,8 @@
 
 The contracts are nemo-experiments.json and nemo-experiment-sessions.json. The real service departs from them
 (VENDORS.md A2, A3): it sends null for what is absent, lists of agents for one agent, times without a zone, and
-leaves out what the contract requires. So a row needs its identity, a session its start, and nothing else.
+leaves out what the contract requires. So a row needs its identity, a session its start, and nothing else. A row
+without is None in its list.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any, Generic, TypeVar
 
 from msgspec import UNSET, Struct, UnsetType
 
-from tracegraph.upstream.wire import Amount, Count, Name, Number, Row, Wire, utc
+from tracegraph.upstream.wire import Amount, Count, Name, Number, Row, Wire, refuse_without_rows, utc
 
 
 class Figures(Struct, gc=False):
@@ -118,8 +119,11 @@ class Pagination(Row):
 class Listed(Row, Generic[R]):
     """A page of a list."""
 
-    data: list[R]
+    data: list[R | None]
     pagination: Pagination | None = None
+
+    def __post_init__(self) -> None:
+        refuse_without_rows(self.data)
 
     @property
     def total(self) -> int | None:

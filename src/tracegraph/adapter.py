@@ -105,7 +105,9 @@ class SessionAsk:
     """A stretch of the sessions of some experiments, merged in one order.
 
     More than one experiment only where `Capabilities.pools_sessions`. `expected_total` is the number of
-    sessions that the experiment was said to hold, a help for vendors that list in one direction only.
+    sessions that the experiment was said to hold, a help for vendors that list in one direction only. `fields` are
+    those of LARGE_SESSION_FIELDS that are needed, None for all: an adapter may leave out the others, which it then
+    names in `Session.deferred`.
     """
 
     experiment_refs: tuple[str, ...]
@@ -113,6 +115,11 @@ class SessionAsk:
     filter: SessionFilter = SessionFilter()
     order: SessionOrder = SessionOrder()
     expected_total: int | None = None
+    fields: frozenset[str] | None = None
+
+
+LARGE_SESSION_FIELDS = frozenset({"input", "output", "metadata", "raw"})
+"""The fields of a session that may be large: texts of any length, and the vendor's own object."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@
         │   └── SourceObjectNotFound    one experiment, session or run; no failure among several
         ├── SourceBadRequest        BAD_REQUEST
         ├── SourceBadResponse       BAD_RESPONSE
-        │   └── SourceResponseTooLarge  larger than max_response_bytes
+        │   └── SourceResponseTooLarge  a smaller page may be answered
         └── SourceCircuitOpen       CIRCUIT_OPEN
 
 No message holds a vendor's text, a URL, a header or a secret: a SourceError carries a reference id under
@@ -213,4 +213,4 @@ class SourceBadResponse(SourceError):
 
 
 class SourceResponseTooLarge(SourceBadResponse):
-    """The vendor's answer is larger than `max_response_bytes`."""
+    """The vendor's answer is larger than the gateway reads: a page of fewer rows may not be."""

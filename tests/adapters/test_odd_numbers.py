@@ -1,6 +1,7 @@
 """Numbers and times that cannot be, at NeMo and at Meibel: null for that one value, and the row stands."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, TypeVar
 
 import orjson
 import pytest
@@ -17,6 +18,16 @@ NO_NUMBER = ["NaN", "Infinity", "-Infinity", "1e999", "-1e999", '"many"', "[]", 
 ODDLY = pytest.mark.parametrize("odd", [*NO_NUMBER, "-1", "-0.5"])
 
 
+T = TypeVar("T")
+
+
+def only(rows: Sequence[T | None]) -> T:
+    """The one row, which could be read."""
+    (row,) = rows
+    assert row is not None
+    return row
+
+
 def body_of(document: Any, odd: str) -> bytes:
     """The document, with the odd number in the place of each "@"."""
     return orjson.dumps(document).replace(b'"@"', odd.encode())
@@ -25,12 +36,12 @@ def body_of(document: Any, odd: str) -> bytes:
 def nemo_session(odd: str, **fields: Any) -> Session:
     row = {"session_id": "s1", "started_at": "2026-05-01T12:00:00Z", "test_case_id": "paris", **fields}
     found, _ = nemo.SESSIONS.read(body_of({"data": [row]}, odd))
-    return nemo_mapping.to_session(found.data[0], "nemo", "e")
+    return nemo_mapping.to_session(only(found.data), "nemo", "e")
 
 
 def nemo_experiment(odd: str, **fields: Any) -> Experiment:
     found, _ = nemo.EXPERIMENTS.read(body_of({"data": [{"id": "1", "name": "e", **fields}]}, odd))
-    return nemo_mapping.to_experiment(found.data[0], "nemo")
+    return nemo_mapping.to_experiment(only(found.data), "nemo")
 
 
 def meibel_session(odd: str, **fields: Any) -> Session:
@@ -38,7 +49,7 @@ def meibel_session(odd: str, **fields: Any) -> Session:
     body = body_of({"data": [row], "total": 1}, odd)
     found, _ = meibel.SESSIONS.read(body)
     raw = RawRow(RawDocument(body), ("data", 0))
-    return meibel_mapping.listed_session("mb", "a", found.data[0], raw, frozenset())
+    return meibel_mapping.listed_session("mb", "a", only(found.data), raw, frozenset())
 
 
 @ODDLY

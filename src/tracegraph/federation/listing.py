@@ -133,7 +133,7 @@ async def list_sessions_of(
     """The sessions of one experiment; `ask` holds filter and order, its page is not looked at."""
     if not adapter.capabilities.may_match_sessions(ask.filter):
         return await no_sessions(adapter)
-    ask = SessionAsk((experiment.ref,), ask.page, ask.filter, ask.order, experiment.session_count)
+    ask = SessionAsk((experiment.ref,), ask.page, ask.filter, ask.order, experiment.session_count, ask.fields)
     spec = session_spec(adapter, ask, adapter.name, wanted.budgets, fetch, of_one=True)
     stream = Stream(spec, wanted.positions.of(spec.key))
     merged = await merge([stream], wanted.first, wanted.positions)
@@ -267,9 +267,8 @@ def session_spec(
 
     async def fetch_page(page: PageRequest) -> Page[Session]:
         try:
-            return await fetch(
-                adapter.name, SessionAsk(ask.experiment_refs, page, ask.filter, ask.order, ask.expected_total)
-            )
+            one = SessionAsk(ask.experiment_refs, page, ask.filter, ask.order, ask.expected_total, ask.fields)
+            return await fetch(adapter.name, one)
         except SourceObjectNotFound as error:
             if of_one:
                 raise

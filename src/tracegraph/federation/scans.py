@@ -54,7 +54,12 @@ class SessionScans:
         self._budgets = replace(budgets, pages=budgets.computed_pages, on_grid=False)
         self._reports = reports
         self._slots: defaultdict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(_AT_A_TIME))
+        self._fields: frozenset[str] = frozenset()
         self._begun: dict[tuple[str, ...], asyncio.Future[Any]] = {}
+
+    def expect(self, fields: frozenset[str]) -> None:
+        """Let lists that are read from now on hold these large fields, since the request will need them."""
+        self._fields |= fields
 
     async def scan(self, source: str, experiment_ref: str, needs: frozenset[str] = frozenset()) -> SessionScan:
         """The experiment's sessions, with what `needs` names of SCORES and INPUT.
@@ -62,7 +67,8 @@ class SessionScans:
         Raises nothing for what the source does: see `SessionScan.error`.
         """
         key = source, experiment_ref
-        listed = scan = await self._once(key, partial(self._list, source, experiment_ref))
+        fields = frozenset({INPUT}) & (needs | self._fields)
+        listed = scan = await self._once(key, partial(self._list, source, experiment_ref, fields))
         for name, read in ((SCORES, self._scores), (INPUT, self._inputs)):
             if scan.error is None and name in needs & scan.deferred:
                 missing, took = await self._once((*key, name), partial(self._told, listed, read))
@@ -85,9 +91,10 @@ class SessionScans:
         outcome: T = await asyncio.shield(self._begun[key])
         return outcome
 
-    async def _list(self, source: str, experiment_ref: str) -> SessionScan:
-        """Oldest first, by pages as large as the vendor gives them."""
-        ask = SessionAsk((experiment_ref,), PageRequest(0), order=SessionOrder(direction=OrderDirection.ASC))
+    async def _list(self, source: str, experiment_ref: str, fields: frozenset[str]) -> SessionScan:
+        """Oldest first, by pages as large as the vendor gives them; of large fields, these only."""
+        order = SessionOrder(direction=OrderDirection.ASC)
+        ask = SessionAsk((experiment_ref,), PageRequest(0), order=order, fields=fields)
         spec = session_spec(self._adapters[source], ask, source, self._budgets, self._fetch, of_one=True)
         stream = Stream(spec, Position())
         columns = Columns()

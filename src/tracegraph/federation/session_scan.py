@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tracegraph.errors import SourceError
+from tracegraph.federation.case_texts import canonical
 from tracegraph.federation.cases import CaseId
 from tracegraph.federation.figures import computed, in_order, session_values
 from tracegraph.federation.report import SourceReport, SourceReportStatus
@@ -29,14 +30,9 @@ def needs_of_all(metrics: Sequence[Metric] | None) -> frozenset[str]:
     return frozenset({SCORES}) if metrics is None else frozenset().union(*map(needs_of, metrics))
 
 
-def folded(text: str) -> str:
-    """An input text with its white space folded, so that two vendors' renderings of one text are equal."""
-    return " ".join(text.split())
-
-
 def input_of(session: Session) -> CaseId | None:
-    """What the session's folded input is recognised by, None where it has none: blank text tells no case."""
-    text = folded(session.input or "")
+    """What the session's input is recognised by, None where it has none: blank text tells no case."""
+    text = canonical(session.input or "")
     return CaseId.of(text) if text else None
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 from graphql import (
     FieldNode,
@@ -31,6 +31,8 @@ from tracegraph.graphql.conversion import converted, converters
 from tracegraph.graphql.readers import Details
 from tracegraph.upstream.deadline import time_share
 
+T = TypeVar("T")
+
 Arguments = Mapping[str, Any]
 
 
@@ -50,11 +52,21 @@ Tell = Callable[[Path, Run], GraphQLResolveInfo[Any]]
 class LateInfo(Info[RequestContext, None]):
     """What a resolver is told of its field: the context at once, all else when it looks."""
 
-    def __init__(self, run: Run, tell: Tell, path: Path, field_nodes: Sequence[FieldNode]) -> None:
+    def __init__(
+        self, run: Run, tell: Tell, path: Path, field_nodes: Sequence[FieldNode], looked_ahead: dict[Any, Any]
+    ) -> None:
         self.field_nodes = field_nodes
         self._run = run
         self._tell = tell
         self._at = path
+        self._looked_ahead = looked_ahead
+
+    def ahead(self, look: Callable[[GraphQLResolveInfo[Any]], T]) -> T:
+        """What `look` finds in the document below the field: it looks once for all calls of a plan's field."""
+        if look not in self._looked_ahead:
+            self._looked_ahead[look] = look(self._raw_info)
+        found: T = self._looked_ahead[look]
+        return found
 
     @property
     def context(self) -> RequestContext:
@@ -92,6 +104,7 @@ class Call:
         self._first = details[0]
         self._nodes = [detail.node for detail in details]
         self._always: Arguments | None = None
+        self._looked_ahead: dict[Any, Any] = {}
         self._may_vary = any(_has_variable(one.value) for one in self._first.node.arguments or ())
 
     def value(self, source: Any, run: Run, tell: Tell, path: Path) -> Any:
@@ -101,7 +114,7 @@ class Call:
         if self._parent is not None:
             arguments[self._parent] = source
         if self._info is not None:
-            arguments[self._info] = LateInfo(run, tell, path, self._nodes)
+            arguments[self._info] = LateInfo(run, tell, path, self._nodes, self._looked_ahead)
         return self._function(**arguments)
 
     def _arguments(self, run: Run) -> Arguments:

@@ -78,7 +78,10 @@ class CaseComparison(Node):
     id: strawberry.ID
     key: str = strawberry.field(
         resolver=resolvers.case_key,
-        description="The test case's id, or the input text with its white space folded.",
+        description=(
+            "The test case's id, or the input: canonical JSON for an object or a list (names sorted, no spaces), "
+            "else the text with its white space folded."
+        ),
     )
     input: str | None = strawberry.field(
         resolver=resolvers.case_input, description="Of the baseline's first session of the case."

@@ -11,9 +11,10 @@ import strawberry
 from strawberry.types.nodes import Selection
 
 from tracegraph.errors import BadUserInput, SourceError
+from tracegraph.federation.case_texts import canonical
 from tracegraph.federation.cases import CaseKey, CaseOutcome
 from tracegraph.federation.comparison import MetricComparison, Statistic
-from tracegraph.federation.session_scan import folded
+from tracegraph.federation.session_scan import INPUT
 from tracegraph.graphql.calls import level_time
 from tracegraph.graphql.case_pages import CasePage, place_of
 from tracegraph.graphql.compared import Compared, Identity, UnknownExperiment, find_entries
@@ -44,6 +45,9 @@ async def query_comparison(  # noqa: PLR0917 - the schema's arguments
     """Experiments side by side. Raises BadUserInput and InvalidId; a source that fails keeps its columns."""
     identities, baseline = _identities(experiment_ids, baseline_id)
     question = Question(None if metrics is None else [metric.parsed for metric in metrics], statistic, basis)
+    asked = _asked(info.selected_fields)
+    if join_on is CaseKey.INPUT and (asked.counts or asked.cases):
+        info.context.scans.expect(frozenset({INPUT}))  # before any list is read for another field
     try:
         with level_time(info):
             entries = await find_entries(info.context, identities)
@@ -53,7 +57,7 @@ async def query_comparison(  # noqa: PLR0917 - the schema's arguments
         ) from None
     compared = Compared(info.context, entries, baseline)
     _tell_once(info, compared, (entry.error for entry in entries if entry.error is not None))
-    return ComparisonValue(compared, question, join_on, _asked(info.selected_fields))
+    return ComparisonValue(compared, question, join_on, asked)
 
 
 def _identities(ids: Sequence[strawberry.ID], baseline_id: strawberry.ID | None) -> tuple[list[Identity], int]:
@@ -203,7 +207,7 @@ async def case_key(root: strawberry.Parent[CaseRow], info: TracegraphInfo) -> st
 def _key_of(session: Session, join_on: CaseKey) -> str | None:
     if join_on is CaseKey.TEST_CASE_ID:
         return session.test_case_id
-    return None if session.input is None else folded(session.input)
+    return None if session.input is None else canonical(session.input)
 
 
 async def case_input(root: strawberry.Parent[CaseRow], info: TracegraphInfo) -> str | None:

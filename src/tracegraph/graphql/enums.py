@@ -24,7 +24,7 @@ _DESCRIPTIONS: dict[type[Enum], str] = {
     comparison.Statistic: "Which figure of an aggregate is compared.",
     cases.CaseKey: (
         "How one test case of one experiment is recognised in another. Two vendors rarely share case ids: INPUT "
-        "joins on the input text, its white space folded."
+        "joins on the input: objects and lists are compared as JSON, any other text with its white space folded."
     ),
     cases.CaseOutcome: (
         "How a case stands against the baseline's, in the metric's better direction. EQUAL: the same within one "

@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import strawberry
-from graphql import ExecutionResult, GraphQLError
+import structlog
+from graphql import ExecutionResult, GraphQLError, GraphQLInt, GraphQLOutputType, GraphQLResolveInfo
+from graphql.execution.collect_fields import FieldDetails
 from graphql.execution.executor import Executor
+from graphql.pyutils import Path
 from strawberry.execution import optimized_is_awaitable
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
@@ -15,6 +18,35 @@ from tracegraph.graphql.context import RequestContext
 from tracegraph.graphql.documents import Documents
 from tracegraph.graphql.planned import Plans
 from tracegraph.graphql.shape import DocumentLimits
+
+_log = structlog.get_logger("tracegraph.graphql")
+
+_LEAST_INT, _LARGEST_INT = -(2**31), 2**31 - 1
+"""What the specification lets an Int be."""
+
+
+class GatewayExecutor(StrawberryGraphQLCoreExecutionContext):
+    """The library's executor, for which an integer beyond an Int is null where the library has an error.
+
+    Plans hand on to it whatever is unusual, so that it is the same for them. The integer is a vendor's, and the
+    library's error would blame the client for it.
+    """
+
+    def complete_value(  # noqa: PLR0917 - the library's form
+        self,
+        return_type: GraphQLOutputType,
+        field_details_list: list[FieldDetails],
+        info: GraphQLResolveInfo[Any],
+        path: Path,
+        result: Any,
+        position_context: Any,
+    ) -> Any:
+        """See the library's."""
+        if return_type is GraphQLInt and type(result) is int and not _LEAST_INT <= result <= _LARGEST_INT:
+            field = f"{info.parent_type.name}.{info.field_name}"
+            _log.warning("graphql.integer_too_large", field=field, path=path.as_list())
+            return None
+        return super().complete_value(return_type, field_details_list, info, path, result, position_context)
 
 
 class GatewaySchema(strawberry.Schema):
@@ -51,7 +83,7 @@ class GatewaySchema(strawberry.Schema):
         self, text: str, variables: dict[str, Any], name: str | None, context: RequestContext
     ) -> ExecutionResult:
         document = await self._admission.document(text, name, context)
-        executor = StrawberryGraphQLCoreExecutionContext.build(
+        executor = GatewayExecutor.build(
             self._schema,
             document.tree,
             context_value=context,

@@ -325,7 +325,7 @@ class Session(Node):
     message_count: int | None
     scores: list[Score] = strawberry.field(resolver=resolvers.completed("scores", nullable=False))
     url: str | None
-    metadata: JSON | None
+    metadata: JSON | None = strawberry.field(resolver=resolvers.completed("metadata"))
     vendor_fields: JSON | None = strawberry.field(
         resolver=resolvers.vendor_fields, description="The vendor's object as it came."
     )

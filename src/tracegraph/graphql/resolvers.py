@@ -22,8 +22,9 @@ from tracegraph.graphql.context import RequestContext
 from tracegraph.graphql.direct import NeedsResolver, directly
 from tracegraph.graphql.failures import all_failed, source_extensions
 from tracegraph.graphql.ids import GlobalId, decode_id
+from tracegraph.graphql.lookahead import session_fields
 from tracegraph.graphql.paired_cases import find_case
-from tracegraph.model import Experiment, Session, SessionRef
+from tracegraph.model import Experiment, RawObject, Session, SessionRef
 from tracegraph.query import ExperimentOrder, ExperimentOrderField, SessionFilter, SessionOrder
 from tracegraph.upstream.cache import past_cache
 
@@ -98,7 +99,7 @@ async def query_sessions(
     context = info.context
     given, order = filter or inputs.ANY_SESSION, _session_order(order_by)
     chosen = inputs.chosen(given, context.adapters, context.page_limits.max_first)
-    ask = SessionAsk((), _NO_PAGE, given.parsed, order)
+    ask = SessionAsk((), _NO_PAGE, given.parsed, order, fields=session_fields(info))
     arguments = PageArguments(first, after, "Query.sessions", given.bound_to, order)
     wanted, fetch = arguments.wanted(context), context.loaders.session_pages_at(level_of(info))
     with level_time(info):
@@ -127,7 +128,7 @@ async def experiment_sessions(  # noqa: PLR0917 - the schema's arguments
     wanted = arguments.wanted(context)
     if not chosen or not given.admits_sessions_of(root):
         return ConnectionValue(await listing.no_sessions(adapter), arguments)
-    ask = SessionAsk((root.ref,), _NO_PAGE, given.parsed, order)
+    ask = SessionAsk((root.ref,), _NO_PAGE, given.parsed, order, fields=session_fields(info))
     fetch = context.loaders.session_pages_at(level_of(info))
     with level_time(info):
         found = await listing.list_sessions_of(adapter, root, ask, wanted, fetch)
@@ -306,7 +307,7 @@ def experiment_session_count(root: strawberry.Parent[Experiment], info: Tracegra
 
 
 async def _session_total(experiment: Experiment, context: RequestContext) -> int | None:
-    ask = SessionAsk((experiment.ref,), PageRequest(1), SessionFilter())
+    ask = SessionAsk((experiment.ref,), PageRequest(1), SessionFilter(), fields=frozenset())
     try:
         return (await context.loaders.session_page(experiment.source, ask)).total
     except SourceObjectNotFound:
@@ -332,6 +333,19 @@ def noted(error: SourceError, context: RequestContext) -> SourceError:
     return error
 
 
-def vendor_fields(root: strawberry.Parent[Any]) -> Any:
-    """The vendor's object as it came."""
-    return None if root.raw is None else root.raw.decode()
+@directly(lambda value, _: _decoded(value.raw) if "raw" not in value.deferred else _must_be_loaded())
+def vendor_fields(root: strawberry.Parent[Any], info: TracegraphInfo) -> Any:
+    """The vendor's object as it came; the complete one where the list has only a part of it."""
+    return _complete_object(root, info) if "raw" in root.deferred else _decoded(root.raw)
+
+
+async def _complete_object(root: Experiment | Session, info: TracegraphInfo) -> Any:
+    return _decoded(await _complete(root, info, "raw"))
+
+
+def _decoded(raw: RawObject | None) -> Any:
+    return None if raw is None else raw.decode()
+
+
+def _must_be_loaded() -> Any:
+    raise NeedsResolver

@@ -12,12 +12,10 @@ A query for figures of this very request (`upstreamRequests`, `durationMs`, `hea
 from __future__ import annotations
 
 import asyncio
-import json
 import secrets
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from datetime import datetime
 from functools import partial
 from hashlib import blake2b
 
@@ -33,8 +31,8 @@ from tracegraph.http.compression import compressed
 from tracegraph.metrics.operations import Reuse
 from tracegraph.upstream.cache import Entry, MemoryStore, past_cache
 from tracegraph.upstream.callers import callers_keys
-from tracegraph.upstream.decode import finite
 from tracegraph.upstream.origins import Origins, origins
+from tracegraph.upstream.tolerant import written
 
 _FOR_GOOD = {BadUserInput.code, QueryTooComplex.code, Forbidden.code}
 _MOST_REFUSALS, _MOST_REFUSALS_BYTES = 2000, 2_000_000
@@ -82,14 +80,8 @@ def to_json(body: Mapping[str, object]) -> bytes:
     """A response's bytes. Times come in UTC: `2026-05-01T09:30:00.12Z`, the fraction only where there is one."""
     try:
         return orjson.dumps(body, None, orjson.OPT_UTC_Z)
-    except TypeError:  # an integer beyond 64 bits in a vendor's metadata
-        text = json.dumps(body, default=_time_text)
-        readable = json.loads(text, parse_constant=lambda _: None, parse_int=finite)
-        return json.dumps(readable, ensure_ascii=False).encode("utf-8", "replace")
-
-
-def _time_text(value: datetime) -> str:
-    return value.isoformat().replace("+00:00", "Z")
+    except TypeError:  # an integer beyond 64 bits in a vendor's metadata, or too many levels
+        return written(body)
 
 
 class Answers:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from time import monotonic
 
 from tracegraph.adapter import CircuitState
-from tracegraph.errors import SourceBadResponse, SourceError, SourceTimeout
+from tracegraph.errors import SourceBadResponse, SourceError, SourceResponseTooLarge, SourceTimeout
 from tracegraph.upstream.call import Call
 from tracegraph.upstream.recent import Recent
 
@@ -105,11 +105,14 @@ class Breaker:
 def is_failure(error: SourceError, call: Call, *, had_fair_time: bool) -> bool | None:
     """Whether an error speaks against its vendor; None when it says nothing.
 
-    A refusal (any 4xx, 429 too) is an answer of a vendor that is well. One that cannot be read, redirects or has
-    no end is not. Running out of a time that was too short for anybody says nothing.
+    A refusal (any 4xx, 429 too) is an answer of a vendor that is well. One that cannot be read or redirects is
+    not. Running out of a time that was too short for anybody says nothing, nor does an answer that is too
+    large: a smaller page may be answered.
     """
     if error.http_status in call.expects:
         return False
     if error.http_status is None and isinstance(error, SourceTimeout):
         return True if had_fair_time else None
+    if isinstance(error, SourceResponseTooLarge):
+        return None
     return error.http_status is None or error.http_status >= 500 or isinstance(error, SourceBadResponse)

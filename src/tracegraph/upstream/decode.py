@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from math import isfinite
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
 import orjson
@@ -12,7 +12,8 @@ from msgspec import Struct
 
 from tracegraph.errors import SourceBadResponse
 from tracegraph.upstream.call import Reply
-from tracegraph.upstream.wire import Wire
+from tracegraph.upstream.tolerant import finite, without_deep_values
+from tracegraph.upstream.wire import ROW, Wire
 
 T = TypeVar("T")
 _log = structlog.get_logger("tracegraph.upstream")
@@ -21,8 +22,8 @@ _log = structlog.get_logger("tracegraph.upstream")
 def decode(reply: Reply, wire: Wire[T]) -> T:
     """The body in the wire's shape: with a wire given, what `Call.read` wants.
 
-    Values of rows that cannot be read are None, and told in the log once for the answer.
-    Raises SourceBadResponse when the body is not JSON of that shape, or a row lacks what it cannot do without.
+    Values of rows that cannot be read are None, and so are rows in lists of `Row | None`; the log has one line
+    for the answer. Raises SourceBadResponse when the body is not JSON of that shape, or when no row can be read.
     """
     try:
         found, given_up = wire.read(reply.body)
@@ -30,12 +31,19 @@ def decode(reply: Reply, wire: Wire[T]) -> T:
         failure = _unlike_contract(reply, error)
     else:
         if given_up:
-            fields = sorted(set(given_up))
-            _log.warning(
-                "wire.unparsable", source=reply.source, kind=reply.kind, count=len(given_up), fields=fields
-            )
+            _log_given_up(reply, given_up)
         return found
     raise failure  # out here, so that it does not hold the other error, and with it the body
+
+
+def _log_given_up(reply: Reply, given_up: Sequence[str]) -> None:
+    rows = given_up.count(ROW)
+    if rows:
+        _log.warning("rows.unreadable", source=reply.source, kind=reply.kind, count=rows)
+    fields = sorted({*given_up} - {ROW})
+    if fields:
+        count = len(given_up) - rows
+        _log.warning("wire.unparsable", source=reply.source, kind=reply.kind, count=count, fields=fields)
 
 
 def _unlike_contract(reply: Reply, error: ValueError) -> SourceBadResponse:
@@ -88,17 +96,9 @@ def _parse(body: bytes) -> Any:
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError:
-        tolerated = json.loads(
-            body.decode(errors="replace"), parse_constant=lambda _: None, parse_float=finite, parse_int=finite
-        )
+        shallow, _ = without_deep_values(body.decode(errors="replace"))
+        tolerated = json.loads(shallow, parse_constant=lambda _: None, parse_float=finite, parse_int=finite)
         return orjson.loads(json.dumps(tolerated, ensure_ascii=False).encode(errors="replace"))
-
-
-def finite(digits: str) -> float | int | None:
-    """The number; None for one beyond a float, which no client of JSON need be able to read."""
-    if not isfinite(float(digits)):
-        return None
-    return int(digits) if digits.lstrip("-").isdecimal() else float(digits)
 
 
 class RawRow(Struct, frozen=True, gc=False, eq=False):

@@ -24,7 +24,7 @@ from aiohttp.connector import Connection
 from aiohttp.http_exceptions import ContentEncodingError, HttpProcessingError, LineTooLong
 from yarl import URL
 
-from tracegraph.errors import SourceBadResponse, SourceTimeout, SourceUnavailable
+from tracegraph.errors import SourceBadResponse, SourceResponseTooLarge, SourceTimeout, SourceUnavailable
 from tracegraph.upstream.call import Call
 
 _KEEP_ALIVE_S = 60.0
@@ -101,10 +101,8 @@ class Transport:
             UnicodeError,
         ) as error:  # the last: no host's name
             if _is_head_too_long(error):
-                what = (
-                    f"with a header of more than {_LONGEST_LINE} bytes, or with more than {_MOST_HEADERS} headers"
-                )
-                raise self._bad_response(what) from None  # the cause holds what the vendor sent
+                what = f"with a header of more than {_LONGEST_LINE} bytes, or more than {_MOST_HEADERS} headers"
+                raise SourceBadResponse(self.source, self._problem(what)) from None  # the cause holds its text
             raise SourceUnavailable(
                 self.source, f"Source {self.source!r} cannot be reached, or broke off its answer."
             ) from error
@@ -143,18 +141,21 @@ class Transport:
             while block := await payload.readany():
                 size += len(block)
                 if size > limit:
-                    raise self._bad_response(f"of more than {limit} bytes", status)
+                    raise SourceResponseTooLarge(
+                        self.source, self._problem(f"of more than {limit} bytes"), http_status=status
+                    )
                 blocks.append(block)
             return b"".join(blocks)
         except aiohttp.ClientPayloadError as error:
             if isinstance(error.__cause__, ContentEncodingError):
-                raise self._bad_response("that does not decompress", status) from None
+                problem = self._problem("that does not decompress")
+                raise SourceBadResponse(self.source, problem, http_status=status) from None
             raise
         finally:
             blocks.clear()  # an error's traceback holds this frame for as long as the error lives
 
-    def _bad_response(self, what: str, status: int | None = None) -> SourceBadResponse:
-        return SourceBadResponse(self.source, f"Source {self.source!r} gave an answer {what}.", http_status=status)
+    def _problem(self, what: str) -> str:
+        return f"Source {self.source!r} gave an answer {what}."
 
     def _request(self, call: Call, headers: Mapping[str, str]) -> bytes:
         """The call as it goes over the wire. Raises ValueError for a path that is not escaped."""

@@ -6,9 +6,10 @@ for one odd value. Only then the answer is gone through value by value.
 
 from __future__ import annotations
 
+import json
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
@@ -18,6 +19,8 @@ import msgspec
 from msgspec import Meta
 from msgspec.structs import fields
 from pydantic_core import from_json
+
+from tracegraph.upstream.tolerant import whole_number, without_deep_values
 
 Fits = Callable[[Any], bool]
 T = TypeVar("T")
@@ -31,8 +34,12 @@ _ESCAPE = re.compile(
 )
 """In JSON; with a group for half a character alone."""
 
+ROW, DEEP = "(row)", "(deep)"
+"""What stands among the given up for a row that was left out, and for a value that nested too deeply."""
+_NO_CHARACTER = "\ufffd"
+
 Name = Annotated[str, Meta(min_length=1)]
-Count = Annotated[int, Meta(ge=0)]
+Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 Number = Annotated[float, Meta(ge=-_LARGEST, le=_LARGEST)]
 """Finite: some vendors write NaN."""
 Amount = Annotated[float, Meta(ge=0, le=_LARGEST)]
@@ -60,47 +67,105 @@ class Wire(Generic[T]):
     def read(self, body: bytes) -> tuple[T, list[str]]:
         """The answer, and the fields of rows of which a value was given up, once for each value.
 
-        Raises ValueError when the body is no JSON, is of another shape, or a row lacks what it cannot do without.
+        A row that lacks what it cannot do without is None where the shape is a list of `Row | None`, and ROW is
+        among the given up. Raises ValueError when the body is no JSON, is of another shape, or of such a list no
+        row can be read.
         """
         try:
-            return self._decoder.decode(body), []
+            found = self._decoder.decode(body)
+            if isinstance(found, list):
+                refuse_without_rows(found)
         except _REFUSALS:
             return self.read_leniently(body)
+        return found, []
 
     def read_leniently(self, body: bytes) -> tuple[T, list[str]]:
         """The same, value by value, for which everything is ten times slower."""
-        mending = _Mending(quoted_numbers=self._quoted_numbers)
-        mended = mending.mended(_parsed(body), self._of)
-        return msgspec.convert(mended, self._of), mending.given_up
+        parsed, damaged, deep = _parsed(body)
+        mending = _Mending(quoted_numbers=self._quoted_numbers, damaged=damaged)
+        mended = mending.mended(parsed, self._of)
+        return msgspec.convert(mended, self._of), mending.given_up + [DEEP] * deep
 
 
-def _parsed(body: bytes) -> Any:
-    """The JSON. A text that was cut within a character ends in half of it, which JSON can write, Unicode not."""
+def refuse_without_rows(rows: Sequence[Any]) -> None:
+    """Raise ValueError when there are rows and none can be read: that is another shape."""
+    if rows and not length(rows):
+        raise ValueError("not one row can be read")
+
+
+def unread(rows: Sequence[Any]) -> tuple[int, ...]:
+    """The places of rows that could not be read."""
+    return tuple([place for place, row in enumerate(rows) if row is None]) if None in rows else ()
+
+
+def placed(rows: Sequence[T | None]) -> list[tuple[int, T]]:
+    """The rows that were read, each with its place among all that the vendor sent."""
+    return [(place, row) for place, row in enumerate(rows) if row is not None]
+
+
+def length(rows: Sequence[Any]) -> int:
+    """How many rows there are up to the last one that was read.
+
+    A list that is read by offset goes on right behind that one, so that the next page can begin with it.
+    """
+    count = len(rows)
+    while count and rows[count - 1] is None:
+        count -= 1
+    return count
+
+
+def _parsed(body: bytes) -> tuple[Any, bool, int]:
+    """The JSON, whether it holds text that is no Unicode, and how many values nested too deeply.
+
+    A text that was cut within a character ends in half of it, which JSON can write, Unicode not.
+    """
     try:
-        return from_json(body)
+        return from_json(body), False, 0
     except ValueError:
-        return from_json(_ESCAPE.sub(lambda found: rb"\ufffd" if found[1] else found[0], body))
+        whole = _ESCAPE.sub(lambda found: rb"\ufffd" if found[1] else found[0], body)
+    text = whole.decode(errors="replace")
+    damaged = whole != body or text.count(_NO_CHARACTER) > whole.count(_NO_CHARACTER.encode())
+    try:
+        return from_json(text), damaged, 0
+    except ValueError:
+        shallow, deep = without_deep_values(text)
+        return json.loads(shallow, parse_int=whole_number), damaged, deep
 
 
 class _Mending:
     """Goes through one answer. What fits the shape is found out by trying."""
 
-    def __init__(self, *, quoted_numbers: bool) -> None:
+    def __init__(self, *, quoted_numbers: bool, damaged: bool = False) -> None:
         self.given_up: list[str] = []
         self._quoted_numbers = quoted_numbers
+        self._damaged = damaged
 
     def mended(self, value: Any, of: Any) -> Any:
         """The value with the rows in it mended."""
         if isinstance(value, list) and get_origin(of) is list:
             (row,) = get_args(of)
-            return [self.mended(one, row) for one in value]
+            needed = _row_of(row)
+            return [self.mended(one, row) for one in value] if needed is None else self._rows(value, needed)
         kind = get_origin(of) or of
         if isinstance(value, dict) and isinstance(kind, type) and issubclass(kind, msgspec.Struct):
             return self._object(value, of, is_row=issubclass(kind, Row))
         return value
 
+    def _rows(self, given: list[Any], row: Any) -> list[Any]:
+        """The rows, None for one that cannot be read. Raises ValueError when that is all of them."""
+        rows: list[Any] = []
+        for one in given:
+            before = len(self.given_up)
+            mended = self.mended(one, row)
+            if not _fits(mended, row):
+                self.given_up[before:] = [ROW]
+                mended = None
+            rows.append(mended)
+        refuse_without_rows(rows)
+        return rows
+
     def _object(self, given: Mapping[str, Any], of: Any, *, is_row: bool) -> Mapping[str, Any]:
-        if _fits(given, of):
+        if not self._damaged and _fits(given, of):
             return given
         told = [one for one in fields(of) if one.encode_name in given]
         needed = {one.encode_name: self._needed(given[one.encode_name], one.type) for one in told if one.required}
@@ -112,6 +177,8 @@ class _Mending:
         return kept
 
     def _needed(self, value: Any, of: Any) -> Any:
+        if self._damaged and isinstance(value, str) and _NO_CHARACTER in value:
+            return None  # two texts that are damaged may look the same
         mended = self.mended(value, of)
         return next((reading for reading in self._readings(mended) if _fits(reading, of)), mended)
 
@@ -153,6 +220,16 @@ class _Mending:
                 return None
             return [part for part in kept if part is not None]
         return None
+
+
+def _row_of(of: Any) -> Any:
+    """The row, where the type is that of a row which may be left out."""
+    kinds = get_args(of)
+    if len(kinds) != 2 or type(None) not in kinds:
+        return None
+    kind = kinds[0] if kinds[1] is type(None) else kinds[1]
+    origin = get_origin(kind) or kind
+    return kind if isinstance(origin, type) and issubclass(origin, Row) else None
 
 
 def _within(fits: Fits, key: str, beside: Mapping[str, Any] | None = None) -> Fits:

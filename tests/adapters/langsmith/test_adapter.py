@@ -298,7 +298,7 @@ class TestGetExperiments:
 
 
 class TestHealth:
-    async def test_it_is_up_after_one_small_call(
+    async def test_it_is_up_after_two_small_calls(
         self, adapter: Adapter, vendor: Simulator, world: LangSmithWorld
     ) -> None:
         fill(world, 3)
@@ -310,7 +310,9 @@ class TestHealth:
         )
         assert health.checked_at is not None
         assert health.checked_at.utcoffset() == timedelta(0)
-        assert asked(vendor) == ["limit=1"]
+        projects, runs = vendor.calls
+        assert (projects.method, projects.query) == ("GET", {"limit": ["1"]})
+        assert (runs.path, runs.body["limit"]) == ("/api/v1/runs/query", 1)
 
     @pytest.mark.parametrize(
         ("fault", "kind"),
@@ -375,9 +377,15 @@ class TestFailures:
         health = await (await connect(vendor, tenant_id=TENANT)).check()
         assert health.status is SourceHealthStatus.UP
 
-    async def test_a_row_without_id_fails_its_page(self, connect: Connect) -> None:
-        rows = [langsmith_session("p"), {"name": "nobody"}]
+    async def test_a_row_without_id_costs_itself(self, connect: Connect) -> None:
+        rows = [langsmith_session("p"), {"name": "nobody"}, langsmith_session("q")]
         app = Starlette(routes=[Route("/api/v1/sessions", lambda _: JSONResponse(rows))])
+        page = await (await connect(app)).list_experiments(ExperimentQuery(), PageRequest(3))
+        assert [one.name for one in page.items] == ["p", "q"]
+        assert (page.skipped, page.next) == ((1,), 3)
+
+    async def test_rows_none_of_which_has_an_id_fail_their_page(self, connect: Connect) -> None:
+        app = Starlette(routes=[Route("/api/v1/sessions", lambda _: JSONResponse([{"name": "nobody"}, None]))])
         with pytest.raises(SourceBadResponse):
             await (await connect(app)).list_experiments(ExperimentQuery(), PageRequest(5))
 

@@ -5,10 +5,11 @@ from typing import Any
 
 import orjson
 import pytest
+from pydantic_core import to_json
 from structlog.testing import capture_logs
 
 from adapters.langsmith import wire
-from adapters.langsmith.mapping import text_of, to_experiment, to_session
+from adapters.langsmith.mapping import to_experiment, to_session
 from tracegraph.adapter import Provenance
 from tracegraph.demo.world import langsmith_run, langsmith_session
 from tracegraph.errors import SourceBadResponse
@@ -27,6 +28,7 @@ from tracegraph.model import (
 )
 from tracegraph.upstream.call import Reply
 from tracegraph.upstream.decode import RawDocument, RawRow, decode
+from tracegraph.upstream.wire import placed
 
 DATASET = "0e1f7d6e-3f4d-4a9b-8a59-6a1e9d2f0001"
 EXAMPLE = "0e1f7d6e-3f4d-4a9b-8a59-6a1e9d2f0002"
@@ -34,18 +36,20 @@ RAW = RawRow(RawDocument(b"{}"), ())
 
 
 def reply(body: Any) -> Reply:
-    content = body if isinstance(body, bytes) else orjson.dumps(body)
+    content = body if isinstance(body, bytes) else to_json(body, inf_nan_mode="constants")
     return Reply("ls", "test", content, Provenance(1))
 
 
 def experiment(**fields: Any) -> Experiment:
-    (row,) = decode(reply([langsmith_session("p") | fields]), wire.SESSIONS)
+    ((_, row),) = placed([*decode(reply([langsmith_session("p") | fields]), wire.SESSIONS)])
+    assert row is not None
     return to_experiment("ls", row, RAW)
 
 
 def session(**fields: Any) -> Session:
     run = langsmith_run("r") | {"session_id": DATASET} | fields
-    (row,) = decode(reply({"runs": [run], "cursors": {"next": None}}), wire.RUNS).runs
+    ((_, row),) = placed(decode(reply({"runs": [run], "cursors": {"next": None}}), wire.RUNS).runs)
+    assert row is not None
     return to_session("ls", row, RAW)
 
 
@@ -268,9 +272,9 @@ class TestSession:
         found = session(name="chat", error="ValueError('x')")
         assert (found.name, found.error) == ("chat", "ValueError('x')")
 
-    def test_the_preview_is_the_text_where_there_is_one(self) -> None:
-        found = session(inputs={"a": "long"}, inputs_preview="short", outputs={"b": "x"}, outputs_preview="")
-        assert (found.input, found.output) == ("short", "x")
+    def test_the_text_is_whole_beside_a_preview_that_the_vendor_cut(self) -> None:
+        found = session(inputs={"a": "long"}, inputs_preview="lo", outputs={"b": "x"}, outputs_preview="")
+        assert (found.input, found.output) == ("long", "x")
 
     @pytest.mark.parametrize(
         ("value", "text"),
@@ -288,8 +292,8 @@ class TestSession:
             ({"odd": float("nan"), "x": 1}, '{"odd":null,"x":1}'),
         ],
     )
-    def test_else_the_only_string_or_compact_json(self, value: Any, text: str | None) -> None:
-        assert text_of(value) == text
+    def test_its_input_is_the_only_string_or_compact_json(self, value: Any, text: str | None) -> None:
+        assert session(inputs=value).input == session(outputs=value).output == text
 
     def test_tokens_are_the_vendors_with_its_own_total(self) -> None:
         found = session(
@@ -347,7 +351,7 @@ class TestSession:
 
     def test_a_root_is_its_own_trace(self) -> None:
         root, child, stray = (
-            decode(reply({"runs": [langsmith_run("r") | fields]}), wire.RUNS).runs[0]
+            placed(decode(reply({"runs": [langsmith_run("r") | fields]}), wire.RUNS).runs)[0][1]
             for fields in ({}, {"parent_run_id": EXAMPLE}, {"trace_id": EXAMPLE})
         )
         assert (root.is_root, child.is_root, stray.is_root) == (True, False, False)
@@ -390,7 +394,7 @@ class TestUnreadableValues:
             b'"trace_tier"', b'"feedback_stats":{"a":{"n":2,"avg":NaN},"b":{"n":-2,"avg":1},"c":[]},"trace_tier"'
         )
         with capture_logs() as logs:
-            (row,) = decode(reply(body), wire.SESSIONS)
+            ((_, row),) = placed([*decode(reply(body), wire.SESSIONS)])
         (score,) = to_experiment("ls", row, RAW).aggregates
         assert (score.metric.evaluator, score.mean, score.count) == ("b", 1.0, None)
         assert [(log["count"], log["fields"]) for log in logs] == [(3, ["feedback_stats"])]
@@ -399,7 +403,7 @@ class TestUnreadableValues:
         runs = [langsmith_run(str(n), end_time="soon", total_tokens="secret") for n in range(3)]
         with capture_logs() as logs:
             answer = decode(reply({"runs": runs, "cursors": {}}), wire.RUNS)
-        assert [run.end_time for run in answer.runs] == [None, None, None]
+        assert [run.end_time for _, run in placed(answer.runs)] == [None, None, None]
         assert logs == [
             {
                 "event": "wire.unparsable",
@@ -437,7 +441,7 @@ class TestUnreadableValues:
             decode(reply(body), wire.SESSIONS)
 
     def test_half_a_character_in_a_name_costs_that_character_only(self) -> None:
-        (row,) = decode(reply(b'[{"id": "a", "name": "x\\ud800"}]'), wire.SESSIONS)
+        ((_, row),) = placed([*decode(reply(b'[{"id": "a", "name": "x\\ud800"}]'), wire.SESSIONS)])
         assert row.name == "x\ufffd"
 
     @pytest.mark.parametrize(
@@ -457,13 +461,13 @@ class TestUnreadableValues:
             decode(reply(body), wire.RUNS)
 
     def test_a_row_needs_nothing_but_its_id(self) -> None:
-        (row,) = decode(reply([{"id": DATASET}]), wire.SESSIONS)
+        ((_, row),) = placed([*decode(reply([{"id": DATASET}]), wire.SESSIONS)])
         found = to_experiment("ls", row, RAW)
         assert found == Experiment("ls", DATASET, DATASET, ExperimentKind.PROJECT, DATASET)
 
     def test_a_run_needs_its_id_and_start(self) -> None:
         run = {"id": EXAMPLE, "start_time": "2026-11-20T10:00:00", "session_id": DATASET}
-        (row,) = decode(reply({"runs": [run]}), wire.RUNS).runs
+        ((_, row),) = placed(decode(reply({"runs": [run]}), wire.RUNS).runs)
         assert to_session("ls", row, RAW) == Session(
             "ls", DATASET, EXAMPLE, SessionStatus.UNKNOWN, at(2026, 11, 20, 10), root_span_id=EXAMPLE
         )

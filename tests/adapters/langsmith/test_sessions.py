@@ -24,7 +24,7 @@ from tracegraph.errors import (
     SourceBadRequest,
     SourceBadResponse,
     SourceError,
-    SourceNotFound,
+    SourceObjectNotFound,
     SourceUnavailable,
 )
 from tracegraph.model import Session, SessionRef, SessionStatus
@@ -176,7 +176,7 @@ class TestTheQuestion:
         self, adapter: Adapter, vendor: Simulator, ref: str
     ) -> None:
         answers = await adapter.list_sessions([ask(ref), ask(ref, ref), ask()])
-        assert [type(answer) for answer in answers] == [SourceNotFound] * 3
+        assert [type(answer) for answer in answers] == [SourceObjectNotFound] * 3
         assert vendor.calls == []
 
     @pytest.mark.parametrize("ref", HOSTILE)
@@ -440,7 +440,7 @@ class TestFailures:
         add(world, "q", [1])
         vendor.faults.add(Fault("status", status=503))
         answers = await adapter.list_sessions([ask(P), ask(Q), ask("nobody")])
-        assert [type(answer) for answer in answers] == [SourceUnavailable, SourceUnavailable, SourceNotFound]
+        assert [type(answer) for answer in answers] == [SourceUnavailable, SourceUnavailable, SourceObjectNotFound]
         errors = [answer for answer in answers if isinstance(answer, SourceError)]
         assert [error.upstream_requests for error in errors] == [1, 0, 0]
         assert errors[0].reference == errors[1].reference
@@ -470,7 +470,7 @@ class TestFailures:
 
         adapter = await connect(runs_endpoint(answer))
         answers = await adapter.list_sessions([ask(ref) for ref in [*refs[:3], unknown, *refs[3:]]])
-        assert [type(answer) for answer in answers] == [*[Page] * 3, SourceNotFound, *[Page] * 4]
+        assert [type(answer) for answer in answers] == [*[Page] * 3, SourceObjectNotFound, *[Page] * 4]
 
     async def test_runs_of_projects_that_were_not_asked_for_are_ignored(self, connect: Connect) -> None:
         runs = [

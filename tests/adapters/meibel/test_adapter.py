@@ -683,7 +683,7 @@ class TestAnswersThatCannotBeUsed:
             b"{}",
             b'{"data": null, "total": 0}',
             b'{"data": [null], "total": 1}',
-            b'{"data": [{"id": "a1"}, {"name": "no id"}], "total": 2}',
+            b'{"data": [null, {"name": "no id"}], "total": 2}',
         ],
     )
     async def test_fail_the_list_of_agents(self, connect: Connect, body: bytes) -> None:

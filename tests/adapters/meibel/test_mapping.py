@@ -9,6 +9,7 @@ import pytest
 
 from adapters.meibel import mapping, wire
 from tracegraph.model import Experiment, ExperimentKind, Score, Session, SessionStatus, TokenUsage
+from tracegraph.upstream.wire import placed
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
@@ -33,14 +34,16 @@ def agent(**fields: Any) -> Experiment:
 
 def listed_agent(**fields: Any) -> Experiment:
     body = orjson.dumps({"data": [{"id": "a1"} | fields], "total": 1})
-    return mapping.listed_agent("mb", wire.AGENTS.read(body)[0].data[0], RAW)
+    ((_, row),) = placed(wire.AGENTS.read(body)[0].data)
+    return mapping.listed_agent("mb", row, RAW)
 
 
 def told_row(**fields: Any) -> tuple[wire.SessionSummary, Sequence[str]]:
     """The row and the fields that it gave up."""
     row = {"session_id": "s1", "status": "COMPLETED", "start_time": "2026-11-20T12:00:00Z"} | fields
     found, given_up = wire.SESSIONS.read(orjson.dumps({"data": [row], "total": 1}))
-    return found.data[0], list(given_up)
+    ((_, only),) = placed(found.data)
+    return only, list(given_up)
 
 
 def session_row(**fields: Any) -> wire.SessionSummary:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from adapters.nemo.mapping import as_text, to_experiment, to_session
+from adapters.nemo.mapping import to_experiment, to_session
 from adapters.nemo.wire import EXPERIMENTS, SESSIONS, ExperimentRow, Listed, R, SessionRow
 from tracegraph.model import (
     Aggregate,
@@ -21,7 +21,8 @@ from tracegraph.model import (
     SessionStatus,
     TokenUsage,
 )
-from tracegraph.upstream.wire import Wire
+from tracegraph.upstream.tolerant import text_of
+from tracegraph.upstream.wire import Wire, placed
 
 IDENTITY = {"id": "experiment-1", "name": "base"}
 STARTED = {"session_id": "s1", "started_at": "2026-11-20T10:00:00"}
@@ -30,7 +31,8 @@ STARTED = {"session_id": "s1", "started_at": "2026-11-20T10:00:00"}
 def read(wire: Wire[Listed[R]], row: Any) -> tuple[R, list[str]]:
     """The row as the wire reads it, and the fields that it gave up, sorted."""
     found, given_up = wire.read(json.dumps({"data": [row]}).encode())
-    return found.data[0], sorted(given_up)
+    ((_, only),) = placed(found.data)
+    return only, sorted(given_up)
 
 
 def experiment_row(**fields: Any) -> tuple[ExperimentRow, list[str]]:
@@ -179,7 +181,8 @@ class TestAggregates:
 
     def test_nan_and_infinity_are_no_numbers(self) -> None:
         body = b'{"data": [{"id": "e", "name": "n", "cost_usd": {"mean": NaN, "sum": Infinity, "p90": 1}}]}'
-        (cost,) = to_experiment(EXPERIMENTS.read(body)[0].data[0], "nemo-a").aggregates
+        ((_, row),) = placed(EXPERIMENTS.read(body)[0].data)
+        (cost,) = to_experiment(row, "nemo-a").aggregates
         assert (cost.mean, cost.sum, cost.p90) == (None, None, 1.0)
 
 
@@ -318,5 +321,5 @@ class TestSession:
     ],
 )
 def test_input_and_output_are_text(given: Any, text: str | None) -> None:
-    assert as_text(given) == text
+    assert text_of(given) == text
     assert session(input=given).input == text

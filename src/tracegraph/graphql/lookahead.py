@@ -1,0 +1,74 @@
+"""Lookahead: which large fields of sessions a document selects, so that a vendor need not send the others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from graphql import (
+    BooleanValueNode,
+    FieldNode,
+    FragmentSpreadNode,
+    GraphQLResolveInfo,
+    InlineFragmentNode,
+    SelectionNode,
+    SelectionSetNode,
+    VariableNode,
+)
+from strawberry.types import Info
+
+from tracegraph.graphql.calls import LateInfo
+
+_LARGE = {"input": "input", "output": "output", "metadata": "metadata", "vendorFields": "raw"}
+"""By the schema's names: the names of `adapter.LARGE_SESSION_FIELDS`."""
+_PATHS = (("nodes",), ("edges", "node"))
+
+
+def session_fields(info: Info[Any, Any]) -> frozenset[str]:
+    """The large fields that are selected on the sessions of the connection that this field gives."""
+    return info.ahead(_selected) if isinstance(info, LateInfo) else _selected(info._raw_info)  # noqa: SLF001
+
+
+def _selected(info: GraphQLResolveInfo[Any]) -> frozenset[str]:
+    below = [node.selection_set for node in info.field_nodes]
+    found: set[str] = set()
+    for path in _PATHS:
+        sets = below
+        for name in path:
+            sets = [one.selection_set for one in _fields(sets, info) if one.name.value == name]
+        found |= {_LARGE[one.name.value] for one in _fields(sets, info) if one.name.value in _LARGE}
+    return frozenset(found)
+
+
+def _fields(sets: Iterable[SelectionSetNode | None], info: GraphQLResolveInfo[Any]) -> Iterator[FieldNode]:
+    """The selected fields, through fragments; those of a type that the object is not of, too."""
+    for one in sets:
+        for selection in () if one is None else one.selections:
+            if not _is_included(selection, info):
+                continue
+            if isinstance(selection, FieldNode):
+                yield selection
+            elif isinstance(selection, InlineFragmentNode):
+                yield from _fields([selection.selection_set], info)
+            elif isinstance(selection, FragmentSpreadNode):
+                yield from _fields([info.fragments[selection.name.value].selection_set], info)
+
+
+def _is_included(selection: SelectionNode, info: GraphQLResolveInfo[Any]) -> bool:
+    for directive in selection.directives or ():
+        for argument in directive.arguments or ():
+            value = argument.value
+            if isinstance(value, VariableNode):
+                given = _variables(info).get(value.name.value)
+            else:
+                given = value.value if isinstance(value, BooleanValueNode) else None
+            if given is (directive.name.value == "skip"):
+                return False
+    return True
+
+
+def _variables(info: GraphQLResolveInfo[Any]) -> Mapping[str, Any]:
+    """Strawberry's own info has them as a dict."""
+    values: Any = info.variable_values
+    found: Mapping[str, Any] = getattr(values, "coerced", values)
+    return found

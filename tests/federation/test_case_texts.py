@@ -1,0 +1,63 @@
+"""Two vendors' renderings of one input are one key, and different inputs are two."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tracegraph.federation.case_texts import canonical
+
+values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**70), 2**70)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+documents = st.lists(values, max_size=3) | st.dictionaries(st.text(), values, max_size=3)
+
+
+def turned(value: Any) -> Any:
+    """The same with the names of every object the other way round."""
+    if isinstance(value, dict):
+        return {name: turned(value[name]) for name in reversed(value)}
+    return [turned(one) for one in value] if isinstance(value, list) else value
+
+
+@given(documents)
+def test_json_is_compared_as_json(value: Any) -> None:
+    """The order of names, spaces, and escapes do not matter; the key is a key of its own."""
+    key = canonical(json.dumps(value))
+    assert canonical(json.dumps(turned(value), ensure_ascii=False, indent=3)) == key
+    assert canonical(f"\n {key}\t") == key
+
+
+@given(documents, documents)
+def test_different_documents_have_different_keys(one: Any, other: Any) -> None:
+    same = canonical(json.dumps(one)) == canonical(json.dumps(other))
+    assert not same or one == other
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ('{"q": "x", "k": 1}', '{"k":1,"q":"x"}'),
+        ('{"k":1.0,"q":"x"}', '{"k":1,"q":"x"}'),
+        ('["caf\\u00e9", 1e2, 0.50]', '["café",100,0.5]'),
+        ('{"q": "two  spaces"}', '{"q":"two  spaces"}'),
+        ("  what \n is\tRAG? ", "what is RAG?"),
+        ("1.0", "1.0"),
+        ("null", "null"),
+        ('"quoted"  text', '"quoted" text'),
+        ('{"cut": "of', '{"cut": "of'),
+        ("{not json}  at all", "{not json} at all"),
+        ("[" * 5000 + "]" * 5000, "[" * 5000 + "]" * 5000),
+        (" \n", ""),
+    ],
+)
+def test_the_key_is_canonical_json_or_the_text_with_its_white_space_folded(text: str, key: str) -> None:
+    assert canonical(text) == key
