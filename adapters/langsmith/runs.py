@@ -8,14 +8,12 @@ the experiments that have too few yet, until none is left.
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import structlog
 
 from adapters.langsmith import wire
-from adapters.langsmith.blame import Blame, may_be_of_one, no_run_query
 from adapters.langsmith.client import (
     PAGE_MAX,
     RUN_FIELDS,
@@ -25,12 +23,13 @@ from adapters.langsmith.client import (
     canonical_uuid,
     chunks,
 )
+from adapters.langsmith.failing import FailingExperiments, may_be_of_one, no_run_query
 from adapters.langsmith.mapping import to_session
 from adapters.langsmith.page_sizes import PageSizes
-from tracegraph.adapter import Page, PageRequest, Provenance, SessionAsk
+from adapters.langsmith.progress import MOST_IDLE, Answer, Asked, Resume, Rounds, stuck, too_large
+from tracegraph.adapter import Page, Provenance, SessionAsk
 from tracegraph.errors import (
     SourceBadRequest,
-    SourceBadResponse,
     SourceError,
     SourceNotFound,
     SourceObjectNotFound,
@@ -44,110 +43,6 @@ from tracegraph.upstream.wire import unread
 
 _log = structlog.get_logger("tracegraph.adapter")
 
-_MOST_IDLE, _MOST_SAME = 10, 3
-"""After so many calls in a row that brought no new row, or that ended alike, the vendor's pages do not advance."""
-
-
-@dataclass(frozen=True, slots=True)
-class Resume:
-    """Where an ask goes on: runs from `anchor` (microseconds, inclusive) on, or after `cursor` in that range.
-
-    `seen` are the ids that earlier pages gave with the anchor's own start. A range takes the anchor in, since
-    vendors promise no order among runs of one start, so that without it they would come twice. `without` are the
-    experiments that cannot be read. Hints are this as text; they live no longer than the gateway's work on one
-    request.
-    """
-
-    anchor: int | None = None
-    cursor: str | None = None
-    seen: frozenset[str] = frozenset()
-    without: frozenset[str] = frozenset()
-
-    @classmethod
-    def of(cls, page: PageRequest) -> Resume:
-        """What a page's hint says, else what its key says."""
-        if isinstance(page.hint, str):
-            anchor, cursor, seen, without = json.loads(page.hint)
-            return cls(anchor, cursor, frozenset(seen), frozenset(without))
-        value = None if page.after is None else page.after.value
-        return cls(value if isinstance(value, int) else None)
-
-    def hint(self) -> str:
-        """The text for `Page.next`."""
-        return json.dumps([self.anchor, self.cursor, sorted(self.seen), sorted(self.without)])
-
-
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    """The rows of one query, and the vendor's cursor; without one the list has ended.
-
-    `last` is the id of the last run that the vendor sent.
-    """
-
-    rows: Sequence[Session]
-    cursor: str | None
-    provenance: Provenance
-    last: str | None
-    skipped: tuple[int, ...]
-    reply: Reply
-
-
-@dataclass(slots=True, eq=False)
-class _Asked:
-    """One ask, what it got so far, and the calls that were made for it."""
-
-    ask: SessionAsk
-    experiments: tuple[str, ...]
-    resume: Resume
-    rows: dict[str, Session] = field(default_factory=dict)
-    next: str | None = None
-    provenance: Provenance = field(default_factory=Provenance)
-    error: SourceError | None = None
-    partial: SourceError | None = None
-    """Why some of the experiments cannot be read; the others can."""
-    skipped: int = 0
-
-    @property
-    def limit(self) -> int:
-        return max(1, min(self.ask.page.limit, PAGE_MAX))
-
-    @property
-    def has_enough(self) -> bool:
-        return len(self.rows) >= self.limit
-
-    @property
-    def pool(self) -> object:
-        """What asks must have in common to be answered by one query; the ask itself when it shares with none."""
-        if len(self.experiments) != 1 or self.resume.cursor is not None:
-            return self
-        return self.ask.filter, self.ask.order, self.resume.anchor
-
-    def question(self) -> RunsQuestion:
-        return RunsQuestion(self.experiments, self.ask.filter, self.ask.order, self.resume.anchor, self.ask.fields)
-
-    def take(self, rows: Iterable[Session]) -> int:
-        """Add the rows that are this ask's, each once; how many are new."""
-        before = len(self.rows)
-        for row in rows:
-            if row.experiment_ref in self.experiments and row.vendor_id not in self.resume.seen:
-                self.rows.setdefault(row.vendor_id, row)
-        return len(self.rows) - before
-
-    def leave_off(self) -> None:
-        """Let the list go on by range, right after the last row."""
-        starts = {vendor_id: microseconds(row.started_at) for vendor_id, row in self.rows.items()}
-        last = next(reversed(starts.values()))
-        seen = {vendor_id for vendor_id, start in starts.items() if start == last}
-        if last == self.resume.anchor:
-            seen |= self.resume.seen
-        self.next = Resume(last, seen=frozenset(seen)).hint()
-
-    def answer(self) -> Page[Session] | SourceError:
-        if self.error is not None:
-            return self.error.charged(self.provenance.upstream_requests)
-        rows = tuple(self.rows.values())
-        return Page(rows, None, self.next, None, self.provenance, (0,) * self.skipped, self.partial)
-
 
 @dataclass(frozen=True, slots=True)
 class RunsReader:
@@ -159,15 +54,15 @@ class RunsReader:
 
     async def answer(self, asks: Sequence[SessionAsk]) -> Sequence[Page[Session] | SourceError]:
         """One answer for each ask, in their order; asks that can share a query do."""
-        answers: list[Page[Session] | SourceError | _Asked] = [self._prepared(ask) for ask in asks]
-        pools: dict[object, list[_Asked]] = {}
+        answers: list[Page[Session] | SourceError | Asked] = [self._prepared(ask) for ask in asks]
+        pools: dict[object, list[Asked]] = {}
         for asked in answers:
-            if isinstance(asked, _Asked):
+            if isinstance(asked, Asked):
                 pools.setdefault(asked.pool, []).append(asked)
         await asyncio.gather(
             *(self._alone(*pool) if len(pool) == 1 else self._together(pool) for pool in pools.values())
         )
-        return [asked.answer() if isinstance(asked, _Asked) else asked for asked in answers]
+        return [asked.answer() if isinstance(asked, Asked) else asked for asked in answers]
 
     async def get(self, refs: Sequence[SessionRef]) -> Mapping[SessionRef, Session | SourceError]:
         """The root runs by ref, a hundred a call; those that the vendor does not have there are left out."""
@@ -186,7 +81,7 @@ class RunsReader:
             and (isinstance(found, SourceError) or found.experiment_ref == experiment)
         }
 
-    def _prepared(self, ask: SessionAsk) -> _Asked | Page[Session] | SourceError:
+    def _prepared(self, ask: SessionAsk) -> Asked | Page[Session] | SourceError:
         """The ask ready to be read, or its answer when that needs no call.
 
         Of several experiments those of an impossible id have no sessions, and the others stand.
@@ -206,7 +101,7 @@ class RunsReader:
         except (ValueError, TypeError, OverflowError):
             return SourceBadRequest(self.source, f"Source {self.source!r} has no such place in its list.")
         readable = tuple(ref for ref in known if ref not in resume.without)
-        return _Asked(ask, readable, resume)
+        return Asked(ask, readable, resume)
 
     async def check(self, experiments: Sequence[str]) -> None:
         """Ask for one run of one of these experiments. Raises SourceError when no run query can be answered.
@@ -233,7 +128,7 @@ class RunsReader:
             reply = await self.client.runs(body)
         except SourceResponseTooLarge as error:
             if len(ids) == 1:
-                return {ids[0]: _too_large(error, error.upstream_requests)}
+                return {ids[0]: too_large(error, error.upstream_requests)}
             middle = len(ids) // 2
             halves = await asyncio.gather(self._by_id(ids[:middle]), self._by_id(ids[middle:]))
             return {**halves[0], **halves[1]}
@@ -248,7 +143,7 @@ class RunsReader:
             return dict.fromkeys((one for one in ids if one not in told), unreadable) | known
         return known
 
-    async def _page(self, question: RunsQuestion, limit: int, cursor: str | None) -> _Answer:
+    async def _page(self, question: RunsQuestion, limit: int, cursor: str | None) -> Answer:
         """One query, of fewer runs when the answer would be too large.
 
         Rows of experiments that were not asked for are none of the answer.
@@ -262,7 +157,7 @@ class RunsReader:
             except SourceResponseTooLarge as error:
                 spent += Provenance(error.upstream_requests)
                 if limit == 1:  # a smaller page is not to be had
-                    raise _too_large(error, spent.upstream_requests) from None
+                    raise too_large(error, spent.upstream_requests) from None
                 limit //= 2
                 self.sizes.shrink(question, limit)
             except SourceError as error:
@@ -270,7 +165,7 @@ class RunsReader:
         self.sizes.learn(question, len(reply.body))
         return self._answer(question, cursor, reply, spent)
 
-    def _answer(self, question: RunsQuestion, cursor: str | None, reply: Reply, spent: Provenance) -> _Answer:
+    def _answer(self, question: RunsQuestion, cursor: str | None, reply: Reply, spent: Provenance) -> Answer:
         sent: list[wire.Run | None] = reply.value.runs
         runs = [run if run is not None and run.session_id in question.experiments else None for run in sent]
         skipped = unread(sent)
@@ -284,7 +179,7 @@ class RunsReader:
             raise bad_response(reply, "whose cursor leads back to itself")
         last = next((run.id for run in reversed(sent) if run is not None), None)
         rows = self._sessions(reply, runs, question.left_out)
-        return _Answer(rows, following or None, spent + reply.provenance, last, skipped, reply)
+        return Answer(rows, following or None, spent + reply.provenance, last, skipped, reply)
 
     def _sessions(
         self, reply: Reply, runs: Iterable[wire.Run | None], left_out: frozenset[str] = frozenset()
@@ -299,7 +194,7 @@ class RunsReader:
 
     # -- one ask ---------------------------------------------------------------------------------------
 
-    async def _alone(self, asked: _Asked) -> None:
+    async def _alone(self, asked: Asked) -> None:
         """One ask by its own query, which goes on by the vendor's cursor; a page that goes on is never empty."""
         try:
             await self._read_alone(asked)
@@ -309,10 +204,10 @@ class RunsReader:
             else:
                 _fail([asked], error)
 
-    async def _read_alone(self, asked: _Asked) -> None:
+    async def _read_alone(self, asked: Asked) -> None:
         resume = asked.resume
         cursor, limit = resume.cursor, asked.limit
-        for _ in range(_MOST_IDLE):
+        for _ in range(MOST_IDLE):
             page = await self._page(asked.question(), limit, cursor)
             asked.provenance += page.provenance
             asked.skipped += len(page.skipped)
@@ -322,12 +217,12 @@ class RunsReader:
                 break
             limit = min(2 * limit, PAGE_MAX)  # there may be many that were seen
         else:
-            raise _stuck(page.reply)
+            raise stuck(page.reply)
         if cursor is not None:
             without = frozenset(_known(asked.ask)) - set(asked.experiments)
             asked.next = Resume(resume.anchor, cursor, resume.seen, without).hint()
 
-    async def _without_failing(self, asked: _Asked, error: SourceError) -> None:
+    async def _without_failing(self, asked: Asked, error: SourceError) -> None:
         """Read the ask without the experiments that it fails for."""
         asked.provenance += Provenance(error.upstream_requests)
         errors = await self._errors(asked, asked.experiments, error)
@@ -343,7 +238,7 @@ class RunsReader:
             _fail([asked], failure)
 
     async def _errors(
-        self, asked: _Asked, experiments: Sequence[str], error: SourceError
+        self, asked: Asked, experiments: Sequence[str], error: SourceError
     ) -> Mapping[str, SourceError]:
         """The experiments that the ask's query fails for; the ask carries the cost of finding out."""
 
@@ -351,15 +246,15 @@ class RunsReader:
             question = RunsQuestion(tuple(some), asked.ask.filter, asked.ask.order, None, frozenset())
             return (await self.client.runs(question.body(1, None))).provenance.upstream_requests
 
-        blame = Blame.of(self.client, probe, experiments)
-        errors = await blame.errors(experiments, error)
-        asked.provenance += Provenance(blame.calls)
+        search = FailingExperiments.of(self.client, probe, experiments)
+        errors = await search.errors(experiments, error)
+        asked.provenance += Provenance(search.calls)
         return errors
 
     # -- several asks ----------------------------------------------------------------------------------
 
     async def _together(
-        self, pool: Sequence[_Asked], anchor: int | None = None, *, few: bool = False, sifted: bool = False
+        self, pool: Sequence[Asked], anchor: int | None = None, *, few: bool = False, separated: bool = False
     ) -> None:
         """Asks of one pool by queries over all their experiments, newest (or oldest) runs of any first.
 
@@ -367,17 +262,17 @@ class RunsReader:
         included. While none leaves, the vendor's cursor goes on instead.
         Experiments that ran one after another fill a page each: when a second round in a row serves no more
         than one ask (`few`), the rest are read in two halves side by side, in no more calls but in less time.
-        `sifted`: the experiments that fail were left out already.
+        `separated`: the experiments that fail were left out already.
         """
         question = _common_question(pool, anchor)
         cursor: str | None = None
-        rounds = _Rounds()
+        rounds = Rounds()
         while True:
             try:
                 page = await self._page(question, PAGE_MAX, cursor)
                 rounds.count(page, _hand_out(pool, page))
             except SourceError as error:
-                await self._recover(pool, question.anchor, error, sifted=sifted)
+                await self._recover(pool, question.anchor, error, separated=separated)
                 return
             waiting = [asked for asked in pool if not asked.has_enough]
             if page.cursor is None or not waiting:
@@ -386,7 +281,7 @@ class RunsReader:
             frontier = microseconds(page.rows[-1].started_at) if page.rows else question.anchor
             few_before, few = few, served <= 1 and len(waiting) > 1
             if frontier != question.anchor and few and few_before:
-                await self._halves(waiting, frontier, sifted=sifted)
+                await self._halves(waiting, frontier, separated=separated)
                 break
             if served == 0:
                 cursor = page.cursor
@@ -394,68 +289,37 @@ class RunsReader:
             pool, anchor, cursor = waiting, frontier, None
             question = _common_question(pool, anchor)
 
-    async def _halves(self, pool: Sequence[_Asked], anchor: int | None, *, sifted: bool) -> None:
+    async def _halves(self, pool: Sequence[Asked], anchor: int | None, *, separated: bool) -> None:
         middle = len(pool) // 2
         await asyncio.gather(
-            self._together(pool[:middle], anchor, few=True, sifted=sifted),
-            self._together(pool[middle:], anchor, few=True, sifted=sifted),
+            self._together(pool[:middle], anchor, few=True, separated=separated),
+            self._together(pool[middle:], anchor, few=True, separated=separated),
         )
 
     async def _recover(
-        self, pool: Sequence[_Asked], anchor: int | None, error: SourceError, *, sifted: bool
+        self, pool: Sequence[Asked], anchor: int | None, error: SourceError, *, separated: bool
     ) -> None:
         """Find out which experiments the query fails for, so that the asks of the others stand."""
-        if sifted or not may_be_of_one(error):
+        if separated or not may_be_of_one(error):
             _fail(pool, error)
             return
         pool[0].provenance += Provenance(error.upstream_requests)
         experiments = list(dict.fromkeys(ref for asked in pool for ref in asked.experiments))
         errors = await self._errors(pool[0], experiments, error)
-        rest: list[_Asked] = []
+        rest: list[Asked] = []
         for asked in pool:
             asked.error = errors.get(asked.experiments[0])
             if asked.error is None:
                 rest.append(asked)
         if rest:
-            await self._together(rest, anchor, sifted=True)
-
-
-@dataclass(slots=True)
-class _Rounds:
-    """Sees to it that the rounds over a pool advance."""
-
-    idle: int = 0
-    same: int = 0
-    last: str | None = None
-
-    def count(self, page: _Answer, fresh: int) -> None:
-        """Count a round that brought so many new rows. Raises SourceBadResponse when too many bring none.
-
-        Runs of one start may fill pages that were read before: a few such rounds are in order, fewer when they all
-        end with the same run.
-        """
-        self.idle = 0 if fresh else self.idle + 1
-        self.same = self.same + 1 if page.last == self.last and not fresh else 0
-        self.last = page.last
-        if page.cursor is not None and (self.same >= _MOST_SAME or self.idle >= _MOST_IDLE):
-            raise _stuck(page.reply)
-
-
-def _too_large(error: SourceError, calls: int) -> SourceError:
-    final = SourceBadResponse(error.source, error.message, http_status=error.http_status, upstream_requests=calls)
-    final.reference = error.reference  # the log has the call under it
-    return final
-
-
-def _stuck(reply: Reply) -> SourceError:
-    return bad_response(reply, "that repeats what came before: its pages do not advance")
+            await self._together(rest, anchor, separated=True)
 
 
 def _known(ask: SessionAsk) -> set[str]:
     return {known for ref in ask.experiment_refs if (known := canonical_uuid(ref)) is not None}
 
 
-def _common_question(pool: Sequence[_Asked], anchor: int | None) -> RunsQuestion:
+def _common_question(pool: Sequence[Asked], anchor: int | None) -> RunsQuestion:
     """The pool's question from `anchor` on; None is where all of its asks begin. It has the fields of all asks."""
     experiments = tuple(dict.fromkeys(ref for asked in pool for ref in asked.experiments))
     first = pool[0]
@@ -466,7 +330,7 @@ def _common_question(pool: Sequence[_Asked], anchor: int | None) -> RunsQuestion
     return RunsQuestion(experiments, first.ask.filter, first.ask.order, begin, fields)
 
 
-def _hand_out(pool: Sequence[_Asked], page: _Answer) -> int:
+def _hand_out(pool: Sequence[Asked], page: Answer) -> int:
     """Give every ask its own rows, and say how many are new; the first one carries the cost of the call."""
     pool[0].provenance += page.provenance
     pool[0].skipped += len(page.skipped)
@@ -481,7 +345,7 @@ def _hand_out(pool: Sequence[_Asked], page: _Answer) -> int:
     return fresh
 
 
-def _fail(pool: Sequence[_Asked], error: SourceError) -> None:
+def _fail(pool: Sequence[Asked], error: SourceError) -> None:
     """Let every ask of the pool fail; the first one carries the cost of the call."""
     pool[0].provenance += Provenance(error.upstream_requests)
     for asked in pool:

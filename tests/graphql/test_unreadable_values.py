@@ -249,7 +249,7 @@ async def test_paging_goes_on_exactly_past_rows_that_cannot_be_read(
     rows = [
         make(f"{n}", **({start: hours(n // ties)} | ({carrier: HERE} if n in lost else {}))) for n in range(120)
     ]
-    owner = {NEMO: nemo_experiment, LANGSMITH: langsmith_session, MEIBEL: meibel_agent}[name]
+    owner: Any = {NEMO: nemo_experiment, LANGSMITH: langsmith_session, MEIBEL: meibel_agent}[name]
     vendors.named(name).world.add(owner("e"), rows)
     gateway = await connect(name, in_fields(b"null", field))
     query = """query($after: String, $by: SessionOrder) { experiments { nodes {
@@ -279,7 +279,7 @@ async def test_an_order_made_from_the_whole_list_reads_it_once_past_rows_that_ca
 ) -> None:
     lost = {0, 3, 4, 119, 149}
     carrier = {NEMO: "description", LANGSMITH: "description", MEIBEL: "description"}[name]
-    owner = {NEMO: nemo_experiment, LANGSMITH: langsmith_session, MEIBEL: meibel_agent}[name]
+    owner: Any = {NEMO: nemo_experiment, LANGSMITH: langsmith_session, MEIBEL: meibel_agent}[name]
     for n in range(150):
         vendors.named(name).world.add(owner(f"e{n}", **({carrier: HERE} if n in lost else {})))
     gateway = await connect(name, in_fields(b"null", "id"))

@@ -17,7 +17,7 @@ from tests.upstream.conftest import READ, SECRET, Connect, failure
 from tracegraph.demo.faults import Fault, Kind
 from tracegraph.demo.servers import running
 from tracegraph.demo.simulator import Simulator
-from tracegraph.errors import SourceBadResponse, SourceTimeout, SourceUnavailable
+from tracegraph.errors import SourceBadResponse, SourceResponseTooLarge, SourceTimeout, SourceUnavailable
 from tracegraph.upstream.breaker import BreakerPolicy
 from tracegraph.upstream.call import Call
 from tracegraph.upstream.client import Upstream
@@ -140,12 +140,12 @@ class TestCaps:
         assert len(reply.body) == 100_000
         for size in ("100001", "20000000"):
             error = await failure(upstream, Call("things", "/things", [("size", size)]))
-            assert (type(error), error.http_status) == (SourceBadResponse, 200)
+            assert (type(error), error.http_status) == (SourceResponseTooLarge, 200)
 
     async def test_an_endless_body_is_cut_off_at_the_cap(self, connect: Connect, vendor: Simulator) -> None:
         vendor.faults.add(Fault("endless"))
         upstream = await connect(vendor, max_response_bytes=50_000)
-        assert type(await failure(upstream)) is SourceBadResponse
+        assert type(await failure(upstream)) is SourceResponseTooLarge
         async with asyncio.timeout(10):
             while vendor.in_flight:  # noqa: ASYNC110 - until the vendor notices that nobody listens any more
                 await asyncio.sleep(0.01)

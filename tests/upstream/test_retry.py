@@ -18,6 +18,7 @@ from tracegraph.errors import (
     SourceError,
     SourceNotFound,
     SourceRateLimited,
+    SourceResponseTooLarge,
     SourceTimeout,
     SourceUnauthorized,
     SourceUnavailable,
@@ -90,7 +91,7 @@ class TestHowOften:
     async def test_an_answer_past_the_cap_is_not_tried_again(self, connect: Connect, vendor: Simulator) -> None:
         vendor.faults.add(Fault("endless", times=None))
         error = await failure(await connect(vendor, max_response_bytes=10_000))
-        assert (type(error), len(vendor.calls)) == (SourceBadResponse, 1)
+        assert (type(error), len(vendor.calls)) == (SourceResponseTooLarge, 1)
 
 
 class TestHowLong:

@@ -55,7 +55,7 @@ FAILING = {
     "500": Failing(_status(500), SourceUnavailable, 500, tries=2),
     "503": Failing(_status(503), SourceUnavailable, 503, tries=2),
     "504": Failing(_status(504), SourceTimeout, 504, tries=2),
-    "hang": Failing(Fault("hang", times=None), SourceTimeout, tries=2, transport={"timeout_s": 0.2}),
+    "hang": Failing(Fault("hang", times=None), SourceTimeout, transport={"timeout_s": 0.2}),
     "reset": Failing(Fault("reset", times=None), SourceUnavailable, tries=2),
     "truncate": Failing(Fault("truncate", times=None), SourceUnavailable, tries=2),
     "html": Failing(Fault("html", times=None), SourceBadResponse, 200),

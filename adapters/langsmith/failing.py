@@ -33,7 +33,7 @@ def may_be_of_one(error: SourceError) -> bool:
 
 
 @dataclass(slots=True)
-class Blame:
+class FailingExperiments:
     """Finds out which experiments a query fails for.
 
     `calls` are those that it made, `splits` how often it may halve yet.
@@ -46,7 +46,7 @@ class Blame:
     found: dict[str, SourceError] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, client: LangSmithClient, probe: Probe, experiments: Sequence[str]) -> Blame:
+    def of(cls, client: LangSmithClient, probe: Probe, experiments: Sequence[str]) -> FailingExperiments:
         """Enough splits to find one experiment by halving, whatever it fails for, and several for most."""
         return cls(client, probe, 2 * len(experiments).bit_length() + 2)
 
@@ -59,7 +59,7 @@ class Blame:
         if isinstance(error, SourceNotFound):
             await self._missing(experiments, error)
         elif may_be_of_one(error):
-            await self._sift(experiments, error)
+            await self._halve(experiments, error)
         else:
             self.found |= dict.fromkeys(experiments, error)
         return self.found
@@ -76,7 +76,7 @@ class Blame:
         elif all([await self._tried([one]) is not None for one in ends]):
             self.found |= dict.fromkeys(experiments, no_run_query(error))
         else:
-            await self._sift(experiments, error)
+            await self._halve(experiments, error)
             for one, failure in self.found.items():
                 if isinstance(failure, SourceNotFound):
                     self.found[one] = _object_not_found(failure)
@@ -91,7 +91,7 @@ class Blame:
         self.calls += calls
         return there
 
-    async def _sift(self, experiments: Sequence[str], error: SourceError) -> None:
+    async def _halve(self, experiments: Sequence[str], error: SourceError) -> None:
         """Halve what fails. When one half goes well, it is the other that fails, which takes no further call."""
         self.splits -= 2 if error.http_status == 500 else 1  # such a call is tried again, too
         if len(experiments) == 1 or self.splits < 0 or not may_be_of_one(error):
@@ -103,7 +103,7 @@ class Blame:
         of_second = error if of_first is None else await self._tried(second)
         for part, failure in ((first, of_first), (second, of_second)):
             if failure is not None:
-                await self._sift(part, failure)
+                await self._halve(part, failure)
 
     async def _tried(self, experiments: Sequence[str]) -> SourceError | None:
         try:
