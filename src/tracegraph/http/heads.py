@@ -66,6 +66,11 @@ class BoundedHeads(HttpToolsProtocol):
         else:
             self._refuse(400, "That is not HTTP/1.1.")
 
+    def close_after_answer(self) -> None:
+        """Have the answer to the request in flight, if there is one, say `connection: close`."""
+        if self.cycle is not None:
+            self.cycle.keep_alive = False
+
     def _count_parsed(self, size: int) -> None:
         self._parsed_bytes += size
         if self._parsed_bytes > MOST_BYTES or len(self.headers) >= MOST_HEADERS:
