@@ -91,9 +91,10 @@ def create_app(
 ) -> Starlette:
     """The application; its lifespan opens the sources and closes them when the last request is answered.
 
-    `app.state.settings` are the settings. `tracing` takes the place of what they say. `workers_folder` is one that all processes of this gateway
-    are given, for the sum of their metrics. `owns_process`: this process does nothing else, and is set up for it.
-    `insecure`: something in front asks clients who they are, and sees to the names by which they come.
+    `app.state.settings` are the settings. `tracing` takes the place of what they say. `workers_folder` is one
+    that all processes of this gateway are given, for the sum of their metrics. `owns_process`: this process does
+    nothing else, and is set up for it. `insecure`: something in front asks clients who they are, and sees to the
+    names by which they come.
     """
 
     @asynccontextmanager

@@ -101,10 +101,11 @@ class Server(uvicorn.Server):
         else:
             self.end(quick=sig == signal.SIGINT)
 
-    def handle_hangup(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - the library's form
+    def handle_hangup(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - as a handler is called
         """SIGHUP: reload; but when the terminal was closed, end as on Ctrl-C."""
         if self._terminal.is_gone:
-            self.end(quick=True)
+            if not self.should_exit:  # a shell sends it a second time
+                self.handle_exit(signal.SIGINT, frame)
         else:
             self.reload()
 

@@ -180,12 +180,12 @@ class Supervisor:
             _log.info("worker.started", pid=process.pid)
 
     def _handle(self, number: int) -> None:
-        if number == signal.SIGHUP and not self._terminal.is_gone:
-            self._reload()
-        elif number == signal.SIGHUP:
-            self._end(signal.SIGINT)
-        else:
+        if number != signal.SIGHUP:
             self._end(number)
+        elif not self._terminal.is_gone:
+            self._reload()
+        elif not self._ending_by:  # a shell sends it a second time
+            self._end(signal.SIGINT)
 
     def _reload(self) -> None:
         """Have all workers reload, unless none of them could."""
