@@ -53,8 +53,9 @@ class Server(uvicorn.Server):
     ends the process without an answer. SIGHUP reads the configuration again.
     """
 
-    def __init__(self, config: uvicorn.Config, running: Reloadable) -> None:
+    def __init__(self, config: uvicorn.Config, running: Reloadable, margin_s: float = _MARGIN_S) -> None:
         super().__init__(config)
+        self._margin_s = margin_s
         self._running = running
         self._terminal = Terminal()
         self._is_quick = False
@@ -152,7 +153,7 @@ class Server(uvicorn.Server):
     async def _cut_late_requests(self) -> None:
         """Cancel what runs for too long, which `Reloadable` answers, and break off what nobody reads or sends."""
         loop = asyncio.get_running_loop()
-        ends_at = loop.time() + self._running.settings.limits.deadline_s + _MARGIN_S
+        ends_at = loop.time() + self._running.settings.limits.deadline_s + self._margin_s
         while loop.time() < ends_at and not self._is_at_once:
             await self.on_tick(0)
             await asyncio.sleep(_TICK_S)

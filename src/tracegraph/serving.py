@@ -97,7 +97,7 @@ async def _open_once(app: Starlette) -> None:
 def server_of(app: Starlette, prepare: Callable[[], Starlette] | None = None) -> uvicorn.Server:
     """A server for one process; SIGHUP puts what `prepare` gives in the place of the application."""
     running = Reloadable(app, prepare)
-    return Server(_config(running, "tracegraph.room:RoomyLoop"), running)
+    return Server(config_of(running, "tracegraph.room:RoomyLoop"), running)
 
 
 def handles_of(opened: socket.socket) -> list[socket.socket]:
@@ -125,10 +125,11 @@ def _work(parent: Connection, opened: socket.socket, configured: Configured) -> 
         sys.exit(STARTUP_FAILURE)
     configure_logs(app.state.settings.log, in_background=True)
     running = Reloadable(app, configured.app)
-    WorkerServer(_config(running, "tracegraph.evenly:EvenLoop"), running, parent).run(sockets=[opened])
+    WorkerServer(config_of(running, "tracegraph.evenly:EvenLoop"), running, parent).run(sockets=[opened])
 
 
-def _config(app: Reloadable, loop: str) -> uvicorn.Config:
+def config_of(app: Reloadable, loop: str) -> uvicorn.Config:
+    """How the gateway is served, by which event loop."""
     return uvicorn.Config(
         app,
         loop=loop,
