@@ -45,7 +45,7 @@ WORKERS_FOLDER = "TRACEGRAPH_WORKERS_FOLDER"
 """The variable of the environment that names the folder in which the processes of one gateway add up."""
 
 INSECURE = "TRACEGRAPH_INSECURE"
-"""The variable of the environment by which `serve --insecure` says so to its processes."""
+"""The variable of the environment that says of `create_configured_app` what `serve --insecure` says."""
 
 
 class _State(TypedDict):
@@ -158,7 +158,7 @@ def _routes(settings: Settings, endpoint: GraphQLEndpoint) -> list[BaseRoute]:
 
 
 def create_configured_app() -> Starlette:
-    """The application from `TRACEGRAPH_CONFIG` and the environment: what each worker process starts."""
+    """The application from `TRACEGRAPH_CONFIG` and the environment, for a server other than `tracegraph serve`."""
     settings = load_settings()
     configure_logs(settings.log, in_background=True)
     folder = os.environ.get(WORKERS_FOLDER)

@@ -23,7 +23,7 @@ from tracegraph.http.heads import BoundedHeads
 from tracegraph.logs import configure_logs
 from tracegraph.reloading import Reloadable
 from tracegraph.server import Server
-from tracegraph.settings import load_settings
+from tracegraph.settings import Settings, load_settings
 from tracegraph.source_table import is_loopback
 from tracegraph.workers import Supervisor, WorkerServer
 
@@ -76,17 +76,19 @@ class Configured:
 
     def app(self) -> Starlette:
         """The application as the file and the environment say now. Raises ConfigurationError."""
-        settings = load_settings(self.file)
-        if not self.insecure:
-            refuse_open_door(self.host, settings.auth)
-        return create_app(settings, workers_folder=self.workers_folder, owns_process=True, insecure=self.insecure)
+        return create_app(
+            self._settings(), workers_folder=self.workers_folder, owns_process=True, insecure=self.insecure
+        )
 
     def check(self) -> None:
         """Open the application and close it again, without a call. Raises ConfigurationError."""
+        asyncio.run(_open_once(create_app(self._settings(), insecure=self.insecure)))
+
+    def _settings(self) -> Settings:
         settings = load_settings(self.file)
         if not self.insecure:
             refuse_open_door(self.host, settings.auth)
-        asyncio.run(_open_once(create_app(settings, insecure=self.insecure)))
+        return settings
 
 
 async def _open_once(app: Starlette) -> None:
