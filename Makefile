@@ -87,10 +87,10 @@ clean: ## remove what the targets made
 # What tests and the benchmark use beside Python. Where it cannot be installed, the tests that need it say so and are left out.
 .venv/system.ok: | .venv/bin/python
 	@if command -v chromium >/dev/null && command -v chromedriver >/dev/null && command -v redis-server >/dev/null \
-	  && command -v wrk >/dev/null; then :; \
+	  && command -v wrk >/dev/null && command -v nginx >/dev/null; then :; \
 	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-	  apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium chromium-driver redis-server wrk >/dev/null; \
-	else echo "Chromium, ChromeDriver, redis-server or wrk is missing and cannot be installed without root."; fi
+	  apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium chromium-driver redis-server wrk nginx >/dev/null; \
+	else echo "Chromium, ChromeDriver, redis-server, wrk or nginx is missing and cannot be installed without root."; fi
 	@touch $@
 
 .venv/node.ok: tests/node/package-lock.json | .venv/bin/python

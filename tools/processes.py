@@ -125,6 +125,7 @@ def _environment(vendors: DemoVendors) -> Mapping[str, str]:
         "SOAK_LANGSMITH_KEY": vendors.langsmith_api_key,
         "SOAK_MEIBEL_KEY": vendors.meibel_api_key,
         "COLUMNS": "200",
+        "TRACEGRAPH_SERVER__DRAIN_S": "0",
     }
 
 

@@ -26,7 +26,7 @@ from tracegraph.http.crashes import MaskedCrashes
 from tracegraph.http.documents import read_documents
 from tracegraph.http.door import Door
 from tracegraph.http.endpoint import GraphQLEndpoint, method_not_allowed
-from tracegraph.http.health import healthz, readyz
+from tracegraph.http.health import LIVE, READY, healthz, readyz
 from tracegraph.http.metrics import metrics
 from tracegraph.http.playground import playground_routes
 from tracegraph.http.rates import Rates
@@ -46,7 +46,7 @@ WORKERS_FOLDER = "TRACEGRAPH_WORKERS_FOLDER"
 """The variable of the environment that names the folder in which the processes of one gateway add up."""
 
 INSECURE = "TRACEGRAPH_INSECURE"
-"""The variable of the environment by which `serve --insecure` says so to its processes."""
+"""The variable of the environment that says of `create_configured_app` what `serve --insecure` says."""
 
 
 class _State(TypedDict):
@@ -92,9 +92,10 @@ def create_app(
 ) -> Starlette:
     """The application; its lifespan opens the sources and closes them when the last request is answered.
 
-    `tracing` takes the place of what the settings say. `workers_folder` is one that all processes of this gateway
-    are given, for the sum of their metrics. `owns_process`: this process does nothing else, and is set up for it.
-    `insecure`: something in front asks clients who they are, and sees to the names by which they come.
+    `app.state.settings` are the settings. `tracing` takes the place of what they say. `workers_folder` is one
+    that all processes of this gateway are given, for the sum of their metrics. `owns_process`: this process does
+    nothing else, and is set up for it. `insecure`: something in front asks clients who they are, and sees to the
+    names by which they come.
     """
 
     @asynccontextmanager
@@ -130,21 +131,27 @@ def create_app(
         known_hosts=hosts if hosts or not (settings.auth.is_on or insecure) else None,
     )
     straight = Middleware(Straight, path="/graphql", endpoint=endpoint.__call__)
-    return Starlette(
+    app = Starlette(
         routes=_routes(settings, endpoint),
         middleware=[*rules, Middleware(MaskedCrashes), straight],
         lifespan=lifespan,
     )
+    # A redirect would name the scheme as it is behind a proxy, and many clients follow none for a POST.
+    app.router.redirect_slashes = False
+    app.state.settings = settings
+    return app
 
 
 def _routes(settings: Settings, endpoint: GraphQLEndpoint) -> list[BaseRoute]:
     others = ["HEAD", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
     routes: list[BaseRoute] = [
-        Route("/graphql", method_not_allowed, methods=others),  # first: the other takes HEAD wherever it takes GET
-        Route("/graphql", endpoint.__call__, methods=["GET", "POST"]),
-        Route("/healthz", healthz),
-        Route("/readyz", readyz),
+        Route(LIVE, healthz),
+        Route(READY, readyz),
     ]
+    for path in ("/graphql", "/graphql/"):
+        # First: the other takes HEAD wherever it takes GET.
+        routes.append(Route(path, method_not_allowed, methods=others))
+        routes.append(Route(path, endpoint.__call__, methods=["GET", "POST"]))
     if settings.metrics.enabled:
         routes.append(Route("/metrics", metrics))
     if settings.server.playground:
@@ -153,7 +160,7 @@ def _routes(settings: Settings, endpoint: GraphQLEndpoint) -> list[BaseRoute]:
 
 
 def create_configured_app() -> Starlette:
-    """The application from `TRACEGRAPH_CONFIG` and the environment: what each worker process starts."""
+    """The application from `TRACEGRAPH_CONFIG` and the environment, for a server other than `tracegraph serve`."""
     settings = load_settings()
     configure_logs(settings.log, in_background=True)
     folder = os.environ.get(WORKERS_FOLDER)

@@ -12,7 +12,6 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from tracegraph.app import create_app
 from tracegraph.checking import check_sources, render
 from tracegraph.compare.command import Asked, run_compare
 from tracegraph.compare.question import CompareQuestion
@@ -25,7 +24,15 @@ from tracegraph.graphql.schema import schema_text
 from tracegraph.http.api_keys import new_key, toml_table
 from tracegraph.logs import configure_logs
 from tracegraph.model import AggregateBasis
-from tracegraph.serving import handles_of, listen, refuse_open_door, serve_with_workers, server_of, url_of
+from tracegraph.serving import (
+    Configured,
+    handles_of,
+    listen,
+    refuse_open_door,
+    serve_with_workers,
+    server_of,
+    url_of,
+)
 from tracegraph.settings import DEFAULT_FILE, Settings, load_settings
 from tracegraph.sources import open_sources
 from tracegraph.tracing import open_tracing
@@ -67,11 +74,11 @@ def serve(
             refuse_open_door(address, settings.auth)
         opened = listen(address, settings.server.port if port is None else port)
         _errors.print(f"Tracegraph serves {len(settings.sources)} sources at [bold]{url_of(opened, address)}[/]")
+        configured = Configured(config, address, insecure)
         if workers > 1:
-            serve_with_workers(opened, workers, config, insecure=insecure)
+            serve_with_workers(opened, workers, configured)
         else:
-            app = create_app(settings, owns_process=True, insecure=insecure)
-            server_of(app).run(sockets=handles_of(opened))
+            server_of(configured.app(), configured.app).run(sockets=handles_of(opened))
 
 
 @_app.command()

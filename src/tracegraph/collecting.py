@@ -14,7 +14,11 @@ _YOUNG = 50_000
 
 
 def settle() -> None:
-    """To be called once all is open: what is there now stays, and is never looked at again."""
+    """To be called once all is open: what is there now stays, and is not looked at again until the next call.
+
+    A reload calls it again, so that what the configuration before the last one left is freed.
+    """
+    gc.unfreeze()
     gc.collect()
     gc.freeze()
     gc.set_threshold(_YOUNG, *gc.get_threshold()[1:])

@@ -6,6 +6,7 @@ import json
 import logging
 import sys
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, TextIO, cast
 
 import orjson
@@ -48,7 +49,7 @@ def configure_logs(settings: LogSettings, *, in_background: bool = False) -> Non
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(settings.level),
-        logger_factory=_background_logger() if in_background else _present_logger,
+        logger_factory=_background_logger(sys.stderr) if in_background else _present_logger,
         cache_logger_on_first_use=False,
     )
     logging.getLogger().addHandler(_FORWARDING)
@@ -60,8 +61,9 @@ def _present_logger(*_: object) -> structlog.WriteLogger:
     return structlog.WriteLogger(sys.stderr)  # as it is now: who started us may replace it
 
 
-def _background_logger() -> Callable[..., structlog.WriteLogger]:
-    logger = structlog.WriteLogger(cast("TextIO", BackgroundLines(sys.stderr)))
+@lru_cache(1)  # a reload configures the logs anew, and goes on with the thread that writes
+def _background_logger(out: TextIO) -> Callable[..., structlog.WriteLogger]:
+    logger = structlog.WriteLogger(cast("TextIO", BackgroundLines(out)))
     return lambda *_: logger
 
 

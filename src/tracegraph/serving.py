@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
-import os
-import signal
+import asyncio
 import socket
+import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import uvicorn
 from starlette.applications import Starlette
-from uvicorn.supervisors import Multiprocess
+from uvicorn.config import STARTUP_FAILURE
 
-from tracegraph.app import INSECURE, WORKERS_FOLDER
+from tracegraph.app import create_app
 from tracegraph.auth_table import AuthTable
 from tracegraph.errors import ConfigurationError
 from tracegraph.evenly import MOST_AT_ONCE
 from tracegraph.http.heads import BoundedHeads
+from tracegraph.logs import configure_logs
+from tracegraph.reloading import Reloadable
+from tracegraph.server import Server
+from tracegraph.settings import Settings, load_settings
 from tracegraph.source_table import is_loopback
+from tracegraph.workers import Supervisor, WorkerServer
 
-_GRACE_S = 15
-_ANSWERS_WITHIN_S = 60
-"""A process that does not tell its parent in time that it lives is replaced. On a busy machine the start takes
-long: with the library's 5 s a process would be ended again and again before it ever serves."""
+_BACKLOG = 2048
 
 
 def refuse_open_door(host: str, auth: AuthTable) -> None:
@@ -59,21 +62,44 @@ def url_of(opened: socket.socket, host: str) -> str:
     return f"http://{shown}:{opened.getsockname()[1]}/graphql"
 
 
-class _Server(uvicorn.Server):
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """As the library's, but a SIGTERM is spent when the last answer is given: the process ends with 0.
+@dataclass(frozen=True, slots=True)
+class Configured:
+    """Where a process finds its configuration, at its start and on each reload.
 
-        The library raises it again, so that a clean end would look like a process that was killed.
-        """
-        with super().capture_signals():
-            yield
-            self._captured_signals = [number for number in self._captured_signals if number != signal.SIGTERM]
+    `host` is the address on which the gateway listens already, whatever the file says by now.
+    """
+
+    file: Path | None
+    host: str
+    insecure: bool
+    workers_folder: Path | None = None
+
+    def app(self) -> Starlette:
+        """The application as the file and the environment say now. Raises ConfigurationError."""
+        return create_app(
+            self._settings(), workers_folder=self.workers_folder, owns_process=True, insecure=self.insecure
+        )
+
+    def check(self) -> None:
+        """Open the application and close it again, without a call. Raises ConfigurationError."""
+        asyncio.run(_open_once(create_app(self._settings(), insecure=self.insecure)))
+
+    def _settings(self) -> Settings:
+        settings = load_settings(self.file)
+        if not self.insecure:
+            refuse_open_door(self.host, settings.auth)
+        return settings
 
 
-def server_of(app: Starlette) -> uvicorn.Server:
-    """A server for one process: SIGTERM lets requests in flight finish."""
-    return _Server(_config(app))
+async def _open_once(app: Starlette) -> None:
+    async with app.router.lifespan_context(app):
+        pass
+
+
+def server_of(app: Starlette, prepare: Callable[[], Starlette] | None = None) -> uvicorn.Server:
+    """A server for one process; SIGHUP puts what `prepare` gives in the place of the application."""
+    running = Reloadable(app, prepare)
+    return Server(config_of(running, "tracegraph.room:RoomyLoop"), running)
 
 
 def handles_of(opened: socket.socket) -> list[socket.socket]:
@@ -81,33 +107,42 @@ def handles_of(opened: socket.socket) -> list[socket.socket]:
     return [opened, *(opened.dup() for _ in range(MOST_AT_ONCE - 1))]
 
 
-def serve_with_workers(opened: socket.socket, workers: int, file: Path | None, *, insecure: bool) -> None:
-    """Run that many processes on the socket until SIGTERM; each reads the configuration anew."""
-    os.environ[INSECURE] = "yes" if insecure else "no"
-    if file is not None:
-        os.environ["TRACEGRAPH_CONFIG"] = str(file.resolve())
-    config = _config("tracegraph.app:create_configured_app", workers=workers)
+def serve_with_workers(opened: socket.socket, workers: int, configured: Configured) -> None:
+    """Run that many processes on the socket until SIGTERM; each reads the configuration anew.
+
+    Raises ConfigurationError when they cannot start.
+    """
     with opened, tempfile.TemporaryDirectory(prefix="tracegraph-") as folder:
-        os.environ[WORKERS_FOLDER] = folder
-        opened.listen(config.backlog)
-        Multiprocess(config, sockets=[opened]).run()
+        opened.listen(_BACKLOG)
+        theirs = replace(configured, workers_folder=Path(folder))
+        Supervisor(_work, (opened, theirs), workers, configured.check).run()
 
 
-def _config(app: Starlette | str, workers: int = 1) -> uvicorn.Config:
+def _work(parent: Connection, opened: socket.socket, configured: Configured) -> None:
+    """A worker's life."""
+    try:
+        app = configured.app()
+    except ConfigurationError as error:
+        sys.stderr.write(f"{error.message}\n")
+        sys.exit(STARTUP_FAILURE)
+    configure_logs(app.state.settings.log, in_background=True)
+    running = Reloadable(app, configured.app)
+    WorkerServer(config_of(running, "tracegraph.evenly:EvenLoop"), running, parent).run(sockets=[opened])
+
+
+def config_of(app: Reloadable, loop: str) -> uvicorn.Config:
+    """How the gateway is served, by which event loop."""
     return uvicorn.Config(
         app,
-        factory=isinstance(app, str),
-        workers=workers,
-        loop="tracegraph.room:RoomyLoop" if workers == 1 else "tracegraph.evenly:EvenLoop",
+        loop=loop,
         http=BoundedHeads,
         ws="none",
         lifespan="on",
+        backlog=_BACKLOG,
         log_config=None,  # its lines are forwarded to ours
         log_level="warning",
         access_log=False,
         server_header=False,
         proxy_headers=False,  # nothing here asks for a client's address
-        timeout_graceful_shutdown=_GRACE_S,
         timeout_keep_alive=75,
-        timeout_worker_healthcheck=_ANSWERS_WITHIN_S,
     )

@@ -6,6 +6,7 @@ dash in a source's name is written as one underscore.
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import re
 import tomllib
@@ -37,7 +38,8 @@ _SOURCE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 class ServerSettings(Table):
     """`[server]`: where the gateway listens, what it serves beside `/graphql`, and for whom.
 
-    `cors_origins` are the sites whose pages may ask, `allowed_hosts` names to answer to beside those of loopback.
+    `cors_origins` are the sites whose pages may ask. `allowed_hosts` are names, addresses and networks to answer
+    to beside those of loopback; "*" is every name. `drain_s`: after SIGTERM the port stays open for so long.
     With `compression`, long answers are compressed for clients that ask for it.
     """
 
@@ -48,6 +50,7 @@ class ServerSettings(Table):
     compression: bool = True
     cors_origins: tuple[str, ...] = ()
     allowed_hosts: tuple[str, ...] = ()
+    drain_s: float = Field(5.0, ge=0, le=300)
 
     @field_validator("cors_origins")
     @classmethod
@@ -68,9 +71,10 @@ class ServerSettings(Table):
     @classmethod
     def _hosts(cls, hosts: tuple[str, ...]) -> tuple[str, ...]:
         for host in hosts:
-            if not _HOST.fullmatch(host):
+            if host != "*" and not _HOST.fullmatch(host) and not _is_network(host):
                 raise ValueError(
-                    f'{host!r} is no host: write each name out, such as "traces.example", without a port'
+                    f'{host!r} is no host: write a name such as "traces.example" or an address, without a port, '
+                    'a network such as "10.0.0.0/8" (no bits after its prefix), or "*" for every name'
                 )
         return tuple(host.lower() for host in hosts)
 
@@ -358,6 +362,15 @@ def _has_port(parts: SplitResult) -> bool:
         return parts.port is None or parts.port > 0
     except ValueError:
         return False
+
+
+def _is_network(host: str) -> bool:
+    """Whether it is an address, a slash and the length of a prefix that holds all bits of the address."""
+    try:
+        ipaddress.ip_network(host)
+    except ValueError:
+        return False
+    return re.fullmatch(r"[0-9A-Fa-f.:]+/[0-9]{1,3}", host) is not None
 
 
 def _over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:

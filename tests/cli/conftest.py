@@ -32,8 +32,8 @@ class Running:
 
     @property
     def env(self) -> dict[str, str]:
-        """An environment with the keys."""
-        return environment(SMITH_KEY=self.secrets[0], MEIBEL_KEY=self.secrets[1])
+        """An environment with the keys, and without the wait for balancers at the end."""
+        return environment(SMITH_KEY=self.secrets[0], MEIBEL_KEY=self.secrets[1], TRACEGRAPH_SERVER__DRAIN_S="0")
 
     def config(self, more: str = "", urls: tuple[str, str, str] | None = None) -> str:
         """The path of a configuration over them."""

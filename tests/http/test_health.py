@@ -40,6 +40,20 @@ async def test_a_gateway_whose_sources_are_not_open_yet_runs_but_is_not_ready(ve
         assert (await client.get("/readyz")).status_code == 503
 
 
+@pytest.mark.parametrize("path", ["/graphql/", "/healthz/", "/nothing/"])
+async def test_a_slash_at_the_end_redirects_nowhere(served: Gateway, path: str) -> None:
+    """A redirect would name the scheme as it is behind a proxy: http."""
+    response = await served.http.get(path, params={"query": "{ __typename }"})
+    assert response.status_code in {200, 404}
+    assert "location" not in response.headers
+
+
+async def test_graphql_answers_with_a_slash_at_the_end_as_well(served: Gateway) -> None:
+    response = await served.http.post("/graphql/", json={"query": "{ __typename }"})
+    assert response.json() == {"data": {"__typename": "Query"}}
+    assert (await served.http.put("/graphql/")).status_code == 405
+
+
 async def test_a_browser_gets_the_playground_where_programs_ask_graphql(served: Gateway) -> None:
     response = await served.http.get("/graphql", headers={"accept": BROWSER})
     assert response.status_code == 200

@@ -59,8 +59,8 @@ async def test_any_other_name_is_refused_and_asks_no_vendor(served: Gateway, ven
     assert vendors.call_counts == (0, 0, 0)
 
 
-@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics", "/playground/x", "/nothing"])
-async def test_no_route_answers_to_another_name(served: Gateway, path: str) -> None:
+@pytest.mark.parametrize("path", ["/metrics", "/playground/x", "/nothing", "/healthz/", "/readyz/x"])
+async def test_no_other_route_answers_to_another_name(served: Gateway, path: str) -> None:
     assert is_misdirected(await ask_as(served, "evil.example", path))
     assert not is_misdirected(await ask_as(served, "localhost", path))
 
@@ -71,9 +71,39 @@ async def test_no_route_answers_to_another_name(served: Gateway, path: str) -> N
     ids=["none", "first", "second", "twice"],
 )
 async def test_a_request_that_names_no_host_or_two_is_refused(served: Gateway, hosts: list[str]) -> None:
-    head = ["GET /healthz HTTP/1.0", *(f"Host: {host}" for host in hosts)]
+    head = ["GET /metrics HTTP/1.0", *(f"Host: {host}" for host in hosts)]
     answer = await raw(served, "\r\n".join([*head, "", ""]).encode())
     assert answer.startswith((b"HTTP/1.1 421 ", b"HTTP/1.0 421 "))
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz"])
+@pytest.mark.parametrize("hosts", [["10.1.2.3:8000"], ["evil.example"], [], ["one.example", "two.example"]])
+async def test_a_probe_is_answered_whatever_name_it_comes_by(served: Gateway, path: str, hosts: list[str]) -> None:
+    """An orchestrator asks the address of a container, and some balancers send HTTP/1.0 without a name."""
+    head = [f"GET {path} HTTP/1.0", *(f"Host: {host}" for host in hosts)]
+    answer = await raw(served, "\r\n".join([*head, "", ""]).encode())
+    assert answer.startswith((b"HTTP/1.1 200 ", b"HTTP/1.0 200 "))
+
+
+async def test_a_probe_by_another_name_is_not_told_the_sources(served: Gateway) -> None:
+    """A page whose name was led here (DNS rebinding) reads the answer."""
+    assert (await ask_as(served, "evil.example", "/readyz")).json() == {"status": "ready"}
+    assert (await ask_as(served, "localhost", "/readyz")).json()["sources"] == ["nemo", "langsmith", "meibel"]
+
+
+async def test_the_addresses_of_a_network_are_answered(vendors: Vendors) -> None:
+    server = {"allowed_hosts": ["10.0.0.0/8", "2001:DB8::/32", "traces.example"]}
+    async with over_http(vendors.settings(server=server)) as gateway:
+        for host in ("10.0.0.0", "10.255.1.2:8000", "[2001:db8::7]:80", "traces.example", "localhost"):
+            assert (await ask_as(gateway, host)).status_code == 200
+        for host in ("11.0.0.1", "[2001:db9::7]", "10.0.0.1.evil.example", "010.0.0.1", "evil.example"):
+            assert is_misdirected(await ask_as(gateway, host))
+
+
+async def test_a_star_is_every_name(vendors: Vendors) -> None:
+    async with over_http(vendors.settings(server={"allowed_hosts": ["*"]})) as gateway:
+        for host in ("evil.example", "10.1.2.3:80", "[2001:db8::7]"):
+            assert (await ask_as(gateway, host)).status_code == 200
 
 
 async def test_a_name_in_the_settings_is_answered_too(vendors: Vendors) -> None:
@@ -102,7 +132,13 @@ async def test_where_something_in_front_asks_any_name_will_do(vendors: Vendors) 
         assert (await client.get("http://traces.example/healthz")).status_code == 200
 
 
-@pytest.mark.parametrize("host", ["", "https://traces.example", "traces.example:8443", "a/b", "*", "a b", "[::1]"])
+@pytest.mark.parametrize(
+    "host",
+    [
+        "", "https://traces.example", "traces.example:8443", "a/b", "a b", "[::1]", "*.example", "**",
+        "10.0.0.1/8", "10.0.0.0/33", "10.0.0.0/", "10.0.0.0/255.0.0.0", "2001:db8::/129",
+    ],
+)  # fmt: skip
 def test_what_is_no_name_is_refused_at_start(vendors: Vendors, host: str) -> None:
     with pytest.raises(ValueError, match="is no host"):
         vendors.settings(server={"allowed_hosts": [host]})

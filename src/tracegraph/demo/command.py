@@ -48,6 +48,7 @@ def demo_settings(vendors: DemoVendors) -> Settings:
     """The configuration over the simulated vendors."""
     return Settings.model_validate(
         {
+            "server": {"drain_s": 0},  # no balancer sends requests here
             "sources": {
                 "nemo": {"vendor": "nemo", "base_url": vendors.nemo_url, "workspace": vendors.nemo_workspace},
                 "langsmith": {
@@ -61,7 +62,7 @@ def demo_settings(vendors: DemoVendors) -> Settings:
                     "base_url": vendors.meibel_url,
                     "api_key": SecretStr(vendors.meibel_api_key),
                 },
-            }
+            },
         }
     )
 

@@ -15,7 +15,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tracegraph.errors import Forbidden
-from tracegraph.http.hosts import KnownHosts
+from tracegraph.http.hosts import ANY_HOST, KnownHosts
 from tracegraph.http.negotiation import JSON, all_lines, media_type
 from tracegraph.http.refusal import Refusal
 
@@ -71,10 +71,10 @@ class SecurityHeaders:
 def browser_rules(allowed_origins: Sequence[str], known_hosts: Collection[str] | None) -> list[Middleware]:
     """What stands before the routes: security headers, the names to answer to, and CORS for the sites on the list.
 
-    `known_hosts` are names beside those of loopback; with None, every name will do.
+    `known_hosts` are names and networks beside those of loopback; with None or "*", every name will do.
     """
     rules = [Middleware(SecurityHeaders)]
-    if known_hosts is not None:
+    if known_hosts is not None and ANY_HOST not in known_hosts:
         rules.append(Middleware(KnownHosts, known_hosts))
     if allowed_origins:
         rules.append(

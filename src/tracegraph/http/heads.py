@@ -130,6 +130,11 @@ class BoundedHeads(HttpToolsProtocol):
             self.parser = httptools.HttpRequestParser(self)
             self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as the library has it
 
+    def close_after_answer(self) -> None:
+        """Have the answer to the request in flight, if there is one, say `connection: close`."""
+        if self.cycle is not None:
+            self.cycle.keep_alive = False
+
     def _count_parsed(self, size: int) -> None:
         self._parsed_bytes += size
         if self._parsed_bytes > MOST_BYTES or len(self.headers) >= MOST_HEADERS:

@@ -1,0 +1,145 @@
+"""Three copies behind nginx are restarted one after another under load, and no request fails.
+
+nginx runs the configuration of docs/operations.md, with other ports.
+"""
+
+import asyncio
+import re
+import shutil
+import signal
+import subprocess
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.cli.configurations import over, written
+from tests.cli.conftest import Running, vendors_running
+from tests.cli.test_serve import served, until
+from tests.processes import Process, started
+from tests.redis_server import free_port
+from tracegraph.demo.world import nemo_experiment
+
+NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
+PAGE = Path(__file__).parents[2] / "docs/operations.md"
+REQUESTS = 2000
+CLIENTS = 8
+QUERY = {"query": "{ experiments { nodes { name } } }"}
+ANSWER = {"data": {"experiments": {"nodes": [{"name": "e"}]}}}
+PORTS = (8080, 8001, 8002, 8003)
+AROUND = """
+daemon off;
+pid {folder}/nginx.pid;
+error_log {folder}/error.log;
+worker_processes 2;
+events {{}}
+http {{
+    access_log off;
+    client_body_temp_path {folder}/body;
+    proxy_temp_path {folder}/proxy;
+    fastcgi_temp_path {folder}/fastcgi;
+    uwsgi_temp_path {folder}/uwsgi;
+    scgi_temp_path {folder}/scgi;
+{documented}
+}}
+"""
+
+__all__ = ["vendors_running"]
+pytestmark = pytest.mark.skipif(NGINX is None, reason="nginx is not installed")
+
+
+def documented(ports: list[int]) -> str:
+    """The page's configuration with these ports in the place of its own."""
+    (text,) = re.findall(r"```nginx\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    for documented_port, port in zip(PORTS, ports, strict=True):
+        text, count = re.subn(rf"127\.0\.0\.1:{documented_port}\b", f"127.0.0.1:{port}", text)
+        assert count == 1
+    return str(text)
+
+
+@contextmanager
+def nginx(folder: Path, ports: list[int]) -> Iterator[str]:
+    """nginx in the foreground while the block runs; gives the address of `/graphql` behind it."""
+    assert NGINX is not None
+    config = written(folder, AROUND.format(folder=folder, documented=documented(ports)), "nginx.conf")
+    process = subprocess.Popen([NGINX, "-p", str(folder), "-e", f"{folder}/error.log", "-c", str(config)])
+    try:
+        url = f"http://127.0.0.1:{ports[0]}/graphql"
+        assert until(lambda: answers(url)), (folder / "error.log").read_text()
+        yield url
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(10)
+
+
+def answers(url: str) -> bool:
+    try:
+        return httpx.post(url, json=QUERY, trust_env=False).status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def copy(running: Running, port: int) -> list[str]:
+    config = written(running.folder, over(*running.urls), f"copy-{port}.toml")
+    return ["serve", "--config", str(config), "--port", str(port)]
+
+
+class Load:
+    """Clients that ask one question after another, on connections that they keep."""
+
+    def __init__(self, url: str) -> None:
+        self.results: Counter[str] = Counter()
+        self._url = url
+        self._is_over = False
+
+    async def run(self) -> None:
+        async with httpx.AsyncClient(trust_env=False, timeout=30) as client, asyncio.TaskGroup() as group:
+            for _ in range(CLIENTS):
+                group.create_task(self._ask_on(client))
+
+    def end(self) -> None:
+        """Once there were enough requests."""
+        self._is_over = True
+
+    async def _ask_on(self, client: httpx.AsyncClient) -> None:
+        while not self._is_over or self.results.total() < REQUESTS:
+            try:
+                response = await client.post(self._url, json=QUERY)
+                ok = response.status_code == 200 and response.json() == ANSWER
+                self.results["ok" if ok else f"{response.status_code} {response.text[:200]}"] += 1
+            except httpx.HTTPError as error:
+                self.results[repr(error)] += 1
+            await asyncio.sleep(0.02)  # what is left of the processor is for the copies that start
+
+
+def test_no_request_fails_while_three_copies_are_restarted(vendors_running: Running, tmp_path: Path) -> None:
+    vendors_running.worlds[0].add(nemo_experiment("e"))
+    env = vendors_running.env | {"TRACEGRAPH_SERVER__DRAIN_S": "1", "TRACEGRAPH_LOG__LEVEL": "warning"}
+    ports = [free_port() for _ in PORTS]
+
+    async def restart_all(copies: dict[int, Process], stack: ExitStack, load: Load) -> None:
+        for port, process in list(copies.items()):
+            process.send(signal.SIGTERM)
+            assert await asyncio.to_thread(process.end) == 0
+            copies[port] = stack.enter_context(started(*copy(vendors_running, port), env=env))
+            await asyncio.to_thread(served, copies[port])
+        load.end()
+
+    async def run(url: str, copies: dict[int, Process], stack: ExitStack) -> Counter[str]:
+        load = Load(url)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(load.run())
+            group.create_task(restart_all(copies, stack, load))
+        return load.results
+
+    with ExitStack() as stack:
+        copies = {port: stack.enter_context(started(*copy(vendors_running, port), env=env)) for port in ports[1:]}
+        for process in copies.values():
+            served(process)
+        url = stack.enter_context(nginx(tmp_path, ports))
+        results = asyncio.run(run(url, copies, stack))
+    assert results == {"ok": results.total()}
+    assert results.total() >= REQUESTS
