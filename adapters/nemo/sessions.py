@@ -148,7 +148,11 @@ class Sessions:
         return {ref: self._session(answer, experiment, *at[ref]) for ref in wanted & at.keys()}
 
     def _sessions(self, answer: Answer[SessionRow], experiment: str) -> Sequence[Session]:
-        return [self._session(answer, experiment, index, row) for index, row in placed(answer.sent)]
+        source, document = self._source, answer.document
+        return [
+            to_session(row, source, experiment, RawRow(document, ("data", index)))
+            for index, row in placed(answer.sent)
+        ]
 
     def _session(self, answer: Answer[SessionRow], experiment: str, index: int, row: SessionRow) -> Session:
         raw = RawRow(answer.document, ("data", index))

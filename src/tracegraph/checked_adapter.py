@@ -64,7 +64,9 @@ class CheckedAdapter:
     def capabilities(self) -> Capabilities:
         """What the vendor does itself; the last that were usable, should the adapter fail to say."""
         try:
-            self._capabilities = _require_capabilities(self._adapter.capabilities)
+            given = self._adapter.capabilities
+            if given is not self._capabilities:
+                self._capabilities = _require_capabilities(given)
         except _NOT_OURS:
             raise
         except BaseException as bug:
@@ -197,8 +199,7 @@ class CheckedAdapter:
     def _sessions_page(self, page: Page[Session]) -> Page[Session]:
         _require_page(page)
         rows = page.items
-        self._require_sessions(rows)
-        ids: list[Any] = [row.vendor_id for row in rows]
+        ids: Sequence[Any] = self._require_sessions(rows)
         if len(set(ids)) < len(ids):  # one id may occur in two experiments
             ids = [(row.experiment_ref, row.vendor_id) for row in rows]
         return _sound(page, ids)
@@ -219,14 +220,16 @@ class CheckedAdapter:
         ):
             _require_times([time for time in times if time is not None])
 
-    def _require_sessions(self, rows: Sequence[Session]) -> None:
+    def _require_sessions(self, rows: Sequence[Session]) -> Sequence[str]:
+        """The ids. What is checked is what a wrong value of would cost other rows; `ended_at` costs itself."""
         _require_only(Session, map(type, rows))
         self._require_own({row.source for row in rows})
-        _require_texts([row.vendor_id for row in rows])
-        _require_texts([row.experiment_ref for row in rows])
+        _require_texts({row.experiment_ref for row in rows})
         _require_only(SessionStatus, {type(row.status) for row in rows})
         _require_times([row.started_at for row in rows])
-        _require_times([time for row in rows if (time := row.ended_at) is not None])
+        ids = [row.vendor_id for row in rows]
+        _require_texts(ids)
+        return ids
 
     def _require_own(self, sources: set[str]) -> None:
         if not sources <= {self.name}:
@@ -257,7 +260,7 @@ def _require_only(type_: type[Any], found: Iterable[type[Any]]) -> None:
         raise UnusableAnswer(f"another value in place of a {type_.__name__}")
 
 
-def _require_texts(values: Sequence[str]) -> None:
+def _require_texts(values: Iterable[str]) -> None:
     """Raises TypeError for what is no text."""
     "".join(values)
 

@@ -117,7 +117,7 @@ def test_the_environment_says_insecure_by_its_value_not_by_being_set(
     else:
         monkeypatch.setenv(INSECURE, value)
     client = TestClient(create_configured_app(), base_url="http://foreign.example")
-    assert client.get("/healthz").status_code == status
+    assert client.get("/graphql", headers={"accept": "text/html"}).status_code == status
 
 
 def test_another_value_is_refused_in_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

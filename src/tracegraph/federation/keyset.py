@@ -107,7 +107,7 @@ class KeysetReader(Generic[T]):
     async def _next_stretch(self, want: int) -> Stretch[T]:
         if self._window is None:
             self._window = 4 * (want + 3)
-        behind: Advance[T] = Advance()
+        behind: Advance[T] | None = None
         while True:
             self._go_behind()
             # its anchor, and the key's own row
@@ -117,6 +117,7 @@ class KeysetReader(Generic[T]):
             if not stretch.rows and not stretch.ended:
                 last = page.place(-1)
                 if self._is_before_key(last):  # nothing new yet: go on behind it
+                    behind = behind or Advance()
                     behind.see(page)
                     self._continuation, self._overlaps = page.continuation, page.continuation != page.next
                     continue

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from graphql import (
     FieldNode,
@@ -69,6 +69,14 @@ class LateInfo(Info[RequestContext, None]):
         return found
 
     @property
+    def level(self) -> int:
+        """See `level_of`; counted once for all calls of a plan's field."""
+        level = self._looked_ahead.get(_level)
+        if level is None:
+            level = self._looked_ahead[_level] = _level(self.field_nodes, self.context)
+        return cast("int", level)
+
+    @property
     def context(self) -> RequestContext:
         """The request's."""
         context: RequestContext = self._run.context
@@ -86,8 +94,13 @@ def level_time(info: Info[RequestContext, None]) -> AbstractContextManager[None]
 
 def level_of(info: Info[RequestContext, None]) -> int:
     """How many rounds of calls follow below the field."""
-    known = info.context.rounds_below
-    nodes = info.field_nodes if isinstance(info, LateInfo) else info._raw_info.field_nodes  # noqa: SLF001 - the library's place
+    if isinstance(info, LateInfo):
+        return info.level
+    return _level(info._raw_info.field_nodes, info.context)  # noqa: SLF001 - where the library has them
+
+
+def _level(nodes: Sequence[FieldNode], context: RequestContext) -> int:
+    known = context.rounds_below
     return max([known.get(id(node), 0) for node in nodes], default=0)
 
 

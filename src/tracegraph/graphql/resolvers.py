@@ -27,6 +27,7 @@ from tracegraph.graphql.paired_cases import find_case
 from tracegraph.model import Experiment, RawObject, Session, SessionRef
 from tracegraph.query import ExperimentOrder, ExperimentOrderField, SessionFilter, SessionOrder
 from tracegraph.upstream.cache import past_cache
+from tracegraph.upstream.deadline import time_share
 
 TracegraphInfo = Info[RequestContext, None]
 
@@ -101,8 +102,9 @@ async def query_sessions(
     chosen = inputs.chosen(given, context.adapters, context.page_limits.max_first)
     ask = SessionAsk((), _NO_PAGE, given.parsed, order, fields=session_fields(info))
     arguments = PageArguments(first, after, "Query.sessions", given.bound_to, order)
-    wanted, fetch = arguments.wanted(context), context.loaders.session_pages_at(level_of(info))
-    with level_time(info):
+    level = level_of(info)
+    wanted, fetch = arguments.wanted(context), context.loaders.session_pages_at(level)
+    with time_share(level):
         found = await listing.list_sessions(chosen, given.refs, ask, wanted, fetch)
     context.reports.extend(found.reports)
     if found.all_failed:
@@ -129,8 +131,9 @@ async def experiment_sessions(  # noqa: PLR0917 - the schema's arguments
     if not chosen or not given.admits_sessions_of(root):
         return ConnectionValue(await listing.no_sessions(adapter), arguments)
     ask = SessionAsk((root.ref,), _NO_PAGE, given.parsed, order, fields=session_fields(info))
-    fetch = context.loaders.session_pages_at(level_of(info))
-    with level_time(info):
+    level = level_of(info)
+    fetch = context.loaders.session_pages_at(level)
+    with time_share(level):
         found = await listing.list_sessions_of(adapter, root, ask, wanted, fetch)
     context.reports.extend(found.reports)
     _tell_failure(info, found.reports)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import Context, ContextVar, copy_context
 
 _ends_at: ContextVar[float | None] = ContextVar("tracegraph_deadline", default=None)
+_WHOLE: AbstractContextManager[None] = nullcontext()
 
 
 @contextmanager
@@ -23,11 +24,15 @@ def deadline(seconds: float) -> Iterator[None]:
         _ends_at.reset(token)
 
 
-@contextmanager
-def time_share(rounds_below: int) -> Iterator[None]:
+def time_share(rounds_below: int) -> AbstractContextManager[None]:
     """Everything within gets an equal part of the remaining time: as many rounds of calls follow."""
+    return _share(rounds_below) if rounds_below else _WHOLE
+
+
+@contextmanager
+def _share(rounds_below: int) -> Iterator[None]:
     ends_at = _ends_at.get()
-    if not rounds_below or ends_at is None:
+    if ends_at is None:
         yield
         return
     now = asyncio.get_running_loop().time()

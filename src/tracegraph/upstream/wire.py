@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
-from typing import Annotated, Any, Generic, TypeVar, get_args, get_origin
+from typing import Annotated, Any, Generic, TypeVar, cast, get_args, get_origin
 
 import msgspec
 from msgspec import Meta
@@ -100,7 +100,9 @@ def unread(rows: Sequence[Any]) -> tuple[int, ...]:
 
 def placed(rows: Sequence[T | None]) -> list[tuple[int, T]]:
     """The rows that were read, each with its place among all that the vendor sent."""
-    return [(place, row) for place, row in enumerate(rows) if row is not None]
+    if None in rows:
+        return [(place, row) for place, row in enumerate(rows) if row is not None]
+    return list(enumerate(cast("Sequence[T]", rows)))
 
 
 def length(rows: Sequence[Any]) -> int:
