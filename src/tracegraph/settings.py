@@ -230,6 +230,17 @@ class Settings(BaseSettings):
                     raise ValueError(f"auth.keys.{name}.sources names {source!r}, which is no configured source")
         return self
 
+    @model_validator(mode="after")
+    def _tries_end_before_the_deadline(self) -> Self:
+        deadline_s = self.limits.deadline_s
+        for name, table in self.sources.items():
+            if table.timeout_s is not None and table.timeout_s >= deadline_s:
+                raise ValueError(
+                    f"sources.{name}.timeout_s ({table.timeout_s:g}) must be below limits.deadline_s "
+                    f"({deadline_s:g}), or a source that hangs takes the whole request's time: lower timeout_s"
+                )
+        return self
+
     @classmethod
     def settings_customise_sources(
         cls,

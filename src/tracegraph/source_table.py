@@ -16,6 +16,8 @@ from tracegraph.upstream.retry import RetryPolicy
 from tracegraph.upstream.transport import TransportSettings
 
 _RETRY, _BREAKER, _TRANSPORT = RetryPolicy(), BreakerPolicy(), TransportSettings("")
+_SHARE_OF_DEADLINE = 0.4
+"""So that a source that hangs leaves a request the time for a second try, and for the calls that follow."""
 
 
 class Table(BaseModel):
@@ -78,6 +80,7 @@ class LimitsTable(Table):
 class SourceTable(BaseModel):
     """`[sources.<name>]`: the keys of every vendor; those of the adapter stay in the extras.
 
+    `timeout_s` bounds one try of one call, and is below `limits.deadline_s`; see `timeout_within` for its default.
     `ttl_by_kind` overrides `cache.ttl_s` for kinds of calls. `pass_through` names the header in which callers
     bring their own key for this source, which then has no `api_key`.
     """
@@ -86,7 +89,7 @@ class SourceTable(BaseModel):
 
     vendor: str
     base_url: str
-    timeout_s: float = Field(_TRANSPORT.timeout_s, gt=0)
+    timeout_s: float | None = Field(None, gt=0)
     connect_timeout_s: float = Field(_TRANSPORT.connect_timeout_s, gt=0)
     max_connections: int = Field(_TRANSPORT.max_connections, ge=1)
     max_response_bytes: int = Field(_TRANSPORT.max_response_bytes, ge=1024)
@@ -114,11 +117,15 @@ class SourceTable(BaseModel):
         """How the source's calls are guarded."""
         return GuardPolicy(self.retry.policy(), self.breaker.policy(), self.limits.policy())
 
-    def transport(self) -> TransportSettings:
-        """What the upstream client needs."""
+    def timeout_within(self, deadline_s: float) -> float:
+        """Seconds for one try of one call: as given, else the lesser of 4 s and 0.4 of the deadline."""
+        return self.timeout_s or min(_TRANSPORT.timeout_s, _SHARE_OF_DEADLINE * deadline_s)
+
+    def transport(self, deadline_s: float) -> TransportSettings:
+        """What the upstream client needs, where a request has `deadline_s` seconds in all."""
         return TransportSettings(
             base_url=self.base_url.rstrip("/"),
-            timeout_s=self.timeout_s,
+            timeout_s=self.timeout_within(deadline_s),
             connect_timeout_s=self.connect_timeout_s,
             max_connections=self.max_connections,
             max_response_bytes=self.max_response_bytes,

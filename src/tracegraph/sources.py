@@ -57,7 +57,9 @@ async def open_sources(
                     f"{origin}: sources.{name}.vendor is {table.vendor!r}, which no installed adapter serves; "
                     f"there are: {', '.join(sorted(vendors))}."
                 )
-            transport = await stack.enter_async_context(Transport(name, table.transport()))
+            transport = await stack.enter_async_context(
+                Transport(name, table.transport(settings.limits.deadline_s))
+            )
             guards = guarded[name] = Guards(transport, table.policy(), tracing=tracing)
             reads = Reads.of(name, table.base_url, _read_policy(settings, name), stores, guards.counters)
             opened = load(entry)(

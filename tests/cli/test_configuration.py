@@ -266,6 +266,29 @@ def test_what_is_not_said_is_as_the_policies_have_it(tmp_path: Path) -> None:
     assert load_settings(written(tmp_path, NEMO)).sources["nemo"].policy() == GuardPolicy()
 
 
+@pytest.mark.parametrize(
+    ("limits", "source", "timeout_s"),
+    [
+        ("", "", 4.0),
+        ("deadline_s = 5", "", 2.0),
+        ("deadline_s = 60", "", 4.0),
+        ("deadline_s = 5", "timeout_s = 4", 4.0),
+    ],
+)
+def test_a_try_has_the_lesser_of_4_s_and_two_fifths_of_the_deadline_unless_it_is_given(
+    tmp_path: Path, limits: str, source: str, timeout_s: float
+) -> None:
+    settings = load_settings(written(tmp_path, f"[limits]\n{limits}\n{NEMO}{source}"))
+    assert settings.sources["nemo"].transport(settings.limits.deadline_s).timeout_s == timeout_s
+
+
+@pytest.mark.parametrize("timeout_s", [10, 60])
+def test_a_given_timeout_that_is_not_below_the_deadline_is_refused(tmp_path: Path, timeout_s: float) -> None:
+    path = written(tmp_path, f"{NEMO}timeout_s = {timeout_s}")
+    result = invoke("serve", "--config", str(path))
+    assert_refused(result, "sources.nemo.timeout_s", "below limits.deadline_s (10)", "lower timeout_s")
+
+
 def test_a_source_may_live_in_the_environment_alone(environ: Environ, tmp_path: Path) -> None:
     environ["TRACEGRAPH_SOURCES__NEMO__VENDOR"] = "nemo"
     environ["TRACEGRAPH_SOURCES__NEMO__BASE_URL"] = "https://nemo.example"

@@ -41,7 +41,7 @@ class TransportSettings:
     """
 
     base_url: str
-    timeout_s: float = 10.0
+    timeout_s: float = 4.0
     connect_timeout_s: float = 3.0
     max_connections: int = 200
     max_response_bytes: int = 32 * 1024 * 1024
