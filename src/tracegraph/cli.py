@@ -18,6 +18,7 @@ from tracegraph.checking import check_sources, render
 from tracegraph.compare.command import Asked, run_compare
 from tracegraph.compare.question import CompareQuestion
 from tracegraph.compare.rendering import Format
+from tracegraph.config.loader import DEFAULT_FILE, load_settings
 from tracegraph.demo.command import run_demo
 from tracegraph.errors import ConfigurationError
 from tracegraph.federation.cases import CaseKey
@@ -27,7 +28,7 @@ from tracegraph.http.api_keys import hash_of, new_key
 from tracegraph.logs import configure_logs
 from tracegraph.model import AggregateBasis
 from tracegraph.serving import handles_of, listen, refuse_open_door, serve_with_workers, server_of, url_of
-from tracegraph.settings import DEFAULT_FILE, Settings, load_settings
+from tracegraph.settings import Settings
 from tracegraph.sources import open_sources
 from tracegraph.tracing import open_tracing
 

@@ -11,7 +11,7 @@ from typer.testing import CliRunner, Result
 from tests.cli.configurations import GOOD, SECRET, written
 from tests.processes import run
 from tracegraph import cli
-from tracegraph.settings import load_settings
+from tracegraph.config.loader import load_settings
 from tracegraph.upstream.guards import GuardPolicy
 
 Environ = MutableMapping[str, str]

@@ -8,8 +8,8 @@ from typer.testing import CliRunner
 
 from tests.cli.configurations import GOOD, written
 from tracegraph.cli import _app
+from tracegraph.config.loader import load_settings
 from tracegraph.http.api_keys import hash_of
-from tracegraph.settings import load_settings
 
 runner = CliRunner()
 

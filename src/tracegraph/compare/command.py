@@ -13,9 +13,9 @@ from rich.console import Console
 from tracegraph.compare.asking import Answer, GatewayUnreachable, ask_gateway, ask_sources
 from tracegraph.compare.question import CompareQuestion
 from tracegraph.compare.rendering import Format, write
+from tracegraph.config.loader import DEFAULT_FILE, load_settings
 from tracegraph.errors import BadUserInput, ConfigurationError
 from tracegraph.logs import configure_logs
-from tracegraph.settings import DEFAULT_FILE, load_settings
 
 ANSWERED, SOURCE_FAILED, WRONG_USAGE = 0, 1, 2
 

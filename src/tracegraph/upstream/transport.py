@@ -9,9 +9,7 @@ stay as it is, so aiohttp's version is exact.
 from __future__ import annotations
 
 import asyncio
-import functools
 import re
-import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
@@ -19,13 +17,13 @@ from typing import NamedTuple
 from urllib.parse import urlencode
 
 import aiohttp
-import certifi
 from aiohttp.connector import Connection
 from aiohttp.http_exceptions import ContentEncodingError, HttpProcessingError
 from yarl import URL
 
 from tracegraph.errors import SourceBadResponse, SourceTimeout, SourceUnavailable
 from tracegraph.upstream.call import Call
+from tracegraph.upstream.tls import authorities, unreachable_reason
 
 _KEEP_ALIVE_S = 60.0
 _NEEDS_NO_ESCAPE = re.compile(r"[A-Za-z0-9_.~-]*").fullmatch
@@ -37,7 +35,8 @@ class TransportSettings:
     """Where the vendor is, and what one call may take.
 
     `timeout_s` bounds one try as a whole, `connect_timeout_s` the time until there is a connection,
-    `max_connections` the calls at the same time, `max_response_bytes` a decoded body.
+    `max_connections` the calls at the same time, `max_response_bytes` a decoded body. `ca_file` holds the only
+    certificate authorities that are trusted.
     """
 
     base_url: str
@@ -45,6 +44,7 @@ class TransportSettings:
     connect_timeout_s: float = 3.0
     max_connections: int = 200
     max_response_bytes: int = 32 * 1024 * 1024
+    ca_file: str | None = None
 
 
 class RawReply(NamedTuple):
@@ -68,7 +68,9 @@ class Transport:
 
     async def __aenter__(self) -> Transport:
         self._pool = aiohttp.TCPConnector(
-            limit=self.settings.max_connections, keepalive_timeout=_KEEP_ALIVE_S, ssl=_tls()
+            limit=self.settings.max_connections,
+            keepalive_timeout=_KEEP_ALIVE_S,
+            ssl=authorities(self.settings.ca_file),
         )
         self._route = aiohttp.ClientRequest("GET", self._base, loop=asyncio.get_running_loop())
         return self
@@ -98,7 +100,9 @@ class Transport:
             UnicodeError,
         ) as error:  # the last: no host's name
             raise SourceUnavailable(
-                self.source, f"Source {self.source!r} cannot be reached, or broke off its answer."
+                self.source,
+                f"Source {self.source!r} cannot be reached, or broke off its answer.",
+                reason=unreachable_reason(error),
             ) from error
 
     async def _send(self, request: bytes) -> RawReply:
@@ -172,9 +176,3 @@ def _escaped(query: Sequence[tuple[str, str]]) -> str:
     if _NEEDS_NO_ESCAPE("".join(map("".join, query))):
         return "&".join(map("=".join, query))
     return urlencode(query)
-
-
-@functools.cache
-def _tls() -> ssl.SSLContext:
-    """One for all sources: reading the certificate authorities takes longer than all else at start."""
-    return ssl.create_default_context(cafile=certifi.where())
