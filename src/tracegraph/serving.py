@@ -45,10 +45,11 @@ def listen(host: str, port: int) -> socket.socket:
         opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         opened.bind((host, port))
         opened.set_inheritable(True)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:  # the latter for what cannot be a name
         opened.close()
+        reason = error.strerror if isinstance(error, OSError) else "no host can have that name"
         raise ConfigurationError(
-            f"The gateway cannot listen on {host}:{port}: {error.strerror}. Choose another with --host or --port."
+            f"The gateway cannot listen on {host}:{port}: {reason}. Choose another with --host or --port."
         ) from None
     return opened
 
@@ -81,15 +82,31 @@ def handles_of(opened: socket.socket) -> list[socket.socket]:
     return [opened, *(opened.dup() for _ in range(MOST_AT_ONCE - 1))]
 
 
-def serve_with_workers(opened: socket.socket, workers: int, file: Path | None, *, insecure: bool) -> None:
+@contextmanager
+def workers_folder() -> Iterator[Path]:
+    """A folder for what the processes of one gateway share. Raises ConfigurationError where nothing can be written."""
+    try:
+        folder = tempfile.TemporaryDirectory(prefix="tracegraph-")
+    except OSError:
+        raise ConfigurationError(
+            "Several workers need a folder to share their metrics in, and none can be written: set TMPDIR to one, "
+            "or serve with --workers 1."
+        ) from None
+    with folder as path:
+        yield Path(path)
+
+
+def serve_with_workers(
+    opened: socket.socket, workers: int, file: Path | None, folder: Path, *, insecure: bool
+) -> None:
     """Run that many processes on the socket until SIGTERM; each reads the configuration anew."""
     if insecure:
         os.environ[INSECURE] = "yes"
     if file is not None:
         os.environ["TRACEGRAPH_CONFIG"] = str(file.resolve())
     config = _config("tracegraph.app:create_configured_app", workers=workers)
-    with opened, tempfile.TemporaryDirectory(prefix="tracegraph-") as folder:
-        os.environ[WORKERS_FOLDER] = folder
+    with opened:
+        os.environ[WORKERS_FOLDER] = str(folder)
         opened.listen(config.backlog)
         Multiprocess(config, sockets=[opened]).run()
 

@@ -29,14 +29,22 @@ class Loaded:
     """Settings; the file that they come from, as messages name it; and the origin of each that was given.
 
     `variables` has the variable of the environment by the path of the setting, `in_file` the paths of the file.
-    `warnings` are sentences on what has no effect or may not be meant.
+    `tables` are the values as they were given, `warnings` sentences on what has no effect or may not be meant.
     """
 
     settings: Settings
     origin: str
     variables: Mapping[tuple[str, ...], str]
     in_file: frozenset[tuple[str, ...]]
+    tables: Mapping[str, Any]
     warnings: Sequence[str]
+
+    def given(self, path: Sequence[str]) -> Any:
+        """The value at that path as it was given, for a secret its reference; None for one that was not."""
+        here: Any = self.tables
+        for key in path:
+            here = here.get(key) if isinstance(here, Mapping) else None
+        return here
 
 
 def load_settings(file: Path | None = None) -> Settings:
@@ -58,7 +66,8 @@ def load(file: Path | None = None, environment: Mapping[str, str] | None = None)
     in_file = frozenset(_leaves(tables))
     given = from_environment(variables, Settings, tables, str(path))
     try:
-        settings = Settings.model_validate(_over(tables, given))
+        together = _over(tables, given)
+        settings = Settings.model_validate(together)
     except ValidationError as error:
         raise ConfigurationError(_complaint(str(path), error, given)) from None
     if not settings.sources:
@@ -67,7 +76,8 @@ def load(file: Path | None = None, environment: Mapping[str, str] | None = None)
             "or try `tracegraph demo`."
         )
     origins = {keys: variable for keys, (_, variable) in given.items()}
-    return Loaded(settings, str(path), origins, in_file, [*_ignored(variables), *_unused_proxies(settings)])
+    warnings = [*_ignored(variables), *_unused_proxies(settings)]
+    return Loaded(settings, str(path), origins, in_file, together, warnings)
 
 
 def _read(path: Path) -> dict[str, Any]:
