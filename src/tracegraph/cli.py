@@ -109,7 +109,9 @@ def demo(port: Annotated[int, typer.Option(min=0, max=65535, help="The gateway's
 @_app.command()
 def check(
     config: _ConfigOption = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the results as JSON.")] = False,
+    as_json: Annotated[  # noqa: FBT002 - typer's form of a flag
+        bool, typer.Option("--json", help="Print the results as JSON.")
+    ] = False,
 ) -> None:
     """Ask every source, Redis, the provider's keys and the collector; exit code 1 when one cannot be used."""
     with _refusals():

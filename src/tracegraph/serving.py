@@ -84,7 +84,10 @@ def handles_of(opened: socket.socket) -> list[socket.socket]:
 
 @contextmanager
 def workers_folder() -> Iterator[Path]:
-    """A folder for what the processes of one gateway share. Raises ConfigurationError where nothing can be written."""
+    """A folder for what the processes of one gateway share.
+
+    Raises ConfigurationError where nothing can be written.
+    """
     try:
         folder = tempfile.TemporaryDirectory(prefix="tracegraph-")
     except OSError:

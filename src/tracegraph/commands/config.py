@@ -16,6 +16,7 @@ from tracegraph.source_table import SourceTable
 from tracegraph.sources import base_url_of, package_of
 
 Path = tuple[str, ...]
+_NO_NOTES: Mapping[str, str] = {}
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 _SECRET_NAME = re.compile(r"key|token|secret|password", re.IGNORECASE)
 
@@ -60,7 +61,7 @@ class _Shown:
         yield f"\n[{'.'.join(_key(part) for part in path)}]"
         for key, value in values.items():
             if key not in inner:
-                yield self._line((*path, key), value, (notes or {}).get(key))
+                yield self._line((*path, key), value, notes.get(key))
         for key, value in inner.items():
             below = dict(_fields(value)) if isinstance(value, BaseModel) else value
             if below:

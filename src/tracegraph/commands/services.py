@@ -85,9 +85,7 @@ async def _collector(endpoint: str | None) -> str | None:
     if reply.status in {401, 403}:
         return f"The collector refused the credential ({reply.status}); see OTEL_EXPORTER_OTLP_HEADERS."
     if reply.status == 404:
-        return (
-            "The collector has nothing at that path (404); see tracing.endpoint, which mostly ends in /v1/traces."
-        )
+        return "The collector has nothing at that path (404); see tracing.endpoint: it mostly ends in /v1/traces."
     return f"The collector cannot answer now ({reply.status})." if reply.status >= 500 else None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from tracegraph.config.loader import Loaded
@@ -51,14 +52,10 @@ def _sizes(settings: Settings) -> Iterator[tuple[str, int]]:
 def machine_bytes() -> int | None:
     """The memory that this process can have: the machine's, or its container's; None where it cannot be found."""
     sizes: list[int] = []
-    try:
+    with suppress(AttributeError, OSError, ValueError):  # not every system has it
         sizes.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
-    except (AttributeError, OSError, ValueError):
-        pass  # not on every system
-    try:
+    with suppress(OSError, ValueError):  # no container, or one without a bound
         sizes.append(int(Path("/sys/fs/cgroup/memory.max").read_text(encoding="ascii")))
-    except (OSError, ValueError):
-        pass  # no container, or one without a bound
     return min((size for size in sizes if size > 0), default=None)
 
 
@@ -67,8 +64,8 @@ def _refuse_rates_of_nobody(settings: Settings, origin: str) -> None:
     for key in ("requests_per_minute", "cost_per_minute"):
         if not auth.is_on and getattr(auth, key) is not None:
             raise ConfigurationError(
-                f"{origin}: auth.{key} cannot be used: without [auth.keys] or [auth.jwt] nobody says who they are, and "
-                "one client would use up the rate of all: add a key with `tracegraph key new`, or remove it."
+                f"{origin}: auth.{key} cannot be used: without [auth.keys] or [auth.jwt] nobody says who they are, "
+                "and one client would use up the rate of all: add a key with `tracegraph key new`, or remove it."
             )
 
 
@@ -86,6 +83,6 @@ def _refuse_key_file(settings: Settings, origin: str) -> None:
         ) from None
     if not keys:
         raise ConfigurationError(
-            f"{origin}: auth.jwt.jwks cannot be used: {path} holds no usable public key: it must be a JWK set (JSON, "
-            'with a list under "keys").'
+            f"{origin}: auth.jwt.jwks cannot be used: {path} holds no usable public key: it must be a JWK set, "
+            'JSON with a list under "keys".'
         )
