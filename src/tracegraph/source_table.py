@@ -117,7 +117,7 @@ class SourceTable(BaseModel):
     max_connections: int = Field(_TRANSPORT.max_connections, ge=1, le=10_000)
     max_response_bytes: int = Field(_TRANSPORT.max_response_bytes, ge=1024)
     allow_http: bool = False
-    ca_file: str | None = None
+    ca_file: Annotated[str, Field(min_length=1)] | None = None
     pass_through: str | None = None
     ttl_by_kind: dict[str, Annotated[float, Field(ge=0, le=YEAR_S)]] = Field(default_factory=dict)
     retry: RetryTable = RetryTable()

@@ -53,9 +53,7 @@ class _Shown:
     def __init__(self, loaded: Loaded) -> None:
         self._loaded = loaded
 
-    def table(
-        self, path: Path, values: Mapping[str, Any], notes: Mapping[str, str] | None = None
-    ) -> Iterator[str]:
+    def table(self, path: Path, values: Mapping[str, Any], notes: Mapping[str, str] = _NO_NOTES) -> Iterator[str]:
         """A heading, the values, then the tables within."""
         inner = {key: value for key, value in values.items() if isinstance(value, BaseModel | dict)}
         yield f"\n[{'.'.join(_key(part) for part in path)}]"

@@ -64,8 +64,8 @@ def _refuse_rates_of_nobody(settings: Settings, origin: str) -> None:
     for key in ("requests_per_minute", "cost_per_minute"):
         if not auth.is_on and getattr(auth, key) is not None:
             raise ConfigurationError(
-                f"{origin}: auth.{key} cannot be used: without [auth.keys] or [auth.jwt] nobody says who they are, "
-                "and one client would use up the rate of all: add a key with `tracegraph key new`, or remove it."
+                f"{origin}: auth.{key} cannot be used: without [auth.keys] or [auth.jwt] nobody says who they "
+                "are, and one client would use up the rate of all: add a key (`tracegraph key new`), or remove it."
             )
 
 
