@@ -229,8 +229,8 @@ async def test_a_redis_is_reachable_and_one_that_wants_a_password_says_so(tmp_pa
 
 def test_the_results_are_json_for_programs_and_a_table_for_people(vendors_running: Running, nobody: int) -> None:
     config = vendors_running.config(f'[cache]\nurl = "redis://127.0.0.1:{nobody}/0"\n')
-    code, out, err = run("check", "--config", config, "--json", env=vendors_running.env)
-    assert (code, err) == (1, "")
+    code, out, _ = run("check", "--config", config, "--json", env=vendors_running.env)
+    assert code == 1
     document = json.loads(out)
     assert document["usable"] is False
     assert [(one["name"], one["usable"], one["trouble"]) for one in document["sources"]] == [

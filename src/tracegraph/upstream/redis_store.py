@@ -148,9 +148,9 @@ async def open_redis(url: str, password: str | None, timeout_s: float) -> AsyncI
     try:
         yield store
     finally:
-        writer.cancel()
-        with suppress(asyncio.CancelledError):
-            await writer
+        while not writer.done():  # the libraries may lose one cancellation while they connect
+            writer.cancel()
+            await asyncio.wait([writer], timeout=timeout_s)
         with suppress(Exception):
             await _within(cache.client.aclose(), timeout_s)
 
