@@ -73,12 +73,13 @@ def package_of(name: str, vendor: str, origin: str) -> AdapterPackage:
     """The package of a source's vendor. Raises ConfigurationError where there is none that can be imported."""
     vendors = installed_vendors()
     key = f"{origin}: sources.{name}.vendor is {vendor!r}"
-    if vendor not in vendors:
+    entry = vendors.get(vendor)
+    if entry is None:
         raise ConfigurationError(
             f"{key}, which no installed adapter serves; there are: {', '.join(sorted(vendors))}."
         )
     try:
-        return load(vendors[vendor])
+        return load(entry)
     except ImportError as error:
         raise ConfigurationError(
             f"{key}, and the adapter's package cannot be imported ({error}): install it anew."
