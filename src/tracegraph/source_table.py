@@ -159,7 +159,9 @@ class SourceTable(BaseModel):
         if parts.scheme == "http" and not (self.allow_http or is_loopback(parts.hostname or "")):
             raise Misfit("base_url", "it sends the key in the clear: use https, or set allow_http = true")
         if self.pass_through is not None and "api_key" in (self.model_extra or {}):
-            raise Misfit("api_key", "api_key and pass_through are both set: keep the gateway's key, or take the callers'")
+            raise Misfit(
+                "api_key", "api_key and pass_through are both set: keep the gateway's key, or take the callers'"
+            )
         return self
 
     def policy(self) -> GuardPolicy:
