@@ -14,6 +14,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from tracegraph.config.messages import dotted, first_error, path_of, sentence_of
 from tracegraph.errors import ConfigurationError, SourceError
 from tracegraph.model import Experiment, ExperimentKind, MetricKind, Score, Session, SessionRef, SessionStatus
 from tracegraph.query import (
@@ -255,7 +256,7 @@ class Adapter(Protocol):
 class StrictOptions(BaseModel):
     """Base of an adapter's own settings: unknown keys are refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,11 +280,11 @@ class SourceSettings:
             raise ConfigurationError(self._complaint(error, model.model_fields)) from None
 
     def _complaint(self, error: ValidationError, known: Iterable[str]) -> str:
-        first = error.errors(include_url=False, include_input=False)[0]
-        key = ".".join(["sources", self.name, *(str(part) for part in first["loc"])])
+        first = first_error(error)
+        key = dotted(["sources", self.name, *path_of(first)])
         if first["type"] == "extra_forbidden":
             words = ", ".join([*known, *self.common])
             return f"{self.origin}: {key} is not a setting of vendor {self.vendor!r}; it knows: {words}."
         if first["type"] == "missing":
             return f"{self.origin}: {key} is missing; vendor {self.vendor!r} needs it: add it."
-        return f"{self.origin}: {key} cannot be used: {first['msg'].removeprefix('Value error, ')}."
+        return f"{self.origin}: {key} cannot be used: {sentence_of(first)}."

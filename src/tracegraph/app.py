@@ -13,6 +13,7 @@ from starlette.middleware import Middleware
 from starlette.routing import BaseRoute, Route
 
 from tracegraph import collecting
+from tracegraph.config.loader import load_settings
 from tracegraph.errors import ConfigurationError
 from tracegraph.federation.listing import Budgets
 from tracegraph.graphql.context import PageLimits
@@ -34,7 +35,7 @@ from tracegraph.http.requests import ReadingLimits
 from tracegraph.http.straight import Straight
 from tracegraph.logs import configure_logs
 from tracegraph.metrics.metrics import Metrics, open_metrics
-from tracegraph.settings import Settings, load_settings
+from tracegraph.settings import Settings
 from tracegraph.sources import Sources, open_sources
 from tracegraph.tracing import open_tracing
 

@@ -5,17 +5,26 @@ Without keys and without tokens nobody is asked who they are: good for loopback 
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
 
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Field, field_validator
 
-from tracegraph.source_table import Table, is_loopback
+from tracegraph.config.urls import read_url
+from tracegraph.source_table import YEAR_S, Table, is_loopback
 
 Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
 """Signatures with a key pair. Those with a shared secret are left out: whoever can check one can forge one."""
 
-Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+def _hash(text: str) -> str:
+    if not _HASH.fullmatch(text):
+        raise ValueError("it is a SHA-256 in 64 hexadecimal digits, as `tracegraph key new` prints it")
+    return text
+
+
+_HASH = re.compile(r"[0-9a-f]{64}")
+Sha256 = Annotated[str, AfterValidator(_hash)]
 
 
 class AllowanceTable(Table):
@@ -50,21 +59,22 @@ class JwtTable(AllowanceTable):
     jwks: str
     algorithms: tuple[Algorithm, ...] = Field(("RS256", "ES256"), min_length=1)
     leeway_s: float = Field(30.0, ge=0, le=300)
-    refetch_s: float = Field(30.0, ge=1)
-    renew_s: float = Field(600.0, ge=1)
-    sources_claim: str | None = None
+    refetch_s: float = Field(30.0, ge=1, le=YEAR_S)
+    renew_s: float = Field(600.0, ge=1, le=YEAR_S)
+    sources_claim: Annotated[str, Field(min_length=1)] | None = None
 
     @field_validator("jwks")
     @classmethod
     def _fetchable(cls, jwks: str) -> str:
-        parts = urlsplit(jwks)
-        if parts.port == 0:
-            raise ValueError("its port must be 1 to 65535")
-        if (parts.scheme == "file" and parts.path) or (parts.scheme == "https" and parts.hostname):
+        expected = 'it is "https://...", or "file:PATH": whoever can change the keys can be anybody'
+        if jwks.startswith("file:") and len(jwks) > len("file:"):
             return jwks
-        if parts.scheme == "http" and parts.hostname and is_loopback(parts.hostname):
-            return jwks
-        raise ValueError('it is "https://...", or "file:PATH": whoever can change the keys can be anybody')
+        parts = read_url(jwks, expected)
+        if parts.username is not None or parts.password is not None:
+            raise ValueError("it must have no user or password: the keys are public")
+        if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
+            raise ValueError(expected)
+        return jwks
 
 
 class AuthTable(AllowanceTable):

@@ -1,21 +1,31 @@
-"""`tracegraph check`: is every source reachable and authorized, how much does it hold, how fast is it."""
+"""`tracegraph check`: is every source reachable and authorized, how much does it hold, how fast is it.
+
+So are Redis, the identity provider's keys and the collector, where they are configured.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from time import perf_counter
+from typing import Any
 
+from rich.markup import escape
 from rich.table import Table
 
 from tracegraph.adapter import Adapter, ExperimentQuery, PageRequest, SourceHealth, SourceHealthStatus
+from tracegraph.commands.services import ServiceResult, check_services
+from tracegraph.commands.validation import validate
+from tracegraph.config.loader import Loaded
 from tracegraph.errors import SourceError, SourceErrorCode
 from tracegraph.settings import Settings
 from tracegraph.sources import open_sources
 from tracegraph.upstream.cache import past_cache
 
 _PAGES_COUNTED = 20
+_ELSEWHERE = frozenset({301, 302, 303, 307, 308, 404, 405, 410})
+"""Statuses of an address that is not the API's."""
 _UNREACHED = {SourceErrorCode.TIMEOUT, SourceErrorCode.UNAVAILABLE}
 
 
@@ -47,6 +57,76 @@ class CheckResult:
         if not self.reachable:
             return None
         return error is None or error.code is not SourceErrorCode.UNAUTHORIZED
+
+    @property
+    def trouble(self) -> str | None:
+        """What is wrong, and where to look; None when nothing is."""
+        error = self.health.last_error
+        if error is None:
+            return None
+        reason = "" if error.reason is None else f": {error.reason}"
+        sentence = f"{error.message.removesuffix('.')}{reason}."
+        key = f"sources.{self.name}."
+        is_elsewhere = error.http_status in _ELSEWHERE or error.code is SourceErrorCode.BAD_RESPONSE
+        return f"{sentence} Is {key}base_url right?" if is_elsewhere and key not in sentence else sentence
+
+    def document(self) -> dict[str, Any]:
+        """The same for programs."""
+        return {
+            "name": self.name,
+            "vendor": self.vendor,
+            "reachable": self.reachable,
+            "authorized": self.authorized,
+            "usable": self.usable,
+            "experiments": self.experiments or None,
+            "durationMs": round(self.duration_ms),
+            "trouble": self.trouble,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResults:
+    """What was found out about all sources and services."""
+
+    sources: Sequence[CheckResult]
+    services: Sequence[ServiceResult]
+
+    @property
+    def usable(self) -> bool:
+        """Whether every one can be used."""
+        return all(one.usable for one in self.sources) and all(one.reachable for one in self.services)
+
+    def document(self) -> dict[str, Any]:
+        """The results as JSON has them."""
+        services = [
+            {
+                "name": one.name,
+                "reachable": one.reachable,
+                "durationMs": round(one.duration_ms),
+                "trouble": one.trouble,
+            }
+            for one in self.services
+        ]
+        return {
+            "usable": self.usable,
+            "sources": [one.document() for one in self.sources],
+            "services": services,
+        }
+
+    def tables(self) -> Iterator[Table]:
+        """The results for a terminal."""
+        yield render(self.sources)
+        if self.services:
+            yield _render_services(self.services)
+
+
+async def run_check(loaded: Loaded) -> CheckResults:
+    """Ask everything that is configured. Raises ConfigurationError before any call for what cannot be used."""
+    await validate(loaded)
+    sources, services = await asyncio.gather(
+        check_sources(loaded.settings, loaded.origin), check_services(loaded.settings)
+    )
+    return CheckResults(sources, services)
 
 
 async def check_sources(settings: Settings, origin: str) -> Sequence[CheckResult]:
@@ -94,7 +174,6 @@ def render(results: Sequence[CheckResult]) -> Table:
     table.add_column("ms", justify="right")
     table.add_column("trouble", overflow="fold")
     for one in results:
-        error = one.health.last_error
         table.add_row(
             one.name,
             one.vendor,
@@ -102,8 +181,19 @@ def render(results: Sequence[CheckResult]) -> Table:
             _word(one.authorized),
             one.experiments,
             f"{one.duration_ms:.0f}",
-            "" if error is None else error.message,
+            escape(one.trouble or ""),
         )
+    return table
+
+
+def _render_services(results: Sequence[ServiceResult]) -> Table:
+    table = Table(title="Services")
+    for heading in ("service", "reachable"):
+        table.add_column(heading)
+    table.add_column("ms", justify="right")
+    table.add_column("trouble", overflow="fold")
+    for one in results:
+        table.add_row(one.name, _word(one.reachable), f"{one.duration_ms:.0f}", escape(one.trouble or ""))
     return table
 
 

@@ -1,21 +1,26 @@
-"""The command line: serve, demo, check, compare, key, schema."""
+"""The command line: serve, demo, check, compare, config, key, schema."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from tracegraph.checking import check_sources, render
+from tracegraph.checking import run_check
+from tracegraph.commands.config import effective, summary
+from tracegraph.commands.validation import validate
 from tracegraph.compare.command import Asked, run_compare
 from tracegraph.compare.question import CompareQuestion
 from tracegraph.compare.rendering import Format
+from tracegraph.config.loader import Loaded, load
 from tracegraph.demo.command import run_demo
 from tracegraph.errors import ConfigurationError
 from tracegraph.federation.cases import CaseKey
@@ -32,14 +37,14 @@ from tracegraph.serving import (
     serve_with_workers,
     server_of,
     url_of,
+    workers_folder,
 )
-from tracegraph.settings import DEFAULT_FILE, Settings, load_settings
-from tracegraph.sources import open_sources
-from tracegraph.tracing import open_tracing
 
 _app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 _key = typer.Typer(no_args_is_help=True, help="API keys of the gateway's clients.")
 _app.add_typer(_key, name="key")
+_config = typer.Typer(no_args_is_help=True, help="The configuration: whether it can be used, and what it is.")
+_app.add_typer(_config, name="config")
 _errors = Console(stderr=True)
 
 _ConfigOption = Annotated[
@@ -47,8 +52,18 @@ _ConfigOption = Annotated[
 ]
 
 
+def _print_version(wanted: bool) -> None:  # noqa: FBT001 - typer's form
+    if wanted:
+        sys.stdout.write(f"tracegraph {version('tracegraph')}\n")
+        raise typer.Exit
+
+
 @_app.callback()
-def _tracegraph() -> None:
+def _tracegraph(
+    _: Annotated[  # noqa: FBT002 - typer's form of a flag
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
     """One GraphQL query over every place where LLM traces live."""
 
 
@@ -66,19 +81,22 @@ def serve(
 ) -> None:
     """Run the gateway over the configured sources."""
     with _refusals():
-        settings = load_settings(config)
+        loaded = _load(config)
+        settings = loaded.settings
         configure_logs(settings.log, in_background=True)
-        asyncio.run(_try_opening(settings, config))
+        asyncio.run(validate(loaded))
         address = host or settings.server.host
         if not insecure:
             refuse_open_door(address, settings.auth)
-        opened = listen(address, settings.server.port if port is None else port)
-        _errors.print(f"Tracegraph serves {len(settings.sources)} sources at [bold]{url_of(opened, address)}[/]")
-        configured = Configured(config, address, insecure)
-        if workers > 1:
-            serve_with_workers(opened, workers, configured)
-        else:
-            server_of(configured.app(), configured.app).run(sockets=handles_of(opened))
+        with workers_folder() if workers > 1 else nullcontext() as folder:
+            opened = listen(address, settings.server.port if port is None else port)
+            url = url_of(opened, address)
+            _errors.print(f"Tracegraph serves {len(settings.sources)} sources at [bold]{url}[/]")
+            configured = Configured(config, address, insecure, folder)
+            if workers > 1:
+                serve_with_workers(opened, workers, configured)
+            else:
+                server_of(configured.app(), configured.app).run(sockets=handles_of(opened))
 
 
 @_app.command()
@@ -89,15 +107,42 @@ def demo(port: Annotated[int, typer.Option(min=0, max=65535, help="The gateway's
 
 
 @_app.command()
-def check(config: _ConfigOption = None) -> None:
-    """Ask every source and print how it does; exit code 1 when one cannot be used."""
+def check(
+    config: _ConfigOption = None,
+    as_json: Annotated[  # noqa: FBT002 - typer's form of a flag
+        bool, typer.Option("--json", help="Print the results as JSON.")
+    ] = False,
+) -> None:
+    """Ask every source, Redis, the provider's keys and the collector; exit code 1 when one cannot be used."""
     with _refusals():
-        settings = load_settings(config)
-        configure_logs(settings.log)
-        results = asyncio.run(check_sources(settings, _origin(config)))
-        Console().print(render(results))
-        if not all(result.usable for result in results):
+        loaded = _load(config)
+        configure_logs(loaded.settings.log)
+        results = asyncio.run(run_check(loaded))
+        if as_json:
+            sys.stdout.write(f"{json.dumps(results.document(), indent=2)}\n")
+        else:
+            for table in results.tables():
+                Console().print(table)
+        if not results.usable:
             raise typer.Exit(1)
+
+
+@_config.command("check")
+def config_check(config: _ConfigOption = None) -> None:
+    """Check the whole configuration without a call to anything; exit code 2 when it cannot be used."""
+    with _refusals():
+        loaded = _load(config)
+        asyncio.run(validate(loaded))
+        sys.stdout.write(f"{summary(loaded)}\n")
+
+
+@_config.command("show")
+def config_show(config: _ConfigOption = None) -> None:
+    """Print the effective settings as TOML, each with where it comes from; secrets as their references."""
+    with _refusals():
+        loaded = _load(config)
+        asyncio.run(validate(loaded))
+        sys.stdout.write(effective(loaded))
 
 
 @_app.command()
@@ -158,14 +203,12 @@ def main() -> None:
     _app()
 
 
-async def _try_opening(settings: Settings, config: Path | None) -> None:
-    """Refuse a wrong configuration before anything listens."""
-    async with open_tracing(settings.tracing), open_sources(settings, _origin(config)):
-        pass
-
-
-def _origin(config: Path | None) -> str:
-    return str(config or DEFAULT_FILE)
+def _load(config: Path | None) -> Loaded:
+    """The configuration; what it warns of is printed."""
+    loaded = load(config)
+    for warning in loaded.warnings:
+        _errors.print(f"Warning: {warning}", style="yellow", markup=False, highlight=False, soft_wrap=True)
+    return loaded
 
 
 @contextmanager

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
+from tracegraph.config.messages import Misfit
 from tracegraph.source_table import Table
 
 
@@ -16,13 +17,13 @@ class DocumentsTable(Table):
     hashes, together up to `automatic_mb`; 0 for none.
     """
 
-    trusted: str | None = None
+    trusted: Annotated[str, Field(min_length=1)] | None = None
     only_trusted: bool = False
-    automatic: int = Field(1000, ge=0)
+    automatic: int = Field(1000, ge=0, le=1_000_000)
     automatic_mb: int = Field(8, ge=1)
 
     @model_validator(mode="after")
     def _something_is_trusted(self) -> Self:
         if self.only_trusted and self.trusted is None:
-            raise ValueError("only_trusted without trusted would refuse everything: name a manifest or a folder")
+            raise Misfit("only_trusted", "without trusted it would refuse everything: name a manifest there")
         return self

@@ -106,6 +106,7 @@ class SourceError(TracegraphError):
 
     `source` is its configured name, `retryable` says whether asking again later may help, `http_status` is
     the vendor's answer where there was one, `retry_after_s` when asking again may help, where that is known,
+    `reason` why it could not be reached, for operators,
     `upstream_requests` counts the calls that were made in vain, and
     `reference` ties what the client sees to the log. `vendor_body` is for the adapter and the debug log only.
     """
@@ -122,6 +123,7 @@ class SourceError(TracegraphError):
         retry_after_s: float | None = None,
         upstream_requests: int = 0,
         vendor_body: bytes = b"",
+        reason: str | None = None,
     ) -> None:
         super().__init__(message)
         self.source = source
@@ -129,6 +131,7 @@ class SourceError(TracegraphError):
         self.retry_after_s = retry_after_s
         self.upstream_requests = upstream_requests
         self.vendor_body = vendor_body
+        self.reason = reason
         self.reference = secrets.token_hex(4)
 
     def charged(self, upstream_requests: int) -> SourceError:

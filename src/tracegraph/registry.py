@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from typing import Protocol, cast
+
+from pydantic import BaseModel
 
 from tracegraph.adapter import Adapter, SourceSettings
 from tracegraph.upstream.client import Upstream
@@ -26,6 +30,28 @@ def installed_vendors() -> Mapping[str, EntryPoint]:
     return {entry.name: entry for entry in entry_points(group=GROUP)}
 
 
-def load(entry: EntryPoint) -> OpenAdapter:
-    """The adapter's opening function."""
-    return cast("OpenAdapter", entry.load())
+@dataclass(frozen=True, slots=True)
+class AdapterPackage:
+    """What a vendor's package offers.
+
+    Beside what the entry point names, its module may have `normalize_base_url`, which takes the `base_url` of the
+    configuration and gives the one that the adapter works with, or raises ValueError with a sentence; and
+    `Options`, the model of the adapter's own keys.
+    """
+
+    open_adapter: OpenAdapter
+    normalize_base_url: Callable[[str], str]
+    options: type[BaseModel] | None
+
+
+def load(entry: EntryPoint) -> AdapterPackage:
+    """The vendor's package. Raises ImportError with a reason on one line, whatever goes wrong in it."""
+    try:
+        open_adapter = cast("OpenAdapter", entry.load())
+        module = import_module(entry.module)
+    except Exception as error:  # its code is not ours
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise ImportError(reason) from error
+    return AdapterPackage(
+        open_adapter, getattr(module, "normalize_base_url", str), getattr(module, "Options", None)
+    )

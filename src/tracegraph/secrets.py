@@ -10,6 +10,8 @@ from pydantic import BeforeValidator, SecretStr
 
 _SHORTEST = 6
 """What is shorter is no secret worth the name, and would be found in half of all words."""
+_LONGEST = 64 * 1024
+"""Characters of a file with a secret; what is more is another file."""
 _known: set[str] = set()
 
 
@@ -27,25 +29,33 @@ def resolve(reference: Any) -> SecretStr:
 
 
 def _named(reference: Any) -> SecretStr:
-    kind, _, name = str(reference).partition(":")
+    kind, _, name = reference.partition(":") if isinstance(reference, str) else ("", "", "")
     if kind == "env" and name:
-        value = os.environ.get(name, "")
-        if not value:
+        if name not in os.environ:
             raise ValueError(f"the environment variable {name} is not set: export it with the secret")
+        value = os.environ[name].strip()
     elif kind == "file" and name:
         value = _read(Path(name))
     else:
         raise ValueError('a secret is written as "env:NAME" or "file:PATH", never as itself')
+    if not value:
+        raise ValueError(f"there is nothing in {reference}, or only blanks: put the secret there")
+    if value[0] in "\"'`" or value[-1] in "\"'`":
+        raise ValueError(f"the secret in {reference} stands in quotes, which would be sent with it: remove them")
     if not value.isascii() or not value.isprintable():
-        raise ValueError(f"the secret in {reference} holds characters that no HTTP header may hold")
+        raise ValueError(f"the secret in {reference} holds characters that no HTTP header may hold: write it anew")
     return SecretStr(value)
 
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError):
+        with path.open(encoding="utf-8-sig") as file:
+            text = file.read(_LONGEST + 1)
+    except (OSError, ValueError):  # a UnicodeDecodeError is one
         raise ValueError(f"the file {path} cannot be read as text: create it with the secret") from None
+    if len(text) > _LONGEST:
+        raise ValueError(f"the file {path} holds more than {_LONGEST} characters: it must hold the secret alone")
+    return text.strip()
 
 
 SecretRef = Annotated[SecretStr, BeforeValidator(resolve)]

@@ -6,8 +6,9 @@ import asyncio
 import socket
 import sys
 import tempfile
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -17,13 +18,14 @@ from uvicorn.config import STARTUP_FAILURE
 
 from tracegraph.app import create_app
 from tracegraph.auth_table import AuthTable
+from tracegraph.config.loader import load_settings
 from tracegraph.errors import ConfigurationError
 from tracegraph.evenly import MOST_AT_ONCE
 from tracegraph.http.heads import BoundedHeads
 from tracegraph.logs import configure_logs
 from tracegraph.reloading import Reloadable
 from tracegraph.server import Server
-from tracegraph.settings import Settings, load_settings
+from tracegraph.settings import Settings
 from tracegraph.source_table import is_loopback
 from tracegraph.workers import Supervisor, WorkerServer
 
@@ -48,10 +50,11 @@ def listen(host: str, port: int) -> socket.socket:
         opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         opened.bind((host, port))
         opened.set_inheritable(True)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:  # the latter for what cannot be a name
         opened.close()
+        reason = error.strerror if isinstance(error, OSError) else "no host can have that name"
         raise ConfigurationError(
-            f"The gateway cannot listen on {host}:{port}: {error.strerror}. Choose another with --host or --port."
+            f"The gateway cannot listen on {host}:{port}: {reason}. Choose another with --host or --port."
         ) from None
     return opened
 
@@ -107,15 +110,31 @@ def handles_of(opened: socket.socket) -> list[socket.socket]:
     return [opened, *(opened.dup() for _ in range(MOST_AT_ONCE - 1))]
 
 
+@contextmanager
+def workers_folder() -> Iterator[Path]:
+    """A folder for what the processes of one gateway share.
+
+    Raises ConfigurationError where nothing can be written.
+    """
+    try:
+        folder = tempfile.TemporaryDirectory(prefix="tracegraph-")
+    except OSError:
+        raise ConfigurationError(
+            "Several workers need a folder to share their metrics in, and none can be written: set TMPDIR to one, "
+            "or serve with --workers 1."
+        ) from None
+    with folder as path:
+        yield Path(path)
+
+
 def serve_with_workers(opened: socket.socket, workers: int, configured: Configured) -> None:
     """Run that many processes on the socket until SIGTERM; each reads the configuration anew.
 
     Raises ConfigurationError when they cannot start.
     """
-    with opened, tempfile.TemporaryDirectory(prefix="tracegraph-") as folder:
+    with opened:
         opened.listen(_BACKLOG)
-        theirs = replace(configured, workers_folder=Path(folder))
-        Supervisor(_work, (opened, theirs), workers, configured.check).run()
+        Supervisor(_work, (opened, configured), workers, configured.check).run()
 
 
 def _work(parent: Connection, opened: socket.socket, configured: Configured) -> None:

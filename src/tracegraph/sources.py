@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from tracegraph.adapter import Adapter
 from tracegraph.checked_adapter import CheckedAdapter
 from tracegraph.errors import ConfigurationError
-from tracegraph.registry import installed_vendors, load
+from tracegraph.registry import AdapterPackage, installed_vendors, load
 from tracegraph.settings import CacheSettings, Settings, source_settings
 from tracegraph.source_table import SourceTable
 from tracegraph.upstream.cache import MemoryStore
@@ -46,24 +46,19 @@ async def open_sources(
 
     Raises ConfigurationError for a vendor without an adapter and for settings that an adapter refuses.
     """
-    vendors = installed_vendors()
     async with AsyncExitStack() as stack:
         stores = await stack.enter_async_context(_open_stores(settings.cache))
         adapters: list[Adapter] = []
         guarded: dict[str, Guards] = {}
         for name, table in settings.sources.items():
-            entry = vendors.get(table.vendor)
-            if entry is None:
-                raise ConfigurationError(
-                    f"{origin}: sources.{name}.vendor is {table.vendor!r}, which no installed adapter serves; "
-                    f"there are: {', '.join(sorted(vendors))}."
-                )
-            transport = await stack.enter_async_context(
-                Transport(name, table.transport(settings.limits.deadline_s))
+            package = package_of(name, table.vendor, origin)
+            connection = replace(
+                table.transport(settings.limits.deadline_s), base_url=base_url_of(name, table, package, origin)
             )
+            transport = await stack.enter_async_context(Transport(name, connection))
             guards = guarded[name] = Guards(transport, table.policy(), tracing=tracing)
-            reads = Reads.of(name, table.base_url, _read_policy(settings, name), stores, guards.counters)
-            opened = load(entry)(
+            reads = Reads.of(name, connection.base_url, _read_policy(settings, name), stores, guards.counters)
+            opened = package.open_adapter(
                 source_settings(name, table, origin),
                 Upstream(guards, reads=reads, pass_through=table.pass_through),
             )
@@ -73,6 +68,31 @@ async def open_sources(
             adapters.append(adapter)
         stack.push_async_callback(stores.flights.close)  # before the connections that they use
         yield Sources(adapters, guarded, stores.memory, stores.shared)
+
+
+def package_of(name: str, vendor: str, origin: str) -> AdapterPackage:
+    """The package of a source's vendor. Raises ConfigurationError where there is none that can be imported."""
+    vendors = installed_vendors()
+    key = f"{origin}: sources.{name}.vendor is {vendor!r}"
+    entry = vendors.get(vendor)
+    if entry is None:
+        raise ConfigurationError(
+            f"{key}, which no installed adapter serves; there are: {', '.join(sorted(vendors))}."
+        )
+    try:
+        return load(entry)
+    except ImportError as error:
+        raise ConfigurationError(
+            f"{key}, and the adapter's package cannot be imported ({error}): install it anew."
+        ) from None
+
+
+def base_url_of(name: str, table: SourceTable, package: AdapterPackage, origin: str) -> str:
+    """The address that the adapter works with. Raises ConfigurationError for one that is known to be wrong."""
+    try:
+        return package.normalize_base_url(table.base_url).rstrip("/")
+    except ValueError as error:
+        raise ConfigurationError(f"{origin}: sources.{name}.base_url cannot be used: {error}.") from None
 
 
 def _refuse_unknown_kinds(name: str, table: SourceTable, adapter: Adapter, origin: str) -> None:

@@ -42,7 +42,12 @@ async def open_tracing(settings: TracingSettings) -> AsyncIterator[Tracing | Non
         Resource.create({"service.name": os.environ.get("OTEL_SERVICE_NAME", "tracegraph")}),
         shutdown_on_exit=False,
     )
-    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(settings.endpoint)))
+    try:
+        provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(settings.endpoint)))
+    except ValueError:
+        raise ConfigurationError(
+            "The environment's OTEL_* variables cannot be used: a time or a size of them is no number: correct it."
+        ) from None
     try:
         yield Tracing(provider, pass_on=settings.pass_on)
     finally:

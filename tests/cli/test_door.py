@@ -13,9 +13,9 @@ from tests.cli.configurations import GOOD, written
 from tracegraph.app import INSECURE, create_configured_app
 from tracegraph.auth_table import AuthTable, KeyTable
 from tracegraph.cli import _app
+from tracegraph.config.loader import load_settings
 from tracegraph.errors import ConfigurationError
 from tracegraph.http.api_keys import hash_of, new_key, toml_table
-from tracegraph.settings import load_settings
 
 runner = CliRunner()
 

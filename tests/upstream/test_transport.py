@@ -52,7 +52,7 @@ async def connected(wire: Wire, path: str = "", **settings: int) -> AsyncIterato
     server = await asyncio.start_server(wire.connect, "127.0.0.1", 0)
     async with server:
         url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}{path}"
-        async with Transport("vendor", TransportSettings(url, **settings)) as transport:
+        async with Transport("vendor", TransportSettings(url, **settings)) as transport:  # type: ignore[arg-type]
             yield transport
         await asyncio.gather(*wire.connections)
 

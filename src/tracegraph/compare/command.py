@@ -13,9 +13,9 @@ from rich.console import Console
 from tracegraph.compare.asking import Answer, GatewayUnreachable, ask_gateway, ask_sources
 from tracegraph.compare.question import CompareQuestion
 from tracegraph.compare.rendering import Format, write
+from tracegraph.config.loader import load
 from tracegraph.errors import BadUserInput, ConfigurationError
 from tracegraph.logs import configure_logs
-from tracegraph.settings import DEFAULT_FILE, load_settings
 
 ANSWERED, SOURCE_FAILED, WRONG_USAGE = 0, 1, 2
 
@@ -58,9 +58,10 @@ def _ask(question: CompareQuestion, asked: Asked) -> Answer:
         return ask_gateway(operation, asked.url, asked.headers)
     if asked.headers:
         raise BadUserInput("--header goes with --url only.")
-    settings = load_settings(asked.config)
+    loaded = load(asked.config)
+    settings = loaded.settings
     configure_logs(settings.log.model_copy(update={"level": "error"}))
-    return asyncio.run(ask_sources(operation, settings, str(asked.config or DEFAULT_FILE)))
+    return asyncio.run(ask_sources(operation, settings, loaded.origin))
 
 
 def _told(comparison: Mapping[str, Any], errors: Console) -> int:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tracegraph.errors import SourceError
 from tracegraph.upstream.call import Call
+from tracegraph.upstream.statuses import error_for_status
 from tracegraph.upstream.transport import Transport, TransportSettings
 
 MOST_BYTES = 512 * 1024
@@ -25,17 +26,35 @@ async def open_document(url: str) -> AsyncIterator[Fetch]:
         path = Path(url.removeprefix("file:"))
         yield lambda: asyncio.to_thread(_read, path)
         return
-    settings = TransportSettings(url, TIMEOUT_S, TIMEOUT_S, max_connections=1, max_response_bytes=MOST_BYTES)
-    async with Transport("jwks", settings) as transport:
+    async with _transport(url) as transport:
 
         async def fetch() -> bytes | None:
             try:
-                reply = await transport.send(Call("jwks", ""), {}, TIMEOUT_S)
+                return await _fetched(transport)
             except SourceError:
                 return None
-            return reply.body if reply.status == 200 else None
 
         yield fetch
+
+
+async def fetch_document(url: str) -> bytes:
+    """The document, once. Raises SourceError, with why a URL cannot be had, and OSError for a file."""
+    if url.startswith("file:"):
+        return await asyncio.to_thread(Path(url.removeprefix("file:")).read_bytes)
+    async with _transport(url) as transport:
+        return await _fetched(transport)
+
+
+def _transport(url: str) -> Transport:
+    settings = TransportSettings(url, TIMEOUT_S, TIMEOUT_S, max_connections=1, max_response_bytes=MOST_BYTES)
+    return Transport("jwks", settings)
+
+
+async def _fetched(transport: Transport) -> bytes:
+    reply = await transport.send(Call("jwks", ""), {}, TIMEOUT_S)
+    if reply.status != 200:
+        raise error_for_status(transport.source, reply.status, reply.headers, b"")
+    return reply.body
 
 
 def _read(path: Path) -> bytes | None:

@@ -20,6 +20,8 @@ from aiocache.serializers import NullSerializer  # type: ignore[import-untyped]
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
+from tracegraph.upstream.tls import unreachable_reason
+
 _CONNECTIONS = 16
 _FAILURES_IN_A_ROW = 3
 _PAUSE_S = 5.0
@@ -102,6 +104,23 @@ def read_redis_url(url: str) -> dict[str, Any]:
     return dict(redis.asyncio.connection.parse_url(url))
 
 
+async def trouble_of_redis(url: str, password: str | None, timeout_s: float) -> str | None:
+    """Why that Redis cannot be used, in words of ours; None when it answers."""
+    connection = redis.asyncio.from_url(
+        url, password=password, socket_timeout=timeout_s, retry=Retry(NoBackoff(), 0), max_connections=1
+    )
+    try:
+        async with asyncio.timeout(timeout_s), connection:
+            await connection.ping()
+    except (TimeoutError, redis.TimeoutError):
+        return f"it did not answer within {timeout_s:g} s"
+    except (redis.AuthenticationError, redis.ResponseError):  # NOAUTH is one of either by version
+        return "it refused the password, or needs one"
+    except (redis.RedisError, OSError, ValueError) as error:
+        return unreachable_reason(error) or "it cannot be reached"
+    return None
+
+
 @asynccontextmanager
 async def open_redis(url: str, password: str | None, timeout_s: float) -> AsyncIterator[RedisStore]:
     """A store for the time of the context. Opening does not ask Redis: it may come later, or never."""
@@ -129,9 +148,9 @@ async def open_redis(url: str, password: str | None, timeout_s: float) -> AsyncI
     try:
         yield store
     finally:
-        writer.cancel()
-        with suppress(asyncio.CancelledError):
-            await writer
+        while not writer.done():  # the libraries may lose one cancellation while they connect
+            writer.cancel()
+            await asyncio.wait([writer], timeout=timeout_s)
         with suppress(Exception):
             await _within(cache.client.aclose(), timeout_s)
 

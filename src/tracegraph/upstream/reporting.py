@@ -32,6 +32,7 @@ def report_failure(
         status=error.http_status,
         requests=error.upstream_requests,
         reference=error.reference,
+        **({} if error.reason is None else {"reason": error.reason}),
     )
     _log.debug(
         "upstream.failed.detail",

@@ -9,9 +9,7 @@ stay as it is, so aiohttp's version is exact.
 from __future__ import annotations
 
 import asyncio
-import functools
 import re
-import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
@@ -19,13 +17,13 @@ from typing import NamedTuple
 from urllib.parse import urlencode
 
 import aiohttp
-import certifi
 from aiohttp.connector import Connection
 from aiohttp.http_exceptions import ContentEncodingError, HttpProcessingError, LineTooLong
 from yarl import URL
 
 from tracegraph.errors import SourceBadResponse, SourceResponseTooLarge, SourceTimeout, SourceUnavailable
 from tracegraph.upstream.call import Call
+from tracegraph.upstream.tls import authorities, unreachable_reason
 
 _KEEP_ALIVE_S = 60.0
 _LONGEST_LINE, _MOST_HEADERS = 64 * 1024, 256
@@ -40,7 +38,8 @@ class TransportSettings:
     """Where the vendor is, and what one call may take.
 
     `timeout_s` bounds one try as a whole, `connect_timeout_s` the time until there is a connection,
-    `max_connections` the calls at the same time, `max_response_bytes` a decoded body.
+    `max_connections` the calls at the same time, `max_response_bytes` a decoded body. `ca_file` holds the only
+    certificate authorities that are trusted.
     """
 
     base_url: str
@@ -48,6 +47,7 @@ class TransportSettings:
     connect_timeout_s: float = 3.0
     max_connections: int = 200
     max_response_bytes: int = 32 * 1024 * 1024
+    ca_file: str | None = None
 
 
 class RawReply(NamedTuple):
@@ -71,7 +71,9 @@ class Transport:
 
     async def __aenter__(self) -> Transport:
         self._pool = aiohttp.TCPConnector(
-            limit=self.settings.max_connections, keepalive_timeout=_KEEP_ALIVE_S, ssl=_tls()
+            limit=self.settings.max_connections,
+            keepalive_timeout=_KEEP_ALIVE_S,
+            ssl=authorities(self.settings.ca_file),
         )
         self._route = aiohttp.ClientRequest("GET", self._base, loop=asyncio.get_running_loop())
         return self
@@ -104,7 +106,9 @@ class Transport:
                 what = f"with a header of more than {_LONGEST_LINE} bytes, or more than {_MOST_HEADERS} headers"
                 raise SourceBadResponse(self.source, self._problem(what)) from None  # the cause holds its text
             raise SourceUnavailable(
-                self.source, f"Source {self.source!r} cannot be reached, or broke off its answer."
+                self.source,
+                f"Source {self.source!r} cannot be reached, or broke off its answer.",
+                reason=unreachable_reason(error),
             ) from error
 
     async def _send(self, request: bytes) -> RawReply:
@@ -192,9 +196,3 @@ def _escaped(query: Sequence[tuple[str, str]]) -> str:
     if _NEEDS_NO_ESCAPE("".join(map("".join, query))):
         return "&".join(map("=".join, query))
     return urlencode(query)
-
-
-@functools.cache
-def _tls() -> ssl.SSLContext:
-    """One for all sources: reading the certificate authorities takes longer than all else at start."""
-    return ssl.create_default_context(cafile=certifi.where())

@@ -1,0 +1,88 @@
+"""Everything about a configuration that can be found wrong without a call, found before anything starts."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from tracegraph.config.loader import Loaded
+from tracegraph.errors import ConfigurationError
+from tracegraph.http.documents import read_documents
+from tracegraph.http.signing_keys import read_keys
+from tracegraph.settings import Settings
+from tracegraph.sources import open_sources
+from tracegraph.tracing import open_tracing
+
+_FILE = "file:"
+_MIB = 1024 * 1024
+
+
+async def validate(loaded: Loaded) -> None:
+    """Open all that the gateway opens, and close it again. Raises ConfigurationError with one sentence."""
+    settings, origin = loaded.settings, loaded.origin
+    _refuse_sizes(settings, origin)
+    _refuse_rates_of_nobody(settings, origin)
+    _refuse_key_file(settings, origin)
+    read_documents(settings.documents, origin)
+    async with open_tracing(settings.tracing), open_sources(settings, origin):
+        pass
+
+
+def _refuse_sizes(settings: Settings, origin: str) -> None:
+    memory = machine_bytes()
+    for key, size in _sizes(settings):
+        if memory is not None and size >= memory:
+            raise ConfigurationError(
+                f"{origin}: {key} cannot be used: it is more than the memory of this machine, "
+                f"{memory // _MIB} MiB: lower it."
+            )
+
+
+def _sizes(settings: Settings) -> Iterator[tuple[str, int]]:
+    """The settings that are sizes, in bytes."""
+    yield "cache.max_mb", settings.cache.max_mb * _MIB
+    yield "documents.automatic_mb", settings.documents.automatic_mb * _MIB
+    yield "limits.max_body_bytes", settings.limits.max_body_bytes
+    for name, table in settings.sources.items():
+        yield f"sources.{name}.max_response_bytes", table.max_response_bytes
+
+
+def machine_bytes() -> int | None:
+    """The memory that this process can have: the machine's, or its container's; None where it cannot be found."""
+    sizes: list[int] = []
+    with suppress(AttributeError, OSError, ValueError):  # not every system has it
+        sizes.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    with suppress(OSError, ValueError):  # no container, or one without a bound
+        sizes.append(int(Path("/sys/fs/cgroup/memory.max").read_text(encoding="ascii")))
+    return min((size for size in sizes if size > 0), default=None)
+
+
+def _refuse_rates_of_nobody(settings: Settings, origin: str) -> None:
+    auth = settings.auth
+    for key in ("requests_per_minute", "cost_per_minute"):
+        if not auth.is_on and getattr(auth, key) is not None:
+            raise ConfigurationError(
+                f"{origin}: auth.{key} cannot be used: without [auth.keys] or [auth.jwt] nobody says who they "
+                "are, and one client would use up the rate of all: add a key (`tracegraph key new`), or remove it."
+            )
+
+
+def _refuse_key_file(settings: Settings, origin: str) -> None:
+    jwt = settings.auth.jwt
+    if jwt is None or not jwt.jwks.startswith(_FILE):
+        return
+    path = Path(jwt.jwks.removeprefix(_FILE))
+    try:
+        keys = read_keys(path.read_bytes())
+    except (OSError, ValueError) as error:
+        said = error.strerror if isinstance(error, OSError) else "no file can have such a name"
+        raise ConfigurationError(
+            f"{origin}: auth.jwt.jwks cannot be used: {path}: {said}: name the file with the provider's keys."
+        ) from None
+    if not keys:
+        raise ConfigurationError(
+            f"{origin}: auth.jwt.jwks cannot be used: {path} holds no usable public key: it must be a JWK set, "
+            'JSON with a list under "keys".'
+        )
