@@ -82,7 +82,7 @@ async def test_whatever_an_adapter_raises_is_a_bad_response_of_its_source(error:
     assert "the gateway cannot use" in outcomes[0].message
 
 
-@pytest.mark.parametrize("answer", [None, "text", 7, {1, 2}, object()], ids=repr)
+@pytest.mark.parametrize("answer", [None, "text", 7, {1, 2}, object()], ids=lambda value: type(value).__name__)
 async def test_whatever_an_adapter_returns_is_a_bad_response_of_its_source(answer: Any) -> None:
     outcomes = await every_call(behind_the_wall(answer))
     assert [type(outcome) for outcome in outcomes] == [SourceBadResponse] * 4
