@@ -49,11 +49,11 @@ class GatewayExecutor(StrawberryGraphQLCoreExecutionContext):
         return super().complete_value(return_type, field_details_list, info, path, result, position_context)
 
 
-class GatewaySchema(strawberry.Schema):
-    """The library's schema, whose operations `answer` runs within the limits; `execute` knows none."""
+class GatewaySchema:
+    """The library's schema, whose operations `answer` runs within the limits, with caches of its own."""
 
-    def __init__(self, query: type, limits: DocumentLimits, **options: Any) -> None:
-        super().__init__(query, **options)
+    def __init__(self, library: strawberry.Schema, limits: DocumentLimits) -> None:
+        self._schema = library._schema  # noqa: SLF001 - graphql-core's, which the library's pipeline would be run for
         self._documents = Documents(limits)
         self._hides_names = not limits.introspection
         self._admission = Admission(self._schema, self._documents)

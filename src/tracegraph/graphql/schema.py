@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import cache
 
+import strawberry
 from strawberry.schema.config import StrawberryConfig
 
 from tracegraph.graphql.comparison_objects import CaseComparison
@@ -16,9 +18,14 @@ from tracegraph.graphql.shape import DocumentLimits
 
 def build_schema(limits: DocumentLimits = DocumentLimits()) -> GatewaySchema:  # noqa: B008 - frozen
     """The schema, for documents within the limits; they, and plans, are kept in bounded caches."""
-    return GatewaySchema(
+    return GatewaySchema(library_schema(), limits)
+
+
+@cache
+def library_schema() -> strawberry.Schema:
+    """The library's schema, which is the same for all limits and takes up to 30 ms to build: once in a process."""
+    return strawberry.Schema(
         Query,
-        limits,
         types=[CaseComparison, Experiment, Session, Source],
         config=StrawberryConfig(scalar_map={datetime: DATE_TIME}),
     )
@@ -26,4 +33,4 @@ def build_schema(limits: DocumentLimits = DocumentLimits()) -> GatewaySchema:  #
 
 def schema_text() -> str:
     """The schema definition language, as `tracegraph schema` prints it."""
-    return build_schema().as_str() + "\n"
+    return library_schema().as_str() + "\n"

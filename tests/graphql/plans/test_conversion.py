@@ -13,9 +13,9 @@ from strawberry.types.arguments import convert_arguments
 
 from tests.graphql.plans.documents import Writer
 from tracegraph.graphql.conversion import converted, converters
-from tracegraph.graphql.schema import build_schema
+from tracegraph.graphql.schema import library_schema
 
-SCHEMA = build_schema()
+SCHEMA = library_schema()
 FIELDS = [
     field
     for one in SCHEMA._schema.type_map.values()
