@@ -1,19 +1,22 @@
 """Every kind of answer of the simulators against the vendors' own OpenAPI contracts."""
 
+from __future__ import annotations
+
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
-import jsonschema  # type: ignore[import-untyped]  # it has no types of its own
 import pytest
-from meibel import models as meibel_models
-from pydantic import BaseModel
 
 from tests.demo.conftest import Connect
 from tracegraph.demo import langsmith, meibel, nemo
 from tracegraph.demo.rows import Row
 from tracegraph.demo.sample import SampleWorlds
+
+if TYPE_CHECKING:  # slow to import
+    import jsonschema  # type: ignore[import-untyped]  # it has no types of its own
+    from pydantic import BaseModel
 
 CONTRACTS = Path(__file__).parent.parent / "contracts"
 NEMO = "/apis/intake/v2/workspaces/{workspace}/experiments"
@@ -45,6 +48,8 @@ class Contract:
         assert {key for part in parts for key in part} <= known
 
     def _validator(self, schema: Row) -> jsonschema.Draft202012Validator:
+        import jsonschema  # noqa: PLC0415
+
         whole = {**schema, "components": self._document["components"]}
         return jsonschema.Draft202012Validator(whole)
 
@@ -153,28 +158,36 @@ async def test_what_meibel_says_of_a_wrong_parameter(
 @pytest.mark.parametrize(
     ("path", "model"),
     [
-        ("/agents?limit=100", meibel_models.AgentListResponse),
-        ("/agents/{agent_id}", meibel_models.AgentDetailResponse),
-        ("/agents/{agent_id}/sessions?limit=1000", meibel_models.SessionListResponse),
-        ("/sessions/{session_id}", meibel_models.AgentExecutionDetailsResponse),
-        ("/sessions/{session_id}/messages", meibel_models.SessionMessagesResponse),
-        ("/confidence-scoring/summary/agent/{agent_name}", meibel_models.ScoreSummary),
-        ("/confidence-scoring/summary/agent/{agent_name}/session/{session_id}", meibel_models.ScoreSummary),
+        ("/agents?limit=100", "AgentListResponse"),
+        ("/agents/{agent_id}", "AgentDetailResponse"),
+        ("/agents/{agent_id}/sessions?limit=1000", "SessionListResponse"),
+        ("/sessions/{session_id}", "AgentExecutionDetailsResponse"),
+        ("/sessions/{session_id}/messages", "SessionMessagesResponse"),
+        ("/confidence-scoring/summary/agent/{agent_name}", "ScoreSummary"),
+        ("/confidence-scoring/summary/agent/{agent_name}/session/{session_id}", "ScoreSummary"),
     ],
 )
 async def test_what_meibels_contract_leaves_out_fits_the_models_of_its_sdk(
-    worlds: SampleWorlds, at_meibel: httpx.AsyncClient, path: str, model: type[BaseModel]
+    worlds: SampleWorlds, at_meibel: httpx.AsyncClient, path: str, model: str
 ) -> None:
     agent = worlds.meibel.agents[0]
     session_id = worlds.meibel.sessions[agent["id"]][0]["session_id"]
     asked = path.format(agent_id=agent["id"], agent_name=agent["name"], session_id=session_id)
     body = (await at_meibel.get(asked)).json()
-    model.model_validate(body)
-    assert body.keys() <= model.model_fields.keys()
+    sdks = sdk_model(model)
+    sdks.model_validate(body)
+    assert body.keys() <= sdks.model_fields.keys()
+
+
+def sdk_model(name: str) -> type[BaseModel]:
+    from meibel import models  # noqa: PLC0415 - slow to import
+
+    found: type[BaseModel] = getattr(models, name)
+    return found
 
 
 async def test_meibels_scoring_jobs_fit_the_model_of_its_sdk(at_meibel: httpx.AsyncClient) -> None:
     jobs = (await at_meibel.get("/confidence-scoring/jobs?agent_name=support-concierge")).json()
     assert jobs
     for job in jobs:
-        meibel_models.ScoringJobResponse.model_validate(job)
+        sdk_model("ScoringJobResponse").model_validate(job)

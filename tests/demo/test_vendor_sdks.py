@@ -1,19 +1,22 @@
 """The vendors' own SDKs get along with the simulators over real HTTP."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from contextlib import contextmanager
 from decimal import Decimal
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 import pytest
-from langsmith import Client
-from langsmith.utils import LangSmithAuthError, LangSmithUserError
-from meibel import MeibelClient
-from meibel.exceptions import AuthenticationError, NotFoundError
 
 from tracegraph.demo.rows import Row
 from tracegraph.demo.sample import SampleWorlds
 from tracegraph.demo.vendors import DemoVendors, demo_vendors
+
+if TYPE_CHECKING:  # slow to import
+    from langsmith import Client
+    from meibel import MeibelClient
 
 # The SDK warns that its readers of the v1 API go in 2027; that API is what is simulated.
 V1_READERS_GO = pytest.mark.filterwarnings(r"ignore:(list_runs|read_run)\(\) is deprecated")
@@ -29,6 +32,8 @@ def vendors(worlds: SampleWorlds) -> Iterator[DemoVendors]:
 @contextmanager
 def langsmith_client(vendors: DemoVendors, api_key: str, path: str = "") -> Iterator[Client]:
     """LangSmith's client, without its background thread for tracing."""
+    from langsmith import Client  # noqa: PLC0415
+
     client = Client(
         api_url=vendors.langsmith_url + path,
         api_key=api_key,
@@ -51,6 +56,8 @@ def langsmith(vendors: DemoVendors, request: pytest.FixtureRequest) -> Iterator[
 @pytest.fixture
 def meibel(vendors: DemoVendors) -> Iterator[MeibelClient]:
     """A client with the right key."""
+    from meibel import MeibelClient  # noqa: PLC0415
+
     with MeibelClient(base_url=vendors.meibel_url, api_key=vendors.meibel_api_key) as client:
         yield client
 
@@ -110,11 +117,15 @@ def test_langsmith_reads_one_run(worlds: SampleWorlds, langsmith: Client) -> Non
 
 
 def test_langsmith_says_that_the_key_is_wrong(vendors: DemoVendors) -> None:
+    from langsmith.utils import LangSmithAuthError  # noqa: PLC0415
+
     with langsmith_client(vendors, "lsv2_wrong") as client, pytest.raises(LangSmithAuthError):
         list(client.list_projects())
 
 
 def test_langsmith_says_that_an_org_scoped_key_needs_a_workspace(worlds: SampleWorlds, langsmith: Client) -> None:
+    from langsmith.utils import LangSmithUserError  # noqa: PLC0415
+
     worlds.langsmith.org_scoped_key = True
     try:
         with pytest.raises(LangSmithUserError, match="workspace"):
@@ -153,6 +164,9 @@ def test_meibel_reads_a_session_its_messages_and_its_scores(worlds: SampleWorlds
 
 
 def test_meibel_says_what_is_wrong(vendors: DemoVendors, meibel: MeibelClient) -> None:
+    from meibel import MeibelClient  # noqa: PLC0415
+    from meibel.exceptions import AuthenticationError, NotFoundError  # noqa: PLC0415
+
     with pytest.raises(NotFoundError, match="Agent not found"):
         meibel.agents.get("nobody")
     wrong = MeibelClient(base_url=vendors.meibel_url, api_key="wrong")

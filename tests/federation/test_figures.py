@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 from fractions import Fraction
 from random import Random
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -44,6 +43,8 @@ def value(kind: MetricKind, of: Session) -> float | None:
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 10, 99, 100, 101, 5000])
 def test_every_statistic_is_numpys(size: int) -> None:
+    import numpy as np  # noqa: PLC0415 - slow to import
+
     values = [Random(size).lognormvariate(5, 2) for _ in range(size)]
     found = computed(LATENCY, values)
     expected = {

@@ -8,8 +8,6 @@ from datetime import timedelta
 from random import Random
 from typing import Any
 
-import numpy as np
-
 from tests.gateway import LANGSMITH, MEIBEL, NEMO, Vendors
 from tests.worlds import Row, minutes
 from tracegraph.demo.times import zulu
@@ -189,6 +187,8 @@ _ADD: dict[str, Callable[[Vendors, str, Sequence[Drawn]], str]] = {
 
 def by_numpy(source: str, metric: str, sessions: Sequence[Drawn]) -> dict[str, float | int | None]:
     """Every statistic of the metric over the sessions that have it."""
+    import numpy as np  # noqa: PLC0415 - slow to import
+
     known = [value for one in sessions if (value := one.value(metric)) is not None]
     values = np.array(known if metric in SAYS[source] else [], dtype=float)
     names = ("sum", "mean", "stddev", "min", "median", "p90", "p95", "p99", "max")

@@ -8,16 +8,18 @@
 Only Debian's own browser and driver are used; Selenium fetches nothing.
 """
 
+from __future__ import annotations
+
 import contextlib
 import json
 import tempfile
 from collections.abc import Callable, Iterator
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
-from selenium.webdriver import Chrome, ChromeOptions, ChromeService
-from selenium.webdriver.remote.webelement import WebElement
-from selenium.webdriver.support.wait import WebDriverWait
+if TYPE_CHECKING:  # slow to import
+    from selenium.webdriver import Chrome
+    from selenium.webdriver.remote.webelement import WebElement
 
 CHROMIUM = "/usr/bin/chromium"
 CHROMEDRIVER = "/usr/bin/chromedriver"
@@ -48,6 +50,8 @@ class Browser:
 
     def wait_until(self, condition: Callable[[Chrome], T | None], failure: str, *, timeout: float = 20) -> T:
         """Wait until the condition gives something true, and return that."""
+        from selenium.webdriver.support.wait import WebDriverWait  # noqa: PLC0415
+
         result = WebDriverWait(self.driver, timeout).until(condition, failure)
         assert result is not None
         return result
@@ -92,6 +96,8 @@ def open_browser(
     *, theme: Literal["light", "dark"] = "light", size: tuple[int, int] = (1440, 900)
 ) -> Iterator[Browser]:
     """Start Chromium with an empty profile and the system's theme set so; close it at the end."""
+    from selenium.webdriver import Chrome, ChromeOptions, ChromeService  # noqa: PLC0415
+
     with tempfile.TemporaryDirectory() as profile:
         options = ChromeOptions()
         options.binary_location = CHROMIUM
