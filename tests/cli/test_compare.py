@@ -13,10 +13,12 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
+from typer.testing import CliRunner
 
 from tests.cli.conftest import Running
 from tests.processes import COMMAND, run, started
 from tests.worlds import minutes
+from tracegraph import cli
 from tracegraph.compare.command import Asked, run_compare
 from tracegraph.compare.question import CompareQuestion
 from tracegraph.demo.faults import Fault
@@ -69,9 +71,10 @@ def compared(vendors_running: Running) -> Running:
 
 
 def compare(running: Running, *arguments: str, columns: int = 160) -> tuple[int, str, str]:
-    """Run the command over the configuration."""
+    """Run the command over the configuration, in this process."""
     env = running.env | {"COLUMNS": str(columns)}
-    return run("compare", *arguments, "--config", running.config(), env=env)
+    result = CliRunner().invoke(cli._app, ["compare", *arguments, "--config", running.config()], env=env)
+    return result.exit_code, result.stdout, result.stderr
 
 
 def rows(out: str) -> list[dict[str, str]]:
@@ -131,6 +134,7 @@ def test_csv_is_a_row_for_each_metric_and_experiment(compared: Running) -> None:
 
 
 def test_a_running_gateway_gives_the_same(compared: Running) -> None:
+    """Asked by a process of its own."""
     arguments = (*IDS, "--metric", "latency", "--format", "csv")
     _, own, _ = compare(compared, *arguments)
     with started("serve", "--config", compared.config(), "--port", "0", env=compared.env) as gateway:
