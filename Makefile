@@ -2,13 +2,17 @@
 PYTHON ?= python3
 PORT ?= 8000
 SECONDS ?= 600
+WORKERS ?= auto
 SEED ?= 1
 PEERS ?= ../shared/peers/bench
 BIN := .venv/bin
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
            --no-header --no-emit-index-url --no-emit-find-links pyproject.toml --extra build
 
-.PHONY: help demo test test-fuzz test-paging test-plans soak flood lint format schema live bench playground audit lock clean
+# A file's tests stay together, and files with long waits come first, so that no core is idle at the end.
+PARALLEL := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+
+.PHONY: help demo test test-slow test-fuzz test-paging test-plans soak flood lint format schema live bench playground audit lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -16,8 +20,11 @@ help: ## list the targets
 demo: .venv/runtime.ok ## three simulated vendors, the gateway over them, a playground (PORT=8000)
 	$(BIN)/tracegraph demo --port $(PORT)
 
-test: .venv/dev.ok .venv/system.ok .venv/node.ok ## the whole test suite
-	$(BIN)/python -m pytest
+test: .venv/dev.ok .venv/system.ok .venv/node.ok ## the test suite, in some minutes on all cores (WORKERS=auto)
+	$(BIN)/python -m pytest $(PARALLEL) -m "not slow" tests/reliability tests
+
+test-slow: .venv/dev.ok .venv/system.ok .venv/node.ok ## what the suite leaves out: more examples of its laws, and what takes long
+	$(BIN)/python -m pytest $(PARALLEL) -m slow
 
 test-paging: .venv/dev.ok ## the paging laws with 10,000 examples (half an hour)
 	PAGING_EXAMPLES=10000 $(BIN)/python -m pytest tests/federation/test_paging_machine.py

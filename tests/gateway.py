@@ -11,6 +11,7 @@ The vendors always listen on loopback. The gateway is asked in process, or over 
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -45,6 +46,7 @@ class Vendor(Generic[World]):
         self.simulator = create(world)
         self.url = ""
         self._running = AsyncExitStack()
+        self._held: socket.socket | None = None
 
     @property
     def calls(self) -> list[Call]:
@@ -62,11 +64,25 @@ class Vendor(Generic[World]):
     async def start(self) -> None:
         """Listen, on the same port as before."""
         port = int(self.url.rpartition(":")[2]) if self.url else 0
+        self._release()
         self.url = await self._running.enter_async_context(running(self.simulator, port))
 
     async def stop(self) -> None:
-        """Stop listening and cut every connection."""
+        """Stop listening and cut every connection; the port is held, so that no other process takes it."""
+        await self.close()
+        self._held = socket.socket()
+        self._held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._held.bind(("127.0.0.1", int(self.url.rpartition(":")[2])))
+
+    async def close(self) -> None:
+        """Stop for good."""
         await self._running.aclose()
+        self._release()
+
+    def _release(self) -> None:
+        if self._held is not None:
+            self._held.close()
+            self._held = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +107,7 @@ class Vendors:
         async with AsyncExitStack() as stack:
             for vendor in vendors.all:
                 await vendor.start()
-                stack.push_async_callback(vendor.stop)
+                stack.push_async_callback(vendor.close)
             yield vendors
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import shutil
 import signal
 import socket
@@ -11,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 STARTS_WITHIN_S = 20.0
+PORTS = range(15_000, 32_000)
 COMMAND = shutil.which("redis-server")
 
 
@@ -64,11 +66,18 @@ class RedisServer:
 
 
 def free_port() -> int:
-    """A port of loopback that nobody listens on."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port: int = one.getsockname()[1]
-        return port
+    """A port of loopback that nobody listens on.
+
+    It is none that the system gives to whoever takes any, as the tests of other processes do.
+    """
+    while True:
+        port = secrets.choice(PORTS)
+        with socket.socket() as one:
+            try:
+                one.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
 
 
 @contextmanager

@@ -59,8 +59,7 @@ LIES: dict[str, st.SearchStrategy[dict[str, Any]]] = {
 }
 
 
-@settings(max_examples=400, deadline=None)
-@given(
+READINGS = given(
     st.lists(st.integers(0, 30), max_size=40),
     st.booleans(),
     st.sampled_from(OrderDirection),
@@ -68,7 +67,9 @@ LIES: dict[str, st.SearchStrategy[dict[str, Any]]] = {
     st.lists(st.sampled_from(sorted(LIES)), min_size=1, max_size=2, unique=True),
     st.data(),
 )
-async def test_a_reading_ends_without_a_row_twice_and_none_lost_in_silence(  # noqa: PLR0917
+
+
+async def ends_without_a_row_twice_and_none_lost_in_silence(  # noqa: PLR0917
     values: list[int],
     by_range: bool,  # noqa: FBT001 - hypothesis draws it by place
     direction: OrderDirection,
@@ -88,6 +89,14 @@ async def test_a_reading_ends_without_a_row_twice_and_none_lost_in_silence(  # n
     assert whole or report.status in {SourceReportStatus.FAILED, SourceReportStatus.SCAN_LIMITED}
     if report.total_count is not None and whole and report.status is SourceReportStatus.OK:
         assert report.total_count == len(found)
+
+
+test_a_reading_ends_without_a_row_twice_and_none_lost_in_silence = settings(max_examples=100, deadline=None)(
+    READINGS(ends_without_a_row_twice_and_none_lost_in_silence)
+)
+test_many_more_readings_do = pytest.mark.slow(
+    settings(max_examples=400, deadline=None)(READINGS(ends_without_a_row_twice_and_none_lost_in_silence))
+)
 
 
 @settings(max_examples=150, deadline=None)

@@ -37,8 +37,15 @@ async def aggregates(gateway: Gateway, source: str, ref: str, **variables: Any) 
 # -- COMPUTED ------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("size", [0, 1, 2, 3, 99, 100, 101, 5000])
-@pytest.mark.parametrize("source", NAMES)
+@pytest.mark.parametrize(
+    ("source", "size"),
+    [
+        *((source, size) for source in NAMES for size in (0, 1, 2, 3, 99, 100, 101)),
+        (NEMO, 5000),
+        pytest.param(LANGSMITH, 5000, marks=pytest.mark.slow),
+        pytest.param(MEIBEL, 5000, marks=pytest.mark.slow),
+    ],
+)
 async def test_every_figure_of_every_metric_is_what_numpy_makes_of_the_sessions(
     vendors: Vendors, open_gateway: OpenGateway, source: str, size: int
 ) -> None:

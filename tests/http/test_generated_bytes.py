@@ -256,12 +256,13 @@ def requests(draw: st.DrawFn) -> bytes:
             return whole
 
 
-def test_nothing_that_is_made_up_gets_a_500_or_does_harm(gateway: WatchedGateway) -> None:
+@pytest.mark.parametrize("examples", [100, pytest.param(EXAMPLES * 3, marks=pytest.mark.slow)])
+def test_nothing_that_is_made_up_gets_a_500_or_does_harm(gateway: WatchedGateway, examples: int) -> None:
     statuses: set[int] = set()
 
     @seed(SEED)
     @settings(
-        max_examples=EXAMPLES * 3,
+        max_examples=examples,
         database=None,
         phases=[Phase.generate, Phase.shrink],
         suppress_health_check=list(HealthCheck),

@@ -1,6 +1,6 @@
 """Queries made from the schema, valid and not: none hurts the process, and each answer is what the schema says.
 
-`make test-fuzz` makes many more; plain runs make the same few each time.
+`make test-slow` makes more and `make test-fuzz` many more; plain runs make the same few each time.
 """
 
 from __future__ import annotations
@@ -25,7 +25,9 @@ if TYPE_CHECKING:  # slow to import
 pytestmark = pytest.mark.skipif(
     not Path("/proc/self/statm").exists(), reason="there is no /proc to see a process's memory in"
 )
-EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "100"))
+EXAMPLES = pytest.mark.parametrize(
+    "examples", [40, pytest.param(int(os.environ.get("FUZZ_EXAMPLES", "100")), marks=pytest.mark.slow)]
+)
 SEED = int(os.environ.get("FUZZ_SEED", "1"))
 MEDIA = ["application/json", "application/graphql-response+json"]
 REFUSALS = {"BAD_USER_INPUT", "INVALID_CURSOR", "INVALID_ID", "QUERY_TOO_COMPLEX"}
@@ -83,7 +85,7 @@ def known_to_clients(gateway: WatchedGateway) -> schemathesis.Config:
     )
 
 
-def outcomes(gateway: WatchedGateway, *, valid: bool) -> Counter[str]:
+def outcomes(gateway: WatchedGateway, examples: int, *, valid: bool) -> Counter[str]:
     """Send what is generated, check every answer against the schema, and count by code how they ended."""
     import schemathesis  # noqa: PLC0415
     from schemathesis.checks import CHECKS, load_all_checks  # noqa: PLC0415
@@ -99,7 +101,7 @@ def outcomes(gateway: WatchedGateway, *, valid: bool) -> Counter[str]:
 
     @seed(SEED)
     @settings(
-        max_examples=EXAMPLES,
+        max_examples=examples,
         database=None,
         phases=[Phase.generate, Phase.shrink],
         suppress_health_check=list(HealthCheck),
@@ -129,11 +131,15 @@ def codes_of(response: httpx.Response) -> set[str]:
     return {error["extensions"]["code"] for error in response.json().get("errors", ())}
 
 
-def test_valid_queries_are_answered_or_refused_by_a_known_rule_and_do_no_harm(gateway: WatchedGateway) -> None:
+@EXAMPLES
+def test_valid_queries_are_answered_or_refused_by_a_known_rule_and_do_no_harm(
+    gateway: WatchedGateway, examples: int
+) -> None:
     with gateway.watched():
-        assert outcomes(gateway, valid=True)["answered"] > EXAMPLES / 4
+        assert outcomes(gateway, examples, valid=True)["answered"] > examples / 4
 
 
-def test_invalid_queries_are_refused_and_do_no_harm(gateway: WatchedGateway) -> None:
+@EXAMPLES
+def test_invalid_queries_are_refused_and_do_no_harm(gateway: WatchedGateway, examples: int) -> None:
     with gateway.watched():
-        assert outcomes(gateway, valid=False)["BAD_USER_INPUT"] > EXAMPLES / 2
+        assert outcomes(gateway, examples, valid=False)["BAD_USER_INPUT"] > examples / 2

@@ -62,9 +62,9 @@ def test_the_first_example_shows_rows_of_three_vendors_and_nothing_but_the_gatew
     ("number", "name", "shown"),
     [
         (1, "OneExperimentWithItsSessions", '"vendorStatus"'),
-        (2, "FiguresOnOneScale", '"population": "SESSIONS"'),
+        pytest.param(2, "FiguresOnOneScale", '"population": "SESSIONS"', marks=pytest.mark.slow),
         (3, "ExperimentsSideBySide", '"outcome": "IMPROVED"'),
-        (4, "SourcesAndTheirHealth", '"circuit": "CLOSED"'),
+        pytest.param(4, "SourcesAndTheirHealth", '"circuit": "CLOSED"', marks=pytest.mark.slow),
     ],
 )
 def test_every_other_worked_example_runs_without_an_error(
