@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from tracegraph.adapter import Adapter
 from tracegraph.checked_adapter import CheckedAdapter
+from tracegraph.clocks import elapsed_s
 from tracegraph.errors import ConfigurationError
 from tracegraph.registry import AdapterPackage, installed_vendors, load
 from tracegraph.settings import CacheSettings, Settings, source_settings
@@ -40,14 +41,19 @@ class Sources:
 
 @asynccontextmanager
 async def open_sources(
-    settings: Settings, origin: str = "the configuration", tracing: Tracing | None = None
+    settings: Settings,
+    origin: str = "the configuration",
+    tracing: Tracing | None = None,
+    clock: Callable[[], float] = elapsed_s,
 ) -> AsyncIterator[Sources]:
     """Every configured source; no call is made to a vendor. With `tracing`, every call that is made has a span.
+
+    `clock` gives the ages of cached replies, in seconds.
 
     Raises ConfigurationError for a vendor without an adapter and for settings that an adapter refuses.
     """
     async with AsyncExitStack() as stack:
-        stores = await stack.enter_async_context(_open_stores(settings.cache))
+        stores = await stack.enter_async_context(_open_stores(settings.cache, clock))
         adapters: list[Adapter] = []
         guarded: dict[str, Guards] = {}
         for name, table in settings.sources.items():
@@ -108,19 +114,19 @@ def _refuse_unknown_kinds(name: str, table: SourceTable, adapter: Adapter, origi
 
 
 @asynccontextmanager
-async def _open_stores(cache: CacheSettings) -> AsyncIterator[Stores]:
+async def _open_stores(cache: CacheSettings, clock: Callable[[], float]) -> AsyncIterator[Stores]:
     """Where answers are kept."""
     memory = None
     if cache.url != "off":
         memory = MemoryStore(max_entries=cache.max_entries, max_bytes=cache.max_mb * 1024 * 1024)
     if not cache.is_shared:
-        yield Stores(memory, secret=cache.secret)
+        yield Stores(memory, secret=cache.secret, clock=clock)
         return
     from tracegraph.upstream.redis_store import open_redis  # noqa: PLC0415 - a quarter of a second, for few
 
     password = None if cache.password is None else cache.password.get_secret_value()
     async with open_redis(cache.url, password, cache.redis_timeout_ms / 1000) as shared:
-        yield Stores(memory, shared, secret=cache.secret)
+        yield Stores(memory, shared, secret=cache.secret, clock=clock)
 
 
 def _read_policy(settings: Settings, source: str) -> ReadPolicy:

@@ -18,6 +18,7 @@ from tests.gateway import NEMO, Answer, Gateway, Vendors, eventually, in_process
 from tests.http.metering import scraped
 from tests.worlds import fill, hours
 from tracegraph.app import executor_over
+from tracegraph.clocks import elapsed_s
 from tracegraph.demo.faults import Fault
 from tracegraph.demo.world import nemo_experiment
 from tracegraph.graphql.execution import Operation
@@ -62,12 +63,22 @@ class Door:
         self.charged.append(cost)
 
 
+@dataclass
+class Clock:
+    """Seconds, as the test sets them."""
+
+    now: float = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
 @asynccontextmanager
-async def door(vendors: Vendors) -> AsyncIterator[Door]:
+async def door(vendors: Vendors, clock: Callable[[], float] = elapsed_s) -> AsyncIterator[Door]:
     settings = vendors.settings(cache=KEPT)
-    async with open_sources(settings) as sources:
+    async with open_sources(settings, clock=clock) as sources:
         executor = executor_over(sources, settings)
-        yield Door(sources, Answers(executor, sources.memory, share=True), executor.run)
+        yield Door(sources, Answers(executor, sources.memory, share=True, clock=clock), executor.run)
 
 
 QUERIES = (
@@ -123,19 +134,19 @@ async def test_a_kept_answer_has_the_headers_and_the_status_of_one_that_was_made
     assert await reused(gateway) == {"KEPT": 4}
 
 
-async def test_when_its_time_is_over_the_vendors_are_asked_again(
-    open_gateway: OpenGateway, vendors: Vendors
-) -> None:
+async def test_when_its_time_is_over_the_vendors_are_asked_again(vendors: Vendors) -> None:
     fill(vendors)
-    gateway = await open_gateway(cache={"url": "memory://", "ttl_s": 0.5})
-    await gateway.ask(QUERY)
-    calls = vendors.call_counts
-    vendors.forget_calls()
-    await gateway.ask(QUERY)
-    vendors.nemo.world.add(nemo_experiment("later", created_at=hours(99)))
-    await asyncio.sleep(0.6)
-    assert "later" in names(await gateway.ask(QUERY))
-    assert vendors.call_counts[1:] == calls[1:]
+    clock = Clock()
+    async with door(vendors, clock) as opened:
+        await opened.ask(QUERY)
+        calls = vendors.call_counts
+        vendors.forget_calls()
+        assert (await opened.ask(QUERY))[1] is Reuse.KEPT
+        vendors.nemo.world.add(nemo_experiment("later", created_at=hours(99)))
+        clock.now += 60
+        body, reuse = await opened.ask(QUERY)
+        assert (b'"later"' in body, reuse) == (True, None)
+        assert vendors.call_counts[1:] == calls[1:]
 
 
 async def test_a_page_that_another_query_renewed_renews_every_answer_that_was_made_of_it(
@@ -152,20 +163,20 @@ async def test_a_page_that_another_query_renewed_renews_every_answer_that_was_ma
     assert "later" in names(await gateway.ask(QUERY))
 
 
-async def test_a_hot_answers_pages_are_refreshed_before_they_are_too_old(
-    open_gateway: OpenGateway, vendors: Vendors
-) -> None:
+async def test_a_hot_answers_pages_are_refreshed_before_they_are_too_old(vendors: Vendors) -> None:
     fill(vendors)
-    gateway = await open_gateway(cache={"url": "memory://", "ttl_s": 2})
-    await gateway.ask(QUERY)
-    vendors.forget_calls()
-    for _ in range(19):  # up to 1.9 s
-        await asyncio.sleep(0.1)
-        await gateway.ask(QUERY)
-        if vendors.call_counts[0]:
-            break
-    assert (await reused(gateway))["KEPT"] > 5
-    assert vendors.call_counts[0] > 0
+    clock = Clock()
+    async with door(vendors, clock) as opened:
+        await opened.ask(QUERY)
+        vendors.forget_calls()
+        how = []
+        for _ in range(19):  # up to 57 s of 60
+            clock.now += 3
+            how.append((await opened.ask(QUERY))[1])
+            if vendors.call_counts[0]:
+                break
+        assert how.count(Reuse.KEPT) > 5
+        assert await eventually(lambda: vendors.call_counts[0] > 0)
 
 
 # -- what is never kept --------------------------------------------------------------------------------
