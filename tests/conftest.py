@@ -1,6 +1,7 @@
 """Three simulated vendors with empty worlds, and the gateway over them."""
 
 import logging
+import os
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
@@ -20,6 +21,18 @@ settings.load_profile("gateway")
 # Started in the background, pytest ignores Ctrl-C, and so would every process that a test starts and interrupts.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+# Under nohup, the same goes for the end of a terminal.
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Twice the cores, since half of what tests take is waiting: for deadlines, for processes that start."""
+    return min(2 * len(os.sched_getaffinity(0)), MOST_WORKERS)
+
+
+MOST_WORKERS = 16
+"""Each collects all tests first, which takes some ten seconds of a core."""
 
 OpenGateway = Callable[..., Awaitable[Gateway]]
 
