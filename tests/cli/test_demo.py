@@ -2,7 +2,6 @@
 
 import re
 import signal
-import time
 
 import httpx
 
@@ -20,10 +19,8 @@ def test_the_demo_shows_a_query_and_its_answer_serves_them_and_ends_with_ctrl_c(
         assert all(vendor in table for vendor in ("nemo", "langsmith", "meibel"))
         answer = httpx.post(url, json={"query": "{ sources { health { status } } }"}, timeout=30, trust_env=False)
         assert [one["health"]["status"] for one in answer.json()["data"]["sources"]] == ["UP"] * 3
-        began = time.monotonic()
         process.send(signal.SIGINT)
         assert process.end() == 130
-        assert time.monotonic() - began < 15
         assert process.err == ""
 
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import base64
-import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,7 +15,6 @@ from tracegraph.demo.faults import Fault
 from tracegraph.demo.world import meibel_agent, stable_uuid
 
 DEADLINE_S = 2.0
-WIDE_S = 12.0
 """By when an answer under that deadline is there, on a machine that does other things too."""
 
 LIST = """query($first: Int, $after: String) {
@@ -141,10 +139,12 @@ async def test_a_vendor_that_hangs_costs_its_own_rows_only_and_the_answer_comes_
     filled: Vendors, open_gateway: OpenGateway, failed: str
 ) -> None:
     gateway = await open_gateway(limits={"deadline_s": DEADLINE_S})
+    patient = await open_gateway(limits={"deadline_s": 60})
     await hang(filled.named(failed))
-    began = time.monotonic()
+    waiting = asyncio.create_task(patient.ask(LIST, first=100))
     answer = await gateway.ask(LIST, first=100)
-    assert time.monotonic() - began < WIDE_S
+    assert not waiting.done()
+    waiting.cancel()
     assert listed(answer.data["experiments"]["nodes"]) == without(newest_first(filled), failed)
     assert answer.troubles == {failed: "TIMEOUT"}
 

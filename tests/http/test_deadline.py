@@ -1,7 +1,6 @@
 """A request's deadline: the client's own, what came in time, the backstop; and clients that go away."""
 
 import asyncio
-from time import perf_counter
 from typing import cast
 
 import httpx
@@ -39,9 +38,10 @@ async def test_what_came_in_time_is_answered_and_who_is_late_has_failed(
 ) -> None:
     fill(vendors)
     vendors.named(late).fail(Fault("hang", times=None))
-    began = perf_counter()
-    answer = await ask(gateway, LIST, "700")
-    assert perf_counter() - began < 5, "far less than the gateway's own deadline"
+    patient = asyncio.create_task(gateway.ask(LIST))
+    answer = await ask(gateway, LIST, "1500")
+    assert not patient.done(), "it has the gateway's own deadline"
+    patient.cancel()
     found = answer.data["experiments"]
     assert {node["source"]["name"] for node in found["nodes"]} == set(NAMES) - {late}
     assert len(found["nodes"]) == 8
@@ -53,10 +53,12 @@ async def test_what_came_in_time_is_answered_and_who_is_late_has_failed(
 async def test_more_than_the_gateway_gives_is_not_to_be_had(vendors: Vendors, open_gateway: OpenGateway) -> None:
     fill(vendors)
     vendors.nemo.fail(Fault("hang", times=None))
-    gateway = await open_gateway(limits={"deadline_s": 0.5})
-    began = perf_counter()
+    gateway = await open_gateway(limits={"deadline_s": 2})
+    other = await open_gateway(limits={"deadline_s": 60})
+    patient = asyncio.create_task(ask(other, LIST, "60000"))
     answer = await ask(gateway, LIST, "60000")
-    assert perf_counter() - began < 5
+    assert not patient.done()
+    patient.cancel()
     assert answer.troubles == {"nemo": "TIMEOUT"}
 
 

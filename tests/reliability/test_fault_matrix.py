@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -28,9 +27,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 DEADLINE_S = 30.0
 SHORT_DEADLINE_S = 3.0
-"""For what ends by the deadline only."""
-SLACK_S = 20.0
-"""How much later than its deadline an answer may be on a machine that does other things too."""
+"""For what ends by the deadline only: nothing else ends a vendor that hangs, and one that drips takes minutes."""
 
 SAID = {"detail": f"{MARK}: no such key at https://internal.example"}
 FAULTS: dict[str, tuple[dict[str, Any], str | None]] = {
@@ -86,7 +83,7 @@ async def test_a_vendor_that(
     async with cases_of(stacks, deadline_s) as cases:
         for question in QUESTIONS:
             stacks.fail(question, failed, **fault)
-        answers = await ask_all(cases, within_s=deadline_s + SLACK_S)
+        answers = await ask_all(cases)
         for question in QUESTIONS:
             stacks.vendors[question.name].named(failed).recover()
         after = await ask_all(cases)
@@ -162,11 +159,8 @@ async def cases_of(
         yield cases
 
 
-async def ask_all(cases: list[Case], within_s: float = DEADLINE_S + SLACK_S) -> list[Answer]:
-    began = time.monotonic()
-    answers = await asyncio.gather(*(case.gateway.ask(case.question.query) for case in cases))
-    assert time.monotonic() - began < within_s
-    return list(answers)
+async def ask_all(cases: list[Case]) -> list[Answer]:
+    return list(await asyncio.gather(*(case.gateway.ask(case.question.query) for case in cases)))
 
 
 def check_failed(stacks: Stacks, question: Question, answer: Answer, failed: str, code: str) -> None:
