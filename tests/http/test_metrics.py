@@ -125,8 +125,8 @@ async def test_what_the_cache_and_equal_calls_under_way_spared_is_counted(
     fill(vendors)
     gateway = await open_gateway(cache={"url": "memory://", "ttl_s": 60})
     vendors.nemo.fail(Fault("delay", seconds=0.3))
-    await asyncio.gather(*(gateway.ask(LIST + " " * number) for number in range(5)))
-    await gateway.ask(LIST + " " * 5)
+    await asyncio.gather(*(gateway.ask(LIST, unused=number) for number in range(5)))
+    await gateway.ask(LIST, unused=5)
     scrape = await scraped(gateway)
     at = {"source": NEMO, "kind": "experiments"}
     assert len(vendors.nemo.calls) == 1

@@ -12,12 +12,12 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
-from functools import partial
+from functools import cache, partial
 from typing import Annotated, Any, Generic, TypeVar, cast, get_args, get_origin
 
 import msgspec
 from msgspec import Meta
-from msgspec.structs import fields
+from msgspec.structs import FieldInfo, fields
 from pydantic_core import from_json
 
 from tracegraph.upstream.tolerant import whole_number, without_deep_values
@@ -169,7 +169,7 @@ class _Mending:
     def _object(self, given: Mapping[str, Any], of: Any, *, is_row: bool) -> Mapping[str, Any]:
         if not self._damaged and _fits(given, of):
             return given
-        told = [one for one in fields(of) if one.encode_name in given]
+        told = [one for one in _fields(of) if one.encode_name in given]
         needed = {one.encode_name: self._needed(given[one.encode_name], one.type) for one in told if one.required}
         if not is_row:
             return {**given, **needed}
@@ -222,6 +222,12 @@ class _Mending:
                 return None
             return [part for part in kept if part is not None]
         return None
+
+
+@cache
+def _fields(of: Any) -> tuple[FieldInfo, ...]:
+    """Its fields; to find their types takes longer than to read a row."""
+    return fields(of)
 
 
 def _row_of(of: Any) -> Any:
