@@ -31,7 +31,7 @@ def pytest_xdist_auto_num_workers() -> int:
     return min(2 * len(os.sched_getaffinity(0)), MOST_WORKERS)
 
 
-MOST_WORKERS = 16
+MOST_WORKERS = 8
 """Each collects all tests first, which takes some ten seconds of a core."""
 
 OpenGateway = Callable[..., Awaitable[Gateway]]
