@@ -221,12 +221,13 @@ class CheckedAdapter:
             _require_times([time for time in times if time is not None])
 
     def _require_sessions(self, rows: Sequence[Session]) -> Sequence[str]:
-        """The ids. What is checked is what a wrong value of would cost other rows; `ended_at` costs itself."""
+        """The ids of the rows, which are sound."""
         _require_only(Session, map(type, rows))
         self._require_own({row.source for row in rows})
         _require_texts({row.experiment_ref for row in rows})
         _require_only(SessionStatus, {type(row.status) for row in rows})
         _require_times([row.started_at for row in rows])
+        _require_times([time for row in rows if (time := row.ended_at) is not None])
         ids = [row.vendor_id for row in rows]
         _require_texts(ids)
         return ids
