@@ -14,7 +14,7 @@ from tracegraph.errors import SourceCircuitOpen, SourceError, SourceErrorCode, S
 from tracegraph.upstream.breaker import Breaker, BreakerPolicy, is_failure
 from tracegraph.upstream.call import Call, Reply, Tries, reply_to
 from tracegraph.upstream.counters import SourceCounters
-from tracegraph.upstream.deadline import remaining_s
+from tracegraph.upstream.deadline import is_fair_time, remaining_s
 from tracegraph.upstream.limiter import LimitPolicy
 from tracegraph.upstream.meter import count_request
 from tracegraph.upstream.reporting import report_circuit, report_failure
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
 _LONGEST_WAIT_S = 60.0
 """Where there is no deadline, for a turn or before a retry."""
-_FAIR_TIME_S = 1.0
-"""A call that got less time, and less than its `timeout_s`, says nothing about its vendor by running out of it."""
 _GRAVITY = (CircuitState.CLOSED, CircuitState.HALF_OPEN, CircuitState.OPEN)
 
 
@@ -183,12 +181,12 @@ class Guards:
                     reply = await self._answer(call, traced, allowed_s, tries)
         except SourceError as error:
             counters.failed[error.code] += 1
-            failed = is_failure(error, call, had_fair_time=allowed_s >= min(timeout_s, _FAIR_TIME_S))
+            failed = is_failure(error, call, had_fair_time=is_fair_time(allowed_s, timeout_s))
             failure = error.code
             timed_out = bool(failed) and isinstance(error, SourceTimeout) and error.http_status is None
             raise
         except asyncio.CancelledError:
-            if tries.expired and self._clock() - began >= min(timeout_s, _FAIR_TIME_S):
+            if tries.expired and is_fair_time(self._clock() - began, timeout_s):
                 failed, failure, timed_out = True, SourceErrorCode.TIMEOUT, True
                 counters.failed[failure] += 1
             else:
