@@ -428,9 +428,7 @@ class TestTimeoutsOfARequest:
             assert (await way.fetch(READ)).provenance.stale is not None
             assert (await way.fetch(self.OTHER)).provenance.stale is None
 
-    async def test_nor_does_a_time_too_short_for_any_vendor(
-        self, way: Upstream, vendor: Simulator
-    ) -> None:
+    async def test_nor_does_a_time_too_short_for_any_vendor(self, way: Upstream, vendor: Simulator) -> None:
         vendor.faults.add(self.HANG)
         with remembered_timeouts():
             with deadline(0.05):
