@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from itertools import count
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -15,6 +17,7 @@ from tracegraph.upstream.breaker import Breaker, BreakerPolicy, is_failure
 from tracegraph.upstream.call import Call, Reply, Tries, reply_to
 from tracegraph.upstream.counters import SourceCounters
 from tracegraph.upstream.deadline import is_fair_time, remaining_s
+from tracegraph.upstream.failing_calls import FailingCalls
 from tracegraph.upstream.limiter import LimitPolicy
 from tracegraph.upstream.meter import count_request
 from tracegraph.upstream.reporting import report_circuit, report_failure
@@ -62,6 +65,7 @@ class Guards:
         self._budget = RetryBudget(policy.retry, clock)
         self._turns = Turns(self.source, transport.settings.max_connections, policy.limits.rates, clock)
         self._circuits: dict[str, Breaker] = {}
+        self._failing = defaultdict[str, FailingCalls](partial(FailingCalls, policy.breaker.window_s, clock))
         self._opened_by: dict[str, SourceErrorCode] = {}
 
     def limit(self, documented: Mapping[str, RateLimit]) -> None:
@@ -197,6 +201,8 @@ class Guards:
             return reply
         finally:
             counters.took(self._clock() - began)
+            if failed is not None:
+                failed = self._failing[call.kind].outcome(call, failed=failed)
             if circuit.leave(period, failed=failed, timed_out=timed_out):
                 self._circuit_changed(call.kind, failure if failed else None)
 
