@@ -202,7 +202,8 @@ class LangSmithClient:
 
     async def runs(self, body: dict[str, Any]) -> Reply:
         """Runs and a cursor, as a `wire.RunsAnswer`. The vendor allows 15 of these in 10 s (VENDORS.md B5)."""
-        return await self._fetch(Call(RUNS, "/api/v1/runs/query", body=body, read=_RUNS))
+        of_several = len(body.get("session", ())) > 1
+        return await self._fetch(Call(RUNS, "/api/v1/runs/query", body=body, read=_RUNS, of_several=of_several))
 
     async def _fetch(self, call: Call) -> Reply:
         try:
