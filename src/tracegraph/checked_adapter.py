@@ -20,6 +20,7 @@ import structlog
 from tracegraph.adapter import (
     Adapter,
     Capabilities,
+    CircuitState,
     ExperimentQuery,
     Page,
     PageRequest,
@@ -38,6 +39,7 @@ _log = structlog.get_logger("tracegraph.adapter")
 T = TypeVar("T")
 K = TypeVar("K")
 
+_LARGEST_INT = 2**31 - 1
 _GRACE_S = 0.05
 """How much longer than its time a call may take: calls over HTTP end by themselves, and name the reason."""
 _NOT_OURS = (asyncio.CancelledError, KeyboardInterrupt, SystemExit, GeneratorExit)
@@ -86,7 +88,9 @@ class CheckedAdapter:
         answers = await self._call("list_sessions", self._adapter.list_sessions, asks)
         self._checked("list_sessions", answers, lambda given: _require_answers(given, len(asks)))
         return [
-            answer if isinstance(answer, SourceError) else self._page_or_error("list_sessions", answer)
+            self._own("list_sessions", answer)
+            if isinstance(answer, SourceError)
+            else self._page_or_error("list_sessions", answer)
             for answer in answers
         ]
 
@@ -104,7 +108,7 @@ class CheckedAdapter:
         """See `Adapter`. Raises nothing: a source whose check fails is DOWN, for that reason."""
         try:
             health = await self._call("check", self._adapter.check)
-            return self._checked("check", health, _require_health)
+            return self._checked("check", health, self._require_health)
         except SourceError as error:
             return SourceHealth(SourceHealthStatus.DOWN, last_error=error, checked_at=datetime.now(UTC))
 
@@ -112,6 +116,7 @@ class CheckedAdapter:
 
     async def _call(self, operation: str, ask: Callable[..., Awaitable[T]], *arguments: Any) -> T:
         allowed_s = remaining_s(math.inf)
+        cancelled = _cancellations()
         try:
             async with asyncio.timeout(allowed_s + _GRACE_S if allowed_s < math.inf else None) as timer:
                 return await ask(*arguments)
@@ -119,7 +124,14 @@ class CheckedAdapter:
             if not timer.expired():
                 raise self._refused(operation, late) from late
             raise SourceTimeout(self.name, f"Source {self.name!r} did not answer within its time.") from None
-        except (SourceError, *_NOT_OURS):
+        except asyncio.CancelledError as lost:
+            if _cancellations() > cancelled:
+                raise
+            # Nobody cancelled this task: the adapter awaited one that it had cancelled itself.
+            raise self._refused(operation, lost) from lost
+        except SourceError as error:
+            raise self._own(operation, error) from error.__cause__
+        except _NOT_OURS:
             raise
         except BaseException as bug:  # whatever it is, the other sources' rows stand
             raise self._refused(operation, bug) from bug
@@ -146,7 +158,10 @@ class CheckedAdapter:
         def require(given: Mapping[K, T | SourceError]) -> Mapping[K, T | SourceError]:
             if not isinstance(given, Mapping):
                 raise UnusableAnswer(f"a {type(given).__name__} in place of a mapping")
-            return given
+            return {
+                key: self._own(operation, one) if isinstance(one, SourceError) else one
+                for key, one in dict(given).items()
+            }
 
         checked = self._checked(operation, found, require)
         usable = [one for one in checked.values() if not isinstance(one, SourceError)]
@@ -173,6 +188,10 @@ class CheckedAdapter:
         except SourceError as error:
             return error
 
+    def _own(self, operation: str, error: SourceError) -> SourceError:
+        """The error, or a SourceBadResponse in its place when it names another source or cannot be reported."""
+        return error if _is_reportable(error, self.name) else self._refused(operation, error)
+
     def _refused(self, operation: str, bug: BaseException, calls: int = 0) -> SourceBadResponse:
         error = SourceBadResponse(
             self.name, f"Source {self.name!r} gave an answer that the gateway cannot use.", upstream_requests=calls
@@ -190,12 +209,12 @@ class CheckedAdapter:
     # -- what is checked -------------------------------------------------------------------------------
 
     def _experiments_page(self, page: Page[Experiment]) -> Page[Experiment]:
-        _require_page(page)
+        _require_page(page, self.name)
         self._require_experiments(page.items)
         return _sound(page, [row.ref for row in page.items])
 
     def _sessions_page(self, page: Page[Session]) -> Page[Session]:
-        _require_page(page)
+        _require_page(page, self.name)
         rows = page.items
         self._require_sessions(rows)
         ids: list[Any] = [row.vendor_id for row in rows]
@@ -228,12 +247,39 @@ class CheckedAdapter:
         _require_times([row.started_at for row in rows])
         _require_times([time for row in rows if (time := row.ended_at) is not None])
 
+    def _require_health(self, health: SourceHealth) -> SourceHealth:
+        _require_only(SourceHealth, [type(health)])
+        _require_only(SourceHealthStatus, [type(health.status)])
+        _require_only(CircuitState, [type(health.circuit)])
+        _require_times([] if health.checked_at is None else [health.checked_at])
+        if health.last_error is not None and not _is_reportable(health.last_error, self.name):
+            raise UnusableAnswer("a last error that is none of this source")
+        return health
+
     def _require_own(self, sources: set[str]) -> None:
         if not sources <= {self.name}:
             raise UnusableAnswer("rows of another source")
 
 
-def _require_page(page: Any) -> None:
+def _cancellations() -> int:
+    """How many requests to cancel the current task are pending."""
+    task = asyncio.current_task()
+    return 0 if task is None else task.cancelling()
+
+
+def _is_reportable(error: Any, source: str) -> bool:
+    """Whether it is a SourceError of that source whose figures are figures."""
+    return (
+        isinstance(error, SourceError)
+        and error.source == source
+        and isinstance(error.message, str)
+        and (error.http_status is None or _is_int32(error.http_status))
+        and _is_int32(error.upstream_requests)
+        and isinstance(error.retry_after_s, int | float | None)
+    )
+
+
+def _require_page(page: Any, source: str) -> None:
     if not isinstance(page, Page):
         raise UnusableAnswer(f"a {type(page).__name__} in place of a page")
     if not isinstance(page.items, list | tuple):
@@ -242,14 +288,31 @@ def _require_page(page: Any) -> None:
         raise UnusableAnswer("a page whose start or total is no number of rows")
     if not (isinstance(page.next, str) or _is_count(page.next)):
         raise UnusableAnswer("a page whose next is no hint")
-    if not isinstance(page.provenance, Provenance):
-        raise UnusableAnswer("a page without a provenance")
+    _require_provenance(page.provenance, source)
+    if page.error is not None and not _is_reportable(page.error, source):
+        raise UnusableAnswer("a page whose error is none of this source")
+    if page.skipped and not all(map(_is_count, page.skipped)):
+        raise UnusableAnswer("a page whose skipped places are no places")
     if page.next is not None and not page.items:
         raise UnusableAnswer("an empty page that goes on: pages do not advance")
 
 
+def _require_provenance(provenance: Any, source: str) -> None:
+    if not isinstance(provenance, Provenance):
+        raise UnusableAnswer("a page without a provenance")
+    if not _is_int32(provenance.upstream_requests):
+        raise UnusableAnswer("a page without a number of calls")
+    if provenance.stale is not None and not _is_reportable(provenance.stale, source):
+        raise UnusableAnswer("a page that is stale for no error of this source")
+
+
 def _is_count(value: Any) -> bool:
     return value is None or (isinstance(value, int) and not isinstance(value, bool) and value >= 0)
+
+
+def _is_int32(value: Any) -> bool:
+    """Whether it is a count that an Int of GraphQL holds."""
+    return value is not None and _is_count(value) and value <= _LARGEST_INT
 
 
 def _require_only(type_: type[Any], found: Iterable[type[Any]]) -> None:
@@ -323,13 +386,8 @@ def _require_capabilities(capabilities: Capabilities) -> Capabilities:
     return capabilities
 
 
-def _require_health(health: SourceHealth) -> SourceHealth:
-    _require_only(SourceHealth, [type(health)])
-    _require_only(SourceHealthStatus, [type(health.status)])
-    _require_times([] if health.checked_at is None else [health.checked_at])
-    return health
-
-
 def _calls_of(answer: Any) -> int:
-    provenance = getattr(answer, "provenance", None)
-    return provenance.upstream_requests if isinstance(provenance, Provenance) else 0
+    """The calls that were made for it, 0 when it says none that can be believed."""
+    provenance = answer.provenance if isinstance(answer, Page) else None
+    calls = provenance.upstream_requests if isinstance(provenance, Provenance) else 0
+    return calls if _is_int32(calls) else 0

@@ -75,6 +75,11 @@ BROKEN_ANSWERS: Mapping[str, Break] = {
     "a negative next": lambda page: Page(page.items, page.start, -4),
     "a total that is a text": lambda page: Page(page.items, page.start, page.next, "5"),  # type: ignore[arg-type]
     "no provenance": lambda page: Page(page.items, page.start, page.next, None, None),  # type: ignore[arg-type]
+    "calls as text": lambda page: Page(page.items, page.start, page.next, None, Provenance("7")),  # type: ignore[arg-type]
+    "less than no call": lambda page: Page(page.items, page.start, page.next, None, Provenance(-1)),
+    "calls beyond an Int": lambda page: Page(page.items, page.start, page.next, None, Provenance(2**31)),
+    "skipped places as texts": lambda page: Page(page.items, page.start, page.next, skipped=("a",)),  # type: ignore[arg-type]
+    "an error that is no SourceError": lambda page: Page(page.items, page.start, page.next, error="no"),  # type: ignore[arg-type]
 }
 
 
