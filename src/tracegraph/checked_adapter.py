@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import chain
+from types import NoneType
 from typing import Any, TypeVar
 
 import structlog
@@ -30,7 +31,17 @@ from tracegraph.adapter import (
     SourceHealthStatus,
 )
 from tracegraph.errors import SourceBadResponse, SourceError, SourceTimeout
-from tracegraph.model import Experiment, ExperimentKind, Score, Session, SessionRef, SessionStatus
+from tracegraph.model import (
+    Aggregate,
+    Experiment,
+    ExperimentKind,
+    Score,
+    Session,
+    SessionRef,
+    SessionStatus,
+    TokenUsage,
+    is_number,
+)
 from tracegraph.query import EPOCH
 from tracegraph.upstream.deadline import remaining_s
 
@@ -227,9 +238,16 @@ class CheckedAdapter:
     def _require_experiments(self, rows: Sequence[Experiment]) -> None:
         _require_only(Experiment, map(type, rows))
         self._require_own({row.source for row in rows})
-        _require_texts([row.ref for row in rows])
-        _require_texts([row.vendor_id for row in rows])
+        _require_ids([row.ref for row in rows])
+        _require_ids([row.vendor_id for row in rows])
         _require_texts([row.name for row in rows])
+        _require_lists(str, [names for row in rows for names in (row.models, row.evaluators)])
+        _require_lists(Aggregate, [row.aggregates for row in rows])
+        for error in [row.figures_error for row in rows if row.figures_error is not None]:
+            if not _is_reportable(error, self.name):
+                raise UnusableAnswer("a figures_error that is none of this source")
+        _require_deferred({type(row.deferred) for row in rows})
+        _require_raw({type(row.raw) for row in rows})
         _require_only(ExperimentKind, {type(row.kind) for row in rows})
         for times in (
             [row.created_at for row in rows],
@@ -241,11 +259,15 @@ class CheckedAdapter:
     def _require_sessions(self, rows: Sequence[Session]) -> None:
         _require_only(Session, map(type, rows))
         self._require_own({row.source for row in rows})
-        _require_texts([row.vendor_id for row in rows])
-        _require_texts([row.experiment_ref for row in rows])
+        _require_ids([row.vendor_id for row in rows])
+        _require_ids([row.experiment_ref for row in rows])
         _require_only(SessionStatus, {type(row.status) for row in rows})
         _require_times([row.started_at for row in rows])
         _require_times([time for row in rows if (time := row.ended_at) is not None])
+        _require_only(TokenUsage, {type(row.tokens) for row in rows} - {NoneType})
+        _require_mappings({type(row.scores_by_evaluator) for row in rows})
+        _require_deferred({type(row.deferred) for row in rows})
+        _require_raw({type(row.raw) for row in rows})
 
     def _require_health(self, health: SourceHealth) -> SourceHealth:
         _require_only(SourceHealth, [type(health)])
@@ -325,6 +347,32 @@ def _require_texts(values: Sequence[str]) -> None:
     "".join(values)
 
 
+def _require_ids(values: Sequence[str]) -> None:
+    """Raises TypeError for what is no text, UnicodeEncodeError for what is no Unicode: global IDs hold them."""
+    "".join(values).encode()
+
+
+def _require_lists(of: type[Any], given: Sequence[Any]) -> None:
+    if not {type(one) for one in given} <= {list, tuple}:
+        raise UnusableAnswer(f"another value in place of a list of {of.__name__}")
+    _require_only(of, map(type, chain.from_iterable(given)))
+
+
+def _require_deferred(kinds: set[type[Any]]) -> None:
+    if not kinds <= {frozenset, set}:
+        raise UnusableAnswer("another value in place of the deferred fields")
+
+
+def _require_raw(kinds: set[type[Any]]) -> None:
+    if not all(hasattr(kind, "decode") for kind in kinds - {NoneType}):
+        raise UnusableAnswer("another value in place of the vendor's object")
+
+
+def _require_mappings(kinds: set[type[Any]]) -> None:
+    if not all(issubclass(kind, Mapping) for kind in kinds - {NoneType}):
+        raise UnusableAnswer("scores that are no mapping")
+
+
 def _require_times(times: Sequence[datetime]) -> None:
     """Raises TypeError for what is no time, and for a time without an offset: it compares with no other."""
     if times:
@@ -376,7 +424,7 @@ def _require_scores(scores: Sequence[Sequence[Score]]) -> None:
     flat = list(chain.from_iterable(scores))
     _require_only(Score, map(type, flat))
     _require_texts([score.evaluator for score in flat])
-    if not {type(score.value) for score in flat} <= {int, float}:
+    if not all(is_number(score.value) for score in flat):
         raise UnusableAnswer("a score that is no number")
 
 

@@ -190,6 +190,11 @@ WRONG_SESSIONS = [
     pytest.param(session(ended_at=datetime(2026, 1, 1)), id="a naive end"),  # noqa: DTZ001
     pytest.param(session(vendor_id=3), id="an id that is a number"),
     pytest.param(session(status="SUCCESS"), id="a status as text"),
+    pytest.param(session(vendor_id="\ud800"), id="an id that is no Unicode"),
+    pytest.param(session(tokens={"input": 1}), id="tokens as a dict"),
+    pytest.param(session(scores_by_evaluator=[1.0]), id="scores as a list"),
+    pytest.param(session(deferred=None), id="no deferred fields"),
+    pytest.param(session(raw={"a": 1}), id="the vendor's object as a dict"),
     pytest.param({"vendor_id": "1"}, id="a dict"),
     pytest.param(None, id="None"),
 ]
@@ -212,7 +217,7 @@ async def test_one_look_up_that_cannot_be_used_costs_its_key_only(wrong: Any) ->
 
 @pytest.mark.parametrize(
     "wrong",
-    [None, 1.0, [1.0], [Score("accuracy", "high")], [Score(None, 1.0)]],  # type: ignore[arg-type]
+    [None, 1.0, [1.0], [Score("accuracy", "high")], [Score("accuracy", float("nan"))], [Score(None, 1.0)]],  # type: ignore[arg-type]
     ids=repr,
 )
 async def test_scores_that_cannot_be_used_cost_their_session_only(wrong: Any) -> None:
