@@ -32,7 +32,7 @@ def canonical(text: str) -> str:
 
 
 def _number(digits: str) -> float | int:
-    """A whole number where it is one. Raises ValueError for one that overflows, vanishes or is rounded to a whole."""
+    """A whole number where it is one. Raises ValueError for one that a float cannot hold."""
     value = float(digits)
     if not math.isfinite(value):
         raise ValueError("no number that readers of JSON hold")
