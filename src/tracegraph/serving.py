@@ -134,7 +134,8 @@ def serve_with_workers(opened: socket.socket, workers: int, configured: Configur
     """
     with opened:
         opened.listen(_BACKLOG)
-        Supervisor(_work, (opened, configured), workers, configured.check).run()
+        # At the end the parent closes its copy: otherwise the system would take connections that no worker accepts.
+        Supervisor(_work, (opened, configured), workers, configured.check, opened.close).run()
 
 
 def _work(parent: Connection, opened: socket.socket, configured: Configured) -> None:

@@ -3,6 +3,7 @@
 import os
 import pty
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -91,6 +92,22 @@ def test_while_it_drains_it_is_unready_and_answers_and_then_the_port_closes(
         assert process.end() == 0
         with pytest.raises(httpx.ConnectError):
             ask(url)
+
+
+@WORKERS
+def test_once_the_port_is_closed_connections_are_refused_while_requests_are_in_flight(
+    vendors_running: Running, workers: int
+) -> None:
+    """A connection that is taken and never answered would be a failed request at the end of the process."""
+    vendors_running.nemo.faults.add(Fault("hang", times=None))
+    env = {**LONG, "TRACEGRAPH_SERVER__DRAIN_S": "0", "TRACEGRAPH_SOURCES__NEMO__TIMEOUT_S": "50"}
+    with serving(vendors_running, workers, env) as (process, url):
+        with asking_slowly(vendors_running, url) as answers:
+            process.send(signal.SIGTERM)
+            assert until(lambda: not can_connect(url))
+            assert not answers
+            process.send(signal.SIGTERM)
+        assert process.end() == 0
 
 
 @WORKERS
@@ -237,6 +254,15 @@ def test_it_ends_with_its_terminal(vendors_running: Running, workers: int) -> No
         process.kill()
         process.wait()
         process.stderr.close()
+
+
+def can_connect(url: str) -> bool:
+    parts = httpx.URL(url)
+    try:
+        socket.create_connection((parts.host, parts.port or 80)).close()
+    except ConnectionRefusedError:
+        return False
+    return True
 
 
 def can_ask(url: str) -> bool:
