@@ -145,7 +145,7 @@ def test_sighup_reads_the_file_again_and_what_is_in_flight_finishes_on_the_old_o
     vendors_running.worlds[0].add(nemo_experiment("slow"))
     with serving(vendors_running, workers) as (process, url):
         assert sources(url) == ["nemo", "langsmith", "meibel"]
-        vendors_running.nemo.faults.add(Fault("delay", seconds=1.5))
+        vendors_running.nemo.faults.add(Fault("delay", seconds=3.5))
         with asking_slowly(vendors_running, url) as answers:
             changed = ONE_SOURCE.replace("nemo]", "other]").format(vendors_running.urls[0])
             Path(vendors_running.config()).write_text(changed, encoding="utf-8")
@@ -166,7 +166,9 @@ def test_a_broken_file_keeps_the_old_configuration_and_one_sentence_says_so(
     broken = {
         "[server": "this is not TOML",
         "[server]\nprot = 1\n" + ONE_SOURCE: "server.prot is not a setting",
-        ONE_SOURCE + '[documents]\ntrusted = "missing.json"\n': "missing.json",
+        ONE_SOURCE + '[documents]\ntrusted = "missing.json"\n': "gateway.toml: documents.trusted",
+        ONE_SOURCE + "[cache]\nmax_mb = 999999999\n": "gateway.toml: cache.max_mb",
+        ONE_SOURCE + "[auth]\nrequests_per_minute = 5\n": "gateway.toml: auth.requests_per_minute",
     }
     with serving(vendors_running, workers) as (process, url):
         file = Path(vendors_running.config())

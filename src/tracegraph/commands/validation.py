@@ -21,13 +21,19 @@ _MIB = 1024 * 1024
 
 async def validate(loaded: Loaded) -> None:
     """Open all that the gateway opens, and close it again. Raises ConfigurationError with one sentence."""
+    refuse_before_opening(loaded)
+    settings, origin = loaded.settings, loaded.origin
+    read_documents(settings.documents, origin)
+    async with open_tracing(settings.tracing), open_sources(settings, origin):
+        pass
+
+
+def refuse_before_opening(loaded: Loaded) -> None:
+    """The part of it that opening the application does not find. Raises ConfigurationError with one sentence."""
     settings, origin = loaded.settings, loaded.origin
     _refuse_sizes(settings, origin)
     _refuse_rates_of_nobody(settings, origin)
     _refuse_key_file(settings, origin)
-    read_documents(settings.documents, origin)
-    async with open_tracing(settings.tracing), open_sources(settings, origin):
-        pass
 
 
 def _refuse_sizes(settings: Settings, origin: str) -> None:
