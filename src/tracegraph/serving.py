@@ -36,8 +36,8 @@ def refuse_open_door(host: str, auth: AuthTable) -> None:
     """Raises ConfigurationError where others than this machine could read with the gateway's keys, unasked."""
     if not auth.is_on and not is_loopback(host):
         raise ConfigurationError(
-            f"The gateway would listen on {host} and ask nobody who they are: configure [auth] (begin with "
-            "`tracegraph key new`), listen on 127.0.0.1, or say --insecure if something in front asks."
+            f"The gateway would listen on {host or 'every address'} and ask nobody who they are: configure [auth] "
+            "(begin with `tracegraph key new`), listen on 127.0.0.1, or say --insecure if something in front asks."
         )
 
 

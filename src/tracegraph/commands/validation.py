@@ -21,11 +21,14 @@ _MIB = 1024 * 1024
 
 async def validate(loaded: Loaded) -> None:
     """Open all that the gateway opens, and close it again. Raises ConfigurationError with one sentence."""
-    refuse_before_opening(loaded)
     settings, origin = loaded.settings, loaded.origin
-    read_documents(settings.documents, origin)
-    async with open_tracing(settings.tracing), open_sources(settings, origin):
-        pass
+    try:
+        refuse_before_opening(loaded)
+        read_documents(settings.documents, origin)
+        async with open_tracing(settings.tracing), open_sources(settings, origin):
+            pass
+    except ConfigurationError as error:
+        raise ConfigurationError(loaded.with_variable(error.message)) from None
 
 
 def refuse_before_opening(loaded: Loaded) -> None:
