@@ -580,6 +580,12 @@ MORE = [
         environment={"TRACEGRAPH_SOURCES__LANGSMITH__API_KEY": SECRET},
     ),
     Wrong(
+        "a secret with the header's scheme",
+        keyed("env:COPIED"),
+        ("sources.langsmith.api_key", "env:COPIED", "scheme", "leave it out"),
+        environment={"COPIED": f"Bearer {SECRET}"},
+    ),
+    Wrong(
         "documents that the environment names and that are not there",
         NEMO,
         ("documents.trusted (set by TRACEGRAPH_DOCUMENTS__TRUSTED)", "nowhere.json"),
