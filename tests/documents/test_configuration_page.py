@@ -26,6 +26,6 @@ def test_bounds_units_choices_and_defaults_are_those_of_the_models() -> None:
     text = tables()
     assert "| `deadline_s` | number | `10.0` | s | > 0, ≤ 300 | `TRACEGRAPH_LIMITS__DEADLINE_S` |" in text
     assert "| `port` | integer | `8000` |  | ≥ 0, ≤ 65,535 | `TRACEGRAPH_SERVER__PORT` |" in text
-    assert "| `level` | string | `\"info\"` |  | one of `debug`, `info`, `warning`, `error` |" in text
+    assert '| `level` | string | `"info"` |  | one of `debug`, `info`, `warning`, `error` |' in text
     assert "| `issuer` | string | required |  | not empty | `TRACEGRAPH_AUTH__JWT__ISSUER` |" in text
-    assert "| `workspace` | string | `\"default\"` |  |  | `TRACEGRAPH_SOURCES__<NAME>__WORKSPACE` |" in text
+    assert '| `workspace` | string | `"default"` |  |  | `TRACEGRAPH_SOURCES__<NAME>__WORKSPACE` |' in text
