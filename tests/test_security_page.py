@@ -1,4 +1,4 @@
-"""docs/security.md is true: the tests that it names exist, and the versions that it reviews are the pinned ones."""
+"""docs/security.md is true: the tests that it names exist, the versions that it reviews are pinned."""
 
 import re
 from pathlib import Path
