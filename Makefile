@@ -9,13 +9,17 @@ BIN := .venv/bin
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
            --no-header --no-emit-index-url --no-emit-find-links pyproject.toml --extra build
 
+<<<<<<< HEAD
 # A file's tests stay together, and files with long waits come first, so that no core is idle at the end.
 PARALLEL := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 .PHONY: help demo test test-slow test-fuzz test-paging test-plans soak flood lint format schema live bench playground audit lock clean
+=======
+.PHONY: help demo test test-fuzz test-paging test-plans soak flood lint format schema docs-configuration live bench playground audit lock clean
+>>>>>>> main
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-18s %s\n", $$1, $$2}'
 
 demo: .venv/runtime.ok ## three simulated vendors, the gateway over them, a playground (PORT=8000)
 	$(BIN)/tracegraph demo --port $(PORT)
@@ -57,13 +61,16 @@ format: .venv/dev.ok ## put the style right
 schema: .venv/runtime.ok ## write schema.graphql from the code
 	$(BIN)/tracegraph schema > schema.graphql
 
+docs-configuration: .venv/dev.ok ## write the tables of docs/configuration.md from the settings
+	$(BIN)/python -m tools.configuration_page
+
 live: .venv/dev.ok ## the gateway against NeMo Intake itself (installs it under .live, 1.7 GB)
 	$(BIN)/python -m pytest tests/live -m live
 
 playground: ## rebuild the playground's page from playground/ (needs Node 20)
 	cd playground && npm ci --no-fund --no-audit && npm run build
 
-audit: .venv/dev.ok ## known holes in what the gateway runs on (needs pip-audit's database; see SECURITY.md)
+audit: .venv/dev.ok ## known holes in what the gateway runs on (needs pip-audit's database; see docs/security.md)
 	$(BIN)/uv tool run pip-audit@2.10.1 --strict --no-deps --disable-pip -r requirements/runtime.lock
 
 lock: .venv/dev.ok ## renew the lock files from pyproject.toml

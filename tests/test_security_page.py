@@ -1,13 +1,17 @@
-"""SECURITY.md is true: the tests that it names are there, and the versions that it reviews are the pinned ones."""
+"""docs/security.md is true: the tests that it names exist, the versions that it reviews are pinned."""
 
 import re
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-PAGE = (ROOT / "SECURITY.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
 LOCK = (ROOT / "requirements" / "runtime.lock").read_text(encoding="utf-8")
 PINNED = dict(re.findall(r"^([a-z0-9-]+)==(\S+)", LOCK, re.MULTILINE))
 REVIEWED = re.findall(r"^\| ([a-z0-9-]+) \| ([0-9.]+) \| (.+) \|$", PAGE, re.MULTILINE)
+
+
+def test_the_page_at_the_root_leads_to_it() -> None:
+    assert "](docs/security.md)" in (ROOT / "SECURITY.md").read_text(encoding="utf-8")
 
 
 def numbers(version: str) -> tuple[int, ...]:

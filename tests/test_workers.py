@@ -17,7 +17,7 @@ def cannot_start(_: Connection) -> None:
 
 def test_workers_that_never_serve_are_not_started_again_for_ever() -> None:
     with capture_logs() as logs, pytest.raises(ConfigurationError, match="could not start"):
-        Supervisor(cannot_start, (), 2, check=lambda: None).run()
+        Supervisor(cannot_start, (), 2, check=lambda: None, at_end=lambda: None).run()
     ends = [line for line in logs if line["event"] == "worker.ended"]
     assert [line["exit_code"] for line in ends][:1] == [3]
     assert len(ends) == 2

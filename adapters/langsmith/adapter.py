@@ -76,11 +76,17 @@ CAPABILITIES = Capabilities(
     call_kinds=frozenset({SESSIONS, RUNS}),
     rate_limits={RUNS: RateLimit(15, 10.0), "*": RateLimit(1000, 10.0)},
 )
-"""VENDORS.md B2, B4, B5, D4. `name` is pushed when it is exact: how parts of a name compare is not documented."""
+"""`name` is pushed when it is exact: how parts of a name compare is not documented.
+
+See docs/vendors/langsmith.md#tracer-sessions, #runs, #rate-limits, #push-down.
+"""
 
 
 class Options(StrictOptions):
-    """`api_key` is sent as X-API-Key; `tenant_id`, a workspace's id, as X-Tenant-Id (VENDORS.md B1)."""
+    """`api_key` is sent as X-API-Key; `tenant_id`, a workspace's id, as X-Tenant-Id.
+
+    See docs/vendors/langsmith.md#access.
+    """
 
     api_key: SecretRef
     tenant_id: Annotated[str, StringConstraints(pattern=r"^[!-~]+$")] | None = None
@@ -130,7 +136,7 @@ class LangSmithAdapter:
         offset = max(0, page.hint) if isinstance(page.hint, int) else 0
         limit = max(1, min(page.limit, PAGE_MAX))
         found = await self._experiments([*experiments_query(query.order, limit, offset), *pushed])
-        # No total in the body: a page that is not full is the last (VENDORS.md B2).
+        # No total in the body: a page that is not full is the last (docs/vendors/langsmith.md#tracer-sessions).
         goes_on = found.sent >= limit
         following = offset + found.length if goes_on else None
         return Page(found.items, offset, following, None, found.provenance, found.skipped)
@@ -176,7 +182,10 @@ class LangSmithAdapter:
         return _Rows(items, len(rows), length(rows), unread(rows), reply)
 
     async def _list_by_refs(self, refs: frozenset[str], order: ExperimentOrder) -> Page[Experiment]:
-        """All of them from the start: limit and offset may not hold beside ids (VENDORS.md B2)."""
+        """All of them from the start: limit and offset may not hold beside ids.
+
+        See docs/vendors/langsmith.md#tracer-sessions.
+        """
         ids = sorted({uuid for ref in refs if (uuid := canonical_uuid(ref)) is not None})
         query = experiments_query(order, PAGE_MAX, 0)
         answers = await asyncio.gather(*(self._tried([*query, *with_ids(part)]) for part in chunks(ids)))
@@ -211,7 +220,7 @@ def _pushed(wanted: ExperimentFilter) -> Query | None:
     """What the vendor certainly honours as it is meant; None when nothing can have such a name.
 
     `reference_free=false` and parts of names are not documented well enough, and names that are empty would read
-    as none: the gateway sees to these (VENDORS.md D4, trap 4).
+    as none: the gateway sees to these (docs/vendors/langsmith.md#push-down).
     """
     query: Query = []
     name = _exact(wanted.name)

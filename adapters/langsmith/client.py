@@ -1,8 +1,8 @@
 """LangSmith over HTTP: its two reads, its credential headers, how its questions are written.
 
-`GET /api/v1/sessions` is the contract's; `POST /api/v1/runs/query` and the filter language are those of VENDORS.md
-B4. Every name in RUN_FIELDS is one that the vendor lets a run query select (RunQueryParams of its own generated
-clients); `latency_seconds` and `is_root` are not.
+`GET /api/v1/sessions` is the contract's; `POST /api/v1/runs/query` and the filter language are those of
+docs/vendors/langsmith.md#runs. Every name in RUN_FIELDS is one that the vendor lets a run query select
+(RunQueryParams of its own generated clients); `latency_seconds` and `is_root` are not.
 """
 
 from __future__ import annotations
@@ -34,10 +34,13 @@ from tracegraph.upstream.client import Upstream
 from tracegraph.upstream.decode import decode
 
 PAGE_MAX = 100
-"""The most rows of one answer: `limit` of the contract; a run query above it is a 400 (VENDORS.md B4)."""
+"""The most rows of one answer: `limit` of the contract; a run query above it is a 400.
+
+See docs/vendors/langsmith.md#runs.
+"""
 
 SESSIONS, RUNS = "sessions", "runs/query"
-"""The classes of its calls: the vendor's limits tell them apart (VENDORS.md B5)."""
+"""The classes of its calls: the vendor's limits tell them apart (docs/vendors/langsmith.md#rate-limits)."""
 
 RUN_FIELDS = (
     *("id", "session_id", "trace_id", "parent_run_id", "name", "status", "error", "app_path", "extra"),
@@ -55,7 +58,7 @@ _SORT_COLUMNS = {
     ExperimentOrderField.NAME: "start_time",  # its collation of names is unknown: the gateway orders them
 }
 _LACKS_WORKSPACE = b"org_scoped_key_requires_workspace"
-"""In the 403 for an organization's key without X-Tenant-Id (VENDORS.md B1)."""
+"""In the 403 for an organization's key without X-Tenant-Id (docs/vendors/langsmith.md#access)."""
 
 _SESSIONS = partial(decode, wire=wire.SESSIONS)
 _RUNS = partial(decode, wire=wire.RUNS)
@@ -72,7 +75,10 @@ def canonical_uuid(text: str) -> str | None:
 
 
 def experiments_query(order: ExperimentOrder, limit: int, offset: int) -> Query:
-    """A stretch of the tracer sessions. Without include_stats they would have no figures (VENDORS.md trap 8)."""
+    """A stretch of the tracer sessions. Without include_stats they would have no figures.
+
+    See docs/vendors/langsmith.md#figures.
+    """
     descending = order.direction is OrderDirection.DESC
     return [
         ("include_stats", "true"),
@@ -84,12 +90,15 @@ def experiments_query(order: ExperimentOrder, limit: int, offset: int) -> Query:
 
 
 def with_ids(ids: Sequence[str]) -> Query:
-    """Only these tracer sessions: the key repeats (VENDORS.md B2)."""
+    """Only these tracer sessions: the key repeats (docs/vendors/langsmith.md#tracer-sessions)."""
     return [("id", one) for one in ids]
 
 
 def chunks(ids: Sequence[str]) -> Iterator[Sequence[str]]:
-    """The ids in as many as one call takes (VENDORS.md B2: the length of the URL is the bound)."""
+    """The ids in as many as one call takes.
+
+    See docs/vendors/langsmith.md#tracer-sessions: the length of the URL is the bound.
+    """
     for start in range(0, len(ids), PAGE_MAX):
         yield ids[start : start + PAGE_MAX]
 
@@ -201,8 +210,12 @@ class LangSmithClient:
         return found & set(ids), calls
 
     async def runs(self, body: dict[str, Any]) -> Reply:
-        """Runs and a cursor, as a `wire.RunsAnswer`. The vendor allows 15 of these in 10 s (VENDORS.md B5)."""
-        return await self._fetch(Call(RUNS, "/api/v1/runs/query", body=body, read=_RUNS))
+        """Runs and a cursor, as a `wire.RunsAnswer`. The vendor allows 15 of these in 10 s.
+
+        See docs/vendors/langsmith.md#rate-limits.
+        """
+        of_several = len(body.get("session", ())) > 1
+        return await self._fetch(Call(RUNS, "/api/v1/runs/query", body=body, read=_RUNS, of_several=of_several))
 
     async def _fetch(self, call: Call) -> Reply:
         try:

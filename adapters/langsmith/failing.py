@@ -1,7 +1,8 @@
 """Which of several experiments a run query fails for.
 
 LangSmith refuses a query over many tracer sessions as a whole: with 404 when one was deleted, with 403 when the
-key may not see one. The others are found with few calls: the vendor allows 15 run queries in 10 s (VENDORS.md B5).
+key may not see one. The others are found with few calls: the vendor allows 15 run queries in 10 s
+(docs/vendors/langsmith.md#rate-limits).
 
     404    one call of the other class says which of them are there; it is not those that are not
     else   halves are tried with one row each, within a number of failures that grows with the logarithm

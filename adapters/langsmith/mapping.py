@@ -1,4 +1,4 @@
-"""From LangSmith's rows to the vocabulary: pure functions (VENDORS.md D1, D2, D3)."""
+"""From LangSmith's rows to the vocabulary: pure functions (docs/vendors/langsmith.md#mapping)."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ STATUS_WORDS: Mapping[SessionStatus, str] = {
     SessionStatus.ERROR: "error",
     SessionStatus.RUNNING: "pending",
 }
-"""LangSmith's words for how a run stands (VENDORS.md B4); it knows no cancelling."""
+"""LangSmith's words for how a run stands (docs/vendors/langsmith.md#runs); it knows no cancelling."""
 
 _STATUSES = {word: status for status, word in STATUS_WORDS.items()}
 # Python 3.11 takes 0.2 us to look up a member of an Enum.
@@ -138,7 +138,10 @@ def _models(metadata: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _aggregates(row: TracerSession) -> tuple[Aggregate, ...]:
-    """The figures that LangSmith states; absent ones are absent, never zero (VENDORS.md trap 8)."""
+    """The figures that LangSmith states; absent ones are absent, never zero.
+
+    See docs/vendors/langsmith.md#figures.
+    """
     stated = (
         _percentiles(LATENCY, row.latency_p50, row.latency_p99),
         _percentiles(FIRST_TOKEN_LATENCY, row.first_token_p50, row.first_token_p99),
@@ -163,7 +166,10 @@ def _total(metric: Metric, total: Decimal | int | None) -> Aggregate | None:
 
 
 def _scores_over_all(row: TracerSession) -> list[Aggregate | None]:
-    """One for each numeric feedback key. Summary evaluators win a clash, as in the vendor's own client (B3)."""
+    """One for each numeric feedback key. Summary evaluators win a clash, as in the vendor's own client.
+
+    See docs/vendors/langsmith.md#figures.
+    """
     of_runs, summaries = row.feedback_stats or {}, row.session_feedback_stats or {}
     return [
         _score(key, summaries[key], _EVALUATIONS) if key in summaries else _score(key, of_runs[key], _RUNS)

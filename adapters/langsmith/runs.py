@@ -1,8 +1,8 @@
 """Reading root runs: several asks in one query where that saves calls, and resuming exactly.
 
-LangSmith takes many tracer sessions in one run query but allows 15 queries in 10 s (VENDORS.md B4, B5). So the
-first pages of twenty experiments are read as one merged list: every round asks for the next hundred runs of all
-the experiments that have too few yet, until none is left.
+LangSmith takes many tracer sessions in one run query but allows 15 queries in 10 s
+(docs/vendors/langsmith.md#runs, #rate-limits). So the first pages of twenty experiments are read as one merged
+list: every round asks for the next hundred runs of all the experiments that have too few yet, until none is left.
 """
 
 from __future__ import annotations
@@ -122,7 +122,10 @@ class RunsReader:
                 raise
 
     async def _by_id(self, ids: Sequence[str]) -> Mapping[str, Session | SourceError]:
-        """Roots by id. The vendor heeds no other filter beside ids (VENDORS.md B4), so roots are picked here."""
+        """Roots by id. The vendor heeds no other filter beside ids, so roots are picked here.
+
+        See docs/vendors/langsmith.md#runs.
+        """
         body = {"id": list(ids), "limit": PAGE_MAX, "select": list(RUN_FIELDS)}
         try:
             reply = await self.client.runs(body)

@@ -1,9 +1,9 @@
 """LangSmith's JSON in LangSmith's names: the fields that are mapped, and nothing else.
 
 TracerSession is the contract's (langsmith-tracer-sessions.json); a run and the answer to a run query are those of
-VENDORS.md B4. What identifies a row must be there, and so must a run's start, by which runs are listed. Any other
-value may be null or missing, and one that cannot be read is taken for null. A row without is None in its list.
-The previews of inputs and outputs are cut by the vendor: they are not read.
+docs/vendors/langsmith.md#runs. What identifies a row must be there, and so must a run's start, by which runs are
+listed. Any other value may be null or missing, and one that cannot be read is taken for null. A row without is
+None in its list. The previews of inputs and outputs are cut by the vendor: they are not read.
 """
 
 from __future__ import annotations
@@ -17,13 +17,19 @@ from msgspec import Meta, Struct
 from tracegraph.upstream.wire import Count, Name, Number, Row, Wire, refuse_without_rows, utc
 
 Ratio = Annotated[float, Meta(ge=0, le=1)]
-"""0..1 (VENDORS.md B3); a percentage, should one ever come, is unreadable rather than a hundredfold rate."""
+"""0..1; a percentage, should one ever come, is unreadable rather than a hundredfold rate.
+
+See docs/vendors/langsmith.md#figures.
+"""
 _LONGEST_S = 10**9
 _DEAREST_USD = 10**12
 
 
 def _check(largest: int, *figures: Decimal | None) -> None:
-    """Refuse what is no figure. Decimal takes text, as the contract has it, and numbers (VENDORS.md trap 7)."""
+    """Refuse what is no figure. Decimal takes text, as the contract has it, and numbers.
+
+    See docs/vendors/langsmith.md#figures.
+    """
     for figure in figures:
         if figure is not None and not (figure.is_finite() and 0 <= figure <= largest):
             raise ValueError("not a figure of zero or more")

@@ -47,7 +47,10 @@ CAPABILITIES = Capabilities(
     absent_session_fields=frozenset({"test_case_id"}),
     call_kinds=frozenset({"agents", "agent", "sessions", "session", "scores"}),
 )
-"""VENDORS.md D4. `name` and `display_name` orders exist too, by a collation that is written down nowhere."""
+"""`name` and `display_name` orders exist too, by a collation that is written down nowhere.
+
+See docs/vendors/meibel.md#push-down.
+"""
 
 
 class Options(StrictOptions):

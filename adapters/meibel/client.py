@@ -1,7 +1,7 @@
 """Meibel over HTTP: its paths, its credential header, its questions.
 
-Paths and parameters: the contract for the session list, VENDORS.md C2 for the rest. Meibel answers errors as
-`{code, message}` or `{detail: ...}`. The general rules of `upstream.statuses` hold, but a 404 has two meanings:
+Paths and parameters: the contract for the session list, docs/vendors/meibel.md for the rest. Meibel answers errors
+as `{code, message}` or `{detail: ...}`. The general rules of `upstream.statuses` hold, but a 404 has two meanings:
 one object is unknown, or the server lacks the path. Where the body does not say which, further calls do.
 """
 
@@ -25,7 +25,7 @@ from tracegraph.upstream.decode import RawDocument, decode
 from tracegraph.upstream.wire import Wire, length
 
 PAGE_MAX = 100
-"""The contract sets no maximum for `limit`; more than this is not asked for (VENDORS.md D4)."""
+"""The contract sets no maximum for `limit`; more than this is not asked for (docs/vendors/meibel.md#paging)."""
 
 _UNKNOWN = frozenset({404})
 T = TypeVar("T")
@@ -69,7 +69,7 @@ class Stretch:
         """Where the list goes on after these rows, None at its end.
 
         No rows end the list. The server may give fewer rows than asked for: these end it where `total` agrees or
-        there is none. There is no cursor, whatever the vendor's client looks for (VENDORS.md trap 9).
+        there is none. There is no cursor, whatever the vendor's client looks for (docs/vendors/meibel.md#paging).
         """
         end = self.offset + len(rows)
         if not rows or (len(rows) < self.limit and total in {None, end}):

@@ -1,7 +1,7 @@
 """Sessions by id.
 
 `GET /sessions/{session_id}` has the messages but no times, and the list of an agent's sessions has the times
-but no messages (VENDORS.md C2): a whole session is made of both.
+but no messages (docs/vendors/meibel.md#sessions): a whole session is made of both.
 """
 
 from __future__ import annotations

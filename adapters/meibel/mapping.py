@@ -1,4 +1,4 @@
-"""From Meibel's words to the gateway's: pure functions, one for each row of VENDORS.md D1 and D3."""
+"""From Meibel's words to the gateway's: pure functions, one for each row of docs/vendors/meibel.md#mapping."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def session_status(word: str | None) -> SessionStatus:
 
 
 def _latency_ms(row: wire.SessionSummary, status: SessionStatus) -> float | None:
-    """Wall-clock of the whole conversation, the person's thinking included (VENDORS.md D3)."""
+    """Wall-clock of the whole conversation, the person's thinking included (docs/vendors/meibel.md#mapping)."""
     if status is _RUNNING or row.end_time is None:
         return None
     return (row.end_time - row.start_time) / _MILLISECOND
@@ -194,7 +194,7 @@ def _role(message: wire.Message) -> str:
 def scores_by_session(jobs: Iterable[wire.ScoringJob]) -> Mapping[str, tuple[Score, ...]]:
     """Each session's verdicts by module, as reported; the mean where a module judged several turns.
 
-    Modules are on scales of their own: 0 to 10 for judges, 0 to 1 for statistics (VENDORS.md C2).
+    Modules are on scales of their own: 0 to 10 for judges, 0 to 1 for statistics (docs/vendors/meibel.md#scores).
     """
     values: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     for job in jobs:

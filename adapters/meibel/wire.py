@@ -1,8 +1,8 @@
 """Meibel's JSON in Meibel's names: the fields that are mapped, and nothing else.
 
 The contract (meibel-agent-sessions.json) covers the session list; the other shapes are those of the vendor's
-own client, version 2.0.7 (VENDORS.md C2). Only an identity, and the start of a session, must be there: any
-other value that cannot be read becomes None, and never costs its row.
+own client, version 2.0.7 (docs/vendors/meibel.md). Only an identity, and the start of a session, must be there:
+any other value that cannot be read becomes None, and never costs its row.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class CachedTokens(msgspec.Struct, gc=False):
 
 
 class Usage(msgspec.Struct, gc=False):
-    """Tokens, by the keys of the usual model providers: Meibel documents none (VENDORS.md C2)."""
+    """Tokens, by the keys of the usual model providers: Meibel documents none (docs/vendors/meibel.md#tokens)."""
 
     prompt_tokens: Count | None = None
     input_tokens: Count | None = None
@@ -40,7 +40,7 @@ _SAYS_NOTHING = Usage()
 
 
 def usages(given: Any) -> list[Usage]:
-    """One object (list rows) or a list of nullable objects (the detail) as a list (VENDORS.md trap 10).
+    """One object (list rows) or a list of nullable objects (the detail) as a list (docs/vendors/meibel.md#tokens).
 
     Raises ValueError for a shape that nobody knows.
     """

@@ -13,7 +13,7 @@ from tracegraph.errors import SourceError
 T = TypeVar("T")
 
 REFUSED = frozenset({400, 422})
-"""How the service answers a filter that it does not know (VENDORS.md A3)."""
+"""How the service answers a filter that it does not know (docs/vendors/nemo.md#filters)."""
 
 
 def offset_of(page: PageRequest) -> int:
@@ -25,7 +25,7 @@ def total_of(told: int | None, pushed: Pushed, rows: Iterable[T], admits: Callab
     """The vendor's count, where it is the count of what was asked.
 
     A row that does not pass a filter that was pushed as a whole tells of a service that did not heed it
-    (VENDORS.md trap 4): then its count is that of another question.
+    (docs/vendors/nemo.md#session-filters): then its count is that of another question.
     """
     return told if pushed.exact and (pushed.is_empty or all(map(admits, rows))) else None
 

@@ -28,7 +28,10 @@ from tracegraph.upstream.decode import RawDocument, decode
 from tracegraph.upstream.wire import Row, Wire, length
 
 TOO_MANY = 413
-"""How the service refuses a list of experiments when more than 1000 match, whatever the page (VENDORS.md A4)."""
+"""How the service refuses a list of experiments when more than 1000 match, whatever the page.
+
+See docs/vendors/nemo.md#paging.
+"""
 
 _EXPECTED = {"experiments": frozenset({TOO_MANY}), "sessions": frozenset({404})}
 """A list that is too long is read in parts; an experiment that a client names may not be there."""
@@ -104,7 +107,7 @@ class NemoClient:
         self._experiments = f"/apis/intake/v2/workspaces/{path_segment(workspace)}/experiments"
 
     async def experiments(self, page: VendorPage, query: Sequence[tuple[str, str]] = ()) -> Answer[ExperimentRow]:
-        """A page of the workspace's experiments (VENDORS.md A2 to A4)."""
+        """A page of the workspace's experiments (docs/vendors/nemo.md)."""
         answer = await self._list("experiments", self._experiments, page, query, EXPERIMENTS)
         if any(row.is_group for row in answer.rows):
             raise SourceBadResponse(
@@ -119,7 +122,7 @@ class NemoClient:
     async def sessions(
         self, experiment: str, page: VendorPage, query: Sequence[tuple[str, str]] = ()
     ) -> Answer[SessionRow]:
-        """A page of an experiment's sessions, oldest first: there is no other order (VENDORS.md A4).
+        """A page of an experiment's sessions, oldest first: there is no other order (docs/vendors/nemo.md#paging).
 
         Raises SourceObjectNotFound for an experiment that does not exist, without a call for a name that no path
         can hold: a slash, even escaped, ends the name in the vendor's routes. Raises SourceNotFound when the
@@ -178,7 +181,10 @@ def too_many(source: str) -> str:
 
 
 def _explained(error: SourceError, kind: str) -> SourceError:
-    """The refusals that NeMo words in a way of its own, in our words (VENDORS.md A2, A4, A5)."""
+    """The refusals that NeMo words in a way of its own, in our words.
+
+    See docs/vendors/nemo.md#releases, #paging, #errors.
+    """
     source = error.source
     if error.http_status == TOO_MANY and kind == "experiments":
         return error.restated(SourceBadRequest, too_many(source))

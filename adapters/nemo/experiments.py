@@ -106,7 +106,8 @@ class Experiments:
 
     async def by_name(self, refs: Sequence[str]) -> Mapping[str, Experiment | SourceError]:
         """See `NemoAdapter.get_experiments`."""
-        # A name that no filter can write is none of NeMo's either: its names are of [a-z0-9-@.+_] (VENDORS.md A1).
+        # A name that no filter can write is none of NeMo's either: its names are of [a-z0-9-@.+_]
+        # (docs/vendors/nemo.md#access).
         askable = [ref for ref in dict.fromkeys(refs) if writable(ref)]
         together = [ref for ref in askable if _BATCHABLE.fullmatch(ref)]
         alone = [ref for ref in askable if not _BATCHABLE.fullmatch(ref)]

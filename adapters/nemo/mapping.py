@@ -1,4 +1,4 @@
-"""From NeMo's rows to the unified vocabulary (VENDORS.md D1 to D3); pure functions."""
+"""From NeMo's rows to the unified vocabulary (docs/vendors/nemo.md#mapping); pure functions."""
 
 from __future__ import annotations
 
@@ -137,7 +137,10 @@ def _latency_ms(row: SessionRow) -> float | None:
 
 
 def _tokens(row: SessionRow) -> TokenUsage | None:
-    """The sum counts what is known of input and output; cached tokens are a part of input (VENDORS.md A6)."""
+    """The sum counts what is known of input and output; cached tokens are a part of input.
+
+    See docs/vendors/nemo.md#numbers.
+    """
     given, taken, cached = row.input_tokens, row.output_tokens, row.cached_tokens
     if given is None and taken is None:
         return None if cached is None else TokenUsage(None, None, cached)

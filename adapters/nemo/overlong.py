@@ -1,4 +1,4 @@
-"""Lists of more experiments than the service lists: read by ranges of time (VENDORS.md A4)."""
+"""Lists of more experiments than the service lists: read by ranges of time (docs/vendors/nemo.md#paging)."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ _SHARED = 800  # and where a cache holds them for other requests, too
 class OverlongLists:
     """Remembers which lists are refused, and reads them part by part.
 
-    A part costs the service by the rows in it, whatever the page's size (docs/nemo-observed.md): so parts are
-    cut for about twice the rows that are wanted, and each is read whole. Where a cache holds answers, parts are
-    larger, and one that answered is asked for again by every page that begins in it.
+    A part costs the service by the rows in it, whatever the page's size (docs/vendors/nemo.md#response-times): so
+    parts are cut for about twice the rows that are wanted, and each is read whole. Where a cache holds answers,
+    parts are larger, and one that answered is asked for again by every page that begins in it.
     """
 
     def __init__(

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 LARGEST_PAGE = 1000
-"""The largest `page_size` that the service takes (VENDORS.md A4)."""
+"""The largest `page_size` that the service takes (docs/vendors/nemo.md#paging)."""
 
 
 class VendorPage(NamedTuple):

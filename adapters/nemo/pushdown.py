@@ -1,7 +1,8 @@
 """Which conditions and orders go to NeMo, and how they are written there; pure functions.
 
-A condition is pushed only where the vendor is certain to honour it exactly (VENDORS.md A3, D4). What is left to
-the gateway makes the vendor's count the count of another question: then `exact` is False.
+A condition is pushed only where the vendor is certain to honour it exactly (docs/vendors/nemo.md#filters,
+#push-down). What is left to the gateway makes the vendor's count the count of another question: then `exact` is
+False.
 """
 
 from __future__ import annotations
@@ -149,12 +150,18 @@ def _push_range(field: str, span: TimeRange, query: list[tuple[str, str]]) -> bo
 
 
 def rfc3339(moment: datetime) -> str:
-    """With microseconds and Z: the service answers a time that it cannot read with 500 (VENDORS.md A5)."""
+    """With microseconds and Z: the service answers a time that it cannot read with 500.
+
+    See docs/vendors/nemo.md#errors.
+    """
     return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 def push_sessions(wanted: SessionFilter) -> Pushed:
-    """The filter of a list of sessions: one status, one test case, by equality (VENDORS.md trap 4)."""
+    """The filter of a list of sessions: one status, one test case, by equality.
+
+    See docs/vendors/nemo.md#session-filters.
+    """
     left = set(conditions(wanted))
     if not left:
         return _NOTHING

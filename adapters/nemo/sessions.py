@@ -23,7 +23,7 @@ _LOOKUP_PAGES = 50
 
 
 class Sessions:
-    """Reads sessions. The service lists them oldest first and in no other order (VENDORS.md A4)."""
+    """Reads sessions. The service lists them oldest first and in no other order (docs/vendors/nemo.md#paging)."""
 
     def __init__(self, source: str, client: NemoClient) -> None:
         self._source = source

@@ -1,7 +1,7 @@
 """Whether figures of nothing are to be believed.
 
 With its telemetry store down, the service lists experiments as ever, each with no runs and no figures, and
-nothing in the answer tells (VENDORS.md trap 5, docs/nemo-observed.md). Only the sessions say 503. So where no
+nothing in the answer tells (docs/vendors/nemo.md#outage). Only the sessions say 503. So where no
 experiment of an answer has any run, one of them is asked for its sessions.
 """
 

@@ -1,9 +1,9 @@
 """NeMo's JSON in NeMo's names: what the adapter maps, and nothing else.
 
 The contracts are nemo-experiments.json and nemo-experiment-sessions.json. The real service departs from them
-(VENDORS.md A2, A3): it sends null for what is absent, lists of agents for one agent, times without a zone, and
-leaves out what the contract requires. So a row needs its identity, a session its start, and nothing else. A row
-without is None in its list.
+(docs/vendors/nemo.md#releases, #filters): it sends null for what is absent, lists of agents for one agent, times
+without a zone, and leaves out what the contract requires. So a row needs its identity, a session its start, and
+nothing else. A row without is None in its list.
 """
 
 from __future__ import annotations
@@ -72,17 +72,20 @@ class ExperimentRow(Row):
 
     @property
     def is_group(self) -> bool:
-        """Whether this is an experiment group, which releases from helix 0.5 list here (VENDORS.md trap 1)."""
+        """Whether this is an experiment group, which releases from helix 0.5 list here.
+
+        See docs/vendors/nemo.md#releases.
+        """
         return self.default_sort is not UNSET and self.dataset_name is UNSET
 
     @property
     def averages_test_cases(self) -> bool:
-        """Whether the figures are over test cases, as from 0.3.0 on (VENDORS.md trap 2)."""
+        """Whether the figures are over test cases, as from 0.3.0 on (docs/vendors/nemo.md#numbers)."""
         return self.test_case_count is not None or self.experiment_ids is not None
 
 
 class SessionRow(Row):
-    """The contract's ExperimentSessionResponse; `output` comes from 0.3.0 on (VENDORS.md A2)."""
+    """The contract's ExperimentSessionResponse; `output` comes from 0.3.0 on (docs/vendors/nemo.md#releases)."""
 
     session_id: Name
     started_at: datetime

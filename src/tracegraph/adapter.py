@@ -281,7 +281,7 @@ class SourceSettings:
 
     def _complaint(self, error: ValidationError, known: Iterable[str]) -> str:
         first = first_error(error)
-        key = dotted(["sources", self.name, *path_of(first)])
+        key = dotted(["sources", self.name, *path_of(first, self.options)])
         if first["type"] == "extra_forbidden":
             words = ", ".join([*known, *self.common])
             return f"{self.origin}: {key} is not a setting of vendor {self.vendor!r}; it knows: {words}."

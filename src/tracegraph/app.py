@@ -90,13 +90,14 @@ def create_app(
     workers_folder: Path | None = None,
     owns_process: bool = False,
     insecure: bool = False,
+    origin: str = "the configuration",
 ) -> Starlette:
     """The application; its lifespan opens the sources and closes them when the last request is answered.
 
     `app.state.settings` are the settings. `tracing` takes the place of what they say. `workers_folder` is one
     that all processes of this gateway are given, for the sum of their metrics. `owns_process`: this process does
     nothing else, and is set up for it. `insecure`: something in front asks clients who they are, and sees to the
-    names by which they come.
+    names by which they come. `origin` is what messages call the configuration, such as its file.
     """
 
     @asynccontextmanager
@@ -104,7 +105,7 @@ def create_app(
         async with AsyncExitStack() as stack:
             traced = tracing or await stack.enter_async_context(open_tracing(settings.tracing))
             authentication = await stack.enter_async_context(open_authentication(settings.auth))
-            sources = await stack.enter_async_context(open_sources(settings, tracing=traced))
+            sources = await stack.enter_async_context(open_sources(settings, origin, traced))
             names = settings.metrics.operation_names
             executor = executor_over(sources, settings)
             state: _State = {
@@ -119,7 +120,7 @@ def create_app(
             yield state
 
     endpoint = GraphQLEndpoint(
-        read_documents(settings.documents),
+        read_documents(settings.documents, origin),
         ReadingLimits(settings.limits.max_body_bytes, settings.limits.body_timeout_s),
         playground=settings.server.playground,
         allow_no_cache=settings.cache.allow_no_cache,

@@ -133,6 +133,10 @@ def config_check(config: _ConfigOption = None) -> None:
     with _refusals():
         loaded = _load(config)
         asyncio.run(validate(loaded))
+        try:
+            refuse_open_door(loaded.settings.server.host, loaded.settings.auth)
+        except ConfigurationError as error:  # `serve` may be told --insecure, or another --host
+            _warn(error.message)
         sys.stdout.write(f"{summary(loaded)}\n")
 
 
@@ -207,8 +211,12 @@ def _load(config: Path | None) -> Loaded:
     """The configuration; what it warns of is printed."""
     loaded = load(config)
     for warning in loaded.warnings:
-        _errors.print(f"Warning: {warning}", style="yellow", markup=False, highlight=False, soft_wrap=True)
+        _warn(warning)
     return loaded
+
+
+def _warn(sentence: str) -> None:
+    _errors.print(f"Warning: {sentence}", style="yellow", markup=False, highlight=False, soft_wrap=True)
 
 
 @contextmanager

@@ -9,11 +9,12 @@ garbage collector need not look at those that hold no cycles.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeGuard
 
 from msgspec import Struct
 
@@ -214,6 +215,16 @@ class TokenUsage(Struct, frozen=True, gc=False):
     total: int | None = None
 
 
+def is_number(value: object) -> TypeGuard[float]:
+    """Whether it is a number that a float holds; an adapter may give anything in the place of one."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
+
+
 class Score(Struct, frozen=True, gc=False):
     """One evaluator's verdict on one session, on that evaluator's own scale."""
 
@@ -271,8 +282,9 @@ class Session(Described, frozen=True, gc=False):
     @property
     def scores(self) -> tuple[Score, ...]:
         """By evaluator; made when they are asked for, since most lists are asked without."""
-        told = self.scores_by_evaluator or {}
-        return tuple([Score(name, value) for name, value in sorted(told.items()) if value is not None])
+        given = self.scores_by_evaluator or {}
+        texts = {name: value for name, value in given.items() if name.__class__ is str and is_number(value)}
+        return tuple([Score(name, value) for name, value in sorted(texts.items())])
 
     def told(self) -> dict[str, Any]:
         """See `Described`; of the evaluators, those that gave a number."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,6 +13,8 @@ _SHORTEST = 6
 """What is shorter is no secret worth the name, and would be found in half of all words."""
 _LONGEST = 64 * 1024
 """Characters of a file with a secret; what is more is another file."""
+_SCHEME = re.compile(r"(bearer|basic)\s", re.IGNORECASE)
+"""What stands before a credential in a header, and is copied with it."""
 _known: set[str] = set()
 
 
@@ -42,6 +45,8 @@ def _named(reference: Any) -> SecretStr:
         raise ValueError(f"there is nothing in {reference}, or only blanks: put the secret there")
     if value[0] in "\"'`" or value[-1] in "\"'`":
         raise ValueError(f"the secret in {reference} stands in quotes, which would be sent with it: remove them")
+    if _SCHEME.match(value):
+        raise ValueError(f"the secret in {reference} begins with a scheme, which is sent anyway: leave it out")
     if not value.isascii() or not value.isprintable():
         raise ValueError(f"the secret in {reference} holds characters that no HTTP header may hold: write it anew")
     return SecretStr(value)

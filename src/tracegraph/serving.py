@@ -18,14 +18,14 @@ from uvicorn.config import STARTUP_FAILURE
 
 from tracegraph.app import create_app
 from tracegraph.auth_table import AuthTable
-from tracegraph.config.loader import load_settings
+from tracegraph.commands.validation import refuse_before_opening
+from tracegraph.config.loader import Loaded, load
 from tracegraph.errors import ConfigurationError
 from tracegraph.evenly import MOST_AT_ONCE
 from tracegraph.http.heads import BoundedHeads
 from tracegraph.logs import configure_logs
 from tracegraph.reloading import Reloadable
 from tracegraph.server import Server
-from tracegraph.settings import Settings
 from tracegraph.source_table import is_loopback
 from tracegraph.workers import Supervisor, WorkerServer
 
@@ -36,8 +36,8 @@ def refuse_open_door(host: str, auth: AuthTable) -> None:
     """Raises ConfigurationError where others than this machine could read with the gateway's keys, unasked."""
     if not auth.is_on and not is_loopback(host):
         raise ConfigurationError(
-            f"The gateway would listen on {host} and ask nobody who they are: configure [auth] (begin with "
-            "`tracegraph key new`), listen on 127.0.0.1, or say --insecure if something in front asks."
+            f"The gateway would listen on {host or 'every address'} and ask nobody who they are: configure [auth] "
+            "(begin with `tracegraph key new`), listen on 127.0.0.1, or say --insecure if something in front asks."
         )
 
 
@@ -78,20 +78,30 @@ class Configured:
     workers_folder: Path | None = None
 
     def app(self) -> Starlette:
-        """The application as the file and the environment say now. Raises ConfigurationError."""
+        """The application as the file and the environment say now, at the start and on a reload.
+
+        Raises ConfigurationError for what `serve` refuses, except for what only opening the application finds.
+        """
+        loaded = self._loaded()
         return create_app(
-            self._settings(), workers_folder=self.workers_folder, owns_process=True, insecure=self.insecure
+            loaded.settings,
+            workers_folder=self.workers_folder,
+            owns_process=True,
+            insecure=self.insecure,
+            origin=loaded.origin,
         )
 
     def check(self) -> None:
         """Open the application and close it again, without a call. Raises ConfigurationError."""
-        asyncio.run(_open_once(create_app(self._settings(), insecure=self.insecure)))
+        loaded = self._loaded()
+        asyncio.run(_open_once(create_app(loaded.settings, insecure=self.insecure, origin=loaded.origin)))
 
-    def _settings(self) -> Settings:
-        settings = load_settings(self.file)
+    def _loaded(self) -> Loaded:
+        loaded = load(self.file)
+        refuse_before_opening(loaded)
         if not self.insecure:
-            refuse_open_door(self.host, settings.auth)
-        return settings
+            refuse_open_door(self.host, loaded.settings.auth)
+        return loaded
 
 
 async def _open_once(app: Starlette) -> None:
@@ -134,7 +144,8 @@ def serve_with_workers(opened: socket.socket, workers: int, configured: Configur
     """
     with opened:
         opened.listen(_BACKLOG)
-        Supervisor(_work, (opened, configured), workers, configured.check).run()
+        # The parent closes its copy when the end begins: else the system takes connections that no worker accepts.
+        Supervisor(_work, (opened, configured), workers, configured.check, opened.close).run()
 
 
 def _work(parent: Connection, opened: socket.socket, configured: Configured) -> None:

@@ -11,14 +11,16 @@ from pydantic import Field, field_validator, model_validator
 from tracegraph.adapter import SourceSettings
 from tracegraph.auth_table import AuthTable
 from tracegraph.config.environment import plain_name
-from tracegraph.config.messages import Misfit, dotted
+from tracegraph.config.messages import Misfit
 from tracegraph.config.urls import read_url
 from tracegraph.documents_table import DocumentsTable
 from tracegraph.secrets import SecretRef
 from tracegraph.source_table import YEAR_S, SourceTable, Table
 from tracegraph.upstream.callers import STAND_IN
 
-_HOST = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*")  # a name, IPv4 or IPv6
+_HOST = re.compile(r"\w[\w-]*(\.[\w-]+)*|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*", re.ASCII)
+"""A name, IPv4 or IPv6."""
+_OWN_PORT = {"http": 80, "https": 443}
 _MOST = 1_000_000
 """Of pages, rows and the like: what is more is a slip of the pen, and no machine would bear it."""
 _SOURCE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
@@ -51,13 +53,17 @@ class ServerSettings(Table):
     @field_validator("cors_origins")
     @classmethod
     def _origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
-        expected = 'write each site out, such as "https://app.example", without a path'
+        expected = (
+            'write each site out as browsers do, such as "https://app.example": in small letters '
+            "(xn--... for those of other scripts), without a path, and without the port that the scheme implies"
+        )
         for number, origin in enumerate(origins, 1):
             try:
                 parts = read_url(origin, expected)
             except ValueError as error:
                 raise ValueError(f"entry {number} is no origin: {error}") from None
-            if "@" in parts.netloc or origin != f"{parts.scheme}://{parts.netloc}":
+            is_as_sent = origin == f"{parts.scheme}://{parts.netloc.lower()}" and origin.isascii()
+            if "@" in parts.netloc or not is_as_sent or parts.port == _OWN_PORT[parts.scheme]:
                 raise ValueError(f"entry {number} is no origin: {expected}")
         return origins
 
@@ -222,9 +228,10 @@ class Settings(Table):
         for name, key in self.auth.keys.items():
             for source in key.sources or ():
                 if source not in self.sources:
-                    raise ValueError(
-                        f"auth.keys.{dotted([name])}.sources names {source!r}, which is no configured source: "
-                        f"there are {', '.join(self.sources) or 'none'}"
+                    raise Misfit(
+                        ("auth", "keys", name, "sources"),
+                        f"it names {source!r}, which is no configured source: "
+                        f"there are {', '.join(self.sources) or 'none'}",
                     )
         return self
 
@@ -233,9 +240,10 @@ class Settings(Table):
         deadline_s = self.limits.deadline_s
         for name, table in self.sources.items():
             if table.timeout_s is not None and table.timeout_s >= deadline_s:
-                raise ValueError(
-                    f"sources.{name}.timeout_s ({table.timeout_s:g}) must be below limits.deadline_s "
-                    f"({deadline_s:g}), or a source that hangs takes the whole request's time: lower timeout_s"
+                raise Misfit(
+                    ("sources", name, "timeout_s"),
+                    f"it is {table.timeout_s:g} and must be below limits.deadline_s ({deadline_s:g}), "
+                    "or a source that hangs takes the whole request's time: lower timeout_s",
                 )
         return self
 

@@ -136,5 +136,6 @@ def _read_policy(settings: Settings, source: str) -> ReadPolicy:
         stale_s=cache.stale_s,
         share=cache.share_in_flight,
         limit_s=settings.limits.deadline_s,
+        timeout_s=settings.sources[source].timeout_within(settings.limits.deadline_s),
         ttl_by_kind=settings.sources[source].ttl_by_kind,
     )

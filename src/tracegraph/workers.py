@@ -120,15 +120,22 @@ class Supervisor:
     """The parent of `count` workers.
 
     Each runs `work`, a function of a module, with its end of the pipe and `arguments`. `check` raises
-    ConfigurationError when the configuration, as it is now, could not be loaded by a worker.
+    ConfigurationError when the configuration, as it is now, could not be loaded by a worker. `at_end` is called
+    once when no more workers will be started.
     """
 
     def __init__(
-        self, work: Callable[..., None], arguments: Sequence[Any], count: int, check: Callable[[], None]
+        self,
+        work: Callable[..., None],
+        arguments: Sequence[Any],
+        count: int,
+        check: Callable[[], None],
+        at_end: Callable[[], None],
     ) -> None:
         self._work = work
         self._arguments = arguments
         self._check = check
+        self._at_end = at_end
         self._workers: list[_Worker] = []
         self._births = [0.0] * count  # when those that are to be started are due
         self._early_deaths = 0
@@ -204,6 +211,7 @@ class Supervisor:
         self._ending_by.append(number)
         match len(self._ending_by):
             case 1:
+                self._at_end()
                 self._send(Order.DRAIN if number == signal.SIGTERM else Order.END)
             case 2:
                 self._send(Order.END_AT_ONCE)

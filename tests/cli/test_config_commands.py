@@ -81,6 +81,26 @@ def test_what_is_shown_is_toml_that_gives_the_same_settings(full: Path, tmp_path
     assert [one.policy() for one in read.sources.values()] == [one.policy() for one in given.sources.values()]
 
 
+def test_what_is_shown_can_be_read_in_another_folder(full: Path, tmp_path: Path) -> None:
+    """It may be kept anywhere, also when the file was named by a relative path."""
+    code, shown, err = run("config", "show", "--config", full.name, env=_with_keys(), cwd=full.parent)
+    assert (code, err) == (0, "")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    again = written(elsewhere, shown)
+    code, shown_again, err = run("config", "show", "--config", str(again), env=_with_keys(), cwd=elsewhere)
+    assert (code, err) == (0, "")
+    assert tomllib.loads(shown_again) == tomllib.loads(shown)
+
+
+def test_a_configuration_that_serve_takes_only_with_insecure_is_warned_about(tmp_path: Path) -> None:
+    path = written(tmp_path, NEMO + '[server]\nhost = "0.0.0.0"\n')
+    result = invoke("config", "check", "--config", str(path))
+    assert result.exit_code == 0, "--insecure and --host are given to serve"
+    assert "can be used" in result.stdout
+    assert "Warning: The gateway would listen on 0.0.0.0 and ask nobody" in result.stderr
+
+
 def test_each_setting_is_shown_with_where_it_comes_from(tmp_path: Path) -> None:
     path = written(tmp_path, NEMO + '[server]\nhost = "::1"\n')
     shown = invoke("config", "show", "--config", str(path), TRACEGRAPH_SERVER__PORT="9000").stdout.splitlines()

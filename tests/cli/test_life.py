@@ -3,6 +3,7 @@
 import os
 import pty
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -94,6 +95,22 @@ def test_while_it_drains_it_is_unready_and_answers_and_then_the_port_closes(
 
 
 @WORKERS
+def test_once_the_port_is_closed_connections_are_refused_while_requests_are_in_flight(
+    vendors_running: Running, workers: int
+) -> None:
+    """A connection that is taken and never answered would be a failed request at the end of the process."""
+    vendors_running.nemo.faults.add(Fault("hang", times=None))
+    env = {**LONG, "TRACEGRAPH_SERVER__DRAIN_S": "0", "TRACEGRAPH_SOURCES__NEMO__TIMEOUT_S": "50"}
+    with serving(vendors_running, workers, env) as (process, url):
+        with asking_slowly(vendors_running, url) as answers:
+            process.send(signal.SIGTERM)
+            assert until(lambda: not can_connect(url))
+            assert not answers
+            process.send(signal.SIGTERM)
+        assert process.end() == 0
+
+
+@WORKERS
 def test_a_second_signal_ends_it_and_what_is_in_flight_gets_503(vendors_running: Running, workers: int) -> None:
     vendors_running.nemo.faults.add(Fault("hang", times=None))
     env = {**LONG, "TRACEGRAPH_SOURCES__NEMO__TIMEOUT_S": "50"}
@@ -149,7 +166,9 @@ def test_a_broken_file_keeps_the_old_configuration_and_one_sentence_says_so(
     broken = {
         "[server": "this is not TOML",
         "[server]\nprot = 1\n" + ONE_SOURCE: "server.prot is not a setting",
-        ONE_SOURCE + '[documents]\ntrusted = "missing.json"\n': "missing.json",
+        ONE_SOURCE + '[documents]\ntrusted = "missing.json"\n': "gateway.toml: documents.trusted",
+        ONE_SOURCE + "[cache]\nmax_mb = 999999999\n": "gateway.toml: cache.max_mb",
+        ONE_SOURCE + "[auth]\nrequests_per_minute = 5\n": "gateway.toml: auth.requests_per_minute",
     }
     with serving(vendors_running, workers) as (process, url):
         file = Path(vendors_running.config())
@@ -237,6 +256,15 @@ def test_it_ends_with_its_terminal(vendors_running: Running, workers: int) -> No
         process.kill()
         process.wait()
         process.stderr.close()
+
+
+def can_connect(url: str) -> bool:
+    parts = httpx.URL(url)
+    try:
+        socket.create_connection((parts.host, parts.port or 80)).close()
+    except ConnectionRefusedError:
+        return False
+    return True
 
 
 def can_ask(url: str) -> bool:

@@ -553,4 +553,72 @@ ENVIRONMENT = [
     ),
 ]
 
-WRONG = [*FILES_AND_NAMES, *SECRETS, *ADDRESSES, *NUMBERS, *TABLES, *ENVIRONMENT]
+MORE = [
+    Wrong(
+        "a source whose name is in capitals",
+        NEMO.replace("nemo]", "Prod]", 1) + "timeout_s = 0\n",
+        ("sources.Prod.timeout_s cannot", "above 0"),
+    ),
+    Wrong(
+        "a key that lacks one of a rate's two values",
+        NEMO + '[sources.nemo.limits.rates]\n"*" = { calls = 1 }\n',
+        ("sources.nemo.limits.rates.*.per_s is missing",),
+    ),
+    Wrong("a name of dots", NEMO.replace("nemo]", '".."]', 1), ("sources... cannot", "rename")),
+    Wrong("keys in keys without end", f"a{'.a' * 3000} = 1\n{NEMO}", ("too deep", "flatten")),
+    Wrong("a number without end", f"[limits]\nmax_cost = {'9' * 5000}\n{NEMO}", ("digits", "smaller")),
+    Wrong(
+        "lists without end in the environment",
+        NEMO,
+        ("server.cors_origins", "set by TRACEGRAPH_SERVER__CORS_ORIGINS"),
+        environment={"TRACEGRAPH_SERVER__CORS_ORIGINS": "[" * 50_000},
+    ),
+    Wrong(
+        "a literal secret in the environment",
+        LANGSMITH,
+        ("sources.langsmith.api_key (set by TRACEGRAPH_SOURCES__LANGSMITH__API_KEY)", "env:NAME"),
+        environment={"TRACEGRAPH_SOURCES__LANGSMITH__API_KEY": SECRET},
+    ),
+    Wrong(
+        "a secret with the header's scheme",
+        keyed("env:COPIED"),
+        ("sources.langsmith.api_key", "env:COPIED", "scheme", "leave it out"),
+        environment={"COPIED": f"Bearer {SECRET}"},
+    ),
+    Wrong(
+        "documents that the environment names and that are not there",
+        NEMO,
+        ("documents.trusted (set by TRACEGRAPH_DOCUMENTS__TRUSTED)", "nowhere.json"),
+        environment={"TRACEGRAPH_DOCUMENTS__TRUSTED": "nowhere.json"},
+    ),
+    Wrong(
+        "a size that the environment gives",
+        NEMO,
+        ("cache.max_mb (set by TRACEGRAPH_CACHE__MAX_MB)", "memory"),
+        environment={"TRACEGRAPH_CACHE__MAX_MB": "999999999"},
+    ),
+    Wrong(
+        "a key's source that the environment names and that is none",
+        f'[auth.keys.a]\nsha256 = "{HASH}"\n{NEMO}',
+        ("auth.keys.a.sources (set by TRACEGRAPH_AUTH__KEYS__A__SOURCES)", "'lang'", "nemo"),
+        environment={"TRACEGRAPH_AUTH__KEYS__A__SOURCES": "lang"},
+    ),
+    *(
+        Wrong(
+            f"the site {site}, which no browser writes so",
+            f'[server]\ncors_origins = ["{site}"]\n{NEMO}',
+            ("server.cors_origins", "entry 1", "as browsers do"),
+        )
+        for site in ("https://App.example", "https://a.example:443", "http://a.example:80", "https://ä.example")
+    ),
+    *(
+        Wrong(
+            f"the host {host}, which is no name",
+            f'[server]\nallowed_hosts = ["{host}"]\n{NEMO}',
+            ("server.allowed_hosts", f"'{host}'", '"traces.example"'),
+        )
+        for host in (".example", "a..example", "-a.example", "*.example")
+    ),
+]
+
+WRONG = [*FILES_AND_NAMES, *SECRETS, *ADDRESSES, *NUMBERS, *TABLES, *ENVIRONMENT, *MORE]

@@ -20,7 +20,7 @@ EXAMPLES = [stable_uuid(f"example {number}") for number in range(5)]
 
 
 def written(rng: Random, moment: datetime) -> str:
-    """As the vendor writes times: with Z, without a zone, with an offset (VENDORS.md trap 3)."""
+    """As the vendor writes times: with Z, without a zone, with an offset (docs/vendors/langsmith.md#times)."""
     offset = moment.astimezone(timezone(timedelta(hours=2))).isoformat()
     return rng.choice([str(zulu(moment)), moment.replace(tzinfo=None).isoformat(), offset])
 

@@ -13,7 +13,7 @@ def test_a_quantile_is_the_element_at_level_times_count(level: float, expected: 
 
 
 def test_the_median_of_two_is_the_greater() -> None:
-    """As ClickHouse's quantileExact was observed to answer (VENDORS.md A6)."""
+    """As ClickHouse's quantileExact was observed to answer (docs/vendors/nemo.md#numbers)."""
     assert quantile_exact([0.4, 0.8], 0.5) == 0.8
 
 

@@ -1,4 +1,4 @@
-"""LangSmith's filter language, as the simulator reads it (VENDORS.md B4)."""
+"""LangSmith's filter language, as the simulator reads it (docs/vendors/langsmith.md#runs)."""
 
 import pytest
 

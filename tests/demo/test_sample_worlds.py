@@ -48,7 +48,7 @@ def test_ids_are_unique(worlds: SampleWorlds) -> None:
 
 
 def test_nemo_names_are_allowed_and_some_need_escaping(worlds: SampleWorlds) -> None:
-    allowed = re.compile(r"^[a-z](?!.*--)[a-z0-9\-@.+_]{1,62}(?<!-)$")  # VENDORS.md A1
+    allowed = re.compile(r"^[a-z](?!.*--)[a-z0-9\-@.+_]{1,62}(?<!-)$")  # docs/vendors/nemo.md#access
     names = [row["name"] for row in worlds.nemo.experiments]
     assert all(allowed.match(name) for name in names)
     assert {"+", "@", ".", "_"} <= set("".join(names))

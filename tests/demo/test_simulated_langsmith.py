@@ -1,4 +1,4 @@
-"""LangSmith, simulated: what VENDORS.md B says of it holds."""
+"""LangSmith, simulated: what docs/vendors/langsmith.md says of it holds."""
 
 import json
 import uuid

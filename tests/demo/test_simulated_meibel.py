@@ -1,4 +1,4 @@
-"""Meibel, simulated: what VENDORS.md C says of it holds."""
+"""Meibel, simulated: what docs/vendors/meibel.md says of it holds."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""NeMo Intake, simulated: what VENDORS.md A says of it holds."""
+"""NeMo Intake, simulated: what docs/vendors/nemo.md says of it holds."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -235,7 +235,10 @@ async def test_times_have_no_zone(client: httpx.AsyncClient) -> None:
 async def test_figures_are_computed_over_sessions_and_unscored_ones_are_left_out(
     world: NemoWorld, client: httpx.AsyncClient
 ) -> None:
-    """The example that was observed: three sessions, one of them without a score (trap 2)."""
+    """The example that was observed: three sessions, one of them without a score.
+
+    See docs/vendors/nemo.md#numbers.
+    """
     world.sessions["second"] = [
         nemo_session("a", latency_ms=1000, cost_total_usd=0.01, evaluator_scores={"acc": 0.4}),
         nemo_session("b", latency_ms=2000, cost_total_usd=0.01, evaluator_scores={"acc": 0.8}),
@@ -291,7 +294,7 @@ async def test_sessions_of_one_start_come_by_root_span(world: NemoWorld, client:
 async def test_sessions_heed_equality_on_status_and_test_case_only(
     client: httpx.AsyncClient, query: str, expected: list[str]
 ) -> None:
-    """All other valid filters answer 200 with every row (trap 4)."""
+    """All other valid filters answer 200 with every row (docs/vendors/nemo.md#session-filters)."""
     assert await sessions(client, query) == expected
 
 

@@ -66,6 +66,17 @@ BROKEN_ANSWERS: Mapping[str, Break] = {
     "a ref that is a number": lambda page: _with_row(page, ref=7),
     "a row without a name": lambda page: _with_row(page, name=None),
     "a kind as text": lambda page: _with_row(page, kind="AGENT"),
+    "models that are None": lambda page: _with_row(page, models=None),
+    "models that are a text": lambda page: _with_row(page, models="m"),
+    "a model that is a number": lambda page: _with_row(page, models=(1,)),
+    "evaluators that are None": lambda page: _with_row(page, evaluators=None),
+    "aggregates that are None": lambda page: _with_row(page, aggregates=None),
+    "an aggregate that is a number": lambda page: _with_row(page, aggregates=(7,)),
+    "deferred fields that are None": lambda page: _with_row(page, deferred=None),
+    "an error of figures that is none": lambda page: _with_row(page, figures_error="no"),
+    "a vendor's object as a dict": lambda page: _with_row(page, raw={"a": 1}),
+    "an id that is no Unicode": lambda page: _with_row(page, vendor_id="\ud800"),
+    "a ref that is no Unicode": lambda page: _with_row(page, ref="\ud800"),
     "rows of another source": lambda page: _with_row(page, source="w"),
     "an empty page that goes on": lambda page: Page((), page.start, 7),
     "an empty page with a cursor": lambda _: Page((), None, "further"),
@@ -75,6 +86,11 @@ BROKEN_ANSWERS: Mapping[str, Break] = {
     "a negative next": lambda page: Page(page.items, page.start, -4),
     "a total that is a text": lambda page: Page(page.items, page.start, page.next, "5"),  # type: ignore[arg-type]
     "no provenance": lambda page: Page(page.items, page.start, page.next, None, None),  # type: ignore[arg-type]
+    "calls as text": lambda page: Page(page.items, page.start, page.next, None, Provenance("7")),  # type: ignore[arg-type]
+    "less than no call": lambda page: Page(page.items, page.start, page.next, None, Provenance(-1)),
+    "calls beyond an Int": lambda page: Page(page.items, page.start, page.next, None, Provenance(2**31)),
+    "skipped places as texts": lambda page: Page(page.items, page.start, page.next, skipped=("a",)),  # type: ignore[arg-type]
+    "an error that is no SourceError": lambda page: Page(page.items, page.start, page.next, error="no"),  # type: ignore[arg-type]
 }
 
 

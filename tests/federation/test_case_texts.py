@@ -61,3 +61,25 @@ def test_different_documents_have_different_keys(one: Any, other: Any) -> None:
 )
 def test_the_key_is_canonical_json_or_the_text_with_its_white_space_folded(text: str, key: str) -> None:
     assert canonical(text) == key
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ('{"n": 1e400}', '{"n": 1e500}'),
+        ('{"n": 1e400}', '{"n": Infinity}'),
+        ('{"n": 1e-400}', '{"n": 0}'),
+        ('{"n": 9007199254740993.0}', '{"n": 9007199254740992.0}'),
+        ('{"k": 1, "k": 2}', '{"k": 2}'),
+        ('{"k": 1, "k": 2}', '{"k": 3, "k": 2}'),
+    ],
+)
+def test_what_readers_of_json_round_or_leave_out_keeps_inputs_apart(one: str, other: str) -> None:
+    assert canonical(one) != canonical(other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [('{"n": 1e16}', '{"n":10000000000000000}'), ('{"n": -0.0}', '{"n":0}')]
+)
+def test_a_whole_number_is_one_however_large_and_however_written(one: str, other: str) -> None:
+    assert canonical(one) == canonical(other)

@@ -19,6 +19,7 @@ from tracegraph.adapter import (
     ExperimentQuery,
     Page,
     PageRequest,
+    Provenance,
     SessionAsk,
     SourceHealth,
     SourceHealthStatus,
@@ -106,10 +107,71 @@ async def test_a_source_error_passes_as_it_is() -> None:
     assert logs == []
 
 
-@pytest.mark.parametrize("error", [asyncio.CancelledError, KeyboardInterrupt, SystemExit])
-async def test_what_cancels_or_ends_the_program_passes(error: type[BaseException]) -> None:
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
+async def test_what_ends_the_program_passes(error: type[BaseException]) -> None:
     with pytest.raises(error):
         await behind_the_wall(failing(error())).get_sessions(REFS).__await__().send(None)
+
+
+async def test_a_call_that_is_cancelled_ends_as_cancelled() -> None:
+    class Waiting(MisbehavingSource):
+        async def check(self) -> SourceHealth:
+            await asyncio.get_running_loop().create_future()
+            raise AssertionError("never gets here")
+
+    call = asyncio.ensure_future(CheckedAdapter(Waiting([])).check())
+    await asyncio.sleep(0)
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call
+
+
+async def test_a_cancellation_that_nobody_asked_for_is_a_bad_response() -> None:
+    outcomes = await every_call(behind_the_wall(failing(asyncio.CancelledError())))
+    assert [type(outcome) for outcome in outcomes] == [SourceBadResponse] * 4
+
+
+UNREPORTABLE = [
+    pytest.param(SourceTimeout("w", "It took too long."), id="of another source"),
+    pytest.param(SourceTimeout("v", None), id="without a message"),  # type: ignore[arg-type]
+    pytest.param(SourceTimeout("v", "x", upstream_requests="7"), id="calls as text"),  # type: ignore[arg-type]
+    pytest.param(SourceTimeout("v", "x", upstream_requests=-1), id="less than no call"),
+    pytest.param(SourceTimeout("v", "x", upstream_requests=2**31), id="calls beyond an Int"),
+    pytest.param(SourceTimeout("v", "x", http_status="503"), id="a status as text"),  # type: ignore[arg-type]
+    pytest.param(SourceTimeout("v", "x", http_status=10**12), id="a status beyond an Int"),
+    pytest.param(SourceTimeout("v", "x", retry_after_s="soon"), id="a pause as text"),  # type: ignore[arg-type]
+]
+
+
+@pytest.mark.parametrize("error", UNREPORTABLE)
+async def test_an_error_that_cannot_be_reported_as_the_sources_own_is_a_bad_response_of_it(
+    error: SourceError,
+) -> None:
+    raised = await every_call(behind_the_wall(failing(error)))
+    (page, _) = await behind_the_wall([error, Page([], 0, None)]).list_sessions(ASKS)
+    found = await behind_the_wall({REFS[0]: error}).get_sessions(REFS)
+    (of_some, _) = await behind_the_wall([Page([], 0, None, error=error)] * 2).list_sessions(ASKS)
+    stale: Page[Session] = Page([], 0, None, provenance=Provenance(1, error))
+    (older, _) = await behind_the_wall([stale, stale]).list_sessions(ASKS)
+    outcomes = [*raised, page, found[REFS[0]], of_some, older]
+    assert [type(outcome) for outcome in outcomes] == [SourceBadResponse] * 8
+    assert {outcome.source for outcome in outcomes} == {"v"}
+
+
+async def test_an_answer_that_fails_when_it_is_looked_at_is_a_bad_response() -> None:
+    class Exploding(dict[Any, Any]):
+        def __getattr__(self, name: str) -> Any:
+            raise KeyError(name)
+
+        def values(self) -> Any:
+            raise KeyError("values")
+
+        def get(self, *_: Any) -> Any:
+            raise KeyError("get")
+
+    assert await behind_the_wall(Exploding({REFS[0]: session()})).get_sessions(REFS) == {REFS[0]: session()}
+    with pytest.raises(SourceBadResponse):
+        await behind_the_wall(Exploding()).list_sessions(ASKS)
 
 
 @pytest.mark.parametrize("broken", BROKEN_ANSWERS.values(), ids=BROKEN_ANSWERS.keys())
@@ -128,6 +190,11 @@ WRONG_SESSIONS = [
     pytest.param(session(ended_at=datetime(2026, 1, 1)), id="a naive end"),  # noqa: DTZ001
     pytest.param(session(vendor_id=3), id="an id that is a number"),
     pytest.param(session(status="SUCCESS"), id="a status as text"),
+    pytest.param(session(vendor_id="\ud800"), id="an id that is no Unicode"),
+    pytest.param(session(tokens={"input": 1}), id="tokens as a dict"),
+    pytest.param(session(scores_by_evaluator=[1.0]), id="scores as a list"),
+    pytest.param(session(deferred=None), id="no deferred fields"),
+    pytest.param(session(raw={"a": 1}), id="the vendor's object as a dict"),
     pytest.param({"vendor_id": "1"}, id="a dict"),
     pytest.param(None, id="None"),
 ]
@@ -150,7 +217,7 @@ async def test_one_look_up_that_cannot_be_used_costs_its_key_only(wrong: Any) ->
 
 @pytest.mark.parametrize(
     "wrong",
-    [None, 1.0, [1.0], [Score("accuracy", "high")], [Score(None, 1.0)]],  # type: ignore[arg-type]
+    [None, 1.0, [1.0], [Score("accuracy", "high")], [Score("accuracy", float("nan"))], [Score(None, 1.0)]],  # type: ignore[arg-type]
     ids=repr,
 )
 async def test_scores_that_cannot_be_used_cost_their_session_only(wrong: Any) -> None:
@@ -212,7 +279,17 @@ async def test_a_total_stands_unless_the_rows_contradict_it(
 # -- health and capabilities -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("answer", [failing(KeyError("x")), failing(SourceTimeout("v", "late")), None, "UP"])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        failing(KeyError("x")),
+        failing(SourceTimeout("v", "late")),
+        None,
+        "UP",
+        SourceHealth(SourceHealthStatus.DOWN, last_error=SourceTimeout("w", "late")),
+        SourceHealth(SourceHealthStatus.UP, circuit="CLOSED"),  # type: ignore[arg-type]
+    ],
+)
 async def test_a_source_whose_check_fails_is_down_and_says_why(answer: Any) -> None:
     health = await behind_the_wall(answer).check()
     assert health.status is SourceHealthStatus.DOWN

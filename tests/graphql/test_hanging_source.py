@@ -42,6 +42,34 @@ async def test_with_a_warm_cache_only_its_own_rows_are_stale(
     assert {status for status, _ in found.values()} <= {"OK", "SCAN_LIMITED"}
 
 
+PAGED = """query($ids: [ID!]!) { comparison(experimentIds: $ids, metrics: [{kind: LATENCY}], basis: COMPUTED) {
+  metrics { entries { value } }
+  cases(metric: {kind: LATENCY}, first: 5) { nodes { entries { sessions { id } } } }
+  sources { source { name } status error { code } }
+} }"""
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_with_a_warm_cache_a_source_is_waited_for_once_however_many_calls_it_takes(
+    vendors: Vendors, open_gateway: OpenGateway, name: str
+) -> None:
+    """Older answers stand in for the look-up, for every page of sessions, and for the scores."""
+    fill(vendors, experiments=1, sessions=130)
+    gateway = await opened(vendors, open_gateway, timeout_s=1.0, deadline_s=30.0, cache=MEMORY)
+    listed = await gateway.ask("{ experiments(first: 50) { nodes { id } } }")
+    ids = [row["id"] for row in listed.data["experiments"]["nodes"]]
+    before = await gateway.ask(PAGED, ids=ids)
+    vendors.named(name).fail(HANG)
+    vendors.forget_calls()
+    answer = await gateway.ask(PAGED, ids=ids)
+    assert answer.data["comparison"]["metrics"] == before.data["comparison"]["metrics"]
+    assert answer.data["comparison"]["cases"] == before.data["comparison"]["cases"]
+    assert len(vendors.named(name).calls) == 1
+    found = statuses(answer.data["comparison"]["sources"])
+    assert found.pop(name) == ("STALE", "TIMEOUT")
+    assert set(found.values()) == {("OK", None)}
+
+
 async def test_one_and_the_same_query_over_and_over_opens_the_circuit(
     vendors: Vendors, open_gateway: OpenGateway
 ) -> None:

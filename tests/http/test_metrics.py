@@ -1,8 +1,6 @@
 """`/metrics`: exact counts after known traffic, of a bounded number of names, and no secrets."""
 
 import asyncio
-import re
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -20,12 +18,10 @@ from tracegraph.http.answers import Answer
 from tracegraph.http.watching import Watched
 from tracegraph.metrics.families import FAMILIES
 from tracegraph.metrics.operations import OperationOutcome, Operations
-from tracegraph.upstream.counters import DURATION_BOUNDS_S
 
 LIST = "query List { experiments { nodes { name } } }"
 FIRST = {NEMO: "experiments", LANGSMITH: "sessions", MEIBEL: "agents"}
 """The kind of the one call that the list makes to each source."""
-README = Path(__file__).parents[2] / "README.md"
 
 
 async def open_with(vendors: Vendors, open_gateway: OpenGateway, source: str, **tables: Any) -> Gateway:
@@ -284,11 +280,3 @@ async def test_it_can_be_switched_off(open_gateway: OpenGateway) -> None:
     gateway = await open_gateway(metrics={"enabled": False})
     assert (await gateway.http.get("/metrics")).status_code == 404
     assert (await gateway.ask("{ __typename }")).data == {"__typename": "Query"}
-
-
-def test_the_readme_has_a_row_for_every_family_and_names_every_outcome() -> None:
-    readme = README.read_text(encoding="utf-8")
-    rows = dict(re.findall(r"^\| `(tracegraph_\w+)` \| ([^|]*) \|", readme, re.MULTILINE))
-    assert rows == {family.name: ", ".join(f"`{label}`" for label in family.labels) for family in FAMILIES}
-    assert [one.value for one in OperationOutcome if one.value not in readme] == []
-    assert f"{DURATION_BOUNDS_S[0]} s to {DURATION_BOUNDS_S[-1]:g} s" in readme

@@ -135,3 +135,9 @@ def test_too_short_a_time_says_nothing() -> None:
 def test_what_the_caller_expects_is_no_failure() -> None:
     call = Call("things", "/things", expects=frozenset({503}))
     assert is_failure(SourceUnavailable("s", "", http_status=503), call, had_fair_time=True) is False
+
+
+def test_a_500_for_several_objects_at_once_may_be_about_one_of_them_and_says_nothing() -> None:
+    call = Call("things", "/things", of_several=True)
+    assert is_failure(SourceUnavailable("s", "", http_status=500), call, had_fair_time=True) is None
+    assert is_failure(SourceUnavailable("s", "", http_status=503), call, had_fair_time=True) is True

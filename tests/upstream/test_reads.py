@@ -32,6 +32,7 @@ from tracegraph.upstream.decode import decode
 from tracegraph.upstream.keys import Keyring
 from tracegraph.upstream.origins import origins
 from tracegraph.upstream.reads import stale_answers
+from tracegraph.upstream.timeouts import remembered_timeouts
 from tracegraph.upstream.wire import Wire
 
 SHAPED = replace(READ, read=partial(decode, wire=Wire(dict[str, list[int]])))
@@ -374,6 +375,83 @@ class TestStale:
         with deadline(0.1):
             reply = await way.fetch(READ)
         assert (type(reply.provenance.stale), requests(reply)) == (SourceTimeout, 1)
+
+
+class TestTimeoutsOfARequest:
+    """A request waits once for a source that ran out of its time, where older answers are kept."""
+
+    OTHER = replace(READ, query=[("page", "2")])
+    HANG = Fault("hang", times=None)
+
+    @pytest.fixture
+    async def way(self, connect: Connect, vendor: Simulator, clock: Clock) -> Upstream:
+        """It holds answers to both reads, which are not fresh any more."""
+        way = reading(await connect(vendor, timeout_s=0.1), clock, replace(POLICY, timeout_s=0.1))
+        await way.fetch(READ)
+        await way.fetch(self.OTHER)
+        clock.now += 100
+        return way
+
+    async def test_the_next_older_answer_stands_in_without_a_call(self, way: Upstream, vendor: Simulator) -> None:
+        vendor.faults.add(self.HANG)
+        with remembered_timeouts(), stale_answers() as gathered:
+            await way.fetch(READ)
+            calls = len(vendor.calls)
+            reply = await way.fetch(self.OTHER)
+        assert (type(reply.provenance.stale), requests(reply), len(vendor.calls)) == (SourceTimeout, 0, calls)
+        assert [type(error) for error in gathered] == [SourceTimeout] * 2
+
+    async def test_another_request_asks_the_vendor(self, way: Upstream, vendor: Simulator) -> None:
+        vendor.faults.add(self.HANG)
+        with remembered_timeouts():
+            await way.fetch(READ)
+        vendor.faults.clear()
+        with remembered_timeouts():
+            assert (await way.fetch(self.OTHER)).provenance.stale is None
+
+    async def test_what_no_older_answer_can_stand_in_for_is_asked(self, way: Upstream, vendor: Simulator) -> None:
+        vendor.faults.add(self.HANG)
+        with remembered_timeouts():
+            await way.fetch(READ)
+            vendor.faults.clear()
+            reply = await way.fetch(replace(READ, query=[("page", "3")]))
+            with past_cache():
+                present = await way.fetch(self.OTHER)
+        assert (reply.provenance.stale, present.provenance.stale) == (None, None)
+
+    @pytest.mark.parametrize("fault", [Fault("status", status=504, times=3), Fault("reset", times=3)])
+    async def test_a_failure_that_came_in_time_says_nothing_about_the_next_call(
+        self, way: Upstream, vendor: Simulator, fault: Fault
+    ) -> None:
+        vendor.faults.add(fault)
+        with remembered_timeouts():
+            assert (await way.fetch(READ)).provenance.stale is not None
+            assert (await way.fetch(self.OTHER)).provenance.stale is None
+
+    async def test_nor_does_a_time_too_short_for_any_vendor(self, way: Upstream, vendor: Simulator) -> None:
+        vendor.faults.add(self.HANG)
+        with remembered_timeouts():
+            with deadline(0.05):
+                assert (await way.fetch(READ)).provenance.stale is not None
+            vendor.faults.clear()
+            assert (await way.fetch(self.OTHER)).provenance.stale is None
+
+    async def test_an_answer_that_another_copy_of_the_gateway_got_meanwhile_is_used(
+        self, connect: Connect, vendor: Simulator, clock: Clock
+    ) -> None:
+        shared, policy = SharedMemory(), replace(POLICY, timeout_s=0.1)
+        way = reading(await connect(vendor, timeout_s=0.1), clock, policy, shared)
+        other = reading(await connect(vendor), clock, policy, shared)
+        for read in (READ, self.OTHER):
+            await way.fetch(read)
+        clock.now += 100
+        await other.fetch(self.OTHER)
+        vendor.faults.add(self.HANG)
+        with remembered_timeouts():
+            await way.fetch(READ)
+            calls = len(vendor.calls)
+            reply = await way.fetch(self.OTHER)
+        assert (reply.provenance.stale, len(vendor.calls)) == (None, calls)
 
 
 class TestCopiesOfTheGateway:

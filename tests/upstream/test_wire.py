@@ -165,3 +165,10 @@ def test_an_odd_value_is_not_tried_deeper_than_vendors_nest() -> None:
     assert thing.many == {"odd": None, "good": 2}
     assert given_up == ["many"]
     assert trials < 50
+
+
+def test_a_byte_order_mark_before_the_answer_is_passed_over() -> None:
+    body = b'\xef\xbb\xbf{"things": [{"id": "a", "text": "t"}]}'
+    found, _ = WIRE.read(body)
+    assert [(thing.id, thing.text) for thing in found.things] == [("a", "t")]
+    assert RawRow(RawDocument(body), ("things", 0)).decode() == {"id": "a", "text": "t"}

@@ -22,12 +22,21 @@ _MIB = 1024 * 1024
 async def validate(loaded: Loaded) -> None:
     """Open all that the gateway opens, and close it again. Raises ConfigurationError with one sentence."""
     settings, origin = loaded.settings, loaded.origin
+    try:
+        refuse_before_opening(loaded)
+        read_documents(settings.documents, origin)
+        async with open_tracing(settings.tracing), open_sources(settings, origin):
+            pass
+    except ConfigurationError as error:
+        raise ConfigurationError(loaded.with_variable(error.message)) from None
+
+
+def refuse_before_opening(loaded: Loaded) -> None:
+    """The part of it that opening the application does not find. Raises ConfigurationError with one sentence."""
+    settings, origin = loaded.settings, loaded.origin
     _refuse_sizes(settings, origin)
     _refuse_rates_of_nobody(settings, origin)
     _refuse_key_file(settings, origin)
-    read_documents(settings.documents, origin)
-    async with open_tracing(settings.tracing), open_sources(settings, origin):
-        pass
 
 
 def _refuse_sizes(settings: Settings, origin: str) -> None:

@@ -106,7 +106,7 @@ def _value(text: str, annotation: Any) -> Any:
     if text.lstrip()[:1] in {"[", "{"}:
         try:
             return json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             pass
     if get_origin(annotation) is tuple:
         return [part.strip() for part in text.split(",") if part.strip()]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
@@ -46,6 +47,14 @@ class Loaded:
             here = here.get(key) if isinstance(here, Mapping) else None
         return here
 
+    def with_variable(self, message: str) -> str:
+        """The message, with the variable of the environment behind the key that it names."""
+        for path, variable in sorted(self.variables.items(), key=lambda item: -len(item[0])):
+            key = re.compile(rf"(?<=: ){re.escape(dotted(path))}(?= )")
+            if key.search(message) and variable not in message:
+                return key.sub(rf"\g<0> (set by {variable})", message, count=1)
+        return message
+
 
 def load_settings(file: Path | None = None) -> Settings:
     """The configuration from a file and the environment; see `load`."""
@@ -61,15 +70,22 @@ def load(file: Path | None = None, environment: Mapping[str, str] | None = None)
     variables = os.environ if environment is None else environment
     named = file or (Path(value) if (value := variables.get("TRACEGRAPH_CONFIG")) else None)
     path = named or DEFAULT_FILE
-    tables = _read(path) if named is not None or path.exists() else {}
-    _anchor_paths(tables, path.parent)
+    try:
+        return _loaded(path, variables, is_named=named is not None)
+    except RecursionError:
+        raise ConfigurationError(f"{path}: lists or tables stand too deep in each other: flatten them.") from None
+
+
+def _loaded(path: Path, variables: Mapping[str, str], *, is_named: bool) -> Loaded:
+    tables = _read(path) if is_named or path.exists() else {}
+    _anchor_paths(tables, path.parent.absolute())
     in_file = frozenset(_leaves(tables))
     given = from_environment(variables, Settings, tables, str(path))
+    together = _over(tables, given)
     try:
-        together = _over(tables, given)
         settings = Settings.model_validate(together)
     except ValidationError as error:
-        raise ConfigurationError(_complaint(str(path), error, given)) from None
+        raise ConfigurationError(_complaint(str(path), error, together, given)) from None
     if not settings.sources:
         raise ConfigurationError(
             f"{path}: no source is configured: add a table such as [sources.nemo] with vendor and base_url, "
@@ -82,21 +98,23 @@ def load(file: Path | None = None, environment: Mapping[str, str] | None = None)
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise ConfigurationError(
             f"{path}: there is no such file: create it, or name another with --config."
         ) from None
     except UnicodeDecodeError:
         raise ConfigurationError(f"{path}: the file is not UTF-8 text: save it as UTF-8.") from None
-    except (OSError, ValueError) as error:
-        if isinstance(error, tomllib.TOMLDecodeError):
-            raise ConfigurationError(
-                f"{path}: this is not TOML, or it says a thing twice: {_one_line(error)}."
-            ) from None
+    except (OSError, ValueError):
         raise ConfigurationError(f"{path}: the file cannot be read: check its path and its rights.") from None
-    except RecursionError:
-        raise ConfigurationError(f"{path}: lists or tables stand too deep in each other: flatten them.") from None
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationError(
+            f"{path}: this is not TOML, or it says a thing twice: {_one_line(error)}."
+        ) from None
+    except ValueError:
+        raise ConfigurationError(f"{path}: a number in it has too many digits: write a smaller one.") from None
 
 
 def _one_line(error: Exception) -> str:
@@ -152,9 +170,9 @@ def _leaves(table: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tu
             yield (*path, key)
 
 
-def _complaint(origin: str, error: ValidationError, given: Given) -> str:
+def _complaint(origin: str, error: ValidationError, tables: Mapping[str, Any], given: Given) -> str:
     first = first_error(error)
-    path = path_of(first)
+    path = path_of(first, tables)
     variables = {variable for keys, (_, variable) in given.items() if path and keys[: len(path)] == path}
     key = dotted(path) + (f" (set by {', '.join(sorted(variables))})" if variables else "")
     if first["type"] == "extra_forbidden":

@@ -51,11 +51,11 @@ _SENTENCES: dict[str, str | Callable[[Details], str]] = {
 
 
 class Misfit(ValueError):
-    """A table's values do not fit together; `key` is the one to change, relative to the table."""
+    """A table's values do not fit together; `key` is the one to change, or the keys that lead to it."""
 
-    def __init__(self, key: str, message: str) -> None:
+    def __init__(self, key: str | Sequence[str], message: str) -> None:
         super().__init__(message)
-        self.key = key
+        self.keys = (key,) if isinstance(key, str) else tuple(key)
 
 
 def first_error(error: ValidationError) -> ErrorDetails:
@@ -63,13 +63,21 @@ def first_error(error: ValidationError) -> ErrorDetails:
     return error.errors(include_url=False, include_input=False)[0]
 
 
-def path_of(details: ErrorDetails) -> tuple[str, ...]:
-    """The keys that lead to the wrong value, without what the library adds for the branches of a union."""
-    keys = tuple(str(part) for part in details["loc"])
-    if details["type"] not in {"missing", "extra_forbidden"} and len(keys) > 1:
-        keys = tuple(key for index, key in enumerate(keys) if index == 0 or not _UNION_BRANCH.fullmatch(key))
+def path_of(details: ErrorDetails, given: Mapping[str, Any]) -> tuple[str, ...]:
+    """The keys that lead to the wrong value, without what the library adds for the branches of a union.
+
+    `given` are the values that were checked: a key that is in them is no branch, whatever its name.
+    """
+    keys: list[str] = []
+    here: Any = given
+    for number, part in enumerate(details["loc"], 1):
+        is_missing = details["type"] == "missing" and number == len(details["loc"])
+        is_given = part in here if isinstance(here, Mapping) else isinstance(part, int)
+        if is_given or is_missing or not _UNION_BRANCH.fullmatch(str(part)):
+            keys.append(str(part))
+            here = here.get(part) if isinstance(here, Mapping) else None
     cause = (details.get("ctx") or {}).get("error")
-    return (*keys, *cause.key.split(".")) if isinstance(cause, Misfit) else keys
+    return (*keys, *cause.keys) if isinstance(cause, Misfit) else tuple(keys)
 
 
 def dotted(keys: Sequence[str]) -> str:

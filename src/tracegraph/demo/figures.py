@@ -9,7 +9,7 @@ from tracegraph.demo.rows import Row
 def quantile_exact(values: Sequence[float], level: float) -> float | None:
     """Take the element at `level` of the sorted values: never between two, null when there is none.
 
-    ClickHouse's quantileExact: the median of {0.4, 0.8} is 0.8 (VENDORS.md A6).
+    ClickHouse's quantileExact: the median of {0.4, 0.8} is 0.8 (docs/vendors/nemo.md#numbers).
     """
     if not values:
         return None
@@ -18,7 +18,10 @@ def quantile_exact(values: Sequence[float], level: float) -> float | None:
 
 
 def aggregate(values: Sequence[float]) -> Row | None:
-    """Roll values up into NeMo's `EvaluatorAggregate`; null when there is no value (VENDORS.md A6)."""
+    """Roll values up into NeMo's `EvaluatorAggregate`; null when there is no value.
+
+    See docs/vendors/nemo.md#numbers.
+    """
     if not values:
         return None
     total = math.fsum(values)

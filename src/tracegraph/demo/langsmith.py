@@ -77,7 +77,7 @@ def create_app(world: LangSmithWorld) -> Simulator:
 
 
 def error_body(status: int) -> Row:
-    """Word an error as LangSmith does (VENDORS.md B1, B4)."""
+    """Word an error as LangSmith does (docs/vendors/langsmith.md#access, #runs)."""
     known = {401: "Invalid token", 429: "Rate limit exceeded", 500: "Internal server error"}
     return {"detail": known.get(status) or HTTPStatus(status).phrase}
 
@@ -98,7 +98,7 @@ class _Service:
         return Json({"version": "0.13.0-simulated", "license_expiration_time": None, "instance_flags": flags})
 
     async def list_sessions(self, request: Request) -> Response:
-        """List tracer sessions as a bare array (VENDORS.md B2).
+        """List tracer sessions as a bare array (docs/vendors/langsmith.md#tracer-sessions).
 
         Accepted and without effect: tag_value_id, stats_select, stats_filter, use_approx_stats.
         """

@@ -1,4 +1,6 @@
-"""LangSmith's filter language: `and(gt(start_time, "2026-01-01"), eq(status, "error"))` (VENDORS.md B4).
+"""LangSmith's filter language: `and(gt(start_time, "2026-01-01"), eq(status, "error"))`.
+
+See docs/vendors/langsmith.md#runs.
 
     expression = name "(" [argument {"," argument}] ")"
     argument   = expression | field | "text" | 'text' | number | true | false | null

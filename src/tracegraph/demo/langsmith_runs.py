@@ -26,7 +26,10 @@ def compiled(text: str) -> Predicate:
 
 
 class RunQuery:
-    """One body of a run query, checked; refused with 400 or 422 as the vendor does (VENDORS.md B4)."""
+    """One body of a run query, checked; refused with 400 or 422 as the vendor does.
+
+    See docs/vendors/langsmith.md#runs.
+    """
 
     def __init__(self, body: Row) -> None:
         self._body = {key: value for key, value in body.items() if value is not None}

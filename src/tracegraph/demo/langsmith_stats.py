@@ -1,4 +1,7 @@
-"""The figures that LangSmith computes for a tracer session over its root runs (VENDORS.md B3)."""
+"""The figures that LangSmith computes for a tracer session over its root runs.
+
+See docs/vendors/langsmith.md#figures.
+"""
 
 import statistics
 from collections import Counter
@@ -28,7 +31,7 @@ STATS = (
     "error_rate",
     "streaming_rate",
 )
-"""The keys that are null unless include_stats is true (VENDORS.md trap 8)."""
+"""The keys that are null unless include_stats is true (docs/vendors/langsmith.md#figures)."""
 
 
 def session_stats(runs: Sequence[Row], since: datetime | None, *, costs_as_numbers: bool) -> Row:

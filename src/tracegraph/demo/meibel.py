@@ -56,7 +56,7 @@ def create_app(world: MeibelWorld) -> Simulator:
 
 
 def error_body(status: int) -> Row:
-    """Word an error as Meibel does; a 429 has no code (VENDORS.md C3)."""
+    """Word an error as Meibel does; a 429 has no code (docs/vendors/meibel.md#errors)."""
     phrase = HTTPStatus(status).phrase
     return {"message": phrase} if status == 429 else {"code": phrase.lower().replace(" ", "_"), "message": phrase}
 
@@ -87,7 +87,7 @@ class _Service:
         self._seeds: Iterator[int] = itertools.count()
 
     def list_agents(self, request: Request) -> Row:
-        """List agents in summary, newest first unless asked otherwise (VENDORS.md C2)."""
+        """List agents in summary, newest first unless asked otherwise (docs/vendors/meibel.md#agents)."""
         query = request.query_params
         page = _Page(self._world, query)
         rows = self._world.agents
@@ -115,7 +115,7 @@ class _Service:
         return page.of(rows) | (page.told() if self._world.echo_paging else {})
 
     def get_session(self, request: Request) -> Row:
-        """Give a session's course; its times are in the list only (VENDORS.md C2)."""
+        """Give a session's course; its times are in the list only (docs/vendors/meibel.md#sessions)."""
         agent, row = self._found(request)
         usage = row.get("token_usage")
         return {
@@ -193,7 +193,10 @@ class _Scoring:
         return [job for job in self._world.jobs if wanted.items() <= job["agent_identity_context"].items()]
 
     def summary(self, request: Request) -> Row:
-        """Average an agent's, or one of its sessions', completed jobs, whatever their scales (trap 10)."""
+        """Average an agent's, or one of its sessions', completed jobs, whatever their scales.
+
+        See docs/vendors/meibel.md#scores.
+        """
         wanted = {"agent_name": request.path_params["agent_name"]}
         if "session_id" in request.path_params:
             wanted["agent_session_id"] = request.path_params["session_id"]
@@ -220,7 +223,7 @@ _SUMMARY_FIELDS = ("status", "aggregate_score", "module_scores", "n_jobs_per_mod
 
 
 class _Page:
-    """The rows that a query asks for; `limit` has no documented maximum (VENDORS.md C2)."""
+    """The rows that a query asks for; `limit` has no documented maximum (docs/vendors/meibel.md#paging)."""
 
     def __init__(self, world: MeibelWorld, query: QueryParams) -> None:
         self._offset = integer(query, "offset", 0, 0)

@@ -84,7 +84,7 @@ def create_app(world: NemoWorld) -> Simulator:
 
 
 def error_body(status: int) -> Row:
-    """Word an error as NeMo does (VENDORS.md A5)."""
+    """Word an error as NeMo does (docs/vendors/nemo.md#errors)."""
     known = {500: "An unexpected error occurred.", 503: "Telemetry store unavailable."}
     return {"detail": known.get(status) or HTTPStatus(status).phrase}
 
@@ -99,7 +99,7 @@ class _Service:
         self._world = world
 
     async def list_experiments(self, request: Request) -> Response:
-        """List experiments: filtered, sorted and cut in memory, 413 beyond 1000 (VENDORS.md A4)."""
+        """List experiments: filtered, sorted and cut in memory, 413 beyond 1000 (docs/vendors/nemo.md#paging)."""
         self._enter(request)
         page = _Page(request.query_params)
         _refuse_unknown(request.query_params)
@@ -122,7 +122,10 @@ class _Service:
         return Json(self._experiment(self._find(request)))
 
     async def list_sessions(self, request: Request) -> Response:
-        """List an experiment's sessions, oldest first; `sort` is accepted and not heeded (VENDORS.md A3)."""
+        """List an experiment's sessions, oldest first; `sort` is accepted and not heeded.
+
+        See docs/vendors/nemo.md#filters.
+        """
         self._enter(request)
         if self._world.shape == "groups":
             raise Refused(404, error_body(404))
@@ -165,7 +168,7 @@ class _Service:
         return self._world.sessions.get(experiment["name"], [])
 
     def _filter_fields(self) -> frozenset[str]:
-        """Tell what can be filtered by; agents cannot where they come as lists (docs/nemo-observed.md)."""
+        """Tell what can be filtered by; agents cannot where they come as lists (docs/vendors/nemo.md#filters)."""
         if self._world.shape == "agent_lists":
             return _EXPERIMENT_FIELDS - {"agent_name", "agent_version"}
         return _EXPERIMENT_FIELDS
@@ -189,7 +192,7 @@ class _Service:
         return {**rollup(self._sessions(row)), "model_names": [], **stated}
 
     def _group(self, row: Row) -> Row:
-        """Show a row as the group that newer releases list under this path (VENDORS.md trap 1)."""
+        """Show a row as the group that newer releases list under this path (docs/vendors/nemo.md#releases)."""
         kept = {key: row.get(key) for key in ("name", "description", "created_at", "updated_at")}
         group = {"id": f"experiment-group-{row['name']}", "workspace": self._world.workspace, **kept}
         return self._without_absent({**group, "default_sort": "-created_at", "insight_id": None, "pareto": None})
@@ -204,7 +207,7 @@ class _Service:
 
 
 class _Page:
-    """The page that a query asks for: `page` from 1, `page_size` 1..1000 (VENDORS.md A4)."""
+    """The page that a query asks for: `page` from 1, `page_size` 1..1000 (docs/vendors/nemo.md#paging)."""
 
     def __init__(self, query: QueryParams) -> None:
         self._number = integer(query, "page", 1, 1)
@@ -226,7 +229,10 @@ class _Page:
 
 
 def rollup(sessions: Sequence[Row]) -> Row:
-    """Compute an experiment's figures over its sessions; the unscored stay out (0.2.0, VENDORS.md A6)."""
+    """Compute an experiment's figures over its sessions; the unscored stay out (0.2.0).
+
+    See docs/vendors/nemo.md#numbers.
+    """
     scores: dict[str, list[float]] = {}
     for session in sessions:
         for name, score in (session.get("evaluator_scores") or {}).items():
@@ -271,7 +277,7 @@ def _too_many(count: int) -> str:
 
 
 def _refuse_unknown(query: QueryParams) -> None:
-    """Refuse parameters that the service does not know (VENDORS.md A3)."""
+    """Refuse parameters that the service does not know (docs/vendors/nemo.md#filters)."""
     known = {"page", "page_size", "sort"}
     unknown = sorted({name for name in query if name not in known and not nemo_filter.is_filter(name)})
     if unknown:

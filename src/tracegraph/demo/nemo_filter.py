@@ -1,6 +1,6 @@
 """NeMo's filters: from the query's two written forms to a tree, and the tree against a row.
 
-Sources: VENDORS.md A3, and docs/nemo-observed.md for what the service does with odd values.
+Source: docs/vendors/nemo.md#filters, also for what the service does with odd values.
 
 A tree is `{field: {operator: value}, ...}`, or one logical operator: `{"$and": [tree, ...]}`.
 """
@@ -82,7 +82,10 @@ def matches(tree: Tree, row: Row) -> bool:
 
 
 def equalities(tree: Tree, fields: Collection[str]) -> dict[str, Any]:
-    """Pick the top-level `field = value` of the given fields: all that the sessions list heeds (trap 4)."""
+    """Pick the top-level `field = value` of the given fields: all that the sessions list heeds.
+
+    See docs/vendors/nemo.md#session-filters.
+    """
     found = {name: tree[name] for name in fields if name in tree}
     return {name: condition["$eq"] for name, condition in found.items() if condition.get("$eq") is not None}
 

@@ -32,7 +32,10 @@ _STYLES: tuple[Callable[[datetime], str | None], ...] = (
     naive,
     lambda moment: moment.astimezone(_BERLIN).isoformat(),
 )
-"""The API mixes zones within one answer (VENDORS.md trap 3); here every session writes its own way."""
+"""The API mixes zones within one answer; here every session writes its own way.
+
+See docs/vendors/langsmith.md#times.
+"""
 
 
 def sample_langsmith(random: Random) -> LangSmithWorld:
@@ -43,7 +46,8 @@ def sample_langsmith(random: Random) -> LangSmithWorld:
         judged = profile in _EXPERIMENTS
         runs: list[Row] = []
         for outcome in outcomes(random, profile):
-            # Costs come as text or as numbers, by the version that took the run in (VENDORS.md trap 7).
+            # Costs come as text or as numbers, by the version that took the run in
+            # (docs/vendors/langsmith.md#figures).
             root = _root(profile, outcome, write, judged=judged, cost=str if number % 2 else float)
             runs += [root, _model_call(profile, outcome, root, write)]
         world.add(_experiment(profile) if judged else _project(profile), runs)

@@ -77,7 +77,7 @@ def _session(random: Random, profile: Profile, outcome: Outcome) -> Row:
 
 
 def _usage(outcome: Outcome) -> Row | None:
-    """Meter a session: the keys are not documented and differ (VENDORS.md C2)."""
+    """Meter a session: the keys are not documented and differ (docs/vendors/meibel.md#tokens)."""
     if outcome.prompt_tokens is None or outcome.completion_tokens is None:
         return None
     given, taken = outcome.prompt_tokens, outcome.completion_tokens
@@ -101,7 +101,10 @@ def _messages(outcome: Outcome) -> list[Row]:
 
 
 def _jobs(session_id: str, agent_name: str, outcome: Outcome) -> list[Row]:
-    """Score a session: judges from 0 to 10 in whole numbers, statistics from 0 to 1 (VENDORS.md trap 10)."""
+    """Score a session: judges from 0 to 10 in whole numbers, statistics from 0 to 1.
+
+    See docs/vendors/meibel.md#scores.
+    """
     jobs = [
         meibel_job(session_id, name, round(score * 10), agent_name=agent_name)
         for name, score in outcome.scores.items()

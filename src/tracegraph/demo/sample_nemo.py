@@ -64,7 +64,7 @@ def _experiment(profile: Profile) -> Row:
 
 def _session(random: Random, profile: Profile, outcome: Outcome) -> Row:
     session_id = f"{profile.name}-{outcome.number:04d}"
-    # One that has not ended says success too (docs/nemo-observed.md).
+    # One that has not ended says success too (docs/vendors/nemo.md#sessions).
     ended = random.choices(["success", "cancelled", "unknown"], [97, 2, 1])[0]
     return nemo_session(
         session_id,

@@ -7,7 +7,7 @@ EPOCH = datetime(2026, 11, 1, 9, 0, tzinfo=UTC)
 
 
 def parse(text: str) -> datetime:
-    """Read an ISO 8601 timestamp; one without a zone is UTC (VENDORS.md trap 3).
+    """Read an ISO 8601 timestamp; one without a zone is UTC (docs/vendors/nemo.md#times).
 
     ValueError when it is none.
     """

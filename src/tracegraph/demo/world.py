@@ -26,12 +26,12 @@ class NemoWorld:
     experiments: list[Row] = field(default_factory=list)
     sessions: dict[str, list[Row]] = field(default_factory=dict)
     token: str | None = None
-    """The bearer token to ask for; None serves everybody, as a local run does (VENDORS.md A1)."""
+    """The bearer token to ask for; None serves everybody, as a local run does (docs/vendors/nemo.md#access)."""
     shape: Literal["contract", "agent_lists", "groups", "evaluations"] = "contract"
     """What `/experiments` answers: runs with `agent_name`; runs with `agent_names` (0.2.0); groups (helix);
-    404, for a service that calls runs evaluations (0.3.0). VENDORS.md trap 1, A2."""
+    404, for a service that calls runs evaluations (0.3.0). docs/vendors/nemo.md#releases."""
     telemetry_down: bool = False
-    """Sessions answer 503 and experiments silently show zero runs (VENDORS.md trap 5)."""
+    """Sessions answer 503 and experiments silently show zero runs (docs/vendors/nemo.md#outage)."""
     send_nulls: bool = False
     """Send absent values as null, as the real service does, though the contract has no null."""
 
@@ -50,9 +50,12 @@ class LangSmithWorld:
     api_key: str = "lsv2_pt_simulated"
     tenant_id: str = TENANT
     org_scoped_key: bool = False
-    """The key needs X-Tenant-Id beside it, 403 without (VENDORS.md B1)."""
+    """The key needs X-Tenant-Id beside it, 403 without (docs/vendors/langsmith.md#access)."""
     costs_as_numbers: bool = False
-    """Send session costs as numbers and not, as the contract says, as strings (VENDORS.md trap 7)."""
+    """Send session costs as numbers and not, as the contract says, as strings.
+
+    See docs/vendors/langsmith.md#figures.
+    """
     shuffle_ties: bool = False
     """Order rows of one sort value differently in every call: the vendor promises no order among them."""
     nulls_first: bool = False
@@ -80,7 +83,10 @@ class MeibelWorld:
     echo_paging: bool = True
     """Send `offset` and `limit` in the sessions list, as SDK 2.0.7 expects and the contract does not."""
     created_at_in_summary: bool = False
-    """Send `created_at` in the agents list, where the vendor has it in the detail only (VENDORS.md C2)."""
+    """Send `created_at` in the agents list, where the vendor has it in the detail only.
+
+    See docs/vendors/meibel.md#agents.
+    """
     shuffle_ties: bool = False
     """Order rows of one sort value differently in every call."""
     nulls_first: bool = False
@@ -256,7 +262,7 @@ def meibel_session(
 
 
 def meibel_job(session_id: str, module: str, score: float | None, *, agent_name: str, **fields: Any) -> Row:
-    """Make a scoring job of a session: judges score 0..10, statistics 0..1 (VENDORS.md C2)."""
+    """Make a scoring job of a session: judges score 0..10, statistics 0..1 (docs/vendors/meibel.md#scores)."""
     context = {
         "customer_id": "customer-1",
         "project_id": "project-1",

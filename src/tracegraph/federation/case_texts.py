@@ -2,17 +2,19 @@
 
 Objects and lists are compared as JSON: the order of names, spaces, escapes and how a number is written do not
 matter. Everything else is text, with its white space folded. That goes for what looks like a JSON number, word or
-quoted text, too: `1.0` may be a version and `null` an answer, and nothing tells that they are not.
+quoted text, too: `1.0` may be a version and `null` an answer, and nothing tells that they are not. JSON that two
+readers may read differently is text as well: a name that comes twice, a number too large or too small for a float.
 """
 
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any
 
 _STARTS = ("{", "[")
-_EXACT = 2**53
-"""Below this, every whole number is a float and the other way round."""
 
 
 def canonical(text: str) -> str:
@@ -20,7 +22,7 @@ def canonical(text: str) -> str:
     stripped = text.strip()
     if stripped.startswith(_STARTS):
         try:
-            value = json.loads(stripped, parse_float=_number)
+            value = json.loads(stripped, parse_float=_number, parse_constant=_number, object_pairs_hook=_members)
             written = json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
         except (ValueError, RecursionError):  # text after all, or what no reader of JSON need take
             pass
@@ -29,9 +31,22 @@ def canonical(text: str) -> str:
     return " ".join(text.split())
 
 
-def _number(digits: str) -> Any:
-    """A whole number where it is one; beyond a float the number is text, as it was written."""
+def _number(digits: str) -> float | int:
+    """A whole number where it is one. Raises ValueError for one that a float cannot hold."""
     value = float(digits)
-    if value.is_integer() and abs(value) < _EXACT:
-        return int(value)
-    return value
+    if not math.isfinite(value):
+        raise ValueError("no number that readers of JSON hold")
+    if not value.is_integer():
+        return value
+    exact = Decimal(digits)
+    if exact != Decimal(repr(value)):
+        raise ValueError("a number that readers of JSON round")
+    return int(exact)
+
+
+def _members(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    """The object. Raises ValueError when a name comes twice."""
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        raise ValueError("a name that comes twice")
+    return members

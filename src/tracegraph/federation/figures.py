@@ -22,6 +22,7 @@ from tracegraph.model import (
     Session,
     SessionStatus,
     TokenUsage,
+    is_number,
 )
 
 _ERROR_RATES = {SessionStatus.SUCCESS: 0.0, SessionStatus.CANCELLED: 0.0, SessionStatus.ERROR: 1.0}
@@ -35,9 +36,12 @@ def session_values(session: Session) -> Mapping[Metric, float]:
     A running session has no latency, whatever the vendor says; it and one of unknown status count neither as
     failed nor as not. Total tokens are the vendor's total, else input and output where both are known.
     """
-    return {
-        metric: float(value) for metric, value in _given(session) if value is not None and math.isfinite(value)
-    }
+    try:
+        return {
+            metric: float(value) for metric, value in _given(session) if value is not None and math.isfinite(value)
+        }
+    except (TypeError, OverflowError):  # an adapter gave what is no number in the place of one
+        return {metric: float(value) for metric, value in _given(session) if is_number(value)}
 
 
 def _given(session: Session) -> Iterator[tuple[Metric, float | None]]:
@@ -56,9 +60,11 @@ def _given(session: Session) -> Iterator[tuple[Metric, float | None]]:
 
 
 def _total(tokens: TokenUsage) -> int | None:
-    if tokens.total is not None or tokens.input is None or tokens.output is None:
+    if tokens.total is not None:
         return tokens.total
-    return tokens.input + tokens.output
+    if isinstance(tokens.input, int) and isinstance(tokens.output, int):
+        return tokens.input + tokens.output
+    return None
 
 
 def in_order(metrics: Iterable[Metric]) -> list[Metric]:

@@ -16,9 +16,9 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from tracegraph.adapter import Key, Page, PageRequest
-from tracegraph.checked_adapter import believable_total
 from tracegraph.errors import SourceBadResponse, SourceError, SourceResponseTooLarge
 from tracegraph.federation.order import Mark, Ordering, Place, same_group
+from tracegraph.port_checks import believable_total
 
 T = TypeVar("T")
 

@@ -32,7 +32,7 @@ def needs_of_all(metrics: Sequence[Metric] | None) -> frozenset[str]:
 
 def input_of(session: Session) -> CaseId | None:
     """What the session's input is recognised by, None where it has none: blank text tells no case."""
-    text = canonical(session.input or "")
+    text = canonical(session.input) if isinstance(session.input, str) else ""
     return CaseId.of(text) if text else None
 
 

@@ -11,18 +11,32 @@ import base64
 import binascii
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass
 from datetime import datetime
-from enum import Enum
 from hashlib import blake2s
 from typing import Any
 
 from tracegraph.errors import InvalidCursor
+from tracegraph.federation.cases import CaseKey, CaseOutcome
 from tracegraph.federation.merge import Positions
 from tracegraph.federation.order import Mark
 from tracegraph.federation.stream import Position
 from tracegraph.graphql.packing import Packer, Unpacker
-from tracegraph.query import SortValue, from_microseconds, microseconds
+from tracegraph.model import ExperimentKind, Metric, SessionStatus
+from tracegraph.query import (
+    ExperimentFilter,
+    ExperimentOrder,
+    ExperimentOrderField,
+    OrderDirection,
+    SessionFilter,
+    SessionOrder,
+    SessionOrderField,
+    SortValue,
+    StringFilter,
+    TimeRange,
+    from_microseconds,
+    microseconds,
+)
 
 _VERSION, _DEFLATED_VERSION = 1, 2
 _LONG_BYTES = 180
@@ -169,15 +183,62 @@ def _digest(data: bytes, size: int) -> bytes:
 
 
 def _canonical(value: Any) -> Any:
-    """A form whose repr is the same in every process: sets have an order, values their plain text."""
-    if is_dataclass(value) and not isinstance(value, type):
-        return tuple((f.name, _canonical(getattr(value, f.name))) for f in fields(value))
-    if isinstance(value, Enum | datetime):
-        return str(value)
+    """A form whose repr is the same in every process and release: names are those written down in _NAMES."""
+    known = _NAMES.get(type(value))
+    if isinstance(value, Metric):
+        kind = value.kind.name
+        return _Written(f"Metric(kind=<MetricKind.{kind}: '{kind}'>, evaluator={value.evaluator!r})")
+    if isinstance(known, str):
+        return f"{known}.{value.name}"
+    if known is not None:
+        return tuple((name, _canonical(getattr(value, attribute))) for name, attribute in known.items())
+    if isinstance(value, frozenset | set | Mapping | list | tuple):
+        return _canonical_members(value)
+    if value is None or isinstance(value, str | int | float | bool | datetime):
+        return str(value) if isinstance(value, datetime) else value
+    raise TypeError(f"cursors have no name for a {type(value).__name__}: write it down in _NAMES")
+
+
+def _canonical_members(value: Any) -> list[Any]:
     if isinstance(value, frozenset | set):
         return sorted(repr(_canonical(member)) for member in value)
     if isinstance(value, Mapping):
         return sorted((str(key), _canonical(member)) for key, member in value.items())
-    if isinstance(value, list | tuple):
-        return [_canonical(member) for member in value]
-    return value
+    return [_canonical(member) for member in value]
+
+
+class _Written(str):
+    """Text that stands in a digest without quotes."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+def _same(*names: str) -> dict[str, str]:
+    return {name: name for name in names}
+
+
+_NAMES: Mapping[type, str | Mapping[str, str]] = {
+    OrderDirection: "OrderDirection",
+    ExperimentOrderField: "ExperimentOrderField",
+    SessionOrderField: "SessionOrderField",
+    ExperimentKind: "ExperimentKind",
+    SessionStatus: "SessionStatus",
+    CaseKey: "CaseKey",
+    CaseOutcome: "CaseOutcome",
+    ExperimentOrder: _same("field", "direction"),
+    SessionOrder: _same("field", "direction"),
+    StringFilter: _same("eq", "any_of", "contains"),
+    TimeRange: _same("gte", "lt"),
+    SessionFilter: _same("statuses", "test_case_id", "started_at"),
+    ExperimentFilter: _same(
+        *("kinds", "refs", "name", "agent_name", "agent_version", "dataset_name", "dataset_version", "group_id"),
+        *("created_at", "updated_at"),
+    ),
+}
+"""The names that a cursor's digest is made of: of enumerations, and of fields with the attributes that hold them.
+
+They are part of the format: a class or an attribute may change its name, these may not.
+"""

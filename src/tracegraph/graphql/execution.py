@@ -21,6 +21,7 @@ from tracegraph.upstream.belonging import one_request
 from tracegraph.upstream.deadline import deadline
 from tracegraph.upstream.guards import Guards
 from tracegraph.upstream.reads import stale_answers
+from tracegraph.upstream.timeouts import remembered_timeouts
 
 _RESERVE, _LONGEST_RESERVE_S = 0.1, 0.25
 """The part of the deadline that vendors do not get: time to merge and to write the answer."""
@@ -102,7 +103,8 @@ class Executor:
             guards=self.guards,
             charge=charge,
         )
-        with one_request(), deadline(allowed_s - min(_LONGEST_RESERVE_S, _RESERVE * allowed_s)):
+        vendors_s = allowed_s - min(_LONGEST_RESERVE_S, _RESERVE * allowed_s)
+        with one_request(), remembered_timeouts(), deadline(vendors_s):
             try:
                 async with asyncio.timeout(allowed_s) as timer:
                     return await self._answer(operation, context)

@@ -6,7 +6,7 @@ from typing import Any
 
 import strawberry
 import structlog
-from graphql import ExecutionResult, GraphQLError, GraphQLInt, GraphQLOutputType, GraphQLResolveInfo
+from graphql import ExecutionResult, GraphQLError, GraphQLOutputType, GraphQLResolveInfo, is_leaf_type
 from graphql.execution.collect_fields import FieldDetails
 from graphql.execution.executor import Executor
 from graphql.pyutils import Path
@@ -21,15 +21,12 @@ from tracegraph.graphql.shape import DocumentLimits
 
 _log = structlog.get_logger("tracegraph.graphql")
 
-_LEAST_INT, _LARGEST_INT = -(2**31), 2**31 - 1
-"""What the specification lets an Int be."""
-
 
 class GatewayExecutor(StrawberryGraphQLCoreExecutionContext):
-    """The library's executor, for which an integer beyond an Int is null where the library has an error.
+    """The library's executor, for which a value that its type cannot hold is null where the library has an error.
 
-    Plans hand on to it whatever is unusual, so that it is the same for them. The integer is a vendor's, and the
-    library's error would blame the client for it.
+    Plans hand on to it whatever is unusual, so that it is the same for them. The value is a vendor's, such as an
+    integer beyond an Int, and the library's error would blame the client for it.
     """
 
     def complete_value(  # noqa: PLR0917 - the library's form
@@ -42,11 +39,16 @@ class GatewayExecutor(StrawberryGraphQLCoreExecutionContext):
         position_context: Any,
     ) -> Any:
         """See the library's."""
-        if return_type is GraphQLInt and type(result) is int and not _LEAST_INT <= result <= _LARGEST_INT:
+        complete = super().complete_value
+        if not is_leaf_type(return_type) or isinstance(result, Exception):
+            return complete(return_type, field_details_list, info, path, result, position_context)
+        try:
+            return complete(return_type, field_details_list, info, path, result, position_context)
+        except Exception:
             field = f"{info.parent_type.name}.{info.field_name}"
-            _log.warning("graphql.integer_too_large", field=field, path=path.as_list())
+            event = "graphql.integer_too_large" if type(result) is int else "graphql.unusable_value"
+            _log.warning(event, field=field, path=path.as_list(), type=type(result).__name__)
             return None
-        return super().complete_value(return_type, field_details_list, info, path, result, position_context)
 
 
 class GatewaySchema:

@@ -19,6 +19,7 @@ from tracegraph.graphql.aggregates import experiment_aggregate, experiment_aggre
 from tracegraph.graphql.direct import instances_of
 from tracegraph.graphql.failures import ToldError
 from tracegraph.graphql.ids import experiment_id, session_id, source_id
+from tracegraph.links import http_url
 
 
 @strawberry.interface(description="Anything with a global ID.")
@@ -198,6 +199,10 @@ class Aggregate:
 # -- experiments ---------------------------------------------------------------------------------------
 
 
+def _url(root: strawberry.Parent[Any]) -> Any:
+    return http_url(root.url) if isinstance(root.url, str) else None
+
+
 def _experiment_id(root: strawberry.Parent[model.Experiment]) -> strawberry.ID:
     return strawberry.ID(experiment_id(root.source, root.ref))
 
@@ -230,7 +235,7 @@ class Experiment(Node):
     ended_at: datetime | None
     session_count: int | None = strawberry.field(resolver=resolvers.experiment_session_count)
     error_rate: float | None = strawberry.field(description="The vendor's own figure, 0..1.")
-    url: str | None
+    url: str | None = strawberry.field(resolver=_url)
     metadata: JSON | None = strawberry.field(resolver=resolvers.completed("metadata"))
     vendor_fields: JSON | None = strawberry.field(
         resolver=resolvers.vendor_fields, description="The vendor's object as it came."
@@ -324,7 +329,7 @@ class Session(Node):
     cost_usd: float | None
     message_count: int | None
     scores: list[Score] = strawberry.field(resolver=resolvers.completed("scores", nullable=False))
-    url: str | None
+    url: str | None = strawberry.field(resolver=_url)
     metadata: JSON | None = strawberry.field(resolver=resolvers.completed("metadata"))
     vendor_fields: JSON | None = strawberry.field(
         resolver=resolvers.vendor_fields, description="The vendor's object as it came."

@@ -107,12 +107,12 @@ def is_failure(error: SourceError, call: Call, *, had_fair_time: bool) -> bool |
 
     A refusal (any 4xx, 429 too) is an answer of a vendor that is well. One that cannot be read or redirects is
     not. Running out of a time that was too short for anybody says nothing, nor does an answer that is too
-    large: a smaller page may be answered.
+    large: a smaller page may be answered. A 500 for a call of several objects may be about one of them.
     """
     if error.http_status in call.expects:
         return False
     if error.http_status is None and isinstance(error, SourceTimeout):
         return True if had_fair_time else None
-    if isinstance(error, SourceResponseTooLarge):
+    if isinstance(error, SourceResponseTooLarge) or (call.of_several and error.http_status == 500):
         return None
     return error.http_status is None or error.http_status >= 500 or isinstance(error, SourceBadResponse)

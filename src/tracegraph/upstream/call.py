@@ -39,7 +39,8 @@ class Call:
     With a `body` it is a POST of JSON, without one a GET; either way it changes nothing at the vendor and may
     be repeated. `read` makes of a reply what the adapter wants of it, or raises SourceBadResponse: an answer that
     cannot be read is a failure of the vendor, and is not kept. `expects` are statuses by which the vendor refuses
-    in the ordinary course of things: they are neither tried again nor logged as failures.
+    in the ordinary course of things: they are neither tried again nor logged as failures. `of_several`: it asks
+    for several objects at once, and the vendor may fail with a 500 for one of them: the circuit does not count it.
     """
 
     kind: str
@@ -48,6 +49,7 @@ class Call:
     body: Mapping[str, Any] | None = None
     read: Callable[[Reply], Any] | None = field(default=None, compare=False)
     expects: frozenset[int] = frozenset()
+    of_several: bool = False
 
     @property
     def method(self) -> str:

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import Context, ContextVar, copy_context
 
+_FAIR_TIME_S = 1.0
+
 _ends_at: ContextVar[float | None] = ContextVar("tracegraph_deadline", default=None)
 _WHOLE: AbstractContextManager[None] = nullcontext()
 
@@ -49,6 +51,14 @@ def remaining_s(at_most: float) -> float:
     if ends_at is None:
         return at_most
     return max(0.0, min(at_most, ends_at - asyncio.get_running_loop().time()))
+
+
+def is_fair_time(allowed_s: float, timeout_s: float) -> bool:
+    """Whether a call that runs out of `allowed_s` says something about its vendor.
+
+    It does with one second, or with the source's `timeout_s` if that is less.
+    """
+    return allowed_s >= min(timeout_s, _FAIR_TIME_S)
 
 
 def apart(seconds: float, *, alone: bool = False) -> Context:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from codecs import BOM_UTF8
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
@@ -96,7 +97,7 @@ def _parse(body: bytes) -> Any:
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError:
-        shallow, _ = without_deep_values(body.decode(errors="replace"))
+        shallow, _ = without_deep_values(body.removeprefix(BOM_UTF8).decode(errors="replace"))
         tolerated = json.loads(shallow, parse_constant=lambda _: None, parse_float=finite, parse_int=finite)
         return orjson.loads(json.dumps(tolerated, ensure_ascii=False).encode(errors="replace"))
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from itertools import count
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -14,7 +16,8 @@ from tracegraph.errors import SourceCircuitOpen, SourceError, SourceErrorCode, S
 from tracegraph.upstream.breaker import Breaker, BreakerPolicy, is_failure
 from tracegraph.upstream.call import Call, Reply, Tries, reply_to
 from tracegraph.upstream.counters import SourceCounters
-from tracegraph.upstream.deadline import remaining_s
+from tracegraph.upstream.deadline import is_fair_time, remaining_s
+from tracegraph.upstream.failing_calls import FailingCalls
 from tracegraph.upstream.limiter import LimitPolicy
 from tracegraph.upstream.meter import count_request
 from tracegraph.upstream.reporting import report_circuit, report_failure
@@ -28,8 +31,6 @@ if TYPE_CHECKING:
 
 _LONGEST_WAIT_S = 60.0
 """Where there is no deadline, for a turn or before a retry."""
-_FAIR_TIME_S = 1.0
-"""A call that got less time, and less than its `timeout_s`, says nothing about its vendor by running out of it."""
 _GRAVITY = (CircuitState.CLOSED, CircuitState.HALF_OPEN, CircuitState.OPEN)
 
 
@@ -64,6 +65,7 @@ class Guards:
         self._budget = RetryBudget(policy.retry, clock)
         self._turns = Turns(self.source, transport.settings.max_connections, policy.limits.rates, clock)
         self._circuits: dict[str, Breaker] = {}
+        self._failing = defaultdict[str, FailingCalls](partial(FailingCalls, policy.breaker.window_s, clock))
         self._opened_by: dict[str, SourceErrorCode] = {}
 
     def limit(self, documented: Mapping[str, RateLimit]) -> None:
@@ -183,12 +185,12 @@ class Guards:
                     reply = await self._answer(call, traced, allowed_s, tries)
         except SourceError as error:
             counters.failed[error.code] += 1
-            failed = is_failure(error, call, had_fair_time=allowed_s >= min(timeout_s, _FAIR_TIME_S))
+            failed = is_failure(error, call, had_fair_time=is_fair_time(allowed_s, timeout_s))
             failure = error.code
             timed_out = bool(failed) and isinstance(error, SourceTimeout) and error.http_status is None
             raise
         except asyncio.CancelledError:
-            if tries.expired and self._clock() - began >= min(timeout_s, _FAIR_TIME_S):
+            if tries.expired and is_fair_time(self._clock() - began, timeout_s):
                 failed, failure, timed_out = True, SourceErrorCode.TIMEOUT, True
                 counters.failed[failure] += 1
             else:
@@ -199,6 +201,8 @@ class Guards:
             return reply
         finally:
             counters.took(self._clock() - began)
+            if failed is not None:
+                failed = self._failing[call.kind].outcome(call, failed=failed)
             if circuit.leave(period, failed=failed, timed_out=timed_out):
                 self._circuit_changed(call.kind, failure if failed else None)
 

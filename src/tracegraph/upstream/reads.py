@@ -2,7 +2,8 @@
 
     fetch      fresh in memory? -> that                                  (hot and soon too old: refresh beside it)
                else share one load with every equal read under way
-               it failed, and an older answer is kept -> that, with the reason
+               it failed, and an older answer is kept -> that, with the reason; where it ran out of its time, the
+               request's next reads of the source are of older answers without another wait
     load       fresh in the store that copies share? -> that
                else the vendor; keep what it answers
 
@@ -35,11 +36,12 @@ from tracegraph.records import record
 from tracegraph.upstream.cache import Entry, MemoryStore, is_past_cache
 from tracegraph.upstream.call import Call, Reply, Tries, reply_to
 from tracegraph.upstream.counters import SourceCounters
-from tracegraph.upstream.deadline import remaining_s
+from tracegraph.upstream.deadline import is_fair_time, remaining_s
 from tracegraph.upstream.in_flight import Flights
 from tracegraph.upstream.keys import Keyring
 from tracegraph.upstream.origins import present_origins
 from tracegraph.upstream.reporting import report_failure
+from tracegraph.upstream.timeouts import earlier_timeout, remember_timeout
 
 Attempts = Callable[[Call, Tries], Awaitable[Reply]]
 """The vendor's own answer; raises SourceError."""
@@ -91,13 +93,14 @@ class ReadPolicy:
     """How old answers may be, and whether equal reads share a call.
 
     `ttl_by_kind` overrides `ttl_s` for kinds of calls; for `stale_s` more an answer may stand in for a failure.
-    `limit_s` bounds a shared call, whose askers each have a deadline of their own.
+    `limit_s` bounds a shared call, whose askers each have a deadline of their own; `timeout_s` bounds one try.
     """
 
     ttl_s: float = 5.0
     stale_s: float = 300.0
     share: bool = True
     limit_s: float = 10.0
+    timeout_s: float = 4.0
     ttl_by_kind: Mapping[str, float] = field(default_factory=dict)
 
     def ttl_of(self, kind: str) -> float:
@@ -153,10 +156,16 @@ class Reads:
             self.counters[call.kind].cache_hits += 1
             self._tell_origin(ask, entry.body)
             return reply_to(call, self.source, entry.body, Provenance())
+        older = None if entry is None else await self._without_waiting(ask)
+        if older is not None:
+            return older
+        is_fair = is_fair_time(remaining_s(self.policy.timeout_s), self.policy.timeout_s)
         try:
             reply = await (self._shared(ask) if self.policy.share else self._load(ask, Tries()))
         except SourceError as error:
             self._tell_origin(ask, None)
+            if is_fair:
+                remember_timeout(self.source, error)
             older = None if ask.past else self._older(ask, error)
             if older is None:
                 raise
@@ -274,6 +283,14 @@ class Reads:
             gathered.add(ask.key, entry, entry.stored_at + ttl_s - lead_s)
 
     # -- standing in, and refreshing -------------------------------------------------------------------
+
+    async def _without_waiting(self, ask: _Ask) -> Reply | None:
+        """What is kept, where the request waited for this source in vain before; None where it did not."""
+        error = earlier_timeout(self.source)
+        if error is None:
+            return None
+        self._tell_origin(ask, None)
+        return await self._from_shared_store(ask) or self._older(ask, error.charged(0))
 
     def _older(self, ask: _Ask, error: SourceError) -> Reply | None:
         """What is kept of earlier, in the place of a failure."""

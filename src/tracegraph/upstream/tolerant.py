@@ -66,7 +66,10 @@ def _row_member(marks: list[str]) -> int:
 
 
 def written(value: object) -> bytes:
-    """JSON of any value that a vendor's answer may hold: see the module. Times come in UTC, as RFC 3339."""
+    """JSON of any value that a vendor's answer may hold: see the module. Times come in UTC, as RFC 3339.
+
+    What is no JSON is null.
+    """
     text = json.dumps(_writable(value, MOST_LEVELS), ensure_ascii=False, separators=(",", ":"))
     return text.encode("utf-8", "replace")
 
@@ -77,7 +80,7 @@ def _writable(value: object, levels: int) -> object:
     if isinstance(value, Mapping):
         members = {}
         for name, member in value.items():
-            members[name] = _writable(member, levels - 1)
+            members[str(name)] = _writable(member, levels - 1)
         return members
     if isinstance(value, list | tuple):
         elements = []
@@ -86,7 +89,9 @@ def _writable(value: object, levels: int) -> object:
         return elements
     if isinstance(value, datetime):
         return value.isoformat().replace("+00:00", "Z")
-    return number(value) if isinstance(value, int | float) else value
+    if isinstance(value, int | float):
+        return number(value)
+    return value if isinstance(value, str) else None
 
 
 def number(value: float) -> float | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+from codecs import BOM_UTF8
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -119,8 +120,10 @@ def length(rows: Sequence[Any]) -> int:
 def _parsed(body: bytes) -> tuple[Any, bool, int]:
     """The JSON, whether it holds text that is no Unicode, and how many values nested too deeply.
 
-    A text that was cut within a character ends in half of it, which JSON can write, Unicode not.
+    A text that was cut within a character ends in half of it, which JSON can write, Unicode not. A byte order mark
+    before the JSON is passed over.
     """
+    body = body.removeprefix(BOM_UTF8)
     try:
         return from_json(body), False, 0
     except ValueError:

@@ -9,11 +9,12 @@ from pydantic import SecretStr
 from starlette.types import ASGIApp
 
 from adapters.langsmith import open_adapter
-from tests.adapters.conftest import Serve
+from tests.adapters.conftest import OFF, Serve
 from tracegraph.adapter import Adapter, SourceSettings
 from tracegraph.demo import langsmith
 from tracegraph.demo.simulator import Simulator
 from tracegraph.demo.world import LangSmithWorld
+from tracegraph.upstream.breaker import BreakerPolicy
 
 KEY = "lsv2_pt_simulated"
 
@@ -36,8 +37,8 @@ async def connect(serve: Serve) -> AsyncIterator[Connect]:
     """Opens the adapter on any server, with the options given."""
     async with AsyncExitStack() as stack:
 
-        async def connected(app: ASGIApp, **options: Any) -> Adapter:
-            upstream = await serve(app, source="ls")
+        async def connected(app: ASGIApp, *, breaker: BreakerPolicy = OFF, **options: Any) -> Adapter:
+            upstream = await serve(app, source="ls", breaker=breaker)
             settings = SourceSettings("ls", "langsmith", {"api_key": SecretStr(KEY)} | options)
             return await stack.enter_async_context(open_adapter(settings, upstream))
 

@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from tests.adapters.langsmith.conftest import Connect
-from tracegraph.adapter import Page, PageRequest, SessionAsk, SourceHealthStatus
+from tracegraph.adapter import Adapter, Page, PageRequest, SessionAsk, SourceHealthStatus
 from tracegraph.demo.world import langsmith_run, langsmith_session, stable_uuid
 from tracegraph.errors import (
     SourceBadResponse,
@@ -20,6 +20,7 @@ from tracegraph.errors import (
     SourceNotFound,
     SourceObjectNotFound,
 )
+from tracegraph.upstream.breaker import BreakerPolicy
 
 Refuse = Callable[[Sequence[str]], int | None]
 """The status of a query over these projects, None where it is answered."""
@@ -92,6 +93,38 @@ async def test_a_refused_project_costs_its_rows_and_is_told(connect: Connect, st
     assert page.error is not None
     assert page.error.http_status == status
     assert page.provenance.upstream_requests == len(vendor.calls) <= 15
+
+
+@pytest.mark.parametrize("count", [2, 3, 6, 20])
+async def test_a_project_that_keeps_failing_does_not_open_the_circuit_for_the_others(
+    connect: Connect, count: int
+) -> None:
+    refs = names(count)
+    adapter = await connect(Workspace(refs, refuses(500, refs[1])).app, breaker=BreakerPolicy())
+    for _ in range(10):
+        (page,) = await adapter.list_sessions([merged(*refs)])
+        assert isinstance(page, Page)
+        assert {one.experiment_ref for one in page.items} == {*refs} - {refs[1]}
+        assert page.error is not None
+        assert page.error.http_status == 500
+
+
+@pytest.mark.parametrize("count", [2, 6, 20])
+async def test_a_vendor_that_fails_for_every_project_opens_the_circuit(connect: Connect, count: int) -> None:
+    refs = names(count)
+    vendor = Workspace(refs, lambda _: 500)
+    adapter = await connect(vendor.app, breaker=BreakerPolicy())
+    codes = [await _code(adapter, refs) for _ in range(10)]
+    assert codes[-1] is SourceErrorCode.CIRCUIT_OPEN
+    calls = len(vendor.calls)
+    await _code(adapter, refs)
+    assert len(vendor.calls) == calls
+
+
+async def _code(adapter: Adapter, refs: Sequence[str]) -> SourceErrorCode:
+    (error,) = await adapter.list_sessions([merged(*refs)])
+    assert isinstance(error, SourceError)
+    return error.code
 
 
 @pytest.mark.parametrize("status", [400, 403, 404, 422, 500])

@@ -1,4 +1,4 @@
-"""What LangSmith's JSON means in the gateway's vocabulary (VENDORS.md D1, D2, D3)."""
+"""What LangSmith's JSON means in the gateway's vocabulary (docs/vendors/langsmith.md#mapping)."""
 
 from datetime import UTC, datetime
 from typing import Any

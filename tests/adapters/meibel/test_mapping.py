@@ -1,4 +1,7 @@
-"""What each of Meibel's words becomes (VENDORS.md C2, D1, D3), and what is left out when it cannot be read."""
+"""What each of Meibel's words becomes, and what is left out when it cannot be read.
+
+See docs/vendors/meibel.md#mapping.
+"""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime

@@ -277,7 +277,7 @@ class TestListExperiments:
         assert (list(page.items), page.next, page.total, simulator.calls) == ([], None, 0, [])
 
     async def test_a_refused_condition_on_the_agent_is_left_out_now_and_ever_after(self, connect: Open) -> None:
-        """0.2.0 has lists of agents, and no filter on them (VENDORS.md A2, A3)."""
+        """0.2.0 has lists of agents, and no filter on them (docs/vendors/nemo.md#releases, #filters)."""
         refused = (400, {"detail": "Unknown filter field 'agent_name'. Valid fields: [...]"})
         vendor = Canned(refused, told([run("a", agent_names=["x"]), run("b", agent_names=["y"])]))
         adapter = await connect(vendor)
@@ -333,14 +333,14 @@ class TestListExperiments:
 
 class TestReleasesAndRefusals:
     async def test_groups_in_place_of_experiments_are_named_as_such(self, connect: Open) -> None:
-        """helix >= 0.5 (VENDORS.md trap 1)."""
+        """helix >= 0.5 (docs/vendors/nemo.md#releases)."""
         world = experiments(2)
         world.shape = "groups"
         with pytest.raises(SourceBadResponse, match="'nemo-a' lists experiment groups"):
             await listed(await connect(nemo.create_app(world)))
 
     async def test_a_release_without_experiments_is_named_as_such(self, connect: Open) -> None:
-        """0.3.0 calls them evaluations (VENDORS.md trap 1)."""
+        """0.3.0 calls them evaluations (docs/vendors/nemo.md#releases)."""
         world = sessions(1)
         world.shape = "evaluations"
         adapter = await connect(nemo.create_app(world))
@@ -411,7 +411,7 @@ class TestGetExperiments:
         assert len(simulator.calls) <= 2
 
     async def test_names_with_signs_are_found(self, connect: Open) -> None:
-        """`@`, `+` and `.` occur in names (VENDORS.md A1)."""
+        """`@`, `+` and `.` occur in names (docs/vendors/nemo.md#access)."""
         world = NemoWorld()
         for name in ("nightly@main", "tuned+v2", "a.b"):
             world.add(nemo_experiment(name), [nemo_session("s1")])

@@ -1,4 +1,4 @@
-"""NeMo's JSON in the unified vocabulary: every row of the mapping tables (VENDORS.md D1 to D3)."""
+"""NeMo's JSON in the unified vocabulary: every row of the mapping tables (docs/vendors/nemo.md#mapping)."""
 
 import json
 from datetime import UTC, datetime
@@ -98,7 +98,7 @@ class TestExperiment:
         assert experiment() == bare
 
     def test_an_agent_may_come_in_a_list(self) -> None:
-        """0.2.0 lists the agents that it saw (VENDORS.md A2)."""
+        """0.2.0 lists the agents that it saw (docs/vendors/nemo.md#releases)."""
         found = experiment(agent_names=["helper", "other"], agent_versions=[])
         assert (found.agent_name, found.agent_version) == ("helper", None)
 
@@ -158,7 +158,7 @@ class TestAggregates:
 
     @pytest.mark.parametrize("mark", [{"test_case_count": 2}, {"experiment_ids": ["experiment-group-1"]}])
     def test_a_release_that_averages_test_cases_says_so(self, mark: dict[str, Any]) -> None:
-        """From 0.3.0 on (VENDORS.md trap 2)."""
+        """From 0.3.0 on (docs/vendors/nemo.md#numbers)."""
         (found,) = experiment(latency_ms=self.FIGURES, **mark).aggregates
         assert found.population is AggregatePopulation.TEST_CASES
 

@@ -134,7 +134,7 @@ def test_unknown_is_never_pushed_since_it_holds_unheard_of_words_too() -> None:
 
 
 def test_several_statuses_stay_with_the_gateway_and_all_of_them_are_no_condition() -> None:
-    """VENDORS.md trap 4: `filter[status][$in]` answers with everything."""
+    """docs/vendors/nemo.md#session-filters: `filter[status][$in]` answers with everything."""
     two = frozenset({SessionStatus.SUCCESS, SessionStatus.ERROR})
     assert sessions(statuses=two) == Pushed((), exact=False)
     assert sessions(statuses=frozenset(SessionStatus)) == Pushed((), exact=True)

@@ -1,4 +1,7 @@
-"""With its store down NeMo lists experiments as if none had run: not a zero is believed (VENDORS.md trap 5)."""
+"""With its store down NeMo lists experiments as if none had run: not a zero is believed.
+
+See docs/vendors/nemo.md#outage.
+"""
 
 from collections.abc import Sequence
 

@@ -1,0 +1,81 @@
+"""A call that fails for what it asks for says nothing about its vendor."""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from tests.upstream.conftest import READ, Connect, failure
+from tests.upstream.reading import Clock
+from tracegraph.adapter import CircuitState
+from tracegraph.errors import SourceUnavailable
+from tracegraph.upstream.breaker import BreakerPolicy
+from tracegraph.upstream.failing_calls import FailingCalls
+
+ONE, OTHER, THIRD = (replace(READ, query=[("id", number)]) for number in ("1", "2", "3"))
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+def test_the_first_failure_of_each_call_speaks_against_the_vendor(clock: Clock) -> None:
+    calls = FailingCalls(30.0, clock)
+    assert [calls.outcome(call, failed=True) for call in (ONE, OTHER, THIRD)] == [True] * 3
+
+
+def test_while_no_call_is_answered_every_failure_does(clock: Clock) -> None:
+    calls = FailingCalls(30.0, clock)
+    calls.outcome(OTHER, failed=False)
+    assert [calls.outcome(ONE, failed=True) for _ in range(5)] == [True] * 5
+
+
+def test_a_call_that_fails_again_although_others_are_answered_says_nothing(clock: Clock) -> None:
+    calls = FailingCalls(30.0, clock)
+    calls.outcome(ONE, failed=True)
+    calls.outcome(OTHER, failed=False)
+    assert [calls.outcome(ONE, failed=True) for _ in range(3)] == [None] * 3
+
+
+def test_it_does_again_when_none_was_answered_for_the_length_of_the_window(clock: Clock) -> None:
+    calls = FailingCalls(30.0, clock)
+    calls.outcome(ONE, failed=True)
+    calls.outcome(OTHER, failed=False)
+    clock.now += 30
+    assert calls.outcome(ONE, failed=True) is True
+
+
+def test_a_call_that_was_answered_itself_since_then_speaks_against_the_vendor(clock: Clock) -> None:
+    calls = FailingCalls(30.0, clock)
+    for _ in range(3):
+        assert calls.outcome(ONE, failed=True) is True
+        assert calls.outcome(ONE, failed=False) is False
+
+
+async def test_one_object_that_keeps_failing_does_not_open_the_circuit_for_the_others(connect: Connect) -> None:
+    async def answer(request: Request) -> JSONResponse:
+        return JSONResponse({}, 500 if request.query_params["id"] == "1" else 200)
+
+    upstream = await connect(Starlette(routes=[Route("/things", answer)]), breaker=BreakerPolicy())
+    for _ in range(20):
+        error, *replies = await asyncio.gather(
+            failure(upstream, ONE), upstream.fetch(OTHER), upstream.fetch(THIRD)
+        )
+        assert type(error) is SourceUnavailable
+        assert [reply.body for reply in replies] == [b"{}"] * 2
+    assert upstream.guards.circuit is CircuitState.CLOSED
+
+
+async def test_a_vendor_that_fails_for_all_of_them_does(connect: Connect) -> None:
+    async def answer(_: Request) -> JSONResponse:
+        return JSONResponse({}, 500)
+
+    upstream = await connect(Starlette(routes=[Route("/things", answer)]), breaker=BreakerPolicy())
+    for _ in range(5):
+        await asyncio.gather(*(failure(upstream, call) for call in (ONE, OTHER, THIRD)))
+    assert upstream.guards.circuit is CircuitState.OPEN
