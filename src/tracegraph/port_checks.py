@@ -134,6 +134,11 @@ def sound(page: Page[T], ids: Sequence[Any]) -> Page[T]:
         repeated = [place for index, place in enumerate(_places(page)) if index not in first.values()]
         skipped = tuple(sorted([*page.skipped, *repeated]))
         return replace(page, items=[page.items[index] for index in kept], total=None, skipped=skipped)
+    return with_sound_total(page)
+
+
+def with_sound_total(page: Page[T]) -> Page[T]:
+    """The page without a total that its own rows contradict."""
     total = believable_total(page)
     return page if total == page.total else replace(page, total=total)
 

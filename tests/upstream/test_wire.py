@@ -68,6 +68,11 @@ def test_the_fast_way_and_the_lenient_way_read_the_same(rows: list[dict[str, Any
     assert WIRE.read(body) == WIRE.read_leniently(body)
 
 
+@given(st.datetimes())
+def test_a_time_without_a_zone_is_utc_over_the_whole_calendar(moment: datetime) -> None:
+    assert utc(moment) == moment.replace(tzinfo=UTC)
+
+
 @pytest.mark.parametrize(
     ("text", "hour"), [("2026-11-20T10:00:00", 10), ("2026-11-20T10:00:00Z", 10), ("2026-11-20T10:00:00+02:00", 8)]
 )

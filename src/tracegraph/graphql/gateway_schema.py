@@ -46,8 +46,12 @@ class GatewayExecutor(StrawberryGraphQLCoreExecutionContext):
             return complete(return_type, field_details_list, info, path, result, position_context)
         except Exception:
             field = f"{info.parent_type.name}.{info.field_name}"
-            event = "graphql.integer_too_large" if type(result) is int else "graphql.unusable_value"
-            _log.warning(event, field=field, path=path.as_list(), type=type(result).__name__)
+            _log.warning(
+                "graphql.integer_too_large" if type(result) is int else "graphql.unusable_value",
+                field=field,
+                path=path.as_list(),
+                type=type(result).__name__,
+            )
             return None
 
 
