@@ -26,7 +26,7 @@ from tracegraph.settings import LogSettings
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 DEADLINE_S = 30.0
-SHORT_DEADLINE_S = 3.0
+SHORT_DEADLINE_S = 5.0
 """For what ends by the deadline only: nothing else ends a vendor that hangs, and one that drips takes minutes."""
 
 SAID = {"detail": f"{MARK}: no such key at https://internal.example"}
