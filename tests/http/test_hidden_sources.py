@@ -48,7 +48,8 @@ async def pair(vendors: Vendors) -> AsyncIterator[Pair]:
 def both(vendors: Vendors, **tables: Any) -> list[Any]:
     auth = {"keys": {"all": {"sha256": hash_of(ALL)}, "some": {"sha256": hash_of(SOME), "sources": VISIBLE}}}
     few = {name: table for name, table in vendors.sources().items() if name in VISIBLE}
-    tables = {"auth": auth, "limits": {"deadline_s": 60}, **tables}  # documents wait for each other on a busy machine
+    # On a busy machine documents wait long for each other.
+    tables = {"auth": auth, "limits": {"deadline_s": 60}, **tables}
     return [vendors.settings(**tables), vendors.settings(sources=few, **tables)]
 
 
