@@ -9,14 +9,10 @@ BIN := .venv/bin
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
            --no-header --no-emit-index-url --no-emit-find-links pyproject.toml --extra build
 
-<<<<<<< HEAD
 # A file's tests stay together, and files with long waits come first, so that no core is idle at the end.
 PARALLEL := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-.PHONY: help demo test test-slow test-fuzz test-paging test-plans soak flood lint format schema live bench playground audit lock clean
-=======
-.PHONY: help demo test test-fuzz test-paging test-plans soak flood lint format schema docs-configuration live bench playground audit lock clean
->>>>>>> main
+.PHONY: help demo test test-slow test-fuzz test-paging test-plans soak flood lint format schema docs-configuration live bench playground audit lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-18s %s\n", $$1, $$2}'
