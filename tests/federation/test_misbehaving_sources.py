@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.federation.misbehaving import BROKEN_ANSWERS, MisbehavingSource, experiment
@@ -106,6 +106,7 @@ test_many_more_readings_do = pytest.mark.slow(
     st.sampled_from(OrderDirection),
     st.integers(2, 12),
 )
+@example(values=[0, 1, 2, 3], swaps=[(1, 3), (0, 1), (1, 3)], direction=OrderDirection.ASC, page_max=3)
 async def test_pages_that_are_each_in_order_but_not_one_after_the_other_lose_no_row_in_silence(
     values: list[int], swaps: list[tuple[int, int]], direction: OrderDirection, page_max: int
 ) -> None:

@@ -80,14 +80,19 @@ def agree(one: RowPage[T], other: RowPage[T]) -> bool:
 
 
 def _contradicts(one: RowPage[T], other: RowPage[T]) -> bool:
-    """Whether a row of one page would stand in the midst of the other, which does not hold it."""
+    """Whether a row of one page would stand in the midst of the other, which does not hold it.
+
+    Before a list's first page and behind its last no row can stand.
+    """
     if not one.nodes or not other.nodes:
         return False
     first, last = _group(other.place(0)), _group(other.place(-1))
+    begins, ends = other.start == 0, other.next is None
     id_of = one.ordering.id_of
     ids = set(map(id_of, other.nodes))
     return any(
-        first < _group(one.place(index)) < last and id_of(node) not in ids for index, node in enumerate(one.nodes)
+        (begins or first < group) and (ends or group < last) and id_of(node) not in ids
+        for node, group in ((node, _group(one.place(index))) for index, node in enumerate(one.nodes))
     )
 
 
