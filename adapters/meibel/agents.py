@@ -10,9 +10,10 @@ from adapters.meibel.client import Answer, MeibelClient, Stretch
 from adapters.meibel.missing import is_unsaid, unknown_id
 from adapters.meibel.settled import charged, settled, spent
 from tracegraph.adapter import ExperimentQuery, Page, Provenance
-from tracegraph.errors import SourceBadResponse, SourceError, SourceObjectNotFound
+from tracegraph.errors import SourceBadResponse, SourceError, SourceObjectNotFound, SourceTimeout
 from tracegraph.model import Experiment, ExperimentKind
 from tracegraph.query import ExperimentFilter, ExperimentOrderField, conditions
+from tracegraph.upstream.cache import past_cache
 from tracegraph.upstream.decode import RawRow
 from tracegraph.upstream.wire import placed, unread
 
@@ -46,7 +47,8 @@ class Agents:
     async def listed(self, query: ExperimentQuery, stretch: Stretch) -> Page[Experiment]:
         """The first page from the stretch on that holds a row. An empty page would say that the list ends.
 
-        An agent whose details fail is left out, and the page names the failure. Raises it when no row is left.
+        An agent whose details fail is left out, and the page names the failure. Raises it when no row is left, and
+        when the vendor does not answer for other agents either: rows that a whole vendor fails to give come later.
         """
         made, failure = Provenance(), None
         for _ in range(_PAGES_WITHOUT_ROWS):
@@ -55,8 +57,8 @@ class Agents:
             made += found.provenance
             failure = failure or found.error
             if found.items or not isinstance(found.next, int):
-                if failure is not None and not found.items:
-                    raise failure.charged(made.upstream_requests)
+                if failure is not None:
+                    made += await self._answering(found.items, failure, made)
                 return replace(found, provenance=made, error=failure)
             stretch = replace(stretch, offset=found.next)
         raise SourceBadResponse(
@@ -65,6 +67,19 @@ class Agents:
             http_status=200,
             upstream_requests=made.upstream_requests,
         )
+
+    async def _answering(
+        self, rows: Sequence[Experiment], failure: SourceError, made: Provenance
+    ) -> Provenance:
+        """What it cost to see that the vendor gives details of another agent now. Raises the failure."""
+        if not rows:
+            raise failure.charged(made.upstream_requests)
+        with past_cache():
+            outcomes = await settled([self._client.agent(rows[0].ref)])
+        cost = spent(outcomes)
+        if isinstance(outcomes[0], SourceError) or cost.stale is not None:
+            raise failure.charged((made + cost).upstream_requests)
+        return cost
 
     async def by_id(self, refs: Sequence[str]) -> Mapping[str, Experiment | SourceError]:
         """The agents by their ids; an unknown one is left out."""
@@ -111,6 +126,11 @@ class Agents:
         outcomes = await self._details(lacking)
         provenance += spent(outcomes)
         by_ref = dict(zip(lacking, outcomes, strict=True))
+        again = [ref for ref, outcome in by_ref.items() if _may_pass(outcome)]
+        if 0 < len(again) < len(lacking):
+            outcomes = await settled(self._client.agent(ref) for ref in again)
+            provenance += spent(outcomes)
+            by_ref.update(zip(again, outcomes, strict=True))
         rows: dict[int, Experiment] = {}
         failures: dict[int, SourceError] = {}
         for place, one in listed.items():
@@ -142,6 +162,11 @@ class Agents:
 
     def _experiment(self, ref: str, answer: Detail) -> Experiment:
         return mapping.agent(self._source, ref, answer.body, RawRow(answer.document(), ()))
+
+
+def _may_pass(outcome: Detail | SourceError) -> bool:
+    """Whether the same call may succeed now; one that ran out of its time is not repeated."""
+    return isinstance(outcome, SourceError) and outcome.retryable and not isinstance(outcome, SourceTimeout)
 
 
 def _asks_for_creation(query: ExperimentQuery) -> bool:

@@ -7,6 +7,7 @@ from random import Random
 
 import pytest
 from pydantic import SecretStr
+from starlette.types import Receive, Scope, Send
 
 from adapters.meibel import open_adapter
 from tests.adapters.conftest import Serve
@@ -117,6 +118,38 @@ async def test_the_others_come_once_on_all_pages(
     seen, lists = await _traversed(adapter, vendor, first, lambda: None)
     assert seen == [agent for agent in AGENTS if agent not in lost]
     assert lists < 10
+
+
+class FailsLater:
+    """The vendor, which fails for all agents after so many details."""
+
+    def __init__(self, vendor: Simulator, details: int) -> None:
+        self.vendor = vendor
+        self.details = details
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope.get("path", "").startswith("/v2/agents/"):
+            self.details -= 1
+            if self.details < 0:
+                self.vendor.faults.add(Fault("status", path="/v2/agents/", status=503))
+        await self.vendor(scope, receive, send)
+
+
+@pytest.mark.parametrize("details", [0, 1, 5, 24, 25])
+@pytest.mark.parametrize("first", [1, 3, 50])
+async def test_a_vendor_that_fails_amid_its_details_gives_every_row_on_the_next_page(
+    serve: Serve, vendor: Simulator, details: int, first: int
+) -> None:
+    """Rows that are passed over while a whole vendor fails would never come."""
+    app = FailsLater(vendor, details)
+    async with AsyncExitStack() as stack:
+        upstream = await serve(app, path="/v2", source="mb")
+        settings = SourceSettings("mb", "meibel", {"api_key": SecretStr("mb_simulated")})
+        adapter = await stack.enter_async_context(open_adapter(settings, upstream))
+        found = await page(adapter, first)
+        app.details = 10_000
+        rest = await page(adapter, 50, found.merged.positions_at_end())
+    assert refs(found) + refs(rest) == AGENTS
 
 
 @pytest.mark.parametrize("seed", range(12))
