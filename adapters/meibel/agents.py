@@ -68,9 +68,7 @@ class Agents:
             upstream_requests=made.upstream_requests,
         )
 
-    async def _answering(
-        self, rows: Sequence[Experiment], failure: SourceError, made: Provenance
-    ) -> Provenance:
+    async def _answering(self, rows: Sequence[Experiment], failure: SourceError, made: Provenance) -> Provenance:
         """What it cost to see that the vendor gives details of another agent now. Raises the failure."""
         if not rows:
             raise failure.charged(made.upstream_requests)

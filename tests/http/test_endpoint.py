@@ -232,7 +232,7 @@ async def test_head_is_refused_without_a_body(gateway: Gateway) -> None:
     assert (response.status_code, response.content) == (405, b"")
 
 
-@pytest.mark.parametrize("path", ["/graphql/", "/nothing", "/", "/graphql/../secret", "/%2e%2e/etc/passwd"])
+@pytest.mark.parametrize("path", ["/nothing", "/", "/graphql/../secret", "/%2e%2e/etc/passwd"])
 async def test_other_paths_are_not_there(gateway: Gateway, path: str) -> None:
     assert (await gateway.http.post(path, content=GOOD)).status_code in {404, 405, 307}
 
