@@ -5,6 +5,7 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from itertools import pairwise
 from typing import cast
 
 import pytest
@@ -91,7 +92,8 @@ def test_a_busy_one_takes_several_in_one_turn_of_its_loop(loop: EvenLoop) -> Non
         return counts
 
     counts = loop.run_until_complete(run())
-    assert next(count for count in counts if count > 1) == 1 + 8
+    most = max(later - earlier for earlier, later in pairwise([1, *counts]))
+    assert 1 < most <= 8
 
 
 def test_it_refuses_to_speak_tls(loop: EvenLoop) -> None:
