@@ -418,11 +418,11 @@ async def test_one_who_leaves_takes_the_answer_from_nobody_and_the_last_ends_the
 
 async def test_who_has_less_time_is_answered_within_it(vendors: Vendors) -> None:
     fill(vendors)
-    vendors.nemo.fail(Fault("delay", times=1, seconds=2.0))
+    vendors.nemo.fail(Fault("delay", times=1, seconds=3.0))
     async with over_http(vendors.settings()) as gateway:
         patient = asyncio.create_task(gateway.post(BODY))
         await asyncio.sleep(0.05)
-        hasty = await gateway.post(BODY, x_deadline_ms="400")
+        hasty = await gateway.post(BODY, x_deadline_ms="1500")
         assert not patient.done()
         assert hasty.troubles[NEMO] == "TIMEOUT"
         assert (await patient).troubles == {}

@@ -39,7 +39,7 @@ async def test_what_came_in_time_is_answered_and_who_is_late_has_failed(
     fill(vendors)
     vendors.named(late).fail(Fault("hang", times=None))
     patient = asyncio.create_task(gateway.ask(LIST))
-    answer = await ask(gateway, LIST, "1500")
+    answer = await ask(gateway, LIST, "3000")
     assert not patient.done(), "it has the gateway's own deadline"
     patient.cancel()
     found = answer.data["experiments"]
