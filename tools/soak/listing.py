@@ -41,12 +41,15 @@ class Traversal:
         """
         nodes = [edge["node"] for edge in connection["edges"]]
         statuses = {report["source"]["name"]: report["status"] for report in connection["sources"]}
+        limited = "SCAN_LIMITED" in statuses.values()
         candidates: list[Item] = []
         for source, rows in self._to_come.items():
-            whole = statuses.get(source) in _WHOLE
+            whole = statuses.get(source) in _WHOLE or statuses.get(source) == "SCAN_LIMITED"
             came = sum(node["source"]["name"] == source for node in nodes)
             candidates += rows[: first + 1 if whole else came]
         page = sorted(candidates, key=self._place)[:first]
+        if limited:  # the budget of pages ended: the rows so far, and the cursor goes on behind them
+            page = page[: len(nodes)]
         _same(nodes, page)
         if all(statuses.get(source) in _WHOLE for source in self._to_come):
             goes_on = len(candidates) > len(page)
