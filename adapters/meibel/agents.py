@@ -10,10 +10,11 @@ from adapters.meibel.client import Answer, MeibelClient, Stretch
 from adapters.meibel.missing import is_unsaid, unknown_id
 from adapters.meibel.settled import charged, settled, spent
 from tracegraph.adapter import ExperimentQuery, Page, Provenance
-from tracegraph.errors import SourceBadResponse, SourceError, SourceObjectNotFound, SourceTimeout
+from tracegraph.errors import SourceBadResponse, SourceError, SourceObjectNotFound
 from tracegraph.model import Experiment, ExperimentKind
 from tracegraph.query import ExperimentFilter, ExperimentOrderField, conditions
 from tracegraph.upstream.cache import past_cache
+from tracegraph.upstream.deadline import time_share
 from tracegraph.upstream.decode import RawRow
 from tracegraph.upstream.wire import placed, unread
 
@@ -48,17 +49,33 @@ class Agents:
         """The first page from the stretch on that holds a row. An empty page would say that the list ends.
 
         An agent whose details fail is left out, and the page names the failure. Raises it when no row is left, and
-        when the vendor does not answer for other agents either: rows that a whole vendor fails to give come later.
+        when the vendor itself fails: its rows come later, while those that are left out do not. To tell one from
+        the other, another agent's details are asked for, then those that failed once more, then the other's again.
         """
+        known: dict[str, Detail] = {}
+        found = await self._first_with_rows(query, stretch, known)
+        if found.error is None:
+            return found
+        made = found.provenance + await self._answering(found)
+        with charged(made), time_share(1):
+            found = await self._first_with_rows(query, stretch, known)
+        found = replace(found, provenance=made + found.provenance)
+        if found.error is None:
+            return found
+        return replace(found, provenance=found.provenance + await self._answering(found))
+
+    async def _first_with_rows(
+        self, query: ExperimentQuery, stretch: Stretch, known: dict[str, Detail]
+    ) -> Page[Experiment]:
         made, failure = Provenance(), None
         for _ in range(_PAGES_WITHOUT_ROWS):
             with charged(made):
-                found = await self._page(query, stretch)
+                found = await self._page(query, stretch, known)
             made += found.provenance
             failure = failure or found.error
             if found.items or not isinstance(found.next, int):
-                if failure is not None:
-                    made += await self._answering(found.items, failure, made)
+                if failure is not None and not found.items:
+                    raise failure.charged(made.upstream_requests)
                 return replace(found, provenance=made, error=failure)
             stretch = replace(stretch, offset=found.next)
         raise SourceBadResponse(
@@ -68,15 +85,13 @@ class Agents:
             upstream_requests=made.upstream_requests,
         )
 
-    async def _answering(self, rows: Sequence[Experiment], failure: SourceError, made: Provenance) -> Provenance:
-        """What it cost to see that the vendor gives details of another agent now. Raises the failure."""
-        if not rows:
-            raise failure.charged(made.upstream_requests)
+    async def _answering(self, page: Page[Experiment]) -> Provenance:
+        """What it cost to see that the vendor gives details of another agent now. Raises the page's failure."""
         with past_cache():
-            outcomes = await settled([self._client.agent(rows[0].ref)])
+            outcomes = await settled([self._client.agent(page.items[0].ref)])
         cost = spent(outcomes)
-        if isinstance(outcomes[0], SourceError) or cost.stale is not None:
-            raise failure.charged((made + cost).upstream_requests)
+        if page.error is not None and (isinstance(outcomes[0], SourceError) or cost.stale is not None):
+            raise page.error.charged((page.provenance + cost).upstream_requests)
         return cost
 
     async def by_id(self, refs: Sequence[str]) -> Mapping[str, Experiment | SourceError]:
@@ -88,7 +103,7 @@ class Agents:
             if not isinstance(outcome, SourceObjectNotFound)
         }
 
-    async def _page(self, query: ExperimentQuery, stretch: Stretch) -> Page[Experiment]:
+    async def _page(self, query: ExperimentQuery, stretch: Stretch, known: dict[str, Detail]) -> Page[Experiment]:
         answer = await self._client.agents(stretch)
         document = answer.document()
         sent = answer.body.data
@@ -98,7 +113,7 @@ class Agents:
         }
         done = _Completed(listed, None, answer.provenance)
         if _asks_for_creation(query):
-            done = await self._with_creation(listed, answer.provenance)
+            done = await self._with_creation(listed, known, answer.provenance)
         following = stretch.next_offset(sent, answer.body.total)
         if following is not None:  # right behind a row of the page, by which it is found, where there is one
             following = stretch.offset + (max(done.rows) + 1 if done.rows else len(sent))
@@ -113,22 +128,21 @@ class Agents:
             error=done.failure,
         )
 
-    async def _with_creation(self, listed: Mapping[int, Experiment], provenance: Provenance) -> _Completed:
+    async def _with_creation(
+        self, listed: Mapping[int, Experiment], known: dict[str, Detail], provenance: Provenance
+    ) -> _Completed:
         """The listed agents with their creation: complete ones where the list lacked it.
 
         One that was deleted meanwhile is left out, and so is one whose details fail: without its time it would
         stand at another place, and at its own again when the details come with the next page. Where no details
         come at all, the failure is the page's.
         """
-        lacking = list(dict.fromkeys(one.ref for one in listed.values() if "created_at" in one.deferred))
-        outcomes = await self._details(lacking)
+        lacking = dict.fromkeys(one.ref for one in listed.values() if "created_at" in one.deferred)
+        asked = [ref for ref in lacking if ref not in known]
+        outcomes = await self._details(asked)
         provenance += spent(outcomes)
-        by_ref = dict(zip(lacking, outcomes, strict=True))
-        again = [ref for ref, outcome in by_ref.items() if _may_pass(outcome)]
-        if 0 < len(again) < len(lacking):
-            outcomes = await settled(self._client.agent(ref) for ref in again)
-            provenance += spent(outcomes)
-            by_ref.update(zip(again, outcomes, strict=True))
+        by_ref: dict[str, Detail | SourceError] = {**known, **dict(zip(asked, outcomes, strict=True))}
+        known.update({ref: one for ref, one in by_ref.items() if not isinstance(one, SourceError)})
         rows: dict[int, Experiment] = {}
         failures: dict[int, SourceError] = {}
         for place, one in listed.items():
@@ -160,11 +174,6 @@ class Agents:
 
     def _experiment(self, ref: str, answer: Detail) -> Experiment:
         return mapping.agent(self._source, ref, answer.body, RawRow(answer.document(), ()))
-
-
-def _may_pass(outcome: Detail | SourceError) -> bool:
-    """Whether the same call may succeed now; one that ran out of its time is not repeated."""
-    return isinstance(outcome, SourceError) and outcome.retryable and not isinstance(outcome, SourceTimeout)
 
 
 def _asks_for_creation(query: ExperimentQuery) -> bool:

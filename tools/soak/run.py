@@ -23,8 +23,8 @@ from tracegraph.demo.vendors import DemoVendors
 DEADLINE_S = 4.0
 SLACK_S = 4.0
 """How much later than its deadline an answer may be on a machine whose every core is busy."""
-_WARM_UP = 0.1
-"""The share of the time before memory is looked at: until then caches and pools fill."""
+_WARM_UP = 0.5
+"""The share of the time before memory is looked at: caches and pools fill for some 300 s, measured with 600."""
 _MAX_RESPONSE_BYTES = 1_000_000
 """What an endless body is read to; the longest right one has some 300 kB."""
 MAX_CONNECTIONS = 32

@@ -307,7 +307,7 @@ class TestAgentsThatChangeMeanwhile:
         page = await adapter.list_experiments(ExperimentQuery(), PAGE)
         assert ids(page) == ["a3", "a1"]
         assert isinstance(page.error, SourceUnavailable)
-        assert page.provenance == Provenance(6), "the list, three details, one again, and one of another agent"
+        assert page.provenance == Provenance(8), "list, 3 details, another's; list, 1 detail, another's"
 
     async def test_one_whose_details_come_at_the_second_try_is_there(
         self, adapter: Adapter, vendor: Simulator
@@ -315,7 +315,7 @@ class TestAgentsThatChangeMeanwhile:
         vendor.faults.add(Fault("status", path="/v2/agents/a2", status=503))
         page = await adapter.list_experiments(ExperimentQuery(), PAGE)
         assert (ids(page), page.error) == (["a3", "a2", "a1"], None)
-        assert page.provenance == Provenance(5)
+        assert page.provenance == Provenance(7)
 
     async def test_creations_that_cannot_be_read_at_all_fail_the_page_with_all_its_calls_counted(
         self, adapter: Adapter, vendor: Simulator

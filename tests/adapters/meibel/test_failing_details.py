@@ -117,7 +117,7 @@ async def test_the_others_come_once_on_all_pages(
     fail(vendor, lost)
     seen, lists = await _traversed(adapter, vendor, first, lambda: None)
     assert seen == [agent for agent in AGENTS if agent not in lost]
-    assert lists < 10
+    assert lists < 20, "a page with a failure is read twice"
 
 
 class FailsLater:
