@@ -11,8 +11,10 @@ import structlog
 from hypothesis import HealthCheck, settings
 
 from tests.gateway import Gateway, Vendors, in_process, over_http
-from tracegraph.demo.world import LangSmithWorld, MeibelWorld, NemoWorld
-from tracegraph.logs import Forwarding
+from tracegraph.observability.logging import Forwarding
+from tracegraph.simulators.langsmith.world import LangSmithWorld
+from tracegraph.simulators.meibel.world import MeibelWorld
+from tracegraph.simulators.nemo.world import NemoWorld
 
 # A machine that does other things too is no finding.
 settings.register_profile("gateway", deadline=None, suppress_health_check=[HealthCheck.too_slow])

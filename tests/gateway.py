@@ -25,12 +25,16 @@ from starlette.applications import Starlette
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tracegraph.app import create_app
-from tracegraph.demo import langsmith, meibel, nemo
-from tracegraph.demo.faults import Fault
-from tracegraph.demo.servers import running
-from tracegraph.demo.simulator import Call, Simulator
-from tracegraph.demo.world import LangSmithWorld, MeibelWorld, NemoWorld
-from tracegraph.settings import Settings
+from tracegraph.config.settings import Settings
+from tracegraph.simulators.core.faults import Fault
+from tracegraph.simulators.core.servers import running
+from tracegraph.simulators.core.simulator import RecordedCall, Simulator
+from tracegraph.simulators.langsmith import app as langsmith
+from tracegraph.simulators.langsmith.world import LangSmithWorld
+from tracegraph.simulators.meibel import app as meibel
+from tracegraph.simulators.meibel.world import MeibelWorld
+from tracegraph.simulators.nemo import app as nemo
+from tracegraph.simulators.nemo.world import NemoWorld
 
 World = TypeVar("World", NemoWorld, LangSmithWorld, MeibelWorld)
 
@@ -49,7 +53,7 @@ class Vendor(Generic[World]):
         self._held: socket.socket | None = None
 
     @property
-    def calls(self) -> list[Call]:
+    def calls(self) -> list[RecordedCall]:
         """Every request that reached the vendor, in order."""
         return self.simulator.calls
 

@@ -1,4 +1,4 @@
-"""The house's own rules, where no other tool watches them."""
+"""Rules of the architecture that no other tool checks."""
 
 import ast
 import os
@@ -15,7 +15,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 ADAPTERS = ROOT / "adapters"
 MODULES = sorted([*(ROOT / "src").rglob("*.py"), *ADAPTERS.rglob("*.py")])
-LONGEST_MODULE = 400
+LONGEST_MODULE = 600
 LONGEST_FUNCTION = 60
 
 
@@ -23,7 +23,7 @@ def name(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
-def test_imports_only_point_down_and_stay_in_their_rooms() -> None:
+def test_imports_only_point_down() -> None:
     """The contracts stand in pyproject.toml under [tool.importlinter]."""
     command = Path(sys.executable).parent / "lint-imports"
     done = subprocess.run([command], cwd=ROOT, capture_output=True, text=True, check=False)
@@ -34,7 +34,9 @@ def test_every_adapters_folder_is_an_entry_point_and_the_other_way_round() -> No
     folders = {path.parent.name for path in ADAPTERS.glob("*/__init__.py")}
     installed = {entry.name: entry.value for entry in entry_points(group="tracegraph.adapters")}
     remedy = "name it in pyproject.toml, then install again: pip install --no-deps -e ."
-    assert installed == {folder: f"adapters.{folder}:open_adapter" for folder in folders}, remedy
+    assert installed == {folder.removeprefix("tracegraph_"): f"{folder}:open_adapter" for folder in folders}, (
+        remedy
+    )
 
 
 def test_every_adapter_tells_what_its_vendor_cannot_do() -> None:
@@ -43,10 +45,10 @@ def test_every_adapter_tells_what_its_vendor_cannot_do() -> None:
     ] == []
 
 
-def test_every_adapter_has_the_same_rooms() -> None:
-    rooms = {"adapter.py", "client.py", "wire.py", "mapping.py"}
+def test_every_adapter_has_the_same_modules() -> None:
+    modules = {"adapter.py", "client.py", "wire.py", "mapping.py"}
     missing = {
-        path.name: rooms - {file.name for file in path.iterdir()}
+        path.name: modules - {file.name for file in path.iterdir()}
         for path in ADAPTERS.iterdir()
         if _is_adapter(path)
     }
@@ -74,7 +76,7 @@ def test_every_function_is_short() -> None:
 
 def test_the_core_asks_what_a_vendor_can_and_never_which_vendor_it_is() -> None:
     """A difference between vendors is a value in Capabilities. The demo alone knows its three by name."""
-    core = [path for path in MODULES if path.is_relative_to(ROOT / "src") and "demo" not in path.parts]
+    core = [path for path in MODULES if path.is_relative_to(ROOT / "src") and "simulators" not in path.parts]
     asking = [f"{name(path)}: {choice}" for path in core for choice in _choices_by_vendor(path.read_text("utf-8"))]
     assert asking == []
 

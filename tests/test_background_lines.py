@@ -9,10 +9,11 @@ import sys
 import threading
 from contextlib import suppress
 
-from tracegraph.background_lines import BackgroundLines
+from tracegraph.observability.log_writer import BackgroundLogWriter
 
 SCRIPT = (
-    "import structlog; from tracegraph.logs import configure_logs; from tracegraph.settings import LogSettings\n"
+    "import structlog; from tracegraph.observability.logging import configure_logs\n"
+    "from tracegraph.config.settings import LogSettings\n"
     "configure_logs(LogSettings(format='json'), in_background=True)\n"
     "for number in range(1000): structlog.get_logger().info('said', number=number)\n"
 )
@@ -29,7 +30,7 @@ def test_who_does_not_read_holds_up_nobody_and_is_told_how_much_was_left_out() -
     said: list[str] = []
     with os.fdopen(reader, encoding="ascii") as log:
         with os.fdopen(writer, "w", encoding="ascii") as out:
-            lines = BackgroundLines(out, most_lines=20_000)
+            lines = BackgroundLogWriter(out, most_lines=20_000)
             for number in range(100_000):
                 lines.write(f"{number}\n")
             thread = threading.Thread(target=lambda: said.extend(log))
@@ -48,7 +49,7 @@ def test_a_log_that_is_closed_breaks_nothing() -> None:
     reader, writer = os.pipe()
     os.close(reader)
     out = os.fdopen(writer, "w", encoding="ascii")
-    lines = BackgroundLines(out)
+    lines = BackgroundLogWriter(out)
     lines.write("x\n")
     lines.close()
     with suppress(BrokenPipeError):

@@ -7,17 +7,17 @@ import inspect
 from pathlib import Path
 
 import pytest
+from tracegraph_nemo.adapter import NemoAdapter
 
-from adapters.nemo.adapter import NemoAdapter
-from tracegraph.clocks import elapsed_s
-from tracegraph.http.answers import Answers
-from tracegraph.upstream.reads import Stores
+from tracegraph.domain.clocks import elapsed_s
+from tracegraph.http.response_cache import ResponseCache
+from tracegraph.upstream.cache.read_through import CacheStores
 
 ROOT = Path(__file__).parents[1]
 READ_IT = {
-    "adapters/nemo/adapter.py": "what is recent on a timeline of dates",
-    "src/tracegraph/metrics/shelf.py": "when another process wrote its file, by the file system",
-    "src/tracegraph/upstream/reads.py": "when another copy of the gateway wrote a shared entry",
+    "adapters/tracegraph_nemo/adapter.py": "what is recent on a timeline of dates",
+    "src/tracegraph/metrics/multiprocess.py": "when another process wrote its file, by the file system",
+    "src/tracegraph/upstream/cache/read_through.py": "when another copy of the gateway wrote a shared entry",
 }
 
 
@@ -39,6 +39,6 @@ def test_the_clock_for_ages_never_goes_back() -> None:
     assert moments[0] >= 0
 
 
-@pytest.mark.parametrize("user", [Stores, Answers, NemoAdapter])
+@pytest.mark.parametrize("user", [CacheStores, ResponseCache, NemoAdapter])
 def test_what_knows_ages_takes_it_unless_another_is_given(user: type) -> None:
     assert inspect.signature(user).parameters["clock"].default is elapsed_s

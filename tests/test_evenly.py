@@ -10,8 +10,8 @@ from typing import cast
 
 import pytest
 
-from tracegraph.evenly import EvenLoop, EvenServer
-from tracegraph.serving import listen
+from tracegraph.server.event_loop import BalancedServer, SharedSocketLoop
+from tracegraph.server.run import listen
 
 _CLIENTS = 20
 
@@ -31,13 +31,13 @@ class _Taken(asyncio.Protocol):
 
 
 @pytest.fixture
-def loop() -> Iterator[EvenLoop]:
-    loop = EvenLoop()
+def loop() -> Iterator[SharedSocketLoop]:
+    loop = SharedSocketLoop()
     yield loop
     loop.close()
 
 
-async def _server(loop: EvenLoop, opened: socket.socket) -> tuple[EvenServer, _Taken]:
+async def _server(loop: SharedSocketLoop, opened: socket.socket) -> tuple[BalancedServer, _Taken]:
     taken = _Taken()
     return await loop.create_server(lambda: taken, sock=opened.dup(), backlog=100), taken
 
@@ -48,7 +48,7 @@ async def _greeted(opened: socket.socket) -> None:
     writer.close()
 
 
-def test_of_connections_that_come_at_once_none_of_two_servers_takes_most(loop: EvenLoop) -> None:
+def test_of_connections_that_come_at_once_none_of_two_servers_takes_most(loop: SharedSocketLoop) -> None:
     async def run() -> None:
         with listen("127.0.0.1", 0) as opened:
             (one, by_one), (other, by_other) = await _server(loop, opened), await _server(loop, opened)
@@ -61,7 +61,7 @@ def test_of_connections_that_come_at_once_none_of_two_servers_takes_most(loop: E
     loop.run_until_complete(run())
 
 
-def test_one_that_is_left_alone_takes_them_all_and_sends_small_answers_at_once(loop: EvenLoop) -> None:
+def test_one_that_is_left_alone_takes_them_all_and_sends_small_answers_at_once(loop: SharedSocketLoop) -> None:
     async def run() -> None:
         with listen("127.0.0.1", 0) as opened:
             (one, by_one), (other, by_other) = await _server(loop, opened), await _server(loop, opened)
@@ -74,7 +74,7 @@ def test_one_that_is_left_alone_takes_them_all_and_sends_small_answers_at_once(l
     loop.run_until_complete(run())
 
 
-def test_a_busy_one_takes_several_in_one_turn_of_its_loop(loop: EvenLoop) -> None:
+def test_a_busy_one_takes_several_in_one_turn_of_its_loop(loop: SharedSocketLoop) -> None:
     """Else a flood of connections would keep others waiting for as many turns as there are connections."""
 
     async def run() -> list[int]:
@@ -96,7 +96,7 @@ def test_a_busy_one_takes_several_in_one_turn_of_its_loop(loop: EvenLoop) -> Non
     assert 1 < most <= 8
 
 
-def test_it_refuses_to_speak_tls(loop: EvenLoop) -> None:
+def test_it_refuses_to_speak_tls(loop: SharedSocketLoop) -> None:
     with listen("127.0.0.1", 0) as opened, pytest.raises(ValueError, match="in front"):
         loop.run_until_complete(
             loop.create_server(asyncio.Protocol, sock=opened, backlog=1, ssl=object())  # type: ignore[arg-type]

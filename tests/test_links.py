@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracegraph.links import http_url
+from tracegraph.domain.urls import http_url
 
 GOOD = [
     "https://git.example/run/1",

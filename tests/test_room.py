@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tracegraph.room import RoomyLoop, with_room
+from tracegraph.server.event_loop import HeadroomLoop, run_with_stack_headroom
 
 LOOPS = 2000
 DEPTHS = 200
@@ -48,9 +48,9 @@ def test_without_room_there_is_a_depth_at_which_every_call_costs_a_page() -> Non
 
 
 def test_with_room_no_depth_costs_any() -> None:
-    assert with_room(worst) < LOOPS / 100
+    assert run_with_stack_headroom(worst) < LOOPS / 100
 
 
 def test_all_that_the_servers_loop_runs_has_room() -> None:
-    with asyncio.Runner(loop_factory=RoomyLoop) as runner:
+    with asyncio.Runner(loop_factory=HeadroomLoop) as runner:
         assert runner.run(worst_in_a_task()) < LOOPS / 100

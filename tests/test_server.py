@@ -9,10 +9,10 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from tracegraph.reloading import Reloadable
-from tracegraph.server import Server
-from tracegraph.serving import config_of, listen
-from tracegraph.settings import LimitSettings, ServerSettings, Settings
+from tracegraph.config.settings import LimitSettings, ServerSettings, Settings
+from tracegraph.server.graceful import Server
+from tracegraph.server.reload import Reloadable
+from tracegraph.server.run import config_of, listen
 
 HEAD = b"POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 5\r\n\r\n"
 Route_ = Callable[[Request], Awaitable[Response]]
@@ -45,7 +45,7 @@ def server(endpoint: Route_) -> Server:
     app = Starlette(routes=[Route("/", endpoint, methods=["POST"])])
     app.state.settings = Settings(server=ServerSettings(drain_s=0), limits=LimitSettings(deadline_s=0.1))
     running = Reloadable(app)
-    return Server(config_of(running, "tracegraph.room:RoomyLoop"), running, margin_s=0.1)
+    return Server(config_of(running, "tracegraph.server.event_loop:HeadroomLoop"), running, margin_s=0.1)
 
 
 async def end_with(endpoint: Route_, sent: bytes) -> bytes:

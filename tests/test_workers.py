@@ -7,7 +7,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from tracegraph.errors import ConfigurationError
-from tracegraph.workers import Supervisor
+from tracegraph.server.supervisor import Supervisor
 
 
 def cannot_start(_: Connection) -> None:

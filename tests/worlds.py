@@ -7,15 +7,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from tests.gateway import LANGSMITH, MEIBEL, NEMO, Vendors
-from tracegraph.demo.times import EPOCH, parse
-from tracegraph.demo.world import (
-    langsmith_run,
-    langsmith_session,
-    meibel_agent,
-    meibel_session,
-    nemo_experiment,
-    nemo_session,
-)
+from tracegraph.simulators.core.times import EPOCH, parse
+from tracegraph.simulators.langsmith.world import langsmith_run, langsmith_session
+from tracegraph.simulators.meibel.world import meibel_agent, meibel_session
+from tracegraph.simulators.nemo.world import nemo_experiment, nemo_session
 
 Row = dict[str, Any]
 Listed = tuple[str, str]

@@ -17,9 +17,9 @@ from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from tracegraph.adapter.registry import installed_vendors, load
 from tracegraph.config.environment import PREFIX
-from tracegraph.registry import installed_vendors, load
-from tracegraph.settings import Settings
+from tracegraph.config.settings import Settings
 
 PAGE = Path(__file__).parents[1] / "docs" / "configuration.md"
 BEGIN = "<!-- make docs-configuration writes from here -->\n"

@@ -19,7 +19,7 @@ from typing import Any
 
 import aiohttp
 
-from tracegraph.demo.vendors import DemoVendors
+from tracegraph.simulators.vendors import DemoVendors
 
 _GATEWAY = """
 import asyncio, os, signal

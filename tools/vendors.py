@@ -1,4 +1,4 @@
-"""The three simulated vendors with the sample data of `tracegraph.demo.sample`, as a process of their own.
+"""The three simulated vendors with the sample data of `tracegraph.simulators.data`, as a process of their own.
 
     python -m tools.vendors
 
@@ -9,7 +9,7 @@ import dataclasses
 import json
 import sys
 
-from tracegraph.demo.vendors import demo_vendors
+from tracegraph.simulators.vendors import demo_vendors
 
 if __name__ == "__main__":
     with demo_vendors() as vendors:

@@ -12,35 +12,35 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.routing import BaseRoute, Route
 
-from tracegraph import collecting
 from tracegraph.config.loader import load_settings
+from tracegraph.config.settings import Settings
 from tracegraph.errors import ConfigurationError
-from tracegraph.federation.listing import Budgets
+from tracegraph.federation.lists import ScanBudget
 from tracegraph.graphql.context import PageLimits
-from tracegraph.graphql.execution import Executor
+from tracegraph.graphql.documents.limits import DocumentLimits
+from tracegraph.graphql.runner import OperationRunner
 from tracegraph.graphql.schema import build_schema
-from tracegraph.graphql.shape import DocumentLimits
-from tracegraph.http.answers import Answers
-from tracegraph.http.authentication import Authentication, open_authentication
-from tracegraph.http.browsers import browser_rules
-from tracegraph.http.crashes import MaskedCrashes
-from tracegraph.http.documents import read_documents
-from tracegraph.http.door import Door
+from tracegraph.http.auth.access_control import AccessControl
+from tracegraph.http.auth.authenticator import Authentication, open_authentication
 from tracegraph.http.endpoint import GraphQLEndpoint, method_not_allowed
-from tracegraph.http.health import LIVE, READY, healthz, readyz
-from tracegraph.http.metrics import metrics
+from tracegraph.http.fast_path import FastPathMiddleware
+from tracegraph.http.middleware.cross_origin import security_middleware
+from tracegraph.http.middleware.error_handler import ErrorMaskingMiddleware
+from tracegraph.http.persisted_queries import read_documents
 from tracegraph.http.playground import playground_routes
-from tracegraph.http.rates import Rates
-from tracegraph.http.requests import ReadingLimits
-from tracegraph.http.straight import Straight
-from tracegraph.logs import configure_logs
-from tracegraph.metrics.metrics import Metrics, open_metrics
-from tracegraph.settings import Settings
+from tracegraph.http.rate_limit import RateLimiter
+from tracegraph.http.request_parser import ReadingLimits
+from tracegraph.http.response_cache import ResponseCache
+from tracegraph.http.routes.health import LIVE, READY, healthz, readyz
+from tracegraph.http.routes.metrics import metrics
+from tracegraph.metrics.collector import Metrics, open_metrics
+from tracegraph.observability.logging import configure_logs
+from tracegraph.observability.tracing import open_tracing
+from tracegraph.server import gc_tuning as collecting
 from tracegraph.sources import Sources, open_sources
-from tracegraph.tracing import open_tracing
 
 if TYPE_CHECKING:
-    from tracegraph.spans import Tracing
+    from tracegraph.observability.spans import Tracing
 
 
 WORKERS_FOLDER = "TRACEGRAPH_WORKERS_FOLDER"
@@ -51,17 +51,17 @@ INSECURE = "TRACEGRAPH_INSECURE"
 
 
 class _State(TypedDict):
-    executor: Executor
-    answers: Answers
+    executor: OperationRunner
+    answers: ResponseCache
     metrics: Metrics
     tracing: Tracing | None
-    door: Door
+    door: AccessControl
 
 
-def executor_over(sources: Sources, settings: Settings) -> Executor:
+def executor_over(sources: Sources, settings: Settings) -> OperationRunner:
     """What runs operations over these sources, within the configured limits."""
     limits = settings.limits
-    budgets = Budgets(
+    budgets = ScanBudget(
         limits.scan_pages,
         limits.active_experiments,
         limits.computed_pages,
@@ -71,15 +71,18 @@ def executor_over(sources: Sources, settings: Settings) -> Executor:
     documents = DocumentLimits(
         limits.max_tokens, limits.max_depth, limits.max_aliases, introspection=settings.server.introspection
     )
-    return Executor(
+    return OperationRunner(
         build_schema(documents), sources.adapters, budgets, page_limits, limits.deadline_s, sources.guards
     )
 
 
-def _door(settings: Settings, authentication: Authentication, sources: Sources) -> Door:
+def _door(settings: Settings, authentication: Authentication, sources: Sources) -> AccessControl:
     headers = {name: table.pass_through for name, table in settings.sources.items() if table.pass_through}
-    return Door(
-        authentication, Rates(sources.shared), open_metrics=settings.auth.open_metrics, callers_headers=headers
+    return AccessControl(
+        authentication,
+        RateLimiter(sources.shared),
+        open_metrics=settings.auth.open_metrics,
+        callers_headers=headers,
     )
 
 
@@ -110,13 +113,13 @@ def create_app(
             executor = executor_over(sources, settings)
             state: _State = {
                 "executor": executor,
-                "answers": Answers(executor, sources.memory, share=settings.cache.share_in_flight),
+                "answers": ResponseCache(executor, sources.memory, share=settings.cache.share_in_flight),
                 "door": _door(settings, authentication, sources),
                 "metrics": await stack.enter_async_context(open_metrics(sources, names, workers_folder)),
                 "tracing": traced,
             }
             if owns_process:
-                collecting.settle()
+                collecting.freeze_and_relax_gc()
             yield state
 
     endpoint = GraphQLEndpoint(
@@ -128,14 +131,14 @@ def create_app(
         cors_origins=settings.server.cors_origins,
     )
     hosts = settings.server.allowed_hosts
-    rules = browser_rules(
+    rules = security_middleware(
         settings.server.cors_origins,
         known_hosts=hosts if hosts or not (settings.auth.is_on or insecure) else None,
     )
-    straight = Middleware(Straight, path="/graphql", endpoint=endpoint.__call__)
+    straight = Middleware(FastPathMiddleware, path="/graphql", endpoint=endpoint.__call__)
     app = Starlette(
         routes=_routes(settings, endpoint),
-        middleware=[*rules, Middleware(MaskedCrashes), straight],
+        middleware=[*rules, Middleware(ErrorMaskingMiddleware), straight],
         lifespan=lifespan,
     )
     # A redirect would name the scheme as it is behind a proxy, and many clients follow none for a POST.

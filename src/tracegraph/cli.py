@@ -14,22 +14,22 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from tracegraph.checking import run_check
+from tracegraph.commands.check import run_check
+from tracegraph.commands.compare.command import CompareTarget, run_compare
+from tracegraph.commands.compare.query import CompareQuery
+from tracegraph.commands.compare.rendering import Format
 from tracegraph.commands.config import effective, summary
+from tracegraph.commands.demo import run_demo
 from tracegraph.commands.validation import validate
-from tracegraph.compare.command import Asked, run_compare
-from tracegraph.compare.question import CompareQuestion
-from tracegraph.compare.rendering import Format
 from tracegraph.config.loader import Loaded, load
-from tracegraph.demo.command import run_demo
+from tracegraph.domain.models import AggregateBasis
 from tracegraph.errors import ConfigurationError
-from tracegraph.federation.cases import CaseKey
-from tracegraph.federation.comparison import Statistic
+from tracegraph.federation.analytics.cases import CaseKey
+from tracegraph.federation.analytics.comparison import Statistic
 from tracegraph.graphql.schema import schema_text
-from tracegraph.http.api_keys import new_key, toml_table
-from tracegraph.logs import configure_logs
-from tracegraph.model import AggregateBasis
-from tracegraph.serving import (
+from tracegraph.http.auth.api_keys import new_key, toml_table
+from tracegraph.observability.logging import configure_logs
+from tracegraph.server.run import (
     Configured,
     handles_of,
     listen,
@@ -176,8 +176,8 @@ def compare(  # noqa: PLR0917 - typer reads options from parameters
     ] = None,
 ) -> None:
     """Print experiments side by side; exit code 1 when a source failed, 2 for a wrong question."""
-    question = CompareQuestion(ids, baseline, metric or (), statistic, basis, join_on)
-    raise typer.Exit(run_compare(question, Asked(config, url, header or ()), form, _errors))
+    question = CompareQuery(ids, baseline, metric or (), statistic, basis, join_on)
+    raise typer.Exit(run_compare(question, CompareTarget(config, url, header or ()), form, _errors))
 
 
 @_key.command("new")

@@ -7,22 +7,22 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from tracegraph.adapter import Adapter
-from tracegraph.checked_adapter import CheckedAdapter
-from tracegraph.clocks import elapsed_s
+from tracegraph.adapter.checked import CheckedAdapter
+from tracegraph.adapter.protocol import Adapter
+from tracegraph.adapter.registry import AdapterPackage, installed_vendors, load
+from tracegraph.config.settings import CacheSettings, Settings, source_settings
+from tracegraph.config.sources import SourceTable
+from tracegraph.domain.clocks import elapsed_s
 from tracegraph.errors import ConfigurationError
-from tracegraph.registry import AdapterPackage, installed_vendors, load
-from tracegraph.settings import CacheSettings, Settings, source_settings
-from tracegraph.source_table import SourceTable
-from tracegraph.upstream.cache import MemoryStore
+from tracegraph.upstream.cache.memory import MemoryStore
+from tracegraph.upstream.cache.read_through import CachePolicy, CacheStores, ReadThroughCache, SharedStore
 from tracegraph.upstream.client import Upstream
-from tracegraph.upstream.guards import Guards
-from tracegraph.upstream.reads import ReadPolicy, Reads, SharedStore, Stores
+from tracegraph.upstream.resilience.pipeline import ResiliencePipeline
+from tracegraph.upstream.resilience.scheduler import ALL_OTHERS
 from tracegraph.upstream.transport import Transport
-from tracegraph.upstream.turns import ALL_OTHERS
 
 if TYPE_CHECKING:
-    from tracegraph.spans import Tracing
+    from tracegraph.observability.spans import Tracing
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Sources:
     """
 
     adapters: Sequence[Adapter]
-    guards: Mapping[str, Guards]
+    guards: Mapping[str, ResiliencePipeline]
     memory: MemoryStore | None = None
     shared: SharedStore | None = None
 
@@ -55,15 +55,17 @@ async def open_sources(
     async with AsyncExitStack() as stack:
         stores = await stack.enter_async_context(_open_stores(settings.cache, clock))
         adapters: list[Adapter] = []
-        guarded: dict[str, Guards] = {}
+        guarded: dict[str, ResiliencePipeline] = {}
         for name, table in settings.sources.items():
             package = package_of(name, table.vendor, origin)
             connection = replace(
                 table.transport(settings.limits.deadline_s), base_url=base_url_of(name, table, package, origin)
             )
             transport = await stack.enter_async_context(Transport(name, connection))
-            guards = guarded[name] = Guards(transport, table.policy(), tracing=tracing)
-            reads = Reads.of(name, connection.base_url, _read_policy(settings, name), stores, guards.counters)
+            guards = guarded[name] = ResiliencePipeline(transport, table.policy(), tracing=tracing)
+            reads = ReadThroughCache.of(
+                name, connection.base_url, _read_policy(settings, name), stores, guards.counters
+            )
             opened = package.open_adapter(
                 source_settings(name, table, origin),
                 Upstream(guards, reads=reads, pass_through=table.pass_through),
@@ -114,24 +116,24 @@ def _refuse_unknown_kinds(name: str, table: SourceTable, adapter: Adapter, origi
 
 
 @asynccontextmanager
-async def _open_stores(cache: CacheSettings, clock: Callable[[], float]) -> AsyncIterator[Stores]:
+async def _open_stores(cache: CacheSettings, clock: Callable[[], float]) -> AsyncIterator[CacheStores]:
     """Where answers are kept."""
     memory = None
     if cache.url != "off":
         memory = MemoryStore(max_entries=cache.max_entries, max_bytes=cache.max_mb * 1024 * 1024)
     if not cache.is_shared:
-        yield Stores(memory, secret=cache.secret, clock=clock)
+        yield CacheStores(memory, secret=cache.secret, clock=clock)
         return
-    from tracegraph.upstream.redis_store import open_redis  # noqa: PLC0415 - a quarter of a second, for few
+    from tracegraph.upstream.cache.redis import open_redis  # noqa: PLC0415 - a quarter of a second, for few
 
     password = None if cache.password is None else cache.password.get_secret_value()
     async with open_redis(cache.url, password, cache.redis_timeout_ms / 1000) as shared:
-        yield Stores(memory, shared, secret=cache.secret, clock=clock)
+        yield CacheStores(memory, shared, secret=cache.secret, clock=clock)
 
 
-def _read_policy(settings: Settings, source: str) -> ReadPolicy:
+def _read_policy(settings: Settings, source: str) -> CachePolicy:
     cache = settings.cache
-    return ReadPolicy(
+    return CachePolicy(
         ttl_s=cache.ttl_s,
         stale_s=cache.stale_s,
         share=cache.share_in_flight,

@@ -6,16 +6,16 @@ from contextlib import AsyncExitStack
 import pytest
 from starlette.types import ASGIApp
 
-from tracegraph.demo.servers import running
-from tracegraph.upstream.breaker import BreakerPolicy
+from tracegraph.simulators.core.servers import running
 from tracegraph.upstream.client import Upstream
-from tracegraph.upstream.guards import GuardPolicy, Guards
-from tracegraph.upstream.limiter import LimitPolicy
-from tracegraph.upstream.retry import RetryPolicy
+from tracegraph.upstream.resilience.circuit_breaker import CircuitBreakerPolicy
+from tracegraph.upstream.resilience.pipeline import ResiliencePipeline, ResiliencePolicy
+from tracegraph.upstream.resilience.rate_limit import LimitPolicy
+from tracegraph.upstream.resilience.retry import RetryPolicy
 from tracegraph.upstream.transport import Transport, TransportSettings
 
 Serve = Callable[..., Awaitable[Upstream]]
-OFF = BreakerPolicy(enabled=False)
+OFF = CircuitBreakerPolicy(enabled=False)
 
 
 @pytest.fixture
@@ -24,12 +24,12 @@ async def serve() -> AsyncIterator[Serve]:
     async with AsyncExitStack() as stack:
 
         async def start(
-            app: ASGIApp, *, path: str = "", source: str = "vendor", breaker: BreakerPolicy = OFF
+            app: ASGIApp, *, path: str = "", source: str = "vendor", breaker: CircuitBreakerPolicy = OFF
         ) -> Upstream:
             base_url = await stack.enter_async_context(running(app))
             settings = TransportSettings(base_url=base_url + path)
             transport = await stack.enter_async_context(Transport(source, settings))
-            policy = GuardPolicy(RetryPolicy(attempts=1), breaker, LimitPolicy(backoff_s=0.0))
-            return Upstream(Guards(transport, policy))
+            policy = ResiliencePolicy(RetryPolicy(attempts=1), breaker, LimitPolicy(backoff_s=0.0))
+            return Upstream(ResiliencePipeline(transport, policy))
 
         yield start

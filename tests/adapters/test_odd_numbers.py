@@ -5,13 +5,13 @@ from typing import Any, TypeVar
 
 import orjson
 import pytest
+from tracegraph_meibel import mapping as meibel_mapping
+from tracegraph_meibel import wire as meibel
+from tracegraph_nemo import mapping as nemo_mapping
+from tracegraph_nemo import wire as nemo
 
-from adapters.meibel import mapping as meibel_mapping
-from adapters.meibel import wire as meibel
-from adapters.nemo import mapping as nemo_mapping
-from adapters.nemo import wire as nemo
-from tracegraph.model import Experiment, Score, Session
-from tracegraph.upstream.decode import RawDocument, RawRow
+from tracegraph.domain.models import Experiment, Score, Session
+from tracegraph.upstream.raw import RawDocument, RawRow
 
 NO_NUMBER = ["NaN", "Infinity", "-Infinity", "1e999", "-1e999", '"many"', "[]", "true"]
 """As they stand in the JSON."""

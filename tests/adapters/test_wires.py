@@ -7,21 +7,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import asdict, fields
+from tracegraph_langsmith import wire as langsmith
+from tracegraph_meibel import wire as meibel
+from tracegraph_nemo import wire as nemo
 
-from adapters.langsmith import wire as langsmith
-from adapters.meibel import wire as meibel
-from adapters.nemo import wire as nemo
-from tracegraph.upstream.wire import Row, Wire
+from tracegraph.upstream.lenient_decoder import LenientDecoder, LenientStruct
 
-ROWS: dict[str, tuple[Wire[Any], type[Row]]] = {
-    "nemo experiments": (Wire(list[nemo.ExperimentRow]), nemo.ExperimentRow),
-    "nemo sessions": (Wire(list[nemo.SessionRow]), nemo.SessionRow),
-    "langsmith tracer sessions": (Wire(list[langsmith.TracerSession]), langsmith.TracerSession),
-    "langsmith runs": (Wire(list[langsmith.Run]), langsmith.Run),
-    "meibel agents": (Wire(list[meibel.AgentDetail]), meibel.AgentDetail),
-    "meibel sessions": (Wire(list[meibel.SessionSummary]), meibel.SessionSummary),
-    "meibel details": (Wire(list[meibel.SessionDetail]), meibel.SessionDetail),
-    "meibel scores": (Wire(list[meibel.ScoringJob]), meibel.ScoringJob),
+ROWS: dict[str, tuple[LenientDecoder[Any], type[LenientStruct]]] = {
+    "nemo experiments": (LenientDecoder(list[nemo.ExperimentRow]), nemo.ExperimentRow),
+    "nemo sessions": (LenientDecoder(list[nemo.SessionRow]), nemo.SessionRow),
+    "langsmith tracer sessions": (LenientDecoder(list[langsmith.TracerSession]), langsmith.TracerSession),
+    "langsmith runs": (LenientDecoder(list[langsmith.Run]), langsmith.Run),
+    "meibel agents": (LenientDecoder(list[meibel.AgentDetail]), meibel.AgentDetail),
+    "meibel sessions": (LenientDecoder(list[meibel.SessionSummary]), meibel.SessionSummary),
+    "meibel details": (LenientDecoder(list[meibel.SessionDetail]), meibel.SessionDetail),
+    "meibel scores": (LenientDecoder(list[meibel.ScoringJob]), meibel.ScoringJob),
 }
 POOL: tuple[Any, ...] = (
     *(None, True, 0, 7, -1, 0.25, 1.0, 2.5, -0.5, 1e300, 10**30),
@@ -39,11 +39,13 @@ IDENTITY = {"id": "A1", "name": "one", "session_id": "s1", "started_at": "2026-1
 }
 
 
-def needed(row: type[Row]) -> dict[str, Any]:
+def needed(row: type[LenientStruct]) -> dict[str, Any]:
     return {one.name: IDENTITY[one.name] for one in fields(row) if one.required}
 
 
-def read(wire: Wire[Any], given_row: dict[str, Any], *, leniently: bool = False) -> tuple[Any, list[str]]:
+def read(
+    wire: LenientDecoder[Any], given_row: dict[str, Any], *, leniently: bool = False
+) -> tuple[Any, list[str]]:
     """The row and what it gave up."""
     body = orjson.dumps([given_row]) if 10**30 not in given_row.values() else _big(given_row)
     (found,), given_up = wire.read_leniently(body) if leniently else wire.read(body)
@@ -56,7 +58,7 @@ def _big(given_row: dict[str, Any]) -> bytes:
     return orjson.dumps([small]).replace(b'"HERE"', str(10**30).encode())
 
 
-def ordinary(wire: Wire[Any], row: type[Row], name: str) -> list[Any]:
+def ordinary(wire: LenientDecoder[Any], row: type[LenientStruct], name: str) -> list[Any]:
     """The values of the pool that the field takes as they are."""
     return [value for value in POOL if not read(wire, needed(row) | {name: value})[1]]
 

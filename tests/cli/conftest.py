@@ -8,10 +8,14 @@ import pytest
 
 from tests.cli.configurations import over, written
 from tests.processes import environment
-from tracegraph.demo import langsmith, meibel, nemo
-from tracegraph.demo.servers import serving
-from tracegraph.demo.simulator import Simulator
-from tracegraph.demo.world import LangSmithWorld, MeibelWorld, NemoWorld
+from tracegraph.simulators.core.servers import serving
+from tracegraph.simulators.core.simulator import Simulator
+from tracegraph.simulators.langsmith import app as langsmith
+from tracegraph.simulators.langsmith.world import LangSmithWorld
+from tracegraph.simulators.meibel import app as meibel
+from tracegraph.simulators.meibel.world import MeibelWorld
+from tracegraph.simulators.nemo import app as nemo
+from tracegraph.simulators.nemo.world import NemoWorld
 
 
 @dataclass(frozen=True, slots=True)

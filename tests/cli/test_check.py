@@ -8,8 +8,10 @@ import pytest
 
 from tests.cli.conftest import Running
 from tests.processes import run
-from tracegraph.demo.faults import Fault
-from tracegraph.demo.world import langsmith_session, meibel_agent, nemo_experiment
+from tracegraph.simulators.core.faults import Fault
+from tracegraph.simulators.langsmith.world import langsmith_session
+from tracegraph.simulators.meibel.world import meibel_agent
+from tracegraph.simulators.nemo.world import nemo_experiment
 
 
 @pytest.fixture

@@ -24,11 +24,11 @@ from tests.cli.wrong_configurations import JWT
 from tests.processes import COMMAND as COMMAND_LINE
 from tests.processes import environment, run
 from tests.redis_server import COMMAND, RedisServer
-from tracegraph.checking import CheckResults, run_check
+from tracegraph.commands.check import CheckResults, run_check
 from tracegraph.config.loader import load
-from tracegraph.demo import nemo
-from tracegraph.demo.servers import running
-from tracegraph.demo.world import NemoWorld
+from tracegraph.simulators.core.servers import running
+from tracegraph.simulators.nemo import app as nemo
+from tracegraph.simulators.nemo.world import NemoWorld
 
 QUICKLY = "[sources.x.retry]\nattempts = 1\n"
 

@@ -19,16 +19,12 @@ from tests.cli.conftest import Running
 from tests.processes import COMMAND, run, started
 from tests.worlds import minutes
 from tracegraph import cli
-from tracegraph.compare.command import Asked, run_compare
-from tracegraph.compare.question import CompareQuestion
-from tracegraph.demo.faults import Fault
-from tracegraph.demo.world import (
-    langsmith_run,
-    langsmith_session,
-    nemo_experiment,
-    nemo_session,
-    stable_uuid,
-)
+from tracegraph.commands.compare.command import CompareTarget, run_compare
+from tracegraph.commands.compare.query import CompareQuery
+from tracegraph.simulators.core.faults import Fault
+from tracegraph.simulators.core.ids import stable_uuid
+from tracegraph.simulators.langsmith.world import langsmith_run, langsmith_session
+from tracegraph.simulators.nemo.world import nemo_experiment, nemo_session
 
 MILLISECONDS = {"before": [1000, 2000, 3000, 4000], "after": [1000, 1500, 3500, 4000], "smith": [500, 500, 500]}
 
@@ -164,7 +160,7 @@ def test_a_wrong_question_ends_with_2_and_a_sentence(compared: Running) -> None:
     assert compare(compared, BEFORE, "nonsense") == (2, "", "That is not an ID of this gateway.\n")
 
 
-def refused(capsys: pytest.CaptureFixture[str], question: CompareQuestion, asked: Asked) -> tuple[int, str]:
+def refused(capsys: pytest.CaptureFixture[str], question: CompareQuery, asked: CompareTarget) -> tuple[int, str]:
     """The exit code and what stands on standard error, without a process of its own."""
     code = run_compare(question, asked, "table", Console(stderr=True))
     said = capsys.readouterr()
@@ -176,12 +172,12 @@ def refused(capsys: pytest.CaptureFixture[str], question: CompareQuestion, asked
 @pytest.mark.parametrize(
     ("question", "sentence"),
     [
-        (CompareQuestion([BEFORE]), "experimentIds holds 1 IDs; a comparison takes 2 to 20."),
-        (CompareQuestion([BEFORE, identity("nemo", "nowhere")]), "There is no experiment of the ID"),
-        (CompareQuestion([BEFORE, AFTER], baseline_id=SMITH), "baselineId is not among experimentIds"),
-        (CompareQuestion([BEFORE, AFTER], metrics=["speed"]), "'speed' is not a metric: take latency"),
-        (CompareQuestion([BEFORE, AFTER], metrics=["score"]), "'score' is not a metric"),
-        (CompareQuestion([BEFORE, AFTER], metrics=["latency:x"]), "'latency:x' is not a metric"),
+        (CompareQuery([BEFORE]), "experimentIds holds 1 IDs; a comparison takes 2 to 20."),
+        (CompareQuery([BEFORE, identity("nemo", "nowhere")]), "There is no experiment of the ID"),
+        (CompareQuery([BEFORE, AFTER], baseline_id=SMITH), "baselineId is not among experimentIds"),
+        (CompareQuery([BEFORE, AFTER], metrics=["speed"]), "'speed' is not a metric: take latency"),
+        (CompareQuery([BEFORE, AFTER], metrics=["score"]), "'score' is not a metric"),
+        (CompareQuery([BEFORE, AFTER], metrics=["latency:x"]), "'latency:x' is not a metric"),
     ],
     ids=lambda one: one if isinstance(one, str) else "",
 )
@@ -189,12 +185,12 @@ def test_a_wrong_question_is_refused_in_a_sentence(
     compared: Running,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
-    question: CompareQuestion,
+    question: CompareQuery,
     sentence: str,
 ) -> None:
     for name in ("SMITH_KEY", "MEIBEL_KEY"):
         monkeypatch.setenv(name, compared.env[name])
-    code, said = refused(capsys, question, Asked(config=Path(compared.config())))
+    code, said = refused(capsys, question, CompareTarget(config=Path(compared.config())))
     assert code == 2
     assert said.startswith(sentence)
 
@@ -202,24 +198,28 @@ def test_a_wrong_question_is_refused_in_a_sentence(
 @pytest.mark.parametrize(
     ("asked", "code", "sentence"),
     [
-        (Asked(url="file:///etc/hostname"), 2, "--url must be an http(s) URL"),
-        (Asked(url="http://127.0.0.1:9", headers=["nothing"]), 2, "--header is written as 'Name: value'"),
+        (CompareTarget(url="file:///etc/hostname"), 2, "--url must be an http(s) URL"),
+        (CompareTarget(url="http://127.0.0.1:9", headers=["nothing"]), 2, "--header is written as 'Name: value'"),
         (
-            Asked(url="http://127.0.0.1:9", headers=["A: env:NOT_SET_AT_ALL"]),
+            CompareTarget(url="http://127.0.0.1:9", headers=["A: env:NOT_SET_AT_ALL"]),
             2,
             "--header cannot be used: the env",
         ),
-        (Asked(url="http://127.0.0.1:9"), 1, "The gateway did not answer"),
-        (Asked(config=Path("missing.toml")), 2, "missing.toml: there is no such file"),
-        (Asked(config=Path("missing.toml"), url="http://127.0.0.1:9"), 2, "Give --config or --url, not both"),
-        (Asked(headers=["A: b"]), 2, "--header goes with --url only."),
+        (CompareTarget(url="http://127.0.0.1:9"), 1, "The gateway did not answer"),
+        (CompareTarget(config=Path("missing.toml")), 2, "missing.toml: there is no such file"),
+        (
+            CompareTarget(config=Path("missing.toml"), url="http://127.0.0.1:9"),
+            2,
+            "Give --config or --url, not both",
+        ),
+        (CompareTarget(headers=["A: b"]), 2, "--header goes with --url only."),
     ],
     ids=lambda one: one if isinstance(one, str) else "",
 )
 def test_a_place_that_cannot_be_asked_is_told_in_a_sentence(
-    capsys: pytest.CaptureFixture[str], asked: Asked, code: int, sentence: str
+    capsys: pytest.CaptureFixture[str], asked: CompareTarget, code: int, sentence: str
 ) -> None:
-    found, said = refused(capsys, CompareQuestion([BEFORE, AFTER]), asked)
+    found, said = refused(capsys, CompareQuery([BEFORE, AFTER]), asked)
     assert found == code
     assert said.startswith(sentence)
 
@@ -227,8 +227,8 @@ def test_a_place_that_cannot_be_asked_is_told_in_a_sentence(
 def test_an_address_that_is_no_graphql_endpoint_is_told_apart(
     compared: Running, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    asked = Asked(url=f"{compared.urls[0]}/elsewhere")
-    code, said = refused(capsys, CompareQuestion([BEFORE, AFTER]), asked)
+    asked = CompareTarget(url=f"{compared.urls[0]}/elsewhere")
+    code, said = refused(capsys, CompareQuery([BEFORE, AFTER]), asked)
     assert code == 1
     assert "check --url" in said
 

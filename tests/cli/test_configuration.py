@@ -13,7 +13,7 @@ from tests.cli.wrong_configurations import NEMO, WRONG, Wrong
 from tests.processes import run
 from tracegraph import cli
 from tracegraph.config.loader import load_settings
-from tracegraph.upstream.guards import GuardPolicy
+from tracegraph.upstream.resilience.pipeline import ResiliencePolicy
 
 Environ = MutableMapping[str, str]
 ENVIRONMENT = {"LANGSMITH_API_KEY": SECRET, "MEIBEL_API_KEY": SECRET, "COLUMNS": "400"}
@@ -150,7 +150,7 @@ def test_the_environment_adds_to_a_sources_tables(tmp_path: Path, environ: Envir
 
 def test_what_is_not_said_is_as_the_policies_have_it(tmp_path: Path) -> None:
     """The defaults are written once."""
-    assert load_settings(written(tmp_path, NEMO)).sources["nemo"].policy() == GuardPolicy()
+    assert load_settings(written(tmp_path, NEMO)).sources["nemo"].policy() == ResiliencePolicy()
 
 
 @pytest.mark.parametrize(

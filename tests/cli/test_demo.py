@@ -6,7 +6,7 @@ import signal
 import httpx
 
 from tests.processes import started
-from tracegraph.demo.command import FIRST_QUERY
+from tracegraph.commands.demo import FIRST_QUERY
 
 
 def test_the_demo_shows_a_query_and_its_answer_serves_them_and_ends_with_ctrl_c() -> None:

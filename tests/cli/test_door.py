@@ -11,11 +11,11 @@ from typer.testing import CliRunner
 
 from tests.cli.configurations import GOOD, written
 from tracegraph.app import INSECURE, create_configured_app
-from tracegraph.auth_table import AuthTable, KeyTable
 from tracegraph.cli import _app
+from tracegraph.config.auth import AuthTable, KeyTable
 from tracegraph.config.loader import load_settings
 from tracegraph.errors import ConfigurationError
-from tracegraph.http.api_keys import hash_of, new_key, toml_table
+from tracegraph.http.auth.api_keys import hash_of, new_key, toml_table
 
 runner = CliRunner()
 

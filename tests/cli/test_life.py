@@ -18,9 +18,9 @@ import pytest
 from tests.cli.conftest import Running
 from tests.cli.test_serve import ask, is_running, serve, served, until
 from tests.processes import COMMAND, Process, started
-from tracegraph.demo.faults import Fault
-from tracegraph.demo.world import nemo_experiment
-from tracegraph.http.api_keys import hash_of, new_key
+from tracegraph.http.auth.api_keys import hash_of, new_key
+from tracegraph.simulators.core.faults import Fault
+from tracegraph.simulators.nemo.world import nemo_experiment
 
 WORKERS = pytest.mark.parametrize("workers", [1, 2])
 LONG = {"TRACEGRAPH_SERVER__DRAIN_S": "60", "TRACEGRAPH_LIMITS__DEADLINE_S": "60"}

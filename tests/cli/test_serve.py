@@ -14,8 +14,8 @@ import pytest
 
 from tests.cli.conftest import Running
 from tests.processes import Process, started
-from tracegraph.demo.faults import Fault
-from tracegraph.demo.world import nemo_experiment, nemo_session
+from tracegraph.simulators.core.faults import Fault
+from tracegraph.simulators.nemo.world import nemo_experiment, nemo_session
 
 QUERY = {"query": "{ experiments { nodes { name } } }"}
 

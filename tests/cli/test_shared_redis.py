@@ -10,7 +10,8 @@ from tests.cli.conftest import Running
 from tests.cli.test_serve import served, until
 from tests.processes import Process, started
 from tests.redis_server import COMMAND, RedisServer, running_redis
-from tracegraph.demo.world import langsmith_session, nemo_experiment, nemo_session
+from tracegraph.simulators.langsmith.world import langsmith_session
+from tracegraph.simulators.nemo.world import nemo_experiment, nemo_session
 
 pytestmark = pytest.mark.skipif(COMMAND is None, reason="redis-server is not installed")
 

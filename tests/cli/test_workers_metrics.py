@@ -12,7 +12,7 @@ from tests.cli.conftest import Running
 from tests.cli.test_serve import ask, children, serve, served, until
 from tests.http.metering import Scrape
 from tests.processes import started
-from tracegraph.metrics.shelf import WRITTEN_EVERY_S
+from tracegraph.metrics.multiprocess import WRITTEN_EVERY_S
 
 pytestmark = pytest.mark.skipif(
     not Path("/proc/self/stat").exists(), reason="there is no /proc to see processes in"

@@ -6,12 +6,13 @@ from random import Random
 from typing import ClassVar
 
 from pydantic import SecretStr
+from tracegraph_langsmith import open_adapter
 
-from adapters.langsmith import open_adapter
-from tracegraph.demo import langsmith
-from tracegraph.demo.rows import Row
-from tracegraph.demo.times import zulu
-from tracegraph.demo.world import LangSmithWorld, langsmith_run, langsmith_session, stable_uuid
+from tracegraph.simulators.core.ids import stable_uuid
+from tracegraph.simulators.core.rows import Row
+from tracegraph.simulators.core.times import zulu
+from tracegraph.simulators.langsmith import app as langsmith
+from tracegraph.simulators.langsmith.world import LangSmithWorld, langsmith_run, langsmith_session
 from tracegraph.testing import AdapterContract, Vendor, instant, maybe, odd
 
 SECRET = "lsv2_pt_made-up-for-the-contract"

@@ -5,12 +5,12 @@ from random import Random
 from typing import ClassVar
 
 from pydantic import SecretStr
+from tracegraph_meibel import open_adapter
 
-from adapters.meibel import open_adapter
-from tracegraph.demo import meibel
-from tracegraph.demo.rows import Row
-from tracegraph.demo.times import zulu
-from tracegraph.demo.world import MeibelWorld, meibel_agent, meibel_job, meibel_session
+from tracegraph.simulators.core.rows import Row
+from tracegraph.simulators.core.times import zulu
+from tracegraph.simulators.meibel import app as meibel
+from tracegraph.simulators.meibel.world import MeibelWorld, meibel_agent, meibel_job, meibel_session
 from tracegraph.testing import AdapterContract, Vendor, instant, maybe, odd
 
 SECRET = "mb_made-up-for-the-contract"

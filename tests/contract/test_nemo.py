@@ -5,11 +5,11 @@ from random import Random
 from typing import ClassVar
 
 from pydantic import SecretStr
+from tracegraph_nemo import open_adapter
 
-from adapters.nemo import open_adapter
-from tracegraph.demo import nemo
-from tracegraph.demo.rows import Row
-from tracegraph.demo.world import NemoWorld, nemo_experiment, nemo_session
+from tracegraph.simulators.core.rows import Row
+from tracegraph.simulators.nemo import app as nemo
+from tracegraph.simulators.nemo.world import NemoWorld, nemo_experiment, nemo_session
 from tracegraph.testing import AdapterContract, Vendor, instant, maybe, odd
 
 SECRET = "jwt-made-up-for-the-contract"

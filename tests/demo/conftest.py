@@ -8,8 +8,8 @@ from typing import TypeAlias
 import httpx
 import pytest
 
-from tracegraph.demo.sample import SampleWorlds, sample_worlds
-from tracegraph.demo.simulator import Simulator
+from tracegraph.simulators.core.simulator import Simulator
+from tracegraph.simulators.data import SampleWorlds, sample_worlds
 
 Connect: TypeAlias = Callable[..., httpx.AsyncClient]
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tracegraph.demo.figures import aggregate, known_sum, quantile_exact
+from tracegraph.simulators.nemo.rollup import aggregate, known_sum, quantile_exact
 
 
 @pytest.mark.parametrize(

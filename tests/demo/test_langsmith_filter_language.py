@@ -2,8 +2,8 @@
 
 import pytest
 
-from tracegraph.demo.langsmith_filter import FilterError, compile_filter
-from tracegraph.demo.world import langsmith_run
+from tracegraph.simulators.langsmith.filters import FilterError, compile_filter
+from tracegraph.simulators.langsmith.world import langsmith_run
 
 RUN = langsmith_run(
     "answer it's",

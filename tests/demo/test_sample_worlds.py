@@ -3,10 +3,10 @@
 import re
 from datetime import timedelta
 
-from tracegraph.demo.rows import Row
-from tracegraph.demo.sample import SampleWorlds, sample_worlds
-from tracegraph.demo.sample_cases import TODAY
-from tracegraph.demo.times import parse
+from tracegraph.simulators.core.rows import Row
+from tracegraph.simulators.core.times import parse
+from tracegraph.simulators.data import SampleWorlds, sample_worlds
+from tracegraph.simulators.sample_cases import TODAY
 
 
 def every(rows: dict[str, list[Row]]) -> list[Row]:

@@ -9,9 +9,10 @@ import httpx
 import pytest
 
 from tests.demo.conftest import Connect
-from tracegraph.demo import langsmith
-from tracegraph.demo.rows import Row
-from tracegraph.demo.world import LangSmithWorld, langsmith_run, langsmith_session, stable_uuid
+from tracegraph.simulators.core.ids import stable_uuid
+from tracegraph.simulators.core.rows import Row
+from tracegraph.simulators.langsmith import app as langsmith
+from tracegraph.simulators.langsmith.world import LangSmithWorld, langsmith_run, langsmith_session
 
 DAY = datetime(2026, 11, 1, tzinfo=UTC)
 DATASET = stable_uuid("dataset")

@@ -7,9 +7,9 @@ import httpx
 import pytest
 
 from tests.demo.conftest import Connect
-from tracegraph.demo import meibel
-from tracegraph.demo.rows import Row
-from tracegraph.demo.world import MeibelWorld, meibel_agent, meibel_job, meibel_session
+from tracegraph.simulators.core.rows import Row
+from tracegraph.simulators.meibel import app as meibel
+from tracegraph.simulators.meibel.world import MeibelWorld, meibel_agent, meibel_job, meibel_session
 
 DAY = datetime(2026, 11, 1, tzinfo=UTC)
 

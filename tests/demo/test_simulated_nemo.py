@@ -7,8 +7,8 @@ import httpx
 import pytest
 
 from tests.demo.conftest import Connect
-from tracegraph.demo import nemo
-from tracegraph.demo.world import NemoWorld, nemo_experiment, nemo_session
+from tracegraph.simulators.nemo import app as nemo
+from tracegraph.simulators.nemo.world import NemoWorld, nemo_experiment, nemo_session
 
 BASE = "/apis/intake/v2/workspaces/research"
 DAY = datetime(2026, 11, 1, tzinfo=UTC)

@@ -9,12 +9,16 @@ import httpx
 import pytest
 
 from tests.demo.conftest import Connect, eventually
-from tracegraph.demo import langsmith, meibel, nemo
-from tracegraph.demo.faults import Fault
-from tracegraph.demo.rows import Row
-from tracegraph.demo.servers import running
-from tracegraph.demo.simulator import Simulator
-from tracegraph.demo.world import LangSmithWorld, MeibelWorld, NemoWorld, nemo_experiment
+from tracegraph.simulators.core.faults import Fault
+from tracegraph.simulators.core.rows import Row
+from tracegraph.simulators.core.servers import running
+from tracegraph.simulators.core.simulator import Simulator
+from tracegraph.simulators.langsmith import app as langsmith
+from tracegraph.simulators.langsmith.world import LangSmithWorld
+from tracegraph.simulators.meibel import app as meibel
+from tracegraph.simulators.meibel.world import MeibelWorld
+from tracegraph.simulators.nemo import app as nemo
+from tracegraph.simulators.nemo.world import NemoWorld, nemo_experiment
 
 PATH = "/apis/intake/v2/workspaces/default/experiments"
 

@@ -10,13 +10,15 @@ import httpx
 import pytest
 
 from tests.demo.conftest import eventually
-from tracegraph.demo import nemo
-from tracegraph.demo.certificates import self_signed
-from tracegraph.demo.faults import Fault
-from tracegraph.demo.sample import SampleWorlds
-from tracegraph.demo.servers import running, serving
-from tracegraph.demo.vendors import demo_vendors
-from tracegraph.demo.world import LangSmithWorld, MeibelWorld, NemoWorld
+from tracegraph.simulators.core.certificates import self_signed
+from tracegraph.simulators.core.faults import Fault
+from tracegraph.simulators.core.servers import running, serving
+from tracegraph.simulators.data import SampleWorlds
+from tracegraph.simulators.langsmith.world import LangSmithWorld
+from tracegraph.simulators.meibel.world import MeibelWorld
+from tracegraph.simulators.nemo import app as nemo
+from tracegraph.simulators.nemo.world import NemoWorld
+from tracegraph.simulators.vendors import demo_vendors
 
 PATH = "/apis/intake/v2/workspaces/default/experiments"
 

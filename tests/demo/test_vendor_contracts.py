@@ -10,9 +10,11 @@ import httpx
 import pytest
 
 from tests.demo.conftest import Connect
-from tracegraph.demo import langsmith, meibel, nemo
-from tracegraph.demo.rows import Row
-from tracegraph.demo.sample import SampleWorlds
+from tracegraph.simulators.core.rows import Row
+from tracegraph.simulators.data import SampleWorlds
+from tracegraph.simulators.langsmith import app as langsmith
+from tracegraph.simulators.meibel import app as meibel
+from tracegraph.simulators.nemo import app as nemo
 
 if TYPE_CHECKING:  # slow to import
     import jsonschema  # type: ignore[import-untyped]  # it has no types of its own

@@ -10,9 +10,9 @@ from uuid import UUID
 
 import pytest
 
-from tracegraph.demo.rows import Row
-from tracegraph.demo.sample import SampleWorlds
-from tracegraph.demo.vendors import DemoVendors, demo_vendors
+from tracegraph.simulators.core.rows import Row
+from tracegraph.simulators.data import SampleWorlds
+from tracegraph.simulators.vendors import DemoVendors, demo_vendors
 
 if TYPE_CHECKING:  # slow to import
     from langsmith import Client

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from tracegraph.metrics.families import FAMILIES
+from tracegraph.metrics.definitions import FAMILIES
 from tracegraph.metrics.operations import OperationOutcome
 from tracegraph.upstream.counters import DURATION_BOUNDS_S
 

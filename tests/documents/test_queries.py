@@ -10,8 +10,8 @@ import pytest
 import pytest_asyncio
 
 from tests.gateway import Gateway, in_process
-from tracegraph.demo.command import demo_settings
-from tracegraph.demo.vendors import demo_vendors
+from tracegraph.commands.demo import demo_settings
+from tracegraph.simulators.vendors import demo_vendors
 
 ROOT = Path(__file__).parents[2]
 PAGES = ("README.md", "docs/query.md")

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any
 
-from tracegraph.adapter import Page, PageRequest
+from tracegraph.adapter.paging import Page, PageRequest
+from tracegraph.domain.filters import OrderDirection
 from tracegraph.errors import SourceUnavailable
 from tracegraph.federation.merge import Merged, Positions, merge
-from tracegraph.federation.order import Ordering, Place
+from tracegraph.federation.sort_key import ComparableKey, Ordering
 from tracegraph.federation.stream import Stream, StreamSpec
-from tracegraph.query import OrderDirection
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ async def page(vendors: list[FakeVendor], first: int, positions: Positions, **op
     return await merge([stream(vendor, positions, **options) for vendor in vendors], first)
 
 
-def place(vendor_name: str, item: Item, direction: OrderDirection) -> Place:
+def place(vendor_name: str, item: Item, direction: OrderDirection) -> ComparableKey:
     """Where an item belongs, said once more in plain words: value, nulls last, then vendor, then id."""
     sign = 1 if direction is OrderDirection.ASC else -1
     return (item.value is None, sign * (item.value or 0), vendor_name, item.id)

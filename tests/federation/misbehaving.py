@@ -9,19 +9,14 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from tracegraph.adapter import (
-    Capabilities,
-    ExperimentQuery,
-    Page,
-    PageRequest,
-    Provenance,
-    SessionAsk,
-    SourceHealth,
-    SourceHealthStatus,
-)
+from tracegraph.adapter.capabilities import Capabilities
+from tracegraph.adapter.paging import ExperimentQuery, Page, PageRequest, SessionPageRequest
+from tracegraph.adapter.protocol import SourceHealth, SourceHealthStatus
+from tracegraph.domain.calls import FetchInfo
+from tracegraph.domain.filters import ExperimentOrderField, OrderDirection
+from tracegraph.domain.models import Experiment, ExperimentKind, Score, Session, SessionRef
+from tracegraph.domain.sort_values import EPOCH, from_microseconds
 from tracegraph.errors import SourceError
-from tracegraph.model import Experiment, ExperimentKind, Score, Session, SessionRef
-from tracegraph.query import EPOCH, ExperimentOrderField, OrderDirection, from_microseconds
 
 CAPABILITIES = Capabilities(
     experiment_orders=frozenset(ExperimentOrderField),
@@ -86,9 +81,9 @@ BROKEN_ANSWERS: Mapping[str, Break] = {
     "a negative next": lambda page: Page(page.items, page.start, -4),
     "a total that is a text": lambda page: Page(page.items, page.start, page.next, "5"),  # type: ignore[arg-type]
     "no provenance": lambda page: Page(page.items, page.start, page.next, None, None),  # type: ignore[arg-type]
-    "calls as text": lambda page: Page(page.items, page.start, page.next, None, Provenance("7")),  # type: ignore[arg-type]
-    "less than no call": lambda page: Page(page.items, page.start, page.next, None, Provenance(-1)),
-    "calls beyond an Int": lambda page: Page(page.items, page.start, page.next, None, Provenance(2**31)),
+    "calls as text": lambda page: Page(page.items, page.start, page.next, None, FetchInfo("7")),  # type: ignore[arg-type]
+    "less than no call": lambda page: Page(page.items, page.start, page.next, None, FetchInfo(-1)),
+    "calls beyond an Int": lambda page: Page(page.items, page.start, page.next, None, FetchInfo(2**31)),
     "skipped places as texts": lambda page: Page(page.items, page.start, page.next, skipped=("a",)),  # type: ignore[arg-type]
     "an error that is no SourceError": lambda page: Page(page.items, page.start, page.next, error="no"),  # type: ignore[arg-type]
 }
@@ -167,11 +162,11 @@ class MisbehavingSource:
             got = sorted(got, key=_day, reverse=direction is OrderDirection.DESC)
         if self.by_range:
             if self.round_after and end >= self.round_after:
-                return Page(got, None, "0/again" if got else None, provenance=Provenance(1))
-            return Page(got, None, f"{end}/" if goes_on else None, provenance=Provenance(1))
+                return Page(got, None, "0/again" if got else None, provenance=FetchInfo(1))
+            return Page(got, None, f"{end}/" if goes_on else None, provenance=FetchInfo(1))
         total = max(0, len(rows) + self.total_off)
         following = (0 if self.round_after and end >= self.round_after else end) if goes_on else None
-        return Page(got, start, following, total, Provenance(1))
+        return Page(got, start, following, total, FetchInfo(1))
 
     def _start(self, rows: list[Experiment], direction: OrderDirection, page: PageRequest) -> int:
         if isinstance(page.hint, str):
@@ -189,7 +184,7 @@ class MisbehavingSource:
     async def get_experiments(self, refs: Sequence[str]) -> Mapping[str, Experiment | SourceError]:
         return {row.ref: row for row in self.rows if row.ref in refs}
 
-    async def list_sessions(self, asks: Sequence[SessionAsk]) -> Sequence[Page[Session] | SourceError]:
+    async def list_sessions(self, asks: Sequence[SessionPageRequest]) -> Sequence[Page[Session] | SourceError]:
         return [Page((), 0, None) for _ in asks]
 
     async def get_sessions(self, _: Sequence[SessionRef]) -> Mapping[SessionRef, Session | SourceError]:

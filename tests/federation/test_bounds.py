@@ -10,12 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.federation.fake import FakeVendor, Item, stream
-from tracegraph.adapter import Capabilities, ExperimentQuery, PageRequest, SessionAsk
-from tracegraph.federation.bounds import Bounds, experiment_bounds, session_bounds
-from tracegraph.federation.merge import Positions, merge
-from tracegraph.federation.order import Mark
-from tracegraph.federation.stream import Stream
-from tracegraph.query import (
+from tracegraph.adapter.capabilities import Capabilities
+from tracegraph.adapter.paging import ExperimentQuery, PageRequest, SessionPageRequest
+from tracegraph.domain.filters import (
     ExperimentFilter,
     ExperimentOrder,
     ExperimentOrderField,
@@ -24,15 +21,18 @@ from tracegraph.query import (
     SessionOrder,
     StringFilter,
     TimeRange,
-    from_microseconds,
-    microseconds,
 )
+from tracegraph.domain.sort_values import from_microseconds, microseconds
+from tracegraph.federation.merge import Positions, merge
+from tracegraph.federation.range_bounds import Bounds, experiment_bounds, session_bounds
+from tracegraph.federation.sort_key import SortKey
+from tracegraph.federation.stream import Stream
 
 NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
 MOMENTS = st.integers(-3, 3).map(lambda step: NOON + timedelta(microseconds=step))
 RANGES = st.builds(TimeRange, st.none() | MOMENTS, st.none() | MOMENTS)
 SOURCES = st.sampled_from(["a", "nemo", "z", "\U0010fffe"])
-MARKS = st.builds(Mark, st.none() | MOMENTS.map(microseconds), SOURCES, st.text(max_size=2))
+MARKS = st.builds(SortKey, st.none() | MOMENTS.map(microseconds), SOURCES, st.text(max_size=2))
 WAYS = st.sampled_from(OrderDirection)
 
 
@@ -55,12 +55,14 @@ def created(times: TimeRange | None, way: OrderDirection = OrderDirection.DESC) 
     )
 
 
-def started(times: TimeRange | None, way: OrderDirection = OrderDirection.DESC) -> SessionAsk:
-    return SessionAsk(("e",), PageRequest(5), SessionFilter(started_at=times), SessionOrder(direction=way))
+def started(times: TimeRange | None, way: OrderDirection = OrderDirection.DESC) -> SessionPageRequest:
+    return SessionPageRequest(("e",), PageRequest(5), SessionFilter(started_at=times), SessionOrder(direction=way))
 
 
 @given(RANGES, MARKS, WAYS)
-def test_no_row_within_the_range_lies_beyond_its_bounds(times: TimeRange, mark: Mark, way: OrderDirection) -> None:
+def test_no_row_within_the_range_lies_beyond_its_bounds(
+    times: TimeRange, mark: SortKey, way: OrderDirection
+) -> None:
     if not times.admits(None if mark.value is None else from_microseconds(int(mark.value))):
         return
     for bounds in (
@@ -73,7 +75,7 @@ def test_no_row_within_the_range_lies_beyond_its_bounds(times: TimeRange, mark: 
 
 @given(RANGES, MARKS, WAYS)
 def test_no_row_beside_the_range_lies_between_its_bounds(
-    times: TimeRange, mark: Mark, way: OrderDirection
+    times: TimeRange, mark: SortKey, way: OrderDirection
 ) -> None:
     """A missing time, which comes last in both directions, is beyond an end but not before a beginning."""
     if mark.value is None or times.admits(from_microseconds(int(mark.value))):
@@ -89,7 +91,7 @@ def test_a_row_without_a_time_lies_behind_the_end(moment: datetime, way: OrderDi
     times = TimeRange(gte=moment, lt=moment + timedelta(hours=1))
     ends_at = experiment_bounds(created(times, way), capabilities()).ends_at
     assert ends_at is not None
-    assert ends_at < Mark(None, "", "").place(way)
+    assert ends_at < SortKey(None, "", "").place(way)
 
 
 def test_a_range_that_the_vendor_takes_needs_no_bounds() -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracegraph.federation.case_texts import canonical
+from tracegraph.federation.analytics.case_texts import canonical
 
 values = st.recursive(
     st.none()

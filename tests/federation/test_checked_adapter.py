@@ -13,23 +13,16 @@ from structlog.testing import capture_logs
 
 from tests.federation.misbehaving import BROKEN_ANSWERS, MisbehavingSource, experiment
 from tests.gateway import Vendors
-from tracegraph.adapter import (
-    Adapter,
-    Capabilities,
-    ExperimentQuery,
-    Page,
-    PageRequest,
-    Provenance,
-    SessionAsk,
-    SourceHealth,
-    SourceHealthStatus,
-)
-from tracegraph.checked_adapter import CheckedAdapter
+from tracegraph.adapter.capabilities import Capabilities
+from tracegraph.adapter.checked import CheckedAdapter
+from tracegraph.adapter.paging import ExperimentQuery, Page, PageRequest, SessionPageRequest
+from tracegraph.adapter.protocol import Adapter, SourceHealth, SourceHealthStatus
+from tracegraph.domain.calls import FetchInfo
+from tracegraph.domain.models import Score, Session, SessionRef, SessionStatus
 from tracegraph.errors import SourceBadResponse, SourceError, SourceErrorCode, SourceTimeout
-from tracegraph.model import Score, Session, SessionRef, SessionStatus
 from tracegraph.sources import open_sources
 
-ASKS = [SessionAsk((ref,), PageRequest(5)) for ref in ("a", "b")]
+ASKS = [SessionPageRequest((ref,), PageRequest(5)) for ref in ("a", "b")]
 REFS = [SessionRef("a", "1"), SessionRef("a", "2")]
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -151,7 +144,7 @@ async def test_an_error_that_cannot_be_reported_as_the_sources_own_is_a_bad_resp
     (page, _) = await behind_the_wall([error, Page([], 0, None)]).list_sessions(ASKS)
     found = await behind_the_wall({REFS[0]: error}).get_sessions(REFS)
     (of_some, _) = await behind_the_wall([Page([], 0, None, error=error)] * 2).list_sessions(ASKS)
-    stale: Page[Session] = Page([], 0, None, provenance=Provenance(1, error))
+    stale: Page[Session] = Page([], 0, None, provenance=FetchInfo(1, error))
     (older, _) = await behind_the_wall([stale, stale]).list_sessions(ASKS)
     outcomes = [*raised, page, found[REFS[0]], of_some, older]
     assert [type(outcome) for outcome in outcomes] == [SourceBadResponse] * 8

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from tracegraph.federation.cases import (
+from tracegraph.domain.models import Aggregate, AggregateBasis, AggregatePopulation, Metric, MetricKind
+from tracegraph.federation.analytics.cases import (
     CaseCounts,
     CaseOutcome,
     case_value,
@@ -17,7 +18,7 @@ from tracegraph.federation.cases import (
     outcome_of,
     repetitions,
 )
-from tracegraph.federation.comparison import (
+from tracegraph.federation.analytics.comparison import (
     Statistic,
     best_basis,
     best_of,
@@ -26,7 +27,6 @@ from tracegraph.federation.comparison import (
     ratio,
     shared_metrics,
 )
-from tracegraph.model import Aggregate, AggregateBasis, AggregatePopulation, Metric, MetricKind
 
 LATENCY, ACCURACY = Metric(MetricKind.LATENCY), Metric(MetricKind.SCORE, "accuracy")
 

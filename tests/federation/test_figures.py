@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracegraph.federation.figures import computed, in_order, session_values
-from tracegraph.model import (
+from tracegraph.domain.models import (
     Aggregate,
     AggregateBasis,
     AggregatePopulation,
@@ -20,6 +19,7 @@ from tracegraph.model import (
     SessionStatus,
     TokenUsage,
 )
+from tracegraph.federation.analytics.statistics import computed, in_order, session_values
 
 LATENCY = Metric(MetricKind.LATENCY)
 STATISTICS = ("sum", "mean", "stddev", "min", "median", "p90", "p95", "p99", "max")

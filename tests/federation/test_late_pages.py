@@ -8,9 +8,9 @@ import tracemalloc
 import pytest
 
 from tests.federation.fake import FakeVendor, Item, page
-from tracegraph.adapter import Page, PageRequest
+from tracegraph.adapter.paging import Page, PageRequest
+from tracegraph.domain.filters import OrderDirection
 from tracegraph.federation.merge import Merged, Positions
-from tracegraph.query import OrderDirection
 
 ROWS = 100_000
 

@@ -10,12 +10,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.federation.misbehaving import BROKEN_ANSWERS, MisbehavingSource, experiment
-from tracegraph.checked_adapter import CheckedAdapter
+from tracegraph.adapter.checked import CheckedAdapter
+from tracegraph.domain.filters import ExperimentFilter, ExperimentOrder, OrderDirection
+from tracegraph.domain.models import Experiment
 from tracegraph.errors import SourceErrorCode
-from tracegraph.federation.listing import Budgets, Listing, Wanted, list_experiments
+from tracegraph.federation.lists import Listing, MergeRequest, ScanBudget, list_experiments
 from tracegraph.federation.report import SourceReportStatus
-from tracegraph.model import Experiment
-from tracegraph.query import ExperimentFilter, ExperimentOrder, OrderDirection
 
 BUDGET = 20
 FEW = 20
@@ -31,7 +31,7 @@ async def listed(
         adapters,
         {adapter.name: ExperimentFilter() for adapter in adapters},
         ExperimentOrder(direction=direction),
-        Wanted(first, budgets=Budgets(pages=BUDGET)),
+        MergeRequest(first, budgets=ScanBudget(pages=BUDGET)),
     )
 
 

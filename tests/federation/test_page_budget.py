@@ -7,10 +7,10 @@ from collections.abc import Callable
 import pytest
 
 from tests.federation.fake import FakeVendor, Item, page
-from tracegraph.adapter import Page, PageRequest
+from tracegraph.adapter.paging import Page, PageRequest
+from tracegraph.domain.filters import OrderDirection
 from tracegraph.errors import SourceErrorCode, SourceResponseTooLarge
 from tracegraph.federation.merge import Positions
-from tracegraph.query import OrderDirection
 
 FEW = 20
 

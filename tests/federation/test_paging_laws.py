@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.federation.fake import FakeVendor, Item, page, place
-from tracegraph.adapter import Page, PageRequest
+from tracegraph.adapter.paging import Page, PageRequest
+from tracegraph.domain.filters import OrderDirection
 from tracegraph.federation.merge import Positions
-from tracegraph.federation.order import Mark
+from tracegraph.federation.sort_key import SortKey
 from tracegraph.federation.stream import Position
-from tracegraph.query import OrderDirection
 
 VALUES = st.one_of(st.none(), st.integers(0, 12))
 SEEDS = st.integers(0, 2**32)
@@ -193,7 +193,7 @@ async def test_any_edge_resumes_right_after_itself_whatever_the_filter_drops(
 async def test_a_place_far_behind_its_hint_is_found_by_halving() -> None:
     """Thousands of rows that were inserted ahead are not read through to get past them."""
     vendor = FakeVendor("v", [Item(f"{n:05}", -n) for n in range(10_000)])
-    mark = Mark(-9_997, "v", "09997")
+    mark = SortKey(-9_997, "v", "09997")
     merged = await page([vendor], 1, Positions(mark, {"v": Position(mark, 0)}))
     assert [row.node.id for row in merged.rows] == ["09998"]
     assert len(vendor.calls) < 40

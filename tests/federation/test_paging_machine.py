@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from tests.federation.fake import FakeVendor, Item, page, place
+from tracegraph.domain.filters import OrderDirection
 from tracegraph.federation.merge import Merged, Positions
-from tracegraph.federation.order import Place
-from tracegraph.query import OrderDirection
+from tracegraph.federation.sort_key import ComparableKey
 
 EXAMPLES = int(os.environ.get("PAGING_EXAMPLES", "200"))
 VALUES = st.one_of(st.none(), st.integers(0, 300))
@@ -100,7 +100,7 @@ class PagingMachine(RuleBasedStateMachine):
     def restart(self) -> None:
         self.throughout = {i.id: self.at(v, i) for v in self.vendors for i in v.items if self.admits(i)}
         self.ever = {item.id for vendor in self.vendors for item in vendor.items}
-        self.seen: list[Place] = []
+        self.seen: list[ComparableKey] = []
         self.positions = Positions()
         self.pages: list[Merged[Item]] = []
         self.failed = False
@@ -112,10 +112,10 @@ class PagingMachine(RuleBasedStateMachine):
         """The filter; rows are numbered as they are added."""
         return int(item.tag) % self.one_in == 0
 
-    def at(self, vendor: FakeVendor, item: Item) -> Place:
+    def at(self, vendor: FakeVendor, item: Item) -> ComparableKey:
         return place(vendor.name, item, self.direction)
 
-    def places(self, merged: Merged[Item]) -> list[Place]:
+    def places(self, merged: Merged[Item]) -> list[ComparableKey]:
         return [place(row.mark.source, row.node, self.direction) for row in merged.rows]
 
     def read(self, first: int, positions: Positions, budget: int) -> Merged[Item]:
@@ -246,7 +246,7 @@ class PagingMachine(RuleBasedStateMachine):
             self.throughout.pop(item_id, None)
 
 
-def increases(places: Iterable[Place]) -> bool:
+def increases(places: Iterable[ComparableKey]) -> bool:
     """Whether each comes after the one before it: none twice, none out of order."""
     return all(one < other for one, other in pairwise(places))
 

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 import pytest
 
 from tests.federation.fake import FakeVendor, Item, page, stream
-from tracegraph.adapter import Page, PageRequest
+from tracegraph.adapter.paging import Page, PageRequest
+from tracegraph.domain.filters import OrderDirection
 from tracegraph.errors import SourceErrorCode
 from tracegraph.federation.merge import Merged, Positions, merge
-from tracegraph.federation.order import Mark
+from tracegraph.federation.sort_key import SortKey
 from tracegraph.federation.stream import WHOLE_LIST, Position
-from tracegraph.query import OrderDirection
 
 
 def items(prefix: str, values: Sequence[int | None]) -> list[Item]:
@@ -150,7 +150,7 @@ async def test_a_vendor_whose_page_ends_with_the_asked_row_is_read_to_its_end() 
 
 async def test_an_unknown_stream_goes_on_after_the_common_mark() -> None:
     """A source that was added to the configuration since the cursor was made."""
-    mark = Mark(7, "a", "a1")
+    mark = SortKey(7, "a", "a1")
     assert Positions(mark, {"a": Position(mark, 3)}).of("new") == Position(mark)
     vendor = FakeVendor("new", items("n", [9, 7, 5]), OrderDirection.DESC)
     assert ids(await page([vendor], 9, Positions(mark))) == ["n0001", "n0002"]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from tests.federation.fake import FakeVendor, Item, stream
-from tracegraph.adapter import Page, PageRequest, Provenance
+from tracegraph.adapter.paging import Page, PageRequest
+from tracegraph.domain.calls import FetchInfo
 from tracegraph.errors import SourceTimeout, SourceUnavailable
 from tracegraph.federation.merge import Positions, merge
 from tracegraph.federation.report import SourceReport, SourceReportStatus, not_asked, report, total_count
@@ -17,7 +18,7 @@ class StaleVendor(FakeVendor):
 
     async def fetch(self, request: PageRequest) -> Page[Item]:
         page = await super().fetch(request)
-        return Page(page.items, page.start, page.next, page.total, Provenance(2, SourceTimeout("v", "late")))
+        return Page(page.items, page.start, page.next, page.total, FetchInfo(2, SourceTimeout("v", "late")))
 
 
 async def read(*streams: Stream[Item], first: int = 5) -> SourceReport:

@@ -14,14 +14,13 @@ from msgspec.structs import replace
 from tests.federation.test_figures import session
 from tests.gateway import LANGSMITH, MEIBEL, NAMES, NEMO, Vendors, eventually
 from tests.graphql.measured import add, drawn
-from tracegraph.demo.faults import Fault
+from tracegraph.domain.models import Metric, MetricKind, Session
 from tracegraph.errors import SourceErrorCode
-from tracegraph.federation.listing import Budgets
+from tracegraph.federation.analytics.session_scan import INPUT, SCORES, Columns, SessionScan, SessionScans
+from tracegraph.federation.lists import ScanBudget
 from tracegraph.federation.report import SourceReport, SourceReportStatus
-from tracegraph.federation.scans import SessionScans
-from tracegraph.federation.session_scan import INPUT, SCORES, Columns, SessionScan
 from tracegraph.graphql.loaders import Loaders
-from tracegraph.model import Metric, MetricKind, Session
+from tracegraph.simulators.core.faults import Fault
 from tracegraph.sources import open_sources
 
 OpenScans = Callable[..., Awaitable[SessionScans]]
@@ -37,7 +36,7 @@ async def open_scans(vendors: Vendors) -> AsyncIterator[OpenScans]:
             adapters = (await stack.enter_async_context(open_sources(vendors.settings()))).adapters
             fetch = Loaders(adapters).session_page
             return SessionScans(
-                adapters, fetch, Budgets(computed_pages=computed_pages), [] if reports is None else reports
+                adapters, fetch, ScanBudget(computed_pages=computed_pages), [] if reports is None else reports
             )
 
         yield opened

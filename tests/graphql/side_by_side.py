@@ -11,16 +11,10 @@ from statistics import fmean
 
 from tests.gateway import LANGSMITH, MEIBEL, NEMO, Vendors
 from tests.worlds import Row, minutes
-from tracegraph.demo.world import (
-    langsmith_run,
-    langsmith_session,
-    meibel_agent,
-    meibel_job,
-    meibel_session,
-    nemo_experiment,
-    nemo_session,
-    stable_uuid,
-)
+from tracegraph.simulators.core.ids import stable_uuid
+from tracegraph.simulators.langsmith.world import langsmith_run, langsmith_session
+from tracegraph.simulators.meibel.world import meibel_agent, meibel_job, meibel_session
+from tracegraph.simulators.nemo.world import nemo_experiment, nemo_session
 
 ACCURACY = "correctness"
 

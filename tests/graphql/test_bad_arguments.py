@@ -11,7 +11,9 @@ import pytest_asyncio
 from tests.gateway import NEMO, Answer, Gateway, Vendors, in_process
 from tests.graphql.pages import PAGE
 from tests.worlds import fill
-from tracegraph.demo.world import LangSmithWorld, MeibelWorld, NemoWorld
+from tracegraph.simulators.langsmith.world import LangSmithWorld
+from tracegraph.simulators.meibel.world import MeibelWorld
+from tracegraph.simulators.nemo.world import NemoWorld
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -4,9 +4,9 @@ import pytest
 from graphql import FieldNode, Visitor, parse, visit
 
 from tracegraph.graphql.call_levels import rounds_below
+from tracegraph.graphql.documents.limits import DocumentLimits
 from tracegraph.graphql.schema import build_schema
-from tracegraph.graphql.shape import DocumentLimits
-from tracegraph.upstream.deadline import deadline, remaining_s, time_share
+from tracegraph.upstream.request_scope import deadline, remaining_s, time_share
 
 SCHEMA = build_schema(DocumentLimits())._schema
 

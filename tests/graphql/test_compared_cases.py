@@ -24,7 +24,7 @@ from tests.graphql.side_by_side import (
     put,
 )
 from tests.worlds import Row
-from tracegraph.demo.faults import Fault
+from tracegraph.simulators.core.faults import Fault
 
 CASES = """query($ids: [ID!]!, $baseline: ID, $joinOn: CaseKey! = TEST_CASE_ID, $metric: MetricInput!,
                  $outcome: CaseOutcome, $first: Int, $after: String) {

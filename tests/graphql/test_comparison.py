@@ -24,7 +24,7 @@ from tests.graphql.side_by_side import (
     put,
 )
 from tests.worlds import Row
-from tracegraph.demo.faults import Fault
+from tracegraph.simulators.core.faults import Fault
 
 ARGUMENTS = """experimentIds: $ids, baselineId: $baseline, metrics: $metrics, statistic: $statistic, basis: $basis,
                joinOn: $joinOn"""

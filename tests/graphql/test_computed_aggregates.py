@@ -13,9 +13,10 @@ from tests.conftest import OpenGateway
 from tests.gateway import LANGSMITH, MEIBEL, NAMES, NEMO, Gateway, Vendors
 from tests.graphql.measured import METRICS, SAYS, add, by_numpy, drawn
 from tests.worlds import Row
-from tracegraph.demo.faults import Fault
-from tracegraph.demo.world import meibel_agent, meibel_session, nemo_experiment, nemo_session
-from tracegraph.graphql.ids import experiment_id
+from tracegraph.graphql.relay.ids import experiment_id
+from tracegraph.simulators.core.faults import Fault
+from tracegraph.simulators.meibel.world import meibel_agent, meibel_session
+from tracegraph.simulators.nemo.world import nemo_experiment, nemo_session
 
 STATISTICS = "count sum mean stddev min median p90 p95 p99 max"
 INPUTS = [{"kind": "SCORE", "evaluator": metric} if metric.islower() else {"kind": metric} for metric in METRICS]

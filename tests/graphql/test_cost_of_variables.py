@@ -26,16 +26,16 @@ from hypothesis import strategies as st
 
 from tests.conftest import OpenGateway
 from tests.gateway import Vendors
-from tracegraph.graphql.cost import Sizes
-from tracegraph.graphql.documents import Documents
+from tracegraph.graphql.documents.cache import DocumentCache
+from tracegraph.graphql.documents.cost import Sizes
+from tracegraph.graphql.documents.limits import DocumentLimits
 from tracegraph.graphql.schema import build_schema
-from tracegraph.graphql.shape import DocumentLimits
 
 SCHEMA = build_schema()._schema
 
 
 def cost(text: str, variables: Mapping[str, Any]) -> int:
-    document = asyncio.run(Documents(DocumentLimits()).of(text, SCHEMA))
+    document = asyncio.run(DocumentCache(DocumentLimits()).of(text, SCHEMA))
     assert document.errors == []
     return document.cost(SCHEMA, document.operations()[0], Sizes(variables, 20, 1000, 3, 10, 100))
 

@@ -5,13 +5,14 @@ from datetime import UTC, datetime
 import pytest
 import strawberry
 
-from tracegraph import model, query
-from tracegraph.federation.cases import CaseKey, CaseOutcome
+from tracegraph.domain import filters as query
+from tracegraph.domain import models as model
+from tracegraph.federation.analytics.cases import CaseKey, CaseOutcome
 from tracegraph.federation.merge import Positions
-from tracegraph.federation.order import Mark
+from tracegraph.federation.sort_key import SortKey
 from tracegraph.federation.stream import Position
-from tracegraph.graphql import inputs
-from tracegraph.graphql.cursor import CursorBinding, decode_cursor, encode_cursor
+from tracegraph.graphql.relay.cursor import CursorBinding, decode_cursor, encode_cursor
+from tracegraph.graphql.types import inputs
 
 TIME = datetime(2026, 3, 1, 12, 30, 0, 123456, tzinfo=UTC)
 SINCE, UNTIL = inputs.DateTimeRange(gte=TIME, lt=None), inputs.DateTimeRange(gte=None, lt=TIME)
@@ -39,15 +40,15 @@ ALL_OF_A_SESSION = inputs.SessionFilter(
     started_at=inputs.DateTimeRange(gte=TIME, lt=TIME),
 )
 BY_TIME = Positions(
-    Mark(1_700_000_000_000_000, "nemo", "e-1"),
+    SortKey(1_700_000_000_000_000, "nemo", "e-1"),
     {
         "langsmith": Position(
-            Mark(1_700_000_000_000_001, "langsmith", "2b3c4d5e-0000-4000-8000-000000000001"), 41
+            SortKey(1_700_000_000_000_001, "langsmith", "2b3c4d5e-0000-4000-8000-000000000001"), 41
         ),
         "meibel/0a1b2c3d": Position(None, -1),
     },
 )
-BY_NAME = Positions(Mark("name \u00e9", "nemo", "e-1"), {"meibel": Position(Mark(None, "meibel", "x"), 7)})
+BY_NAME = Positions(SortKey("name \u00e9", "nemo", "e-1"), {"meibel": Position(SortKey(None, "meibel", "x"), 7)})
 COMPARED = [("nemo", "a1"), ("langsmith", "b2")]
 SCORE = model.Metric(model.MetricKind.SCORE, "accuracy")
 OLDEST = query.ExperimentOrder(query.ExperimentOrderField.UPDATED_AT, query.OrderDirection.ASC)

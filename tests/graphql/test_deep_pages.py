@@ -10,14 +10,10 @@ import pytest
 from tests.gateway import LANGSMITH, MEIBEL, NAMES, NEMO, Gateway, Vendors
 from tests.graphql.pages import PAGE, SESSIONS, nodes, pages
 from tests.worlds import hours, langsmith_runs, meibel_sessions, minutes, nemo_sessions
-from tracegraph.demo.world import (
-    langsmith_run,
-    langsmith_session,
-    meibel_agent,
-    nemo_experiment,
-    nemo_session,
-    stable_uuid,
-)
+from tracegraph.simulators.core.ids import stable_uuid
+from tracegraph.simulators.langsmith.world import langsmith_run, langsmith_session
+from tracegraph.simulators.meibel.world import meibel_agent
+from tracegraph.simulators.nemo.world import nemo_experiment, nemo_session
 
 REFS = {NEMO: "long", LANGSMITH: stable_uuid("session:long"), MEIBEL: "long"}
 

@@ -7,7 +7,7 @@ import pytest
 from tests.gateway import NAMES, Gateway, Vendors
 from tests.graphql.pages import PAGE, SESSIONS, nodes, page, pages
 from tests.worlds import listed, newest_first
-from tracegraph.demo.sample import SampleWorlds, sample_worlds
+from tracegraph.simulators.data import SampleWorlds, sample_worlds
 
 
 @pytest.fixture(scope="module")

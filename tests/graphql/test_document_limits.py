@@ -13,12 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.graphql.test_call_counts import BENCH
-from tracegraph.compare.question import QUERY as COMPARE
+from tracegraph.commands.compare.query import QUERY as COMPARE
 from tracegraph.errors import Forbidden, QueryTooComplex
-from tracegraph.graphql.cost import Sizes
-from tracegraph.graphql.documents import Document, Documents
+from tracegraph.graphql.documents.cache import Document, DocumentCache
+from tracegraph.graphql.documents.cost import Sizes
+from tracegraph.graphql.documents.limits import DocumentLimits, check_tokens
 from tracegraph.graphql.schema import build_schema
-from tracegraph.graphql.shape import DocumentLimits, check_tokens
 
 SCHEMA = build_schema()._schema
 LIMITS = DocumentLimits()
@@ -27,7 +27,7 @@ LONGEST_CPU_S = 1.0
 
 
 def document(text: str, **limits: Any) -> Document:
-    return asyncio.run(Documents(DocumentLimits(**limits)).of(text, SCHEMA))
+    return asyncio.run(DocumentCache(DocumentLimits(**limits)).of(text, SCHEMA))
 
 
 def cost(text: str, variables: dict[str, Any] | None = None) -> int:
@@ -274,7 +274,7 @@ def test_honest_queries_are_within_the_limit_and_products_of_thousands_are_not()
 
 
 def test_every_field_of_the_table_is_one_of_the_schema() -> None:
-    from tracegraph.graphql.cost import _CHARGES  # noqa: PLC0415
+    from tracegraph.graphql.documents.cost import _CHARGES  # noqa: PLC0415
 
     for of, name in _CHARGES:
         assert name in getattr(SCHEMA.get_type(of), "fields", {}), (of, name)
@@ -284,7 +284,7 @@ def test_every_field_of_the_table_is_one_of_the_schema() -> None:
 
 
 async def test_a_repeated_document_is_neither_parsed_nor_validated_again() -> None:
-    documents = Documents(LIMITS)
+    documents = DocumentCache(LIMITS)
     first = await documents.of("{ sources { name } }", SCHEMA)
     assert await documents.of("{ sources { name } }", SCHEMA) is first
     assert documents.made == 1
@@ -292,7 +292,7 @@ async def test_a_repeated_document_is_neither_parsed_nor_validated_again() -> No
 
 @pytest.mark.parametrize("text", ["{ sources {" + "name " * 500 + "} }", "{ sources", "{ a { b } } }"])
 async def test_a_repeated_document_that_is_refused_is_refused_at_once(text: str) -> None:
-    documents = Documents(LIMITS)
+    documents = DocumentCache(LIMITS)
     for _ in range(3):
         with pytest.raises((QueryTooComplex, GraphQLError)):
             await documents.of(text, SCHEMA)
@@ -301,7 +301,7 @@ async def test_a_repeated_document_that_is_refused_is_refused_at_once(text: str)
 
 async def test_documents_are_kept_up_to_a_length_of_text_the_latest_longest() -> None:
     """A quarter of it is for those that were asked for once."""
-    documents = Documents(LIMITS, most_characters=4 * 140)
+    documents = DocumentCache(LIMITS, most_characters=4 * 140)
     for name in ("a" * 30, "b" * 30, "c" * 30):
         await documents.of(f"{{ {name} }}", SCHEMA)
     await documents.of(f"{{ {'b' * 30} }}", SCHEMA)
@@ -311,7 +311,7 @@ async def test_documents_are_kept_up_to_a_length_of_text_the_latest_longest() ->
 
 
 async def test_a_document_that_was_answered_from_what_is_kept_counts_as_asked_for() -> None:
-    documents = Documents(LIMITS, most_characters=1000)
+    documents = DocumentCache(LIMITS, most_characters=1000)
     await documents.of("{ sources { name } }", SCHEMA)
     documents.recall("{ sources { name } }")
     for index in range(100):
@@ -322,7 +322,7 @@ async def test_a_document_that_was_answered_from_what_is_kept_counts_as_asked_fo
 
 async def test_short_documents_do_not_come_in_by_the_hundred_thousand() -> None:
     """A document takes memory beyond its text's: it counts for more than its characters."""
-    documents = Documents(LIMITS, most_characters=1000)
+    documents = DocumentCache(LIMITS, most_characters=1000)
     for index in range(100):
         await documents.of(f"{{a{index}}}", SCHEMA)
     assert documents.made == 100

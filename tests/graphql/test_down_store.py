@@ -7,8 +7,8 @@ import pytest
 from tests.conftest import OpenGateway
 from tests.gateway import NEMO, Gateway, Vendors
 from tests.worlds import fill
-from tracegraph.demo.world import nemo_experiment
-from tracegraph.graphql.ids import experiment_id
+from tracegraph.graphql.relay.ids import experiment_id
+from tracegraph.simulators.nemo.world import nemo_experiment
 
 FIGURES = """sessionCount aggregate(metric: {kind: LATENCY}) { mean } aggregates { count } models evaluators
   computed: aggregate(metric: {kind: LATENCY}, basis: COMPUTED) { count }

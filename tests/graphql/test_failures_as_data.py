@@ -1,8 +1,9 @@
 """A source's failure is data where the schema says so, and no error beside it."""
 
 from tests.gateway import Gateway, Vendors
-from tracegraph.demo.faults import Fault
-from tracegraph.demo.world import langsmith_session, nemo_experiment
+from tracegraph.simulators.core.faults import Fault
+from tracegraph.simulators.langsmith.world import langsmith_session
+from tracegraph.simulators.nemo.world import nemo_experiment
 
 
 async def test_the_report_of_a_failed_source_says_why(gateway: Gateway, vendors: Vendors) -> None:

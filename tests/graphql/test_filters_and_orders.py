@@ -13,18 +13,10 @@ import pytest_asyncio
 from tests.gateway import LANGSMITH, MEIBEL, NAMES, NEMO, Gateway, Vendors, in_process
 from tests.graphql.pages import nodes, pages
 from tests.worlds import minutes
-from tracegraph.demo.world import (
-    LangSmithWorld,
-    MeibelWorld,
-    NemoWorld,
-    langsmith_run,
-    langsmith_session,
-    meibel_agent,
-    meibel_session,
-    nemo_experiment,
-    nemo_session,
-    stable_uuid,
-)
+from tracegraph.simulators.core.ids import stable_uuid
+from tracegraph.simulators.langsmith.world import LangSmithWorld, langsmith_run, langsmith_session
+from tracegraph.simulators.meibel.world import MeibelWorld, meibel_agent, meibel_session
+from tracegraph.simulators.nemo.world import NemoWorld, nemo_experiment, nemo_session
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

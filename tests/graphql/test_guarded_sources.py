@@ -10,8 +10,8 @@ from structlog.testing import capture_logs
 from tests.conftest import OpenGateway
 from tests.gateway import LANGSMITH, MEIBEL, NAMES, NEMO, Gateway, Vendors
 from tests.worlds import fill, minutes
-from tracegraph.demo.faults import Fault
-from tracegraph.demo.world import nemo_experiment
+from tracegraph.simulators.core.faults import Fault
+from tracegraph.simulators.nemo.world import nemo_experiment
 
 LIST = """{ experiments(first: 50) { nodes { name }
             sources { source { name } status upstreamRequests error { code message retryable httpStatus } } } }"""

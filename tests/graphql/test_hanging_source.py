@@ -8,7 +8,7 @@ import pytest
 from tests.conftest import OpenGateway
 from tests.gateway import NAMES, Gateway, Vendors
 from tests.worlds import fill
-from tracegraph.demo.faults import Fault
+from tracegraph.simulators.core.faults import Fault
 
 HANG = Fault("hang", times=None)
 MEMORY = {"url": "memory://", "ttl_s": 0, "stale_s": 300}

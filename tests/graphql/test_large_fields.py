@@ -6,7 +6,7 @@ import pytest
 
 from tests.gateway import Gateway, Vendors, in_process
 from tests.worlds import hours
-from tracegraph.demo.world import langsmith_run, langsmith_session
+from tracegraph.simulators.langsmith.world import langsmith_run, langsmith_session
 
 LARGE = {"inputs", "outputs"}
 

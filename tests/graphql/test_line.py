@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from tests.gateway import eventually
 from tracegraph.errors import QueryTooComplex, RateLimited
-from tracegraph.graphql.documents import Documents
-from tracegraph.graphql.line import Line
+from tracegraph.graphql.documents.cache import DocumentCache
+from tracegraph.graphql.documents.limits import DocumentLimits
+from tracegraph.graphql.documents.parse_queue import ParseQueue
 from tracegraph.graphql.schema import build_schema
-from tracegraph.graphql.shape import DocumentLimits
 
 SCHEMA = build_schema()._schema
 A_REQUEST = 5000
@@ -37,7 +37,7 @@ class Worker:
         return work
 
 
-async def together(line: Line[str], *names: str) -> tuple[Worker, list[str | BaseException]]:
+async def together(line: ParseQueue[str], *names: str) -> tuple[Worker, list[str | BaseException]]:
     """Ask for all of them before the first is done."""
     worker = Worker()
     asked = (line.outcome(name, worker.doing(name)) for name in names)
@@ -47,25 +47,25 @@ async def together(line: Line[str], *names: str) -> tuple[Worker, list[str | Bas
 @given(sizes=st.lists(st.integers(1, 50), min_size=1, max_size=20, unique=True))
 def test_the_shortest_is_done_first(sizes: list[int]) -> None:
     names = ["x" * 1000 * size for size in sizes]
-    worker, outcomes = asyncio.run(together(Line(), *names))
+    worker, outcomes = asyncio.run(together(ParseQueue(), *names))
     assert worker.done == sorted(names, key=len)
     assert outcomes == [name.upper() for name in names]
 
 
 async def test_of_two_that_are_as_long_the_first_to_come_is_done_first() -> None:
-    worker, _ = await together(Line(), "b", "a", "c")
+    worker, _ = await together(ParseQueue(), "b", "a", "c")
     assert worker.done == ["b", "a", "c"]
 
 
 @given(size=st.integers(1, 3000), later=st.integers(1, 100))
 def test_what_comes_later_and_is_shorter_goes_first_only_so_often(size: int, later: int) -> None:
     """Fifty characters a time: nobody is kept from a turn by others who keep sending the shortest."""
-    worker, _ = asyncio.run(together(Line(), "x" * size, *(f"{number}" for number in range(later))))
+    worker, _ = asyncio.run(together(ParseQueue(), "x" * size, *(f"{number}" for number in range(later))))
     assert worker.done.index("x" * size) <= size / 50
 
 
 async def test_what_several_wait_for_is_done_once() -> None:
-    worker, outcomes = await together(Line(), "same", "same", "same")
+    worker, outcomes = await together(ParseQueue(), "same", "same", "same")
     assert worker.done == ["same"]
     assert outcomes == ["SAME"] * 3
 
@@ -74,7 +74,7 @@ async def test_what_the_work_raises_each_who_asked_for_it_gets_and_the_line_move
     def broken() -> str:
         raise ZeroDivisionError
 
-    line = Line[str]()
+    line = ParseQueue[str]()
     asked = (line.outcome("x", broken), line.outcome("x", broken), line.outcome("xx", lambda: "done"))
     outcomes = await asyncio.gather(*asked, return_exceptions=True)
     assert [type(one) for one in outcomes] == [ZeroDivisionError, ZeroDivisionError, str]
@@ -86,7 +86,7 @@ async def test_what_the_work_raises_each_who_asked_for_it_gets_and_the_line_move
 )
 def test_the_line_is_never_longer_than_its_bound_and_the_longest_give_way(names: list[str], places: int) -> None:
     most = places * (A_REQUEST + 200)
-    worker, outcomes = asyncio.run(together(Line(most), *names))
+    worker, outcomes = asyncio.run(together(ParseQueue(most), *names))
     refused = {name for name, one in zip(names, outcomes, strict=True) if isinstance(one, RateLimited)}
     assert sum(A_REQUEST + len(name) for name in worker.done) <= most
     assert refused | set(worker.done) == set(names)
@@ -96,19 +96,19 @@ def test_the_line_is_never_longer_than_its_bound_and_the_longest_give_way(names:
 
 
 async def test_whoever_waits_for_what_others_wait_for_takes_room_too_and_does_not_cost_them_theirs() -> None:
-    worker, outcomes = await together(Line(3 * (A_REQUEST + 1)), "a", "a", "a", "a", "b")
+    worker, outcomes = await together(ParseQueue(3 * (A_REQUEST + 1)), "a", "a", "a", "a", "b")
     assert [type(one) for one in outcomes] == [str, str, str, RateLimited, RateLimited]
     assert worker.done == ["a"]
 
 
 async def test_who_is_refused_is_told_when_to_ask_again() -> None:
-    _, (outcome,) = await together(Line(0), "a")
+    _, (outcome,) = await together(ParseQueue(0), "a")
     assert isinstance(outcome, RateLimited)
     assert outcome.wait_s == 1
 
 
 async def test_what_nobody_waits_for_any_more_is_not_done() -> None:
-    line, worker = Line[str](), Worker()
+    line, worker = ParseQueue[str](), Worker()
     first = asyncio.create_task(line.outcome("a", worker.doing("a")))
     gone = asyncio.create_task(line.outcome("bb", worker.doing("bb")))
     shared = [asyncio.create_task(line.outcome("ccc", worker.doing("ccc"))) for _ in range(2)]
@@ -124,7 +124,7 @@ async def test_what_nobody_waits_for_any_more_is_not_done() -> None:
 
 async def test_the_loop_is_free_between_two_pieces() -> None:
     """Whatever else is to be done gets its turn after each."""
-    line, worker = Line[str](), Worker()
+    line, worker = ParseQueue[str](), Worker()
     seen = []
 
     def doing(name: str) -> Callable[[], str]:
@@ -139,7 +139,7 @@ async def test_the_loop_is_free_between_two_pieces() -> None:
 
 
 async def test_known_documents_pass_the_line_by() -> None:
-    documents = Documents(DocumentLimits())
+    documents = DocumentCache(DocumentLimits())
     known = await documents.of("{ __typename }", SCHEMA)
     waiting = [asyncio.create_task(documents.of(f"{{ a{n}: __typename }}", SCHEMA)) for n in range(20)]
     await asyncio.sleep(0)
@@ -150,7 +150,7 @@ async def test_known_documents_pass_the_line_by() -> None:
 
 
 async def test_a_refused_document_is_known_too() -> None:
-    documents = Documents(DocumentLimits())
+    documents = DocumentCache(DocumentLimits())
     for _ in range(3):
         with pytest.raises(GraphQLError):
             await documents.of("{ sources", SCHEMA)
@@ -158,7 +158,7 @@ async def test_a_refused_document_is_known_too() -> None:
 
 
 async def test_what_is_too_long_never_stands_in_line() -> None:
-    documents = Documents(DocumentLimits())
+    documents = DocumentCache(DocumentLimits())
     for text in ("{ a " * 20_000, "{" + "a " * 3000 + "}"):
         with pytest.raises(QueryTooComplex, match=r"characters|tokens"):
             await documents.of(text, SCHEMA)
@@ -166,7 +166,7 @@ async def test_what_is_too_long_never_stands_in_line() -> None:
 
 
 async def test_short_documents_do_not_wait_for_the_rest_that_follows_long_ones() -> None:
-    documents = Documents(DocumentLimits())
+    documents = DocumentCache(DocumentLimits())
     long = [f"{{ a{number} {' '.join(f'x{n}' for n in range(1900))} }}" for number in range(4)]
     short = [f"{{ a{number}: __typename }}" for number in range(4)]
     done: list[str] = []
@@ -181,7 +181,7 @@ async def test_short_documents_do_not_wait_for_the_rest_that_follows_long_ones()
 
 async def test_a_thousand_new_documents_at_once_are_read_or_refused_and_few_are_kept_waiting() -> None:
     """Each is parsed at most once; who is refused is told when to come again."""
-    documents = Documents(DocumentLimits())
+    documents = DocumentCache(DocumentLimits())
     texts = [f"{{ a{number}: __typename }}" + "#" * 4000 for number in range(1000)]
     asked = [asyncio.create_task(documents.of(text, SCHEMA)) for text in texts]
     await asyncio.sleep(0)

@@ -9,8 +9,10 @@ import pytest
 from tests.gateway import NAMES, NEMO, Gateway, Vendors
 from tests.graphql.pages import PAGE, SESSIONS, nodes
 from tests.worlds import fill, hours, langsmith_runs, meibel_sessions, minutes, nemo_sessions
-from tracegraph.demo.faults import Fault
-from tracegraph.demo.world import langsmith_run, langsmith_session, meibel_agent, nemo_experiment
+from tracegraph.simulators.core.faults import Fault
+from tracegraph.simulators.langsmith.world import langsmith_run, langsmith_session
+from tracegraph.simulators.meibel.world import meibel_agent
+from tracegraph.simulators.nemo.world import nemo_experiment
 
 LISTS = {"experiments": (PAGE, "name"), "sessions": (SESSIONS, "vendorId")}
 

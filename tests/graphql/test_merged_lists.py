@@ -8,8 +8,10 @@ from tests.conftest import OpenGateway
 from tests.gateway import NAMES, Gateway, Vendors, in_process
 from tests.graphql.pages import PAGE, SESSIONS, nodes, page, pages
 from tests.worlds import fill, hours, listed, meibel_sessions, newest_first
-from tracegraph.demo.faults import Fault
-from tracegraph.demo.world import langsmith_session, meibel_agent, nemo_experiment
+from tracegraph.simulators.core.faults import Fault
+from tracegraph.simulators.langsmith.world import langsmith_session
+from tracegraph.simulators.meibel.world import meibel_agent
+from tracegraph.simulators.nemo.world import nemo_experiment
 
 
 async def test_without_arguments_a_list_is_twenty_experiments_newest_first(

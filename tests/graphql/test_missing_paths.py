@@ -9,8 +9,8 @@ import pytest
 
 from tests.gateway import LANGSMITH, MEIBEL, NEMO, Gateway, Vendors
 from tests.worlds import fill
-from tracegraph.demo.faults import Fault
-from tracegraph.demo.world import stable_uuid
+from tracegraph.simulators.core.faults import Fault
+from tracegraph.simulators.core.ids import stable_uuid
 
 EXPERIMENTS = "/apis/intake/v2/workspaces/default/experiments"
 ROUTE = {"detail": "Not Found"}

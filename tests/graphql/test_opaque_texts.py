@@ -10,14 +10,14 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from tracegraph.domain.models import SessionRef
+from tracegraph.domain.sort_values import SortValue, microseconds
 from tracegraph.errors import InvalidCursor, InvalidId
 from tracegraph.federation.merge import Positions
-from tracegraph.federation.order import Mark
+from tracegraph.federation.sort_key import SortKey
 from tracegraph.federation.stream import Position
-from tracegraph.graphql.cursor import CursorBinding, decode_cursor, encode_cursor
-from tracegraph.graphql.ids import decode_id, encode_id, experiment_id, session_id
-from tracegraph.model import SessionRef
-from tracegraph.query import SortValue, microseconds
+from tracegraph.graphql.relay.cursor import CursorBinding, decode_cursor, encode_cursor
+from tracegraph.graphql.relay.ids import decode_id, encode_id, experiment_id, session_id
 
 BINDING = CursorBinding.of("Query.experiments", ("filter", "order"))
 BY_NAME = CursorBinding.of("Query.experiments", ("filter", "order"), by_text=True)
@@ -35,7 +35,7 @@ uuids = st.uuids().map(str)
 def positions(values: st.SearchStrategy[SortValue], hints: st.SearchStrategy[int]) -> st.SearchStrategy[Positions]:
     """Positions in a list that is ordered by such values."""
     sources = st.sampled_from(["nemo", "langsmith", "meibel", "ü"])
-    marks = st.builds(Mark, st.none() | values, sources, texts | uuids)
+    marks = st.builds(SortKey, st.none() | values, sources, texts | uuids)
     own = st.builds(Position, st.none() | marks, st.none() | hints)
     keys = st.sampled_from(["nemo", "nemo/1a2b", "meibel"]) | texts
     return st.builds(Positions, st.none() | marks, st.dictionaries(keys, own))
@@ -57,12 +57,12 @@ def test_a_cursor_gives_back_the_positions_that_it_was_made_of(by_time: Position
 @pytest.mark.parametrize(
     "positions",
     [
-        Positions(Mark("a name where a time is expected", "nemo", "e1")),
-        Positions(Mark(2**68, "nemo", "e1")),
-        Positions(Mark(-(2**60), "nemo", "e1")),
-        Positions(None, {"nemo": Position(Mark(0, "nemo", "e1"), 2**31)}),
-        Positions(None, {"nemo": Position(Mark(0, "nemo", "e1"), 2**68)}),
-        Positions(None, {"nemo": Position(Mark(0, "nemo", "e1"), -3)}),
+        Positions(SortKey("a name where a time is expected", "nemo", "e1")),
+        Positions(SortKey(2**68, "nemo", "e1")),
+        Positions(SortKey(-(2**60), "nemo", "e1")),
+        Positions(None, {"nemo": Position(SortKey(0, "nemo", "e1"), 2**31)}),
+        Positions(None, {"nemo": Position(SortKey(0, "nemo", "e1"), 2**68)}),
+        Positions(None, {"nemo": Position(SortKey(0, "nemo", "e1"), -3)}),
     ],
 )
 def test_a_place_that_no_list_has_is_refused(positions: Positions) -> None:
@@ -103,8 +103,8 @@ def test_a_cursor_is_refused_by_every_other_list(value: Positions, name: str) ->
 
 @given(st.text(min_size=100, max_size=400), uuids)
 def test_a_cursor_of_long_texts_gives_back_its_positions(text: str, identity: str) -> None:
-    mark = Mark(text, "nemo", identity)
-    value = Positions(mark, {"nemo": Position(mark, 7), "meibel": Position(Mark(text, "meibel", text))})
+    mark = SortKey(text, "nemo", identity)
+    value = Positions(mark, {"nemo": Position(mark, 7), "meibel": Position(SortKey(text, "meibel", text))})
     assert decode_cursor(BY_NAME, encode_cursor(BY_NAME, value)) == value
 
 

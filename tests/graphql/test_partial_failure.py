@@ -11,8 +11,9 @@ from tests.conftest import OpenGateway
 from tests.gateway import LANGSMITH, MEIBEL, NAMES, NEMO, Gateway, Vendor, Vendors, eventually
 from tests.graphql.pages import PAGE, nodes
 from tests.worlds import Listed, fill, listed, newest_first
-from tracegraph.demo.faults import Fault
-from tracegraph.demo.world import meibel_agent, stable_uuid
+from tracegraph.simulators.core.faults import Fault
+from tracegraph.simulators.core.ids import stable_uuid
+from tracegraph.simulators.meibel.world import meibel_agent
 
 DEADLINE_S = 2.0
 """By when an answer under that deadline is there, on a machine that does other things too."""

@@ -6,19 +6,19 @@ from typing import Any
 
 import pytest
 
-from tracegraph.federation.listing import Budgets
+from tracegraph.federation.lists import ScanBudget
 from tracegraph.graphql.context import PageLimits
-from tracegraph.graphql.execution import Executor, Operation
+from tracegraph.graphql.documents.limits import DocumentLimits
+from tracegraph.graphql.runner import Operation, OperationRunner
 from tracegraph.graphql.schema import build_schema
-from tracegraph.graphql.shape import DocumentLimits
 
 TWO_OPERATIONS = "query One { sources { name } } query Two { sources { name } }"
 BY_VARIABLE = "query Since($time: DateTime) { experiments(filter: {createdAt: {gte: $time}}) { totalCount } }"
 
 
 @pytest.fixture
-def executor() -> Executor:
-    return Executor(build_schema(), [], Budgets(), PageLimits(), deadline_s=10)
+def executor() -> OperationRunner:
+    return OperationRunner(build_schema(), [], ScanBudget(), PageLimits(), deadline_s=10)
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ def executor() -> Executor:
     ],
 )
 async def test_a_request_that_cannot_be_run_is_bad_user_input(
-    executor: Executor, operation: Operation, says: str
+    executor: OperationRunner, operation: Operation, says: str
 ) -> None:
     outcome = await executor.run(operation)
     assert not outcome.executed
@@ -67,11 +67,11 @@ MISSPELT = [
 @pytest.mark.parametrize("operation", MISSPELT, ids=lambda one: one.query)
 async def test_without_introspection_no_error_suggests_a_name_of_the_schema(operation: Operation) -> None:
     schema = build_schema(DocumentLimits(introspection=False))
-    outcome = await Executor(schema, [], Budgets(), PageLimits(), deadline_s=10).run(operation)
+    outcome = await OperationRunner(schema, [], ScanBudget(), PageLimits(), deadline_s=10).run(operation)
     assert [error["extensions"]["code"] for error in outcome.errors] != []
     assert "Did you mean" not in str(outcome.errors)
 
 
-async def test_with_introspection_they_do(executor: Executor) -> None:
+async def test_with_introspection_they_do(executor: OperationRunner) -> None:
     outcomes = [await executor.run(operation) for operation in MISSPELT]
     assert sum("Did you mean" in str(outcome.errors) for outcome in outcomes) > 10

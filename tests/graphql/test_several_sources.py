@@ -7,11 +7,12 @@ import pytest
 from tests.gateway import NAMES, Gateway, Vendors, in_process
 from tests.graphql.pages import PAGE, nodes, page, pages
 from tests.worlds import fill, hours, listed, nemo_sessions
-from tracegraph.demo import nemo
-from tracegraph.demo.faults import Fault
-from tracegraph.demo.servers import running
-from tracegraph.demo.world import NemoWorld, langsmith_session, nemo_experiment
-from tracegraph.settings import Settings
+from tracegraph.config.settings import Settings
+from tracegraph.simulators.core.faults import Fault
+from tracegraph.simulators.core.servers import running
+from tracegraph.simulators.langsmith.world import langsmith_session
+from tracegraph.simulators.nemo import app as nemo
+from tracegraph.simulators.nemo.world import NemoWorld, nemo_experiment
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import asyncio
 from tests.conftest import OpenGateway
 from tests.gateway import NAMES, Answer, Vendors, eventually, in_process, over_http
 from tests.worlds import fill
-from tracegraph.demo.faults import Fault
+from tracegraph.simulators.core.faults import Fault
 
 QUERY = """{
   experiments(first: 9) {

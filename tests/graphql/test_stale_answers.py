@@ -8,7 +8,7 @@ import pytest
 from tests.conftest import OpenGateway
 from tests.gateway import NAMES, Answer, Gateway, Vendors
 from tests.worlds import fill
-from tracegraph.demo.faults import Fault
+from tracegraph.simulators.core.faults import Fault
 
 OLD_AT_ONCE = {"url": "memory://", "ttl_s": 0, "stale_s": 300}
 DOWN = Fault("status", status=503, times=None)

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta, timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracegraph.graphql.scalars import parse_time, serialize_time
-from tracegraph.http.answers import to_json
+from tracegraph.graphql.types.scalars import parse_time, serialize_time
+from tracegraph.http.json import to_json
 
 ZONES = st.integers(-1439, 1439).map(lambda minutes: timezone(timedelta(minutes=minutes)))
 IN_UTC = st.datetimes(timezones=st.just(UTC)).filter(lambda time: 1 < time.year < 9999)

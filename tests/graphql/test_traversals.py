@@ -11,7 +11,9 @@ from tests.conftest import OpenGateway
 from tests.gateway import Gateway, Vendors
 from tests.graphql.pages import PAGE, SESSIONS, nodes, pages
 from tests.worlds import minutes
-from tracegraph.demo.world import langsmith_session, meibel_agent, nemo_experiment, nemo_session
+from tracegraph.simulators.langsmith.world import langsmith_session
+from tracegraph.simulators.meibel.world import meibel_agent
+from tracegraph.simulators.nemo.world import nemo_experiment, nemo_session
 
 ROWS = 2_000
 PAGE_MAXIMA = {"nemo": 1_000, "langsmith": 100, "meibel": 100}

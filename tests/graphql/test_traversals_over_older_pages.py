@@ -7,8 +7,10 @@ from hypothesis import strategies as st
 
 from tests.gateway import Vendors, in_process
 from tests.worlds import hours
-from tracegraph.demo.faults import Fault
-from tracegraph.demo.world import LangSmithWorld, MeibelWorld, NemoWorld, nemo_experiment
+from tracegraph.simulators.core.faults import Fault
+from tracegraph.simulators.langsmith.world import LangSmithWorld
+from tracegraph.simulators.meibel.world import MeibelWorld
+from tracegraph.simulators.nemo.world import NemoWorld, nemo_experiment
 
 QUERY = """query($after: String, $first: Int) {
   experiments(first: $first, after: $after) {

@@ -4,14 +4,14 @@ from graphql import GraphQLError
 from structlog.testing import capture_logs
 
 from tracegraph.errors import SourceUnavailable
-from tracegraph.graphql.failures import shown
+from tracegraph.graphql.errors import to_client_error
 
 
 def test_an_unexpected_error_is_masked_and_logged_under_its_reference() -> None:
     bug = KeyError("a secret of the inside")
     error = GraphQLError(str(bug), path=["experiments", 0, "name"], original_error=bug)
     with capture_logs() as logs:
-        told = shown(error)
+        told = to_client_error(error)
     assert told.message == "Internal error."
     assert told.path == ["experiments", 0, "name"]
     assert told.extensions is not None
@@ -26,7 +26,7 @@ def test_an_error_within_an_error_is_known_by_its_root() -> None:
     """The library wraps what a resolver raises, at times more than once."""
     root = SourceUnavailable("nemo", "Source 'nemo' cannot be reached.", http_status=503)
     error = GraphQLError("wrapped", original_error=GraphQLError("inner", original_error=root))
-    told = shown(error)
+    told = to_client_error(error)
     assert told.message == "Source 'nemo' cannot be reached."
     assert told.extensions is not None
     assert told.extensions["code"] == "SOURCE_UNAVAILABLE"

@@ -11,15 +11,10 @@ from structlog.testing import capture_logs
 
 from tests.gateway import LANGSMITH, MEIBEL, NEMO, Gateway, Vendors, in_process
 from tests.worlds import hours
-from tracegraph.demo.servers import running
-from tracegraph.demo.world import (
-    langsmith_run,
-    langsmith_session,
-    meibel_agent,
-    meibel_session,
-    nemo_experiment,
-    nemo_session,
-)
+from tracegraph.simulators.core.servers import running
+from tracegraph.simulators.langsmith.world import langsmith_run, langsmith_session
+from tracegraph.simulators.meibel.world import meibel_agent, meibel_session
+from tracegraph.simulators.nemo.world import nemo_experiment, nemo_session
 
 HERE = "-here-"
 ALL = """{

@@ -6,15 +6,10 @@ import pytest
 
 from tests.gateway import Gateway, Vendors
 from tests.worlds import Row, hours
-from tracegraph.demo.world import (
-    langsmith_run,
-    langsmith_session,
-    meibel_agent,
-    meibel_session,
-    nemo_experiment,
-    nemo_session,
-    stable_uuid,
-)
+from tracegraph.simulators.core.ids import stable_uuid
+from tracegraph.simulators.langsmith.world import langsmith_run, langsmith_session
+from tracegraph.simulators.meibel.world import meibel_agent, meibel_session
+from tracegraph.simulators.nemo.world import nemo_experiment, nemo_session
 
 SESSIONS = """{
   experiments { nodes { sessions { nodes {

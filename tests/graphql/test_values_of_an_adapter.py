@@ -12,15 +12,15 @@ from msgspec.structs import replace
 from structlog.testing import capture_logs
 
 from tests.federation.misbehaving import MisbehavingSource, experiment
-from tracegraph.adapter import Page, SessionAsk
-from tracegraph.checked_adapter import CheckedAdapter
-from tracegraph.federation.listing import Budgets
+from tracegraph.adapter.checked import CheckedAdapter
+from tracegraph.adapter.paging import Page, SessionPageRequest
+from tracegraph.domain.models import Session, SessionStatus, TokenUsage
+from tracegraph.domain.sort_values import EPOCH
+from tracegraph.federation.lists import ScanBudget
 from tracegraph.graphql.context import PageLimits, RequestContext
 from tracegraph.graphql.loaders import Loaders
 from tracegraph.graphql.schema import build_schema
-from tracegraph.http.answers import to_json
-from tracegraph.model import Session, SessionStatus, TokenUsage
-from tracegraph.query import EPOCH
+from tracegraph.http.json import to_json
 
 GOOD = Session("v", "e", "1", SessionStatus.SUCCESS, EPOCH, latency_ms=5.0, input="q")
 
@@ -35,14 +35,14 @@ class OneSession(MisbehavingSource):
     async def list_experiments(self, *_: Any) -> Page[Any]:
         return Page([replace(experiment("e", 1, self.name), **self.of_experiment)], 0, None)
 
-    async def list_sessions(self, asks: Sequence[SessionAsk]) -> Any:
+    async def list_sessions(self, asks: Sequence[SessionPageRequest]) -> Any:
         return [Page([replace(GOOD, source=self.name, **self.of_session)], 0, None) for _ in asks]
 
 
 async def answer(query: str, **values: Any) -> Any:
     """The response of one query to a source with these values beside a good one; strict JSON without errors."""
     sources = [CheckedAdapter(OneSession([], **values)), CheckedAdapter(OneSession([], name="good"))]
-    context = RequestContext(sources, Loaders(sources), Budgets(), PageLimits(3, 10))
+    context = RequestContext(sources, Loaders(sources), ScanBudget(), PageLimits(3, 10))
     result = await build_schema().answer(query, {}, None, context)
     assert result.errors is None
     return orjson.loads(to_json(result.data or {}))

@@ -18,13 +18,14 @@ from tests.gateway import NEMO, Answer, Gateway, Vendors, eventually, in_process
 from tests.http.metering import scraped
 from tests.worlds import fill, hours
 from tracegraph.app import executor_over
-from tracegraph.clocks import elapsed_s
-from tracegraph.demo.faults import Fault
-from tracegraph.demo.world import nemo_experiment
-from tracegraph.graphql.execution import Operation
-from tracegraph.http.answers import Answers, Question, to_json
-from tracegraph.http.api_keys import hash_of, new_key
+from tracegraph.domain.clocks import elapsed_s
+from tracegraph.graphql.runner import Operation
+from tracegraph.http.auth.api_keys import hash_of, new_key
+from tracegraph.http.json import to_json
+from tracegraph.http.response_cache import ExecutionRequest, ResponseCache
 from tracegraph.metrics.operations import Reuse
+from tracegraph.simulators.core.faults import Fault
+from tracegraph.simulators.nemo.world import nemo_experiment
 from tracegraph.sources import Sources, open_sources
 
 QUERY = "query Q { experiments(first: 9) { nodes { name sessions(first: 2) { nodes { id } } } } }"
@@ -50,12 +51,12 @@ class Door:
     """Answers over the vendors, without HTTP in front."""
 
     sources: Sources
-    answers: Answers
+    answers: ResponseCache
     made: Callable[[Operation], object]
     charged: list[int] = field(default_factory=list)
 
-    async def ask(self, query: str, *, past_cache: bool = False) -> tuple[bytes, Reuse | None]:
-        question = Question(Operation(query), None, {}, past_cache=past_cache, charge=None)
+    async def ask(self, query: str, *, bypass_cache: bool = False) -> tuple[bytes, Reuse | None]:
+        question = ExecutionRequest(Operation(query), None, {}, bypass_cache=bypass_cache, charge=None)
         answer = await self.answers.to(question)
         return answer.body, answer.reuse
 
@@ -78,7 +79,7 @@ async def door(vendors: Vendors, clock: Callable[[], float] = elapsed_s) -> Asyn
     settings = vendors.settings(cache=KEPT)
     async with open_sources(settings, clock=clock) as sources:
         executor = executor_over(sources, settings)
-        yield Door(sources, Answers(executor, sources.memory, share=True, clock=clock), executor.run)
+        yield Door(sources, ResponseCache(executor, sources.memory, share=True, clock=clock), executor.run)
 
 
 QUERIES = (
@@ -109,7 +110,7 @@ async def test_an_answer_is_always_what_running_the_query_would_give(vendors: Ve
                 case 2:
                     chance.choice(vendors.all).fail(Fault("status", status=500, times=2))
                 case 3:
-                    await opened.ask(chance.choice(QUERIES), past_cache=True)
+                    await opened.ask(chance.choice(QUERIES), bypass_cache=True)
                 case _:
                     pass
             query = chance.choice(QUERIES)
@@ -210,7 +211,7 @@ async def test_what_is_refused_for_good_is_refused_again_from_what_is_kept_and_c
     vendors: Vendors, query: str
 ) -> None:
     async with door(vendors) as opened:
-        question = Question(Operation(query), None, {}, past_cache=True, charge=opened.charge)
+        question = ExecutionRequest(Operation(query), None, {}, bypass_cache=True, charge=opened.charge)
         first = await opened.answers.to(question)
         again = await opened.answers.to(question)
     assert (first.reuse, again.reuse) == (None, Reuse.KEPT)
@@ -289,7 +290,7 @@ async def test_a_query_that_is_answered_from_what_is_kept_is_still_known_when_it
             await opened.ask(f"{{ a{number}: __typename }} # {'long ' * 400}")
         documents = opened.answers._executor.schema._documents
         read = documents.made
-        assert (await opened.ask("{ experiments { totalCount } }", past_cache=True))[1] is None
+        assert (await opened.ask("{ experiments { totalCount } }", bypass_cache=True))[1] is None
         assert documents.made == read
 
 
@@ -337,15 +338,15 @@ async def test_those_with_different_keys_of_a_vendor_share_no_answer(vendors: Ve
     assert seen.count("Bearer ada") == seen.count("Bearer bob") > 0
 
 
-def question(**more: object) -> Question:
+def question(**more: object) -> ExecutionRequest:
     asked: dict[str, Any] = {
         "operation": Operation(QUERY),
         "sources": None,
         "keys": {},
-        "past_cache": False,
+        "bypass_cache": False,
         "charge": None,
     }
-    return Question(**asked | more)
+    return ExecutionRequest(**asked | more)
 
 
 async def test_a_key_tells_every_two_questions_apart_that_may_have_different_answers(vendors: Vendors) -> None:
@@ -408,10 +409,10 @@ async def test_one_who_leaves_takes_the_answer_from_nobody_and_the_last_ends_the
         first.cancel()
         body, reuse = await second
         assert (b'"n3"' in body, reuse) == (True, Reuse.SHARED)
-        alone = asyncio.create_task(opened.ask(QUERIES[1], past_cache=True))
+        alone = asyncio.create_task(opened.ask(QUERIES[1], bypass_cache=True))
         assert await eventually(lambda: vendors.nemo.simulator.in_flight == 1)
         alone.cancel()
-        joining = asyncio.create_task(opened.ask(QUERIES[1], past_cache=True))
+        joining = asyncio.create_task(opened.ask(QUERIES[1], bypass_cache=True))
         body, reuse = await joining
         assert (b'"edges"' in body, reuse) == (True, None)
 

@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 
 from tests.gateway import Gateway, Vendors, in_process
 from tests.worlds import fill
-from tracegraph.demo.world import LangSmithWorld, MeibelWorld, NemoWorld
-from tracegraph.graphql.ids import encode_id
+from tracegraph.graphql.relay.ids import encode_id
+from tracegraph.simulators.langsmith.world import LangSmithWorld
+from tracegraph.simulators.meibel.world import MeibelWorld
+from tracegraph.simulators.nemo.world import NemoWorld
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 quickly = settings(max_examples=60, suppress_health_check=list(HealthCheck))

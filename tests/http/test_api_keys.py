@@ -6,7 +6,7 @@ import pytest
 from tests.conftest import OpenGateway
 from tests.gateway import LANGSMITH, NEMO, Answer, Gateway, Vendors
 from tests.worlds import fill
-from tracegraph.http.api_keys import PREFIX, hash_of, new_key
+from tracegraph.http.auth.api_keys import PREFIX, hash_of, new_key
 
 KEY, OTHER = new_key(), new_key()
 KEYS = {"dashboard": {"sha256": hash_of(KEY)}, "nemo-only": {"sha256": hash_of(OTHER), "sources": [NEMO]}}

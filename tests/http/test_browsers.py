@@ -16,8 +16,10 @@ from starlette.routing import Route
 from tests.gateway import Gateway, Vendors, in_process, over_http
 from tests.http.browser import CHROMEDRIVER, CHROMIUM, open_browser
 from tests.worlds import fill
-from tracegraph.demo.servers import running
-from tracegraph.demo.world import LangSmithWorld, MeibelWorld, NemoWorld
+from tracegraph.simulators.core.servers import running
+from tracegraph.simulators.langsmith.world import LangSmithWorld
+from tracegraph.simulators.meibel.world import MeibelWorld
+from tracegraph.simulators.nemo.world import NemoWorld
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -14,11 +14,13 @@ from hypothesis import strategies as st
 from tests.gateway import Gateway, Vendors, in_process
 from tests.worlds import fill
 from tracegraph.app import executor_over
-from tracegraph.demo.world import LangSmithWorld, MeibelWorld, NemoWorld
-from tracegraph.graphql.execution import Operation
-from tracegraph.http.answers import Answers, Question
+from tracegraph.graphql.runner import Operation
 from tracegraph.http.compression import WORTH_BYTES, compressed, gzip_file
 from tracegraph.http.negotiation import takes_gzip
+from tracegraph.http.response_cache import ExecutionRequest, ResponseCache
+from tracegraph.simulators.langsmith.world import LangSmithWorld
+from tracegraph.simulators.meibel.world import MeibelWorld
+from tracegraph.simulators.nemo.world import NemoWorld
 from tracegraph.sources import open_sources
 
 module = pytest.mark.asyncio(loop_scope="module")
@@ -116,12 +118,12 @@ async def test_a_setting_turns_it_off(vendors: Vendors) -> None:
 async def test_a_stored_answer_is_compressed_once(vendors: Vendors) -> None:
     settings = vendors.settings(cache={"url": "memory://", "ttl_s": 60})
     async with open_sources(settings) as sources:
-        answers = Answers(executor_over(sources, settings), sources.memory, share=True)
-        question = Question(Operation(LONG), None, {}, past_cache=False, charge=None)
+        answers = ResponseCache(executor_over(sources, settings), sources.memory, share=True)
+        question = ExecutionRequest(Operation(LONG), None, {}, bypass_cache=False, charge=None)
         first = await answers.compressed(await answers.to(question))
         again = await answers.compressed(await answers.to(question))
         assert again is first
-        other = Question(Operation(SHORT), None, {}, past_cache=False, charge=None)
+        other = ExecutionRequest(Operation(SHORT), None, {}, bypass_cache=False, charge=None)
         assert await answers.compressed(await answers.to(other)) != first
 
 
@@ -129,8 +131,8 @@ async def test_a_stored_answer_is_compressed_once(vendors: Vendors) -> None:
 async def test_without_a_store_it_is_compressed_each_time(vendors: Vendors) -> None:
     settings = vendors.settings()
     async with open_sources(settings) as sources:
-        answers = Answers(executor_over(sources, settings), None, share=True)
-        answer = await answers.to(Question(Operation(LONG), None, {}, past_cache=False, charge=None))
+        answers = ResponseCache(executor_over(sources, settings), None, share=True)
+        answer = await answers.to(ExecutionRequest(Operation(LONG), None, {}, bypass_cache=False, charge=None))
         assert gzip.decompress(gzip_file(await answers.compressed(answer))) == answer.body
 
 

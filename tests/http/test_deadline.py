@@ -7,17 +7,17 @@ import httpx
 import orjson
 import pytest
 from structlog.testing import capture_logs
+from tracegraph_nemo.adapter import CAPABILITIES
 
-from adapters.nemo.adapter import CAPABILITIES
 from tests.conftest import OpenGateway
 from tests.gateway import NAMES, Answer, Gateway, Vendors, eventually
 from tests.worlds import fill
-from tracegraph.adapter import Adapter, SourceHealth
-from tracegraph.demo.faults import Fault
-from tracegraph.federation.listing import Budgets
+from tracegraph.adapter.protocol import Adapter, SourceHealth
+from tracegraph.federation.lists import ScanBudget
 from tracegraph.graphql.context import PageLimits
-from tracegraph.graphql.execution import Executor, Operation
+from tracegraph.graphql.runner import Operation, OperationRunner
 from tracegraph.graphql.schema import build_schema
+from tracegraph.simulators.core.faults import Fault
 
 LIST = "{ experiments(first: 50) { nodes { name source { name } } sources { source { name } error { code } } } }"
 NESTED = "{ experiments(first: 50) { nodes { name sessions { nodes { vendorId } } } } }"
@@ -94,7 +94,7 @@ class Deaf:
 async def test_an_answer_that_cannot_be_made_in_time_is_given_up() -> None:
     """The backstop, when even what is to heed the deadline does not."""
     deaf = cast("Adapter", Deaf())
-    executor = Executor(build_schema(), [deaf], Budgets(), PageLimits(), deadline_s=60.0)
+    executor = OperationRunner(build_schema(), [deaf], ScanBudget(), PageLimits(), deadline_s=60.0)
     outcome = await executor.run(Operation("{ sources { health { status } } }", deadline_s=0.2))
     assert (outcome.executed, outcome.data) == (True, None)
     assert [error["extensions"]["code"] for error in outcome.errors] == ["DEADLINE_EXCEEDED"]

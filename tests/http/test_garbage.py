@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from tests.conftest import OpenGateway
 from tests.gateway import Vendors
-from tracegraph.demo.world import nemo_experiment, nemo_session
+from tracegraph.simulators.nemo.world import nemo_experiment, nemo_session
 
 QUERY = """
 { experiments {

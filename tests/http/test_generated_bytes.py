@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from tests.http.watched import WatchedGateway, watched_gateway
-from tracegraph.http.heads import MOST_BYTES, MOST_HEADERS
+from tracegraph.server.http_protocol import MOST_BYTES, MOST_HEADERS
 
 pytestmark = pytest.mark.skipif(
     not Path("/proc/self/statm").exists(), reason="there is no /proc to see a process's memory in"

@@ -12,8 +12,8 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from uvicorn.server import ServerState
 
-from tracegraph.http.heads import MOST_BYTES, MOST_HEADERS
-from tracegraph.serving import server_of
+from tracegraph.server.http_protocol import MOST_BYTES, MOST_HEADERS
+from tracegraph.server.run import server_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 BEGIN = b"GET / HTTP/1.1\r\nhost: localhost\r\n"

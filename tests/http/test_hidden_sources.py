@@ -16,10 +16,10 @@ import pytest
 from tests.gateway import LANGSMITH, MEIBEL, NEMO, Answer, Gateway, Vendors, in_process
 from tests.http.walk import Values, Walk
 from tests.worlds import fill
-from tracegraph.demo.faults import Fault
-from tracegraph.graphql.ids import encode_id
+from tracegraph.graphql.relay.ids import encode_id
 from tracegraph.graphql.schema import build_schema
-from tracegraph.http.api_keys import hash_of, new_key
+from tracegraph.http.auth.api_keys import hash_of, new_key
+from tracegraph.simulators.core.faults import Fault
 
 ALL, SOME = new_key(), new_key()
 VISIBLE = [NEMO, MEIBEL]

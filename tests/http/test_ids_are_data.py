@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 
 from tests.gateway import LANGSMITH, MEIBEL, NEMO, Gateway, Vendors, in_process
 from tests.worlds import fill
-from tracegraph.demo.world import LangSmithWorld, MeibelWorld, NemoWorld
-from tracegraph.graphql.ids import encode_id
+from tracegraph.graphql.relay.ids import encode_id
+from tracegraph.simulators.langsmith.world import LangSmithWorld
+from tracegraph.simulators.meibel.world import MeibelWorld
+from tracegraph.simulators.nemo.world import NemoWorld
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

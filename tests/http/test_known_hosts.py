@@ -8,7 +8,7 @@ from tests.gateway import Gateway, Vendors, living, over_http
 from tests.http.raw import raw
 from tests.worlds import fill
 from tracegraph.app import create_app
-from tracegraph.http.api_keys import hash_of, new_key
+from tracegraph.http.auth.api_keys import hash_of, new_key
 
 QUERY = orjson.dumps({"query": "{ experiments { nodes { name } } }"})
 KEY = new_key()

@@ -2,7 +2,7 @@
 
 import socket
 
-from tracegraph.serving import listen
+from tracegraph.server.run import listen
 
 
 def test_it_names_its_protocol_so_that_asyncio_sends_small_answers_at_once() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from tests.gateway import Gateway, Vendors, eventually, over_http
 from tests.worlds import fill, listed, newest_first
-from tracegraph.demo.faults import Fault
+from tracegraph.simulators.core.faults import Fault
 
 QUERY = "{ experiments(first: 100) { nodes { name source { name } sessions(first: 2) { nodes { id } } } } }"
 

@@ -19,10 +19,10 @@ from structlog.testing import capture_logs
 
 from tests.gateway import Vendors
 from tracegraph.app import create_app
-from tracegraph.demo.servers import running
-from tracegraph.http.crashes import MaskedCrashes
-from tracegraph.redaction import redacted, without_secrets
-from tracegraph.secrets import resolve
+from tracegraph.domain.secrets import resolve
+from tracegraph.http.middleware.error_handler import ErrorMaskingMiddleware
+from tracegraph.observability.redaction import redacted, without_secrets
+from tracegraph.simulators.core.servers import running
 
 KEY = "a-configured-vendor-key-of-mine"
 
@@ -81,7 +81,7 @@ async def test_an_answer_that_has_begun_is_broken_off() -> None:
         raise KeyError(f"the inside, and {KEY}")
 
     with capture_logs() as logs:
-        async with running(MaskedCrashes(half)) as url, httpx.AsyncClient(trust_env=False) as client:
+        async with running(ErrorMaskingMiddleware(half)) as url, httpx.AsyncClient(trust_env=False) as client:
             with pytest.raises(httpx.RemoteProtocolError):
                 await client.get(url)
     assert [one["event"] for one in logs] == ["graphql.unexpected_error"]
@@ -198,11 +198,12 @@ def test_a_secret_of_a_few_letters_hides_no_words() -> None:
 @pytest.mark.parametrize("form", ["json", "console"])
 def test_the_log_as_it_is_written_holds_a_bugs_story_and_no_secret(form: str) -> None:
     script = (
-        "import sys; from tracegraph.logs import configure_logs; from tracegraph.settings import LogSettings\n"
-        "from tracegraph.secrets import resolve; from tracegraph.graphql.failures import masked\n"
+        "import sys; from tracegraph.observability.logging import configure_logs\n"
+        "from tracegraph.config.settings import LogSettings; from tracegraph.domain.secrets import resolve\n"
+        "from tracegraph.graphql.errors import mask_exception\n"
         "key = resolve('env:MY_KEY').get_secret_value(); configure_logs(LogSettings(format=sys.argv[1]))\n"
         "try: raise KeyError(f'the inside {key}')\n"
-        "except KeyError as bug: print(masked(bug).extensions['reference'])\n"
+        "except KeyError as bug: print(mask_exception(bug).extensions['reference'])\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", script, form],
@@ -222,8 +223,8 @@ def test_the_log_as_it_is_written_holds_a_bugs_story_and_no_secret(form: str) ->
 def test_what_libraries_log_comes_in_the_same_form_without_secrets(tmp_path: Path) -> None:
     """The server and the event loop log what they catch by Python's own logging."""
     script = (
-        "import asyncio, logging; from tracegraph.logs import configure_logs\n"
-        "from tracegraph.settings import LogSettings; from tracegraph.secrets import resolve\n"
+        "import asyncio, logging; from tracegraph.observability.logging import configure_logs\n"
+        "from tracegraph.config.settings import LogSettings; from tracegraph.domain.secrets import resolve\n"
         "key = resolve('env:MY_KEY').get_secret_value(); configure_logs(LogSettings(format='json'))\n"
         "async def bug(): raise KeyError(f'the inside {key}')\n"
         "async def main(): task = asyncio.create_task(bug()); await asyncio.sleep(0); del task\n"

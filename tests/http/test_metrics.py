@@ -12,12 +12,12 @@ from tests.conftest import OpenGateway
 from tests.gateway import LANGSMITH, MEIBEL, NAMES, NEMO, Gateway, Vendors, eventually
 from tests.http.metering import scraped
 from tests.worlds import fill
-from tracegraph.demo.faults import Fault
-from tracegraph.graphql.execution import Outcome
-from tracegraph.http.answers import Answer
-from tracegraph.http.watching import Watched
-from tracegraph.metrics.families import FAMILIES
+from tracegraph.graphql.runner import Outcome
+from tracegraph.http.instrumentation import OperationObservation
+from tracegraph.http.response_cache import OperationResponse
+from tracegraph.metrics.definitions import FAMILIES
 from tracegraph.metrics.operations import OperationOutcome, Operations
+from tracegraph.simulators.core.faults import Fault
 
 LIST = "query List { experiments { nodes { name } } }"
 FIRST = {NEMO: "experiments", LANGSMITH: "sessions", MEIBEL: "agents"}
@@ -206,10 +206,10 @@ async def test_a_client_that_disconnects_is_gone_and_its_name_takes_no_place(
 
 def test_a_request_that_came_too_late_or_crashed_is_told_from_one_with_errors() -> None:
     operations = Operations(at_most=1)
-    with Watched(operations, None, Headers()) as late:
+    with OperationObservation(operations, None, Headers()) as late:
         errors = [{"extensions": {"code": "DEADLINE_EXCEEDED"}}]
-        late.answered(Answer.of(Outcome(None, errors, {}, executed=True, operation="Q")))
-    with pytest.raises(RuntimeError), Watched(operations, None, Headers()):
+        late.answered(OperationResponse.of(Outcome(None, errors, {}, executed=True, operation="Q")))
+    with pytest.raises(RuntimeError), OperationObservation(operations, None, Headers()):
         raise RuntimeError
     assert operations["Q"].outcomes == {OperationOutcome.LATE: 1}
     assert operations["unnamed"].outcomes == {OperationOutcome.CRASHED: 1}

@@ -9,8 +9,8 @@ from structlog.testing import capture_logs
 from tests.conftest import OpenGateway
 from tests.gateway import LANGSMITH, NEMO, Answer, Gateway, Vendors, in_process
 from tests.worlds import fill
-from tracegraph.demo.faults import Fault
-from tracegraph.settings import Settings
+from tracegraph.config.settings import Settings
+from tracegraph.simulators.core.faults import Fault
 
 HEADER = "x-nemo-key"
 QUERY = orjson.dumps({"query": "{ experiments { nodes { name source { name } } } }"})

@@ -12,9 +12,9 @@ from tests.conftest import OpenGateway
 from tests.gateway import Answer, Gateway, Vendors, in_process
 from tests.redis_server import COMMAND, RedisServer, running_redis
 from tracegraph.errors import RateLimited
-from tracegraph.http.api_keys import hash_of, new_key
-from tracegraph.http.principal import Allowance, Principal
-from tracegraph.http.rates import Buckets, Rates
+from tracegraph.http.auth.api_keys import hash_of, new_key
+from tracegraph.http.auth.principal import Principal, Quota
+from tracegraph.http.rate_limit import InMemoryGCRA, RateLimiter
 
 KEY, OTHER = new_key(), new_key()
 AUTH = {
@@ -149,7 +149,7 @@ async def test_a_redis_that_holds_other_things_under_the_key_refuses_nobody(
 @given(st.integers(1, 50), st.lists(st.floats(0, 30), max_size=120))
 def test_no_minute_sees_more_than_twice_the_rate_and_no_wait_is_in_vain(rate: int, pauses: list[float]) -> None:
     now = 1000.0
-    buckets = Buckets(lambda: now)
+    buckets = InMemoryGCRA(lambda: now)
     taken: list[float] = []
     for pause in pauses:
         now += pause
@@ -164,7 +164,7 @@ def test_no_minute_sees_more_than_twice_the_rate_and_no_wait_is_in_vain(rate: in
 
 
 def test_a_full_bucket_gives_the_whole_rate_at_once_and_the_oldest_is_forgotten_first() -> None:
-    buckets = Buckets(lambda: 5.0)
+    buckets = InMemoryGCRA(lambda: 5.0)
     assert [buckets.take("a", 60 / 7) for _ in range(7)] == [0] * 7
     assert buckets.take("a", 60 / 7) == pytest.approx(60 / 7)
     for index in range(20_000):
@@ -175,8 +175,8 @@ def test_a_full_bucket_gives_the_whole_rate_at_once_and_the_oldest_is_forgotten_
 
 async def test_cost_counts_apart_and_what_costs_more_than_a_minute_waits_for_a_full_bucket() -> None:
     now = 0.0
-    rates = Rates(buckets=Buckets(lambda: now))
-    someone = Principal("key:someone", None, Allowance(None, 100))
+    rates = RateLimiter(buckets=InMemoryGCRA(lambda: now))
+    someone = Principal("key:someone", None, Quota(None, 100))
     await rates.count_cost(someone, 1000)
     with pytest.raises(RateLimited) as refused:
         await rates.count_cost(someone, 10)

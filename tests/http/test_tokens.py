@@ -16,12 +16,12 @@ from cryptography.hazmat.primitives import serialization
 from tests.conftest import OpenGateway
 from tests.gateway import Answer, Gateway, eventually
 from tests.http.issuer import AUDIENCE, EC_KEY, ISSUER, RSA_KEYS, Issuer, public_jwk, token
-from tracegraph.auth_table import AuthTable
-from tracegraph.demo.servers import running
-from tracegraph.http.principal import Allowance
-from tracegraph.http.signing_keys import SigningKeys
-from tracegraph.http.tokens import Tokens
-from tracegraph.upstream.documents import open_document
+from tracegraph.config.auth import AuthTable
+from tracegraph.http.auth.jwks import JWKSCache
+from tracegraph.http.auth.jwt import JWTVerifier
+from tracegraph.http.auth.principal import Quota
+from tracegraph.simulators.core.servers import running
+from tracegraph.upstream.json_document import open_document
 
 QUERY = orjson.dumps({"query": "{ sources { name } }"})
 
@@ -150,18 +150,18 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-async def tokens(jwks: str, clock: Clock) -> AsyncIterator[Tokens]:
+async def tokens(jwks: str, clock: Clock) -> AsyncIterator[JWTVerifier]:
     """What a gateway believes whose provider is asked every 30 s at most, and at least every 600 s."""
     known = AuthTable.model_validate(table(jwks, refetch_s=30, renew_s=600)).jwt
     assert known is not None
     async with open_document(known.jwks) as fetch:
-        keys = SigningKeys(fetch, known.refetch_s, known.renew_s, clock)
-        yield Tokens(known, keys, Allowance())
+        keys = JWKSCache(fetch, known.refetch_s, known.renew_s, clock)
+        yield JWTVerifier(known, keys, Quota())
         await keys.close()
 
 
 async def test_a_key_that_is_new_at_the_provider_is_fetched_when_it_is_named(
-    tokens: Tokens, issuer: Issuer, clock: Clock
+    tokens: JWTVerifier, issuer: Issuer, clock: Clock
 ) -> None:
     assert await tokens.principal(token()) is not None
     issuer.serve(public_jwk(RSA_KEYS[0], "first"), public_jwk(EC_KEY, "second"))
@@ -173,7 +173,7 @@ async def test_a_key_that_is_new_at_the_provider_is_fetched_when_it_is_named(
 
 
 async def test_a_key_that_the_provider_withdrew_is_good_until_the_keys_are_renewed(
-    tokens: Tokens, issuer: Issuer, clock: Clock
+    tokens: JWTVerifier, issuer: Issuer, clock: Clock
 ) -> None:
     assert await tokens.principal(token()) is not None
     issuer.serve(public_jwk(EC_KEY, "second"))
@@ -220,7 +220,7 @@ async def test_a_provider_is_not_followed_elsewhere(guarded: Gateway, issuer: Is
 
 
 async def test_a_provider_that_hangs_delays_nobody_whose_key_is_known(
-    tokens: Tokens, issuer: Issuer, clock: Clock
+    tokens: JWTVerifier, issuer: Issuer, clock: Clock
 ) -> None:
     assert await tokens.principal(token()) is not None
     clock.now += 30

@@ -20,9 +20,9 @@ from starlette.routing import Route
 from tests.gateway import NAMES, Gateway, Vendors, in_process, living
 from tests.worlds import fill
 from tracegraph.app import create_app
-from tracegraph.demo.faults import Fault
-from tracegraph.demo.servers import running
-from tracegraph.spans import Tracing
+from tracegraph.observability.spans import Tracing
+from tracegraph.simulators.core.faults import Fault
+from tracegraph.simulators.core.servers import running
 
 LIST = "query List { experiments { nodes { name } } }"
 TRACE, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"

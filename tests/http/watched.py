@@ -13,7 +13,7 @@ import orjson
 from tests.cli.configurations import over, written
 from tests.cli.test_serve import served
 from tests.processes import Process, environment, started
-from tracegraph.demo.vendors import demo_vendors
+from tracegraph.simulators.vendors import demo_vendors
 
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 _GROWS_AT_MOST_MB = 60

@@ -21,7 +21,7 @@ from tests.cli.conftest import Running, vendors_running
 from tests.cli.test_serve import served, until
 from tests.processes import Process, started
 from tests.redis_server import free_port
-from tracegraph.demo.world import nemo_experiment
+from tracegraph.simulators.nemo.world import nemo_experiment
 
 NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
 PAGE = Path(__file__).parents[2] / "docs/operations.md"

@@ -12,8 +12,8 @@ from tests.gateway import in_process
 from tools.bench.cases import CALLS_24, HEAVY, LIGHT, rows
 from tools.bench.stock import stock_schema
 from tools.processes import vendors_running
-from tracegraph.demo.vendors import DemoVendors
-from tracegraph.settings import Settings
+from tracegraph.config.settings import Settings
+from tracegraph.simulators.vendors import DemoVendors
 
 
 @pytest.fixture(scope="module")

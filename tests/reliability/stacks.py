@@ -16,10 +16,13 @@ from starlette.applications import Starlette
 from tests.gateway import LANGSMITH, MEIBEL, NAMES, NEMO, Answer, Gateway, Vendor, Vendors, living
 from tests.worlds import fill
 from tracegraph.app import create_app
-from tracegraph.demo.faults import Fault
-from tracegraph.demo.servers import running
-from tracegraph.demo.world import LangSmithWorld, MeibelWorld, NemoWorld, stable_uuid
-from tracegraph.settings import Settings
+from tracegraph.config.settings import Settings
+from tracegraph.simulators.core.faults import Fault
+from tracegraph.simulators.core.ids import stable_uuid
+from tracegraph.simulators.core.servers import running
+from tracegraph.simulators.langsmith.world import LangSmithWorld
+from tracegraph.simulators.meibel.world import MeibelWorld
+from tracegraph.simulators.nemo.world import NemoWorld
 
 EXPERIMENTS = 3
 MARK = "vendor-said-4711"

@@ -21,8 +21,10 @@ from tests.reliability.shapes import SHAPES, Shape, without_source
 from tests.reliability.stacks import EXPERIMENTS
 from tests.worlds import fill
 from tracegraph.app import create_app
-from tracegraph.demo.faults import Fault
-from tracegraph.demo.world import LangSmithWorld, MeibelWorld, NemoWorld
+from tracegraph.simulators.core.faults import Fault
+from tracegraph.simulators.langsmith.world import LangSmithWorld
+from tracegraph.simulators.meibel.world import MeibelWorld
+from tracegraph.simulators.nemo.world import NemoWorld
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -18,10 +18,10 @@ import pytest_asyncio
 
 from tests.gateway import MEIBEL, NAMES, Answer, Gateway
 from tests.reliability.stacks import MARK, QUESTIONS, Question, Stacks, list_without
-from tracegraph.demo.certificates import self_signed
-from tracegraph.demo.servers import running
-from tracegraph.logs import configure_logs
-from tracegraph.settings import LogSettings
+from tracegraph.config.settings import LogSettings
+from tracegraph.observability.logging import configure_logs
+from tracegraph.simulators.core.certificates import self_signed
+from tracegraph.simulators.core.servers import running
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -10,7 +10,7 @@ import pytest
 from tests.conftest import OpenGateway
 from tests.gateway import NAMES, Gateway, Vendors, eventually
 from tests.worlds import fill
-from tracegraph.demo.faults import Fault
+from tracegraph.simulators.core.faults import Fault
 
 ASKED_AT_ONCE = 40
 """More than any source has connections."""

@@ -11,20 +11,20 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from tracegraph.demo.servers import running
-from tracegraph.demo.simulator import Simulator
 from tracegraph.errors import SourceError
-from tracegraph.upstream.breaker import BreakerPolicy
-from tracegraph.upstream.call import Call
+from tracegraph.simulators.core.servers import running
+from tracegraph.simulators.core.simulator import Simulator
 from tracegraph.upstream.client import Upstream
-from tracegraph.upstream.guards import GuardPolicy, Guards
-from tracegraph.upstream.limiter import LimitPolicy
-from tracegraph.upstream.retry import RetryPolicy
+from tracegraph.upstream.messages import UpstreamRequest
+from tracegraph.upstream.resilience.circuit_breaker import CircuitBreakerPolicy
+from tracegraph.upstream.resilience.pipeline import ResiliencePipeline, ResiliencePolicy
+from tracegraph.upstream.resilience.rate_limit import LimitPolicy
+from tracegraph.upstream.resilience.retry import RetryPolicy
 from tracegraph.upstream.transport import Transport, TransportSettings
 
-READ = Call("things", "/things")
+READ = UpstreamRequest("things", "/things")
 SECRET = SecretStr("s3cret-of-the-tests")
-BREAKER = BreakerPolicy()
+BREAKER = CircuitBreakerPolicy()
 UNLIMITED = LimitPolicy(backoff_s=0.0)
 
 Connect = Callable[..., Awaitable[Upstream]]
@@ -51,14 +51,14 @@ async def connect() -> AsyncIterator[Connect]:
             *,
             attempts: int = 3,
             base_s: float = 0.0,
-            breaker: BreakerPolicy = BREAKER,
+            breaker: CircuitBreakerPolicy = BREAKER,
             limits: LimitPolicy = UNLIMITED,
             **settings: float,
         ) -> Upstream:
             url = to if isinstance(to, str) else await stack.enter_async_context(running(to))
             transport = await stack.enter_async_context(Transport("vendor", TransportSettings(url, **settings)))  # type: ignore[arg-type]
             retry = RetryPolicy(attempts, base_s)
-            upstream = Upstream(Guards(transport, GuardPolicy(retry, breaker, limits)))
+            upstream = Upstream(ResiliencePipeline(transport, ResiliencePolicy(retry, breaker, limits)))
             return upstream.with_credential({"authorization": SECRET, "x-absent": None})
 
         yield connected
@@ -70,7 +70,7 @@ async def upstream(connect: Connect, vendor: Simulator) -> Upstream:
     return await connect(vendor)
 
 
-async def failure(upstream: Upstream, call: Call = READ) -> SourceError:
+async def failure(upstream: Upstream, call: UpstreamRequest = READ) -> SourceError:
     """What fetching fails with."""
     with pytest.raises(SourceError) as raised:
         await upstream.fetch(call)

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from tests.upstream.conftest import SECRET
-from tracegraph.upstream.cache import MemoryStore
+from tracegraph.upstream.cache.memory import MemoryStore
+from tracegraph.upstream.cache.read_through import CachePolicy, CacheStores, ReadThroughCache, SharedStore
 from tracegraph.upstream.client import Upstream
 from tracegraph.upstream.counters import SourceCounters
-from tracegraph.upstream.reads import ReadPolicy, Reads, SharedStore, Stores
 
-POLICY = ReadPolicy(ttl_s=10.0, stale_s=100.0, limit_s=20.0)
+POLICY = CachePolicy(ttl_s=10.0, stale_s=100.0, limit_s=20.0)
 
 
 @dataclass
@@ -45,7 +45,7 @@ class SharedMemory:
 def reading(
     upstream: Upstream,
     clock: Callable[[], float],
-    policy: ReadPolicy = POLICY,
+    policy: CachePolicy = POLICY,
     shared: SharedStore | None = None,
     *,
     kept: bool = True,
@@ -55,6 +55,6 @@ def reading(
 
     Without `wall_clock` both clocks agree.
     """
-    stores = Stores(MemoryStore() if kept else None, shared, clock=clock, wall_clock=wall_clock or clock)
-    reads = Reads.of(upstream.source, "http://vendor", policy, stores, SourceCounters())
+    stores = CacheStores(MemoryStore() if kept else None, shared, clock=clock, wall_clock=wall_clock or clock)
+    reads = ReadThroughCache.of(upstream.source, "http://vendor", policy, stores, SourceCounters())
     return replace(upstream, reads=reads).with_credential({"authorization": SECRET})

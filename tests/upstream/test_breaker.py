@@ -4,7 +4,7 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from tracegraph.adapter import CircuitState
+from tracegraph.domain.calls import CircuitState
 from tracegraph.errors import (
     SourceBadRequest,
     SourceBadResponse,
@@ -15,11 +15,11 @@ from tracegraph.errors import (
     SourceUnauthorized,
     SourceUnavailable,
 )
-from tracegraph.upstream.breaker import Breaker, BreakerPolicy, is_failure
-from tracegraph.upstream.call import Call
+from tracegraph.upstream.messages import UpstreamRequest
+from tracegraph.upstream.resilience.circuit_breaker import CircuitBreaker, CircuitBreakerPolicy, is_failure
 
-POLICY = BreakerPolicy(failure_rate=0.5, min_calls=4, window_s=10.0, pause_s=5.0)
-CALL = Call("things", "/things")
+POLICY = CircuitBreakerPolicy(failure_rate=0.5, min_calls=4, window_s=10.0, pause_s=5.0)
+CALL = UpstreamRequest("things", "/things")
 
 
 class Circuit(RuleBasedStateMachine):
@@ -28,7 +28,7 @@ class Circuit(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.now = 0.0
-        self.breaker = Breaker(POLICY, lambda: self.now)
+        self.breaker = CircuitBreaker(POLICY, lambda: self.now)
         self.under_way: list[tuple[int, int]] = []
         """Calls: what `enter` gave, and the model's number of the era in which they began."""
         self.era = 0
@@ -98,7 +98,7 @@ TestCircuit = Circuit.TestCase
 
 
 def test_a_breaker_that_is_off_never_opens() -> None:
-    breaker = Breaker(BreakerPolicy(enabled=False, min_calls=1))
+    breaker = CircuitBreaker(CircuitBreakerPolicy(enabled=False, min_calls=1))
     for _ in range(100):
         breaker.leave(breaker.enter(), failed=True, timed_out=True)
     assert (breaker.state, breaker.refused_for_s()) == (CircuitState.CLOSED, None)
@@ -133,11 +133,11 @@ def test_too_short_a_time_says_nothing() -> None:
 
 
 def test_what_the_caller_expects_is_no_failure() -> None:
-    call = Call("things", "/things", expects=frozenset({503}))
+    call = UpstreamRequest("things", "/things", expects=frozenset({503}))
     assert is_failure(SourceUnavailable("s", "", http_status=503), call, had_fair_time=True) is False
 
 
 def test_a_500_for_several_objects_at_once_may_be_about_one_of_them_and_says_nothing() -> None:
-    call = Call("things", "/things", of_several=True)
+    call = UpstreamRequest("things", "/things", of_several=True)
     assert is_failure(SourceUnavailable("s", "", http_status=500), call, had_fair_time=True) is None
     assert is_failure(SourceUnavailable("s", "", http_status=503), call, had_fair_time=True) is True

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from starlette.types import Receive, Scope, Send
 
 from tests.upstream.conftest import Connect
-from tracegraph.upstream.call import Call, path_segment
+from tracegraph.upstream.messages import UpstreamRequest, path_segment
 from tracegraph.upstream.transport import Transport, TransportSettings
 
 UNRESERVED = set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~%")
@@ -33,7 +33,7 @@ class Listening:
         await send({"type": "http.response.body", "body": b"{}"})
 
 
-def target_of(call: Call) -> str:
+def target_of(call: UpstreamRequest) -> str:
     """What stands between method and version in the first line of the request."""
     request = Transport("vendor", TransportSettings("http://vendor"))._request(call, {})
     return request.split(b" ")[1].decode()
@@ -58,7 +58,7 @@ def test_two_texts_never_share_a_segment(one: str, other: str) -> None:
 def test_no_url_library_takes_a_segment_for_anything_but_one(text: str) -> None:
     segment = path_segment(text)
     if segment is not None:
-        target = target_of(Call("things", f"/v2/{segment}/sessions"))
+        target = target_of(UpstreamRequest("things", f"/v2/{segment}/sessions"))
         assert target == f"/v2/{segment}/sessions"
         for read in (yarl.URL(f"http://vendor{target}").raw_path, urlsplit(target).path):
             assert [unquote(part) for part in read.split("/")] == ["", "v2", text, "sessions"]
@@ -66,7 +66,7 @@ def test_no_url_library_takes_a_segment_for_anything_but_one(text: str) -> None:
 
 @given(st.lists(st.tuples(*[st.text(st.characters(codec="utf-8"))] * 2), min_size=1))
 def test_no_url_library_takes_a_parameter_for_anything_else(query: list[tuple[str, str]]) -> None:
-    target = target_of(Call("things", "/things", query))
+    target = target_of(UpstreamRequest("things", "/things", query))
     assert parse_qsl(urlsplit(target).query, keep_blank_values=True) == query
     read = yarl.URL(f"http://vendor{target}")
     assert list(read.query.items()) == query
@@ -92,7 +92,7 @@ async def test_a_segment_arrives_as_one_and_means_the_same(connect: Connect) -> 
     upstream = await connect(listening)
     texts = ["a+b@c", "%2e%2e", "%2F", "a b", "é", "日本", "a;b:c", "?x=1", "#f", "&=", "...", "'\"<>", "*"]
     for text in texts:
-        await upstream.fetch(Call("things", f"/v2/{path_segment(text)}/sessions"))
+        await upstream.fetch(UpstreamRequest("things", f"/v2/{path_segment(text)}/sessions"))
     parts = [path.decode().split("/") for path, _ in listening.targets]
     assert [(head, version, unquote(some), tail) for head, version, some, tail in parts] == [
         ("", "v2", text, "sessions") for text in texts
@@ -103,7 +103,7 @@ async def test_a_query_arrives_with_its_values_order_and_repetitions(connect: Co
     listening = Listening()
     upstream = await connect(listening)
     query = [("id", "b"), ("id", "a"), ("filter[name]", "a&b=c#d+e %"), ("empty", ""), ("é", "日本\r\n")]
-    await upstream.fetch(Call("things", "/things", query))
+    await upstream.fetch(UpstreamRequest("things", "/things", query))
     ((_, raw),) = listening.targets
     assert parse_qsl(raw.decode(), keep_blank_values=True) == query
 
@@ -111,8 +111,8 @@ async def test_a_query_arrives_with_its_values_order_and_repetitions(connect: Co
 async def test_a_call_carries_the_credential_and_says_who_asks(connect: Connect) -> None:
     listening = Listening()
     upstream = await connect(listening)
-    await upstream.fetch(Call("things", "/things"))
-    await upstream.fetch(Call("things", "/things", body={}))
+    await upstream.fetch(UpstreamRequest("things", "/things"))
+    await upstream.fetch(UpstreamRequest("things", "/things", body={}))
     for headers in listening.headers:
         assert headers[b"authorization"] == b"s3cret-of-the-tests"
         assert headers[b"user-agent"] == b"tracegraph"
@@ -126,5 +126,5 @@ async def test_no_cookie_is_kept(connect: Connect) -> None:
     listening = Listening()
     upstream = await connect(listening)
     for _ in range(3):
-        await upstream.fetch(Call("things", "/things"))
+        await upstream.fetch(UpstreamRequest("things", "/things"))
     assert [headers.get(b"cookie") for headers in listening.headers] == [None] * 3

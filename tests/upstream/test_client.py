@@ -14,14 +14,14 @@ from starlette.routing import Route
 from structlog.testing import capture_logs
 
 from tests.upstream.conftest import READ, SECRET, Connect, failure
-from tracegraph.demo.faults import Fault, Kind
-from tracegraph.demo.servers import running
-from tracegraph.demo.simulator import Simulator
 from tracegraph.errors import SourceBadResponse, SourceResponseTooLarge, SourceTimeout, SourceUnavailable
-from tracegraph.upstream.breaker import BreakerPolicy
-from tracegraph.upstream.call import Call
+from tracegraph.simulators.core.faults import Fault, Kind
+from tracegraph.simulators.core.servers import running
+from tracegraph.simulators.core.simulator import Simulator
 from tracegraph.upstream.client import Upstream
-from tracegraph.upstream.deadline import deadline, remaining_s
+from tracegraph.upstream.messages import UpstreamRequest
+from tracegraph.upstream.request_scope import deadline, remaining_s
+from tracegraph.upstream.resilience.circuit_breaker import CircuitBreakerPolicy
 
 
 class TestDeadline:
@@ -102,7 +102,7 @@ class TestCaps:
             timeout_s=0.4,
             max_response_bytes=10_000,
             attempts=1,
-            breaker=BreakerPolicy(enabled=False),
+            breaker=CircuitBreakerPolicy(enabled=False),
         )
         with deadline(30):
             await asyncio.gather(*(failure(upstream) for _ in range(6)))
@@ -136,10 +136,10 @@ class TestCaps:
             return Response(gzip.compress(body) if compressed else body, headers=headers)
 
         upstream = await connect(Starlette(routes=[Route("/things", answer)]), max_response_bytes=100_000)
-        reply = await upstream.fetch(Call("things", "/things", [("size", "100000")]))
+        reply = await upstream.fetch(UpstreamRequest("things", "/things", [("size", "100000")]))
         assert len(reply.body) == 100_000
         for size in ("100001", "20000000"):
-            error = await failure(upstream, Call("things", "/things", [("size", size)]))
+            error = await failure(upstream, UpstreamRequest("things", "/things", [("size", size)]))
             assert (type(error), error.http_status) == (SourceResponseTooLarge, 200)
 
     async def test_an_endless_body_is_cut_off_at_the_cap(self, connect: Connect, vendor: Simulator) -> None:
@@ -201,14 +201,15 @@ class TestWhereCallsGo:
 
 _PROGRAM = """
 import asyncio, sys
-from tracegraph.upstream.call import Call
 from tracegraph.upstream.client import Upstream
-from tracegraph.upstream.guards import Guards
+from tracegraph.upstream.messages import UpstreamRequest
+from tracegraph.upstream.resilience.pipeline import ResiliencePipeline
 from tracegraph.upstream.transport import Transport, TransportSettings
 
 async def main():
     async with Transport("vendor", TransportSettings(sys.argv[1])) as transport:
-        await Upstream(Guards(transport)).fetch(Call("things", "/things"))
+        pipeline = ResiliencePipeline(transport)
+        await Upstream(pipeline).fetch(UpstreamRequest("things", "/things"))
 
 asyncio.run(main())
 """

@@ -11,10 +11,10 @@ from starlette.routing import Route
 
 from tests.upstream.conftest import READ, Connect, failure
 from tests.upstream.reading import Clock
-from tracegraph.adapter import CircuitState
+from tracegraph.domain.calls import CircuitState
 from tracegraph.errors import SourceUnavailable
-from tracegraph.upstream.breaker import BreakerPolicy
-from tracegraph.upstream.failing_calls import FailingCalls
+from tracegraph.upstream.resilience.circuit_breaker import CircuitBreakerPolicy
+from tracegraph.upstream.resilience.failing_calls import FailingCalls
 
 ONE, OTHER, THIRD = (replace(READ, query=[("id", number)]) for number in ("1", "2", "3"))
 
@@ -61,7 +61,7 @@ async def test_one_object_that_keeps_failing_does_not_open_the_circuit_for_the_o
     async def answer(request: Request) -> JSONResponse:
         return JSONResponse({}, 500 if request.query_params["id"] == "1" else 200)
 
-    upstream = await connect(Starlette(routes=[Route("/things", answer)]), breaker=BreakerPolicy())
+    upstream = await connect(Starlette(routes=[Route("/things", answer)]), breaker=CircuitBreakerPolicy())
     for _ in range(20):
         error, *replies = await asyncio.gather(
             failure(upstream, ONE), upstream.fetch(OTHER), upstream.fetch(THIRD)
@@ -75,7 +75,7 @@ async def test_a_vendor_that_fails_for_all_of_them_does(connect: Connect) -> Non
     async def answer(_: Request) -> JSONResponse:
         return JSONResponse({}, 500)
 
-    upstream = await connect(Starlette(routes=[Route("/things", answer)]), breaker=BreakerPolicy())
+    upstream = await connect(Starlette(routes=[Route("/things", answer)]), breaker=CircuitBreakerPolicy())
     for _ in range(5):
         await asyncio.gather(*(failure(upstream, call) for call in (ONE, OTHER, THIRD)))
     assert upstream.guards.circuit is CircuitState.OPEN

@@ -8,30 +8,32 @@ from structlog.testing import capture_logs
 
 from tests.gateway import eventually
 from tests.upstream.conftest import READ, Connect, failure
-from tracegraph.adapter import CircuitState, RateLimit
-from tracegraph.demo.faults import Fault, Kind
-from tracegraph.demo.simulator import Simulator
+from tracegraph.domain.calls import CircuitState, RateLimit
 from tracegraph.errors import SourceCircuitOpen, SourceError, SourceRateLimited, SourceTimeout, SourceUnavailable
-from tracegraph.upstream.breaker import BreakerPolicy
-from tracegraph.upstream.call import Call, Reply
+from tracegraph.simulators.core.faults import Fault, Kind
+from tracegraph.simulators.core.simulator import Simulator
 from tracegraph.upstream.client import Upstream
-from tracegraph.upstream.deadline import deadline
-from tracegraph.upstream.limiter import LimitPolicy
+from tracegraph.upstream.messages import UpstreamRequest, UpstreamResponse
+from tracegraph.upstream.request_scope import deadline
+from tracegraph.upstream.resilience.circuit_breaker import CircuitBreakerPolicy
+from tracegraph.upstream.resilience.rate_limit import LimitPolicy
 
-OTHER = Call("others", "/things")
-OPENS_AFTER_4 = BreakerPolicy(min_calls=4, pause_s=60.0)
-HALF_OPENS_SOON = BreakerPolicy(min_calls=4, pause_s=0.2)
+OTHER = UpstreamRequest("others", "/things")
+OPENS_AFTER_4 = CircuitBreakerPolicy(min_calls=4, pause_s=60.0)
+HALF_OPENS_SOON = CircuitBreakerPolicy(min_calls=4, pause_s=0.2)
 
 
 async def failures(upstream: Upstream, count: int) -> list[SourceError]:
     return [await failure(upstream) for _ in range(count)]
 
 
-def kinds(outcomes: Sequence[Reply | BaseException]) -> list[type]:
+def kinds(outcomes: Sequence[UpstreamResponse | BaseException]) -> list[type]:
     return [type(outcome) for outcome in outcomes]
 
 
-async def all_at_once(upstream: Upstream, calls: Sequence[Call]) -> list[Reply | BaseException]:
+async def all_at_once(
+    upstream: Upstream, calls: Sequence[UpstreamRequest]
+) -> list[UpstreamResponse | BaseException]:
     return await asyncio.gather(*(upstream.fetch(call) for call in calls), return_exceptions=True)
 
 
@@ -52,12 +54,12 @@ class TestCircuit:
         assert upstream.guards.counters["things"].not_sent[SourceCircuitOpen.code] == 20
 
     async def test_an_answer_that_cannot_be_read_counts(self, connect: Connect, vendor: Simulator) -> None:
-        def unreadable(_: Reply) -> None:
+        def unreadable(_: UpstreamResponse) -> None:
             raise SourceUnavailable("vendor", "It cannot be read.")
 
         upstream = await connect(vendor, attempts=1, breaker=OPENS_AFTER_4)
         for _ in range(4):
-            await failure(upstream, Call("things", "/things", read=unreadable))
+            await failure(upstream, UpstreamRequest("things", "/things", read=unreadable))
         assert (type(await failure(upstream)), len(vendor.calls)) == (SourceCircuitOpen, 4)
 
     @pytest.mark.parametrize("status", [400, 401, 403, 404, 413, 422, 429])
@@ -84,7 +86,7 @@ class TestCircuit:
         assert await eventually(lambda: upstream.guards.circuit is CircuitState.HALF_OPEN)
         vendor.faults.add(Fault("delay", seconds=0.2))
         outcomes = await all_at_once(upstream, [READ] * 10)
-        assert kinds(outcomes) == [Reply] + [SourceCircuitOpen] * 9
+        assert kinds(outcomes) == [UpstreamResponse] + [SourceCircuitOpen] * 9
         assert len(vendor.calls) == 5
         await all_at_once(upstream, [READ] * 10)
         assert (len(vendor.calls), upstream.guards.circuit) == (15, CircuitState.CLOSED)
@@ -178,7 +180,10 @@ class TestConnections:
 
     async def test_who_came_first_is_served_first(self, connect: Connect, vendor: Simulator) -> None:
         upstream = await connect(vendor, max_connections=1)
-        calls = [Call(kind, "/things", [("n", str(n))]) for n, kind in enumerate(["a", "b", "a", "c", "b", "a"])]
+        calls = [
+            UpstreamRequest(kind, "/things", [("n", str(n))])
+            for n, kind in enumerate(["a", "b", "a", "c", "b", "a"])
+        ]
         await all_at_once(upstream, calls)
         assert [call.query["n"] for call in vendor.calls] == [[str(n)] for n in range(6)]
         assert upstream.guards.counters["a"].waits == 2
@@ -190,7 +195,7 @@ class TestRate:
     ) -> None:
         limits = LimitPolicy({"things": RateLimit(3, 0.5)})
         upstream = await connect(vendor, limits=limits)
-        calls = [Call("things", "/things", [("n", str(n))]) for n in range(9)]
+        calls = [UpstreamRequest("things", "/things", [("n", str(n))]) for n in range(9)]
         await all_at_once(upstream, calls)
         assert sorted(int(call.query["n"][0]) for call in vendor.calls) == list(range(9))
         waves = [sorted(int(call.query["n"][0]) for call in vendor.calls[at : at + 3]) for at in (0, 3, 6)]
@@ -205,7 +210,7 @@ class TestRate:
         async with asyncio.timeout(20):
             with deadline(300):
                 outcomes = await all_at_once(upstream, [READ] * 6)
-        assert kinds(outcomes) == [Reply] * 2 + [SourceRateLimited] * 4
+        assert kinds(outcomes) == [UpstreamResponse] * 2 + [SourceRateLimited] * 4
         assert len(vendor.calls) == 2
         refused = outcomes[-1]
         assert isinstance(refused, SourceRateLimited)
@@ -230,8 +235,14 @@ class TestRate:
         limits = LimitPolicy({"things": RateLimit(1, 600.0), "*": RateLimit(2, 600.0)})
         upstream = await connect(vendor, limits=limits)
         with deadline(60):
-            outcomes = await all_at_once(upstream, [READ, READ, OTHER, Call("third", "/things"), OTHER])
-        assert kinds(outcomes) == [Reply, SourceRateLimited, Reply, Reply, SourceRateLimited]
+            outcomes = await all_at_once(upstream, [READ, READ, OTHER, UpstreamRequest("third", "/things"), OTHER])
+        assert kinds(outcomes) == [
+            UpstreamResponse,
+            SourceRateLimited,
+            UpstreamResponse,
+            UpstreamResponse,
+            SourceRateLimited,
+        ]
 
     async def test_what_is_configured_wins_over_what_is_documented(
         self, connect: Connect, vendor: Simulator
@@ -240,7 +251,7 @@ class TestRate:
         upstream.guards.limit({"things": RateLimit(1, 600.0), "others": RateLimit(1, 600.0)})
         with deadline(60):
             outcomes = await all_at_once(upstream, [READ, READ, OTHER, OTHER])
-        assert kinds(outcomes) == [Reply, Reply, Reply, SourceRateLimited]
+        assert kinds(outcomes) == [UpstreamResponse, UpstreamResponse, UpstreamResponse, SourceRateLimited]
 
     async def test_a_vendor_that_asks_for_fewer_calls_gets_none_for_the_time_that_it_names(
         self, connect: Connect, vendor: Simulator
@@ -291,7 +302,7 @@ class TestRetries:
     async def test_retries_end_with_their_budget(self, connect: Connect, vendor: Simulator) -> None:
         """Twenty calls that would be tried three times: twenty, the floor of three, and a fifth of the calls."""
         vendor.faults.add(Fault("status", status=503, times=None))
-        upstream = await connect(vendor, breaker=BreakerPolicy(enabled=False))
+        upstream = await connect(vendor, breaker=CircuitBreakerPolicy(enabled=False))
         errors = await failures(upstream, 20)
         assert len(vendor.calls) == sum(error.upstream_requests for error in errors) == 20 + 3 + 4
         counters = upstream.guards.counters["things"]
@@ -301,7 +312,7 @@ class TestRetries:
         self, connect: Connect, vendor: Simulator
     ) -> None:
         vendor.faults.add(Fault("status", status=503, times=None))
-        upstream = await connect(vendor, breaker=BreakerPolicy(min_calls=1, pause_s=60.0))
+        upstream = await connect(vendor, breaker=CircuitBreakerPolicy(min_calls=1, pause_s=60.0))
         error = await failure(upstream)
         assert (type(error), error.http_status, error.upstream_requests) == (SourceUnavailable, 503, 1)
         assert type(await failure(upstream)) is SourceCircuitOpen
@@ -324,7 +335,7 @@ class TestExpected:
     ) -> None:
         vendor.faults.add(Fault("status", status=status, times=None, body={}))
         with capture_logs() as logs:
-            error = await failure(upstream, Call("things", "/things", expects=frozenset({status})))
+            error = await failure(upstream, UpstreamRequest("things", "/things", expects=frozenset({status})))
         assert (error.http_status, len(vendor.calls)) == (status, 1)
         assert {one["log_level"] for one in logs} == {"debug"}
 

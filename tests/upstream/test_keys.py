@@ -7,18 +7,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracegraph.upstream.cache import Entry
-from tracegraph.upstream.call import Call
-from tracegraph.upstream.keys import Keyring
+from tracegraph.upstream.cache.keys import CacheKeys
+from tracegraph.upstream.cache.memory import CacheEntry
+from tracegraph.upstream.messages import UpstreamRequest
 
 URL = "https://vendor.example"
-CALL = Call("things", "/things", [("a", "b")])
-RING = Keyring("source", URL, {"x-api-key": "one"})
+CALL = UpstreamRequest("things", "/things", [("a", "b")])
+RING = CacheKeys("source", URL, {"x-api-key": "one"})
 NOW, UP_FOR = 1_000.0, 77.0
 """The wall clock, and the clock for ages."""
 WORDS = st.text(max_size=5)
 CALLS = st.builds(
-    Call,
+    UpstreamRequest,
     st.just("things"),
     WORDS,
     st.lists(st.tuples(WORDS, WORDS), max_size=3),
@@ -26,37 +26,39 @@ CALLS = st.builds(
 )
 
 
-def told_apart_by(call: Call) -> object:
+def told_apart_by(call: UpstreamRequest) -> object:
     return call.method, call.path, list(call.query), call.content()
 
 
 @given(CALLS, CALLS)
-def test_two_calls_have_one_key_exactly_when_they_ask_the_same(one: Call, other: Call) -> None:
+def test_two_calls_have_one_key_exactly_when_they_ask_the_same(
+    one: UpstreamRequest, other: UpstreamRequest
+) -> None:
     assert (RING.key(one) == RING.key(other)) == (told_apart_by(one) == told_apart_by(other))
 
 
 def test_copies_of_the_gateway_come_to_the_same_keys() -> None:
-    assert RING.key(CALL) == Keyring("source", URL, {"x-api-key": "one"}).key(CALL)
+    assert RING.key(CALL) == CacheKeys("source", URL, {"x-api-key": "one"}).key(CALL)
 
 
 def test_another_source_address_credential_or_secret_has_other_keys() -> None:
     rings = [
         RING,
-        Keyring("other", URL, {"x-api-key": "one"}),
-        Keyring("source", "https://other.example", {"x-api-key": "one"}),
-        Keyring("source", URL, {"x-api-key": "two"}),
-        Keyring("source", URL, {"x-tenant-id": "one"}),
-        Keyring("source", URL, {}),
-        Keyring("source", URL, {"x-api-key": "one"}, secret="shared"),
+        CacheKeys("other", URL, {"x-api-key": "one"}),
+        CacheKeys("source", "https://other.example", {"x-api-key": "one"}),
+        CacheKeys("source", URL, {"x-api-key": "two"}),
+        CacheKeys("source", URL, {"x-tenant-id": "one"}),
+        CacheKeys("source", URL, {}),
+        CacheKeys("source", URL, {"x-api-key": "one"}, secret="shared"),
     ]
     assert len({ring.key(CALL) for ring in rings}) == len(rings)
 
 
-def shared_entry(body: bytes, shared_at: float) -> Entry:
-    return Entry(body, stored_at=0.0, shared_at=shared_at)
+def shared_entry(body: bytes, shared_at: float) -> CacheEntry:
+    return CacheEntry(body, stored_at=0.0, shared_at=shared_at)
 
 
-def opened(ring: Keyring, key: bytes, sealed: bytes) -> Entry | None:
+def opened(ring: CacheKeys, key: bytes, sealed: bytes) -> CacheEntry | None:
     return ring.opened(key, sealed, now=UP_FOR, wall_now=NOW)
 
 
@@ -93,10 +95,10 @@ def test_bytes_of_others_are_refused(garbage: bytes) -> None:
 
 
 def test_an_entry_is_good_for_its_own_key_and_keyring_only() -> None:
-    key, other_key = RING.key(CALL), RING.key(Call("things", "/others"))
+    key, other_key = RING.key(CALL), RING.key(UpstreamRequest("things", "/others"))
     sealed = RING.sealed(key, shared_entry(b"{}", NOW))
     assert opened(RING, other_key, sealed) is None
-    assert opened(Keyring("source", URL, {"x-api-key": "two"}), key, sealed) is None
+    assert opened(CacheKeys("source", URL, {"x-api-key": "two"}), key, sealed) is None
 
 
 def test_an_entry_from_the_future_is_refused() -> None:
@@ -118,7 +120,7 @@ def test_a_pickle_is_bytes_of_others() -> None:
 
 
 def test_an_entry_tells_neither_question_nor_credential() -> None:
-    ring = Keyring("source", URL, {"x-api-key": "s3cret-key"}, secret="s3cret-word")
-    key = ring.key(Call("things", "/s3cret-path"))
+    ring = CacheKeys("source", URL, {"x-api-key": "s3cret-key"}, secret="s3cret-word")
+    key = ring.key(UpstreamRequest("things", "/s3cret-path"))
     assert b"s3cret" not in key + ring.sealed(key, shared_entry(b"{}", NOW))
     assert "s3cret" not in repr(ring)

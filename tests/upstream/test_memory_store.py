@@ -6,7 +6,7 @@ from collections import OrderedDict
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracegraph.upstream.cache import PER_ENTRY_BYTES, Entry, MemoryStore
+from tracegraph.upstream.cache.memory import PER_ENTRY_BYTES, CacheEntry, MemoryStore
 
 STEPS = st.lists(st.tuples(st.sampled_from("gpr"), st.integers(0, 6), st.integers(0, 900)), max_size=60)
 
@@ -32,7 +32,7 @@ def test_it_does_what_a_plain_list_of_recent_use_does(
             store.remove(key)
             model.pop(key, None)
         else:
-            store.put(key, Entry(b"x" * size, 0.0))
+            store.put(key, CacheEntry(b"x" * size, 0.0))
             model.pop(key, None)
             if size + PER_ENTRY_BYTES <= most_bytes:
                 model[key] = b"x" * size
@@ -48,7 +48,7 @@ def test_100_000_answers_leave_memory_bounded_by_the_limit() -> None:
     try:
         before, _ = tracemalloc.get_traced_memory()
         for number in range(100_000):
-            store.put(number.to_bytes(24), Entry(bytes(number % 700), float(number), took_s=number / 7))
+            store.put(number.to_bytes(24), CacheEntry(bytes(number % 700), float(number), took_s=number / 7))
             assert store.size_bytes <= limit
         after, _ = tracemalloc.get_traced_memory()
     finally:
@@ -61,5 +61,5 @@ def test_100_000_answers_leave_memory_bounded_by_the_limit() -> None:
 def test_the_number_of_answers_is_bounded_too() -> None:
     store = MemoryStore(max_entries=1000)
     for number in range(100_000):
-        store.put(number.to_bytes(24), Entry(b"", 0.0))
+        store.put(number.to_bytes(24), CacheEntry(b"", 0.0))
     assert len(store) == 1000

@@ -10,9 +10,7 @@ from pydantic import SecretStr
 from tests.gateway import eventually
 from tests.upstream.conftest import READ, Connect, failure
 from tests.upstream.reading import POLICY, Clock, SharedMemory, reading
-from tracegraph.adapter import CircuitState
-from tracegraph.demo.faults import Fault
-from tracegraph.demo.simulator import Simulator
+from tracegraph.domain.calls import CircuitState
 from tracegraph.errors import (
     SourceBadRequest,
     SourceBadResponse,
@@ -23,19 +21,20 @@ from tracegraph.errors import (
     SourceUnauthorized,
     SourceUnavailable,
 )
-from tracegraph.upstream.breaker import BreakerPolicy
-from tracegraph.upstream.cache import MemoryStore, past_cache
-from tracegraph.upstream.call import Call, Reply
+from tracegraph.simulators.core.faults import Fault
+from tracegraph.simulators.core.simulator import Simulator
+from tracegraph.upstream.cache.dependencies import collect_dependencies
+from tracegraph.upstream.cache.keys import CacheKeys
+from tracegraph.upstream.cache.memory import MemoryStore
 from tracegraph.upstream.client import Upstream
-from tracegraph.upstream.deadline import deadline
-from tracegraph.upstream.decode import decode
-from tracegraph.upstream.keys import Keyring
-from tracegraph.upstream.origins import origins
-from tracegraph.upstream.reads import stale_answers
-from tracegraph.upstream.timeouts import remembered_timeouts
-from tracegraph.upstream.wire import Wire
+from tracegraph.upstream.lenient_decoder import LenientDecoder
+from tracegraph.upstream.messages import UpstreamRequest, UpstreamResponse
+from tracegraph.upstream.raw import decode
+from tracegraph.upstream.request_scope import bypass_cache, deadline, stale_answers
+from tracegraph.upstream.resilience.circuit_breaker import CircuitBreakerPolicy
+from tracegraph.upstream.resilience.timeouts import remembered_timeouts
 
-SHAPED = replace(READ, read=partial(decode, wire=Wire(dict[str, list[int]])))
+SHAPED = replace(READ, read=partial(decode, wire=LenientDecoder(dict[str, list[int]])))
 
 
 @pytest.fixture
@@ -48,7 +47,7 @@ def way(upstream: Upstream, clock: Clock) -> Upstream:
     return reading(upstream, clock)
 
 
-def requests(reply: Reply) -> int:
+def requests(reply: UpstreamResponse) -> int:
     return reply.provenance.upstream_requests
 
 
@@ -89,7 +88,7 @@ class TestSharing:
         self, way: Upstream, vendor: Simulator
     ) -> None:
         other = way.with_credential({"authorization": SecretStr("another")})
-        question = Call("things", "/things", [("page", "2")])
+        question = UpstreamRequest("things", "/things", [("page", "2")])
         await asyncio.gather(way.fetch(READ), other.fetch(READ), way.fetch(question))
         assert len(vendor.calls) == 3
 
@@ -154,7 +153,7 @@ class TestSharing:
         self, connect: Connect, vendor: Simulator, clock: Clock
     ) -> None:
         vendor.faults.add(Fault("hang", times=None))
-        slow = reading(await connect(vendor, timeout_s=60.0, breaker=BreakerPolicy(min_calls=2)), clock)
+        slow = reading(await connect(vendor, timeout_s=60.0, breaker=CircuitBreakerPolicy(min_calls=2)), clock)
         for _ in range(2):
             asker = asyncio.create_task(slow.fetch(READ))
             await in_flight(vendor)
@@ -171,7 +170,7 @@ class TestSharing:
     async def test_an_older_answer_stands_in_at_once_while_the_circuit_is_open(
         self, connect: Connect, vendor: Simulator, clock: Clock
     ) -> None:
-        way = reading(await connect(vendor, attempts=1, breaker=BreakerPolicy(min_calls=2)), clock)
+        way = reading(await connect(vendor, attempts=1, breaker=CircuitBreakerPolicy(min_calls=2)), clock)
         await way.fetch(READ)
         clock.now += 50
         vendor.faults.add(Fault("status", status=503, times=None))
@@ -197,7 +196,10 @@ class TestKeeping:
         self, upstream: Upstream, vendor: Simulator, clock: Clock
     ) -> None:
         way = reading(upstream, clock, replace(POLICY, ttl_by_kind={"lasting": 60.0, "fleeting": 0.0}))
-        lasting, fleeting = Call("lasting", "/things", [("a", "1")]), Call("fleeting", "/things", [("b", "1")])
+        lasting, fleeting = (
+            UpstreamRequest("lasting", "/things", [("a", "1")]),
+            UpstreamRequest("fleeting", "/things", [("b", "1")]),
+        )
         for _ in range(2):
             await way.fetch(lasting)
             await way.fetch(fleeting)
@@ -208,7 +210,7 @@ class TestKeeping:
         self, way: Upstream, vendor: Simulator
     ) -> None:
         await way.fetch(READ)
-        with past_cache():
+        with bypass_cache():
             assert requests(await way.fetch(READ)) == 1
         assert requests(await way.fetch(READ)) == 0
         assert len(vendor.calls) == 2
@@ -219,7 +221,7 @@ class TestKeeping:
         vendor.faults.add(Fault("delay", seconds=0.3))
         within = asyncio.create_task(way.fetch(READ))
         await in_flight(vendor)
-        with past_cache():
+        with bypass_cache():
             assert [requests(one) for one in await asyncio.gather(way.fetch(READ), way.fetch(READ))] == [1, 0]
         assert requests(await within) == 1
         assert len(vendor.calls) == 2
@@ -363,7 +365,7 @@ class TestStale:
         await way.fetch(READ)
         clock.now += 100
         vendor.faults.add(Fault("status", status=503, times=None))
-        with past_cache():
+        with bypass_cache():
             assert type(await failure(way)) is SourceUnavailable
 
     async def test_an_asker_whose_time_runs_out_gets_the_older_answer(
@@ -415,7 +417,7 @@ class TestTimeoutsOfARequest:
             await way.fetch(READ)
             vendor.faults.clear()
             reply = await way.fetch(replace(READ, query=[("page", "3")]))
-            with past_cache():
+            with bypass_cache():
                 present = await way.fetch(self.OTHER)
         assert (reply.provenance.stale, present.provenance.stale) == (None, None)
 
@@ -489,7 +491,7 @@ class TestCopiesOfTheGateway:
         for way in (one, other, other):
             await way.fetch(READ)
         clock.now += 9
-        with past_cache():
+        with bypass_cache():
             await one.fetch(READ)
         await other.fetch(READ)
         assert await eventually(lambda: store.asked == 3)
@@ -593,7 +595,7 @@ async def test_counters_tell_hits_misses_older_answers_and_shared_calls(
 
 def test_the_ring_of_a_way_is_that_of_its_credential(way: Upstream) -> None:
     assert way.reads is not None
-    alone = Keyring("vendor", "http://vendor", {"authorization": "s3cret-of-the-tests"})
+    alone = CacheKeys("vendor", "http://vendor", {"authorization": "s3cret-of-the-tests"})
     assert way.reads.keys.key(READ) == alone.key(READ)
 
 
@@ -601,7 +603,7 @@ async def test_where_nothing_is_kept_and_nothing_shared_every_call_is_the_vendor
     upstream: Upstream, vendor: Simulator, clock: Clock
 ) -> None:
     way = reading(upstream, clock, replace(POLICY, share=False), kept=False)
-    with origins() as read:
+    with collect_dependencies() as read:
         await asyncio.gather(way.fetch(READ), way.fetch(READ))
     assert (way.reads, len(vendor.calls)) == (None, 2)
     assert not read.still_hold(MemoryStore(), clock())

@@ -12,9 +12,9 @@ from tests.redis_server import COMMAND, RedisServer, free_port, running_redis
 from tests.upstream.conftest import READ
 from tests.upstream.reading import Clock, reading
 from tests.upstream.test_keys import Bomb
-from tracegraph.demo.simulator import Simulator
+from tracegraph.simulators.core.simulator import Simulator
+from tracegraph.upstream.cache.redis import LARGEST_VALUE, RedisStore, open_redis
 from tracegraph.upstream.client import Upstream
-from tracegraph.upstream.redis_store import LARGEST_VALUE, RedisStore, open_redis
 
 pytestmark = pytest.mark.skipif(COMMAND is None, reason="redis-server is not installed")
 

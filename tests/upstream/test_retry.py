@@ -10,8 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.upstream.conftest import READ, Connect, failure
-from tracegraph.demo.faults import Fault, Kind
-from tracegraph.demo.simulator import Simulator
 from tracegraph.errors import (
     SourceBadRequest,
     SourceBadResponse,
@@ -23,10 +21,12 @@ from tracegraph.errors import (
     SourceUnauthorized,
     SourceUnavailable,
 )
-from tracegraph.upstream.call import Call
+from tracegraph.simulators.core.faults import Fault, Kind
+from tracegraph.simulators.core.simulator import Simulator
 from tracegraph.upstream.client import Upstream
-from tracegraph.upstream.deadline import deadline
-from tracegraph.upstream.retry import RetryBudget, RetryPolicy, is_worth_retrying, retry_after_s
+from tracegraph.upstream.messages import UpstreamRequest
+from tracegraph.upstream.request_scope import deadline
+from tracegraph.upstream.resilience.retry import RetryBudget, RetryPolicy, is_worth_retrying, retry_after_s
 
 PASSING = [408, 425, 429, 500, 502, 503, 504, 507, 508, 520, 524, 530]
 LASTING = [300, 301, 302, 307, 308, 400, 401, 403, 404, 405, 409, 410, 413, 418, 422, 501, 505]
@@ -64,8 +64,10 @@ class TestHowOften:
         reply = await upstream.fetch(READ)
         assert reply.provenance.upstream_requests == len(vendor.calls) == 3
 
-    @pytest.mark.parametrize("call", [READ, Call("things", "/things", body={"wanted": "all"})])
-    async def test_every_try_is_one_request(self, connect: Connect, vendor: Simulator, call: Call) -> None:
+    @pytest.mark.parametrize("call", [READ, UpstreamRequest("things", "/things", body={"wanted": "all"})])
+    async def test_every_try_is_one_request(
+        self, connect: Connect, vendor: Simulator, call: UpstreamRequest
+    ) -> None:
         """No library below repeats one on its own account, neither on a new nor on a kept connection."""
         once = await connect(vendor, attempts=1)
         vendor.faults.add(Fault("reset"))
@@ -79,7 +81,7 @@ class TestHowOften:
         self, upstream: Upstream, vendor: Simulator
     ) -> None:
         vendor.faults.add(Fault("status", status=503))
-        reply = await upstream.fetch(Call("things", "/things", body={"wanted": ["a"]}))
+        reply = await upstream.fetch(UpstreamRequest("things", "/things", body={"wanted": ["a"]}))
         assert reply.provenance.upstream_requests == 2
         assert [call.body for call in vendor.calls] == [{"wanted": ["a"]}] * 2
 

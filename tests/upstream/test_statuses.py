@@ -15,7 +15,7 @@ from tracegraph.errors import (
     SourceUnauthorized,
     SourceUnavailable,
 )
-from tracegraph.upstream.statuses import error_for_status
+from tracegraph.upstream.errors import error_for_status
 
 NOT_2XX = st.integers(100, 199) | st.integers(300, 599)
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.upstream.conftest import READ, SECRET
 from tracegraph.errors import SourceBadResponse, SourceError, SourceUnavailable
-from tracegraph.upstream.call import Call
+from tracegraph.upstream.messages import UpstreamRequest
 from tracegraph.upstream.transport import RawReply, Transport, TransportSettings
 
 WELL = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}"
@@ -57,7 +57,7 @@ async def connected(wire: Wire, path: str = "", **settings: int) -> AsyncIterato
         await asyncio.gather(*wire.connections)
 
 
-async def sent(transport: Transport, call: Call = READ) -> RawReply:
+async def sent(transport: Transport, call: UpstreamRequest = READ) -> RawReply:
     return await transport.send(call, {"authorization": SECRET.get_secret_value()}, 10.0)
 
 
@@ -194,7 +194,7 @@ async def test_a_request_is_these_lines() -> None:
     wire = Wire(WELL)
     async with connected(wire) as transport:
         port = transport.settings.base_url.rpartition(":")[2]
-        await sent(transport, Call("things", "/things", [("page", "1"), ("q", "a b&c")]))
+        await sent(transport, UpstreamRequest("things", "/things", [("page", "1"), ("q", "a b&c")]))
     assert wire.asked == [
         f"GET /things?page=1&q=a+b%26c HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\nuser-agent: tracegraph\r\n"
         f"accept: application/json\r\naccept-encoding: gzip, deflate\r\nauthorization: {SECRET.get_secret_value()}"
@@ -216,7 +216,7 @@ async def test_a_request_is_these_lines() -> None:
 async def test_a_path_goes_on_from_the_base_url(base: str, path: str, target: str) -> None:
     wire = Wire(WELL)
     async with connected(wire, base) as transport:
-        await sent(transport, Call("things", path))
+        await sent(transport, UpstreamRequest("things", path))
     assert wire.asked[0].split(b" ")[1].decode() == target
 
 
@@ -238,14 +238,14 @@ def test_the_host_is_named_as_the_standard_wants_it(base_url: str, host: str) ->
 @pytest.mark.parametrize(
     ("call", "headers"),
     [
-        (Call("things", "/things HTTP/1.1\r\nx-evil: 1\r\n\r\n"), {}),
-        (Call("things", "/a b"), {}),
-        (Call("things", "/a\nb"), {}),
+        (UpstreamRequest("things", "/things HTTP/1.1\r\nx-evil: 1\r\n\r\n"), {}),
+        (UpstreamRequest("things", "/a b"), {}),
+        (UpstreamRequest("things", "/a\nb"), {}),
         (READ, {"authorization": "one\r\nx-evil: 1"}),
         (READ, {"authorization": "one\n"}),
     ],
 )
-async def test_no_call_can_become_two(call: Call, headers: dict[str, str]) -> None:
+async def test_no_call_can_become_two(call: UpstreamRequest, headers: dict[str, str]) -> None:
     wire = Wire(WELL)
     async with connected(wire) as transport:
         with pytest.raises(ValueError, match="must be"):

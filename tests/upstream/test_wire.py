@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Struct
 
-from tracegraph.upstream.decode import RawDocument, RawRow
-from tracegraph.upstream.wire import Amount, Count, Name, Number, Row, Wire, utc
+from tracegraph.upstream.lenient_decoder import Amount, Count, LenientDecoder, LenientStruct, Name, Number, utc
+from tracegraph.upstream.raw import RawDocument, RawRow
 
 
-class Thing(Row):
+class Thing(LenientStruct):
     id: Name
     at: datetime | None = None
     number: Number | None = None
@@ -34,7 +34,7 @@ class Page(Struct):
     next: str | None = None
 
 
-WIRE: Wire[Page] = Wire(Page)
+WIRE: LenientDecoder[Page] = LenientDecoder(Page)
 
 
 def read(body: bytes) -> tuple[Thing, list[str]]:
@@ -92,7 +92,7 @@ def test_what_is_no_finite_number_is_given_up(literal: bytes) -> None:
 
 @pytest.mark.parametrize("quoted", [True, False])
 def test_numbers_in_quotes_are_numbers_where_the_vendor_writes_such(quoted: bool) -> None:  # noqa: FBT001
-    wire: Wire[Page] = Wire(Page, quoted_numbers=quoted)
+    wire: LenientDecoder[Page] = LenientDecoder(Page, quoted_numbers=quoted)
     found, given_up = wire.read(b'{"things": [{"id": "a", "amount": "0.03", "count": 3.0}]}')
     assert (found.things[0].amount, found.things[0].count) == (0.03 if quoted else None, 3)
     assert list(given_up) == ([] if quoted else ["amount"])

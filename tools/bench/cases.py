@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from tools.bench.vendors import AGENTS, LANGSMITH_EXPERIMENTS
-from tracegraph.graphql.ids import experiment_id
+from tracegraph.graphql.relay.ids import experiment_id
 
 LIGHT = """{
   experiments(first: 20, filter: {sources: ["nemo"]}) {

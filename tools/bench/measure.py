@@ -19,7 +19,7 @@ import orjson
 
 from tools.bench.cases import Case
 from tools.processes import terminated
-from tracegraph.demo.vendors import DemoVendors
+from tracegraph.simulators.vendors import DemoVendors
 
 _SCRIPT = Path(__file__).with_name("post.lua")
 _TICKS_PER_MS = os.sysconf("SC_CLK_TCK") / 1000

@@ -21,19 +21,14 @@ import httptools
 import httpx
 import uvloop
 
-from tracegraph.demo import langsmith, meibel, nemo
-from tracegraph.demo.times import EPOCH
-from tracegraph.demo.vendors import DemoVendors
-from tracegraph.demo.world import (
-    LangSmithWorld,
-    MeibelWorld,
-    NemoWorld,
-    langsmith_session,
-    meibel_agent,
-    meibel_session,
-    nemo_experiment,
-    nemo_session,
-)
+from tracegraph.simulators.core.times import EPOCH
+from tracegraph.simulators.langsmith import app as langsmith
+from tracegraph.simulators.langsmith.world import LangSmithWorld, langsmith_session
+from tracegraph.simulators.meibel import app as meibel
+from tracegraph.simulators.meibel.world import MeibelWorld, meibel_agent, meibel_session
+from tracegraph.simulators.nemo import app as nemo
+from tracegraph.simulators.nemo.world import NemoWorld, nemo_experiment, nemo_session
+from tracegraph.simulators.vendors import DemoVendors
 
 NEMO_EXPERIMENTS, LANGSMITH_EXPERIMENTS, AGENTS, SESSIONS = 50, 20, 2, 100
 _HOST = "127.0.0.1"

@@ -11,9 +11,9 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
-from tracegraph.demo.rows import Row
-from tracegraph.demo.sample import SampleWorlds, sample_worlds
-from tracegraph.demo.times import parse
+from tracegraph.simulators.core.rows import Row
+from tracegraph.simulators.core.times import parse
+from tracegraph.simulators.data import SampleWorlds, sample_worlds
 
 Node = Mapping[str, Any]
 

@@ -18,7 +18,7 @@ from tools.soak.listing import Wrong
 from tools.soak.mischief import Mischief
 from tools.soak.questions import Questions
 from tools.soak.watch import Sample, Watch
-from tracegraph.demo.vendors import DemoVendors
+from tracegraph.simulators.vendors import DemoVendors
 
 DEADLINE_S = 4.0
 SLACK_S = 4.0

@@ -1,1 +1,1 @@
-"""What the command line does, one module for each of its larger commands."""
+"""The subcommands of the command line."""

@@ -10,9 +10,9 @@ from typing import Any
 from pydantic import BaseModel, SecretStr
 from pydantic_core import PydanticUndefined
 
+from tracegraph.adapter.registry import AdapterPackage
 from tracegraph.config.loader import Loaded
-from tracegraph.registry import AdapterPackage
-from tracegraph.source_table import SourceTable
+from tracegraph.config.sources import SourceTable
 from tracegraph.sources import base_url_of, package_of
 
 Path = tuple[str, ...]

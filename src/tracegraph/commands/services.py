@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from time import perf_counter
 from urllib.parse import unquote
 
+from tracegraph.config.settings import CacheSettings, Settings
 from tracegraph.errors import SourceError, SourceErrorCode
-from tracegraph.http.signing_keys import read_keys
-from tracegraph.settings import CacheSettings, Settings
-from tracegraph.upstream.call import Call
-from tracegraph.upstream.documents import fetch_document
+from tracegraph.http.auth.jwks import read_keys
+from tracegraph.upstream.json_document import fetch_document
+from tracegraph.upstream.messages import UpstreamRequest
 from tracegraph.upstream.transport import Transport, TransportSettings
 
 _WITHIN_S = 3.0
@@ -54,7 +54,7 @@ async def _timed(name: str, asked: Awaitable[str | None]) -> ServiceResult:
 
 
 async def _redis(cache: CacheSettings) -> str | None:
-    from tracegraph.upstream.redis_store import trouble_of_redis  # noqa: PLC0415 - a quarter of a second, for few
+    from tracegraph.upstream.cache.redis import trouble_of_redis  # noqa: PLC0415 - a quarter of a second, for few
 
     password = None if cache.password is None else cache.password.get_secret_value()
     trouble = await trouble_of_redis(cache.url, password, _WITHIN_S)
@@ -74,7 +74,7 @@ async def _jwks(url: str) -> str | None:
 async def _collector(endpoint: str | None) -> str | None:
     """Send no spans: by OTLP in JSON, to which a collector that takes protobuf alone says so."""
     url = endpoint or _endpoint_of(os.environ)
-    traces = Call("tracing", "", body={"resourceSpans": []})
+    traces = UpstreamRequest("tracing", "", body={"resourceSpans": []})
     try:
         async with Transport("tracing", TransportSettings(url, _WITHIN_S, _WITHIN_S)) as transport:
             reply = await transport.send(traces, _headers_of(os.environ), _WITHIN_S)

@@ -8,12 +8,12 @@ from contextlib import suppress
 from pathlib import Path
 
 from tracegraph.config.loader import Loaded
+from tracegraph.config.settings import Settings
 from tracegraph.errors import ConfigurationError
-from tracegraph.http.documents import read_documents
-from tracegraph.http.signing_keys import read_keys
-from tracegraph.settings import Settings
+from tracegraph.http.auth.jwks import read_keys
+from tracegraph.http.persisted_queries import read_documents
+from tracegraph.observability.tracing import open_tracing
 from tracegraph.sources import open_sources
-from tracegraph.tracing import open_tracing
 
 _FILE = "file:"
 _MIB = 1024 * 1024

@@ -1,1 +1,1 @@
-"""The configuration: from the file and the environment to checked settings, and the sentences that refuse it."""
+"""The configuration: TOML file and environment, checked before anything starts."""

@@ -16,10 +16,10 @@ from pydantic import BaseModel, ValidationError
 
 from tracegraph.config.environment import Given, annotation_at, from_environment, ignored_variables
 from tracegraph.config.messages import dotted, first_error, path_of, sentence_of
+from tracegraph.config.settings import Settings
+from tracegraph.config.sources import is_loopback
 from tracegraph.config.urls import read_url
 from tracegraph.errors import ConfigurationError
-from tracegraph.settings import Settings
-from tracegraph.source_table import is_loopback
 
 DEFAULT_FILE = Path("tracegraph.toml")
 _BY_REFERENCE = "file:"

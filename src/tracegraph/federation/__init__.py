@@ -1,1 +1,1 @@
-"""Many sources as one list: merge, positions, paging, reports."""
+"""Several sources as one list: streams, merging, exact cursors, reports. No GraphQL, no HTTP."""

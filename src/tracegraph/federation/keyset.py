@@ -16,22 +16,29 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Generic, NamedTuple, TypeVar
 
+from tracegraph.domain.value_objects import record
 from tracegraph.errors import SourceBadRequest
-from tracegraph.federation.order import Mark, Place, end_of_group, same_group
 from tracegraph.federation.pages import PLACE, PageSource, PagesSpent, Row, RowPage
 from tracegraph.federation.progress import ALIKE, Advance, OrderBroken, agree, follows
-from tracegraph.records import record
+from tracegraph.federation.sort_key import ComparableKey, SortKey, end_of_group, same_value
 
 T = TypeVar("T")
 
+
 _PASSES_OVER_ONE_GROUP = 50
+
+
 _PASSES_BY_THEMSELVES = 5
+
+
 _SMALLEST_WINDOW = 10
+
+
 _TRIES = 2
 
 
 @record(frozen=True, slots=True)
-class Stretch(Generic[T]):
+class RowBatch(Generic[T]):
     """Rows in whole groups, those of a last group that is still open, and whether the list ends here."""
 
     rows: Sequence[Row[T]]
@@ -63,17 +70,17 @@ class _Asked(NamedTuple):
     """What a page was asked for by, so that it can be read again."""
 
     limit: int
-    mark: Mark | None
+    mark: SortKey | None
     hint: int | str | None
 
 
 class KeysetReader(Generic[T]):
     """Reads on from a place, stretch by stretch. Not for concurrent use."""
 
-    def __init__(self, source: PageSource[T], after: Mark | None, hint: int | None) -> None:
+    def __init__(self, source: PageSource[T], after: SortKey | None, hint: int | None) -> None:
         self._source = source
         self._mark = after
-        self._after: Place | None = None if after is None else after.place(source.ordering.direction)
+        self._after: ComparableKey | None = None if after is None else after.place(source.ordering.direction)
         self._hint = hint
         self._continuation: int | str | None = None
         self._overlaps = False
@@ -87,7 +94,7 @@ class KeysetReader(Generic[T]):
         self._earlier: tuple[RowPage[T], _Asked] | None = None
         """The page that the last stretch came from."""
 
-    async def read(self, want: int) -> Stretch[T]:
+    async def read(self, want: int) -> RowBatch[T]:
         """About `want` more rows: at least one whole group unless the list ends.
 
         No row and no end: the page budget ended within a group. Raises OrderBroken when the vendor's order is not
@@ -101,10 +108,10 @@ class KeysetReader(Generic[T]):
         except PagesSpent:
             self._go_behind()
             if self._handed_on:
-                return Stretch((), (), ended=False)
+                return RowBatch((), (), ended=False)
             raise self._spent() from None
 
-    async def _next_stretch(self, want: int) -> Stretch[T]:
+    async def _next_stretch(self, want: int) -> RowBatch[T]:
         if self._window is None:
             self._window = 4 * (want + 3)
         behind: Advance[T] | None = None
@@ -138,7 +145,7 @@ class KeysetReader(Generic[T]):
             self._hint = max((row.offset for row in rows if row.offset is not None), default=None)
             self._continuation, self._read = None, ()
 
-    def _first_time(self, stretch: Stretch[T]) -> Stretch[T]:
+    def _first_time(self, stretch: RowBatch[T]) -> RowBatch[T]:
         """Without rows that came before: they moved, or the vendor repeats them."""
         rows, ids, id_of = stretch.rows, self._handed_on, self._source.ordering.id_of
         if ids:
@@ -147,7 +154,7 @@ class KeysetReader(Generic[T]):
             self._rows_from_start += len(rows)
             if stretch.ended:
                 self._source.read_whole(self._rows_from_start)
-        return Stretch(rows, stretch.open_rows, stretch.ended)
+        return RowBatch(rows, stretch.open_rows, stretch.ended)
 
     def _spent(self) -> SourceBadRequest:
         name = self._source.ordering.source
@@ -237,7 +244,7 @@ class KeysetReader(Generic[T]):
             return True
         return bool(page.nodes) and self._is_before_key(page.place(0))
 
-    def _is_before_key(self, place: Place) -> bool:
+    def _is_before_key(self, place: ComparableKey) -> bool:
         """Whether the place's whole group lies at or before the key: equals may stand on both sides of one."""
         return self._after is not None and end_of_group(place) <= self._after
 
@@ -266,16 +273,16 @@ class KeysetReader(Generic[T]):
 
     # -- whole groups ----------------------------------------------------------------------------------
 
-    def _whole_groups(self, page: RowPage[T]) -> Stretch[T]:
+    def _whole_groups(self, page: RowPage[T]) -> RowBatch[T]:
         ended, count = page.next is None, len(page.nodes)
         closed = count if ended else page.last_group
         rows = page.rows_after(self._after, 0, closed)
         if not page.rises:
             rows.sort(key=PLACE)
             rows = list({row.place: row for row in rows}.values())
-        return Stretch(rows, page.rows_after(self._after, closed, count), ended)
+        return RowBatch(rows, page.rows_after(self._after, closed, count), ended)
 
-    async def _long_group(self, group: Place, limit: int) -> Stretch[T]:
+    async def _long_group(self, group: ComparableKey, limit: int) -> RowBatch[T]:
         """Every row of a group that is longer than a page.
 
         The vendor may order equals differently on every call, so that one pass over the pages can show a row
@@ -298,9 +305,11 @@ class KeysetReader(Generic[T]):
             self._fresh_only, limit = True, self._source.page_max  # a cache would show the same gap again
         self._read = rows = sorted(known.values(), key=PLACE)
         first = 0 if self._after is None else bisect_right(rows, self._after, key=PLACE)
-        return Stretch(rows[first:], (), done.ended)
+        return RowBatch(rows[first:], (), done.ended)
 
-    async def _pass_over(self, group: Place, limit: int, known: dict[str, Row[T]], shown: set[str]) -> _Pass:
+    async def _pass_over(
+        self, group: ComparableKey, limit: int, known: dict[str, Row[T]], shown: set[str]
+    ) -> _Pass:
         """One pass. A page that begins with a row among `shown`, to which each page adds its own, follows on.
 
         Raises OrderBroken when a vendor's cursor leads back to values before the group.
@@ -314,8 +323,8 @@ class KeysetReader(Generic[T]):
         steady, goes_back = True, False
         while True:
             ids += advance.see(page)
-            of_group = [row for row in page.rows() if same_group(row.place, group)]
-            if anchor is not None and page.nodes and same_group(page.place(0), group):
+            of_group = [row for row in page.rows() if same_value(row.place, group)]
+            if anchor is not None and page.nodes and same_value(page.place(0), group):
                 page.anchor_before = anchor
             elif anchor is None and of_group:
                 anchor = of_group[0].anchor
@@ -341,7 +350,7 @@ class KeysetReader(Generic[T]):
             elif overlaps:
                 steady = steady and id_of(page.nodes[0]) in shown
 
-    def _has_strangers(self, page: RowPage[T], group: Place, ids: Sequence[str]) -> bool:
+    def _has_strangers(self, page: RowPage[T], group: ComparableKey, ids: Sequence[str]) -> bool:
         """Whether the page holds rows of values before the group that no page before it had."""
         id_of = self._source.ordering.id_of
         strangers = {id_of(row.node) for row in page.rows() if row.place[:2] < group[:2]}

@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from tracegraph.federation.order import AFTER_ALL, BEFORE_ALL, Mark, Place
 from tracegraph.federation.pages import PLACE, Row
+from tracegraph.federation.sort_key import AFTER_ALL, BEFORE_ALL, ComparableKey, SortKey
 from tracegraph.federation.stream import Position, Stream
 
 T = TypeVar("T")
@@ -27,7 +27,7 @@ class Positions:
     name, or begins with it and a slash; what stands under the name alone is for all of the source's other streams.
     """
 
-    mark: Mark | None = None
+    mark: SortKey | None = None
     own: Mapping[str, Position] = field(default_factory=dict)
 
     def of(self, key: str) -> Position:
@@ -80,12 +80,14 @@ class Merged(Generic[T]):
         own = {stream.spec.key: stream.before_next[0] for stream in self.streams}
         return self._positions(self.start.mark, own)
 
-    def _positions(self, mark: Mark | None, own: Mapping[str, Position]) -> Positions:
+    def _positions(self, mark: SortKey | None, own: Mapping[str, Position]) -> Positions:
         common = Position(mark)
         stayed = {key: at for name in self.unknown for key, at in self.start.of_source(name).items()}
         return Positions(mark, {key: at for key, at in own.items() if at != common} | stayed)
 
-    def _position(self, stream: Stream[T], taken: Sequence[Row[T]], mark: Mark, edge: Place) -> Position:
+    def _position(
+        self, stream: Stream[T], taken: Sequence[Row[T]], mark: SortKey, edge: ComparableKey
+    ) -> Position:
         direction = stream.spec.ordering.direction
         if stream.error is not None:
             scanned = stream.scanned
@@ -99,7 +101,7 @@ class Merged(Generic[T]):
             return ahead
         return Position(mark, stream.hint_behind(taken[up_to - 1], edge) if up_to else stream.start.hint)
 
-    def _ahead(self, stream: Stream[T], edge: Place) -> Position | None:
+    def _ahead(self, stream: Stream[T], edge: ComparableKey) -> Position | None:
         """The stream's own position, when it dropped many rows right after the edge."""
         before, dropped = stream.before_next
         if stream.ended or (dropped < _WORTH_A_MARK and not stream.limited) or before.mark is None:
@@ -153,7 +155,7 @@ def _take(streams: Sequence[Stream[T]], taken: Sequence[list[Row[T]]], most: int
     return following
 
 
-def _known_up_to(stream: Stream[T]) -> Place:
+def _known_up_to(stream: Stream[T]) -> ComparableKey:
     """The place up to which every row of the stream waits: where it must be read on, or its budget ended."""
     if stream.ended or stream.error is not None:
         return AFTER_ALL

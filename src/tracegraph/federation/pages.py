@@ -15,17 +15,20 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from tracegraph.adapter import Key, Page, PageRequest
+from tracegraph.adapter.checks import believable_total
+from tracegraph.adapter.paging import Key, Page, PageRequest
 from tracegraph.errors import SourceBadResponse, SourceError, SourceResponseTooLarge
-from tracegraph.federation.order import Mark, Ordering, Place, same_group
-from tracegraph.port_checks import believable_total
+from tracegraph.federation.sort_key import ComparableKey, Ordering, SortKey, same_value
 
 T = TypeVar("T")
 
-PLACE: Callable[[Any], Place] = attrgetter("place")
+
+PLACE: Callable[[Any], ComparableKey] = attrgetter("place")
 """Sorts and searches rows."""
 
+
 Fetch = Callable[[PageRequest], Awaitable[Page[T]]]
+
 
 _TO_END_A_READING = 20
 """Pages beyond the budget that a reading may take that began within it: to find its place, to end a group."""
@@ -46,15 +49,15 @@ class Row(msgspec.Struct, Generic[T], eq=False):
     node: T
     _page: RowPage[T]
     _index: int
-    _place: Place | None = None
+    _place: ComparableKey | None = None
 
     @property
-    def mark(self) -> Mark:
+    def mark(self) -> SortKey:
         """What a cursor holds of it."""
         return self._page.ordering.mark(self.node)
 
     @property
-    def place(self) -> Place:
+    def place(self) -> ComparableKey:
         """What it is ordered by."""
         if self._place is None:
             self._place = self._page.ordering.place(self.node)
@@ -115,7 +118,7 @@ class RowPage(Generic[T]):
         """The rows from one index up to another."""
         return list(map(Row, self.nodes[first:last], repeat(self), count(first)))
 
-    def rows_after(self, place: Place | None, first: int, last: int) -> list[Row[T]]:
+    def rows_after(self, place: ComparableKey | None, first: int, last: int) -> list[Row[T]]:
         """Those of these rows that come after the place."""
         if place is None:
             return self.rows(first, last)
@@ -123,7 +126,7 @@ class RowPage(Generic[T]):
             return self.rows(bisect_right(range(last), place, first, key=self.place), last)
         return [row for row in self.rows(first, last) if row.place > place]
 
-    def place(self, index: int) -> Place:
+    def place(self, index: int) -> ComparableKey:
         """What the row there is ordered by; -1 is the last one's."""
         return self.ordering.place(self.nodes[index])
 
@@ -134,7 +137,7 @@ class RowPage(Generic[T]):
         if self.rises:
             return index
         last = self.place(index)
-        while index > 0 and same_group(self.place(index - 1), last):
+        while index > 0 and same_value(self.place(index - 1), last):
             index -= 1
         return index
 
@@ -152,12 +155,12 @@ class RowPage(Generic[T]):
         yield anchor
         places = map(self.ordering.place, self.nodes)
         for offset, (one, other) in enumerate(pairwise(places), start):
-            anchor = anchor if same_group(one, other) else offset
+            anchor = anchor if same_value(one, other) else offset
             yield anchor
 
 
 @dataclass(slots=True)
-class Tally:
+class ScanStats:
     """What reading took: port calls, rows, calls to the vendor; and the vendor's own total, why rows are old.
 
     `reached` is the largest offset behind a row: a total below it is not the list's. `error`: why some of the
@@ -194,7 +197,7 @@ class PageSource(Generic[T]):
         fetch: Fetch[T],
         ordering: Ordering[T],
         page_max: int,
-        tally: Tally,
+        tally: ScanStats,
         *,
         page_budget: int,
         on_grid: bool = False,
@@ -208,7 +211,7 @@ class PageSource(Generic[T]):
         self._total_is_wrong = False
 
     async def page(
-        self, limit: int, after: Mark | None, hint: int | str | None, *, fresh: bool = False
+        self, limit: int, after: SortKey | None, hint: int | str | None, *, fresh: bool = False
     ) -> RowPage[T]:
         """One port call, or more by smaller pages when the answer is too large. Raises SourceError, PagesSpent."""
         key = None if after is None else Key(after.value, after.id)

@@ -6,13 +6,15 @@ from collections.abc import Collection, Sequence
 from typing import Any, Generic, TypeVar
 
 from tracegraph.errors import SourceBadResponse
-from tracegraph.federation.order import Place
 from tracegraph.federation.pages import RowPage
+from tracegraph.federation.sort_key import ComparableKey
 
 T = TypeVar("T")
 
+
 ALIKE = 2
 """A list that two more passes show as the first did does not move: rows that come twice are the vendor's doing."""
+
 
 _REPEATS, _ROWS_REPEATED = 2, 10
 
@@ -96,5 +98,5 @@ def _contradicts(one: RowPage[T], other: RowPage[T]) -> bool:
     )
 
 
-def _group(place: Place) -> tuple[Any, ...]:
+def _group(place: ComparableKey) -> tuple[Any, ...]:
     return place[:2]

@@ -7,9 +7,9 @@ from dataclasses import replace
 from enum import Enum
 from typing import Any
 
+from tracegraph.domain.value_objects import record
 from tracegraph.errors import SourceError
 from tracegraph.federation.stream import Stream
-from tracegraph.records import record
 
 
 class SourceReportStatus(Enum):
@@ -72,7 +72,7 @@ _FROM_BAD_TO_GOOD = (
 )
 
 
-def joined(reports: Sequence[SourceReport]) -> SourceReport:
+def combined_in_sequence(reports: Sequence[SourceReport]) -> SourceReport:
     """Several reports of one source, about work that was done one after the other, as one; the worst speaks."""
     return replace(
         _worst(reports),
@@ -97,7 +97,7 @@ def total_count(reports: Sequence[SourceReport]) -> int | None:
     return total
 
 
-def combined(source: str, reports: Sequence[SourceReport]) -> SourceReport:
+def combined_in_parallel(source: str, reports: Sequence[SourceReport]) -> SourceReport:
     """One report of a source's parts in several lists that were read side by side: the worst status, the sums."""
     if not reports:
         return SourceReport(source)

@@ -9,14 +9,15 @@ from time import perf_counter
 from typing import Generic, NamedTuple, TypeVar
 
 from tracegraph.errors import SourceError
-from tracegraph.federation.bounds import Bounds
-from tracegraph.federation.keyset import KeysetReader, Stretch
-from tracegraph.federation.order import Mark, Ordering, Place
-from tracegraph.federation.pages import PLACE, Fetch, PageSource, Row, Tally
+from tracegraph.federation.full_scan import NOTHING, Earlier, WholeListReader
+from tracegraph.federation.keyset import KeysetReader, RowBatch
+from tracegraph.federation.pages import PLACE, Fetch, PageSource, Row, ScanStats
 from tracegraph.federation.progress import OrderBroken
-from tracegraph.federation.whole import NOTHING, Earlier, WholeListReader
+from tracegraph.federation.range_bounds import Bounds
+from tracegraph.federation.sort_key import ComparableKey, Ordering, SortKey
 
 T = TypeVar("T")
+
 
 WHOLE_LIST = -1
 """The hint of a list that the gateway orders itself because the vendor's order turned out to be another."""
@@ -25,7 +26,7 @@ WHOLE_LIST = -1
 class Position(NamedTuple):
     """From where a stream goes on: after `mark` (None: from the start), with the vendor's offset as a hint."""
 
-    mark: Mark | None = None
+    mark: SortKey | None = None
     hint: int | None = None
 
 
@@ -58,7 +59,7 @@ class Stream(Generic[T]):
         self.start = start
         self.ended = False
         self.error: SourceError | None = None
-        self.tally = Tally()
+        self.tally = ScanStats()
         self.duration_ms = 0.0
         self._open_admitted = False
         self._more_pages = False
@@ -91,7 +92,7 @@ class Stream(Generic[T]):
             self._whole_list(mark) if self._whole else KeysetReader(self._pages, mark, hint)
         )
 
-    def _whole_list(self, after: Mark | None, earlier: Earlier = NOTHING) -> WholeListReader[T]:
+    def _whole_list(self, after: SortKey | None, earlier: Earlier = NOTHING) -> WholeListReader[T]:
         budget, orders = self.spec.page_budget, self.spec.orders
         return WholeListReader(self._pages, after, page_budget=budget, orders=orders, earlier=earlier)
 
@@ -141,7 +142,7 @@ class Stream(Generic[T]):
             return WHOLE_LIST if self.spec.orders else None
         return row.anchor
 
-    def hint_behind(self, row: Row[T], place: Place) -> int | None:
+    def hint_behind(self, row: Row[T], place: ComparableKey) -> int | None:
         """The hint for going on after a place that this row is the last one before."""
         if not self._whole and row.offset is not None and row.place[:2] < place[:2]:
             return row.offset
@@ -162,7 +163,7 @@ class Stream(Generic[T]):
         finally:
             self.duration_ms += (perf_counter() - began) * 1000
 
-    async def _read(self, want: int) -> Stretch[T]:
+    async def _read(self, want: int) -> RowBatch[T]:
         try:
             return await self._reader.read(want)
         except OrderBroken as broken:
@@ -170,7 +171,7 @@ class Stream(Generic[T]):
             self._reader = self._whole_list(self.scanned.mark or self._mark, Earlier(self._mark, broken.handed_on))
             return await self._reader.read(want)
 
-    def _keep(self, stretch: Stretch[T]) -> None:
+    def _keep(self, stretch: RowBatch[T]) -> None:
         rows, ends_at, admits = stretch.rows, self.spec.bounds.ends_at, self.spec.admits
         self.ended = stretch.ended
         if ends_at is not None and rows and rows[-1].place >= ends_at:
@@ -189,11 +190,11 @@ class Stream(Generic[T]):
         self._more_pages = not self.ended
 
     @property
-    def last_place(self) -> Place:
+    def last_place(self) -> ComparableKey:
         """The place of the last row that waits."""
         return self._read_rows[self._admitted[-1]].place
 
-    def count_up_to(self, place: Place) -> int:
+    def count_up_to(self, place: ComparableKey) -> int:
         """How many of the rows that wait stand up to a place."""
         end = bisect_right(self._admitted, place, self._taken, key=lambda index: self._read_rows[index].place)
         return end - self._taken

@@ -52,6 +52,8 @@ _ROUNDS: Mapping[tuple[str, str], int] = {
     ("CaseEntry", "sessions"): 1,
 }
 """Rounds of calls of a field itself, one after the other: computed figures read sessions, then scores."""
+
+
 _COMPUTED = frozenset({"aggregate", "aggregates"})
 """Of an experiment: without a basis, or with REPORTED, they come with its row."""
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 
 from graphql import GraphQLError
 
-from tracegraph.adapter import Adapter
-from tracegraph.federation.listing import Budgets
+from tracegraph.adapter.protocol import Adapter
+from tracegraph.federation.analytics.session_scan import SessionScans
+from tracegraph.federation.lists import ScanBudget
 from tracegraph.federation.report import SourceReport
-from tracegraph.federation.scans import SessionScans
 from tracegraph.graphql.loaders import Loaders
-from tracegraph.upstream.guards import Guards
+from tracegraph.upstream.resilience.pipeline import ResiliencePipeline
 
 Charge = Callable[[int], Awaitable[None]]
 """Takes a query's cost before it runs. Raises RequestError when the caller may not spend it now."""
@@ -38,12 +38,12 @@ class RequestContext:
 
     adapters: Sequence[Adapter]
     loaders: Loaders
-    budgets: Budgets
+    budgets: ScanBudget
     page_limits: PageLimits
     reports: list[SourceReport] = field(default_factory=list)
     errors: list[GraphQLError] = field(default_factory=list)
     operation: str | None = None
-    guards: Mapping[str, Guards] = field(default_factory=dict)
+    guards: Mapping[str, ResiliencePipeline] = field(default_factory=dict)
     cost: int = 0
     charge: Charge | None = None
     rounds_below: Mapping[int, int] = field(default_factory=dict)

@@ -9,14 +9,16 @@ from typing import Any, TypeVar, cast
 
 from strawberry.dataloader import DataLoader
 
-from tracegraph.adapter import Adapter, Page, SessionAsk
+from tracegraph.adapter.paging import Page, SessionPageRequest
+from tracegraph.adapter.protocol import Adapter
+from tracegraph.domain.models import Experiment, Session, SessionRef
 from tracegraph.errors import SourceError
-from tracegraph.federation.listing import FetchSessions
-from tracegraph.model import Experiment, Session, SessionRef
-from tracegraph.upstream.belonging import this_task_belongs
-from tracegraph.upstream.cache import past_cache
+from tracegraph.federation.lists import FetchSessions
+from tracegraph.upstream.request_scope import bypass_cache, register_current_task
 
 K = TypeVar("K")
+
+
 T = TypeVar("T")
 
 
@@ -48,7 +50,7 @@ class SourceLoaders:
 
     def __init__(self, adapter: Adapter) -> None:
         self._adapter = adapter
-        self._session_pages: dict[tuple[bool, int], DataLoader[SessionAsk, Page[Session]]] = {}
+        self._session_pages: dict[tuple[bool, int], DataLoader[SessionPageRequest, Page[Session]]] = {}
 
     @cached_property
     def experiments(self) -> DataLoader[str, Experiment | None]:
@@ -60,7 +62,7 @@ class SourceLoaders:
         """Sessions by ref; None for one that is not there."""
         return SharedLoader(partial(_sessions, self._adapter))
 
-    def session_pages(self, *, fresh: bool, level: int) -> DataLoader[SessionAsk, Page[Session]]:
+    def session_pages(self, *, fresh: bool, level: int) -> DataLoader[SessionPageRequest, Page[Session]]:
         """Pages of sessions, past the cache or not, for lists with so many rounds of calls below them.
 
         A batch has the time of its first request, so that only requests of one level share a batch. Pages are not
@@ -74,25 +76,25 @@ class SourceLoaders:
 
 
 async def _experiments(adapter: Adapter, refs: list[str]) -> Sequence[Experiment | BaseException | None]:
-    this_task_belongs()
+    register_current_task()
     return _in_order(refs, await adapter.get_experiments(refs))
 
 
 async def _sessions(adapter: Adapter, refs: list[SessionRef]) -> Sequence[Session | BaseException | None]:
-    this_task_belongs()
+    register_current_task()
     return _in_order(refs, await adapter.get_sessions(refs))
 
 
 async def _session_pages(
     adapter: Adapter,
     fresh: bool,  # noqa: FBT001 - bound by position
-    asks: list[SessionAsk],
+    asks: list[SessionPageRequest],
 ) -> Sequence[Page[Session] | BaseException]:
     """A page for each ask; equal asks are one."""
-    this_task_belongs()
-    numbers: dict[SessionAsk, int] = {}
+    register_current_task()
+    numbers: dict[SessionPageRequest, int] = {}
     of_asks = [numbers.setdefault(ask, len(numbers)) for ask in asks]
-    with past_cache(fresh):
+    with bypass_cache(fresh):
         pages = await adapter.list_sessions(list(numbers))
     return [pages[number] for number in of_asks]
 
@@ -114,7 +116,7 @@ class Loaders:
     def __getitem__(self, source: str) -> SourceLoaders:
         return self._by_source[source]
 
-    async def session_page(self, source: str, ask: SessionAsk, *, level: int = 0) -> Page[Session]:
+    async def session_page(self, source: str, ask: SessionPageRequest, *, level: int = 0) -> Page[Session]:
         """A page of sessions, requested together with others of the same moment: `listing.FetchSessions`."""
         pages = self._by_source[source].session_pages(fresh=ask.page.fresh, level=level)
         return await pages.load(ask)

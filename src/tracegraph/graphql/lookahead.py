@@ -16,17 +16,20 @@ from graphql import (
     VariableNode,
 )
 from strawberry.types import Info
+from strawberry.types.nodes import SelectedField, Selection
 
-from tracegraph.graphql.calls import LateInfo
+from tracegraph.graphql.compiler.resolver_calls import LazyInfo
 
 _LARGE = {"input": "input", "output": "output", "metadata": "metadata", "vendorFields": "raw"}
 """By the schema's names: the names of `adapter.LARGE_SESSION_FIELDS`."""
+
+
 _PATHS = (("nodes",), ("edges", "node"))
 
 
 def session_fields(info: Info[Any, Any]) -> frozenset[str]:
     """The large fields that are selected on the sessions of the connection that this field gives."""
-    return info.ahead(_selected) if isinstance(info, LateInfo) else _selected(info._raw_info)  # noqa: SLF001
+    return info.ahead(_selected) if isinstance(info, LazyInfo) else _selected(info._raw_info)  # noqa: SLF001
 
 
 def _selected(info: GraphQLResolveInfo[Any]) -> frozenset[str]:
@@ -72,3 +75,24 @@ def _variables(info: GraphQLResolveInfo[Any]) -> Mapping[str, Any]:
     values: Any = info.variable_values
     found: Mapping[str, Any] = getattr(values, "coerced", values)
     return found
+
+
+def fields_at(selections: Iterable[Selection], *path: str) -> Iterator[SelectedField]:
+    """Every selected field at that path of field names, through fragments; @skip and @include are heeded."""
+    if not path:
+        return
+    for one in selections:
+        if not _included(one):
+            continue
+        if not isinstance(one, SelectedField):
+            yield from fields_at(one.selections, *path)
+        elif one.name == path[0]:
+            if len(path) == 1:
+                yield one
+            else:
+                yield from fields_at(one.selections, *path[1:])
+
+
+def _included(one: Selection) -> bool:
+    skip, include = one.directives.get("skip"), one.directives.get("include")
+    return (skip is None or skip["if"] is False) and (include is None or include["if"] is True)

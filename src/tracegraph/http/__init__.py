@@ -1,1 +1,1 @@
-"""The door: endpoint, playground, health."""
+"""GraphQL over HTTP: endpoint, parsing, response cache, access control, routes."""

@@ -10,15 +10,16 @@ from starlette.types import Receive
 
 T = TypeVar("T")
 
+
 _LISTEN_AFTER_S = 0.02
 """Listening takes a task; what is answered sooner does without."""
 
 
-class ClientGone(Exception):
+class ClientDisconnected(Exception):
     """Nobody waits for the answer any more."""
 
 
-async def unless_gone(receive: Receive, work: Awaitable[T]) -> T:
+async def cancel_on_disconnect(receive: Receive, work: Awaitable[T]) -> T:
     """What the work gives; it is cancelled, and ClientGone raised, when the client disconnects before.
 
     The request's body must have been read, or must not matter.
@@ -31,7 +32,7 @@ async def unless_gone(receive: Receive, work: Awaitable[T]) -> T:
         if not listener.heard:
             raise
         listener.worker.uncancel()
-        raise ClientGone from None
+        raise ClientDisconnected from None
     finally:
         timer.cancel()
         listener.stop()

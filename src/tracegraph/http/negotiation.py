@@ -7,12 +7,21 @@ from functools import lru_cache
 from starlette.datastructures import Headers
 
 GRAPHQL = "application/graphql-response+json"
+
+
 JSON = "application/json"
+
+
 HTML = "text/html"
+
 
 _REMEMBERED = 64
 """Values of a header whose meaning is remembered: a client sends the same one each time."""
+
+
 _OUR_PARAMETERS = {"charset": "utf-8"}
+
+
 _ANY, _ANY_OF_TYPE, _OTHER_PARAMETERS, _BARE, _EXACT = range(5)
 """How precisely a media range describes what is offered."""
 
@@ -36,7 +45,7 @@ def media_type(header: str) -> tuple[str, dict[str, str]]:
 
 
 @lru_cache(_REMEMBERED)
-def accepted(header: str | None, offers: tuple[str, ...]) -> str | None:
+def negotiate(header: str | None, offers: tuple[str, ...]) -> str | None:
     """The offer that an Accept header prefers; None when it takes none of them.
 
     Of two with the same weight, one that the header names comes before one that a wildcard covers. Of two that are

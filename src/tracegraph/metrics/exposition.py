@@ -9,22 +9,24 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from prometheus_client.registry import Collector
 
-from tracegraph.metrics.families import FAMILIES, Family, Kind
-from tracegraph.metrics.readings import Readings
+from tracegraph.metrics.definitions import FAMILIES, Family, Kind
+from tracegraph.metrics.snapshot import Snapshot
 from tracegraph.upstream.counters import DURATION_BOUNDS_S
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 """The form that every collector reads."""
+
+
 _BOUNDS = [*map(str, DURATION_BOUNDS_S), "+Inf"]
 
 
-def exposed(readings: Readings) -> bytes:
+def render_metrics(readings: Snapshot) -> bytes:
     """The text."""
     return generate_latest(_Readings(readings))
 
 
 class _Readings(Collector):
-    def __init__(self, readings: Readings) -> None:
+    def __init__(self, readings: Snapshot) -> None:
         self._readings = readings
 
     def collect(self) -> Iterator[Metric]:

@@ -10,6 +10,8 @@ from enum import Enum
 from tracegraph.upstream.counters import Durations
 
 UNNAMED, OTHER = "unnamed", "other"
+
+
 _NAME = re.compile(r"[_A-Za-z][_0-9A-Za-z]{0,63}")
 
 

@@ -16,8 +16,9 @@ A vendor states what its simulator holds and what its adapter is configured with
         nameless_experiments = {"projects": [{"created": "2026-01-01T00:00:00Z"}]}
         nameless_sessions = {"chats": [{"started": "2026-01-01T00:00:00Z"}]}
 
-The simulator is a `tracegraph.demo.simulator.Simulator` around the vendor's routes: it notes every call and plays
-faults on demand. The suite needs pytest and pytest-asyncio in its auto mode; nothing else of the gateway does.
+The simulator is a `tracegraph.simulators.core.simulator.Simulator` around the vendor's routes. It records every
+call and plays faults on demand. The suite needs pytest and pytest-asyncio in its auto mode. Nothing else of
+the gateway does.
 """
 
 import pytest

@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from tracegraph.adapter import Adapter, ExperimentQuery, Page, PageRequest, SessionAsk, SourceHealthStatus
-from tracegraph.demo.faults import Fault
+from tracegraph.adapter.paging import ExperimentQuery, Page, PageRequest, SessionPageRequest
+from tracegraph.adapter.protocol import Adapter, SourceHealthStatus
+from tracegraph.domain.models import Session, SessionRef
 from tracegraph.errors import (
     SourceBadResponse,
     SourceError,
@@ -22,9 +23,9 @@ from tracegraph.errors import (
     SourceUnauthorized,
     SourceUnavailable,
 )
-from tracegraph.model import Session, SessionRef
+from tracegraph.simulators.core.faults import Fault
 from tracegraph.testing.subject import SOURCE, Contract, Subject
-from tracegraph.upstream.deadline import deadline
+from tracegraph.upstream.request_scope import deadline
 
 VENDORS_WORDS = "the-vendor's-own-words"
 _BODY = {"detail": VENDORS_WORDS, "message": VENDORS_WORDS, "code": VENDORS_WORDS, "error": VENDORS_WORDS}
@@ -87,7 +88,7 @@ async def _get_experiments(adapter: Adapter, ref: str, _session_id: str) -> obje
 
 
 async def _list_sessions(adapter: Adapter, ref: str, _session_id: str) -> object:
-    (answer,) = await adapter.list_sessions([SessionAsk((ref,), PageRequest(5))])
+    (answer,) = await adapter.list_sessions([SessionPageRequest((ref,), PageRequest(5))])
     return answer
 
 
@@ -222,7 +223,7 @@ class FailureLaws(Contract):
     async def test_the_calls_of_every_page_are_counted(self) -> None:
         """So that a report can say what a list cost."""
         async with self.opened(1) as subject:
-            asks = [SessionAsk((ref,), PageRequest(4)) for ref in subject.vendor.experiments()]
+            asks = [SessionPageRequest((ref,), PageRequest(4)) for ref in subject.vendor.experiments()]
             for hint in (None, 3):
                 subject.calls.clear()
                 page = await subject.adapter.list_experiments(ExperimentQuery(), PageRequest(4, hint=hint))
@@ -236,8 +237,8 @@ class FailureLaws(Contract):
     async def test_a_failing_ask_fails_alone(self) -> None:
         """Those beside it are answered as they are without it."""
         async with self.opened(steady=True) as subject:
-            asks = [SessionAsk((ref,), PageRequest(9)) for ref in list(subject.vendor.experiments())[2:5]]
-            made_up = SessionAsk(("no/such/experiment",), PageRequest(9))
+            asks = [SessionPageRequest((ref,), PageRequest(9)) for ref in list(subject.vendor.experiments())[2:5]]
+            made_up = SessionPageRequest(("no/such/experiment",), PageRequest(9))
             without = [_comparable(answer) for answer in await subject.adapter.list_sessions(asks)]
             answers = await subject.adapter.list_sessions([asks[0], made_up, *asks[1:], made_up])
             assert isinstance(answers[1], SourceError)
@@ -248,7 +249,7 @@ class FailureLaws(Contract):
         """Where the vendor has a path for each experiment's sessions; where it has one for all, all fail."""
         async with self.opened(steady=True) as subject:
             refs = list(subject.vendor.experiments())[2:5]
-            asks = [SessionAsk((ref,), PageRequest(200)) for ref in refs]
+            asks = [SessionPageRequest((ref,), PageRequest(200)) for ref in refs]
             well, paths = [_comparable(answer) for answer in await subject.adapter.list_sessions(asks)], []
             for ask in asks:
                 subject.calls.clear()

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from tracegraph.model import Experiment, ExperimentKind, Session, SessionStatus
-from tracegraph.query import ExperimentFilter, SessionFilter, StringFilter, TimeRange
+from tracegraph.domain.filters import ExperimentFilter, SessionFilter, StringFilter, TimeRange
+from tracegraph.domain.models import Experiment, ExperimentKind, Session, SessionStatus
 from tracegraph.testing.subject import (
     EXPERIMENT_ORDERS,
     SESSION_ORDERS,

@@ -8,11 +8,7 @@ from functools import partial
 
 import pytest
 
-from tracegraph.federation.listing import Listing, Wanted, list_experiments
-from tracegraph.federation.merge import Positions
-from tracegraph.federation.stream import Position
-from tracegraph.model import Experiment, Session
-from tracegraph.query import (
+from tracegraph.domain.filters import (
     ExperimentFilter,
     ExperimentOrder,
     ExperimentOrderField,
@@ -20,6 +16,10 @@ from tracegraph.query import (
     SessionOrder,
     experiment_sort_value,
 )
+from tracegraph.domain.models import Experiment, Session
+from tracegraph.federation.lists import Listing, MergeRequest, list_experiments
+from tracegraph.federation.merge import Positions
+from tracegraph.federation.stream import Position
 from tracegraph.testing.subject import (
     AMPLE,
     EVERYTHING,
@@ -217,7 +217,9 @@ class ListingLaws(Contract):
             filters = {adapter.name: ExperimentFilter() for adapter in adapters}
 
             async def page(first: int, positions: Positions) -> Listing[Experiment]:
-                return sound(await list_experiments(adapters, filters, order, Wanted(first, positions, AMPLE)))
+                return sound(
+                    await list_experiments(adapters, filters, order, MergeRequest(first, positions, AMPLE))
+                )
 
             everything = [
                 experiment

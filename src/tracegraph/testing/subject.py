@@ -10,46 +10,48 @@ from typing import Any, ClassVar, TypeVar
 
 import pytest
 
-from tracegraph.adapter import Adapter, Page, PageRequest, SessionAsk, SourceSettings
-from tracegraph.demo.servers import running
-from tracegraph.demo.simulator import Call
-from tracegraph.errors import SourceError
-from tracegraph.federation.listing import (
-    Budgets,
-    Listing,
-    Wanted,
-    list_experiments,
-    list_sessions,
-    list_sessions_of,
-)
-from tracegraph.federation.merge import Positions
-from tracegraph.federation.report import SourceReportStatus
-from tracegraph.model import Experiment, Session
-from tracegraph.query import (
+from tracegraph.adapter.options import SourceSettings
+from tracegraph.adapter.paging import Page, PageRequest, SessionPageRequest
+from tracegraph.adapter.protocol import Adapter
+from tracegraph.adapter.registry import OpenAdapter
+from tracegraph.domain.filters import (
     ExperimentFilter,
     ExperimentOrder,
     ExperimentOrderField,
     OrderDirection,
     SessionFilter,
     SessionOrder,
-    SortValue,
     experiment_sort_value,
     session_sort_value,
 )
-from tracegraph.registry import OpenAdapter
+from tracegraph.domain.models import Experiment, Session
+from tracegraph.domain.sort_values import SortValue
+from tracegraph.errors import SourceError
+from tracegraph.federation.lists import (
+    Listing,
+    MergeRequest,
+    ScanBudget,
+    list_experiments,
+    list_sessions,
+    list_sessions_of,
+)
+from tracegraph.federation.merge import Positions
+from tracegraph.federation.report import SourceReportStatus
+from tracegraph.simulators.core.servers import running
+from tracegraph.simulators.core.simulator import RecordedCall
 from tracegraph.testing.vendor import Vendor, fill, seeded
-from tracegraph.upstream.breaker import BreakerPolicy
 from tracegraph.upstream.client import Upstream
-from tracegraph.upstream.guards import GuardPolicy, Guards
-from tracegraph.upstream.limiter import LimitPolicy
-from tracegraph.upstream.retry import RetryPolicy
+from tracegraph.upstream.resilience.circuit_breaker import CircuitBreakerPolicy
+from tracegraph.upstream.resilience.pipeline import ResiliencePipeline, ResiliencePolicy
+from tracegraph.upstream.resilience.rate_limit import LimitPolicy
+from tracegraph.upstream.resilience.retry import RetryPolicy
 from tracegraph.upstream.transport import Transport, TransportSettings
 
 T = TypeVar("T")
 
 SOURCE = "source-under-test"
 EVERYTHING = 1000
-AMPLE = Budgets(pages=10_000, active_experiments=5)
+AMPLE = ScanBudget(pages=10_000, active_experiments=5)
 ORDER_IDS = [
     f"{field.value.lower()} {way.value.lower()}" for field in ExperimentOrderField for way in OrderDirection
 ]
@@ -66,10 +68,10 @@ class Subject:
     adapter: Adapter
     vendor: Vendor
     base_url: str
-    budgets: Budgets = AMPLE
+    budgets: ScanBudget = AMPLE
 
     @property
-    def calls(self) -> list[Call]:
+    def calls(self) -> list[RecordedCall]:
         """Every call that reached the vendor."""
         return self.vendor.simulator.calls
 
@@ -79,7 +81,7 @@ class Subject:
         ref = list(self.vendor.experiments())[2]
         return ref, next(iter(self.vendor.sessions(ref)))
 
-    async def fetch(self, _source: str, ask: SessionAsk) -> Page[Session]:
+    async def fetch(self, _source: str, ask: SessionPageRequest) -> Page[Session]:
         """One ask by itself; raises what it failed with."""
         (answer,) = await self.adapter.list_sessions([ask])
         if isinstance(answer, SourceError):
@@ -100,7 +102,7 @@ class Subject:
         positions: Positions = Positions(),
     ) -> Listing[Experiment]:
         """A page of the merged list of this one source."""
-        wanted = Wanted(first, positions, self.budgets)
+        wanted = MergeRequest(first, positions, self.budgets)
         return sound(await list_experiments([self.adapter], {self.adapter.name: matching}, order, wanted))
 
     async def sessions_of(
@@ -112,8 +114,8 @@ class Subject:
         positions: Positions = Positions(),
     ) -> Listing[Session]:
         """A page of the sessions of one experiment."""
-        ask = SessionAsk((), PageRequest(1), matching, order)
-        wanted = Wanted(first, positions, self.budgets)
+        ask = SessionPageRequest((), PageRequest(1), matching, order)
+        wanted = MergeRequest(first, positions, self.budgets)
         return sound(await list_sessions_of(self.adapter, experiment, ask, wanted, self.fetch))
 
     async def sessions(
@@ -125,9 +127,9 @@ class Subject:
         positions: Positions = Positions(),
     ) -> Listing[Session]:
         """A page of the sessions of some experiments; with None of the most recently active ones."""
-        ask = SessionAsk((), PageRequest(1), matching, order)
+        ask = SessionPageRequest((), PageRequest(1), matching, order)
         named = None if refs is None else {self.adapter.name: refs}
-        wanted = Wanted(first, positions, self.budgets)
+        wanted = MergeRequest(first, positions, self.budgets)
         return await list_sessions([self.adapter], named, ask, wanted, self.fetch)
 
 
@@ -172,8 +174,8 @@ class Contract:
         transport = {"timeout_s": 60.0, **transport}  # so that a slow machine is no failing vendor
         async with Transport(name, TransportSettings(url + self.base_path, **transport)) as connections:
             retry = RetryPolicy(attempts=attempts, base_s=0.0, budget_floor=EVERYTHING)
-            policy = GuardPolicy(retry, BreakerPolicy(enabled=False), LimitPolicy(backoff_s=0.0))
-            upstream = Upstream(Guards(connections, policy))
+            policy = ResiliencePolicy(retry, CircuitBreakerPolicy(enabled=False), LimitPolicy(backoff_s=0.0))
+            upstream = Upstream(ResiliencePipeline(connections, policy))
             async with type(self).open_adapter(settings, upstream) as adapter:
                 yield adapter
 

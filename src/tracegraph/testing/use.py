@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from tracegraph.adapter import ExperimentQuery, Page, PageRequest, SessionAsk
-from tracegraph.checked_adapter import CheckedAdapter
+from tracegraph.adapter.checked import CheckedAdapter
+from tracegraph.adapter.paging import ExperimentQuery, Page, PageRequest, SessionPageRequest
+from tracegraph.domain.filters import ExperimentFilter, SessionFilter
+from tracegraph.domain.models import SessionRef
 from tracegraph.errors import SourceError
-from tracegraph.model import SessionRef
-from tracegraph.query import ExperimentFilter, SessionFilter
 from tracegraph.testing.subject import EXPERIMENT_ORDERS, SESSION_ORDERS, Contract, Subject
 
 Question = Callable[[], Awaitable[object]]
@@ -76,7 +76,7 @@ def _questions(subject: Subject) -> Sequence[Question]:
     refs = list(subject.vendor.experiments())
     sessions = [SessionRef(ref, one) for ref in refs[:4] for one in list(subject.vendor.sessions(ref))[:5]]
     asks = [
-        SessionAsk((ref,), PageRequest(limit), order=order)
+        SessionPageRequest((ref,), PageRequest(limit), order=order)
         for ref in refs
         for limit in (3, 50)
         for order in SESSION_ORDERS
@@ -86,7 +86,7 @@ def _questions(subject: Subject) -> Sequence[Question]:
     async def listed(query: ExperimentQuery, page: PageRequest) -> object:
         return _comparable(await adapter.list_experiments(query, page))
 
-    async def pages(some: Sequence[SessionAsk]) -> object:
+    async def pages(some: Sequence[SessionPageRequest]) -> object:
         return [_comparable(answer) for answer in await adapter.list_sessions(some)]
 
     async def experiments(some: Sequence[str]) -> object:
@@ -113,8 +113,8 @@ def _questions(subject: Subject) -> Sequence[Question]:
         ),
         *(lambda ask=ask: pages([ask]) for ask in asks[::11]),
         lambda: pages(asks),
-        lambda: pages([SessionAsk(("no/such",), PageRequest(5)), *asks[:2]]),
-        lambda: pages([SessionAsk((refs[0],), PageRequest(20), unsteady)]),
+        lambda: pages([SessionPageRequest(("no/such",), PageRequest(5)), *asks[:2]]),
+        lambda: pages([SessionPageRequest((refs[0],), PageRequest(20), unsteady)]),
         lambda: experiments(refs),
         *(lambda ref=ref: experiments([ref, "no/such"]) for ref in refs[:3]),
         lambda: looked_up(sessions),

@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from tracegraph.demo.rows import Row
-from tracegraph.model import Aggregate, Experiment, MetricKind, RawObject, Session
+from tracegraph.domain.models import Aggregate, Experiment, MetricKind, RawObject, Session
+from tracegraph.simulators.core.rows import Row
 from tracegraph.testing.subject import Contract, Subject, expect, rows
 
 SEEDS = (31, 32)

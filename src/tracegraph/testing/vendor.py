@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import Any, TypeVar
 
-from tracegraph.demo.rows import Row
-from tracegraph.demo.simulator import Simulator
-from tracegraph.demo.times import EPOCH
+from tracegraph.simulators.core.rows import Row
+from tracegraph.simulators.core.simulator import Simulator
+from tracegraph.simulators.core.times import EPOCH
 
 T = TypeVar("T")
 

@@ -1,1 +1,1 @@
-"""One vendor's HTTP: connections, deadline, retry, status codes, decoding."""
+"""HTTP to one vendor: transport, resilience, single flight, cache, decoding."""

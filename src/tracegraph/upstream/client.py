@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from pydantic import SecretStr
 
 from tracegraph.errors import SourceUnauthorized
-from tracegraph.upstream.call import Call, Reply, Tries
-from tracegraph.upstream.callers import callers_key, with_key
-from tracegraph.upstream.guards import Guards
-from tracegraph.upstream.origins import spoil_origins
-from tracegraph.upstream.reads import Reads
-from tracegraph.upstream.reporting import report_failure
+from tracegraph.upstream.cache.dependencies import mark_uncacheable
+from tracegraph.upstream.cache.read_through import ReadThroughCache
+from tracegraph.upstream.errors import report_failure
+from tracegraph.upstream.messages import AttemptState, UpstreamRequest, UpstreamResponse
+from tracegraph.upstream.request_scope import pass_through_credential, with_key
+from tracegraph.upstream.resilience.pipeline import ResiliencePipeline
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +23,9 @@ class Upstream:
     `pass_through` is the header in which callers bring their own keys, None where the gateway has the key.
     """
 
-    guards: Guards
+    guards: ResiliencePipeline
     credential: Mapping[str, SecretStr] | None = None
-    reads: Reads | None = None
+    reads: ReadThroughCache | None = None
     pass_through: str | None = None
 
     @property
@@ -39,7 +39,7 @@ class Upstream:
         values = {name: secret.get_secret_value() for name, secret in present.items()}
         return replace(self, credential=present, reads=self.reads and self.reads.with_credential(values))
 
-    async def fetch(self, call: Call) -> Reply:
+    async def fetch(self, call: UpstreamRequest) -> UpstreamResponse:
         """The vendor's answer with status 2xx, or one that the cache holds; see `reads`.
 
         Raises SourceError with the number of calls that were made for this asker; SourceUnauthorized when this
@@ -48,13 +48,13 @@ class Upstream:
         if self.pass_through is not None:
             return await self._as_caller(call, self.pass_through).fetch(call)
         if self.reads is None:
-            spoil_origins()
-            return await self._ask(call, Tries())
+            mark_uncacheable()
+            return await self._ask(call, AttemptState())
         return await self.reads.fetch(call, self._ask)
 
-    def _as_caller(self, call: Call, header: str) -> Upstream:
+    def _as_caller(self, call: UpstreamRequest, header: str) -> Upstream:
         """The way with the key of whoever asks: what is shared and kept under it is that key's alone."""
-        key = callers_key(self.source)
+        key = pass_through_credential(self.source)
         if key is None:
             message = f"Source {self.source!r} is read with your own key: send it in the header {header}."
             error = SourceUnauthorized(self.source, message)
@@ -62,7 +62,7 @@ class Upstream:
             raise error
         return replace(self, pass_through=None).with_credential(with_key(self.credential or {}, key))
 
-    async def _ask(self, call: Call, tries: Tries) -> Reply:
+    async def _ask(self, call: UpstreamRequest, tries: AttemptState) -> UpstreamResponse:
         return await self.guards.attempts(call, self._headers(), tries)
 
     def _headers(self) -> dict[str, str]:

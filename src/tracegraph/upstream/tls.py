@@ -26,7 +26,11 @@ _VERIFY_REASONS = {
     64: "its certificate is for another host",
 }
 """By OpenSSL's codes."""
+
+
 _NO_TLS = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG"})
+
+
 _LONGEST_CHAIN = 10
 
 

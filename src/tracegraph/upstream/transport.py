@@ -22,14 +22,22 @@ from aiohttp.http_exceptions import ContentEncodingError, HttpProcessingError, L
 from yarl import URL
 
 from tracegraph.errors import SourceBadResponse, SourceResponseTooLarge, SourceTimeout, SourceUnavailable
-from tracegraph.upstream.call import Call
+from tracegraph.upstream.messages import UpstreamRequest
 from tracegraph.upstream.tls import authorities, unreachable_reason
 
 _KEEP_ALIVE_S = 60.0
+
+
 _LONGEST_LINE, _MOST_HEADERS = 64 * 1024, 256
 """For what stands before the body of an answer. Security headers of 9 kB are seen; aiohttp takes 8,190 bytes."""
+
+
 _TOO_MANY_HEADERS = "Too many headers received"
+
+
 _NEEDS_NO_ESCAPE = re.compile(r"[A-Za-z0-9_.~-]*").fullmatch
+
+
 _ON_EVERY_CALL = {"user-agent": "tracegraph", "accept": "application/json", "accept-encoding": "gzip, deflate"}
 
 
@@ -83,7 +91,7 @@ class Transport:
     ) -> None:
         await self._pool.close()
 
-    async def send(self, call: Call, headers: Mapping[str, str], allowed_s: float) -> RawReply:
+    async def send(self, call: UpstreamRequest, headers: Mapping[str, str], allowed_s: float) -> RawReply:
         """One request within that time. Raises SourceTimeout, SourceUnavailable, SourceBadResponse (past the cap).
 
         Whoever calls sees to it that no more than `max_connections` are under way.
@@ -161,7 +169,7 @@ class Transport:
     def _problem(self, what: str) -> str:
         return f"Source {self.source!r} gave an answer {what}."
 
-    def _request(self, call: Call, headers: Mapping[str, str]) -> bytes:
+    def _request(self, call: UpstreamRequest, headers: Mapping[str, str]) -> bytes:
         """The call as it goes over the wire. Raises ValueError for a path that is not escaped."""
         target = self._target + call.path
         if call.query:

@@ -7,14 +7,15 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 from starlette.types import ASGIApp
+from tracegraph_langsmith import open_adapter
 
-from adapters.langsmith import open_adapter
 from tests.adapters.conftest import OFF, Serve
-from tracegraph.adapter import Adapter, SourceSettings
-from tracegraph.demo import langsmith
-from tracegraph.demo.simulator import Simulator
-from tracegraph.demo.world import LangSmithWorld
-from tracegraph.upstream.breaker import BreakerPolicy
+from tracegraph.adapter.options import SourceSettings
+from tracegraph.adapter.protocol import Adapter
+from tracegraph.simulators.core.simulator import Simulator
+from tracegraph.simulators.langsmith import app as langsmith
+from tracegraph.simulators.langsmith.world import LangSmithWorld
+from tracegraph.upstream.resilience.circuit_breaker import CircuitBreakerPolicy
 
 KEY = "lsv2_pt_simulated"
 
@@ -37,7 +38,7 @@ async def connect(serve: Serve) -> AsyncIterator[Connect]:
     """Opens the adapter on any server, with the options given."""
     async with AsyncExitStack() as stack:
 
-        async def connected(app: ASGIApp, *, breaker: BreakerPolicy = OFF, **options: Any) -> Adapter:
+        async def connected(app: ASGIApp, *, breaker: CircuitBreakerPolicy = OFF, **options: Any) -> Adapter:
             upstream = await serve(app, source="ls", breaker=breaker)
             settings = SourceSettings("ls", "langsmith", {"api_key": SecretStr(KEY)} | options)
             return await stack.enter_async_context(open_adapter(settings, upstream))

@@ -9,25 +9,24 @@ from pydantic import SecretStr
 from starlette.applications import Starlette
 from starlette.responses import JSONResponse
 from starlette.routing import Route
+from tracegraph_langsmith import open_adapter
+from tracegraph_langsmith.adapter import CAPABILITIES
 
-from adapters.langsmith import open_adapter
-from adapters.langsmith.adapter import CAPABILITIES
 from tests.adapters.conftest import Serve
 from tests.adapters.langsmith.conftest import KEY, Connect
-from tracegraph.adapter import (
-    Adapter,
-    ExperimentQuery,
-    Page,
-    PageRequest,
-    Provenance,
-    SessionAsk,
-    SourceHealthStatus,
-    SourceSettings,
+from tracegraph.adapter.options import SourceSettings
+from tracegraph.adapter.paging import ExperimentQuery, Page, PageRequest, SessionPageRequest
+from tracegraph.adapter.protocol import Adapter, SourceHealthStatus
+from tracegraph.domain.calls import FetchInfo
+from tracegraph.domain.filters import (
+    ExperimentFilter,
+    ExperimentOrder,
+    ExperimentOrderField,
+    OrderDirection,
+    SessionFilter,
+    StringFilter,
 )
-from tracegraph.demo.faults import Fault
-from tracegraph.demo.simulator import Simulator
-from tracegraph.demo.times import EPOCH
-from tracegraph.demo.world import TENANT, LangSmithWorld, langsmith_run, langsmith_session, stable_uuid
+from tracegraph.domain.models import Experiment, ExperimentKind, SessionRef, SessionStatus
 from tracegraph.errors import (
     ConfigurationError,
     SourceBadResponse,
@@ -37,15 +36,11 @@ from tracegraph.errors import (
     SourceUnauthorized,
     SourceUnavailable,
 )
-from tracegraph.model import Experiment, ExperimentKind, SessionRef, SessionStatus
-from tracegraph.query import (
-    ExperimentFilter,
-    ExperimentOrder,
-    ExperimentOrderField,
-    OrderDirection,
-    SessionFilter,
-    StringFilter,
-)
+from tracegraph.simulators.core.faults import Fault
+from tracegraph.simulators.core.ids import TENANT, stable_uuid
+from tracegraph.simulators.core.simulator import Simulator
+from tracegraph.simulators.core.times import EPOCH
+from tracegraph.simulators.langsmith.world import LangSmithWorld, langsmith_run, langsmith_session
 
 STATS = "include_stats=true"
 NEWEST = "sort_by=start_time&sort_by_desc=true"
@@ -92,7 +87,7 @@ class TestOpening:
     async def test_every_call_carries_the_key_and_the_workspace(self, connect: Connect, vendor: Simulator) -> None:
         adapter = await connect(vendor, tenant_id=TENANT)
         await adapter.check()
-        await adapter.list_sessions([SessionAsk((stable_uuid("p"),), PageRequest(1))])
+        await adapter.list_sessions([SessionPageRequest((stable_uuid("p"),), PageRequest(1))])
         assert len(vendor.calls) == 2
         for call in vendor.calls:
             assert call.headers["x-api-key"] == KEY
@@ -125,7 +120,7 @@ class TestListExperiments:
         fill(world, 3)
         page = await adapter.list_experiments(ExperimentQuery(), PageRequest(20))
         assert names(page) == ["p2", "p1", "p0"]
-        assert (page.start, page.next, page.total, page.provenance) == (0, None, None, Provenance(1))
+        assert (page.start, page.next, page.total, page.provenance) == (0, None, None, FetchInfo(1))
         assert asked(vendor) == [f"{STATS}&limit=20&offset=0&{NEWEST}"]
 
     async def test_it_goes_on_by_offset_until_a_page_is_not_full(
@@ -224,7 +219,7 @@ class TestListExperiments:
         world.sessions[7]["start_time"] = None
         page = await adapter.list_experiments(filtered(refs=frozenset(ids)), PageRequest(10))
         assert names(page) == [f"p{n}" for n in range(149, -1, -1) if n != 7] + ["p7"]
-        assert page.provenance == Provenance(2)
+        assert page.provenance == FetchInfo(2)
         assert [len(call.query["id"]) for call in vendor.calls] == [100, 50]
 
     async def test_many_refs_fail_as_one_with_all_the_calls_counted(
@@ -353,7 +348,7 @@ class TestFailures:
         vendor.faults.add(fault, fault)
         with pytest.raises(SourceError) as caught:
             await adapter.list_experiments(ExperimentQuery(), PageRequest(5))
-        (session,) = await adapter.list_sessions([SessionAsk((stable_uuid("p"),), PageRequest(5))])
+        (session,) = await adapter.list_sessions([SessionPageRequest((stable_uuid("p"),), PageRequest(5))])
         for error in (caught.value, session):
             assert type(error) is kind
             assert error.upstream_requests == 1
@@ -361,7 +356,7 @@ class TestFailures:
 
     async def test_a_rate_limit_says_when_to_come_again(self, adapter: Adapter, vendor: Simulator) -> None:
         vendor.faults.add(Fault("status", status=429, retry_after="7"))
-        (error,) = await adapter.list_sessions([SessionAsk((stable_uuid("p"),), PageRequest(5))])
+        (error,) = await adapter.list_sessions([SessionPageRequest((stable_uuid("p"),), PageRequest(5))])
         assert isinstance(error, SourceRateLimited)
         assert error.retry_after_s == 7
 

@@ -11,8 +11,8 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from tests.adapters.langsmith.conftest import Connect
-from tracegraph.adapter import Adapter, Page, PageRequest, SessionAsk, SourceHealthStatus
-from tracegraph.demo.world import langsmith_run, langsmith_session, stable_uuid
+from tracegraph.adapter.paging import Page, PageRequest, SessionPageRequest
+from tracegraph.adapter.protocol import Adapter, SourceHealthStatus
 from tracegraph.errors import (
     SourceBadResponse,
     SourceError,
@@ -20,7 +20,9 @@ from tracegraph.errors import (
     SourceNotFound,
     SourceObjectNotFound,
 )
-from tracegraph.upstream.breaker import BreakerPolicy
+from tracegraph.simulators.core.ids import stable_uuid
+from tracegraph.simulators.langsmith.world import langsmith_run, langsmith_session
+from tracegraph.upstream.resilience.circuit_breaker import CircuitBreakerPolicy
 
 Refuse = Callable[[Sequence[str]], int | None]
 """The status of a query over these projects, None where it is answered."""
@@ -62,8 +64,8 @@ def names(count: int) -> list[str]:
     return [stable_uuid(f"project {number}") for number in range(count)]
 
 
-def merged(*refs: str) -> SessionAsk:
-    return SessionAsk(refs, PageRequest(100))
+def merged(*refs: str) -> SessionPageRequest:
+    return SessionPageRequest(refs, PageRequest(100))
 
 
 def refuses(status: int, *bad: str) -> Refuse:
@@ -100,7 +102,7 @@ async def test_a_project_that_keeps_failing_does_not_open_the_circuit_for_the_ot
     connect: Connect, count: int
 ) -> None:
     refs = names(count)
-    adapter = await connect(Workspace(refs, refuses(500, refs[1])).app, breaker=BreakerPolicy())
+    adapter = await connect(Workspace(refs, refuses(500, refs[1])).app, breaker=CircuitBreakerPolicy())
     for _ in range(10):
         (page,) = await adapter.list_sessions([merged(*refs)])
         assert isinstance(page, Page)
@@ -113,7 +115,7 @@ async def test_a_project_that_keeps_failing_does_not_open_the_circuit_for_the_ot
 async def test_a_vendor_that_fails_for_every_project_opens_the_circuit(connect: Connect, count: int) -> None:
     refs = names(count)
     vendor = Workspace(refs, lambda _: 500)
-    adapter = await connect(vendor.app, breaker=BreakerPolicy())
+    adapter = await connect(vendor.app, breaker=CircuitBreakerPolicy())
     codes = [await _code(adapter, refs) for _ in range(10)]
     assert codes[-1] is SourceErrorCode.CIRCUIT_OPEN
     calls = len(vendor.calls)

@@ -7,13 +7,11 @@ import orjson
 import pytest
 from pydantic_core import to_json
 from structlog.testing import capture_logs
+from tracegraph_langsmith import wire
+from tracegraph_langsmith.mapping import to_experiment, to_session
 
-from adapters.langsmith import wire
-from adapters.langsmith.mapping import to_experiment, to_session
-from tracegraph.adapter import Provenance
-from tracegraph.demo.world import langsmith_run, langsmith_session
-from tracegraph.errors import SourceBadResponse
-from tracegraph.model import (
+from tracegraph.domain.calls import FetchInfo
+from tracegraph.domain.models import (
     Aggregate,
     AggregateBasis,
     AggregatePopulation,
@@ -26,29 +24,31 @@ from tracegraph.model import (
     SessionStatus,
     TokenUsage,
 )
-from tracegraph.upstream.call import Reply
-from tracegraph.upstream.decode import RawDocument, RawRow, decode
-from tracegraph.upstream.wire import placed
+from tracegraph.errors import SourceBadResponse
+from tracegraph.simulators.langsmith.world import langsmith_run, langsmith_session
+from tracegraph.upstream.lenient_decoder import readable_rows
+from tracegraph.upstream.messages import UpstreamResponse
+from tracegraph.upstream.raw import RawDocument, RawRow, decode
 
 DATASET = "0e1f7d6e-3f4d-4a9b-8a59-6a1e9d2f0001"
 EXAMPLE = "0e1f7d6e-3f4d-4a9b-8a59-6a1e9d2f0002"
 RAW = RawRow(RawDocument(b"{}"), ())
 
 
-def reply(body: Any) -> Reply:
+def reply(body: Any) -> UpstreamResponse:
     content = body if isinstance(body, bytes) else to_json(body, inf_nan_mode="constants")
-    return Reply("ls", "test", content, Provenance(1))
+    return UpstreamResponse("ls", "test", content, FetchInfo(1))
 
 
 def experiment(**fields: Any) -> Experiment:
-    ((_, row),) = placed([*decode(reply([langsmith_session("p") | fields]), wire.SESSIONS)])
+    ((_, row),) = readable_rows([*decode(reply([langsmith_session("p") | fields]), wire.SESSIONS)])
     assert row is not None
     return to_experiment("ls", row, RAW)
 
 
 def session(**fields: Any) -> Session:
     run = langsmith_run("r") | {"session_id": DATASET} | fields
-    ((_, row),) = placed(decode(reply({"runs": [run], "cursors": {"next": None}}), wire.RUNS).runs)
+    ((_, row),) = readable_rows(decode(reply({"runs": [run], "cursors": {"next": None}}), wire.RUNS).runs)
     assert row is not None
     return to_session("ls", row, RAW)
 
@@ -351,7 +351,7 @@ class TestSession:
 
     def test_a_root_is_its_own_trace(self) -> None:
         root, child, stray = (
-            placed(decode(reply({"runs": [langsmith_run("r") | fields]}), wire.RUNS).runs)[0][1]
+            readable_rows(decode(reply({"runs": [langsmith_run("r") | fields]}), wire.RUNS).runs)[0][1]
             for fields in ({}, {"parent_run_id": EXAMPLE}, {"trace_id": EXAMPLE})
         )
         assert (root.is_root, child.is_root, stray.is_root) == (True, False, False)
@@ -394,7 +394,7 @@ class TestUnreadableValues:
             b'"trace_tier"', b'"feedback_stats":{"a":{"n":2,"avg":NaN},"b":{"n":-2,"avg":1},"c":[]},"trace_tier"'
         )
         with capture_logs() as logs:
-            ((_, row),) = placed([*decode(reply(body), wire.SESSIONS)])
+            ((_, row),) = readable_rows([*decode(reply(body), wire.SESSIONS)])
         (score,) = to_experiment("ls", row, RAW).aggregates
         assert (score.metric.evaluator, score.mean, score.count) == ("b", 1.0, None)
         assert [(log["count"], log["fields"]) for log in logs] == [(3, ["feedback_stats"])]
@@ -403,7 +403,7 @@ class TestUnreadableValues:
         runs = [langsmith_run(str(n), end_time="soon", total_tokens="secret") for n in range(3)]
         with capture_logs() as logs:
             answer = decode(reply({"runs": runs, "cursors": {}}), wire.RUNS)
-        assert [run.end_time for _, run in placed(answer.runs)] == [None, None, None]
+        assert [run.end_time for _, run in readable_rows(answer.runs)] == [None, None, None]
         assert logs == [
             {
                 "event": "wire.unparsable",
@@ -441,7 +441,7 @@ class TestUnreadableValues:
             decode(reply(body), wire.SESSIONS)
 
     def test_half_a_character_in_a_name_costs_that_character_only(self) -> None:
-        ((_, row),) = placed([*decode(reply(b'[{"id": "a", "name": "x\\ud800"}]'), wire.SESSIONS)])
+        ((_, row),) = readable_rows([*decode(reply(b'[{"id": "a", "name": "x\\ud800"}]'), wire.SESSIONS)])
         assert row.name == "x\ufffd"
 
     @pytest.mark.parametrize(
@@ -461,13 +461,13 @@ class TestUnreadableValues:
             decode(reply(body), wire.RUNS)
 
     def test_a_row_needs_nothing_but_its_id(self) -> None:
-        ((_, row),) = placed([*decode(reply([{"id": DATASET}]), wire.SESSIONS)])
+        ((_, row),) = readable_rows([*decode(reply([{"id": DATASET}]), wire.SESSIONS)])
         found = to_experiment("ls", row, RAW)
         assert found == Experiment("ls", DATASET, DATASET, ExperimentKind.PROJECT, DATASET)
 
     def test_a_run_needs_its_id_and_start(self) -> None:
         run = {"id": EXAMPLE, "start_time": "2026-11-20T10:00:00", "session_id": DATASET}
-        ((_, row),) = placed(decode(reply({"runs": [run]}), wire.RUNS).runs)
+        ((_, row),) = readable_rows(decode(reply({"runs": [run]}), wire.RUNS).runs)
         assert to_session("ls", row, RAW) == Session(
             "ls", DATASET, EXAMPLE, SessionStatus.UNKNOWN, at(2026, 11, 20, 10), root_span_id=EXAMPLE
         )

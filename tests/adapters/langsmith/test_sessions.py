@@ -12,14 +12,15 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 from structlog.testing import capture_logs
+from tracegraph_langsmith.client import RUN_FIELDS
 
-from adapters.langsmith.client import RUN_FIELDS
 from tests.adapters.langsmith.conftest import Connect
-from tracegraph.adapter import Adapter, Key, Page, PageRequest, Provenance, SessionAsk
-from tracegraph.demo.faults import Fault
-from tracegraph.demo.simulator import Simulator
-from tracegraph.demo.times import EPOCH
-from tracegraph.demo.world import LangSmithWorld, langsmith_run, langsmith_session, stable_uuid
+from tracegraph.adapter.paging import Key, Page, PageRequest, SessionPageRequest
+from tracegraph.adapter.protocol import Adapter
+from tracegraph.domain.calls import FetchInfo
+from tracegraph.domain.filters import OrderDirection, SessionFilter, SessionOrder, TimeRange, session_sort_value
+from tracegraph.domain.models import Session, SessionRef, SessionStatus
+from tracegraph.domain.sort_values import microseconds
 from tracegraph.errors import (
     SourceBadRequest,
     SourceBadResponse,
@@ -27,15 +28,11 @@ from tracegraph.errors import (
     SourceObjectNotFound,
     SourceUnavailable,
 )
-from tracegraph.model import Session, SessionRef, SessionStatus
-from tracegraph.query import (
-    OrderDirection,
-    SessionFilter,
-    SessionOrder,
-    TimeRange,
-    microseconds,
-    session_sort_value,
-)
+from tracegraph.simulators.core.faults import Fault
+from tracegraph.simulators.core.ids import stable_uuid
+from tracegraph.simulators.core.simulator import Simulator
+from tracegraph.simulators.core.times import EPOCH
+from tracegraph.simulators.langsmith.world import LangSmithWorld, langsmith_run, langsmith_session
 
 P, Q = stable_uuid("session:p"), stable_uuid("session:q")
 NEWEST_FIRST = SessionOrder()
@@ -53,9 +50,9 @@ def add(world: LangSmithWorld, name: str, starts: Sequence[float], **fields: Any
     return stable_uuid(f"session:{name}")
 
 
-def ask(*refs: str, limit: int = 5, after: int | None = None, hint: Any = None, **rest: Any) -> SessionAsk:
+def ask(*refs: str, limit: int = 5, after: int | None = None, hint: Any = None, **rest: Any) -> SessionPageRequest:
     key = None if after is None else Key(after, "any")
-    return SessionAsk(refs, PageRequest(limit, key, hint), **rest)
+    return SessionPageRequest(refs, PageRequest(limit, key, hint), **rest)
 
 
 def micros(seconds: float) -> int:
@@ -66,7 +63,7 @@ def seconds(page: Page[Session]) -> list[float]:
     return [(session.started_at - EPOCH).total_seconds() for session in page.items]
 
 
-async def listed(adapter: Adapter, *asks: SessionAsk) -> list[Page[Session]]:
+async def listed(adapter: Adapter, *asks: SessionPageRequest) -> list[Page[Session]]:
     answers = await adapter.list_sessions(asks)
     assert len(answers) == len(asks)
     for answer in answers:
@@ -87,7 +84,7 @@ class TestTheQuestion:
         world.runs[P].append(langsmith_run("child", parent=world.runs[P][0]))
         (page,) = await listed(adapter, ask(P))
         assert seconds(page) == [3, 2, 1]
-        assert (page.start, page.next, page.total, page.provenance) == (None, None, None, Provenance(1))
+        assert (page.start, page.next, page.total, page.provenance) == (None, None, None, FetchInfo(1))
         assert bodies(vendor) == [
             {"session": [P], "is_root": True, "order": "desc", "limit": 5, "select": list(RUN_FIELDS)}
         ]
@@ -169,7 +166,7 @@ class TestTheQuestion:
         self, adapter: Adapter, vendor: Simulator, wanted: SessionFilter
     ) -> None:
         (page,) = await listed(adapter, ask(P, filter=wanted))
-        assert (page.items, page.next, page.provenance, vendor.calls) == ((), None, Provenance(0), [])
+        assert (page.items, page.next, page.provenance, vendor.calls) == ((), None, FetchInfo(0), [])
 
     @pytest.mark.parametrize("ref", HOSTILE)
     async def test_a_project_that_can_be_nobodys_is_not_found_without_a_call(
@@ -251,14 +248,14 @@ class TestGoingOn:
     ) -> None:
         """Missing values come last, and every run has a start."""
         add(world, "p", [1])
-        (page,) = await listed(adapter, SessionAsk((P,), PageRequest(5, Key(None, "x"))))
+        (page,) = await listed(adapter, SessionPageRequest((P,), PageRequest(5, Key(None, "x"))))
         assert (page.items, page.next, vendor.calls) == ((), None, [])
 
     @pytest.mark.parametrize("page", [PageRequest(5, Key(10**30, "x")), PageRequest(5, hint="made up")])
     async def test_a_place_that_cannot_be_is_a_bad_request_without_a_call(
         self, adapter: Adapter, vendor: Simulator, page: PageRequest
     ) -> None:
-        (answer,) = await adapter.list_sessions([SessionAsk((P,), page)])
+        (answer,) = await adapter.list_sessions([SessionPageRequest((P,), page)])
         assert isinstance(answer, SourceBadRequest)
         assert vendor.calls == []
 
@@ -496,7 +493,7 @@ class TestFailures:
         adapter = await connect(runs_endpoint(lambda _: JSONResponse(answers.pop(0))))
         (page,) = await listed(adapter, ask(P))
         assert [session.name for session in page.items] == ["b"]
-        assert page.provenance == Provenance(2)
+        assert page.provenance == FetchInfo(2)
         (end,) = await listed(adapter, ask(P, hint=page.next))
         assert (end.items, end.next) == ((), None)
 

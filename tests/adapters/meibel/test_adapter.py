@@ -14,26 +14,34 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from structlog.testing import capture_logs
+from tracegraph_meibel import open_adapter
+from tracegraph_meibel.adapter import CAPABILITIES
+from tracegraph_meibel.lookup import SCAN_PAGES_MAX
 
-from adapters.meibel import open_adapter
-from adapters.meibel.adapter import CAPABILITIES
-from adapters.meibel.lookup import SCAN_PAGES_MAX
 from tests.adapters.conftest import Serve
-from tracegraph.adapter import (
-    Adapter,
-    ExperimentQuery,
-    Page,
-    PageRequest,
-    Provenance,
-    SessionAsk,
-    SourceHealthStatus,
-    SourceSettings,
+from tracegraph.adapter.options import SourceSettings
+from tracegraph.adapter.paging import ExperimentQuery, Page, PageRequest, SessionPageRequest
+from tracegraph.adapter.protocol import Adapter, SourceHealthStatus
+from tracegraph.domain.calls import FetchInfo
+from tracegraph.domain.filters import (
+    ExperimentFilter,
+    ExperimentOrder,
+    ExperimentOrderField,
+    OrderDirection,
+    SessionFilter,
+    SessionOrder,
+    StringFilter,
+    TimeRange,
 )
-from tracegraph.demo import meibel
-from tracegraph.demo.faults import Fault
-from tracegraph.demo.simulator import Simulator
-from tracegraph.demo.times import EPOCH
-from tracegraph.demo.world import MeibelWorld, meibel_agent, meibel_job, meibel_session
+from tracegraph.domain.models import (
+    Experiment,
+    ExperimentKind,
+    Score,
+    Session,
+    SessionRef,
+    SessionStatus,
+    TokenUsage,
+)
 from tracegraph.errors import (
     ConfigurationError,
     SourceBadRequest,
@@ -45,17 +53,11 @@ from tracegraph.errors import (
     SourceUnauthorized,
     SourceUnavailable,
 )
-from tracegraph.model import Experiment, ExperimentKind, Score, Session, SessionRef, SessionStatus, TokenUsage
-from tracegraph.query import (
-    ExperimentFilter,
-    ExperimentOrder,
-    ExperimentOrderField,
-    OrderDirection,
-    SessionFilter,
-    SessionOrder,
-    StringFilter,
-    TimeRange,
-)
+from tracegraph.simulators.core.faults import Fault
+from tracegraph.simulators.core.simulator import Simulator
+from tracegraph.simulators.core.times import EPOCH
+from tracegraph.simulators.meibel import app as meibel
+from tracegraph.simulators.meibel.world import MeibelWorld, meibel_agent, meibel_job, meibel_session
 
 BY_NAME = ExperimentQuery(order=ExperimentOrder(ExperimentOrderField.NAME, OrderDirection.DESC))
 OLDEST_FIRST = ExperimentQuery(order=ExperimentOrder(direction=OrderDirection.ASC))
@@ -145,7 +147,7 @@ def page_of(outcome: Page[Session] | SourceError) -> Page[Session]:
 async def sessions(
     adapter: Adapter, agent: str = "a2", page: PageRequest = PAGE, **conditions: Any
 ) -> Page[Session]:
-    ask = SessionAsk((agent,), page, SessionFilter(**conditions))
+    ask = SessionPageRequest((agent,), page, SessionFilter(**conditions))
     return page_of((await adapter.list_sessions([ask]))[0])
 
 
@@ -197,7 +199,7 @@ class TestListingAgents:
         assert page.items[0].created_at == EPOCH + timedelta(days=3)
         assert {item.deferred for item in page.items} == {frozenset({"session_count"})}
         assert (page.start, page.next, page.total) == (0, None, 3)
-        assert page.provenance == Provenance(4)
+        assert page.provenance == FetchInfo(4)
         first, *others = asked(vendor)
         assert first == "/agents?offset=0&limit=10&sort_by=created_at&sort_order=desc"
         assert sorted(others) == ["/agents/a1", "/agents/a2", "/agents/a3"]
@@ -290,7 +292,7 @@ class TestAgentsThatChangeMeanwhile:
         vendor.faults.add(Fault("status", path="/v2/agents/a2", status=404))
         page = await adapter.list_experiments(ExperimentQuery(), PAGE)
         assert ids(page) == ["a3", "a1"]
-        assert page.provenance == Provenance(4)
+        assert page.provenance == FetchInfo(4)
 
     async def test_a_page_of_which_all_were_deleted_gives_way_to_the_next(
         self, adapter: Adapter, vendor: Simulator
@@ -298,7 +300,7 @@ class TestAgentsThatChangeMeanwhile:
         vendor.faults.add(*(deleted(one) for one in ("a3", "a2")))
         page = await adapter.list_experiments(ExperimentQuery(), PageRequest(2))
         assert (ids(page), page.start, page.next) == (["a1"], 2, None)
-        assert page.provenance == Provenance(5)
+        assert page.provenance == FetchInfo(5)
 
     async def test_one_whose_creation_cannot_be_read_is_left_out_and_the_page_says_why(
         self, adapter: Adapter, vendor: Simulator
@@ -307,7 +309,7 @@ class TestAgentsThatChangeMeanwhile:
         page = await adapter.list_experiments(ExperimentQuery(), PAGE)
         assert ids(page) == ["a3", "a1"]
         assert isinstance(page.error, SourceUnavailable)
-        assert page.provenance == Provenance(8), "list, 3 details, another's; list, 1 detail, another's"
+        assert page.provenance == FetchInfo(8), "list, 3 details, another's; list, 1 detail, another's"
 
     async def test_one_whose_details_come_at_the_second_try_is_there(
         self, adapter: Adapter, vendor: Simulator
@@ -315,7 +317,7 @@ class TestAgentsThatChangeMeanwhile:
         vendor.faults.add(Fault("status", path="/v2/agents/a2", status=503))
         page = await adapter.list_experiments(ExperimentQuery(), PAGE)
         assert (ids(page), page.error) == (["a3", "a2", "a1"], None)
-        assert page.provenance == Provenance(7)
+        assert page.provenance == FetchInfo(7)
 
     async def test_creations_that_cannot_be_read_at_all_fail_the_page_with_all_its_calls_counted(
         self, adapter: Adapter, vendor: Simulator
@@ -385,7 +387,7 @@ class TestListingSessions:
     async def test_is_one_call_newest_first(self, adapter: Adapter, vendor: Simulator) -> None:
         page = await sessions(adapter)
         assert ids(page) == ["s3", "s2", "s1"]
-        assert (page.start, page.next, page.total, page.provenance) == (0, None, 3, Provenance(1))
+        assert (page.start, page.next, page.total, page.provenance) == (0, None, 3, FetchInfo(1))
         assert asked(vendor) == ["/agents/a2/sessions?offset=0&limit=10&sort_by=start_time&sort_order=desc"]
 
     async def test_gives_each_session_with_what_its_row_says(self, adapter: Adapter) -> None:
@@ -405,7 +407,7 @@ class TestListingSessions:
         assert (await sessions(adapter)).items[0].deferred == {"input", "output"}
 
     async def test_oldest_first_asks_the_vendor_so(self, adapter: Adapter, vendor: Simulator) -> None:
-        ask = SessionAsk(("a2",), PAGE, order=SessionOrder(direction=OrderDirection.ASC))
+        ask = SessionPageRequest(("a2",), PAGE, order=SessionOrder(direction=OrderDirection.ASC))
         assert ids(page_of((await adapter.list_sessions([ask]))[0])) == ["s1", "s2", "s3"]
         assert vendor.calls[0].query["sort_order"] == ["asc"]
 
@@ -479,7 +481,7 @@ class TestListingSessions:
     ) -> None:
         vendor.faults.add(Fault("status", path="/v2/agents/a1/", status=500))
         broken, unknown, found = await adapter.list_sessions(
-            [SessionAsk((agent,), PAGE) for agent in ("a1", "nobody", "a2")]
+            [SessionPageRequest((agent,), PAGE) for agent in ("a1", "nobody", "a2")]
         )
         assert isinstance(broken, SourceUnavailable)
         assert isinstance(unknown, SourceNotFound)
@@ -488,19 +490,19 @@ class TestListingSessions:
 
     async def test_asks_side_by_side(self, adapter: Adapter, vendor: Simulator) -> None:
         vendor.faults.add(Fault("delay", times=3, seconds=0.1))
-        await adapter.list_sessions([SessionAsk((agent,), PAGE) for agent in ("a1", "a2", "a3")])
+        await adapter.list_sessions([SessionPageRequest((agent,), PAGE) for agent in ("a1", "a2", "a3")])
         assert vendor.peak_in_flight == 3
 
     @pytest.mark.parametrize("ref", HOSTILE_IDS)
     async def test_of_an_id_that_cannot_be_one_are_not_found_without_a_call(
         self, adapter: Adapter, vendor: Simulator, ref: str
     ) -> None:
-        (outcome,) = await adapter.list_sessions([SessionAsk((ref,), PAGE)])
+        (outcome,) = await adapter.list_sessions([SessionPageRequest((ref,), PAGE)])
         assert isinstance(outcome, SourceNotFound)
         assert vendor.calls == []
 
     async def test_of_several_agents_at_once_are_refused(self, adapter: Adapter) -> None:
-        (outcome,) = await adapter.list_sessions([SessionAsk(("a1", "a2"), PAGE)])
+        (outcome,) = await adapter.list_sessions([SessionPageRequest(("a1", "a2"), PAGE)])
         assert isinstance(outcome, SourceBadRequest)
 
     async def test_of_an_agent_without_any_are_an_empty_page_that_ends(self, adapter: Adapter) -> None:
@@ -711,7 +713,7 @@ class TestAnswersThatCannotBeUsed:
     )
     async def test_fail_the_list_of_sessions(self, connect: Connect, row: dict[str, Any]) -> None:
         adapter = await connect(canned({"/agents/a1/sessions": {"data": [row], "total": 1}}))
-        (outcome,) = await adapter.list_sessions([SessionAsk(("a1",), PAGE)])
+        (outcome,) = await adapter.list_sessions([SessionPageRequest(("a1",), PAGE)])
         assert isinstance(outcome, SourceBadResponse)
 
     async def test_values_that_cannot_be_read_are_none_and_told_once_for_the_page(self, connect: Connect) -> None:

@@ -8,21 +8,22 @@ from random import Random
 import pytest
 from pydantic import SecretStr
 from starlette.types import Receive, Scope, Send
+from tracegraph_meibel import open_adapter
 
-from adapters.meibel import open_adapter
 from tests.adapters.conftest import Serve
-from tracegraph.adapter import Adapter, SourceSettings
-from tracegraph.demo import meibel
-from tracegraph.demo.faults import Fault
-from tracegraph.demo.simulator import Simulator
-from tracegraph.demo.times import EPOCH
-from tracegraph.demo.world import MeibelWorld, meibel_agent
+from tracegraph.adapter.options import SourceSettings
+from tracegraph.adapter.protocol import Adapter
+from tracegraph.domain.filters import ExperimentFilter, ExperimentOrder, OrderDirection
+from tracegraph.domain.models import Experiment
 from tracegraph.errors import SourceErrorCode, SourceUnavailable
-from tracegraph.federation.listing import Budgets, Listing, Wanted, list_experiments
+from tracegraph.federation.lists import Listing, MergeRequest, ScanBudget, list_experiments
 from tracegraph.federation.merge import Positions
 from tracegraph.federation.report import SourceReportStatus
-from tracegraph.model import Experiment
-from tracegraph.query import ExperimentFilter, ExperimentOrder, OrderDirection
+from tracegraph.simulators.core.faults import Fault
+from tracegraph.simulators.core.simulator import Simulator
+from tracegraph.simulators.core.times import EPOCH
+from tracegraph.simulators.meibel import app as meibel
+from tracegraph.simulators.meibel.world import MeibelWorld, meibel_agent
 
 START = Positions()
 AGENTS = [f"a{number:02}" for number in range(25)]
@@ -56,7 +57,7 @@ async def page(
     positions: Positions = START,
     direction: OrderDirection = OrderDirection.ASC,
 ) -> Listing[Experiment]:
-    wanted = Wanted(first, positions, Budgets(pages=100))
+    wanted = MergeRequest(first, positions, ScanBudget(pages=100))
     order = ExperimentOrder(direction=direction)
     return await list_experiments([adapter], {"mb": ExperimentFilter()}, order, wanted)
 

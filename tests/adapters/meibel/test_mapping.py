@@ -9,10 +9,10 @@ from typing import Any
 
 import orjson
 import pytest
+from tracegraph_meibel import mapping, wire
 
-from adapters.meibel import mapping, wire
-from tracegraph.model import Experiment, ExperimentKind, Score, Session, SessionStatus, TokenUsage
-from tracegraph.upstream.wire import placed
+from tracegraph.domain.models import Experiment, ExperimentKind, Score, Session, SessionStatus, TokenUsage
+from tracegraph.upstream.lenient_decoder import readable_rows
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
@@ -37,7 +37,7 @@ def agent(**fields: Any) -> Experiment:
 
 def listed_agent(**fields: Any) -> Experiment:
     body = orjson.dumps({"data": [{"id": "a1"} | fields], "total": 1})
-    ((_, row),) = placed(wire.AGENTS.read(body)[0].data)
+    ((_, row),) = readable_rows(wire.AGENTS.read(body)[0].data)
     return mapping.listed_agent("mb", row, RAW)
 
 
@@ -45,7 +45,7 @@ def told_row(**fields: Any) -> tuple[wire.SessionSummary, Sequence[str]]:
     """The row and the fields that it gave up."""
     row = {"session_id": "s1", "status": "COMPLETED", "start_time": "2026-11-20T12:00:00Z"} | fields
     found, given_up = wire.SESSIONS.read(orjson.dumps({"data": [row], "total": 1}))
-    ((_, only),) = placed(found.data)
+    ((_, only),) = readable_rows(found.data)
     return only, list(given_up)
 
 

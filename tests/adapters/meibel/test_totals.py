@@ -12,16 +12,18 @@ from pydantic import SecretStr
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
+from tracegraph_meibel import open_adapter
 
-from adapters.meibel import open_adapter
 from tests.adapters.conftest import Serve
-from tracegraph.adapter import Adapter, Page, PageRequest, SessionAsk, SourceSettings
+from tracegraph.adapter.options import SourceSettings
+from tracegraph.adapter.paging import Page, PageRequest, SessionPageRequest
+from tracegraph.adapter.protocol import Adapter
+from tracegraph.domain.filters import ExperimentFilter, ExperimentOrder, OrderDirection, SessionOrder
+from tracegraph.domain.models import Experiment, ExperimentKind, Session, SessionRef
 from tracegraph.errors import SourceError
-from tracegraph.federation.listing import Budgets, Listing, Wanted, list_experiments, list_sessions_of
+from tracegraph.federation.lists import Listing, MergeRequest, ScanBudget, list_experiments, list_sessions_of
 from tracegraph.federation.merge import Positions
 from tracegraph.federation.report import SourceReportStatus
-from tracegraph.model import Experiment, ExperimentKind, Session, SessionRef
-from tracegraph.query import ExperimentFilter, ExperimentOrder, OrderDirection, SessionOrder
 
 START = datetime(2026, 5, 1, 12, tzinfo=UTC)
 AGENT = Experiment(source="mb", ref="a", vendor_id="a", kind=ExperimentKind.AGENT, name="a")
@@ -91,18 +93,18 @@ async def connect(serve: Serve) -> AsyncIterator[Open]:
         yield start
 
 
-async def session_page(adapter: Adapter, direction: OrderDirection, wanted: Wanted) -> Listing[Session]:
-    async def fetch(_: str, ask: SessionAsk) -> Page[Session]:
+async def session_page(adapter: Adapter, direction: OrderDirection, wanted: MergeRequest) -> Listing[Session]:
+    async def fetch(_: str, ask: SessionPageRequest) -> Page[Session]:
         (answer,) = await adapter.list_sessions([ask])
         if isinstance(answer, SourceError):
             raise answer
         return answer
 
-    ask = SessionAsk((), PageRequest(0), order=SessionOrder(direction=direction))
+    ask = SessionPageRequest((), PageRequest(0), order=SessionOrder(direction=direction))
     return await list_sessions_of(adapter, AGENT, ask, wanted, fetch)
 
 
-async def agent_page(adapter: Adapter, direction: OrderDirection, wanted: Wanted) -> Listing[Experiment]:
+async def agent_page(adapter: Adapter, direction: OrderDirection, wanted: MergeRequest) -> Listing[Experiment]:
     order = ExperimentOrder(direction=direction)
     return await list_experiments([adapter], {"mb": ExperimentFilter()}, order, wanted)
 
@@ -124,7 +126,7 @@ async def test_the_first_rows_are_the_right_ones_in_few_calls(
     connect: Open, prefix: str, state: State, direction: OrderDirection, held: int
 ) -> None:
     vendor = Vendor(held, state)
-    found = await READ[prefix](await connect(vendor), direction, Wanted(20))
+    found = await READ[prefix](await connect(vendor), direction, MergeRequest(20))
     assert [row.node.vendor_id for row in found.merged.rows] == in_order(prefix, held, direction)[:20]
     assert found.reports[0].status is SourceReportStatus.OK
     assert found.merged.has_next == (held > 20)
@@ -143,7 +145,7 @@ async def test_reading_on_gives_every_row_once(
     positions, more = Positions(), True
     while more:
         before = vendor.calls
-        found = await READ[prefix](adapter, direction, Wanted(30, positions, Budgets(pages=60)))
+        found = await READ[prefix](adapter, direction, MergeRequest(30, positions, ScanBudget(pages=60)))
         assert found.reports[0].error is None
         assert vendor.calls - before < 10
         seen += [row.node.vendor_id for row in found.merged.rows]
@@ -154,14 +156,14 @@ async def test_reading_on_gives_every_row_once(
 @EITHER
 @WRONGLY
 async def test_a_total_that_the_rows_contradict_is_no_count(connect: Open, prefix: str, state: State) -> None:
-    found = await READ[prefix](await connect(Vendor(5, state)), OrderDirection.ASC, Wanted(20))
+    found = await READ[prefix](await connect(Vendor(5, state)), OrderDirection.ASC, MergeRequest(20))
     assert found.total_count is None
 
 
 @EITHER
 async def test_a_right_total_of_a_server_that_gives_fewer_rows_is_the_count(connect: Open, prefix: str) -> None:
     vendor = Vendor(45, lambda held, _: held, cap=20)
-    found = await READ[prefix](await connect(vendor), OrderDirection.ASC, Wanted(100))
+    found = await READ[prefix](await connect(vendor), OrderDirection.ASC, MergeRequest(100))
     assert ([row.node.vendor_id for row in found.merged.rows], found.total_count) == (
         in_order(prefix, 45, OrderDirection.ASC),
         45,

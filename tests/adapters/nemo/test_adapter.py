@@ -14,23 +14,24 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 from structlog.testing import capture_logs
+from tracegraph_nemo import open_adapter
+from tracegraph_nemo.adapter import CAPABILITIES
 
-from adapters.nemo import open_adapter
-from adapters.nemo.adapter import CAPABILITIES
 from tests.adapters.conftest import Serve
-from tracegraph.adapter import (
-    Adapter,
-    ExperimentQuery,
-    Page,
-    PageRequest,
-    SessionAsk,
-    SourceHealthStatus,
-    SourceSettings,
+from tracegraph.adapter.options import SourceSettings
+from tracegraph.adapter.paging import ExperimentQuery, Page, PageRequest, SessionPageRequest
+from tracegraph.adapter.protocol import Adapter, SourceHealthStatus
+from tracegraph.domain.filters import (
+    ExperimentFilter,
+    ExperimentOrder,
+    ExperimentOrderField,
+    OrderDirection,
+    SessionFilter,
+    SessionOrder,
+    StringFilter,
+    TimeRange,
 )
-from tracegraph.demo import nemo
-from tracegraph.demo.faults import Fault
-from tracegraph.demo.simulator import Simulator
-from tracegraph.demo.world import NemoWorld, nemo_experiment, nemo_session
+from tracegraph.domain.models import Experiment, Session, SessionRef, SessionStatus
 from tracegraph.errors import (
     ConfigurationError,
     SourceBadRequest,
@@ -41,17 +42,10 @@ from tracegraph.errors import (
     SourceUnauthorized,
     SourceUnavailable,
 )
-from tracegraph.model import Experiment, Session, SessionRef, SessionStatus
-from tracegraph.query import (
-    ExperimentFilter,
-    ExperimentOrder,
-    ExperimentOrderField,
-    OrderDirection,
-    SessionFilter,
-    SessionOrder,
-    StringFilter,
-    TimeRange,
-)
+from tracegraph.simulators.core.faults import Fault
+from tracegraph.simulators.core.simulator import Simulator
+from tracegraph.simulators.nemo import app as nemo
+from tracegraph.simulators.nemo.world import NemoWorld, nemo_experiment, nemo_session
 
 EXPERIMENTS = "/apis/intake/v2/workspaces/default/experiments"
 START = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -110,11 +104,11 @@ def sessions(count: int, **fields: Any) -> NemoWorld:
     return world
 
 
-def ask(limit: int = 20, hint: int | None = None, **fields: Any) -> SessionAsk:
-    return SessionAsk(("base",), PageRequest(limit, hint=hint), **fields)
+def ask(limit: int = 20, hint: int | None = None, **fields: Any) -> SessionPageRequest:
+    return SessionPageRequest(("base",), PageRequest(limit, hint=hint), **fields)
 
 
-async def one(adapter: Adapter, asked: SessionAsk) -> Page[Session]:
+async def one(adapter: Adapter, asked: SessionPageRequest) -> Page[Session]:
     (answer,) = await adapter.list_sessions([asked])
     if isinstance(answer, SourceError):
         raise answer
@@ -422,7 +416,7 @@ class TestGetExperiments:
             "a.b",
         }
         assert set(await adapter.get_experiments(["tuned+v2"])) == {"tuned+v2"}
-        (answer,) = await adapter.list_sessions([SessionAsk(("tuned+v2",), PageRequest(5))])
+        (answer,) = await adapter.list_sessions([SessionPageRequest(("tuned+v2",), PageRequest(5))])
         assert isinstance(answer, Page)
         assert ids(answer) == ["s1"]
 
@@ -669,13 +663,13 @@ class TestManyAsks:
         simulator = nemo.create_app(world)
         simulator.faults.add(Fault("delay", times=3, seconds=0.05))
         adapter = await connect(simulator)
-        answers = await adapter.list_sessions([SessionAsk((name,), PageRequest(5)) for name in "cab"])
+        answers = await adapter.list_sessions([SessionPageRequest((name,), PageRequest(5)) for name in "cab"])
         assert [ids(page) for page in answers if isinstance(page, Page)] == [["c1"], ["a1"], ["b1"]]
         assert simulator.peak_in_flight == 3
 
     async def test_an_unknown_experiment_fails_its_own_ask(self, connect: Open) -> None:
         adapter = await connect(nemo.create_app(sessions(1)))
-        first, second = await adapter.list_sessions([SessionAsk(("nope",), PageRequest(5)), ask()])
+        first, second = await adapter.list_sessions([SessionPageRequest(("nope",), PageRequest(5)), ask()])
         assert isinstance(first, SourceNotFound)
         assert isinstance(second, Page)
 
@@ -683,7 +677,7 @@ class TestManyAsks:
     async def test_a_name_that_no_path_can_hold_is_unknown_without_a_call(self, connect: Open, ref: str) -> None:
         simulator = nemo.create_app(sessions(1))
         adapter = await connect(simulator)
-        (answer,) = await adapter.list_sessions([SessionAsk((ref,), PageRequest(5))])
+        (answer,) = await adapter.list_sessions([SessionPageRequest((ref,), PageRequest(5))])
         assert isinstance(answer, SourceNotFound)
         assert await adapter.get_sessions([SessionRef(ref, "s0000")]) == {}
         assert simulator.calls == []
@@ -693,7 +687,7 @@ class TestManyAsks:
         world = NemoWorld()
         world.add(nemo_experiment(ref), [nemo_session("s1")])
         simulator = nemo.create_app(world)
-        (answer,) = await (await connect(simulator)).list_sessions([SessionAsk((ref,), PageRequest(5))])
+        (answer,) = await (await connect(simulator)).list_sessions([SessionPageRequest((ref,), PageRequest(5))])
         assert isinstance(answer, Page)
         assert ids(answer) == ["s1"]
         assert simulator.calls[0].path == f"{EXPERIMENTS}/{ref}/sessions"

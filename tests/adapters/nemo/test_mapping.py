@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from tracegraph_nemo.mapping import to_experiment, to_session
+from tracegraph_nemo.wire import EXPERIMENTS, SESSIONS, ExperimentRow, Listed, R, SessionRow
 
-from adapters.nemo.mapping import to_experiment, to_session
-from adapters.nemo.wire import EXPERIMENTS, SESSIONS, ExperimentRow, Listed, R, SessionRow
-from tracegraph.model import (
+from tracegraph.domain.models import (
     Aggregate,
     AggregateBasis,
     AggregatePopulation,
@@ -21,17 +21,17 @@ from tracegraph.model import (
     SessionStatus,
     TokenUsage,
 )
-from tracegraph.upstream.tolerant import text_of
-from tracegraph.upstream.wire import Wire, placed
+from tracegraph.upstream.lenient_decoder import LenientDecoder, readable_rows
+from tracegraph.upstream.lenient_values import text_of
 
 IDENTITY = {"id": "experiment-1", "name": "base"}
 STARTED = {"session_id": "s1", "started_at": "2026-11-20T10:00:00"}
 
 
-def read(wire: Wire[Listed[R]], row: Any) -> tuple[R, list[str]]:
+def read(wire: LenientDecoder[Listed[R]], row: Any) -> tuple[R, list[str]]:
     """The row as the wire reads it, and the fields that it gave up, sorted."""
     found, given_up = wire.read(json.dumps({"data": [row]}).encode())
-    ((_, only),) = placed(found.data)
+    ((_, only),) = readable_rows(found.data)
     return only, sorted(given_up)
 
 
@@ -181,7 +181,7 @@ class TestAggregates:
 
     def test_nan_and_infinity_are_no_numbers(self) -> None:
         body = b'{"data": [{"id": "e", "name": "n", "cost_usd": {"mean": NaN, "sum": Infinity, "p90": 1}}]}'
-        ((_, row),) = placed(EXPERIMENTS.read(body)[0].data)
+        ((_, row),) = readable_rows(EXPERIMENTS.read(body)[0].data)
         (cost,) = to_experiment(row, "nemo-a").aggregates
         assert (cost.mean, cost.sum, cost.p90) == (None, None, 1.0)
 

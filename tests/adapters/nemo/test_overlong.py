@@ -11,32 +11,32 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
+from tracegraph_nemo.adapter import NemoAdapter
+from tracegraph_nemo.client import NemoClient
+from tracegraph_nemo.time_partitions import PartitionedLists
 
-from adapters.nemo.adapter import NemoAdapter
-from adapters.nemo.client import NemoClient
-from adapters.nemo.overlong import OverlongLists
 from tests.adapters.conftest import Serve
 from tests.conftest import OpenGateway
 from tests.gateway import Vendors
-from tracegraph.adapter import ExperimentQuery, Key, Page, PageRequest
-from tracegraph.demo import nemo
-from tracegraph.demo.faults import Fault
-from tracegraph.demo.times import naive, parse
-from tracegraph.demo.world import NemoWorld, nemo_experiment, nemo_session
-from tracegraph.errors import SourceBadRequest, SourceBadResponse, SourceUnavailable
-from tracegraph.federation.listing import Budgets, Listing, Wanted, list_experiments
-from tracegraph.federation.merge import Positions
-from tracegraph.federation.report import SourceReportStatus
-from tracegraph.model import Experiment
-from tracegraph.query import (
+from tracegraph.adapter.paging import ExperimentQuery, Key, Page, PageRequest
+from tracegraph.domain.filters import (
     ExperimentFilter,
     ExperimentOrder,
     ExperimentOrderField,
     OrderDirection,
     StringFilter,
     TimeRange,
-    microseconds,
 )
+from tracegraph.domain.models import Experiment
+from tracegraph.domain.sort_values import microseconds
+from tracegraph.errors import SourceBadRequest, SourceBadResponse, SourceUnavailable
+from tracegraph.federation.lists import Listing, MergeRequest, ScanBudget, list_experiments
+from tracegraph.federation.merge import Positions
+from tracegraph.federation.report import SourceReportStatus
+from tracegraph.simulators.core.faults import Fault
+from tracegraph.simulators.core.times import naive, parse
+from tracegraph.simulators.nemo import app as nemo
+from tracegraph.simulators.nemo.world import NemoWorld, nemo_experiment, nemo_session
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 CREATED, UPDATED, NAME = ExperimentOrderField
@@ -120,7 +120,9 @@ async def page_of(
     order: ExperimentOrder = NEWEST,
     wanted: ExperimentFilter = EVERYTHING,
 ) -> Listing[Experiment]:
-    listing = await list_experiments([adapter], {"nemo-a": wanted}, order, Wanted(first, positions, Budgets()))
+    listing = await list_experiments(
+        [adapter], {"nemo-a": wanted}, order, MergeRequest(first, positions, ScanBudget())
+    )
     error = listing.reports[0].error
     if error is not None:
         raise error
@@ -510,7 +512,7 @@ class TestCalls:
         async def nothing(query: ExperimentQuery, page: PageRequest) -> Page[Experiment]:
             raise AssertionError((query, page))
 
-        lists = OverlongLists("nemo-a", nothing, Clock(), Clock())
+        lists = PartitionedLists("nemo-a", nothing, Clock(), Clock())
         queries = [ExperimentQuery(ExperimentFilter(dataset_name=str(number))) for number in range(65)]
         for query in queries:
             lists.learn(query)

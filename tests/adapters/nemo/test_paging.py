@@ -3,8 +3,7 @@
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from adapters.nemo.paging import VendorPage, covering_page, page_up_to
+from tracegraph_nemo.paging import VendorPage, covering_page, page_up_to
 
 MAXIMUM = 1000
 offsets = st.integers(0, 100_000)

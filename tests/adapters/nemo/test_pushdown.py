@@ -4,10 +4,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from tracegraph_nemo.filters import Pushed, push_experiments, push_sessions
 
-from adapters.nemo.pushdown import Pushed, push_experiments, push_sessions
-from tracegraph.model import ExperimentKind, SessionStatus
-from tracegraph.query import ExperimentFilter, SessionFilter, StringFilter, TimeRange
+from tracegraph.domain.filters import ExperimentFilter, SessionFilter, StringFilter, TimeRange
+from tracegraph.domain.models import ExperimentKind, SessionStatus
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 NOT_WRITABLE = ["", "a,b", "{x", "[x", "a\nb", "a\x00b", " a", "a ", "\ud800"]

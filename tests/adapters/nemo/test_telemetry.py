@@ -6,17 +6,18 @@ See docs/vendors/nemo.md#outage.
 from collections.abc import Sequence
 
 import pytest
+from tracegraph_nemo.adapter import NemoAdapter
+from tracegraph_nemo.client import NemoClient
 
-from adapters.nemo.adapter import NemoAdapter
-from adapters.nemo.client import NemoClient
 from tests.adapters.conftest import Serve
-from tracegraph.adapter import ExperimentQuery, Page, PageRequest, SourceHealthStatus
-from tracegraph.demo import nemo
-from tracegraph.demo.faults import Fault
-from tracegraph.demo.simulator import Simulator
-from tracegraph.demo.world import NemoWorld, nemo_experiment, nemo_session
+from tracegraph.adapter.paging import ExperimentQuery, Page, PageRequest
+from tracegraph.adapter.protocol import SourceHealthStatus
+from tracegraph.domain.models import Experiment
 from tracegraph.errors import SourceErrorCode
-from tracegraph.model import Experiment
+from tracegraph.simulators.core.faults import Fault
+from tracegraph.simulators.core.simulator import Simulator
+from tracegraph.simulators.nemo import app as nemo
+from tracegraph.simulators.nemo.world import NemoWorld, nemo_experiment, nemo_session
 
 
 class Clock:

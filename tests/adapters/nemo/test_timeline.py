@@ -6,18 +6,18 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tracegraph_nemo.partition_search import PartitionHints, SliceCursor, Timeline, TimeSlice
 
-from adapters.nemo.timeline import Note, Part, Search, Timeline
-from tracegraph.adapter import ExperimentQuery, Key, PageRequest
-from tracegraph.model import Experiment, ExperimentKind
-from tracegraph.query import (
+from tracegraph.adapter.paging import ExperimentQuery, Key, PageRequest
+from tracegraph.domain.filters import (
     ExperimentFilter,
     ExperimentOrder,
     ExperimentOrderField,
     OrderDirection,
     TimeRange,
-    microseconds,
 )
+from tracegraph.domain.models import Experiment, ExperimentKind
+from tracegraph.domain.sort_values import microseconds
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 MOST = 6
@@ -42,9 +42,11 @@ def places_of(line: Timeline, ages: list[int]) -> list[int]:
     return sorted(line.sign * (now - age) for age in ages)
 
 
-def reading(line: Timeline, rows: list[int], note: Note, at: int) -> Iterator[tuple[Part, list[int] | None]]:
+def reading(
+    line: Timeline, rows: list[int], note: PartitionHints, at: int
+) -> Iterator[tuple[TimeSlice, list[int] | None]]:
     """Every part and its rows, None for a refused one."""
-    search = Search(line, at, note, 4, microseconds(NOW))
+    search = SliceCursor(line, at, note, 4, microseconds(NOW))
     while not search.ended:
         part = search.part()
         found = [row for row in rows if part.first <= row <= part.last]
@@ -56,7 +58,7 @@ def reading(line: Timeline, rows: list[int], note: Note, at: int) -> Iterator[tu
             search.take(part, found)
 
 
-def check(line: Timeline, rows: list[int], note: Note, at: int) -> int:
+def check(line: Timeline, rows: list[int], note: PartitionHints, at: int) -> int:
     """Read to the end: the parts adjoin, each row comes once. Gives the number of calls."""
     calls, expected_first, seen = 0, at, list[int]()
     for part, found in reading(line, rows, note, at):
@@ -84,7 +86,7 @@ def lists(draw: st.DrawFn) -> list[int]:
 @given(lists(), ORDERS)
 def test_parts_adjoin_and_hold_every_row_once(ages: list[int], order: ExperimentOrder) -> None:
     line = line_of(order)
-    check(line, places_of(line, ages), Note(), line.first)
+    check(line, places_of(line, ages), PartitionHints(), line.first)
 
 
 @given(lists(), lists(), ORDERS)
@@ -92,14 +94,14 @@ def test_what_was_learnt_of_another_list_costs_calls_and_no_rows(
     ages: list[int], earlier: list[int], order: ExperimentOrder
 ) -> None:
     """Between two readings any row may have come or gone."""
-    line, note = line_of(order), Note()
+    line, note = line_of(order), PartitionHints()
     check(line, places_of(line, earlier), note, line.first)
     check(line, places_of(line, ages), note, line.first)
 
 
 @given(lists(), ORDERS, st.data())
 def test_reading_may_begin_anywhere(ages: list[int], order: ExperimentOrder, data: st.DataObject) -> None:
-    line, note = line_of(order), Note()
+    line, note = line_of(order), PartitionHints()
     rows = places_of(line, ages)
     at = data.draw(st.one_of(st.integers(line.first, line.last), st.sampled_from(rows or [line.first])))
     check(line, rows, note, at)
@@ -110,7 +112,7 @@ def test_reading_may_begin_anywhere(ages: list[int], order: ExperimentOrder, dat
 def test_two_may_read_and_learn_at_the_same_time(
     one: list[int], other: list[int], order: ExperimentOrder, turns: list[bool]
 ) -> None:
-    line, note = line_of(order), Note()
+    line, note = line_of(order), PartitionHints()
     lists_ = [places_of(line, one), places_of(line, other)]
     readings = [reading(line, rows, note, line.first) for rows in lists_]
     seen: list[list[int]] = [[], []]
@@ -132,7 +134,7 @@ def test_two_may_read_and_learn_at_the_same_time(
 @pytest.mark.parametrize("direction", list(OrderDirection))
 def test_a_list_that_is_known_is_read_in_one_part_for_each_full_one(direction: OrderDirection) -> None:
     """24 rows an hour apart, in parts cut for four: the first reading searches, the third knows."""
-    line, note = line_of(ExperimentOrder(direction=direction)), Note()
+    line, note = line_of(ExperimentOrder(direction=direction)), PartitionHints()
     rows = places_of(line, [hour * 3_600_000_000 for hour in range(24)])
     assert check(line, rows, note, line.first) > 8
     check(line, rows, note, line.first)
@@ -142,7 +144,7 @@ def test_a_list_that_is_known_is_read_in_one_part_for_each_full_one(direction: O
 @pytest.mark.parametrize("direction", list(OrderDirection))
 def test_a_long_gap_is_searched_once(direction: OrderDirection) -> None:
     day = 86_400_000_000
-    line, note = line_of(ExperimentOrder(direction=direction)), Note()
+    line, note = line_of(ExperimentOrder(direction=direction)), PartitionHints()
     rows = places_of(line, [start + second * 1_000_000 for start in (day, 90 * day) for second in range(12)])
     first, second = (check(line, rows, note, line.first) for _ in range(2))
     assert first > 30
@@ -151,7 +153,7 @@ def test_a_long_gap_is_searched_once(direction: OrderDirection) -> None:
 
 def test_what_came_into_a_gap_is_found() -> None:
     """That there was nothing is remembered, never believed."""
-    line, note = line_of(ExperimentOrder(direction=OrderDirection.ASC)), Note()
+    line, note = line_of(ExperimentOrder(direction=OrderDirection.ASC)), PartitionHints()
     hour = 3_600_000_000
     old = [start * hour + second * 1_000_000 for start in (2, 9000) for second in range(12)]
     check(line, places_of(line, old), note, line.first)
@@ -159,7 +161,7 @@ def test_what_came_into_a_gap_is_found() -> None:
 
 
 def test_memory_of_gaps_is_bounded() -> None:
-    note = Note()
+    note = PartitionHints()
     for first in range(0, 1000, 10):
         note.add_gap(first, first + 5)
     assert len(note.gaps) == 32
@@ -178,13 +180,13 @@ class TestTimeline:
     def test_the_whole_line_is_the_filter_itself(self) -> None:
         order = ExperimentOrder(ExperimentOrderField.UPDATED_AT)
         line = line_of(order)
-        whole = line.narrowed(ExperimentFilter(dataset_name="cases"), Part(line.first, line.last))
+        whole = line.narrowed(ExperimentFilter(dataset_name="cases"), TimeSlice(line.first, line.last))
         assert whole == ExperimentFilter(dataset_name="cases", updated_at=TimeRange())
 
     def test_a_part_is_closed_at_both_ends(self) -> None:
         line = line_of(ExperimentOrder(direction=OrderDirection.DESC))
         now = microseconds(NOW)
-        narrowed = line.narrowed(ExperimentFilter(), Part(-now, 5 - now))
+        narrowed = line.narrowed(ExperimentFilter(), TimeSlice(-now, 5 - now))
         assert narrowed.created_at == TimeRange(NOW - timedelta(microseconds=5), NOW + timedelta(microseconds=1))
 
     @pytest.mark.parametrize("direction", list(OrderDirection))

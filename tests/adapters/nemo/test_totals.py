@@ -11,16 +11,18 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
+from tracegraph_nemo import open_adapter
 
-from adapters.nemo import open_adapter
 from tests.adapters.conftest import Serve
-from tracegraph.adapter import Adapter, ExperimentQuery, Page, PageRequest, SessionAsk, SourceSettings
+from tracegraph.adapter.options import SourceSettings
+from tracegraph.adapter.paging import ExperimentQuery, Page, PageRequest, SessionPageRequest
+from tracegraph.adapter.protocol import Adapter
+from tracegraph.domain.filters import ExperimentFilter, ExperimentOrder, OrderDirection, SessionOrder
+from tracegraph.domain.models import Experiment, ExperimentKind, Session
 from tracegraph.errors import SourceError
-from tracegraph.federation.listing import Budgets, Listing, Wanted, list_experiments, list_sessions_of
+from tracegraph.federation.lists import Listing, MergeRequest, ScanBudget, list_experiments, list_sessions_of
 from tracegraph.federation.merge import Positions
 from tracegraph.federation.report import SourceReportStatus
-from tracegraph.model import Experiment, ExperimentKind, Session
-from tracegraph.query import ExperimentFilter, ExperimentOrder, OrderDirection, SessionOrder
 
 START = datetime(2026, 5, 1, 12, tzinfo=UTC)
 BASE = Experiment(source="nemo", ref="base", vendor_id="base", kind=ExperimentKind.EVALUATION, name="base")
@@ -98,15 +100,15 @@ async def connect(serve: Serve) -> AsyncIterator[Open]:
 
 
 async def session_page(
-    adapter: Adapter, direction: OrderDirection, wanted: Wanted, said: int | None = None
+    adapter: Adapter, direction: OrderDirection, wanted: MergeRequest, said: int | None = None
 ) -> Listing[Session]:
-    async def fetch(_: str, ask: SessionAsk) -> Page[Session]:
+    async def fetch(_: str, ask: SessionPageRequest) -> Page[Session]:
         (answer,) = await adapter.list_sessions([ask])
         if isinstance(answer, SourceError):
             raise answer
         return answer
 
-    ask = SessionAsk((), PageRequest(0), order=SessionOrder(direction=direction))
+    ask = SessionPageRequest((), PageRequest(0), order=SessionOrder(direction=direction))
     experiment = BASE if said is None else _saying(said)
     return await list_sessions_of(adapter, experiment, ask, wanted, fetch)
 
@@ -122,7 +124,9 @@ def _saying(count_of_sessions: int) -> Experiment:
     )
 
 
-async def experiment_page(adapter: Adapter, direction: OrderDirection, wanted: Wanted) -> Listing[Experiment]:
+async def experiment_page(
+    adapter: Adapter, direction: OrderDirection, wanted: MergeRequest
+) -> Listing[Experiment]:
     order = ExperimentOrder(direction=direction)
     return await list_experiments([adapter], {"nemo": ExperimentFilter()}, order, wanted)
 
@@ -139,7 +143,7 @@ async def test_the_first_sessions_are_the_right_ones_in_few_calls(
     connect: Open, state: State, direction: OrderDirection, held: int
 ) -> None:
     vendor = Vendor(held, state)
-    found = await session_page(await connect(vendor), direction, Wanted(20))
+    found = await session_page(await connect(vendor), direction, MergeRequest(20))
     assert [row.node.vendor_id for row in found.merged.rows] == in_order("s", held, direction)[:20]
     assert found.reports[0].status is SourceReportStatus.OK
     assert found.merged.has_next == (held > 20)
@@ -155,7 +159,7 @@ async def test_reading_on_gives_every_session_once(connect: Open, state: State, 
     positions, more = Positions(), True
     while more:
         before = vendor.calls
-        found = await session_page(adapter, direction, Wanted(30, positions, Budgets(pages=60)))
+        found = await session_page(adapter, direction, MergeRequest(30, positions, ScanBudget(pages=60)))
         assert found.reports[0].error is None
         assert vendor.calls - before < 20
         seen += [row.node.vendor_id for row in found.merged.rows]
@@ -168,9 +172,9 @@ async def test_a_total_that_the_rows_contradict_is_no_count(connect: Open, state
     for direction in OrderDirection:
         vendor = Vendor(5, state)
         adapter = await connect(vendor)
-        stated = (await session_page(adapter, direction, Wanted(20))).total_count
+        stated = (await session_page(adapter, direction, MergeRequest(20))).total_count
         assert stated in {None, 5}, "what is stated is another number than that of the rows"
-        assert (await experiment_page(adapter, direction, Wanted(20))).total_count is None
+        assert (await experiment_page(adapter, direction, MergeRequest(20))).total_count is None
 
 
 @BOTH
@@ -180,7 +184,7 @@ async def test_experiments_all_come_in_few_calls(
     connect: Open, state: State, direction: OrderDirection, held: int
 ) -> None:
     vendor = Vendor(held, state)
-    found = await experiment_page(await connect(vendor), direction, Wanted(50))
+    found = await experiment_page(await connect(vendor), direction, MergeRequest(50))
     assert [row.node.ref for row in found.merged.rows] == in_order("e", held, direction)
     assert (found.reports[0].status, found.merged.has_next) == (SourceReportStatus.OK, False)
     assert vendor.calls <= 2
@@ -190,7 +194,7 @@ async def test_experiments_all_come_in_few_calls(
 @WRONGLY
 async def test_the_number_that_an_experiment_states_is_a_hint_only(connect: Open, state: State, said: int) -> None:
     vendor = Vendor(250, state)
-    found = await session_page(await connect(vendor), OrderDirection.DESC, Wanted(20), said)
+    found = await session_page(await connect(vendor), OrderDirection.DESC, MergeRequest(20), said)
     assert [row.node.vendor_id for row in found.merged.rows] == in_order("s", 250, OrderDirection.DESC)[:20]
     assert vendor.calls < 20
 
@@ -198,23 +202,23 @@ async def test_the_number_that_an_experiment_states_is_a_hint_only(connect: Open
 async def test_right_numbers_cost_one_call(connect: Open) -> None:
     vendor = Vendor(250, lambda held, _: held)
     adapter = await connect(vendor)
-    found = await session_page(adapter, OrderDirection.DESC, Wanted(20), 250)
+    found = await session_page(adapter, OrderDirection.DESC, MergeRequest(20), 250)
     assert (vendor.calls, found.total_count) == (1, 250)
 
 
 async def test_a_total_that_rows_confirmed_need_not_be_confirmed_for_the_next_page(connect: Open) -> None:
     vendor = Vendor(250, lambda held, _: held)
     adapter = await connect(vendor)
-    ask = SessionAsk(("base",), PageRequest(20), expected_total=250)
+    ask = SessionPageRequest(("base",), PageRequest(20), expected_total=250)
     await adapter.list_sessions([ask])
-    await adapter.list_sessions([SessionAsk(("base",), PageRequest(20, hint=19), expected_total=250)])
+    await adapter.list_sessions([SessionPageRequest(("base",), PageRequest(20, hint=19), expected_total=250)])
     assert vendor.calls == 2
 
 
 async def test_a_later_page_asks_for_the_end_where_nothing_confirmed_the_total(connect: Open) -> None:
     vendor = Vendor(250, lambda held, _: held)
     (page,) = await (await connect(vendor)).list_sessions(
-        [SessionAsk(("base",), PageRequest(20, hint=100), expected_total=250)]
+        [SessionPageRequest(("base",), PageRequest(20, hint=100), expected_total=250)]
     )
     assert isinstance(page, Page)
     assert "s149" in [session.vendor_id for session in page.items]

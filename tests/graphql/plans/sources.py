@@ -10,11 +10,12 @@ from typing import Any, TypeVar
 
 from msgspec.structs import force_setattr, replace
 
-from tracegraph.adapter import Capabilities, ExperimentQuery, Page, PageRequest, SessionAsk, SourceHealth
-from tracegraph.adapter import SourceHealthStatus as Health
-from tracegraph.errors import SourceError, SourceNotFound, SourceTimeout, SourceUnavailable
-from tracegraph.graphql.ids import experiment_id, session_id
-from tracegraph.model import (
+from tracegraph.adapter.capabilities import Capabilities
+from tracegraph.adapter.paging import ExperimentQuery, Page, PageRequest, SessionPageRequest
+from tracegraph.adapter.protocol import SourceHealth
+from tracegraph.adapter.protocol import SourceHealthStatus as Health
+from tracegraph.domain.filters import ExperimentOrderField, OrderDirection, experiment_sort_value
+from tracegraph.domain.models import (
     Aggregate,
     AggregateBasis,
     AggregatePopulation,
@@ -28,7 +29,8 @@ from tracegraph.model import (
     SessionStatus,
     TokenUsage,
 )
-from tracegraph.query import ExperimentOrderField, OrderDirection, experiment_sort_value
+from tracegraph.errors import SourceError, SourceNotFound, SourceTimeout, SourceUnavailable
+from tracegraph.graphql.relay.ids import experiment_id, session_id
 
 T = TypeVar("T")
 V = TypeVar("V", Aggregate, Experiment, Session)
@@ -104,11 +106,11 @@ class RandomSource:
         found = {one.ref: replace(one, deferred=frozenset()) for one in self.experiments if one.ref in refs}
         return {ref: self._or_failure(one, "experiment", ref) for ref, one in found.items()}
 
-    async def list_sessions(self, asks: Sequence[SessionAsk]) -> Sequence[Page[Session] | SourceError]:
+    async def list_sessions(self, asks: Sequence[SessionPageRequest]) -> Sequence[Page[Session] | SourceError]:
         """By their start."""
         return [self._sessions_page(ask) for ask in asks]
 
-    def _sessions_page(self, ask: SessionAsk) -> Page[Session] | SourceError:
+    def _sessions_page(self, ask: SessionPageRequest) -> Page[Session] | SourceError:
         (ref,) = ask.experiment_refs
         rows = sorted(self.sessions.get(ref, ()), key=lambda one: (one.started_at, one.vendor_id))
         if ask.order.direction is OrderDirection.DESC:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from strawberry.types.arguments import convert_arguments
 
 from tests.graphql.plans.documents import Writer
-from tracegraph.graphql.conversion import converted, converters
+from tracegraph.graphql.compiler.arguments import converted, converters
 from tracegraph.graphql.schema import library_schema
 
 SCHEMA = library_schema()

@@ -21,11 +21,11 @@ from hypothesis import strategies as st
 
 from tests.graphql.plans.documents import UNEQUAL, Document, Writer
 from tests.graphql.plans.sources import RandomSource
-from tracegraph.federation.listing import Budgets
+from tracegraph.federation.lists import ScanBudget
+from tracegraph.graphql.compiler.plan import Plan
+from tracegraph.graphql.compiler.plan_cache import PlanCache
 from tracegraph.graphql.context import PageLimits, RequestContext
 from tracegraph.graphql.loaders import Loaders
-from tracegraph.graphql.plan import Plan
-from tracegraph.graphql.planned import Plans
 from tracegraph.graphql.schema import build_schema
 
 EXAMPLES = int(os.environ.get("PLAN_EXAMPLES", "200"))
@@ -37,7 +37,7 @@ REFERENCE = re.compile(r"\b[0-9a-f]{8}\b")
 
 def executor(document: Document, parsed: DocumentNode, sources: list[RandomSource]) -> Executor[Any]:
     """The library's, over the sources."""
-    context = RequestContext(sources, Loaders(sources), Budgets(), PageLimits(3, 10))
+    context = RequestContext(sources, Loaders(sources), ScanBudget(), PageLimits(3, 10))
     built = Executor.build(SCHEMA, parsed, None, context, document.variables)
     assert isinstance(built, Executor), built
     return built
@@ -84,7 +84,7 @@ async def compared(document: Document, sources: list[RandomSource]) -> bool:
     keys = moment_keys(parsed)
     first, second = executor(document, parsed, sources), executor(document, parsed, sources)
     expected = told(await by_library(first), first, keys)
-    plan = Plans().of(second)
+    plan = PlanCache().of(second)
     if plan is None:
         return False
     assert told(await plan.execute(second), second, keys) == expected, document
@@ -144,11 +144,11 @@ query Q($few: Boolean!, $first: Int) {
 class TestKeeping:
     """What stays when a request is over."""
 
-    def plan(self, plans: Plans, parsed: DocumentNode, **variables: Any) -> Plan | None:
+    def plan(self, plans: PlanCache, parsed: DocumentNode, **variables: Any) -> Plan | None:
         return plans.of(executor(Document(QUERY, variables), parsed, []))
 
     def test_an_operation_is_compiled_once_for_each_value_of_its_conditions(self) -> None:
-        plans, parsed = Plans(), parse(QUERY)
+        plans, parsed = PlanCache(), parse(QUERY)
         long, short = self.plan(plans, parsed, few=False, first=1), self.plan(plans, parsed, few=True, first=1)
         assert long is not None
         assert long is not short
@@ -156,14 +156,14 @@ class TestKeeping:
         assert self.plan(plans, parsed, few=True) is short
 
     def test_the_least_recently_used_goes_first(self) -> None:
-        plans, documents = Plans(most=3), [parse(QUERY) for _ in range(5)]
+        plans, documents = PlanCache(most=3), [parse(QUERY) for _ in range(5)]
         kept = [self.plan(plans, one, few=False) for one in documents]
         assert len(plans) == 3
         assert self.plan(plans, documents[4], few=False) is kept[4]
         assert self.plan(plans, documents[0], few=False) is not kept[0]
 
     def test_a_plan_keeps_no_data_of_the_request_that_it_was_made_for(self) -> None:
-        plans, parsed = Plans(), parse(QUERY)
+        plans, parsed = PlanCache(), parse(QUERY)
         first = executor(Document(QUERY, {"few": False, "first": 4_177_777}), parsed, [])
         assert plans.of(first) is not None
         context = weakref.ref(first)

@@ -1,1 +1,0 @@
-"""The vendors: one folder each, found by entry points, unknown to the core."""

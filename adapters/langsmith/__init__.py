@@ -1,6 +1,0 @@
-"""LangSmith: tracer sessions as experiments, root runs as sessions."""
-
-from adapters.langsmith.adapter import Options, open_adapter
-from adapters.langsmith.address import normalize_base_url
-
-__all__ = ["Options", "normalize_base_url", "open_adapter"]

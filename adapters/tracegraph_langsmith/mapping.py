@@ -1,0 +1,230 @@
+"""From LangSmith's rows to the vocabulary: pure functions (docs/vendors/langsmith.md#mapping)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from tracegraph.domain.models import (
+    COST,
+    ERROR_RATE,
+    FIRST_TOKEN_LATENCY,
+    INPUT_TOKENS,
+    LATENCY,
+    OUTPUT_TOKENS,
+    TOTAL_TOKENS,
+    Aggregate,
+    AggregateBasis,
+    AggregatePopulation,
+    Experiment,
+    ExperimentKind,
+    Metric,
+    MetricKind,
+    RawObject,
+    Session,
+    SessionStatus,
+    TokenUsage,
+)
+from tracegraph.domain.urls import http_url
+from tracegraph.upstream.lenient_values import text_of, word_of
+from tracegraph_langsmith.wire import Feedback, FeedbackStats, Run, TracerSession
+
+STATUS_WORDS: Mapping[SessionStatus, str] = {
+    SessionStatus.SUCCESS: "success",
+    SessionStatus.ERROR: "error",
+    SessionStatus.RUNNING: "pending",
+}
+"""LangSmith's words for how a run stands (docs/vendors/langsmith.md#runs); it knows no cancelling."""
+
+
+_STATUSES = {word: status for status, word in STATUS_WORDS.items()}
+
+
+# Python 3.11 takes 0.2 us to look up a member of an Enum.
+_UNKNOWN = SessionStatus.UNKNOWN
+
+
+_RUNNING = SessionStatus.RUNNING
+
+
+_REPORTED = AggregateBasis.REPORTED
+
+
+_RUNS = AggregatePopulation.RUNS
+
+
+_EVALUATIONS = AggregatePopulation.EVALUATIONS
+
+
+_SCORE = MetricKind.SCORE
+
+
+def to_experiment(source: str, row: TracerSession, raw: RawObject) -> Experiment:
+    """The experiment that a tracer session is. One without a name (newer services allow it) goes by its id."""
+    metadata = row.extra.metadata if row.extra else None
+    told = metadata or {}
+    evaluation = row.reference_dataset_id is not None
+    return Experiment(
+        source=source,
+        ref=row.id,
+        vendor_id=row.id,
+        kind=ExperimentKind.EVALUATION if evaluation else ExperimentKind.PROJECT,
+        name=row.name or row.id,
+        description=row.description,
+        agent_name=word_of(told.get("agent_name")),
+        agent_version=word_of(told.get("agent_version")),
+        dataset_id=row.reference_dataset_id,
+        dataset_version=word_of(told.get("dataset_version")),
+        models=_models(told),
+        evaluators=tuple(sorted({*(row.feedback_stats or {}), *(row.session_feedback_stats or {})})),
+        created_at=row.start_time,
+        updated_at=row.last_run_start_time,
+        ended_at=row.end_time,
+        session_count=row.run_count,
+        error_rate=row.error_rate,
+        metadata=metadata,
+        aggregates=_aggregates(row),
+        raw=raw,
+    )
+
+
+def to_session(source: str, run: Run, raw: RawObject, left_out: frozenset[str] = frozenset()) -> Session:
+    """The session that a root run is. An unfinished run has no end and no latency.
+
+    `left_out` are the fields that the vendor was not asked for.
+    """
+    status = _STATUSES.get(run.status or "", _UNKNOWN)
+    running = status is _RUNNING
+    metadata = run.extra.metadata if run.extra else None
+    told = metadata or {}
+    return Session(
+        source=source,
+        experiment_ref=run.session_id or "",
+        vendor_id=run.id,
+        status=status,
+        started_at=run.start_time,
+        vendor_status=run.status,
+        name=run.name,
+        ended_at=None if running else run.end_time,
+        latency_ms=None if running else _latency_ms(run),
+        first_token_ms=_elapsed_ms(run.start_time, run.first_token_time),
+        trace_id=run.trace_id,
+        root_span_id=run.id,
+        test_case_id=run.reference_example_id,
+        agent_name=word_of(told.get("agent_name")),
+        agent_version=word_of(told.get("agent_version")),
+        input=_text(run.inputs),
+        output=_text(run.outputs),
+        error=run.error,
+        tokens=_tokens(run),
+        cost_usd=None if run.total_cost is None else float(run.total_cost),
+        scores_by_evaluator=_scores(run.feedback_stats),
+        url=http_url(run.app_path),
+        metadata=metadata,
+        raw=raw,
+        deferred=left_out,
+    )
+
+
+def _text(value: Any) -> str | None:
+    """Inputs or outputs; None for an empty object, which is how LangSmith shows that there are none."""
+    return None if value == {} else text_of(value)
+
+
+def _ms(seconds: Decimal | None) -> float | None:
+    """Milliseconds; scaled while it is decimal, 0.3 s is 300.0 ms, not 299.99 or 300.01."""
+    return None if seconds is None else float(seconds * 1000)
+
+
+def _models(metadata: Mapping[str, Any]) -> tuple[str, ...]:
+    """The names under `models` (a list or one) and, failing that, `model`."""
+    given = metadata.get("models") or metadata.get("model")
+    if given is None:
+        return ()
+    names = given if isinstance(given, list) else [given]
+    return tuple(dict.fromkeys([name for name in names if isinstance(name, str) and name]))
+
+
+# -- aggregates -----------------------------------------------------------------------------------------
+
+
+def _aggregates(row: TracerSession) -> tuple[Aggregate, ...]:
+    """The figures that LangSmith states; absent ones are absent, never zero.
+
+    See docs/vendors/langsmith.md#figures.
+    """
+    stated = (
+        _percentiles(LATENCY, row.latency_p50, row.latency_p99),
+        _percentiles(FIRST_TOKEN_LATENCY, row.first_token_p50, row.first_token_p99),
+        _total(COST, row.total_cost),
+        _total(INPUT_TOKENS, row.prompt_tokens),
+        _total(OUTPUT_TOKENS, row.completion_tokens),
+        _total(TOTAL_TOKENS, row.total_tokens),
+        None if row.error_rate is None else Aggregate(ERROR_RATE, _REPORTED, _RUNS, None, None, row.error_rate),
+    )
+    return tuple([one for one in (*stated, *_scores_over_all(row)) if one is not None])
+
+
+def _percentiles(metric: Metric, median_s: Decimal | None, p99_s: Decimal | None) -> Aggregate | None:
+    if median_s is None and p99_s is None:
+        return None
+    median, p99 = _ms(median_s), _ms(p99_s)  # by position: there are eight a row, and keywords double their time
+    return Aggregate(metric, _REPORTED, _RUNS, None, None, None, None, None, median, None, None, p99)
+
+
+def _total(metric: Metric, total: Decimal | int | None) -> Aggregate | None:
+    return None if total is None else Aggregate(metric, _REPORTED, _RUNS, None, float(total))
+
+
+def _scores_over_all(row: TracerSession) -> list[Aggregate | None]:
+    """One for each numeric feedback key. Summary evaluators win a clash, as in the vendor's own client.
+
+    See docs/vendors/langsmith.md#figures.
+    """
+    of_runs, summaries = row.feedback_stats or {}, row.session_feedback_stats or {}
+    return [
+        _score(key, summaries[key], _EVALUATIONS) if key in summaries else _score(key, of_runs[key], _RUNS)
+        for key in sorted({**of_runs, **summaries})
+    ]
+
+
+def _score(key: str, stats: FeedbackStats | None, over: AggregatePopulation) -> Aggregate | None:
+    if stats is None or stats.avg is None:
+        return None
+    metric = Metric(_SCORE, key)
+    given = stats.n, None, stats.avg, stats.stdev, stats.min, stats.median, None, None, None, stats.max
+    return Aggregate(metric, _REPORTED, over, *given)
+
+
+# -- sessions -------------------------------------------------------------------------------------------
+
+
+def _latency_ms(run: Run) -> float | None:
+    if run.latency_seconds is not None:
+        return _ms(run.latency_seconds)
+    return _elapsed_ms(run.start_time, run.end_time)
+
+
+def _elapsed_ms(start: datetime, end: datetime | None) -> float | None:
+    """Milliseconds between; None when there is no end, or it lies before the start."""
+    if end is None or end < start:
+        return None
+    return (end - start) / timedelta(milliseconds=1)
+
+
+def _tokens(run: Run) -> TokenUsage | None:
+    given, taken, total = run.prompt_tokens, run.completion_tokens, run.total_tokens
+    cached = run.prompt_token_details.cache_read if run.prompt_token_details else None
+    if total is None and (given is not None or taken is not None):
+        total = (given or 0) + (taken or 0)
+    if total is None and cached is None:
+        return None
+    return TokenUsage(input=given, output=taken, cached=cached, total=total)
+
+
+def _scores(feedback: Feedback | None) -> Mapping[str, float | None] | None:
+    if feedback is None:
+        return None
+    return {key: stats.avg for key, stats in feedback.items() if stats is not None}

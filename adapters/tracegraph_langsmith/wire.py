@@ -1,0 +1,177 @@
+"""LangSmith's JSON in LangSmith's names: the fields that are mapped, and nothing else.
+
+TracerSession is the contract's (langsmith-tracer-sessions.json); a run and the answer to a run query are those of
+docs/vendors/langsmith.md#runs. What identifies a row must be there, and so must a run's start, by which runs are
+listed. Any other value may be null or missing, and one that cannot be read is taken for null. A row without is
+None in its list. The previews of inputs and outputs are cut by the vendor: they are not read.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated, Any
+
+from msgspec import Meta, Struct
+
+from tracegraph.upstream.lenient_decoder import (
+    Count,
+    LenientDecoder,
+    LenientStruct,
+    Name,
+    Number,
+    refuse_without_rows,
+    utc,
+)
+
+Ratio = Annotated[float, Meta(ge=0, le=1)]
+"""0..1; a percentage, should one ever come, is unreadable rather than a hundredfold rate.
+
+See docs/vendors/langsmith.md#figures.
+"""
+
+
+_LONGEST_S = 10**9
+
+
+_DEAREST_USD = 10**12
+
+
+def _check(largest: int, *figures: Decimal | None) -> None:
+    """Refuse what is no figure. Decimal takes text, as the contract has it, and numbers.
+
+    See docs/vendors/langsmith.md#figures.
+    """
+    for figure in figures:
+        if figure is not None and not (figure.is_finite() and 0 <= figure <= largest):
+            raise ValueError("not a figure of zero or more")
+
+
+def _lower(text: str | None) -> str | None:
+    return None if text is None else text.lower()
+
+
+class FeedbackStats(Struct, gc=False):
+    """The statistics of one feedback key; `avg` is null for categories."""
+
+    n: Count | None = None
+    avg: Number | None = None
+    stdev: Number | None = None
+    min: Number | None = None
+    max: Number | None = None
+    median: Number | None = None
+
+
+Feedback = dict[str, FeedbackStats | None]
+
+
+class Extra(Struct, gc=False):
+    """What the people who trace put beside a tracer session or a run."""
+
+    metadata: dict[str, Any] | None = None
+
+
+class TracerSession(LenientStruct):
+    """A tracing project, or an experiment on a dataset. Figures are null without `include_stats`."""
+
+    id: Name
+    name: str | None = None
+    description: str | None = None
+    reference_dataset_id: Name | None = None
+    start_time: datetime | None = None
+    end_time: datetime | None = None
+    last_run_start_time: datetime | None = None
+    extra: Extra | None = None
+    run_count: Count | None = None
+    latency_p50: Decimal | None = None
+    latency_p99: Decimal | None = None
+    first_token_p50: Decimal | None = None
+    first_token_p99: Decimal | None = None
+    prompt_tokens: Count | None = None
+    completion_tokens: Count | None = None
+    total_tokens: Count | None = None
+    total_cost: Decimal | None = None
+    error_rate: Ratio | None = None
+    feedback_stats: Feedback | None = None
+    session_feedback_stats: Feedback | None = None
+
+    def __post_init__(self) -> None:
+        self.id = self.id.lower()
+        self.reference_dataset_id = _lower(self.reference_dataset_id)
+        self.start_time = utc(self.start_time)
+        self.end_time = utc(self.end_time)
+        self.last_run_start_time = utc(self.last_run_start_time)
+        _check(_LONGEST_S, self.latency_p50, self.latency_p99, self.first_token_p50, self.first_token_p99)
+        _check(_DEAREST_USD, self.total_cost)
+
+
+class PromptTokenDetails(Struct, gc=False):
+    """What the prompt's tokens are made of."""
+
+    cache_read: Count | None = None
+
+
+class Run(LenientStruct):
+    """A run; a root run is one execution."""
+
+    id: Name
+    start_time: datetime
+    session_id: Name | None = None
+    parent_run_id: Name | None = None
+    trace_id: Name | None = None
+    name: str | None = None
+    status: str | None = None
+    error: str | None = None
+    end_time: datetime | None = None
+    first_token_time: datetime | None = None
+    latency_seconds: Decimal | None = None
+    reference_example_id: Name | None = None
+    inputs: Any = None
+    outputs: Any = None
+    prompt_tokens: Count | None = None
+    completion_tokens: Count | None = None
+    total_tokens: Count | None = None
+    prompt_token_details: PromptTokenDetails | None = None
+    total_cost: Decimal | None = None
+    feedback_stats: Feedback | None = None
+    extra: Extra | None = None
+    app_path: str | None = None
+
+    def __post_init__(self) -> None:
+        self.id = self.id.lower()
+        self.session_id = _lower(self.session_id)
+        self.parent_run_id = _lower(self.parent_run_id)
+        self.trace_id = _lower(self.trace_id)
+        self.reference_example_id = _lower(self.reference_example_id)
+        self.start_time = utc(self.start_time)
+        self.end_time = utc(self.end_time)
+        self.first_token_time = utc(self.first_token_time)
+        _check(_LONGEST_S, self.latency_seconds)
+        _check(_DEAREST_USD, self.total_cost)
+
+    @property
+    def is_root(self) -> bool:
+        """Whether the run is a whole trace: the trace has its id, and nothing is above it."""
+        return self.parent_run_id is None and self.trace_id in {None, self.id}
+
+
+class Cursors(Struct):
+    """Where a run query goes on; without `next` it has ended, so a `next` that cannot be read fails the page."""
+
+    next: str | None = None
+
+
+class RunsAnswer(Struct):
+    """The answer to a run query."""
+
+    runs: list[Run | None]
+    cursors: Cursors | None = None
+
+    def __post_init__(self) -> None:
+        refuse_without_rows(self.runs)
+
+
+SESSIONS: LenientDecoder[list[TracerSession | None]] = LenientDecoder(list[TracerSession | None])
+
+
+RUNS: LenientDecoder[RunsAnswer] = LenientDecoder(RunsAnswer)

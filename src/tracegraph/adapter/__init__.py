@@ -1,0 +1,24 @@
+"""The SDK that a vendor's adapter imports: the port, paging, capabilities, options, the registry."""
+
+from tracegraph.adapter.capabilities import Capabilities
+from tracegraph.adapter.options import SourceSettings, StrictOptions
+from tracegraph.adapter.paging import ExperimentQuery, Key, Page, PageRequest, SessionPageRequest
+from tracegraph.adapter.protocol import Adapter, SourceHealth, SourceHealthStatus
+from tracegraph.domain.calls import CircuitState, FetchInfo, RateLimit
+
+__all__ = [
+    "Adapter",
+    "Capabilities",
+    "CircuitState",
+    "ExperimentQuery",
+    "FetchInfo",
+    "Key",
+    "Page",
+    "PageRequest",
+    "RateLimit",
+    "SessionPageRequest",
+    "SourceHealth",
+    "SourceHealthStatus",
+    "SourceSettings",
+    "StrictOptions",
+]

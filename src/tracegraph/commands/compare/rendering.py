@@ -1,0 +1,169 @@
+"""A comparison as a table for people, as JSON or as CSV for programs."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Literal
+
+import orjson
+from rich.box import SIMPLE_HEAD
+from rich.cells import cell_len
+from rich.console import Console, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+Format = Literal["table", "json", "csv"]
+
+
+_UNITS = {"MILLISECONDS": "ms", "USD": "USD", "TOKENS": "tokens", "RATIO": "0..1", "SCORE": "score"}
+
+
+_DECIMALS = {"MILLISECONDS": 1, "USD": 6, "TOKENS": 1, "RATIO": 4, "SCORE": 4}
+
+
+_OUTCOMES = ("improved", "regressed", "equal", "missing")
+
+
+_SIGNS = ("+", "-", "=", "?")
+
+
+_WIDE = 1000
+
+
+COLUMNS = (
+    "metric", "unit", "better_when", "statistic",
+    "experiment_id", "experiment", "source", "is_baseline", "is_best",
+    "value", "delta", "ratio", *_OUTCOMES, "basis", "population", "count", "complete",
+)  # fmt: skip
+"""The columns of the CSV form: one row for each metric and experiment; an empty cell is a null."""
+
+
+def write(data: Mapping[str, Any], form: Format, console: Console) -> None:
+    """Write the GraphQL data that the query of `question` gave."""
+    if form == "json":
+        console.file.write(orjson.dumps(data, option=orjson.OPT_INDENT_2).decode() + "\n")
+    elif form == "csv":
+        console.file.write(as_csv(data["comparison"]))
+    else:
+        tables = as_tables(data["comparison"])
+        # In a terminal that is too narrow lines fold: a figure that is cut would be another figure.
+        wide = console.options.update_width(_WIDE)
+        console.width = max(console.width, *(console.measure(one, options=wide).minimum for one in tables))
+        console.print(*tables)
+
+
+# -- CSV -----------------------------------------------------------------------------------------------
+
+
+def as_csv(comparison: Mapping[str, Any]) -> str:
+    """One row for each metric and experiment."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    for metric in comparison["metrics"]:
+        writer.writerows(_rows(comparison, metric))
+    return text.getvalue()
+
+
+def _rows(comparison: Mapping[str, Any], found: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    metric = found["metric"]
+    for index, (entry, experiment) in enumerate(zip(found["entries"], comparison["experiments"], strict=True)):
+        yield {
+            "metric": metric["name"],
+            "unit": metric["unit"],
+            "better_when": metric["betterWhen"],
+            "statistic": found["statistic"],
+            "experiment_id": experiment["id"],
+            "experiment": experiment["name"],
+            "source": experiment["source"]["name"],
+            "is_baseline": _word(index == _baseline(comparison)),
+            "is_best": _word(_is_best(found, experiment)),
+            **{name: entry[name] for name in ("value", "delta", "ratio")},
+            **(entry["cases"] or {}),
+            **{name: value for name, value in (entry["aggregate"] or {}).items() if name != "complete"},
+            "complete": _word((entry["aggregate"] or {}).get("complete")),
+        }
+
+
+def _word(value: bool | None) -> str | None:  # noqa: FBT001 - it is the value shown
+    return None if value is None else str(value).lower()
+
+
+# -- tables --------------------------------------------------------------------------------------------
+
+
+def as_tables(comparison: Mapping[str, Any]) -> Sequence[RenderableType]:
+    """One table for each metric, with what its signs mean below."""
+    if not comparison["metrics"]:
+        return [Text("No two of these experiments have a metric in common. Name one with --metric.")]
+    legend = (
+        "* best; Δ and ratio against the baseline; its test cases: + improved, - regressed, = equal, ? missing; "
+        "over sessions unless it says (runs) or the like; ~ not every session was read"
+    )
+    return [*(_table(comparison, metric) for metric in comparison["metrics"]), Text(legend, style="dim")]
+
+
+def _table(comparison: Mapping[str, Any], found: Mapping[str, Any]) -> Table:
+    metric, statistic = found["metric"], found["statistic"].lower()
+    unit = "" if statistic == "count" else f" {_UNITS[metric['unit']]}"
+    better = "lower" if metric["betterWhen"] == "LOWER" else "higher"
+    table = Table(
+        title=Text(f"{metric['name']}: {better} is better"),
+        title_justify="left",
+        title_style="bold",
+        box=SIMPLE_HEAD,
+        pad_edge=False,
+        collapse_padding=True,
+    )
+    table.add_column("experiment", overflow="fold", min_width=16)
+    for heading in (f"{statistic}{unit}", f"Δ{unit}", "ratio", *_SIGNS):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("basis", min_width=8)
+    decimals = 0 if statistic == "count" else _DECIMALS[metric["unit"]]
+    for index, (entry, experiment) in enumerate(zip(found["entries"], comparison["experiments"], strict=True)):
+        is_best = _is_best(found, experiment)
+        distance = ("baseline", "") if index == _baseline(comparison) else _distance(entry, decimals)
+        table.add_row(
+            Text.assemble(experiment["name"], " ", (experiment["source"]["name"], "dim")),
+            ("* " if is_best else "") + _figure(entry["value"], f",.{decimals}f"),
+            *distance,
+            *_cases(entry["cases"]),
+            _basis(entry["aggregate"]),
+            style="bold green" if is_best else None,
+        )
+    for column in table.columns[1:-1]:
+        column.min_width = max(cell_len(str(text)) for text in (column.header, *column.cells))
+    return table
+
+
+def _baseline(comparison: Mapping[str, Any]) -> int:
+    """Which of the experiments is the baseline: the first of its ID, as it may come twice."""
+    ids = [experiment["id"] for experiment in comparison["experiments"]]
+    return ids.index(comparison["baseline"]["id"])
+
+
+def _distance(entry: Mapping[str, Any], decimals: int) -> Sequence[str]:
+    return _figure(entry["delta"], f"+,.{decimals}f"), _figure(entry["ratio"], ".3f")
+
+
+def _cases(counts: Mapping[str, int] | None) -> list[str]:
+    return [_figure(None if counts is None else counts[name], "d") for name in _OUTCOMES]
+
+
+def _basis(aggregate: Mapping[str, Any] | None) -> str:
+    if aggregate is None:
+        return "-"
+    words = [aggregate["basis"].lower()]
+    if aggregate["population"] != "SESSIONS":
+        words.append(f"({aggregate['population'].lower().replace('_', ' ')})")
+    return " ".join(words if aggregate["complete"] else [*words, "~"])
+
+
+def _is_best(found: Mapping[str, Any], experiment: Mapping[str, Any]) -> bool:
+    return found["best"] is not None and found["best"]["id"] == experiment["id"]
+
+
+def _figure(value: float | None, form: str) -> str:
+    return "-" if value is None else format(value, form)

@@ -1,0 +1,122 @@
+"""`tracegraph demo`: the simulated vendors, the gateway over them, and a first query with its answer."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import urllib.request
+from typing import Any
+
+from pydantic import SecretStr
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from tracegraph.app import create_app
+from tracegraph.config.settings import LogSettings, Settings
+from tracegraph.observability.logging import configure_logs
+from tracegraph.server.run import listen, server_of, url_of
+from tracegraph.simulators.vendors import DemoVendors, demo_vendors
+
+_HOST = "127.0.0.1"
+
+
+FIRST_QUERY = """\
+{
+  experiments(first: 8) {
+    nodes {
+      name createdAt sessionCount
+      source { vendor }
+      latency: aggregate(metric: {kind: LATENCY}) { median }
+      cost: aggregate(metric: {kind: COST}) { sum }
+      sessions(first: 3) { nodes { status latencyMs } }
+    }
+    pageInfo { hasNextPage endCursor }
+  }
+}"""
+
+
+def run_demo(port: int) -> None:
+    """Serve until Ctrl-C. Raises ConfigurationError when the port is taken."""
+    configure_logs(LogSettings(level="warning"))
+    opened = listen(_HOST, port)
+    with demo_vendors() as vendors:
+        server = server_of(create_app(demo_settings(vendors)))
+        asyncio.run(_serve(server, opened, url_of(opened, _HOST), vendors))
+
+
+def demo_settings(vendors: DemoVendors) -> Settings:
+    """The configuration over the simulated vendors."""
+    return Settings.model_validate(
+        {
+            "server": {"drain_s": 0},  # no balancer sends requests here
+            "sources": {
+                "nemo": {"vendor": "nemo", "base_url": vendors.nemo_url, "workspace": vendors.nemo_workspace},
+                "langsmith": {
+                    "vendor": "langsmith",
+                    "base_url": vendors.langsmith_url,
+                    "api_key": SecretStr(vendors.langsmith_api_key),
+                    "limits": {"rates": {"runs/query": "off", "*": "off"}},  # the simulator has none
+                },
+                "meibel": {
+                    "vendor": "meibel",
+                    "base_url": vendors.meibel_url,
+                    "api_key": SecretStr(vendors.meibel_api_key),
+                },
+            },
+        }
+    )
+
+
+async def _serve(server: Any, opened: Any, url: str, vendors: DemoVendors) -> None:
+    serving = asyncio.create_task(server.serve(sockets=[opened]))
+    while not server.started and not serving.done():  # noqa: ASYNC110 - uvicorn tells it by an attribute only
+        await asyncio.sleep(0.02)
+    if not serving.done():
+        answer = await asyncio.to_thread(_ask, url)
+        _show(url, answer, vendors)
+    await serving
+
+
+def _ask(url: str) -> dict[str, Any]:
+    request = urllib.request.Request(  # noqa: S310 - our own loopback address
+        url, json.dumps({"query": FIRST_QUERY}).encode(), {"content-type": "application/json"}
+    )
+    with urllib.request.urlopen(request, timeout=30) as response:  # noqa: S310
+        answer: dict[str, Any] = json.load(response)
+        return answer
+
+
+def _show(url: str, answer: dict[str, Any], vendors: DemoVendors) -> None:
+    console = Console()
+    console.print("\n[bold]Tracegraph[/] over three simulated vendors: NeMo Intake, LangSmith, Meibel.\n")
+    console.print("A first query:\n")
+    console.print(FIRST_QUERY, markup=False, highlight=False)
+    table = Table(title="\nand its answer", box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    table.add_column("vendor", no_wrap=True)
+    table.add_column("experiment", overflow="fold", min_width=22)
+    table.add_column("created", no_wrap=True)
+    for heading in ("sessions", "median ms", "USD"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for node in answer["data"]["experiments"]["nodes"]:
+        table.add_row(*_row(node))
+    console.print(table)
+    faults = vendors.nemo_url + "/__faults"
+    console.print("Let a vendor hang, and ask again; -X DELETE ends it (docs/reliability.md has more):\n")
+    console.print(f"""  curl {faults} -d '{{"kind": "hang", "times": null}}'\n""", markup=False, highlight=False)
+    console.print(f"Explore it in a browser: [bold]{url}[/]   (Ctrl-C ends the demo)\n")
+
+
+def _row(node: dict[str, Any]) -> list[str]:
+    return [
+        node["source"]["vendor"],
+        node["name"],
+        (node["createdAt"] or "-")[:10],
+        _figure(node["sessionCount"], ",d"),
+        _figure((node["latency"] or {}).get("median"), ",.0f"),
+        _figure((node["cost"] or {}).get("sum"), ".4f"),
+    ]
+
+
+def _figure(value: float | None, form: str) -> str:
+    return "-" if value is None else format(value, form)

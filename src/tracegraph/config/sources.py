@@ -1,0 +1,200 @@
+"""`[sources.<name>]`: the settings that every source has, whatever its vendor."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+
+from tracegraph.config.messages import Misfit
+from tracegraph.config.urls import read_url
+from tracegraph.domain.calls import RateLimit
+from tracegraph.upstream.resilience.circuit_breaker import CircuitBreakerPolicy
+from tracegraph.upstream.resilience.pipeline import ResiliencePolicy
+from tracegraph.upstream.resilience.rate_limit import LimitPolicy
+from tracegraph.upstream.resilience.retry import RetryPolicy
+from tracegraph.upstream.tls import authorities
+from tracegraph.upstream.transport import TransportSettings
+
+_RETRY, _BREAKER, _TRANSPORT = RetryPolicy(), CircuitBreakerPolicy(), TransportSettings("")
+
+
+_PASSED = re.compile(r"[Xx]-[A-Za-z0-9-]{1,60}")
+
+
+YEAR_S = 366 * 24 * 3600.0
+"""The longest time that a setting takes: what is longer is a slip of the pen."""
+
+
+_SHARE_OF_DEADLINE = 0.4
+"""So that a source that hangs leaves a request the time for a second try, and for the calls that follow."""
+
+
+def refuse_truth(table: type[BaseModel], value: Any, info: ValidationInfo) -> Any:
+    """The value. Raises ValueError for true or false where the field is a number."""
+    if isinstance(value, bool) and info.field_name is not None:
+        annotation = table.model_fields[info.field_name].annotation
+        if annotation in {int, float, int | None, float | None}:
+            raise ValueError("a number is expected, not true or false")
+    return value
+
+
+class Table(BaseModel):
+    """A table of the configuration, which takes no other keys than its own."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_truth_for_a_number(cls, value: Any, info: ValidationInfo) -> Any:
+        """The library would take true for 1."""
+        return refuse_truth(cls, value, info)
+
+
+class RetryTable(Table):
+    """`[sources.<name>.retry]`: see `upstream.retry.RetryPolicy`."""
+
+    attempts: int = Field(_RETRY.attempts, ge=1, le=10)
+    base_s: float = Field(_RETRY.base_s, ge=0, le=300)
+    cap_s: float = Field(_RETRY.cap_s, ge=0, le=300)
+    budget_ratio: float = Field(_RETRY.budget_ratio, ge=0, le=1)
+    budget_floor: int = Field(_RETRY.budget_floor, ge=0, le=1_000_000)
+    budget_window_s: float = Field(_RETRY.budget_window_s, gt=0, le=YEAR_S)
+
+    def policy(self) -> RetryPolicy:
+        """The same as the upstream client takes it."""
+        return RetryPolicy(**self.model_dump())
+
+
+class BreakerTable(Table):
+    """`[sources.<name>.breaker]`: see `upstream.breaker.BreakerPolicy`."""
+
+    enabled: bool = _BREAKER.enabled
+    failure_rate: float = Field(_BREAKER.failure_rate, gt=0, le=1)
+    min_calls: int = Field(_BREAKER.min_calls, ge=1, le=1_000_000)
+    window_s: float = Field(_BREAKER.window_s, gt=0, le=YEAR_S)
+    pause_s: float = Field(_BREAKER.pause_s, gt=0, le=YEAR_S)
+
+    def policy(self) -> CircuitBreakerPolicy:
+        """The same as the upstream client takes it."""
+        return CircuitBreakerPolicy(**self.model_dump())
+
+
+class RateTable(Table):
+    """At most `calls` in any `per_s` seconds."""
+
+    calls: int = Field(ge=1, le=1_000_000_000)
+    per_s: float = Field(gt=0, le=YEAR_S)
+
+
+class LimitsTable(Table):
+    """`[sources.<name>.limits]`: rates by kind of call in the place of those that the vendor documents."""
+
+    rates: dict[str, RateTable | Literal["off"]] = Field(default_factory=dict)
+    backoff_s: float = Field(1.0, ge=0, le=YEAR_S)
+
+    def policy(self) -> LimitPolicy:
+        """The same as the upstream client takes it."""
+        rates = {
+            kind: RateLimit(rate.calls, rate.per_s) if isinstance(rate, RateTable) else None
+            for kind, rate in self.rates.items()
+        }
+        return LimitPolicy(rates, self.backoff_s)
+
+
+class SourceTable(BaseModel):
+    """`[sources.<name>]`: the keys of every vendor; those of the adapter stay in the extras.
+
+    `timeout_s` bounds one try of one call, and is below `limits.deadline_s`; see `timeout_within` for its default.
+    `ca_file` holds the only authorities that the certificate of an https source may come from.
+    `ttl_by_kind` overrides `cache.ttl_s` for kinds of calls. `pass_through` names the header in which callers
+    bring their own key for this source, which then has no `api_key`.
+    """
+
+    model_config = ConfigDict(extra="allow", frozen=True, allow_inf_nan=False)
+
+    vendor: str
+    base_url: str
+    timeout_s: float | None = Field(None, gt=0)
+    connect_timeout_s: float = Field(_TRANSPORT.connect_timeout_s, gt=0, le=300)
+    max_connections: int = Field(_TRANSPORT.max_connections, ge=1, le=10_000)
+    max_response_bytes: int = Field(_TRANSPORT.max_response_bytes, ge=1024)
+    allow_http: bool = False
+    ca_file: Annotated[str, Field(min_length=1)] | None = None
+    pass_through: str | None = None
+    ttl_by_kind: dict[str, Annotated[float, Field(ge=0, le=YEAR_S)]] = Field(default_factory=dict)
+    retry: RetryTable = RetryTable()
+    breaker: BreakerTable = BreakerTable()
+    limits: LimitsTable = LimitsTable()
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_truth_for_a_number(cls, value: Any, info: ValidationInfo) -> Any:
+        return refuse_truth(cls, value, info)
+
+    @field_validator("base_url")
+    @classmethod
+    def _url(cls, base_url: str) -> str:
+        parts = read_url(base_url, "it is an http(s) URL with a host, such as https://api.example.com")
+        if "?" in base_url or "#" in base_url or "@" in parts.netloc:
+            raise ValueError("it must have no query, fragment, user or password: leave them out")
+        if parts.path.startswith("//"):
+            raise ValueError("it has a scheme or a slash twice: write it as https://api.example.com")
+        return base_url
+
+    @field_validator("pass_through")
+    @classmethod
+    def _header(cls, name: str | None) -> str | None:
+        if name is not None and not _PASSED.fullmatch(name):
+            raise ValueError('it is the name of a header that begins with x-, such as "x-vendor-key"')
+        return name
+
+    @field_validator("ca_file")
+    @classmethod
+    def _authorities(cls, ca_file: str | None) -> str | None:
+        if ca_file is not None:
+            authorities(ca_file)
+        return ca_file
+
+    @model_validator(mode="after")
+    def _sends_keys_safely(self) -> Self:
+        parts = urlsplit(self.base_url)
+        if parts.scheme == "http" and not (self.allow_http or is_loopback(parts.hostname or "")):
+            raise Misfit("base_url", "it sends the key in the clear: use https, or set allow_http = true")
+        if self.pass_through is not None and "api_key" in (self.model_extra or {}):
+            raise Misfit(
+                "api_key", "api_key and pass_through are both set: keep the gateway's key, or take the callers'"
+            )
+        return self
+
+    def policy(self) -> ResiliencePolicy:
+        """How the source's calls are guarded."""
+        return ResiliencePolicy(self.retry.policy(), self.breaker.policy(), self.limits.policy())
+
+    def timeout_within(self, deadline_s: float) -> float:
+        """Seconds for one try of one call: as given, else the lesser of 4 s and 0.4 of the deadline."""
+        return self.timeout_s or min(_TRANSPORT.timeout_s, _SHARE_OF_DEADLINE * deadline_s)
+
+    def transport(self, deadline_s: float) -> TransportSettings:
+        """What the upstream client needs, where a request has `deadline_s` seconds in all."""
+        return TransportSettings(
+            base_url=self.base_url.rstrip("/"),
+            ca_file=self.ca_file,
+            timeout_s=self.timeout_within(deadline_s),
+            connect_timeout_s=self.connect_timeout_s,
+            max_connections=self.max_connections,
+            max_response_bytes=self.max_response_bytes,
+        )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches that host, or listens there."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,305 @@
+"""The unified vocabulary: what an experiment, a session and an aggregate are, whoever the vendor is.
+
+Frozen values without I/O and without GraphQL. Times are timezone-aware UTC, durations are milliseconds, money
+is USD, ratios are 0..1. None means "the vendor does not say"; 0 means zero.
+
+They are structs, since an answer is made of thousands: a session takes 0.2 us to make, a frozen dataclass 5. The
+garbage collector need not look at those that hold no cycles.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from typing import Any, Protocol, TypeGuard
+
+from msgspec import Struct
+
+from tracegraph.errors import SourceError
+
+
+class ExperimentKind(Enum):
+    """What the vendor calls an experiment: an evaluation over a dataset, a live project, an agent."""
+
+    EVALUATION = "EVALUATION"
+    PROJECT = "PROJECT"
+    AGENT = "AGENT"
+
+
+class SessionStatus(Enum):
+    """How a session ended, or that it has not."""
+
+    RUNNING = "RUNNING"
+    SUCCESS = "SUCCESS"
+    ERROR = "ERROR"
+    CANCELLED = "CANCELLED"
+    UNKNOWN = "UNKNOWN"
+
+
+class MetricUnit(Enum):
+    """The unit of a metric's figures."""
+
+    MILLISECONDS = "MILLISECONDS"
+    USD = "USD"
+    TOKENS = "TOKENS"
+    RATIO = "RATIO"
+    SCORE = "SCORE"
+
+
+class Better(Enum):
+    """Which direction of a metric is an improvement."""
+
+    LOWER = "LOWER"
+    HIGHER = "HIGHER"
+
+
+class MetricKind(Enum):
+    """What is measured."""
+
+    LATENCY = "LATENCY"
+    FIRST_TOKEN_LATENCY = "FIRST_TOKEN_LATENCY"  # noqa: S105 - a token of text
+    COST = "COST"
+    INPUT_TOKENS = "INPUT_TOKENS"
+    OUTPUT_TOKENS = "OUTPUT_TOKENS"
+    CACHED_TOKENS = "CACHED_TOKENS"
+    TOTAL_TOKENS = "TOTAL_TOKENS"
+    ERROR_RATE = "ERROR_RATE"
+    SCORE = "SCORE"
+
+
+class AggregateBasis(Enum):
+    """Where an aggregate's figures come from; BEST is only ever asked for."""
+
+    REPORTED = "REPORTED"
+    COMPUTED = "COMPUTED"
+    BEST = "BEST"
+
+
+class AggregatePopulation(Enum):
+    """What an aggregate's figures were taken over; means over different populations are not alike."""
+
+    SESSIONS = "SESSIONS"
+    TEST_CASES = "TEST_CASES"
+    RUNS = "RUNS"
+    EVALUATIONS = "EVALUATIONS"
+
+
+_UNITS = {
+    MetricKind.LATENCY: MetricUnit.MILLISECONDS,
+    MetricKind.FIRST_TOKEN_LATENCY: MetricUnit.MILLISECONDS,
+    MetricKind.COST: MetricUnit.USD,
+    MetricKind.ERROR_RATE: MetricUnit.RATIO,
+    MetricKind.SCORE: MetricUnit.SCORE,
+}
+
+
+class Metric(Struct, frozen=True, gc=False):
+    """One metric; `evaluator` names the score and is set with SCORE only."""
+
+    kind: MetricKind
+    evaluator: str | None = None
+
+    @property
+    def name(self) -> str:
+        """`latency`, `cost`, `score:accuracy`: as the command line takes it."""
+        name = self.kind.value.lower()
+        return f"{name}:{self.evaluator}" if self.evaluator is not None else name
+
+    @property
+    def unit(self) -> MetricUnit:
+        """The unit of every statistic of this metric but `count`."""
+        return _UNITS.get(self.kind, MetricUnit.TOKENS)
+
+    @property
+    def better_when(self) -> Better:
+        """Scores are better when higher, all else when lower."""
+        return Better.HIGHER if self.kind is MetricKind.SCORE else Better.LOWER
+
+
+LATENCY = Metric(MetricKind.LATENCY)
+
+
+FIRST_TOKEN_LATENCY = Metric(MetricKind.FIRST_TOKEN_LATENCY)
+
+
+COST = Metric(MetricKind.COST)
+
+
+INPUT_TOKENS = Metric(MetricKind.INPUT_TOKENS)
+
+
+OUTPUT_TOKENS = Metric(MetricKind.OUTPUT_TOKENS)
+
+
+CACHED_TOKENS = Metric(MetricKind.CACHED_TOKENS)
+
+
+TOTAL_TOKENS = Metric(MetricKind.TOTAL_TOKENS)
+
+
+ERROR_RATE = Metric(MetricKind.ERROR_RATE)
+"""Every metric but the scores."""
+
+
+class Aggregate(Struct, frozen=True, gc=False):
+    """Statistics of one metric over one experiment, in the metric's unit; None where the basis gives none."""
+
+    metric: Metric
+    basis: AggregateBasis
+    population: AggregatePopulation
+    count: int | None = None
+    sum: float | None = None
+    mean: float | None = None
+    stddev: float | None = None
+    min: float | None = None
+    median: float | None = None
+    p90: float | None = None
+    p95: float | None = None
+    p99: float | None = None
+    max: float | None = None
+    complete: bool = True
+
+
+class RawObject(Protocol):
+    """The vendor's object as it came, decoded only when somebody asks."""
+
+    def decode(self) -> dict[str, Any]:
+        """The JSON object in the vendor's own names."""
+        ...
+
+
+class VendorRecord(Struct, frozen=True):  # noqa: PLW1641 - metadata cannot be hashed
+    """What a vendor tells of one thing: equal when the same is told, be it by another answer."""
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and self.told() == other.told()
+
+    def told(self) -> dict[str, Any]:
+        """The fields without what is behind them, such as the vendor's object, and what went wrong."""
+        return {name: getattr(self, name) for name in self.__struct_fields__ if name not in _EXCLUDED_FROM_EQ}
+
+
+_EXCLUDED_FROM_EQ = frozenset({"raw", "figures_error", "scores_by_evaluator"})
+
+
+class Experiment(VendorRecord, frozen=True):
+    """A NeMo experiment, a LangSmith tracer session, a Meibel agent.
+
+    `ref` is what the vendor looks it up by. `deferred` names the fields that the vendor's list leaves out and
+    that `Adapter.get_experiments` (or, for `session_count`, the total of its sessions) would fill. `figures_error`
+    is why the vendor could not tell session_count, aggregates, models and evaluators when it was asked.
+    """
+
+    source: str
+    ref: str
+    vendor_id: str
+    kind: ExperimentKind
+    name: str
+    description: str | None = None
+    group_id: str | None = None
+    agent_name: str | None = None
+    agent_version: str | None = None
+    dataset_id: str | None = None
+    dataset_name: str | None = None
+    dataset_version: str | None = None
+    models: tuple[str, ...] = ()
+    evaluators: tuple[str, ...] = ()
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+    ended_at: datetime | None = None
+    session_count: int | None = None
+    error_rate: float | None = None
+    url: str | None = None
+    metadata: Mapping[str, Any] | None = None
+    aggregates: tuple[Aggregate, ...] = ()
+    figures_error: SourceError | None = None
+    raw: RawObject | None = None
+    deferred: frozenset[str] = frozenset()
+
+
+class TokenUsage(Struct, frozen=True, gc=False):
+    """Tokens of one session; `cached` is a part of `input`."""
+
+    input: int | None = None
+    output: int | None = None
+    cached: int | None = None
+    total: int | None = None
+
+
+def is_number(value: object) -> TypeGuard[float]:
+    """Whether it is a number that a float holds; an adapter may give anything in the place of one."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
+
+
+class Score(Struct, frozen=True, gc=False):
+    """One evaluator's verdict on one session, on that evaluator's own scale."""
+
+    evaluator: str
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRef:
+    """How a session is found again: by its experiment's ref and its own id."""
+
+    experiment_ref: str
+    session_id: str
+
+
+class Session(VendorRecord, frozen=True, gc=False):
+    """One execution: a NeMo experiment session, a LangSmith root run, a Meibel agent session.
+
+    `scores_by_evaluator` may hold evaluators that gave no number. `deferred` names the fields that the vendor's
+    list leaves out and `Adapter.get_sessions` would fill.
+    """
+
+    source: str
+    experiment_ref: str
+    vendor_id: str
+    status: SessionStatus
+    started_at: datetime
+    vendor_status: str | None = None
+    name: str | None = None
+    ended_at: datetime | None = None
+    latency_ms: float | None = None
+    first_token_ms: float | None = None
+    trace_id: str | None = None
+    root_span_id: str | None = None
+    test_case_id: str | None = None
+    agent_name: str | None = None
+    agent_version: str | None = None
+    input: str | None = None
+    output: str | None = None
+    error: str | None = None
+    tokens: TokenUsage | None = None
+    cost_usd: float | None = None
+    message_count: int | None = None
+    scores_by_evaluator: Mapping[str, float | None] | None = None
+    url: str | None = None
+    metadata: Mapping[str, Any] | None = None
+    raw: RawObject | None = None
+    deferred: frozenset[str] = frozenset()
+
+    @property
+    def ref(self) -> SessionRef:
+        """Where `Adapter.get_sessions` finds it."""
+        return SessionRef(self.experiment_ref, self.vendor_id)
+
+    @property
+    def scores(self) -> tuple[Score, ...]:
+        """By evaluator; made when they are asked for, since most lists are asked without."""
+        given = self.scores_by_evaluator or {}
+        texts = {name: value for name, value in given.items() if name.__class__ is str and is_number(value)}
+        return tuple([Score(name, value) for name, value in sorted(texts.items())])
+
+    def told(self) -> dict[str, Any]:
+        """See `Described`; of the evaluators, those that gave a number."""
+        return super().told() | {"scores": self.scores}

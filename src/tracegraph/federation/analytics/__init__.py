@@ -1,0 +1,1 @@
+"""Figures over sessions: statistics, scans, comparisons, paired cases."""

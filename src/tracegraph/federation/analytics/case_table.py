@@ -1,0 +1,97 @@
+"""The baseline's cases as every experiment ran them, in one metric."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from tracegraph.domain.models import Metric, SessionRef
+from tracegraph.errors import SourceError
+from tracegraph.federation.analytics.cases import (
+    CaseId,
+    CaseKey,
+    CaseOutcome,
+    case_values,
+    outcome_of,
+    repetitions,
+)
+from tracegraph.federation.analytics.session_scan import SessionScan
+
+Repetitions = Mapping[CaseId, Sequence[int]]
+"""The sessions of each case, as places in the scan's columns."""
+
+
+def scanned_cases(scan: SessionScan, join_on: CaseKey) -> Repetitions:
+    """The cases that an experiment ran."""
+    if join_on is CaseKey.INPUT:
+        return repetitions(scan.inputs)
+    return repetitions([None if key is None else CaseId.of(key) for key in scan.test_case_ids])
+
+
+@dataclass(frozen=True, slots=True)
+class CaseColumn:
+    """One experiment's cases: the sessions of each, and their mean value."""
+
+    scan: SessionScan
+    sessions: Repetitions
+    values: Mapping[CaseId, float | None]
+
+    @classmethod
+    def of(cls, scan: SessionScan, sessions: Repetitions, metric: Metric) -> CaseColumn:
+        """The cases in that metric."""
+        return cls(scan, sessions, case_values(sessions, scan.column(metric)))
+
+    def refs(self, case: CaseId) -> list[SessionRef]:
+        """The sessions of a case."""
+        ids = self.scan.session_ids
+        return [SessionRef(self.scan.experiment_ref, ids[index]) for index in self.sessions.get(case, ())]
+
+
+@dataclass(frozen=True, slots=True)
+class CaseTable:
+    """The experiments' columns side by side; one that could not be read is a SourceError in its place."""
+
+    metric: Metric
+    columns: Sequence[CaseColumn | SourceError]
+    baseline: int
+
+    @property
+    def errors(self) -> list[SourceError]:
+        """Why columns are missing."""
+        return [column for column in self.columns if isinstance(column, SourceError)]
+
+    @property
+    def complete(self) -> bool:
+        """Whether every session of every experiment was read."""
+        return all(isinstance(column, CaseColumn) and column.scan.complete for column in self.columns)
+
+    def column(self, index: int) -> CaseColumn | None:
+        """An experiment's cases, None when they could not be read."""
+        column = self.columns[index]
+        return None if isinstance(column, SourceError) else column
+
+    def value(self, index: int, case: CaseId) -> float | None:
+        """An experiment's value of a case."""
+        column = self.column(index)
+        return None if column is None else column.values.get(case)
+
+    def refs(self, index: int, case: CaseId) -> list[SessionRef]:
+        """Every repetition of a case in an experiment, in the order in which its sessions were read."""
+        column = self.column(index)
+        return [] if column is None else column.refs(case)
+
+    def cases(self, outcome: CaseOutcome | None = None) -> list[CaseId]:
+        """The baseline's cases in their order; with an outcome, those that some experiment has it for."""
+        base = self.column(self.baseline)
+        found: Iterable[CaseId] = () if base is None else base.sessions
+        others = [index for index in range(len(self.columns)) if index != self.baseline]
+        if outcome is not None:
+            found = (case for case in found if any(self.outcome(index, case) is outcome for index in others))
+        return sorted(found)
+
+    def outcome(self, index: int, case: CaseId) -> CaseOutcome | None:
+        """How a case of the baseline turned out; None for the baseline itself, and for what could not be read."""
+        base, other = self.column(self.baseline), self.column(index)
+        if base is None or other is None or index == self.baseline:
+            return None
+        return outcome_of(self.metric, case, base.values, other.values)

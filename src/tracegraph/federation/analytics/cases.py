@@ -1,0 +1,142 @@
+"""Test cases paired between two experiments: what each session's case is, and how a case turned out.
+
+A case is known by its key, the same in every experiment that ran it. Its value is the mean over its repetitions.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from hashlib import blake2b
+from typing import TypeVar
+
+from tracegraph.domain.models import Better, Metric
+
+Key = TypeVar("Key", bound=Hashable)
+
+
+_EQUAL_WITHIN = 1e-9
+"""Relative: floats that differ by less are the same figure."""
+
+
+_HEAD = 100
+
+
+class CaseKey(Enum):
+    """How a test case of one experiment is recognised in another."""
+
+    TEST_CASE_ID = "TEST_CASE_ID"
+    INPUT = "INPUT"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class CaseId:
+    """A case's key in little space: its first characters, to order cases by, and 16 bytes for the whole of it."""
+
+    head: str
+    digest: bytes
+
+    @classmethod
+    def of(cls, key: str) -> CaseId:
+        """The case of that key."""
+        return cls(key[:_HEAD], blake2b(key.encode("utf-8", "surrogatepass"), digest_size=16).digest())
+
+    @property
+    def key(self) -> str | None:
+        """The key itself, None when it is longer than what is kept."""
+        return self.head if len(self.head) < _HEAD else None
+
+
+class CaseOutcome(Enum):
+    """How a case of an experiment stands against the baseline's."""
+
+    IMPROVED = "IMPROVED"
+    REGRESSED = "REGRESSED"
+    EQUAL = "EQUAL"
+    MISSING = "MISSING"
+
+
+@dataclass(frozen=True, slots=True)
+class CaseCounts:
+    """How many of the baseline's cases had which outcome; the four sum to all of them."""
+
+    improved: int
+    regressed: int
+    equal: int
+    missing: int
+
+
+def equal(one: float, other: float) -> bool:
+    """Whether two finite figures are the same within one part in 10^9."""
+    return math.isclose(one, other, rel_tol=_EQUAL_WITHIN, abs_tol=0.0)
+
+
+def finite(value: float) -> float | None:
+    """The figure, None when it is no number that can be shown."""
+    return value if math.isfinite(value) else None
+
+
+def repetitions(keys: Sequence[Key | None]) -> dict[Key, list[int]]:
+    """The sessions of each case, as indices into the experiment's columns; a session without a key has none."""
+    found: dict[Key, list[int]] = {}
+    for index, key in enumerate(keys):
+        if key is not None:
+            found.setdefault(key, []).append(index)
+    return found
+
+
+def case_value(column: Sequence[float], sessions: Sequence[int]) -> float | None:
+    """The mean over the repetitions that have a value (NaN: none), None when none has."""
+    values = [column[index] for index in sessions if not math.isnan(column[index])]
+    if not values:
+        return None
+    try:
+        return finite(math.fsum(values) / len(values))
+    except OverflowError:
+        return None
+
+
+def case_values(cases: Mapping[Key, Sequence[int]], column: Sequence[float]) -> dict[Key, float | None]:
+    """The value of every case of an experiment."""
+    return {key: case_value(column, sessions) for key, sessions in cases.items()}
+
+
+def outcome_of(
+    metric: Metric, key: Key, baseline: Mapping[Key, float | None], other: Mapping[Key, float | None]
+) -> CaseOutcome:
+    """How one of the baseline's cases turned out in another experiment.
+
+    A case that both ran and neither has a value for is EQUAL; one for which only one of them has is MISSING.
+    """
+    before, after = baseline[key], other.get(key)
+    if before is None and after is None:
+        return CaseOutcome.EQUAL if key in other else CaseOutcome.MISSING
+    if before is None or after is None:
+        return CaseOutcome.MISSING
+    if equal(before, after):
+        return CaseOutcome.EQUAL
+    return CaseOutcome.IMPROVED if is_better(metric, after, before) else CaseOutcome.REGRESSED
+
+
+def is_better(metric: Metric, value: float, than: float) -> bool:
+    """Whether a value lies on the better side of another."""
+    return value > than if metric.better_when is Better.HIGHER else value < than
+
+
+def count_outcomes(
+    metric: Metric, baseline: Mapping[Key, float | None], other: Mapping[Key, float | None]
+) -> CaseCounts | None:
+    """The outcomes of all the baseline's cases, None when the two experiments share no case."""
+    if baseline.keys().isdisjoint(other.keys()):
+        return None
+    counts = dict.fromkeys(CaseOutcome, 0)
+    for key in baseline:
+        counts[outcome_of(metric, key, baseline, other)] += 1
+    return CaseCounts(
+        improved=counts[CaseOutcome.IMPROVED],
+        regressed=counts[CaseOutcome.REGRESSED],
+        equal=counts[CaseOutcome.EQUAL],
+        missing=counts[CaseOutcome.MISSING],
+    )

@@ -1,0 +1,105 @@
+"""Figures of several experiments side by side: the value asked for, its distance from a baseline, the best."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from tracegraph.domain.models import Aggregate, Better, Metric
+from tracegraph.federation.analytics.cases import equal, finite
+from tracegraph.federation.analytics.statistics import in_order
+
+
+class Statistic(Enum):
+    """Which figure of an aggregate is compared."""
+
+    MEAN = "MEAN"
+    MEDIAN = "MEDIAN"
+    P90 = "P90"
+    P95 = "P95"
+    P99 = "P99"
+    SUM = "SUM"
+    COUNT = "COUNT"
+    MIN = "MIN"
+    MAX = "MAX"
+
+    def of(self, aggregate: Aggregate | None) -> float | None:
+        """That figure in the metric's unit, None when the aggregate does not give it."""
+        figure = None if aggregate is None else getattr(aggregate, self.value.lower())
+        return None if figure is None else float(figure)
+
+
+@dataclass(frozen=True, slots=True)
+class MetricEntry:
+    """One experiment's figure: its value, `value - baseline` and `value / baseline`."""
+
+    aggregate: Aggregate | None
+    value: float | None
+    delta: float | None
+    ratio: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class MetricComparison:
+    """One metric over all experiments, in their order; `best` is an index among them."""
+
+    metric: Metric
+    statistic: Statistic
+    entries: Sequence[MetricEntry]
+    best: int | None
+
+
+def delta(value: float | None, baseline: float | None) -> float | None:
+    """`value - baseline`, None where one of them is missing."""
+    return None if value is None or baseline is None else finite(value - baseline)
+
+
+def ratio(value: float | None, baseline: float | None) -> float | None:
+    """`value / baseline`, None where one of them is missing, the baseline is 0 or the result is no number."""
+    return None if value is None or not baseline else finite(value / baseline)
+
+
+def best_of(metric: Metric, values: Sequence[float | None], identities: Sequence[Hashable]) -> int | None:
+    """The index of the best value; None without any, and when different experiments share it."""
+    known = [(value, index) for index, value in enumerate(values) if value is not None]
+    if not known:
+        return None
+    choose = max if metric.better_when is Better.HIGHER else min
+    best, index = choose(known, key=lambda pair: pair[0])
+    rivals = {identities[other] for value, other in known if equal(value, best)}
+    return index if len(rivals) == 1 else None
+
+
+def compare_metric(
+    metric: Metric,
+    statistic: Statistic,
+    aggregates: Sequence[Aggregate | None],
+    baseline: int,
+    identities: Sequence[Hashable],
+) -> MetricComparison:
+    """One metric's aggregates side by side; `identities` tell which entries are one and the same experiment."""
+    values = [statistic.of(aggregate) for aggregate in aggregates]
+    base = values[baseline]
+    entries = [
+        MetricEntry(aggregate, value, delta(value, base), ratio(value, base))
+        for aggregate, value in zip(aggregates, values, strict=True)
+    ]
+    return MetricComparison(metric, statistic, entries, best_of(metric, values, identities))
+
+
+def shared_metrics(entries: Sequence[Mapping[Metric, Aggregate]], statistic: Statistic) -> list[Metric]:
+    """The metrics of which at least two entries give the statistic, in the order in which metrics are shown."""
+    counts: dict[Metric, int] = {}
+    for entry in entries:
+        for metric, aggregate in entry.items():
+            if statistic.of(aggregate) is not None:
+                counts[metric] = counts.get(metric, 0) + 1
+    return in_order(metric for metric, count in counts.items() if count > 1)
+
+
+def best_basis(statistic: Statistic, reported: Aggregate | None, computed: Aggregate | None) -> Aggregate | None:
+    """The reported aggregate where it gives the statistic, else the computed one, else whichever there is."""
+    there = [aggregate for aggregate in (reported, computed) if aggregate is not None]
+    giving = [aggregate for aggregate in there if statistic.of(aggregate) is not None]
+    return next(iter([*giving, *there]), None)

@@ -1,0 +1,57 @@
+"""Where a range filter on the sorted value lets a list begin and end, for vendors that take no such range."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tracegraph.adapter.capabilities import Capabilities
+from tracegraph.adapter.paging import ExperimentQuery, SessionPageRequest
+from tracegraph.domain.filters import ExperimentOrderField, OrderDirection, TimeRange
+from tracegraph.domain.sort_values import microseconds
+from tracegraph.federation.sort_key import AFTER_EVERY_SOURCE, ComparableKey, SortKey, end_of_group
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """No row up to `starts_after` and none from `ends_at` on can pass the filter."""
+
+    starts_after: SortKey | None = None
+    ends_at: ComparableKey | None = None
+
+
+UNBOUNDED = Bounds()
+
+
+def experiment_bounds(query: ExperimentQuery, capabilities: Capabilities) -> Bounds:
+    """Bounds from createdAt or updatedAt when experiments are ordered by it."""
+    if query.order.field is ExperimentOrderField.CREATED_AT:
+        name, times = "created_at", query.filter.created_at
+    elif query.order.field is ExperimentOrderField.UPDATED_AT:
+        name, times = "updated_at", query.filter.updated_at
+    else:
+        return UNBOUNDED
+    if times is None or name in capabilities.experiment_filters:
+        return UNBOUNDED
+    return _bounds(times, query.order.direction)
+
+
+def session_bounds(ask: SessionPageRequest, capabilities: Capabilities) -> Bounds:
+    """Bounds from startedAt."""
+    times = ask.filter.started_at
+    if times is None or "started_at" in capabilities.session_filters:
+        return UNBOUNDED
+    return _bounds(times, ask.order.direction)
+
+
+def _bounds(times: TimeRange, direction: OrderDirection) -> Bounds:
+    gte = None if times.gte is None else microseconds(times.gte)
+    lt = None if times.lt is None else microseconds(times.lt)
+    if direction is OrderDirection.ASC:
+        return Bounds(
+            None if gte is None else SortKey(gte - 1, AFTER_EVERY_SOURCE, ""),
+            None if lt is None else SortKey(lt, "", "").place(direction),
+        )
+    return Bounds(
+        None if lt is None else SortKey(lt, AFTER_EVERY_SOURCE, ""),
+        None if gte is None else end_of_group(SortKey(gte, "", "").place(direction)),
+    )

@@ -1,0 +1,129 @@
+"""The cases of compared experiments: read when a field asks, grouped once for all metrics."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from tracegraph.domain.models import Experiment, Metric, SessionRef
+from tracegraph.errors import SourceError
+from tracegraph.federation.analytics.case_table import CaseColumn, CaseTable, Repetitions, scanned_cases
+from tracegraph.federation.analytics.cases import CaseCounts, CaseId, CaseKey, CaseOutcome, count_outcomes
+from tracegraph.federation.analytics.comparison import delta
+from tracegraph.federation.analytics.session_scan import INPUT, needs_of
+from tracegraph.graphql.comparison.data import ComparisonData, Identity, UnknownExperiment, find_entries
+from tracegraph.graphql.context import RequestContext
+from tracegraph.graphql.relay.case_ids import CaseReference
+
+
+class PairedCases:
+    """The cases of all entries, paired by `join_on`."""
+
+    def __init__(self, compared: ComparisonData, join_on: CaseKey) -> None:
+        self.compared = compared
+        self.join_on = join_on
+        self._repetitions: dict[Identity, Repetitions] = {}
+        self._columns: dict[tuple[Identity, Metric], CaseColumn] = {}
+
+    def needs(self, metric: Metric) -> frozenset[str]:
+        """What pairing in that metric needs beyond what a vendor's list gives."""
+        return needs_of(metric) | ({INPUT} if self.join_on is CaseKey.INPUT else frozenset())
+
+    async def column(self, index: int, metric: Metric) -> CaseColumn | SourceError:
+        """An entry's cases, or why they cannot be had."""
+        identity = self.compared.identities[index]
+        if (identity, metric) in self._columns:
+            return self._columns[identity, metric]
+        scan = await self.compared.scan(index, self.needs(metric))
+        if isinstance(scan, SourceError):
+            return scan
+        if identity not in self._repetitions:
+            self._repetitions[identity] = scanned_cases(scan, self.join_on)
+        column = CaseColumn.of(scan, self._repetitions[identity], metric)
+        return self._columns.setdefault((identity, metric), column)
+
+    async def counts(self, index: int, metric: Metric) -> CaseCounts | None:
+        """An entry's outcomes against the baseline; None for the baseline itself. Raises SourceError."""
+        if index == self.compared.baseline:
+            return None
+        base, other = await asyncio.gather(self.column(self.compared.baseline, metric), self.column(index, metric))
+        if isinstance(base, SourceError):
+            raise base
+        if isinstance(other, SourceError):
+            raise other
+        return count_outcomes(metric, base.values, other.values)
+
+    async def table(self, metric: Metric) -> CaseTable:
+        """All entries' cases side by side."""
+        indices = range(len(self.compared.entries))
+        columns = await asyncio.gather(*(self.column(index, metric) for index in indices))
+        return CaseTable(metric, columns, self.compared.baseline)
+
+
+@dataclass(frozen=True, slots=True)
+class CaseEntryValue:
+    """A case as one experiment ran it; `refs` are its repetitions."""
+
+    experiment: Experiment
+    refs: list[SessionRef]
+    value: float | None
+    delta: float | None
+    outcome: CaseOutcome | None
+
+
+@dataclass(frozen=True, slots=True)
+class CaseRow:
+    """One of the baseline's cases beside the other experiments' runs of it."""
+
+    paired: PairedCases
+    table: CaseTable
+    case: CaseId
+
+    @property
+    def id(self) -> str:
+        """What makes the same row again."""
+        compared = self.paired.compared
+        reference = CaseReference(
+            tuple(compared.identities),
+            compared.baseline,
+            self.paired.join_on,
+            self.table.metric,
+            self.case.digest,
+        )
+        return reference.encoded()
+
+    @property
+    def first_ref(self) -> SessionRef:
+        """The baseline's first session of the case."""
+        return self.table.refs(self.table.baseline, self.case)[0]
+
+    @property
+    def entries(self) -> list[CaseEntryValue]:
+        """Every experiment's run of it, in their order."""
+        return [self._entry(index) for index in range(len(self.table.columns))]
+
+    def _entry(self, index: int) -> CaseEntryValue:
+        table = self.table
+        value = table.value(index, self.case)
+        return CaseEntryValue(
+            self.paired.compared.entries[index].experiment,
+            table.refs(index, self.case),
+            value,
+            delta(value, table.value(table.baseline, self.case)),
+            table.outcome(index, self.case),
+        )
+
+
+async def find_case(context: RequestContext, reference: CaseReference) -> CaseRow | None:
+    """The case that an ID names, None when it is not there any more. Raises SourceError."""
+    try:
+        entries = await find_entries(context, reference.identities)
+    except UnknownExperiment:
+        return None
+    compared = ComparisonData(context, entries, reference.baseline)
+    paired = PairedCases(compared, reference.join_on)
+    table = await paired.table(reference.metric)
+    if table.errors:
+        raise table.errors[0]
+    case = next((case for case in table.cases() if case.digest == reference.digest), None)
+    return None if case is None else CaseRow(paired, table, case)

@@ -1,0 +1,1 @@
+"""Compiled query plans over the library's executor."""

@@ -1,0 +1,65 @@
+"""Which fields a value has without waiting, and how they are read past the library's machinery."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from graphql import GraphQLField
+
+from tracegraph.graphql.context import RequestContext
+
+R = TypeVar("R", bound=Callable[..., Any])
+
+
+Read = Callable[[Any, RequestContext], Any]
+
+
+class NeedsResolver(Exception):
+    """The field is not there without waiting for once."""
+
+
+@dataclass(frozen=True, slots=True)
+class SyncAccessor:
+    """One of: the attribute's name, a function of the value, a function of the value and the request's context."""
+
+    attribute: str | None = None
+    of_value: Callable[[Any], Any] | None = None
+    of_value_and_context: Read | None = None
+
+
+def sync_accessor(read: Read) -> Callable[[R], R]:
+    """Decorates a resolver with a way that gives the same, or raises NeedsResolver, and has no effects."""
+
+    def decorated(resolver: R) -> R:
+        resolver.direct = read  # type: ignore[attr-defined]
+        return resolver
+
+    return decorated
+
+
+def instances_of(kind: type) -> Any:
+    """An `is_type_of` for an object type whose values are all of one class."""
+
+    def is_type_of(value: object, info: object) -> bool:  # noqa: ARG001 - the library's form
+        return isinstance(value, kind)
+
+    is_type_of.kind = kind  # type: ignore[attr-defined]
+    return staticmethod(is_type_of)
+
+
+def sync_accessor_of(definition: GraphQLField) -> SyncAccessor | None:
+    """How the field is read, None when its resolver must run."""
+    field: Any = (definition.extensions or {}).get("strawberry-definition")
+    if field is None or field.extensions or field.permission_classes:
+        return None
+    resolver = field.base_resolver
+    if resolver is None:
+        return SyncAccessor(attribute=field.python_name)
+    read: Read | None = getattr(resolver.wrapped_func, "direct", None)
+    if read is not None:
+        return SyncAccessor(of_value_and_context=read)
+    if resolver.is_async or resolver.arguments or resolver.info_parameter or not resolver.parent_parameter:
+        return None
+    return SyncAccessor(of_value=resolver.wrapped_func)

@@ -1,0 +1,1 @@
+"""Documents before execution: parsing, limits, cost, validation, cache."""

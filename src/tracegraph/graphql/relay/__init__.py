@@ -1,0 +1,1 @@
+"""Global IDs, cursors and connections."""

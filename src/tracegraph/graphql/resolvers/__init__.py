@@ -1,0 +1,1 @@
+"""What the fields with work behind them do."""

@@ -1,0 +1,64 @@
+"""What the fields with work behind them do: pages of lists, objects by ID, fields that need a further call."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import strawberry
+
+from tracegraph.domain.models import Session, SessionRef
+from tracegraph.graphql.comparison.cases import find_case
+from tracegraph.graphql.compiler.resolver_calls import level_time
+from tracegraph.graphql.context import RequestContext
+from tracegraph.graphql.relay.case_ids import CaseReference
+from tracegraph.graphql.relay.ids import GlobalId, decode_id
+from tracegraph.graphql.resolvers.sources import (
+    TracegraphInfo,
+)
+
+# -- objects by ID -------------------------------------------------------------------------------------
+
+
+async def query_node(info: TracegraphInfo, id: strawberry.ID) -> Any:  # noqa: A002 - the schema's word
+    """The object of that ID, None when there is none."""
+    return await _node(info, decode_id(id))
+
+
+def query_nodes(info: TracegraphInfo, ids: list[strawberry.ID]) -> Any:
+    """The objects of those IDs in their order, None where there is none."""
+    identities = [decode_id(text) for text in ids]
+    return [_node(info, identity) for identity in identities]
+
+
+async def query_experiment(info: TracegraphInfo, id: strawberry.ID) -> Any:  # noqa: A002
+    """The experiment of that ID, None when there is none."""
+    return await _node(info, decode_id(id, "Experiment"))
+
+
+async def query_session(info: TracegraphInfo, id: strawberry.ID) -> Any:  # noqa: A002
+    """The session of that ID, None when there is none."""
+    return await _node(info, decode_id(id, "Session"))
+
+
+async def _node(info: TracegraphInfo, identity: GlobalId) -> Any:
+    with level_time(info):
+        return await _object(info.context, identity)
+
+
+async def _object(context: RequestContext, identity: GlobalId) -> Any:
+    if identity.type_name == "CaseComparison":
+        return await find_case(context, CaseReference.of(identity))
+    loaders = context.loaders.of(identity.source)
+    if loaders is None:
+        return None
+    if identity.type_name == "Source":
+        return context.adapter(identity.source)
+    if identity.type_name == "Experiment":
+        return await loaders.experiments.load(identity.parts[1])
+    return await loaders.sessions.load(SessionRef(identity.parts[1], identity.parts[2]))
+
+
+async def session_experiment(root: strawberry.Parent[Session], info: TracegraphInfo) -> Any:
+    """The experiment that a session belongs to."""
+    with level_time(info):
+        return await info.context.loaders[root.source].experiments.load(root.experiment_ref)

@@ -1,0 +1,1 @@
+"""The schema's types, inputs, enums and scalars."""

@@ -1,0 +1,367 @@
+"""The schema's objects: sources, experiments, sessions, their aggregates and connections.
+
+A type here describes and is never instantiated: resolvers return the values of the layers below, and a field
+without a resolver is the attribute of that name.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import strawberry
+from strawberry.scalars import JSON
+
+from tracegraph import adapter, errors
+from tracegraph.domain import filters as query
+from tracegraph.domain import models as model
+from tracegraph.domain.urls import http_url
+from tracegraph.federation import report
+from tracegraph.graphql.compiler.field_access import instances_of
+from tracegraph.graphql.errors import SourceErrorView
+from tracegraph.graphql.relay.ids import experiment_id, session_id, source_id
+from tracegraph.graphql.resolvers.aggregates import experiment_aggregate, experiment_aggregates
+from tracegraph.graphql.resolvers.deferred import (
+    aggregate_backed_field,
+    deferred_field,
+    experiment_session_count,
+    vendor_fields,
+)
+from tracegraph.graphql.resolvers.lists import experiment_sessions, source_experiments
+from tracegraph.graphql.resolvers.nodes import session_experiment
+from tracegraph.graphql.resolvers.sources import source_health, source_of
+
+
+@strawberry.interface(description="Anything with a global ID.")
+class Node:
+    """The Relay interface."""
+
+    id: strawberry.ID
+
+
+@strawberry.type(description="Where a page begins and ends, and whether the list goes on.")
+class PageInfo:
+    """`connections.PageInfoValue`."""
+
+    has_next_page: bool = strawberry.field(
+        description="Speaks for the sources that answered; a FAILED one in `sources` is the signal to ask again."
+    )
+    has_previous_page: bool
+    start_cursor: str | None
+    end_cursor: str | None = strawberry.field(description="Also set on a page without rows when the list goes on.")
+
+
+# -- sources -------------------------------------------------------------------------------------------
+
+
+@strawberry.type(description="Why a source did not answer.")
+class SourceError:
+    """`failures.ToldError`."""
+
+    code: errors.SourceErrorCode
+    message: str = strawberry.field(
+        description="For people; the reference finds the details in the gateway's log."
+    )
+    retryable: bool = strawberry.field(description="Whether asking again later may help.")
+    http_status: int | None
+
+
+def _last_error(root: strawberry.Parent[adapter.SourceHealth]) -> Any:
+    return SourceErrorView.of(root.last_error)
+
+
+@strawberry.type(description="Whether a source can be asked.")
+class SourceHealth:
+    """`adapter.SourceHealth`."""
+
+    status: adapter.SourceHealthStatus
+    circuit: adapter.CircuitState
+    last_error: SourceError | None = strawberry.field(resolver=_last_error)
+    checked_at: datetime | None
+
+
+def _experiment_orders(root: strawberry.Parent[adapter.Capabilities]) -> Any:
+    return [field for field in query.ExperimentOrderField if field in root.experiment_orders]
+
+
+def _session_orders(root: strawberry.Parent[adapter.Capabilities]) -> Any:
+    return [field for field in query.SessionOrderField if field in root.session_orders]
+
+
+def _camel_case(name: str) -> str:
+    first, *rest = {"refs": "ids"}.get(name, name).split("_")
+    return first + "".join(word.capitalize() for word in rest)
+
+
+def _experiment_filters(root: strawberry.Parent[adapter.Capabilities]) -> list[str]:
+    return sorted(_camel_case(name) for name in root.experiment_filters)
+
+
+def _session_filters(root: strawberry.Parent[adapter.Capabilities]) -> list[str]:
+    return sorted(_camel_case(name) for name in root.session_filters)
+
+
+@strawberry.type(description="What the vendor does itself; all else the gateway does after fetching.")
+class SourceCapabilities:
+    """`adapter.Capabilities`."""
+
+    experiment_orders: list[query.ExperimentOrderField] = strawberry.field(resolver=_experiment_orders)
+    session_orders: list[query.SessionOrderField] = strawberry.field(resolver=_session_orders)
+    experiment_filters: list[str] = strawberry.field(
+        resolver=_experiment_filters, description="Fields of ExperimentFilter that are pushed down."
+    )
+    session_filters: list[str] = strawberry.field(
+        resolver=_session_filters, description="Fields of SessionFilter that are pushed down."
+    )
+    reported_metrics: list[model.MetricKind]
+
+
+def _source_id(root: strawberry.Parent[adapter.Adapter]) -> strawberry.ID:
+    return strawberry.ID(source_id(root.name))
+
+
+@strawberry.type(description="One configured backend: a NeMo workspace, a LangSmith tenant, a Meibel account.")
+class Source(Node):
+    """`adapter.Adapter`."""
+
+    id: strawberry.ID = strawberry.field(resolver=_source_id)
+    name: str = strawberry.field(description="From the configuration, unique.")
+    vendor: str
+    capabilities: SourceCapabilities
+    health: SourceHealth = strawberry.field(resolver=source_health)
+    experiments: ExperimentConnection = strawberry.field(resolver=source_experiments)
+
+    @classmethod
+    def is_type_of(cls, value: object, info: object) -> bool:  # noqa: ARG003 - the library's form
+        """Adapters have capabilities."""
+        return hasattr(value, "capabilities")
+
+
+def _report_error(root: strawberry.Parent[report.SourceReport]) -> Any:
+    return SourceErrorView.of(root.error)
+
+
+@strawberry.type(
+    description=(
+        "How one source fared in answering this one list. A source that fails never takes the others with it: it "
+        "is asked again on the next page, from where it was, and its rows then come late rather than never."
+    )
+)
+class SourceReport:
+    """`federation.report.SourceReport`."""
+
+    source: Source = strawberry.field(resolver=source_of)
+    status: report.SourceReportStatus
+    error: SourceError | None = strawberry.field(
+        resolver=_report_error, description="Set when FAILED, and when STALE: why."
+    )
+    total_count: int | None = strawberry.field(
+        description="What the vendor says it holds under this filter; null when it does not say."
+    )
+    fetched: int = strawberry.field(description="Rows read from the vendor, or cache, for this page.")
+    upstream_requests: int = strawberry.field(
+        description="Calls made to the vendor for this page; one that served several lists counts in one of them."
+    )
+    duration_ms: float
+
+
+# -- aggregates ----------------------------------------------------------------------------------------
+
+
+@strawberry.type(description="What is measured, in which unit, and which direction is better.")
+class Metric:
+    """`model.Metric`."""
+
+    kind: model.MetricKind
+    evaluator: str | None
+    name: str
+    unit: model.MetricUnit
+    better_when: model.Better
+
+
+@strawberry.type(
+    description=(
+        "Statistics of one metric over the sessions of one experiment. A statistic that the basis does not give "
+        "is null. Means over different populations are not alike."
+    )
+)
+class Aggregate:
+    """`model.Aggregate`."""
+
+    metric: Metric
+    basis: model.AggregateBasis = strawberry.field(description="REPORTED or COMPUTED, as it was in fact obtained.")
+    population: model.AggregatePopulation = strawberry.field(description="What was averaged over.")
+    count: int | None
+    sum: float | None
+    mean: float | None
+    stddev: float | None
+    min: float | None
+    median: float | None
+    p90: float | None
+    p95: float | None
+    p99: float | None
+    max: float | None
+    complete: bool = strawberry.field(
+        description="COMPUTED: false when the budget of pages ended before the last session."
+    )
+
+
+# -- experiments ---------------------------------------------------------------------------------------
+
+
+def _url(root: strawberry.Parent[Any]) -> Any:
+    return http_url(root.url) if isinstance(root.url, str) else None
+
+
+def _experiment_id(root: strawberry.Parent[model.Experiment]) -> strawberry.ID:
+    return strawberry.ID(experiment_id(root.source, root.ref))
+
+
+@strawberry.type(
+    description=(
+        "What is compared: a NeMo experiment, a LangSmith tracer session (a tracing project, or an experiment on "
+        "a dataset), a Meibel agent."
+    )
+)
+class Experiment(Node):
+    """`model.Experiment`."""
+
+    id: strawberry.ID = strawberry.field(resolver=_experiment_id)
+    source: Source = strawberry.field(resolver=source_of)
+    vendor_id: str
+    kind: model.ExperimentKind
+    name: str
+    description: str | None
+    group_id: str | None
+    agent_name: str | None
+    agent_version: str | None
+    dataset_id: str | None
+    dataset_name: str | None
+    dataset_version: str | None
+    models: list[str] = strawberry.field(resolver=aggregate_backed_field("models"))
+    evaluators: list[str] = strawberry.field(resolver=aggregate_backed_field("evaluators"))
+    created_at: datetime | None = strawberry.field(resolver=deferred_field("created_at"))
+    updated_at: datetime | None = strawberry.field(description="The vendor's last change, or its last activity.")
+    ended_at: datetime | None
+    session_count: int | None = strawberry.field(resolver=experiment_session_count)
+    error_rate: float | None = strawberry.field(description="The vendor's own figure, 0..1.")
+    url: str | None = strawberry.field(resolver=_url)
+    metadata: JSON | None = strawberry.field(resolver=deferred_field("metadata"))
+    vendor_fields: JSON | None = strawberry.field(
+        resolver=vendor_fields, description="The vendor's object as it came."
+    )
+    aggregates: list[Aggregate] = strawberry.field(
+        resolver=experiment_aggregates,
+        description=(
+            "REPORTED leaves out what the vendor does not report. Without metrics, COMPUTED gives those that at "
+            "least one session has a value of. Sessions are read once in a request, whatever asks for them."
+        ),
+    )
+    aggregate: Aggregate | None = strawberry.field(
+        resolver=experiment_aggregate,
+        description="Null when REPORTED is asked for and the vendor does not report the metric.",
+    )
+    sessions: SessionConnection = strawberry.field(resolver=experiment_sessions)
+
+    is_type_of = instances_of(model.Experiment)
+
+
+@strawberry.type(description="An experiment and the cursor that resumes right after it.")
+class ExperimentEdge:
+    """`connections.EdgeValue`."""
+
+    node: Experiment
+    cursor: str
+
+
+@strawberry.type(description="A page of experiments, from one source or from many in one order.")
+class ExperimentConnection:
+    """`connections.ConnectionValue`."""
+
+    edges: list[ExperimentEdge]
+    nodes: list[Experiment]
+    page_info: PageInfo
+    total_count: int | None = strawberry.field(description="Exact, or null unless every source says.")
+    sources: list[SourceReport]
+
+
+# -- sessions ------------------------------------------------------------------------------------------
+
+
+@strawberry.type(description="Tokens of one session; cached is a part of input.")
+class TokenUsage:
+    """`model.TokenUsage`."""
+
+    input: int | None
+    output: int | None
+    cached: int | None
+    total: int | None
+
+
+@strawberry.type(description="One evaluator's verdict, on that evaluator's own scale.")
+class Score:
+    """`model.Score`."""
+
+    evaluator: str
+    value: float
+
+
+def _session_id(root: strawberry.Parent[model.Session]) -> strawberry.ID:
+    return strawberry.ID(session_id(root.source, root.ref))
+
+
+@strawberry.type(
+    description="One execution: a NeMo experiment session, a LangSmith root run (a trace), a Meibel agent session."
+)
+class Session(Node):
+    """`model.Session`."""
+
+    id: strawberry.ID = strawberry.field(resolver=_session_id)
+    source: Source = strawberry.field(resolver=source_of)
+    experiment: Experiment | None = strawberry.field(resolver=session_experiment)
+    vendor_id: str
+    status: model.SessionStatus
+    vendor_status: str | None = strawberry.field(description="The vendor's own word.")
+    name: str | None
+    started_at: datetime
+    ended_at: datetime | None
+    latency_ms: float | None
+    first_token_ms: float | None
+    trace_id: str | None
+    root_span_id: str | None
+    test_case_id: str | None
+    agent_name: str | None
+    agent_version: str | None
+    input: str | None = strawberry.field(resolver=deferred_field("input"))
+    output: str | None = strawberry.field(resolver=deferred_field("output"))
+    error: str | None
+    tokens: TokenUsage | None
+    cost_usd: float | None
+    message_count: int | None
+    scores: list[Score] = strawberry.field(resolver=deferred_field("scores", nullable=False))
+    url: str | None = strawberry.field(resolver=_url)
+    metadata: JSON | None = strawberry.field(resolver=deferred_field("metadata"))
+    vendor_fields: JSON | None = strawberry.field(
+        resolver=vendor_fields, description="The vendor's object as it came."
+    )
+
+    is_type_of = instances_of(model.Session)
+
+
+@strawberry.type(description="A session and the cursor that resumes right after it.")
+class SessionEdge:
+    """`connections.EdgeValue`."""
+
+    node: Session
+    cursor: str
+
+
+@strawberry.type(description="A page of sessions, from one experiment or from many in one order.")
+class SessionConnection:
+    """`connections.ConnectionValue`."""
+
+    edges: list[SessionEdge]
+    nodes: list[Session]
+    page_info: PageInfo
+    total_count: int | None = strawberry.field(description="Exact, or null unless every source says.")
+    sources: list[SourceReport]

@@ -1,0 +1,1 @@
+"""ASGI middleware: allowed hosts, cross-origin rules, error masking."""

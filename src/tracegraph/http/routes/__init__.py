@@ -1,0 +1,1 @@
+"""The routes beside `/graphql`: probes and metrics."""

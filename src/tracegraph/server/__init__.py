@@ -1,0 +1,1 @@
+"""The server process: sockets, workers, signals, the HTTP protocol."""

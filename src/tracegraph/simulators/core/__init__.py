@@ -1,0 +1,1 @@
+"""What the simulated vendors share: servers, faults, parameters, times."""

@@ -1,0 +1,256 @@
+"""LangSmith, simulated: the tracer sessions of one workspace and their runs, as the v1 API answers them."""
+
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+from http import HTTPStatus
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.datastructures import QueryParams
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from tracegraph.simulators.core.responses import (
+    Json,
+    Refused,
+    boolean,
+    check_uuid,
+    choice,
+    integer,
+    invalid,
+    json_object,
+    refusal,
+)
+from tracegraph.simulators.core.rows import Row
+from tracegraph.simulators.core.simulator import Simulator
+from tracegraph.simulators.core.sorting import ordered, tie_key
+from tracegraph.simulators.core.times import parse
+from tracegraph.simulators.langsmith.filters import Predicate
+from tracegraph.simulators.langsmith.runs import RunQuery, compiled
+from tracegraph.simulators.langsmith.stats import STATS, last_run_start, session_stats
+from tracegraph.simulators.langsmith.world import LangSmithWorld
+
+_SORTS = (
+    "name",
+    "start_time",
+    "last_run_start_time",
+    "latency_p50",
+    "latency_p99",
+    "error_rate",
+    "feedback",
+    "runs_count",
+)
+
+
+_STATED = (
+    "id",
+    "name",
+    "start_time",
+    "end_time",
+    "extra",
+    "description",
+    "default_dataset_id",
+    "reference_dataset_id",
+    "trace_tier",
+    "test_run_number",
+    "experiment_progress",
+)
+
+
+def create_app(world: LangSmithWorld) -> Simulator:
+    """Make a LangSmith that answers from `world`, read anew for every request.
+
+    The paths are there with and without `/api/v1`, as on the vendor's host, whose SDK leaves it out.
+    """
+    service = _Service(world)
+    routes = [
+        Route("/sessions", service.list_sessions),
+        Route("/sessions/{id}", service.get_session),
+        Route("/runs/query", service.query_runs, methods=["POST"]),
+        Route("/runs/{id}", service.get_run),
+        Route("/info", service.info),
+    ]
+    prefixed = [Route(f"/api/v1{route.path}", route.endpoint, methods=route.methods) for route in routes]
+    handlers = {Refused: refusal, HTTPException: _no_route}
+    return Simulator(Starlette(routes=[*prefixed, *routes], exception_handlers=handlers), error_body)
+
+
+def error_body(status: int) -> Row:
+    """Word an error as LangSmith does (docs/vendors/langsmith.md#access, #runs)."""
+    known = {401: "Invalid token", 429: "Rate limit exceeded", 500: "Internal server error"}
+    return {"detail": known.get(status) or HTTPStatus(status).phrase}
+
+
+async def _no_route(_: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    return Json(error_body(status), status)
+
+
+class _Service:
+    def __init__(self, world: LangSmithWorld) -> None:
+        self._world = world
+        self._seeds: Iterator[int] = itertools.count()
+
+    async def info(self, _: Request) -> Response:
+        """Tell the SDK which query backend there is: the classic one only (LS-0.15.0 get_query_backend)."""
+        flags = {"ch_query_enabled": True, "sdb_query_enabled": False}
+        return Json({"version": "0.13.0-simulated", "license_expiration_time": None, "instance_flags": flags})
+
+    async def list_sessions(self, request: Request) -> Response:
+        """List tracer sessions as a bare array (docs/vendors/langsmith.md#tracer-sessions).
+
+        Accepted and without effect: tag_value_id, stats_select, stats_filter, use_approx_stats.
+        """
+        self._enter(request)
+        query = request.query_params
+        limit, offset = integer(query, "limit", 100, 1, 100), integer(query, "offset", 0, 0)
+        reader = _Sessions(self._world, query)
+        rows = reader.sorted(reader.matching(), self._seed())
+        return Json([reader.served(row) for row in rows[offset : offset + limit]])
+
+    async def get_session(self, request: Request) -> Response:
+        """Give one tracer session by its id."""
+        self._enter(request)
+        wanted = check_uuid(request.path_params["id"], ["path", "session_id"])
+        reader = _Sessions(self._world, request.query_params)
+        for row in self._world.sessions:
+            if row["id"] == wanted:
+                return Json(reader.served(row))
+        raise Refused(404, {"detail": "Session not found"})
+
+    async def query_runs(self, request: Request) -> Response:
+        """Answer a run query: one page of runs, newest first unless asked otherwise."""
+        self._enter(request)
+        query = RunQuery(json_object(await request.body(), ["body"]))
+        return Json(query.answer(self._world.runs, self._seed()))
+
+    async def get_run(self, request: Request) -> Response:
+        """Give one run, root or child, by its id."""
+        self._enter(request)
+        wanted = check_uuid(request.path_params["id"], ["path", "run_id"])
+        for session_id, runs in self._world.runs.items():
+            for run in runs:
+                if run["id"] == wanted:
+                    return Json({"session_id": session_id, **run})
+        raise Refused(404, {"detail": "Run not found"})
+
+    def _enter(self, request: Request) -> None:
+        if request.headers.get("x-api-key") != self._world.api_key:
+            raise Refused(401, {"detail": "Invalid token"})
+        if self._world.org_scoped_key and request.headers.get("x-tenant-id") != self._world.tenant_id:
+            raise Refused(403, {"error": "org_scoped_key_requires_workspace"})
+
+    def _seed(self) -> int | None:
+        return next(self._seeds) if self._world.shuffle_ties else None
+
+
+class _Sessions:
+    """One reading of the tracer sessions: which of them, in which order, with which figures."""
+
+    def __init__(self, world: LangSmithWorld, query: QueryParams) -> None:
+        self._world = world
+        self._query = query
+        self._sort = choice(query, "sort_by", _SORTS, "start_time")
+        self._descending = boolean(query, "sort_by_desc", default=True) is not False
+        self._with_stats = boolean(query, "include_stats", default=False) is True
+        self._with_facets = boolean(query, "facets", default=False) is True
+        self._since = _time(query, "stats_start_time")
+        self._tests = list(_tests(query))
+
+    def matching(self) -> list[Row]:
+        """Pick the sessions that pass every filter of the query."""
+        return [row for row in self._world.sessions if all(test(row) for test in self._tests)]
+
+    def sorted(self, rows: Sequence[Row], seed: int | None) -> list[Row]:
+        """Order sessions by the asked column; equals by id, or anyhow with a seed."""
+        tie = tie_key(seed)
+        return ordered(
+            rows,
+            self._sort_value,
+            lambda row: tie(row["id"]),
+            descending=self._descending,
+            nulls_first=self._world.nulls_first,
+        )
+
+    def served(self, row: Row) -> Row:
+        """Write a session as the contract's TracerSession; without include_stats its figures are null."""
+        stats = self._stats(row) if self._with_stats else dict.fromkeys(STATS)
+        last = self._last_run_start(row)
+        return {
+            **{key: row.get(key) for key in _STATED},
+            "tenant_id": self._world.tenant_id,
+            "last_run_start_time": last,
+            "last_run_start_time_live": last,
+            "run_facets": [] if self._with_facets else None,
+            **stats,
+        }
+
+    def _runs(self, row: Row) -> list[Row]:
+        return self._world.runs.get(row["id"], [])
+
+    def _last_run_start(self, row: Row) -> str | None:
+        if "last_run_start_time" in row:
+            stated: str | None = row["last_run_start_time"]
+            return stated
+        return last_run_start(self._runs(row))
+
+    def _stats(self, row: Row) -> Row:
+        as_numbers = self._world.costs_as_numbers
+        stats = session_stats(self._runs(row), self._since, costs_as_numbers=as_numbers)
+        return {**stats, **{key: row[key] for key in STATS if key in row}}
+
+    def _sort_value(self, row: Row) -> Any:
+        if self._sort == "name":
+            return row["name"]
+        if self._sort == "start_time":
+            return parse(row["start_time"]) if row["start_time"] is not None else None
+        if self._sort == "last_run_start_time":
+            last = self._last_run_start(row)
+            return None if last is None else parse(last)
+        stats = self._stats(row)
+        if self._sort == "feedback":
+            return (stats["feedback_stats"] or {}).get(self._query.get("sort_by_feedback_key"), {}).get("avg")
+        return stats["run_count" if self._sort == "runs_count" else self._sort]
+
+
+def _time(query: QueryParams, name: str) -> datetime | None:
+    given = query.get(name)
+    if given is None:
+        return None
+    try:
+        return parse(given)
+    except ValueError:
+        invalid(["query", name], "datetime_from_date_parsing", "Input should be a valid datetime", given)
+
+
+def _tests(query: QueryParams) -> Iterator[Predicate]:
+    """Turn the query's filters into predicates over a session row."""
+    for name, column in (("id", "id"), ("reference_dataset", "reference_dataset_id")):
+        if name in query:
+            yield _one_of(column, [check_uuid(text, ["query", name]) for text in query.getlist(name)])
+    if "name" in query:
+        yield _one_of("name", [query["name"]])
+    if "name_contains" in query:
+        yield lambda row: query["name_contains"].lower() in row["name"].lower()
+    reference_free = boolean(query, "reference_free")
+    if reference_free is not None:
+        yield lambda row: (row.get("reference_dataset_id") is None) == reference_free
+    if "dataset_version" in query:
+        yield lambda row: _metadata(row).get("dataset_version") == query["dataset_version"]
+    if "metadata" in query:
+        pairs = json_object(query["metadata"], ["query", "metadata"])
+        yield lambda row: pairs.items() <= _metadata(row).items()
+    if "filter" in query:
+        yield compiled(query["filter"])
+
+
+def _one_of(column: str, values: Sequence[str]) -> Callable[[Row], bool]:
+    return lambda row: row.get(column) in values
+
+
+def _metadata(row: Row) -> Row:
+    found: Row = (row.get("extra") or {}).get("metadata") or {}
+    return found

@@ -1,0 +1,98 @@
+"""What a simulated vendor holds and how it behaves: plain rows in its own words, open to change at any time.
+
+A row is a JSON object, and a key that it states is served as stated, also where the vendor computes it
+(a run count, a latency percentile): so a test may give any value without making a thousand sessions.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from tracegraph.simulators.core.ids import TENANT, _moment, stable_uuid
+from tracegraph.simulators.core.rows import Row
+from tracegraph.simulators.core.times import EPOCH, zulu
+
+
+@dataclass
+class LangSmithWorld:
+    """One LangSmith workspace: tracer sessions (projects and experiments), and runs by session id."""
+
+    sessions: list[Row] = field(default_factory=list)
+    runs: dict[str, list[Row]] = field(default_factory=dict)
+    api_key: str = "lsv2_pt_simulated"
+    tenant_id: str = TENANT
+    org_scoped_key: bool = False
+    """The key needs X-Tenant-Id beside it, 403 without (docs/vendors/langsmith.md#access)."""
+    costs_as_numbers: bool = False
+    """Send session costs as numbers and not, as the contract says, as strings.
+
+    See docs/vendors/langsmith.md#figures.
+    """
+    shuffle_ties: bool = False
+    """Order rows of one sort value differently in every call: the vendor promises no order among them."""
+    nulls_first: bool = False
+    """Where sessions without the sorted value come, in both directions."""
+
+    def add(self, session: Row, runs: list[Row] | None = None) -> None:
+        """Add a tracer session and its runs."""
+        self.sessions.append(session)
+        self.runs[session["id"]] = list(runs or [])
+
+
+def langsmith_session(name: str, /, *, start_time: datetime | str | None = EPOCH, **fields: Any) -> Row:
+    """Make a LangSmith tracer session: an experiment when `reference_dataset_id` is given, else a project."""
+    return {
+        "id": stable_uuid(f"session:{name}"),
+        "name": name,
+        "start_time": zulu(start_time),
+        "end_time": None,
+        "description": None,
+        "reference_dataset_id": None,
+        "trace_tier": "longlived",
+        "extra": {"metadata": {}},
+    } | fields
+
+
+def langsmith_run(
+    name: str,
+    /,
+    *,
+    start_time: datetime | str = EPOCH,
+    latency_s: float | None = 1.2,
+    status: str = "success",
+    parent: Row | None = None,
+    **fields: Any,
+) -> Row:
+    """Make a LangSmith run of `latency_s` seconds (None: it still runs); below `parent` it is a child run.
+
+    Runs of one name share an id, unless `id` is given; `name=` shows another name than the id's.
+    """
+    run_id = fields.get("id") or stable_uuid(f"run:{name}")
+    start = _moment(start_time)
+    ended = None if latency_s is None else zulu(start + timedelta(seconds=latency_s))
+    order = f"{start:%Y%m%dT%H%M%S%f}Z{run_id}"
+    return {
+        "id": run_id,
+        "name": name,
+        "run_type": "chain" if parent is None else "llm",
+        "start_time": zulu(start_time),
+        "end_time": ended,
+        "status": status,
+        "error": "ValueError: the tool failed" if status == "error" else None,
+        "inputs": {"question": f"question of {name}"},
+        "outputs": {"answer": f"answer to {name}"},
+        "tags": [],
+        "extra": {"metadata": {}},
+        "trace_id": run_id if parent is None else parent["trace_id"],
+        "parent_run_id": None if parent is None else parent["id"],
+        "dotted_order": order if parent is None else f"{parent['dotted_order']}.{order}",
+        "reference_example_id": None,
+        "prompt_tokens": 100,
+        "completion_tokens": 20,
+        "total_tokens": 120,
+        "prompt_cost": "0.0008",
+        "completion_cost": "0.0002",
+        "total_cost": "0.001",
+        "first_token_time": None,
+        "feedback_stats": {},
+    } | fields

@@ -1,0 +1,1 @@
+"""Meibel, simulated."""

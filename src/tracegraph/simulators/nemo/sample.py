@@ -1,0 +1,89 @@
+"""The sample data of NeMo: fourteen experiments of the workspace `research`."""
+
+from datetime import timedelta
+from random import Random
+
+from tracegraph.simulators.core.ids import stable_uuid
+from tracegraph.simulators.core.rows import Row
+from tracegraph.simulators.nemo.world import NemoWorld, nemo_experiment, nemo_session
+from tracegraph.simulators.sample_cases import TODAY, Outcome, Profile, outcomes
+
+WORKSPACE = "research"
+
+
+_SUPER = "nvidia/nemotron-super-49b-v1.5"
+
+
+_PROFILES = (
+    Profile("support-baseline", 250, 48, seconds=3.1, quality=0.71),
+    Profile("support-nano+rag", 250, 34, seconds=2.4, quality=0.78),
+    Profile("support-super@v2", 600, 20, seconds=5.6, quality=0.88, dollars_per_1k=0.006, model=_SUPER),
+    Profile("support-prompt-v3", 120, 13, quality=0.81),
+    Profile("triage-smoke", 3, 9, seconds=0.9, errors=0.0),
+    Profile("triage-nightly@2026-11-18", 40, 2, seconds=1.1, errors=0.1),
+    Profile("rag-chunking-512", 250, 27, quality=0.76),
+    Profile("rag-chunking-1024", 250, 26.5, seconds=2.6, quality=0.79),
+    Profile("rag-reranker+bm25", 120, 16, seconds=3.3, quality=0.84),
+    Profile("guardrails-off", 40, 11, seconds=1.6, errors=0.0, quality=0.74),
+    Profile("guardrails-on", 40, 11, seconds=2.2, errors=0.2, quality=0.82),
+    Profile("long-context_probe", 120, 6, seconds=14.0, errors=0.15, dollars_per_1k=0.009, model=_SUPER),
+    Profile("cost-cap.2", 40, 4, quality=0.69, dollars_per_1k=0.0005),
+    Profile("empty-import", 0, 7),
+)
+
+
+_EVALUATORS = {
+    "correctness": "answer.correctness",
+    "faithfulness": "faithfulness/v1",
+    "consistency": "self-consistency",
+}
+
+
+def sample_nemo(random: Random) -> NemoWorld:
+    """Fill a NeMo workspace."""
+    world = NemoWorld(workspace=WORKSPACE)
+    for profile in _PROFILES:
+        sessions = [_session(random, profile, outcome) for outcome in outcomes(random, profile)]
+        world.add(_experiment(profile), sessions)
+    return world
+
+
+def _experiment(profile: Profile) -> Row:
+    topic = profile.name.partition("-")[0]
+    # The hour and a part of a second: NeMo writes microseconds, and no zone.
+    created = TODAY - timedelta(days=profile.days_ago, hours=1, microseconds=len(profile.name) * 7919)
+    return nemo_experiment(
+        profile.name,
+        created_at=created,
+        id=f"experiment-{stable_uuid(profile.name)[:8]}",
+        experiment_group_id=f"experiment-group-{topic}",
+        agent_name=f"{topic}-assistant",
+        agent_version="2.1.0" if profile.model == _SUPER else "1.4.2",
+        dataset_name="support-cases",
+        dataset_version="2026-09",
+        description=None if profile.sessions == 3 else f"The {topic} assistant on the support cases.",
+        metadata={"branch": profile.name, "temperature": 0.2},
+        model_names=[profile.model] if profile.sessions else [],
+        source_link=f"https://git.example/support/{stable_uuid(profile.name)[:7]}",
+    )
+
+
+def _session(random: Random, profile: Profile, outcome: Outcome) -> Row:
+    session_id = f"{profile.name}-{outcome.number:04d}"
+    # One that has not ended says success too (docs/vendors/nemo.md#sessions).
+    ended = random.choices(["success", "cancelled", "unknown"], [97, 2, 1])[0]
+    return nemo_session(
+        session_id,
+        started_at=outcome.start,
+        latency_ms=None if outcome.seconds is None else round(outcome.seconds * 1000),
+        status="error" if outcome.failed else ended if outcome.seconds is not None else "success",
+        test_case_id=outcome.case.case_id,
+        trace_id=stable_uuid(f"trace:{session_id}").replace("-", ""),
+        root_span_id=stable_uuid(f"span:{session_id}").replace("-", "")[:16],
+        input=outcome.case.question,
+        input_tokens=outcome.prompt_tokens,
+        output_tokens=outcome.completion_tokens,
+        cached_tokens=None if outcome.prompt_tokens is None else outcome.prompt_tokens // 4,
+        cost_total_usd=outcome.dollars,
+        evaluator_scores={_EVALUATORS[name]: score for name, score in outcome.scores.items()},
+    )

@@ -1,0 +1,85 @@
+"""What a simulated vendor holds and how it behaves: plain rows in its own words, open to change at any time.
+
+A row is a JSON object, and a key that it states is served as stated, also where the vendor computes it
+(a run count, a latency percentile): so a test may give any value without making a thousand sessions.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from tracegraph.simulators.core.ids import _moment
+from tracegraph.simulators.core.rows import Row
+from tracegraph.simulators.core.times import EPOCH, naive
+
+
+@dataclass
+class NemoWorld:
+    """One NeMo workspace: experiments, and sessions by the experiment's name."""
+
+    workspace: str = "default"
+    experiments: list[Row] = field(default_factory=list)
+    sessions: dict[str, list[Row]] = field(default_factory=dict)
+    token: str | None = None
+    """The bearer token to ask for; None serves everybody, as a local run does (docs/vendors/nemo.md#access)."""
+    shape: Literal["contract", "agent_lists", "groups", "evaluations"] = "contract"
+    """What `/experiments` answers: runs with `agent_name`; runs with `agent_names` (0.2.0); groups (helix);
+    404, for a service that calls runs evaluations (0.3.0). docs/vendors/nemo.md#releases."""
+    telemetry_down: bool = False
+    """Sessions answer 503 and experiments silently show zero runs (docs/vendors/nemo.md#outage)."""
+    send_nulls: bool = False
+    """Send absent values as null, as the real service does, though the contract has no null."""
+
+    def add(self, experiment: Row, sessions: list[Row] | None = None) -> None:
+        """Add an experiment and its sessions."""
+        self.experiments.append(experiment)
+        self.sessions[experiment["name"]] = list(sessions or [])
+
+
+def nemo_experiment(name: str, /, *, created_at: datetime | str | None = EPOCH, **fields: Any) -> Row:
+    """Make a NeMo experiment; `fields` are keys of the contract's ExperimentResponse, or `created_by`."""
+    created = naive(created_at)
+    return {
+        "id": f"experiment-{name}",
+        "name": name,
+        "experiment_group_id": "experiment-group-default",
+        "agent_name": "assistant",
+        "agent_version": "1.0.0",
+        "dataset_name": "cases",
+        "dataset_version": "1",
+        "metadata": {},
+        "model_names": ["nvidia/nemotron-nano-9b-v2"],
+        "created_at": created,
+        "updated_at": created,
+        "created_by": "service",
+    } | fields
+
+
+def nemo_session(
+    session_id: str,
+    /,
+    *,
+    started_at: datetime | str = EPOCH,
+    latency_ms: float | None = 1200.0,
+    status: str = "success",
+    **fields: Any,
+) -> Row:
+    """Make a NeMo session that ran for `latency_ms` (None: it has not ended); `fields` as in the contract."""
+    start = naive(started_at)
+    ended = None if latency_ms is None else naive(_moment(started_at) + timedelta(milliseconds=latency_ms))
+    return {
+        "session_id": session_id,
+        "test_case_id": f"case-{session_id}",
+        "trace_id": f"trace-{session_id}",
+        "root_span_id": f"span-{session_id}",
+        "started_at": start,
+        "ended_at": ended,
+        "latency_ms": latency_ms,
+        "status": status,
+        "input": f"question of {session_id}",
+        "input_tokens": 100,
+        "output_tokens": 20,
+        "cached_tokens": 0,
+        "cost_total_usd": 0.001,
+        "evaluator_scores": {},
+    } | fields

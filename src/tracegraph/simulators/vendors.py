@@ -1,0 +1,44 @@
+"""The three vendors of the demo, started together with the sample data."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from tracegraph.simulators.core.servers import serving
+from tracegraph.simulators.data import SampleWorlds, sample_worlds
+from tracegraph.simulators.langsmith import app as langsmith
+from tracegraph.simulators.meibel import app as meibel
+from tracegraph.simulators.nemo import app as nemo
+
+
+@dataclass(frozen=True, slots=True)
+class DemoVendors:
+    """Where the vendors listen and what they ask for: all that a configuration needs."""
+
+    nemo_url: str
+    nemo_workspace: str
+    langsmith_url: str
+    langsmith_api_key: str
+    meibel_url: str
+    """Ends in /v2, as the vendor's own base URL does."""
+    meibel_api_key: str
+
+
+@contextmanager
+def demo_vendors(worlds: SampleWorlds | None = None, ports: Sequence[int] | None = None) -> Iterator[DemoVendors]:
+    """Run NeMo, LangSmith and Meibel on loopback while the block runs, on free ports or the given three."""
+    worlds = worlds or sample_worlds()
+    apps = [
+        nemo.create_app(worlds.nemo),
+        langsmith.create_app(worlds.langsmith),
+        meibel.create_app(worlds.meibel),
+    ]
+    with serving(apps, ports) as (nemo_url, langsmith_url, meibel_url):
+        yield DemoVendors(
+            nemo_url=nemo_url,
+            nemo_workspace=worlds.nemo.workspace,
+            langsmith_url=langsmith_url,
+            langsmith_api_key=worlds.langsmith.api_key,
+            meibel_url=f"{meibel_url}/v2",
+            meibel_api_key=worlds.meibel.api_key,
+        )

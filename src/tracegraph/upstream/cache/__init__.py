@@ -1,0 +1,1 @@
+"""The read-through cache of vendor responses: memory, Redis, keys, dependencies."""
