@@ -135,7 +135,7 @@ class SourceError(TracegraphError):
         self.reference = secrets.token_hex(4)
 
     def charged(self, upstream_requests: int) -> SourceError:
-        """The same failure for another asker, with the calls that were made for that one.
+        """The same failure for another caller, with the calls that were made for that one.
 
         Several may learn of one failure, and none may change it for the others.
         """

@@ -14,7 +14,7 @@ from tracegraph.config.sources import YEAR_S, Table, is_loopback
 from tracegraph.config.urls import read_url
 
 Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
-"""Signatures with a key pair. Those with a shared secret are left out: whoever can check one can forge one."""
+"""Signatures with a key pair. With a shared secret, a party that can verify one can also forge one."""
 
 
 def _hash(text: str) -> str:

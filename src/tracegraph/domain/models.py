@@ -1,4 +1,4 @@
-"""The unified vocabulary: what an experiment, a session and an aggregate are, whoever the vendor is.
+"""The unified vocabulary: what an experiment, a session and an aggregate are for every vendor.
 
 Frozen values without I/O and without GraphQL. Times are timezone-aware UTC, durations are milliseconds, money
 is USD, ratios are 0..1. None means "the vendor does not say"; 0 means zero.

@@ -91,7 +91,7 @@ class RateLimiter:
 
     async def _take(self, name: str, seconds: float) -> float:
         if self._shared is not None:
-            # Whoever reads Redis needs not read who asks.
+            # The names of callers stay out of Redis.
             key = "rate:" + blake2b(name.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
             wait_s = _seconds(
                 await self._shared.run(_GCRA_SCRIPT, key, f"{seconds:.9f}", f"{_PERIOD_S + _ROUNDING_S}")

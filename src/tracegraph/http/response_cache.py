@@ -1,12 +1,12 @@
 """Answers to equal queries: one for all who ask at one moment, kept while it would come out the same.
 
-    refused?       it would be again, whoever asks: the same refusal
+    refused?       permanent for every caller: the same refusal
     kept?          an answer made of pages that are all in the cache still, the same ones and fresh -> that
     under way?     the same query, for somebody who sees the same -> what it gives
     else           run it; without a failure its bytes are kept, beside the pages and within their bounds
 
 So a kept answer is never older than the pages that the cache would have given: the cache's rules are its rules.
-A query for figures of this very request (`upstreamRequests`, `durationMs`, `health`) is run for each who asks.
+A query for figures of this very request (`upstreamRequests`, `durationMs`, `health`) is run for each caller.
 """
 
 from __future__ import annotations
@@ -231,7 +231,7 @@ class _CachedResponse(CacheEntry):
     dependencies: CacheDependencies
 
     def answer(self) -> OperationResponse:
-        """It, for who asks again."""
+        """The cached response, for the next caller."""
         return OperationResponse(self.outcome, self.body, Reuse.KEPT, self.number)
 
     @property

@@ -1,6 +1,6 @@
 """Where the processes of one gateway lay their readings, so that any of them can tell the sum of all.
 
-They share a port, so whoever collects reaches one of them at random. Each keeps a file of its own up to date; that
+They share a port, so a scrape reaches one of them at random. Each keeps a file of its own up to date; that
 of a process which has ended stays, since a counter must not go back.
 """
 

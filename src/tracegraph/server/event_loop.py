@@ -115,7 +115,7 @@ class BalancedServer:
 
     async def _open(self, connection: socket.socket) -> None:
         connection.settimeout(0)
-        with suppress(OSError):  # whoever opened it has gone
+        with suppress(OSError):  # the client has closed it
             await self._loop.connect_accepted_socket(self._make_protocol, connection)
 
     def _rest(self, seconds: float) -> None:

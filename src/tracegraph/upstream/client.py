@@ -42,8 +42,8 @@ class Upstream:
     async def fetch(self, call: UpstreamRequest) -> UpstreamResponse:
         """The vendor's answer with status 2xx, or one that the cache holds; see `reads`.
 
-        Raises SourceError with the number of calls that were made for this asker; SourceUnauthorized when this
-        source passes keys through and whoever asks brought none.
+        Raises SourceError with the number of calls that were made for this caller; SourceUnauthorized when this
+        source passes keys through and the caller sent none.
         """
         if self.pass_through is not None:
             return await self._as_caller(call, self.pass_through).fetch(call)
@@ -53,7 +53,7 @@ class Upstream:
         return await self.reads.fetch(call, self._ask)
 
     def _as_caller(self, call: UpstreamRequest, header: str) -> Upstream:
-        """The way with the key of whoever asks: what is shared and kept under it is that key's alone."""
+        """The route with the caller's key: single flight and cache under it are for that key alone."""
         key = pass_through_credential(self.source)
         if key is None:
             message = f"Source {self.source!r} is read with your own key: send it in the header {header}."

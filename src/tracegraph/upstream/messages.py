@@ -84,7 +84,7 @@ def response_to(call: UpstreamRequest, source: str, body: bytes, provenance: Fet
 
 @dataclass(slots=True)
 class AttemptState:
-    """How often a call was sent so far, for whoever gives up waiting for it.
+    """How often a call was sent so far, for a caller that stops waiting for it.
 
     `expired`: it is cancelled because the time of all who waited is over, not because they went away.
     `patience_ends_at`: until when, in the loop's time, anybody waits for it: a later turn or retry is of

@@ -167,7 +167,7 @@ def pass_through_credentials(by_source: Mapping[str, SecretStr]) -> Iterator[Non
 
 
 def pass_through_credential(source: str) -> SecretStr | None:
-    """The key of whoever asks now for that source."""
+    """The current caller's key for that source."""
     return _keys.get().get(source)
 
 

@@ -1,7 +1,7 @@
 """Equal reads that are under way at one moment: one piece of work, any number of askers.
 
-The work runs in a task of its own, under a deadline of its own, so that no asker's short deadline or departure
-ends it for the others. When the last asker has gone, it is cancelled.
+The work runs in a task of its own, under a deadline of its own, so that no caller's short deadline or departure
+ends it for the others. When the last caller has gone, it is cancelled.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class SingleFlight:
     def begin(self, key: bytes, work: Work, limit_s: float, *, unasked: bool = False) -> Flight:
         """Start work under a deadline of `limit_s` seconds.
 
-        Work that is begun `unasked` counts for nobody, and goes on whoever joins it and leaves.
+        Work that is begun `unasked` has no first caller, and continues when callers join and leave.
         """
         tries = AttemptState() if unasked else AttemptState(patience_ends_at=0.0)
         task = asyncio.create_task(work(tries), context=detached_context(limit_s, alone=unasked))
@@ -85,7 +85,7 @@ class SingleFlight:
         self._running.discard(task)
         self._forget(flight)
         if not task.cancelled():
-            task.exception()  # an asker may have gone before it could hear of it: that is no forgotten error
+            task.exception()  # a caller may have left before the result: the error is not unhandled
 
     def _forget(self, flight: Flight) -> None:
         if self._by_key.get(flight.key) is flight:

@@ -45,7 +45,7 @@ class CaseId:
 
     @property
     def key(self) -> str | None:
-        """The key itself, None when it is longer than what is kept."""
+        """The key itself, None when it is longer than the limit."""
         return self.head if len(self.head) < _HEAD else None
 
 

@@ -1,4 +1,4 @@
-"""All sessions of an experiment as columns of numbers: what is kept when the sessions themselves are gone."""
+"""All sessions of an experiment as columns of numbers, held without the sessions themselves."""
 
 from __future__ import annotations
 
@@ -216,7 +216,7 @@ class SessionScans:
         return await self.scan(source, experiment_ref), scan.error
 
     async def _once(self, key: tuple[str, ...], begin: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """The one run of it that there is; who asks while it is under way waits for it."""
+        """The single flight of the scan: callers during it wait for its result."""
         if key not in self._begun:
             self._begun[key] = register_task(asyncio.ensure_future(begin()))
         outcome: T = await asyncio.shield(self._begun[key])

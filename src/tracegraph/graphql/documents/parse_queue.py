@@ -1,9 +1,8 @@
-"""Work that holds everything else up while it is done, such as reading a document that nobody sent before.
+"""The queue of documents that are not in the cache: parsing and validating one holds up the event loop.
 
-It is done one piece at a time, the smallest first, and after each piece the event loop has several times as long
-for everything else. The line is short: the largest piece gives way to smaller ones. So whoever asks what is known,
-or little, does not wait behind a heap of large things, and what waits takes little memory. Smaller ones that come
-later go first only so often: who keeps sending the smallest does not keep the others waiting for ever.
+The queue runs one piece at a time, the smallest first. After each piece the loop has several times as long for
+everything else. The queue is bounded: the largest piece is refused in favour of smaller ones. A cached document
+does not wait. Smaller pieces overtake a larger one a bounded number of times, so that none waits for ever.
 """
 
 from __future__ import annotations

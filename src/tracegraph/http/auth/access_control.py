@@ -1,4 +1,4 @@
-"""What a request passes before it is read: who asks, and whether they may ask now."""
+"""Access control before a request is read: authentication, then the rate limit."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class AccessControl:
         return principal
 
     def charge(self, principal: Principal) -> Charge | None:
-        """What takes the cost of a query from whoever asks; None for those who may spend what they like."""
+        """Charges the cost of a query to the caller; None where the caller has no limit."""
         if principal.allowance.cost_per_minute is None:
             return None
         return partial(self._rates.count_cost, principal)

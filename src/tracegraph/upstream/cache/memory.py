@@ -39,7 +39,7 @@ class CacheEntry:
 
 
 class MemoryStore:
-    """Entries up to a number and a size in bytes. It knows no time: how old may be is for whoever reads."""
+    """Entries up to a number and a size in bytes. It does not expire them: the reader checks their age."""
 
     def __init__(self, *, max_entries: int = 10_000, max_bytes: int = 64 * 1024 * 1024) -> None:
         self._max_entries = max_entries

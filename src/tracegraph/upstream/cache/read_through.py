@@ -178,7 +178,7 @@ class ReadThroughCache:
         return reply if first else replace(reply, provenance=FetchInfo())
 
     def _given_up(self, ask: _CacheRequest, waited_s: float, tries: AttemptState, *, first: bool) -> SourceError:
-        """Time is up for this asker, be it before a retry had an outcome; others may still wait for the call."""
+        """The deadline of this caller passed, maybe between retries; others may still wait for the call."""
         message = f"Source {self.source!r} did not answer within {waited_s:.1f} s."
         error = (tries.failure or SourceTimeout(self.source, message)).charged(tries.made if first else 0)
         report_failure(self.source, ask.call, error)
@@ -253,7 +253,7 @@ class ReadThroughCache:
         return self.stores.clock() - entry.stored_at
 
     def _tell_origin(self, ask: _CacheRequest, body: bytes | None) -> None:
-        """Tell whoever gathers `origins` which entry this body is of, if it is of one."""
+        """Record the cache entry of this body as a dependency of the response, if it has one."""
         gathered = current_dependencies()
         if gathered is None:
             return
@@ -319,7 +319,7 @@ class _CacheRequest:
 
     @property
     def shared_by(self) -> bytes:
-        """What equal fetches have in common: who asks past the cache waits for others of its kind only."""
+        """The key of single flight: a fetch that bypasses the cache joins only others that do."""
         return self.key + b"past" if self.past else self.key
 
 

@@ -94,7 +94,7 @@ class RequestScheduler:
         self._serve()
 
     def pause(self, kind: str, seconds: float) -> None:
-        """No turn for this class for so long; whoever waits and cannot get one in time is told now."""
+        """Pause this class for so long; a waiting call that cannot start in time is refused now."""
         line, now = self._line(kind), self._clock()
         line.window.pause(now, seconds)
         staying: deque[_Waiter] = deque()
