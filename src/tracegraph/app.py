@@ -65,7 +65,7 @@ def executor_over(sources: Sources, settings: Settings) -> OperationRunner:
         limits.scan_pages,
         limits.active_experiments,
         limits.computed_pages,
-        on_grid=settings.cache.url != "off",
+        align_to_cache_pages=settings.cache.url != "off",
     )
     page_limits = PageLimits(limits.default_first, limits.max_first, limits.max_cost)
     documents = DocumentLimits(

@@ -105,15 +105,15 @@ class MisbehavingSource:
     """
 
     rows: list[Experiment]
-    by_range: bool = False
+    pages_by_range: bool = False
     page_max: int = 5
     swaps: Sequence[tuple[int, int]] = ()
     sorts_pages: bool = False
-    twice: Sequence[int] = ()
+    repeated_positions: Sequence[int] = ()
     total_off: int = 0
     repeats_from: int | None = None
     empty_every: int | None = None
-    round_after: int | None = None
+    restarts_after: int | None = None
     breaks: Break | None = None
     breaks_at: int = 0
     name: str = "v"
@@ -128,13 +128,13 @@ class MisbehavingSource:
 
     def listed(self, direction: OrderDirection) -> list[Experiment]:
         rows = sorted(self.rows, key=_day, reverse=direction is OrderDirection.DESC)
-        for one, other in self.swaps:
+        for first, second in self.swaps:
             if rows:
-                one, other = one % len(rows), other % len(rows)  # noqa: PLW2901
-                rows[one], rows[other] = rows[other], rows[one]
-        for place in sorted(self.twice, reverse=True):
+                first, second = first % len(rows), second % len(rows)  # noqa: PLW2901
+                rows[first], rows[second] = rows[second], rows[first]
+        for position in sorted(self.repeated_positions, reverse=True):
             if rows:
-                rows.insert(place % len(rows), rows[place % len(rows)])
+                rows.insert(position % len(rows), rows[position % len(rows)])
         return rows
 
     async def list_experiments(self, query: ExperimentQuery, page: PageRequest) -> Page[Experiment]:
@@ -142,7 +142,7 @@ class MisbehavingSource:
         number = len(self.calls)
         answer = self._page(query.order.direction, page, number)
         if self.empty_every and number % self.empty_every == 0:
-            return Page((), answer.start, f"e{number}" if self.by_range else number * 5)
+            return Page((), answer.start, f"e{number}" if self.pages_by_range else number * 5)
         if self.breaks is not None and number > self.breaks_at:
             broken: Page[Experiment] = self.breaks(answer)
             return broken
@@ -154,32 +154,36 @@ class MisbehavingSource:
         start = self._start(rows, direction, page)
         if self.repeats_from is not None and number > self.repeats_from:
             got = rows[:limit]
-            return Page(got, None, f"0/{number}") if self.by_range else Page(got, start, start + max(1, len(got)))
+            return (
+                Page(got, None, f"0/{number}")
+                if self.pages_by_range
+                else Page(got, start, start + max(1, len(got)))
+            )
         got = rows[start : start + limit]
         end = start + len(got)
         goes_on = bool(got) and end < len(rows)
         if self.sorts_pages:
             got = sorted(got, key=_day, reverse=direction is OrderDirection.DESC)
-        if self.by_range:
-            if self.round_after and end >= self.round_after:
+        if self.pages_by_range:
+            if self.restarts_after and end >= self.restarts_after:
                 return Page(got, None, "0/again" if got else None, provenance=FetchInfo(1))
             return Page(got, None, f"{end}/" if goes_on else None, provenance=FetchInfo(1))
         total = max(0, len(rows) + self.total_off)
-        following = (0 if self.round_after and end >= self.round_after else end) if goes_on else None
+        following = (0 if self.restarts_after and end >= self.restarts_after else end) if goes_on else None
         return Page(got, start, following, total, FetchInfo(1))
 
     def _start(self, rows: list[Experiment], direction: OrderDirection, page: PageRequest) -> int:
         if isinstance(page.hint, str):
             return int(page.hint.partition("/")[0]) if page.hint[0] != "e" else 0
-        if not self.by_range:
+        if not self.pages_by_range:
             return page.hint or 0
         if page.after is None or not isinstance(page.after.value, int):
             return 0
         bound, descending = from_microseconds(page.after.value), direction is OrderDirection.DESC
-        past = (
+        positions_past_bound = (
             index for index, row in enumerate(rows) if (_day(row) <= bound if descending else _day(row) >= bound)
         )
-        return next(past, len(rows))
+        return next(positions_past_bound, len(rows))
 
     async def get_experiments(self, refs: Sequence[str]) -> Mapping[str, Experiment | SourceError]:
         return {row.ref: row for row in self.rows if row.ref in refs}

@@ -23,18 +23,18 @@ from tracegraph.federation.sort_key import ComparableKey, Ordering, SortKey, sam
 T = TypeVar("T")
 
 
-PLACE: Callable[[Any], ComparableKey] = attrgetter("place")
+COMPARABLE_KEY: Callable[[Any], ComparableKey] = attrgetter("comparable_key")
 """Sorts and searches rows."""
 
 
 Fetch = Callable[[PageRequest], Awaitable[Page[T]]]
 
 
-_TO_END_A_READING = 20
+_EXTRA_PAGES = 20
 """Pages beyond the budget that a reading may take that began within it: to find its place, to end a group."""
 
 
-class PagesSpent(Exception):
+class PageBudgetExhausted(Exception):
     """No further page may be read for this stream in this request."""
 
 
@@ -49,19 +49,19 @@ class Row(msgspec.Struct, Generic[T], eq=False):
     node: T
     _page: RowPage[T]
     _index: int
-    _place: ComparableKey | None = None
+    _comparable_key: ComparableKey | None = None
 
     @property
-    def mark(self) -> SortKey:
+    def sort_key(self) -> SortKey:
         """What a cursor holds of it."""
-        return self._page.ordering.mark(self.node)
+        return self._page.ordering.sort_key(self.node)
 
     @property
-    def place(self) -> ComparableKey:
+    def comparable_key(self) -> ComparableKey:
         """What it is ordered by."""
-        if self._place is None:
-            self._place = self._page.ordering.place(self.node)
-        return self._place
+        if self._comparable_key is None:
+            self._comparable_key = self._page.ordering.comparable_key(self.node)
+        return self._comparable_key
 
     @property
     def offset(self) -> int | None:
@@ -81,16 +81,26 @@ class RowPage(Generic[T]):
     first row. Most pages `rise`: no two rows have the same value, so each is a group of its own.
     """
 
-    __slots__ = ("_anchors", "anchor_before", "asked", "next", "nodes", "ordering", "rises", "skipped", "start")
+    __slots__ = (
+        "_anchors",
+        "anchor_before",
+        "hint",
+        "is_strictly_sorted",
+        "next_hint",
+        "nodes",
+        "ordering",
+        "skipped",
+        "start_offset",
+    )
 
-    def __init__(self, page: Page[T], ordering: Ordering[T], asked: int | str | None) -> None:
+    def __init__(self, page: Page[T], ordering: Ordering[T], hint: int | str | None) -> None:
         self.nodes = page.items
-        self.start = page.start
+        self.start_offset = page.start
         self.skipped = page.skipped
-        self.next = page.next
-        self.asked = asked
+        self.next_hint = page.next
+        self.hint = hint
         self.ordering = ordering
-        self.rises = ordering.rises(page.items)
+        self.is_strictly_sorted = ordering.is_strictly_sorted(page.items)
         self.anchor_before = None if page.start is None else max(0, page.start - 1)
         self._anchors: list[int] = []
 
@@ -101,61 +111,61 @@ class RowPage(Generic[T]):
         A vendor that gives single rows is followed without, and so is one whose page ends with the very row that
         was asked for, since asking for that again would lead nowhere; a vendor's own cursor needs none.
         """
-        if isinstance(self.next, int) and len(self.nodes) > 1 and self.next - 1 != self.asked:
-            return self.next - 1
-        return self.next
+        if isinstance(self.next_hint, int) and len(self.nodes) > 1 and self.next_hint - 1 != self.hint:
+            return self.next_hint - 1
+        return self.next_hint
 
     def offset(self, index: int) -> int | None:
         """Where the vendor has the row of that index."""
-        if self.start is None:
+        if self.start_offset is None:
             return None
-        place = index
+        position = index
         for skipped in self.skipped:
-            place += skipped <= place
-        return self.start + place
+            position += skipped <= position
+        return self.start_offset + position
 
     def rows(self, first: int = 0, last: int | None = None) -> list[Row[T]]:
         """The rows from one index up to another."""
         return list(map(Row, self.nodes[first:last], repeat(self), count(first)))
 
-    def rows_after(self, place: ComparableKey | None, first: int, last: int) -> list[Row[T]]:
+    def rows_after(self, key: ComparableKey | None, first: int, last: int) -> list[Row[T]]:
         """Those of these rows that come after the place."""
-        if place is None:
+        if key is None:
             return self.rows(first, last)
-        if self.rises:
-            return self.rows(bisect_right(range(last), place, first, key=self.place), last)
-        return [row for row in self.rows(first, last) if row.place > place]
+        if self.is_strictly_sorted:
+            return self.rows(bisect_right(range(last), key, first, key=self.comparable_key), last)
+        return [row for row in self.rows(first, last) if row.comparable_key > key]
 
-    def place(self, index: int) -> ComparableKey:
+    def comparable_key(self, index: int) -> ComparableKey:
         """What the row there is ordered by; -1 is the last one's."""
-        return self.ordering.place(self.nodes[index])
+        return self.ordering.comparable_key(self.nodes[index])
 
     @property
     def last_group(self) -> int:
         """Where the rows of the last row's value begin."""
         index = len(self.nodes) - 1
-        if self.rises:
+        if self.is_strictly_sorted:
             return index
-        last = self.place(index)
-        while index > 0 and same_value(self.place(index - 1), last):
+        last = self.comparable_key(index)
+        while index > 0 and same_value(self.comparable_key(index - 1), last):
             index -= 1
         return index
 
     def anchor(self, index: int) -> int | None:
         """Where the last row of an earlier value than that row's stands."""
-        if self.start is None or self.anchor_before is None:
+        if self.start_offset is None or self.anchor_before is None:
             return None
-        if self.rises:
-            return self.start + index - 1 if index else self.anchor_before
+        if self.is_strictly_sorted:
+            return self.start_offset + index - 1 if index else self.anchor_before
         if not self._anchors:
-            self._anchors = list(self._every_anchor(self.start, self.anchor_before))
+            self._anchors = list(self._every_anchor(self.start_offset, self.anchor_before))
         return self._anchors[index]
 
-    def _every_anchor(self, start: int, anchor: int) -> Iterator[int]:
+    def _every_anchor(self, start_offset: int, anchor: int) -> Iterator[int]:
         yield anchor
-        places = map(self.ordering.place, self.nodes)
-        for offset, (one, other) in enumerate(pairwise(places), start):
-            anchor = anchor if same_value(one, other) else offset
+        keys = map(self.ordering.comparable_key, self.nodes)
+        for offset, (previous, current) in enumerate(pairwise(keys), start_offset):
+            anchor = anchor if same_value(previous, current) else offset
             yield anchor
 
 
@@ -190,60 +200,70 @@ class ScanStats:
 class PageSource(Generic[T]):
     """Fetches pages and turns them into rows, counting; never more than `page_budget` calls and a few."""
 
-    __slots__ = ("_calls_left", "_fetch", "_total_is_wrong", "on_grid", "ordering", "page_max", "tally")
+    __slots__ = (
+        "_calls_left",
+        "_fetch",
+        "_total_is_wrong",
+        "align_to_cache_pages",
+        "ordering",
+        "page_max",
+        "stats",
+    )
 
     def __init__(
         self,
         fetch: Fetch[T],
         ordering: Ordering[T],
         page_max: int,
-        tally: ScanStats,
+        stats: ScanStats,
         *,
         page_budget: int,
-        on_grid: bool = False,
+        align_to_cache_pages: bool = False,
     ) -> None:
         self._fetch = fetch
         self.ordering = ordering
         self.page_max = page_max
-        self.tally = tally
-        self.on_grid = on_grid
-        self._calls_left = page_budget + _TO_END_A_READING
+        self.stats = stats
+        self.align_to_cache_pages = align_to_cache_pages
+        self._calls_left = page_budget + _EXTRA_PAGES
         self._total_is_wrong = False
 
     async def page(
-        self, limit: int, after: SortKey | None, hint: int | str | None, *, fresh: bool = False
+        self, limit: int, after: SortKey | None, hint: int | str | None, *, bypass_cache: bool = False
     ) -> RowPage[T]:
         """One port call, or more by smaller pages when the answer is too large. Raises SourceError, PagesSpent."""
         key = None if after is None else Key(after.value, after.id)
-        page = await self._answer(PageRequest(min(limit, self.page_max), key, hint, fresh, self.on_grid))
+        page = await self._fetch_page(
+            PageRequest(min(limit, self.page_max), key, hint, bypass_cache, self.align_to_cache_pages)
+        )
         if page.next is not None and not page.items:
             raise SourceBadResponse(
                 self.ordering.source,
                 f"Source {self.ordering.source!r} gave an empty page that goes on: its pages do not advance.",
             )
-        self.tally.add(page)
+        self.stats.add(page)
         self._total_is_wrong = self._total_is_wrong or believable_total(page) != page.total
         if self._total_is_wrong:
-            self.tally.total = None
+            self.stats.total = None
         return RowPage(page, self.ordering, hint)
 
-    async def _answer(self, request: PageRequest) -> Page[T]:
+    async def _fetch_page(self, request: PageRequest) -> Page[T]:
         """The smaller page that was taken in the end is the largest that is asked for from then on."""
         while True:
             if self._calls_left <= 0:
-                raise PagesSpent
+                raise PageBudgetExhausted
             self._calls_left -= 1
-            self.tally.pages += 1
+            self.stats.pages += 1
             try:
                 return await self._fetch(request)
             except SourceResponseTooLarge as error:
                 if request.limit <= 1:
                     raise
-                self.tally.upstream_requests += error.upstream_requests
+                self.stats.upstream_requests += error.upstream_requests
                 self.page_max = request.limit // 2
                 request = replace(request, limit=self.page_max)
 
-    def read_whole(self, rows: int) -> None:
+    def set_row_count(self, rows: int) -> None:
         """The list was read from its start to its end and has so many rows: no total says otherwise."""
-        if self.tally.total not in {None, rows}:
-            self._total_is_wrong, self.tally.total = True, None
+        if self.stats.total not in {None, rows}:
+            self._total_is_wrong, self.stats.total = True, None

@@ -35,12 +35,12 @@ def experiment_bounds(query: ExperimentQuery, capabilities: Capabilities) -> Bou
     return _bounds(times, query.order.direction)
 
 
-def session_bounds(ask: SessionPageRequest, capabilities: Capabilities) -> Bounds:
+def session_bounds(request: SessionPageRequest, capabilities: Capabilities) -> Bounds:
     """Bounds from startedAt."""
-    times = ask.filter.started_at
+    times = request.filter.started_at
     if times is None or "started_at" in capabilities.session_filters:
         return UNBOUNDED
-    return _bounds(times, ask.order.direction)
+    return _bounds(times, request.order.direction)
 
 
 def _bounds(times: TimeRange, direction: OrderDirection) -> Bounds:
@@ -49,9 +49,9 @@ def _bounds(times: TimeRange, direction: OrderDirection) -> Bounds:
     if direction is OrderDirection.ASC:
         return Bounds(
             None if gte is None else SortKey(gte - 1, AFTER_EVERY_SOURCE, ""),
-            None if lt is None else SortKey(lt, "", "").place(direction),
+            None if lt is None else SortKey(lt, "", "").comparable(direction),
         )
     return Bounds(
         None if lt is None else SortKey(lt, AFTER_EVERY_SOURCE, ""),
-        None if gte is None else end_of_group(SortKey(gte, "", "").place(direction)),
+        None if gte is None else end_of_group(SortKey(gte, "", "").comparable(direction)),
     )

@@ -34,7 +34,7 @@ class SourceReport:
     duration_ms: float = 0.0
 
 
-def not_asked(source: str) -> SourceReport:
+def not_queried(source: str) -> SourceReport:
     """The report of a source of which no row can match: it holds none under this filter."""
     return SourceReport(source, total_count=0)
 
@@ -43,28 +43,28 @@ def report(source: str, streams: Sequence[Stream[Any]], *, truncated: bool = Fal
     """The report of a source from all its streams; `truncated` when not all its lists were looked at."""
     error: SourceError | None = None
     stale: SourceError | None = None
-    limited, total, duration_ms = truncated, None if truncated else 0, 0.0
+    scan_limited, total, duration_ms = truncated, None if truncated else 0, 0.0
     fetched = upstream_requests = 0
     for stream in streams:
-        tally = stream.tally
-        error = error or stream.error or tally.error
-        stale = stale or tally.stale
-        limited = limited or stream.limited
-        total = None if total is None or tally.total is None else total + tally.total
-        fetched += tally.fetched
-        upstream_requests += tally.upstream_requests
+        stats = stream.stats
+        error = error or stream.error or stats.error
+        stale = stale or stats.stale
+        scan_limited = scan_limited or stream.budget_exhausted
+        total = None if total is None or stats.total is None else total + stats.total
+        fetched += stats.fetched
+        upstream_requests += stats.upstream_requests
         duration_ms = max(duration_ms, stream.duration_ms)
     status = SourceReportStatus.OK
     if error is not None:
         status, total = SourceReportStatus.FAILED, None
     elif stale is not None:
         status = SourceReportStatus.STALE
-    elif limited:
+    elif scan_limited:
         status = SourceReportStatus.SCAN_LIMITED
     return SourceReport(source, status, error or stale, total, fetched, upstream_requests, duration_ms)
 
 
-_FROM_BAD_TO_GOOD = (
+_SEVERITY_ORDER = (
     SourceReportStatus.FAILED,
     SourceReportStatus.STALE,
     SourceReportStatus.SCAN_LIMITED,
@@ -77,23 +77,23 @@ def combined_in_sequence(reports: Sequence[SourceReport]) -> SourceReport:
     return replace(
         _worst(reports),
         total_count=reports[0].total_count,
-        fetched=sum(one.fetched for one in reports),
-        upstream_requests=sum(one.upstream_requests for one in reports),
-        duration_ms=sum(one.duration_ms for one in reports),
+        fetched=sum(entry.fetched for entry in reports),
+        upstream_requests=sum(entry.upstream_requests for entry in reports),
+        duration_ms=sum(entry.duration_ms for entry in reports),
     )
 
 
 def _worst(reports: Sequence[SourceReport]) -> SourceReport:
-    return min(reports, key=lambda one: _FROM_BAD_TO_GOOD.index(one.status))
+    return min(reports, key=lambda entry: _SEVERITY_ORDER.index(entry.status))
 
 
 def total_count(reports: Sequence[SourceReport]) -> int | None:
     """The exact number of rows in the list, None unless every source told its own."""
     total = 0
-    for one in reports:
-        if one.total_count is None:
+    for entry in reports:
+        if entry.total_count is None:
             return None
-        total += one.total_count
+        total += entry.total_count
     return total
 
 
@@ -107,7 +107,7 @@ def combined_in_parallel(source: str, reports: Sequence[SourceReport]) -> Source
         worst.status,
         worst.error,
         total_count(reports),
-        sum(one.fetched for one in reports),
-        sum(one.upstream_requests for one in reports),
-        max(one.duration_ms for one in reports),
+        sum(entry.fetched for entry in reports),
+        sum(entry.upstream_requests for entry in reports),
+        max(entry.duration_ms for entry in reports),
     )

@@ -36,7 +36,7 @@ class SortKey(NamedTuple):
     source: str
     id: str
 
-    def place(self, direction: OrderDirection) -> ComparableKey:
+    def comparable(self, direction: OrderDirection) -> ComparableKey:
         """The mark as a tuple that compares in the asked direction."""
         return (self.value is None, directional(self.value, direction), self.source, self.id)
 
@@ -53,19 +53,19 @@ class Ordering(Generic[T]):
     value_of: Callable[[T], OrderValue]
     id_of: Callable[[T], str]
 
-    def mark(self, node: T) -> SortKey:
+    def sort_key(self, node: T) -> SortKey:
         """Where the row stands."""
         return SortKey(sort_value(self.value_of(node)), self.source, self.id_of(node))
 
-    def place(self, node: T) -> ComparableKey:
+    def comparable_key(self, node: T) -> ComparableKey:
         """The place of the row's mark."""
         value = self.value_of(node)
         if value.__class__ is not datetime:
-            return self.mark(node).place(self.direction)
+            return self.sort_key(node).comparable(self.direction)
         since = value - EPOCH if self.direction is OrderDirection.ASC else EPOCH - value
         return (False, since, self.source, self.id_of(node))
 
-    def rises(self, nodes: Sequence[T]) -> bool:
+    def is_strictly_sorted(self, nodes: Sequence[T]) -> bool:
         """Whether each row has a value, and each comes before the next one by its value alone."""
         values: list[Any] = list(map(self.value_of, nodes))
         if None in values[:1]:
@@ -88,14 +88,14 @@ def directional(value: SortValue, direction: OrderDirection) -> Any:
     if direction is OrderDirection.ASC:
         return value
     # A name that another begins with comes after it when descending: the end of text is the greatest step.
-    return (*(-ord(letter) for letter in value), 1)
+    return (*(-ord(character) for character in value), 1)
 
 
-def end_of_group(place: ComparableKey) -> ComparableKey:
+def end_of_group(key: ComparableKey) -> ComparableKey:
     """The place right after every row of the same value."""
-    return (place[0], place[1], AFTER_EVERY_SOURCE, "")
+    return (key[0], key[1], AFTER_EVERY_SOURCE, "")
 
 
-def same_value(one: ComparableKey, other: ComparableKey) -> bool:
+def same_value(left: ComparableKey, right: ComparableKey) -> bool:
     """Whether two rows hold the same value."""
-    return one[:2] == other[:2]
+    return left[:2] == right[:2]

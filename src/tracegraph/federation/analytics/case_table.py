@@ -25,7 +25,7 @@ def scanned_cases(scan: SessionScan, join_on: CaseKey) -> Repetitions:
     """The cases that an experiment ran."""
     if join_on is CaseKey.INPUT:
         return repetitions(scan.inputs)
-    return repetitions([None if key is None else CaseId.of(key) for key in scan.test_case_ids])
+    return repetitions([None if key is None else CaseId.from_key(key) for key in scan.test_case_ids])
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class CaseColumn:
     values: Mapping[CaseId, float | None]
 
     @classmethod
-    def of(cls, scan: SessionScan, sessions: Repetitions, metric: Metric) -> CaseColumn:
+    def build(cls, scan: SessionScan, sessions: Repetitions, metric: Metric) -> CaseColumn:
         """The cases in that metric."""
         return cls(scan, sessions, case_values(sessions, scan.column(metric)))
 
@@ -83,15 +83,17 @@ class CaseTable:
     def cases(self, outcome: CaseOutcome | None = None) -> list[CaseId]:
         """The baseline's cases in their order; with an outcome, those that some experiment has it for."""
         base = self.column(self.baseline)
-        found: Iterable[CaseId] = () if base is None else base.sessions
-        others = [index for index in range(len(self.columns)) if index != self.baseline]
+        cases: Iterable[CaseId] = () if base is None else base.sessions
+        compared_indices = [index for index in range(len(self.columns)) if index != self.baseline]
         if outcome is not None:
-            found = (case for case in found if any(self.outcome(index, case) is outcome for index in others))
-        return sorted(found)
+            cases = (
+                case for case in cases if any(self.outcome(index, case) is outcome for index in compared_indices)
+            )
+        return sorted(cases)
 
     def outcome(self, index: int, case: CaseId) -> CaseOutcome | None:
         """How a case of the baseline turned out; None for the baseline itself, and for what could not be read."""
-        base, other = self.column(self.baseline), self.column(index)
-        if base is None or other is None or index == self.baseline:
+        base, compared = self.column(self.baseline), self.column(index)
+        if base is None or compared is None or index == self.baseline:
             return None
-        return outcome_of(self.metric, case, base.values, other.values)
+        return outcome_of(self.metric, case, base.values, compared.values)

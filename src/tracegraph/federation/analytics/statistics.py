@@ -42,13 +42,15 @@ def session_values(session: Session) -> Mapping[Metric, float]:
     """
     try:
         return {
-            metric: float(value) for metric, value in _given(session) if value is not None and math.isfinite(value)
+            metric: float(value)
+            for metric, value in _reported_values(session)
+            if value is not None and math.isfinite(value)
         }
     except (TypeError, OverflowError):  # an adapter gave what is no number in the place of one
-        return {metric: float(value) for metric, value in _given(session) if is_number(value)}
+        return {metric: float(value) for metric, value in _reported_values(session) if is_number(value)}
 
 
-def _given(session: Session) -> Iterator[tuple[Metric, float | None]]:
+def _reported_values(session: Session) -> Iterator[tuple[Metric, float | None]]:
     running = session.status is SessionStatus.RUNNING
     tokens = session.tokens or _NO_TOKENS
     yield LATENCY, None if running else session.latency_ms
