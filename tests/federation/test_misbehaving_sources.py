@@ -46,7 +46,9 @@ def rows(values: Sequence[int], source: str = "v") -> list[Experiment]:
 LIES: dict[str, st.SearchStrategy[dict[str, Any]]] = {
     "none": st.just({}),
     "a wrong total": st.fixed_dictionaries({"total_off": st.integers(-40, 40)}),
-    "repeated rows": st.fixed_dictionaries({"repeated_positions": st.lists(st.integers(0, 40), min_size=1, max_size=6)}),
+    "repeated rows": st.fixed_dictionaries(
+        {"repeated_positions": st.lists(st.integers(0, 40), min_size=1, max_size=6)}
+    ),
     "one page for ever": st.fixed_dictionaries({"repeats_from": st.integers(0, 4)}),
     "hints that go round": st.fixed_dictionaries({"restarts_after": st.integers(1, 20)}),
     "empty pages that go on": st.fixed_dictionaries({"empty_every": st.integers(1, 5)}),

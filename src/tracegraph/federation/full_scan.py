@@ -1,4 +1,4 @@
-"""An order that the vendor does not offer, made by the gateway from the whole list."""
+"""Reads a whole list and sorts it in the gateway, for an order that the vendor does not offer."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _MAX_PASSES = 10
 
 @dataclass(frozen=True, slots=True)
 class EmittedRows:
-    """The ids of the rows that a reading had handed on since a place when the order turned out to be broken."""
+    """The ids of the rows that a reader emitted after the sort key `since`, until the vendor's order broke."""
 
     since: SortKey | None = None
     ids: Collection[str] = ()
@@ -32,7 +32,7 @@ NO_ROWS = EmittedRows()
 
 @dataclass(frozen=True, slots=True)
 class _Pass:
-    """The ids as they came, whether each page followed on the one before it, and whether no place lacks a row."""
+    """The received ids in order, whether each page continued the one before it, and whether no row is missing."""
 
     ids: Sequence[str]
     follows_on: bool
@@ -40,11 +40,11 @@ class _Pass:
 
 
 class FullScanReader(Generic[T]):
-    """Reads a list to its end once, whatever order it comes in, and hands it on in the asked one.
+    """Reads a list once to its end, in any order, and returns it in the requested order.
 
-    The vendor's rows may move between its pages, so each page begins with the last row of the one before; when
-    it does not, the list is read again, and rows are known by their id. `orders` says that the vendor ought to
-    list in the asked order, but does not.
+    The vendor's rows may move between pages, so each page begins with the last row of the page before. When it
+    does not, the list is read again, and rows are matched by id. `vendor_orders` is set for a vendor that declares
+    the requested order but breaks it.
     """
 
     def __init__(
@@ -64,11 +64,13 @@ class FullScanReader(Generic[T]):
         self._orders = vendor_orders
         self._earlier = emitted
 
-    async def read(self, count: int) -> RowBatch[T]:  # noqa: ARG002 - the readers' common form
-        """Every row after the place.
+    async def read(self, count: int) -> RowBatch[T]:  # noqa: ARG002 - the signature of all readers
+        """Return every row after the sort key.
 
-        Raises SourceBadRequest (SourceBadResponse, where the vendor ought to give the order) when the list is
-        longer than the page budget, and SourceError.
+        Raises:
+            SourceBadRequest: The list is longer than the page budget.
+            SourceBadResponse: The same, for a vendor that declares the order; or its pages contradict each other.
+            SourceError: The source failed.
         """
         rows_by_id: dict[str, Row[T]] = {}
         previous_ids: Sequence[str] = ()
@@ -85,13 +87,13 @@ class FullScanReader(Generic[T]):
             if result.follows_on and (result.complete or identical_passes >= STABLE_PASSES):
                 break
             if identical_passes >= STABLE_PASSES:
-                raise self._bad(f"Source {self._name!r} gave pages that do not follow on each other.")
+                raise self._bad(f"Source {self._name!r} returned pages that do not continue each other.")
         if self._after is None:
             self._source.set_row_count(len(rows_by_id))
         return RowBatch(self._following(rows_by_id), (), ended=True)
 
     def _following(self, rows_by_id: dict[str, Row[T]]) -> Sequence[Row[T]]:
-        """The rows after the place. Raises SourceBadResponse when the reading went past others before it broke."""
+        """Return the rows after the sort key. Raise SourceBadResponse if an earlier batch skipped a row."""
         rows = sorted(rows_by_id.values(), key=COMPARABLE_KEY)
         first = self._index_after(rows, self._after)
         if not self._earlier.ids:
@@ -99,7 +101,7 @@ class FullScanReader(Generic[T]):
         id_of, ids = self._source.ordering.id_of, self._earlier.ids
         passed = rows[self._index_after(rows, self._earlier.since) : first]
         if any(id_of(row.node) not in ids for row in passed):
-            raise self._bad(f"Source {self._name!r} gave rows out of the order that it was asked for.")
+            raise self._bad(f"Source {self._name!r} returned rows out of the requested order.")
         return [row for row in rows[first:] if id_of(row.node) not in ids]
 
     def _index_after(self, rows: Sequence[Row[T]], sort_key: SortKey | None) -> int:
@@ -108,7 +110,7 @@ class FullScanReader(Generic[T]):
         )
 
     async def _pass(self, rows_by_id: dict[str, Row[T]], *, bypass_cache: bool) -> _Pass:
-        """Read every page once. A cache would show the same gap again."""
+        """Read every page once. Later passes bypass the cache, which would repeat the same gap."""
         advance: ProgressCheck[T] = ProgressCheck()
         ids: list[str] = []
         follows_on, overlaps, skipped = True, False, 0
@@ -135,7 +137,7 @@ class FullScanReader(Generic[T]):
     def _too_long(self) -> SourceError:
         if self._orders:
             return self._bad(
-                f"Source {self._name!r} gives rows out of the order that it was asked for, and its list is longer "
+                f"Source {self._name!r} returns rows out of the requested order, and its list is longer "
                 f"than the gateway may read to order it ({self._page_budget} pages): use another order, or narrow "
                 "the filter."
             )

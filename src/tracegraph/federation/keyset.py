@@ -1,12 +1,12 @@
-"""Resuming a vendor's list exactly after a key, although the vendor pages by offset and its rows move.
+"""Resumes a vendor's list exactly after a sort key, although the vendor pages by offset and its rows move.
 
-The key is the truth, the offset a hint. A page is read from the hint; rows at or before the key are dropped
-(something was inserted ahead), and when the page's first row lies after the key already, something was deleted
-ahead and the reading starts further back. Rows of one value are handed on as a whole group, since vendors
-promise no order among equals: the last group of a page stays open until another value, or the end, shows.
+The key is authoritative and the offset is a hint. A page is read from the hint. Rows at or before the key are
+dropped: rows were inserted ahead. A first row after the key means that rows were deleted ahead, so the scan starts
+further back. Vendors promise no order among equal values, so rows with one value are emitted as a complete group.
+The last group of a page stays open until another value or the end follows.
 
-Two pages of one reading must agree where they overlap; when they do not, rows moved between them, or the vendor
-breaks its order. Reading the earlier page again tells which.
+Two pages of one scan must agree where they overlap. When they do not, rows moved between them, or the vendor
+breaks its order. Reading the earlier page again tells these cases apart.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _MAX_REREADS = 2
 
 @record(frozen=True, slots=True)
 class RowBatch(Generic[T]):
-    """Rows in whole groups, those of a last group that is still open, and whether the list ends here."""
+    """Rows of complete groups, the rows of a last group that is still open, and whether the list ends here."""
 
     rows: Sequence[Row[T]]
     open_rows: Sequence[Row[T]]
@@ -47,7 +47,10 @@ class RowBatch(Generic[T]):
 
 
 def _in_order(page: RowPage[T]) -> bool:
-    """Whether the rows come as asked; a list that begins with missing values may have others behind them."""
+    """Return whether the rows are in the requested order.
+
+    A list that starts with nulls may have more of them later.
+    """
     if page.is_strictly_sorted:
         return True
     keys = list(map(page.ordering.comparable_key, page.nodes))
@@ -57,7 +60,7 @@ def _in_order(page: RowPage[T]) -> bool:
 
 
 class _Pass(NamedTuple):
-    """One pass over a group: the ids that came, how many places it has, whether no row slipped by, the end."""
+    """One pass over a group: the received ids, the number of offsets, no row missed, end of the list reached."""
 
     ids: list[str]
     places: int
@@ -67,7 +70,7 @@ class _Pass(NamedTuple):
 
 
 class _PageQuery(NamedTuple):
-    """What a page was asked for by, so that it can be read again."""
+    """The parameters of a page request, to repeat it."""
 
     limit: int
     sort_key: SortKey | None
@@ -75,7 +78,7 @@ class _PageQuery(NamedTuple):
 
 
 class KeysetReader(Generic[T]):
-    """Reads on from a place, stretch by stretch. Not for concurrent use."""
+    """Reads batch by batch from a sort key. Not for concurrent use."""
 
     def __init__(self, source: PageSource[T], after: SortKey | None, hint: int | None) -> None:
         self._source = source
@@ -88,17 +91,21 @@ class KeysetReader(Generic[T]):
         self._bypass_cache = False
         self._last_rows: Sequence[Row[T]] = ()
         self._emitted_ids: set[str] = set()
-        """The ids of the rows before those that were read last."""
+        """The ids of the rows before the last batch."""
         self._rows_from_start: int | None = None if after is not None else 0
         self._last_query = _PageQuery(0, None, None)
         self._previous: tuple[RowPage[T], _PageQuery] | None = None
-        """The page that the last stretch came from."""
+        """The page of the last batch."""
 
     async def read(self, count: int) -> RowBatch[T]:
-        """About `want` more rows: at least one whole group unless the list ends.
+        """Return about `count` more rows: at least one complete group, unless the list ends.
 
-        No row and no end: the page budget ended within a group. Raises OrderBroken when the vendor's order is not
-        the asked one, SourceBadRequest when the budget ended before any row was read, and SourceError.
+        A batch without rows that is not the end means that the page budget was exhausted within a group.
+
+        Raises:
+            OrderBroken: The vendor's order is not the requested one.
+            SourceBadRequest: The page budget was exhausted before any row was read.
+            SourceError: The source failed.
         """
         try:
             return await self._next_batch(count)
@@ -117,13 +124,13 @@ class KeysetReader(Generic[T]):
         progress: ProgressCheck[T] | None = None
         while True:
             self._advance()
-            # its anchor, and the key's own row
+            # the anchor and the key's own row come first
             limit = max(2, count + 1 if self._after is None else count + 3)
             page = await self._consistent_page(await self._page_at_or_before(limit), limit)
             batch = self._complete_groups(page)
             if not batch.rows and not batch.ended:
                 last = page.comparable_key(-1)
-                if self._is_at_or_before_key(last):  # nothing new yet: go on behind it
+                if self._is_at_or_before_key(last):  # no new row yet: continue after this page
                     progress = progress or ProgressCheck()
                     progress.check(page)
                     self._continuation, self._overlaps = page.continuation, page.continuation != page.next_hint
@@ -137,7 +144,7 @@ class KeysetReader(Generic[T]):
                 return batch
 
     def _advance(self) -> None:
-        """Everything up to the value of the last row that was read is done."""
+        """Continue after the value of the last row read."""
         rows = self._last_rows
         if rows:
             self._emitted_ids.update(map(self._source.ordering.id_of, [row.node for row in rows]))
@@ -146,7 +153,7 @@ class KeysetReader(Generic[T]):
             self._continuation, self._last_rows = None, ()
 
     def _without_repeats(self, batch: RowBatch[T]) -> RowBatch[T]:
-        """Without rows that came before: they moved, or the vendor repeats them."""
+        """Drop rows that were already emitted: they moved, or the vendor repeats them."""
         rows, ids, id_of = batch.rows, self._emitted_ids, self._source.ordering.id_of
         if ids:
             rows = [row for row in rows if id_of(row.node) not in ids]
@@ -160,16 +167,17 @@ class KeysetReader(Generic[T]):
         name = self._source.ordering.source
         return SourceBadRequest(
             name,
-            f"The next rows of source {name!r} take more pages than the gateway may read at once, since too many "
-            "have the same value, or change meanwhile: use another order, or narrow the filter.",
+            f"The next rows of source {name!r} exceed the page budget of one request, because too many rows "
+            "have the same value or change during the scan: use another order, or narrow the filter.",
         )
 
-    # -- whether pages belong to one list --------------------------------------------------------------
+    # -- whether pages are parts of one list -----------------------------------------------------------
 
     async def _consistent_page(self, page: RowPage[T], limit: int) -> RowPage[T]:
-        """The page, read again when it disagreed with the page before it. Raises OrderBroken.
+        """Return the page, read again when it disagreed with the previous page.
 
-        Older pages, of a vendor that is down, may be of different times: they cannot be read again.
+        Raise OrderBroken if it still does. Stale pages of a vendor that is down may be of different times. They
+        cannot be read again.
         """
         if self._previous is None or self._source.stats.stale is not None:
             return page
@@ -186,7 +194,7 @@ class KeysetReader(Generic[T]):
                 return page
         raise OrderBroken
 
-    # -- finding the place -----------------------------------------------------------------------------
+    # -- seeking ---------------------------------------------------------------------------------------
 
     async def _page(self, limit: int, hint: int | str | None) -> RowPage[T]:
         self._last_query = _PageQuery(limit, self._sort_key, hint)
@@ -198,11 +206,13 @@ class KeysetReader(Generic[T]):
             return page
         if page.start_offset or page.next_hint is not None or self._previous is not None:
             raise OrderBroken
-        page.start_offset = None  # The whole list in one page: the gateway orders it, and offsets lead nowhere.
+        page.start_offset = (
+            None  # One page holds the list: the gateway sorts it, and offsets mean nothing.
+        )
         return page
 
     async def _page_at_or_before(self, limit: int) -> RowPage[T]:
-        """A page that begins at or before the key, as near to it as is known."""
+        """Return a page that begins at or before the key, as close as the hint allows."""
         if self._after is None:
             return await self._page(limit, None)
         if self._continuation is not None:
@@ -219,10 +229,10 @@ class KeysetReader(Generic[T]):
         return page if self._starts_at_or_before_key(page) else await self._seek(limit)
 
     async def _aligned_page(self, hint: int) -> RowPage[T] | None:
-        """The page of a fixed grid that holds the hint and goes on behind the key, if there is one.
+        """Return the page of a fixed grid that holds the hint and continues after the key, if there is one.
 
-        All requests that page through a list ask for the same pages of the grid, which a cache then answers.
-        Neighbours share two rows: the last that is done with, and the one whose group may go on.
+        All requests that page through a list request the same pages of the grid, so a cache can serve them.
+        Neighbouring pages share two rows: the last completed row, and the row whose group may continue.
         """
         window = min(self._window or 0, self._source.page_max)
         if not self._source.align_to_cache_pages or window < _MIN_WINDOW or self._bypass_cache:
@@ -239,19 +249,19 @@ class KeysetReader(Generic[T]):
         return None
 
     def _starts_at_or_before_key(self, page: RowPage[T]) -> bool:
-        """Whether no row after the key can stand before this page."""
-        if not page.start_offset:  # the list's beginning, or a list that is asked by range
+        """Return whether no row after the key can precede this page."""
+        if not page.start_offset:  # the list's start, or a list that is paged by range
             return True
         return bool(page.nodes) and self._is_at_or_before_key(page.comparable_key(0))
 
     def _is_at_or_before_key(self, key: ComparableKey) -> bool:
-        """Whether the place's whole group lies at or before the key: equals may stand on both sides of one."""
+        """Return whether the complete group of a key is at or before the reader's key."""
         return self._after is not None and end_of_group(key) <= self._after
 
     async def _seek(self, limit: int, start: RowPage[T] | None = None) -> RowPage[T]:
-        """An anchored page that reaches past the key, found by steps that double and then by halving.
+        """Return a page that starts at or before the key and reaches past it: double the step, then halve it.
 
-        `begin` is an anchored page to start from, the list's first without one.
+        `start` is such a page to begin with. Without it, the list's first page is read.
         """
         page = start or await self._page(limit, None)
         low, step, high = 0, limit, None
@@ -275,7 +285,7 @@ class KeysetReader(Generic[T]):
             self._hint, self._continuation = page.start_offset, None
         return page
 
-    # -- whole groups ----------------------------------------------------------------------------------
+    # -- complete groups -------------------------------------------------------------------------------
 
     def _complete_groups(self, page: RowPage[T]) -> RowBatch[T]:
         ended, count = page.next_hint is None, len(page.nodes)
@@ -287,12 +297,12 @@ class KeysetReader(Generic[T]):
         return RowBatch(rows, page.rows_after(self._after, closed, count), ended)
 
     async def _read_tie_group(self, group: ComparableKey, limit: int) -> RowBatch[T]:
-        """Every row of a group that is longer than a page.
+        """Return every row of a group that is longer than a page.
 
-        The vendor may order equals differently on every call, so that one pass over the pages can show a row
-        twice and another never: passes are made until there are as many rows as places, and no page began with
-        a row that none before had shown. The first few passes stand by themselves: what an earlier pass showed
-        hides that rows were deleted during this one. No row and no end: the group was deleted meanwhile.
+        The vendor may order equal values differently on every call. One pass can then return a row twice and miss
+        another. Passes are made until there are as many rows as offsets and each page began with a row already
+        seen. The first few passes are independent: rows seen in an earlier pass would hide that rows were deleted
+        during this one. An empty batch that is not the end means that the group was deleted.
         """
         rows_by_id: dict[str, Row[T]] = {}
         previous_ids: list[str] = []
@@ -309,7 +319,7 @@ class KeysetReader(Generic[T]):
             passes_going_back = passes_going_back + 1 if result.goes_back else 0
             if identical_passes >= STABLE_PASSES or passes_going_back >= STABLE_PASSES:
                 raise OrderBroken
-            self._bypass_cache, limit = True, self._source.page_max  # a cache would show the same gap again
+            self._bypass_cache, limit = True, self._source.page_max  # a cache would repeat the same gap
         self._last_rows = rows = sorted(rows_by_id.values(), key=COMPARABLE_KEY)
         first = 0 if self._after is None else bisect_right(rows, self._after, key=COMPARABLE_KEY)
         return RowBatch(rows[first:], (), result.ended)
@@ -317,9 +327,10 @@ class KeysetReader(Generic[T]):
     async def _scan_group_once(
         self, group: ComparableKey, limit: int, rows_by_id: dict[str, Row[T]], seen_ids: set[str]
     ) -> _Pass:
-        """One pass. A page that begins with a row among `shown`, to which each page adds its own, follows on.
+        """Make one pass over the group. Add the ids of each page to `seen_ids`.
 
-        Raises OrderBroken when a vendor's cursor leads back to values before the group.
+        A page continues the previous one if it begins with a row of `seen_ids`. Raises OrderBroken when a vendor's
+        cursor leads back to values before the group.
         """
         id_of = self._source.ordering.id_of
         page = await self._page_at_or_before(limit)
@@ -357,14 +368,14 @@ class KeysetReader(Generic[T]):
                     return _Pass(ids, len(offsets), is_gapless=False, ended=False, goes_back=goes_back)
             elif page.comparable_key(0)[:2] < group[:2]:
                 if isinstance(page.hint, str):
-                    progress.check(page)  # the same rows again, or others
+                    progress.check(page)  # raises when the rows are repeated
                     raise OrderBroken
                 goes_back = goes_back or self._has_unseen_rows(page, group, ids)
             elif overlaps:
                 is_gapless = is_gapless and id_of(page.nodes[0]) in seen_ids
 
     def _has_unseen_rows(self, page: RowPage[T], group: ComparableKey, ids: Sequence[str]) -> bool:
-        """Whether the page holds rows of values before the group that no page before it had."""
+        """Return whether the page holds rows before the group that no earlier page had."""
         id_of = self._source.ordering.id_of
         earlier_ids = {id_of(row.node) for row in page.rows() if row.comparable_key[:2] < group[:2]}
         return not earlier_ids <= self._emitted_ids.union(ids)

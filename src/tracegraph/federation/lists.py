@@ -35,15 +35,15 @@ T = TypeVar("T")
 
 
 FetchSessions = Callable[[str, SessionPageRequest], Awaitable[Page[Session]]]
-"""How a page of sessions is got from a source by name: through whatever batches asks of one moment."""
+"""Fetches a page of sessions from a source by name. The caller batches requests of one event-loop iteration."""
 
 
 @dataclass(frozen=True, slots=True)
 class ScanBudget:
-    """What one list may take: vendor pages per source, and experiments per source when none are named.
+    """The budget of one list: vendor pages per source, and experiments per source when none are named.
 
-    `computed_pages`: vendor pages per experiment whose figures are computed.
-    `on_grid`: ask for pages that other requests ask for, too, because a cache will hold them.
+    `computed_pages`: vendor pages per experiment for computed figures. `align_to_cache_pages`: request the same
+    pages as other requests, because a cache holds them.
     """
 
     pages: int = 20
@@ -54,19 +54,19 @@ class ScanBudget:
 
 @record(frozen=True, slots=True)
 class Listing(Generic[T]):
-    """A page of a merged list and how its sources fared."""
+    """A page of a merged list with a report of each source."""
 
     merged: Merged[T]
     reports: Sequence[SourceReport]
 
     @property
     def total_count(self) -> int | None:
-        """The exact number of rows in the whole list, or None."""
+        """Return the exact number of rows in the whole list, or None."""
         return total_count(self.reports)
 
     @property
     def all_failed(self) -> bool:
-        """Whether sources were asked and none of them answered, not even in part."""
+        """Return whether sources were called and none of them returned a row."""
         return (
             bool(self.reports)
             and not self.merged.rows
@@ -76,7 +76,7 @@ class Listing(Generic[T]):
 
 @record(frozen=True, slots=True)
 class MergeRequest:
-    """Which stretch of a merged list: `first` rows from the positions on, within the budgets."""
+    """A page of a merged list: `first` rows from the positions on, within the budget."""
 
     first: int
     positions: Positions = Positions()
@@ -89,7 +89,14 @@ async def list_experiments(
     order: ExperimentOrder,
     request: MergeRequest,
 ) -> Listing[Experiment]:
-    """Experiments of all the adapters in one order; `filters` is by source name."""
+    """List experiments of all adapters in one order.
+
+    Args:
+        adapters: The sources to list.
+        filters: The filter of each source, by its name.
+        order: The order of the merged list.
+        request: The page of the merged list.
+    """
     streams: dict[str, Stream[Experiment]] = {}
     for adapter in adapters:
         experiment_filter = filters[adapter.name]
@@ -133,7 +140,15 @@ async def list_sessions_of(
     merge_request: MergeRequest,
     fetch: FetchSessions,
 ) -> Listing[Session]:
-    """The sessions of one experiment; `ask` holds filter and order, its page is not looked at."""
+    """List the sessions of one experiment.
+
+    Args:
+        adapter: The experiment's source.
+        experiment: The experiment.
+        request: The filter, the order and the fields. Its page is ignored.
+        merge_request: The page of the list.
+        fetch: Fetches a page of sessions.
+    """
     if not adapter.capabilities.may_match_sessions(request.filter):
         return await no_sessions(adapter)
     request = SessionPageRequest(
@@ -146,7 +161,7 @@ async def list_sessions_of(
 
 
 async def no_sessions(adapter: Adapter) -> Listing[Session]:
-    """The list of a source of which no session can match."""
+    """Return the list of a source that no session can match."""
     return Listing(await merge(list[Stream[Session]](), 0), [not_queried(adapter.name)])
 
 
@@ -157,10 +172,16 @@ async def list_sessions(
     merge_request: MergeRequest,
     fetch: FetchSessions,
 ) -> Listing[Session]:
-    """Sessions of many experiments and sources by start time.
+    """List sessions of many experiments and sources by start time.
 
-    `experiment_refs` is by source name; without it, the most recently active experiments of each source; a source
-    that fails to tell these has failed as a whole. `ask` holds filter and order.
+    A source that cannot list its most recently active experiments has failed as a whole.
+
+    Args:
+        adapters: The sources to list.
+        experiment_refs: The experiments by source name; None for the most recently active ones of each source.
+        request: The filter, the order and the fields.
+        merge_request: The page of the merged list.
+        fetch: Fetches a page of sessions.
     """
     queried = [adapter for adapter in adapters if adapter.capabilities.may_match_sessions(request.filter)]
     refs = experiment_refs or {}
@@ -186,7 +207,7 @@ async def list_sessions(
 
 @dataclass(frozen=True, slots=True)
 class _SourceStreams:
-    """A source's streams, None when its active experiments could not be read; and these, where none were named."""
+    """A source's streams, or None when its active experiments could not be read, and those experiments."""
 
     streams: Sequence[Stream[Session]] | None
     active: _ActiveExperiments | None = None
@@ -199,7 +220,7 @@ async def _open_source(
     merge_request: MergeRequest,
     fetch: FetchSessions,
 ) -> _SourceStreams:
-    """The rounds of calls of one source up to the first page of each stream: no source waits for another's."""
+    """Read the first page of each stream of one source, so that no source waits for another."""
     active = None
     if refs is None:
         active = await _most_recently_active(adapter, merge_request.budget)
@@ -215,7 +236,7 @@ async def _open_source(
 
 @dataclass(frozen=True, slots=True)
 class _ActiveExperiments:
-    """The experiments that were picked for a source, whether it has more, and how asking for them went."""
+    """The most recently active experiments of a source, whether it has more, and the report of their list."""
 
     refs: Sequence[str]
     more: bool
@@ -251,7 +272,7 @@ def _session_report(name: str, source: _SourceStreams | None) -> SourceReport:
 def _session_specs(
     adapter: Adapter, refs: Sequence[str], request: SessionPageRequest, budget: ScanBudget, fetch: FetchSessions
 ) -> list[StreamSpec[Session]]:
-    """One stream where the vendor lists many experiments at once, else one for each."""
+    """Return one stream where the vendor lists many experiments at once, else one stream per experiment."""
     if not refs:
         return []
     if adapter.capabilities.pools_sessions:
@@ -266,7 +287,7 @@ def _session_specs(
 
 
 def stream_key(source: str, ref: str) -> str:
-    """A short name for the stream of one experiment: the source and a digest of the ref."""
+    """Return a short name for the stream of one experiment: the source and a digest of the ref."""
     return f"{source}/{blake2s(ref.encode('utf-8', 'surrogatepass'), digest_size=4).hexdigest()}"
 
 
@@ -274,7 +295,7 @@ _VENDOR_ID: Callable[[Any], str] = attrgetter("vendor_id")
 
 
 def _session_id(session: Session) -> str:
-    """One id may occur in two experiments of a source."""
+    """Return an id that is unique in the source: one vendor id may occur in two experiments."""
     return f"{session.vendor_id}\0{session.experiment_ref}"
 
 
@@ -287,7 +308,16 @@ def session_spec(
     *,
     single_experiment: bool = False,
 ) -> StreamSpec[Session]:
-    """The stream of some experiments; `of_one` is for the list that is one experiment's own."""
+    """Return the stream of the experiments of a request.
+
+    Args:
+        adapter: The source.
+        request: The experiments, the filter, the order and the fields.
+        key: The name of the stream.
+        budget: The limits of the scan.
+        fetch: Fetches a page of sessions.
+        single_experiment: Whether the list is one experiment's own: an unknown experiment is then an error.
+    """
     capabilities = adapter.capabilities
 
     async def fetch_page(page: PageRequest) -> Page[Session]:
@@ -304,7 +334,7 @@ def session_spec(
         except SourceObjectNotFound as error:
             if single_experiment:
                 raise
-            # An experiment that is not there has no sessions in a list of many.
+            # In a list of many experiments, a missing experiment has no sessions.
             return Page((), 0, None, 0, FetchInfo(error.upstream_requests))
 
     return StreamSpec(

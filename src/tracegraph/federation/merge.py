@@ -1,7 +1,7 @@
-"""Several streams as one list: rows by the one order, cut to a page, resumable after any of them.
+"""Merges several streams into one list: rows in one order, cut to a page, resumable after any row.
 
-In a merge by a total order one mark resumes every stream: the last row's. Streams keep a position of their own
-only where they stand elsewhere: behind, because they failed, or ahead, because a filter dropped many rows.
+In a merge by a total order, the last row's sort key resumes every stream. A stream has its own position only where
+it differs: behind, because the stream failed, or ahead, because a filter dropped many rows.
 """
 
 from __future__ import annotations
@@ -21,23 +21,24 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Positions:
-    """Where a merged list goes on: after `mark` (None: from the start), and which streams stand elsewhere.
+    """The resume position of a merged list: after `sort_key` (None: from the start), with exceptions by stream.
 
-    `own` is by `StreamSpec.key` and holds a stream's position where it differs or has a hint. A key is a source's
-    name, or begins with it and a slash; what stands under the name alone is for all of the source's other streams.
+    `overrides` is by `StreamSpec.key`, and holds each position that differs or has a hint. A key is a source's
+    name, or begins with that name and a slash. The position of the name alone applies to all other streams of the
+    source.
     """
 
     sort_key: SortKey | None = None
     overrides: Mapping[str, Position] = field(default_factory=dict)
 
     def for_stream(self, key: str) -> Position:
-        """Where that stream goes on."""
+        """Return the resume position of a stream."""
         if not self.overrides:
             return Position(self.sort_key)
         return self.overrides.get(key) or self.overrides.get(_source_of(key)) or Position(self.sort_key)
 
     def for_source(self, name: str) -> Mapping[str, Position]:
-        """Where the streams of a source go on, also those that are not known yet."""
+        """Return the resume positions of all streams of a source, including streams not known yet."""
         overrides = {key: position for key, position in self.overrides.items() if _source_of(key) == name}
         return {name: Position(self.sort_key)} | overrides
 
@@ -47,14 +48,15 @@ def _source_of(key: str) -> str:
 
 
 _MIN_DROPPED_ROWS = 50
-"""Dropped rows from which on a stream's own mark in the cursor is cheaper than reading them again."""
+"""From this number of dropped rows on, a sort key in the cursor is cheaper than reading them again."""
 
 
 @dataclass(slots=True)
 class Merged(Generic[T]):
-    """A page of the merged list from `start` on; the streams of `unknown` sources could not be found out.
+    """A page of the merged list from `start` on.
 
-    `taken` are the rows of each stream, `rows` those of all in their order.
+    `rows_by_stream` are the rows of each stream, `rows` are all rows in order. The streams of `unknown` sources
+    could not be determined.
     """
 
     streams: Sequence[Stream[T]]
@@ -65,7 +67,7 @@ class Merged(Generic[T]):
     unknown: Sequence[str] = ()
 
     def positions_after(self, edge: Row[T]) -> Positions:
-        """Where to go on after that row."""
+        """Return the positions to resume after a row."""
         sort_key, key = edge.sort_key, edge.comparable_key
         positions = {
             stream.spec.key: self._position(stream, rows, sort_key, key)
@@ -74,7 +76,7 @@ class Merged(Generic[T]):
         return self._positions(sort_key, positions)
 
     def positions_at_end(self) -> Positions:
-        """Where to go on after this page, also when it holds no row."""
+        """Return the positions to resume after this page, which may be empty."""
         if self.rows:
             return self.positions_after(self.rows[-1])
         positions = {stream.spec.key: stream.before_next[0] for stream in self.streams}
@@ -106,7 +108,7 @@ class Merged(Generic[T]):
         return Position(sort_key, stream.hint_after(rows[count - 1], edge) if count else stream.start.hint)
 
     def _ahead(self, stream: Stream[T], edge: ComparableKey) -> Position | None:
-        """The stream's own position, when it dropped many rows right after the edge."""
+        """Return the stream's own position, when the stream dropped many rows right after the edge."""
         before, dropped = stream.before_next
         if (
             stream.ended
@@ -120,10 +122,16 @@ class Merged(Generic[T]):
 async def merge(
     streams: Sequence[Stream[T]], first: int, start: Positions = Positions(), unknown: Sequence[str] = ()
 ) -> Merged[T]:
-    """The next `first` rows of all streams, or fewer when all ended, failed or used up their budget.
+    """Return the next `first` rows of all streams; fewer when all streams ended, failed or used up their budget.
 
-    A stream whose budget ended holds back the rows of the others that come after the place that it has
-    reached, so that the order stays whole; one that failed does not: its rows come late.
+    A stream without budget holds back later rows of the other streams, so that the order stays correct. A failed
+    stream does not hold them back: its rows come late.
+
+    Args:
+        streams: The streams to merge.
+        first: The number of rows.
+        start: The positions that the streams began at.
+        unknown: The sources whose streams could not be determined.
     """
     rows: list[Row[T]] = []
     rows_by_stream: list[list[Row[T]]] = [[] for _ in streams]
@@ -137,7 +145,7 @@ async def merge(
 
 
 async def fill(streams: Sequence[Stream[T]], count: int) -> None:
-    """Let every stream that has no row yet read until it has some, all of them at once."""
+    """Fill all empty streams concurrently."""
     empty = [stream for stream in streams if stream.needs_fetch]
     if len(empty) == 1:
         await empty[0].fill(count)
@@ -148,7 +156,7 @@ async def fill(streams: Sequence[Stream[T]], count: int) -> None:
 def _pop_rows(
     streams: Sequence[Stream[T]], rows_by_stream: Sequence[list[Row[T]]], limit: int
 ) -> Sequence[Row[T]]:
-    """The next rows in their order, as far as it is known; each stream's are added to what was taken of it."""
+    """Pop the next rows in order as far as the order is known, and append them to the rows of their stream."""
     buffered = [(stream, rows) for stream, rows in zip(streams, rows_by_stream, strict=True) if stream.buffered]
     if len(buffered) == 1 and not any(stream.budget_exhausted for stream in streams):
         stream, rows = buffered[0]
@@ -168,7 +176,7 @@ def _pop_rows(
 
 
 def _complete_up_to(stream: Stream[T]) -> ComparableKey:
-    """The place up to which every row of the stream waits: where it must be read on, or its budget ended."""
+    """Return the key up to which every row of the stream is buffered."""
     if stream.ended or stream.error is not None:
         return AFTER_ALL
     if stream.buffered:

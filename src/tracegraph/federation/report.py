@@ -1,4 +1,4 @@
-"""How each source fared in answering one list."""
+"""Reports on how each source fared in one list."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tracegraph.federation.stream import Stream
 
 
 class SourceReportStatus(Enum):
-    """Whether a source answered whole, with older rows, only in part, or not at all."""
+    """Whether a source answered completely, from stale replies, in part, or not at all."""
 
     OK = "OK"
     STALE = "STALE"
@@ -23,7 +23,7 @@ class SourceReportStatus(Enum):
 
 @record(frozen=True, slots=True)
 class SourceReport:
-    """One source's part in one list; `fetched` and `upstream_requests` count what this page took."""
+    """One source's part in one list. `fetched` and `upstream_requests` are the cost of this page."""
 
     source: str
     status: SourceReportStatus = SourceReportStatus.OK
@@ -35,12 +35,12 @@ class SourceReport:
 
 
 def not_queried(source: str) -> SourceReport:
-    """The report of a source of which no row can match: it holds none under this filter."""
+    """Return the report of a source that has no row under this filter and is not called."""
     return SourceReport(source, total_count=0)
 
 
 def report(source: str, streams: Sequence[Stream[Any]], *, truncated: bool = False) -> SourceReport:
-    """The report of a source from all its streams; `truncated` when not all its lists were looked at."""
+    """Return the report of a source from all its streams. `truncated`: some of its lists were not read."""
     error: SourceError | None = None
     stale: SourceError | None = None
     scan_limited, total, duration_ms = truncated, None if truncated else 0, 0.0
@@ -73,7 +73,7 @@ _SEVERITY_ORDER = (
 
 
 def combined_in_sequence(reports: Sequence[SourceReport]) -> SourceReport:
-    """Several reports of one source, about work that was done one after the other, as one; the worst speaks."""
+    """Combine reports of one source on consecutive work: the worst status, the summed costs."""
     return replace(
         _worst(reports),
         total_count=reports[0].total_count,
@@ -88,7 +88,7 @@ def _worst(reports: Sequence[SourceReport]) -> SourceReport:
 
 
 def total_count(reports: Sequence[SourceReport]) -> int | None:
-    """The exact number of rows in the list, None unless every source told its own."""
+    """Return the exact number of rows in the list, or None unless every source reports its own."""
     total = 0
     for entry in reports:
         if entry.total_count is None:
@@ -98,7 +98,7 @@ def total_count(reports: Sequence[SourceReport]) -> int | None:
 
 
 def combined_in_parallel(source: str, reports: Sequence[SourceReport]) -> SourceReport:
-    """One report of a source's parts in several lists that were read side by side: the worst status, the sums."""
+    """Combine reports of one source on lists read at the same time: the worst status, the summed counts."""
     if not reports:
         return SourceReport(source)
     worst = _worst(reports)

@@ -1,4 +1,4 @@
-"""One source's part of a merged list: rows that pass the filter, in order, read as they are needed."""
+"""One source's part of a merged list: matching rows, in order, read on demand."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ T = TypeVar("T")
 
 
 FULL_SCAN = -1
-"""The hint of a list that the gateway orders itself because the vendor's order turned out to be another."""
+"""The hint of a list that the gateway sorts itself because the vendor broke the requested order."""
 
 
 class Position(NamedTuple):
-    """From where a stream goes on: after `mark` (None: from the start), with the vendor's offset as a hint."""
+    """The resume position of a stream: after `sort_key` (None: the start), with the vendor's offset as a hint."""
 
     sort_key: SortKey | None = None
     hint: int | None = None
@@ -32,11 +32,11 @@ class Position(NamedTuple):
 
 @dataclass(slots=True)
 class StreamSpec(Generic[T]):
-    """What a stream is made of.
+    """The definition of a stream.
 
-    `name` is the source's, `key` tells the streams of one list apart. `orders` says whether the vendor lists
-    in the asked order, `admits` is the filter where any condition is set, `on_grid` whether pages are asked for
-    so that other requests can share them.
+    `name` is the source's name, `key` is unique among the streams of a list. `vendor_orders`: the vendor lists in
+    the requested order. `matches` is the filter, None without conditions. `align_to_cache_pages`: request the same
+    pages as other requests.
     """
 
     name: str
@@ -52,7 +52,10 @@ class StreamSpec(Generic[T]):
 
 
 class Stream(Generic[T]):
-    """Buffers admitted rows. After `fill`: rows are there, or it ended, or its budget did, or it failed."""
+    """Buffers matching rows.
+
+    After `fill`, rows are buffered, or the list ended, or the budget is used up, or it failed.
+    """
 
     def __init__(self, spec: StreamSpec[T], start: Position) -> None:
         self.spec = spec
@@ -64,17 +67,17 @@ class Stream(Generic[T]):
         self._has_open_match = False
         self._more_pages = False
         self._read_rows: Sequence[Row[T]] = ()
-        """The stretch that was read last, also what the filter dropped of it."""
+        """The last batch, including the rows that the filter dropped."""
         self._matching: Sequence[int] = ()
-        """Which of it the filter admits."""
+        """The indices in the batch of the rows that match the filter."""
         self._popped = 0
-        """How many of these were taken."""
+        """How many matching rows were popped."""
         self.buffered = 0
-        """How many can be taken."""
+        """How many rows can be popped."""
         self._last_before: Row[T] | None = None
-        """The last row that was read before the stretch."""
+        """The last row before the batch."""
         self._dropped_before = 0
-        """How many rows the filter dropped since the last one that it admitted, up to the stretch."""
+        """How many rows the filter dropped between the last match and the batch."""
         sort_key, hint = start.sort_key, start.hint
         if sort_key is None and spec.bounds.starts_after is not None:
             sort_key, hint = spec.bounds.starts_after, None
@@ -96,16 +99,16 @@ class Stream(Generic[T]):
         budget, vendor_orders = self.spec.page_budget, self.spec.vendor_orders
         return FullScanReader(self._pages, after, page_budget=budget, vendor_orders=vendor_orders, emitted=emitted)
 
-    # -- what is known ---------------------------------------------------------------------------------
+    # -- state -----------------------------------------------------------------------------------------
 
     @property
     def budget_exhausted(self) -> bool:
-        """Whether the page budget ended before a row was found."""
+        """Return whether the page budget was used up before a row was found."""
         return self._has_no_row_yet and self.stats.pages >= self.spec.page_budget
 
     @property
     def needs_fetch(self) -> bool:
-        """Whether nothing is known of the next row."""
+        """Return whether the next row is unknown and may still be read."""
         return self._has_no_row_yet and self.stats.pages < self.spec.page_budget
 
     @property
@@ -114,19 +117,19 @@ class Stream(Generic[T]):
 
     @property
     def has_known_next(self) -> bool:
-        """Whether a further row is known to be there, though perhaps not yet which."""
+        """Return whether a further row exists, although the row itself may not be read yet."""
         return bool(self.buffered) or self._has_open_match or (self._more_pages and self.spec.matches is None)
 
-    # -- how far it was read ---------------------------------------------------------------------------
+    # -- positions -------------------------------------------------------------------------------------
 
     @property
     def scan_position(self) -> Position:
-        """How far the list was read; every row up to there waits, was taken, or was dropped."""
+        """Return the position after the last row read: each row before it is buffered, popped or dropped."""
         return self._position_after(self._read_rows[-1] if self._read_rows else self._last_before)
 
     @property
     def before_next(self) -> tuple[Position, int]:
-        """How far the list is done with, where nothing of it waits, and how many rows were dropped up to there."""
+        """Return the position before the next buffered row, and how many rows were dropped up to it."""
         last_taken = self._matching[self._popped - 1] if self._popped else -1
         dropped = 0 if self._popped else self._dropped_before
         following = self._matching[self._popped] if self.buffered else len(self._read_rows)
@@ -137,26 +140,26 @@ class Stream(Generic[T]):
         return self.start if row is None else Position(row.sort_key, self._hint_of(row))
 
     def _hint_of(self, row: Row[T]) -> int | None:
-        """The hint for going on after the row itself."""
+        """Return the hint to resume after the row itself."""
         if self._is_full_scan:
             return FULL_SCAN if self.spec.vendor_orders else None
         return row.anchor
 
     def hint_after(self, row: Row[T], key: ComparableKey) -> int | None:
-        """The hint for going on after a place that this row is the last one before."""
+        """Return the hint to resume after a key, of which this row is the last one before it."""
         if not self._is_full_scan and row.offset is not None and row.comparable_key[:2] < key[:2]:
             return row.offset
         return self._hint_of(row)
 
-    # -- reading and taking ----------------------------------------------------------------------------
+    # -- reading ---------------------------------------------------------------------------------------
 
     async def fill(self, count: int) -> None:
-        """Read until there is a row or none can come; a SourceError is kept, not raised."""
+        """Read until a row is buffered or none can follow. Store a SourceError in `error` and do not raise it."""
         began = perf_counter()
         try:
             while self.needs_fetch:
                 self._buffer(await self._read(count))
-                count = self.spec.page_max  # the filter drops much: look at as much as a page may hold
+                count = self.spec.page_max  # the filter drops most rows: read full pages
         except SourceError as error:
             self.error = error
             self.stats.upstream_requests += error.upstream_requests
@@ -193,24 +196,24 @@ class Stream(Generic[T]):
 
     @property
     def last_key(self) -> ComparableKey:
-        """The place of the last row that waits."""
+        """Return the key of the last buffered row."""
         return self._read_rows[self._matching[-1]].comparable_key
 
     def count_up_to(self, key: ComparableKey) -> int:
-        """How many of the rows that wait stand up to a place."""
+        """Return how many buffered rows are at or before a key."""
         end = bisect_right(
             self._matching, key, self._popped, key=lambda index: self._read_rows[index].comparable_key
         )
         return end - self._popped
 
     def peek(self, limit: int) -> list[Row[T]]:
-        """The first rows that wait."""
+        """Return the first buffered rows."""
         if self.spec.matches is None:
             return list(self._read_rows[self._popped : self._popped + limit])
         return [self._read_rows[index] for index in self._matching[self._popped : self._popped + limit]]
 
     def pop(self, limit: int) -> list[Row[T]]:
-        """The first rows that wait, which do so no longer."""
+        """Remove and return the first buffered rows."""
         popped = self.peek(limit)
         self._popped += len(popped)
         self.buffered -= len(popped)

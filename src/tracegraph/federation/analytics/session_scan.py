@@ -1,4 +1,4 @@
-"""All sessions of an experiment as columns of numbers, held without the sessions themselves."""
+"""Scans all sessions of an experiment into columns of numbers, without keeping the sessions in memory."""
 
 from __future__ import annotations
 
@@ -26,37 +26,37 @@ from tracegraph.federation.stream import Position, Stream
 from tracegraph.upstream.request_scope import count_calls, register_task, stale_answers
 
 SCORES = "scores"
-"""The field of a session that the metrics of kind SCORE are read from."""
+"""The field of a session that metrics of kind SCORE are read from."""
 
 
 INPUT = "input"
-"""The field of a session that its case is recognised by where the vendors share no case ids."""
+"""The field of a session that identifies its case where the vendors share no case ids."""
 
 
 def needs_of(metric: Metric) -> frozenset[str]:
-    """What the values of a metric need beyond what a vendor's list may give."""
+    """Return the fields that a metric needs beyond those of a vendor's list."""
     return frozenset({SCORES}) if metric.kind is MetricKind.SCORE else frozenset()
 
 
 def needs_of_all(metrics: Sequence[Metric] | None) -> frozenset[str]:
-    """What these metrics need, or all that there may be."""
+    """Return the fields that the metrics need; None means all metrics."""
     return frozenset({SCORES}) if metrics is None else frozenset().union(*map(needs_of, metrics))
 
 
 def input_of(session: Session) -> CaseId | None:
-    """What the session's input is recognised by, None where it has none: blank text tells no case."""
+    """Return the case of the session's input, or None without one. Blank text identifies no case."""
     text = canonical(session.input) if isinstance(session.input, str) else ""
     return CaseId.from_key(text) if text else None
 
 
 @dataclass(frozen=True, slots=True)
 class SessionScan:
-    """What was read of one experiment's sessions; every column has one place for each, NaN where it has no value.
+    """The columns read from one experiment's sessions: one value per session, NaN for none.
 
-    `complete` is False when the page budget ended, or reading failed, before the last session. `report` tells
-    what reading took and holds the error if it failed. `deferred` names those of SCORES and INPUT that the
-    vendor's list leaves out: the columns lack them. `partial`: reading failed for some sessions' scores or inputs
-    only, and the other values stand.
+    `complete` is False when the page budget ended, or reading failed, before the last session. `report` holds the
+    cost of reading, and its error. `deferred` names the fields among SCORES and INPUT that the vendor's list
+    omits: the columns lack them. `partial`: reading failed for some sessions' scores or inputs only, and the other
+    values are valid.
     """
 
     source: str
@@ -72,46 +72,46 @@ class SessionScan:
 
     @property
     def sessions(self) -> int:
-        """How many were read."""
+        """Return how many sessions were read."""
         return len(self.session_ids)
 
     @property
     def error(self) -> SourceError | None:
-        """Why reading failed, None where it failed for some sessions only."""
+        """Return the error of the scan; None if reading failed for some sessions only."""
         failed = self.report.status is SourceReportStatus.FAILED and not self.partial
         return self.report.error if failed else None
 
     def covers(self, metric: Metric) -> bool:
-        """Whether the metric's values were read, be there none."""
+        """Return whether the metric's values were read; there may be none."""
         return self.error is None and needs_of(metric).isdisjoint(self.deferred)
 
     @property
     def metrics(self) -> list[Metric]:
-        """The metrics of which at least one session has a value, in the schema's order."""
+        """Return the metrics that at least one session has a value of, in the schema's order."""
         return in_order(self.columns)
 
     def column(self, metric: Metric) -> array[float]:
-        """One value for each session, NaN where it has none."""
+        """Return one value per session, NaN for none."""
         column = self.columns.get(metric)
         return array("d", [math.nan]) * self.sessions if column is None else column
 
     def values(self, metric: Metric) -> array[float]:
-        """The values of the sessions that have one."""
+        """Return the values of the sessions that have one."""
         return array("d", (value for value in self.columns.get(metric, ()) if not math.isnan(value)))
 
     def aggregate(self, metric: Metric) -> Aggregate:
-        """The metric's statistics over the sessions that were read."""
+        """Return the metric's statistics over the sessions read."""
         return computed(metric, self.values(metric), complete=self.complete)
 
     def aggregates(self, metrics: Sequence[Metric] | None) -> dict[Metric, Aggregate]:
-        """The statistics of these metrics, or of all that a session has, as far as their values were read."""
+        """Return the statistics of the metrics whose values were read; None means all metrics."""
         selected = self.metrics if metrics is None else metrics
         return {metric: self.aggregate(metric) for metric in selected if self.covers(metric)}
 
 
 @dataclass(slots=True)
 class Columns:
-    """A scan in the making: takes one session after another and lets go of it.
+    """Builds the columns of a scan session by session, without keeping the sessions.
 
     A session that the vendor's list repeats counts once.
     """
@@ -124,7 +124,7 @@ class Columns:
     _seen: set[str] = field(default_factory=set)
 
     def add(self, session: Session) -> None:
-        """One place more in every column, unless the session has one."""
+        """Append the session's values to every column, unless the session was added before."""
         if session.vendor_id in self._seen:
             return
         self._seen.add(session.vendor_id)
@@ -139,7 +139,7 @@ class Columns:
         self.deferred |= session.deferred & {SCORES, INPUT}
 
     def scan(self, source: str, experiment_ref: str, report: SourceReport, *, complete: bool) -> SessionScan:
-        """What came of it."""
+        """Return the scan."""
         return SessionScan(
             source,
             experiment_ref,
@@ -164,9 +164,9 @@ _LOOKUP_BATCH_SIZE = 1000
 
 @dataclass(frozen=True, slots=True)
 class _Missing:
-    """What a list leaves out of its sessions, got otherwise: score columns, or inputs.
+    """Score columns or inputs that a list omits and that were read separately.
 
-    `error` is why those of some sessions could not be read.
+    `error` is set when some sessions' values could not be read.
     """
 
     scores: Mapping[Metric, array[float]]
@@ -175,7 +175,7 @@ class _Missing:
 
 
 class SessionScans:
-    """Reads sessions for figures, a few experiments of a source at a time; `reports` gets what that took."""
+    """Scans sessions for figures, a few experiments of a source at a time, and appends to `reports`."""
 
     def __init__(
         self, adapters: Sequence[Adapter], fetch: FetchSessions, budget: ScanBudget, reports: list[SourceReport]
@@ -189,13 +189,13 @@ class SessionScans:
         self._tasks: dict[tuple[str, ...], asyncio.Future[Any]] = {}
 
     def expect(self, fields: frozenset[str]) -> None:
-        """Let lists that are read from now on hold these large fields, since the request will need them."""
+        """Request these large fields in lists that are read from now on, because the request needs them."""
         self._fields |= fields
 
     async def scan(self, source: str, experiment_ref: str, needs: frozenset[str] = frozenset()) -> SessionScan:
-        """The experiment's sessions, with what `needs` names of SCORES and INPUT.
+        """Return the experiment's sessions with the fields of SCORES and INPUT that `needs` names.
 
-        Raises nothing for what the source does: see `SessionScan.error`.
+        A failing source raises nothing: see `SessionScan.error`.
         """
         key = source, experiment_ref
         fields = frozenset({INPUT}) & (needs | self._fields)
@@ -211,21 +211,21 @@ class SessionScans:
     async def partial_scan(
         self, source: str, experiment_ref: str, needs: frozenset[str]
     ) -> tuple[SessionScan, SourceError | None]:
-        """The scan without what of `needs` cannot be read, and why, if so: what the list gives stands alone."""
+        """Return the scan and its error. With an error, return the list's fields only, which are still valid."""
         scan = await self.scan(source, experiment_ref, needs)
         if scan.error is None:
             return scan, None
         return await self.scan(source, experiment_ref), scan.error
 
     async def _share(self, key: tuple[str, ...], start: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """The single flight of the scan: callers during it wait for its result."""
+        """Run the scan once: concurrent callers wait for its result."""
         if key not in self._tasks:
             self._tasks[key] = register_task(asyncio.ensure_future(start()))
         result: T = await asyncio.shield(self._tasks[key])
         return result
 
     async def _list(self, source: str, experiment_ref: str, fields: frozenset[str]) -> SessionScan:
-        """Oldest first, by pages as large as the vendor gives them; of large fields, these only."""
+        """List the sessions, oldest first, in the largest pages, with these large fields only."""
         order = SessionOrder(direction=OrderDirection.ASC)
         request = SessionPageRequest((experiment_ref,), PageRequest(0), order=order, fields=fields)
         spec = session_spec(
@@ -242,12 +242,12 @@ class SessionScans:
         self._reports.append(list_report)
         return columns.scan(source, experiment_ref, list_report, complete=stream.ended)
 
-    # -- what a list leaves out ------------------------------------------------------------------------
+    # -- fields that a list omits ----------------------------------------------------------------------
 
     async def _read_deferred(
         self, list_scan: SessionScan, read: Callable[[SessionScan], Coroutine[Any, Any, _Missing]]
     ) -> tuple[_Missing, SourceReport]:
-        """What was read, nothing when the source failed, and what that took."""
+        """Read the omitted values, none when the source failed, and report the cost."""
         began = perf_counter()
         error: SourceError | None = None
         missing = _Missing({})
@@ -302,7 +302,7 @@ class SessionScans:
 
 
 def _partial_error(errors: Sequence[SourceError], refs: Sequence[SessionRef]) -> SourceError | None:
-    """The first error, None without one. Raises it when there is one for each session."""
+    """Return the first error, or None. Raise it when every session has one."""
     if errors and len(errors) == len(refs):
         raise errors[0]
     return next(iter(errors), None)
