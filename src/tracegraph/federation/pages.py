@@ -255,7 +255,8 @@ class PageSource(Generic[T]):
         if page.next is not None and not page.items:
             raise SourceBadResponse(
                 self.ordering.source,
-                f"Source {self.ordering.source!r} returned an empty page with a next hint: its pages do not advance.",
+                f"Source {self.ordering.source!r} returned an empty page that is not the last one: "
+                "its pages do not advance.",
             )
         self.stats.add(page)
         self._total_is_wrong = self._total_is_wrong or believable_total(page) != page.total
