@@ -63,7 +63,7 @@ def started(times: TimeRange | None, way: OrderDirection = OrderDirection.DESC) 
 def test_no_row_within_the_range_lies_beyond_its_bounds(
     times: TimeRange, mark: SortKey, way: OrderDirection
 ) -> None:
-    if not times.admits(None if mark.value is None else from_microseconds(int(mark.value))):
+    if not times.matches(None if mark.value is None else from_microseconds(int(mark.value))):
         return
     for bounds in (
         experiment_bounds(created(times, way), capabilities()),
@@ -78,7 +78,7 @@ def test_no_row_beside_the_range_lies_between_its_bounds(
     times: TimeRange, mark: SortKey, way: OrderDirection
 ) -> None:
     """A missing time, which comes last in both directions, is beyond an end but not before a beginning."""
-    if mark.value is None or times.admits(from_microseconds(int(mark.value))):
+    if mark.value is None or times.matches(from_microseconds(int(mark.value))):
         return
     bounds = experiment_bounds(created(times, way), capabilities())
     before = bounds.starts_after is not None and mark.place(way) <= bounds.starts_after.place(way)

@@ -212,7 +212,7 @@ class CachedVendor(FakeVendor):
 
     async def fetch(self, request: PageRequest) -> Page[Item]:
         question = request.limit, request.hint
-        if request.fresh or question not in self.cache:
+        if request.bypass_cache or question not in self.cache:
             self.cache[question] = await super().fetch(request)
             if len(self.calls) == 1:
                 del self.items[3:6]

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Generic, NamedTuple, TypeVar
 
-from tracegraph.domain.value_objects import record
+from tracegraph.domain.value_objects import value_object
 from tracegraph.errors import SourceBadRequest
 from tracegraph.federation.pages import PLACE, PageSource, PagesSpent, Row, RowPage
 from tracegraph.federation.progress import ALIKE, Advance, OrderBroken, agree, follows
@@ -37,7 +37,7 @@ _SMALLEST_WINDOW = 10
 _TRIES = 2
 
 
-@record(frozen=True, slots=True)
+@value_object(frozen=True, slots=True)
 class RowBatch(Generic[T]):
     """Rows in whole groups, those of a last group that is still open, and whether the list ends here."""
 

@@ -22,7 +22,7 @@ from tracegraph.domain.filters import (
     session_order_value,
 )
 from tracegraph.domain.models import Experiment, Session
-from tracegraph.domain.value_objects import record
+from tracegraph.domain.value_objects import value_object
 from tracegraph.errors import SourceObjectNotFound
 from tracegraph.federation.merge import Merged, Positions, fill, merge
 from tracegraph.federation.range_bounds import UNBOUNDED, experiment_bounds, session_bounds
@@ -52,7 +52,7 @@ class ScanBudget:
     on_grid: bool = False
 
 
-@record(frozen=True, slots=True)
+@value_object(frozen=True, slots=True)
 class Listing(Generic[T]):
     """A page of a merged list and how its sources fared."""
 
@@ -74,7 +74,7 @@ class Listing(Generic[T]):
         )
 
 
-@record(frozen=True, slots=True)
+@value_object(frozen=True, slots=True)
 class MergeRequest:
     """Which stretch of a merged list: `first` rows from the positions on, within the budgets."""
 
@@ -108,7 +108,7 @@ def _experiment_spec(adapter: Adapter, query: ExperimentQuery, budgets: ScanBudg
     capabilities, order = adapter.capabilities, query.order
 
     async def fetch(page: PageRequest) -> Page[Experiment]:
-        with bypass_cache(page.fresh):
+        with bypass_cache(page.bypass_cache):
             return await adapter.list_experiments(query, page)
 
     orders = order.field in capabilities.experiment_orders
@@ -117,7 +117,7 @@ def _experiment_spec(adapter: Adapter, query: ExperimentQuery, budgets: ScanBudg
         key=adapter.name,
         fetch=fetch,
         ordering=Ordering(adapter.name, order.direction, experiment_order_value(order.field), _VENDOR_ID),
-        admits=query.filter.admits if active_conditions(query.filter) else None,
+        admits=query.filter.matches if active_conditions(query.filter) else None,
         orders=orders,
         page_max=capabilities.experiment_page_max,
         page_budget=budgets.pages,
@@ -246,7 +246,7 @@ def _session_specs(
     """One stream where the vendor lists many experiments at once, else one for each."""
     if not refs:
         return []
-    if adapter.capabilities.pools_sessions:
+    if adapter.capabilities.lists_many_experiments:
         return [session_spec(adapter, replace(ask, experiment_refs=tuple(refs)), adapter.name, budgets, fetch)]
     each = replace(budgets, pages=max(1, budgets.pages // len(refs)))
     return [
@@ -282,9 +282,7 @@ def session_spec(
 
     async def fetch_page(page: PageRequest) -> Page[Session]:
         try:
-            one = SessionPageRequest(
-                ask.experiment_refs, page, ask.filter, ask.order, ask.expected_total, ask.fields
-            )
+            one = SessionPageRequest(ask.experiment_refs, page, ask.filter, ask.order, ask.total_hint, ask.fields)
             return await fetch(adapter.name, one)
         except SourceObjectNotFound as error:
             if of_one:
@@ -299,7 +297,7 @@ def session_spec(
         ordering=Ordering(
             adapter.name, ask.order.direction, session_order_value, _VENDOR_ID if of_one else _session_id
         ),
-        admits=ask.filter.admits if active_conditions(ask.filter) else None,
+        admits=ask.filter.matches if active_conditions(ask.filter) else None,
         orders=ask.order.field in capabilities.session_orders,
         page_max=capabilities.session_page_max,
         page_budget=budgets.pages,

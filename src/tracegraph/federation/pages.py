@@ -15,7 +15,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from tracegraph.adapter.checks import believable_total
+from tracegraph.adapter.checks import consistent_total
 from tracegraph.adapter.paging import Key, Page, PageRequest
 from tracegraph.errors import SourceBadResponse, SourceError, SourceResponseTooLarge
 from tracegraph.federation.sort_key import ComparableKey, Ordering, SortKey, same_value
@@ -85,13 +85,13 @@ class RowPage(Generic[T]):
 
     def __init__(self, page: Page[T], ordering: Ordering[T], asked: int | str | None) -> None:
         self.nodes = page.items
-        self.start = page.start
+        self.start = page.offset
         self.skipped = page.skipped
-        self.next = page.next
+        self.next = page.next_hint
         self.asked = asked
         self.ordering = ordering
         self.rises = ordering.rises(page.items)
-        self.anchor_before = None if page.start is None else max(0, page.start - 1)
+        self.anchor_before = None if page.offset is None else max(0, page.offset - 1)
         self._anchors: list[int] = []
 
     @property
@@ -182,8 +182,8 @@ class ScanStats:
         self.upstream_requests += page.provenance.upstream_requests
         self.stale = self.stale or page.provenance.stale
         self.error = self.error or page.error
-        if count and page.start is not None:
-            self.reached = max(self.reached, page.start + count)
+        if count and page.offset is not None:
+            self.reached = max(self.reached, page.offset + count)
         self.total = None if page.total is None or page.total < self.reached else page.total
 
 
@@ -216,13 +216,13 @@ class PageSource(Generic[T]):
         """One port call, or more by smaller pages when the answer is too large. Raises SourceError, PagesSpent."""
         key = None if after is None else Key(after.value, after.id)
         page = await self._answer(PageRequest(min(limit, self.page_max), key, hint, fresh, self.on_grid))
-        if page.next is not None and not page.items:
+        if page.next_hint is not None and not page.items:
             raise SourceBadResponse(
                 self.ordering.source,
                 f"Source {self.ordering.source!r} gave an empty page that goes on: its pages do not advance.",
             )
         self.tally.add(page)
-        self._total_is_wrong = self._total_is_wrong or believable_total(page) != page.total
+        self._total_is_wrong = self._total_is_wrong or consistent_total(page) != page.total
         if self._total_is_wrong:
             self.tally.total = None
         return RowPage(page, self.ordering, hint)
