@@ -65,14 +65,14 @@ def executor_over(sources: Sources, settings: Settings) -> OperationRunner:
         limits.scan_pages,
         limits.active_experiments,
         limits.computed_pages,
-        on_grid=settings.cache.url != "off",
+        align_to_cache_pages=settings.cache.url != "off",
     )
     page_limits = PageLimits(limits.default_first, limits.max_first, limits.max_cost)
     documents = DocumentLimits(
         limits.max_tokens, limits.max_depth, limits.max_aliases, introspection=settings.server.introspection
     )
     return OperationRunner(
-        build_schema(documents), sources.adapters, budgets, page_limits, limits.deadline_s, sources.guards
+        build_schema(documents), sources.adapters, budgets, page_limits, limits.deadline_s, sources.pipelines
     )
 
 

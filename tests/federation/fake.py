@@ -38,17 +38,17 @@ class FakeVendor:
     shuffle: random.Random | None = None
     short: random.Random | None = None
     nulls_first: bool = False
-    orders: bool = True
+    vendor_orders: bool = True
     down: bool = False
     down_after: int | None = None
-    on_grid: bool = False
-    by_range: bool = False
-    tells_total: bool = True
+    align_to_cache_pages: bool = False
+    pages_by_range: bool = False
+    reports_total: bool = True
     between_calls: Callable[[], None] | None = None
     calls: list[PageRequest] = field(default_factory=list)
 
-    def listed(self) -> list[Item]:
-        if not self.orders:
+    def ordered_items(self) -> list[Item]:
+        if not self.vendor_orders:
             return sorted(self.items, key=lambda i: i.id)
         items = list(self.items)
         if self.shuffle is not None:
@@ -65,19 +65,21 @@ class FakeVendor:
             raise SourceUnavailable(self.name, "down", upstream_requests=1)
         if self.between_calls is not None:
             self.between_calls()
-        rows = self.listed()
+        rows = self.ordered_items()
         limit = min(request.limit, self.page_max)
         if self.short is not None:
             limit = self.short.randint(1, limit)
-        if self.by_range:
-            return self._by_range(rows, request, limit)
+        if self.pages_by_range:
+            return self._page_by_range(rows, request, limit)
         assert request.hint is None or isinstance(request.hint, int)
         start = request.hint or 0
         got = rows[start : start + limit]
         end = start + len(got)
-        return Page(got, start, end if got and end < len(rows) else None, len(rows) if self.tells_total else None)
+        return Page(
+            got, start, end if got and end < len(rows) else None, len(rows) if self.reports_total else None
+        )
 
-    def _by_range(self, rows: list[Item], request: PageRequest, limit: int) -> Page[Item]:
+    def _page_by_range(self, rows: list[Item], request: PageRequest, limit: int) -> Page[Item]:
         start = 0
         if isinstance(request.hint, str):
             start = int(request.hint)
@@ -85,10 +87,10 @@ class FakeVendor:
             bound = request.after.value
             assert isinstance(bound, int)
             for item in rows:
-                past = item.value is None or (
+                is_past_bound = item.value is None or (
                     item.value >= bound if self.direction is OrderDirection.ASC else item.value <= bound
                 )
-                if past:
+                if is_past_bound:
                     break
                 start += 1
         got = rows[start : start + limit]
@@ -100,29 +102,29 @@ def stream(
     vendor: FakeVendor,
     positions: Positions,
     *,
-    admits: Callable[[Item], bool] | None = None,
+    matches: Callable[[Item], bool] | None = None,
     budget: int = 1000,
-    orders: bool = True,
+    vendor_orders: bool = True,
 ) -> Stream[Item]:
     spec = StreamSpec(
         name=vendor.name,
         key=vendor.name,
         fetch=vendor.fetch,
         ordering=Ordering(vendor.name, vendor.direction, attrgetter("value"), attrgetter("id")),
-        admits=admits,
-        orders=orders and vendor.orders,
+        matches=matches,
+        vendor_orders=vendor_orders and vendor.vendor_orders,
         page_max=vendor.page_max,
         page_budget=budget,
-        on_grid=vendor.on_grid,
+        align_to_cache_pages=vendor.align_to_cache_pages,
     )
-    return Stream(spec, positions.of(vendor.name))
+    return Stream(spec, positions.for_stream(vendor.name))
 
 
 async def page(vendors: list[FakeVendor], first: int, positions: Positions, **options: Any) -> Merged[Item]:
     return await merge([stream(vendor, positions, **options) for vendor in vendors], first)
 
 
-def place(vendor_name: str, item: Item, direction: OrderDirection) -> ComparableKey:
+def comparable_key(vendor_name: str, item: Item, direction: OrderDirection) -> ComparableKey:
     """Where an item belongs, said once more in plain words: value, nulls last, then vendor, then id."""
     sign = 1 if direction is OrderDirection.ASC else -1
     return (item.value is None, sign * (item.value or 0), vendor_name, item.id)

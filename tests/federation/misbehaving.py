@@ -50,9 +50,9 @@ BROKEN_ANSWERS: Mapping[str, Break] = {
     "raises a group": lambda _: _raise(BaseExceptionGroup("the inside", [KeyError("one"), ValueError("two")])),
     "None": lambda _: None,
     "a list in place of a page": lambda page: list(page.items),
-    "items that are None": lambda page: Page(None, page.start, page.next),  # type: ignore[arg-type]
-    "items that are a dict": lambda page: Page(dict.fromkeys(range(3)), page.start, page.next),  # type: ignore[arg-type]
-    "items of another type": lambda page: Page([*page.items, {"ref": "x"}], page.start, page.next),
+    "items that are None": lambda page: Page(None, page.offset, page.next_hint),  # type: ignore[arg-type]
+    "items that are a dict": lambda page: Page(dict.fromkeys(range(3)), page.offset, page.next_hint),  # type: ignore[arg-type]
+    "items of another type": lambda page: Page([*page.items, {"ref": "x"}], page.offset, page.next_hint),
     "a naive time": lambda page: _with_row(page, created_at=datetime(2026, 1, 1)),  # noqa: DTZ001
     "a naive time of change": lambda page: _with_row(page, updated_at=datetime(2026, 1, 1)),  # noqa: DTZ001
     "a naive time of the end": lambda page: _with_row(page, ended_at=datetime(2026, 1, 1)),  # noqa: DTZ001
@@ -73,25 +73,25 @@ BROKEN_ANSWERS: Mapping[str, Break] = {
     "an id that is no Unicode": lambda page: _with_row(page, vendor_id="\ud800"),
     "a ref that is no Unicode": lambda page: _with_row(page, ref="\ud800"),
     "rows of another source": lambda page: _with_row(page, source="w"),
-    "an empty page that goes on": lambda page: Page((), page.start, 7),
+    "an empty page that goes on": lambda page: Page((), page.offset, 7),
     "an empty page with a cursor": lambda _: Page((), None, "further"),
-    "a negative start": lambda page: Page(page.items, -1, page.next),
-    "a start that is a text": lambda page: Page(page.items, "0", page.next),  # type: ignore[arg-type]
-    "a next that is a float": lambda page: Page(page.items, page.start, 1.5),  # type: ignore[arg-type]
-    "a negative next": lambda page: Page(page.items, page.start, -4),
-    "a total that is a text": lambda page: Page(page.items, page.start, page.next, "5"),  # type: ignore[arg-type]
-    "no provenance": lambda page: Page(page.items, page.start, page.next, None, None),  # type: ignore[arg-type]
-    "calls as text": lambda page: Page(page.items, page.start, page.next, None, FetchInfo("7")),  # type: ignore[arg-type]
-    "less than no call": lambda page: Page(page.items, page.start, page.next, None, FetchInfo(-1)),
-    "calls beyond an Int": lambda page: Page(page.items, page.start, page.next, None, FetchInfo(2**31)),
-    "skipped places as texts": lambda page: Page(page.items, page.start, page.next, skipped=("a",)),  # type: ignore[arg-type]
-    "an error that is no SourceError": lambda page: Page(page.items, page.start, page.next, error="no"),  # type: ignore[arg-type]
+    "a negative start": lambda page: Page(page.items, -1, page.next_hint),
+    "a start that is a text": lambda page: Page(page.items, "0", page.next_hint),  # type: ignore[arg-type]
+    "a next that is a float": lambda page: Page(page.items, page.offset, 1.5),  # type: ignore[arg-type]
+    "a negative next": lambda page: Page(page.items, page.offset, -4),
+    "a total that is a text": lambda page: Page(page.items, page.offset, page.next_hint, "5"),  # type: ignore[arg-type]
+    "no provenance": lambda page: Page(page.items, page.offset, page.next_hint, None, None),  # type: ignore[arg-type]
+    "calls as text": lambda page: Page(page.items, page.offset, page.next_hint, None, FetchInfo("7")),  # type: ignore[arg-type]
+    "less than no call": lambda page: Page(page.items, page.offset, page.next_hint, None, FetchInfo(-1)),
+    "calls beyond an Int": lambda page: Page(page.items, page.offset, page.next_hint, None, FetchInfo(2**31)),
+    "skipped places as texts": lambda page: Page(page.items, page.offset, page.next_hint, skipped=("a",)),  # type: ignore[arg-type]
+    "an error that is no SourceError": lambda page: Page(page.items, page.offset, page.next_hint, error="no"),  # type: ignore[arg-type]
 }
 
 
 def _with_row(page: Page[Experiment], **values: Any) -> Page[Experiment]:
     row = replace(page.items[0], **values) if page.items else replace(experiment("x", 1), **values)
-    return Page([row, *page.items[1:]], page.start, page.next)
+    return Page([row, *page.items[1:]], page.offset, page.next_hint)
 
 
 @dataclass
@@ -105,15 +105,15 @@ class MisbehavingSource:
     """
 
     rows: list[Experiment]
-    by_range: bool = False
+    pages_by_range: bool = False
     page_max: int = 5
     swaps: Sequence[tuple[int, int]] = ()
     sorts_pages: bool = False
-    twice: Sequence[int] = ()
+    repeated_positions: Sequence[int] = ()
     total_off: int = 0
     repeats_from: int | None = None
     empty_every: int | None = None
-    round_after: int | None = None
+    restarts_after: int | None = None
     breaks: Break | None = None
     breaks_at: int = 0
     name: str = "v"
@@ -128,13 +128,13 @@ class MisbehavingSource:
 
     def listed(self, direction: OrderDirection) -> list[Experiment]:
         rows = sorted(self.rows, key=_day, reverse=direction is OrderDirection.DESC)
-        for one, other in self.swaps:
+        for first, second in self.swaps:
             if rows:
-                one, other = one % len(rows), other % len(rows)  # noqa: PLW2901
-                rows[one], rows[other] = rows[other], rows[one]
-        for place in sorted(self.twice, reverse=True):
+                first, second = first % len(rows), second % len(rows)  # noqa: PLW2901
+                rows[first], rows[second] = rows[second], rows[first]
+        for position in sorted(self.repeated_positions, reverse=True):
             if rows:
-                rows.insert(place % len(rows), rows[place % len(rows)])
+                rows.insert(position % len(rows), rows[position % len(rows)])
         return rows
 
     async def list_experiments(self, query: ExperimentQuery, page: PageRequest) -> Page[Experiment]:
@@ -142,7 +142,7 @@ class MisbehavingSource:
         number = len(self.calls)
         answer = self._page(query.order.direction, page, number)
         if self.empty_every and number % self.empty_every == 0:
-            return Page((), answer.start, f"e{number}" if self.by_range else number * 5)
+            return Page((), answer.offset, f"e{number}" if self.pages_by_range else number * 5)
         if self.breaks is not None and number > self.breaks_at:
             broken: Page[Experiment] = self.breaks(answer)
             return broken
@@ -154,32 +154,36 @@ class MisbehavingSource:
         start = self._start(rows, direction, page)
         if self.repeats_from is not None and number > self.repeats_from:
             got = rows[:limit]
-            return Page(got, None, f"0/{number}") if self.by_range else Page(got, start, start + max(1, len(got)))
+            return (
+                Page(got, None, f"0/{number}")
+                if self.pages_by_range
+                else Page(got, start, start + max(1, len(got)))
+            )
         got = rows[start : start + limit]
         end = start + len(got)
         goes_on = bool(got) and end < len(rows)
         if self.sorts_pages:
             got = sorted(got, key=_day, reverse=direction is OrderDirection.DESC)
-        if self.by_range:
-            if self.round_after and end >= self.round_after:
+        if self.pages_by_range:
+            if self.restarts_after and end >= self.restarts_after:
                 return Page(got, None, "0/again" if got else None, provenance=FetchInfo(1))
             return Page(got, None, f"{end}/" if goes_on else None, provenance=FetchInfo(1))
         total = max(0, len(rows) + self.total_off)
-        following = (0 if self.round_after and end >= self.round_after else end) if goes_on else None
+        following = (0 if self.restarts_after and end >= self.restarts_after else end) if goes_on else None
         return Page(got, start, following, total, FetchInfo(1))
 
     def _start(self, rows: list[Experiment], direction: OrderDirection, page: PageRequest) -> int:
         if isinstance(page.hint, str):
             return int(page.hint.partition("/")[0]) if page.hint[0] != "e" else 0
-        if not self.by_range:
+        if not self.pages_by_range:
             return page.hint or 0
         if page.after is None or not isinstance(page.after.value, int):
             return 0
         bound, descending = from_microseconds(page.after.value), direction is OrderDirection.DESC
-        past = (
+        positions_past_bound = (
             index for index, row in enumerate(rows) if (_day(row) <= bound if descending else _day(row) >= bound)
         )
-        return next(past, len(rows))
+        return next(positions_past_bound, len(rows))
 
     async def get_experiments(self, refs: Sequence[str]) -> Mapping[str, Experiment | SourceError]:
         return {row.ref: row for row in self.rows if row.ref in refs}

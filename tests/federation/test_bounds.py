@@ -32,7 +32,7 @@ NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
 MOMENTS = st.integers(-3, 3).map(lambda step: NOON + timedelta(microseconds=step))
 RANGES = st.builds(TimeRange, st.none() | MOMENTS, st.none() | MOMENTS)
 SOURCES = st.sampled_from(["a", "nemo", "z", "\U0010fffe"])
-MARKS = st.builds(SortKey, st.none() | MOMENTS.map(microseconds), SOURCES, st.text(max_size=2))
+SORT_KEYS = st.builds(SortKey, st.none() | MOMENTS.map(microseconds), SOURCES, st.text(max_size=2))
 WAYS = st.sampled_from(OrderDirection)
 
 
@@ -59,30 +59,30 @@ def started(times: TimeRange | None, way: OrderDirection = OrderDirection.DESC) 
     return SessionPageRequest(("e",), PageRequest(5), SessionFilter(started_at=times), SessionOrder(direction=way))
 
 
-@given(RANGES, MARKS, WAYS)
+@given(RANGES, SORT_KEYS, WAYS)
 def test_no_row_within_the_range_lies_beyond_its_bounds(
-    times: TimeRange, mark: SortKey, way: OrderDirection
+    times: TimeRange, sort_key: SortKey, way: OrderDirection
 ) -> None:
-    if not times.admits(None if mark.value is None else from_microseconds(int(mark.value))):
+    if not times.matches(None if sort_key.value is None else from_microseconds(int(sort_key.value))):
         return
     for bounds in (
         experiment_bounds(created(times, way), capabilities()),
         session_bounds(started(times, way), capabilities()),
     ):
-        assert bounds.starts_after is None or bounds.starts_after.place(way) < mark.place(way)
-        assert bounds.ends_at is None or mark.place(way) < bounds.ends_at
+        assert bounds.starts_after is None or bounds.starts_after.comparable(way) < sort_key.comparable(way)
+        assert bounds.ends_at is None or sort_key.comparable(way) < bounds.ends_at
 
 
-@given(RANGES, MARKS, WAYS)
-def test_no_row_beside_the_range_lies_between_its_bounds(
-    times: TimeRange, mark: SortKey, way: OrderDirection
+@given(RANGES, SORT_KEYS, WAYS)
+def test_no_row_outside_the_range_lies_between_its_bounds(
+    times: TimeRange, sort_key: SortKey, way: OrderDirection
 ) -> None:
     """A missing time, which comes last in both directions, is beyond an end but not before a beginning."""
-    if mark.value is None or times.admits(from_microseconds(int(mark.value))):
+    if sort_key.value is None or times.matches(from_microseconds(int(sort_key.value))):
         return
     bounds = experiment_bounds(created(times, way), capabilities())
-    before = bounds.starts_after is not None and mark.place(way) <= bounds.starts_after.place(way)
-    behind = bounds.ends_at is not None and bounds.ends_at <= mark.place(way)
+    before = bounds.starts_after is not None and sort_key.comparable(way) <= bounds.starts_after.comparable(way)
+    behind = bounds.ends_at is not None and bounds.ends_at <= sort_key.comparable(way)
     assert before or behind
 
 
@@ -91,7 +91,7 @@ def test_a_row_without_a_time_lies_behind_the_end(moment: datetime, way: OrderDi
     times = TimeRange(gte=moment, lt=moment + timedelta(hours=1))
     ends_at = experiment_bounds(created(times, way), capabilities()).ends_at
     assert ends_at is not None
-    assert ends_at < SortKey(None, "", "").place(way)
+    assert ends_at < SortKey(None, "", "").comparable(way)
 
 
 def test_a_range_that_the_vendor_takes_needs_no_bounds() -> None:
@@ -106,9 +106,11 @@ def test_without_a_range_there_are_no_bounds() -> None:
 
 
 @pytest.mark.parametrize("field", [ExperimentOrderField.UPDATED_AT, ExperimentOrderField.NAME])
-def test_a_range_on_another_value_than_the_order_says_nothing(field: ExperimentOrderField) -> None:
-    wanted = ExperimentFilter(created_at=TimeRange(gte=NOON), name=StringFilter(eq="a"))
-    assert experiment_bounds(ExperimentQuery(wanted, ExperimentOrder(field)), capabilities()) == Bounds()
+def test_a_range_on_a_value_other_than_the_sort_value_gives_no_bounds(field: ExperimentOrderField) -> None:
+    experiment_filter = ExperimentFilter(created_at=TimeRange(gte=NOON), name=StringFilter(eq="a"))
+    assert (
+        experiment_bounds(ExperimentQuery(experiment_filter, ExperimentOrder(field)), capabilities()) == Bounds()
+    )
 
 
 @pytest.mark.parametrize("way", OrderDirection)
@@ -117,8 +119,8 @@ async def test_a_list_is_read_within_its_bounds_only(way: OrderDirection) -> Non
     vendor = FakeVendor("v", [Item(f"{number:04}", number) for number in range(2000)], way)
     times = TimeRange(gte=from_microseconds(1000), lt=from_microseconds(1010))
     given_bounds = experiment_bounds(created(times, way), capabilities())
-    spec = stream(vendor, Positions(), admits=lambda item: 1000 <= (item.value or 0) < 1010).spec
-    bounded = Stream(replace(spec, bounds=given_bounds), Positions().of("v"))
+    spec = stream(vendor, Positions(), matches=lambda item: 1000 <= (item.value or 0) < 1010).spec
+    bounded = Stream(replace(spec, bounds=given_bounds), Positions().for_stream("v"))
     merged = await merge([bounded], 50)
     values = [row.node.value for row in merged.rows]
     assert values == sorted(range(1000, 1010), reverse=way is OrderDirection.DESC)

@@ -21,25 +21,25 @@ values = st.recursive(
 documents = st.lists(values, max_size=3) | st.dictionaries(st.text(), values, max_size=3)
 
 
-def turned(value: Any) -> Any:
+def reversed_names(value: Any) -> Any:
     """The same with the names of every object the other way round."""
     if isinstance(value, dict):
-        return {name: turned(value[name]) for name in reversed(value)}
-    return [turned(one) for one in value] if isinstance(value, list) else value
+        return {name: reversed_names(value[name]) for name in reversed(value)}
+    return [reversed_names(element) for element in value] if isinstance(value, list) else value
 
 
 @given(documents)
 def test_json_is_compared_as_json(value: Any) -> None:
     """The order of names, spaces, and escapes do not matter; the key is a key of its own."""
     key = canonical(json.dumps(value))
-    assert canonical(json.dumps(turned(value), ensure_ascii=False, indent=3)) == key
+    assert canonical(json.dumps(reversed_names(value), ensure_ascii=False, indent=3)) == key
     assert canonical(f"\n {key}\t") == key
 
 
 @given(documents, documents)
-def test_different_documents_have_different_keys(one: Any, other: Any) -> None:
-    same = canonical(json.dumps(one)) == canonical(json.dumps(other))
-    assert not same or one == other
+def test_different_documents_have_different_keys(left: Any, right: Any) -> None:
+    same = canonical(json.dumps(left)) == canonical(json.dumps(right))
+    assert not same or left == right
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_the_key_is_canonical_json_or_the_text_with_its_white_space_folded(text:
 
 
 @pytest.mark.parametrize(
-    ("one", "other"),
+    ("left", "right"),
     [
         ('{"n": 1e400}', '{"n": 1e500}'),
         ('{"n": 1e400}', '{"n": Infinity}'),
@@ -74,12 +74,12 @@ def test_the_key_is_canonical_json_or_the_text_with_its_white_space_folded(text:
         ('{"k": 1, "k": 2}', '{"k": 3, "k": 2}'),
     ],
 )
-def test_what_readers_of_json_round_or_leave_out_keeps_inputs_apart(one: str, other: str) -> None:
-    assert canonical(one) != canonical(other)
+def test_inputs_stay_distinct_where_json_parsers_round_or_drop_values(left: str, right: str) -> None:
+    assert canonical(left) != canonical(right)
 
 
 @pytest.mark.parametrize(
-    ("one", "other"), [('{"n": 1e16}', '{"n":10000000000000000}'), ('{"n": -0.0}', '{"n":0}')]
+    ("left", "right"), [('{"n": 1e16}', '{"n":10000000000000000}'), ('{"n": -0.0}', '{"n":0}')]
 )
-def test_a_whole_number_is_one_however_large_and_however_written(one: str, other: str) -> None:
-    assert canonical(one) == canonical(other)
+def test_a_whole_number_has_one_key_in_every_notation(left: str, right: str) -> None:
+    assert canonical(left) == canonical(right)

@@ -31,7 +31,7 @@ def session(ref: SessionRef = REFS[0], **values: Any) -> Session:
     return replace(Session("v", ref.experiment_ref, ref.session_id, SessionStatus.SUCCESS, START), **values)
 
 
-class Answering(MisbehavingSource):
+class AnsweringSource(MisbehavingSource):
     """Answers every question but for experiments with what it is given, called first where that can be."""
 
     def __init__(self, answer: Any) -> None:
@@ -44,8 +44,8 @@ class Answering(MisbehavingSource):
     list_sessions = get_sessions = get_scores = get_experiments = check = _answer  # type: ignore[assignment]
 
 
-def behind_the_wall(answer: Any) -> CheckedAdapter:
-    return CheckedAdapter(Answering(answer))
+def checked(answer: Any) -> CheckedAdapter:
+    return CheckedAdapter(AnsweringSource(answer))
 
 
 def failing(error: BaseException) -> Callable[[], Any]:
@@ -69,23 +69,23 @@ async def every_call(adapter: Adapter) -> Sequence[Any]:
     "error",
     [KeyError("x"), TypeError("x"), AssertionError(), RecursionError(), StopIteration(), BaseException("x")],
 )
-async def test_whatever_an_adapter_raises_is_a_bad_response_of_its_source(error: BaseException) -> None:
-    outcomes = await every_call(behind_the_wall(failing(error)))
+async def test_any_exception_of_an_adapter_is_a_bad_response_of_its_source(error: BaseException) -> None:
+    outcomes = await every_call(checked(failing(error)))
     assert [type(outcome) for outcome in outcomes] == [SourceBadResponse] * 4
     assert {outcome.source for outcome in outcomes} == {"v"}
     assert "the gateway cannot use" in outcomes[0].message
 
 
 @pytest.mark.parametrize("answer", [None, "text", 7, {1, 2}, object()], ids=lambda value: type(value).__name__)
-async def test_whatever_an_adapter_returns_is_a_bad_response_of_its_source(answer: Any) -> None:
-    outcomes = await every_call(behind_the_wall(answer))
+async def test_any_unusable_value_of_an_adapter_is_a_bad_response_of_its_source(answer: Any) -> None:
+    outcomes = await every_call(checked(answer))
     assert [type(outcome) for outcome in outcomes] == [SourceBadResponse] * 4
 
 
 async def test_the_log_says_which_source_and_operation_it_was_under_the_errors_reference() -> None:
     bug = KeyError("a secret of the inside")
     with capture_logs() as logs, pytest.raises(SourceBadResponse) as raised:
-        await behind_the_wall(failing(bug)).get_scores(REFS)
+        await checked(failing(bug)).get_scores(REFS)
     (line,) = logs
     assert (line["log_level"], line["source"], line["operation"]) == ("error", "v", "get_scores")
     assert (line["reference"], line["exc_info"]) == (raised.value.reference, bug)
@@ -95,15 +95,15 @@ async def test_the_log_says_which_source_and_operation_it_was_under_the_errors_r
 async def test_a_source_error_passes_as_it_is() -> None:
     error = SourceTimeout("v", "It took too long.")
     with capture_logs() as logs:
-        outcomes = await every_call(behind_the_wall(failing(error)))
+        outcomes = await every_call(checked(failing(error)))
     assert outcomes == [error] * 4
     assert logs == []
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
-async def test_what_ends_the_program_passes(error: type[BaseException]) -> None:
+async def test_an_exception_that_ends_the_program_passes(error: type[BaseException]) -> None:
     with pytest.raises(error):
-        await behind_the_wall(failing(error())).get_sessions(REFS).__await__().send(None)
+        await checked(failing(error())).get_sessions(REFS).__await__().send(None)
 
 
 async def test_a_call_that_is_cancelled_ends_as_cancelled() -> None:
@@ -119,8 +119,8 @@ async def test_a_call_that_is_cancelled_ends_as_cancelled() -> None:
         await call
 
 
-async def test_a_cancellation_that_nobody_asked_for_is_a_bad_response() -> None:
-    outcomes = await every_call(behind_the_wall(failing(asyncio.CancelledError())))
+async def test_a_cancellation_without_a_cause_is_a_bad_response() -> None:
+    outcomes = await every_call(checked(failing(asyncio.CancelledError())))
     assert [type(outcome) for outcome in outcomes] == [SourceBadResponse] * 4
 
 
@@ -140,18 +140,18 @@ UNREPORTABLE = [
 async def test_an_error_that_cannot_be_reported_as_the_sources_own_is_a_bad_response_of_it(
     error: SourceError,
 ) -> None:
-    raised = await every_call(behind_the_wall(failing(error)))
-    (page, _) = await behind_the_wall([error, Page([], 0, None)]).list_sessions(ASKS)
-    found = await behind_the_wall({REFS[0]: error}).get_sessions(REFS)
-    (of_some, _) = await behind_the_wall([Page([], 0, None, error=error)] * 2).list_sessions(ASKS)
+    raised = await every_call(checked(failing(error)))
+    (page, _) = await checked([error, Page([], 0, None)]).list_sessions(ASKS)
+    found = await checked({REFS[0]: error}).get_sessions(REFS)
+    (partial, _) = await checked([Page([], 0, None, error=error)] * 2).list_sessions(ASKS)
     stale: Page[Session] = Page([], 0, None, provenance=FetchInfo(1, error))
-    (older, _) = await behind_the_wall([stale, stale]).list_sessions(ASKS)
-    outcomes = [*raised, page, found[REFS[0]], of_some, older]
+    (older, _) = await checked([stale, stale]).list_sessions(ASKS)
+    outcomes = [*raised, page, found[REFS[0]], partial, older]
     assert [type(outcome) for outcome in outcomes] == [SourceBadResponse] * 8
     assert {outcome.source for outcome in outcomes} == {"v"}
 
 
-async def test_an_answer_that_fails_when_it_is_looked_at_is_a_bad_response() -> None:
+async def test_a_result_that_fails_when_it_is_read_is_a_bad_response() -> None:
     class Exploding(dict[Any, Any]):
         def __getattr__(self, name: str) -> Any:
             raise KeyError(name)
@@ -162,9 +162,9 @@ async def test_an_answer_that_fails_when_it_is_looked_at_is_a_bad_response() -> 
         def get(self, *_: Any) -> Any:
             raise KeyError("get")
 
-    assert await behind_the_wall(Exploding({REFS[0]: session()})).get_sessions(REFS) == {REFS[0]: session()}
+    assert await checked(Exploding({REFS[0]: session()})).get_sessions(REFS) == {REFS[0]: session()}
     with pytest.raises(SourceBadResponse):
-        await behind_the_wall(Exploding()).list_sessions(ASKS)
+        await checked(Exploding()).list_sessions(ASKS)
 
 
 @pytest.mark.parametrize("broken", BROKEN_ANSWERS.values(), ids=BROKEN_ANSWERS.keys())
@@ -196,14 +196,14 @@ WRONG_SESSIONS = [
 @pytest.mark.parametrize("wrong", WRONG_SESSIONS)
 async def test_one_page_of_several_that_cannot_be_used_costs_that_page_only(wrong: Any) -> None:
     good = Page([session()], 0, None)
-    answers = await behind_the_wall([Page([session(), wrong], 0, None), good]).list_sessions(ASKS)
+    answers = await checked([Page([session(), wrong], 0, None), good]).list_sessions(ASKS)
     assert isinstance(answers[0], SourceBadResponse)
     assert answers[1] == good
 
 
 @pytest.mark.parametrize("wrong", WRONG_SESSIONS)
 async def test_one_look_up_that_cannot_be_used_costs_its_key_only(wrong: Any) -> None:
-    found = await behind_the_wall({REFS[0]: wrong, REFS[1]: session(REFS[1])}).get_sessions(REFS)
+    found = await checked({REFS[0]: wrong, REFS[1]: session(REFS[1])}).get_sessions(REFS)
     assert isinstance(found[REFS[0]], SourceBadResponse)
     assert found[REFS[1]] == session(REFS[1])
 
@@ -214,33 +214,31 @@ async def test_one_look_up_that_cannot_be_used_costs_its_key_only(wrong: Any) ->
     ids=repr,
 )
 async def test_scores_that_cannot_be_used_cost_their_session_only(wrong: Any) -> None:
-    found = await behind_the_wall({REFS[0]: wrong, REFS[1]: (Score("accuracy", 1.0),)}).get_scores(REFS)
+    found = await checked({REFS[0]: wrong, REFS[1]: (Score("accuracy", 1.0),)}).get_scores(REFS)
     assert isinstance(found[REFS[0]], SourceBadResponse)
     assert found[REFS[1]] == (Score("accuracy", 1.0),)
 
 
 @pytest.mark.parametrize("pages", [0, 1, 3])
-async def test_more_or_fewer_answers_than_questions_belong_to_none(pages: int) -> None:
+async def test_more_or_fewer_pages_than_requests_are_a_bad_response(pages: int) -> None:
     with pytest.raises(SourceBadResponse):
-        await behind_the_wall([Page((), 0, None)] * pages).list_sessions(ASKS)
+        await checked([Page((), 0, None)] * pages).list_sessions(ASKS)
 
 
 # -- what is made good -----------------------------------------------------------------------------------
 
 
-async def test_a_row_that_stands_twice_in_a_page_is_there_once_where_it_stood_first() -> None:
+async def test_a_repeated_row_of_a_page_stays_at_its_first_position_only() -> None:
     first, second = session(), session(REFS[1])
     later = replace(first, started_at=START - timedelta(days=1))
-    (page, _) = await behind_the_wall([Page([first, second, later], 0, None, 3), Page((), 0, None)]).list_sessions(
-        ASKS
-    )
+    (page, _) = await checked([Page([first, second, later], 0, None, 3), Page((), 0, None)]).list_sessions(ASKS)
     assert not isinstance(page, SourceError)
     assert (list(page.items), page.total) == ([first, second], None)
 
 
 async def test_one_session_id_in_two_experiments_is_two_rows() -> None:
     both = [session(), session(SessionRef("b", "1"))]
-    (page, _) = await behind_the_wall([Page(both, 0, None), Page((), 0, None)]).list_sessions(ASKS)
+    (page, _) = await checked([Page(both, 0, None), Page((), 0, None)]).list_sessions(ASKS)
     assert not isinstance(page, SourceError)
     assert list(page.items) == both
 
@@ -264,7 +262,7 @@ async def test_a_total_stands_unless_the_rows_contradict_it(
     start: int | None, following: int | str | None, total: int, believed: int | None
 ) -> None:
     rows = [session(), session(REFS[1])]
-    (page, _) = await behind_the_wall([Page(rows, start, following, total), Page((), 0, None)]).list_sessions(ASKS)
+    (page, _) = await checked([Page(rows, start, following, total), Page((), 0, None)]).list_sessions(ASKS)
     assert not isinstance(page, SourceError)
     assert page.total == believed
 
@@ -283,8 +281,8 @@ async def test_a_total_stands_unless_the_rows_contradict_it(
         SourceHealth(SourceHealthStatus.UP, circuit="CLOSED"),  # type: ignore[arg-type]
     ],
 )
-async def test_a_source_whose_check_fails_is_down_and_says_why(answer: Any) -> None:
-    health = await behind_the_wall(answer).check()
+async def test_a_source_whose_check_fails_is_down_with_the_error(answer: Any) -> None:
+    health = await checked(answer).check()
     assert health.status is SourceHealthStatus.DOWN
     assert health.last_error is not None
     assert health.last_error.code in {SourceErrorCode.BAD_RESPONSE, SourceErrorCode.TIMEOUT}
@@ -292,7 +290,7 @@ async def test_a_source_whose_check_fails_is_down_and_says_why(answer: Any) -> N
 
 async def test_a_check_passes_as_it_is() -> None:
     health = SourceHealth(SourceHealthStatus.DEGRADED, checked_at=START)
-    assert await behind_the_wall(health).check() is health
+    assert await checked(health).check() is health
 
 
 def test_capabilities_that_fail_later_are_those_that_were_usable_last() -> None:
@@ -305,9 +303,9 @@ def test_capabilities_that_fail_later_are_those_that_were_usable_last() -> None:
 
     source = Forgetful([])
     adapter = CheckedAdapter(source)
-    known = adapter.capabilities
+    capabilities = adapter.capabilities
     source.forgets = True
-    assert adapter.capabilities == known
+    assert adapter.capabilities == capabilities
 
 
 async def test_every_source_that_is_opened_is_behind_the_wall(vendors: Vendors) -> None:

@@ -45,8 +45,8 @@ def cases_of(sessions: Sessions) -> dict[str, float | None]:
     return case_values(repetitions([key for key, _ in sessions]), column)
 
 
-def counts(metric: Metric, baseline: Sessions, other: Sessions) -> CaseCounts | None:
-    return count_outcomes(metric, cases_of(baseline), cases_of(other))
+def counts(metric: Metric, baseline: Sessions, compared: Sessions) -> CaseCounts | None:
+    return count_outcomes(metric, cases_of(baseline), cases_of(compared))
 
 
 def aggregate(metric: Metric, mean: float | None) -> Aggregate:
@@ -57,14 +57,14 @@ def aggregate(metric: Metric, mean: float | None) -> Aggregate:
 
 
 @given(any_figure, any_figure)
-def test_delta_changes_its_sign_when_the_baseline_is_swapped(one: float, other: float) -> None:
-    there, back = delta(one, other), delta(other, one)
+def test_delta_changes_its_sign_when_the_baseline_is_swapped(left: float, right: float) -> None:
+    there, back = delta(left, right), delta(right, left)
     assert there == (None if back is None else -back)
 
 
 @given(figures, figures)
-def test_ratio_is_inverse_when_the_baseline_is_swapped(one: float, other: float) -> None:
-    there, back = ratio(one, other), ratio(other, one)
+def test_ratio_is_inverse_when_the_baseline_is_swapped(left: float, right: float) -> None:
+    there, back = ratio(left, right), ratio(right, left)
     assume(there and back)
     assert there is not None
     assert back is not None
@@ -78,8 +78,8 @@ def test_a_figure_beside_itself_has_no_distance(value: float) -> None:
 
 
 @given(st.none() | any_figure, st.none() | any_figure)
-def test_neither_is_ever_without_a_finite_value_to_show(one: float | None, other: float | None) -> None:
-    for result in (delta(one, other), ratio(one, other)):
+def test_delta_and_ratio_are_finite_or_none(left: float | None, right: float | None) -> None:
+    for result in (delta(left, right), ratio(left, right)):
         assert result is None or math.isfinite(result)
 
 
@@ -112,8 +112,8 @@ def test_the_best_is_the_least_or_for_scores_the_greatest(metric: Metric, values
     best = best_of(metric, values, range(len(values)))
     assume(best is not None)
     assert best is not None
-    known = [value for value in values if value is not None]
-    assert values[best] == (max(known) if metric is ACCURACY else min(known))
+    present = [value for value in values if value is not None]
+    assert values[best] == (max(present) if metric is ACCURACY else min(present))
 
 
 def test_a_tie_between_different_experiments_has_no_best() -> None:
@@ -132,32 +132,32 @@ def test_without_any_value_there_is_no_best() -> None:
 
 
 def test_every_statistic_is_the_figure_of_its_name() -> None:
-    given_figures = {one.value.lower(): index for index, one in enumerate(Statistic)}
-    whole = Aggregate(LATENCY, AggregateBasis.COMPUTED, AggregatePopulation.SESSIONS, **given_figures)  # type: ignore[arg-type]
-    assert [one.of(whole) for one in Statistic] == list(range(len(Statistic)))
-    assert Statistic.MEAN.of(None) is None
+    figures_by_name = {statistic.value.lower(): index for index, statistic in enumerate(Statistic)}
+    aggregate_of_all = Aggregate(LATENCY, AggregateBasis.COMPUTED, AggregatePopulation.SESSIONS, **figures_by_name)  # type: ignore[arg-type]
+    assert [statistic.value_in(aggregate_of_all) for statistic in Statistic] == list(range(len(Statistic)))
+    assert Statistic.MEAN.value_in(None) is None
 
 
 def test_metrics_that_two_experiments_have_are_shared_in_a_fixed_order() -> None:
-    cost, other = Metric(MetricKind.COST), Metric(MetricKind.SCORE, "Zeal")
+    cost, zeal = Metric(MetricKind.COST), Metric(MetricKind.SCORE, "Zeal")
     entries = [
         {metric: aggregate(metric, mean) for metric, mean in entry.items()}
         for entry in (
-            {ACCURACY: 0.5, other: 0.1, LATENCY: 3.0, cost: None},
+            {ACCURACY: 0.5, zeal: 0.1, LATENCY: 3.0, cost: None},
             {LATENCY: 4.0, ACCURACY: 0.25, cost: 1.0},
-            {other: 0.0, Metric(MetricKind.ERROR_RATE): 0.5},
+            {zeal: 0.0, Metric(MetricKind.ERROR_RATE): 0.5},
         )
     ]
-    assert shared_metrics(entries, Statistic.MEAN) == [LATENCY, other, ACCURACY]
+    assert shared_metrics(entries, Statistic.MEAN) == [LATENCY, zeal, ACCURACY]
     assert shared_metrics(entries, Statistic.P99) == []
 
 
-def test_the_best_basis_is_the_reported_one_where_it_gives_the_statistic() -> None:
-    told, silent, own = aggregate(LATENCY, 1.0), aggregate(LATENCY, None), aggregate(LATENCY, 2.0)
-    assert best_basis(Statistic.MEAN, told, own) is told
-    assert best_basis(Statistic.MEAN, silent, own) is own
-    assert best_basis(Statistic.MEAN, None, own) is own
-    assert best_basis(Statistic.MEAN, silent, None) is silent
+def test_the_best_basis_is_reported_where_it_has_the_statistic() -> None:
+    reported, without_mean, computed = aggregate(LATENCY, 1.0), aggregate(LATENCY, None), aggregate(LATENCY, 2.0)
+    assert best_basis(Statistic.MEAN, reported, computed) is reported
+    assert best_basis(Statistic.MEAN, without_mean, computed) is computed
+    assert best_basis(Statistic.MEAN, None, computed) is computed
+    assert best_basis(Statistic.MEAN, without_mean, None) is without_mean
     assert best_basis(Statistic.MEAN, None, None) is None
 
 
@@ -165,21 +165,25 @@ def test_the_best_basis_is_the_reported_one_where_it_gives_the_statistic() -> No
 
 
 @given(metrics, columns, columns)
-def test_improved_and_regressed_swap_with_the_baseline(metric: Metric, one: Sessions, other: Sessions) -> None:
-    there, back = counts(metric, one, other), counts(metric, other, one)
+def test_improved_and_regressed_swap_with_the_baseline(metric: Metric, left: Sessions, right: Sessions) -> None:
+    there, back = counts(metric, left, right), counts(metric, right, left)
     assert (there is None) == (back is None)
     if there is not None and back is not None:
         assert (there.improved, there.regressed, there.equal) == (back.regressed, back.improved, back.equal)
 
 
 @given(metrics, columns, columns)
-def test_the_four_counts_sum_to_the_baselines_cases(metric: Metric, one: Sessions, other: Sessions) -> None:
-    found = counts(metric, one, other)
-    if found is None:
-        assert {key for key, _ in one}.isdisjoint({key for key, _ in other})
+def test_the_four_counts_sum_to_the_baselines_cases(
+    metric: Metric, baseline: Sessions, compared: Sessions
+) -> None:
+    outcome_counts = counts(metric, baseline, compared)
+    if outcome_counts is None:
+        assert {key for key, _ in baseline}.isdisjoint({key for key, _ in compared})
     else:
-        sum_of_all = found.improved + found.regressed + found.equal + found.missing
-        assert sum_of_all == len({key for key, _ in one})
+        sum_of_all = (
+            outcome_counts.improved + outcome_counts.regressed + outcome_counts.equal + outcome_counts.missing
+        )
+        assert sum_of_all == len({key for key, _ in baseline})
 
 
 @given(metrics, columns)
@@ -192,12 +196,12 @@ def test_an_experiment_compared_with_itself_is_all_equal(metric: Metric, session
 
 @given(metrics, columns, columns, st.randoms(use_true_random=False))
 def test_the_order_of_sessions_changes_nothing(
-    metric: Metric, one: Sessions, other: Sessions, random: object
+    metric: Metric, sessions: Sessions, compared: Sessions, random: object
 ) -> None:
-    shuffled = list(one)
+    shuffled = list(sessions)
     random.shuffle(shuffled)  # type: ignore[attr-defined]
-    assert cases_of(shuffled) == cases_of(one)
-    assert counts(metric, shuffled, other) == counts(metric, one, other)
+    assert cases_of(shuffled) == cases_of(sessions)
+    assert counts(metric, shuffled, compared) == counts(metric, sessions, compared)
 
 
 @given(st.lists(any_figure | st.just(math.nan), max_size=8))

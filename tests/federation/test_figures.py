@@ -34,8 +34,8 @@ def session(status: SessionStatus = SessionStatus.SUCCESS, **fields: object) -> 
     return Session("nemo", "e", "s", status, started, **fields)  # type: ignore[arg-type]
 
 
-def value(kind: MetricKind, of: Session) -> float | None:
-    return session_values(of).get(Metric(kind))
+def value(kind: MetricKind, session_: Session) -> float | None:
+    return session_values(session_).get(Metric(kind))
 
 
 # -- statistics ----------------------------------------------------------------------------------------
@@ -46,7 +46,7 @@ def test_every_statistic_is_numpys(size: int) -> None:
     import numpy as np  # noqa: PLC0415 - slow to import
 
     values = [Random(size).lognormvariate(5, 2) for _ in range(size)]
-    found = computed(LATENCY, values)
+    aggregate = computed(LATENCY, values)
     expected = {
         "sum": np.sum(values),
         "mean": np.mean(values),
@@ -55,19 +55,21 @@ def test_every_statistic_is_numpys(size: int) -> None:
         **{name: np.percentile(values, level, method="inverted_cdf") for name, level in LEVELS.items()},
     }
     for name, figure in expected.items():
-        assert getattr(found, name) == pytest.approx(float(figure), rel=1e-9), name
-    assert found.count == size
-    assert found.stddev == (None if size < 2 else pytest.approx(float(np.std(values, ddof=1)), rel=1e-9))
+        assert getattr(aggregate, name) == pytest.approx(float(figure), rel=1e-9), name
+    assert aggregate.count == size
+    assert aggregate.stddev == (None if size < 2 else pytest.approx(float(np.std(values, ddof=1)), rel=1e-9))
 
 
 @given(st.lists(measured, min_size=1))
 def test_a_percentile_is_the_smallest_element_that_so_many_do_not_exceed(values: list[float]) -> None:
-    found = computed(LATENCY, values)
+    aggregate = computed(LATENCY, values)
     for name, level in LEVELS.items():
         reached = [
-            one for one in values if Fraction(sum(v <= one for v in values), len(values)) >= Fraction(level, 100)
+            value
+            for value in values
+            if Fraction(sum(v <= value for v in values), len(values)) >= Fraction(level, 100)
         ]
-        assert getattr(found, name) == min(reached)
+        assert getattr(aggregate, name) == min(reached)
 
 
 @given(st.lists(finite), st.randoms(use_true_random=False))
@@ -80,29 +82,31 @@ def test_the_order_of_the_values_plays_no_part(values: list[float], random: Rand
 @given(st.lists(finite))
 def test_every_figure_is_a_finite_number_or_none(values: list[float]) -> None:
     """Also where their sum, or the squares of their differences, are beyond a float."""
-    found = computed(LATENCY, values)
-    assert all(figure is None or math.isfinite(figure) for figure in (getattr(found, one) for one in STATISTICS))
+    aggregate = computed(LATENCY, values)
+    assert all(
+        figure is None or math.isfinite(figure) for figure in (getattr(aggregate, name) for name in STATISTICS)
+    )
 
 
 @given(st.lists(measured, min_size=1))
 def test_the_figures_stand_in_their_natural_order(values: list[float]) -> None:
-    found = computed(LATENCY, values)
-    ranked = [found.min, found.median, found.p90, found.p95, found.p99, found.max]
-    assert ranked == sorted(ranked, key=lambda one: one or 0.0)
-    assert found.mean is not None
-    assert min(values) <= found.mean * (1 + 1e-12)
-    assert found.mean <= max(values) * (1 + 1e-12)
+    aggregate = computed(LATENCY, values)
+    ranked = [aggregate.min, aggregate.median, aggregate.p90, aggregate.p95, aggregate.p99, aggregate.max]
+    assert ranked == sorted(ranked, key=lambda figure: figure or 0.0)
+    assert aggregate.mean is not None
+    assert min(values) <= aggregate.mean * (1 + 1e-12)
+    assert aggregate.mean <= max(values) * (1 + 1e-12)
 
 
-def test_without_values_the_count_is_zero_and_nothing_else_is_said() -> None:
+def test_without_values_the_count_is_zero_and_every_other_figure_is_null() -> None:
     assert computed(LATENCY, [], complete=False) == Aggregate(
         LATENCY, AggregateBasis.COMPUTED, AggregatePopulation.SESSIONS, count=0, complete=False
     )
 
 
 def test_one_value_has_no_deviation() -> None:
-    found = computed(LATENCY, [3.5])
-    assert (found.count, found.mean, found.p99, found.stddev) == (1, 3.5, 3.5, None)
+    aggregate = computed(LATENCY, [3.5])
+    assert (aggregate.count, aggregate.mean, aggregate.p99, aggregate.stddev) == (1, 3.5, 3.5, None)
 
 
 # -- what a session counts -----------------------------------------------------------------------------
@@ -122,7 +126,7 @@ def test_the_error_rate_is_over_finished_sessions(status: SessionStatus, rate: f
     assert value(MetricKind.ERROR_RATE, session(status)) == rate
 
 
-def test_a_running_session_has_no_latency_whatever_the_vendor_says() -> None:
+def test_a_running_session_has_no_latency_even_if_the_vendor_reports_one() -> None:
     assert value(MetricKind.LATENCY, session(SessionStatus.RUNNING, latency_ms=12.0)) is None
     assert value(MetricKind.LATENCY, session(SessionStatus.UNKNOWN, latency_ms=12.0)) == 12.0
 
@@ -144,11 +148,11 @@ def test_total_tokens_are_the_vendors_else_input_and_output(
     assert value(MetricKind.TOTAL_TOKENS, session(tokens=tokens)) == total
 
 
-def test_zero_is_a_value_and_what_is_missing_or_not_finite_is_none() -> None:
-    found = session_values(
+def test_zero_is_a_value_and_a_missing_or_infinite_figure_is_not() -> None:
+    values = session_values(
         session(cost_usd=0.0, first_token_ms=math.inf, scores_by_evaluator={"a": 0.0, "b": None})
     )
-    assert found == {
+    assert values == {
         Metric(MetricKind.COST): 0.0,
         Metric(MetricKind.ERROR_RATE): 0.0,
         Metric(MetricKind.SCORE, "a"): 0.0,
@@ -156,5 +160,5 @@ def test_zero_is_a_value_and_what_is_missing_or_not_finite_is_none() -> None:
 
 
 def test_metrics_come_in_the_schemas_order_and_scores_by_evaluator() -> None:
-    wanted = [LATENCY, Metric(MetricKind.COST), Metric(MetricKind.SCORE, "a"), Metric(MetricKind.SCORE, "b")]
-    assert in_order(reversed(wanted)) == wanted
+    metrics = [LATENCY, Metric(MetricKind.COST), Metric(MetricKind.SCORE, "a"), Metric(MetricKind.SCORE, "b")]
+    assert in_order(reversed(metrics)) == metrics

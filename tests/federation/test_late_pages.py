@@ -32,18 +32,18 @@ def vendors() -> list[FakeVendor]:
 
 async def measured(first: int, positions: Positions) -> tuple[Merged[Item], int]:
     """A page, and the most bytes that were held while it was made."""
-    asked = vendors()
+    sources = vendors()
     gc.collect()
     tracemalloc.start()
     try:
-        merged = await page(asked, first, positions)
+        merged = await page(sources, first, positions)
         return merged, tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
 
 
 @pytest.mark.parametrize("rows", [3_000, 60_000])
-async def test_memory_and_reading_do_not_grow_with_the_position(rows: int) -> None:
+async def test_memory_and_fetched_rows_do_not_grow_with_the_position(rows: int) -> None:
     first_page, at_start = await measured(100, Positions())
     positions = Positions()
     for _ in range(rows // 1_000):
@@ -52,7 +52,7 @@ async def test_memory_and_reading_do_not_grow_with_the_position(rows: int) -> No
     assert late_page.rows[0].offset is not None
     assert late_page.rows[0].offset * 3 == pytest.approx(rows, abs=30)
     assert late < 2 * at_start
-    for one, other in zip(first_page.streams, late_page.streams, strict=True):
-        assert other.tally.pages <= one.tally.pages + 1
-        assert other.tally.fetched <= one.tally.fetched + 10
-        assert other.waiting <= one.waiting + 10
+    for first_stream, late_stream in zip(first_page.streams, late_page.streams, strict=True):
+        assert late_stream.stats.pages <= first_stream.stats.pages + 1
+        assert late_stream.stats.fetched <= first_stream.stats.fetched + 10
+        assert late_stream.buffered <= first_stream.buffered + 10

@@ -30,8 +30,8 @@ class Reads:
         self.ids += 1
         return item.id
 
-    def counted(self, vendor: FakeVendor, admits: Callable[[Item], bool] | None = None) -> Stream[Item]:
-        plain = stream(vendor, Positions(), admits=admits).spec
+    def counted(self, vendor: FakeVendor, matches: Callable[[Item], bool] | None = None) -> Stream[Item]:
+        plain = stream(vendor, Positions(), matches=matches).spec
         ordering = replace(plain.ordering, value_of=self.value_of, id_of=self.id_of)
         return Stream(replace(plain, ordering=ordering), Position())
 
@@ -43,7 +43,7 @@ def vendors(rows: int, *, ties: int = 1) -> list[FakeVendor]:
     ]
 
 
-async def test_rows_of_one_source_in_order_are_looked_at_once() -> None:
+async def test_ordered_rows_of_one_source_are_read_once() -> None:
     reads = Reads()
     merged = await merge([reads.counted(vendors(500)[0])], 100)
     assert (len(merged.rows), reads.values, reads.ids) == (100, 101, 0)
@@ -51,8 +51,8 @@ async def test_rows_of_one_source_in_order_are_looked_at_once() -> None:
 
 async def work(rows: int, look: Callable[[Merged[Item]], object], *, ties: int, dropped: int) -> int:
     reads = Reads()
-    admits = (lambda item: int(item.id) % dropped == 0) if dropped > 1 else None
-    merged = await merge([reads.counted(vendor, admits) for vendor in vendors(rows, ties=ties)], rows)
+    matches = (lambda item: int(item.id) % dropped == 0) if dropped > 1 else None
+    merged = await merge([reads.counted(vendor, matches) for vendor in vendors(rows, ties=ties)], rows)
     look(merged)
     return reads.values + reads.ids
 

@@ -20,7 +20,7 @@ from tracegraph.federation.report import SourceReportStatus
 BUDGET = 20
 FEW = 20
 """Calls beyond the budget with which a reading that began within it may end."""
-BOTH_KINDS = pytest.mark.parametrize("by_range", [False, True], ids=["offset", "range"])
+BOTH_KINDS = pytest.mark.parametrize("pages_by_range", [False, True], ids=["offset", "range"])
 
 
 async def listed(
@@ -31,7 +31,7 @@ async def listed(
         adapters,
         {adapter.name: ExperimentFilter() for adapter in adapters},
         ExperimentOrder(direction=direction),
-        MergeRequest(first, budgets=ScanBudget(pages=BUDGET)),
+        MergeRequest(first, budget=ScanBudget(pages=BUDGET)),
     )
 
 
@@ -46,9 +46,11 @@ def rows(values: Sequence[int], source: str = "v") -> list[Experiment]:
 LIES: dict[str, st.SearchStrategy[dict[str, Any]]] = {
     "none": st.just({}),
     "a wrong total": st.fixed_dictionaries({"total_off": st.integers(-40, 40)}),
-    "repeated rows": st.fixed_dictionaries({"twice": st.lists(st.integers(0, 40), min_size=1, max_size=6)}),
+    "repeated rows": st.fixed_dictionaries(
+        {"repeated_positions": st.lists(st.integers(0, 40), min_size=1, max_size=6)}
+    ),
     "one page for ever": st.fixed_dictionaries({"repeats_from": st.integers(0, 4)}),
-    "hints that go round": st.fixed_dictionaries({"round_after": st.integers(1, 20)}),
+    "hints that go round": st.fixed_dictionaries({"restarts_after": st.integers(1, 20)}),
     "empty pages that go on": st.fixed_dictionaries({"empty_every": st.integers(1, 5)}),
     "broken order": st.fixed_dictionaries(
         {"swaps": st.lists(st.tuples(st.integers(0, 40), st.integers(0, 40)), min_size=1, max_size=4)}
@@ -69,9 +71,9 @@ READINGS = given(
 )
 
 
-async def ends_without_a_row_twice_and_none_lost_in_silence(  # noqa: PLR0917
+async def reading_ends_and_neither_repeats_nor_silently_loses_a_row(  # noqa: PLR0917
     values: list[int],
-    by_range: bool,  # noqa: FBT001 - hypothesis draws it by place
+    pages_by_range: bool,  # noqa: FBT001 - hypothesis draws it by place
     direction: OrderDirection,
     page_max: int,
     names: list[str],
@@ -80,22 +82,22 @@ async def ends_without_a_row_twice_and_none_lost_in_silence(  # noqa: PLR0917
     lies: dict[str, Any] = {}
     for name in names:
         lies |= data.draw(LIES[name], label=name)
-    source = MisbehavingSource(rows(values), by_range, page_max, **lies)
+    source = MisbehavingSource(rows(values), pages_by_range, page_max, **lies)
     listing = await listed(source, direction=direction)
-    found, (report,) = refs(listing), listing.reports
+    returned_refs, (report,) = refs(listing), listing.reports
     assert len(source.calls) <= BUDGET + FEW
-    assert len(found) == len(set(found))
-    whole = {row.ref for row in source.rows} <= set(found)
-    assert whole or report.status in {SourceReportStatus.FAILED, SourceReportStatus.SCAN_LIMITED}
-    if report.total_count is not None and whole and report.status is SourceReportStatus.OK:
-        assert report.total_count == len(found)
+    assert len(returned_refs) == len(set(returned_refs))
+    is_complete = {row.ref for row in source.rows} <= set(returned_refs)
+    assert is_complete or report.status in {SourceReportStatus.FAILED, SourceReportStatus.SCAN_LIMITED}
+    if report.total_count is not None and is_complete and report.status is SourceReportStatus.OK:
+        assert report.total_count == len(returned_refs)
 
 
-test_a_reading_ends_without_a_row_twice_and_none_lost_in_silence = settings(max_examples=100, deadline=None)(
-    READINGS(ends_without_a_row_twice_and_none_lost_in_silence)
+test_reading_ends_and_neither_repeats_nor_silently_loses_a_row = settings(max_examples=100, deadline=None)(
+    READINGS(reading_ends_and_neither_repeats_nor_silently_loses_a_row)
 )
-test_many_more_readings_do = pytest.mark.slow(
-    settings(max_examples=400, deadline=None)(READINGS(ends_without_a_row_twice_and_none_lost_in_silence))
+test_reading_ends_and_neither_repeats_nor_silently_loses_a_row_in_more_examples = pytest.mark.slow(
+    settings(max_examples=400, deadline=None)(READINGS(reading_ends_and_neither_repeats_nor_silently_loses_a_row))
 )
 
 
@@ -107,20 +109,20 @@ test_many_more_readings_do = pytest.mark.slow(
     st.integers(2, 12),
 )
 @example(values=[0, 1, 2, 3], swaps=[(1, 3), (0, 1), (1, 3)], direction=OrderDirection.ASC, page_max=3)
-async def test_pages_that_are_each_in_order_but_not_one_after_the_other_lose_no_row_in_silence(
+async def test_pages_each_in_order_but_not_across_pages_lose_no_row_silently(
     values: list[int], swaps: list[tuple[int, int]], direction: OrderDirection, page_max: int
 ) -> None:
     source = MisbehavingSource(rows(values), False, page_max, swaps=swaps, sorts_pages=True)  # noqa: FBT003
     listing = await listed(source, direction=direction)
-    found = refs(listing)
+    returned_refs = refs(listing)
     assert len(source.calls) <= BUDGET + FEW
-    assert len(found) == len(set(found))
-    whole = {row.ref for row in source.rows} == set(found)
-    assert whole or listing.reports[0].status in {SourceReportStatus.FAILED, SourceReportStatus.SCAN_LIMITED}
+    assert len(returned_refs) == len(set(returned_refs))
+    is_complete = {row.ref for row in source.rows} == set(returned_refs)
+    assert is_complete or listing.reports[0].status in {SourceReportStatus.FAILED, SourceReportStatus.SCAN_LIMITED}
 
 
 @pytest.mark.parametrize("broken", BROKEN_ANSWERS.values(), ids=BROKEN_ANSWERS.keys())
-async def test_a_broken_answer_costs_the_rows_of_its_own_source_only(broken: Any) -> None:
+async def test_a_broken_page_costs_the_rows_of_its_own_source_only(broken: Any) -> None:
     healthy = MisbehavingSource(rows([3, 2, 1], "w"), name="w")
     listing = await listed(MisbehavingSource(rows([9, 8]), breaks=broken), healthy)
     assert refs(listing) == ["w00", "w01", "w02"]
@@ -138,9 +140,9 @@ async def test_a_broken_answer_costs_the_rows_of_its_own_source_only(broken: Any
 )
 async def test_pages_that_do_not_advance_are_a_bad_response_after_a_few_calls(
     lie: dict[str, Any],
-    by_range: bool,  # noqa: FBT001
+    pages_by_range: bool,  # noqa: FBT001
 ) -> None:
-    source = MisbehavingSource(rows(range(60)), by_range, **lie)
+    source = MisbehavingSource(rows(range(60)), pages_by_range, **lie)
     (report,) = (await listed(source)).reports
     assert report.error is not None
     assert report.error.code is SourceErrorCode.BAD_RESPONSE
@@ -148,7 +150,7 @@ async def test_pages_that_do_not_advance_are_a_bad_response_after_a_few_calls(
 
 
 async def test_a_cursor_that_comes_back_is_a_bad_response() -> None:
-    source = MisbehavingSource(rows([1] * 30), by_range=True, round_after=10)
+    source = MisbehavingSource(rows([1] * 30), pages_by_range=True, restarts_after=10)
     (report,) = (await listed(source)).reports
     assert report.error is not None
     assert "pages do not advance" in report.error.message
@@ -162,14 +164,14 @@ async def test_a_total_that_the_rows_contradict_is_none(total_off: int) -> None:
 
 
 @BOTH_KINDS
-async def test_a_row_that_comes_twice_is_given_once(by_range: bool) -> None:  # noqa: FBT001
-    source = MisbehavingSource(rows(range(12)), by_range, twice=[0, 3, 4, 11])
+async def test_a_row_that_comes_twice_is_given_once(pages_by_range: bool) -> None:  # noqa: FBT001
+    source = MisbehavingSource(rows(range(12)), pages_by_range, repeated_positions=[0, 3, 4, 11])
     listing = await listed(source)
     assert refs(listing) == [f"v{number:02}" for number in range(11, -1, -1)]
     assert listing.reports[0].status is SourceReportStatus.OK
 
 
-async def test_an_order_that_breaks_between_pages_is_made_from_the_whole_list() -> None:
+async def test_an_order_that_breaks_between_pages_is_rebuilt_by_a_full_scan() -> None:
     """Five rows a page, each page in order: the seventh row belongs on the first page."""
     source = MisbehavingSource(rows(range(10)), swaps=[(1, 6)], sorts_pages=True)
     listing = await listed(source, first=3)

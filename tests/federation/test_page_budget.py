@@ -33,13 +33,13 @@ async def test_rows_before_such_a_group_are_given_and_the_source_is_limited() ->
     vendor = FakeVendor("v", [Item("first", 9), Item("second", 8), *equals(10_000)], page_max=10)
     merged = await page([vendor], 5, Positions(), budget=3)
     assert [row.node.id for row in merged.rows] == ["first", "second"]
-    assert merged.streams[0].limited
+    assert merged.streams[0].budget_exhausted
     assert merged.has_next
     assert len(vendor.calls) <= 3 + FEW
 
 
 async def test_a_list_that_is_longer_than_the_budget_is_not_read_again_and_again() -> None:
-    vendor = FakeVendor("v", [Item(f"{n:05}", n) for n in range(100)], page_max=10, orders=False)
+    vendor = FakeVendor("v", [Item(f"{n:05}", n) for n in range(100)], page_max=10, vendor_orders=False)
 
     def insert() -> None:
         vendor.items.append(Item(f"0000{len(vendor.calls)}-new", 1))
@@ -62,20 +62,22 @@ class Heavy(FakeVendor):
         return await super().fetch(request)
 
 
-@pytest.mark.parametrize("by_range", [False, True], ids=["offset", "range"])
-async def test_a_page_that_is_too_large_is_asked_for_again_with_half_the_rows(by_range: bool) -> None:  # noqa: FBT001
-    vendor = Heavy("v", [Item(f"{n:03}", n) for n in range(100)], OrderDirection.ASC, by_range=by_range)
+@pytest.mark.parametrize("pages_by_range", [False, True], ids=["offset", "range"])
+async def test_a_page_that_is_too_large_is_requested_again_with_half_the_rows(pages_by_range: bool) -> None:  # noqa: FBT001
+    vendor = Heavy(
+        "v", [Item(f"{n:03}", n) for n in range(100)], OrderDirection.ASC, pages_by_range=pages_by_range
+    )
     merged = await page([vendor], 100, Positions())
     assert [row.node.value for row in merged.rows] == list(range(100))
     limits = [request.limit for request in vendor.calls]
     assert limits[:3] == [100, 50, 25]
     assert max(limits[3:]) <= 25
-    tally = merged.streams[0].tally
-    assert (tally.upstream_requests, tally.pages) == (2, len(limits))
+    stats = merged.streams[0].stats
+    assert (stats.upstream_requests, stats.pages) == (2, len(limits))
 
 
 async def test_a_list_that_the_gateway_orders_is_read_by_smaller_pages_too() -> None:
-    vendor = Heavy("v", [Item(f"{n:03}", n) for n in range(60)], OrderDirection.ASC, orders=False)
+    vendor = Heavy("v", [Item(f"{n:03}", n) for n in range(60)], OrderDirection.ASC, vendor_orders=False)
     merged = await page([vendor], 100, Positions())
     assert [row.node.value for row in merged.rows] == list(range(60))
 
@@ -88,7 +90,7 @@ async def test_one_row_that_is_too_large_fails_its_source() -> None:
     assert stream.error is not None
     assert stream.error.code is SourceErrorCode.BAD_RESPONSE
     assert vendor.calls[-1].limit == 1
-    assert stream.tally.upstream_requests == len(vendor.calls)
+    assert stream.stats.upstream_requests == len(vendor.calls)
 
 
 def moving(vendor: FakeVendor, at: int, change: Callable[[], None]) -> None:
@@ -100,7 +102,7 @@ def moving(vendor: FakeVendor, at: int, change: Callable[[], None]) -> None:
 
 
 @pytest.mark.parametrize("inserted", [1, 4, 30])
-async def test_rows_that_are_inserted_ahead_do_not_pass_for_a_broken_order(inserted: int) -> None:
+async def test_rows_inserted_ahead_are_not_taken_for_a_broken_order(inserted: int) -> None:
     """A page then begins with rows that were read already: at most a few calls tell one from the other."""
     vendor = FakeVendor("v", [Item(f"{n:03}", -n) for n in range(60)], page_max=10)
     moving(vendor, 4, lambda: vendor.items.extend(Item(f"new{n}", 100 + n) for n in range(inserted)))
@@ -111,7 +113,7 @@ async def test_rows_that_are_inserted_ahead_do_not_pass_for_a_broken_order(inser
     assert len(vendor.calls) <= 16
 
 
-async def test_rows_that_are_inserted_within_what_was_read_do_not_either() -> None:
+async def test_rows_inserted_among_rows_already_read_are_not_taken_for_a_broken_order() -> None:
     vendor = FakeVendor("v", [Item(f"{n:03}", -2 * n) for n in range(60)], page_max=10)
     moving(vendor, 4, lambda: vendor.items.extend(Item(f"new{n}", -2 * n - 1) for n in range(20, 25)))
     merged = await page([vendor], 60, Positions())

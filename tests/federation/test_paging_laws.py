@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.federation.fake import FakeVendor, Item, page, place
+from tests.federation.fake import FakeVendor, Item, comparable_key, page
 from tracegraph.adapter.paging import Page, PageRequest
 from tracegraph.domain.filters import OrderDirection
 from tracegraph.federation.merge import Positions
@@ -37,7 +37,7 @@ def worlds(draw: st.DrawFn) -> list[FakeVendor]:
                 shuffle=None if by_range else draw(st.one_of(st.none(), SEEDS.map(random.Random))),
                 short=draw(st.one_of(st.none(), SEEDS.map(random.Random))),
                 nulls_first=draw(st.booleans()),
-                by_range=by_range,
+                pages_by_range=by_range,
             )
         )
     return vendors
@@ -47,11 +47,11 @@ def change(vendors: list[FakeVendor], rng: random.Random, protected: set[str]) -
     """Insert and delete other rows, anywhere."""
     for vendor in vendors:
         for _ in range(rng.randint(0, 6)):
-            others = [item for item in vendor.items if item.id not in protected]
-            if others and rng.random() < 0.5:
-                vendor.items.remove(rng.choice(others))
+            unprotected = [item for item in vendor.items if item.id not in protected]
+            if unprotected and rng.random() < 0.5:
+                vendor.items.remove(rng.choice(unprotected))
             else:
-                value = rng.choice([None, *range(13)]) if not vendor.by_range else rng.randint(0, 12)
+                value = rng.choice([None, *range(13)]) if not vendor.pages_by_range else rng.randint(0, 12)
                 if value is None and not any(item.value is None for item in vendor.items):
                     value = 3  # a vendor that has no nulls at the start gets none: its order would change
                 vendor.items.append(Item(f"{vendor.name[1:]}-new{rng.random()}", value))
@@ -60,7 +60,7 @@ def change(vendors: list[FakeVendor], rng: random.Random, protected: set[str]) -
 
 @settings(max_examples=150, deadline=None)
 @given(worlds(), st.integers(1, 15), SEEDS)
-async def test_what_is_there_throughout_comes_exactly_once_and_in_order(
+async def test_rows_that_stay_come_exactly_once_and_in_order(
     vendors: list[FakeVendor], first: int, seed: int
 ) -> None:
     rng = random.Random(seed)
@@ -70,7 +70,7 @@ async def test_what_is_there_throughout_comes_exactly_once_and_in_order(
     positions = Positions()
     for _ in range(400):
         merged = await page(vendors, first, positions)
-        seen += [(row.mark.source, row.node) for row in merged.rows]
+        seen += [(row.sort_key.source, row.node) for row in merged.rows]
         if not merged.has_next:
             break
         assert merged.rows
@@ -81,7 +81,7 @@ async def test_what_is_there_throughout_comes_exactly_once_and_in_order(
     ids = [item.id for _, item in seen]
     assert len(ids) == len(set(ids))
     assert throughout <= set(ids)
-    places = [place(source, item, direction) for source, item in seen]
+    places = [comparable_key(source, item, direction) for source, item in seen]
     assert places == sorted(places)
 
 
@@ -89,7 +89,7 @@ async def test_what_is_there_throughout_comes_exactly_once_and_in_order(
 @given(worlds(), st.integers(1, 15), SEEDS)
 async def test_any_edge_resumes_right_after_itself(vendors: list[FakeVendor], first: int, seed: int) -> None:
     rng = random.Random(seed)
-    everything = sorted((place(v.name, item, v.direction), item.id) for v in vendors for item in v.items)
+    everything = sorted((comparable_key(v.name, item, v.direction), item.id) for v in vendors for item in v.items)
     ids = [item_id for _, item_id in everything]
     positions = Positions()
     while True:
@@ -108,16 +108,17 @@ async def test_a_filter_within_a_small_budget_still_reaches_every_row(
     vendors: list[FakeVendor], first: int, budget: int, seed: int
 ) -> None:
     rng = random.Random(seed)
-    wanted = {item.id for v in vendors for item in v.items if rng.random() < 0.1}
+    matching_ids = {item.id for v in vendors for item in v.items if rng.random() < 0.1}
     seen: list[str] = []
     positions = Positions()
     values = [[i.value for i in v.items] for v in vendors]  # nulls at the head: the whole list is read
     ordered = not any(
-        None in some and (v.nulls_first or set(some) == {None}) for v, some in zip(vendors, values, strict=True)
+        None in vendor_values and (v.nulls_first or set(vendor_values) == {None})
+        for v, vendor_values in zip(vendors, values, strict=True)
     ) and not any(v.shuffle or v.short for v in vendors)  # a group that moves takes more pages than a few
     for _ in range(1000):
         merged = await page(
-            vendors, first, positions, admits=lambda i: i.id in wanted, budget=budget if ordered else 1000
+            vendors, first, positions, matches=lambda i: i.id in matching_ids, budget=budget if ordered else 1000
         )
         seen += [row.node.id for row in merged.rows]
         if not merged.has_next:
@@ -125,13 +126,15 @@ async def test_a_filter_within_a_small_budget_still_reaches_every_row(
         positions = merged.positions_at_end()
     else:
         raise AssertionError("the traversal does not end")
-    expected = sorted((place(v.name, i, v.direction), i.id) for v in vendors for i in v.items if i.id in wanted)
+    expected = sorted(
+        (comparable_key(v.name, i, v.direction), i.id) for v in vendors for i in v.items if i.id in matching_ids
+    )
     assert seen == [item_id for _, item_id in expected]
 
 
 @settings(max_examples=150, deadline=None)
 @given(worlds(), st.integers(1, 15), SEEDS)
-async def test_the_rows_of_a_source_that_failed_come_late_but_come(
+async def test_rows_of_a_failed_source_come_late_but_come(
     vendors: list[FakeVendor], first: int, seed: int
 ) -> None:
     rng = random.Random(seed)
@@ -167,7 +170,7 @@ async def test_a_page_in_the_middle_takes_one_call_too() -> None:
 
 @settings(max_examples=40, deadline=None)
 @given(worlds(), st.integers(1, 15), st.integers(1, 4), SEEDS)
-async def test_any_edge_resumes_right_after_itself_whatever_the_filter_drops(
+async def test_any_edge_resumes_right_after_itself_under_any_filter(
     vendors: list[FakeVendor], first: int, budget: int, seed: int
 ) -> None:
     rng = random.Random(seed)
@@ -176,13 +179,13 @@ async def test_any_edge_resumes_right_after_itself_whatever_the_filter_drops(
         dropped = range(rng.choice([0, 150]))
         vendor.items = [Item(item.id, 100 * (item.value or 0)) for item in vendor.items]
         vendor.items += [Item(f"{vendor.name}-dropped{n}", rng.randint(0, 1200)) for n in dropped]
-    everything = sorted((place(v.name, item, v.direction), item.id) for v in vendors for item in v.items)
+    everything = sorted((comparable_key(v.name, item, v.direction), item.id) for v in vendors for item in v.items)
     ids = [item_id for _, item_id in everything if "dropped" not in item_id]
-    merged = await page(vendors, first, Positions(), admits=lambda i: "dropped" not in i.id, budget=budget)
+    merged = await page(vendors, first, Positions(), matches=lambda i: "dropped" not in i.id, budget=budget)
     for edge in merged.rows:
         positions, rest = merged.positions_after(edge), list[str]()
         for _ in range(1000):
-            following = await page(vendors, 50, positions, admits=lambda i: "dropped" not in i.id, budget=budget)
+            following = await page(vendors, 50, positions, matches=lambda i: "dropped" not in i.id, budget=budget)
             rest += [row.node.id for row in following.rows]
             positions = following.positions_at_end()
             if not following.has_next:
@@ -190,11 +193,11 @@ async def test_any_edge_resumes_right_after_itself_whatever_the_filter_drops(
         assert rest == ids[ids.index(edge.node.id) + 1 :]
 
 
-async def test_a_place_far_behind_its_hint_is_found_by_halving() -> None:
+async def test_a_sort_key_far_behind_its_hint_is_found_by_binary_search() -> None:
     """Thousands of rows that were inserted ahead are not read through to get past them."""
     vendor = FakeVendor("v", [Item(f"{n:05}", -n) for n in range(10_000)])
-    mark = SortKey(-9_997, "v", "09997")
-    merged = await page([vendor], 1, Positions(mark, {"v": Position(mark, 0)}))
+    sort_key = SortKey(-9_997, "v", "09997")
+    merged = await page([vendor], 1, Positions(sort_key, {"v": Position(sort_key, 0)}))
     assert [row.node.id for row in merged.rows] == ["09998"]
     assert len(vendor.calls) < 40
 
@@ -211,12 +214,12 @@ class CachedVendor(FakeVendor):
     """Answers from a cache unless a fresh answer is asked for; rows go away after its first call."""
 
     async def fetch(self, request: PageRequest) -> Page[Item]:
-        question = request.limit, request.hint
-        if request.fresh or question not in self.cache:
-            self.cache[question] = await super().fetch(request)
+        call = request.limit, request.hint
+        if request.bypass_cache or call not in self.cache:
+            self.cache[call] = await super().fetch(request)
             if len(self.calls) == 1:
                 del self.items[3:6]
-        return self.cache[question]
+        return self.cache[call]
 
     @cached_property
     def cache(self) -> dict[object, Page[Item]]:
@@ -224,10 +227,10 @@ class CachedVendor(FakeVendor):
 
 
 @pytest.mark.parametrize("values", [range(30), [1] * 30], ids=["a whole list", "a long group"])
-async def test_a_list_that_moved_while_it_was_read_is_read_again_past_the_cache(values: Sequence[int]) -> None:
+async def test_a_list_that_changes_during_a_scan_is_read_again_bypassing_the_cache(values: Sequence[int]) -> None:
     """A cache would show the same gap again."""
-    listed = [Item(f"{number:02}", value) for number, value in enumerate(values)]
-    vendor = CachedVendor("v", list(listed), OrderDirection.ASC, page_max=10)
-    merged = await page([vendor], 50, Positions(), orders=len(set(values)) == 1)
-    throughout = {item.id for item in listed[:3] + listed[6:]}
+    ordered_items = [Item(f"{number:02}", value) for number, value in enumerate(values)]
+    vendor = CachedVendor("v", list(ordered_items), OrderDirection.ASC, page_max=10)
+    merged = await page([vendor], 50, Positions(), vendor_orders=len(set(values)) == 1)
+    throughout = {item.id for item in ordered_items[:3] + ordered_items[6:]}
     assert throughout <= {row.node.id for row in merged.rows}

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from tests.federation.fake import FakeVendor, Item, page, place
+from tests.federation.fake import FakeVendor, Item, comparable_key, page
 from tracegraph.domain.filters import OrderDirection
 from tracegraph.federation.merge import Merged, Positions
 from tracegraph.federation.sort_key import ComparableKey
@@ -73,7 +73,7 @@ class PagingMachine(RuleBasedStateMachine):
     ) -> None:
         self.direction, self.one_in, self.budget = direction, one_in, budget
         self.rng = random.Random(seed)
-        for index, some in enumerate(groups):
+        for index, values_and_counts in enumerate(groups):
             habit, rng = habits[index], random.Random(seed + index)
             vendor = FakeVendor(
                 f"v{index}",
@@ -83,14 +83,14 @@ class PagingMachine(RuleBasedStateMachine):
                 shuffle=rng if habit in {"shuffled", "both"} else None,
                 short=rng if habit in {"short", "both"} else None,
                 nulls_first=nulls_first and budget == AMPLE,
-                on_grid=habit == "grid",
-                by_range=habit == "range",
-                orders=habit != "unordered" or budget == SCANT,
+                align_to_cache_pages=habit == "grid",
+                pages_by_range=habit == "range",
+                vendor_orders=habit != "unordered" or budget == SCANT,
             )
             self.vendors.append(vendor)
             for _ in range(singles[index]):
                 self.add(vendor, rng.randint(0, 300))
-            for value, count in some:
+            for value, count in values_and_counts:
                 for _ in range(count):
                     self.add(vendor, value)
             if habit == "restless":
@@ -98,7 +98,7 @@ class PagingMachine(RuleBasedStateMachine):
         self.restart()
 
     def restart(self) -> None:
-        self.throughout = {i.id: self.at(v, i) for v in self.vendors for i in v.items if self.admits(i)}
+        self.throughout = {i.id: self.key_of(v, i) for v in self.vendors for i in v.items if self.matches(i)}
         self.ever = {item.id for vendor in self.vendors for item in vendor.items}
         self.seen: list[ComparableKey] = []
         self.positions = Positions()
@@ -108,19 +108,19 @@ class PagingMachine(RuleBasedStateMachine):
 
     # -- the list --------------------------------------------------------------------------------------
 
-    def admits(self, item: Item) -> bool:
+    def matches(self, item: Item) -> bool:
         """The filter; rows are numbered as they are added."""
         return int(item.tag) % self.one_in == 0
 
-    def at(self, vendor: FakeVendor, item: Item) -> ComparableKey:
-        return place(vendor.name, item, self.direction)
+    def key_of(self, vendor: FakeVendor, item: Item) -> ComparableKey:
+        return comparable_key(vendor.name, item, self.direction)
 
-    def places(self, merged: Merged[Item]) -> list[ComparableKey]:
-        return [place(row.mark.source, row.node, self.direction) for row in merged.rows]
+    def keys_of(self, merged: Merged[Item]) -> list[ComparableKey]:
+        return [comparable_key(row.sort_key.source, row.node, self.direction) for row in merged.rows]
 
     def read(self, first: int, positions: Positions, budget: int) -> Merged[Item]:
-        admits = self.admits if self.one_in > 1 else None
-        return self.runner.run(page(self.vendors, first, positions, admits=admits, budget=budget))
+        matches = self.matches if self.one_in > 1 else None
+        return self.runner.run(page(self.vendors, first, positions, matches=matches, budget=budget))
 
     @property
     def restless(self) -> bool:
@@ -132,31 +132,31 @@ class PagingMachine(RuleBasedStateMachine):
     def next_page(self, first: int) -> None:
         merged = self.read(first, self.positions, self.budget)
         failed = any(stream.error for stream in merged.streams)
-        limited = any(stream.limited for stream in merged.streams)
+        limited = any(stream.budget_exhausted for stream in merged.streams)
         assert len(merged.rows) == first or limited or failed or not merged.has_next
         assert merged.rows or merged.has_next or not self.quiet_since_a_page_that_goes_on, "an extra empty page"
         self.failed |= failed
         self.pages.append(merged)
-        self.seen += self.places(merged)
+        self.seen += self.keys_of(merged)
         self.positions = merged.positions_at_end()
         self.quiet_since_a_page_that_goes_on = merged.has_next and not (self.restless or self.failed or limited)
-        self.mend()
+        self.recover()
         if not (merged.has_next or failed):
             assert set(self.throughout.values()) <= set(self.seen)
             self.everything_came_once_and_in_order()
             self.restart()
 
-    @precondition(lambda self: not self.failed and not self.restless and any(one.rows for one in self.pages))
+    @precondition(lambda self: not self.failed and not self.restless and any(shown.rows for shown in self.pages))
     @rule(seed=SEEDS)
     def resume_from_any_edge_of_any_page(self, seed: int) -> None:
-        self.mend()
+        self.recover()
         rng = random.Random(seed)
-        merged = rng.choice([one for one in self.pages if one.rows])
+        merged = rng.choice([shown for shown in self.pages if shown.rows])
         edge = rng.choice(merged.rows)
         rest = self.read(5000, merged.positions_after(edge), AMPLE)
-        present = [self.at(v, item) for v in self.vendors for item in v.items if self.admits(item)]
-        reached = place(edge.mark.source, edge.node, self.direction)
-        assert self.places(rest) == sorted(at for at in present if at > reached)
+        present = [self.key_of(v, item) for v in self.vendors for item in v.items if self.matches(item)]
+        reached = comparable_key(edge.sort_key.source, edge.node, self.direction)
+        assert self.keys_of(rest) == sorted(key_of for key_of in present if key_of > reached)
         assert not rest.has_next
 
     @invariant()
@@ -165,14 +165,16 @@ class PagingMachine(RuleBasedStateMachine):
         if not self.vendors:
             return
         for merged in self.pages:
-            assert increases(self.places(merged))
-        assert {at[3] for at in self.seen} <= self.ever
+            assert increases(self.keys_of(merged))
+        assert {key[3] for key in self.seen} <= self.ever
         assert self.failed or increases(self.seen)
         for vendor in self.vendors:
-            came = [at for at in self.seen if at[2] == vendor.name]
+            came = [key for key in self.seen if key[2] == vendor.name]
             assert increases(came)
             reached = max(came if self.failed else self.seen, default=None)
-            passed = {at for at in self.throughout.values() if reached and at[2] == vendor.name and at <= reached}
+            passed = {
+                key for key in self.throughout.values() if reached and key[2] == vendor.name and key <= reached
+            }
             assert passed <= set(came)
 
     # -- the vendors -----------------------------------------------------------------------------------
@@ -193,8 +195,8 @@ class PagingMachine(RuleBasedStateMachine):
     def delete_around_the_position(self, which: int, count: int, ahead: bool) -> None:  # noqa: FBT001
         """The nearest rows that are already past, or the nearest that come next."""
         vendor = self.vendors[which % len(self.vendors)]
-        items = sorted(vendor.items, key=lambda item: self.at(vendor, item))
-        past = [item for item in items if self.at(vendor, item) <= self.seen[-1]]
+        items = sorted(vendor.items, key=lambda item: self.key_of(vendor, item))
+        past = [item for item in items if self.key_of(vendor, item) <= self.seen[-1]]
         self.remove(vendor, items[len(past) :][:count] if ahead else past[-count:])
 
     @rule(which=st.integers(0, 2), seed=SEEDS, value=VALUES)
@@ -211,7 +213,7 @@ class PagingMachine(RuleBasedStateMachine):
         self.vendors[which % len(self.vendors)].down_after = calls
         self.quiet_since_a_page_that_goes_on = False
 
-    def mend(self) -> None:
+    def recover(self) -> None:
         for vendor in self.vendors:
             vendor.down, vendor.down_after = False, None
 
@@ -229,7 +231,7 @@ class PagingMachine(RuleBasedStateMachine):
         One that lists nulls first gets none behind the reader's back: it is recognised by its first page.
         Within a scant budget only a list that the vendor orders can be read, and one by range has no nulls.
         """
-        if value is None and (vendor.by_range or vendor.nulls_first or self.budget == SCANT):
+        if value is None and (vendor.pages_by_range or vendor.nulls_first or self.budget == SCANT):
             value = 0
         self.number += 1
         tag, name = f"{self.number:06}", "zyx"[self.vendors.index(vendor)]  # ids run against the sources' names
@@ -246,9 +248,9 @@ class PagingMachine(RuleBasedStateMachine):
             self.throughout.pop(item_id, None)
 
 
-def increases(places: Iterable[ComparableKey]) -> bool:
+def increases(keys: Iterable[ComparableKey]) -> bool:
     """Whether each comes after the one before it: none twice, none out of order."""
-    return all(one < other for one, other in pairwise(places))
+    return all(previous < current for previous, current in pairwise(keys))
 
 
 PagingMachine.TestCase.settings = settings(

@@ -32,14 +32,16 @@ async def open_scans(vendors: Vendors) -> AsyncIterator[OpenScans]:
     """The scans of one request over the simulated vendors."""
     async with AsyncExitStack() as stack:
 
-        async def opened(reports: list[SourceReport] | None = None, computed_pages: int = 100) -> SessionScans:
+        async def open_session_scans(
+            reports: list[SourceReport] | None = None, computed_pages: int = 100
+        ) -> SessionScans:
             adapters = (await stack.enter_async_context(open_sources(vendors.settings()))).adapters
             fetch = Loaders(adapters).session_page
             return SessionScans(
                 adapters, fetch, ScanBudget(computed_pages=computed_pages), [] if reports is None else reports
             )
 
-        yield opened
+        yield open_session_scans
 
 
 @pytest.fixture
@@ -48,7 +50,7 @@ async def scans(open_scans: OpenScans) -> SessionScans:
 
 
 @pytest.mark.parametrize("source", NAMES)
-async def test_whoever_asks_and_how_often_the_sessions_are_read_once_and_every_call_is_counted(
+async def test_concurrent_scans_read_the_sessions_once_and_count_every_call(
     vendors: Vendors, scans: SessionScans, source: str
 ) -> None:
     ref = add(vendors, source, "e", drawn(source, "e", 250))
@@ -61,7 +63,7 @@ async def test_whoever_asks_and_how_often_the_sessions_are_read_once_and_every_c
     assert len(vendors.named(source).calls) == calls
     assert (again.sessions, again.complete) == (250, True)
     assert len(again.values(ACCURACY)) > 200
-    assert all(one.sessions == 250 for one in found)
+    assert all(session_.sessions == 250 for session_ in found)
 
 
 async def test_scores_and_inputs_that_a_list_leaves_out_are_read_only_when_they_are_needed(
@@ -89,7 +91,7 @@ async def test_a_scan_that_the_budget_ends_is_not_complete(vendors: Vendors, ope
 
 
 @pytest.mark.parametrize("path", ["/v2/agents/e/sessions", "/v2/confidence-scoring/jobs"])
-async def test_a_failure_is_kept_for_who_asked_and_told_once(
+async def test_a_failed_scan_is_shared_by_its_callers_and_reported_once(
     vendors: Vendors, open_scans: OpenScans, path: str
 ) -> None:
     ref = add(vendors, MEIBEL, "e", drawn(MEIBEL, "e", 3))
@@ -109,16 +111,16 @@ async def test_one_failed_look_up_costs_its_own_value_and_is_the_sources_failure
 ) -> None:
     ref = add(vendors, MEIBEL, "e", drawn(MEIBEL, "e", 3))
     for row in vendors.meibel.world.sessions[ref]:
-        asked = {"role": "user", "message": row["session_id"], "signal_id": None, "timestamp": None}
-        vendors.meibel.world.messages[row["session_id"]] = [asked]
-    whole = await (await open_scans()).scan(MEIBEL, ref, frozenset({SCORES, INPUT}))
-    lost = whole.session_ids[1]
+        question = {"role": "user", "message": row["session_id"], "signal_id": None, "timestamp": None}
+        vendors.meibel.world.messages[row["session_id"]] = [question]
+    complete = await (await open_scans()).scan(MEIBEL, ref, frozenset({SCORES, INPUT}))
+    lost = complete.session_ids[1]
     vendors.meibel.fail(Fault("status", path=f"/v2/sessions/{lost}", status=403, times=None))
     reports: list[SourceReport] = []
     found = await (await open_scans(reports)).scan(MEIBEL, ref, frozenset({SCORES, INPUT}))
-    assert whole.inputs[1] is not None
-    assert list(found.inputs) == [whole.inputs[0], None, whole.inputs[2]]
-    assert found.values(ACCURACY) == whole.values(ACCURACY)
+    assert complete.inputs[1] is not None
+    assert list(found.inputs) == [complete.inputs[0], None, complete.inputs[2]]
+    assert found.values(ACCURACY) == complete.values(ACCURACY)
     assert (found.error, found.complete, found.report.status) == (None, False, SourceReportStatus.FAILED)
     assert [report.error.code for report in reports if report.error] == [SourceErrorCode.UNAUTHORIZED]
 
@@ -169,7 +171,7 @@ async def test_sessions_that_come_and_go_while_their_list_is_read_leave_the_othe
 
 # -- columns -------------------------------------------------------------------------------------------
 
-some_sessions = st.lists(
+session_lists = st.lists(
     st.builds(
         session,
         latency_ms=st.none() | st.floats(0, 1e6),
@@ -177,34 +179,34 @@ some_sessions = st.lists(
         input=st.none() | st.text(max_size=5),
     ),
     max_size=20,
-).map(lambda drawn: [replace(one, vendor_id=f"s{number}") for number, one in enumerate(drawn)])
+).map(lambda drawn: [replace(session_, vendor_id=f"s{number}") for number, session_ in enumerate(drawn)])
 
 
 def scanned(sessions: Sequence[Session]) -> SessionScan:
     columns = Columns()
-    for one in sessions:
-        columns.add(one)
+    for session_ in sessions:
+        columns.add(session_)
     return columns.scan("nemo", "e", SourceReport("nemo"), complete=True)
 
 
-@given(some_sessions)
-def test_every_column_has_one_place_for_each_session(sessions: list[Session]) -> None:
+@given(session_lists)
+def test_every_column_has_one_value_for_each_session(sessions: list[Session]) -> None:
     scan = scanned(sessions)
     assert scan.sessions == len(scan.test_case_ids) == len(scan.inputs) == len(sessions)
     for kind, field in ((MetricKind.LATENCY, "latency_ms"), (MetricKind.COST, "cost_usd")):
         column = [None if math.isnan(value) else value for value in scan.column(Metric(kind))]
-        assert column == [getattr(one, field) for one in sessions]
+        assert column == [getattr(session_, field) for session_ in sessions]
         assert scan.values(Metric(kind)).tolist() == [value for value in column if value is not None]
         assert (Metric(kind) in scan.metrics) == any(value is not None for value in column)
 
 
-@given(some_sessions, st.randoms(use_true_random=False))
+@given(session_lists, st.randoms(use_true_random=False))
 def test_the_order_of_sessions_and_of_pages_plays_no_part_in_figures(
     sessions: list[Session], random: Random
 ) -> None:
     shuffled = sessions.copy()
     random.shuffle(shuffled)
-    one, other = scanned(sessions), scanned(shuffled)
-    assert one.metrics == other.metrics
-    for metric in one.metrics:
-        assert one.aggregate(metric) == other.aggregate(metric)
+    scan, shuffled_scan = scanned(sessions), scanned(shuffled)
+    assert scan.metrics == shuffled_scan.metrics
+    for metric in scan.metrics:
+        assert scan.aggregate(metric) == shuffled_scan.aggregate(metric)

@@ -1,8 +1,4 @@
-"""The port: what a vendor implements so that the gateway can ask it.
-
-One port call is one question of the gateway, and an adapter answers it in the fewest calls its vendor allows.
-Adapters translate; they do not merge, order, filter again or retry: federation and the upstream client do.
-"""
+"""What a vendor can do itself, as data."""
 
 from __future__ import annotations
 
@@ -25,15 +21,15 @@ from tracegraph.domain.models import (
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What the vendor does itself; all else the gateway does after fetching.
+    """The features of the vendor; the gateway does everything else after fetching.
 
-    `experiment_orders` and `session_orders` hold the orders in which the vendor lists; an order that is not
-    here is made by the gateway from the whole list. Filters are named as the fields of ExperimentFilter and
-    SessionFilter; a condition on an `absent` field, or on no kind or status that occurs, can match
-    no row and causes no call. Page maxima are the vendor's.
+    `experiment_orders` and `session_orders` are the orders in which the vendor lists. The gateway reads the
+    complete list for any other order. Filters are named as the fields of ExperimentFilter and SessionFilter. A
+    condition on an `unsupported_*` field, or on a kind or status that the vendor does not have, matches no row and
+    causes no call. Page maxima are the vendor's.
 
-    `call_kinds` are the classes of its calls, for limits and metrics, and `rate_limits` what the vendor documents
-    for them; under `*` what it allows all classes together that are not named.
+    `call_kinds` are the classes of its calls, for limits and metrics. `rate_limits` are the documented rates of
+    the classes; `*` stands for all classes without a rate of their own together.
     """
 
     experiment_orders: frozenset[ExperimentOrderField]
@@ -45,20 +41,20 @@ class Capabilities:
     experiment_page_max: int
     session_page_max: int
     session_orders: frozenset[SessionOrderField] = frozenset(SessionOrderField)
-    absent_experiment_fields: frozenset[str] = frozenset()
-    absent_session_fields: frozenset[str] = frozenset()
-    pools_sessions: bool = False
+    unsupported_experiment_fields: frozenset[str] = frozenset()
+    unsupported_session_fields: frozenset[str] = frozenset()
+    lists_many_experiments: bool = False
     call_kinds: frozenset[str] = frozenset()
     rate_limits: Mapping[str, RateLimit] = field(default_factory=dict)
 
     def may_match_experiments(self, filter: ExperimentFilter) -> bool:  # noqa: A002 - the field's own word
-        """Whether any experiment of this vendor could fulfil the filter."""
+        """Return whether any experiment of this vendor could match the filter."""
         if filter.kinds is not None and not filter.kinds & self.kinds:
             return False
-        return not any(getattr(filter, name) is not None for name in self.absent_experiment_fields)
+        return not any(getattr(filter, name) is not None for name in self.unsupported_experiment_fields)
 
     def may_match_sessions(self, filter: SessionFilter) -> bool:  # noqa: A002 - the field's own word
-        """Whether any session of this vendor could fulfil the filter."""
+        """Return whether any session of this vendor could match the filter."""
         if filter.statuses is not None and not filter.statuses & self.statuses:
             return False
-        return not any(getattr(filter, name) is not None for name in self.absent_session_fields)
+        return not any(getattr(filter, name) is not None for name in self.unsupported_session_fields)

@@ -1,1 +1,1 @@
-"""Several sources as one list: streams, merging, exact cursors, reports. No GraphQL, no HTTP."""
+"""Merges lists of several sources: streams, exact cursors, reports. Independent of GraphQL and HTTP."""

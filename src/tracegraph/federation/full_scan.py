@@ -1,4 +1,4 @@
-"""An order that the vendor does not offer, made by the gateway from the whole list."""
+"""Reads a whole list and sorts it in the gateway, for an order that the vendor does not offer."""
 
 from __future__ import annotations
 
@@ -9,42 +9,42 @@ from typing import Generic, TypeVar
 
 from tracegraph.errors import SourceBadRequest, SourceBadResponse, SourceError, SourceUnavailable
 from tracegraph.federation.keyset import RowBatch
-from tracegraph.federation.pages import PLACE, PageSource, PagesSpent, Row
-from tracegraph.federation.progress import ALIKE, Advance
+from tracegraph.federation.pages import COMPARABLE_KEY, PageBudgetExhausted, PageSource, Row
+from tracegraph.federation.progress import STABLE_PASSES, ProgressCheck
 from tracegraph.federation.sort_key import SortKey
 
 T = TypeVar("T")
 
 
-_PASSES = 10
+_MAX_PASSES = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Earlier:
-    """The ids of the rows that a reading had handed on since a place when the order turned out to be broken."""
+class EmittedRows:
+    """The ids of the rows that a reader emitted after the sort key `since`, until the vendor's order broke."""
 
     since: SortKey | None = None
     ids: Collection[str] = ()
 
 
-NOTHING = Earlier()
+NO_ROWS = EmittedRows()
 
 
 @dataclass(frozen=True, slots=True)
 class _Pass:
-    """The ids as they came, whether each page followed on the one before it, and whether no place lacks a row."""
+    """The received ids in order, whether each page continued the one before it, and whether no row is missing."""
 
     ids: Sequence[str]
     follows_on: bool
     complete: bool
 
 
-class WholeListReader(Generic[T]):
-    """Reads a list to its end once, whatever order it comes in, and hands it on in the asked one.
+class FullScanReader(Generic[T]):
+    """Reads a list once to its end, in any order, and returns it in the requested order.
 
-    The vendor's rows may move between its pages, so each page begins with the last row of the one before; when
-    it does not, the list is read again, and rows are known by their id. `orders` says that the vendor ought to
-    list in the asked order, but does not.
+    The vendor's rows may move between pages, so each page begins with the last row of the page before. When it
+    does not, the list is read again, and rows are matched by id. `vendor_orders` is set for a vendor that declares
+    the requested order but breaks it.
     """
 
     def __init__(
@@ -53,82 +53,91 @@ class WholeListReader(Generic[T]):
         after: SortKey | None,
         *,
         page_budget: int,
-        orders: bool = False,
-        earlier: Earlier = NOTHING,
+        vendor_orders: bool = False,
+        emitted: EmittedRows = NO_ROWS,
     ) -> None:
         self._source = source
         self._direction = source.ordering.direction
         self._after = after
         self._name = source.ordering.source
         self._page_budget = page_budget
-        self._orders = orders
-        self._earlier = earlier
+        self._orders = vendor_orders
+        self._earlier = emitted
 
-    async def read(self, want: int) -> RowBatch[T]:  # noqa: ARG002 - the readers' common form
-        """Every row after the place.
+    async def read(self, count: int) -> RowBatch[T]:  # noqa: ARG002 - the signature of all readers
+        """Return every row after the sort key.
 
-        Raises SourceBadRequest (SourceBadResponse, where the vendor ought to give the order) when the list is
-        longer than the page budget, and SourceError.
+        Raises:
+            SourceBadRequest: The list is longer than the page budget.
+            SourceBadResponse: The same, for a vendor that declares the order; or its pages contradict each other.
+            SourceError: The source failed.
         """
-        known: dict[str, Row[T]] = {}
-        before: Sequence[str] = ()
-        alike = 0
-        for number in range(_PASSES):
+        rows_by_id: dict[str, Row[T]] = {}
+        previous_ids: Sequence[str] = ()
+        identical_passes = 0
+        for pass_number in range(_MAX_PASSES):
             try:
-                done = await self._pass(known, fresh=number > 0)
-            except PagesSpent:
-                raise self._too_long() if number == 0 else self._moves() from None
-            alike, before = (alike + 1 if done.ids == before else 0), done.ids
-            if done.follows_on and (done.complete or alike >= ALIKE):
+                result = await self._pass(rows_by_id, bypass_cache=pass_number > 0)
+            except PageBudgetExhausted:
+                raise self._too_long() if pass_number == 0 else self._moves() from None
+            identical_passes, previous_ids = (
+                (identical_passes + 1 if result.ids == previous_ids else 0),
+                result.ids,
+            )
+            if result.follows_on and (result.complete or identical_passes >= STABLE_PASSES):
                 break
-            if alike >= ALIKE:
-                raise self._bad(f"Source {self._name!r} gave pages that do not follow on each other.")
+            if identical_passes >= STABLE_PASSES:
+                raise self._bad(f"Source {self._name!r} returned pages that do not continue each other.")
         if self._after is None:
-            self._source.read_whole(len(known))
-        return RowBatch(self._following(known), (), ended=True)
+            self._source.set_row_count(len(rows_by_id))
+        return RowBatch(self._following(rows_by_id), (), ended=True)
 
-    def _following(self, known: dict[str, Row[T]]) -> Sequence[Row[T]]:
-        """The rows after the place. Raises SourceBadResponse when the reading went past others before it broke."""
-        rows = sorted(known.values(), key=PLACE)
+    def _following(self, rows_by_id: dict[str, Row[T]]) -> Sequence[Row[T]]:
+        """Return the rows after the sort key. Raise SourceBadResponse if an earlier batch skipped a row."""
+        rows = sorted(rows_by_id.values(), key=COMPARABLE_KEY)
         first = self._index_after(rows, self._after)
         if not self._earlier.ids:
             return rows[first:]
         id_of, ids = self._source.ordering.id_of, self._earlier.ids
         passed = rows[self._index_after(rows, self._earlier.since) : first]
         if any(id_of(row.node) not in ids for row in passed):
-            raise self._bad(f"Source {self._name!r} gave rows out of the order that it was asked for.")
+            raise self._bad(f"Source {self._name!r} returned rows out of the requested order.")
         return [row for row in rows[first:] if id_of(row.node) not in ids]
 
-    def _index_after(self, rows: Sequence[Row[T]], mark: SortKey | None) -> int:
-        return 0 if mark is None else bisect_right(rows, mark.place(self._direction), key=PLACE)
+    def _index_after(self, rows: Sequence[Row[T]], sort_key: SortKey | None) -> int:
+        return (
+            0 if sort_key is None else bisect_right(rows, sort_key.comparable(self._direction), key=COMPARABLE_KEY)
+        )
 
-    async def _pass(self, known: dict[str, Row[T]], *, fresh: bool) -> _Pass:
-        """Read every page once. A cache would show the same gap again."""
-        advance: Advance[T] = Advance()
+    async def _pass(self, rows_by_id: dict[str, Row[T]], *, bypass_cache: bool) -> _Pass:
+        """Read every page once. Later passes bypass the cache, which would repeat the same gap."""
+        advance: ProgressCheck[T] = ProgressCheck()
         ids: list[str] = []
         follows_on, overlaps, skipped = True, False, 0
         hint: int | str | None = None
-        of_last: Sequence[str] = ()
-        for number in range(self._page_budget):
-            page = await self._source.page(self._source.page_max, None, hint, fresh=fresh)
-            of_page = advance.see(page)
+        previous_ids: Sequence[str] = ()
+        for page_number in range(self._page_budget):
+            page = await self._source.page(self._source.page_max, None, hint, bypass_cache=bypass_cache)
+            page_ids = advance.check(page)
             if overlaps:
                 follows_on = follows_on and (
-                    (bool(of_page) and of_page[0] in known) or not set(of_last).isdisjoint(of_page)
+                    (bool(page_ids) and page_ids[0] in rows_by_id) or not set(previous_ids).isdisjoint(page_ids)
                 )
-            known.update(zip(of_page, page.rows(), strict=True))
-            ids += of_page
+            rows_by_id.update(zip(page_ids, page.rows(), strict=True))
+            ids += page_ids
             skipped += len(page.skipped)
-            places = (page.start or 0) + len(page.nodes) + len(page.skipped) - skipped
-            if page.next is None:
-                return _Pass(ids, follows_on, page.start is None or not number or len(known) >= places)
-            hint, overlaps, of_last = page.continuation, page.continuation != page.next, of_page
+            slots = (page.start_offset or 0) + len(page.nodes) + len(page.skipped) - skipped
+            if page.next_hint is None:
+                return _Pass(
+                    ids, follows_on, page.start_offset is None or not page_number or len(rows_by_id) >= slots
+                )
+            hint, overlaps, previous_ids = page.continuation, page.continuation != page.next_hint, page_ids
         raise self._too_long()
 
     def _too_long(self) -> SourceError:
         if self._orders:
             return self._bad(
-                f"Source {self._name!r} gives rows out of the order that it was asked for, and its list is longer "
+                f"Source {self._name!r} returns rows out of the requested order, and its list is longer "
                 f"than the gateway may read to order it ({self._page_budget} pages): use another order, or narrow "
                 "the filter."
             )

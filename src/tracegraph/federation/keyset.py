@@ -1,12 +1,12 @@
-"""Resuming a vendor's list exactly after a key, although the vendor pages by offset and its rows move.
+"""Resumes a vendor's list exactly after a sort key, although the vendor pages by offset and its rows move.
 
-The key is the truth, the offset a hint. A page is read from the hint; rows at or before the key are dropped
-(something was inserted ahead), and when the page's first row lies after the key already, something was deleted
-ahead and the reading starts further back. Rows of one value are handed on as a whole group, since vendors
-promise no order among equals: the last group of a page stays open until another value, or the end, shows.
+The key is authoritative and the offset is a hint. A page is read from the hint. Rows at or before the key are
+dropped: rows were inserted ahead. A first row after the key means that rows were deleted ahead, so the scan starts
+further back. Vendors promise no order among equal values, so rows with one value are emitted as a complete group.
+The last group of a page stays open until another value or the end follows.
 
-Two pages of one reading must agree where they overlap; when they do not, rows moved between them, or the vendor
-breaks its order. Reading the earlier page again tells which.
+Two pages of one scan must agree where they overlap. When they do not, rows moved between them, or the vendor
+breaks its order. Reading the earlier page again tells these cases apart.
 """
 
 from __future__ import annotations
@@ -16,30 +16,30 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Generic, NamedTuple, TypeVar
 
-from tracegraph.domain.value_objects import record
+from tracegraph.domain.value_objects import value_object
 from tracegraph.errors import SourceBadRequest
-from tracegraph.federation.pages import PLACE, PageSource, PagesSpent, Row, RowPage
-from tracegraph.federation.progress import ALIKE, Advance, OrderBroken, agree, follows
+from tracegraph.federation.pages import COMPARABLE_KEY, PageBudgetExhausted, PageSource, Row, RowPage
+from tracegraph.federation.progress import STABLE_PASSES, OrderBroken, ProgressCheck, agree, follows
 from tracegraph.federation.sort_key import ComparableKey, SortKey, end_of_group, same_value
 
 T = TypeVar("T")
 
 
-_PASSES_OVER_ONE_GROUP = 50
+_MAX_GROUP_PASSES = 50
 
 
-_PASSES_BY_THEMSELVES = 5
+_INDEPENDENT_PASSES = 5
 
 
-_SMALLEST_WINDOW = 10
+_MIN_WINDOW = 10
 
 
-_TRIES = 2
+_MAX_REREADS = 2
 
 
-@record(frozen=True, slots=True)
+@value_object(frozen=True, slots=True)
 class RowBatch(Generic[T]):
-    """Rows in whole groups, those of a last group that is still open, and whether the list ends here."""
+    """Rows of complete groups, the rows of a last group that is still open, and whether the list ends here."""
 
     rows: Sequence[Row[T]]
     open_rows: Sequence[Row[T]]
@@ -47,311 +47,333 @@ class RowBatch(Generic[T]):
 
 
 def _in_order(page: RowPage[T]) -> bool:
-    """Whether the rows come as asked; a list that begins with missing values may have others behind them."""
-    if page.rises:
+    """Return whether the rows are in the requested order.
+
+    A list that starts with nulls may have more of them later.
+    """
+    if page.is_strictly_sorted:
         return True
-    places = list(map(page.ordering.place, page.nodes))
-    if places and places[0][0] and not page.start and page.next is not None:
+    keys = list(map(page.ordering.comparable_key, page.nodes))
+    if keys and keys[0][0] and not page.start_offset and page.next_hint is not None:
         return False
-    return all(one[:2] <= other[:2] for one, other in pairwise(places))
+    return all(previous[:2] <= current[:2] for previous, current in pairwise(keys))
 
 
 class _Pass(NamedTuple):
-    """One pass over a group: the ids that came, how many places it has, whether no row slipped by, the end."""
+    """One pass over a group: the received ids, the number of offsets, no row missed, end of the list reached."""
 
     ids: list[str]
     places: int
-    steady: bool
+    is_gapless: bool
     ended: bool
     goes_back: bool = False
 
 
-class _Asked(NamedTuple):
-    """What a page was asked for by, so that it can be read again."""
+class _PageQuery(NamedTuple):
+    """The parameters of a page request, to repeat it."""
 
     limit: int
-    mark: SortKey | None
+    sort_key: SortKey | None
     hint: int | str | None
 
 
 class KeysetReader(Generic[T]):
-    """Reads on from a place, stretch by stretch. Not for concurrent use."""
+    """Reads batch by batch from a sort key. Not for concurrent use."""
 
     def __init__(self, source: PageSource[T], after: SortKey | None, hint: int | None) -> None:
         self._source = source
-        self._mark = after
-        self._after: ComparableKey | None = None if after is None else after.place(source.ordering.direction)
+        self._sort_key = after
+        self._after: ComparableKey | None = None if after is None else after.comparable(source.ordering.direction)
         self._hint = hint
         self._continuation: int | str | None = None
         self._overlaps = False
         self._window: int | None = None
-        self._fresh_only = False
-        self._read: Sequence[Row[T]] = ()
-        self._handed_on: set[str] = set()
-        """The ids of the rows before those that were read last."""
+        self._bypass_cache = False
+        self._last_rows: Sequence[Row[T]] = ()
+        self._emitted_ids: set[str] = set()
+        """The ids of the rows before the last batch."""
         self._rows_from_start: int | None = None if after is not None else 0
-        self._asked = _Asked(0, None, None)
-        self._earlier: tuple[RowPage[T], _Asked] | None = None
-        """The page that the last stretch came from."""
+        self._last_query = _PageQuery(0, None, None)
+        self._previous: tuple[RowPage[T], _PageQuery] | None = None
+        """The page of the last batch."""
 
-    async def read(self, want: int) -> RowBatch[T]:
-        """About `want` more rows: at least one whole group unless the list ends.
+    async def read(self, count: int) -> RowBatch[T]:
+        """Return about `count` more rows: at least one complete group, unless the list ends.
 
-        No row and no end: the page budget ended within a group. Raises OrderBroken when the vendor's order is not
-        the asked one, SourceBadRequest when the budget ended before any row was read, and SourceError.
+        A batch without rows that is not the end means that the page budget was exhausted within a group.
+
+        Raises:
+            OrderBroken: The vendor's order is not the requested one.
+            SourceBadRequest: The page budget was exhausted before any row was read.
+            SourceError: The source failed.
         """
         try:
-            return await self._next_stretch(want)
+            return await self._next_batch(count)
         except OrderBroken:
-            self._go_behind()
-            raise OrderBroken(self._handed_on) from None
-        except PagesSpent:
-            self._go_behind()
-            if self._handed_on:
+            self._advance()
+            raise OrderBroken(self._emitted_ids) from None
+        except PageBudgetExhausted:
+            self._advance()
+            if self._emitted_ids:
                 return RowBatch((), (), ended=False)
-            raise self._spent() from None
+            raise self._budget_error() from None
 
-    async def _next_stretch(self, want: int) -> RowBatch[T]:
+    async def _next_batch(self, count: int) -> RowBatch[T]:
         if self._window is None:
-            self._window = 4 * (want + 3)
-        behind: Advance[T] | None = None
+            self._window = 4 * (count + 3)
+        progress: ProgressCheck[T] | None = None
         while True:
-            self._go_behind()
-            # its anchor, and the key's own row
-            limit = max(2, want + 1 if self._after is None else want + 3)
-            page = await self._in_agreement(await self._anchored(limit), limit)
-            stretch = self._whole_groups(page)
-            if not stretch.rows and not stretch.ended:
-                last = page.place(-1)
-                if self._is_before_key(last):  # nothing new yet: go on behind it
-                    behind = behind or Advance()
-                    behind.see(page)
-                    self._continuation, self._overlaps = page.continuation, page.continuation != page.next
+            self._advance()
+            # the anchor and the key's own row come first
+            limit = max(2, count + 1 if self._after is None else count + 3)
+            page = await self._consistent_page(await self._page_at_or_before(limit), limit)
+            batch = self._complete_groups(page)
+            if not batch.rows and not batch.ended:
+                last = page.comparable_key(-1)
+                if self._is_at_or_before_key(last):  # no new row yet: continue after this page
+                    progress = progress or ProgressCheck()
+                    progress.check(page)
+                    self._continuation, self._overlaps = page.continuation, page.continuation != page.next_hint
                     continue
-                stretch = await self._long_group(last, limit)
+                batch = await self._read_tie_group(last, limit)
             else:
-                self._read = stretch.rows
-                self._earlier = page, self._asked
-            stretch = self._first_time(stretch)
-            if stretch.rows or stretch.ended:
-                return stretch
+                self._last_rows = batch.rows
+                self._previous = page, self._last_query
+            batch = self._without_repeats(batch)
+            if batch.rows or batch.ended:
+                return batch
 
-    def _go_behind(self) -> None:
-        """Everything up to the value of the last row that was read is done."""
-        rows = self._read
+    def _advance(self) -> None:
+        """Continue after the value of the last row read."""
+        rows = self._last_rows
         if rows:
-            self._handed_on.update(map(self._source.ordering.id_of, [row.node for row in rows]))
-            self._mark, self._after = rows[-1].mark, end_of_group(rows[-1].place)
+            self._emitted_ids.update(map(self._source.ordering.id_of, [row.node for row in rows]))
+            self._sort_key, self._after = rows[-1].sort_key, end_of_group(rows[-1].comparable_key)
             self._hint = max((row.offset for row in rows if row.offset is not None), default=None)
-            self._continuation, self._read = None, ()
+            self._continuation, self._last_rows = None, ()
 
-    def _first_time(self, stretch: RowBatch[T]) -> RowBatch[T]:
-        """Without rows that came before: they moved, or the vendor repeats them."""
-        rows, ids, id_of = stretch.rows, self._handed_on, self._source.ordering.id_of
+    def _without_repeats(self, batch: RowBatch[T]) -> RowBatch[T]:
+        """Drop rows that were already emitted: they moved, or the vendor repeats them."""
+        rows, ids, id_of = batch.rows, self._emitted_ids, self._source.ordering.id_of
         if ids:
             rows = [row for row in rows if id_of(row.node) not in ids]
         if self._rows_from_start is not None:
             self._rows_from_start += len(rows)
-            if stretch.ended:
-                self._source.read_whole(self._rows_from_start)
-        return RowBatch(rows, stretch.open_rows, stretch.ended)
+            if batch.ended:
+                self._source.set_row_count(self._rows_from_start)
+        return RowBatch(rows, batch.open_rows, batch.ended)
 
-    def _spent(self) -> SourceBadRequest:
+    def _budget_error(self) -> SourceBadRequest:
         name = self._source.ordering.source
         return SourceBadRequest(
             name,
-            f"The next rows of source {name!r} take more pages than the gateway may read at once, since too many "
-            "have the same value, or change meanwhile: use another order, or narrow the filter.",
+            f"The next rows of source {name!r} exceed the page budget of one request, because too many rows "
+            "have the same value or change during the scan: use another order, or narrow the filter.",
         )
 
-    # -- whether pages belong to one list --------------------------------------------------------------
+    # -- whether pages are parts of one list -----------------------------------------------------------
 
-    async def _in_agreement(self, page: RowPage[T], limit: int) -> RowPage[T]:
-        """The page, read again when it disagreed with the page before it. Raises OrderBroken.
+    async def _consistent_page(self, page: RowPage[T], limit: int) -> RowPage[T]:
+        """Return the page, read again when it disagreed with the previous page.
 
-        Older pages, of a vendor that is down, may be of different times: they cannot be read again.
+        Raise OrderBroken if it still does. Stale pages of a vendor that is down may be of different times. They
+        cannot be read again.
         """
-        if self._earlier is None or self._source.tally.stale is not None:
+        if self._previous is None or self._source.stats.stale is not None:
             return page
-        earlier, asked = self._earlier
-        if follows(earlier, page) or agree(earlier, page):
+        previous, query = self._previous
+        if follows(previous, page) or agree(previous, page):
             return page
-        self._fresh_only = True
-        for _ in range(_TRIES):
-            earlier = await self._get(asked)
-            if agree(earlier, page):
+        self._bypass_cache = True
+        for _ in range(_MAX_REREADS):
+            previous = await self._fetch(query)
+            if agree(previous, page):
                 return page
-            page = await self._anchored(limit)
-            if agree(earlier, page):
+            page = await self._page_at_or_before(limit)
+            if agree(previous, page):
                 return page
         raise OrderBroken
 
-    # -- finding the place -----------------------------------------------------------------------------
+    # -- seeking ---------------------------------------------------------------------------------------
 
     async def _page(self, limit: int, hint: int | str | None) -> RowPage[T]:
-        self._asked = _Asked(limit, self._mark, hint)
-        return await self._get(self._asked)
+        self._last_query = _PageQuery(limit, self._sort_key, hint)
+        return await self._fetch(self._last_query)
 
-    async def _get(self, asked: _Asked) -> RowPage[T]:
-        page = await self._source.page(asked.limit, asked.mark, asked.hint, fresh=self._fresh_only)
+    async def _fetch(self, query: _PageQuery) -> RowPage[T]:
+        page = await self._source.page(query.limit, query.sort_key, query.hint, bypass_cache=self._bypass_cache)
         if _in_order(page):
             return page
-        if page.start or page.next is not None or self._earlier is not None:
+        if page.start_offset or page.next_hint is not None or self._previous is not None:
             raise OrderBroken
-        page.start = None  # The whole list in one page: the gateway orders it, and offsets lead nowhere.
+        page.start_offset = None  # One page holds the list: the gateway sorts it, and offsets mean nothing.
         return page
 
-    async def _anchored(self, limit: int) -> RowPage[T]:
-        """A page that begins at or before the key, as near to it as is known."""
+    async def _page_at_or_before(self, limit: int) -> RowPage[T]:
+        """Return a page that begins at or before the key, as close as the hint allows."""
         if self._after is None:
             return await self._page(limit, None)
         if self._continuation is not None:
             page = await self._page(limit, self._continuation)
-            follows = not self._overlaps or self._is_anchored(page)
-            return await self._sought(limit, page if follows else None)
+            continues = not self._overlaps or self._starts_at_or_before_key(page)
+            return await self._seek(limit, page if continues else None)
         if self._hint is None:
-            return await self._sought(limit)
-        page = await self._window_page(self._hint) or await self._page(limit, self._hint)
-        if self._is_anchored(page):
+            return await self._seek(limit)
+        page = await self._aligned_page(self._hint) or await self._page(limit, self._hint)
+        if self._starts_at_or_before_key(page):
             return page
-        self._fresh_only = True
+        self._bypass_cache = True
         page = await self._page(limit, max(0, self._hint - limit + 1))
-        return page if self._is_anchored(page) else await self._sought(limit)
+        return page if self._starts_at_or_before_key(page) else await self._seek(limit)
 
-    async def _window_page(self, hint: int) -> RowPage[T] | None:
-        """The page of a fixed grid that holds the hint and goes on behind the key, if there is one.
+    async def _aligned_page(self, hint: int) -> RowPage[T] | None:
+        """Return the page of a fixed grid that holds the hint and continues after the key, if there is one.
 
-        All requests that page through a list ask for the same pages of the grid, which a cache then answers.
-        Neighbours share two rows: the last that is done with, and the one whose group may go on.
+        All requests that page through a list request the same pages of the grid, so a cache can serve them.
+        Neighbouring pages share two rows: the last completed row, and the row whose group may continue.
         """
         window = min(self._window or 0, self._source.page_max)
-        if not self._source.on_grid or window < _SMALLEST_WINDOW or self._fresh_only:
+        if not self._source.align_to_cache_pages or window < _MIN_WINDOW or self._bypass_cache:
             return None
         stride = window - 2
         beginning = hint // stride * stride
         for offset in (beginning, beginning + stride):
             page = await self._page(window, offset)
-            if not self._is_anchored(page):
-                self._fresh_only = True
+            if not self._starts_at_or_before_key(page):
+                self._bypass_cache = True
                 return None
-            if page.next is None or self._whole_groups(page).rows:
+            if page.next_hint is None or self._complete_groups(page).rows:
                 return page
         return None
 
-    def _is_anchored(self, page: RowPage[T]) -> bool:
-        """Whether no row after the key can stand before this page."""
-        if not page.start:  # the list's beginning, or a list that is asked by range
+    def _starts_at_or_before_key(self, page: RowPage[T]) -> bool:
+        """Return whether no row after the key can precede this page."""
+        if not page.start_offset:  # the list's start, or a list that is paged by range
             return True
-        return bool(page.nodes) and self._is_before_key(page.place(0))
+        return bool(page.nodes) and self._is_at_or_before_key(page.comparable_key(0))
 
-    def _is_before_key(self, place: ComparableKey) -> bool:
-        """Whether the place's whole group lies at or before the key: equals may stand on both sides of one."""
-        return self._after is not None and end_of_group(place) <= self._after
+    def _is_at_or_before_key(self, key: ComparableKey) -> bool:
+        """Return whether the complete group of a key is at or before the reader's key."""
+        return self._after is not None and end_of_group(key) <= self._after
 
-    async def _sought(self, limit: int, begin: RowPage[T] | None = None) -> RowPage[T]:
-        """An anchored page that reaches past the key, found by steps that double and then by halving.
+    async def _seek(self, limit: int, start: RowPage[T] | None = None) -> RowPage[T]:
+        """Return a page that starts at or before the key and reaches past it: double the step, then halve it.
 
-        `begin` is an anchored page to start from, the list's first without one.
+        `start` is such a page to begin with. Without it, the list's first page is read.
         """
-        page = begin or await self._page(limit, None)
+        page = start or await self._page(limit, None)
         low, step, high = 0, limit, None
-        advance: Advance[T] = Advance()
-        while page.start is not None and page.next is not None and self._is_before_key(page.place(-1)):
-            low = max(low, page.start + len(page.nodes) - 1)
+        progress: ProgressCheck[T] = ProgressCheck()
+        while (
+            page.start_offset is not None
+            and page.next_hint is not None
+            and self._is_at_or_before_key(page.comparable_key(-1))
+        ):
+            low = max(low, page.start_offset + len(page.nodes) - 1)
             if high is not None and high - low <= 1:
                 break
             probe = low + step if high is None else (low + high) // 2
-            found = await self._page(limit, probe)
-            if found.nodes and self._is_before_key(found.place(0)):
-                advance.see(found)
-                page, step = found, step * 2
+            probe_page = await self._page(limit, probe)
+            if probe_page.nodes and self._is_at_or_before_key(probe_page.comparable_key(0)):
+                progress.check(probe_page)
+                page, step = probe_page, step * 2
             else:
                 high = probe
-        if page.start is not None:
-            self._hint, self._continuation = page.start, None
+        if page.start_offset is not None:
+            self._hint, self._continuation = page.start_offset, None
         return page
 
-    # -- whole groups ----------------------------------------------------------------------------------
+    # -- complete groups -------------------------------------------------------------------------------
 
-    def _whole_groups(self, page: RowPage[T]) -> RowBatch[T]:
-        ended, count = page.next is None, len(page.nodes)
+    def _complete_groups(self, page: RowPage[T]) -> RowBatch[T]:
+        ended, count = page.next_hint is None, len(page.nodes)
         closed = count if ended else page.last_group
         rows = page.rows_after(self._after, 0, closed)
-        if not page.rises:
-            rows.sort(key=PLACE)
-            rows = list({row.place: row for row in rows}.values())
+        if not page.is_strictly_sorted:
+            rows.sort(key=COMPARABLE_KEY)
+            rows = list({row.comparable_key: row for row in rows}.values())
         return RowBatch(rows, page.rows_after(self._after, closed, count), ended)
 
-    async def _long_group(self, group: ComparableKey, limit: int) -> RowBatch[T]:
-        """Every row of a group that is longer than a page.
+    async def _read_tie_group(self, group: ComparableKey, limit: int) -> RowBatch[T]:
+        """Return every row of a group that is longer than a page.
 
-        The vendor may order equals differently on every call, so that one pass over the pages can show a row
-        twice and another never: passes are made until there are as many rows as places, and no page began with
-        a row that none before had shown. The first few passes stand by themselves: what an earlier pass showed
-        hides that rows were deleted during this one. No row and no end: the group was deleted meanwhile.
+        The vendor may order equal values differently on every call. One pass can then return a row twice and miss
+        another. Passes are made until there are as many rows as offsets and each page began with a row already
+        seen. The first few passes are independent: rows seen in an earlier pass would hide that rows were deleted
+        during this one. An empty batch that is not the end means that the group was deleted.
         """
-        known: dict[str, Row[T]] = {}
-        before: list[str] = []
-        alike = back = 0
-        for number in range(_PASSES_OVER_ONE_GROUP):
-            shown: set[str] = set() if number < _PASSES_BY_THEMSELVES else set(known)
-            done = await self._pass_over(group, limit, known, shown)
-            alike, before = (alike + 1 if done.ids == before else 0), done.ids
-            if done.steady and (len(known) >= done.places or alike >= ALIKE):
+        rows_by_id: dict[str, Row[T]] = {}
+        previous_ids: list[str] = []
+        identical_passes = passes_going_back = 0
+        for pass_number in range(_MAX_GROUP_PASSES):
+            seen_ids: set[str] = set() if pass_number < _INDEPENDENT_PASSES else set(rows_by_id)
+            result = await self._scan_group_once(group, limit, rows_by_id, seen_ids)
+            identical_passes, previous_ids = (
+                (identical_passes + 1 if result.ids == previous_ids else 0),
+                result.ids,
+            )
+            if result.is_gapless and (len(rows_by_id) >= result.places or identical_passes >= STABLE_PASSES):
                 break
-            back = back + 1 if done.goes_back else 0
-            if alike >= ALIKE or back >= ALIKE:
+            passes_going_back = passes_going_back + 1 if result.goes_back else 0
+            if identical_passes >= STABLE_PASSES or passes_going_back >= STABLE_PASSES:
                 raise OrderBroken
-            self._fresh_only, limit = True, self._source.page_max  # a cache would show the same gap again
-        self._read = rows = sorted(known.values(), key=PLACE)
-        first = 0 if self._after is None else bisect_right(rows, self._after, key=PLACE)
-        return RowBatch(rows[first:], (), done.ended)
+            self._bypass_cache, limit = True, self._source.page_max  # a cache would repeat the same gap
+        self._last_rows = rows = sorted(rows_by_id.values(), key=COMPARABLE_KEY)
+        first = 0 if self._after is None else bisect_right(rows, self._after, key=COMPARABLE_KEY)
+        return RowBatch(rows[first:], (), result.ended)
 
-    async def _pass_over(
-        self, group: ComparableKey, limit: int, known: dict[str, Row[T]], shown: set[str]
+    async def _scan_group_once(
+        self, group: ComparableKey, limit: int, rows_by_id: dict[str, Row[T]], seen_ids: set[str]
     ) -> _Pass:
-        """One pass. A page that begins with a row among `shown`, to which each page adds its own, follows on.
+        """Make one pass over the group. Add the ids of each page to `seen_ids`.
 
-        Raises OrderBroken when a vendor's cursor leads back to values before the group.
+        A page continues the previous one if it begins with a row of `seen_ids`. Raises OrderBroken when a vendor's
+        cursor leads back to values before the group.
         """
         id_of = self._source.ordering.id_of
-        page = await self._anchored(limit)
-        advance: Advance[T] = Advance()
+        page = await self._page_at_or_before(limit)
+        progress: ProgressCheck[T] = ProgressCheck()
         anchor: int | None = None
-        places: set[int] = set()
+        offsets: set[int] = set()
         ids: list[str] = []
-        steady, goes_back = True, False
+        is_gapless, goes_back = True, False
         while True:
-            ids += advance.see(page)
-            of_group = [row for row in page.rows() if same_value(row.place, group)]
-            if anchor is not None and page.nodes and same_value(page.place(0), group):
+            ids += progress.check(page)
+            group_rows = [row for row in page.rows() if same_value(row.comparable_key, group)]
+            if anchor is not None and page.nodes and same_value(page.comparable_key(0), group):
                 page.anchor_before = anchor
-            elif anchor is None and of_group:
-                anchor = of_group[0].anchor
-            for row in of_group:
-                known.setdefault(id_of(row.node), row)
-                shown.add(id_of(row.node))
-            places |= {row.offset for row in of_group if row.offset is not None}
-            past = any(page.place(index)[:2] > group[:2] for index in range(len(page.nodes)))
-            self._earlier = page, self._asked
-            if page.next is None or past:
-                return _Pass(ids, len(places), steady and not goes_back, page.next is None and not past, goes_back)
-            overlaps = page.continuation != page.next
+            elif anchor is None and group_rows:
+                anchor = group_rows[0].anchor
+            for row in group_rows:
+                rows_by_id.setdefault(id_of(row.node), row)
+                seen_ids.add(id_of(row.node))
+            offsets |= {row.offset for row in group_rows if row.offset is not None}
+            is_past_group = any(page.comparable_key(index)[:2] > group[:2] for index in range(len(page.nodes)))
+            self._previous = page, self._last_query
+            if page.next_hint is None or is_past_group:
+                return _Pass(
+                    ids,
+                    len(offsets),
+                    is_gapless and not goes_back,
+                    page.next_hint is None and not is_past_group,
+                    goes_back,
+                )
+            overlaps = page.continuation != page.next_hint
             limit = min(2 * limit, self._source.page_max)
             page = await self._page(limit, page.continuation)
-            if not page.nodes or page.place(0)[:2] > group[:2]:
+            if not page.nodes or page.comparable_key(0)[:2] > group[:2]:
                 if overlaps:
-                    return _Pass(ids, len(places), steady=False, ended=False, goes_back=goes_back)
-            elif page.place(0)[:2] < group[:2]:
-                if isinstance(page.asked, str):
-                    advance.see(page)  # the same rows again, or others
+                    return _Pass(ids, len(offsets), is_gapless=False, ended=False, goes_back=goes_back)
+            elif page.comparable_key(0)[:2] < group[:2]:
+                if isinstance(page.hint, str):
+                    progress.check(page)  # raises when the rows are repeated
                     raise OrderBroken
-                goes_back = goes_back or self._has_strangers(page, group, ids)
+                goes_back = goes_back or self._has_unseen_rows(page, group, ids)
             elif overlaps:
-                steady = steady and id_of(page.nodes[0]) in shown
+                is_gapless = is_gapless and id_of(page.nodes[0]) in seen_ids
 
-    def _has_strangers(self, page: RowPage[T], group: ComparableKey, ids: Sequence[str]) -> bool:
-        """Whether the page holds rows of values before the group that no page before it had."""
+    def _has_unseen_rows(self, page: RowPage[T], group: ComparableKey, ids: Sequence[str]) -> bool:
+        """Return whether the page holds rows before the group that no earlier page had."""
         id_of = self._source.ordering.id_of
-        strangers = {id_of(row.node) for row in page.rows() if row.place[:2] < group[:2]}
-        return not strangers <= self._handed_on.union(ids)
+        earlier_ids = {id_of(row.node) for row in page.rows() if row.comparable_key[:2] < group[:2]}
+        return not earlier_ids <= self._emitted_ids.union(ids)

@@ -22,11 +22,11 @@ from tracegraph.domain.filters import (
     session_order_value,
 )
 from tracegraph.domain.models import Experiment, Session
-from tracegraph.domain.value_objects import record
+from tracegraph.domain.value_objects import value_object
 from tracegraph.errors import SourceObjectNotFound
 from tracegraph.federation.merge import Merged, Positions, fill, merge
 from tracegraph.federation.range_bounds import UNBOUNDED, experiment_bounds, session_bounds
-from tracegraph.federation.report import SourceReport, SourceReportStatus, not_asked, report, total_count
+from tracegraph.federation.report import SourceReport, SourceReportStatus, not_queried, report, total_count
 from tracegraph.federation.sort_key import Ordering
 from tracegraph.federation.stream import Stream, StreamSpec
 from tracegraph.upstream.request_scope import bypass_cache
@@ -35,228 +35,259 @@ T = TypeVar("T")
 
 
 FetchSessions = Callable[[str, SessionPageRequest], Awaitable[Page[Session]]]
-"""How a page of sessions is got from a source by name: through whatever batches asks of one moment."""
+"""Fetches a page of sessions from a source by name. The caller batches requests of one event-loop iteration."""
 
 
 @dataclass(frozen=True, slots=True)
 class ScanBudget:
-    """What one list may take: vendor pages per source, and experiments per source when none are named.
+    """The budget of one list: vendor pages per source, and experiments per source when none are named.
 
-    `computed_pages`: vendor pages per experiment whose figures are computed.
-    `on_grid`: ask for pages that other requests ask for, too, because a cache will hold them.
+    `computed_pages`: vendor pages per experiment for computed figures. `align_to_cache_pages`: request the same
+    pages as other requests, because a cache holds them.
     """
 
     pages: int = 20
     active_experiments: int = 10
     computed_pages: int = 100
-    on_grid: bool = False
+    align_to_cache_pages: bool = False
 
 
-@record(frozen=True, slots=True)
+@value_object(frozen=True, slots=True)
 class Listing(Generic[T]):
-    """A page of a merged list and how its sources fared."""
+    """A page of a merged list with a report of each source."""
 
     merged: Merged[T]
     reports: Sequence[SourceReport]
 
     @property
     def total_count(self) -> int | None:
-        """The exact number of rows in the whole list, or None."""
+        """Return the exact number of rows in the whole list, or None."""
         return total_count(self.reports)
 
     @property
     def all_failed(self) -> bool:
-        """Whether sources were asked and none of them answered, not even in part."""
+        """Return whether sources were called and none of them returned a row."""
         return (
             bool(self.reports)
             and not self.merged.rows
-            and all(one.status is SourceReportStatus.FAILED for one in self.reports)
+            and all(entry.status is SourceReportStatus.FAILED for entry in self.reports)
         )
 
 
-@record(frozen=True, slots=True)
+@value_object(frozen=True, slots=True)
 class MergeRequest:
-    """Which stretch of a merged list: `first` rows from the positions on, within the budgets."""
+    """A page of a merged list: `first` rows from the positions on, within the budget."""
 
     first: int
     positions: Positions = Positions()
-    budgets: ScanBudget = ScanBudget()
+    budget: ScanBudget = ScanBudget()
 
 
 async def list_experiments(
     adapters: Sequence[Adapter],
     filters: Mapping[str, ExperimentFilter],
     order: ExperimentOrder,
-    wanted: MergeRequest,
+    request: MergeRequest,
 ) -> Listing[Experiment]:
-    """Experiments of all the adapters in one order; `filters` is by source name."""
+    """List experiments of all adapters in one order.
+
+    Args:
+        adapters: The sources to list.
+        filters: The filter of each source, by its name.
+        order: The order of the merged list.
+        request: The page of the merged list.
+    """
     streams: dict[str, Stream[Experiment]] = {}
     for adapter in adapters:
-        given = filters[adapter.name]
-        if adapter.capabilities.may_match_experiments(given):
-            spec = _experiment_spec(adapter, ExperimentQuery(given, order), wanted.budgets)
-            streams[adapter.name] = Stream(spec, wanted.positions.of(spec.key))
-    merged = await merge(list(streams.values()), wanted.first, wanted.positions)
+        experiment_filter = filters[adapter.name]
+        if adapter.capabilities.may_match_experiments(experiment_filter):
+            spec = _experiment_spec(adapter, ExperimentQuery(experiment_filter, order), request.budget)
+            streams[adapter.name] = Stream(spec, request.positions.for_stream(spec.key))
+    merged = await merge(list(streams.values()), request.first, request.positions)
     reports = [
-        report(adapter.name, [streams[adapter.name]]) if adapter.name in streams else not_asked(adapter.name)
+        report(adapter.name, [streams[adapter.name]]) if adapter.name in streams else not_queried(adapter.name)
         for adapter in adapters
     ]
     return Listing(merged, reports)
 
 
-def _experiment_spec(adapter: Adapter, query: ExperimentQuery, budgets: ScanBudget) -> StreamSpec[Experiment]:
+def _experiment_spec(adapter: Adapter, query: ExperimentQuery, budget: ScanBudget) -> StreamSpec[Experiment]:
     capabilities, order = adapter.capabilities, query.order
 
     async def fetch(page: PageRequest) -> Page[Experiment]:
-        with bypass_cache(page.fresh):
+        with bypass_cache(page.bypass_cache):
             return await adapter.list_experiments(query, page)
 
-    orders = order.field in capabilities.experiment_orders
+    vendor_orders = order.field in capabilities.experiment_orders
     return StreamSpec(
         name=adapter.name,
         key=adapter.name,
         fetch=fetch,
         ordering=Ordering(adapter.name, order.direction, experiment_order_value(order.field), _VENDOR_ID),
-        admits=query.filter.admits if active_conditions(query.filter) else None,
-        orders=orders,
+        matches=query.filter.matches if active_conditions(query.filter) else None,
+        vendor_orders=vendor_orders,
         page_max=capabilities.experiment_page_max,
-        page_budget=budgets.pages,
-        on_grid=budgets.on_grid,
-        bounds=experiment_bounds(query, capabilities) if orders else UNBOUNDED,
+        page_budget=budget.pages,
+        align_to_cache_pages=budget.align_to_cache_pages,
+        bounds=experiment_bounds(query, capabilities) if vendor_orders else UNBOUNDED,
     )
 
 
 async def list_sessions_of(
     adapter: Adapter,
     experiment: Experiment,
-    ask: SessionPageRequest,
-    wanted: MergeRequest,
+    request: SessionPageRequest,
+    merge_request: MergeRequest,
     fetch: FetchSessions,
 ) -> Listing[Session]:
-    """The sessions of one experiment; `ask` holds filter and order, its page is not looked at."""
-    if not adapter.capabilities.may_match_sessions(ask.filter):
+    """List the sessions of one experiment.
+
+    Args:
+        adapter: The experiment's source.
+        experiment: The experiment.
+        request: The filter, the order and the fields. Its page is ignored.
+        merge_request: The page of the list.
+        fetch: Fetches a page of sessions.
+    """
+    if not adapter.capabilities.may_match_sessions(request.filter):
         return await no_sessions(adapter)
-    ask = SessionPageRequest(
-        (experiment.ref,), ask.page, ask.filter, ask.order, experiment.session_count, ask.fields
+    request = SessionPageRequest(
+        (experiment.ref,), request.page, request.filter, request.order, experiment.session_count, request.fields
     )
-    spec = session_spec(adapter, ask, adapter.name, wanted.budgets, fetch, of_one=True)
-    stream = Stream(spec, wanted.positions.of(spec.key))
-    merged = await merge([stream], wanted.first, wanted.positions)
+    spec = session_spec(adapter, request, adapter.name, merge_request.budget, fetch, single_experiment=True)
+    stream = Stream(spec, merge_request.positions.for_stream(spec.key))
+    merged = await merge([stream], merge_request.first, merge_request.positions)
     return Listing(merged, [report(adapter.name, [stream])])
 
 
 async def no_sessions(adapter: Adapter) -> Listing[Session]:
-    """The list of a source of which no session can match."""
-    return Listing(await merge(list[Stream[Session]](), 0), [not_asked(adapter.name)])
+    """Return the list of a source that no session can match."""
+    return Listing(await merge(list[Stream[Session]](), 0), [not_queried(adapter.name)])
 
 
 async def list_sessions(
     adapters: Sequence[Adapter],
     experiment_refs: Mapping[str, Sequence[str]] | None,
-    ask: SessionPageRequest,
-    wanted: MergeRequest,
+    request: SessionPageRequest,
+    merge_request: MergeRequest,
     fetch: FetchSessions,
 ) -> Listing[Session]:
-    """Sessions of many experiments and sources by start time.
+    """List sessions of many experiments and sources by start time.
 
-    `experiment_refs` is by source name; without it, the most recently active experiments of each source; a source
-    that fails to tell these has failed as a whole. `ask` holds filter and order.
+    A source that cannot list its most recently active experiments has failed as a whole.
+
+    Args:
+        adapters: The sources to list.
+        experiment_refs: The experiments by source name; None for the most recently active ones of each source.
+        request: The filter, the order and the fields.
+        merge_request: The page of the merged list.
+        fetch: Fetches a page of sessions.
     """
-    asked = [adapter for adapter in adapters if adapter.capabilities.may_match_sessions(ask.filter)]
+    queried = [adapter for adapter in adapters if adapter.capabilities.may_match_sessions(request.filter)]
     refs = experiment_refs or {}
-    opened = await asyncio.gather(
+    source_streams = await asyncio.gather(
         *(
-            _opened(adapter, None if experiment_refs is None else refs.get(adapter.name, ()), ask, wanted, fetch)
-            for adapter in asked
+            _open_source(
+                adapter,
+                None if experiment_refs is None else refs.get(adapter.name, ()),
+                request,
+                merge_request,
+                fetch,
+            )
+            for adapter in queried
         )
     )
-    sources = {adapter.name: source for adapter, source in zip(asked, opened, strict=True)}
-    flat = [stream for source in opened for stream in source.streams or ()]
+    sources = {adapter.name: source for adapter, source in zip(queried, source_streams, strict=True)}
+    flat = [stream for source in source_streams for stream in source.streams or ()]
     unknown = [name for name, source in sources.items() if source.streams is None]
-    merged = await merge(flat, wanted.first, wanted.positions, unknown)
+    merged = await merge(flat, merge_request.first, merge_request.positions, unknown)
     reports = [_session_report(adapter.name, sources.get(adapter.name)) for adapter in adapters]
     return Listing(merged, reports)
 
 
 @dataclass(frozen=True, slots=True)
-class _OpenedSource:
-    """A source's streams, None when its active experiments could not be read; and these, where none were named."""
+class _SourceStreams:
+    """A source's streams, or None when its active experiments could not be read, and those experiments."""
 
     streams: Sequence[Stream[Session]] | None
-    active: _Active | None = None
+    active: _ActiveExperiments | None = None
 
 
-async def _opened(
+async def _open_source(
     adapter: Adapter,
     refs: Sequence[str] | None,
-    ask: SessionPageRequest,
-    wanted: MergeRequest,
+    request: SessionPageRequest,
+    merge_request: MergeRequest,
     fetch: FetchSessions,
-) -> _OpenedSource:
-    """The rounds of calls of one source up to the first page of each stream: no source waits for another's."""
+) -> _SourceStreams:
+    """Read the first page of each stream of one source, so that no source waits for another."""
     active = None
     if refs is None:
-        active = await _most_recently_active(adapter, wanted.budgets)
+        active = await _most_recently_active(adapter, merge_request.budget)
         if active.report.status is SourceReportStatus.FAILED:
-            return _OpenedSource(None, active)
+            return _SourceStreams(None, active)
         refs = active.refs
-    specs = _session_specs(adapter, refs, ask, wanted.budgets, fetch)
-    streams = [Stream(spec, wanted.positions.of(spec.key)) for spec in specs]
-    if wanted.first:
-        await fill(streams, wanted.first)
-    return _OpenedSource(streams, active)
+    specs = _session_specs(adapter, refs, request, merge_request.budget, fetch)
+    streams = [Stream(spec, merge_request.positions.for_stream(spec.key)) for spec in specs]
+    if merge_request.first:
+        await fill(streams, merge_request.first)
+    return _SourceStreams(streams, active)
 
 
 @dataclass(frozen=True, slots=True)
-class _Active:
-    """The experiments that were picked for a source, whether it has more, and how asking for them went."""
+class _ActiveExperiments:
+    """The most recently active experiments of a source, whether it has more, and the report of their list."""
 
     refs: Sequence[str]
     more: bool
     report: SourceReport
 
 
-async def _most_recently_active(adapter: Adapter, budgets: ScanBudget) -> _Active:
+async def _most_recently_active(adapter: Adapter, budget: ScanBudget) -> _ActiveExperiments:
     order = ExperimentOrder(ExperimentOrderField.UPDATED_AT, OrderDirection.DESC)
-    spec = _experiment_spec(adapter, ExperimentQuery(order=order), budgets)
-    stream = Stream(spec, Positions().of(spec.key))
-    merged = await merge([stream], budgets.active_experiments)
-    return _Active([row.node.ref for row in merged.rows], merged.has_next, report(adapter.name, [stream]))
+    spec = _experiment_spec(adapter, ExperimentQuery(order=order), budget)
+    stream = Stream(spec, Positions().for_stream(spec.key))
+    merged = await merge([stream], budget.active_experiments)
+    return _ActiveExperiments(
+        [row.node.ref for row in merged.rows], merged.has_next, report(adapter.name, [stream])
+    )
 
 
-def _session_report(name: str, source: _OpenedSource | None) -> SourceReport:
+def _session_report(name: str, source: _SourceStreams | None) -> SourceReport:
     if source is None:
-        return not_asked(name)
+        return not_queried(name)
     streams, picked = source.streams, source.active
     if streams is None:
-        return not_asked(name) if picked is None else picked.report
+        return not_queried(name) if picked is None else picked.report
     if picked is None:
         return report(name, streams)
-    own = report(name, streams, truncated=picked.more)
+    sessions_report = report(name, streams, truncated=picked.more)
     return replace(
-        own,
-        upstream_requests=own.upstream_requests + picked.report.upstream_requests,
-        duration_ms=own.duration_ms + picked.report.duration_ms,
+        sessions_report,
+        upstream_requests=sessions_report.upstream_requests + picked.report.upstream_requests,
+        duration_ms=sessions_report.duration_ms + picked.report.duration_ms,
     )
 
 
 def _session_specs(
-    adapter: Adapter, refs: Sequence[str], ask: SessionPageRequest, budgets: ScanBudget, fetch: FetchSessions
+    adapter: Adapter, refs: Sequence[str], request: SessionPageRequest, budget: ScanBudget, fetch: FetchSessions
 ) -> list[StreamSpec[Session]]:
-    """One stream where the vendor lists many experiments at once, else one for each."""
+    """Return one stream where the vendor lists many experiments at once, else one stream per experiment."""
     if not refs:
         return []
-    if adapter.capabilities.pools_sessions:
-        return [session_spec(adapter, replace(ask, experiment_refs=tuple(refs)), adapter.name, budgets, fetch)]
-    each = replace(budgets, pages=max(1, budgets.pages // len(refs)))
+    if adapter.capabilities.lists_many_experiments:
+        return [session_spec(adapter, replace(request, experiment_refs=tuple(refs)), adapter.name, budget, fetch)]
+    budget_each = replace(budget, pages=max(1, budget.pages // len(refs)))
     return [
-        session_spec(adapter, replace(ask, experiment_refs=(ref,)), stream_key(adapter.name, ref), each, fetch)
+        session_spec(
+            adapter, replace(request, experiment_refs=(ref,)), stream_key(adapter.name, ref), budget_each, fetch
+        )
         for ref in refs
     ]
 
 
 def stream_key(source: str, ref: str) -> str:
-    """A short name for the stream of one experiment: the source and a digest of the ref."""
+    """Return a short name for the stream of one experiment: the source and a digest of the ref."""
     return f"{source}/{blake2s(ref.encode('utf-8', 'surrogatepass'), digest_size=4).hexdigest()}"
 
 
@@ -264,32 +295,46 @@ _VENDOR_ID: Callable[[Any], str] = attrgetter("vendor_id")
 
 
 def _session_id(session: Session) -> str:
-    """One id may occur in two experiments of a source."""
+    """Return an id that is unique in the source: one vendor id may occur in two experiments."""
     return f"{session.vendor_id}\0{session.experiment_ref}"
 
 
 def session_spec(
     adapter: Adapter,
-    ask: SessionPageRequest,
+    request: SessionPageRequest,
     key: str,
-    budgets: ScanBudget,
+    budget: ScanBudget,
     fetch: FetchSessions,
     *,
-    of_one: bool = False,
+    single_experiment: bool = False,
 ) -> StreamSpec[Session]:
-    """The stream of some experiments; `of_one` is for the list that is one experiment's own."""
+    """Return the stream of the experiments of a request.
+
+    Args:
+        adapter: The source.
+        request: The experiments, the filter, the order and the fields.
+        key: The name of the stream.
+        budget: The limits of the scan.
+        fetch: Fetches a page of sessions.
+        single_experiment: Whether the list is one experiment's own: an unknown experiment is then an error.
+    """
     capabilities = adapter.capabilities
 
     async def fetch_page(page: PageRequest) -> Page[Session]:
         try:
-            one = SessionPageRequest(
-                ask.experiment_refs, page, ask.filter, ask.order, ask.expected_total, ask.fields
+            page_request = SessionPageRequest(
+                request.experiment_refs,
+                page,
+                request.filter,
+                request.order,
+                request.total_hint,
+                request.fields,
             )
-            return await fetch(adapter.name, one)
+            return await fetch(adapter.name, page_request)
         except SourceObjectNotFound as error:
-            if of_one:
+            if single_experiment:
                 raise
-            # An experiment that is not there has no sessions in a list of many.
+            # In a list of many experiments, a missing experiment has no sessions.
             return Page((), 0, None, 0, FetchInfo(error.upstream_requests))
 
     return StreamSpec(
@@ -297,12 +342,15 @@ def session_spec(
         key=key,
         fetch=fetch_page,
         ordering=Ordering(
-            adapter.name, ask.order.direction, session_order_value, _VENDOR_ID if of_one else _session_id
+            adapter.name,
+            request.order.direction,
+            session_order_value,
+            _VENDOR_ID if single_experiment else _session_id,
         ),
-        admits=ask.filter.admits if active_conditions(ask.filter) else None,
-        orders=ask.order.field in capabilities.session_orders,
+        matches=request.filter.matches if active_conditions(request.filter) else None,
+        vendor_orders=request.order.field in capabilities.session_orders,
         page_max=capabilities.session_page_max,
-        page_budget=budgets.pages,
-        on_grid=budgets.on_grid,
-        bounds=session_bounds(ask, capabilities),
+        page_budget=budget.pages,
+        align_to_cache_pages=budget.align_to_cache_pages,
+        bounds=session_bounds(request, capabilities),
     )

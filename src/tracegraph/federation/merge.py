@@ -1,7 +1,7 @@
-"""Several streams as one list: rows by the one order, cut to a page, resumable after any of them.
+"""Merges several streams into one list: rows in one order, cut to a page, resumable after any row.
 
-In a merge by a total order one mark resumes every stream: the last row's. Streams keep a position of their own
-only where they stand elsewhere: behind, because they failed, or ahead, because a filter dropped many rows.
+In a merge by a total order, the last row's sort key resumes every stream. A stream has its own position only where
+it differs: behind, because the stream failed, or ahead, because a filter dropped many rows.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from tracegraph.federation.pages import PLACE, Row
+from tracegraph.federation.pages import COMPARABLE_KEY, Row
 from tracegraph.federation.sort_key import AFTER_ALL, BEFORE_ALL, ComparableKey, SortKey
 from tracegraph.federation.stream import Position, Stream
 
@@ -21,155 +21,175 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Positions:
-    """Where a merged list goes on: after `mark` (None: from the start), and which streams stand elsewhere.
+    """The resume position of a merged list: after `sort_key` (None: from the start), with exceptions by stream.
 
-    `own` is by `StreamSpec.key` and holds a stream's position where it differs or has a hint. A key is a source's
-    name, or begins with it and a slash; what stands under the name alone is for all of the source's other streams.
+    `overrides` is by `StreamSpec.key`, and holds each position that differs or has a hint. A key is a source's
+    name, or begins with that name and a slash. The position of the name alone applies to all other streams of the
+    source.
     """
 
-    mark: SortKey | None = None
-    own: Mapping[str, Position] = field(default_factory=dict)
+    sort_key: SortKey | None = None
+    overrides: Mapping[str, Position] = field(default_factory=dict)
 
-    def of(self, key: str) -> Position:
-        """Where that stream goes on."""
-        if not self.own:
-            return Position(self.mark)
-        return self.own.get(key) or self.own.get(_source_of(key)) or Position(self.mark)
+    def for_stream(self, key: str) -> Position:
+        """Return the resume position of a stream."""
+        if not self.overrides:
+            return Position(self.sort_key)
+        return self.overrides.get(key) or self.overrides.get(_source_of(key)) or Position(self.sort_key)
 
-    def of_source(self, name: str) -> Mapping[str, Position]:
-        """Where the streams of a source go on, also those that are not known yet."""
-        own = {key: position for key, position in self.own.items() if _source_of(key) == name}
-        return {name: Position(self.mark)} | own
+    def for_source(self, name: str) -> Mapping[str, Position]:
+        """Return the resume positions of all streams of a source, including streams not known yet."""
+        overrides = {key: position for key, position in self.overrides.items() if _source_of(key) == name}
+        return {name: Position(self.sort_key)} | overrides
 
 
 def _source_of(key: str) -> str:
     return key.partition("/")[0]
 
 
-_WORTH_A_MARK = 50
-"""Dropped rows from which on a stream's own mark in the cursor is cheaper than reading them again."""
+_MIN_DROPPED_ROWS = 50
+"""From this number of dropped rows on, a sort key in the cursor is cheaper than reading them again."""
 
 
 @dataclass(slots=True)
 class Merged(Generic[T]):
-    """A page of the merged list from `start` on; the streams of `unknown` sources could not be found out.
+    """A page of the merged list from `start` on.
 
-    `taken` are the rows of each stream, `rows` those of all in their order.
+    `rows_by_stream` are the rows of each stream, `rows` are all rows in order. The streams of `unknown` sources
+    could not be determined.
     """
 
     streams: Sequence[Stream[T]]
-    taken: Sequence[Sequence[Row[T]]]
+    rows_by_stream: Sequence[Sequence[Row[T]]]
     rows: Sequence[Row[T]]
     has_next: bool
     start: Positions = Positions()
     unknown: Sequence[str] = ()
 
     def positions_after(self, edge: Row[T]) -> Positions:
-        """Where to go on after that row."""
-        mark, place = edge.mark, edge.place
-        own = {
-            stream.spec.key: self._position(stream, taken, mark, place)
-            for stream, taken in zip(self.streams, self.taken, strict=True)
+        """Return the positions to resume after a row."""
+        sort_key, key = edge.sort_key, edge.comparable_key
+        positions = {
+            stream.spec.key: self._position(stream, rows, sort_key, key)
+            for stream, rows in zip(self.streams, self.rows_by_stream, strict=True)
         }
-        return self._positions(mark, own)
+        return self._positions(sort_key, positions)
 
     def positions_at_end(self) -> Positions:
-        """Where to go on after this page, also when it holds no row."""
+        """Return the positions to resume after this page, which may be empty."""
         if self.rows:
             return self.positions_after(self.rows[-1])
-        own = {stream.spec.key: stream.before_next[0] for stream in self.streams}
-        return self._positions(self.start.mark, own)
+        positions = {stream.spec.key: stream.before_next[0] for stream in self.streams}
+        return self._positions(self.start.sort_key, positions)
 
-    def _positions(self, mark: SortKey | None, own: Mapping[str, Position]) -> Positions:
-        common = Position(mark)
-        stayed = {key: at for name in self.unknown for key, at in self.start.of_source(name).items()}
-        return Positions(mark, {key: at for key, at in own.items() if at != common} | stayed)
+    def _positions(self, sort_key: SortKey | None, positions: Mapping[str, Position]) -> Positions:
+        common = Position(sort_key)
+        unresolved = {
+            key: position for name in self.unknown for key, position in self.start.for_source(name).items()
+        }
+        return Positions(
+            sort_key, {key: position for key, position in positions.items() if position != common} | unresolved
+        )
 
     def _position(
-        self, stream: Stream[T], taken: Sequence[Row[T]], mark: SortKey, edge: ComparableKey
+        self, stream: Stream[T], rows: Sequence[Row[T]], sort_key: SortKey, edge: ComparableKey
     ) -> Position:
         direction = stream.spec.ordering.direction
         if stream.error is not None:
-            scanned = stream.scanned
-            if scanned.mark is None or scanned.mark.place(direction) < edge:
+            scanned = stream.scan_position
+            if scanned.sort_key is None or scanned.sort_key.comparable(direction) < edge:
                 return scanned
-        if stream.start.mark is not None and stream.start.mark.place(direction) > edge:
+        if stream.start.sort_key is not None and stream.start.sort_key.comparable(direction) > edge:
             return stream.start
-        up_to = bisect_right(taken, edge, key=PLACE)
-        ahead = self._ahead(stream, edge) if up_to == len(taken) else None
+        count = bisect_right(rows, edge, key=COMPARABLE_KEY)
+        ahead = self._ahead(stream, edge) if count == len(rows) else None
         if ahead is not None:
             return ahead
-        return Position(mark, stream.hint_behind(taken[up_to - 1], edge) if up_to else stream.start.hint)
+        return Position(sort_key, stream.hint_after(rows[count - 1], edge) if count else stream.start.hint)
 
     def _ahead(self, stream: Stream[T], edge: ComparableKey) -> Position | None:
-        """The stream's own position, when it dropped many rows right after the edge."""
+        """Return the stream's own position, when the stream dropped many rows right after the edge."""
         before, dropped = stream.before_next
-        if stream.ended or (dropped < _WORTH_A_MARK and not stream.limited) or before.mark is None:
+        if (
+            stream.ended
+            or (dropped < _MIN_DROPPED_ROWS and not stream.budget_exhausted)
+            or before.sort_key is None
+        ):
             return None
-        return before if before.mark.place(stream.spec.ordering.direction) > edge else None
+        return before if before.sort_key.comparable(stream.spec.ordering.direction) > edge else None
 
 
 async def merge(
     streams: Sequence[Stream[T]], first: int, start: Positions = Positions(), unknown: Sequence[str] = ()
 ) -> Merged[T]:
-    """The next `first` rows of all streams, or fewer when all ended, failed or used up their budget.
+    """Return the next `first` rows of all streams; fewer when all streams ended, failed or used up their budget.
 
-    A stream whose budget ended holds back the rows of the others that come after the place that it has
-    reached, so that the order stays whole; one that failed does not: its rows come late.
+    A stream without budget holds back later rows of the other streams, so that the order stays correct. A failed
+    stream does not hold them back: its rows come late.
+
+    Args:
+        streams: The streams to merge.
+        first: The number of rows.
+        start: The positions that the streams began at.
+        unknown: The sources whose streams could not be determined.
     """
     rows: list[Row[T]] = []
-    taken: list[list[Row[T]]] = [[] for _ in streams]
+    rows_by_stream: list[list[Row[T]]] = [[] for _ in streams]
     while len(rows) < first:
         await fill(streams, first - len(rows))
-        following = _take(streams, taken, first - len(rows))
+        following = _pop_rows(streams, rows_by_stream, first - len(rows))
         if not following:
             break
         rows += following
-    return Merged(streams, taken, rows, await _has_next(streams), start, unknown)
+    return Merged(streams, rows_by_stream, rows, await _has_next(streams), start, unknown)
 
 
-async def fill(streams: Sequence[Stream[T]], want: int) -> None:
-    """Let every stream that has no row yet read until it has some, all of them at once."""
-    empty = [stream for stream in streams if stream.needs_fill]
+async def fill(streams: Sequence[Stream[T]], count: int) -> None:
+    """Fill all empty streams concurrently."""
+    empty = [stream for stream in streams if stream.needs_fetch]
     if len(empty) == 1:
-        await empty[0].fill(want)
+        await empty[0].fill(count)
     elif empty:
-        await asyncio.gather(*(stream.fill(want) for stream in empty))
+        await asyncio.gather(*(stream.fill(count) for stream in empty))
 
 
-def _take(streams: Sequence[Stream[T]], taken: Sequence[list[Row[T]]], most: int) -> Sequence[Row[T]]:
-    """The next rows in their order, as far as it is known; each stream's are added to what was taken of it."""
-    waiting = [(stream, rows) for stream, rows in zip(streams, taken, strict=True) if stream.waiting]
-    if len(waiting) == 1 and not any(stream.limited for stream in streams):
-        stream, rows = waiting[0]
-        alone = stream.take(most)
-        rows.extend(alone)
-        return alone
-    known_up_to = min(map(_known_up_to, streams), default=BEFORE_ALL)
-    following = [row for stream, _ in waiting for row in stream.rows(min(most, stream.count_up_to(known_up_to)))]
-    following.sort(key=PLACE)
-    del following[most:]
+def _pop_rows(
+    streams: Sequence[Stream[T]], rows_by_stream: Sequence[list[Row[T]]], limit: int
+) -> Sequence[Row[T]]:
+    """Pop the next rows in order as far as the order is known, and append them to the rows of their stream."""
+    buffered = [(stream, rows) for stream, rows in zip(streams, rows_by_stream, strict=True) if stream.buffered]
+    if len(buffered) == 1 and not any(stream.budget_exhausted for stream in streams):
+        stream, rows = buffered[0]
+        popped = stream.pop(limit)
+        rows.extend(popped)
+        return popped
+    complete_up_to = min(map(_complete_up_to, streams), default=BEFORE_ALL)
+    following = [
+        row for stream, _ in buffered for row in stream.peek(min(limit, stream.count_up_to(complete_up_to)))
+    ]
+    following.sort(key=COMPARABLE_KEY)
+    del following[limit:]
     if following:
-        for stream, rows in waiting:
-            rows.extend(stream.take(stream.count_up_to(following[-1].place)))
+        for stream, rows in buffered:
+            rows.extend(stream.pop(stream.count_up_to(following[-1].comparable_key)))
     return following
 
 
-def _known_up_to(stream: Stream[T]) -> ComparableKey:
-    """The place up to which every row of the stream waits: where it must be read on, or its budget ended."""
+def _complete_up_to(stream: Stream[T]) -> ComparableKey:
+    """Return the key up to which every row of the stream is buffered."""
     if stream.ended or stream.error is not None:
         return AFTER_ALL
-    if stream.waiting:
-        return stream.last_place
-    reached = stream.scanned.mark
-    return BEFORE_ALL if reached is None else reached.place(stream.spec.ordering.direction)
+    if stream.buffered:
+        return stream.last_key
+    reached = stream.scan_position.sort_key
+    return BEFORE_ALL if reached is None else reached.comparable(stream.spec.ordering.direction)
 
 
 async def _has_next(streams: Sequence[Stream[T]]) -> bool:
-    if not _goes_on(streams):
+    if not _any_has_next(streams):
         await fill(streams, 1)
-    return _goes_on(streams)
+    return _any_has_next(streams)
 
 
-def _goes_on(streams: Sequence[Stream[T]]) -> bool:
-    return any(stream.surely_goes_on or stream.limited for stream in streams)
+def _any_has_next(streams: Sequence[Stream[T]]) -> bool:
+    return any(stream.has_known_next or stream.budget_exhausted for stream in streams)

@@ -1,4 +1,4 @@
-"""Whether the pages of one reading lead on, and whether they can be stretches of one ordered list."""
+"""Checks whether the pages of one scan advance, and whether they can be parts of one ordered list."""
 
 from __future__ import annotations
 
@@ -12,31 +12,33 @@ from tracegraph.federation.sort_key import ComparableKey
 T = TypeVar("T")
 
 
-ALIKE = 2
-"""A list that two more passes show as the first did does not move: rows that come twice are the vendor's doing."""
+STABLE_PASSES = 2
+"""Two more passes that are equal to the first show that a list does not move: the vendor repeats rows itself."""
 
 
 _REPEATS, _ROWS_REPEATED = 2, 10
 
 
 class OrderBroken(Exception):
-    """The vendor's rows do not come in the asked order; `handed_on` are the ids of those already given."""
+    """The vendor's rows are not in the requested order. `emitted_ids` are the ids of the rows already emitted."""
 
-    def __init__(self, handed_on: Collection[str] = ()) -> None:
+    def __init__(self, emitted_ids: Collection[str] = ()) -> None:
         super().__init__()
-        self.handed_on = handed_on
+        self.emitted_ids = emitted_ids
 
 
 def do_not_advance(source: str) -> SourceBadResponse:
-    """The error of a source whose pages lead nowhere."""
-    return SourceBadResponse(source, f"Source {source!r} gave pages that lead nowhere: its pages do not advance.")
+    """Return the error of a source whose pages do not advance."""
+    return SourceBadResponse(
+        source, f"Source {source!r} returned the same rows again and again: its pages do not advance."
+    )
 
 
-class Advance(Generic[T]):
-    """Watches pages that are read one after the other.
+class ProgressCheck(Generic[T]):
+    """Checks consecutive pages for progress.
 
-    A vendor's cursor never leads to rows that came already. An offset may, when rows were inserted ahead, but
-    not to the very page that stood at another offset, again and again.
+    A vendor's cursor never leads to rows that were already read. An offset may, after rows were inserted ahead.
+    But an offset does not return the page of another offset again and again.
     """
 
     def __init__(self) -> None:
@@ -45,14 +47,14 @@ class Advance(Generic[T]):
         self._last: Sequence[str] = ()
         self._repeats = 0
 
-    def see(self, page: RowPage[T]) -> Sequence[str]:
-        """The ids on the page. Raises SourceBadResponse when the reading would go on for ever."""
+    def check(self, page: RowPage[T]) -> Sequence[str]:
+        """Return the ids on the page. Raise SourceBadResponse when the scan would never end."""
         id_of = page.ordering.id_of
         ids = [id_of(node) for node in page.nodes]
         self._repeats = self._repeats + 1 if ids == self._last else 0
         self._last = ids
         repeats = self._repeats >= _REPEATS and self._repeats * len(ids) >= _ROWS_REPEATED
-        if page.next is not None and (repeats or self._leads_back(page.next, ids)):
+        if page.next_hint is not None and (repeats or self._leads_back(page.next_hint, ids)):
             raise do_not_advance(page.ordering.source)
         return ids
 
@@ -65,38 +67,38 @@ class Advance(Generic[T]):
         return back
 
 
-def follows(earlier: RowPage[T], later: RowPage[T]) -> bool:
-    """Whether the later page begins with the last two values of the earlier one: then nothing moved."""
-    id_of = earlier.ordering.id_of
-    shared = max(0, earlier.last_group - 1)
-    tail = [id_of(node) for node in earlier.nodes[shared:]]
-    return tail == [id_of(node) for node in later.nodes[: len(tail)]]
+def follows(previous: RowPage[T], current: RowPage[T]) -> bool:
+    """Return whether the later page begins with the last two values of the previous page. Then no row moved."""
+    id_of = previous.ordering.id_of
+    shared = max(0, previous.last_group - 1)
+    tail = [id_of(node) for node in previous.nodes[shared:]]
+    return tail == [id_of(node) for node in current.nodes[: len(tail)]]
 
 
-def agree(one: RowPage[T], other: RowPage[T]) -> bool:
-    """Whether both can be stretches of one ordered list: where they overlap, they hold the same rows.
+def agree(left: RowPage[T], right: RowPage[T]) -> bool:
+    """Return whether both pages can be parts of one ordered list: where they overlap, they hold the same rows.
 
-    Rows of the values at which a page begins or ends may be on either: vendors promise no order among equals.
+    Rows with the first or last value of a page may be on either page: vendors promise no order among equal values.
     """
-    return not (_contradicts(one, other) or _contradicts(other, one))
+    return not (_contradicts(left, right) or _contradicts(right, left))
 
 
-def _contradicts(one: RowPage[T], other: RowPage[T]) -> bool:
-    """Whether a row of one page would stand in the midst of the other, which does not hold it.
+def _contradicts(page: RowPage[T], other: RowPage[T]) -> bool:
+    """Return whether a row of one page sorts inside the other page, which does not hold it.
 
-    Before a list's first page and behind its last no row can stand.
+    No row can sort before a list's first page or after its last one.
     """
-    if not one.nodes or not other.nodes:
+    if not page.nodes or not other.nodes:
         return False
-    first, last = _group(other.place(0)), _group(other.place(-1))
-    begins, ends = other.start == 0, other.next is None
-    id_of = one.ordering.id_of
+    first, last = _group(other.comparable_key(0)), _group(other.comparable_key(-1))
+    begins, ends = other.start_offset == 0, other.next_hint is None
+    id_of = page.ordering.id_of
     ids = set(map(id_of, other.nodes))
     return any(
         (begins or first < group) and (ends or group < last) and id_of(node) not in ids
-        for node, group in ((node, _group(one.place(index))) for index, node in enumerate(one.nodes))
+        for node, group in ((node, _group(page.comparable_key(index))) for index, node in enumerate(page.nodes))
     )
 
 
-def _group(place: ComparableKey) -> tuple[Any, ...]:
-    return place[:2]
+def _group(key: ComparableKey) -> tuple[Any, ...]:
+    return key[:2]

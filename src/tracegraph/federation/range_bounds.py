@@ -1,4 +1,4 @@
-"""Where a range filter on the sorted value lets a list begin and end, for vendors that take no such range."""
+"""Start and end of a list under a range filter on its sort value, for vendors that take no such range."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tracegraph.federation.sort_key import AFTER_EVERY_SOURCE, ComparableKey, So
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """No row up to `starts_after` and none from `ends_at` on can pass the filter."""
+    """No row up to `starts_after`, and none from `ends_at` on, can match the filter."""
 
     starts_after: SortKey | None = None
     ends_at: ComparableKey | None = None
@@ -23,7 +23,7 @@ UNBOUNDED = Bounds()
 
 
 def experiment_bounds(query: ExperimentQuery, capabilities: Capabilities) -> Bounds:
-    """Bounds from createdAt or updatedAt when experiments are ordered by it."""
+    """Return the bounds from createdAt or updatedAt when experiments are ordered by that time."""
     if query.order.field is ExperimentOrderField.CREATED_AT:
         name, times = "created_at", query.filter.created_at
     elif query.order.field is ExperimentOrderField.UPDATED_AT:
@@ -35,12 +35,12 @@ def experiment_bounds(query: ExperimentQuery, capabilities: Capabilities) -> Bou
     return _bounds(times, query.order.direction)
 
 
-def session_bounds(ask: SessionPageRequest, capabilities: Capabilities) -> Bounds:
-    """Bounds from startedAt."""
-    times = ask.filter.started_at
+def session_bounds(request: SessionPageRequest, capabilities: Capabilities) -> Bounds:
+    """Return the bounds from startedAt."""
+    times = request.filter.started_at
     if times is None or "started_at" in capabilities.session_filters:
         return UNBOUNDED
-    return _bounds(times, ask.order.direction)
+    return _bounds(times, request.order.direction)
 
 
 def _bounds(times: TimeRange, direction: OrderDirection) -> Bounds:
@@ -49,9 +49,9 @@ def _bounds(times: TimeRange, direction: OrderDirection) -> Bounds:
     if direction is OrderDirection.ASC:
         return Bounds(
             None if gte is None else SortKey(gte - 1, AFTER_EVERY_SOURCE, ""),
-            None if lt is None else SortKey(lt, "", "").place(direction),
+            None if lt is None else SortKey(lt, "", "").comparable(direction),
         )
     return Bounds(
         None if lt is None else SortKey(lt, AFTER_EVERY_SOURCE, ""),
-        None if gte is None else end_of_group(SortKey(gte, "", "").place(direction)),
+        None if gte is None else end_of_group(SortKey(gte, "", "").comparable(direction)),
     )

@@ -1,4 +1,4 @@
-"""How each source fared in answering one list."""
+"""Reports on how each source fared in one list."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from dataclasses import replace
 from enum import Enum
 from typing import Any
 
-from tracegraph.domain.value_objects import record
+from tracegraph.domain.value_objects import value_object
 from tracegraph.errors import SourceError
 from tracegraph.federation.stream import Stream
 
 
 class SourceReportStatus(Enum):
-    """Whether a source answered whole, with older rows, only in part, or not at all."""
+    """Whether a source answered completely, from stale replies, in part, or not at all."""
 
     OK = "OK"
     STALE = "STALE"
@@ -21,9 +21,9 @@ class SourceReportStatus(Enum):
     SCAN_LIMITED = "SCAN_LIMITED"
 
 
-@record(frozen=True, slots=True)
+@value_object(frozen=True, slots=True)
 class SourceReport:
-    """One source's part in one list; `fetched` and `upstream_requests` count what this page took."""
+    """One source's part in one list. `fetched` and `upstream_requests` are the cost of this page."""
 
     source: str
     status: SourceReportStatus = SourceReportStatus.OK
@@ -34,37 +34,37 @@ class SourceReport:
     duration_ms: float = 0.0
 
 
-def not_asked(source: str) -> SourceReport:
-    """The report of a source of which no row can match: it holds none under this filter."""
+def not_queried(source: str) -> SourceReport:
+    """Return the report of a source that has no row under this filter and is not called."""
     return SourceReport(source, total_count=0)
 
 
 def report(source: str, streams: Sequence[Stream[Any]], *, truncated: bool = False) -> SourceReport:
-    """The report of a source from all its streams; `truncated` when not all its lists were looked at."""
+    """Return the report of a source from all its streams. `truncated`: some of its lists were not read."""
     error: SourceError | None = None
     stale: SourceError | None = None
-    limited, total, duration_ms = truncated, None if truncated else 0, 0.0
+    scan_limited, total, duration_ms = truncated, None if truncated else 0, 0.0
     fetched = upstream_requests = 0
     for stream in streams:
-        tally = stream.tally
-        error = error or stream.error or tally.error
-        stale = stale or tally.stale
-        limited = limited or stream.limited
-        total = None if total is None or tally.total is None else total + tally.total
-        fetched += tally.fetched
-        upstream_requests += tally.upstream_requests
+        stats = stream.stats
+        error = error or stream.error or stats.error
+        stale = stale or stats.stale
+        scan_limited = scan_limited or stream.budget_exhausted
+        total = None if total is None or stats.total is None else total + stats.total
+        fetched += stats.fetched
+        upstream_requests += stats.upstream_requests
         duration_ms = max(duration_ms, stream.duration_ms)
     status = SourceReportStatus.OK
     if error is not None:
         status, total = SourceReportStatus.FAILED, None
     elif stale is not None:
         status = SourceReportStatus.STALE
-    elif limited:
+    elif scan_limited:
         status = SourceReportStatus.SCAN_LIMITED
     return SourceReport(source, status, error or stale, total, fetched, upstream_requests, duration_ms)
 
 
-_FROM_BAD_TO_GOOD = (
+_SEVERITY_ORDER = (
     SourceReportStatus.FAILED,
     SourceReportStatus.STALE,
     SourceReportStatus.SCAN_LIMITED,
@@ -73,32 +73,32 @@ _FROM_BAD_TO_GOOD = (
 
 
 def combined_in_sequence(reports: Sequence[SourceReport]) -> SourceReport:
-    """Several reports of one source, about work that was done one after the other, as one; the worst speaks."""
+    """Combine reports of one source on consecutive work: the worst status, the summed costs."""
     return replace(
         _worst(reports),
         total_count=reports[0].total_count,
-        fetched=sum(one.fetched for one in reports),
-        upstream_requests=sum(one.upstream_requests for one in reports),
-        duration_ms=sum(one.duration_ms for one in reports),
+        fetched=sum(entry.fetched for entry in reports),
+        upstream_requests=sum(entry.upstream_requests for entry in reports),
+        duration_ms=sum(entry.duration_ms for entry in reports),
     )
 
 
 def _worst(reports: Sequence[SourceReport]) -> SourceReport:
-    return min(reports, key=lambda one: _FROM_BAD_TO_GOOD.index(one.status))
+    return min(reports, key=lambda entry: _SEVERITY_ORDER.index(entry.status))
 
 
 def total_count(reports: Sequence[SourceReport]) -> int | None:
-    """The exact number of rows in the list, None unless every source told its own."""
+    """Return the exact number of rows in the list, or None unless every source reports its own."""
     total = 0
-    for one in reports:
-        if one.total_count is None:
+    for entry in reports:
+        if entry.total_count is None:
             return None
-        total += one.total_count
+        total += entry.total_count
     return total
 
 
 def combined_in_parallel(source: str, reports: Sequence[SourceReport]) -> SourceReport:
-    """One report of a source's parts in several lists that were read side by side: the worst status, the sums."""
+    """Combine reports of one source on lists read at the same time: the worst status, the summed counts."""
     if not reports:
         return SourceReport(source)
     worst = _worst(reports)
@@ -107,7 +107,7 @@ def combined_in_parallel(source: str, reports: Sequence[SourceReport]) -> Source
         worst.status,
         worst.error,
         total_count(reports),
-        sum(one.fetched for one in reports),
-        sum(one.upstream_requests for one in reports),
-        max(one.duration_ms for one in reports),
+        sum(entry.fetched for entry in reports),
+        sum(entry.upstream_requests for entry in reports),
+        max(entry.duration_ms for entry in reports),
     )

@@ -1,4 +1,4 @@
-"""One source's part of a merged list: rows that pass the filter, in order, read as they are needed."""
+"""One source's part of a merged list: matching rows, in order, read on demand."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from time import perf_counter
 from typing import Generic, NamedTuple, TypeVar
 
 from tracegraph.errors import SourceError
-from tracegraph.federation.full_scan import NOTHING, Earlier, WholeListReader
+from tracegraph.federation.full_scan import NO_ROWS, EmittedRows, FullScanReader
 from tracegraph.federation.keyset import KeysetReader, RowBatch
-from tracegraph.federation.pages import PLACE, Fetch, PageSource, Row, ScanStats
+from tracegraph.federation.pages import COMPARABLE_KEY, Fetch, PageSource, Row, ScanStats
 from tracegraph.federation.progress import OrderBroken
 from tracegraph.federation.range_bounds import Bounds
 from tracegraph.federation.sort_key import ComparableKey, Ordering, SortKey
@@ -19,195 +19,202 @@ from tracegraph.federation.sort_key import ComparableKey, Ordering, SortKey
 T = TypeVar("T")
 
 
-WHOLE_LIST = -1
-"""The hint of a list that the gateway orders itself because the vendor's order turned out to be another."""
+FULL_SCAN = -1
+"""The hint of a list that the gateway sorts itself because the vendor broke the requested order."""
 
 
 class Position(NamedTuple):
-    """From where a stream goes on: after `mark` (None: from the start), with the vendor's offset as a hint."""
+    """The resume position of a stream: after `sort_key` (None: the start), with the vendor's offset as a hint."""
 
-    mark: SortKey | None = None
+    sort_key: SortKey | None = None
     hint: int | None = None
 
 
 @dataclass(slots=True)
 class StreamSpec(Generic[T]):
-    """What a stream is made of.
+    """The definition of a stream.
 
-    `name` is the source's, `key` tells the streams of one list apart. `orders` says whether the vendor lists
-    in the asked order, `admits` is the filter where any condition is set, `on_grid` whether pages are asked for
-    so that other requests can share them.
+    `name` is the source's name, `key` is unique among the streams of a list. `vendor_orders`: the vendor lists in
+    the requested order. `matches` is the filter, None without conditions. `align_to_cache_pages`: request the same
+    pages as other requests.
     """
 
     name: str
     key: str
     fetch: Fetch[T]
     ordering: Ordering[T]
-    admits: Callable[[T], bool] | None
-    orders: bool
+    matches: Callable[[T], bool] | None
+    vendor_orders: bool
     page_max: int
     page_budget: int
     bounds: Bounds = Bounds()
-    on_grid: bool = False
+    align_to_cache_pages: bool = False
 
 
 class Stream(Generic[T]):
-    """Buffers admitted rows. After `fill`: rows are there, or it ended, or its budget did, or it failed."""
+    """Buffers matching rows.
+
+    After `fill`, rows are buffered, or the list ended, or the budget is used up, or it failed.
+    """
 
     def __init__(self, spec: StreamSpec[T], start: Position) -> None:
         self.spec = spec
         self.start = start
         self.ended = False
         self.error: SourceError | None = None
-        self.tally = ScanStats()
+        self.stats = ScanStats()
         self.duration_ms = 0.0
-        self._open_admitted = False
+        self._has_open_match = False
         self._more_pages = False
         self._read_rows: Sequence[Row[T]] = ()
-        """The stretch that was read last, also what the filter dropped of it."""
-        self._admitted: Sequence[int] = ()
-        """Which of it the filter admits."""
-        self._taken = 0
-        """How many of these were taken."""
-        self.waiting = 0
-        """How many can be taken."""
+        """The last batch, including the rows that the filter dropped."""
+        self._matching: Sequence[int] = ()
+        """The indices in the batch of the rows that match the filter."""
+        self._popped = 0
+        """How many matching rows were popped."""
+        self.buffered = 0
+        """How many rows can be popped."""
         self._last_before: Row[T] | None = None
-        """The last row that was read before the stretch."""
+        """The last row before the batch."""
         self._dropped_before = 0
-        """How many rows the filter dropped since the last one that it admitted, up to the stretch."""
-        mark, hint = start.mark, start.hint
-        if mark is None and spec.bounds.starts_after is not None:
-            mark, hint = spec.bounds.starts_after, None
+        """How many rows the filter dropped between the last match and the batch."""
+        sort_key, hint = start.sort_key, start.hint
+        if sort_key is None and spec.bounds.starts_after is not None:
+            sort_key, hint = spec.bounds.starts_after, None
         self._pages = PageSource(
             spec.fetch,
             spec.ordering,
             spec.page_max,
-            self.tally,
+            self.stats,
             page_budget=spec.page_budget,
-            on_grid=spec.on_grid,
+            align_to_cache_pages=spec.align_to_cache_pages,
         )
-        self._whole = not spec.orders or hint == WHOLE_LIST
-        self._mark = mark
-        self._reader: KeysetReader[T] | WholeListReader[T] = (
-            self._whole_list(mark) if self._whole else KeysetReader(self._pages, mark, hint)
+        self._is_full_scan = not spec.vendor_orders or hint == FULL_SCAN
+        self._sort_key = sort_key
+        self._reader: KeysetReader[T] | FullScanReader[T] = (
+            self._full_scan_reader(sort_key) if self._is_full_scan else KeysetReader(self._pages, sort_key, hint)
         )
 
-    def _whole_list(self, after: SortKey | None, earlier: Earlier = NOTHING) -> WholeListReader[T]:
-        budget, orders = self.spec.page_budget, self.spec.orders
-        return WholeListReader(self._pages, after, page_budget=budget, orders=orders, earlier=earlier)
+    def _full_scan_reader(self, after: SortKey | None, emitted: EmittedRows = NO_ROWS) -> FullScanReader[T]:
+        budget, vendor_orders = self.spec.page_budget, self.spec.vendor_orders
+        return FullScanReader(self._pages, after, page_budget=budget, vendor_orders=vendor_orders, emitted=emitted)
 
-    # -- what is known ---------------------------------------------------------------------------------
+    # -- state -----------------------------------------------------------------------------------------
 
     @property
-    def limited(self) -> bool:
-        """Whether the page budget ended before a row was found."""
-        return self._has_no_row_yet and self.tally.pages >= self.spec.page_budget
+    def budget_exhausted(self) -> bool:
+        """Return whether the page budget was used up before a row was found."""
+        return self._has_no_row_yet and self.stats.pages >= self.spec.page_budget
 
     @property
-    def needs_fill(self) -> bool:
-        """Whether nothing is known of the next row."""
-        return self._has_no_row_yet and self.tally.pages < self.spec.page_budget
+    def needs_fetch(self) -> bool:
+        """Return whether the next row is unknown and may still be read."""
+        return self._has_no_row_yet and self.stats.pages < self.spec.page_budget
 
     @property
     def _has_no_row_yet(self) -> bool:
-        return not (self.waiting or self.ended or self.error)
+        return not (self.buffered or self.ended or self.error)
 
     @property
-    def surely_goes_on(self) -> bool:
-        """Whether a further row is known to be there, though perhaps not yet which."""
-        return bool(self.waiting) or self._open_admitted or (self._more_pages and self.spec.admits is None)
+    def has_known_next(self) -> bool:
+        """Return whether a further row exists, although the row itself may not be read yet."""
+        return bool(self.buffered) or self._has_open_match or (self._more_pages and self.spec.matches is None)
 
-    # -- how far it was read ---------------------------------------------------------------------------
+    # -- positions -------------------------------------------------------------------------------------
 
     @property
-    def scanned(self) -> Position:
-        """How far the list was read; every row up to there waits, was taken, or was dropped."""
+    def scan_position(self) -> Position:
+        """Return the position after the last row read: each row before it is buffered, popped or dropped."""
         return self._position_after(self._read_rows[-1] if self._read_rows else self._last_before)
 
     @property
     def before_next(self) -> tuple[Position, int]:
-        """How far the list is done with, where nothing of it waits, and how many rows were dropped up to there."""
-        last_taken = self._admitted[self._taken - 1] if self._taken else -1
-        dropped = 0 if self._taken else self._dropped_before
-        following = self._admitted[self._taken] if self.waiting else len(self._read_rows)
+        """Return the position before the next buffered row, and how many rows were dropped up to it."""
+        last_taken = self._matching[self._popped - 1] if self._popped else -1
+        dropped = 0 if self._popped else self._dropped_before
+        following = self._matching[self._popped] if self.buffered else len(self._read_rows)
         before = self._read_rows[following - 1] if following else self._last_before
         return self._position_after(before), dropped + following - last_taken - 1
 
     def _position_after(self, row: Row[T] | None) -> Position:
-        return self.start if row is None else Position(row.mark, self._hint_of(row))
+        return self.start if row is None else Position(row.sort_key, self._hint_of(row))
 
     def _hint_of(self, row: Row[T]) -> int | None:
-        """The hint for going on after the row itself."""
-        if self._whole:
-            return WHOLE_LIST if self.spec.orders else None
+        """Return the hint to resume after the row itself."""
+        if self._is_full_scan:
+            return FULL_SCAN if self.spec.vendor_orders else None
         return row.anchor
 
-    def hint_behind(self, row: Row[T], place: ComparableKey) -> int | None:
-        """The hint for going on after a place that this row is the last one before."""
-        if not self._whole and row.offset is not None and row.place[:2] < place[:2]:
+    def hint_after(self, row: Row[T], key: ComparableKey) -> int | None:
+        """Return the hint to resume after a key, of which this row is the last one before it."""
+        if not self._is_full_scan and row.offset is not None and row.comparable_key[:2] < key[:2]:
             return row.offset
         return self._hint_of(row)
 
-    # -- reading and taking ----------------------------------------------------------------------------
+    # -- reading ---------------------------------------------------------------------------------------
 
-    async def fill(self, want: int) -> None:
-        """Read until there is a row or none can come; a SourceError is kept, not raised."""
+    async def fill(self, count: int) -> None:
+        """Read until a row is buffered or none can follow. Store a SourceError in `error` and do not raise it."""
         began = perf_counter()
         try:
-            while self.needs_fill:
-                self._keep(await self._read(want))
-                want = self.spec.page_max  # the filter drops much: look at as much as a page may hold
+            while self.needs_fetch:
+                self._buffer(await self._read(count))
+                count = self.spec.page_max  # the filter drops most rows: read full pages
         except SourceError as error:
             self.error = error
-            self.tally.upstream_requests += error.upstream_requests
+            self.stats.upstream_requests += error.upstream_requests
         finally:
             self.duration_ms += (perf_counter() - began) * 1000
 
-    async def _read(self, want: int) -> RowBatch[T]:
+    async def _read(self, count: int) -> RowBatch[T]:
         try:
-            return await self._reader.read(want)
+            return await self._reader.read(count)
         except OrderBroken as broken:
-            self._whole = True
-            self._reader = self._whole_list(self.scanned.mark or self._mark, Earlier(self._mark, broken.handed_on))
-            return await self._reader.read(want)
+            self._is_full_scan = True
+            self._reader = self._full_scan_reader(
+                self.scan_position.sort_key or self._sort_key, EmittedRows(self._sort_key, broken.emitted_ids)
+            )
+            return await self._reader.read(count)
 
-    def _keep(self, stretch: RowBatch[T]) -> None:
-        rows, ends_at, admits = stretch.rows, self.spec.bounds.ends_at, self.spec.admits
-        self.ended = stretch.ended
-        if ends_at is not None and rows and rows[-1].place >= ends_at:
-            rows = rows[: bisect_left(rows, ends_at, key=PLACE)]
+    def _buffer(self, batch: RowBatch[T]) -> None:
+        rows, ends_at, matches = batch.rows, self.spec.bounds.ends_at, self.spec.matches
+        self.ended = batch.ended
+        if ends_at is not None and rows and rows[-1].comparable_key >= ends_at:
+            rows = rows[: bisect_left(rows, ends_at, key=COMPARABLE_KEY)]
             self.ended = True
-        self._dropped_before = self.before_next[1] if admits else 0
+        self._dropped_before = self.before_next[1] if matches else 0
         self._last_before = self._read_rows[-1] if self._read_rows else self._last_before
-        self._read_rows, self._taken = rows, 0
-        if admits is None:
-            self._admitted = range(len(rows))
-            self._open_admitted = not self.ended and bool(stretch.open_rows)
+        self._read_rows, self._popped = rows, 0
+        if matches is None:
+            self._matching = range(len(rows))
+            self._has_open_match = not self.ended and bool(batch.open_rows)
         else:
-            self._admitted = [index for index, row in enumerate(rows) if admits(row.node)]
-            self._open_admitted = not self.ended and any(admits(row.node) for row in stretch.open_rows)
-        self.waiting = len(self._admitted)
+            self._matching = [index for index, row in enumerate(rows) if matches(row.node)]
+            self._has_open_match = not self.ended and any(matches(row.node) for row in batch.open_rows)
+        self.buffered = len(self._matching)
         self._more_pages = not self.ended
 
     @property
-    def last_place(self) -> ComparableKey:
-        """The place of the last row that waits."""
-        return self._read_rows[self._admitted[-1]].place
+    def last_key(self) -> ComparableKey:
+        """Return the key of the last buffered row."""
+        return self._read_rows[self._matching[-1]].comparable_key
 
-    def count_up_to(self, place: ComparableKey) -> int:
-        """How many of the rows that wait stand up to a place."""
-        end = bisect_right(self._admitted, place, self._taken, key=lambda index: self._read_rows[index].place)
-        return end - self._taken
+    def count_up_to(self, key: ComparableKey) -> int:
+        """Return how many buffered rows are at or before a key."""
+        end = bisect_right(
+            self._matching, key, self._popped, key=lambda index: self._read_rows[index].comparable_key
+        )
+        return end - self._popped
 
-    def rows(self, most: int) -> list[Row[T]]:
-        """The first rows that wait."""
-        if self.spec.admits is None:
-            return list(self._read_rows[self._taken : self._taken + most])
-        return [self._read_rows[index] for index in self._admitted[self._taken : self._taken + most]]
+    def peek(self, limit: int) -> list[Row[T]]:
+        """Return the first buffered rows."""
+        if self.spec.matches is None:
+            return list(self._read_rows[self._popped : self._popped + limit])
+        return [self._read_rows[index] for index in self._matching[self._popped : self._popped + limit]]
 
-    def take(self, most: int) -> list[Row[T]]:
-        """The first rows that wait, which do so no longer."""
-        taken = self.rows(most)
-        self._taken += len(taken)
-        self.waiting -= len(taken)
-        return taken
+    def pop(self, limit: int) -> list[Row[T]]:
+        """Remove and return the first buffered rows."""
+        popped = self.peek(limit)
+        self._popped += len(popped)
+        self.buffered -= len(popped)
+        return popped

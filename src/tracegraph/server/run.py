@@ -17,7 +17,7 @@ from starlette.applications import Starlette
 from uvicorn.config import STARTUP_FAILURE
 
 from tracegraph.app import create_app
-from tracegraph.commands.validation import refuse_before_opening
+from tracegraph.commands.validation import validate_before_opening
 from tracegraph.config.auth import AuthTable
 from tracegraph.config.loader import Loaded, load
 from tracegraph.config.sources import is_loopback
@@ -98,7 +98,7 @@ class Configured:
 
     def _loaded(self) -> Loaded:
         loaded = load(self.file)
-        refuse_before_opening(loaded)
+        validate_before_opening(loaded)
         if not self.insecure:
             refuse_open_door(self.host, loaded.settings.auth)
         return loaded

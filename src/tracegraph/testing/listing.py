@@ -85,10 +85,14 @@ class ListingLaws(Contract):
                 whole = refs_of(rows(listing))
                 middle = len(whole) // 2
                 true = listing.merged.positions_after(listing.merged.rows[middle])
-                hinted = {key: one.hint for key, one in true.own.items() if one.hint is not None and one.hint >= 0}
+                hinted = {
+                    key: one.hint for key, one in true.overrides.items() if one.hint is not None and one.hint >= 0
+                }
                 for wrong in (0, 1, 7, 10_000):
-                    own = {key: Position(true.own[key].mark, wrong) for key in hinted}
-                    rest = await subject.experiments(order, positions=Positions(true.mark, {**true.own, **own}))
+                    own = {key: Position(true.overrides[key].sort_key, wrong) for key in hinted}
+                    rest = await subject.experiments(
+                        order, positions=Positions(true.sort_key, {**true.overrides, **own})
+                    )
                     assert refs_of(rows(rest)) == whole[middle + 1 :], (order, wrong)
 
     @in_every_order

@@ -163,7 +163,7 @@ class Contract:
             vendor.steady()
         async with running(vendor.simulator) as url, self.connected(url, name, **transport) as adapter:
             # Pages are asked for as without a cache, or, in every other case, as with one.
-            yield Subject(adapter, vendor, url, replace(AMPLE, on_grid=seed % 2 == 0))
+            yield Subject(adapter, vendor, url, replace(AMPLE, align_to_cache_pages=seed % 2 == 0))
 
     @asynccontextmanager
     async def connected(

@@ -1,4 +1,4 @@
-"""The baseline's cases as every experiment ran them, in one metric."""
+"""The baseline's cases in all experiments of a comparison, in one metric."""
 
 from __future__ import annotations
 
@@ -18,38 +18,38 @@ from tracegraph.federation.analytics.cases import (
 from tracegraph.federation.analytics.session_scan import SessionScan
 
 Repetitions = Mapping[CaseId, Sequence[int]]
-"""The sessions of each case, as places in the scan's columns."""
+"""The sessions of each case, as indices into the scan's columns."""
 
 
 def scanned_cases(scan: SessionScan, join_on: CaseKey) -> Repetitions:
-    """The cases that an experiment ran."""
+    """Return the cases of a scanned experiment."""
     if join_on is CaseKey.INPUT:
         return repetitions(scan.inputs)
-    return repetitions([None if key is None else CaseId.of(key) for key in scan.test_case_ids])
+    return repetitions([None if key is None else CaseId.from_key(key) for key in scan.test_case_ids])
 
 
 @dataclass(frozen=True, slots=True)
 class CaseColumn:
-    """One experiment's cases: the sessions of each, and their mean value."""
+    """One experiment's cases: the sessions of each case, and their mean value."""
 
     scan: SessionScan
     sessions: Repetitions
     values: Mapping[CaseId, float | None]
 
     @classmethod
-    def of(cls, scan: SessionScan, sessions: Repetitions, metric: Metric) -> CaseColumn:
-        """The cases in that metric."""
+    def build(cls, scan: SessionScan, sessions: Repetitions, metric: Metric) -> CaseColumn:
+        """Compute the cases' values in a metric."""
         return cls(scan, sessions, case_values(sessions, scan.column(metric)))
 
     def refs(self, case: CaseId) -> list[SessionRef]:
-        """The sessions of a case."""
+        """Return the sessions of a case."""
         ids = self.scan.session_ids
         return [SessionRef(self.scan.experiment_ref, ids[index]) for index in self.sessions.get(case, ())]
 
 
 @dataclass(frozen=True, slots=True)
 class CaseTable:
-    """The experiments' columns side by side; one that could not be read is a SourceError in its place."""
+    """The columns of all experiments. An experiment that could not be read is a SourceError in its column."""
 
     metric: Metric
     columns: Sequence[CaseColumn | SourceError]
@@ -57,41 +57,46 @@ class CaseTable:
 
     @property
     def errors(self) -> list[SourceError]:
-        """Why columns are missing."""
+        """Return the errors of missing columns."""
         return [column for column in self.columns if isinstance(column, SourceError)]
 
     @property
     def complete(self) -> bool:
-        """Whether every session of every experiment was read."""
+        """Return whether every session of every experiment was read."""
         return all(isinstance(column, CaseColumn) and column.scan.complete for column in self.columns)
 
     def column(self, index: int) -> CaseColumn | None:
-        """An experiment's cases, None when they could not be read."""
+        """Return an experiment's cases, or None when they could not be read."""
         column = self.columns[index]
         return None if isinstance(column, SourceError) else column
 
     def value(self, index: int, case: CaseId) -> float | None:
-        """An experiment's value of a case."""
+        """Return an experiment's value of a case."""
         column = self.column(index)
         return None if column is None else column.values.get(case)
 
     def refs(self, index: int, case: CaseId) -> list[SessionRef]:
-        """Every repetition of a case in an experiment, in the order in which its sessions were read."""
+        """Return every repetition of a case in an experiment, in the order in which its sessions were read."""
         column = self.column(index)
         return [] if column is None else column.refs(case)
 
     def cases(self, outcome: CaseOutcome | None = None) -> list[CaseId]:
-        """The baseline's cases in their order; with an outcome, those that some experiment has it for."""
+        """Return the baseline's cases in order.
+
+        With an outcome, return the cases where an experiment has that outcome.
+        """
         base = self.column(self.baseline)
-        found: Iterable[CaseId] = () if base is None else base.sessions
-        others = [index for index in range(len(self.columns)) if index != self.baseline]
+        cases: Iterable[CaseId] = () if base is None else base.sessions
+        compared_indices = [index for index in range(len(self.columns)) if index != self.baseline]
         if outcome is not None:
-            found = (case for case in found if any(self.outcome(index, case) is outcome for index in others))
-        return sorted(found)
+            cases = (
+                case for case in cases if any(self.outcome(index, case) is outcome for index in compared_indices)
+            )
+        return sorted(cases)
 
     def outcome(self, index: int, case: CaseId) -> CaseOutcome | None:
-        """How a case of the baseline turned out; None for the baseline itself, and for what could not be read."""
-        base, other = self.column(self.baseline), self.column(index)
-        if base is None or other is None or index == self.baseline:
+        """Return the outcome of a baseline's case; None for the baseline itself and for unread columns."""
+        base, compared = self.column(self.baseline), self.column(index)
+        if base is None or compared is None or index == self.baseline:
             return None
-        return outcome_of(self.metric, case, base.values, other.values)
+        return outcome_of(self.metric, case, base.values, compared.values)

@@ -1,9 +1,9 @@
-"""Inputs as the keys of test cases: two vendors' renderings of one input have one key.
+"""Inputs as keys of test cases: two vendors' renderings of one input have one key.
 
-Objects and lists are compared as JSON: the order of names, spaces, escapes and how a number is written do not
-matter. Everything else is text, with its white space folded. That goes for what looks like a JSON number, word or
-quoted text, too: `1.0` may be a version and `null` an answer, and nothing tells that they are not. JSON that two
-readers may read differently is text as well: a name that comes twice, a number too large or too small for a float.
+Objects and lists are compared as JSON: the order of names, spaces, escapes and number notation do not matter.
+Everything else is text with folded white space. That includes text that looks like a JSON number, word or string:
+`1.0` may be a version and `null` an answer. JSON that parsers read differently is text as well: a repeated name, a
+number too large or too small for a float.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ _STARTS = ("{", "[")
 
 
 def canonical(text: str) -> str:
-    """The key: canonical JSON (names sorted, no spaces, non-ASCII as itself, 1 for 1.0), or folded text."""
+    """Return the key: canonical JSON (sorted names, no spaces, unescaped non-ASCII, 1 for 1.0), or folded text."""
     stripped = text.strip()
     if stripped.startswith(_STARTS):
         try:
             value = json.loads(stripped, parse_float=_number, parse_constant=_number, object_pairs_hook=_members)
             written = json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-        except (ValueError, RecursionError):  # text after all, or what no reader of JSON need take
+        except (ValueError, RecursionError):  # not JSON, or JSON that parsers need not accept
             pass
         else:
             return written
@@ -32,21 +32,21 @@ def canonical(text: str) -> str:
 
 
 def _number(digits: str) -> float | int:
-    """A whole number where it is one. Raises ValueError for one that a float cannot hold."""
+    """Parse a number, as an int where it is whole. Raise ValueError for a number that a float cannot hold."""
     value = float(digits)
     if not math.isfinite(value):
-        raise ValueError("no number that readers of JSON hold")
+        raise ValueError("JSON parsers cannot hold this number")
     if not value.is_integer():
         return value
     exact = Decimal(digits)
     if exact != Decimal(repr(value)):
-        raise ValueError("a number that readers of JSON round")
+        raise ValueError("JSON parsers round this number")
     return int(exact)
 
 
 def _members(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
-    """The object. Raises ValueError when a name comes twice."""
+    """Return the object. Raise ValueError when a name is repeated."""
     members = dict(pairs)
     if len(members) < len(pairs):
-        raise ValueError("a name that comes twice")
+        raise ValueError("a name is repeated")
     return members

@@ -39,7 +39,7 @@ class CaseId:
     digest: bytes
 
     @classmethod
-    def of(cls, key: str) -> CaseId:
+    def from_key(cls, key: str) -> CaseId:
         """The case of that key."""
         return cls(key[:_HEAD], blake2b(key.encode("utf-8", "surrogatepass"), digest_size=16).digest())
 
@@ -68,9 +68,9 @@ class CaseCounts:
     missing: int
 
 
-def equal(one: float, other: float) -> bool:
+def equal(left: float, right: float) -> bool:
     """Whether two finite figures are the same within one part in 10^9."""
-    return math.isclose(one, other, rel_tol=_EQUAL_WITHIN, abs_tol=0.0)
+    return math.isclose(left, right, rel_tol=_EQUAL_WITHIN, abs_tol=0.0)
 
 
 def finite(value: float) -> float | None:
@@ -80,11 +80,11 @@ def finite(value: float) -> float | None:
 
 def repetitions(keys: Sequence[Key | None]) -> dict[Key, list[int]]:
     """The sessions of each case, as indices into the experiment's columns; a session without a key has none."""
-    found: dict[Key, list[int]] = {}
+    sessions_by_key: dict[Key, list[int]] = {}
     for index, key in enumerate(keys):
         if key is not None:
-            found.setdefault(key, []).append(index)
-    return found
+            sessions_by_key.setdefault(key, []).append(index)
+    return sessions_by_key
 
 
 def case_value(column: Sequence[float], sessions: Sequence[int]) -> float | None:
@@ -104,36 +104,36 @@ def case_values(cases: Mapping[Key, Sequence[int]], column: Sequence[float]) -> 
 
 
 def outcome_of(
-    metric: Metric, key: Key, baseline: Mapping[Key, float | None], other: Mapping[Key, float | None]
+    metric: Metric, key: Key, baseline: Mapping[Key, float | None], compared: Mapping[Key, float | None]
 ) -> CaseOutcome:
     """How one of the baseline's cases turned out in another experiment.
 
     A case that both ran and neither has a value for is EQUAL; one for which only one of them has is MISSING.
     """
-    before, after = baseline[key], other.get(key)
-    if before is None and after is None:
-        return CaseOutcome.EQUAL if key in other else CaseOutcome.MISSING
-    if before is None or after is None:
+    baseline_value, compared_value = baseline[key], compared.get(key)
+    if baseline_value is None and compared_value is None:
+        return CaseOutcome.EQUAL if key in compared else CaseOutcome.MISSING
+    if baseline_value is None or compared_value is None:
         return CaseOutcome.MISSING
-    if equal(before, after):
+    if equal(baseline_value, compared_value):
         return CaseOutcome.EQUAL
-    return CaseOutcome.IMPROVED if is_better(metric, after, before) else CaseOutcome.REGRESSED
+    return CaseOutcome.IMPROVED if is_better(metric, compared_value, baseline_value) else CaseOutcome.REGRESSED
 
 
-def is_better(metric: Metric, value: float, than: float) -> bool:
+def is_better(metric: Metric, value: float, reference: float) -> bool:
     """Whether a value lies on the better side of another."""
-    return value > than if metric.better_when is Better.HIGHER else value < than
+    return value > reference if metric.better_when is Better.HIGHER else value < reference
 
 
 def count_outcomes(
-    metric: Metric, baseline: Mapping[Key, float | None], other: Mapping[Key, float | None]
+    metric: Metric, baseline: Mapping[Key, float | None], compared: Mapping[Key, float | None]
 ) -> CaseCounts | None:
     """The outcomes of all the baseline's cases, None when the two experiments share no case."""
-    if baseline.keys().isdisjoint(other.keys()):
+    if baseline.keys().isdisjoint(compared.keys()):
         return None
     counts = dict.fromkeys(CaseOutcome, 0)
     for key in baseline:
-        counts[outcome_of(metric, key, baseline, other)] += 1
+        counts[outcome_of(metric, key, baseline, compared)] += 1
     return CaseCounts(
         improved=counts[CaseOutcome.IMPROVED],
         regressed=counts[CaseOutcome.REGRESSED],

@@ -24,7 +24,7 @@ class Statistic(Enum):
     MIN = "MIN"
     MAX = "MAX"
 
-    def of(self, aggregate: Aggregate | None) -> float | None:
+    def value_in(self, aggregate: Aggregate | None) -> float | None:
         """That figure in the metric's unit, None when the aggregate does not give it."""
         figure = None if aggregate is None else getattr(aggregate, self.value.lower())
         return None if figure is None else float(figure)
@@ -62,12 +62,12 @@ def ratio(value: float | None, baseline: float | None) -> float | None:
 
 def best_of(metric: Metric, values: Sequence[float | None], identities: Sequence[Hashable]) -> int | None:
     """The index of the best value; None without any, and when different experiments share it."""
-    known = [(value, index) for index, value in enumerate(values) if value is not None]
-    if not known:
+    present = [(value, index) for index, value in enumerate(values) if value is not None]
+    if not present:
         return None
     choose = max if metric.better_when is Better.HIGHER else min
-    best, index = choose(known, key=lambda pair: pair[0])
-    rivals = {identities[other] for value, other in known if equal(value, best)}
+    best, index = choose(present, key=lambda pair: pair[0])
+    rivals = {identities[rival] for value, rival in present if equal(value, best)}
     return index if len(rivals) == 1 else None
 
 
@@ -79,7 +79,7 @@ def compare_metric(
     identities: Sequence[Hashable],
 ) -> MetricComparison:
     """One metric's aggregates side by side; `identities` tell which entries are one and the same experiment."""
-    values = [statistic.of(aggregate) for aggregate in aggregates]
+    values = [statistic.value_in(aggregate) for aggregate in aggregates]
     base = values[baseline]
     entries = [
         MetricEntry(aggregate, value, delta(value, base), ratio(value, base))
@@ -93,13 +93,13 @@ def shared_metrics(entries: Sequence[Mapping[Metric, Aggregate]], statistic: Sta
     counts: dict[Metric, int] = {}
     for entry in entries:
         for metric, aggregate in entry.items():
-            if statistic.of(aggregate) is not None:
+            if statistic.value_in(aggregate) is not None:
                 counts[metric] = counts.get(metric, 0) + 1
     return in_order(metric for metric, count in counts.items() if count > 1)
 
 
 def best_basis(statistic: Statistic, reported: Aggregate | None, computed: Aggregate | None) -> Aggregate | None:
     """The reported aggregate where it gives the statistic, else the computed one, else whichever there is."""
-    there = [aggregate for aggregate in (reported, computed) if aggregate is not None]
-    giving = [aggregate for aggregate in there if statistic.of(aggregate) is not None]
-    return next(iter([*giving, *there]), None)
+    available = [aggregate for aggregate in (reported, computed) if aggregate is not None]
+    with_value = [aggregate for aggregate in available if statistic.value_in(aggregate) is not None]
+    return next(iter([*with_value, *available]), None)

@@ -1,4 +1,4 @@
-"""Statistics of one metric, computed the same way for every vendor; pure functions."""
+"""Statistics of one metric, computed the same way for every vendor. All functions are pure."""
 
 from __future__ import annotations
 
@@ -35,20 +35,22 @@ _KINDS = {kind: index for index, kind in enumerate(MetricKind)}
 
 
 def session_values(session: Session) -> Mapping[Metric, float]:
-    """The session's finite value of every metric that it has one of, in the metric's unit.
+    """Return the session's finite value of each metric that it has, in the metric's unit.
 
-    A running session has no latency, whatever the vendor says; it and one of unknown status count neither as
-    failed nor as not. Total tokens are the vendor's total, else input and output where both are known.
+    A running session has no latency, even if the vendor reports one. Sessions that are running or of unknown
+    status do not count in the error rate. Total tokens are the vendor's total, else the sum of input and output.
     """
     try:
         return {
-            metric: float(value) for metric, value in _given(session) if value is not None and math.isfinite(value)
+            metric: float(value)
+            for metric, value in _reported_values(session)
+            if value is not None and math.isfinite(value)
         }
-    except (TypeError, OverflowError):  # an adapter gave what is no number in the place of one
-        return {metric: float(value) for metric, value in _given(session) if is_number(value)}
+    except (TypeError, OverflowError):  # an adapter returned a value that is not a number
+        return {metric: float(value) for metric, value in _reported_values(session) if is_number(value)}
 
 
-def _given(session: Session) -> Iterator[tuple[Metric, float | None]]:
+def _reported_values(session: Session) -> Iterator[tuple[Metric, float | None]]:
     running = session.status is SessionStatus.RUNNING
     tokens = session.tokens or _NO_TOKENS
     yield LATENCY, None if running else session.latency_ms
@@ -72,16 +74,16 @@ def _total(tokens: TokenUsage) -> int | None:
 
 
 def in_order(metrics: Iterable[Metric]) -> list[Metric]:
-    """Metrics as the schema lists their kinds, scores by evaluator."""
+    """Return the metrics in the schema's order of kinds, scores by evaluator."""
     return sorted(metrics, key=lambda metric: (_KINDS[metric.kind], metric.evaluator or ""))
 
 
 def computed(metric: Metric, values: Sequence[float], *, complete: bool = True) -> Aggregate:
-    """Every statistic of finite values, one for each session that has one; the values' order plays no part.
+    """Compute every statistic of finite values, one value per session. The order of the values does not matter.
 
-    Percentiles are nearest rank: the smallest element that at least that share of the values does not exceed.
-    The deviation is the sample's, None for fewer than two values. A figure that no finite float holds is None;
-    without values all are but the count, which is 0.
+    Percentiles are nearest rank: the smallest element that at least that share of the values does not exceed. The
+    deviation is the sample's, and None for fewer than two values. A figure beyond a finite float is None. Without
+    values the count is 0 and every other figure is None.
     """
     count = len(values)
     if not count:
@@ -108,7 +110,7 @@ def computed(metric: Metric, values: Sequence[float], *, complete: bool = True) 
 
 
 def _nearest_rank(ranked: Sequence[float], percent: int) -> float:
-    """In whole numbers: a share such as 0.95 times a count is not always whole where it should be."""
+    """Return the nearest rank in integer arithmetic: 0.95 times a count is not always whole where it should be."""
     return ranked[-(-percent * len(ranked) // 100) - 1]
 
 
@@ -120,7 +122,7 @@ def _sample_deviation(values: Sequence[float], mean: float) -> float | None:
 
 
 def _sum(values: Iterable[float]) -> float | None:
-    """Exactly rounded, so that no order of the values changes it; None when it is beyond a float."""
+    """Return the exactly rounded sum, which no order of the values changes, or None beyond a float."""
     try:
         total = math.fsum(values)
     except OverflowError:

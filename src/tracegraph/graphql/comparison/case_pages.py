@@ -70,7 +70,7 @@ def place_of(binding: CursorBinding, cursor: str | None) -> CaseId | None:
     """Where a cursor stands, None without one. Raises InvalidCursor."""
     if cursor is None:
         return None
-    mark = decode_cursor(binding, cursor).mark
+    mark = decode_cursor(binding, cursor).sort_key
     if mark is None or not isinstance(mark.value, str):
         raise InvalidCursor("That cursor is damaged.")
     try:

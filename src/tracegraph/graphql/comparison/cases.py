@@ -39,7 +39,7 @@ class PairedCases:
             return scan
         if identity not in self._repetitions:
             self._repetitions[identity] = scanned_cases(scan, self.join_on)
-        column = CaseColumn.of(scan, self._repetitions[identity], metric)
+        column = CaseColumn.build(scan, self._repetitions[identity], metric)
         return self._columns.setdefault((identity, metric), column)
 
     async def counts(self, index: int, metric: Metric) -> CaseCounts | None:

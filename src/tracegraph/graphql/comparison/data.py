@@ -96,7 +96,7 @@ class ComparisonData:
         """The sessions of an entry that was found, as far as they can be read, and why the rest cannot."""
         identity = self.entries[index].identity
         self._needs[identity] = self._needs.get(identity, frozenset()) | needs
-        return await self.context.scans.readable(*identity, needs)
+        return await self.context.scans.partial_scan(*identity, needs)
 
     async def reports(self) -> list[SourceReport]:
         """How each source fared in what was asked of it so far, in the order of the entries."""

@@ -129,4 +129,4 @@ class ComparisonValue:
         metrics, statistic = self._question.metrics, self._question.statistic
         if metrics is None:
             return None
-        return [metric for metric in metrics if statistic.of(reported.get(metric)) is None]
+        return [metric for metric in metrics if statistic.value_in(reported.get(metric)) is None]

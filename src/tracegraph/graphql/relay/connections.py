@@ -43,7 +43,7 @@ class ConnectionArguments:
         limits = context.page_limits
         first = parse_first(self.first, limits.default_first, limits.max_first)
         if self.after is None:
-            return MergeRequest(first, budgets=context.budgets)
+            return MergeRequest(first, budget=context.budgets)
         return MergeRequest(first, decode_cursor(self.binding, self.after), context.budgets)
 
 

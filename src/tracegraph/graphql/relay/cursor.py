@@ -172,10 +172,10 @@ def _pack(positions: Positions) -> bytes:
     packer.unsigned(len(marks))
     for mark in marks:
         _pack_mark(packer, mark, sources)
-    packer.unsigned(0 if positions.mark is None else marks.index(positions.mark) + 1)
-    for key, position in sorted(positions.own.items()):
+    packer.unsigned(0 if positions.sort_key is None else marks.index(positions.sort_key) + 1)
+    for key, position in sorted(positions.overrides.items()):
         packer.text(key)
-        packer.unsigned(0 if position.mark is None else marks.index(position.mark) + 1)
+        packer.unsigned(0 if position.sort_key is None else marks.index(position.sort_key) + 1)
         packer.signed(_NO_HINT if position.hint is None else position.hint)
     return bytes(packer.data)
 
@@ -216,7 +216,7 @@ def _inflated(data: bytes) -> bytes:
 
 
 def _distinct_marks(positions: Positions) -> list[SortKey]:
-    marks = [positions.mark, *(position.mark for position in positions.own.values())]
+    marks = [positions.sort_key, *(position.sort_key for position in positions.overrides.values())]
     return list(dict.fromkeys(mark for mark in marks if mark is not None))
 
 

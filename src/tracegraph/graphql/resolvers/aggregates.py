@@ -72,7 +72,7 @@ async def _with_computed(
     found = {one.metric: one for one in experiment.aggregates} if basis is AggregateBasis.BEST else {}
     if wanted is None or any(metric not in found for metric in wanted):
         needs = needs_of_all(wanted)
-        scan, error = await info.context.scans.readable(experiment.source, experiment.ref, needs)
+        scan, error = await info.context.scans.partial_scan(experiment.source, experiment.ref, needs)
         if error is not None:
             add_field_error(info, error)
         computed = scan.aggregates(wanted)
