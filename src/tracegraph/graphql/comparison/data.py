@@ -46,7 +46,7 @@ async def find_entries(context: RequestContext, identities: Sequence[Identity]) 
 
 async def _find(context: RequestContext, identity: Identity) -> ComparedExperiment:
     source, ref = identity
-    adapter, loaders = context.adapter(source), context.loaders.of(source)
+    adapter, loaders = context.adapter(source), context.loaders.get(source)
     if adapter is None or loaders is None:
         raise UnknownExperiment(identity)
     try:

@@ -48,7 +48,7 @@ async def _node(info: TracegraphInfo, identity: GlobalId) -> Any:
 async def _object(context: RequestContext, identity: GlobalId) -> Any:
     if identity.type_name == "CaseComparison":
         return await find_case(context, CaseReference.of(identity))
-    loaders = context.loaders.of(identity.source)
+    loaders = context.loaders.get(identity.source)
     if loaders is None:
         return None
     if identity.type_name == "Source":

@@ -44,7 +44,7 @@ async def source_health(root: strawberry.Parent[Adapter], info: TracegraphInfo) 
     """Ask the source one cheap question. What is well but has calls that are not made is DEGRADED."""
     with bypass_cache(), level_time(info):
         health = await root.check()
-    guards = info.context.guards.get(root.name)
-    circuit = health.circuit if guards is None else guards.circuit
+    pipeline = info.context.pipelines.get(root.name)
+    circuit = health.circuit if pipeline is None else pipeline.circuit
     is_whole = circuit is CircuitState.CLOSED or health.status is not SourceHealthStatus.UP
     return replace(health, circuit=circuit, status=health.status if is_whole else SourceHealthStatus.DEGRADED)
