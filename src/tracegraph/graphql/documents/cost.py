@@ -290,7 +290,7 @@ def _value(value: ValueNode | None, variables: Mapping[str, Any]) -> Any:
 
 
 def _condition(field: FieldNode, field_cost: FieldCost) -> Condition:
-    """Return the condition for shared work. Figures are computed only with a basis other than REPORTED."""
+    """Return the condition for shared work: only a basis other than REPORTED computes figures."""
     if field_cost.once != "sessions":
         return _unconditional
     basis = _evaluator(_argument(field, "basis"))
