@@ -67,7 +67,7 @@ class Packer:
 
 
 class Unpacker:
-    """Reads packed values in order. Raises ValueError for data that `Packer` did not write."""
+    """Reads packed values in order. Methods raise ValueError for malformed data."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
@@ -170,18 +170,18 @@ def encode_cursor(binding: CursorBinding, positions: Positions) -> str:
 
 def _pack(positions: Positions) -> bytes:
     packer = Packer()
-    marks = _distinct_sort_keys(positions)
-    sources = sorted({mark.source for mark in marks})
+    sort_keys = _distinct_sort_keys(positions)
+    sources = sorted({sort_key.source for sort_key in sort_keys})
     packer.unsigned(len(sources))
     for source in sources:
         packer.text(source)
-    packer.unsigned(len(marks))
-    for mark in marks:
-        _pack_sort_key(packer, mark, sources)
-    packer.unsigned(0 if positions.mark is None else marks.index(positions.mark) + 1)
+    packer.unsigned(len(sort_keys))
+    for sort_key in sort_keys:
+        _pack_sort_key(packer, sort_key, sources)
+    packer.unsigned(0 if positions.mark is None else sort_keys.index(positions.mark) + 1)
     for key, position in sorted(positions.own.items()):
         packer.text(key)
-        packer.unsigned(0 if position.mark is None else marks.index(position.mark) + 1)
+        packer.unsigned(0 if position.mark is None else sort_keys.index(position.mark) + 1)
         packer.signed(_NO_HINT if position.hint is None else position.hint)
     return bytes(packer.data)
 
@@ -226,39 +226,39 @@ def _inflated(data: bytes) -> bytes:
 
 
 def _distinct_sort_keys(positions: Positions) -> list[SortKey]:
-    marks = [positions.mark, *(position.mark for position in positions.own.values())]
-    return list(dict.fromkeys(mark for mark in marks if mark is not None))
+    sort_keys = [positions.mark, *(position.mark for position in positions.own.values())]
+    return list(dict.fromkeys(sort_key for sort_key in sort_keys if sort_key is not None))
 
 
-def _pack_sort_key(packer: Packer, mark: SortKey, sources: list[str]) -> None:
-    packer.unsigned(sources.index(mark.source))
-    if mark.value is None:
+def _pack_sort_key(packer: Packer, sort_key: SortKey, sources: list[str]) -> None:
+    packer.unsigned(sources.index(sort_key.source))
+    if sort_key.value is None:
         packer.unsigned(_NULL)
-    elif isinstance(mark.value, int):
+    elif isinstance(sort_key.value, int):
         packer.unsigned(_INTEGER)
-        packer.signed(mark.value)
+        packer.signed(sort_key.value)
     else:
         packer.unsigned(_TEXT)
-        packer.text(mark.value)
-    packer.text(mark.id)
+        packer.text(sort_key.value)
+    packer.text(sort_key.id)
 
 
 def _unpack(unpacker: Unpacker, kind: int) -> Positions:
     sources = [unpacker.text() for _ in range(unpacker.unsigned())]
-    marks: list[SortKey | None] = [None]
+    sort_keys: list[SortKey | None] = [None]
     for _ in range(unpacker.unsigned()):
         source = sources[unpacker.unsigned()]
-        marks.append(SortKey(_unpack_value(unpacker, kind), source, unpacker.text()))
-    mark = marks[unpacker.unsigned()]
+        sort_keys.append(SortKey(_unpack_value(unpacker, kind), source, unpacker.text()))
+    sort_key = sort_keys[unpacker.unsigned()]
     own: dict[str, Position] = {}
     while not unpacker.at_end:
         key = unpacker.text()
-        at = marks[unpacker.unsigned()]
+        at = sort_keys[unpacker.unsigned()]
         hint = unpacker.signed()
         if not _NO_HINT <= hint <= _MAX_HINT:
             raise ValueError("no list is that long")
         own[key] = Position(at, None if hint == _NO_HINT else hint)
-    return Positions(mark, own)
+    return Positions(sort_key, own)
 
 
 def _unpack_value(unpacker: Unpacker, kind: int) -> SortValue:
