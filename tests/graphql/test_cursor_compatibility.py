@@ -1,4 +1,4 @@
-"""A cursor of an earlier release resumes: what its digest is made of is part of the format."""
+"""Cursors of earlier releases stay valid: the names in a cursor's digest are part of the format."""
 
 from datetime import UTC, datetime
 
@@ -60,34 +60,34 @@ NAMES = query.ExperimentOrder(query.ExperimentOrderField.NAME, query.OrderDirect
     [
         (
             "Query.experiments",
-            (ALL_OF_AN_EXPERIMENT.bound_to, OLDEST),
+            (ALL_OF_AN_EXPERIMENT.cursor_binding, OLDEST),
             BY_TIME,
             "AcRD9KlXZwIKbGFuZ3NtaXRoBW5lbW8CAQGAgPKBg4mFBgRlLTEAAYKA8oGDiYUGACs8TV4AAEAAgAAAAAAAAAEBCm"
             "xhbmdzbWl0aAJSEG1laWJlbC8wYTFiMmMzZAABownBNQ",
         ),
         (
             "Query.experiments",
-            (inputs.ANY_EXPERIMENT.bound_to, query.ExperimentOrder()),
+            (inputs.ANY_EXPERIMENT.cursor_binding, query.ExperimentOrder()),
             BY_TIME,
             "AcRDOGQbpQIKbGFuZ3NtaXRoBW5lbW8CAQGAgPKBg4mFBgRlLTEAAYKA8oGDiYUGACs8TV4AAEAAgAAAAAAAAAEBCm"
             "xhbmdzbWl0aAJSEG1laWJlbC8wYTFiMmMzZAAB5x9z7A",
         ),
         (
             "Query.experiments",
-            (inputs.ANY_EXPERIMENT.bound_to, NAMES),
+            (inputs.ANY_EXPERIMENT.cursor_binding, NAMES),
             BY_NAME,
             "AcRDDlKcQwIHbWVpYmVsBW5lbW8CAQIIbmFtZSDDqQRlLTEAAAJ4AQdtZWliZWwCDq4F8rk",
         ),
         (
             "Query.sessions",
-            (ALL_OF_A_SESSION.bound_to, query.SessionOrder(direction=query.OrderDirection.ASC)),
+            (ALL_OF_A_SESSION.cursor_binding, query.SessionOrder(direction=query.OrderDirection.ASC)),
             BY_TIME,
             "ATw3zfyp0gIKbGFuZ3NtaXRoBW5lbW8CAQGAgPKBg4mFBgRlLTEAAYKA8oGDiYUGACs8TV4AAEAAgAAAAAAAAAEBCm"
             "xhbmdzbWl0aAJSEG1laWJlbC8wYTFiMmMzZAAB0Rcbnw",
         ),
         (
             "Experiment.sessions:nemo:a1",
-            (inputs.ANY_SESSION.bound_to, query.SessionOrder()),
+            (inputs.ANY_SESSION.cursor_binding, query.SessionOrder()),
             BY_TIME,
             "AVPzxiwosAIKbGFuZ3NtaXRoBW5lbW8CAQGAgPKBg4mFBgRlLTEAAYKA8oGDiYUGACs8TV4AAEAAgAAAAAAAAAEBCm"
             "xhbmdzbWl0aAJSEG1laWJlbC8wYTFiMmMzZAAB04x0Lw",
@@ -100,7 +100,7 @@ NAMES = query.ExperimentOrder(query.ExperimentOrderField.NAME, query.OrderDirect
         ),
     ],
 )
-def test_a_cursor_made_before_still_resumes_where_it_stood(
+def test_a_cursor_of_an_earlier_release_continues_at_its_position(
     field: str, arguments: object, positions: Positions, cursor: str
 ) -> None:
     binding = CursorBinding.of(field, arguments, by_text=positions is BY_NAME)
@@ -108,6 +108,6 @@ def test_a_cursor_made_before_still_resumes_where_it_stood(
     assert encode_cursor(binding, positions) == cursor
 
 
-def test_what_has_no_name_written_down_is_refused() -> None:
-    with pytest.raises(TypeError, match="write it down"):
+def test_a_type_without_a_fixed_name_is_rejected() -> None:
+    with pytest.raises(TypeError, match="add one to _NAMES"):
         CursorBinding.of("Query.experiments", (object(),))

@@ -1,4 +1,4 @@
-"""Lookahead: which large fields of sessions a document selects, so that a vendor need not send the others."""
+"""Lookahead: the large session fields that a document selects, so that vendors need not send the others."""
 
 from __future__ import annotations
 
@@ -21,32 +21,32 @@ from strawberry.types.nodes import SelectedField, Selection
 from tracegraph.graphql.compiler.resolver_calls import LazyInfo
 
 _LARGE = {"input": "input", "output": "output", "metadata": "metadata", "vendorFields": "raw"}
-"""By the schema's names: the names of `adapter.LARGE_SESSION_FIELDS`."""
+"""Schema names of fields, with their names in `adapter.LARGE_SESSION_FIELDS`."""
 
 
 _PATHS = (("nodes",), ("edges", "node"))
 
 
 def session_fields(info: Info[Any, Any]) -> frozenset[str]:
-    """The large fields that are selected on the sessions of the connection that this field gives."""
+    """Return the large fields that the document selects on the sessions of this connection field."""
     return info.ahead(_selected) if isinstance(info, LazyInfo) else _selected(info._raw_info)  # noqa: SLF001
 
 
 def _selected(info: GraphQLResolveInfo[Any]) -> frozenset[str]:
     below = [node.selection_set for node in info.field_nodes]
-    found: set[str] = set()
+    names: set[str] = set()
     for path in _PATHS:
         sets = below
         for name in path:
-            sets = [one.selection_set for one in _fields(sets, info) if one.name.value == name]
-        found |= {_LARGE[one.name.value] for one in _fields(sets, info) if one.name.value in _LARGE}
-    return frozenset(found)
+            sets = [field.selection_set for field in _fields(sets, info) if field.name.value == name]
+        names |= {_LARGE[field.name.value] for field in _fields(sets, info) if field.name.value in _LARGE}
+    return frozenset(names)
 
 
 def _fields(sets: Iterable[SelectionSetNode | None], info: GraphQLResolveInfo[Any]) -> Iterator[FieldNode]:
-    """The selected fields, through fragments; those of a type that the object is not of, too."""
-    for one in sets:
-        for selection in () if one is None else one.selections:
+    """Yield the selected fields, through fragments of any type."""
+    for selection_set in sets:
+        for selection in () if selection_set is None else selection_set.selections:
             if not _is_included(selection, info):
                 continue
             if isinstance(selection, FieldNode):
@@ -62,37 +62,36 @@ def _is_included(selection: SelectionNode, info: GraphQLResolveInfo[Any]) -> boo
         for argument in directive.arguments or ():
             value = argument.value
             if isinstance(value, VariableNode):
-                given = _variables(info).get(value.name.value)
+                condition = _variables(info).get(value.name.value)
             else:
-                given = value.value if isinstance(value, BooleanValueNode) else None
-            if given is (directive.name.value == "skip"):
+                condition = value.value if isinstance(value, BooleanValueNode) else None
+            if condition is (directive.name.value == "skip"):
                 return False
     return True
 
 
 def _variables(info: GraphQLResolveInfo[Any]) -> Mapping[str, Any]:
-    """Strawberry's own info has them as a dict."""
-    values: Any = info.variable_values
-    found: Mapping[str, Any] = getattr(values, "coerced", values)
-    return found
+    values: Any = info.variable_values  # a plain dict in strawberry's own info
+    coerced: Mapping[str, Any] = getattr(values, "coerced", values)
+    return coerced
 
 
 def fields_at(selections: Iterable[Selection], *path: str) -> Iterator[SelectedField]:
-    """Every selected field at that path of field names, through fragments; @skip and @include are heeded."""
+    """Yield every selected field at a path of field names, through fragments; apply @skip and @include."""
     if not path:
         return
-    for one in selections:
-        if not _included(one):
+    for selection in selections:
+        if not _included(selection):
             continue
-        if not isinstance(one, SelectedField):
-            yield from fields_at(one.selections, *path)
-        elif one.name == path[0]:
+        if not isinstance(selection, SelectedField):
+            yield from fields_at(selection.selections, *path)
+        elif selection.name == path[0]:
             if len(path) == 1:
-                yield one
+                yield selection
             else:
-                yield from fields_at(one.selections, *path[1:])
+                yield from fields_at(selection.selections, *path[1:])
 
 
-def _included(one: Selection) -> bool:
-    skip, include = one.directives.get("skip"), one.directives.get("include")
+def _included(selection: Selection) -> bool:
+    skip, include = selection.directives.get("skip"), selection.directives.get("include")
     return (skip is None or skip["if"] is False) and (include is None or include["if"] is True)
