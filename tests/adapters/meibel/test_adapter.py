@@ -16,7 +16,7 @@ from starlette.routing import Route
 from structlog.testing import capture_logs
 from tracegraph_meibel import open_adapter
 from tracegraph_meibel.adapter import CAPABILITIES
-from tracegraph_meibel.lookup import SCAN_PAGES_MAX
+from tracegraph_meibel.lookup import MAX_SCAN_PAGES
 
 from tests.adapters.conftest import Serve
 from tracegraph.adapter.options import SourceSettings
@@ -647,12 +647,12 @@ class TestGettingSessions:
         self, adapter: Adapter, world: MeibelWorld, vendor: Simulator
     ) -> None:
         world.max_rows = 1
-        world.sessions["a1"] = [meibel_session(f"t{number}") for number in range(SCAN_PAGES_MAX + 1)]
+        world.sessions["a1"] = [meibel_session(f"t{number}") for number in range(MAX_SCAN_PAGES + 1)]
         found = await adapter.get_sessions([SessionRef("a1", "nothing")])
         lost = failed(found[SessionRef("a1", "nothing")])
         assert isinstance(lost, SourceBadRequest)
-        assert f"newest {SCAN_PAGES_MAX * 100} of its agent only" in lost.message
-        assert lost.upstream_requests == len(vendor.calls) == SCAN_PAGES_MAX
+        assert f"newest {MAX_SCAN_PAGES * 100} of its agent only" in lost.message
+        assert lost.upstream_requests == len(vendor.calls) == MAX_SCAN_PAGES
 
     async def test_a_list_that_repeats_rows_is_read_again_for_those_that_it_left_out(
         self, adapter: Adapter, world: MeibelWorld

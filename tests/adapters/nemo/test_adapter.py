@@ -330,7 +330,7 @@ class TestReleasesAndRefusals:
         """helix >= 0.5 (docs/vendors/nemo.md#releases)."""
         world = experiments(2)
         world.shape = "groups"
-        with pytest.raises(SourceBadResponse, match="'nemo-a' lists experiment groups"):
+        with pytest.raises(SourceBadResponse, match="'nemo-a' returned experiment groups"):
             await listed(await connect(nemo.create_app(world)))
 
     async def test_a_release_without_experiments_is_named_as_such(self, connect: Open) -> None:

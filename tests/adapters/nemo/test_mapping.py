@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from tracegraph_nemo.mapping import to_experiment, to_session
-from tracegraph_nemo.wire import EXPERIMENTS, SESSIONS, ExperimentRow, Listed, R, SessionRow
+from tracegraph_nemo.wire import EXPERIMENTS, SESSIONS, ExperimentRow, ListBody, R, SessionRow
 
 from tracegraph.domain.models import (
     Aggregate,
@@ -28,7 +28,7 @@ IDENTITY = {"id": "experiment-1", "name": "base"}
 STARTED = {"session_id": "s1", "started_at": "2026-11-20T10:00:00"}
 
 
-def read(wire: LenientDecoder[Listed[R]], row: Any) -> tuple[R, list[str]]:
+def read(wire: LenientDecoder[ListBody[R]], row: Any) -> tuple[R, list[str]]:
     """The row as the wire reads it, and the fields that it gave up, sorted."""
     found, given_up = wire.read(json.dumps({"data": [row]}).encode())
     ((_, only),) = readable_rows(found.data)

@@ -515,8 +515,8 @@ class TestCalls:
         lists = PartitionedLists("nemo-a", nothing, Clock(), Clock())
         queries = [ExperimentQuery(ExperimentFilter(dataset_name=str(number))) for number in range(65)]
         for query in queries:
-            lists.learn(query)
-        assert [lists.knows(query) for query in queries] == [False] + 64 * [True]
+            lists.mark_too_long(query)
+        assert [lists.is_too_long(query) for query in queries] == [False] + 64 * [True]
 
 
 class TestWhatCannotBeSplit:
