@@ -301,9 +301,9 @@ class RunsReader:
         A request with enough rows leaves the pool. The next round reads the rest, from the last start on
         (inclusive). While no request leaves, the vendor's cursor continues the query instead.
 
-        Experiments that ran one after another fill a page each. So after a second round in a row that completes at
-        most one request (`low_yield`), two halves of the pool are read concurrently, in no more calls but in less
-        time. `failing_excluded`: the pool no longer contains experiments for which the query fails.
+        Experiments that ran one after another fill a page each. So after two rounds in a row that complete at most
+        one request each (`low_yield`), two halves of the pool are read concurrently. This takes less time and no
+        more calls. `failing_excluded`: the pool no longer contains experiments for which the query fails.
         """
         query = _pooled_query(pool, range_start)
         cursor: str | None = None

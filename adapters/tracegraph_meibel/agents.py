@@ -53,7 +53,8 @@ class Agents:
 
         The page omits an agent whose details fail, and carries the error. While the vendor as a whole fails, the
         page must fail instead, so that its rows come later. To distinguish the two cases, the adapter requests the
-        details of another agent, then once more the details that failed, then again those of the other agent.
+        details of another agent. Then it requests the failed details once more, and finally those of the other
+        agent again.
 
         Args:
             query: The filter and the sort order.

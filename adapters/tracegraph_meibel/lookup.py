@@ -129,9 +129,8 @@ class SessionLookup:
     def _scan_limit_error(self, requests: int) -> SourceError:
         return SourceBadRequest(
             self._source,
-            f"Source {self._source!r} does not have the session among the newest "
-            f"{MAX_SCAN_PAGES * MAX_PAGE_SIZE} of its agent. One look-up reads no more, "
-            f"in at most {MAX_SCAN_PAGES} calls.",
+            f"A look-up in source {self._source!r} reads at most the newest {MAX_SCAN_PAGES * MAX_PAGE_SIZE} "
+            f"sessions of an agent, in at most {MAX_SCAN_PAGES} calls, and did not find this session.",
             upstream_requests=requests,
         )
 

@@ -1,4 +1,4 @@
-"""Which of the vendor's numbered pages holds a stretch of rows."""
+"""The vendor page that contains a range of rows."""
 
 import pytest
 from hypothesis import given, settings

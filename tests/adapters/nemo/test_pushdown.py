@@ -1,4 +1,4 @@
-"""Which conditions go to NeMo, in which words, and when its count may be believed."""
+"""The conditions that the adapter pushes to NeMo, their syntax, and when its total applies."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -25,7 +25,7 @@ def sessions(**conditions: Any) -> PushedFilter:
     return push_sessions(SessionFilter(**conditions))
 
 
-def test_no_filter_asks_for_everything() -> None:
+def test_no_filter_has_no_parameters() -> None:
     assert experiments() == PushedFilter((), covers_filter=True)
     assert sessions() == PushedFilter((), covers_filter=True)
 
@@ -135,7 +135,7 @@ def test_one_status_is_an_equality(status: SessionStatus, word: str) -> None:
     )
 
 
-def test_unknown_is_never_pushed_since_it_holds_unheard_of_words_too() -> None:
+def test_unknown_is_never_pushed_since_it_covers_undocumented_words() -> None:
     assert sessions(statuses=frozenset({SessionStatus.UNKNOWN})) == PushedFilter((), covers_filter=False)
 
 

@@ -1,4 +1,4 @@
-"""Which parts of a list that is too long are asked for: laws over made-up lists, no service."""
+"""The slices of a list that is too long: properties over generated lists, without a service."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -84,13 +84,13 @@ def lists(draw: st.DrawFn) -> list[int]:
 
 
 @given(lists(), ORDERS)
-def test_parts_adjoin_and_hold_every_row_once(ages: list[int], order: ExperimentOrder) -> None:
+def test_slices_adjoin_and_hold_every_row_once(ages: list[int], order: ExperimentOrder) -> None:
     timeline = timeline_of(order)
     check(timeline, positions_of(timeline, ages), PartitionHints(), timeline.first)
 
 
 @given(lists(), lists(), ORDERS)
-def test_what_was_learnt_of_another_list_costs_calls_and_no_rows(
+def test_hints_of_another_list_cost_calls_and_no_rows(
     ages: list[int], earlier: list[int], order: ExperimentOrder
 ) -> None:
     """Between two readings any row may have come or gone."""
@@ -111,7 +111,7 @@ def test_reading_may_begin_anywhere(ages: list[int], order: ExperimentOrder, dat
 
 
 @given(lists(), lists(), ORDERS, st.lists(st.booleans(), max_size=100))
-def test_two_may_read_and_learn_at_the_same_time(
+def test_two_readers_may_share_hints_concurrently(
     one: list[int], other: list[int], order: ExperimentOrder, turns: list[bool]
 ) -> None:
     timeline, hints = timeline_of(order), PartitionHints()
@@ -134,7 +134,7 @@ def test_two_may_read_and_learn_at_the_same_time(
 
 
 @pytest.mark.parametrize("direction", list(OrderDirection))
-def test_a_list_that_is_known_is_read_in_one_part_for_each_full_one(direction: OrderDirection) -> None:
+def test_a_list_with_hints_is_read_in_full_slices(direction: OrderDirection) -> None:
     """24 rows an hour apart, in parts cut for four: the first reading searches, the third knows."""
     timeline, hints = timeline_of(ExperimentOrder(direction=direction)), PartitionHints()
     rows = positions_of(timeline, [hour * 3_600_000_000 for hour in range(24)])
@@ -155,7 +155,7 @@ def test_a_long_gap_is_searched_once(direction: OrderDirection) -> None:
     assert second <= 8
 
 
-def test_what_came_into_a_gap_is_found() -> None:
+def test_rows_added_to_a_gap_are_found() -> None:
     """That there was nothing is remembered, never believed."""
     timeline, hints = timeline_of(ExperimentOrder(direction=OrderDirection.ASC)), PartitionHints()
     hour = 3_600_000_000
@@ -177,7 +177,7 @@ def test_memory_of_gaps_is_bounded() -> None:
 
 
 class TestTimeline:
-    def test_descending_places_grow_towards_the_past(self) -> None:
+    def test_descending_positions_grow_towards_the_past(self) -> None:
         timeline = timeline_of(
             ExperimentOrder(direction=OrderDirection.DESC), TimeRange(NOW - timedelta(days=1), NOW)
         )
@@ -188,13 +188,13 @@ class TestTimeline:
         timeline = timeline_of(ExperimentOrder(ExperimentOrderField.NAME, OrderDirection.DESC))
         assert (timeline.attribute, timeline.sign) == ("created_at", 1)
 
-    def test_the_whole_line_is_the_filter_itself(self) -> None:
+    def test_the_whole_timeline_is_the_unrestricted_filter(self) -> None:
         order = ExperimentOrder(ExperimentOrderField.UPDATED_AT)
         timeline = timeline_of(order)
         whole = timeline.restrict(ExperimentFilter(dataset_name="cases"), TimeSlice(timeline.first, timeline.last))
         assert whole == ExperimentFilter(dataset_name="cases", updated_at=TimeRange())
 
-    def test_a_part_is_closed_at_both_ends(self) -> None:
+    def test_a_slice_is_closed_at_both_ends(self) -> None:
         timeline = timeline_of(ExperimentOrder(direction=OrderDirection.DESC))
         now = microseconds(NOW)
         narrowed = timeline.restrict(ExperimentFilter(), TimeSlice(-now, 5 - now))
@@ -221,6 +221,6 @@ class TestTimeline:
         begin = timeline.start_position(PageRequest(10, Key(value, "x")))
         assert begin == timeline.first or begin > timeline.last
 
-    def test_an_experiment_without_the_time_has_no_place(self) -> None:
+    def test_an_experiment_without_the_time_has_no_position(self) -> None:
         experiment = Experiment(source="n", ref="a", vendor_id="a", kind=ExperimentKind.EVALUATION, name="a")
         assert timeline_of(ExperimentOrder()).position_of(experiment) is None
