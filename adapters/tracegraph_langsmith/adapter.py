@@ -150,11 +150,11 @@ class LangSmithAdapter:
 
         A ref that is not a UUID is omitted without a call.
         """
-        wanted = {ref: uuid for ref in refs if (uuid := canonical_uuid(ref)) is not None}
-        ids = list(dict.fromkeys(wanted.values()))
+        uuid_by_ref = {ref: uuid for ref in refs if (uuid := canonical_uuid(ref)) is not None}
+        ids = list(dict.fromkeys(uuid_by_ref.values()))
         parts = await asyncio.gather(*(self._by_id(part) for part in chunks(ids)))
         by_id = {ref: experiment for part in parts for ref, experiment in part.items()}
-        return {ref: by_id[uuid] for ref, uuid in wanted.items() if uuid in by_id}
+        return {ref: by_id[uuid] for ref, uuid in uuid_by_ref.items() if uuid in by_id}
 
     async def list_sessions(self, requests: Sequence[SessionPageRequest]) -> Sequence[Page[Session] | SourceError]:
         """Return a page of root runs for each request.

@@ -88,17 +88,17 @@ class RunsReader:
 
         Runs that the vendor does not have are omitted.
         """
-        wanted: dict[SessionRef, tuple[str, str]] = {}
+        uuids_by_ref: dict[SessionRef, tuple[str, str]] = {}
         for ref in refs:
             experiment, run = canonical_uuid(ref.experiment_ref), canonical_uuid(ref.session_id)
             if experiment is not None and run is not None:
-                wanted[ref] = experiment, run
-        ids = list(dict.fromkeys(run for _, run in wanted.values()))
+                uuids_by_ref[ref] = experiment, run
+        ids = list(dict.fromkeys(run for _, run in uuids_by_ref.values()))
         parts = await asyncio.gather(*(self._by_id(part) for part in chunks(ids)))
         session_of_run = {run: session for part in parts for run, session in part.items()}
         return {
             ref: session
-            for ref, (experiment, run) in wanted.items()
+            for ref, (experiment, run) in uuids_by_ref.items()
             if (session := session_of_run.get(run)) is not None
             and (isinstance(session, SourceError) or session.experiment_ref == experiment)
         }

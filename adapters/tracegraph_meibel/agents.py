@@ -91,7 +91,7 @@ class Agents:
             window = replace(window, offset=page.next)
         raise SourceBadResponse(
             self._source,
-            f"Source {self._source!r} has no details of any agent on {_MAX_EMPTY_PAGES} pages of its list in a row.",
+            f"Source {self._source!r} has no details of any agent on {_MAX_EMPTY_PAGES} consecutive pages.",
             http_status=200,
             upstream_requests=cost.upstream_requests,
         )
@@ -110,10 +110,10 @@ class Agents:
 
     async def get_by_id(self, refs: Sequence[str]) -> Mapping[str, Experiment | SourceError]:
         """Return agents by id. Unknown agents are omitted."""
-        wanted = list(dict.fromkeys(refs))
+        unique_refs = list(dict.fromkeys(refs))
         return {
             ref: outcome if isinstance(outcome, SourceError) else self._experiment(ref, outcome)
-            for ref, outcome in zip(wanted, await self._details(wanted), strict=True)
+            for ref, outcome in zip(unique_refs, await self._details(unique_refs), strict=True)
             if not isinstance(outcome, SourceObjectNotFound)
         }
 

@@ -33,7 +33,7 @@ _Scores = Mapping[str, tuple[Score, ...]]
 class _Scan:
     """Sessions by id from an agent's list, and the error of an incomplete scan."""
 
-    found: dict[str, Session] = field(default_factory=dict)
+    sessions: dict[str, Session] = field(default_factory=dict)
     failure: SourceError | None = None
 
 
@@ -79,14 +79,14 @@ class SessionLookup:
                 scores[ref] = session_scores
         return scores
 
-    async def _find_in_agent(self, agent_id: str, wanted: set[str]) -> dict[str, Session | SourceError]:
-        scan = await self._scan(agent_id, wanted)
-        outcomes = await self._complete(agent_id, list(scan.found.values()))
+    async def _find_in_agent(self, agent_id: str, session_ids: set[str]) -> dict[str, Session | SourceError]:
+        scan = await self._scan(agent_id, session_ids)
+        outcomes = await self._complete(agent_id, list(scan.sessions.values()))
         if scan.failure is not None:
-            outcomes |= dict.fromkeys(wanted - scan.found.keys(), scan.failure)
+            outcomes |= dict.fromkeys(session_ids - scan.sessions.keys(), scan.failure)
         return outcomes
 
-    async def _scan(self, agent_id: str, wanted: set[str]) -> _Scan:
+    async def _scan(self, agent_id: str, session_ids: set[str]) -> _Scan:
         """Read the agent's sessions, newest first, until all requested sessions are found.
 
         The vendor promises no order among sessions with equal starts. So if pages repeat rows, they may omit
@@ -113,10 +113,10 @@ class SessionLookup:
             ids_this_pass += ids
             row_count += len(ids)
             for session in page:
-                if session.vendor_id in wanted:
-                    scan.found.setdefault(session.vendor_id, session)
+                if session.vendor_id in session_ids:
+                    scan.sessions.setdefault(session.vendor_id, session)
             next_offset = window.next_offset(response.body.data, response.body.total)
-            if wanted <= scan.found.keys():
+            if session_ids <= scan.sessions.keys():
                 return scan
             if next_offset is None:
                 if len(seen) >= row_count or ids_this_pass == ids_last_pass:

@@ -71,8 +71,8 @@ class Experiments:
             refused_cost = FetchInfo(error.upstream_requests)
         self._partitioned.mark_too_long(query)
         with add_cost_on_error(refused_cost):
-            found = await self._partitioned.read(query, page)
-        return replace(found, provenance=refused_cost + found.provenance)
+            result = await self._partitioned.read(query, page)
+        return replace(result, provenance=refused_cost + result.provenance)
 
     async def _page_by_offset(self, query: ExperimentQuery, page: PageRequest) -> Page[Experiment]:
         vendor_page = covering_page(offset_of(page), page.limit, MAX_PAGE_SIZE)
@@ -124,11 +124,11 @@ class Experiments:
         parts = await asyncio.gather(
             self._find_each(single), *(self._find_batch(names) for names in _batches(batchable))
         )
-        found = {ref: experiment for part in parts for ref, experiment in part.items()}
-        experiments, _ = await self._outage_check.verify_empty(
-            [experiment for experiment in found.values() if isinstance(experiment, Experiment)]
+        outcomes = {ref: experiment for part in parts for ref, experiment in part.items()}
+        verified, _ = await self._outage_check.verify_empty(
+            [experiment for experiment in outcomes.values() if isinstance(experiment, Experiment)]
         )
-        return found | {experiment.ref: experiment for experiment in experiments}
+        return outcomes | {experiment.ref: experiment for experiment in verified}
 
     async def _find_batch(self, refs: Sequence[str]) -> Mapping[str, Experiment | SourceError]:
         if len(refs) == 1 or not self._supports_name_lists:
@@ -143,28 +143,28 @@ class Experiments:
                 return dict.fromkeys(refs, error)
         else:
             if all(row.name in refs for row in response.rows):
-                found: dict[str, Experiment | SourceError] = {
+                outcomes: dict[str, Experiment | SourceError] = {
                     experiment.ref: experiment for experiment in self._experiments(response)
                 }
-                if len(found) == len(response.rows):
-                    return found
+                if len(outcomes) == len(response.rows):
+                    return outcomes
                 # A repeated row may have displaced another experiment's row.
-                return {**found, **await self._find_each([ref for ref in refs if ref not in found])}
+                return {**outcomes, **await self._find_each([ref for ref in refs if ref not in outcomes])}
         self._supports_name_lists = False
         return await self._find_each(refs)
 
     async def _find_each(self, refs: Sequence[str]) -> Mapping[str, Experiment | SourceError]:
-        found = await asyncio.gather(*(self._find_one(ref) for ref in refs))
-        return {ref: experiment for ref, experiment in zip(refs, found, strict=True) if experiment is not None}
+        outcomes = await asyncio.gather(*(self._find_one(ref) for ref in refs))
+        return {ref: outcome for ref, outcome in zip(refs, outcomes, strict=True) if outcome is not None}
 
     async def _find_one(self, ref: str) -> Experiment | SourceError | None:
         try:
             response = await self._client.experiments(VendorPage(1, 1), (("filter[name]", ref),))
         except SourceError as error:
             return error
-        for found in self._experiments(response):
-            if found.ref == ref:
-                return found
+        for experiment in self._experiments(response):
+            if experiment.ref == ref:
+                return experiment
         if not response.rows:
             return None
         return SourceBadResponse(

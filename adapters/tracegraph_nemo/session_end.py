@@ -88,8 +88,8 @@ class EndSearch:
     def _page_past(self, total: int) -> VendorPage:
         """Return a page with the newest rows of `total` rows and room for one more row."""
         self._targets_rows = self._skip == 0
-        wanted = self._limit if self._targets_rows else 1
-        return page_up_to(total + 1, min(wanted + 1, MAX_PAGE_SIZE), MAX_PAGE_SIZE)
+        rows = self._limit if self._targets_rows else 1
+        return page_up_to(total + 1, min(rows + 1, MAX_PAGE_SIZE), MAX_PAGE_SIZE)
 
     def _page_ending_at(self, target: int) -> VendorPage:
         self._targets_rows = True

@@ -46,8 +46,8 @@ class Sessions:
     async def _oldest_first(self, request: SessionPageRequest) -> Page[Session]:
         (ref,) = request.experiment_refs
         pushed = push_sessions(request.filter)
-        wanted = covering_page(offset_of(request.page), request.page.limit, MAX_PAGE_SIZE)
-        response = await self._client.sessions(ref, wanted, pushed.query)
+        vendor_page = covering_page(offset_of(request.page), request.page.limit, MAX_PAGE_SIZE)
+        response = await self._client.sessions(ref, vendor_page, pushed.query)
         items = self._sessions(response, ref)
         return Page(
             items,
@@ -114,47 +114,47 @@ class Sessions:
 
     async def get_by_id(self, refs: Sequence[SessionRef]) -> Mapping[SessionRef, Session | SourceError]:
         """Return sessions by id: see `NemoAdapter.get_sessions`."""
-        wanted: dict[str, set[SessionRef]] = {}
+        refs_by_experiment: dict[str, set[SessionRef]] = {}
         for ref in refs:
             if ref.session_id:
-                wanted.setdefault(ref.experiment_ref, set()).add(ref)
+                refs_by_experiment.setdefault(ref.experiment_ref, set()).add(ref)
         parts = await asyncio.gather(
-            *(self._scan_experiment(name, session_refs) for name, session_refs in wanted.items())
+            *(self._scan_experiment(name, session_refs) for name, session_refs in refs_by_experiment.items())
         )
         return {ref: session for part in parts for ref, session in part.items()}
 
     async def _scan_experiment(
-        self, experiment: str, wanted: set[SessionRef]
+        self, experiment: str, refs: set[SessionRef]
     ) -> Mapping[SessionRef, Session | SourceError]:
-        found: dict[SessionRef, Session | SourceError] = {}
+        sessions: dict[SessionRef, Session | SourceError] = {}
         cost = FetchInfo()
         try:
             for number in range(1, _MAX_LOOKUP_PAGES + 1):
                 with add_cost_on_error(cost):
                     response = await self._client.sessions(experiment, VendorPage(number, MAX_PAGE_SIZE))
                 cost += response.provenance
-                found |= self._matching_sessions(response, experiment, wanted)
-                if len(found) == len(wanted) or response.next_offset is None:
-                    return found
+                sessions |= self._matching_sessions(response, experiment, refs)
+                if len(sessions) == len(refs) or response.next_offset is None:
+                    return sessions
         except SourceObjectNotFound:
-            return found
+            return sessions
         except SourceError as error:
-            return dict.fromkeys(wanted, error) | found
+            return dict.fromkeys(refs, error) | sessions
         not_found = SourceBadRequest(
             self._source,
             f"The session is not among the first {_MAX_LOOKUP_PAGES * MAX_PAGE_SIZE} of its experiment. "
             f"One look-up reads no more from source {self._source!r}.",
             upstream_requests=cost.upstream_requests,
         )
-        return dict.fromkeys(wanted, not_found) | found
+        return dict.fromkeys(refs, not_found) | sessions
 
     def _matching_sessions(
-        self, response: ListResponse[SessionRow], experiment: str, wanted: set[SessionRef]
+        self, response: ListResponse[SessionRow], experiment: str, refs: set[SessionRef]
     ) -> Mapping[SessionRef, Session]:
         rows_by_ref: dict[SessionRef, tuple[int, SessionRow]] = {}
         for index, row in readable_rows(response.sent_rows):
             rows_by_ref.setdefault(SessionRef(experiment, row.session_id), (index, row))
-        return {ref: self._session(response, experiment, *rows_by_ref[ref]) for ref in wanted & rows_by_ref.keys()}
+        return {ref: self._session(response, experiment, *rows_by_ref[ref]) for ref in refs & rows_by_ref.keys()}
 
     def _sessions(self, response: ListResponse[SessionRow], experiment: str) -> Sequence[Session]:
         source, document = self._source, response.document
