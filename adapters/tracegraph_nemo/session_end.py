@@ -1,7 +1,7 @@
-"""Where a list of sessions ends, found by its rows: the service's total is a hint, and may be wrong.
+"""Search for the end of a list of sessions. The service's total is only a hint and may be wrong.
 
-A page with fewer rows than it may hold shows the end. So the page asked for first holds one place more than the
-wanted rows: with a total that is right, one call gives the newest rows and shows that none is newer.
+A page with fewer rows than its size proves the end. So the first page is one row larger than the requested rows:
+with a correct total, one call returns the newest rows and proves that no newer row exists.
 """
 
 from __future__ import annotations
@@ -11,139 +11,148 @@ from math import isqrt
 from typing import NamedTuple
 
 from tracegraph_nemo.client import ListResponse
-from tracegraph_nemo.paging import LARGEST_PAGE, VendorPage, page_up_to
+from tracegraph_nemo.paging import MAX_PAGE_SIZE, VendorPage, page_up_to
 from tracegraph_nemo.wire import SessionRow
 
-CALLS_MAX = 16
-"""Calls for one stretch: enough to find the end of 100,000 sessions without any help of the total."""
+MAX_CALLS = 16
+"""The maximum number of calls for one page: enough to find the end of 100,000 sessions without a total."""
 
 
-_FIRST_LOOK = 100  # rows asked for where their number is unknown: enough for most experiments
+_INITIAL_PAGE_ROWS = 100
+"""The size of the first page when the total is unknown: enough for most experiments."""
 
 
-_TOTALS_TRIED = 4
+_MAX_TOTALS_TRIED = 4
 
 
-_LARGEST_TOTAL = 2**31
+_MAX_TOTAL = 2**31
 
 
-_REMEMBERED = 1000
+_MAX_CACHED_ENDS = 1000
 
 
-class KnownEnd(NamedTuple):
-    """The total that the service stated, None without one, and how many rows there were."""
+class ListEnd(NamedTuple):
+    """The total that the service stated, or None, and the actual number of rows."""
 
     stated: int | None
     end: int
 
 
 class EndSearch:
-    """Finds `limit` rows that end `skip` rows before the newest. Each answer says which page to ask for next.
+    """Finds the `limit` rows that end `skip` rows before the newest row.
 
-    At least `_least` rows exist, and at most `_most` where that is known. `known` is where the list ended
-    earlier: a page that does not reach the newest rows relies on it while the service states the same total.
+    Each response determines the next page to request. At least `_min_rows` rows exist, and at most `_max_rows` if
+    that bound is known. `cached_end` is the end from an earlier search. A page that does not reach the newest rows
+    relies on `cached_end` while the service states the same total.
     """
 
-    def __init__(self, limit: int, skip: int, expected: int | None, known: KnownEnd | None) -> None:
+    def __init__(self, limit: int, skip: int, total_hint: int | None, cached_end: ListEnd | None) -> None:
         self.end: int | None = None
-        """How many rows there are, once rows have shown it."""
-        self._limit = max(1, min(limit, LARGEST_PAGE))
+        """The number of rows, once responses have proved it."""
+        self._limit = max(1, min(limit, MAX_PAGE_SIZE))
         self._skip = skip
-        self._known = known if skip else None
-        self._least = 0
-        self._most: int | None = None
+        self._cached_end = cached_end if skip else None
+        self._min_rows = 0
+        self._max_rows: int | None = None
         self._totals_tried = 0
         self._last_probe = 0
-        self._aimed = False
-        self.page = self._first_page(expected)
+        self._targets_rows = False
+        self.page = self._first_page(total_hint)
 
     @property
     def target(self) -> int:
-        """The offset right behind the wanted rows; 0 or less when there are none."""
+        """Return the offset after the requested rows; 0 or less if no such rows exist."""
         return (self.end or 0) - self._skip
 
-    def take(self, answer: ListResponse[SessionRow]) -> bool:
-        """Learn from the answer to `page`; whether it is the last one needed. If not, `page` is the next one."""
-        self._learn(answer)
+    def accept(self, response: ListResponse[SessionRow]) -> bool:
+        """Process the response for `page`, and return whether it is the last response needed.
+
+        Otherwise `page` becomes the next page to request.
+        """
+        self._update_bounds(response)
         if self.end is None:
-            self.page = self._next_page(answer.stated_total)
+            self.page = self._next_page(response.stated_total)
             return False
-        if self.target <= 0 or self._covers(answer):
+        if self.target <= 0 or self._covers(response):
             return True
-        self.page = self._page_of(self.target)
+        self.page = self._page_ending_at(self.target)
         return False
 
-    def _first_page(self, expected: int | None) -> VendorPage:
-        if expected is not None and self._skip < expected <= _LARGEST_TOTAL:
-            if self._known is not None and self._known.end == expected:
-                return self._page_of(expected - self._skip)
-            return self._page_beyond(expected)
-        return VendorPage(1, min(max(self._limit, _FIRST_LOOK), LARGEST_PAGE))
+    def _first_page(self, total_hint: int | None) -> VendorPage:
+        if total_hint is not None and self._skip < total_hint <= _MAX_TOTAL:
+            if self._cached_end is not None and self._cached_end.end == total_hint:
+                return self._page_ending_at(total_hint - self._skip)
+            return self._page_past(total_hint)
+        return VendorPage(1, min(max(self._limit, _INITIAL_PAGE_ROWS), MAX_PAGE_SIZE))
 
-    def _page_beyond(self, total: int) -> VendorPage:
-        """The newest rows of so many, and one place more."""
-        self._aimed = self._skip == 0
-        wanted = self._limit if self._aimed else 1
-        return page_up_to(total + 1, min(wanted + 1, LARGEST_PAGE), LARGEST_PAGE)
+    def _page_past(self, total: int) -> VendorPage:
+        """Return a page with the newest rows of `total` rows and room for one more row."""
+        self._targets_rows = self._skip == 0
+        rows = self._limit if self._targets_rows else 1
+        return page_up_to(total + 1, min(rows + 1, MAX_PAGE_SIZE), MAX_PAGE_SIZE)
 
-    def _page_of(self, target: int) -> VendorPage:
-        self._aimed = True
-        return page_up_to(target, self._limit, LARGEST_PAGE)
+    def _page_ending_at(self, target: int) -> VendorPage:
+        self._targets_rows = True
+        return page_up_to(target, self._limit, MAX_PAGE_SIZE)
 
-    def _learn(self, answer: ListResponse[SessionRow]) -> None:
-        if answer.shows_end:
-            self.end = answer.end
-        elif not answer.sent:
-            self._most, self.end = answer.start, None  # sessions were deleted, or the total is too high
-            self._least = min(self._least, answer.start)
+    def _update_bounds(self, response: ListResponse[SessionRow]) -> None:
+        if response.reaches_end:
+            self.end = response.end_offset
+        elif not response.sent_rows:
+            # Sessions were deleted, or the stated total is too high.
+            self._max_rows, self.end = response.offset, None
+            self._min_rows = min(self._min_rows, response.offset)
         else:
-            self._least = max(self._least, answer.end)
-            if self._most is not None and self._most < self._least:
-                self._most = None  # sessions were added meanwhile
-        if self.end is None and self._least == self._most:
-            self.end = self._least
-        known = self._known
-        if self.end is None and known is not None and known.stated == answer.stated_total:
-            self.end = known.end if self._is_possible(known.end) else None
+            self._min_rows = max(self._min_rows, response.end_offset)
+            if self._max_rows is not None and self._max_rows < self._min_rows:
+                self._max_rows = None  # sessions were added since
+        if self.end is None and self._min_rows == self._max_rows:
+            self.end = self._min_rows
+        cached_end = self._cached_end
+        if self.end is None and cached_end is not None and cached_end.stated == response.stated_total:
+            self.end = cached_end.end if self._is_possible(cached_end.end) else None
 
     def _is_possible(self, total: int) -> bool:
-        return self._least <= total <= (_LARGEST_TOTAL if self._most is None else self._most)
+        return self._min_rows <= total <= (_MAX_TOTAL if self._max_rows is None else self._max_rows)
 
-    def _covers(self, answer: ListResponse[SessionRow]) -> bool:
-        # A page that holds the asked row and none behind it would not lead on: two rows, where there are two.
-        least = min(self.target, self._limit, 2 if self._aimed else self._limit)
-        return answer.start <= self.target - least and answer.end >= self.target
+    def _covers(self, response: ListResponse[SessionRow]) -> bool:
+        # With only the requested row, the next page could not connect to this one: require two rows if they exist.
+        required = min(self.target, self._limit, 2 if self._targets_rows else self._limit)
+        return response.offset <= self.target - required and response.end_offset >= self.target
 
     def _next_page(self, total: int | None) -> VendorPage:
-        if total is not None and self._totals_tried < _TOTALS_TRIED and self._is_possible(total):
+        if total is not None and self._totals_tried < _MAX_TOTALS_TRIED and self._is_possible(total):
             self._totals_tried += 1
-            return self._page_beyond(total)
-        self._aimed = False
-        return VendorPage(self._probe(), LARGEST_PAGE)
+            return self._page_past(total)
+        self._targets_rows = False
+        return VendorPage(self._probe_page_number(), MAX_PAGE_SIZE)
 
-    def _probe(self) -> int:
-        """The number of a largest page that may hold the end: on by doubling, then between what is known."""
-        first = self._least // LARGEST_PAGE + 1
-        if self._most is None:
+    def _probe_page_number(self) -> int:
+        """Return the number of a page of maximum size that may contain the end.
+
+        The number doubles until an upper bound is known. Then the search bisects between the bounds.
+        """
+        first = self._min_rows // MAX_PAGE_SIZE + 1
+        if self._max_rows is None:
             self._last_probe = max(first, 2 * self._last_probe)
             return self._last_probe
-        last = max(first, -(-self._most // LARGEST_PAGE))
+        last = max(first, -(-self._max_rows // MAX_PAGE_SIZE))
         return max(first, isqrt(first * last))
 
 
-class KnownEnds:
-    """Where lists ended when rows showed it last: a later page need not find that out again."""
+class ListEndCache:
+    """LRU cache of list ends that responses have proved. Later pages need not search for the end again."""
 
     def __init__(self) -> None:
-        self._known: OrderedDict[object, KnownEnd] = OrderedDict()
+        self._ends: OrderedDict[object, ListEnd] = OrderedDict()
 
-    def of(self, listed: object) -> KnownEnd | None:
-        """What is known of that list."""
-        return self._known.get(listed)
+    def get(self, list_key: object) -> ListEnd | None:
+        """Return the cached end of the list, or None."""
+        return self._ends.get(list_key)
 
-    def add(self, listed: object, known: KnownEnd) -> None:
-        """Remember it, and forget the list that was added first when there are too many."""
-        self._known[listed] = known
-        self._known.move_to_end(listed)
-        if len(self._known) > _REMEMBERED:
-            self._known.popitem(last=False)
+    def put(self, list_key: object, end: ListEnd) -> None:
+        """Cache the end of a list, and evict the oldest entry when the cache is full."""
+        self._ends[list_key] = end
+        self._ends.move_to_end(list_key)
+        if len(self._ends) > _MAX_CACHED_ENDS:
+            self._ends.popitem(last=False)
