@@ -11,7 +11,7 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
-from tracegraph.app import executor_over
+from tracegraph.app import build_runner
 from tracegraph.commands.compare.progress import counted, session_progress, waiting
 from tracegraph.config.settings import Settings
 from tracegraph.domain.secrets import resolve
@@ -49,7 +49,7 @@ async def ask_sources(operation: Operation, settings: Settings, origin: str) -> 
     with session_progress() as progress:
         async with open_sources(patient, origin) as sources:
             watched = [counted(adapter, progress) for adapter in sources.adapters]
-            executor = executor_over(replace(sources, adapters=watched), patient)
+            executor = build_runner(replace(sources, adapters=watched), patient)
             outcome = await executor.run(operation)
     return Answer.of(outcome.response())
 
