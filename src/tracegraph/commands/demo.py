@@ -15,7 +15,7 @@ from rich.table import Table
 from tracegraph.app import create_app
 from tracegraph.config.settings import LogSettings, Settings
 from tracegraph.observability.logging import configure_logs
-from tracegraph.server.run import listen, server_of, url_of
+from tracegraph.server.run import build_server, endpoint_url, listen
 from tracegraph.simulators.vendors import DemoVendors, demo_vendors
 
 _HOST = "127.0.0.1"
@@ -41,8 +41,8 @@ def run_demo(port: int) -> None:
     configure_logs(LogSettings(level="warning"))
     listener = listen(_HOST, port)
     with demo_vendors() as vendors:
-        server = server_of(create_app(demo_settings(vendors)))
-        asyncio.run(_serve(server, listener, url_of(listener, _HOST), vendors))
+        server = build_server(create_app(demo_settings(vendors)))
+        asyncio.run(_serve(server, listener, endpoint_url(listener, _HOST), vendors))
 
 
 def demo_settings(vendors: DemoVendors) -> Settings:

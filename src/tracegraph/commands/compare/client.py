@@ -11,7 +11,7 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
-from tracegraph.app import executor_over
+from tracegraph.app import build_runner
 from tracegraph.commands.compare.progress import session_progress, spinner, with_progress
 from tracegraph.config.settings import Settings
 from tracegraph.domain.secrets import resolve
@@ -48,8 +48,8 @@ async def query_sources(operation: Operation, settings: Settings, origin: str) -
     patient_settings = settings.model_copy(update={"limits": limits})
     with session_progress() as progress:
         async with open_sources(patient_settings, origin) as sources:
-            adapters = [with_progress(adapter, progress) for adapter in sources.adapters]
-            executor = executor_over(replace(sources, adapters=adapters), patient_settings)
+            watched = [with_progress(adapter, progress) for adapter in sources.adapters]
+            executor = build_runner(replace(sources, adapters=watched), patient_settings)
             outcome = await executor.run(operation)
     return CompareResponse.from_json(outcome.response())
 
