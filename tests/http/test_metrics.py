@@ -12,7 +12,7 @@ from tests.conftest import OpenGateway
 from tests.gateway import LANGSMITH, MEIBEL, NAMES, NEMO, Gateway, Vendors, eventually
 from tests.http.metering import scraped
 from tests.worlds import fill
-from tracegraph.graphql.runner import Outcome
+from tracegraph.graphql.runner import OperationResult
 from tracegraph.http.instrumentation import OperationObservation
 from tracegraph.http.response_cache import OperationResponse
 from tracegraph.metrics.definitions import FAMILIES
@@ -208,7 +208,7 @@ def test_a_request_that_came_too_late_or_crashed_is_told_from_one_with_errors() 
     operations = Operations(at_most=1)
     with OperationObservation(operations, None, Headers()) as late:
         errors = [{"extensions": {"code": "DEADLINE_EXCEEDED"}}]
-        late.answered(OperationResponse.of(Outcome(None, errors, {}, executed=True, operation="Q")))
+        late.answered(OperationResponse.of(OperationResult(None, errors, {}, executed=True, operation="Q")))
     with pytest.raises(RuntimeError), OperationObservation(operations, None, Headers()):
         raise RuntimeError
     assert operations["Q"].outcomes == {OperationOutcome.LATE: 1}

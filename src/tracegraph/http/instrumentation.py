@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.datastructures import Headers
 
 from tracegraph.federation.report import SourceReportStatus
-from tracegraph.graphql.runner import Outcome
+from tracegraph.graphql.runner import OperationResult
 from tracegraph.http.negotiation import all_lines
 from tracegraph.http.response_cache import OperationResponse
 from tracegraph.metrics.operations import OperationOutcome, Operations, Reuse
@@ -64,7 +64,7 @@ def _trace(headers: Headers) -> dict[str, str]:
     return {name: value for name, value in lines.items() if value is not None}
 
 
-def _end_of(outcome: Outcome) -> OperationOutcome:
+def _end_of(outcome: OperationResult) -> OperationOutcome:
     if not outcome.executed:
         return OperationOutcome.REFUSED
     if outcome.data is None and any(_code(error) == "DEADLINE_EXCEEDED" for error in outcome.errors):

@@ -26,7 +26,7 @@ from tracegraph.domain.clocks import elapsed_s
 from tracegraph.errors import BadUserInput, Forbidden, QueryTooComplex, RateLimited
 from tracegraph.federation.report import SourceReportStatus
 from tracegraph.graphql.context import CostCharger
-from tracegraph.graphql.runner import Operation, OperationRunner, Outcome, rejected_outcome
+from tracegraph.graphql.runner import Operation, OperationResult, OperationRunner, rejected_outcome
 from tracegraph.http.compression import compressed
 from tracegraph.http.json import to_json
 from tracegraph.metrics.operations import Reuse
@@ -73,13 +73,13 @@ class OperationResponse:
     `number` is that of its entry in the store, None for one that is in no store.
     """
 
-    outcome: Outcome
+    outcome: OperationResult
     body: bytes
     reuse: Reuse | None = None
     number: int | None = None
 
     @classmethod
-    def of(cls, outcome: Outcome) -> OperationResponse:
+    def of(cls, outcome: OperationResult) -> OperationResponse:
         """The answer that tells the outcome."""
         return cls(outcome, to_json(outcome.response()))
 
@@ -227,7 +227,7 @@ class ResponseCache:
 class _CachedResponse(CacheEntry):
     """An answer as it is kept."""
 
-    outcome: Outcome
+    outcome: OperationResult
     dependencies: CacheDependencies
 
     def answer(self) -> OperationResponse:
@@ -264,14 +264,14 @@ def _is_uncacheable(question: ExecutionRequest) -> bool:
     return any(field in question.operation.query for field in _UNCACHEABLE_FIELDS)
 
 
-def _is_permanently_rejected(outcome: Outcome) -> bool:
+def _is_permanently_rejected(outcome: OperationResult) -> bool:
     """Whether document, variables and settings alone forbid it; what is too much at this moment may go later."""
     return not outcome.executed and all(
         error["extensions"]["code"] in _PERMANENT_ERROR_CODES for error in outcome.errors
     )
 
 
-def _is_cacheable(outcome: Outcome) -> bool:
+def _is_cacheable(outcome: OperationResult) -> bool:
     reports = outcome.extensions.get("sources", ())
     limited = SourceReportStatus.SCAN_LIMITED.value
     return outcome.executed and not outcome.errors and all(report["status"] == limited for report in reports)
