@@ -68,9 +68,7 @@ async def test_names_are_compared_after_case_folding_by_code_point(vendors: Vend
 
 async def test_the_schema_says_how_names_are_compared(gateway: Gateway) -> None:
     orders = (await gateway.ask('{ __type(name: "ExperimentOrderField") { description } }')).data["__type"]
-    assert (
-        enum_type["description"] == "NAME compares by code point after Unicode case folding, whatever the vendor."
-    )
+    assert orders["description"] == "NAME compares by code point after Unicode case folding, whatever the vendor."
 
 
 async def test_a_page_of_no_rows_reports_whether_and_where_the_list_continues(
