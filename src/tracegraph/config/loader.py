@@ -119,9 +119,7 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise ConfigurationError(
-            f"{path}: the file is not valid TOML, or it sets a key twice: {_one_line(error)}."
-        ) from None
+        raise ConfigurationError(f"{path}: this is not TOML, or a key is set twice: {_one_line(error)}.") from None
     except ValueError:
         raise ConfigurationError(f"{path}: a number has too many digits: use a smaller number.") from None
 
@@ -187,8 +185,8 @@ def _message(
     variables = {variable for keys, (_, variable) in from_variables.items() if path and keys[: len(path)] == path}
     key = dotted(path) + (f" (set by {', '.join(sorted(variables))})" if variables else "")
     if first["type"] == "extra_forbidden":
-        valid = ", ".join(_keys_at(path[:-1]))
-        return f"{origin}: {key} is not a setting; the keys of {_heading(path[:-1])} are: {valid}."
+        keys = ", ".join(_keys_at(path[:-1]))
+        return f"{origin}: {key} is not a setting; {_heading(path[:-1])} takes: {keys}."
     if first["type"] == "missing":
         return f"{origin}: {key} is missing: add it."
     sentence = sentence_of(first)

@@ -16,7 +16,7 @@ _BARE_KEY = re.compile(r"[\w./*+:@-]+")
 _UNION_BRANCH = re.compile(r"[A-Z]\w*|literal\[.*\]|\w+\[.*\]", re.DOTALL)
 _LIBRARY_TYPES = frozenset(get_args(core_schema.ErrorType))
 
-_INTEGER = "an integer is expected, such as 10"
+_INTEGER = "a whole number is expected, such as 10"
 _NUMBER = "a number is expected, such as 2.5"
 _BOOLEAN = "true or false is expected"
 _STRING = 'a string is expected, such as "name"'
@@ -35,10 +35,10 @@ _SENTENCES: dict[str, str | Callable[[Details], str]] = {
     **dict.fromkeys(
         ("dict_type", "mapping_type", "model_type", "model_attributes_type", "dataclass_type"), _TABLE
     ),
-    "greater_than": lambda details: f"it must be greater than {details['gt']:g}",
-    "greater_than_equal": lambda details: f"it must be at least {details['ge']:g}",
-    "less_than": lambda details: f"it must be less than {details['lt']:g}",
-    "less_than_equal": lambda details: f"it must be at most {_plain_number(details['le'])}",
+    "greater_than": lambda details: f"it must be above {details['gt']:g}",
+    "greater_than_equal": lambda details: f"it must be {details['ge']:g} or more",
+    "less_than": lambda details: f"it must be below {details['lt']:g}",
+    "less_than_equal": lambda details: f"it must be {_plain_number(details['le'])} or less",
     "multiple_of": lambda details: f"it must be a multiple of {details['multiple_of']:g}",
     "string_too_short": "it must not be empty: set a value, or remove the key",
     "too_short": "the list must not be empty: add at least one entry",

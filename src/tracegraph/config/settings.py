@@ -111,7 +111,7 @@ class LimitSettings(Table):
     @model_validator(mode="after")
     def _default_within_maximum(self) -> Self:
         if self.default_first > self.max_first:
-            raise SettingError("default_first", "it is greater than max_first: lower it, or raise max_first")
+            raise SettingError("default_first", "it is larger than max_first: lower it, or raise max_first")
         return self
 
 
@@ -252,7 +252,7 @@ class Settings(Table):
             if table.timeout_s is not None and table.timeout_s >= deadline_s:
                 raise SettingError(
                     ("sources", name, "timeout_s"),
-                    f"it is {table.timeout_s:g} and must be less than limits.deadline_s ({deadline_s:g}), "
+                    f"it is {table.timeout_s:g} and must be below limits.deadline_s ({deadline_s:g}), "
                     "or a source that hangs takes the whole time of the request: lower timeout_s",
                 )
         return self

@@ -360,7 +360,7 @@ class TestReleasesAndRefusals:
 
     @pytest.mark.parametrize("body", [b"<html>", b"[]", b'{"detail": [{"loc": []}]}', b""])
     async def test_a_404_in_other_words_is_just_not_found(self, connect: Open, body: bytes) -> None:
-        with pytest.raises(SourceNotFound, match="does not know what was asked for"):
+        with pytest.raises(SourceNotFound, match="does not know the requested path"):
             await listed(await connect(Canned((404, body))))
 
     async def test_no_word_of_the_vendor_reaches_the_message(self, connect: Open) -> None:
