@@ -206,7 +206,7 @@ def test_a_wrong_question_is_refused_in_a_sentence(
             "--header cannot be used: the env",
         ),
         (CompareTarget(url="http://127.0.0.1:9"), 1, "The gateway did not answer"),
-        (CompareTarget(config=Path("missing.toml")), 2, "missing.toml: there is no such file"),
+        (CompareTarget(config=Path("missing.toml")), 2, "missing.toml: the file does not exist"),
         (
             CompareTarget(config=Path("missing.toml"), url="http://127.0.0.1:9"),
             2,

@@ -45,10 +45,10 @@ class Loaded:
 
         A secret is its reference.
         """
-        here: Any = self.tables
+        node: Any = self.tables
         for key in path:
-            here = here.get(key) if isinstance(here, Mapping) else None
-        return here
+            node = node.get(key) if isinstance(node, Mapping) else None
+        return node
 
     def with_variable(self, message: str) -> str:
         """Return the message, with the environment variable behind the key that the message names."""
@@ -160,12 +160,12 @@ def _merged(file: Mapping[str, Any], from_variables: VariableValues) -> dict[str
     """Return the file's tables with the values of the environment in them."""
     tables = deepcopy(dict(file))
     for path, (value, _) in from_variables.items():
-        here = tables
+        node = tables
         for key in path[:-1]:
-            if not isinstance(here.get(key), dict):
-                here[key] = {}
-            here = here[key]
-        here[path[-1]] = value
+            if not isinstance(node.get(key), dict):
+                node[key] = {}
+            node = node[key]
+        node[path[-1]] = value
     return tables
 
 

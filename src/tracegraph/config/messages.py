@@ -69,13 +69,13 @@ def path_of(details: ErrorDetails, values: Mapping[str, Any]) -> tuple[str, ...]
     `values` are the checked values: a key of them is never taken for a branch, whatever its name.
     """
     keys: list[str] = []
-    here: Any = values
+    node: Any = values
     for number, part in enumerate(details["loc"], 1):
         is_missing = details["type"] == "missing" and number == len(details["loc"])
-        is_given = part in here if isinstance(here, Mapping) else isinstance(part, int)
-        if is_given or is_missing or not _UNION_BRANCH.fullmatch(str(part)):
+        is_key = part in node if isinstance(node, Mapping) else isinstance(part, int)
+        if is_key or is_missing or not _UNION_BRANCH.fullmatch(str(part)):
             keys.append(str(part))
-            here = here.get(part) if isinstance(here, Mapping) else None
+            node = node.get(part) if isinstance(node, Mapping) else None
     cause = (details.get("ctx") or {}).get("error")
     return (*keys, *cause.keys) if isinstance(cause, SettingError) else tuple(keys)
 

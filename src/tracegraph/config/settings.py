@@ -60,8 +60,8 @@ class ServerSettings(Table):
     @classmethod
     def _origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
         expected = (
-            'write each site out as browsers do, such as "https://app.example": in small letters '
-            "(xn--... for those of other scripts), without a path, and without the port that the scheme implies"
+            'write each origin as browsers do, such as "https://app.example": in small letters '
+            "(xn--... for other scripts), without a path, and without the default port of the scheme"
         )
         for number, origin in enumerate(origins, 1):
             try:

@@ -280,9 +280,9 @@ class TestListingAgents:
 
     async def test_without_a_total_ends_with_a_short_page(self, connect: Connect) -> None:
         adapter = await connect(canned({"/agents": {"data": [{"id": "a1"}, {"id": "a2"}]}}))
-        assert (await adapter.list_experiments(BY_NAME, PageRequest(3))).next is None
+        assert (await adapter.list_experiments(BY_NAME, PageRequest(3))).next_hint is None
         full = await adapter.list_experiments(BY_NAME, PageRequest(2))
-        assert (full.next, full.total) == (2, None)
+        assert (full.next_hint, full.total) == (2, None)
 
 
 class TestAgentsThatChangeMeanwhile:
