@@ -67,7 +67,7 @@ class UseLaws(Contract):
             checked = Subject(CheckedAdapter(subject.adapter), subject.vendor, subject.base_url)
             with capture_logs() as logs:
                 assert [await question() for question in _questions(checked)] == plain
-            assert [line for line in logs if line["event"] == "adapter.unusable_answer"] == []
+            assert [line for line in logs if line["event"] == "adapter.unusable_result"] == []
 
 
 def _questions(subject: Subject) -> Sequence[Question]:
