@@ -78,7 +78,7 @@ def test_a_run_that_has_not_ended_has_no_latency_and_no_end(text: str) -> None:
         ("status", "expected ("),
         ("eq(status", "expected ,"),
         ('eq(status, "a") eq', "after the expression"),
-        ("eq(status, success)", "text stands in quotes"),
+        ("eq(status, success)", "quote text"),
         ('eq("status", "success")', "takes a field and a value"),
         ("eq(status)", "takes a field and a value"),
         ('near(status, "a")', "unknown operator 'near'"),

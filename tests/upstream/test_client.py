@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 
 from tests.upstream.conftest import READ, SECRET, Connect, failure
 from tracegraph.errors import SourceBadResponse, SourceResponseTooLarge, SourceTimeout, SourceUnavailable
-from tracegraph.simulators.core.faults import Fault, Kind
+from tracegraph.simulators.core.faults import Fault, FaultKind
 from tracegraph.simulators.core.servers import running
 from tracegraph.simulators.core.simulator import Simulator
 from tracegraph.upstream.client import Upstream
@@ -93,7 +93,7 @@ class TestCaps:
 
     @pytest.mark.parametrize("kind", ["hang", "reset", "truncate", "endless"])
     async def test_a_call_that_failed_gives_its_turn_back(
-        self, connect: Connect, vendor: Simulator, kind: Kind
+        self, connect: Connect, vendor: Simulator, kind: FaultKind
     ) -> None:
         vendor.faults.add(Fault(kind, times=6))
         upstream = await connect(
