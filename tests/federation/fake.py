@@ -1,4 +1,4 @@
-"""A vendor's list in memory, paged by offset, whose rows a test may change between any two calls."""
+"""A vendor's list in memory, paged by offset. A test may change its rows between calls."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ class Item:
 
 @dataclass
 class FakeVendor:
-    """Lists its items in one order, nulls last unless `nulls_first`, equals as they come or shuffled.
+    """Lists its items in one order, nulls last unless `nulls_first`, ties in insertion order or shuffled.
 
-    `orders` is False for one that lists by id whatever is asked. `down_after` calls it fails; `between_calls` is
-    what happens to its rows before each of them.
+    With `vendor_orders` False it lists by id for any order. After `down_after` calls it fails. `between_calls` is
+    called before each call.
     """
 
     name: str
@@ -125,6 +125,6 @@ async def page(vendors: list[FakeVendor], first: int, positions: Positions, **op
 
 
 def comparable_key(vendor_name: str, item: Item, direction: OrderDirection) -> ComparableKey:
-    """Where an item belongs, said once more in plain words: value, nulls last, then vendor, then id."""
+    """Return an item's key in a second, plain implementation: value, nulls last, then vendor, then id."""
     sign = 1 if direction is OrderDirection.ASC else -1
     return (item.value is None, sign * (item.value or 0), vendor_name, item.id)

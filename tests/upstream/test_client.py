@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 
 from tests.upstream.conftest import READ, SECRET, Connect, failure
 from tracegraph.errors import SourceBadResponse, SourceResponseTooLarge, SourceTimeout, SourceUnavailable
-from tracegraph.simulators.core.faults import Fault, Kind
+from tracegraph.simulators.core.faults import Fault, FaultKind
 from tracegraph.simulators.core.servers import running
 from tracegraph.simulators.core.simulator import Simulator
 from tracegraph.upstream.client import Upstream
@@ -99,7 +99,7 @@ class TestCaps:
 
     @pytest.mark.parametrize("kind", ["hang", "reset", "truncate", "endless"])
     async def test_a_failed_call_releases_its_permit(
-        self, connect: Connect, vendor: Simulator, kind: Kind
+        self, connect: Connect, vendor: Simulator, kind: FaultKind
     ) -> None:
         vendor.faults.add(Fault(kind, times=6))
         upstream = await connect(

@@ -10,7 +10,7 @@ from tests.gateway import eventually
 from tests.upstream.conftest import READ, Connect, failure
 from tracegraph.domain.calls import CircuitState, RateLimit
 from tracegraph.errors import SourceCircuitOpen, SourceError, SourceRateLimited, SourceTimeout, SourceUnavailable
-from tracegraph.simulators.core.faults import Fault, Kind
+from tracegraph.simulators.core.faults import Fault, FaultKind
 from tracegraph.simulators.core.simulator import Simulator
 from tracegraph.upstream.client import Upstream
 from tracegraph.upstream.messages import UpstreamRequest, UpstreamResponse
@@ -40,7 +40,7 @@ async def all_at_once(
 class TestCircuit:
     @pytest.mark.parametrize("kind", ["status", "reset", "truncate", "redirect"])
     async def test_a_vendor_that_keeps_failing_is_not_called(
-        self, connect: Connect, vendor: Simulator, kind: Kind
+        self, connect: Connect, vendor: Simulator, kind: FaultKind
     ) -> None:
         vendor.faults.add(Fault(kind, times=None))
         upstream = await connect(vendor, attempts=1, breaker=OPENS_AFTER_4)

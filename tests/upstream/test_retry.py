@@ -21,7 +21,7 @@ from tracegraph.errors import (
     SourceUnauthorized,
     SourceUnavailable,
 )
-from tracegraph.simulators.core.faults import Fault, Kind
+from tracegraph.simulators.core.faults import Fault, FaultKind
 from tracegraph.simulators.core.simulator import Simulator
 from tracegraph.upstream.client import Upstream
 from tracegraph.upstream.messages import UpstreamRequest
@@ -57,7 +57,9 @@ class TestAttempts:
         assert (error.http_status, error.upstream_requests, len(vendor.calls)) == (status, 1, 1)
 
     @pytest.mark.parametrize("kind", ["reset", "truncate"])
-    async def test_a_broken_connection_is_retried(self, upstream: Upstream, vendor: Simulator, kind: Kind) -> None:
+    async def test_a_broken_connection_is_retried(
+        self, upstream: Upstream, vendor: Simulator, kind: FaultKind
+    ) -> None:
         vendor.faults.add(Fault(kind, times=2))
         reply = await upstream.fetch(READ)
         assert reply.provenance.upstream_requests == len(vendor.calls) == 3
