@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from tests.federation.test_figures import session
+from tests.federation.test_statistics import session
 from tests.gateway import LANGSMITH, MEIBEL, NAMES, NEMO, Vendors, eventually
 from tests.graphql.measured import add, drawn
 from tracegraph.domain.models import Metric, MetricKind, Session

@@ -9,7 +9,7 @@ import threading
 import httpx
 import pytest
 
-from tests.demo.conftest import eventually
+from tests.simulators.conftest import eventually
 from tracegraph.simulators.core.certificates import self_signed
 from tracegraph.simulators.core.faults import Fault
 from tracegraph.simulators.core.servers import running, serving

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.demo.conftest import Connect
+from tests.simulators.conftest import Connect
 from tracegraph.simulators.core.ids import stable_uuid
 from tracegraph.simulators.core.rows import Row
 from tracegraph.simulators.langsmith import app as langsmith

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from tests.demo.conftest import Connect
+from tests.simulators.conftest import Connect
 from tracegraph.simulators.core.rows import Row
 from tracegraph.simulators.data import SampleWorlds
 from tracegraph.simulators.langsmith import app as langsmith
