@@ -208,8 +208,8 @@ def _verified_hash(key: str, text: object) -> str:
     digest = _normalized_hash(key)
     if digest is not None and isinstance(text, str) and hash_document(text) == digest:
         return digest
-    hash_name = _OTHER_HASHES.get(len(key))
+    algorithm = _OTHER_HASHES.get(len(key))
     remedy = (
-        f"it looks like {hash_name}; have your build write SHA-256" if hash_name else "build the manifest again"
+        f"it looks like {algorithm}; have your build write SHA-256" if algorithm else "build the manifest anew"
     )
     raise ValueError(f"{key[:80]!r} is not the SHA-256 of its document: {remedy}")
