@@ -215,7 +215,7 @@ async def test_a_permanent_rejection_is_cached_and_charged_to_no_caller(vendors:
         again = await opened.cache.get_or_execute(request)
     assert (first.reuse, again.reuse) == (None, Reuse.KEPT)
     assert first.body == again.body
-    assert (first.outcome.executed, again.outcome.executed) == (False, False)
+    assert (first.result.executed, again.result.executed) == (False, False)
     assert opened.charged == []
 
 
