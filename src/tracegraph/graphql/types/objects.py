@@ -132,7 +132,7 @@ class Source(Node):
     experiments: ExperimentConnection = strawberry.field(resolver=source_experiments)
 
     @classmethod
-    def is_type_of(cls, value: object, info: object) -> bool:  # noqa: ARG003 - the library's signature
+    def is_type_of(cls, value: object, info: object) -> bool:  # noqa: ARG003 - graphql-core's signature
         """Return whether the value is an adapter: only adapters have capabilities."""
         return hasattr(value, "capabilities")
 
