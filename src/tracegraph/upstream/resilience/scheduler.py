@@ -1,6 +1,6 @@
 """Concurrency and rate limits of one source, first come first served.
 
-At most N calls are in flight at once, and each class of calls stays within its rate.
+At most N calls are in flight at once, and each kind of call stays within its rate.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class RequestScheduler:
         self.limit(rates)
 
     def limit(self, rates: Mapping[str, RateLimit | None]) -> None:
-        """Set rates for the classes without one."""
+        """Set rates for the kinds without one."""
         for kind, rate in rates.items():
             self._queues.setdefault(kind, _ClassQueue(SlidingWindowLimit(rate)))
 
@@ -72,7 +72,7 @@ class RequestScheduler:
         """Wait for a permit behind the earlier calls.
 
         Args:
-            kind: The class of the call.
+            kind: The kind of the call.
             within_s: How long to wait.
 
         Raises:
