@@ -27,7 +27,7 @@ from tracegraph.http.fast_path import FastPathMiddleware
 from tracegraph.http.middleware.cross_origin import security_middleware
 from tracegraph.http.middleware.error_handler import ErrorMaskingMiddleware
 from tracegraph.http.persisted_queries import read_documents
-from tracegraph.http.playground import playground_routes
+from tracegraph.http.playground.page import playground_routes
 from tracegraph.http.rate_limit import RateLimiter
 from tracegraph.http.request_parser import BodyLimits
 from tracegraph.http.response_cache import ResponseCache

@@ -22,7 +22,7 @@ from tracegraph.http.json import to_json
 from tracegraph.http.middleware.cross_origin import CrossSiteRequest, is_cross_site
 from tracegraph.http.negotiation import GRAPHQL, HTML, JSON, combined_header, negotiate, takes_gzip
 from tracegraph.http.persisted_queries import PersistedQueryStore
-from tracegraph.http.playground import playground_page
+from tracegraph.http.playground.page import playground_page
 from tracegraph.http.request_parser import BadRequest, BodyLimits, parse_operation
 from tracegraph.http.response_cache import ExecutionRequest, OperationResponse, ResponseCache
 from tracegraph.metrics.operations import OperationOutcome
