@@ -60,7 +60,11 @@ class Plan:
         return cls(ObjectPlan(compiler, root_type, fields))
 
     async def execute(self, executor: Executor[Any]) -> ExecutionResult:
-        """Return the result that `executor.execute_operation` would return."""
+        """Return the result that `executor.execute_operation` would return.
+
+        Raises:
+            TypeError: The executor returned an incremental result, which a query without `@defer` does not have.
+        """
         state = ExecutionState(executor, executor.context_value)
         try:
             completed = self._root.complete_root(state)
