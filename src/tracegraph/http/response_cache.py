@@ -258,7 +258,7 @@ class _CachedResponse(CacheEntry):
 
     def response(self) -> OperationResponse:
         """Return the cached response for the next caller."""
-        return OperationResponse(self.result, self.body, Reuse.KEPT, self.number)
+        return OperationResponse(self.result, self.body, Reuse.CACHED, self.number)
 
     @property
     def size_bytes(self) -> int:

@@ -75,12 +75,12 @@ class LazyInfo(Info[RequestContext, None]):
         return result
 
     @property
-    def level(self) -> int:
+    def rounds_below(self) -> int:
         """The rounds of calls below the field, counted once per field of a plan."""
-        level = self._lookahead.get(_level)
-        if level is None:
-            level = self._lookahead[_level] = _level(self.field_nodes, self.context)
-        return cast("int", level)
+        rounds = self._lookahead.get(_rounds_below)
+        if rounds is None:
+            rounds = self._lookahead[_rounds_below] = _rounds_below(self.field_nodes, self.context)
+        return cast("int", rounds)
 
     @property
     def context(self) -> RequestContext:
@@ -93,19 +93,19 @@ class LazyInfo(Info[RequestContext, None]):
         return self._build_info(self._path, self._state)
 
 
-def level_time(info: Info[RequestContext, None]) -> AbstractContextManager[None]:
-    """Limit a field's own calls to a share of the remaining time when more rounds of calls follow below."""
-    return time_share(level_of(info))
+def nested_time_share(info: Info[RequestContext, None]) -> AbstractContextManager[None]:
+    """Limit a field's own calls to a share of the remaining time, where nested fields make further calls."""
+    return time_share(rounds_below_field(info))
 
 
-def level_of(info: Info[RequestContext, None]) -> int:
+def rounds_below_field(info: Info[RequestContext, None]) -> int:
     """Return the rounds of calls below the field."""
     if isinstance(info, LazyInfo):
-        return info.level
-    return _level(info._raw_info.field_nodes, info.context)  # noqa: SLF001 - strawberry's info has no public access to the nodes
+        return info.rounds_below
+    return _rounds_below(info._raw_info.field_nodes, info.context)  # noqa: SLF001 - strawberry's info has no public access to the nodes
 
 
-def _level(nodes: Sequence[FieldNode], context: RequestContext) -> int:
+def _rounds_below(nodes: Sequence[FieldNode], context: RequestContext) -> int:
     rounds_below = context.rounds_below
     return max([rounds_below.get(id(node), 0) for node in nodes], default=0)
 

@@ -13,7 +13,7 @@ from tracegraph.domain.filters import ExperimentOrder, ExperimentOrderField, Ses
 from tracegraph.domain.models import Experiment
 from tracegraph.federation import lists
 from tracegraph.federation.report import SourceReport, SourceReportStatus
-from tracegraph.graphql.compiler.resolver_calls import level_of, level_time
+from tracegraph.graphql.compiler.resolver_calls import nested_time_share, rounds_below_field
 from tracegraph.graphql.context import RequestContext
 from tracegraph.graphql.errors import all_failed
 from tracegraph.graphql.lookahead import session_fields
@@ -49,7 +49,7 @@ async def query_experiments(
     Raises:
         AllSourcesFailed: When every source failed.
     """
-    with level_time(info):
+    with nested_time_share(info):
         connection = await _experiments(
             info.context,
             info.context.adapters,
@@ -83,7 +83,7 @@ async def source_experiments(  # noqa: PLR0917 - the schema's arguments
         order_by: The order.
     """
     field = f"Source.experiments:{root.name}"
-    with level_time(info):
+    with nested_time_share(info):
         connection = await _experiments(
             info.context, [root], field=field, first=first, after=after, filter=filter, order_by=order_by
         )
@@ -137,9 +137,9 @@ async def query_sessions(
     selected = inputs.select_sources(session_filter, context.adapters, context.page_limits.max_first)
     request = SessionPageRequest((), _NO_PAGE, session_filter.parsed, order, fields=session_fields(info))
     arguments = ConnectionArguments(first, after, "Query.sessions", session_filter.cursor_binding, order)
-    level = level_of(info)
-    merge_request, fetch = arguments.merge_request(context), context.loaders.session_pages_at(level)
-    with time_share(level):
+    rounds_below = rounds_below_field(info)
+    merge_request, fetch = arguments.merge_request(context), context.loaders.session_pages_at(rounds_below)
+    with time_share(rounds_below):
         listing = await lists.list_sessions(selected, session_filter.refs, request, merge_request, fetch)
     context.reports.extend(listing.reports)
     if listing.all_failed:
@@ -176,9 +176,9 @@ async def experiment_sessions(  # noqa: PLR0917 - the schema's arguments
     if not selected or not session_filter.includes_sessions_of(root):
         return Connection(await lists.no_sessions(adapter), arguments)
     request = SessionPageRequest((root.ref,), _NO_PAGE, session_filter.parsed, order, fields=session_fields(info))
-    level = level_of(info)
-    fetch = context.loaders.session_pages_at(level)
-    with time_share(level):
+    rounds_below = rounds_below_field(info)
+    fetch = context.loaders.session_pages_at(rounds_below)
+    with time_share(rounds_below):
         listing = await lists.list_sessions_of(adapter, root, request, merge_request, fetch)
     context.reports.extend(listing.reports)
     _add_failures(info, listing.reports)

@@ -295,7 +295,7 @@ class ReadThroughCache:
     # -- stale replies and refreshing ------------------------------------------------------------------
 
     async def _cached_without_waiting(self, request: _CacheRequest) -> UpstreamResponse | None:
-        """Return a cached reply when this request already waited in vain for this source, else None."""
+        """Return a cached reply when this source already timed out within the request, else None."""
         error = earlier_timeout(self.source)
         if error is None:
             return None

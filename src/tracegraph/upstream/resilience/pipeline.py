@@ -71,9 +71,9 @@ class ResiliencePipeline:
         self._failing = defaultdict[str, FailingCalls](partial(FailingCalls, policy.breaker.window_s, clock))
         self._opened_by: dict[str, SourceErrorCode] = {}
 
-    def limit(self, documented: Mapping[str, RateLimit]) -> None:
+    def set_documented_rates(self, documented: Mapping[str, RateLimit]) -> None:
         """Set the vendor's documented rates for the kinds that the policy does not name."""
-        self._scheduler.limit(documented)
+        self._scheduler.set_rates(documented)
 
     @property
     def circuits(self) -> Mapping[str, CircuitState]:
@@ -223,7 +223,7 @@ class ResiliencePipeline:
         finally:
             counters.observe(self._clock() - began)
             if failed is not None:
-                failed = self._failing[call.kind].outcome(call, failed=failed)
+                failed = self._failing[call.kind].record(call, failed=failed)
             if circuit.after_call(generation, failed=failed, timed_out=timed_out):
                 self._circuit_changed(call.kind, failure if failed else None)
 

@@ -52,9 +52,9 @@ class RequestScheduler:
         self._queues: dict[str, _ClassQueue] = {}
         self._order = count()
         self._timer: asyncio.TimerHandle | None = None
-        self.limit(rates)
+        self.set_rates(rates)
 
-    def limit(self, rates: Mapping[str, RateLimit | None]) -> None:
+    def set_rates(self, rates: Mapping[str, RateLimit | None]) -> None:
         """Set rates for the kinds without one."""
         for kind, rate in rates.items():
             self._queues.setdefault(kind, _ClassQueue(SlidingWindowLimit(rate)))
@@ -102,7 +102,7 @@ class RequestScheduler:
         self._grant_permits()
 
     def pause(self, kind: str, seconds: float) -> None:
-        """Pause this class for so long; reject waiting calls that could not start in time."""
+        """Pause this kind for so long; reject waiting calls that could not start in time."""
         queue, now = self._queue(kind), self._clock()
         queue.window.pause(now, seconds)
         remaining: deque[_Waiter] = deque()
