@@ -13,8 +13,8 @@ import strawberry
 from strawberry.scalars import JSON
 
 from tracegraph import adapter, errors
-from tracegraph.domain import filters as query
-from tracegraph.domain import models as model
+from tracegraph.domain import filters
+from tracegraph.domain import models as domain_models
 from tracegraph.domain.urls import http_url
 from tracegraph.federation import report
 from tracegraph.graphql.compiler.field_access import instances_of
@@ -81,11 +81,11 @@ class SourceHealth:
 
 
 def _experiment_orders(root: strawberry.Parent[adapter.Capabilities]) -> Any:
-    return [field for field in query.ExperimentOrderField if field in root.experiment_orders]
+    return [field for field in filters.ExperimentOrderField if field in root.experiment_orders]
 
 
 def _session_orders(root: strawberry.Parent[adapter.Capabilities]) -> Any:
-    return [field for field in query.SessionOrderField if field in root.session_orders]
+    return [field for field in filters.SessionOrderField if field in root.session_orders]
 
 
 def _camel_case(name: str) -> str:
@@ -105,15 +105,15 @@ def _session_filters(root: strawberry.Parent[adapter.Capabilities]) -> list[str]
 class SourceCapabilities:
     """The GraphQL type of `adapter.Capabilities`."""
 
-    experiment_orders: list[query.ExperimentOrderField] = strawberry.field(resolver=_experiment_orders)
-    session_orders: list[query.SessionOrderField] = strawberry.field(resolver=_session_orders)
+    experiment_orders: list[filters.ExperimentOrderField] = strawberry.field(resolver=_experiment_orders)
+    session_orders: list[filters.SessionOrderField] = strawberry.field(resolver=_session_orders)
     experiment_filters: list[str] = strawberry.field(
         resolver=_experiment_filters, description="Fields of ExperimentFilter that the vendor applies."
     )
     session_filters: list[str] = strawberry.field(
         resolver=_session_filters, description="Fields of SessionFilter that the vendor applies."
     )
-    reported_metrics: list[model.MetricKind]
+    reported_metrics: list[domain_models.MetricKind]
 
 
 def _source_id(root: strawberry.Parent[adapter.Adapter]) -> strawberry.ID:
@@ -132,7 +132,7 @@ class Source(Node):
     experiments: ExperimentConnection = strawberry.field(resolver=source_experiments)
 
     @classmethod
-    def is_type_of(cls, value: object, info: object) -> bool:  # noqa: ARG003 - the library's signature
+    def is_type_of(cls, value: object, info: object) -> bool:  # noqa: ARG003 - graphql-core's signature
         """Return whether the value is an adapter: only adapters have capabilities."""
         return hasattr(value, "capabilities")
 
@@ -170,13 +170,13 @@ class SourceReport:
 
 @strawberry.type(description="A measured quantity, its unit, and its better direction.")
 class Metric:
-    """The GraphQL type of `domain.models.Metric`."""
+    """The GraphQL type of `domain.domain_models.Metric`."""
 
-    kind: model.MetricKind
+    kind: domain_models.MetricKind
     evaluator: str | None
     name: str
-    unit: model.MetricUnit
-    better_when: model.Better
+    unit: domain_models.MetricUnit
+    better_when: domain_models.Better
 
 
 @strawberry.type(
@@ -186,11 +186,13 @@ class Metric:
     )
 )
 class Aggregate:
-    """The GraphQL type of `domain.models.Aggregate`."""
+    """The GraphQL type of `domain.domain_models.Aggregate`."""
 
     metric: Metric
-    basis: model.AggregateBasis = strawberry.field(description="The actual basis: REPORTED or COMPUTED.")
-    population: model.AggregatePopulation = strawberry.field(description="The population of the statistics.")
+    basis: domain_models.AggregateBasis = strawberry.field(description="The actual basis: REPORTED or COMPUTED.")
+    population: domain_models.AggregatePopulation = strawberry.field(
+        description="The population of the statistics."
+    )
     count: int | None
     sum: float | None
     mean: float | None
@@ -213,7 +215,7 @@ def _url(root: strawberry.Parent[Any]) -> Any:
     return http_url(root.url) if isinstance(root.url, str) else None
 
 
-def _experiment_id(root: strawberry.Parent[model.Experiment]) -> strawberry.ID:
+def _experiment_id(root: strawberry.Parent[domain_models.Experiment]) -> strawberry.ID:
     return strawberry.ID(experiment_id(root.source, root.ref))
 
 
@@ -224,12 +226,12 @@ def _experiment_id(root: strawberry.Parent[model.Experiment]) -> strawberry.ID:
     )
 )
 class Experiment(Node):
-    """The GraphQL type of `domain.models.Experiment`."""
+    """The GraphQL type of `domain.domain_models.Experiment`."""
 
     id: strawberry.ID = strawberry.field(resolver=_experiment_id)
     source: Source = strawberry.field(resolver=source_of)
     vendor_id: str
-    kind: model.ExperimentKind
+    kind: domain_models.ExperimentKind
     name: str
     description: str | None
     group_id: str | None
@@ -263,7 +265,7 @@ class Experiment(Node):
     )
     sessions: SessionConnection = strawberry.field(resolver=experiment_sessions)
 
-    is_type_of = instances_of(model.Experiment)
+    is_type_of = instances_of(domain_models.Experiment)
 
 
 @strawberry.type(description="An experiment and the cursor that continues right after the experiment.")
@@ -290,7 +292,7 @@ class ExperimentConnection:
 
 @strawberry.type(description="The tokens of one session. cached is a part of input.")
 class TokenUsage:
-    """The GraphQL type of `domain.models.TokenUsage`."""
+    """The GraphQL type of `domain.domain_models.TokenUsage`."""
 
     input: int | None
     output: int | None
@@ -300,13 +302,13 @@ class TokenUsage:
 
 @strawberry.type(description="One evaluator's verdict, on that evaluator's own scale.")
 class Score:
-    """The GraphQL type of `domain.models.Score`."""
+    """The GraphQL type of `domain.domain_models.Score`."""
 
     evaluator: str
     value: float
 
 
-def _session_id(root: strawberry.Parent[model.Session]) -> strawberry.ID:
+def _session_id(root: strawberry.Parent[domain_models.Session]) -> strawberry.ID:
     return strawberry.ID(session_id(root.source, root.ref))
 
 
@@ -314,13 +316,13 @@ def _session_id(root: strawberry.Parent[model.Session]) -> strawberry.ID:
     description="One execution: a NeMo experiment session, a LangSmith root run (a trace), a Meibel agent session."
 )
 class Session(Node):
-    """The GraphQL type of `domain.models.Session`."""
+    """The GraphQL type of `domain.domain_models.Session`."""
 
     id: strawberry.ID = strawberry.field(resolver=_session_id)
     source: Source = strawberry.field(resolver=source_of)
     experiment: Experiment | None = strawberry.field(resolver=session_experiment)
     vendor_id: str
-    status: model.SessionStatus
+    status: domain_models.SessionStatus
     vendor_status: str | None = strawberry.field(description="The vendor's own status.")
     name: str | None
     started_at: datetime
@@ -345,7 +347,7 @@ class Session(Node):
         resolver=vendor_fields, description="The vendor's object, unchanged."
     )
 
-    is_type_of = instances_of(model.Session)
+    is_type_of = instances_of(domain_models.Session)
 
 
 @strawberry.type(description="A session and the cursor that continues right after the session.")
