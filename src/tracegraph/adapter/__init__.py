@@ -1,8 +1,19 @@
 """The SDK that a vendor's adapter imports: the port, paging, capabilities, options, the registry."""
 
-from tracegraph.adapter.capabilities import Capabilities
+from tracegraph.adapter.capabilities import Capabilities, ListCapabilities, both_directions
 from tracegraph.adapter.options import SourceSettings, StrictOptions
-from tracegraph.adapter.paging import ExperimentQuery, Key, Page, PageRequest, SessionPageRequest
+from tracegraph.adapter.paging import (
+    CursorRequest,
+    ExperimentQuery,
+    Key,
+    OffsetRequest,
+    Page,
+    PageRequest,
+    Paging,
+    RangeRequest,
+    SessionPageRequest,
+    WholeRequest,
+)
 from tracegraph.adapter.protocol import Adapter, SourceHealth, SourceHealthStatus
 from tracegraph.domain.calls import CircuitState, FetchInfo, RateLimit
 

@@ -1,13 +1,10 @@
-"""The port: what a vendor implements so that the gateway can ask it.
-
-One port call is one question of the gateway, and an adapter answers it in the fewest calls its vendor allows.
-Adapters translate; they do not merge, order, filter again or retry: federation and the upstream client do.
-"""
+"""How vendors page their lists: the four kinds of paging, a request for each, and the page that answers it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import Generic, TypeVar
 
 from tracegraph.domain.calls import FetchInfo
@@ -17,11 +14,26 @@ from tracegraph.domain.filters import (
     SessionFilter,
     SessionOrder,
 )
+from tracegraph.domain.models import ExperimentKind
 from tracegraph.domain.sort_values import SortValue
 from tracegraph.domain.value_objects import record
 from tracegraph.errors import SourceError
 
 T = TypeVar("T")
+
+
+class Paging(Enum):
+    """How a vendor's list goes on.
+
+    OFFSET: by the number of rows before the page; rows may move between calls. RANGE: by a bound on the sorted
+    value. CURSOR: by a token that continues right after the page it came with, whatever moves. WHOLE: in no order;
+    the gateway reads every page and orders the rows.
+    """
+
+    OFFSET = "OFFSET"
+    RANGE = "RANGE"
+    CURSOR = "CURSOR"
+    WHOLE = "WHOLE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,36 +45,69 @@ class Key:
 
 
 @record(frozen=True, slots=True)
-class PageRequest:
-    """Which stretch of a list is wanted, about `limit` rows long.
+class OffsetRequest:
+    """About `limit` rows from `offset` on.
 
-    An adapter that pages by offset reads from `hint` (an int: the offset, 0 when None). One that takes
-    a range on the sorted value begins at `after.value`, that value included. One that pages by the vendor's
-    cursor goes on from `hint` when it is the string that an earlier page gave as `next`. `fresh` asks for the
-    vendor's present answer, past any cache: the reader saw that rows moved. `on_grid`: a cache holds answers, so
-    better ask what other requests ask, too.
+    `after` is the row that the list goes on behind. Where a vendor's list is too long for offsets, an adapter may
+    answer by that key, with a token as `Page.next`, which then comes back as `token`.
+    """
+
+    limit: int
+    offset: int = 0
+    after: Key | None = None
+    token: str | None = None
+
+
+@record(frozen=True, slots=True)
+class RangeRequest:
+    """About `limit` rows from the value of `after` on, that value included, None for the list's start.
+
+    `until` is the last value in the request's direction, itself included, None for the list's end; the gateway sets
+    it to read a list backwards. `token` is the `Page.next` of an earlier page of the same range.
     """
 
     limit: int
     after: Key | None = None
-    hint: int | str | None = None
-    fresh: bool = False
-    on_grid: bool = False
+    until: SortValue = None
+    token: str | None = None
+
+
+@record(frozen=True, slots=True)
+class CursorRequest:
+    """About `limit` rows right after the page that gave `token` as its `next`; None for the list's start."""
+
+    limit: int
+    token: str | None = None
+
+
+@record(frozen=True, slots=True)
+class WholeRequest:
+    """About `limit` rows of a list in any order; `token` is the `next` of the page before."""
+
+    limit: int
+    token: int | str | None = None
+
+
+PageRequest = OffsetRequest | RangeRequest | CursorRequest | WholeRequest
+"""Each list gets requests of the kind of paging that its capabilities declare.
+
+A CURSOR list that declares `ranges` gets range requests, too.
+"""
 
 
 @record(frozen=True, slots=True)
 class Page(Generic[T]):
-    """An unbroken stretch of a vendor's list, in the vendor's order.
+    """An unbroken part of a vendor's list, in the vendor's order.
 
-    `start` is the offset of the first item, None for a list that is asked by range. `next` is the hint that
-    continues right after the last item, None when the list ends here. `total` is the vendor's own count for
-    the question as asked, None when it tells none or when a part of the filter was left to the gateway.
+    `start` is the offset of the first item, None for a list without offsets. `next` continues right after the last
+    item, None when the list ends here: an offset in an OFFSET list, a token elsewhere. `total` is the vendor's own
+    count for the query, None when it states none or when a part of the filter was left to the gateway.
 
     `skipped` are the places, from `start` on, of rows that the vendor sent and that cannot be read: `items` lacks
     them, and offsets count them. Where the list goes on by offset, `next` comes right after a row of `items`.
 
-    `error` is why some of the experiments that were asked could not be read: `items` are those of the others, and
-    the source has failed.
+    `error` is why some of the requested experiments could not be read: `items` are those of the others, and the
+    source has failed.
     """
 
     items: Sequence[T]
@@ -76,25 +121,28 @@ class Page(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class ExperimentQuery:
-    """A list of experiments: its filter and order."""
+    """A list of experiments: its filter and order.
+
+    `kind` is set where the vendor has a list for each kind: the one to read. `fields` are the fields of Experiment
+    that are needed, None for all: an adapter may leave the others out where that saves the vendor work.
+    """
 
     filter: ExperimentFilter = ExperimentFilter()
     order: ExperimentOrder = ExperimentOrder()
+    kind: ExperimentKind | None = None
+    fields: frozenset[str] | None = None
 
 
 @record(frozen=True, slots=True)
 class SessionPageRequest:
-    """A stretch of the sessions of some experiments, merged in one order.
+    """A part of the sessions of some experiments, merged in one order.
 
-    More than one experiment only where `Capabilities.pools_sessions`. `expected_total` is the number of
-    sessions that the experiment was said to hold, a help for vendors that list in one direction only. `fields` are
-    those of LARGE_SESSION_FIELDS that are needed, None for all: an adapter may leave out the others, which it then
-    names in `Session.deferred`.
+    More than one experiment only where the list declares `pooled`. `fields` are those of LARGE_SESSION_FIELDS that
+    are needed, None for all: an adapter may leave out the others, which it then names in `Session.deferred`.
     """
 
     experiment_refs: tuple[str, ...]
     page: PageRequest
     filter: SessionFilter = SessionFilter()
     order: SessionOrder = SessionOrder()
-    expected_total: int | None = None
     fields: frozenset[str] | None = None

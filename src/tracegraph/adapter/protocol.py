@@ -17,6 +17,7 @@ from tracegraph.adapter.paging import ExperimentQuery, Page, PageRequest, Sessio
 from tracegraph.domain.calls import CircuitState
 from tracegraph.domain.models import (
     Experiment,
+    ExperimentKind,
     Score,
     Session,
     SessionRef,
@@ -93,6 +94,10 @@ class Adapter(Protocol):
 
         Sessions without a score, and those whose list holds their scores, are left out.
         """
+        ...
+
+    def experiment_kind(self, ref: str) -> ExperimentKind | None:
+        """Return the kind whose list holds the experiment's sessions; None where all kinds share one list."""
         ...
 
     async def check(self) -> SourceHealth:

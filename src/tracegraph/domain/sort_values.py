@@ -24,8 +24,8 @@ def from_microseconds(count: int) -> datetime:
     return EPOCH + timedelta(microseconds=count)
 
 
-SortValue = int | str | None
-"""A comparable sort value: microseconds for times, case-folded text for names, None when missing."""
+SortValue = int | float | str | None
+"""A comparable sort value: microseconds for times, case-folded text for names, a number for figures, None when missing."""
 
 
 OrderValue = datetime | SortValue

@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from tracegraph.federation.pages import COMPARABLE_KEY, Row
+from tracegraph.federation.position import Position
 from tracegraph.federation.sort_key import AFTER_ALL, BEFORE_ALL, ComparableKey, SortKey
-from tracegraph.federation.stream import Position, Stream
+from tracegraph.federation.stream import Stream
 
 T = TypeVar("T")
 
@@ -94,6 +95,8 @@ class Merged(Generic[T]):
     def _position(
         self, stream: Stream[T], rows: Sequence[Row[T]], sort_key: SortKey, edge: ComparableKey
     ) -> Position:
+        if stream.resumes_by_token:
+            return stream.position_after(rows, edge)
         direction = stream.spec.ordering.direction
         if stream.error is not None:
             scanned = stream.scan_position

@@ -1,0 +1,172 @@
+"""A list read against the only direction that its vendor offers, by windows on the sorted value.
+
+The vendor takes a range on times: every row of a window is read in the vendor's direction, and emitted in the
+other. The first window holds the rows at the list's far end, and is found by steps that grow fourfold. Each further
+window begins where the one before ended, as wide as the rows of that one let expect.
+"""
+
+from __future__ import annotations
+
+import time
+from bisect import bisect_right
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Generic, NamedTuple, TypeVar
+
+from tracegraph.adapter.paging import Key
+from tracegraph.domain.filters import OrderDirection
+from tracegraph.federation.keyset import RowBatch
+from tracegraph.federation.pages import COMPARABLE_KEY, PageSource, Row, RowPage
+from tracegraph.federation.progress import ProgressCheck, OrderBroken
+from tracegraph.federation.sort_key import ComparableKey, SortKey
+
+T = TypeVar("T")
+
+_GROWTH = 4
+_SECOND = 1_000_000
+_HOUR, _DAY = 3_600 * _SECOND, 86_400 * _SECOND
+"""In microseconds, as sorted values are."""
+
+_WIDTH_S_MAX = 2**31 - 1
+"""A hint's largest number."""
+
+
+def _now() -> int:
+    return time.time_ns() // 1000
+
+
+class _Window(NamedTuple, Generic[T]):
+    """Every row up to `end` (None: the list's end), in the requested order."""
+
+    rows: list[Row[T]]
+    end: int | None
+
+
+class WindowReader(Generic[T]):
+    """Reads on from a key, window by window. Not for concurrent use.
+
+    `width_s` is the width of an earlier window. A time within this class is a number that grows in the requested
+    direction: microseconds, negated where that direction is descending. None is the list's beginning or end.
+    """
+
+    def __init__(
+        self,
+        source: PageSource[T],
+        after: SortKey | None,
+        width_s: int | None,
+        *,
+        page_budget: int,
+        clock: Callable[[], int] = _now,
+    ) -> None:
+        self._source = source
+        direction = source.ordering.direction
+        self._sign = 1 if direction is OrderDirection.ASC else -1
+        self._latest = _DAY if self._sign < 0 else clock() + _DAY
+        self._after: ComparableKey | None = None if after is None else after.comparable(direction)
+        self._begin = None if after is None or not isinstance(after.value, int) else self._sign * after.value
+        self._width = _HOUR if width_s is None else max(1, width_s) * _SECOND
+        self._page_budget = page_budget
+        self._rows_from_start: int | None = 0 if after is None else None
+
+    @property
+    def width_s(self) -> int:
+        """The width of the next window in seconds."""
+        return min(_WIDTH_S_MAX, max(1, self._width // _SECOND))
+
+    async def read(self, count: int) -> RowBatch[T]:
+        """About `count` more rows: at least one unless the list ends, or the page budget does.
+
+        Raises OrderBroken when the vendor's rows do not come in its order, and SourceError.
+        """
+        while self._has_budget:
+            window = await (self._first_window(count) if self._begin is None else self._next_window(count))
+            if window is None:
+                break
+            rows, ended = window.rows, window.end is None
+            if self._after is not None:
+                rows = rows[bisect_right(rows, self._after, key=COMPARABLE_KEY) :]
+            if rows:
+                self._after = rows[-1].comparable_key
+            if self._rows_from_start is not None:
+                self._rows_from_start += len(rows)
+                if ended:
+                    self._source.set_row_count(self._rows_from_start)
+            if rows or ended:
+                return RowBatch(rows, (), ended)
+        return RowBatch((), (), ended=False)
+
+    @property
+    def _has_budget(self) -> bool:
+        return self._source.stats.pages < self._page_budget
+
+    # -- windows ---------------------------------------------------------------------------------------
+
+    async def _first_window(self, count: int) -> _Window[T] | None:
+        """A window without a beginning that fits into one page; None when the page budget ends before."""
+        end, step = None, _SECOND
+        while self._has_budget:
+            page = await self._page(self._limit(count), None, end)
+            if page.next_hint is None or not page.nodes:
+                self._begin = end
+                rows = sorted(page.rows(), key=COMPARABLE_KEY)
+                if rows and end is not None:
+                    self._width = max(_SECOND, (end - self._time(page, -1)) * (count + 1) // len(rows))
+                return _Window(rows, end)
+            farthest = self._time(page, -1)
+            step = max(_GROWTH * step, self._time(page, 0) - farthest)
+            end = farthest - step
+        return None
+
+    async def _next_window(self, count: int) -> _Window[T] | None:
+        """The window from `_begin` on; made narrower until its rows fit into a page, or it holds a single time."""
+        begin = self._begin or 0
+        end = None if begin + self._width > self._latest else begin + self._width
+        while self._has_budget:
+            page = await self._page(self._limit(count), begin, end)
+            if page.next_hint is None:
+                break
+            if end == begin:
+                return await self._single_time(page, begin)
+            farthest = self._time(page, -1)
+            end = begin + max(0, farthest - begin) // 2
+            self._width = max(_SECOND, end - begin)
+        else:
+            return None
+        if end is not None:
+            expected = (count + 1) / len(page.nodes) if page.nodes else _GROWTH
+            self._width = max(_SECOND, int((end - begin) * min(_GROWTH, expected)))
+            self._begin = end
+        return _Window(sorted(page.rows(), key=COMPARABLE_KEY), end)
+
+    async def _single_time(self, page: RowPage[T], begin: int) -> _Window[T] | None:
+        """Every row of one time, by the vendor's tokens."""
+        rows, progress = page.rows(), ProgressCheck[T]()
+        while page.next_hint is not None:
+            if not self._has_budget:
+                return None
+            progress.check(page)
+            page = await self._page(self._source.page_max, begin, begin, page.next_hint)
+            rows += page.rows()
+        self._begin = begin + 1
+        return _Window(sorted({row.comparable_key: row for row in rows}.values(), key=COMPARABLE_KEY), begin + 1)
+
+    # -- pages -----------------------------------------------------------------------------------------
+
+    def _limit(self, count: int) -> int:
+        return min(self._source.page_max, max(100, 2 * count))
+
+    async def _page(
+        self, limit: int, begin: int | None, end: int | None, token: int | str | None = None
+    ) -> RowPage[T]:
+        """A page of the window in the vendor's direction: from its end towards its beginning, both included."""
+        after = None if end is None else Key(self._sign * end, "")
+        until = None if begin is None else self._sign * begin
+        page = await self._source.range_page(limit, after, until, token if isinstance(token, str) else None)
+        keys = [page.comparable_key(index)[:2] for index in range(len(page.nodes))]
+        if any(previous < current for previous, current in pairwise(keys)) or any(key[0] for key in keys):
+            raise OrderBroken
+        return page
+
+    def _time(self, page: RowPage[T], index: int) -> int:
+        value = page.ordering.sort_key(page.nodes[index]).value
+        return self._sign * value if isinstance(value, int) else 0
