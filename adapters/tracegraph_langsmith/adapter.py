@@ -71,8 +71,8 @@ CAPABILITIES = Capabilities(
     statuses=frozenset({*STATUS_WORDS, SessionStatus.UNKNOWN}),
     experiment_page_max=PAGE_MAX,
     session_page_max=PAGE_MAX,
-    absent_experiment_fields=frozenset({"dataset_name", "group_id"}),
-    pools_sessions=True,
+    unsupported_experiment_fields=frozenset({"dataset_name", "group_id"}),
+    lists_many_experiments=True,
     call_kinds=frozenset({SESSIONS, RUNS}),
     rate_limits={RUNS: RateLimit(15, 10.0), "*": RateLimit(1000, 10.0)},
 )

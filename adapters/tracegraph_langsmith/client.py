@@ -227,7 +227,7 @@ class LangSmithClient:
         """
         of_several = len(body.get("session", ())) > 1
         return await self._fetch(
-            UpstreamRequest(RUNS, "/api/v1/runs/query", body=body, read=_RUNS, of_several=of_several)
+            UpstreamRequest(RUNS, "/api/v1/runs/query", body=body, read=_RUNS, is_batch=of_several)
         )
 
     async def _fetch(self, call: UpstreamRequest) -> UpstreamResponse:

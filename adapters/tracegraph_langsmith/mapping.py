@@ -28,7 +28,7 @@ from tracegraph.domain.models import (
     TokenUsage,
 )
 from tracegraph.domain.urls import http_url
-from tracegraph.upstream.lenient_values import text_of, word_of
+from tracegraph.upstream.lenient_values import scalar_text, text_of
 from tracegraph_langsmith.wire import Feedback, FeedbackStats, Run, TracerSession
 
 STATUS_WORDS: Mapping[SessionStatus, str] = {
@@ -73,10 +73,10 @@ def to_experiment(source: str, row: TracerSession, raw: RawObject) -> Experiment
         kind=ExperimentKind.EVALUATION if evaluation else ExperimentKind.PROJECT,
         name=row.name or row.id,
         description=row.description,
-        agent_name=word_of(told.get("agent_name")),
-        agent_version=word_of(told.get("agent_version")),
+        agent_name=scalar_text(told.get("agent_name")),
+        agent_version=scalar_text(told.get("agent_version")),
         dataset_id=row.reference_dataset_id,
-        dataset_version=word_of(told.get("dataset_version")),
+        dataset_version=scalar_text(told.get("dataset_version")),
         models=_models(told),
         evaluators=tuple(sorted({*(row.feedback_stats or {}), *(row.session_feedback_stats or {})})),
         created_at=row.start_time,
@@ -113,8 +113,8 @@ def to_session(source: str, run: Run, raw: RawObject, left_out: frozenset[str] =
         trace_id=run.trace_id,
         root_span_id=run.id,
         test_case_id=run.reference_example_id,
-        agent_name=word_of(told.get("agent_name")),
-        agent_version=word_of(told.get("agent_version")),
+        agent_name=scalar_text(told.get("agent_name")),
+        agent_version=scalar_text(told.get("agent_version")),
         input=_text(run.inputs),
         output=_text(run.outputs),
         error=run.error,

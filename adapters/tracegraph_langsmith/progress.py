@@ -119,7 +119,7 @@ class Asked:
     def answer(self) -> Page[Session] | SourceError:
         """What came of it."""
         if self.error is not None:
-            return self.error.charged(self.provenance.upstream_requests)
+            return self.error.with_cost(self.provenance.upstream_requests)
         rows = tuple(self.rows.values())
         return Page(rows, None, self.next, None, self.provenance, (0,) * self.skipped, self.partial)
 

@@ -166,7 +166,7 @@ class RunsReader:
                 limit //= 2
                 self.sizes.shrink(question, limit)
             except SourceError as error:
-                raise error.charged(spent.upstream_requests + error.upstream_requests) from error.__cause__
+                raise error.with_cost(spent.upstream_requests + error.upstream_requests) from error.__cause__
         self.sizes.learn(question, len(reply.body))
         return self._answer(question, cursor, reply, spent)
 

@@ -31,8 +31,8 @@ CAPABILITIES = Capabilities(
     statuses=frozenset(SessionStatus),
     experiment_page_max=PAGE_MAX,
     session_page_max=PAGE_MAX,
-    absent_experiment_fields=frozenset({"dataset_name", "dataset_version", "group_id"}),
-    absent_session_fields=frozenset({"test_case_id"}),
+    unsupported_experiment_fields=frozenset({"dataset_name", "dataset_version", "group_id"}),
+    unsupported_session_fields=frozenset({"test_case_id"}),
     call_kinds=frozenset({"agents", "agent", "sessions", "session", "scores"}),
 )
 """`name` and `display_name` orders exist too, by a collation that is written down nowhere.
@@ -132,8 +132,8 @@ class MeibelAdapter:
         total = stretch.agreed_total(len(rows), answer.body.total)
         return Page(
             items=self._lookup.listed(agent_id, answer),
-            start=stretch.offset,
-            next=stretch.next_offset(rows, answer.body.total),
+            offset=stretch.offset,
+            next_hint=stretch.next_offset(rows, answer.body.total),
             total=total if _is_counted(ask.filter, status, rows) else None,
             provenance=answer.provenance,
             skipped=unreadable_places(rows),

@@ -76,11 +76,11 @@ class Agents:
                 found = await self._page(query, stretch, known)
             made += found.provenance
             failure = failure or found.error
-            if found.items or not isinstance(found.next, int):
+            if found.items or not isinstance(found.next_hint, int):
                 if failure is not None and not found.items:
-                    raise failure.charged(made.upstream_requests)
+                    raise failure.with_cost(made.upstream_requests)
                 return replace(found, provenance=made, error=failure)
-            stretch = replace(stretch, offset=found.next)
+            stretch = replace(stretch, offset=found.next_hint)
         raise SourceBadResponse(
             self._source,
             f"Source {self._source!r} lists agents that it does not know: {_PAGES_WITHOUT_ROWS} pages of them.",
@@ -94,7 +94,7 @@ class Agents:
             outcomes = await gather_outcomes([self._client.agent(page.items[0].ref)])
         cost = total_cost(outcomes)
         if page.error is not None and (isinstance(outcomes[0], SourceError) or cost.stale is not None):
-            raise page.error.charged((page.provenance + cost).upstream_requests)
+            raise page.error.with_cost((page.provenance + cost).upstream_requests)
         return cost
 
     async def by_id(self, refs: Sequence[str]) -> Mapping[str, Experiment | SourceError]:
@@ -123,8 +123,8 @@ class Agents:
         total = stretch.agreed_total(len(sent), answer.body.total)
         return Page(
             items=list(done.rows.values()),
-            start=stretch.offset,
-            next=following,
+            offset=stretch.offset,
+            next_hint=following,
             total=total if _is_fulfilled_by_all(query.filter) else None,
             provenance=done.provenance,
             skipped=tuple(sorted({*done.skipped, *unreadable_places(sent)})),
@@ -158,7 +158,7 @@ class Agents:
                 failures[place] = outcome
         failure = next(iter(failures.values()), None)
         if failure is not None and not rows and len(listed) > _FEW:
-            raise failure.charged(provenance.upstream_requests)
+            raise failure.with_cost(provenance.upstream_requests)
         return _Completed(rows, failure, provenance, tuple(failures))
 
     async def _details(self, refs: Sequence[str]) -> list[Detail | SourceError]:
@@ -172,7 +172,7 @@ class Agents:
                 outcomes[first] = meaning = await self._client.agent_missing(error, refs[first])
         for place in unsaid:
             if isinstance(error := outcomes[place], SourceError):
-                outcomes[place] = meaning.charged(error.upstream_requests)
+                outcomes[place] = meaning.with_cost(error.upstream_requests)
         return outcomes
 
     def _experiment(self, ref: str, answer: Detail) -> Experiment:

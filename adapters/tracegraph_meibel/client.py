@@ -162,7 +162,7 @@ class MeibelClient:
         # An id that a client chose may name nothing.
         try:
             reply = await self.upstream.fetch(
-                replace(call, read=partial(decode, wire=wire_type), expects=_UNKNOWN)
+                replace(call, read=partial(decode, wire=wire_type), expected_statuses=_UNKNOWN)
             )
         except SourceNotFound as error:
             raise _in_our_words(error, call.kind) from None

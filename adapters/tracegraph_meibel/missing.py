@@ -73,15 +73,15 @@ async def explained(error: SourceError, other_of_it: Probe, any_at_all: Probe) -
     if not is_unsaid(error):
         return error
     failure, made = await _asked(other_of_it)
-    error = error.charged(error.upstream_requests + made)
+    error = error.with_cost(error.upstream_requests + made)
     if failure is None:
         return error
     if is_unsaid(failure):
         failure, made = await _asked(any_at_all)
-        error = error.charged(error.upstream_requests + made)
+        error = error.with_cost(error.upstream_requests + made)
     if failure is None or isinstance(failure, SourceObjectNotFound):
         return error.restated(SourceObjectNotFound, unknown_id(error.source))
-    return error if isinstance(failure, SourceNotFound) else failure.charged(error.upstream_requests)
+    return error if isinstance(failure, SourceNotFound) else failure.with_cost(error.upstream_requests)
 
 
 async def _asked(probe: Probe) -> tuple[SourceError | None, int]:

@@ -172,7 +172,7 @@ class NemoClient:
         frame = (("page", str(page.number)), ("page_size", str(page.size)))
         try:
             call = UpstreamRequest(
-                kind, path, (*frame, *query), read=partial(decode, wire=wire), expects=_EXPECTED[kind]
+                kind, path, (*frame, *query), read=partial(decode, wire=wire), expected_statuses=_EXPECTED[kind]
             )
             reply = await self._upstream.fetch(call)
         except SourceError as error:

@@ -60,7 +60,7 @@ class Experiments:
 
     async def _stretch(self, query: ExperimentQuery, page: PageRequest) -> Page[Experiment]:
         if names_implied_by(query.filter) == frozenset():
-            return Page((), start=0, next=None, total=0)
+            return Page((), offset=0, next_hint=None, total=0)
         if isinstance(page.hint, str) or self._overlong.knows(query):
             return await self._overlong.read(query, page)
         try:
@@ -91,9 +91,9 @@ class Experiments:
         items = self._experiments(answer)
         return Page(
             items,
-            start=answer.start,
-            next=answer.next,
-            total=total_of(answer.total, pushed, items, query.filter.admits),
+            offset=answer.start,
+            next_hint=answer.next,
+            total=total_of(answer.total, pushed, items, query.filter.matches),
             provenance=earlier + answer.provenance,
             skipped=unreadable_places(answer.sent),
         )

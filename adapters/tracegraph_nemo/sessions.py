@@ -51,9 +51,9 @@ class Sessions:
         items = self._sessions(answer, ref)
         return Page(
             items,
-            start=answer.start,
-            next=answer.next,
-            total=total_of(answer.total, pushed, items, ask.filter.admits),
+            offset=answer.start,
+            next_hint=answer.next,
+            total=total_of(answer.total, pushed, items, ask.filter.matches),
             provenance=answer.provenance,
             skipped=unreadable_places(answer.sent),
         )
@@ -67,7 +67,7 @@ class Sessions:
         (ref,) = ask.experiment_refs
         pushed = push_sessions(ask.filter)
         listed = ref, pushed.query
-        expected = None if pushed.query else ask.expected_total
+        expected = None if pushed.query else ask.total_hint
         search = EndSearch(ask.page.limit, offset_of(ask.page), expected, self._ends.of(listed))
         spent = FetchInfo()
         for _ in range(CALLS_MAX):
@@ -97,16 +97,16 @@ class Sessions:
     ) -> Page[Session]:
         skip, end = offset_of(ask.page), search.end or 0
         if search.target <= 0:
-            beyond = total_of(_agreed(answer, end), pushed, (), ask.filter.admits)
-            return Page((), start=skip, next=None, total=beyond, provenance=spent)
+            beyond = total_of(_agreed(answer, end), pushed, (), ask.filter.matches)
+            return Page((), offset=skip, next_hint=None, total=beyond, provenance=spent)
         items = self._sessions(answer, ask.experiment_refs[0])[::-1]
         sent = answer.sent[::-1]
         start = max(0, min(end - answer.end, skip))
         return Page(
             items,
-            start=start,
-            next=start + length(sent) if answer.start > 0 else None,
-            total=total_of(_agreed(answer, end), pushed, items, ask.filter.admits),
+            offset=start,
+            next_hint=start + length(sent) if answer.start > 0 else None,
+            total=total_of(_agreed(answer, end), pushed, items, ask.filter.matches),
             provenance=spent,
             skipped=unreadable_places(sent),
         )

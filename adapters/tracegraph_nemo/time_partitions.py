@@ -63,14 +63,14 @@ class PartitionedLists:
         """
         line = Timeline.of(query)
         note = self._note(query)
-        wanted = _SHARED if page.on_grid else min(_MOST, max(_LEAST, 2 * page.limit))
+        wanted = _SHARED if page.align_to_cache_pages else min(_MOST, max(_LEAST, 2 * page.limit))
         search = SliceCursor(line, line.begin(page), note, wanted, int(self._wall_clock() * 1_000_000))
         items: list[Experiment] = []
         made = FetchInfo()
         while not search.ended:
             if 2 * len(items) >= page.limit and items:
                 return Page(items, None, str(search.at), None, made)
-            shared = note.part_at(search.at) if page.on_grid else None
+            shared = note.part_at(search.at) if page.align_to_cache_pages else None
             part = shared or search.part()
             with add_cost_on_error(made):
                 found, provenance = await self._rows(query, line, part)
@@ -105,10 +105,10 @@ class PartitionedLists:
                 raise
             return None, FetchInfo(error.upstream_requests)
         made = page.provenance
-        if page.next is None:
+        if page.next_hint is None:
             return page.items, made
         with add_cost_on_error(made):
-            beyond = await self._fetch(one, PageRequest(1, hint=page.next))
+            beyond = await self._fetch(one, PageRequest(1, hint=page.next_hint))
         made += beyond.provenance
         if not beyond.items:  # a full page was all
             return page.items, made

@@ -72,7 +72,7 @@ def executor_over(sources: Sources, settings: Settings) -> OperationRunner:
         limits.max_tokens, limits.max_depth, limits.max_aliases, introspection=settings.server.introspection
     )
     return OperationRunner(
-        build_schema(documents), sources.adapters, budgets, page_limits, limits.deadline_s, sources.guards
+        build_schema(documents), sources.adapters, budgets, page_limits, limits.deadline_s, sources.pipelines
     )
 
 

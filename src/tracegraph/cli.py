@@ -43,7 +43,7 @@ from tracegraph.server.run import (
 _app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 _key = typer.Typer(no_args_is_help=True, help="API keys of the gateway's clients.")
 _app.add_typer(_key, name="key")
-_config = typer.Typer(no_args_is_help=True, help="The configuration: whether it can be used, and what it is.")
+_config = typer.Typer(no_args_is_help=True, help="Check and show the configuration.")
 _app.add_typer(_config, name="config")
 _errors = Console(stderr=True)
 
@@ -52,8 +52,8 @@ _ConfigOption = Annotated[
 ]
 
 
-def _print_version(wanted: bool) -> None:  # noqa: FBT001 - typer's form
-    if wanted:
+def _print_version(requested: bool) -> None:  # noqa: FBT001 - typer's form
+    if requested:
         sys.stdout.write(f"tracegraph {version('tracegraph')}\n")
         raise typer.Exit
 
@@ -70,17 +70,17 @@ def _tracegraph(
 @_app.command()
 def serve(
     config: _ConfigOption = None,
-    host: Annotated[str | None, typer.Option(help="Listen here instead of where the file says.")] = None,
+    host: Annotated[str | None, typer.Option(help="Listen here instead of the configured address.")] = None,
     port: Annotated[
-        int | None, typer.Option(min=0, max=65535, help="Listen here instead of where the file says.")
+        int | None, typer.Option(min=0, max=65535, help="Listen here instead of the configured address.")
     ] = None,
     workers: Annotated[int, typer.Option(min=1, max=64, help="Processes that share the port.")] = 1,
     insecure: Annotated[  # noqa: FBT002 - typer's form of a flag
-        bool, typer.Option("--insecure", help="Listen beyond this machine although nobody is asked who they are.")
+        bool, typer.Option("--insecure", help="Allow other than loopback addresses without authentication.")
     ] = False,
 ) -> None:
     """Run the gateway over the configured sources."""
-    with _refusals():
+    with _configuration_errors():
         loaded = _load(config)
         settings = loaded.settings
         configure_logs(settings.log, in_background=True)
@@ -89,20 +89,20 @@ def serve(
         if not insecure:
             refuse_open_door(address, settings.auth)
         with workers_folder() if workers > 1 else nullcontext() as folder:
-            opened = listen(address, settings.server.port if port is None else port)
-            url = url_of(opened, address)
+            listener = listen(address, settings.server.port if port is None else port)
+            url = url_of(listener, address)
             _errors.print(f"Tracegraph serves {len(settings.sources)} sources at [bold]{url}[/]")
             configured = Configured(config, address, insecure, folder)
             if workers > 1:
-                serve_with_workers(opened, workers, configured)
+                serve_with_workers(listener, workers, configured)
             else:
-                server_of(configured.app(), configured.app).run(sockets=handles_of(opened))
+                server_of(configured.app(), configured.app).run(sockets=handles_of(listener))
 
 
 @_app.command()
 def demo(port: Annotated[int, typer.Option(min=0, max=65535, help="The gateway's port.")] = 8000) -> None:
     """Run the gateway over three simulated vendors with sample data."""
-    with _refusals():
+    with _configuration_errors():
         run_demo(port)
 
 
@@ -113,8 +113,8 @@ def check(
         bool, typer.Option("--json", help="Print the results as JSON.")
     ] = False,
 ) -> None:
-    """Ask every source, Redis, the provider's keys and the collector; exit code 1 when one cannot be used."""
-    with _refusals():
+    """Call every source, Redis, the identity provider and the collector; exit code 1 when one fails."""
+    with _configuration_errors():
         loaded = _load(config)
         configure_logs(loaded.settings.log)
         results = asyncio.run(run_check(loaded))
@@ -129,21 +129,21 @@ def check(
 
 @_config.command("check")
 def config_check(config: _ConfigOption = None) -> None:
-    """Check the whole configuration without a call to anything; exit code 2 when it cannot be used."""
-    with _refusals():
+    """Check the whole configuration without any call; exit code 2 when it is invalid."""
+    with _configuration_errors():
         loaded = _load(config)
         asyncio.run(validate(loaded))
         try:
             refuse_open_door(loaded.settings.server.host, loaded.settings.auth)
-        except ConfigurationError as error:  # `serve` may be told --insecure, or another --host
+        except ConfigurationError as error:  # `serve` may run with --insecure, or with another --host
             _warn(error.message)
         sys.stdout.write(f"{summary(loaded)}\n")
 
 
 @_config.command("show")
 def config_show(config: _ConfigOption = None) -> None:
-    """Print the effective settings as TOML, each with where it comes from; secrets as their references."""
-    with _refusals():
+    """Print the effective settings as TOML, each with its origin; secrets as their references."""
+    with _configuration_errors():
         loaded = _load(config)
         asyncio.run(validate(loaded))
         sys.stdout.write(effective(loaded))
@@ -152,45 +152,44 @@ def config_show(config: _ConfigOption = None) -> None:
 @_app.command()
 def compare(  # noqa: PLR0917 - typer reads options from parameters
     ids: Annotated[
-        list[str], typer.Argument(metavar="ID", help="Global IDs of 2 to 20 experiments; one may come twice.")
+        list[str], typer.Argument(metavar="ID", help="Global IDs of 2 to 20 experiments; duplicates are allowed.")
     ],
     baseline: Annotated[
         str | None, typer.Option(metavar="ID", help="Compare with this one. Default: the first.")
     ] = None,
     metric: Annotated[
         list[str] | None,
-        typer.Option(help="latency, cost, score:NAME, ...; again for more. Default: what two of them have."),
+        typer.Option(help="latency, cost, score:NAME, ...; repeatable. Default: those that two have."),
     ] = None,
     statistic: Annotated[Statistic, typer.Option(case_sensitive=False)] = Statistic.MEAN,
     basis: Annotated[
-        AggregateBasis, typer.Option(case_sensitive=False, help="Whose figures: the vendor's or the gateway's.")
+        AggregateBasis,
+        typer.Option(case_sensitive=False, help="Figures of the vendor or of the gateway."),
     ] = AggregateBasis.BEST,
     join_on: Annotated[
-        CaseKey, typer.Option(case_sensitive=False, help="How test cases are recognised.")
+        CaseKey, typer.Option(case_sensitive=False, help="The key that pairs test cases.")
     ] = CaseKey.TEST_CASE_ID,
     form: Annotated[Format, typer.Option("--format")] = "table",
     config: _ConfigOption = None,
-    url: Annotated[str | None, typer.Option(help="Ask the gateway that runs here instead.")] = None,
+    url: Annotated[str | None, typer.Option(help="Send the query to the gateway at this URL instead.")] = None,
     header: Annotated[
-        list[str] | None, typer.Option(help="With --url: 'Authorization: Bearer env:NAME'; again for more.")
+        list[str] | None, typer.Option(help="With --url: 'Authorization: Bearer env:NAME'; repeatable.")
     ] = None,
 ) -> None:
-    """Print experiments side by side; exit code 1 when a source failed, 2 for a wrong question."""
-    question = CompareQuery(ids, baseline, metric or (), statistic, basis, join_on)
-    raise typer.Exit(run_compare(question, CompareTarget(config, url, header or ()), form, _errors))
+    """Print experiments side by side; exit code 1 when a source failed, 2 for invalid arguments."""
+    query = CompareQuery(ids, baseline, metric or (), statistic, basis, join_on)
+    raise typer.Exit(run_compare(query, CompareTarget(config, url, header or ()), form, _errors))
 
 
 @_key.command("new")
 def new_api_key(
-    name: Annotated[
-        str, typer.Argument(help="What the configuration and the log shall call its holder.")
-    ] = "name",
+    name: Annotated[str, typer.Argument(help="The name of its holder in the configuration and the log.")] = "name",
 ) -> None:
-    """Print a new API key, which is kept nowhere, and the lines that make the gateway know it."""
+    """Print a new API key, which is not stored, and the lines that add it to the configuration."""
     key = new_key()
-    with _refusals():
+    with _configuration_errors():
         table = toml_table(name, key)
-    _errors.print("The key, shown this once; its holder sends it as Authorization: Bearer KEY")
+    _errors.print("The key, printed only now; its holder sends it as Authorization: Bearer KEY")
     sys.stdout.write(f"{key}\n")
     _errors.print("For the configuration of the gateway:")
     sys.stdout.write(f"\n{table}")
@@ -203,12 +202,12 @@ def schema() -> None:
 
 
 def main() -> None:
-    """The `tracegraph` command."""
+    """Run the `tracegraph` command."""
     _app()
 
 
 def _load(config: Path | None) -> Loaded:
-    """The configuration; what it warns of is printed."""
+    """Load the configuration, and print its warnings."""
     loaded = load(config)
     for warning in loaded.warnings:
         _warn(warning)
@@ -220,7 +219,7 @@ def _warn(sentence: str) -> None:
 
 
 @contextmanager
-def _refusals() -> Iterator[None]:
+def _configuration_errors() -> Iterator[None]:
     try:
         yield
     except ConfigurationError as error:

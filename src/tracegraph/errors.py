@@ -1,15 +1,15 @@
-"""The errors that Tracegraph names; everything else is a bug and is masked at the door.
+"""The errors that Tracegraph names; every other exception is a bug and is masked in responses.
 
     TracegraphError                 a sentence for a person, a code for a program
-    ├── ConfigurationError          refused at start: file, key, remedy
-    ├── RequestError                the client's question cannot be answered as asked
+    ├── ConfigurationError          rejected at start: file, key, remedy
+    ├── RequestError                the client's request is invalid or not permitted
     │   ├── BadUserInput            BAD_USER_INPUT
     │   ├── Forbidden               FORBIDDEN
     │   ├── RateLimited             RATE_LIMITED
     │   ├── InvalidCursor           INVALID_CURSOR
     │   ├── InvalidId               INVALID_ID
     │   └── QueryTooComplex         QUERY_TOO_COMPLEX
-    └── SourceError                 one vendor failed; the other sources stand
+    └── SourceError                 one vendor failed; the other sources are unaffected
         ├── SourceTimeout           TIMEOUT
         ├── SourceUnavailable       UNAVAILABLE
         ├── SourceRateLimited       RATE_LIMITED
@@ -18,11 +18,11 @@
         │   └── SourceObjectNotFound    one experiment, session or run; no failure among several
         ├── SourceBadRequest        BAD_REQUEST
         ├── SourceBadResponse       BAD_RESPONSE
-        │   └── SourceResponseTooLarge  a smaller page may be answered
+        │   └── SourceResponseTooLarge  a smaller page may succeed
         └── SourceCircuitOpen       CIRCUIT_OPEN
 
-No message holds a vendor's text, a URL, a header or a secret: a SourceError carries a reference id under
-which the log has the full story.
+No message holds a vendor's text, a URL, a header or a secret. A SourceError carries a reference id, under which
+the log has the details.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class ConfigurationError(TracegraphError):
 
 
 class RequestError(TracegraphError):
-    """The client's question cannot be answered as asked; `code` goes to `extensions.code`."""
+    """The client's request is invalid or not permitted; `code` goes to `extensions.code`."""
 
     code: ClassVar[str] = "BAD_USER_INPUT"
 
@@ -68,25 +68,25 @@ class BadUserInput(RequestError):
 
 
 class Forbidden(RequestError):
-    """The client may not ask for this here."""
+    """The client may not do this here."""
 
     code = "FORBIDDEN"
 
 
 class InvalidCursor(RequestError):
-    """A cursor is damaged, of another version, or was made for another list."""
+    """A cursor is damaged, of another version, or of another list."""
 
     code = "INVALID_CURSOR"
 
 
 class InvalidId(RequestError):
-    """An ID is not one of this gateway's, or names another type than the field takes."""
+    """An ID is not from this gateway, or names another type than the field takes."""
 
     code = "INVALID_ID"
 
 
 class RateLimited(RequestError):
-    """More than the caller may ask, or than the gateway takes on now; after `wait_s` seconds it may be asked."""
+    """The request exceeds the caller's quota or the gateway's capacity; `wait_s` is the time until a retry."""
 
     code = "RATE_LIMITED"
 
@@ -102,13 +102,12 @@ class QueryTooComplex(RequestError):
 
 
 class SourceError(TracegraphError):
-    """One source could not answer.
+    """A call to one source failed.
 
-    `source` is its configured name, `retryable` says whether asking again later may help, `http_status` is
-    the vendor's answer where there was one, `retry_after_s` when asking again may help, where that is known,
-    `reason` why it could not be reached, for operators,
-    `upstream_requests` counts the calls that were made in vain, and
-    `reference` ties what the client sees to the log. `vendor_body` is for the adapter and the debug log only.
+    `source` is the configured name of the source. `retryable` says whether a later retry may succeed.
+    `http_status` is the vendor's status if it responded. `retry_after_s` is the time until a retry, where known.
+    `reason` explains a failed connection to operators. `upstream_requests` counts the requests sent in vain.
+    `reference` links the client's error to the log. `vendor_body` is for the adapter and the debug log only.
     """
 
     code: ClassVar[SourceErrorCode] = SourceErrorCode.UNAVAILABLE
@@ -134,10 +133,10 @@ class SourceError(TracegraphError):
         self.reason = reason
         self.reference = secrets.token_hex(4)
 
-    def charged(self, upstream_requests: int) -> SourceError:
-        """The same failure for another caller, with the calls that were made for that one.
+    def with_cost(self, upstream_requests: int) -> SourceError:
+        """Return a copy of the error for another caller, with the number of requests sent for that caller.
 
-        Several may learn of one failure, and none may change it for the others.
+        Several callers may get the same failure, and none may change the error of the others.
         """
         same = type(self).__new__(type(self), *self.args)
         vars(same).update(vars(self), upstream_requests=upstream_requests)
@@ -145,7 +144,7 @@ class SourceError(TracegraphError):
         return same
 
     def restated(self, kind: type[SourceError], message: str) -> SourceError:
-        """The same failure with another meaning; its reference stays, since the log has the story under it."""
+        """Return the failure as another type of error; the reference stays, so that the log has its details."""
         named = kind(
             self.source,
             message,
@@ -159,61 +158,62 @@ class SourceError(TracegraphError):
 
 
 class SourceTimeout(SourceError):
-    """The vendor did not answer before the deadline, or could not be asked before it."""
+    """The vendor did not respond before the deadline, or could not be called before it."""
 
     code = SourceErrorCode.TIMEOUT
 
 
 class SourceUnavailable(SourceError):
-    """The vendor could not be reached, or said that it cannot serve now."""
+    """The vendor could not be reached, or responded that it cannot serve now."""
 
 
 class SourceRateLimited(SourceError):
-    """The vendor refused the call for its rate, or would have."""
+    """The vendor rejected the call for its rate, or the gateway held it back for that reason."""
 
     code = SourceErrorCode.RATE_LIMITED
 
 
 class SourceCircuitOpen(SourceError):
-    """Calls like this one failed too often lately: it was not made, and may be after `retry_after_s`."""
+    """The call was not sent because too many of its kind failed recently; see `retry_after_s`."""
 
     code = SourceErrorCode.CIRCUIT_OPEN
 
 
 class SourceUnauthorized(SourceError):
-    """The vendor refused the credential."""
+    """The vendor rejected the credential."""
 
     code = SourceErrorCode.UNAUTHORIZED
     retryable = False
 
 
 class SourceNotFound(SourceError):
-    """The vendor does not have the path or the workspace that was asked: the source has failed."""
+    """The vendor does not have the requested path or workspace: the source has failed."""
 
     code = SourceErrorCode.NOT_FOUND
     retryable = False
 
 
 class SourceObjectNotFound(SourceNotFound):
-    """The vendor does not know the one object that was asked for, which may have been deleted.
+    """The vendor does not have the one requested object, which may be deleted.
 
-    In a list of several experiments it costs the rows of that one only and is no failure.
+    In a list of several experiments, only the rows of that experiment are missing; this is no failure of the
+    source.
     """
 
 
 class SourceBadRequest(SourceError):
-    """The vendor refused the question, or it is one that this source cannot be asked."""
+    """The vendor rejected the request, or the source does not support it."""
 
     code = SourceErrorCode.BAD_REQUEST
     retryable = False
 
 
 class SourceBadResponse(SourceError):
-    """The vendor's answer is not what its contract says."""
+    """The vendor's reply violates its contract."""
 
     code = SourceErrorCode.BAD_RESPONSE
     retryable = False
 
 
 class SourceResponseTooLarge(SourceBadResponse):
-    """The vendor's answer is larger than the gateway reads: a page of fewer rows may not be."""
+    """The vendor's reply exceeds the size limit: a page of fewer rows may not."""

@@ -1,4 +1,4 @@
-"""The configured sources, opened: each with its own connections and its vendor's adapter."""
+"""Open the configured sources, each with its own connections and its vendor's adapter."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """The open adapters in the order of the configuration, and by name what guards and counts their calls.
+    """The open adapters in the order of the configuration, and their resilience pipelines by name.
 
-    `memory` is where this process keeps answers, None without a cache; `shared` is what several processes
+    `memory` is the cache of this process, None without a cache. `shared` is the store that several processes
     share, None without Redis.
     """
 
     adapters: Sequence[Adapter]
-    guards: Mapping[str, ResiliencePipeline]
+    pipelines: Mapping[str, ResiliencePipeline]
     memory: MemoryStore | None = None
     shared: SharedStore | None = None
 
@@ -46,92 +46,116 @@ async def open_sources(
     tracing: Tracing | None = None,
     clock: Callable[[], float] = elapsed_s,
 ) -> AsyncIterator[Sources]:
-    """Every configured source; no call is made to a vendor. With `tracing`, every call that is made has a span.
+    """Open every configured source, without a call to a vendor.
 
-    `clock` gives the ages of cached replies, in seconds.
+    Args:
+        settings: The configuration.
+        origin: The name of the configuration file, for messages.
+        tracing: Creates a span for every vendor call; None without tracing.
+        clock: Measures the age of cached replies in seconds.
 
-    Raises ConfigurationError for a vendor without an adapter and for settings that an adapter refuses.
+    Raises:
+        ConfigurationError: For a vendor without an adapter, and for settings that an adapter rejects.
     """
     async with AsyncExitStack() as stack:
         stores = await stack.enter_async_context(_open_stores(settings.cache, clock))
         adapters: list[Adapter] = []
-        guarded: dict[str, ResiliencePipeline] = {}
+        pipelines: dict[str, ResiliencePipeline] = {}
         for name, table in settings.sources.items():
             package = package_of(name, table.vendor, origin)
             connection = replace(
                 table.transport(settings.limits.deadline_s), base_url=base_url_of(name, table, package, origin)
             )
             transport = await stack.enter_async_context(Transport(name, connection))
-            guards = guarded[name] = ResiliencePipeline(transport, table.policy(), tracing=tracing)
-            reads = ReadThroughCache.of(
-                name, connection.base_url, _read_policy(settings, name), stores, guards.counters
+            pipeline = pipelines[name] = ResiliencePipeline(transport, table.policy(), tracing=tracing)
+            cache = ReadThroughCache.for_source(
+                name, connection.base_url, _cache_policy(settings, name), stores, pipeline.counters
             )
-            opened = package.open_adapter(
+            opening = package.open_adapter(
                 source_settings(name, table, origin),
-                Upstream(guards, reads=reads, pass_through=table.pass_through),
+                Upstream(pipeline, cache=cache, pass_through=table.pass_through),
             )
-            adapter = CheckedAdapter(await stack.enter_async_context(opened))
-            _refuse_unknown_kinds(name, table, adapter, origin)
-            guards.limit(adapter.capabilities.rate_limits)
+            adapter = CheckedAdapter(await stack.enter_async_context(opening))
+            _reject_unknown_kinds(name, table, adapter, origin)
+            pipeline.limit(adapter.capabilities.rate_limits)
             adapters.append(adapter)
-        stack.push_async_callback(stores.flights.close)  # before the connections that they use
-        yield Sources(adapters, guarded, stores.memory, stores.shared)
+        stack.push_async_callback(stores.flights.close)  # close flights before the connections that they use
+        yield Sources(adapters, pipelines, stores.memory, stores.shared)
 
 
 def package_of(name: str, vendor: str, origin: str) -> AdapterPackage:
-    """The package of a source's vendor. Raises ConfigurationError where there is none that can be imported."""
+    """Return the package of a source's vendor.
+
+    Args:
+        name: The configured name of the source.
+        vendor: Its vendor.
+        origin: The name of the configuration file, for messages.
+
+    Raises:
+        ConfigurationError: For a vendor without an importable package.
+    """
     vendors = installed_vendors()
     key = f"{origin}: sources.{name}.vendor is {vendor!r}"
     entry = vendors.get(vendor)
     if entry is None:
         raise ConfigurationError(
-            f"{key}, which no installed adapter serves; there are: {', '.join(sorted(vendors))}."
+            f"{key}, which has no installed adapter; installed are: {', '.join(sorted(vendors))}."
         )
     try:
         return load(entry)
     except ImportError as error:
         raise ConfigurationError(
-            f"{key}, and the adapter's package cannot be imported ({error}): install it anew."
+            f"{key}, but the adapter's package cannot be imported ({error}): reinstall the package."
         ) from None
 
 
 def base_url_of(name: str, table: SourceTable, package: AdapterPackage, origin: str) -> str:
-    """The address that the adapter works with. Raises ConfigurationError for one that is known to be wrong."""
+    """Return the base URL that the adapter uses.
+
+    Args:
+        name: The configured name of the source.
+        table: Its settings.
+        package: The package of its vendor.
+        origin: The name of the configuration file, for messages.
+
+    Raises:
+        ConfigurationError: For a URL that the adapter rejects.
+    """
     try:
         return package.normalize_base_url(table.base_url).rstrip("/")
     except ValueError as error:
         raise ConfigurationError(f"{origin}: sources.{name}.base_url cannot be used: {error}.") from None
 
 
-def _refuse_unknown_kinds(name: str, table: SourceTable, adapter: Adapter, origin: str) -> None:
-    known = adapter.capabilities.call_kinds
+def _reject_unknown_kinds(name: str, table: SourceTable, adapter: Adapter, origin: str) -> None:
+    kinds_of_vendor = adapter.capabilities.call_kinds
     for key, kinds in (("limits.rates", table.limits.rates), ("ttl_by_kind", table.ttl_by_kind)):
         for kind in kinds:
             is_all = key == "limits.rates" and kind == ALL_OTHERS
-            if known and kind not in known and not is_all:
+            if kinds_of_vendor and kind not in kinds_of_vendor and not is_all:
                 raise ConfigurationError(
-                    f"{origin}: sources.{name}.{key} names {kind!r}, which is no kind of call of vendor "
-                    f"{table.vendor!r}; there are: {', '.join(sorted(known))}."
+                    f"{origin}: sources.{name}.{key} names {kind!r}, which is not a kind of call of vendor "
+                    f"{table.vendor!r}; valid kinds are: {', '.join(sorted(kinds_of_vendor))}."
                 )
 
 
 @asynccontextmanager
 async def _open_stores(cache: CacheSettings, clock: Callable[[], float]) -> AsyncIterator[CacheStores]:
-    """Where answers are kept."""
+    """Open the stores of cached replies."""
     memory = None
     if cache.url != "off":
         memory = MemoryStore(max_entries=cache.max_entries, max_bytes=cache.max_mb * 1024 * 1024)
     if not cache.is_shared:
         yield CacheStores(memory, secret=cache.secret, clock=clock)
         return
-    from tracegraph.upstream.cache.redis import open_redis  # noqa: PLC0415 - a quarter of a second, for few
+    from tracegraph.upstream.cache.redis import open_redis  # noqa: PLC0415 - the import takes 0.25 s, and few need Redis
 
     password = None if cache.password is None else cache.password.get_secret_value()
     async with open_redis(cache.url, password, cache.redis_timeout_ms / 1000) as shared:
         yield CacheStores(memory, shared, secret=cache.secret, clock=clock)
 
 
-def _read_policy(settings: Settings, source: str) -> CachePolicy:
+def _cache_policy(settings: Settings, source: str) -> CachePolicy:
     cache = settings.cache
     return CachePolicy(
         ttl_s=cache.ttl_s,

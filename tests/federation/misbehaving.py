@@ -50,9 +50,9 @@ BROKEN_ANSWERS: Mapping[str, Break] = {
     "raises a group": lambda _: _raise(BaseExceptionGroup("the inside", [KeyError("one"), ValueError("two")])),
     "None": lambda _: None,
     "a list in place of a page": lambda page: list(page.items),
-    "items that are None": lambda page: Page(None, page.start, page.next),  # type: ignore[arg-type]
-    "items that are a dict": lambda page: Page(dict.fromkeys(range(3)), page.start, page.next),  # type: ignore[arg-type]
-    "items of another type": lambda page: Page([*page.items, {"ref": "x"}], page.start, page.next),
+    "items that are None": lambda page: Page(None, page.offset, page.next_hint),  # type: ignore[arg-type]
+    "items that are a dict": lambda page: Page(dict.fromkeys(range(3)), page.offset, page.next_hint),  # type: ignore[arg-type]
+    "items of another type": lambda page: Page([*page.items, {"ref": "x"}], page.offset, page.next_hint),
     "a naive time": lambda page: _with_row(page, created_at=datetime(2026, 1, 1)),  # noqa: DTZ001
     "a naive time of change": lambda page: _with_row(page, updated_at=datetime(2026, 1, 1)),  # noqa: DTZ001
     "a naive time of the end": lambda page: _with_row(page, ended_at=datetime(2026, 1, 1)),  # noqa: DTZ001
@@ -73,25 +73,25 @@ BROKEN_ANSWERS: Mapping[str, Break] = {
     "an id that is no Unicode": lambda page: _with_row(page, vendor_id="\ud800"),
     "a ref that is no Unicode": lambda page: _with_row(page, ref="\ud800"),
     "rows of another source": lambda page: _with_row(page, source="w"),
-    "an empty page that goes on": lambda page: Page((), page.start, 7),
+    "an empty page that goes on": lambda page: Page((), page.offset, 7),
     "an empty page with a cursor": lambda _: Page((), None, "further"),
-    "a negative start": lambda page: Page(page.items, -1, page.next),
-    "a start that is a text": lambda page: Page(page.items, "0", page.next),  # type: ignore[arg-type]
-    "a next that is a float": lambda page: Page(page.items, page.start, 1.5),  # type: ignore[arg-type]
-    "a negative next": lambda page: Page(page.items, page.start, -4),
-    "a total that is a text": lambda page: Page(page.items, page.start, page.next, "5"),  # type: ignore[arg-type]
-    "no provenance": lambda page: Page(page.items, page.start, page.next, None, None),  # type: ignore[arg-type]
-    "calls as text": lambda page: Page(page.items, page.start, page.next, None, FetchInfo("7")),  # type: ignore[arg-type]
-    "less than no call": lambda page: Page(page.items, page.start, page.next, None, FetchInfo(-1)),
-    "calls beyond an Int": lambda page: Page(page.items, page.start, page.next, None, FetchInfo(2**31)),
-    "skipped places as texts": lambda page: Page(page.items, page.start, page.next, skipped=("a",)),  # type: ignore[arg-type]
-    "an error that is no SourceError": lambda page: Page(page.items, page.start, page.next, error="no"),  # type: ignore[arg-type]
+    "a negative start": lambda page: Page(page.items, -1, page.next_hint),
+    "a start that is a text": lambda page: Page(page.items, "0", page.next_hint),  # type: ignore[arg-type]
+    "a next that is a float": lambda page: Page(page.items, page.offset, 1.5),  # type: ignore[arg-type]
+    "a negative next": lambda page: Page(page.items, page.offset, -4),
+    "a total that is a text": lambda page: Page(page.items, page.offset, page.next_hint, "5"),  # type: ignore[arg-type]
+    "no provenance": lambda page: Page(page.items, page.offset, page.next_hint, None, None),  # type: ignore[arg-type]
+    "calls as text": lambda page: Page(page.items, page.offset, page.next_hint, None, FetchInfo("7")),  # type: ignore[arg-type]
+    "less than no call": lambda page: Page(page.items, page.offset, page.next_hint, None, FetchInfo(-1)),
+    "calls beyond an Int": lambda page: Page(page.items, page.offset, page.next_hint, None, FetchInfo(2**31)),
+    "skipped places as texts": lambda page: Page(page.items, page.offset, page.next_hint, skipped=("a",)),  # type: ignore[arg-type]
+    "an error that is no SourceError": lambda page: Page(page.items, page.offset, page.next_hint, error="no"),  # type: ignore[arg-type]
 }
 
 
 def _with_row(page: Page[Experiment], **values: Any) -> Page[Experiment]:
     row = replace(page.items[0], **values) if page.items else replace(experiment("x", 1), **values)
-    return Page([row, *page.items[1:]], page.start, page.next)
+    return Page([row, *page.items[1:]], page.offset, page.next_hint)
 
 
 @dataclass

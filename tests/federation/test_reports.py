@@ -18,7 +18,7 @@ class StaleVendor(FakeVendor):
 
     async def fetch(self, request: PageRequest) -> Page[Item]:
         page = await super().fetch(request)
-        return Page(page.items, page.start, page.next, page.total, FetchInfo(2, SourceTimeout("v", "late")))
+        return Page(page.items, page.offset, page.next_hint, page.total, FetchInfo(2, SourceTimeout("v", "late")))
 
 
 async def read(*streams: Stream[Item], first: int = 5) -> SourceReport:

@@ -56,5 +56,5 @@ def reading(
     Without `wall_clock` both clocks agree.
     """
     stores = CacheStores(MemoryStore() if kept else None, shared, clock=clock, wall_clock=wall_clock or clock)
-    reads = ReadThroughCache.of(upstream.source, "http://vendor", policy, stores, SourceCounters())
-    return replace(upstream, reads=reads).with_credential({"authorization": SECRET})
+    cache = ReadThroughCache.for_source(upstream.source, "http://vendor", policy, stores, SourceCounters())
+    return replace(upstream, cache=cache).with_credential({"authorization": SECRET})

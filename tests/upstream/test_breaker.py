@@ -50,12 +50,12 @@ class Circuit(RuleBasedStateMachine):
     def somebody_wants_to_call(self) -> None:
         state = self.expected()
         passes = state is CircuitState.CLOSED or (state is CircuitState.HALF_OPEN and self.probe is None)
-        refused_for_s = self.breaker.refused_for_s()
-        assert (refused_for_s is None) == passes
-        if refused_for_s is not None:
-            assert 0 < refused_for_s <= POLICY.pause_s
+        retry_after_s = self.breaker.retry_after_s()
+        assert (retry_after_s is None) == passes
+        if retry_after_s is not None:
+            assert 0 < retry_after_s <= POLICY.pause_s
             return
-        call = (self.breaker.enter(), self.era)
+        call = (self.breaker.before_call(), self.era)
         self.under_way.append(call)
         if state is CircuitState.HALF_OPEN:
             self.probe = call
@@ -65,7 +65,7 @@ class Circuit(RuleBasedStateMachine):
     def a_call_ends(self, which: int, failed: bool | None, timed_out: bool) -> None:  # noqa: FBT001 - outcomes
         call = self.under_way.pop(which % len(self.under_way))
         timed_out = timed_out and failed is True
-        changed = self.breaker.leave(call[0], failed=failed, timed_out=timed_out)
+        changed = self.breaker.after_call(call[0], failed=failed, timed_out=timed_out)
         assert changed == self.model_call_ends(call, failed, timed_out)
 
     def model_call_ends(self, call: tuple[int, int], failed: bool | None, timed_out: bool) -> bool:  # noqa: FBT001
@@ -100,8 +100,8 @@ TestCircuit = Circuit.TestCase
 def test_a_breaker_that_is_off_never_opens() -> None:
     breaker = CircuitBreaker(CircuitBreakerPolicy(enabled=False, min_calls=1))
     for _ in range(100):
-        breaker.leave(breaker.enter(), failed=True, timed_out=True)
-    assert (breaker.state, breaker.refused_for_s()) == (CircuitState.CLOSED, None)
+        breaker.after_call(breaker.before_call(), failed=True, timed_out=True)
+    assert (breaker.state, breaker.retry_after_s()) == (CircuitState.CLOSED, None)
 
 
 @pytest.mark.parametrize(
@@ -133,11 +133,11 @@ def test_too_short_a_time_says_nothing() -> None:
 
 
 def test_what_the_caller_expects_is_no_failure() -> None:
-    call = UpstreamRequest("things", "/things", expects=frozenset({503}))
+    call = UpstreamRequest("things", "/things", expected_statuses=frozenset({503}))
     assert is_failure(SourceUnavailable("s", "", http_status=503), call, had_fair_time=True) is False
 
 
 def test_a_500_for_several_objects_at_once_may_be_about_one_of_them_and_says_nothing() -> None:
-    call = UpstreamRequest("things", "/things", of_several=True)
+    call = UpstreamRequest("things", "/things", is_batch=True)
     assert is_failure(SourceUnavailable("s", "", http_status=500), call, had_fair_time=True) is None
     assert is_failure(SourceUnavailable("s", "", http_status=503), call, had_fair_time=True) is True

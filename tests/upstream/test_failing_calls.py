@@ -68,7 +68,7 @@ async def test_one_object_that_keeps_failing_does_not_open_the_circuit_for_the_o
         )
         assert type(error) is SourceUnavailable
         assert [reply.body for reply in replies] == [b"{}"] * 2
-    assert upstream.guards.circuit is CircuitState.CLOSED
+    assert upstream.pipeline.worst_circuit_state is CircuitState.CLOSED
 
 
 async def test_a_vendor_that_fails_for_all_of_them_does(connect: Connect) -> None:
@@ -78,4 +78,4 @@ async def test_a_vendor_that_fails_for_all_of_them_does(connect: Connect) -> Non
     upstream = await connect(Starlette(routes=[Route("/things", answer)]), breaker=CircuitBreakerPolicy())
     for _ in range(5):
         await asyncio.gather(*(failure(upstream, call) for call in (ONE, OTHER, THIRD)))
-    assert upstream.guards.circuit is CircuitState.OPEN
+    assert upstream.pipeline.worst_circuit_state is CircuitState.OPEN

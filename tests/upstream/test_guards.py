@@ -50,8 +50,8 @@ class TestCircuit:
         assert len(vendor.calls) == 4
         assert {error.upstream_requests for error in refused} == {0}
         assert all(error.retryable and error.retry_after_s and error.retry_after_s <= 60 for error in refused)
-        assert upstream.guards.circuit is CircuitState.OPEN
-        assert upstream.guards.counters["things"].not_sent[SourceCircuitOpen.code] == 20
+        assert upstream.pipeline.worst_circuit_state is CircuitState.OPEN
+        assert upstream.pipeline.counters["things"].not_sent[SourceCircuitOpen.code] == 20
 
     async def test_an_answer_that_cannot_be_read_counts(self, connect: Connect, vendor: Simulator) -> None:
         def unreadable(_: UpstreamResponse) -> None:
@@ -67,7 +67,7 @@ class TestCircuit:
         vendor.faults.add(Fault("status", status=status, times=None, body={}))
         upstream = await connect(vendor, attempts=1, breaker=OPENS_AFTER_4)
         await failures(upstream, 12)
-        assert (len(vendor.calls), upstream.guards.circuit) == (12, CircuitState.CLOSED)
+        assert (len(vendor.calls), upstream.pipeline.worst_circuit_state) == (12, CircuitState.CLOSED)
 
     async def test_each_class_of_calls_has_its_own(self, connect: Connect, vendor: Simulator) -> None:
         """A vendor whose one part is down still answers for the others."""
@@ -76,26 +76,26 @@ class TestCircuit:
         await failures(upstream, 4)
         assert type(await failure(upstream)) is SourceCircuitOpen
         await upstream.fetch(OTHER)
-        assert upstream.guards.circuits == {"things": CircuitState.OPEN, "others": CircuitState.CLOSED}
+        assert upstream.pipeline.circuits == {"things": CircuitState.OPEN, "others": CircuitState.CLOSED}
 
     async def test_after_a_pause_one_call_tries_and_closes_it(self, connect: Connect, vendor: Simulator) -> None:
         """However many come at the same moment: the others are refused until it has answered."""
         vendor.faults.add(Fault("status", status=503, times=4))
         upstream = await connect(vendor, attempts=1, breaker=HALF_OPENS_SOON)
         await failures(upstream, 4)
-        assert await eventually(lambda: upstream.guards.circuit is CircuitState.HALF_OPEN)
+        assert await eventually(lambda: upstream.pipeline.worst_circuit_state is CircuitState.HALF_OPEN)
         vendor.faults.add(Fault("delay", seconds=0.2))
         outcomes = await all_at_once(upstream, [READ] * 10)
         assert kinds(outcomes) == [UpstreamResponse] + [SourceCircuitOpen] * 9
         assert len(vendor.calls) == 5
         await all_at_once(upstream, [READ] * 10)
-        assert (len(vendor.calls), upstream.guards.circuit) == (15, CircuitState.CLOSED)
+        assert (len(vendor.calls), upstream.pipeline.worst_circuit_state) == (15, CircuitState.CLOSED)
 
     async def test_a_try_that_fails_opens_it_again(self, connect: Connect, vendor: Simulator) -> None:
         vendor.faults.add(Fault("status", status=503, times=None))
         upstream = await connect(vendor, attempts=1, breaker=HALF_OPENS_SOON)
         await failures(upstream, 4)
-        assert await eventually(lambda: upstream.guards.circuit is CircuitState.HALF_OPEN)
+        assert await eventually(lambda: upstream.pipeline.worst_circuit_state is CircuitState.HALF_OPEN)
         found = await failures(upstream, 3)
         assert kinds(found) == [SourceUnavailable, SourceCircuitOpen, SourceCircuitOpen]
         assert len(vendor.calls) == 5
@@ -106,13 +106,13 @@ class TestCircuit:
         vendor.faults.add(Fault("status", status=503, times=4), Fault("hang"))
         upstream = await connect(vendor, attempts=1, breaker=HALF_OPENS_SOON)
         await failures(upstream, 4)
-        assert await eventually(lambda: upstream.guards.circuit is CircuitState.HALF_OPEN)
+        assert await eventually(lambda: upstream.pipeline.worst_circuit_state is CircuitState.HALF_OPEN)
         given_up = asyncio.create_task(upstream.fetch(READ))
         assert await eventually(lambda: len(vendor.calls) == 5)
         given_up.cancel()
         await asyncio.gather(given_up, return_exceptions=True)
         await upstream.fetch(READ)
-        assert upstream.guards.circuit is CircuitState.CLOSED
+        assert upstream.pipeline.worst_circuit_state is CircuitState.CLOSED
 
     async def test_a_client_in_a_hurry_does_not_open_it_for_the_others(
         self, connect: Connect, vendor: Simulator
@@ -122,7 +122,7 @@ class TestCircuit:
         for _ in range(12):
             with deadline(0.05):
                 assert type(await failure(upstream)) is SourceTimeout
-        assert upstream.guards.circuit is CircuitState.CLOSED
+        assert upstream.pipeline.worst_circuit_state is CircuitState.CLOSED
 
     async def test_three_calls_in_a_row_that_ran_out_of_their_time_open_it(
         self, connect: Connect, vendor: Simulator
@@ -139,7 +139,7 @@ class TestCircuit:
             vendor.faults.add(Fault("hang", times=2))
             assert kinds(await failures(upstream, 2)) == [SourceTimeout] * 2
             await upstream.fetch(READ)
-        assert upstream.guards.circuit is CircuitState.CLOSED
+        assert upstream.pipeline.worst_circuit_state is CircuitState.CLOSED
 
     async def test_a_gateway_of_the_vendor_that_gave_up_waiting_is_no_call_that_ran_out(
         self, connect: Connect, vendor: Simulator
@@ -153,7 +153,7 @@ class TestCircuit:
         upstream = await connect(vendor, attempts=1, breaker=HALF_OPENS_SOON)
         with capture_logs() as logs:
             await failures(upstream, 6)
-            assert await eventually(lambda: upstream.guards.circuit is CircuitState.HALF_OPEN)
+            assert await eventually(lambda: upstream.pipeline.worst_circuit_state is CircuitState.HALF_OPEN)
             await upstream.fetch(READ)
         told = [(one["log_level"], one["event"]) for one in logs if "circuit" in one["event"]]
         assert told == [("warning", "upstream.circuit_opened"), ("info", "upstream.circuit_closed")]
@@ -173,7 +173,7 @@ class TestConnections:
             errors = await asyncio.gather(*(failure(upstream) for _ in range(8)))
         assert {(type(error), error.upstream_requests) for error in errors} == {(SourceTimeout, 0)}
         assert "connections" in errors[0].message
-        assert (len(vendor.calls), upstream.guards.circuit) == (1, CircuitState.CLOSED)
+        assert (len(vendor.calls), upstream.pipeline.worst_circuit_state) == (1, CircuitState.CLOSED)
         holding.cancel()
         await asyncio.gather(holding, return_exceptions=True)
         await upstream.fetch(READ)
@@ -186,7 +186,7 @@ class TestConnections:
         ]
         await all_at_once(upstream, calls)
         assert [call.query["n"] for call in vendor.calls] == [[str(n)] for n in range(6)]
-        assert upstream.guards.counters["a"].waits == 2
+        assert upstream.pipeline.counters["a"].waits == 2
 
 
 class TestRate:
@@ -201,7 +201,7 @@ class TestRate:
         waves = [sorted(int(call.query["n"][0]) for call in vendor.calls[at : at + 3]) for at in (0, 3, 6)]
         assert waves == [[0, 1, 2], [3, 4, 5], [6, 7, 8]]
         assert vendor.calls[8].at - vendor.calls[0].at > 0.9, "three stretches begin"
-        assert upstream.guards.counters["things"].waits == 6
+        assert upstream.pipeline.counters["things"].waits == 6
 
     async def test_a_call_that_gets_no_turn_in_time_is_refused_at_once_and_not_made(
         self, connect: Connect, vendor: Simulator
@@ -248,7 +248,7 @@ class TestRate:
         self, connect: Connect, vendor: Simulator
     ) -> None:
         upstream = await connect(vendor, limits=LimitPolicy({"things": RateLimit(3, 600.0)}))
-        upstream.guards.limit({"things": RateLimit(1, 600.0), "others": RateLimit(1, 600.0)})
+        upstream.pipeline.limit({"things": RateLimit(1, 600.0), "others": RateLimit(1, 600.0)})
         with deadline(60):
             outcomes = await all_at_once(upstream, [READ, READ, OTHER, OTHER])
         assert kinds(outcomes) == [UpstreamResponse, UpstreamResponse, UpstreamResponse, SourceRateLimited]
@@ -305,7 +305,7 @@ class TestRetries:
         upstream = await connect(vendor, breaker=CircuitBreakerPolicy(enabled=False))
         errors = await failures(upstream, 20)
         assert len(vendor.calls) == sum(error.upstream_requests for error in errors) == 20 + 3 + 4
-        counters = upstream.guards.counters["things"]
+        counters = upstream.pipeline.counters["things"]
         assert (counters.sent, counters.retries) == (27, 7)
 
     async def test_a_retry_that_cannot_be_made_leaves_the_vendors_own_failure(
@@ -335,7 +335,9 @@ class TestExpected:
     ) -> None:
         vendor.faults.add(Fault("status", status=status, times=None, body={}))
         with capture_logs() as logs:
-            error = await failure(upstream, UpstreamRequest("things", "/things", expects=frozenset({status})))
+            error = await failure(
+                upstream, UpstreamRequest("things", "/things", expected_statuses=frozenset({status}))
+            )
         assert (error.http_status, len(vendor.calls)) == (status, 1)
         assert {one["log_level"] for one in logs} == {"debug"}
 
@@ -345,7 +347,7 @@ async def test_what_happened_is_counted(connect: Connect, vendor: Simulator) -> 
     upstream = await connect(vendor)
     await upstream.fetch(READ)
     await upstream.fetch(OTHER)
-    things, others = upstream.guards.counters["things"], upstream.guards.counters["others"]
+    things, others = upstream.pipeline.counters["things"], upstream.pipeline.counters["others"]
     assert (things.sent, things.retries, dict(things.failed)) == (2, 1, {SourceUnavailable.code: 1})
     assert (others.sent, others.retries, dict(others.failed)) == (1, 0, {})
     assert sum(things.durations.counts) == 2

@@ -59,13 +59,13 @@ def shared_entry(body: bytes, shared_at: float) -> CacheEntry:
 
 
 def opened(ring: CacheKeys, key: bytes, sealed: bytes) -> CacheEntry | None:
-    return ring.opened(key, sealed, now=UP_FOR, wall_now=NOW)
+    return ring.verify(key, sealed, now=UP_FOR, wall_now=NOW)
 
 
 @given(st.binary(max_size=100), st.floats(0, NOW))
 def test_what_was_sealed_opens_again(body: bytes, shared_at: float) -> None:
     key = RING.key(CALL)
-    entry = opened(RING, key, RING.sealed(key, shared_entry(body, shared_at)))
+    entry = opened(RING, key, RING.sign(key, shared_entry(body, shared_at)))
     assert entry is not None
     assert (entry.body, entry.shared_at) == (body, shared_at)
 
@@ -73,7 +73,7 @@ def test_what_was_sealed_opens_again(body: bytes, shared_at: float) -> None:
 @given(st.floats())
 def test_an_entry_is_as_old_as_the_wall_clock_says_and_never_from_the_future(shared_at: float) -> None:
     key = RING.key(CALL)
-    entry = opened(RING, key, RING.sealed(key, shared_entry(b"{}", shared_at)))
+    entry = opened(RING, key, RING.sign(key, shared_entry(b"{}", shared_at)))
     if entry is None:
         assert not -5.0 <= NOW - shared_at < math.inf
     else:
@@ -84,7 +84,7 @@ def test_an_entry_is_as_old_as_the_wall_clock_says_and_never_from_the_future(sha
 @given(st.binary(max_size=40), st.integers(0, 10_000), st.integers(1, 255))
 def test_a_changed_byte_anywhere_is_refused(body: bytes, at: int, change: int) -> None:
     key = RING.key(CALL)
-    sealed = bytearray(RING.sealed(key, shared_entry(body, NOW)))
+    sealed = bytearray(RING.sign(key, shared_entry(body, NOW)))
     sealed[at % len(sealed)] ^= change
     assert opened(RING, key, bytes(sealed)) is None
 
@@ -96,7 +96,7 @@ def test_bytes_of_others_are_refused(garbage: bytes) -> None:
 
 def test_an_entry_is_good_for_its_own_key_and_keyring_only() -> None:
     key, other_key = RING.key(CALL), RING.key(UpstreamRequest("things", "/others"))
-    sealed = RING.sealed(key, shared_entry(b"{}", NOW))
+    sealed = RING.sign(key, shared_entry(b"{}", NOW))
     assert opened(RING, other_key, sealed) is None
     assert opened(CacheKeys("source", URL, {"x-api-key": "two"}), key, sealed) is None
 
@@ -104,8 +104,8 @@ def test_an_entry_is_good_for_its_own_key_and_keyring_only() -> None:
 def test_an_entry_from_the_future_is_refused() -> None:
     """Clocks of copies differ by a little, not by a minute."""
     key = RING.key(CALL)
-    assert opened(RING, key, RING.sealed(key, shared_entry(b"{}", NOW + 1))) is not None
-    assert opened(RING, key, RING.sealed(key, shared_entry(b"{}", NOW + 60))) is None
+    assert opened(RING, key, RING.sign(key, shared_entry(b"{}", NOW + 1))) is not None
+    assert opened(RING, key, RING.sign(key, shared_entry(b"{}", NOW + 60))) is None
 
 
 class Bomb:
@@ -122,5 +122,5 @@ def test_a_pickle_is_bytes_of_others() -> None:
 def test_an_entry_tells_neither_question_nor_credential() -> None:
     ring = CacheKeys("source", URL, {"x-api-key": "s3cret-key"}, secret="s3cret-word")
     key = ring.key(UpstreamRequest("things", "/s3cret-path"))
-    assert b"s3cret" not in key + ring.sealed(key, shared_entry(b"{}", NOW))
+    assert b"s3cret" not in key + ring.sign(key, shared_entry(b"{}", NOW))
     assert "s3cret" not in repr(ring)

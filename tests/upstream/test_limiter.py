@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tracegraph.domain.calls import RateLimit
-from tracegraph.upstream.resilience.rate_limit import LONGEST_PAUSE_S, SlidingWindowLimit
+from tracegraph.upstream.resilience.rate_limit import MAX_PAUSE_S, SlidingWindowLimit
 
 LIMITS = st.builds(RateLimit, st.integers(1, 5), st.integers(1, 20).map(float))
 MOMENTS = st.lists(st.integers(0, 10).map(lambda quarters: quarters / 4), max_size=60)
@@ -16,7 +16,7 @@ def made(window: SlidingWindowLimit, gaps: list[float]) -> list[float]:
     now, times = 0.0, []
     for gap in gaps:
         now += gap
-        if window.opens_in_s(now) == 0:
+        if window.delay_s(now) == 0:
             window.add(now)
             times.append(now)
     return times
@@ -37,7 +37,7 @@ def test_a_call_that_fits_is_never_kept_waiting(limit: RateLimit, gaps: list[flo
     for gap in gaps:
         now += gap
         recent = sum(now - limit.per_s < time for time in times)
-        assert (window.opens_in_s(now) == 0) == (recent < limit.calls)
+        assert (window.delay_s(now) == 0) == (recent < limit.calls)
         if recent < limit.calls:
             window.add(now)
             times.append(now)
@@ -49,18 +49,18 @@ def test_the_turn_that_is_foretold_is_the_turn_that_comes(limit: RateLimit, gaps
     window = SlidingWindowLimit(limit)
     now = sum(gaps)
     made(window, gaps)
-    foretold = now + window.opens_in_s(now, ahead)
+    foretold = now + window.delay_s(now, ahead)
     for _ in range(ahead):
-        now += window.opens_in_s(now)
+        now += window.delay_s(now)
         window.add(now)
-    assert now + window.opens_in_s(now) == foretold
+    assert now + window.delay_s(now) == foretold
 
 
 @given(MOMENTS, st.integers(0, 400).map(float))
 def test_a_pause_lets_nothing_pass_and_has_an_end(gaps: list[float], pause_s: float) -> None:
     window = SlidingWindowLimit(None)
     window.pause(0.0, pause_s)
-    assert window.opens_in_s(0.0) == min(pause_s, LONGEST_PAUSE_S)
-    assert all(time >= min(pause_s, LONGEST_PAUSE_S) for time in made(window, gaps))
+    assert window.delay_s(0.0) == min(pause_s, MAX_PAUSE_S)
+    assert all(time >= min(pause_s, MAX_PAUSE_S) for time in made(window, gaps))
     window.pause(0.0, 1.0)
-    assert window.opens_in_s(0.0) == max(1.0, min(pause_s, LONGEST_PAUSE_S)), "a longer pause stays"
+    assert window.delay_s(0.0) == max(1.0, min(pause_s, MAX_PAUSE_S)), "a longer pause stays"

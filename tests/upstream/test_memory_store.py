@@ -48,7 +48,7 @@ def test_100_000_answers_leave_memory_bounded_by_the_limit() -> None:
     try:
         before, _ = tracemalloc.get_traced_memory()
         for number in range(100_000):
-            store.put(number.to_bytes(24), CacheEntry(bytes(number % 700), float(number), took_s=number / 7))
+            store.put(number.to_bytes(24), CacheEntry(bytes(number % 700), float(number), duration_s=number / 7))
             assert store.size_bytes <= limit
         after, _ = tracemalloc.get_traced_memory()
     finally:

@@ -30,7 +30,7 @@ from tracegraph.upstream.client import Upstream
 from tracegraph.upstream.lenient_decoder import LenientDecoder
 from tracegraph.upstream.messages import UpstreamRequest, UpstreamResponse
 from tracegraph.upstream.raw import decode
-from tracegraph.upstream.request_scope import bypass_cache, deadline, stale_answers
+from tracegraph.upstream.request_scope import bypass_cache, collect_stale_errors, deadline
 from tracegraph.upstream.resilience.circuit_breaker import CircuitBreakerPolicy
 from tracegraph.upstream.resilience.timeouts import remembered_timeouts
 
@@ -160,11 +160,11 @@ class TestSharing:
             await asyncio.sleep(1.1)
             asker.cancel()
             await in_flight(vendor, 0)
-        assert slow.guards.circuit is CircuitState.CLOSED
+        assert slow.pipeline.worst_circuit_state is CircuitState.CLOSED
         for _ in range(2):
             with deadline(1.1):
                 assert type(await failure(slow)) is SourceTimeout
-        assert await eventually(lambda: slow.guards.circuit is CircuitState.OPEN)
+        assert await eventually(lambda: slow.pipeline.worst_circuit_state is CircuitState.OPEN)
         assert type(await failure(slow)) is SourceCircuitOpen
 
     async def test_an_older_answer_stands_in_at_once_while_the_circuit_is_open(
@@ -174,7 +174,7 @@ class TestSharing:
         await way.fetch(READ)
         clock.now += 50
         vendor.faults.add(Fault("status", status=503, times=None))
-        while way.guards.circuit is CircuitState.CLOSED:
+        while way.pipeline.worst_circuit_state is CircuitState.CLOSED:
             await way.fetch(READ)
         calls = len(vendor.calls)
         reply = await way.fetch(READ)
@@ -285,14 +285,14 @@ class TestEarlyRefresh:
     async def test_a_refresh_ends_when_the_gateway_does(
         self, way: Upstream, vendor: Simulator, clock: Clock
     ) -> None:
-        assert way.reads is not None
+        assert way.cache is not None
         await way.fetch(READ)
         await way.fetch(READ)
         clock.now += 9.0
         vendor.faults.add(Fault("hang"))
         await way.fetch(READ)
         await in_flight(vendor)
-        await way.reads.stores.flights.close()
+        await way.cache.stores.flights.close()
         await in_flight(vendor, 0)
 
 
@@ -317,7 +317,7 @@ class TestStale:
         clock.now += 100
         vendor.faults.add(fault)
         calls = len(vendor.calls)
-        with stale_answers() as gathered:
+        with collect_stale_errors() as gathered:
             reply = await way.fetch(SHAPED)
         assert (reply.value, requests(reply)) == ({"things": []}, len(vendor.calls) - calls)
         assert reply.provenance.stale is not None
@@ -396,7 +396,7 @@ class TestTimeoutsOfARequest:
 
     async def test_the_next_older_answer_stands_in_without_a_call(self, way: Upstream, vendor: Simulator) -> None:
         vendor.faults.add(self.HANG)
-        with remembered_timeouts(), stale_answers() as gathered:
+        with remembered_timeouts(), collect_stale_errors() as gathered:
             await way.fetch(READ)
             calls = len(vendor.calls)
             reply = await way.fetch(self.OTHER)
@@ -583,20 +583,20 @@ class TestAWallClockThatIsSet:
 async def test_counters_tell_hits_misses_older_answers_and_shared_calls(
     way: Upstream, vendor: Simulator, clock: Clock
 ) -> None:
-    assert way.reads is not None
+    assert way.cache is not None
     await asyncio.gather(way.fetch(READ), way.fetch(READ))
     await way.fetch(READ)
     clock.now += 50
     vendor.faults.add(Fault("status", status=503, times=None))
     await way.fetch(READ)
-    counted = way.reads.counters["things"]
+    counted = way.cache.counters["things"]
     assert (counted.cache_hits, counted.cache_misses, counted.cache_stale, counted.shared) == (1, 2, 1, 1)
 
 
 def test_the_ring_of_a_way_is_that_of_its_credential(way: Upstream) -> None:
-    assert way.reads is not None
+    assert way.cache is not None
     alone = CacheKeys("vendor", "http://vendor", {"authorization": "s3cret-of-the-tests"})
-    assert way.reads.keys.key(READ) == alone.key(READ)
+    assert way.cache.keys.key(READ) == alone.key(READ)
 
 
 async def test_where_nothing_is_kept_and_nothing_shared_every_call_is_the_vendors(
@@ -605,5 +605,5 @@ async def test_where_nothing_is_kept_and_nothing_shared_every_call_is_the_vendor
     way = reading(upstream, clock, replace(POLICY, share=False), kept=False)
     with collect_dependencies() as read:
         await asyncio.gather(way.fetch(READ), way.fetch(READ))
-    assert (way.reads, len(vendor.calls)) == (None, 2)
-    assert not read.still_hold(MemoryStore(), clock())
+    assert (way.cache, len(vendor.calls)) == (None, 2)
+    assert not read.is_valid(MemoryStore(), clock())

@@ -13,7 +13,7 @@ from tests.upstream.conftest import READ
 from tests.upstream.reading import Clock, reading
 from tests.upstream.test_keys import Bomb
 from tracegraph.simulators.core.simulator import Simulator
-from tracegraph.upstream.cache.redis import LARGEST_VALUE, RedisStore, open_redis
+from tracegraph.upstream.cache.redis import MAX_VALUE_BYTES, RedisStore, open_redis
 from tracegraph.upstream.client import Upstream
 
 pytestmark = pytest.mark.skipif(COMMAND is None, reason="redis-server is not installed")
@@ -146,14 +146,14 @@ async def test_writes_wait_in_a_bounded_queue_and_nobody_waits_for_them(stack: A
         store.put(number.to_bytes(24), bytes(1_000), 60.0)
     assert store.queued == 256
     for number in range(100):
-        store.put(number.to_bytes(24), bytes(LARGEST_VALUE), 60.0)
+        store.put(number.to_bytes(24), bytes(MAX_VALUE_BYTES), 60.0)
     assert store.queued == 256
 
 
 async def test_a_value_that_is_too_large_is_not_written(redis: RedisServer, stack: AsyncExitStack) -> None:
     store = await opened(stack, redis.url, 2.0)
-    store.put(KEY, bytes(LARGEST_VALUE + 1), 60.0)
-    store.put(b"\x02" * 24, bytes(LARGEST_VALUE), 60.0)
+    store.put(KEY, bytes(MAX_VALUE_BYTES + 1), 60.0)
+    store.put(b"\x02" * 24, bytes(MAX_VALUE_BYTES), 60.0)
     assert await holds(store, b"\x02" * 24) is not None
     assert await store.get(KEY) is None
 

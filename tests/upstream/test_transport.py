@@ -10,7 +10,7 @@ import pytest
 from tests.upstream.conftest import READ, SECRET
 from tracegraph.errors import SourceBadResponse, SourceError, SourceUnavailable
 from tracegraph.upstream.messages import UpstreamRequest
-from tracegraph.upstream.transport import RawReply, Transport, TransportSettings
+from tracegraph.upstream.transport import RawResponse, Transport, TransportSettings
 
 WELL = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}"
 LAST = b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\n{}"
@@ -57,7 +57,7 @@ async def connected(wire: Wire, path: str = "", **settings: int) -> AsyncIterato
         await asyncio.gather(*wire.connections)
 
 
-async def sent(transport: Transport, call: UpstreamRequest = READ) -> RawReply:
+async def sent(transport: Transport, call: UpstreamRequest = READ) -> RawResponse:
     return await transport.send(call, {"authorization": SECRET.get_secret_value()}, 10.0)
 
 

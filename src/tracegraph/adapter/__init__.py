@@ -1,4 +1,4 @@
-"""The SDK that a vendor's adapter imports: the port, paging, capabilities, options, the registry."""
+"""The SDK for a vendor's adapter: the port, paging, capabilities, options, the registry."""
 
 from tracegraph.adapter.capabilities import Capabilities, ListCapabilities, both_directions
 from tracegraph.adapter.options import SourceSettings, StrictOptions

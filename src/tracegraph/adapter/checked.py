@@ -1,8 +1,8 @@
-"""The wall at the port: whatever an adapter does, the core gets answers of the port's types or a SourceError.
+"""The boundary of the port: the core gets results of the port's types or a SourceError, whatever an adapter does.
 
-Every exception that is not a SourceError, and every answer that the core cannot use, is logged with the source,
-the operation and a reference, and becomes a SourceBadResponse of that source. So a fault in one adapter costs
-the rows of its own source only.
+Every exception that is not a SourceError is logged with the source, the operation and a reference, and becomes a
+SourceBadResponse of that source. So does every result that the core cannot use. A fault in one adapter therefore
+costs only the rows of its own source.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ import structlog
 
 from tracegraph.adapter.capabilities import Capabilities
 from tracegraph.adapter.checks import (
-    UnusableAnswer,
+    UnusableResult,
     calls_of,
+    consistent_page,
     is_reportable,
-    require_answers,
     require_capabilities,
     require_deferred,
     require_ids,
@@ -30,11 +30,11 @@ from tracegraph.adapter.checks import (
     require_only,
     require_page,
     require_raw,
+    require_results,
     require_scores,
     require_texts,
     require_times,
-    sound,
-    with_sound_total,
+    with_consistent_total,
 )
 from tracegraph.adapter.paging import ExperimentQuery, Page, PageRequest, SessionPageRequest
 from tracegraph.adapter.protocol import Adapter, SourceHealth, SourceHealthStatus
@@ -63,7 +63,7 @@ K = TypeVar("K")
 
 
 _GRACE_S = 0.05
-"""How much longer than its time a call may take: calls over HTTP end by themselves, and name the reason."""
+"""The extra time before a call is cut off: calls over HTTP end themselves, with the reason."""
 
 
 _TOKENS: frozenset[type] = frozenset({TokenUsage, NoneType})
@@ -75,17 +75,17 @@ _MAPPINGS: frozenset[type] = frozenset({dict, NoneType})
 _RAW_ROWS: frozenset[type] = frozenset({RawRow, NoneType})
 
 
-_LONG_AGO, _EVER = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+_MIN_TIME, _MAX_TIME = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
 
-_NOT_OURS = (asyncio.CancelledError, KeyboardInterrupt, SystemExit, GeneratorExit)
+_CONTROL_EXCEPTIONS = (asyncio.CancelledError, KeyboardInterrupt, SystemExit, GeneratorExit)
 
 
 class CheckedAdapter:
-    """An adapter behind the wall; itself an Adapter.
+    """An adapter whose results are checked; itself an Adapter.
 
-    Lists and look-ups raise SourceError and nothing else, but for what cancels or ends the program. In an answer
-    to several questions, one that cannot be used is a SourceBadResponse in its place, and the others stand.
+    Methods raise only SourceError, and the exceptions that cancel a task or end the program. In a result for
+    several objects, an unusable one is a SourceBadResponse in its place, and the others are unaffected.
     """
 
     def __init__(self, adapter: Adapter) -> None:
@@ -96,112 +96,112 @@ class CheckedAdapter:
 
     @property
     def capabilities(self) -> Capabilities:
-        """What the vendor does itself; the last that were usable, should the adapter fail to say."""
+        """The capabilities of the vendor; the last usable ones when the adapter fails."""
         try:
-            given = self._adapter.capabilities
-            if given is not self._capabilities:
-                self._capabilities = require_capabilities(given)
-        except _NOT_OURS:
+            current = self._adapter.capabilities
+            if current is not self._capabilities:
+                self._capabilities = require_capabilities(current)
+        except _CONTROL_EXCEPTIONS:
             raise
         except BaseException as bug:
-            self._refused("capabilities", bug)
+            self._reject("capabilities", bug)
         return self._capabilities
 
     async def list_experiments(self, query: ExperimentQuery, page: PageRequest) -> Page[Experiment]:
-        """See `Adapter`. Raises SourceError."""
-        answer = await self._call("list_experiments", self._adapter.list_experiments, query, page)
-        return self._checked("list_experiments", answer, self._experiments_page)
+        """Return the adapter's page, checked. Raise SourceError."""
+        result = await self._call("list_experiments", self._adapter.list_experiments, query, page)
+        return self._checked("list_experiments", result, self._experiments_page)
 
     async def get_experiments(self, refs: Sequence[str]) -> Mapping[str, Experiment | SourceError]:
-        """See `Adapter`. Raises SourceError."""
-        found = await self._call("get_experiments", self._adapter.get_experiments, refs)
-        return self._mapping("get_experiments", found, self._require_experiments)
+        """Return the adapter's experiments, checked. Raise SourceError."""
+        mapping = await self._call("get_experiments", self._adapter.get_experiments, refs)
+        return self._mapping("get_experiments", mapping, self._require_experiments)
 
-    async def list_sessions(self, asks: Sequence[SessionPageRequest]) -> Sequence[Page[Session] | SourceError]:
-        """See `Adapter`. Raises SourceError."""
-        answers = await self._call("list_sessions", self._adapter.list_sessions, asks)
-        self._checked("list_sessions", answers, lambda given: require_answers(given, len(asks)))
+    async def list_sessions(self, requests: Sequence[SessionPageRequest]) -> Sequence[Page[Session] | SourceError]:
+        """Return the adapter's pages, checked. Raise SourceError."""
+        results = await self._call("list_sessions", self._adapter.list_sessions, requests)
+        self._checked("list_sessions", results, lambda pages: require_results(pages, len(requests)))
         return [
-            self._own("list_sessions", answer)
-            if isinstance(answer, SourceError)
-            else self._page_or_error("list_sessions", answer)
-            for answer in answers
+            self._own_error("list_sessions", result)
+            if isinstance(result, SourceError)
+            else self._page_or_error("list_sessions", result)
+            for result in results
         ]
 
     async def get_sessions(self, refs: Sequence[SessionRef]) -> Mapping[SessionRef, Session | SourceError]:
-        """See `Adapter`. Raises SourceError."""
-        found = await self._call("get_sessions", self._adapter.get_sessions, refs)
-        return self._mapping("get_sessions", found, self._require_sessions)
+        """Return the adapter's sessions, checked. Raise SourceError."""
+        mapping = await self._call("get_sessions", self._adapter.get_sessions, refs)
+        return self._mapping("get_sessions", mapping, self._require_sessions)
 
     async def get_scores(self, refs: Sequence[SessionRef]) -> Mapping[SessionRef, Sequence[Score] | SourceError]:
-        """See `Adapter`. Raises SourceError."""
-        found = await self._call("get_scores", self._adapter.get_scores, refs)
-        return self._mapping("get_scores", found, require_scores)
+        """Return the adapter's scores, checked. Raise SourceError."""
+        mapping = await self._call("get_scores", self._adapter.get_scores, refs)
+        return self._mapping("get_scores", mapping, require_scores)
 
     async def check(self) -> SourceHealth:
-        """See `Adapter`. Raises nothing: a source whose check fails is DOWN, for that reason."""
+        """Return the adapter's health; a failed check is DOWN with its error. Raise nothing."""
         try:
             health = await self._call("check", self._adapter.check)
             return self._checked("check", health, self._require_health)
         except SourceError as error:
             return SourceHealth(SourceHealthStatus.DOWN, last_error=error, checked_at=datetime.now(UTC))
 
-    # -- what is caught --------------------------------------------------------------------------------
+    # -- exceptions ------------------------------------------------------------------------------------
 
-    async def _call(self, operation: str, ask: Callable[..., Awaitable[T]], *arguments: Any) -> T:
+    async def _call(self, operation: str, method: Callable[..., Awaitable[T]], *arguments: Any) -> T:
         allowed_s = remaining_s(math.inf)
         cancelled = _cancellations()
         try:
             async with asyncio.timeout(allowed_s + _GRACE_S if allowed_s < math.inf else None) as timer:
-                return await ask(*arguments)
+                return await method(*arguments)
         except TimeoutError as late:
             if not timer.expired():
-                raise self._refused(operation, late) from late
-            raise SourceTimeout(self.name, f"Source {self.name!r} did not answer within its time.") from None
+                raise self._reject(operation, late) from late
+            raise SourceTimeout(self.name, f"Source {self.name!r} did not respond within its time.") from None
         except asyncio.CancelledError as lost:
             if _cancellations() > cancelled:
                 raise
-            # Nobody cancelled this task: the adapter awaited one that it had cancelled itself.
-            raise self._refused(operation, lost) from lost
+            # No one cancelled this task: the adapter awaited a task that it had cancelled itself.
+            raise self._reject(operation, lost) from lost
         except SourceError as error:
-            raise self._own(operation, error) from error.__cause__
-        except _NOT_OURS:
+            raise self._own_error(operation, error) from error.__cause__
+        except _CONTROL_EXCEPTIONS:
             raise
-        except BaseException as bug:  # whatever it is, the other sources' rows stand
-            raise self._refused(operation, bug) from bug
+        except BaseException as bug:  # any fault of one adapter must leave the other sources' rows intact
+            raise self._reject(operation, bug) from bug
 
-    def _checked(self, operation: str, answer: T, check: Callable[[T], T]) -> T:
+    def _checked(self, operation: str, result: T, check: Callable[[T], T]) -> T:
         try:
-            return check(answer)
-        except _NOT_OURS:
+            return check(result)
+        except _CONTROL_EXCEPTIONS:
             raise
         except BaseException as bug:
-            raise self._refused(operation, bug, calls_of(answer)) from bug
+            raise self._reject(operation, bug, calls_of(result)) from bug
 
-    def _page_or_error(self, operation: str, answer: Page[Session]) -> Page[Session] | SourceError:
+    def _page_or_error(self, operation: str, result: Page[Session]) -> Page[Session] | SourceError:
         try:
-            return self._checked(operation, answer, self._sessions_page)
+            return self._checked(operation, result, self._sessions_page)
         except SourceError as error:
             return error
 
     def _mapping(
-        self, operation: str, found: Mapping[K, T | SourceError], check: Callable[[Sequence[Any]], object]
+        self, operation: str, mapping: Mapping[K, T | SourceError], check: Callable[[Sequence[Any]], object]
     ) -> Mapping[K, T | SourceError]:
-        """The mapping, with an error in the place of each value that cannot be used."""
+        """Return the mapping, with an error in place of each unusable value."""
 
-        def require(given: Mapping[K, T | SourceError]) -> Mapping[K, T | SourceError]:
-            if not isinstance(given, Mapping):
-                raise UnusableAnswer(f"a {type(given).__name__} in place of a mapping")
+        def require(value: Mapping[K, T | SourceError]) -> Mapping[K, T | SourceError]:
+            if not isinstance(value, Mapping):
+                raise UnusableResult(f"a {type(value).__name__} instead of a mapping")
             return {
-                key: self._own(operation, one) if isinstance(one, SourceError) else one
-                for key, one in dict(given).items()
+                key: self._own_error(operation, entry) if isinstance(entry, SourceError) else entry
+                for key, entry in dict(value).items()
             }
 
-        checked = self._checked(operation, found, require)
-        usable = [one for one in checked.values() if not isinstance(one, SourceError)]
+        checked = self._checked(operation, mapping, require)
+        usable = [entry for entry in checked.values() if not isinstance(entry, SourceError)]
         try:
             check(usable)
-        except _NOT_OURS:
+        except _CONTROL_EXCEPTIONS:
             raise
         except BaseException:
             return {key: self._value_or_error(operation, value, check) for key, value in checked.items()}
@@ -213,25 +213,27 @@ class CheckedAdapter:
         if isinstance(value, SourceError):
             return value
 
-        def require(one: T) -> T:
-            check([one])
-            return one
+        def require(value: T) -> T:
+            check([value])
+            return value
 
         try:
             return self._checked(operation, value, require)
         except SourceError as error:
             return error
 
-    def _own(self, operation: str, error: SourceError) -> SourceError:
-        """The error, or a SourceBadResponse in its place when it names another source or cannot be reported."""
-        return error if is_reportable(error, self.name) else self._refused(operation, error)
+    def _own_error(self, operation: str, error: SourceError) -> SourceError:
+        """Return the error, or a SourceBadResponse when it names another source or has invalid fields."""
+        return error if is_reportable(error, self.name) else self._reject(operation, error)
 
-    def _refused(self, operation: str, bug: BaseException, calls: int = 0) -> SourceBadResponse:
+    def _reject(self, operation: str, bug: BaseException, calls: int = 0) -> SourceBadResponse:
         error = SourceBadResponse(
-            self.name, f"Source {self.name!r} gave an answer that the gateway cannot use.", upstream_requests=calls
+            self.name,
+            f"Source {self.name!r} returned a result that the gateway cannot use.",
+            upstream_requests=calls,
         )
         _log.error(
-            "adapter.unusable_answer",
+            "adapter.unusable_result",
             source=self.name,
             vendor=self.vendor,
             operation=operation,
@@ -240,12 +242,12 @@ class CheckedAdapter:
         )
         return error
 
-    # -- what is checked -------------------------------------------------------------------------------
+    # -- checks ----------------------------------------------------------------------------------------
 
     def _experiments_page(self, page: Page[Experiment]) -> Page[Experiment]:
         require_page(page, self.name)
         self._require_experiments(page.items)
-        return sound(page, [row.ref for row in page.items])
+        return consistent_page(page, [row.ref for row in page.items])
 
     def _sessions_page(self, page: Page[Session]) -> Page[Session]:
         require_page(page, self.name)
@@ -253,14 +255,15 @@ class CheckedAdapter:
         if not self._are_plain_sessions(rows):
             self._require_sessions(rows)
         if len({row.vendor_id for row in rows}) == len(rows):
-            return with_sound_total(page)
-        return sound(page, [(row.experiment_ref, row.vendor_id) for row in rows])  # experiments may share an id
+            return with_consistent_total(page)
+        # Sessions of two experiments may share an id.
+        return consistent_page(page, [(row.experiment_ref, row.vendor_id) for row in rows])
 
-    # A comprehension for each attribute: 1.5 us for a hundred rows, where one loop over all takes 20.
+    # One comprehension per attribute takes 1.5 us for a hundred rows, one loop over all attributes 20 us.
 
     def _require_experiments(self, rows: Sequence[Experiment]) -> None:
         require_only(Experiment, map(type, rows))
-        self._require_own({row.source for row in rows})
+        self._require_own_source({row.source for row in rows})
         require_ids([row.ref for row in rows])
         require_ids([row.vendor_id for row in rows])
         require_texts([row.name for row in rows])
@@ -268,7 +271,7 @@ class CheckedAdapter:
         require_lists(Aggregate, [row.aggregates for row in rows])
         for error in [row.figures_error for row in rows if row.figures_error is not None]:
             if not is_reportable(error, self.name):
-                raise UnusableAnswer("a figures_error that is none of this source")
+                raise UnusableResult("a figures_error that is not of this source")
         require_deferred({type(row.deferred) for row in rows})
         require_raw({type(row.raw) for row in rows})
         require_only(ExperimentKind, {type(row.kind) for row in rows})
@@ -280,9 +283,9 @@ class CheckedAdapter:
             require_times([time for time in times if time is not None])
 
     def _are_plain_sessions(self, rows: Sequence[Session]) -> bool:
-        """Whether the rows are as most are: then all that `_require_sessions` asks for holds.
+        """Return whether the rows have the usual form, for which all checks of `_require_sessions` hold.
 
-        It takes a third of the time, and there is a call for each page.
+        This check takes a third of the time, and it runs for each page.
         """
         try:
             return (
@@ -295,15 +298,15 @@ class CheckedAdapter:
                 and {type(row.tokens) for row in rows} <= _TOKENS
                 and {type(row.scores_by_evaluator) for row in rows} <= _MAPPINGS
                 and {type(row.raw) for row in rows} <= _RAW_ROWS
-                and max([row.started_at for row in rows]) > _LONG_AGO
-                and max([row.ended_at or _EVER for row in rows]) > _LONG_AGO
+                and max([row.started_at for row in rows]) > _MIN_TIME
+                and max([row.ended_at or _MAX_TIME for row in rows]) > _MIN_TIME
             )
         except (AttributeError, TypeError):
             return False
 
     def _require_sessions(self, rows: Sequence[Session]) -> None:
         require_only(Session, map(type, rows))
-        self._require_own({row.source for row in rows})
+        self._require_own_source({row.source for row in rows})
         require_ids([row.vendor_id for row in rows])
         require_ids([row.experiment_ref for row in rows])
         require_only(SessionStatus, {type(row.status) for row in rows})
@@ -320,15 +323,15 @@ class CheckedAdapter:
         require_only(CircuitState, [type(health.circuit)])
         require_times([] if health.checked_at is None else [health.checked_at])
         if health.last_error is not None and not is_reportable(health.last_error, self.name):
-            raise UnusableAnswer("a last error that is none of this source")
+            raise UnusableResult("a last error that is not of this source")
         return health
 
-    def _require_own(self, sources: set[str]) -> None:
+    def _require_own_source(self, sources: set[str]) -> None:
         if not sources <= {self.name}:
-            raise UnusableAnswer("rows of another source")
+            raise UnusableResult("rows of another source")
 
 
 def _cancellations() -> int:
-    """How many requests to cancel the current task are pending."""
+    """Return the number of pending cancellation requests of the current task."""
     task = asyncio.current_task()
     return 0 if task is None else task.cancelling()

@@ -1,8 +1,4 @@
-"""The port: what a vendor implements so that the gateway can ask it.
-
-One port call is one question of the gateway, and an adapter answers it in the fewest calls its vendor allows.
-Adapters translate; they do not merge, order, filter again or retry: federation and the upstream client do.
-"""
+"""The settings of a source as its adapter sees them."""
 
 from __future__ import annotations
 
@@ -19,14 +15,14 @@ Options = TypeVar("Options", bound=BaseModel)
 
 
 class StrictOptions(BaseModel):
-    """Base of an adapter's own settings: unknown keys are refused."""
+    """The base class of an adapter's own settings; unknown keys are rejected."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 @dataclass(frozen=True, slots=True)
 class SourceSettings:
-    """One `[sources.<name>]` table: its name, its vendor and the keys that are the adapter's own.
+    """One `[sources.<name>]` table: its name, its vendor and the adapter's own keys.
 
     `common` names the keys that every vendor has, for messages.
     """
@@ -38,18 +34,22 @@ class SourceSettings:
     common: Sequence[str] = ("vendor", "base_url")
 
     def read(self, model: type[Options]) -> Options:
-        """The adapter's own keys as its model; ConfigurationError names the key and the remedy."""
+        """Return the adapter's own keys as its model.
+
+        Raises:
+            ConfigurationError: With the key and the remedy.
+        """
         try:
             return model.model_validate(dict(self.options))
         except ValidationError as error:
-            raise ConfigurationError(self._complaint(error, model.model_fields)) from None
+            raise ConfigurationError(self._message(error, model.model_fields)) from None
 
-    def _complaint(self, error: ValidationError, known: Iterable[str]) -> str:
+    def _message(self, error: ValidationError, options: Iterable[str]) -> str:
         first = first_error(error)
         key = dotted(["sources", self.name, *path_of(first, self.options)])
         if first["type"] == "extra_forbidden":
-            words = ", ".join([*known, *self.common])
-            return f"{self.origin}: {key} is not a setting of vendor {self.vendor!r}; it knows: {words}."
+            keys = ", ".join([*options, *self.common])
+            return f"{self.origin}: {key} is not a setting of vendor {self.vendor!r}; valid keys are: {keys}."
         if first["type"] == "missing":
-            return f"{self.origin}: {key} is missing; vendor {self.vendor!r} needs it: add it."
+            return f"{self.origin}: {key} is missing; vendor {self.vendor!r} requires the key: add it."
         return f"{self.origin}: {key} cannot be used: {sentence_of(first)}."

@@ -16,7 +16,7 @@ from tracegraph.domain.filters import (
 )
 from tracegraph.domain.models import ExperimentKind
 from tracegraph.domain.sort_values import SortValue
-from tracegraph.domain.value_objects import record
+from tracegraph.domain.value_objects import value_object
 from tracegraph.errors import SourceError
 
 T = TypeVar("T")
@@ -44,12 +44,12 @@ class Key:
     id: str
 
 
-@record(frozen=True, slots=True)
+@value_object(frozen=True, slots=True)
 class OffsetRequest:
     """About `limit` rows from `offset` on.
 
     `after` is the row that the list goes on behind. Where a vendor's list is too long for offsets, an adapter may
-    answer by that key, with a token as `Page.next`, which then comes back as `token`.
+    answer by that key, with a token as `Page.next_hint`, which then comes back as `token`.
     """
 
     limit: int
@@ -58,12 +58,12 @@ class OffsetRequest:
     token: str | None = None
 
 
-@record(frozen=True, slots=True)
+@value_object(frozen=True, slots=True)
 class RangeRequest:
     """About `limit` rows from the value of `after` on, that value included, None for the list's start.
 
     `until` is the last value in the request's direction, itself included, None for the list's end; the gateway sets
-    it to read a list backwards. `token` is the `Page.next` of an earlier page of the same range.
+    it to read a list backwards. `token` is the `Page.next_hint` of an earlier page of the same range.
     """
 
     limit: int
@@ -72,17 +72,17 @@ class RangeRequest:
     token: str | None = None
 
 
-@record(frozen=True, slots=True)
+@value_object(frozen=True, slots=True)
 class CursorRequest:
-    """About `limit` rows right after the page that gave `token` as its `next`; None for the list's start."""
+    """About `limit` rows right after the page that gave `token` as its `next_hint`; None for the list's start."""
 
     limit: int
     token: str | None = None
 
 
-@record(frozen=True, slots=True)
+@value_object(frozen=True, slots=True)
 class WholeRequest:
-    """About `limit` rows of a list in any order; `token` is the `next` of the page before."""
+    """About `limit` rows of a list in any order; `token` is the `next_hint` of the page before."""
 
     limit: int
     token: int | str | None = None
@@ -95,24 +95,25 @@ A CURSOR list that declares `ranges` gets range requests, too.
 """
 
 
-@record(frozen=True, slots=True)
+@value_object(frozen=True, slots=True)
 class Page(Generic[T]):
-    """An unbroken part of a vendor's list, in the vendor's order.
+    """A contiguous part of a vendor's list, in the vendor's order.
 
-    `start` is the offset of the first item, None for a list without offsets. `next` continues right after the last
-    item, None when the list ends here: an offset in an OFFSET list, a token elsewhere. `total` is the vendor's own
-    count for the query, None when it states none or when a part of the filter was left to the gateway.
+    `offset` is the offset of the first item, None for a list without offsets. `next_hint` continues right after the
+    last item, None when the list ends here: an offset in an OFFSET list, a token elsewhere. `total` is the vendor's
+    own count for the request. It is None when the vendor reports none, or when the gateway applies a part of the
+    filter.
 
-    `skipped` are the places, from `start` on, of rows that the vendor sent and that cannot be read: `items` lacks
-    them, and offsets count them. Where the list goes on by offset, `next` comes right after a row of `items`.
+    `skipped` are the indices, counted from `offset`, of rows that cannot be read: `items` lacks them, and offsets
+    count them. Where the list goes on by offset, `next_hint` comes right after a row of `items`.
 
     `error` is why some of the requested experiments could not be read: `items` are those of the others, and the
     source has failed.
     """
 
     items: Sequence[T]
-    start: int | None
-    next: int | str | None
+    offset: int | None
+    next_hint: int | str | None
     total: int | None = None
     provenance: FetchInfo = FetchInfo()
     skipped: tuple[int, ...] = ()
@@ -133,7 +134,7 @@ class ExperimentQuery:
     fields: frozenset[str] | None = None
 
 
-@record(frozen=True, slots=True)
+@value_object(frozen=True, slots=True)
 class SessionPageRequest:
     """A part of the sessions of some experiments, merged in one order.
 

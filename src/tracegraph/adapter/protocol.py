@@ -1,7 +1,7 @@
-"""The port: what a vendor implements so that the gateway can ask it.
+"""The port: the interface that a vendor's adapter implements.
 
-One port call is one question of the gateway, and an adapter answers it in the fewest calls its vendor allows.
-Adapters translate; they do not merge, order, filter again or retry: federation and the upstream client do.
+An adapter serves each call of a port method with the fewest vendor calls possible. Adapters translate. They do not
+merge, order, filter again or retry: the federation and the upstream client do.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ LARGE_SESSION_FIELDS = frozenset({"input", "output", "metadata", "raw"})
 
 
 class SourceHealthStatus(Enum):
-    """How a source does."""
+    """The health of a source."""
 
     UP = "UP"
     DEGRADED = "DEGRADED"
@@ -39,7 +39,7 @@ class SourceHealthStatus(Enum):
 
 @dataclass(frozen=True, slots=True)
 class SourceHealth:
-    """What one cheap question to the vendor found out."""
+    """The result of one cheap call to the vendor."""
 
     status: SourceHealthStatus
     circuit: CircuitState = CircuitState.CLOSED
@@ -49,50 +49,85 @@ class SourceHealth:
 
 
 class Adapter(Protocol):
-    """One source, ready to be asked. Every method is safe to call concurrently.
+    """One open source. Every method is safe to call concurrently.
 
-    Methods raise SourceError and nothing else; where they answer several questions at once, one that failed
-    is a SourceError in its place and the others stand.
+    Methods raise SourceError and nothing else. In a method for several objects, a failure for one object is a
+    SourceError in the place of its result, and the other results are unaffected.
     """
 
     @property
     def name(self) -> str:
-        """The source's configured name."""
+        """The configured name of the source."""
         ...
 
     @property
     def vendor(self) -> str:
-        """What the adapter calls its vendor."""
+        """The adapter's name for its vendor."""
         ...
 
     @property
     def capabilities(self) -> Capabilities:
-        """What the vendor does itself."""
+        """The capabilities of the vendor."""
         ...
 
     async def list_experiments(self, query: ExperimentQuery, page: PageRequest) -> Page[Experiment]:
-        """A stretch of the experiments, in the asked order where it is among `experiment_orders`.
+        """Return one page of the experiments, in the requested order if it is among `experiment_orders`.
 
-        For any other order the vendor's own, whichever, that is the same from call to call.
+        For any other order, the page is in the vendor's own order, which must not change between calls.
+
+        Args:
+            query: The filter and the order.
+            page: The requested page.
+
+        Raises:
+            SourceError: When the source fails.
         """
         ...
 
     async def get_experiments(self, refs: Sequence[str]) -> Mapping[str, Experiment | SourceError]:
-        """The experiments by ref, complete; a ref that the vendor does not know is left out."""
+        """Return the complete experiments by ref, without the refs that the vendor does not know.
+
+        Args:
+            refs: The vendor's look-up names.
+
+        Raises:
+            SourceError: When the source fails.
+        """
         ...
 
-    async def list_sessions(self, asks: Sequence[SessionPageRequest]) -> Sequence[Page[Session] | SourceError]:
-        """One answer for each ask, in their order."""
+    async def list_sessions(self, requests: Sequence[SessionPageRequest]) -> Sequence[Page[Session] | SourceError]:
+        """Return one page or error for each request, in their order.
+
+        Args:
+            requests: The requested pages.
+
+        Raises:
+            SourceError: When the source fails.
+        """
         ...
 
     async def get_sessions(self, refs: Sequence[SessionRef]) -> Mapping[SessionRef, Session | SourceError]:
-        """The sessions by ref, complete; one that the vendor does not know is left out."""
+        """Return the complete sessions by ref, without the refs that the vendor does not know.
+
+        Args:
+            refs: The identities of the sessions.
+
+        Raises:
+            SourceError: When the source fails.
+        """
         ...
 
     async def get_scores(self, refs: Sequence[SessionRef]) -> Mapping[SessionRef, Sequence[Score] | SourceError]:
-        """The scores of sessions whose list leaves them out (`Session.deferred`), in fewer calls than all of them.
+        """Return the scores of sessions whose list leaves them out (`Session.deferred`).
 
-        Sessions without a score, and those whose list holds their scores, are left out.
+        The calls must be fewer than for complete sessions. The result lacks sessions without a score, and sessions
+        whose list holds their scores.
+
+        Args:
+            refs: The identities of the sessions.
+
+        Raises:
+            SourceError: When the source fails.
         """
         ...
 
@@ -101,5 +136,5 @@ class Adapter(Protocol):
         ...
 
     async def check(self) -> SourceHealth:
-        """Ask the vendor one cheap question with this source's credential; never raises SourceError."""
+        """Make one cheap call to the vendor with this source's credential; never raise SourceError."""
         ...

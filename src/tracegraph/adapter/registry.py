@@ -19,25 +19,25 @@ GROUP = "tracegraph.adapters"
 
 
 class OpenAdapter(Protocol):
-    """What an entry point names."""
+    """The callable that an entry point names."""
 
     def __call__(self, settings: SourceSettings, upstream: Upstream) -> AbstractAsyncContextManager[Adapter]:
-        """An adapter for the time of the context; opening makes no call to the vendor."""
+        """Return a context manager that yields an adapter; opening makes no call to the vendor."""
         ...
 
 
 def installed_vendors() -> Mapping[str, EntryPoint]:
-    """Every vendor that has an adapter, by the name that `vendor = "..."` takes."""
+    """Return the entry point of every installed vendor, by the name that `vendor = "..."` takes."""
     return {entry.name: entry for entry in entry_points(group=GROUP)}
 
 
 @dataclass(frozen=True, slots=True)
 class AdapterPackage:
-    """What a vendor's package offers.
+    """The public parts of a vendor's package.
 
-    Beside what the entry point names, its module may have `normalize_base_url`, which takes the `base_url` of the
-    configuration and gives the one that the adapter works with, or raises ValueError with a sentence; and
-    `Options`, the model of the adapter's own keys.
+    Beside the entry point, its module may define `normalize_base_url` and `Options`. `normalize_base_url` converts
+    the configured `base_url` into the adapter's, or raises ValueError with a sentence. `Options` is the model of
+    the adapter's own keys.
     """
 
     open_adapter: OpenAdapter
@@ -46,11 +46,15 @@ class AdapterPackage:
 
 
 def load(entry: EntryPoint) -> AdapterPackage:
-    """The vendor's package. Raises ImportError with a reason on one line, whatever goes wrong in it."""
+    """Return the vendor's package.
+
+    Raises:
+        ImportError: With a reason on one line, whatever goes wrong in the package.
+    """
     try:
         open_adapter = cast("OpenAdapter", entry.load())
         module = import_module(entry.module)
-    except Exception as error:  # its code is not ours
+    except Exception as error:  # third-party code may raise anything
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise ImportError(reason) from error
     return AdapterPackage(

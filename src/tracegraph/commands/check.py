@@ -162,7 +162,7 @@ async def _count(adapter: Adapter, health: SourceHealth) -> str:
                 ExperimentQuery(), PageRequest(adapter.capabilities.experiment_page_max, None, hint)
             )
             seen += len(page.items)
-            hint = page.next
+            hint = page.next_hint
             if hint is None:
                 return str(seen)
     except SourceError:

@@ -82,7 +82,7 @@ class _Shown:
         if value is None:
             return f"# {_key(path[-1])} is not set"
         text = _literal(value)
-        given = self._loaded.given(path)
+        given = self._loaded.configured_value(path)
         if isinstance(value, SecretStr) or (_SECRET_NAME.search(path[-1]) and isinstance(given, str)):
             is_reference = isinstance(given, str) and given.startswith(("env:", "file:"))
             text = _literal(given if is_reference else "[secret]")

@@ -54,10 +54,10 @@ async def _timed(name: str, asked: Awaitable[str | None]) -> ServiceResult:
 
 
 async def _redis(cache: CacheSettings) -> str | None:
-    from tracegraph.upstream.cache.redis import trouble_of_redis  # noqa: PLC0415 - a quarter of a second, for few
+    from tracegraph.upstream.cache.redis import redis_problem  # noqa: PLC0415 - a quarter of a second, for few
 
     password = None if cache.password is None else cache.password.get_secret_value()
-    trouble = await trouble_of_redis(cache.url, password, _WITHIN_S)
+    trouble = await redis_problem(cache.url, password, _WITHIN_S)
     return trouble and f"Redis cannot be used: {trouble}; see cache.url."
 
 

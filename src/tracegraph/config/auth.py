@@ -1,6 +1,7 @@
-"""`[auth]`: who may come in, what each may see and how much each may ask.
+"""`[auth]`: API keys, tokens, visible sources and quotas of the clients.
 
-Without keys and without tokens nobody is asked who they are: good for loopback only, and `serve` sees to that.
+Without keys and without tokens there is no authentication. This is safe on loopback only, and `serve` enforces
+that.
 """
 
 from __future__ import annotations
@@ -14,12 +15,12 @@ from tracegraph.config.sources import YEAR_S, Table, is_loopback
 from tracegraph.config.urls import read_url
 
 Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
-"""Signatures with a key pair. With a shared secret, a party that can verify one can also forge one."""
+"""Signatures with a key pair. With a shared secret, a party that can verify a token could also forge one."""
 
 
 def _hash(text: str) -> str:
     if not _HASH.fullmatch(text):
-        raise ValueError("it is a SHA-256 in 64 hexadecimal digits, as `tracegraph key new` prints it")
+        raise ValueError("it must be a SHA-256 of 64 hexadecimal digits, as `tracegraph key new` prints")
     return text
 
 
@@ -29,31 +30,31 @@ _HASH = re.compile(r"[0-9a-f]{64}")
 Sha256 = Annotated[str, AfterValidator(_hash)]
 
 
-class AllowanceTable(Table):
-    """What one principal may ask in a minute; None for as much as it likes."""
+class QuotaTable(Table):
+    """The quota of one principal per minute; None for no limit."""
 
     requests_per_minute: int | None = Field(None, ge=1)
     cost_per_minute: int | None = Field(None, ge=1)
 
 
-class KeyTable(AllowanceTable):
-    """`[auth.keys.<name>]`: an API key by its hash, and the names of the sources that exist for it; None for all.
+class KeyTable(QuotaTable):
+    """`[auth.keys.<name>]`: an API key by its hash, and the names of the sources that it sees; None for all.
 
-    The hash is a plain SHA-256. A key is 256 random bits, so there is nothing to guess, and what makes the hash
-    of a password slow would only make every request slow.
+    The hash is a plain SHA-256. A key is 256 random bits and cannot be guessed. A slow password hash would only
+    make every request slow.
     """
 
     sha256: Sha256
     sources: tuple[str, ...] | None = None
 
 
-class JwtTable(AllowanceTable):
+class JwtTable(QuotaTable):
     """`[auth.jwt]`: bearer tokens of an identity provider.
 
-    `jwks` is its keys' URL, or `file:PATH`. A token that names an unknown key has them fetched again, not more
-    often than every `refetch_s`; they are renewed every `renew_s`, so that a key that was withdrawn goes.
-    `sources_claim` names the claim with the sources that exist for the token's holder, a list or a text with
-    spaces; a token without it sees none.
+    `jwks` is the URL of its keys, or `file:PATH`. A token with an unknown key triggers a fetch of the keys, at
+    most once per `refetch_s`. The keys are also renewed every `renew_s`, so that a withdrawn key stops working.
+    `sources_claim` names the claim with the visible sources, a list or a string with spaces; a token without the
+    claim sees none.
     """
 
     issuer: str = Field(min_length=1)
@@ -68,7 +69,7 @@ class JwtTable(AllowanceTable):
     @field_validator("jwks")
     @classmethod
     def _fetchable(cls, jwks: str) -> str:
-        expected = 'it is "https://...", or "file:PATH": whoever can change the keys can be anybody'
+        expected = 'it must be "https://..." or "file:PATH": changed keys let an attacker impersonate anyone'
         if jwks.startswith("file:") and len(jwks) > len("file:"):
             return jwks
         parts = read_url(jwks, expected)
@@ -79,10 +80,10 @@ class JwtTable(AllowanceTable):
         return jwks
 
 
-class AuthTable(AllowanceTable):
-    """`[auth]`: keys by name, tokens, and the rates of every principal that has none of its own.
+class AuthTable(QuotaTable):
+    """`[auth]`: keys by name, tokens, and the quota of every principal without its own.
 
-    `open_metrics`: `/metrics` is for everybody, and names every source.
+    With `open_metrics`, `/metrics` needs no authentication; it names every source.
     """
 
     keys: dict[str, KeyTable] = Field(default_factory=dict)
@@ -103,5 +104,5 @@ class AuthTable(AllowanceTable):
 
     @property
     def is_on(self) -> bool:
-        """Whether clients must say who they are."""
+        """Whether clients must authenticate."""
         return bool(self.keys) or self.jwt is not None

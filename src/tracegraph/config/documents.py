@@ -1,4 +1,4 @@
-"""`[documents]`: operations that are known by their hash, and whether any others may be asked."""
+"""`[documents]`: persisted documents, and whether clients may send others."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from tracegraph.config.messages import Misfit
+from tracegraph.config.messages import SettingError
 from tracegraph.config.sources import Table
 
 
 class DocumentsTable(Table):
-    """`trusted` is a manifest (JSON, `{sha256: document}` or Apollo's) or a folder of `.graphql` files.
+    """`[documents]`.
 
-    With `only_trusted` nothing else is run. Clients may else register `automatic` documents of their own by their
-    hashes, together up to `automatic_mb`; 0 for none.
+    `trusted` is a manifest (JSON, `{sha256: document}` or Apollo's) or a folder of `.graphql` files. With
+    `only_trusted` no other document runs. Otherwise clients may register `automatic` documents of their own by
+    their hashes, 0 for none, in total up to `automatic_mb`.
     """
 
     trusted: Annotated[str, Field(min_length=1)] | None = None
@@ -23,7 +24,7 @@ class DocumentsTable(Table):
     automatic_mb: int = Field(8, ge=1)
 
     @model_validator(mode="after")
-    def _something_is_trusted(self) -> Self:
+    def _only_trusted_needs_trusted(self) -> Self:
         if self.only_trusted and self.trusted is None:
-            raise Misfit("only_trusted", "without trusted it would refuse everything: name a manifest there")
+            raise SettingError("only_trusted", "without trusted, no document could run: set trusted to a manifest")
         return self

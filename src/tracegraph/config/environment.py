@@ -1,4 +1,4 @@
-"""Values of the configuration from variables of the environment: `TRACEGRAPH_SERVER__PORT=9000`."""
+"""Read settings from environment variables: `TRACEGRAPH_SERVER__PORT=9000`."""
 
 from __future__ import annotations
 
@@ -13,51 +13,60 @@ from tracegraph.errors import ConfigurationError
 
 PREFIX = "TRACEGRAPH_"
 Path = tuple[str, ...]
-Given = dict[Path, tuple[Any, str]]
-"""Values by the path of their keys, each with the variable that it comes from."""
+VariableValues = dict[Path, tuple[Any, str]]
+"""Values by the path of their keys, each with its environment variable."""
 
 
 def from_environment(
     environment: Mapping[str, str], model: type[BaseModel], file: Mapping[str, Any], origin: str
-) -> Given:
-    """What the variables set. An empty variable is not set.
+) -> VariableValues:
+    """Return the values that the variables set; an empty variable is not set.
 
-    A name in the file is met whatever its case, and a dash as an underscore: NEMO_RESEARCH is the file's
-    nemo-research. Raises ConfigurationError for a variable of no table, and for one that means two of the file's.
+    A variable refers to a name in the file whatever its case, with underscores for dashes: NEMO_RESEARCH is the
+    file's nemo-research.
+
+    Args:
+        environment: The environment variables.
+        model: The model of the configuration.
+        file: The tables of the file.
+        origin: The name of the file, for messages.
+
+    Raises:
+        ConfigurationError: For a variable without a table, and for one that matches two names in the file.
     """
-    found: Given = {}
+    values: VariableValues = {}
     for variable in sorted(environment, key=lambda name: (name.count("__"), name)):
         levels = _levels(variable)
         if levels is None or (len(levels) == 1 and levels[0] not in model.model_fields):
             continue
         if levels[0] not in model.model_fields:
             raise ConfigurationError(
-                f"{origin}: the environment sets {variable}, and {levels[0]} is no table of the configuration: "
-                f"levels are joined by two underscores, and there are {', '.join(model.model_fields)}."
+                f"{origin}: the environment sets {variable}, but {levels[0]} is not a table of the configuration: "
+                f"two underscores separate levels, and the tables are {', '.join(model.model_fields)}."
             )
         if environment[variable] == "":
             continue
-        path = _met(levels, file, found, variable, origin)
+        path = _resolve(levels, file, values, variable, origin)
         for below, value in _leaves(_value(environment[variable], annotation_at(model, path))):
-            found[*path, *below] = value, variable
-    return found
+            values[*path, *below] = value, variable
+    return values
 
 
 def ignored_variables(environment: Mapping[str, str], model: type[BaseModel]) -> Iterator[tuple[str, str]]:
-    """Variables with one underscore in the place of two, each with the name that would count."""
+    """Yield the variables with one underscore in place of two, each with the name that would work."""
     for variable in sorted(environment):
         rest = variable.upper().removeprefix(PREFIX).lower()
         if not variable.upper().startswith(PREFIX) or "__" in rest:
             continue
         for table, field in model.model_fields.items():
             key = rest.removeprefix(f"{table}_")
-            taken = getattr(_plain(field.annotation), "model_fields", {})
-            if rest.startswith(f"{table}_") and key in taken:
+            settings = getattr(_plain(field.annotation), "model_fields", {})
+            if rest.startswith(f"{table}_") and key in settings:
                 yield variable, f"{PREFIX}{table.upper()}__{key.upper()}"
 
 
 def annotation_at(model: type[BaseModel], path: Sequence[str]) -> Any:
-    """The type of the setting at that path; None for one that the core does not know, such as an adapter's own."""
+    """Return the type of the setting at that path, None for a setting that only an adapter knows."""
     annotation: Any = model
     for key in path:
         annotation = _plain(annotation)
@@ -72,37 +81,43 @@ def annotation_at(model: type[BaseModel], path: Sequence[str]) -> Any:
 
 
 def plain_name(name: str) -> str:
-    """A name as the environment writes it."""
+    """Return a name in the spelling of environment variables."""
     return name.lower().replace("-", "_")
 
 
 def _levels(variable: str) -> list[str] | None:
-    """The keys that a variable names; None for one that is no setting."""
+    """Return the keys that a variable names, None for a variable that is not a setting."""
     if not variable.upper().startswith(PREFIX):
         return None
     return variable[len(PREFIX) :].lower().split("__")
 
 
-def _met(levels: Sequence[str], file: Mapping[str, Any], found: Given, variable: str, origin: str) -> Path:
-    """The path with the names as the file has them, or as another variable does."""
+def _resolve(
+    levels: Sequence[str], file: Mapping[str, Any], values: VariableValues, variable: str, origin: str
+) -> Path:
+    """Return the path with the names as the file or another variable spells them."""
     path: Path = ()
     here: Any = file
     for level in levels:
         names = list(here) if isinstance(here, Mapping) else []
-        names += [other[len(path)] for other in found if other[: len(path)] == path and len(other) > len(path)]
-        alike = list(dict.fromkeys(name for name in names if plain_name(name) == plain_name(level)))
-        if len(alike) > 1 and level not in alike:
+        names += [
+            set_path[len(path)]
+            for set_path in values
+            if set_path[: len(path)] == path and len(set_path) > len(path)
+        ]
+        matches = list(dict.fromkeys(name for name in names if plain_name(name) == plain_name(level)))
+        if len(matches) > 1 and level not in matches:
             raise ConfigurationError(
-                f"{origin}: {variable} may mean {' or '.join(alike)}: rename one of them in the file."
+                f"{origin}: {variable} may mean {' or '.join(matches)}: rename one of them in the file."
             )
-        name = level if level in alike or not alike else alike[0]
+        name = level if level in matches or not matches else matches[0]
         path = (*path, name)
         here = here.get(name) if isinstance(here, Mapping) else None
     return path
 
 
 def _value(text: str, annotation: Any) -> Any:
-    """A list or a table from JSON, else the text; for a list also its entries with commas between them."""
+    """Return a list or a table from JSON, else the text; for a list also its comma-separated entries."""
     if text.lstrip()[:1] in {"[", "{"}:
         try:
             return json.loads(text)
@@ -114,20 +129,20 @@ def _value(text: str, annotation: Any) -> Any:
 
 
 def _leaves(value: Any) -> Iterator[tuple[Path, Any]]:
-    """The values of a table and of those in it, by their paths; any other value is at the empty path."""
+    """Yield the values of a table and of its subtables by path; any other value has the empty path."""
     if not isinstance(value, dict) or not value:
         yield (), value
         return
-    for key, one in value.items():
-        for path, leaf in _leaves(one):
+    for key, member in value.items():
+        for path, leaf in _leaves(member):
             yield (key, *path), leaf
 
 
 def _plain(annotation: Any) -> Any:
-    """The type without None and without what is annotated to it."""
+    """Return the type without None and without its annotations."""
     if hasattr(annotation, "__metadata__"):
         return _plain(annotation.__origin__)
     if get_origin(annotation) in {Union, types.UnionType}:
-        others = [one for one in get_args(annotation) if one is not type(None)]
-        return _plain(others[0]) if others else None
+        types_ = [branch for branch in get_args(annotation) if branch is not type(None)]
+        return _plain(types_[0]) if types_ else None
     return annotation

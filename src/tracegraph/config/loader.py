@@ -1,4 +1,4 @@
-"""From `tracegraph.toml` and the environment to checked settings, each with where it comes from."""
+"""Load the settings from `tracegraph.toml` and the environment, each with its origin."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from urllib.request import getproxies_environment, proxy_bypass
 
 from pydantic import BaseModel, ValidationError
 
-from tracegraph.config.environment import Given, annotation_at, from_environment, ignored_variables
+from tracegraph.config.environment import VariableValues, annotation_at, from_environment, ignored_variables
 from tracegraph.config.messages import dotted, first_error, path_of, sentence_of
 from tracegraph.config.settings import Settings
 from tracegraph.config.sources import is_loopback
@@ -22,15 +22,15 @@ from tracegraph.config.urls import read_url
 from tracegraph.errors import ConfigurationError
 
 DEFAULT_FILE = Path("tracegraph.toml")
-_BY_REFERENCE = "file:"
+_REFERENCE_PREFIX = "file:"
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """Settings; the file that they come from, as messages name it; and the origin of each that was given.
+    """The settings, the name of their file for messages, and the origin of each value.
 
-    `variables` has the variable of the environment by the path of the setting, `in_file` the paths of the file.
-    `tables` are the values as they were given, `warnings` sentences on what has no effect or may not be meant.
+    `variables` maps the path of a setting to its environment variable; `in_file` holds the paths that the file
+    sets. `tables` are the values before their validation. `warnings` are sentences on settings without effect.
     """
 
     settings: Settings
@@ -40,15 +40,18 @@ class Loaded:
     tables: Mapping[str, Any]
     warnings: Sequence[str]
 
-    def given(self, path: Sequence[str]) -> Any:
-        """The value at that path as it was given, for a secret its reference; None for one that was not."""
+    def configured_value(self, path: Sequence[str]) -> Any:
+        """Return the value at that path before its validation, None for a setting that is not set.
+
+        A secret is its reference.
+        """
         here: Any = self.tables
         for key in path:
             here = here.get(key) if isinstance(here, Mapping) else None
         return here
 
     def with_variable(self, message: str) -> str:
-        """The message, with the variable of the environment behind the key that it names."""
+        """Return the message, with the environment variable behind the key that the message names."""
         for path, variable in sorted(self.variables.items(), key=lambda item: -len(item[0])):
             key = re.compile(rf"(?<=: ){re.escape(dotted(path))}(?= )")
             if key.search(message) and variable not in message:
@@ -57,15 +60,21 @@ class Loaded:
 
 
 def load_settings(file: Path | None = None) -> Settings:
-    """The configuration from a file and the environment; see `load`."""
+    """Return the settings from a file and the environment; see `load`."""
     return load(file).settings
 
 
 def load(file: Path | None = None, environment: Mapping[str, str] | None = None) -> Loaded:
-    """The configuration from a file and the environment, which wins.
+    """Load the configuration from a file and the environment, which overrides the file.
 
-    The file is `file`, else the one that TRACEGRAPH_CONFIG names, else `tracegraph.toml` if it is there. Its paths
-    are relative to its folder. Raises ConfigurationError with one sentence: the file, the key and the remedy.
+    Paths in the file are relative to its folder.
+
+    Args:
+        file: The file. By default it is the one of TRACEGRAPH_CONFIG, else `tracegraph.toml` if it exists.
+        environment: The environment variables, by default those of the process.
+
+    Raises:
+        ConfigurationError: With one sentence: the file, the key and the remedy.
     """
     variables = os.environ if environment is None else environment
     named = file or (Path(value) if (value := variables.get("TRACEGRAPH_CONFIG")) else None)
@@ -73,27 +82,27 @@ def load(file: Path | None = None, environment: Mapping[str, str] | None = None)
     try:
         return _loaded(path, variables, is_named=named is not None)
     except RecursionError:
-        raise ConfigurationError(f"{path}: lists or tables stand too deep in each other: flatten them.") from None
+        raise ConfigurationError(f"{path}: lists or tables are nested too deeply: flatten them.") from None
 
 
 def _loaded(path: Path, variables: Mapping[str, str], *, is_named: bool) -> Loaded:
     tables = _read(path) if is_named or path.exists() else {}
     _anchor_paths(tables, path.parent.absolute())
     in_file = frozenset(_leaves(tables))
-    given = from_environment(variables, Settings, tables, str(path))
-    together = _over(tables, given)
+    from_variables = from_environment(variables, Settings, tables, str(path))
+    merged = _merged(tables, from_variables)
     try:
-        settings = Settings.model_validate(together)
+        settings = Settings.model_validate(merged)
     except ValidationError as error:
-        raise ConfigurationError(_complaint(str(path), error, together, given)) from None
+        raise ConfigurationError(_message(str(path), error, merged, from_variables)) from None
     if not settings.sources:
         raise ConfigurationError(
             f"{path}: no source is configured: add a table such as [sources.nemo] with vendor and base_url, "
             "or try `tracegraph demo`."
         )
-    origins = {keys: variable for keys, (_, variable) in given.items()}
+    origins = {keys: variable for keys, (_, variable) in from_variables.items()}
     warnings = [*_ignored(variables), *_unused_proxies(settings)]
-    return Loaded(settings, str(path), origins, in_file, together, warnings)
+    return Loaded(settings, str(path), origins, in_file, merged, warnings)
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -101,20 +110,20 @@ def _read(path: Path) -> dict[str, Any]:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise ConfigurationError(
-            f"{path}: there is no such file: create it, or name another with --config."
+            f"{path}: the file does not exist: create it, or pass another one with --config."
         ) from None
     except UnicodeDecodeError:
         raise ConfigurationError(f"{path}: the file is not UTF-8 text: save it as UTF-8.") from None
     except (OSError, ValueError):
-        raise ConfigurationError(f"{path}: the file cannot be read: check its path and its rights.") from None
+        raise ConfigurationError(f"{path}: the file cannot be read: check its path and permissions.") from None
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigurationError(
-            f"{path}: this is not TOML, or it says a thing twice: {_one_line(error)}."
+            f"{path}: the file is not valid TOML, or it sets a key twice: {_one_line(error)}."
         ) from None
     except ValueError:
-        raise ConfigurationError(f"{path}: a number in it has too many digits: write a smaller one.") from None
+        raise ConfigurationError(f"{path}: a number has too many digits: use a smaller number.") from None
 
 
 def _one_line(error: Exception) -> str:
@@ -122,7 +131,7 @@ def _one_line(error: Exception) -> str:
 
 
 def _anchor_paths(tables: dict[str, Any], folder: Path) -> None:
-    """Make the file's paths relative to its folder, not to where the command runs."""
+    """Make the file's paths relative to its folder instead of the working directory."""
     _anchor_references(tables, folder)
     documents = tables.get("documents")
     if isinstance(documents, dict) and isinstance(documents.get("trusted"), str) and documents["trusted"]:
@@ -134,25 +143,25 @@ def _anchor_paths(tables: dict[str, Any], folder: Path) -> None:
 
 
 def _anchor_references(table: dict[str, Any], folder: Path) -> None:
-    """The same for secrets and documents by reference, `file:PATH`, wherever they stand."""
+    """Make the paths of secrets and documents by reference, `file:PATH`, relative to the folder."""
     for key, value in table.items():
         if isinstance(value, dict):
             _anchor_references(value, folder)
-        elif isinstance(value, str) and value.startswith(_BY_REFERENCE) and value != _BY_REFERENCE:
-            table[key] = _BY_REFERENCE + _anchored(value.removeprefix(_BY_REFERENCE), folder)
+        elif isinstance(value, str) and value.startswith(_REFERENCE_PREFIX) and value != _REFERENCE_PREFIX:
+            table[key] = _REFERENCE_PREFIX + _anchored(value.removeprefix(_REFERENCE_PREFIX), folder)
 
 
 def _anchored(path: str, folder: Path) -> str:
     try:
         return str(folder / Path(path).expanduser())
-    except RuntimeError:  # no home
+    except RuntimeError:  # there is no home directory
         return path
 
 
-def _over(file: Mapping[str, Any], given: Given) -> dict[str, Any]:
-    """The file's tables with the values of the environment in their places."""
+def _merged(file: Mapping[str, Any], from_variables: VariableValues) -> dict[str, Any]:
+    """Return the file's tables with the values of the environment in them."""
     tables = deepcopy(dict(file))
-    for path, (value, _) in given.items():
+    for path, (value, _) in from_variables.items():
         here = tables
         for key in path[:-1]:
             if not isinstance(here.get(key), dict):
@@ -170,17 +179,20 @@ def _leaves(table: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tu
             yield (*path, key)
 
 
-def _complaint(origin: str, error: ValidationError, tables: Mapping[str, Any], given: Given) -> str:
+def _message(
+    origin: str, error: ValidationError, tables: Mapping[str, Any], from_variables: VariableValues
+) -> str:
     first = first_error(error)
     path = path_of(first, tables)
-    variables = {variable for keys, (_, variable) in given.items() if path and keys[: len(path)] == path}
+    variables = {variable for keys, (_, variable) in from_variables.items() if path and keys[: len(path)] == path}
     key = dotted(path) + (f" (set by {', '.join(sorted(variables))})" if variables else "")
     if first["type"] == "extra_forbidden":
-        return f"{origin}: {key} is not a setting; {_heading(path[:-1])} takes: {', '.join(_keys_at(path[:-1]))}."
+        valid = ", ".join(_keys_at(path[:-1]))
+        return f"{origin}: {key} is not a setting; the keys of {_heading(path[:-1])} are: {valid}."
     if first["type"] == "missing":
         return f"{origin}: {key} is missing: add it."
-    said = sentence_of(first)
-    return f"{origin}: {key} cannot be used: {said}." if key else f"{origin}: {said}."
+    sentence = sentence_of(first)
+    return f"{origin}: {key} cannot be used: {sentence}." if key else f"{origin}: {sentence}."
 
 
 def _heading(path: Sequence[str]) -> str:
@@ -196,13 +208,13 @@ def _keys_at(path: Sequence[str]) -> Sequence[str]:
 
 def _ignored(variables: Mapping[str, str]) -> list[str]:
     return [
-        f"The variable {variable} is ignored: levels are joined by two underscores, as in {meant}."
+        f"The variable {variable} is ignored: two underscores separate levels, as in {meant}."
         for variable, meant in ignored_variables(variables, Settings)
     ]
 
 
 def _unused_proxies(settings: Settings) -> list[str]:
-    """A sentence for the sources that a proxy of the environment is meant for."""
+    """Return a sentence for each proxy variable that would apply to sources."""
     proxies = getproxies_environment()
     by_variable: dict[str, list[str]] = {}
     for name, table in settings.sources.items():
@@ -212,7 +224,7 @@ def _unused_proxies(settings: Settings) -> list[str]:
         if scheme in proxies and not is_loopback(host) and not proxy_bypass(host):
             by_variable.setdefault(f"{scheme.upper()}_PROXY", []).append(name)
     return [
-        f"{variable} is set, and Tracegraph uses no proxy: {', '.join(names)} will be asked directly; where "
-        "that is meant, name the hosts in NO_PROXY."
+        f"{variable} is set, but Tracegraph uses no proxy: it calls {', '.join(names)} directly. Add the hosts "
+        "to NO_PROXY to silence this warning."
         for variable, names in by_variable.items()
     ]

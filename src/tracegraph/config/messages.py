@@ -1,4 +1,4 @@
-"""What a wrong value of the configuration is called: our own sentences in place of the validating library's."""
+"""Our own sentences for invalid values of the configuration, in place of the validating library's."""
 
 from __future__ import annotations
 
@@ -12,46 +12,46 @@ from pydantic_core import ErrorDetails, core_schema
 
 Details = Mapping[str, Any]
 
-_BARE = re.compile(r"[\w./*+:@-]+")
+_BARE_KEY = re.compile(r"[\w./*+:@-]+")
 _UNION_BRANCH = re.compile(r"[A-Z]\w*|literal\[.*\]|\w+\[.*\]", re.DOTALL)
-_LIBRARY = frozenset(get_args(core_schema.ErrorType))
+_LIBRARY_TYPES = frozenset(get_args(core_schema.ErrorType))
 
-_WHOLE = "a whole number is expected, such as 10"
+_INTEGER = "an integer is expected, such as 10"
 _NUMBER = "a number is expected, such as 2.5"
-_TRUTH = "true or false is expected"
-_TEXT = 'a text is expected, such as "name"'
+_BOOLEAN = "true or false is expected"
+_STRING = 'a string is expected, such as "name"'
 _LIST = 'a list is expected, such as ["first", "second"]'
 _TABLE = "a table is expected: write its keys under a heading in brackets, such as [server]"
 
 _SENTENCES: dict[str, str | Callable[[Details], str]] = {
-    **dict.fromkeys(("int_type", "int_parsing", "int_from_float", "int_parsing_size"), _WHOLE),
+    **dict.fromkeys(("int_type", "int_parsing", "int_from_float", "int_parsing_size"), _INTEGER),
     **dict.fromkeys(("float_type", "float_parsing"), _NUMBER),
     "finite_number": "a finite number is expected, such as 2.5",
-    **dict.fromkeys(("bool_type", "bool_parsing"), _TRUTH),
-    **dict.fromkeys(("string_type", "string_unicode", "string_sub_type", "url_type"), _TEXT),
+    **dict.fromkeys(("bool_type", "bool_parsing"), _BOOLEAN),
+    **dict.fromkeys(("string_type", "string_unicode", "string_sub_type", "url_type"), _STRING),
     **dict.fromkeys(
         ("tuple_type", "list_type", "set_type", "frozen_set_type", "iterable_type", "set_item_not_hashable"), _LIST
     ),
     **dict.fromkeys(
         ("dict_type", "mapping_type", "model_type", "model_attributes_type", "dataclass_type"), _TABLE
     ),
-    "greater_than": lambda given: f"it must be above {given['gt']:g}",
-    "greater_than_equal": lambda given: f"it must be {given['ge']:g} or more",
-    "less_than": lambda given: f"it must be below {given['lt']:g}",
-    "less_than_equal": lambda given: f"it must be {_plain_number(given['le'])} or less",
-    "multiple_of": lambda given: f"it must be a multiple of {given['multiple_of']:g}",
-    "string_too_short": "it must not be empty: give a value, or leave the key out",
-    "too_short": "the list must not be empty: name at least one",
-    "string_too_long": lambda given: f"it must have {given['max_length']} characters or fewer",
-    "too_long": lambda given: f"the list must have {given['max_length']} entries or fewer",
-    "string_pattern_mismatch": lambda given: f"it does not have the form that is expected, {given['pattern']}",
-    "literal_error": lambda given: f"it must be one of {given['expected'].replace(' or ', ', ')}",
-    "enum": lambda given: f"it must be one of {given['expected'].replace(' or ', ', ')}",
+    "greater_than": lambda details: f"it must be greater than {details['gt']:g}",
+    "greater_than_equal": lambda details: f"it must be at least {details['ge']:g}",
+    "less_than": lambda details: f"it must be less than {details['lt']:g}",
+    "less_than_equal": lambda details: f"it must be at most {_plain_number(details['le'])}",
+    "multiple_of": lambda details: f"it must be a multiple of {details['multiple_of']:g}",
+    "string_too_short": "it must not be empty: set a value, or remove the key",
+    "too_short": "the list must not be empty: add at least one entry",
+    "string_too_long": lambda details: f"it must have at most {details['max_length']} characters",
+    "too_long": lambda details: f"the list must have at most {details['max_length']} entries",
+    "string_pattern_mismatch": lambda details: f"it does not match the expected pattern {details['pattern']}",
+    "literal_error": lambda details: f"it must be one of {details['expected'].replace(' or ', ', ')}",
+    "enum": lambda details: f"it must be one of {details['expected'].replace(' or ', ', ')}",
 }
 
 
-class Misfit(ValueError):
-    """A table's values do not fit together; `key` is the one to change, or the keys that lead to it."""
+class SettingError(ValueError):
+    """An invalid value or combination of a table; `key` is the key to change, or the path of keys to it."""
 
     def __init__(self, key: str | Sequence[str], message: str) -> None:
         super().__init__(message)
@@ -59,17 +59,17 @@ class Misfit(ValueError):
 
 
 def first_error(error: ValidationError) -> ErrorDetails:
-    """The error to report: an unknown or missing key explains what follows from it."""
+    """Return the error to report: an unknown or missing key explains the errors that follow from it."""
     return error.errors(include_url=False, include_input=False)[0]
 
 
-def path_of(details: ErrorDetails, given: Mapping[str, Any]) -> tuple[str, ...]:
-    """The keys that lead to the wrong value, without what the library adds for the branches of a union.
+def path_of(details: ErrorDetails, values: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the keys of the invalid value, without the parts that the library adds for the branches of a union.
 
-    `given` are the values that were checked: a key that is in them is no branch, whatever its name.
+    `values` are the checked values: a key of them is never taken for a branch, whatever its name.
     """
     keys: list[str] = []
-    here: Any = given
+    here: Any = values
     for number, part in enumerate(details["loc"], 1):
         is_missing = details["type"] == "missing" and number == len(details["loc"])
         is_given = part in here if isinstance(here, Mapping) else isinstance(part, int)
@@ -77,24 +77,24 @@ def path_of(details: ErrorDetails, given: Mapping[str, Any]) -> tuple[str, ...]:
             keys.append(str(part))
             here = here.get(part) if isinstance(here, Mapping) else None
     cause = (details.get("ctx") or {}).get("error")
-    return (*keys, *cause.keys) if isinstance(cause, Misfit) else tuple(keys)
+    return (*keys, *cause.keys) if isinstance(cause, SettingError) else tuple(keys)
 
 
 def dotted(keys: Sequence[str]) -> str:
-    """A key as messages name it, on one line: `sources.nemo.timeout_s`."""
-    return ".".join(key if _BARE.fullmatch(key) else json.dumps(key) for key in keys)
+    """Return a key as messages name it, on one line: `sources.nemo.timeout_s`."""
+    return ".".join(key if _BARE_KEY.fullmatch(key) else json.dumps(key) for key in keys)
 
 
 def sentence_of(details: ErrorDetails) -> str:
-    """What is wrong and what is expected, without the value, which may be a secret."""
-    given: Details = details.get("ctx") or {}
+    """Return what is wrong and what is expected, without the value, which may be a secret."""
+    context: Details = details.get("ctx") or {}
     sentence = _SENTENCES.get(details["type"])
     if sentence is not None:
-        return sentence if isinstance(sentence, str) else sentence(given)
-    if details["type"] == "value_error" and "error" in given:
-        return str(given["error"]).removesuffix(".")
-    if details["type"] in _LIBRARY:
-        return "it has a value of another kind than is expected"
+        return sentence if isinstance(sentence, str) else sentence(context)
+    if details["type"] == "value_error" and "error" in context:
+        return str(context["error"]).removesuffix(".")
+    if details["type"] in _LIBRARY_TYPES:
+        return "the value has the wrong type"
     return details["msg"].removesuffix(".")
 
 

@@ -9,32 +9,35 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
-from tracegraph.config.messages import Misfit
+from tracegraph.config.messages import SettingError
 from tracegraph.config.urls import read_url
 from tracegraph.domain.calls import RateLimit
 from tracegraph.upstream.resilience.circuit_breaker import CircuitBreakerPolicy
 from tracegraph.upstream.resilience.pipeline import ResiliencePolicy
 from tracegraph.upstream.resilience.rate_limit import LimitPolicy
 from tracegraph.upstream.resilience.retry import RetryPolicy
-from tracegraph.upstream.tls import authorities
+from tracegraph.upstream.tls import ssl_context
 from tracegraph.upstream.transport import TransportSettings
 
 _RETRY, _BREAKER, _TRANSPORT = RetryPolicy(), CircuitBreakerPolicy(), TransportSettings("")
 
 
-_PASSED = re.compile(r"[Xx]-[A-Za-z0-9-]{1,60}")
+_PASS_THROUGH_HEADER = re.compile(r"[Xx]-[A-Za-z0-9-]{1,60}")
 
 
 YEAR_S = 366 * 24 * 3600.0
-"""The longest time that a setting takes: what is longer is a slip of the pen."""
+"""The upper bound of times: a longer time is a typing error."""
 
 
 _SHARE_OF_DEADLINE = 0.4
-"""So that a source that hangs leaves a request the time for a second try, and for the calls that follow."""
+"""A source that hangs leaves a request the time for a second attempt and for the calls that follow."""
 
 
-def refuse_truth(table: type[BaseModel], value: Any, info: ValidationInfo) -> Any:
-    """The value. Raises ValueError for true or false where the field is a number."""
+def reject_bool(table: type[BaseModel], value: Any, info: ValidationInfo) -> Any:
+    """Return the value. Raise ValueError for true or false where the field is a number.
+
+    The library would take true for 1.
+    """
     if isinstance(value, bool) and info.field_name is not None:
         annotation = table.model_fields[info.field_name].annotation
         if annotation in {int, float, int | None, float | None}:
@@ -49,13 +52,12 @@ class Table(BaseModel):
 
     @field_validator("*", mode="before")
     @classmethod
-    def _no_truth_for_a_number(cls, value: Any, info: ValidationInfo) -> Any:
-        """The library would take true for 1."""
-        return refuse_truth(cls, value, info)
+    def _reject_bool_for_number(cls, value: Any, info: ValidationInfo) -> Any:
+        return reject_bool(cls, value, info)
 
 
 class RetryTable(Table):
-    """`[sources.<name>.retry]`: see `upstream.retry.RetryPolicy`."""
+    """`[sources.<name>.retry]`: see `RetryPolicy`."""
 
     attempts: int = Field(_RETRY.attempts, ge=1, le=10)
     base_s: float = Field(_RETRY.base_s, ge=0, le=300)
@@ -65,12 +67,12 @@ class RetryTable(Table):
     budget_window_s: float = Field(_RETRY.budget_window_s, gt=0, le=YEAR_S)
 
     def policy(self) -> RetryPolicy:
-        """The same as the upstream client takes it."""
+        """Return the policy for the upstream client."""
         return RetryPolicy(**self.model_dump())
 
 
 class BreakerTable(Table):
-    """`[sources.<name>.breaker]`: see `upstream.breaker.BreakerPolicy`."""
+    """`[sources.<name>.breaker]`: see `CircuitBreakerPolicy`."""
 
     enabled: bool = _BREAKER.enabled
     failure_rate: float = Field(_BREAKER.failure_rate, gt=0, le=1)
@@ -79,7 +81,7 @@ class BreakerTable(Table):
     pause_s: float = Field(_BREAKER.pause_s, gt=0, le=YEAR_S)
 
     def policy(self) -> CircuitBreakerPolicy:
-        """The same as the upstream client takes it."""
+        """Return the policy for the upstream client."""
         return CircuitBreakerPolicy(**self.model_dump())
 
 
@@ -91,13 +93,13 @@ class RateTable(Table):
 
 
 class LimitsTable(Table):
-    """`[sources.<name>.limits]`: rates by kind of call in the place of those that the vendor documents."""
+    """`[sources.<name>.limits]`: rates by kind of call, which replace the vendor's documented rates."""
 
     rates: dict[str, RateTable | Literal["off"]] = Field(default_factory=dict)
     backoff_s: float = Field(1.0, ge=0, le=YEAR_S)
 
     def policy(self) -> LimitPolicy:
-        """The same as the upstream client takes it."""
+        """Return the policy for the upstream client."""
         rates = {
             kind: RateLimit(rate.calls, rate.per_s) if isinstance(rate, RateTable) else None
             for kind, rate in self.rates.items()
@@ -106,12 +108,12 @@ class LimitsTable(Table):
 
 
 class SourceTable(BaseModel):
-    """`[sources.<name>]`: the keys of every vendor; those of the adapter stay in the extras.
+    """`[sources.<name>]`: the keys of every vendor; the adapter's own keys stay in the extras.
 
-    `timeout_s` bounds one try of one call, and is below `limits.deadline_s`; see `timeout_within` for its default.
-    `ca_file` holds the only authorities that the certificate of an https source may come from.
-    `ttl_by_kind` overrides `cache.ttl_s` for kinds of calls. `pass_through` names the header in which callers
-    bring their own key for this source, which then has no `api_key`.
+    `timeout_s` limits one attempt of one call, and is less than `limits.deadline_s`; see `timeout_within` for its
+    default. `ca_file` holds the only trusted authorities for an https source. `ttl_by_kind` overrides
+    `cache.ttl_s` by kind of call. `pass_through` names the header in which callers send their own key for this
+    source. Such a source has no `api_key`.
     """
 
     model_config = ConfigDict(extra="allow", frozen=True, allow_inf_nan=False)
@@ -132,54 +134,54 @@ class SourceTable(BaseModel):
 
     @field_validator("*", mode="before")
     @classmethod
-    def _no_truth_for_a_number(cls, value: Any, info: ValidationInfo) -> Any:
-        return refuse_truth(cls, value, info)
+    def _reject_bool_for_number(cls, value: Any, info: ValidationInfo) -> Any:
+        return reject_bool(cls, value, info)
 
     @field_validator("base_url")
     @classmethod
     def _url(cls, base_url: str) -> str:
-        parts = read_url(base_url, "it is an http(s) URL with a host, such as https://api.example.com")
+        parts = read_url(base_url, "it must be an http(s) URL with a host, such as https://api.example.com")
         if "?" in base_url or "#" in base_url or "@" in parts.netloc:
-            raise ValueError("it must have no query, fragment, user or password: leave them out")
+            raise ValueError("it must have no query, fragment, user or password: remove them")
         if parts.path.startswith("//"):
-            raise ValueError("it has a scheme or a slash twice: write it as https://api.example.com")
+            raise ValueError("it has two schemes or a double slash: write it as https://api.example.com")
         return base_url
 
     @field_validator("pass_through")
     @classmethod
     def _header(cls, name: str | None) -> str | None:
-        if name is not None and not _PASSED.fullmatch(name):
-            raise ValueError('it is the name of a header that begins with x-, such as "x-vendor-key"')
+        if name is not None and not _PASS_THROUGH_HEADER.fullmatch(name):
+            raise ValueError('it must be the name of a header that begins with x-, such as "x-vendor-key"')
         return name
 
     @field_validator("ca_file")
     @classmethod
-    def _authorities(cls, ca_file: str | None) -> str | None:
+    def _has_authorities(cls, ca_file: str | None) -> str | None:
         if ca_file is not None:
-            authorities(ca_file)
+            ssl_context(ca_file)
         return ca_file
 
     @model_validator(mode="after")
     def _sends_keys_safely(self) -> Self:
         parts = urlsplit(self.base_url)
         if parts.scheme == "http" and not (self.allow_http or is_loopback(parts.hostname or "")):
-            raise Misfit("base_url", "it sends the key in the clear: use https, or set allow_http = true")
-        if self.pass_through is not None and "api_key" in (self.model_extra or {}):
-            raise Misfit(
-                "api_key", "api_key and pass_through are both set: keep the gateway's key, or take the callers'"
+            raise SettingError(
+                "base_url", "it would send the key unencrypted: use https, or set allow_http = true"
             )
+        if self.pass_through is not None and "api_key" in (self.model_extra or {}):
+            raise SettingError("api_key", "api_key and pass_through are both set: remove one of them")
         return self
 
     def policy(self) -> ResiliencePolicy:
-        """How the source's calls are guarded."""
+        """Return the resilience settings of the source."""
         return ResiliencePolicy(self.retry.policy(), self.breaker.policy(), self.limits.policy())
 
     def timeout_within(self, deadline_s: float) -> float:
-        """Seconds for one try of one call: as given, else the lesser of 4 s and 0.4 of the deadline."""
+        """Return the seconds for one attempt: `timeout_s`, else the lesser of 4 s and 0.4 of the deadline."""
         return self.timeout_s or min(_TRANSPORT.timeout_s, _SHARE_OF_DEADLINE * deadline_s)
 
     def transport(self, deadline_s: float) -> TransportSettings:
-        """What the upstream client needs, where a request has `deadline_s` seconds in all."""
+        """Return the settings of the transport where a request has `deadline_s` seconds in all."""
         return TransportSettings(
             base_url=self.base_url.rstrip("/"),
             ca_file=self.ca_file,
@@ -191,7 +193,7 @@ class SourceTable(BaseModel):
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches that host, or listens there."""
+    """Return whether only this machine can reach the host."""
     if host == "localhost":
         return True
     try:

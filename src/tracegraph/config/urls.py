@@ -1,4 +1,4 @@
-"""URLs of the configuration: each is read here, so that each is refused for the same reasons."""
+"""Parse the URLs of the configuration, with the same checks for all of them."""
 
 from __future__ import annotations
 
@@ -6,13 +6,19 @@ import re
 from urllib.parse import SplitResult, urlsplit
 
 _HOST = re.compile(r"[\w.-]+|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*(%\w+)?")
-"""A name (letters of other scripts too), IPv4, or what stands in brackets for IPv6."""
+"""A name (letters of other scripts too), IPv4, or an IPv6 address without its brackets."""
 
 
 def read_url(url: str, expected: str, schemes: frozenset[str] = frozenset({"http", "https"})) -> SplitResult:
-    """The parts of a URL with one of the schemes, a host and a port that there can be.
+    """Return the parts of a URL with one of the schemes, a host and a valid port.
 
-    `expected` says how such a URL is written. Raises ValueError, without the URL: it may hold a password.
+    Args:
+        url: The URL.
+        expected: The expected form, for messages.
+        schemes: The permitted schemes.
+
+    Raises:
+        ValueError: Without the URL, which may hold a password.
     """
     try:
         parts = urlsplit(url)
@@ -22,7 +28,7 @@ def read_url(url: str, expected: str, schemes: frozenset[str] = frozenset({"http
     if parts.scheme not in schemes or not host or not _HOST.fullmatch(host):
         raise ValueError(expected)
     if port == 0 or parts.netloc.endswith(":"):
-        raise ValueError(f"a port is 1 to 65535: {expected}")
+        raise ValueError(f"a port must be 1 to 65535: {expected}")
     if not url.isprintable() or re.search(r"\s", url):
-        raise ValueError(f"it holds blanks or control characters: {expected}")
+        raise ValueError(f"it has blanks or control characters: {expected}")
     return parts

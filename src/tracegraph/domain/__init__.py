@@ -1,1 +1,1 @@
-"""Values of the unified vocabulary: experiments, sessions, filters, orders, secrets. No I/O, no GraphQL."""
+"""The domain: experiments, sessions, filters, orders, secrets. No I/O, no GraphQL."""

@@ -1,21 +1,17 @@
-"""The port: what a vendor implements so that the gateway can ask it.
-
-One port call is one question of the gateway, and an adapter answers it in the fewest calls its vendor allows.
-Adapters translate; they do not merge, order, filter again or retry: federation and the upstream client do.
-"""
+"""Values about vendor calls that the port and the upstream client share."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
 
-from tracegraph.domain.value_objects import record
+from tracegraph.domain.value_objects import value_object
 from tracegraph.errors import SourceError
 
 
-@record(frozen=True, slots=True)
+@value_object(frozen=True, slots=True)
 class FetchInfo:
-    """How an answer was obtained: calls made to the vendor, and why it is an older one if it is."""
+    """How data was fetched: the calls made to the vendor, and the reason when the data is stale."""
 
     upstream_requests: int = 0
     stale: SourceError | None = None
@@ -33,7 +29,7 @@ class RateLimit:
 
 
 class CircuitState(Enum):
-    """Whether calls to a source go through."""
+    """Whether calls to a source pass the circuit breaker."""
 
     CLOSED = "CLOSED"
     HALF_OPEN = "HALF_OPEN"

@@ -1,4 +1,7 @@
-"""The clock for ages: nobody sets it, so no age is negative. Dates and what processes share take the wall's."""
+"""The clock for ages: nothing sets this clock, so ages are never negative.
+
+Dates, and times that several processes share, come from the wall clock.
+"""
 
 from __future__ import annotations
 
@@ -10,5 +13,8 @@ _BOOTTIME: int | None = getattr(time, "CLOCK_BOOTTIME", None)
 
 
 elapsed_s: Callable[[], float] = time.monotonic if _BOOTTIME is None else partial(time.clock_gettime, _BOOTTIME)
-"""Seconds since some moment, for one process. They never go back, and where the system has such a clock they go on
-while the machine sleeps: what was read before is old when it wakes."""
+"""Return the seconds since an arbitrary moment, comparable within one process.
+
+The clock never goes back. Where the system offers such a clock, it continues while the machine sleeps: cached data
+is old when the machine wakes.
+"""

@@ -1,7 +1,7 @@
-"""What may be asked of a source: filters, orders, and the test whether an object answers them.
+"""Filters and orders of lists, and the functions that apply filters to objects.
 
-Conditions in a filter hold all at once; a list within one means any of its members. The gateway applies every
-filter itself, whatever the vendor did with it: these functions are that second look.
+All conditions of a filter must hold; a list within a condition means any of its members. The gateway applies every
+filter itself, whatever the vendor has filtered.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from tracegraph.domain.sort_values import (
 
 
 class OrderDirection(Enum):
-    """Ascending or descending; values that are missing come last in both."""
+    """Ascending or descending; missing values come last in both."""
 
     ASC = "ASC"
     DESC = "DESC"
@@ -33,7 +33,7 @@ class OrderDirection(Enum):
 
 
 class ExperimentOrderField(Enum):
-    """What experiments can be ordered by."""
+    """The fields by which experiments can be ordered."""
 
     CREATED_AT = "CREATED_AT"
     UPDATED_AT = "UPDATED_AT"
@@ -41,7 +41,7 @@ class ExperimentOrderField(Enum):
 
 
 class SessionOrderField(Enum):
-    """What sessions can be ordered by."""
+    """The fields by which sessions can be ordered."""
 
     STARTED_AT = "STARTED_AT"
 
@@ -64,14 +64,14 @@ class SessionOrder:
 
 @dataclass(frozen=True, slots=True)
 class StringFilter:
-    """`eq` and `any_of` are exact, `contains` ignores case."""
+    """Conditions on a string. `eq` and `any_of` are exact, `contains` ignores case."""
 
     eq: str | None = None
     any_of: frozenset[str] | None = None
     contains: str | None = None
 
-    def admits(self, value: str) -> bool:
-        """Whether every condition that is set holds for the value."""
+    def matches(self, value: str) -> bool:
+        """Return whether the value meets every condition that is set."""
         return (
             (self.eq is None or value == self.eq)
             and (self.any_of is None or value in self.any_of)
@@ -81,13 +81,13 @@ class StringFilter:
 
 @dataclass(frozen=True, slots=True)
 class TimeRange:
-    """From `gte` up to but not including `lt`; both timezone-aware UTC."""
+    """A range from `gte` up to but not including `lt`; both are timezone-aware UTC."""
 
     gte: datetime | None = None
     lt: datetime | None = None
 
-    def admits(self, value: datetime | None) -> bool:
-        """Whether the time lies within; a missing time lies in no range."""
+    def matches(self, value: datetime | None) -> bool:
+        """Return whether the range contains the time; no range with a bound contains a missing time."""
         if self.gte is None and self.lt is None:
             return True
         return (
@@ -110,19 +110,19 @@ class ExperimentFilter:
     created_at: TimeRange | None = None
     updated_at: TimeRange | None = None
 
-    def admits(self, experiment: Experiment) -> bool:
-        """Whether the experiment fulfils every condition."""
+    def matches(self, experiment: Experiment) -> bool:
+        """Return whether the experiment meets every condition."""
         return (
             (self.kinds is None or experiment.kind in self.kinds)
             and (self.refs is None or experiment.ref in self.refs)
-            and (self.name is None or self.name.admits(experiment.name))
+            and (self.name is None or self.name.matches(experiment.name))
             and (self.agent_name is None or experiment.agent_name == self.agent_name)
             and (self.agent_version is None or experiment.agent_version == self.agent_version)
             and (self.dataset_name is None or experiment.dataset_name == self.dataset_name)
             and (self.dataset_version is None or experiment.dataset_version == self.dataset_version)
             and (self.group_id is None or experiment.group_id == self.group_id)
-            and (self.created_at is None or self.created_at.admits(experiment.created_at))
-            and (self.updated_at is None or self.updated_at.admits(experiment.updated_at))
+            and (self.created_at is None or self.created_at.matches(experiment.created_at))
+            and (self.updated_at is None or self.updated_at.matches(experiment.updated_at))
         )
 
 
@@ -134,36 +134,39 @@ class SessionFilter:
     test_case_id: str | None = None
     started_at: TimeRange | None = None
 
-    def admits(self, session: Session) -> bool:
-        """Whether the session fulfils every condition."""
+    def matches(self, session: Session) -> bool:
+        """Return whether the session meets every condition."""
         return (
             (self.statuses is None or session.status in self.statuses)
             and (self.test_case_id is None or session.test_case_id == self.test_case_id)
-            and (self.started_at is None or self.started_at.admits(session.started_at))
+            and (self.started_at is None or self.started_at.matches(session.started_at))
         )
 
 
-def active_conditions(of: ExperimentFilter | SessionFilter) -> frozenset[str]:
-    """Names of the conditions that are set."""
-    return frozenset([name for name in of.__match_args__ if getattr(of, name) is not None])
+def active_conditions(conditions: ExperimentFilter | SessionFilter) -> frozenset[str]:
+    """Return the names of the conditions that are set."""
+    return frozenset([name for name in conditions.__match_args__ if getattr(conditions, name) is not None])
 
 
 def experiment_order_value(field: ExperimentOrderField) -> Callable[[Experiment], OrderValue]:
-    """Reads what an experiment is ordered by. Names compare by code point after Unicode case folding."""
+    """Return a function that reads the order value of an experiment.
+
+    Names compare by code point after Unicode case folding.
+    """
     if field is ExperimentOrderField.NAME:
         return lambda experiment: experiment.name.casefold()
     return attrgetter("created_at" if field is ExperimentOrderField.CREATED_AT else "updated_at")
 
 
 session_order_value: Callable[[Session], OrderValue] = attrgetter("started_at")
-"""Reads what a session is ordered by: its start."""
+"""Reads the order value of a session: its start."""
 
 
 def experiment_sort_value(experiment: Experiment, field: ExperimentOrderField) -> SortValue:
-    """What an experiment is ordered by, as a sort value."""
+    """Return the sort value of an experiment for an order field."""
     return sort_value(experiment_order_value(field)(experiment))
 
 
 def session_sort_value(session: Session) -> SortValue:
-    """What a session is ordered by, as a sort value."""
+    """Return the sort value of a session."""
     return sort_value(session_order_value(session))

@@ -1,10 +1,10 @@
-"""The unified vocabulary: what an experiment, a session and an aggregate are for every vendor.
+"""The unified model: what an experiment, a session and an aggregate are for every vendor.
 
-Frozen values without I/O and without GraphQL. Times are timezone-aware UTC, durations are milliseconds, money
-is USD, ratios are 0..1. None means "the vendor does not say"; 0 means zero.
+Frozen values without I/O and without GraphQL. Times are timezone-aware UTC, durations are milliseconds, money is
+USD, ratios are 0..1. None means that the vendor does not report the value; 0 means zero.
 
-They are structs, since an answer is made of thousands: a session takes 0.2 us to make, a frozen dataclass 5. The
-garbage collector need not look at those that hold no cycles.
+The values are structs because a response consists of thousands of them. A session takes 0.2 us to create, a frozen
+dataclass 5. The garbage collector ignores the types without cycles.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from tracegraph.errors import SourceError
 
 
 class ExperimentKind(Enum):
-    """What the vendor calls an experiment: an evaluation over a dataset, a live project, an agent."""
+    """The vendor's notion of an experiment: an evaluation over a dataset, a live project, an agent."""
 
     EVALUATION = "EVALUATION"
     PROJECT = "PROJECT"
@@ -30,7 +30,7 @@ class ExperimentKind(Enum):
 
 
 class SessionStatus(Enum):
-    """How a session ended, or that it has not."""
+    """How a session ended, or that it is still running."""
 
     RUNNING = "RUNNING"
     SUCCESS = "SUCCESS"
@@ -57,7 +57,7 @@ class Better(Enum):
 
 
 class MetricKind(Enum):
-    """What is measured."""
+    """The measured quantity."""
 
     LATENCY = "LATENCY"
     FIRST_TOKEN_LATENCY = "FIRST_TOKEN_LATENCY"  # noqa: S105 - a token of text
@@ -71,7 +71,7 @@ class MetricKind(Enum):
 
 
 class AggregateBasis(Enum):
-    """Where an aggregate's figures come from; BEST is only ever asked for."""
+    """The origin of an aggregate's figures; BEST occurs in queries only."""
 
     REPORTED = "REPORTED"
     COMPUTED = "COMPUTED"
@@ -79,7 +79,7 @@ class AggregateBasis(Enum):
 
 
 class AggregatePopulation(Enum):
-    """What an aggregate's figures were taken over; means over different populations are not alike."""
+    """The population of an aggregate's figures; means over different populations are not comparable."""
 
     SESSIONS = "SESSIONS"
     TEST_CASES = "TEST_CASES"
@@ -104,7 +104,7 @@ class Metric(Struct, frozen=True, gc=False):
 
     @property
     def name(self) -> str:
-        """`latency`, `cost`, `score:accuracy`: as the command line takes it."""
+        """The name as the command line takes it: `latency`, `cost`, `score:accuracy`."""
         name = self.kind.value.lower()
         return f"{name}:{self.evaluator}" if self.evaluator is not None else name
 
@@ -115,7 +115,7 @@ class Metric(Struct, frozen=True, gc=False):
 
     @property
     def better_when(self) -> Better:
-        """Scores are better when higher, all else when lower."""
+        """HIGHER for scores, LOWER for everything else."""
         return Better.HIGHER if self.kind is MetricKind.SCORE else Better.LOWER
 
 
@@ -141,7 +141,7 @@ TOTAL_TOKENS = Metric(MetricKind.TOTAL_TOKENS)
 
 
 ERROR_RATE = Metric(MetricKind.ERROR_RATE)
-"""Every metric but the scores."""
+"""These are all metrics but the scores."""
 
 
 class Aggregate(Struct, frozen=True, gc=False):
@@ -164,21 +164,21 @@ class Aggregate(Struct, frozen=True, gc=False):
 
 
 class RawObject(Protocol):
-    """The vendor's object as it came, decoded only when somebody asks."""
+    """The vendor's object as received, decoded on demand."""
 
     def decode(self) -> dict[str, Any]:
-        """The JSON object in the vendor's own names."""
+        """Return the JSON object with the vendor's own field names."""
         ...
 
 
 class VendorRecord(Struct, frozen=True):  # noqa: PLW1641 - metadata cannot be hashed
-    """What a vendor tells of one thing: equal when the same is told, be it by another answer."""
+    """Data that a vendor reports about one object; equal when the reported data is equal."""
 
     def __eq__(self, other: object) -> bool:
-        return type(other) is type(self) and self.told() == other.told()
+        return type(other) is type(self) and self.comparable_fields() == other.comparable_fields()
 
-    def told(self) -> dict[str, Any]:
-        """The fields without what is behind them, such as the vendor's object, and what went wrong."""
+    def comparable_fields(self) -> dict[str, Any]:
+        """Return the fields that decide equality: all but the vendor's object and errors."""
         return {name: getattr(self, name) for name in self.__struct_fields__ if name not in _EXCLUDED_FROM_EQ}
 
 
@@ -188,9 +188,9 @@ _EXCLUDED_FROM_EQ = frozenset({"raw", "figures_error", "scores_by_evaluator"})
 class Experiment(VendorRecord, frozen=True):
     """A NeMo experiment, a LangSmith tracer session, a Meibel agent.
 
-    `ref` is what the vendor looks it up by. `deferred` names the fields that the vendor's list leaves out and
-    that `Adapter.get_experiments` (or, for `session_count`, the total of its sessions) would fill. `figures_error`
-    is why the vendor could not tell session_count, aggregates, models and evaluators when it was asked.
+    `ref` is the vendor's look-up name. `deferred` names the fields that the vendor's list leaves out.
+    `Adapter.get_experiments` fills them, and the total of its sessions fills `session_count`. `figures_error` is
+    the reason why the vendor could not report session_count, aggregates, models and evaluators.
     """
 
     source: str
@@ -230,7 +230,7 @@ class TokenUsage(Struct, frozen=True, gc=False):
 
 
 def is_number(value: object) -> TypeGuard[float]:
-    """Whether it is a number that a float holds; an adapter may give anything in the place of one."""
+    """Return whether the value is a number that a float can hold; an adapter may return any value."""
     if not isinstance(value, int | float) or isinstance(value, bool):
         return False
     try:
@@ -248,7 +248,7 @@ class Score(Struct, frozen=True, gc=False):
 
 @dataclass(frozen=True, slots=True)
 class SessionRef:
-    """How a session is found again: by its experiment's ref and its own id."""
+    """The identity of a session: its experiment's ref and its own id."""
 
     experiment_ref: str
     session_id: str
@@ -257,8 +257,8 @@ class SessionRef:
 class Session(VendorRecord, frozen=True, gc=False):
     """One execution: a NeMo experiment session, a LangSmith root run, a Meibel agent session.
 
-    `scores_by_evaluator` may hold evaluators that gave no number. `deferred` names the fields that the vendor's
-    list leaves out and `Adapter.get_sessions` would fill.
+    `scores_by_evaluator` may hold evaluators without a number. `deferred` names the fields that the vendor's list
+    leaves out and `Adapter.get_sessions` fills.
     """
 
     source: str
@@ -290,16 +290,16 @@ class Session(VendorRecord, frozen=True, gc=False):
 
     @property
     def ref(self) -> SessionRef:
-        """Where `Adapter.get_sessions` finds it."""
+        """The identity for `Adapter.get_sessions`."""
         return SessionRef(self.experiment_ref, self.vendor_id)
 
     @property
     def scores(self) -> tuple[Score, ...]:
-        """By evaluator; made when they are asked for, since most lists are asked without."""
-        given = self.scores_by_evaluator or {}
-        texts = {name: value for name, value in given.items() if name.__class__ is str and is_number(value)}
-        return tuple([Score(name, value) for name, value in sorted(texts.items())])
+        """The scores by evaluator, built on demand: most lists are read without them."""
+        scores = self.scores_by_evaluator or {}
+        numbers = {name: value for name, value in scores.items() if name.__class__ is str and is_number(value)}
+        return tuple([Score(name, value) for name, value in sorted(numbers.items())])
 
-    def told(self) -> dict[str, Any]:
-        """See `Described`; of the evaluators, those that gave a number."""
-        return super().told() | {"scores": self.scores}
+    def comparable_fields(self) -> dict[str, Any]:
+        """Return the fields that decide equality; of the scores, only those with a number."""
+        return super().comparable_fields() | {"scores": self.scores}

@@ -1,8 +1,4 @@
-"""What may be asked of a source: filters, orders, and the test whether an object answers them.
-
-Conditions in a filter hold all at once; a list within one means any of its members. The gateway applies every
-filter itself, whatever the vendor did with it: these functions are that second look.
-"""
+"""Sort values: the values by which lists are ordered, comparable and short in a cursor."""
 
 from __future__ import annotations
 
@@ -15,12 +11,12 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 def microseconds(time: datetime) -> int:
-    """Whole microseconds since 1970 UTC: exact, comparable, short in a cursor."""
+    """Return the whole microseconds since 1970 UTC: exact, comparable, short in a cursor."""
     return (time - EPOCH) // _MICROSECOND
 
 
 def from_microseconds(count: int) -> datetime:
-    """The time that `microseconds` made the number from."""
+    """Return the time of a number of microseconds since 1970 UTC."""
     return EPOCH + timedelta(microseconds=count)
 
 
@@ -29,9 +25,9 @@ SortValue = int | float | str | None
 
 
 OrderValue = datetime | SortValue
-"""A sort value as an object has it: what `sort_value` makes one from."""
+"""The value by which an object is ordered, before `sort_value` converts it."""
 
 
 def sort_value(value: OrderValue) -> SortValue:
-    """The sort value."""
+    """Return the sort value of an order value."""
     return microseconds(value) if isinstance(value, datetime) else value

@@ -1,20 +1,20 @@
-"""Addresses that a vendor gives and a page may link."""
+"""Addresses from a vendor that a page may link."""
 
 from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-_LONGEST = 2048
-"""Characters: what every browser takes."""
+_MAX_LENGTH = 2048
+"""The number of characters that every browser accepts."""
 
 
 def http_url(address: str | None) -> str | None:
-    """The address as it stands when a page may link it, else None.
+    """Return the address unchanged when a page may link it, else None.
 
-    It is absolute, http or https, has a host and a valid port, and is not longer than 2048 characters. It holds no
-    credentials, no backslash, and no character that a browser would hide, drop or show in another place.
+    It must be absolute, http or https, with a host and a valid port, and at most 2048 characters long. It must
+    hold no credentials, no backslash, and no character that a browser would hide, drop or move.
     """
-    if address is None or len(address) > _LONGEST or not _is_plain(address):
+    if address is None or len(address) > _MAX_LENGTH or not _is_plain(address):
         return None
     try:
         parts = urlsplit(address)
@@ -23,7 +23,7 @@ def http_url(address: str | None) -> str | None:
         return None
     if parts.scheme not in {"http", "https"} or not has_host or "@" in parts.netloc:
         return None
-    # urlsplit takes what follows the scheme for a path where a browser would look for a host in it.
+    # urlsplit reads `https:host` as a path, browsers read it as a host.
     return address if address[len(parts.scheme) :].startswith("://") else None
 
 

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Generic, NamedTuple, TypeVar
 
-from tracegraph.domain.value_objects import record
+from tracegraph.domain.value_objects import value_object
 from tracegraph.errors import SourceBadRequest
 from tracegraph.federation.pages import COMPARABLE_KEY, PageBudgetExhausted, PageSource, Row, RowPage
 from tracegraph.federation.progress import STABLE_PASSES, OrderBroken, ProgressCheck, agree, follows
@@ -37,7 +37,7 @@ _MIN_WINDOW = 10
 _MAX_REREADS = 2
 
 
-@record(frozen=True, slots=True)
+@value_object(frozen=True, slots=True)
 class RowBatch(Generic[T]):
     """Rows of complete groups, the rows of a last group that is still open, and whether the list ends here."""
 

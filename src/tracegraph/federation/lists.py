@@ -23,7 +23,7 @@ from tracegraph.domain.filters import (
     session_order_value,
 )
 from tracegraph.domain.models import Experiment, ExperimentKind, Session
-from tracegraph.domain.value_objects import record
+from tracegraph.domain.value_objects import value_object
 from tracegraph.errors import SourceObjectNotFound
 from tracegraph.federation.merge import Merged, Positions, fill, merge
 from tracegraph.federation.range_bounds import UNBOUNDED, experiment_bounds, session_bounds
@@ -54,7 +54,7 @@ class ScanBudget:
     align_to_cache_pages: bool = False
 
 
-@record(frozen=True, slots=True)
+@value_object(frozen=True, slots=True)
 class Listing(Generic[T]):
     """A page of a merged list with a report of each source."""
 
@@ -76,7 +76,7 @@ class Listing(Generic[T]):
         )
 
 
-@record(frozen=True, slots=True)
+@value_object(frozen=True, slots=True)
 class MergeRequest:
     """A page of a merged list: `first` rows from the positions on, within the budget."""
 
@@ -143,7 +143,7 @@ def _experiment_spec(
         key=adapter.name if query.kind is None else f"{adapter.name}/{query.kind.value}",
         fetch=ReversedList(adapter.name, fetch).fetch if reading is Reading.FROM_THE_END else fetch,
         ordering=Ordering(adapter.name, order.direction, experiment_order_value(order.field), _VENDOR_ID),
-        matches=query.filter.admits if active_conditions(query.filter) else None,
+        matches=query.filter.matches if active_conditions(query.filter) else None,
         vendor_orders=reading is not Reading.FULL_SCAN,
         page_max=capabilities.page_max,
         page_budget=budget.pages,
@@ -379,7 +379,7 @@ def session_spec(
             session_order_value,
             _VENDOR_ID if single_experiment else _session_id,
         ),
-        matches=request.filter.admits if active_conditions(request.filter) else None,
+        matches=request.filter.matches if active_conditions(request.filter) else None,
         vendor_orders=reading is not Reading.FULL_SCAN,
         page_max=capabilities.page_max,
         page_budget=budget.pages,

@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from tracegraph.adapter.checks import believable_total
+from tracegraph.adapter.checks import consistent_total
 from tracegraph.adapter.paging import (
     CursorRequest,
     Key,
@@ -112,13 +112,13 @@ class RowPage(Generic[T]):
 
     def __init__(self, page: Page[T], ordering: Ordering[T], hint: int | str | None) -> None:
         self.nodes = page.items
-        self.start_offset = page.start
+        self.start_offset = page.offset
         self.skipped = page.skipped
-        self.next_hint = page.next
+        self.next_hint = page.next_hint
         self.hint = hint
         self.ordering = ordering
         self.is_strictly_sorted = ordering.is_strictly_sorted(page.items)
-        self.anchor_before = None if page.start is None else max(0, page.start - 1)
+        self.anchor_before = None if page.offset is None else max(0, page.offset - 1)
         self._anchors: list[int] = []
 
     @property
@@ -259,8 +259,8 @@ class ScanStats:
         self.upstream_requests += page.provenance.upstream_requests
         self.stale = self.stale or page.provenance.stale
         self.error = self.error or page.error
-        if count and page.start is not None:
-            self.reached = max(self.reached, page.start + count)
+        if count and page.offset is not None:
+            self.reached = max(self.reached, page.offset + count)
         self.total = None if page.total is None or page.total < self.reached else page.total
 
 
@@ -349,13 +349,13 @@ class PageSource(Generic[T]):
     def _rows_of(
         self, page: Page[T], hint: int | str | None, *, is_addressable: bool = True
     ) -> RowPage[T]:
-        if page.next is not None and not page.items:
+        if page.next_hint is not None and not page.items:
             raise SourceBadResponse(
                 self.ordering.source,
                 f"Source {self.ordering.source!r} returned an empty page with a next hint: its pages do not advance.",
             )
         self.stats.add(page)
-        self._total_is_wrong = self._total_is_wrong or believable_total(page) != page.total
+        self._total_is_wrong = self._total_is_wrong or consistent_total(page) != page.total
         if self._total_is_wrong:
             self.stats.total = None
         if not self.keeps_vendor_ties:

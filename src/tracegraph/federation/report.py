@@ -7,7 +7,7 @@ from dataclasses import replace
 from enum import Enum
 from typing import Any
 
-from tracegraph.domain.value_objects import record
+from tracegraph.domain.value_objects import value_object
 from tracegraph.errors import SourceError
 from tracegraph.federation.stream import Stream
 
@@ -21,7 +21,7 @@ class SourceReportStatus(Enum):
     SCAN_LIMITED = "SCAN_LIMITED"
 
 
-@record(frozen=True, slots=True)
+@value_object(frozen=True, slots=True)
 class SourceReport:
     """One source's part in one list. `fetched` and `upstream_requests` are the cost of this page."""
 

@@ -80,17 +80,17 @@ class ReversedList(Generic[T]):
 
 
 def _reversed(page: Page[T], search: _EndSearch, cost: FetchInfo) -> Page[T]:
-    start, sent = page.start or 0, _sent(page)
+    start, sent = page.offset or 0, _sent(page)
     end = search.end or 0
     total = page.total if page.total in {None, end} else None
     if search.target <= 0:
-        return Page((), start=search.skip, next=None, total=total, provenance=cost)
+        return Page((), offset=search.skip, next_hint=None, total=total, provenance=cost)
     first = max(0, min(end - start - sent, search.skip))
     return replace(
         page,
         items=list(page.items)[::-1],
-        start=first,
-        next=first + sent if start > 0 else None,
+        offset=first,
+        next_hint=first + sent if start > 0 else None,
         total=total,
         provenance=cost,
         skipped=tuple(sorted(sent - 1 - place for place in page.skipped)),
@@ -159,8 +159,8 @@ class _EndSearch:
         return OffsetRequest(limit, max(0, target - limit))
 
     def _learn(self, page: Page[T]) -> None:
-        start, sent = page.start or 0, _sent(page)
-        shows_end = page.next is None and (sent > 0 or start == 0)
+        start, sent = page.offset or 0, _sent(page)
+        shows_end = page.next_hint is None and (sent > 0 or start == 0)
         if shows_end:
             self.end, self.is_end_shown = start + sent, True
         elif not sent:
@@ -183,7 +183,7 @@ class _EndSearch:
     def _covers(self, page: Page[T]) -> bool:
         # A page that holds the row to resume after and none behind it would not lead on: two rows, where there are two.
         least = min(self.target, self._limit, 2 if self._aimed else self._limit)
-        start = page.start or 0
+        start = page.offset or 0
         return start <= self.target - least and start + _sent(page) >= self.target
 
     def _next_request(self, total: int | None) -> OffsetRequest:

@@ -9,7 +9,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 from tracegraph.domain.filters import OrderDirection
 from tracegraph.domain.sort_values import EPOCH, OrderValue, SortValue, sort_value
-from tracegraph.domain.value_objects import record
+from tracegraph.domain.value_objects import value_object
 
 T = TypeVar("T")
 
@@ -41,7 +41,7 @@ class SortKey(NamedTuple):
         return (self.value is None, directional(self.value, direction), self.source, self.id)
 
 
-@record(frozen=True, slots=True)
+@value_object(frozen=True, slots=True)
 class Ordering(Generic[T]):
     """The order of one source's rows: by `value_of`, equal values by `id_of`.
 

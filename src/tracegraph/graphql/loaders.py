@@ -118,7 +118,7 @@ class Loaders:
 
     async def session_page(self, source: str, ask: SessionPageRequest, *, level: int = 0) -> Page[Session]:
         """A page of sessions, requested together with others of the same moment: `listing.FetchSessions`."""
-        pages = self._by_source[source].session_pages(fresh=ask.page.fresh, level=level)
+        pages = self._by_source[source].session_pages(fresh=ask.page.bypass_cache, level=level)
         return await pages.load(ask)
 
     def session_pages_at(self, level: int) -> FetchSessions:

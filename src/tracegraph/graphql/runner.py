@@ -17,7 +17,7 @@ from tracegraph.graphql.context import Charge, PageLimits, RequestContext
 from tracegraph.graphql.errors import report_extensions, to_client_error
 from tracegraph.graphql.loaders import Loaders
 from tracegraph.graphql.schema import GatewaySchema
-from tracegraph.upstream.request_scope import deadline, request_tasks, stale_answers
+from tracegraph.upstream.request_scope import collect_stale_errors, deadline, request_tasks
 from tracegraph.upstream.resilience.pipeline import ResiliencePipeline
 from tracegraph.upstream.resilience.timeouts import remembered_timeouts
 
@@ -112,7 +112,7 @@ class OperationRunner:
                 return _too_late(allowed_s, context, operation)
 
     async def _answer(self, operation: Operation, context: RequestContext) -> Outcome:
-        with stale_answers() as stale:
+        with collect_stale_errors() as stale:
             result = await self.schema.answer(operation.query, operation.variables or {}, operation.name, context)
         errors = [to_client_error(error) for error in result.errors or ()]
         executed = result.data is not None or any(error.path for error in errors)

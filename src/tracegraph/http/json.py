@@ -15,7 +15,7 @@ from collections.abc import Mapping
 
 import orjson
 
-from tracegraph.upstream.lenient_values import written
+from tracegraph.upstream.lenient_values import encode_json
 
 
 def to_json(body: Mapping[str, object]) -> bytes:
@@ -23,4 +23,4 @@ def to_json(body: Mapping[str, object]) -> bytes:
     try:
         return orjson.dumps(body, None, orjson.OPT_UTC_Z)
     except TypeError:  # an integer beyond 64 bits in a vendor's metadata, or too many levels
-        return written(body)
+        return encode_json(body)

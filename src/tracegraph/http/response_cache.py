@@ -163,7 +163,7 @@ class ResponseCache:
         entry = None if self._store is None else self._store.get(key)
         if self._store is None or not isinstance(entry, _CachedResponse):
             return None
-        if entry.dependencies.still_hold(self._store, self._clock()):
+        if entry.dependencies.is_valid(self._store, self._clock()):
             return entry.answer()
         self._store.remove(key)
         return None
@@ -180,7 +180,7 @@ class ResponseCache:
         if (
             self._store is not None
             and key is not None
-            and made_of.good_until > now
+            and made_of.valid_until > now
             and _is_cacheable(answer.outcome)
             and not _is_uncacheable(question)
         ):

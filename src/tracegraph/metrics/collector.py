@@ -40,7 +40,7 @@ class Metrics:
 async def open_metrics(sources: Sources, operation_names: int, folder: Path | None) -> AsyncIterator[Metrics]:
     """The metrics over these sources; with a folder, together with the other processes that were given it."""
     kinds = {adapter.name: adapter.capabilities.call_kinds for adapter in sources.adapters}
-    counted = MetricsSource(Operations(operation_names), sources.guards, kinds)
+    counted = MetricsSource(Operations(operation_names), sources.pipelines, kinds)
     if folder is None:
         yield Metrics(counted)
         return

@@ -83,7 +83,7 @@ class MetricsSource:
 
 
 def _read_calls(readings: Snapshot, at: tuple[str, str], counters: ClassCounters) -> None:
-    readings.add(families.REQUESTS, (*at, "OK"), counters.answered)
+    readings.add(families.REQUESTS, (*at, "OK"), counters.succeeded)
     readings.add(families.REQUESTS, (*at, "ABANDONED"), counters.abandoned)
     for code, count in counters.failed.items():
         readings.add(families.REQUESTS, (*at, code.value), count)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from tracegraph.domain.secrets import known_secrets
+from tracegraph.domain.secrets import resolved_secrets
 
 _HIDDEN = "[redacted]"
 
@@ -55,7 +55,7 @@ _BARE_USERINFO = re.compile(rf"""(?<![\w.+%~/@-])[\w.+%~-]+:(?!\\?/|%2f){_PORT}[
 
 def redacted(text: str) -> str:
     """The text with secrets hidden; what stands around them stays readable."""
-    for secret in known_secrets():
+    for secret in resolved_secrets():
         text = text.replace(secret, _HIDDEN)
     return _short_without_shapes(text) if len(text) <= _SHORT else _without_shapes(text)
 

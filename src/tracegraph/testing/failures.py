@@ -311,7 +311,7 @@ def _tells_nothing(error: SourceError, secret: str, url: str, *headers: str) -> 
 def _comparable(answer: object) -> object:
     """What of an answer is the same each time it is given."""
     if isinstance(answer, Page):
-        return list(answer.items), answer.start, answer.next, answer.total
+        return list(answer.items), answer.offset, answer.next_hint, answer.total
     if isinstance(answer, SourceError):
         return type(answer), answer.message
     if isinstance(answer, Session) or answer is None:

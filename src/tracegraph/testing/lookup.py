@@ -198,4 +198,4 @@ def _reached(subject: Subject) -> Iterator[tuple[str, str, str]]:
 
 def _given(row: Experiment | Session) -> dict[str, Any]:
     """The fields that a row gives: all but the deferred and the raw object."""
-    return {name: value for name, value in row.told().items() if name not in row.deferred}
+    return {name: value for name, value in row.comparable_fields().items() if name not in row.deferred}

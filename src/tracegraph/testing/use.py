@@ -127,4 +127,4 @@ def _comparable(answer: Page[Any] | SourceError) -> object:
     """What of an answer does not tell how it was obtained."""
     if isinstance(answer, SourceError):
         return type(answer), answer.message
-    return list(answer.items), answer.start, answer.next, answer.total
+    return list(answer.items), answer.offset, answer.next_hint, answer.total

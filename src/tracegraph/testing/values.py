@@ -26,7 +26,7 @@ class ValueLaws(Contract):
         async with self.opened(seed) as subject:
             everything: list[Experiment | Session] = [*await _experiments(subject), *await _sessions(subject)]
             for row in everything:
-                for name, value in row.told().items():
+                for name, value in row.comparable_fields().items():
                     if isinstance(value, datetime):
                         assert value.utcoffset() == timedelta(0), (name, row)
 

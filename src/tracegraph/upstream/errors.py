@@ -1,4 +1,4 @@
-"""A vendor's status code as the SourceError that it means."""
+"""Map a vendor's HTTP status to a SourceError, and log failed calls."""
 
 from __future__ import annotations
 
@@ -21,38 +21,38 @@ from tracegraph.errors import (
 from tracegraph.upstream.messages import UpstreamRequest
 from tracegraph.upstream.resilience.retry import retry_after_s
 
-_BODY_BYTES = 16 * 1024
-"""What an error keeps of its answer: an error may live as long as a request, its answer may be large."""
+_MAX_BODY_BYTES = 16 * 1024
+"""The part of a body that an error keeps: an error may live as long as its request, and bodies may be large."""
 
 
 _BY_STATUS: Mapping[int, tuple[type[SourceError], str]] = {
-    401: (SourceUnauthorized, "refused the credential (401)"),
-    403: (SourceUnauthorized, "does not let this credential see that (403)"),
-    404: (SourceNotFound, "does not know what was asked for (404)"),
-    408: (SourceTimeout, "gave up waiting (408)"),
-    425: (SourceUnavailable, "cannot answer yet (425)"),
-    429: (SourceRateLimited, "asks for fewer calls (429)"),
-    504: (SourceTimeout, "gave up waiting for a part of itself (504)"),
+    401: (SourceUnauthorized, "rejected the credential (401)"),
+    403: (SourceUnauthorized, "denies this credential access (403)"),
+    404: (SourceNotFound, "does not know the requested path (404)"),
+    408: (SourceTimeout, "timed out waiting for the request (408)"),
+    425: (SourceUnavailable, "is not ready to respond (425)"),
+    429: (SourceRateLimited, "limits the rate of calls (429)"),
+    504: (SourceTimeout, "timed out inside its own network (504)"),
 }
 
 
 def error_for_status(source: str, status: int, headers: Mapping[str, str], body: bytes) -> SourceError:
-    """The error for any status but 2xx, with a sentence of ours and none of the vendor's words."""
+    """Return the error for a status other than 2xx, with our own sentence and no text of the vendor."""
     kind: type[SourceError]
     if status in _BY_STATUS:
-        kind, what = _BY_STATUS[status]
+        kind, problem = _BY_STATUS[status]
     elif status >= 500:
-        kind, what = SourceUnavailable, f"cannot answer now ({status})"
+        kind, problem = SourceUnavailable, f"cannot respond now ({status})"
     elif status >= 400:
-        kind, what = SourceBadRequest, f"refused the question ({status})"
+        kind, problem = SourceBadRequest, f"rejected the request ({status})"
     else:
-        kind, what = SourceBadResponse, f"answered with the unexpected status {status}"
+        kind, problem = SourceBadResponse, f"returned the unexpected status {status}"
     return kind(
         source,
-        f"Source {source!r} {what}.",
+        f"Source {source!r} {problem}.",
         http_status=status,
         retry_after_s=retry_after_s(headers.get("retry-after")),
-        vendor_body=body[:_BODY_BYTES],
+        vendor_body=body[:_MAX_BODY_BYTES],
     )
 
 
@@ -62,16 +62,23 @@ _log = structlog.get_logger("tracegraph.upstream")
 def report_failure(
     source: str, call: UpstreamRequest, error: SourceError, headers: Mapping[str, str] = MappingProxyType({})
 ) -> None:
-    """One line: a warning when the vendor failed, less when it was not asked or refused as the caller expected.
+    """Log one line for a failed call.
 
-    `headers` are those that were sent: should what the vendor answered repeat one, the log does not.
+    The level is warning when the vendor failed. It is lower for a call that was not sent and for an expected
+    status.
+
+    Args:
+        source: The configured name of the source.
+        call: The call that failed.
+        error: Its failure.
+        headers: The headers that were sent. The log hides their values wherever the vendor repeats them.
     """
-    if error.http_status in call.expects:
-        tell = _log.debug
+    if error.http_status in call.expected_statuses:
+        emit = _log.debug
     else:
-        tell = _log.warning if error.upstream_requests else _log.info
-    tell(
-        "upstream.failed" if error.upstream_requests else "upstream.not_asked",
+        emit = _log.warning if error.upstream_requests else _log.info
+    emit(
+        "upstream.failed" if error.upstream_requests else "upstream.not_sent",
         source=source,
         kind=call.kind,
         code=error.code.value,
@@ -86,26 +93,26 @@ def report_failure(
         method=call.method,
         path=call.path,
         query=dict(call.query),
-        cause=_without(headers, _told(error.__cause__)),
-        body=_without(headers, error.vendor_body.decode(errors="replace"))[:2000],
+        cause=_redact(headers, _cause_text(error.__cause__)),
+        body=_redact(headers, error.vendor_body.decode(errors="replace"))[:2000],
     )
 
 
 def report_circuit(source: str, kind: str, opened_by: SourceErrorCode | None) -> None:
-    """The circuit of a class of calls opened by such a failure, or closed."""
+    """Log that the circuit of a class of calls opened because of `opened_by`, or closed when that is None."""
     if opened_by is None:
         _log.info("upstream.circuit_closed", source=source, kind=kind)
     else:
         _log.warning("upstream.circuit_opened", source=source, kind=kind, code=opened_by.value)
 
 
-def _told(cause: BaseException | None) -> str:
-    """A library's error by its name and its own words: the repr of some holds the call's headers."""
+def _cause_text(cause: BaseException | None) -> str:
+    """Return a library's error by its class name and message: some libraries put headers into the repr."""
     return "" if cause is None else f"{type(cause).__name__}: {cause}"
 
 
-def _without(headers: Mapping[str, str], text: str) -> str:
+def _redact(headers: Mapping[str, str], text: str) -> str:
     for value in headers.values():
-        secret = value.rpartition(" ")[2]  # what follows the scheme
+        secret = value.rpartition(" ")[2]  # the part after the scheme
         text = text.replace(secret, "[secret]") if secret else text
     return text

@@ -1,7 +1,15 @@
-"""The shapes of vendors' answers: read strictly, and where that fails without the values that cannot be read.
+"""Decode vendors' replies strictly, and without their unreadable values where strict decoding fails.
 
-msgspec decodes a hundred rows in 0.1 ms, for which lenient pydantic models took 2 ms. It refuses a whole answer
-for one odd value. Only then the answer is gone through value by value.
+msgspec decodes a hundred rows in 0.1 ms; lenient pydantic models took 2 ms. msgspec rejects a whole reply for one
+invalid value. Only then does this module examine the reply value by value. For this type, for example
+
+    class Run(LenientStruct):
+        id: str
+        cost: float | None = None
+
+`{"id": "a", "cost": "1.5"}` decodes to `Run("a", 1.5)`, and `{"id": "a", "cost": {}}` to `Run("a")` with `cost`
+among the dropped fields. `{"cost": 1.5}` lacks a required field: the row is None, and ROW is among the dropped
+fields.
 """
 
 from __future__ import annotations
@@ -23,7 +31,7 @@ from pydantic_core import from_json
 
 from tracegraph.upstream.lenient_values import whole_number, without_deep_values
 
-Fits = Callable[[Any], bool]
+Validator = Callable[[Any], bool]
 
 
 T = TypeVar("T")
@@ -32,27 +40,27 @@ T = TypeVar("T")
 M = TypeVar("M", datetime, datetime | None)
 
 
-_LARGEST = sys.float_info.max
+_MAX_FLOAT = sys.float_info.max
 
 
-_DEEPEST_PART = 6
-"""Twice as deep as any value of a vendor: each level is found out by trying, and holds everything else up."""
+_MAX_PART_DEPTH = 6
+"""Twice the depth of any known value. Each level is decoded by trial, which blocks the event loop."""
 
 
-_REFUSALS = (ValueError, RecursionError)  # msgspec's errors are ValueErrors
+_DECODE_ERRORS = (ValueError, RecursionError)  # msgspec's errors are ValueErrors
 
 
 _ESCAPE = re.compile(
     rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u([dD][89a-fA-F][0-9a-fA-F]{2})|\\.", re.DOTALL
 )
-"""In JSON; with a group for half a character alone."""
+"""An escape in JSON. The group matches an unpaired surrogate."""
 
 
 ROW, DEEP = "(row)", "(deep)"
-"""What stands among the given up for a row that was left out, and for a value that nested too deeply."""
+"""The names among the dropped fields for a row that was left out, and for a value that nested too deeply."""
 
 
-_NO_CHARACTER = "\ufffd"
+_REPLACEMENT_CHARACTER = "\ufffd"
 
 
 Name = Annotated[str, Meta(min_length=1)]
@@ -61,77 +69,79 @@ Name = Annotated[str, Meta(min_length=1)]
 Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 
 
-Number = Annotated[float, Meta(ge=-_LARGEST, le=_LARGEST)]
-"""Finite: some vendors write NaN."""
+Number = Annotated[float, Meta(ge=-_MAX_FLOAT, le=_MAX_FLOAT)]
+"""A finite number: some vendors write NaN."""
 
 
-Amount = Annotated[float, Meta(ge=0, le=_LARGEST)]
+Amount = Annotated[float, Meta(ge=0, le=_MAX_FLOAT)]
 
 
 class LenientStruct(msgspec.Struct, gc=False):
-    """An object that gives up the value of an optional field rather than itself.
+    """An object that drops the value of an optional field instead of failing.
 
-    A field is optional when it has a default; it takes null, too. `__post_init__` may refuse by ValueError.
-    The garbage collector need not look at what comes of JSON: it has no cycles.
+    A field with a default is optional and accepts null. `__post_init__` may reject the object with ValueError. The
+    garbage collector ignores these objects: values decoded from JSON hold no cycles.
     """
 
 
 class LenientDecoder(Generic[T]):
-    """The shape of one kind of answer.
+    """Decodes one type of reply. With `quoted_numbers`, a string may stand for a number."""
 
-    `quoted_numbers`: a number may come as a text.
-    """
-
-    def __init__(self, of: Any, *, quoted_numbers: bool = True) -> None:
-        self._of = of
+    def __init__(self, type_: Any, *, quoted_numbers: bool = True) -> None:
+        self._type = type_
         self._quoted_numbers = quoted_numbers
-        self._decoder: msgspec.json.Decoder[T] = msgspec.json.Decoder(of)
+        self._decoder: msgspec.json.Decoder[T] = msgspec.json.Decoder(type_)
 
     def read(self, body: bytes) -> tuple[T, list[str]]:
-        """The answer, and the fields of rows of which a value was given up, once for each value.
+        """Return the reply, and the name of the field for each value that was dropped from a row.
 
-        A row that lacks what it cannot do without is None where the shape is a list of `Row | None`, and ROW is
-        among the given up. Raises ValueError when the body is no JSON, is of another shape, or of such a list no
-        row can be read.
+        In a list of `Row | None`, a row without a required field is None, and ROW is among the dropped fields.
+
+        Raises:
+            ValueError: For a body that is not JSON, that has another shape, or whose list has no readable row.
         """
         try:
-            found = self._decoder.decode(body)
-            if isinstance(found, list):
-                refuse_without_rows(found)
-        except _REFUSALS:
+            decoded = self._decoder.decode(body)
+            if isinstance(decoded, list):
+                refuse_without_rows(decoded)
+        except _DECODE_ERRORS:
             return self.read_leniently(body)
-        return found, []
+        return decoded, []
 
     def read_leniently(self, body: bytes) -> tuple[T, list[str]]:
-        """The same, value by value, for which everything is ten times slower."""
+        """Decode like `read`, but always value by value, which takes ten times as long.
+
+        Raises:
+            ValueError: As `read`.
+        """
         parsed, damaged, deep = _parsed(body)
-        mending = _Repair(quoted_numbers=self._quoted_numbers, damaged=damaged)
-        mended = mending.mended(parsed, self._of)
-        return msgspec.convert(mended, self._of), mending.given_up + [DEEP] * deep
+        repair = _Repair(quoted_numbers=self._quoted_numbers, damaged=damaged)
+        repaired = repair.repair(parsed, self._type)
+        return msgspec.convert(repaired, self._type), repair.dropped_fields + [DEEP] * deep
 
 
 def refuse_without_rows(rows: Sequence[Any]) -> None:
-    """Raise ValueError when there are rows and none can be read: that is another shape."""
+    """Raise ValueError when there are rows and all are unreadable: the reply has another shape."""
     if rows and not length(rows):
-        raise ValueError("not one row can be read")
+        raise ValueError("no row can be read")
 
 
 def unreadable_places(rows: Sequence[Any]) -> tuple[int, ...]:
-    """The places of rows that could not be read."""
+    """Return the indices of the rows that could not be read."""
     return tuple([place for place, row in enumerate(rows) if row is None]) if None in rows else ()
 
 
 def readable_rows(rows: Sequence[T | None]) -> list[tuple[int, T]]:
-    """The rows that were read, each with its place among all that the vendor sent."""
+    """Return the rows that were read, each with its index among all rows of the reply."""
     if None in rows:
         return [(place, row) for place, row in enumerate(rows) if row is not None]
     return list(enumerate(cast("Sequence[T]", rows)))
 
 
 def length(rows: Sequence[Any]) -> int:
-    """How many rows there are up to the last one that was read.
+    """Return the number of rows up to the last readable one.
 
-    A list that is read by offset goes on right behind that one, so that the next page can begin with it.
+    A list that is read by offset continues right after that row, so that the next page can begin with that row.
     """
     count = len(rows)
     while count and rows[count - 1] is None:
@@ -140,18 +150,18 @@ def length(rows: Sequence[Any]) -> int:
 
 
 def _parsed(body: bytes) -> tuple[Any, bool, int]:
-    """The JSON, whether it holds text that is no Unicode, and how many values nested too deeply.
+    """Return the JSON, whether it holds invalid Unicode, and the number of values that nested too deeply.
 
-    A text that was cut within a character ends in half of it, which JSON can write, Unicode not. A byte order mark
-    before the JSON is passed over.
+    A vendor may cut a text within a surrogate pair. JSON can express the remaining half, Unicode cannot. A byte
+    order mark before the JSON is ignored.
     """
     body = body.removeprefix(BOM_UTF8)
     try:
         return from_json(body), False, 0
     except ValueError:
-        whole = _ESCAPE.sub(lambda found: rb"\ufffd" if found[1] else found[0], body)
+        whole = _ESCAPE.sub(lambda match: rb"\ufffd" if match[1] else match[0], body)
     text = whole.decode(errors="replace")
-    damaged = whole != body or text.count(_NO_CHARACTER) > whole.count(_NO_CHARACTER.encode())
+    damaged = whole != body or text.count(_REPLACEMENT_CHARACTER) > whole.count(_REPLACEMENT_CHARACTER.encode())
     try:
         return from_json(text), damaged, 0
     except ValueError:
@@ -160,69 +170,86 @@ def _parsed(body: bytes) -> tuple[Any, bool, int]:
 
 
 class _Repair:
-    """Goes through one answer. What fits the shape is found out by trying."""
+    """Repairs one parsed reply. A trial conversion decides whether a value is valid for its type."""
 
     def __init__(self, *, quoted_numbers: bool, damaged: bool = False) -> None:
-        self.given_up: list[str] = []
+        self.dropped_fields: list[str] = []
         self._quoted_numbers = quoted_numbers
         self._damaged = damaged
 
-    def mended(self, value: Any, of: Any) -> Any:
-        """The value with the rows in it mended."""
-        if isinstance(value, list) and get_origin(of) is list:
-            (row,) = get_args(of)
-            needed = _row_of(row)
-            return [self.mended(one, row) for one in value] if needed is None else self._rows(value, needed)
-        kind = get_origin(of) or of
+    def repair(self, value: Any, type_: Any) -> Any:
+        """Return the value with all rows in it repaired."""
+        if isinstance(value, list) and get_origin(type_) is list:
+            (row,) = get_args(type_)
+            optional_row = _optional_row(row)
+            return (
+                [self.repair(element, row) for element in value]
+                if optional_row is None
+                else self._rows(value, optional_row)
+            )
+        kind = get_origin(type_) or type_
         if isinstance(value, dict) and isinstance(kind, type) and issubclass(kind, msgspec.Struct):
-            return self._object(value, of, is_row=issubclass(kind, LenientStruct))
+            return self._object(value, type_, is_row=issubclass(kind, LenientStruct))
         return value
 
     def _rows(self, given: list[Any], row: Any) -> list[Any]:
-        """The rows, None for one that cannot be read. Raises ValueError when that is all of them."""
+        """Return the rows, with None for an unreadable one. Raise ValueError when all are unreadable."""
         rows: list[Any] = []
-        for one in given:
-            before = len(self.given_up)
-            mended = self.mended(one, row)
-            if not _fits(mended, row):
-                self.given_up[before:] = [ROW]
-                mended = None
-            rows.append(mended)
+        for element in given:
+            before = len(self.dropped_fields)
+            repaired = self.repair(element, row)
+            if not _is_valid(repaired, row):
+                self.dropped_fields[before:] = [ROW]
+                repaired = None
+            rows.append(repaired)
         refuse_without_rows(rows)
         return rows
 
-    def _object(self, given: Mapping[str, Any], of: Any, *, is_row: bool) -> Mapping[str, Any]:
-        if not self._damaged and _fits(given, of):
+    def _object(self, given: Mapping[str, Any], type_: Any, *, is_row: bool) -> Mapping[str, Any]:
+        if not self._damaged and _is_valid(given, type_):
             return given
-        told = [one for one in _fields(of) if one.encode_name in given]
-        needed = {one.encode_name: self._needed(given[one.encode_name], one.type) for one in told if one.required}
+        present = [field for field in _fields(type_) if field.encode_name in given]
+        required = {
+            field.encode_name: self._required(given[field.encode_name], field.type)
+            for field in present
+            if field.required
+        }
         if not is_row:
-            return {**given, **needed}
-        kept = dict(needed)
-        for name in (one.encode_name for one in told if not one.required):
-            kept[name] = self._kept(given[name], _within(partial(_fits, of=of), name, needed), name)
-        return kept
+            return {**given, **required}
+        repaired = dict(required)
+        for name in (field.encode_name for field in present if not field.required):
+            repaired[name] = self._readable(
+                given[name], _within(partial(_is_valid, type_=type_), name, required), name
+            )
+        return repaired
 
-    def _needed(self, value: Any, of: Any) -> Any:
-        if self._damaged and isinstance(value, str) and _NO_CHARACTER in value:
-            return None  # two texts that are damaged may look the same
-        mended = self.mended(value, of)
-        return next((reading for reading in self._readings(mended) if _fits(reading, of)), mended)
+    def _required(self, value: Any, type_: Any) -> Any:
+        if self._damaged and isinstance(value, str) and _REPLACEMENT_CHARACTER in value:
+            return None  # two damaged texts may be equal
+        repaired = self.repair(value, type_)
+        return next(
+            (
+                interpretation
+                for interpretation in self._interpretations(repaired)
+                if _is_valid(interpretation, type_)
+            ),
+            repaired,
+        )
 
-    def _kept(self, value: Any, fits: Fits, name: str, depth: int = 0) -> Any:
-        """The value or what of it fits; None when nothing does."""
-        for reading in self._readings(value):
-            if fits(reading):
-                return reading
-        before = len(self.given_up)
-        parts = None if depth == _DEEPEST_PART else self._parts(value, fits, name, depth + 1)
-        if parts and fits(parts):
+    def _readable(self, value: Any, is_valid: Validator, name: str, depth: int = 0) -> Any:
+        """Return the value, or its valid parts, or None."""
+        for interpretation in self._interpretations(value):
+            if is_valid(interpretation):
+                return interpretation
+        before = len(self.dropped_fields)
+        parts = None if depth == _MAX_PART_DEPTH else self._parts(value, is_valid, name, depth + 1)
+        if parts and is_valid(parts):
             return parts
-        self.given_up[before:] = [name]
+        self.dropped_fields[before:] = [name]
         return None
 
-    def _readings(self, value: Any) -> Iterator[Any]:
-        """What the value may mean: 3.0 is a whole number, "3" a number, "2026-11-20" a time."""
+    def _interpretations(self, value: Any) -> Iterator[Any]:
+        """Yield what the value may mean: 3.0 is an integer, "3" a number, "2026-11-20" a time."""
         yield value
         with suppress(ValueError):
             if isinstance(value, str) and value[4:5] == "-":
@@ -233,31 +260,31 @@ class _Repair:
         if isinstance(value, float) and value.is_integer():
             yield int(value)
 
-    def _parts(self, value: Any, fits: Fits, name: str, depth: int) -> Any:
-        """What fits of an object or a list; None when nothing does, or an object in a list does not.
+    def _parts(self, value: Any, is_valid: Validator, name: str, depth: int) -> Any:
+        """Return the valid parts of an object or a list, None without one.
 
-        Half of a sum is no sum.
+        A list with an invalid object in it is None as a whole: a sum over half of the parts would be wrong.
         """
         if isinstance(value, dict):
-            parts = {key: self._kept(part, _within(fits, key), name, depth) for key, part in value.items()}
+            parts = {key: self._readable(part, _within(is_valid, key), name, depth) for key, part in value.items()}
             return parts if any(part is not None for part in parts.values()) else None
         if isinstance(value, list):
-            kept = [self._kept(part, lambda one: fits([one]), name, depth) for part in value]
-            if any(isinstance(part, dict) and rest is None for part, rest in zip(value, kept, strict=True)):
+            readable = [self._readable(part, lambda part: is_valid([part]), name, depth) for part in value]
+            if any(isinstance(part, dict) and rest is None for part, rest in zip(value, readable, strict=True)):
                 return None
-            return [part for part in kept if part is not None]
+            return [part for part in readable if part is not None]
         return None
 
 
 @cache
-def _fields(of: Any) -> tuple[FieldInfo, ...]:
-    """Its fields; to find their types takes longer than to read a row."""
-    return fields(of)
+def _fields(type_: Any) -> tuple[FieldInfo, ...]:
+    """Return the type's fields; computing their types takes longer than decoding a row."""
+    return fields(type_)
 
 
-def _row_of(of: Any) -> Any:
-    """The row, where the type is that of a row which may be left out."""
-    kinds = get_args(of)
+def _optional_row(type_: Any) -> Any:
+    """Return Row for the type `Row | None`, else None."""
+    kinds = get_args(type_)
     if len(kinds) != 2 or type(None) not in kinds:
         return None
     kind = kinds[0] if kinds[1] is type(None) else kinds[1]
@@ -265,15 +292,15 @@ def _row_of(of: Any) -> Any:
     return kind if isinstance(origin, type) and issubclass(origin, LenientStruct) else None
 
 
-def _within(fits: Fits, key: str, beside: Mapping[str, Any] | None = None) -> Fits:
-    """Whether a value fits as the one at that key of what fits."""
-    return lambda value: fits({**(beside or {}), key: value})
+def _within(is_valid: Validator, key: str, beside: Mapping[str, Any] | None = None) -> Validator:
+    """Return a check of whether a value is valid as the member `key` of a valid object."""
+    return lambda value: is_valid({**(beside or {}), key: value})
 
 
-def _fits(value: Any, of: Any) -> bool:
+def _is_valid(value: Any, type_: Any) -> bool:
     try:
-        msgspec.convert(value, of)
-    except _REFUSALS:
+        msgspec.convert(value, type_)
+    except _DECODE_ERRORS:
         return False
     return True
 
@@ -285,7 +312,11 @@ _EPOCH = _EPOCH_UTC.replace(tzinfo=None)
 
 
 def utc(moment: M) -> M:
-    """The moment in UTC; without a zone it is UTC already. Raises ValueError beyond the calendar."""
+    """Return the time in UTC; a time without a zone is taken as UTC.
+
+    Raises:
+        ValueError: For a time beyond the calendar.
+    """
     if moment is None or moment.tzinfo is UTC:
         return moment
     if moment.tzinfo is None:

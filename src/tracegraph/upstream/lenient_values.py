@@ -1,6 +1,6 @@
-"""JSON beyond what readers of JSON must be able to read: numbers beyond a float, values that nest very deeply.
+"""JSON beyond the limits of JSON parsers: numbers beyond a float, and values that nest very deeply.
 
-A vendor may send either. Such a value is null, and whatever stands beside it is not affected.
+A vendor may send either. Such a value becomes null; the values beside it are unaffected.
 """
 
 from __future__ import annotations
@@ -16,80 +16,80 @@ from typing import Any
 import orjson
 from pydantic_core import to_json
 
-MOST_LEVELS = 200
-"""How deep objects and lists may nest: pydantic's parser reads no more; orjson writes 254 levels."""
+MAX_DEPTH = 200
+"""The nesting limit of objects and lists: pydantic's parser reads no more levels; orjson writes 254."""
 
 
-_LONGEST_INTEGER = 300
-"""Digits; a float holds 308, and Python writes and reads no integer of more than 4300."""
+_MAX_INTEGER_DIGITS = 300
+"""The largest float has 309 digits, and Python reads and writes integers of at most 4300 digits."""
 
 
 _TOKEN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]', re.DOTALL)
 
 
 def finite(digits: str) -> float | int | None:
-    """The number; None for one beyond a float, which no client of JSON need be able to read."""
+    """Return the number, None for one beyond a float: JSON clients need not be able to read it."""
     if not isfinite(float(digits)):
         return None
     return int(digits) if digits.lstrip("-").isdecimal() else float(digits)
 
 
 def whole_number(digits: str) -> float | int:
-    """The integer; infinity for one of more digits than Python reads."""
-    return int(digits) if len(digits) <= _LONGEST_INTEGER else float(digits)
+    """Return the integer, or infinity for an integer with more digits than Python reads."""
+    return int(digits) if len(digits) <= _MAX_INTEGER_DIGITS else float(digits)
 
 
 def without_deep_values(text: str) -> tuple[str, int]:
-    """The JSON with null in the place of each member of a row that nests too deeply, and how many these are.
+    """Return the JSON with null for each member of a row that nests too deeply, and the number of nulls.
 
-    A row is an object in a list. Where the deep value is in none, it is a member of the outermost object.
+    A row is an object in a list. A deep value outside any row is a member of the outermost object.
     """
-    opened: list[tuple[int, str]] = []
+    open_brackets: list[tuple[int, str]] = []
     parts: list[str] = []
     done, cuts, cut = 0, 0, -1
     for token in _TOKEN.finditer(text):
-        mark = token[0]
-        if mark in {"[", "{"}:
-            opened.append((token.start(), mark))
-            if len(opened) > MOST_LEVELS and cut < 0:
-                cut = _row_member([one for _, one in opened])
-        elif mark in {"]", "}"} and opened:
-            start, _ = opened.pop()
-            if len(opened) == cut:
+        bracket = token[0]
+        if bracket in {"[", "{"}:
+            open_brackets.append((token.start(), bracket))
+            if len(open_brackets) > MAX_DEPTH and cut < 0:
+                cut = _row_member([bracket for _, bracket in open_brackets])
+        elif bracket in {"]", "}"} and open_brackets:
+            start, _ = open_brackets.pop()
+            if len(open_brackets) == cut:
                 parts += text[done:start], "null"
                 done, cuts, cut = token.end(), cuts + 1, -1
     return "".join([*parts, text[done:]]), cuts
 
 
-def _row_member(marks: list[str]) -> int:
-    """The level of the member, given the brackets that are open."""
-    for level, pair in enumerate(pairwise(marks), 2):
+def _row_member(brackets: list[str]) -> int:
+    """Return the level of the row's member, given the open brackets."""
+    for level, pair in enumerate(pairwise(brackets), 2):
         if pair == ("[", "{"):
-            return min(level, MOST_LEVELS)
+            return min(level, MAX_DEPTH)
     return 1
 
 
-def written(value: object) -> bytes:
-    """JSON of any value that a vendor's answer may hold: see the module. Times come in UTC, as RFC 3339.
+def encode_json(value: object) -> bytes:
+    """Return the JSON of any value that a vendor's reply may hold, with times in UTC as RFC 3339.
 
-    What is no JSON is null.
+    A value that is too deep, too large or not JSON becomes null.
     """
-    text = json.dumps(_writable(value, MOST_LEVELS), ensure_ascii=False, separators=(",", ":"))
+    text = json.dumps(_encodable(value, MAX_DEPTH), ensure_ascii=False, separators=(",", ":"))
     return text.encode("utf-8", "replace")
 
 
-def _writable(value: object, levels: int) -> object:
+def _encodable(value: object, levels: int) -> object:
     if isinstance(value, dict | list | tuple) and levels == 0:
         return None
     if isinstance(value, Mapping):
         members = {}
         for name, member in value.items():
-            members[str(name)] = _writable(member, levels - 1)
+            members[str(name)] = _encodable(member, levels - 1)
         return members
     if isinstance(value, list | tuple):
         elements = []
         for element in value:
-            elements.append(_writable(element, levels - 1))  # noqa: PERF401 - a comprehension is one frame more
+            elements.append(_encodable(element, levels - 1))  # noqa: PERF401 - a comprehension is one frame more
         return elements
     if isinstance(value, datetime):
         return value.isoformat().replace("+00:00", "Z")
@@ -99,7 +99,7 @@ def _writable(value: object, levels: int) -> object:
 
 
 def number(value: float) -> float | None:
-    """The number when a float can hold it."""
+    """Return the number when a float can hold it, else None."""
     try:
         return value if isfinite(value) else None
     except OverflowError:
@@ -107,9 +107,9 @@ def number(value: float) -> float | None:
 
 
 def text_of(value: Any) -> str | None:
-    """A text itself, that of an object which holds one text and nothing else, or any other value as compact JSON.
+    """Return a string as it is, a lone string member of an object, or any other value as compact JSON.
 
-    None for a value that nests too deeply: a part of a text is no text.
+    A value that nests too deeply is None: a part of its text would be misleading.
     """
     if value is None or isinstance(value, str):
         return value
@@ -127,8 +127,8 @@ def text_of(value: Any) -> str | None:
         return None
 
 
-def word_of(value: Any) -> str | None:
-    """A value of free metadata as text, when it is text or a number."""
+def scalar_text(value: Any) -> str | None:
+    """Return a value of free metadata as text when it is a string or a number, else None."""
     if isinstance(value, str):
         return value or None
     if isinstance(value, int | float) and not isinstance(value, bool):

@@ -1,4 +1,4 @@
-"""One call to a vendor and its answer, as values."""
+"""One call to a vendor and its reply, as values."""
 
 from __future__ import annotations
 
@@ -11,22 +11,23 @@ from urllib.parse import quote
 import orjson
 
 from tracegraph.domain.calls import FetchInfo
-from tracegraph.domain.value_objects import record
+from tracegraph.domain.value_objects import value_object
 from tracegraph.errors import SourceError
 
-_LONGEST_SEGMENT = 1024
+_MAX_SEGMENT_LENGTH = 1024
 
 
-_UNNAMEABLE = re.compile(r"[/\\\x00-\x1f\x7f]")
+_FORBIDDEN_CHARACTERS = re.compile(r"[/\\\x00-\x1f\x7f]")
 
 
 def path_segment(text: str) -> str | None:
-    """The text escaped as one segment of a path; None when no resource can have that name.
+    """Return the text escaped as one segment of a path, or None when no resource can have that name.
 
-    An ID's parts are data that a client chose. Dot segments cannot be escaped (every URL library resolves
-    `%2E%2E` as `..`), some servers unescape a slash before they route, and an empty or endless text names nothing.
+    A client chooses the parts of an ID. Dot segments cannot be escaped: every URL library resolves `%2E%2E` as
+    `..`. Some servers unescape a slash before they route. An empty text, or one of more than 1024 characters,
+    names nothing.
     """
-    if text in {"", ".", ".."} or len(text) > _LONGEST_SEGMENT or _UNNAMEABLE.search(text):
+    if text in {"", ".", ".."} or len(text) > _MAX_SEGMENT_LENGTH or _FORBIDDEN_CHARACTERS.search(text):
         return None
     try:
         return quote(text, safe="")
@@ -34,15 +35,18 @@ def path_segment(text: str) -> str | None:
         return None
 
 
-@record(frozen=True, slots=True)
+@value_object(frozen=True, slots=True)
 class UpstreamRequest:
-    """A read. `kind` is its class for limits and metrics, `path` is escaped and relative to the base URL.
+    """A read. With a `body` it is a POST of JSON, without one a GET; a repetition changes nothing at the vendor.
 
-    With a `body` it is a POST of JSON, without one a GET; either way it changes nothing at the vendor and may
-    be repeated. `read` makes of a reply what the adapter wants of it, or raises SourceBadResponse: an answer that
-    cannot be read is a failure of the vendor, and is not kept. `expects` are statuses by which the vendor refuses
-    in the ordinary course of things: they are neither tried again nor logged as failures. `of_several`: it asks
-    for several objects at once, and the vendor may fail with a 500 for one of them: the circuit does not count it.
+    `kind` is the class of the call for limits and metrics. `path` is escaped and relative to the base URL.
+
+    `read` converts a reply into the adapter's type, or raises SourceBadResponse. A reply that cannot be read
+    counts as a failure of the vendor and is not cached. `expected_statuses` are neither retried nor logged as
+    failures.
+
+    `is_batch` marks a call for several objects. A vendor may respond with 500 because of one of them, so the
+    circuit breaker does not count a 500.
     """
 
     kind: str
@@ -50,22 +54,22 @@ class UpstreamRequest:
     query: Sequence[tuple[str, str]] = ()
     body: Mapping[str, Any] | None = None
     read: Callable[[UpstreamResponse], Any] | None = field(default=None, compare=False)
-    expects: frozenset[int] = frozenset()
-    of_several: bool = False
+    expected_statuses: frozenset[int] = frozenset()
+    is_batch: bool = False
 
     @property
     def method(self) -> str:
-        """GET, or POST for a question that is asked in a body."""
+        """The HTTP method: POST with a body, else GET."""
         return "GET" if self.body is None else "POST"
 
     def content(self) -> bytes | None:
-        """The body's bytes."""
+        """Return the body's bytes, None without a body."""
         return None if self.body is None else orjson.dumps(self.body)
 
 
-@record(frozen=True, slots=True)
+@value_object(frozen=True, slots=True)
 class UpstreamResponse:
-    """A vendor's answer with status 2xx; `value` is what the call's `read` made of it."""
+    """A vendor's reply with status 2xx; `value` is the result of the call's `read`."""
 
     source: str
     kind: str
@@ -75,7 +79,17 @@ class UpstreamResponse:
 
 
 def response_to(call: UpstreamRequest, source: str, body: bytes, provenance: FetchInfo) -> UpstreamResponse:
-    """The reply with what the call's `read` makes of it. Raises SourceBadResponse."""
+    """Return the reply with the result of the call's `read`.
+
+    Args:
+        call: The call.
+        source: The configured name of the source.
+        body: The body of the reply.
+        provenance: The calls made for it.
+
+    Raises:
+        SourceBadResponse: When `read` cannot read the body.
+    """
     unread = UpstreamResponse(source, call.kind, body, provenance)
     return (
         unread if call.read is None else UpstreamResponse(source, call.kind, body, provenance, call.read(unread))
@@ -84,14 +98,14 @@ def response_to(call: UpstreamRequest, source: str, body: bytes, provenance: Fet
 
 @dataclass(slots=True)
 class AttemptState:
-    """How often a call was sent so far, for a caller that stops waiting for it.
+    """The attempts of one call so far, shared with the callers that wait for it.
 
-    `expired`: it is cancelled because the time of all who waited is over, not because they went away.
-    `patience_ends_at`: until when, in the loop's time, anybody waits for it: a later turn or retry is of
-    no use. `failure`: what the last try came to, while the next one is due or under way.
+    `sent` counts the requests that were sent. `timed_out` says that a cancellation comes from the waiters'
+    deadline and not from their departure. After `waiters_deadline`, in seconds of the event loop, a permit or a
+    retry is useless. `failure` is the error of the last attempt while the next one is due or running.
     """
 
-    made: int = 0
-    expired: bool = False
-    patience_ends_at: float = float("inf")
+    sent: int = 0
+    timed_out: bool = False
+    waiters_deadline: float = float("inf")
     failure: SourceError | None = None

@@ -1,4 +1,4 @@
-"""From a reply's bytes to the shape of its wire, and the vendor's objects kept undecoded beside them."""
+"""Decode replies into typed values, and keep the vendor's objects undecoded beside them."""
 
 from __future__ import annotations
 
@@ -23,34 +23,37 @@ _log = structlog.get_logger("tracegraph.upstream")
 
 
 def decode(reply: UpstreamResponse, wire: LenientDecoder[T]) -> T:
-    """The body in the wire's shape: with a wire given, what `Call.read` wants.
+    """Return the body in the shape of `wire`; with `wire` bound, it serves as `UpstreamRequest.read`.
 
-    Values of rows that cannot be read are None, and so are rows in lists of `Row | None`; the log has one line
-    for the answer. Raises SourceBadResponse when the body is not JSON of that shape, or when no row can be read.
+    Unreadable values of rows are None, and so are unreadable rows in lists of `Row | None`. One log line reports
+    them.
+
+    Raises:
+        SourceBadResponse: For a body that is not JSON of that shape, and for a list without a readable row.
     """
     try:
-        found, given_up = wire.read(reply.body)
+        decoded, dropped_fields = wire.read(reply.body)
     except ValueError as error:
-        failure = _unlike_contract(reply, error)
+        failure = _contract_violation(reply, error)
     else:
-        if given_up:
-            _log_given_up(reply, given_up)
-        return found
-    raise failure  # out here, so that it does not hold the other error, and with it the body
+        if dropped_fields:
+            _log_dropped(reply, dropped_fields)
+        return decoded
+    raise failure  # outside the except block: the error must not reference the other error and its body
 
 
-def _log_given_up(reply: UpstreamResponse, given_up: Sequence[str]) -> None:
-    rows = given_up.count(ROW)
+def _log_dropped(reply: UpstreamResponse, dropped_fields: Sequence[str]) -> None:
+    rows = dropped_fields.count(ROW)
     if rows:
         _log.warning("rows.unreadable", source=reply.source, kind=reply.kind, count=rows)
-    fields = sorted({*given_up} - {ROW})
+    fields = sorted({*dropped_fields} - {ROW})
     if fields:
-        count = len(given_up) - rows
+        count = len(dropped_fields) - rows
         _log.warning("wire.unparsable", source=reply.source, kind=reply.kind, count=count, fields=fields)
 
 
-def _unlike_contract(reply: UpstreamResponse, error: ValueError) -> SourceBadResponse:
-    failure = bad_response(reply, "that is not what its contract says")
+def _contract_violation(reply: UpstreamResponse, error: ValueError) -> SourceBadResponse:
+    failure = bad_response(reply, "that does not match its contract")
     _log.debug(
         "upstream.bad_response.detail",
         source=reply.source,
@@ -62,18 +65,18 @@ def _unlike_contract(reply: UpstreamResponse, error: ValueError) -> SourceBadRes
     return failure
 
 
-def bad_response(reply: UpstreamResponse, what: str) -> SourceBadResponse:
-    """The error for an answer that arrived but cannot be used."""
+def bad_response(reply: UpstreamResponse, problem: str) -> SourceBadResponse:
+    """Return the error for a reply that arrived but cannot be used; `problem` completes the sentence."""
     return SourceBadResponse(
         reply.source,
-        f"Source {reply.source!r} gave an answer {what}.",
+        f"Source {reply.source!r} returned a reply {problem}.",
         http_status=200,
         upstream_requests=reply.provenance.upstream_requests,
     )
 
 
 class RawDocument:
-    """A reply's bytes, decoded once for all its objects when the first of them is asked for."""
+    """The bytes of one reply, decoded at most once, when the first of its objects is read."""
 
     __slots__ = ("_body", "_decoded")
 
@@ -82,19 +85,20 @@ class RawDocument:
         self._decoded: Any = None
 
     def at(self, path: tuple[str | int, ...]) -> dict[str, Any]:
-        """The object at that path of keys and indices."""
+        """Return the object at that path of keys and indices."""
         if self._decoded is None:
             self._decoded = _parse(self._body)
-        found = self._decoded
+        value = self._decoded
         for step in path:
-            found = found[step]
-        return dict(found)
+            value = value[step]
+        return dict(value)
 
 
 def _parse(body: bytes) -> Any:
-    """The JSON that the wire took: some vendors write NaN where null is meant, or numbers that are too large.
+    """Return the JSON that the decoder accepted.
 
-    What the wire had no use for may hold characters that are none.
+    Some vendors write NaN for null, or numbers beyond a float. Parts that the decoder skips may hold invalid
+    characters.
     """
     try:
         return orjson.loads(body)
@@ -105,11 +109,11 @@ def _parse(body: bytes) -> Any:
 
 
 class RawRow(Struct, frozen=True, gc=False, eq=False):
-    """One object of a RawDocument: `model.RawObject`; there is one for every row."""
+    """One object of a RawDocument. It implements `models.RawObject`; every row has one."""
 
     document: RawDocument
     path: tuple[str | int, ...]
 
     def decode(self) -> dict[str, Any]:
-        """The JSON object in the vendor's own names."""
+        """Return the JSON object with the vendor's own field names."""
         return self.document.at(self.path)

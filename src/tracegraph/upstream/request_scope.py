@@ -1,4 +1,4 @@
-"""The moment by which a request's answer must leave; ambient, so that every call gets what is left of it."""
+"""State of the current request in context variables: deadline, tasks, call counts, keys, cache bypass."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _FAIR_TIME_S = 1.0
 _ends_at: ContextVar[float | None] = ContextVar("tracegraph_deadline", default=None)
 
 
-_WHOLE: AbstractContextManager[None] = nullcontext()
+_FULL_TIME: AbstractContextManager[None] = nullcontext()
 
 
 @contextmanager
 def deadline(seconds: float) -> Iterator[None]:
-    """Everything within, tasks included, shares this deadline; an earlier one that is set already holds."""
+    """Set the deadline of the block and of the tasks it starts; an earlier deadline stays."""
     now = asyncio.get_running_loop().time()
     earlier = _ends_at.get()
     ends_at = now + seconds if earlier is None else min(earlier, now + seconds)
@@ -38,8 +38,8 @@ def deadline(seconds: float) -> Iterator[None]:
 
 
 def time_share(rounds_below: int) -> AbstractContextManager[None]:
-    """Everything within gets an equal part of the remaining time: as many rounds of calls follow."""
-    return _share(rounds_below) if rounds_below else _WHOLE
+    """Limit the block to an equal share of the remaining time; `rounds_below` more rounds of calls follow."""
+    return _share(rounds_below) if rounds_below else _FULL_TIME
 
 
 @contextmanager
@@ -57,7 +57,7 @@ def _share(rounds_below: int) -> Iterator[None]:
 
 
 def remaining_s(at_most: float) -> float:
-    """Seconds until the deadline, `at_most` when there is none or it is further off; never negative."""
+    """Return the seconds until the deadline, at most `at_most`; never negative."""
     ends_at = _ends_at.get()
     if ends_at is None:
         return at_most
@@ -65,20 +65,20 @@ def remaining_s(at_most: float) -> float:
 
 
 def is_fair_time(allowed_s: float, timeout_s: float) -> bool:
-    """Whether a call that runs out of `allowed_s` says something about its vendor.
+    """Return whether a timeout after `allowed_s` seconds counts as a failure of the vendor.
 
-    It does with one second, or with the source's `timeout_s` if that is less.
+    It does from one second on, or from the source's `timeout_s` on if that is less.
     """
     return allowed_s >= min(timeout_s, _FAIR_TIME_S)
 
 
-def detached_context(seconds: float, *, alone: bool = False) -> Context:
-    """A copy of the present context whose deadline is `seconds` from now, whatever the present one is.
+def detached_context(seconds: float, *, inherit: bool = True) -> Context:
+    """Return a context whose deadline is `seconds` from now, whatever the current deadline is.
 
-    For work that may outlive who asked first, since others wait for it, too. `alone`: nothing else of the present
-    context is in it, for work that nobody asked for.
+    It is for work that may outlive its first caller because others wait for it. With `inherit` it is a copy of the
+    current context. Without, it is empty otherwise: background work serves no caller.
     """
-    context = Context() if alone else copy_context()
+    context = copy_context() if inherit else Context()
     context.run(_ends_at.set, asyncio.get_running_loop().time() + seconds)
     return context
 
@@ -91,7 +91,7 @@ _tasks: ContextVar[list[asyncio.Future[Any]] | None] = ContextVar("tracegraph_ta
 
 @contextmanager
 def request_tasks() -> Iterator[None]:
-    """At its end, whatever `belongs` to it and has not ended yet is cancelled."""
+    """Cancel the registered tasks that are still running when the block ends."""
     tasks: list[asyncio.Future[Any]] = []
     token = _tasks.set(tasks)
     try:
@@ -104,7 +104,10 @@ def request_tasks() -> Iterator[None]:
 
 
 def register_task(task: F) -> F:
-    """The task, which nobody awaits who would be cancelled with the request: cancel it, too."""
+    """Tie the task to the lifetime of the request, and return it.
+
+    This is for tasks that nobody awaits: a cancellation of the request would not reach them.
+    """
     tasks = _tasks.get()
     if tasks is not None:
         tasks.append(task)
@@ -112,7 +115,7 @@ def register_task(task: F) -> F:
 
 
 def register_current_task() -> None:
-    """The same for the task that runs now, where a library made it."""
+    """Tie the current task to the lifetime of the request, where a library started the task."""
     task = asyncio.current_task()
     if task is not None:
         register_task(task)
@@ -120,7 +123,7 @@ def register_current_task() -> None:
 
 @dataclass(slots=True)
 class CallMeter:
-    """Calls made to vendors so far, those in vain included."""
+    """The number of requests sent to vendors so far, failed ones included."""
 
     requests: int = 0
 
@@ -130,7 +133,7 @@ _meter: ContextVar[CallMeter | None] = ContextVar("tracegraph_meter", default=No
 
 @contextmanager
 def count_calls() -> Iterator[CallMeter]:
-    """Everything within, tasks included, counts its calls here."""
+    """Count the requests of the block and of the tasks it starts."""
     meter = CallMeter()
     token = _meter.set(meter)
     try:
@@ -140,25 +143,25 @@ def count_calls() -> Iterator[CallMeter]:
 
 
 def count_request() -> None:
-    """A call is made."""
+    """Count one request to a vendor."""
     meter = _meter.get()
     if meter is not None:
         meter.requests += 1
 
 
-STAND_IN = SecretStr("{the key of whoever asks}")
-"""What the adapter gets as its `api_key`."""
+API_KEY_PLACEHOLDER = SecretStr("{the key of the caller}")
+"""The `api_key` that the adapter of a pass-through source gets."""
 
 
 _NO_KEYS: Mapping[str, SecretStr] = {}
 
 
-_keys: ContextVar[Mapping[str, SecretStr]] = ContextVar("tracegraph_callers_keys", default=_NO_KEYS)
+_keys: ContextVar[Mapping[str, SecretStr]] = ContextVar("tracegraph_pass_through_keys", default=_NO_KEYS)
 
 
 @contextmanager
 def pass_through_credentials(by_source: Mapping[str, SecretStr]) -> Iterator[None]:
-    """Calls within, tasks included, are made with these keys where their source passes keys through."""
+    """Use these keys, by source, for pass-through calls in the block and in the tasks it starts."""
     token = _keys.set(by_source)
     try:
         yield
@@ -167,49 +170,51 @@ def pass_through_credentials(by_source: Mapping[str, SecretStr]) -> Iterator[Non
 
 
 def pass_through_credential(source: str) -> SecretStr | None:
-    """The current caller's key for that source."""
+    """Return the caller's key for that source, None without one."""
     return _keys.get().get(source)
 
 
 def with_key(headers: Mapping[str, SecretStr], key: SecretStr) -> dict[str, SecretStr | None]:
-    """The headers with the key in the place of the stand-in."""
-    stand_in, real = STAND_IN.get_secret_value(), key.get_secret_value()
-    return {name: SecretStr(value.get_secret_value().replace(stand_in, real)) for name, value in headers.items()}
+    """Return the headers with the key in place of the placeholder."""
+    placeholder, real = API_KEY_PLACEHOLDER.get_secret_value(), key.get_secret_value()
+    return {
+        name: SecretStr(value.get_secret_value().replace(placeholder, real)) for name, value in headers.items()
+    }
 
 
-_past_cache: ContextVar[bool] = ContextVar("tracegraph_past_cache", default=False)
+_bypass_cache: ContextVar[bool] = ContextVar("tracegraph_bypass_cache", default=False)
 
 
 @contextmanager
-def bypass_cache(wanted: bool = True) -> Iterator[None]:  # noqa: FBT001, FBT002 - it reads as a sentence
-    """Calls within, if wanted, ask the vendor itself; what it answers is kept all the same."""
-    token = _past_cache.set(_past_cache.get() or wanted)
+def bypass_cache(enabled: bool = True) -> Iterator[None]:  # noqa: FBT001, FBT002 - bypass_cache(condition) reads well
+    """Send the calls of the block to the vendor, if `enabled`; their replies are cached nevertheless."""
+    token = _bypass_cache.set(_bypass_cache.get() or enabled)
     try:
         yield
     finally:
-        _past_cache.reset(token)
+        _bypass_cache.reset(token)
 
 
 def bypasses_cache() -> bool:
-    """Whether the calls made now go past the cache."""
-    return _past_cache.get()
+    """Return whether calls bypass the cache now."""
+    return _bypass_cache.get()
 
 
 _stale: ContextVar[list[SourceError] | None] = ContextVar("tracegraph_stale", default=None)
 
 
 @contextmanager
-def stale_answers() -> Iterator[list[SourceError]]:
-    """Gathers why older answers were served within, tasks included; once for each.
+def collect_stale_errors() -> Iterator[list[SourceError]]:
+    """Collect the reasons for stale replies in the block and in the tasks it starts.
 
-    What is around this gathers them, too.
+    A surrounding block collects them as well.
     """
-    gathered: list[SourceError] = []
-    around = _stale.get()
-    token = _stale.set(gathered)
+    errors: list[SourceError] = []
+    outer = _stale.get()
+    token = _stale.set(errors)
     try:
-        yield gathered
+        yield errors
     finally:
         _stale.reset(token)
-        if around is not None:
-            around += gathered
+        if outer is not None:
+            outer += errors

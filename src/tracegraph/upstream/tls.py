@@ -1,4 +1,4 @@
-"""Which certificate authorities a source's certificate may come from, and why a connection failed."""
+"""The trusted certificate authorities of a source, and the reasons of failed connections."""
 
 from __future__ import annotations
 
@@ -17,33 +17,39 @@ from tracegraph.errors import ConfigurationError
 _VERIFY_REASONS = {
     9: "its certificate is not valid yet",
     10: "its certificate has expired",
-    18: "its certificate is self-signed: name it in ca_file if it is to be trusted",
-    19: "its certificate comes from an unknown authority: name that in ca_file if it is to be trusted",
-    20: "its certificate comes from an unknown authority: name that in ca_file if it is to be trusted",
-    21: "its certificate comes from an unknown authority: name that in ca_file if it is to be trusted",
+    18: "its certificate is self-signed: name the certificate in ca_file to trust it",
+    19: "its certificate was issued by an unknown authority: name the authority in ca_file to trust it",
+    20: "its certificate was issued by an unknown authority: name the authority in ca_file to trust it",
+    21: "its certificate was issued by an unknown authority: name the authority in ca_file to trust it",
     23: "its certificate was revoked",
     62: "its certificate is for another host",
     64: "its certificate is for another host",
 }
-"""By OpenSSL's codes."""
+"""By OpenSSL's verification code."""
 
 
-_NO_TLS = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG"})
+_PLAIN_TEXT_REASONS = frozenset(
+    {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG"}
+)
 
 
-_LONGEST_CHAIN = 10
+_MAX_CAUSES = 10
 
 
-def authorities(ca_file: str | None = None) -> ssl.SSLContext:
-    """TLS with the authorities of `ca_file` alone; else those of SSL_CERT_FILE and SSL_CERT_DIR, else certifi's.
+def ssl_context(ca_file: str | None = None) -> ssl.SSLContext:
+    """Return TLS settings that trust only `ca_file`, else SSL_CERT_FILE and SSL_CERT_DIR, else certifi.
 
-    Raises ValueError for a `ca_file` that cannot be used, ConfigurationError for such a variable.
+    Raises:
+        ValueError: For a `ca_file` that cannot be used.
+        ConfigurationError: For an environment variable that cannot be used.
     """
     if ca_file is not None:
         return _context(ca_file, None)
     file, folder = os.environ.get("SSL_CERT_FILE") or None, os.environ.get("SSL_CERT_DIR") or None
     if folder is not None and not any(Path(part).is_dir() for part in folder.split(os.pathsep)):
-        raise ConfigurationError(f"The environment's SSL_CERT_DIR names {folder}, which is no folder: correct it.")
+        raise ConfigurationError(
+            f"The environment's SSL_CERT_DIR names {folder}, which is not a folder: correct the variable."
+        )
     if file is None and folder is None:
         file = certifi.where()
     try:
@@ -54,19 +60,19 @@ def authorities(ca_file: str | None = None) -> ssl.SSLContext:
 
 @functools.cache
 def _context(file: str | None, folder: str | None) -> ssl.SSLContext:
-    """One for all sources: reading the certificate authorities takes longer than all else at start."""
+    """Return one context per file for all sources: reading the authorities dominates the time of the start."""
     try:
         return ssl.create_default_context(cafile=file, capath=folder)
     except ssl.SSLError:
-        raise ValueError(f"{file} holds no certificate in PEM form: give the authority's") from None
+        raise ValueError(f"{file} holds no certificate in PEM form: use the authority's certificate") from None
     except OSError as error:
         raise ValueError(f"{file} cannot be read: {error.strerror}") from None
 
 
 def unreachable_reason(error: BaseException) -> str | None:
-    """Why there was no connection, in words of ours; None where that is not known.
+    """Return why there was no connection, in our own words, or None when the cause is unknown.
 
-    Neither an address nor what the other side said is in it.
+    The reason holds neither an address nor any text of the other side.
     """
     return next((reason for cause in _causes(error) if (reason := _reason(cause)) is not None), None)
 
@@ -75,29 +81,29 @@ def _reason(cause: BaseException) -> str | None:
     if isinstance(cause, ssl.SSLCertVerificationError):
         return f"TLS failed: {_VERIFY_REASONS.get(cause.verify_code, 'its certificate cannot be verified')}"
     if isinstance(cause, ssl.SSLError):
-        answers_plainly = (cause.reason or "") in _NO_TLS
-        return f"TLS failed: {'it answers without TLS' if answers_plainly else 'the handshake was broken off'}"
+        is_plain_text = (cause.reason or "") in _PLAIN_TEXT_REASONS
+        return f"TLS failed: {'the server does not use TLS' if is_plain_text else 'the handshake was aborted'}"
     if isinstance(cause, OSError) and cause.errno in {errno.ENETUNREACH, errno.EHOSTUNREACH}:
         return "there is no route to its network"
-    return next((reason for kind, reason in _BY_KIND if isinstance(cause, kind)), None)
+    return next((reason for kind, reason in _REASONS if isinstance(cause, kind)), None)
 
 
-_BY_KIND: tuple[tuple[type[BaseException], str], ...] = (
-    (socket.gaierror, "DNS knows no such host"),
-    (UnicodeError, "DNS knows no such host"),
-    (ConnectionRefusedError, "the connection was refused: nothing listens there"),
-    (ConnectionResetError, "it closed the connection"),
+_REASONS: tuple[tuple[type[BaseException], str], ...] = (
+    (socket.gaierror, "DNS does not resolve the host"),
+    (UnicodeError, "DNS does not resolve the host"),
+    (ConnectionRefusedError, "the connection was refused: nothing listens on the port"),
+    (ConnectionResetError, "the server closed the connection"),
 )
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    """The error and what lies behind it, the deepest first: libraries wrap what the system said."""
-    found: list[BaseException] = []
-    todo = [error]
-    while todo and len(found) < _LONGEST_CHAIN:
-        one = todo.pop(0)
-        if isinstance(one, BaseException) and one not in found:
-            found.append(one)
-            inner = (one.__cause__, one.__context__, getattr(one, "os_error", None))
-            todo += [*inner, getattr(one, "certificate_error", None)]
-    return reversed(found)
+    """Yield the error and its causes, innermost first: libraries wrap the system's error."""
+    causes: list[BaseException] = []
+    pending = [error]
+    while pending and len(causes) < _MAX_CAUSES:
+        current = pending.pop(0)
+        if isinstance(current, BaseException) and current not in causes:
+            causes.append(current)
+            inner = (current.__cause__, current.__context__, getattr(current, "os_error", None))
+            pending += [*inner, getattr(current, "certificate_error", None)]
+    return reversed(causes)

@@ -1,9 +1,9 @@
-"""One source's connections, over aiohttp: the only place that knows which HTTP library is used.
+"""Connections of one source, over aiohttp. No other module imports the HTTP library.
 
-It takes aiohttp's pool of connections (addresses, TLS, keep-alive) and its parser of answers, and writes the
-requests itself. A call with an answer of 11 KB takes 76 us of CPU so; it took 157 through aiohttp's session, and
-611 with httpx on top, whose objects alone take 230 (CPython 3.11, uvloop). None of what is taken is promised to
-stay as it is, so aiohttp's version is exact.
+The transport uses aiohttp's connection pool (addresses, TLS, keep-alive) and its response parser, and writes the
+requests itself. A call with a body of 11 KB takes 76 us of CPU this way. It took 157 us through aiohttp's session,
+and 611 us with httpx on top, whose objects alone take 230 us (CPython 3.11, uvloop). These parts of aiohttp are
+not public API, so its version is pinned exactly.
 """
 
 from __future__ import annotations
@@ -23,31 +23,31 @@ from yarl import URL
 
 from tracegraph.errors import SourceBadResponse, SourceResponseTooLarge, SourceTimeout, SourceUnavailable
 from tracegraph.upstream.messages import UpstreamRequest
-from tracegraph.upstream.tls import authorities, unreachable_reason
+from tracegraph.upstream.tls import ssl_context, unreachable_reason
 
 _KEEP_ALIVE_S = 60.0
 
 
-_LONGEST_LINE, _MOST_HEADERS = 64 * 1024, 256
-"""For what stands before the body of an answer. Security headers of 9 kB are seen; aiohttp takes 8,190 bytes."""
+_MAX_LINE_BYTES, _MAX_HEADERS = 64 * 1024, 256
+"""Limits of a response's head. Security headers of 9 kB occur; aiohttp's default limit is 8,190 bytes."""
 
 
 _TOO_MANY_HEADERS = "Too many headers received"
 
 
-_NEEDS_NO_ESCAPE = re.compile(r"[A-Za-z0-9_.~-]*").fullmatch
+_IS_UNRESERVED = re.compile(r"[A-Za-z0-9_.~-]*").fullmatch
 
 
-_ON_EVERY_CALL = {"user-agent": "tracegraph", "accept": "application/json", "accept-encoding": "gzip, deflate"}
+_COMMON_HEADERS = {"user-agent": "tracegraph", "accept": "application/json", "accept-encoding": "gzip, deflate"}
 
 
 @dataclass(frozen=True, slots=True)
 class TransportSettings:
-    """Where the vendor is, and what one call may take.
+    """The address of the vendor, and the limits of one call.
 
-    `timeout_s` bounds one try as a whole, `connect_timeout_s` the time until there is a connection,
-    `max_connections` the calls at the same time, `max_response_bytes` a decoded body. `ca_file` holds the only
-    certificate authorities that are trusted.
+    `timeout_s` limits one attempt as a whole, `connect_timeout_s` the time until there is a connection.
+    `max_connections` limits the concurrent calls, `max_response_bytes` a decoded body. `ca_file` holds the only
+    trusted authorities.
     """
 
     base_url: str
@@ -58,8 +58,8 @@ class TransportSettings:
     ca_file: str | None = None
 
 
-class RawReply(NamedTuple):
-    """Status, headers (whose names have no case) and body of any answer."""
+class RawResponse(NamedTuple):
+    """The status, headers (with case-insensitive names) and body of any response."""
 
     status: int
     headers: Mapping[str, str]
@@ -67,21 +67,21 @@ class RawReply(NamedTuple):
 
 
 class Transport:
-    """Sends calls to one base URL. An async context manager: it owns the connections."""
+    """Sends calls to one base URL. It is an async context manager because it owns the connections."""
 
     def __init__(self, source: str, settings: TransportSettings) -> None:
         self.source = source
         self.settings = settings
         self._base = URL(settings.base_url)
         self._target = "" if self._base.raw_path_qs == "/" else self._base.raw_path_qs
-        self._headers = _lines({"host": self._base.host_port_subcomponent or "", **_ON_EVERY_CALL})
-        self._patience = aiohttp.ClientTimeout(total=None, connect=settings.connect_timeout_s)
+        self._headers = _header_lines({"host": self._base.host_port_subcomponent or "", **_COMMON_HEADERS})
+        self._connect_timeout = aiohttp.ClientTimeout(total=None, connect=settings.connect_timeout_s)
 
     async def __aenter__(self) -> Transport:
         self._pool = aiohttp.TCPConnector(
             limit=self.settings.max_connections,
             keepalive_timeout=_KEEP_ALIVE_S,
-            ssl=authorities(self.settings.ca_file),
+            ssl=ssl_context(self.settings.ca_file),
         )
         self._route = aiohttp.ClientRequest("GET", self._base, loop=asyncio.get_running_loop())
         return self
@@ -91,10 +91,18 @@ class Transport:
     ) -> None:
         await self._pool.close()
 
-    async def send(self, call: UpstreamRequest, headers: Mapping[str, str], allowed_s: float) -> RawReply:
-        """One request within that time. Raises SourceTimeout, SourceUnavailable, SourceBadResponse (past the cap).
+    async def send(self, call: UpstreamRequest, headers: Mapping[str, str], allowed_s: float) -> RawResponse:
+        """Send one request. The caller ensures that at most `max_connections` are in flight.
 
-        Whoever calls sees to it that no more than `max_connections` are under way.
+        Args:
+            call: The request.
+            headers: The headers of the credential.
+            allowed_s: The time limit.
+
+        Raises:
+            SourceTimeout: After `allowed_s` seconds.
+            SourceUnavailable: When the vendor cannot be reached or closes the connection.
+            SourceBadResponse: For a response that exceeds a limit.
         """
         request = self._request(call, headers)
         try:
@@ -102,48 +110,54 @@ class Transport:
                 return await self._send(request)
         except TimeoutError as error:
             raise SourceTimeout(
-                self.source, f"Source {self.source!r} did not answer within {round(allowed_s, 2):g} s."
+                self.source, f"Source {self.source!r} did not respond within {round(allowed_s, 2):g} s."
             ) from error
         except (
             aiohttp.ClientError,
             HttpProcessingError,
             OSError,
             UnicodeError,
-        ) as error:  # the last: no host's name
+        ) as error:  # UnicodeError: the host name is invalid
             if _is_head_too_long(error):
-                what = f"with a header of more than {_LONGEST_LINE} bytes, or more than {_MOST_HEADERS} headers"
-                raise SourceBadResponse(self.source, self._problem(what)) from None  # the cause holds its text
+                problem = (
+                    f"with a header of more than {_MAX_LINE_BYTES} bytes, or more than {_MAX_HEADERS} headers"
+                )
+                raise SourceBadResponse(
+                    self.source, self._problem(problem)
+                ) from None  # the cause holds text of the vendor
             raise SourceUnavailable(
                 self.source,
-                f"Source {self.source!r} cannot be reached, or broke off its answer.",
+                f"Source {self.source!r} cannot be reached, or closed the connection early.",
                 reason=unreachable_reason(error),
             ) from error
 
-    async def _send(self, request: bytes) -> RawReply:
-        connection = await self._pool.connect(self._route, traces=[], timeout=self._patience)
+    async def _send(self, request: bytes) -> RawResponse:
+        connection = await self._pool.connect(self._route, traces=[], timeout=self._connect_timeout)
         try:
             reply = await self._exchange(connection, request)
         except BaseException:
-            connection.close()  # or the next call would get the rest of this one's answer
+            connection.close()  # else the next call would read the rest of this response
             raise
         connection.release()
         return reply
 
-    async def _exchange(self, connection: Connection, request: bytes) -> RawReply:
-        protocol, wire = connection.protocol, connection.transport
-        if protocol is None or wire is None or protocol.should_close:  # it sent something while nobody asked
+    async def _exchange(self, connection: Connection, request: bytes) -> RawResponse:
+        protocol, transport = connection.protocol, connection.transport
+        if (
+            protocol is None or transport is None or protocol.should_close
+        ):  # the vendor sent bytes or closed while the connection was idle
             raise aiohttp.ServerDisconnectedError
         protocol.set_response_params(
             read_until_eof=True,
-            max_line_size=_LONGEST_LINE,
-            max_field_size=_LONGEST_LINE,
-            max_headers=_MOST_HEADERS,
+            max_line_size=_MAX_LINE_BYTES,
+            max_field_size=_MAX_LINE_BYTES,
+            max_headers=_MAX_HEADERS,
         )
-        wire.write(request)
+        transport.write(request)
         message, payload = await protocol.read()
-        while message.code < 200 and message.code != 101:  # "100 Continue" and the like announce the answer
+        while message.code < 200 and message.code != 101:  # interim responses such as "100 Continue"
             message, payload = await protocol.read()
-        return RawReply(message.code, message.headers, await self._body(payload, message.code))
+        return RawResponse(message.code, message.headers, await self._body(payload, message.code))
 
     async def _body(self, payload: aiohttp.StreamReader, status: int) -> bytes:
         limit = self.settings.max_response_bytes
@@ -164,19 +178,19 @@ class Transport:
                 raise SourceBadResponse(self.source, problem, http_status=status) from None
             raise
         finally:
-            blocks.clear()  # an error's traceback holds this frame for as long as the error lives
+            blocks.clear()  # the traceback of an error keeps this frame, and with it the blocks
 
-    def _problem(self, what: str) -> str:
-        return f"Source {self.source!r} gave an answer {what}."
+    def _problem(self, problem: str) -> str:
+        return f"Source {self.source!r} returned a response {problem}."
 
     def _request(self, call: UpstreamRequest, headers: Mapping[str, str]) -> bytes:
-        """The call as it goes over the wire. Raises ValueError for a path that is not escaped."""
+        """Return the bytes of the request. Raise ValueError for a path that is not escaped."""
         target = self._target + call.path
         if call.query:
             target += f"?{_escaped(call.query)}"
         if not target.isprintable() or " " in target:
-            raise ValueError("The path of a call must be escaped: it would end the request's first line.")
-        head = f"{call.method} {target or '/'} HTTP/1.1\r\n{self._headers}{_lines(headers)}"
+            raise ValueError("The path of a call must be escaped: a raw line break would end the request line.")
+        head = f"{call.method} {target or '/'} HTTP/1.1\r\n{self._headers}{_header_lines(headers)}"
         content = call.content()
         if content is None:
             return f"{head}\r\n".encode("ascii")
@@ -192,15 +206,15 @@ def _is_head_too_long(error: BaseException) -> bool:
     return isinstance(error.__cause__, LineTooLong) or error.message == _TOO_MANY_HEADERS
 
 
-def _lines(headers: Mapping[str, str]) -> str:
-    """The headers as they go over the wire. Raises ValueError for a value that would go on as another header."""
+def _header_lines(headers: Mapping[str, str]) -> str:
+    """Return the lines of the headers. Raise ValueError for a value that would start another header."""
     if not all(map(str.isprintable, headers.values())):
-        raise ValueError("A header's value must be printable: it would end its line.")
+        raise ValueError("A header's value must be printable: a line break would end its line.")
     return "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
 
 
 def _escaped(query: Sequence[tuple[str, str]]) -> str:
-    """The query as a URL has it. Most need no escapes, and urlencode takes 8 us to find that out."""
-    if _NEEDS_NO_ESCAPE("".join(map("".join, query))):
+    """Return the query string. Most queries need no escapes, and urlencode takes 8 us to find that out."""
+    if _IS_UNRESERVED("".join(map("".join, query))):
         return "&".join(map("=".join, query))
     return urlencode(query)

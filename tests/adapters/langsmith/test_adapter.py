@@ -120,7 +120,7 @@ class TestListExperiments:
         fill(world, 3)
         page = await adapter.list_experiments(ExperimentQuery(), PageRequest(20))
         assert names(page) == ["p2", "p1", "p0"]
-        assert (page.start, page.next, page.total, page.provenance) == (0, None, None, FetchInfo(1))
+        assert (page.offset, page.next_hint, page.total, page.provenance) == (0, None, None, FetchInfo(1))
         assert asked(vendor) == [f"{STATS}&limit=20&offset=0&{NEWEST}"]
 
     async def test_it_goes_on_by_offset_until_a_page_is_not_full(
@@ -128,17 +128,17 @@ class TestListExperiments:
     ) -> None:
         fill(world, 5)
         first = await adapter.list_experiments(ExperimentQuery(), PageRequest(2))
-        second = await adapter.list_experiments(ExperimentQuery(), PageRequest(2, hint=first.next))
-        third = await adapter.list_experiments(ExperimentQuery(), PageRequest(2, hint=second.next))
+        second = await adapter.list_experiments(ExperimentQuery(), PageRequest(2, hint=first.next_hint))
+        third = await adapter.list_experiments(ExperimentQuery(), PageRequest(2, hint=second.next_hint))
         assert [names(page) for page in (first, second, third)] == [["p4", "p3"], ["p2", "p1"], ["p0"]]
-        assert [(page.start, page.next) for page in (first, second, third)] == [(0, 2), (2, 4), (4, None)]
+        assert [(page.offset, page.next_hint) for page in (first, second, third)] == [(0, 2), (2, 4), (4, None)]
         assert [call.query["offset"] for call in vendor.calls] == [["0"], ["2"], ["4"]]
 
     async def test_a_page_behind_the_end_ends_the_list(self, adapter: Adapter, world: LangSmithWorld) -> None:
         fill(world, 2)
-        assert (await adapter.list_experiments(ExperimentQuery(), PageRequest(2))).next == 2
+        assert (await adapter.list_experiments(ExperimentQuery(), PageRequest(2))).next_hint == 2
         behind = await adapter.list_experiments(ExperimentQuery(), PageRequest(2, hint=2))
-        assert (behind.items, behind.start, behind.next) == ([], 2, None)
+        assert (behind.items, behind.offset, behind.next_hint) == ([], 2, None)
 
     @pytest.mark.parametrize(("limit", "sent"), [(1000, "100"), (100, "100"), (0, "1")])
     async def test_no_more_is_asked_for_than_the_vendor_gives(
@@ -192,7 +192,7 @@ class TestListExperiments:
         self, adapter: Adapter, vendor: Simulator
     ) -> None:
         page = await adapter.list_experiments(filtered(name=StringFilter(eq="\ud800")), PageRequest(5))
-        assert (list(page.items), page.next, vendor.calls) == ([], None, [])
+        assert (list(page.items), page.next_hint, vendor.calls) == ([], None, [])
 
     async def test_refs_come_in_one_page_whatever_the_limit(
         self, adapter: Adapter, vendor: Simulator, world: LangSmithWorld
@@ -201,7 +201,7 @@ class TestListExperiments:
         wanted = frozenset({ids[0], ids[3], ids[4].upper(), "no-uuid"})
         page = await adapter.list_experiments(filtered(refs=wanted), PageRequest(1, hint=2))
         assert names(page) == ["p4", "p3", "p0"]
-        assert (page.start, page.next) == (0, None)
+        assert (page.offset, page.next_hint) == (0, None)
         given = "".join(f"&id={one}" for one in sorted({ids[0], ids[3], ids[4]}))
         assert asked(vendor) == [f"{STATS}&limit=100&offset=0&{NEWEST}{given}"]
 
@@ -210,7 +210,7 @@ class TestListExperiments:
         self, adapter: Adapter, vendor: Simulator, refs: list[str]
     ) -> None:
         page = await adapter.list_experiments(filtered(refs=frozenset(refs)), PageRequest(5))
-        assert (list(page.items), page.start, page.next, vendor.calls) == ([], 0, None, [])
+        assert (list(page.items), page.offset, page.next_hint, vendor.calls) == ([], 0, None, [])
 
     async def test_many_refs_take_a_call_a_hundred_and_come_in_the_asked_order(
         self, adapter: Adapter, vendor: Simulator, world: LangSmithWorld
@@ -377,7 +377,7 @@ class TestFailures:
         app = Starlette(routes=[Route("/api/v1/sessions", lambda _: JSONResponse(rows))])
         page = await (await connect(app)).list_experiments(ExperimentQuery(), PageRequest(3))
         assert [one.name for one in page.items] == ["p", "q"]
-        assert (page.skipped, page.next) == ((1,), 3)
+        assert (page.skipped, page.next_hint) == ((1,), 3)
 
     async def test_rows_none_of_which_has_an_id_fail_their_page(self, connect: Connect) -> None:
         app = Starlette(routes=[Route("/api/v1/sessions", lambda _: JSONResponse([{"name": "nobody"}, None]))])

@@ -84,7 +84,7 @@ class TestTheQuestion:
         world.runs[P].append(langsmith_run("child", parent=world.runs[P][0]))
         (page,) = await listed(adapter, ask(P))
         assert seconds(page) == [3, 2, 1]
-        assert (page.start, page.next, page.total, page.provenance) == (None, None, None, FetchInfo(1))
+        assert (page.offset, page.next_hint, page.total, page.provenance) == (None, None, None, FetchInfo(1))
         assert bodies(vendor) == [
             {"session": [P], "is_root": True, "order": "desc", "limit": 5, "select": list(RUN_FIELDS)}
         ]
@@ -166,7 +166,7 @@ class TestTheQuestion:
         self, adapter: Adapter, vendor: Simulator, wanted: SessionFilter
     ) -> None:
         (page,) = await listed(adapter, ask(P, filter=wanted))
-        assert (page.items, page.next, page.provenance, vendor.calls) == ((), None, FetchInfo(0), [])
+        assert (page.items, page.next_hint, page.provenance, vendor.calls) == ((), None, FetchInfo(0), [])
 
     @pytest.mark.parametrize("ref", HOSTILE)
     async def test_a_project_that_can_be_nobodys_is_not_found_without_a_call(
@@ -222,7 +222,7 @@ class TestGoingOn:
     ) -> None:
         add(world, "p", range(9))
         (first,) = await listed(adapter, ask(P, limit=3, after=micros(6)))
-        (second,) = await listed(adapter, ask(P, limit=3, after=micros(4), hint=first.next))
+        (second,) = await listed(adapter, ask(P, limit=3, after=micros(4), hint=first.next_hint))
         assert (seconds(first), seconds(second)) == ([6, 5, 4], [3, 2, 1])
         before, after = bodies(vendor)
         assert after.pop("cursor")
@@ -233,7 +233,7 @@ class TestGoingOn:
     ) -> None:
         add(world, "p", range(3))
         (page,) = await listed(adapter, ask(P, limit=3))
-        assert page.next is None
+        assert page.next_hint is None
 
     async def test_a_group_of_one_start_longer_than_a_page_is_read_through_by_hints(
         self, adapter: Adapter, world: LangSmithWorld
@@ -249,7 +249,7 @@ class TestGoingOn:
         """Missing values come last, and every run has a start."""
         add(world, "p", [1])
         (page,) = await listed(adapter, SessionPageRequest((P,), PageRequest(5, Key(None, "x"))))
-        assert (page.items, page.next, vendor.calls) == ((), None, [])
+        assert (page.items, page.next_hint, vendor.calls) == ((), None, [])
 
     @pytest.mark.parametrize("page", [PageRequest(5, Key(10**30, "x")), PageRequest(5, hint="made up")])
     async def test_a_place_that_cannot_be_is_a_bad_request_without_a_call(
@@ -274,8 +274,8 @@ class TestSeveralAsks:
         assert seconds(page) == [4, 3, 2]
         assert [session.experiment_ref for session in page.items] == [Q, P, Q]
         assert bodies(vendor)[0]["session"] == [P, Q]
-        (rest,) = await listed(adapter, ask(P, Q, limit=3, hint=page.next))
-        assert (seconds(rest), rest.next) == ([1], None)
+        (rest,) = await listed(adapter, ask(P, Q, limit=3, hint=page.next_hint))
+        assert (seconds(rest), rest.next_hint) == ([1], None)
 
     async def test_first_pages_of_twenty_projects_that_interleave_are_one_call(
         self, adapter: Adapter, vendor: Simulator, world: LangSmithWorld
@@ -326,7 +326,7 @@ class TestSeveralAsks:
     ) -> None:
         refs = [add(world, f"p{n}", range(n * 1000, n * 1000 + 10)) for n in range(20)]
         pages = await listed(adapter, *(ask(ref, limit=100) for ref in refs))
-        assert [(len(page.items), page.next) for page in pages] == [(10, None)] * 20
+        assert [(len(page.items), page.next_hint) for page in pages] == [(10, None)] * 20
         assert len(vendor.calls) == 2
 
     async def test_a_project_without_runs_is_empty_and_ends(
@@ -334,7 +334,7 @@ class TestSeveralAsks:
     ) -> None:
         busy, empty = add(world, "busy", range(150)), add(world, "empty", [])
         pages = await listed(adapter, ask(busy), ask(empty))
-        assert (pages[1].items, pages[1].next) == ((), None)
+        assert (pages[1].items, pages[1].next_hint) == ((), None)
         assert [body["session"] for body in bodies(vendor)] == [[busy, empty], [empty]]
 
     @pytest.mark.parametrize(
@@ -377,8 +377,8 @@ class TestSeveralAsks:
         add(world, "p", range(150))
         add(world, "q", range(150))
         first, other = await listed(adapter, ask(P, limit=2), ask(Q, limit=2))
-        (second,) = await listed(adapter, ask(P, limit=2, hint=first.next))
-        assert other.next is not None
+        (second,) = await listed(adapter, ask(P, limit=2, hint=first.next_hint))
+        assert other.next_hint is not None
         assert seconds(second)[0] == seconds(first)[-1] - 1
 
     async def test_every_row_has_its_own_raw_object(self, adapter: Adapter, world: LangSmithWorld) -> None:
@@ -422,10 +422,10 @@ async def traversed(
         pages = dict(zip(list(going), await listed(adapter, *asks), strict=True))
         going = {}
         for ref, page in pages.items():
-            assert page.items or page.next is None
+            assert page.items or page.next_hint is None
             found[ref] += page.items
-            if page.next is not None:
-                going[ref] = page.next
+            if page.next_hint is not None:
+                going[ref] = page.next_hint
     return found
 
 
@@ -481,7 +481,7 @@ class TestFailures:
         assert [session.name for session in page.items] == ["b"]
         assert page.items[0].raw is not None
         assert page.items[0].raw.decode()["name"] == "b"
-        assert page.next is None
+        assert page.next_hint is None
         assert [(log["event"], log["count"]) for log in logs] == [("rows.foreign", 2)]
 
     async def test_a_page_that_goes_on_is_never_empty(self, connect: Connect) -> None:
@@ -494,8 +494,8 @@ class TestFailures:
         (page,) = await listed(adapter, ask(P))
         assert [session.name for session in page.items] == ["b"]
         assert page.provenance == FetchInfo(2)
-        (end,) = await listed(adapter, ask(P, hint=page.next))
-        assert (end.items, end.next) == ((), None)
+        (end,) = await listed(adapter, ask(P, hint=page.next_hint))
+        assert (end.items, end.next_hint) == ((), None)
 
     async def test_a_cursor_that_leads_nowhere_is_a_bad_response(self, connect: Connect) -> None:
         body = {"runs": [langsmith_run("a") | {"session_id": P}], "cursors": {"next": "round"}}
@@ -503,14 +503,14 @@ class TestFailures:
         answers = await adapter.list_sessions([ask(P, limit=2), ask(Q, limit=2)])
         assert [type(answer) for answer in answers] == [SourceBadResponse] * 2
         (page,) = await listed(adapter, ask(P))
-        (answer,) = await adapter.list_sessions([ask(P, hint=page.next)])
+        (answer,) = await adapter.list_sessions([ask(P, hint=page.next_hint)])
         assert isinstance(answer, SourceBadResponse)
 
     @pytest.mark.parametrize("body", [{"runs": [], "cursors": None}, {"runs": []}])
     async def test_cursors_may_be_missing(self, connect: Connect, body: Any) -> None:
         adapter = await connect(runs_endpoint(lambda _: JSONResponse(body)))
         (page,) = await listed(adapter, ask(P))
-        assert (page.items, page.next) == ((), None)
+        assert (page.items, page.next_hint) == ((), None)
 
 
 def runs_endpoint(answer: Callable[[Request], Any]) -> Starlette:

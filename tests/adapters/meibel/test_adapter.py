@@ -198,7 +198,7 @@ class TestListingAgents:
         assert ids(page) == ["a3", "a2", "a1"]
         assert page.items[0].created_at == EPOCH + timedelta(days=3)
         assert {item.deferred for item in page.items} == {frozenset({"session_count"})}
-        assert (page.start, page.next, page.total) == (0, None, 3)
+        assert (page.offset, page.next_hint, page.total) == (0, None, 3)
         assert page.provenance == FetchInfo(4)
         first, *others = asked(vendor)
         assert first == "/agents?offset=0&limit=10&sort_by=created_at&sort_order=desc"
@@ -234,9 +234,9 @@ class TestListingAgents:
 
     async def test_pages_by_offset(self, adapter: Adapter, vendor: Simulator) -> None:
         first = await adapter.list_experiments(BY_NAME, PageRequest(2))
-        second = await adapter.list_experiments(BY_NAME, PageRequest(2, hint=first.next))
-        assert (ids(first), first.start, first.next) == (["a1", "a2"], 0, 2)
-        assert (ids(second), second.start, second.next) == (["a3"], 2, None)
+        second = await adapter.list_experiments(BY_NAME, PageRequest(2, hint=first.next_hint))
+        assert (ids(first), first.offset, first.next_hint) == (["a1", "a2"], 0, 2)
+        assert (ids(second), second.offset, second.next_hint) == (["a3"], 2, None)
         assert asked(vendor)[1] == "/agents?offset=2&limit=2&sort_by=created_at&sort_order=asc"
 
     async def test_goes_on_where_the_server_gave_fewer_rows_than_asked(
@@ -244,11 +244,11 @@ class TestListingAgents:
     ) -> None:
         world.max_rows = 2
         page = await adapter.list_experiments(BY_NAME, PAGE)
-        assert (ids(page), page.next) == (["a1", "a2"], 2)
+        assert (ids(page), page.next_hint) == (["a1", "a2"], 2)
 
     async def test_past_the_end_is_empty_and_ends(self, adapter: Adapter) -> None:
         page = await adapter.list_experiments(BY_NAME, PageRequest(10, hint=30))
-        assert (ids(page), page.start, page.next) == ([], 30, None)
+        assert (ids(page), page.offset, page.next_hint) == ([], 30, None)
 
     async def test_asks_for_at_most_a_hundred(self, adapter: Adapter, vendor: Simulator) -> None:
         await adapter.list_experiments(BY_NAME, PageRequest(500))
@@ -299,7 +299,7 @@ class TestAgentsThatChangeMeanwhile:
     ) -> None:
         vendor.faults.add(*(deleted(one) for one in ("a3", "a2")))
         page = await adapter.list_experiments(ExperimentQuery(), PageRequest(2))
-        assert (ids(page), page.start, page.next) == (["a1"], 2, None)
+        assert (ids(page), page.offset, page.next_hint) == (["a1"], 2, None)
         assert page.provenance == FetchInfo(5)
 
     async def test_one_whose_creation_cannot_be_read_is_left_out_and_the_page_says_why(
@@ -387,7 +387,7 @@ class TestListingSessions:
     async def test_is_one_call_newest_first(self, adapter: Adapter, vendor: Simulator) -> None:
         page = await sessions(adapter)
         assert ids(page) == ["s3", "s2", "s1"]
-        assert (page.start, page.next, page.total, page.provenance) == (0, None, 3, FetchInfo(1))
+        assert (page.offset, page.next_hint, page.total, page.provenance) == (0, None, 3, FetchInfo(1))
         assert asked(vendor) == ["/agents/a2/sessions?offset=0&limit=10&sort_by=start_time&sort_order=desc"]
 
     async def test_gives_each_session_with_what_its_row_says(self, adapter: Adapter) -> None:
@@ -414,9 +414,9 @@ class TestListingSessions:
     async def test_pages_by_offset_until_the_total(self, adapter: Adapter, world: MeibelWorld) -> None:
         world.max_rows = 2
         first = await sessions(adapter)
-        second = await sessions(adapter, page=PageRequest(10, hint=first.next))
-        assert (ids(first), first.next) == (["s3", "s2"], 2)
-        assert (ids(second), second.start, second.next) == (["s1"], 2, None)
+        second = await sessions(adapter, page=PageRequest(10, hint=first.next_hint))
+        assert (ids(first), first.next_hint) == (["s3", "s2"], 2)
+        assert (ids(second), second.offset, second.next_hint) == (["s1"], 2, None)
 
     async def test_reads_an_answer_of_the_contract_and_one_of_the_newer_service_alike(
         self, adapter: Adapter, world: MeibelWorld
@@ -507,7 +507,7 @@ class TestListingSessions:
 
     async def test_of_an_agent_without_any_are_an_empty_page_that_ends(self, adapter: Adapter) -> None:
         page = await sessions(adapter, "a1")
-        assert (ids(page), page.next, page.total) == ([], None, 0)
+        assert (ids(page), page.next_hint, page.total) == ([], None, 0)
 
 
 class TestGettingSessions:
@@ -724,7 +724,7 @@ class TestAnswersThatCannotBeUsed:
         adapter = await connect(canned({"/agents/a1/sessions": {"data": rows, "total": -2}}))
         with capture_logs() as logs:
             page = await sessions(adapter, "a1")
-        assert (ids(page), page.total, page.next) == (["s1", "s2"], None, None)
+        assert (ids(page), page.total, page.next_hint) == (["s1", "s2"], None, None)
         assert [(one.ended_at, one.latency_ms) for one in page.items] == [(None, None)] * 2
         assert logs == [
             {

@@ -184,7 +184,7 @@ class TestListExperiments:
         page = await listed(await connect(simulator), limit=2)
         assert queries(simulator) == [{"page": "1", "page_size": "2", "sort": "-created_at"}]
         assert names(page) == ["e0004", "e0003"]
-        assert (page.start, page.next, page.total, page.provenance.upstream_requests) == (0, 2, 5, 1)
+        assert (page.offset, page.next_hint, page.total, page.provenance.upstream_requests) == (0, 2, 5, 1)
 
     async def test_reading_on_from_each_next_gives_every_row_once(self, connect: Open) -> None:
         adapter = await connect(nemo.create_app(experiments(11)))
@@ -192,18 +192,18 @@ class TestListExperiments:
         hint: int | None = 0
         while hint is not None:
             page = await listed(adapter, limit=3, hint=hint)
-            assert page.start is not None
-            assert page.start <= hint
-            seen += names(page)[hint - page.start :]
-            assert page.next is None or isinstance(page.next, int)
-            hint = page.next
+            assert page.offset is not None
+            assert page.offset <= hint
+            seen += names(page)[hint - page.offset :]
+            assert page.next_hint is None or isinstance(page.next_hint, int)
+            hint = page.next_hint
         assert seen == [f"e{number:04}" for number in range(10, -1, -1)]
 
     async def test_an_offset_between_pages_is_read_from_a_larger_page(self, connect: Open) -> None:
         simulator = nemo.create_app(experiments(60))
         page = await listed(await connect(simulator), limit=20, hint=30)
         assert queries(simulator) == [{"page": "2", "page_size": "25", "sort": "-created_at"}]
-        assert (page.start, page.next, len(page.items)) == (25, 50, 25)
+        assert (page.offset, page.next_hint, len(page.items)) == (25, 50, 25)
 
     async def test_more_than_the_vendors_maximum_is_not_asked_for(self, connect: Open) -> None:
         simulator = nemo.create_app(experiments(1))
@@ -212,7 +212,7 @@ class TestListExperiments:
 
     async def test_past_the_end_there_is_nothing_and_nothing_follows(self, connect: Open) -> None:
         page = await listed(await connect(nemo.create_app(experiments(3))), limit=2, hint=8)
-        assert (list(page.items), page.next, page.total) == ([], None, 3)
+        assert (list(page.items), page.next_hint, page.total) == ([], None, 3)
 
     @pytest.mark.parametrize(
         ("order", "sort"),
@@ -268,7 +268,7 @@ class TestListExperiments:
     async def test_names_that_exclude_each_other_cause_no_call(self, connect: Open) -> None:
         simulator = nemo.create_app(experiments(2))
         page = await listed(await connect(simulator), refs=frozenset({"e0000"}), name=StringFilter(eq="e0001"))
-        assert (list(page.items), page.next, page.total, simulator.calls) == ([], None, 0, [])
+        assert (list(page.items), page.next_hint, page.total, simulator.calls) == ([], None, 0, [])
 
     async def test_a_refused_condition_on_the_agent_is_left_out_now_and_ever_after(self, connect: Open) -> None:
         """0.2.0 has lists of agents, and no filter on them (docs/vendors/nemo.md#releases, #filters)."""
@@ -299,7 +299,7 @@ class TestListExperiments:
         adapter = await connect(Canned({"data": [run("a"), run("b")]}, {"data": [run("a")]}))
         full = await listed(adapter, limit=2)
         short = await listed(adapter, limit=2)
-        assert (full.next, full.total, short.next) == (2, None, None)
+        assert (full.next_hint, full.total, short.next_hint) == (2, None, None)
 
     async def test_the_vendors_object_is_at_hand_as_it_came(self, connect: Open) -> None:
         adapter = await connect(Canned(told([run("a"), run("b", summary="theirs", pinned_at=None)])))
@@ -483,11 +483,11 @@ class TestSessionsOldestFirst:
         assert queries(simulator) == [{"page": "1", "page_size": "2"}]
         assert simulator.calls[0].path == f"{EXPERIMENTS}/base/sessions"
         assert ids(page) == numbered([0, 1])
-        assert (page.start, page.next, page.total, page.provenance.upstream_requests) == (0, 2, 5, 1)
+        assert (page.offset, page.next_hint, page.total, page.provenance.upstream_requests) == (0, 2, 5, 1)
 
     async def test_the_last_page_ends_the_list(self, connect: Open) -> None:
         page = await one(await connect(nemo.create_app(sessions(5))), ask(2, 4, order=ASC))
-        assert (ids(page), page.start, page.next) == (numbered([4]), 4, None)
+        assert (ids(page), page.offset, page.next_hint) == (numbered([4]), 4, None)
 
     async def test_a_status_and_a_test_case_are_pushed(self, connect: Open) -> None:
         simulator = nemo.create_app(sessions(3, status="error", test_case_id="paris"))
@@ -522,18 +522,18 @@ class TestSessionsNewestFirst:
         page = await one(await connect(simulator), ask(2))
         assert queries(simulator) == [{"page": "1", "page_size": "100"}]
         assert ids(page) == numbered([4, 3, 2, 1, 0])
-        assert (page.start, page.next, page.total, page.provenance.upstream_requests) == (0, None, 5, 1)
+        assert (page.offset, page.next_hint, page.total, page.provenance.upstream_requests) == (0, None, 5, 1)
 
     async def test_many_are_two_calls_the_first_to_learn_how_many(self, connect: Open) -> None:
         simulator = nemo.create_app(sessions(250))
         page = await one(await connect(simulator), ask(20))
         assert queries(simulator) == [{"page": "1", "page_size": "100"}, {"page": "11", "page_size": "23"}]
         assert ids(page) == numbered(range(249, 229, -1))
-        assert (page.start, page.next, page.total, page.provenance.upstream_requests) == (0, 20, 250, 2)
+        assert (page.offset, page.next_hint, page.total, page.provenance.upstream_requests) == (0, 20, 250, 2)
 
     async def test_a_known_number_saves_the_first_call(self, connect: Open) -> None:
         simulator = nemo.create_app(sessions(250))
-        page = await one(await connect(simulator), ask(20, expected_total=250))
+        page = await one(await connect(simulator), ask(20, total_hint=250))
         assert queries(simulator) == [{"page": "11", "page_size": "23"}]
         assert ids(page) == numbered(range(249, 229, -1))
 
@@ -545,26 +545,26 @@ class TestSessionsNewestFirst:
         seen: list[str] = []
         hint: int | None = 0
         while hint is not None:
-            page = await one(adapter, ask(30, hint, expected_total=expected))
-            assert page.start is not None
-            assert page.start <= hint
-            seen += ids(page)[hint - page.start :]
-            assert page.next is None or isinstance(page.next, int)
-            hint = page.next
+            page = await one(adapter, ask(30, hint, total_hint=expected))
+            assert page.offset is not None
+            assert page.offset <= hint
+            seen += ids(page)[hint - page.offset :]
+            assert page.next_hint is None or isinstance(page.next_hint, int)
+            hint = page.next_hint
         assert seen == numbered(range(249, -1, -1))
 
     @pytest.mark.parametrize("expected", [1, 100, 240, 249, 251, 400])
     async def test_a_wrong_number_costs_one_call_more_at_most(self, connect: Open, expected: int) -> None:
         simulator = nemo.create_app(sessions(250))
-        page = await one(await connect(simulator), ask(20, expected_total=expected))
+        page = await one(await connect(simulator), ask(20, total_hint=expected))
         assert ids(page) == numbered(range(249, 249 - len(page.items), -1))
-        assert (page.start, page.next, page.total) == (0, len(page.items), 250)
+        assert (page.offset, page.next_hint, page.total) == (0, len(page.items), 250)
         assert len(simulator.calls) <= 2
 
     async def test_a_known_number_says_nothing_about_a_filtered_list(self, connect: Open) -> None:
         simulator = nemo.create_app(sessions(150, status="error"))
         wanted = SessionFilter(statuses=frozenset({SessionStatus.ERROR}))
-        page = await one(await connect(simulator), ask(20, filter=wanted, expected_total=9))
+        page = await one(await connect(simulator), ask(20, filter=wanted, total_hint=9))
         assert [query["page_size"] for query in queries(simulator)] == ["100", "26"]
         assert all(query["filter[status]"] == "error" for query in queries(simulator))
         assert (ids(page)[:2], page.total) == (numbered([149, 148]), 150)
@@ -572,19 +572,19 @@ class TestSessionsNewestFirst:
     async def test_a_filter_of_the_gateway_reads_the_whole_list_by_the_known_number(self, connect: Open) -> None:
         simulator = nemo.create_app(sessions(150))
         wanted = SessionFilter(started_at=TimeRange(gte=START))
-        page = await one(await connect(simulator), ask(20, filter=wanted, expected_total=150))
+        page = await one(await connect(simulator), ask(20, filter=wanted, total_hint=150))
         assert len(simulator.calls) == 1
         assert (ids(page)[0], page.total) == ("s0149", None)
 
     async def test_past_the_oldest_there_is_nothing_and_nothing_follows(self, connect: Open) -> None:
         adapter = await connect(nemo.create_app(sessions(3)))
         page = await one(adapter, ask(20, 3))
-        assert (list(page.items), page.start, page.next, page.total) == ([], 3, None, 3)
+        assert (list(page.items), page.offset, page.next_hint, page.total) == ([], 3, None, 3)
         assert list((await one(adapter, ask(20, 10**30))).items) == []
 
     async def test_an_experiment_without_sessions_has_an_empty_page(self, connect: Open) -> None:
         page = await one(await connect(nemo.create_app(sessions(0))), ask())
-        assert (list(page.items), page.start, page.next, page.total) == ([], 0, None, 0)
+        assert (list(page.items), page.offset, page.next_hint, page.total) == ([], 0, None, 0)
 
     async def test_the_vendors_object_is_that_of_its_row(self, connect: Open) -> None:
         page = await one(await connect(nemo.create_app(sessions(5))), ask())
@@ -617,21 +617,21 @@ class TestSessionsThatChangeUnderTheReader:
         assert len(vendor.asked) == 3
         assert set(numbered(range(233, 253))) <= set(ids(page)), "no gap where the page was aimed at"
         assert ids(page) == sorted(ids(page), reverse=True)
-        assert (page.start, page.total) == (0, 253)
+        assert (page.offset, page.total) == (0, 253)
 
     async def test_a_next_page_then_overlaps_rather_than_skips(self, connect: Open) -> None:
         page = await one(await connect(self.growing(250, 260)), ask(20, 40))
-        assert page.start is not None
-        assert page.start <= 40
+        assert page.offset is not None
+        assert page.offset <= 40
         assert "s0209" in ids(page), "the row at offset 40 of the 250"
-        assert page.next == page.start + len(page.items)
+        assert page.next_hint == page.offset + len(page.items)
 
     async def test_rows_deleted_between_two_calls_are_looked_for_again(self, connect: Open) -> None:
         vendor = self.growing(250, 200, 200)
         page = await one(await connect(vendor), ask(20))
         assert len(vendor.asked) == 3
         assert ids(page)[:20] == numbered(range(199, 179, -1))
-        assert (page.start, page.total, page.provenance.upstream_requests) == (0, 200, 3)
+        assert (page.offset, page.total, page.provenance.upstream_requests) == (0, 200, 3)
 
     async def test_a_list_of_which_no_page_shows_the_end_is_a_bad_response(self, connect: Open) -> None:
         def full(asked: dict[str, str]) -> dict[str, Any]:
@@ -652,7 +652,7 @@ class TestSessionsThatChangeUnderTheReader:
 
     async def test_without_a_total_a_short_first_page_is_all(self, connect: Open) -> None:
         page = await one(await connect(Canned({"data": rows_of(range(7))})), ask(20))
-        assert (ids(page)[0], page.next, page.total) == ("s0006", None, 7)
+        assert (ids(page)[0], page.next_hint, page.total) == ("s0006", None, 7)
 
 
 class TestManyAsks:

@@ -257,7 +257,7 @@ class TestFilters:
         simulator = nemo.create_app(world)
         wanted = ExperimentFilter(created_at=times)
         found = await everything(await connect(simulator), 500, order, wanted)
-        assert found == expected(world, order, lambda row: times.admits(parse(row["created_at"])))
+        assert found == expected(world, order, lambda row: times.matches(parse(row["created_at"])))
         assert times.gte is not None
         assert times.lt is not None
         for call in simulator.calls:
@@ -270,7 +270,7 @@ class TestFilters:
         simulator = nemo.create_app(world)
         order = ExperimentOrder(UPDATED, DESC)
         found = await everything(await connect(simulator), 500, order, ExperimentFilter(created_at=times))
-        assert found == expected(world, order, lambda row: times.admits(parse(row["created_at"])))
+        assert found == expected(world, order, lambda row: times.matches(parse(row["created_at"])))
         assert {call.query["filter[created_at][$gte]"][0] for call in simulator.calls} == {
             "2026-08-17T12:00:00.000000Z"
         }
@@ -337,15 +337,15 @@ class TestChangesWhilePaging:
         adapter = await connect(simulator)
         query = ExperimentQuery(order=ExperimentOrder(NAME))
         first = await adapter.list_experiments(query, PageRequest(600))
-        assert (first.start, first.next) == (0, 600)
+        assert (first.offset, first.next_hint) == (0, 600)
         world.experiments += world_of([NOW]).experiments
         found: set[str] = set()
-        hint = first.next
+        hint = first.next_hint
         while hint is not None:
             page = await adapter.list_experiments(query, PageRequest(600, None, hint))
-            assert page.start is None
+            assert page.offset is None
             found |= {one.name for one in page.items}
-            hint = page.next
+            hint = page.next_hint
         assert len(found) == 1001
 
 
@@ -380,7 +380,7 @@ class TestResuming:
         page = await (await connect(simulator)).list_experiments(
             ExperimentQuery(), PageRequest(10, Key(None, "experiment-x"))
         )
-        assert (list(page.items), page.start, page.next, page.total) == ([], None, None, None)
+        assert (list(page.items), page.offset, page.next_hint, page.total) == ([], None, None, None)
         assert len(simulator.calls) == 1
 
 
@@ -402,9 +402,9 @@ class TestPages:
             "filter[created_at][$gte]": "2026-09-18T04:00:00.000001Z",
             "filter[created_at][$lte]": "2026-10-01T12:00:00.000000Z",
         }
-        assert (first.start, first.total, page.start, page.total) == (None, None, None, None)
+        assert (first.offset, first.total, page.offset, page.total) == (None, None, None, None)
         assert len(page.items) == 200
-        assert isinstance(page.next, str)
+        assert isinstance(page.next_hint, str)
         assert page.provenance.upstream_requests == 1
 
     @pytest.mark.parametrize("order", SOME_ORDERS, ids=word)
@@ -416,7 +416,7 @@ class TestPages:
         while True:
             page = await adapter.list_experiments(ExperimentQuery(order=order), PageRequest(200, None, hint))
             found += [one.name for one in page.items]
-            hint = page.next
+            hint = page.next_hint
             if hint is None:
                 break
             assert len(page.items) >= 100
@@ -428,7 +428,7 @@ class TestPages:
         adapter = await connect(nemo.create_app(world))
         key = Key(microseconds(NOW - timedelta(hours=2)), "x")
         page = await adapter.list_experiments(ExperimentQuery(), PageRequest(10, key))
-        assert ([one.name for one in page.items], page.next) == ([world.experiments[-1]["name"]], None)
+        assert ([one.name for one in page.items], page.next_hint) == ([world.experiments[-1]["name"]], None)
 
 
 class TestCalls:
@@ -474,22 +474,23 @@ class TestCalls:
         world = world_of(evenly(2000))
         simulator = nemo.create_app(world)
         adapter = await connect(simulator)
-        first = await adapter.list_experiments(ExperimentQuery(), PageRequest(100, on_grid=True))
+        first = await adapter.list_experiments(ExperimentQuery(), PageRequest(100, align_to_cache_pages=True))
         simulator.calls.clear()
         keys = [Key(microseconds(parse(row["created_at"])), row["name"]) for row in world.experiments[:500:50]]
         found = [
-            await adapter.list_experiments(ExperimentQuery(), PageRequest(100, key, on_grid=True)) for key in keys
+            await adapter.list_experiments(ExperimentQuery(), PageRequest(100, key, align_to_cache_pages=True))
+            for key in keys
         ]
-        assert {page.next for page in found} == {first.next}
+        assert {page.next_hint for page in found} == {first.next_hint}
         assert len({str(call.query) for call in simulator.calls}) == 1
         assert [page.items[0].name for page in found] == [row["name"] for row in world.experiments[:500:50]]
 
     async def test_a_shared_part_that_has_become_too_long_is_cut_anew(self, connect: Open) -> None:
         world = world_of(evenly(2000))
         adapter = await connect(nemo.create_app(world))
-        await adapter.list_experiments(ExperimentQuery(), PageRequest(100, on_grid=True))
+        await adapter.list_experiments(ExperimentQuery(), PageRequest(100, align_to_cache_pages=True))
         world.experiments += world_of(evenly(600, timedelta(days=1))).experiments
-        page = await adapter.list_experiments(ExperimentQuery(), PageRequest(100, on_grid=True))
+        page = await adapter.list_experiments(ExperimentQuery(), PageRequest(100, align_to_cache_pages=True))
         assert [one.name for one in page.items] == expected(world, NEWEST)[: len(page.items)]
 
     async def test_a_failure_counts_the_calls_that_were_made_before_it(self, connect: Open) -> None:

@@ -209,16 +209,16 @@ async def test_right_numbers_cost_one_call(connect: Open) -> None:
 async def test_a_total_that_rows_confirmed_need_not_be_confirmed_for_the_next_page(connect: Open) -> None:
     vendor = Vendor(250, lambda held, _: held)
     adapter = await connect(vendor)
-    ask = SessionPageRequest(("base",), PageRequest(20), expected_total=250)
+    ask = SessionPageRequest(("base",), PageRequest(20), total_hint=250)
     await adapter.list_sessions([ask])
-    await adapter.list_sessions([SessionPageRequest(("base",), PageRequest(20, hint=19), expected_total=250)])
+    await adapter.list_sessions([SessionPageRequest(("base",), PageRequest(20, hint=19), total_hint=250)])
     assert vendor.calls == 2
 
 
 async def test_a_later_page_asks_for_the_end_where_nothing_confirmed_the_total(connect: Open) -> None:
     vendor = Vendor(250, lambda held, _: held)
     (page,) = await (await connect(vendor)).list_sessions(
-        [SessionPageRequest(("base",), PageRequest(20, hint=100), expected_total=250)]
+        [SessionPageRequest(("base",), PageRequest(20, hint=100), total_hint=250)]
     )
     assert isinstance(page, Page)
     assert "s149" in [session.vendor_id for session in page.items]
@@ -229,6 +229,6 @@ async def test_exactly_a_page_of_experiments_ends_with_it(connect: Open) -> None
     vendor = Vendor(3, lambda held, _: held)
     adapter = await connect(vendor)
     full = await adapter.list_experiments(ExperimentQuery(), PageRequest(3))
-    beyond = await adapter.list_experiments(ExperimentQuery(), PageRequest(3, hint=full.next))
+    beyond = await adapter.list_experiments(ExperimentQuery(), PageRequest(3, hint=full.next_hint))
     assert (len(full.items), full.total) == (3, 3)
-    assert (list(beyond.items), beyond.next) == ([], None)
+    assert (list(beyond.items), beyond.next_hint) == ([], None)

@@ -23,7 +23,7 @@ from tracegraph.federation.analytics.statistics import computed, in_order, sessi
 from tracegraph.federation.lists import FetchSessions, ScanBudget, session_spec
 from tracegraph.federation.report import SourceReport, SourceReportStatus, combined_in_sequence, report
 from tracegraph.federation.stream import Position, Stream
-from tracegraph.upstream.request_scope import count_calls, register_task, stale_answers
+from tracegraph.upstream.request_scope import collect_stale_errors, count_calls, register_task
 
 SCORES = "scores"
 """The field of a session that metrics of kind SCORE are read from."""
@@ -252,7 +252,7 @@ class SessionScans:
         error: SourceError | None = None
         missing = _Missing({})
         async with self._slots[list_scan.source]:
-            with count_calls() as meter, stale_answers() as stale:
+            with count_calls() as meter, collect_stale_errors() as stale:
                 try:
                     missing = await read(list_scan)
                     error = missing.error

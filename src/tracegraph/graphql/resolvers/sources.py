@@ -45,6 +45,6 @@ async def source_health(root: strawberry.Parent[Adapter], info: TracegraphInfo) 
     with bypass_cache(), level_time(info):
         health = await root.check()
     guards = info.context.guards.get(root.name)
-    circuit = health.circuit if guards is None else guards.circuit
+    circuit = health.circuit if guards is None else guards.worst_circuit_state
     is_whole = circuit is CircuitState.CLOSED or health.status is not SourceHealthStatus.UP
     return replace(health, circuit=circuit, status=health.status if is_whole else SourceHealthStatus.DEGRADED)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from tracegraph.config.auth import AllowanceTable, AuthTable
+from tracegraph.config.auth import AuthTable, QuotaTable
 from tracegraph.http.auth.api_keys import PREFIX, ApiKeys
 from tracegraph.http.auth.jwks import JWKSCache
 from tracegraph.http.auth.jwt import JWTVerifier
@@ -66,7 +66,7 @@ def _holder(name: str, table: AuthTable) -> Principal:
     return Principal(f"key:{name}", sources, _allowance(key, table))
 
 
-def _allowance(own: AllowanceTable, common: AllowanceTable) -> Quota:
+def _allowance(own: QuotaTable, common: QuotaTable) -> Quota:
     """The principal's own, or that of all."""
     return Quota(
         own.requests_per_minute or common.requests_per_minute, own.cost_per_minute or common.cost_per_minute

@@ -1,4 +1,4 @@
-"""The kept pages that an answer is made of: it would come out the same while they are the ones to be read."""
+"""The cache entries behind a response: the response stays valid while all of them are current."""
 
 from __future__ import annotations
 
@@ -10,33 +10,39 @@ from dataclasses import dataclass, field
 
 from tracegraph.upstream.cache.memory import CacheEntry, MemoryStore
 
-_gathered: ContextVar[CacheDependencies | None] = ContextVar("tracegraph_origins", default=None)
+_current: ContextVar[CacheDependencies | None] = ContextVar("tracegraph_cache_dependencies", default=None)
 
 
 @dataclass(slots=True)
 class CacheDependencies:
-    """Which entries were read, by their numbers, and until when the store's clock says that all are to be read.
+    """The numbers of the entries that were read, by key, and the time until which all of them are current.
 
-    That is over when one is too old, and before it when a hot one is to be refreshed. It never was when a call
-    failed, or an answer is not kept.
+    An entry is current until it expires, or until a hot one is due for its refresh. After a failed call or a reply
+    that is not cached, the response is never valid.
     """
 
     numbers: dict[bytes, int] = field(default_factory=dict)
-    good_until: float = math.inf
+    valid_until: float = math.inf
 
-    def add(self, key: bytes, entry: CacheEntry, good_until: float) -> None:
-        """One more page was read."""
+    def add(self, key: bytes, entry: CacheEntry, valid_until: float) -> None:
+        """Add one entry that was read.
+
+        Args:
+            key: The key of the entry.
+            entry: The entry.
+            valid_until: When it stops being current, by the store's clock.
+        """
         if self.numbers.setdefault(key, entry.number) != entry.number:
-            good_until = -math.inf  # both of a page's versions are in it
-        self.good_until = min(self.good_until, good_until)
+            valid_until = -math.inf  # the response holds two versions of one page
+        self.valid_until = min(self.valid_until, valid_until)
 
-    def spoil(self) -> None:
-        """Something was read that is not kept."""
-        self.good_until = -math.inf
+    def mark_uncacheable(self) -> None:
+        """Record that the response holds data that is not cached."""
+        self.valid_until = -math.inf
 
-    def still_hold(self, store: MemoryStore, now: float) -> bool:
-        """Whether each read would find the same again; the pages count as used."""
-        if now >= self.good_until:
+    def is_valid(self, store: MemoryStore, now: float) -> bool:
+        """Return whether every read would find the same entry again; the entries count as used."""
+        if now >= self.valid_until:
             return False
         entries = ((store.get(key), number) for key, number in self.numbers.items())
         return all(entry is not None and entry.number == number for entry, number in entries)
@@ -44,22 +50,22 @@ class CacheDependencies:
 
 @contextmanager
 def collect_dependencies() -> Iterator[CacheDependencies]:
-    """Gathers what is read within, tasks included."""
-    gathered = CacheDependencies()
-    token = _gathered.set(gathered)
+    """Collect the entries that are read in the block and in the tasks it starts."""
+    dependencies = CacheDependencies()
+    token = _current.set(dependencies)
     try:
-        yield gathered
+        yield dependencies
     finally:
-        _gathered.reset(token)
+        _current.reset(token)
 
 
 def current_dependencies() -> CacheDependencies | None:
-    """Where to tell what is read now; None when nobody asks."""
-    return _gathered.get()
+    """Return the dependencies of the current response, None outside of `collect_dependencies`."""
+    return _current.get()
 
 
 def mark_uncacheable() -> None:
-    """What is read now is not kept."""
-    gathered = _gathered.get()
-    if gathered is not None:
-        gathered.spoil()
+    """Record that the current response holds data that is not cached."""
+    dependencies = _current.get()
+    if dependencies is not None:
+        dependencies.mark_uncacheable()

@@ -1,7 +1,7 @@
-"""Vendors' answers kept in this process: bytes by key, bounded, the least recently used goes first.
+"""In-process LRU cache of vendors' replies: bytes by key, bounded in number and size.
 
-aiocache's memory backend has no bound and a timer for every entry, so the memory is our own; its Redis backend is
-behind this one, in `redis_store`.
+aiocache's memory backend has no bound and starts a timer for every entry. So this store is our own. The Redis
+backend of aiocache is behind this store, in `cache/redis.py`.
 """
 
 from __future__ import annotations
@@ -11,22 +11,22 @@ from dataclasses import dataclass, field
 from itertools import count
 
 PER_ENTRY_BYTES = 480
-"""What an entry takes beside its body: its key, its place, its objects (measured with tracemalloc)."""
+"""The overhead of an entry beside its body: key, dict slot, objects (measured with tracemalloc)."""
 
 
 @dataclass(slots=True)
 class CacheEntry:
-    """An answer's body.
+    """The body of a reply.
 
-    `stored_at` is in seconds of this process's clock for ages (`clocks.elapsed_s`); `shared_at` is the same moment
-    on the wall clock, under which copies of the gateway share the entry, None where it is not shared. `took_s` is
-    how long the vendor needed, 0 where it is not known. `read_again` and `refreshing` tell an early refresh what
-    is worth it. `number` is no other entry's of this process.
+    `stored_at` is in seconds of this process's clock for ages (`clocks.elapsed_s`). `shared_at` is the same time
+    on the wall clock, under which several processes share the entry; it is None for an entry that is not shared.
+    `duration_s` is the duration of the vendor's call, 0 when unknown. `read_again` and `refreshing` decide on an
+    early refresh. `number` is unique within this process.
     """
 
     body: bytes
     stored_at: float
-    took_s: float = 0.0
+    duration_s: float = 0.0
     shared_at: float | None = None
     read_again: bool = False
     refreshing: bool = False
@@ -34,12 +34,12 @@ class CacheEntry:
 
     @property
     def size_bytes(self) -> int:
-        """What it takes."""
+        """The memory that the entry uses."""
         return len(self.body) + PER_ENTRY_BYTES
 
 
 class MemoryStore:
-    """Entries up to a number and a size in bytes. It does not expire them: the reader checks their age."""
+    """Entries up to a number and a size in bytes. Readers check the age: the store expires nothing."""
 
     def __init__(self, *, max_entries: int = 10_000, max_bytes: int = 64 * 1024 * 1024) -> None:
         self._max_entries = max_entries
@@ -49,21 +49,21 @@ class MemoryStore:
 
     @property
     def size_bytes(self) -> int:
-        """What the entries take."""
+        """The memory that all entries use."""
         return self._bytes
 
     def __len__(self) -> int:
         return len(self._entries)
 
     def get(self, key: bytes) -> CacheEntry | None:
-        """The entry, however old; it counts as used."""
+        """Return the entry of any age, and count it as used."""
         entry = self._entries.get(key)
         if entry is not None:
             self._entries.move_to_end(key)
         return entry
 
     def put(self, key: bytes, entry: CacheEntry) -> None:
-        """Keep an entry in the place of an earlier one, unless it alone is larger than all may be."""
+        """Store an entry in place of an earlier one, unless the entry alone exceeds the size limit."""
         self.remove(key)
         size = entry.size_bytes
         if size > self._max_bytes:
@@ -74,7 +74,7 @@ class MemoryStore:
             self.remove(next(iter(self._entries)))
 
     def remove(self, key: bytes) -> None:
-        """Forget the entry, if there is one."""
+        """Remove the entry, if there is one."""
         entry = self._entries.pop(key, None)
         if entry is not None:
             self._bytes -= entry.size_bytes

@@ -1,13 +1,13 @@
-"""Reads of one source and credential: from the cache while fresh, shared while under way, stale when it fails.
+"""Read-through cache of one source and credential: fresh, coalesced, or stale after a failure.
 
-    fetch      fresh in memory? -> that                                  (hot and soon too old: refresh beside it)
-               else share one load with every equal read under way
-               it failed, and an older answer is kept -> that, with the reason; where it ran out of its time, the
-               request's next reads of the source are of older answers without another wait
-    load       fresh in the store that copies share? -> that
-               else the vendor; keep what it answers
+    fetch      a fresh entry in memory: return it, and refresh a hot one in the background before it expires
+               else join or start one load, shared by all equal reads in flight
+               after a failed load: return the stale entry with the reason; after a timeout, the next reads of the
+               request from this source use stale entries without another wait
+    load       a fresh entry in the shared store: return it
+               else call the vendor and cache the reply
 
-Whoever asks past the cache gets the vendor's present answer or its failure, never an older answer.
+A read that bypasses the cache returns the vendor's current reply or its failure, never a stale entry.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from pydantic import SecretStr
 
 from tracegraph.domain.calls import FetchInfo
 from tracegraph.domain.clocks import elapsed_s
-from tracegraph.domain.value_objects import record
+from tracegraph.domain.value_objects import value_object
 from tracegraph.errors import (
     SourceBadRequest,
     SourceBadResponse,
@@ -42,41 +42,42 @@ from tracegraph.upstream.resilience.timeouts import earlier_timeout, remember_ti
 from tracegraph.upstream.single_flight import SingleFlight
 
 Attempts = Callable[[UpstreamRequest, AttemptState], Awaitable[UpstreamResponse]]
-"""The vendor's own answer; raises SourceError."""
+"""Calls the vendor, with retries; raises SourceError."""
 
 
 class SharedStore(Protocol):
-    """Sealed entries and figures that copies of the gateway share. No method raises for what happens to it."""
+    """Signed entries and counters that several processes share. No method raises when the store fails."""
 
     async def get(self, key: bytes) -> bytes | None:
-        """The value, None when there is none or none can be had."""
+        """Return the value, None when it is missing or the store fails."""
         ...
 
     def put(self, key: bytes, value: bytes, keep_s: float) -> None:
-        """Have it written soon."""
+        """Queue the value to be written."""
         ...
 
     async def run(self, script: str, key: str, *arguments: str) -> Any:
-        """What a Lua script answers for the key, None when none can be had."""
+        """Return the result of a Lua script for the key, None when the store fails."""
         ...
 
 
-_ANSWERS = (SourceUnauthorized, SourceNotFound, SourceBadRequest)
-"""What the vendor means as it says it: an older answer must not stand in for these."""
+_DEFINITIVE_ERRORS = (SourceUnauthorized, SourceNotFound, SourceBadRequest)
+"""Deliberate responses of the vendor: a stale entry must not replace them."""
 
 
-_EARLIEST_REFRESH = 0.5
+_MAX_LEAD = 0.5
 
 
-_LATEST_REFRESH = 0.2
+_MIN_LEAD = 0.2
 
 
 @dataclass(frozen=True, slots=True)
 class CachePolicy:
-    """How old answers may be, and whether equal reads share a call.
+    """The lifetime of entries, and whether equal reads share a call.
 
-    `ttl_by_kind` overrides `ttl_s` for kinds of calls; for `stale_s` more an answer may stand in for a failure.
-    `limit_s` bounds a shared call, whose askers each have a deadline of their own; `timeout_s` bounds one try.
+    `ttl_by_kind` overrides `ttl_s` by kind of call. For `stale_s` after its `ttl_s`, an entry may replace a
+    failure. `limit_s` is the deadline of a shared call, whose waiters have deadlines of their own. `timeout_s`
+    limits one attempt.
     """
 
     ttl_s: float = 5.0
@@ -87,15 +88,15 @@ class CachePolicy:
     ttl_by_kind: Mapping[str, float] = field(default_factory=dict)
 
     def ttl_of(self, kind: str) -> float:
-        """Seconds for which an answer to such a call is fresh."""
+        """Return the seconds for which a reply to such a call is fresh."""
         return self.ttl_by_kind.get(kind, self.ttl_s)
 
 
 @dataclass(frozen=True, slots=True)
 class CacheStores:
-    """What every source's reads have in common; without `memory` nothing is kept. `secret` goes into the keys.
+    """The stores that all sources use. Without `memory` nothing is cached. `secret` goes into the keys.
 
-    `clock` gives ages; `wall_clock` is what copies of the gateway have in common, for entries that they share.
+    `clock` measures ages. `wall_clock` is common to all processes; it dates the entries that they share.
     """
 
     memory: MemoryStore | None = None
@@ -108,7 +109,7 @@ class CacheStores:
 
 @dataclass(frozen=True, slots=True)
 class ReadThroughCache:
-    """The reads of one source with one credential."""
+    """The cache of one source with one credential."""
 
     source: str
     base_url: str
@@ -118,132 +119,152 @@ class ReadThroughCache:
     counters: SourceCounters
 
     @classmethod
-    def of(
+    def for_source(
         cls, source: str, base_url: str, policy: CachePolicy, stores: CacheStores, counters: SourceCounters
     ) -> ReadThroughCache | None:
-        """The reads without a credential; None where nothing is kept and nothing shared."""
+        """Return the cache without a credential, None where nothing is cached or shared.
+
+        Args:
+            source: The configured name of the source.
+            base_url: Its base URL.
+            policy: Its policy.
+            stores: The stores of all sources.
+            counters: The counters of the source.
+        """
         if stores.memory is None and not policy.share:
             return None
-        return cls(source, base_url, policy, stores, _keyring(source, base_url, {}, stores), counters)
+        return cls(source, base_url, policy, stores, _cache_keys(source, base_url, {}, stores), counters)
 
     def with_credential(self, headers: Mapping[str, str]) -> ReadThroughCache:
-        """The same reads with these headers: what one credential sees is no answer for another."""
-        return replace(self, keys=_keyring(self.source, self.base_url, headers, self.stores))
+        """Return the cache for these headers: one credential must not see the replies to another."""
+        return replace(self, keys=_cache_keys(self.source, self.base_url, headers, self.stores))
 
     async def fetch(self, call: UpstreamRequest, attempts: Attempts) -> UpstreamResponse:
-        """The answer, fresh, just made or, when that fails, an older one. Raises SourceError."""
-        ask = _CacheRequest(self.keys.key(call), call, attempts, bypasses_cache())
-        entry = None if ask.past else self._kept(ask)
+        """Return a fresh reply, or a stale one when the call fails.
+
+        Args:
+            call: The call.
+            attempts: Calls the vendor.
+
+        Raises:
+            SourceError: For a failure that no stale entry replaces.
+        """
+        request = _CacheRequest(self.keys.key(call), call, attempts, bypasses_cache())
+        entry = None if request.bypass_cache else self._lookup(request)
         if entry is not None and self._is_fresh(entry, call.kind):
-            self._refresh_early(ask, entry)
+            self._refresh_early(request, entry)
             self.counters[call.kind].cache_hits += 1
-            self._tell_origin(ask, entry.body)
+            self._record_dependency(request, entry.body)
             return response_to(call, self.source, entry.body, FetchInfo())
-        older = None if entry is None else await self._without_waiting(ask)
-        if older is not None:
-            return older
+        stale = None if entry is None else await self._cached_without_waiting(request)
+        if stale is not None:
+            return stale
         is_fair = is_fair_time(remaining_s(self.policy.timeout_s), self.policy.timeout_s)
         try:
-            reply = await (self._shared(ask) if self.policy.share else self._load(ask, AttemptState()))
+            reply = await (
+                self._join_or_start(request) if self.policy.share else self._load(request, AttemptState())
+            )
         except SourceError as error:
-            self._tell_origin(ask, None)
+            self._record_dependency(request, None)
             if is_fair:
                 remember_timeout(self.source, error)
-            older = None if ask.past else self._older(ask, error)
-            if older is None:
+            stale = None if request.bypass_cache else self._stale_reply(request, error)
+            if stale is None:
                 raise
-            return older
-        self._tell_origin(ask, reply.body)
+            return stale
+        self._record_dependency(request, reply.body)
         return reply
 
     # -- sharing ---------------------------------------------------------------------------------------
 
-    async def _shared(self, ask: _CacheRequest) -> UpstreamResponse:
+    async def _join_or_start(self, request: _CacheRequest) -> UpstreamResponse:
         flights, allowed_s = self.stores.flights, remaining_s(self.policy.limit_s)
-        flight = flights.get(ask.shared_by)
+        flight = flights.get(request.flight_key)
         first = flight is None
         if flight is None:
             if allowed_s <= 0:
-                message = f"Source {self.source!r} was not asked: the request's time was over."
+                message = f"Source {self.source!r} was not called: the deadline of the request has passed."
                 raise SourceTimeout(self.source, message)
-            flight = flights.begin(ask.shared_by, partial(self._load, ask), self.policy.limit_s)
+            flight = flights.start(request.flight_key, partial(self._load, request), self.policy.limit_s)
         else:
-            self.counters[ask.call.kind].shared += 1
+            self.counters[request.call.kind].shared += 1
         try:
             reply = await flights.wait(flight, allowed_s)
         except TimeoutError:
-            raise self._given_up(ask, allowed_s, flight.tries, first=first) from None
+            raise self._wait_expired(request, allowed_s, flight.state, first=first) from None
         except SourceError as error:
-            raise error.charged(error.upstream_requests if first else 0) from error.__cause__
+            raise error.with_cost(error.upstream_requests if first else 0) from error.__cause__
         return reply if first else replace(reply, provenance=FetchInfo())
 
-    def _given_up(self, ask: _CacheRequest, waited_s: float, tries: AttemptState, *, first: bool) -> SourceError:
-        """The deadline of this caller passed, maybe between retries; others may still wait for the call."""
-        message = f"Source {self.source!r} did not answer within {waited_s:.1f} s."
-        error = (tries.failure or SourceTimeout(self.source, message)).charged(tries.made if first else 0)
-        report_failure(self.source, ask.call, error)
+    def _wait_expired(
+        self, request: _CacheRequest, waited_s: float, state: AttemptState, *, first: bool
+    ) -> SourceError:
+        """Return the error for a waiter whose deadline passed; others may still wait for the call."""
+        message = f"Source {self.source!r} did not respond within {waited_s:.1f} s."
+        error = (state.failure or SourceTimeout(self.source, message)).with_cost(state.sent if first else 0)
+        report_failure(self.source, request.call, error)
         return error
 
-    # -- keeping ---------------------------------------------------------------------------------------
+    # -- storing ---------------------------------------------------------------------------------------
 
-    async def _load(self, ask: _CacheRequest, tries: AttemptState) -> UpstreamResponse:
-        """A fresh answer of the shared store, else the vendor's own."""
-        found = None if ask.past else await self._from_shared_store(ask)
-        if found is not None:
-            return found
-        if self.stores.memory is not None and not ask.past:
-            self.counters[ask.call.kind].cache_misses += 1
+    async def _load(self, request: _CacheRequest, state: AttemptState) -> UpstreamResponse:
+        """Return a fresh entry of the shared store, else call the vendor."""
+        cached = None if request.bypass_cache else await self._from_shared_store(request)
+        if cached is not None:
+            return cached
+        if self.stores.memory is not None and not request.bypass_cache:
+            self.counters[request.call.kind].cache_misses += 1
         began = self.stores.clock()
-        reply = await ask.attempts(ask.call, tries)
+        reply = await request.attempts(request.call, state)
         now = self.stores.clock()
-        self._keep(ask, CacheEntry(reply.body, now, took_s=now - began))
+        self._store(request, CacheEntry(reply.body, now, duration_s=now - began))
         return reply
 
-    async def _from_shared_store(self, ask: _CacheRequest) -> UpstreamResponse | None:
-        """A fresh answer, if it is younger than ours. One that is not fresh is kept, should the vendor fail."""
+    async def _from_shared_store(self, request: _CacheRequest) -> UpstreamResponse | None:
+        """Return a fresh entry that is newer than ours. A stale one only replaces ours, for a later failure."""
         memory, shared = self.stores.memory, self.stores.shared
         if memory is None or shared is None:
             return None
-        sealed = await shared.get(ask.key)
-        entry = None if sealed is None else self._opened(ask, sealed)
-        ours = memory.get(ask.key)
-        if entry is None or (ours is not None and not _is_younger(entry, ours)):
+        signed = await shared.get(request.key)
+        entry = None if signed is None else self._verify(request, signed)
+        ours = memory.get(request.key)
+        if entry is None or (ours is not None and not _is_newer(entry, ours)):
             return None
-        reply = self._revived(ask.call, entry, FetchInfo())
+        reply = self._decode_cached(request.call, entry, FetchInfo())
         if reply is None:
             return None
-        memory.put(ask.key, entry)
-        if not self._is_fresh(entry, ask.call.kind):
+        memory.put(request.key, entry)
+        if not self._is_fresh(entry, request.call.kind):
             return None
-        self.counters[ask.call.kind].cache_hits += 1
+        self.counters[request.call.kind].cache_hits += 1
         return reply
 
-    def _opened(self, ask: _CacheRequest, sealed: bytes) -> CacheEntry | None:
-        """A shared entry that is good for anything yet."""
+    def _verify(self, request: _CacheRequest, signed: bytes) -> CacheEntry | None:
+        """Return the shared entry when its signature is valid and it is not too old to be stale."""
         now, wall_now = self.stores.clock(), self.stores.wall_clock()
-        entry = self.keys.opened(ask.key, sealed, now=now, wall_now=wall_now)
-        return None if entry is None or self._age_s(entry) >= self._good_for_s(ask.call.kind) else entry
+        entry = self.keys.verify(request.key, signed, now=now, wall_now=wall_now)
+        return None if entry is None or self._age_s(entry) >= self._usable_for_s(request.call.kind) else entry
 
-    def _keep(self, ask: _CacheRequest, entry: CacheEntry) -> None:
+    def _store(self, request: _CacheRequest, entry: CacheEntry) -> None:
         if self.stores.memory is not None:
-            self.stores.memory.put(ask.key, entry)
+            self.stores.memory.put(request.key, entry)
         if self.stores.shared is not None:
             entry.shared_at = self.stores.wall_clock()
-            sealed = self.keys.sealed(ask.key, entry)
-            self.stores.shared.put(ask.key, sealed, self._good_for_s(ask.call.kind))
+            signed = self.keys.sign(request.key, entry)
+            self.stores.shared.put(request.key, signed, self._usable_for_s(request.call.kind))
 
-    def _kept(self, ask: _CacheRequest) -> CacheEntry | None:
-        """The entry in memory, if it is good for anything yet."""
+    def _lookup(self, request: _CacheRequest) -> CacheEntry | None:
+        """Return the entry in memory, unless it is too old even to be stale."""
         memory = self.stores.memory
-        entry = None if memory is None else memory.get(ask.key)
+        entry = None if memory is None else memory.get(request.key)
         if memory is None or entry is None:
             return None
-        if self._age_s(entry) < self._good_for_s(ask.call.kind):
+        if self._age_s(entry) < self._usable_for_s(request.call.kind):
             return entry
-        memory.remove(ask.key)
+        memory.remove(request.key)
         return None
 
-    def _good_for_s(self, kind: str) -> float:
+    def _usable_for_s(self, kind: str) -> float:
         return self.policy.ttl_of(kind) + self.policy.stale_s
 
     def _is_fresh(self, entry: CacheEntry, kind: str) -> bool:
@@ -252,93 +273,95 @@ class ReadThroughCache:
     def _age_s(self, entry: CacheEntry) -> float:
         return self.stores.clock() - entry.stored_at
 
-    def _tell_origin(self, ask: _CacheRequest, body: bytes | None) -> None:
-        """Record the cache entry of this body as a dependency of the response, if it has one."""
-        gathered = current_dependencies()
-        if gathered is None:
+    def _record_dependency(self, request: _CacheRequest, body: bytes | None) -> None:
+        """Record the entry with this body as a dependency of the response; without one, mark it uncacheable."""
+        dependencies = current_dependencies()
+        if dependencies is None:
             return
-        entry = self._kept(ask)
+        entry = self._lookup(request)
         if entry is None or entry.body is not body:
-            gathered.spoil()
+            dependencies.mark_uncacheable()
         else:
-            ttl_s = self.policy.ttl_of(ask.call.kind)
-            lead_s = 0.0 if entry.refreshing else _lead_s(ttl_s, entry)
-            gathered.add(ask.key, entry, entry.stored_at + ttl_s - lead_s)
+            ttl_s = self.policy.ttl_of(request.call.kind)
+            lead_s = 0.0 if entry.refreshing else _refresh_lead_s(ttl_s, entry)
+            dependencies.add(request.key, entry, entry.stored_at + ttl_s - lead_s)
 
-    # -- standing in, and refreshing -------------------------------------------------------------------
+    # -- stale replies and refreshing ------------------------------------------------------------------
 
-    async def _without_waiting(self, ask: _CacheRequest) -> UpstreamResponse | None:
-        """What is kept, where the request waited for this source in vain before; None where it did not."""
+    async def _cached_without_waiting(self, request: _CacheRequest) -> UpstreamResponse | None:
+        """Return a cached reply when this request already waited in vain for this source, else None."""
         error = earlier_timeout(self.source)
         if error is None:
             return None
-        self._tell_origin(ask, None)
-        return await self._from_shared_store(ask) or self._older(ask, error.charged(0))
+        self._record_dependency(request, None)
+        return await self._from_shared_store(request) or self._stale_reply(request, error.with_cost(0))
 
-    def _older(self, ask: _CacheRequest, error: SourceError) -> UpstreamResponse | None:
-        """What is kept of earlier, in the place of a failure."""
-        entry = None if isinstance(error, _ANSWERS) else self._kept(ask)
+    def _stale_reply(self, request: _CacheRequest, error: SourceError) -> UpstreamResponse | None:
+        """Return the stale entry in place of a failure, None without one."""
+        entry = None if isinstance(error, _DEFINITIVE_ERRORS) else self._lookup(request)
         if entry is None:
             return None
-        reply = self._revived(ask.call, entry, FetchInfo(error.upstream_requests, error))
+        reply = self._decode_cached(request.call, entry, FetchInfo(error.upstream_requests, error))
         if reply is not None:
-            self.counters[ask.call.kind].cache_stale += 1
-            gathered = _stale.get()
-            if gathered is not None:
-                gathered.append(error)
+            self.counters[request.call.kind].cache_stale += 1
+            collected = _stale.get()
+            if collected is not None:
+                collected.append(error)
         return reply
 
-    def _revived(self, call: UpstreamRequest, entry: CacheEntry, provenance: FetchInfo) -> UpstreamResponse | None:
-        """The entry as a reply; None when it cannot be read, as one that another version of the gateway kept."""
+    def _decode_cached(
+        self, call: UpstreamRequest, entry: CacheEntry, provenance: FetchInfo
+    ) -> UpstreamResponse | None:
+        """Return the entry as a reply, None when it is unreadable, for example written by another version."""
         try:
             return response_to(call, self.source, entry.body, provenance)
         except SourceBadResponse:
             return None
 
-    def _refresh_early(self, ask: _CacheRequest, entry: CacheEntry) -> None:
-        """Begin to ask again before a hot entry is too old, beside its readers, once."""
+    def _refresh_early(self, request: _CacheRequest, entry: CacheEntry) -> None:
+        """Refresh a hot entry once in the background before it expires."""
         if not entry.read_again:
             entry.read_again = True
             return
-        ttl_s = self.policy.ttl_of(ask.call.kind)
-        is_early = self._age_s(entry) < ttl_s - _lead_s(ttl_s, entry)
-        if entry.refreshing or is_early or self.stores.flights.get(ask.key):
+        ttl_s = self.policy.ttl_of(request.call.kind)
+        is_early = self._age_s(entry) < ttl_s - _refresh_lead_s(ttl_s, entry)
+        if entry.refreshing or is_early or self.stores.flights.get(request.key):
             return
         entry.refreshing = True
-        self.stores.flights.begin(ask.key, partial(self._load, ask), self.policy.limit_s, unasked=True)
+        self.stores.flights.start(request.key, partial(self._load, request), self.policy.limit_s, background=True)
 
 
-@record(frozen=True, slots=True)
+@value_object(frozen=True, slots=True)
 class _CacheRequest:
-    """One fetch."""
+    """One read."""
 
     key: bytes
     call: UpstreamRequest
     attempts: Attempts
-    past: bool
+    bypass_cache: bool
 
     @property
-    def shared_by(self) -> bytes:
-        """The key of single flight: a fetch that bypasses the cache joins only others that do."""
-        return self.key + b"past" if self.past else self.key
+    def flight_key(self) -> bytes:
+        """The key of single flight: a read that bypasses the cache joins only others that do."""
+        return self.key + b"bypass" if self.bypass_cache else self.key
 
 
-def _is_younger(entry: CacheEntry, ours: CacheEntry) -> bool:
-    """Whether another copy made a shared entry after ours, which may itself be what is shared.
+def _is_newer(entry: CacheEntry, ours: CacheEntry) -> bool:
+    """Return whether another process stored the shared entry after ours; the two may be the same entry.
 
-    Ours comes back with an age that the wall clock may have changed, so it is known by its time there.
+    A changed wall clock may change the age of a shared entry. So `shared_at` identifies an entry.
     """
     return entry.shared_at != ours.shared_at and entry.stored_at > ours.stored_at
 
 
-def _lead_s(ttl_s: float, entry: CacheEntry) -> float:
-    """How long before its end a hot entry is refreshed.
+def _refresh_lead_s(ttl_s: float, entry: CacheEntry) -> float:
+    """Return how long before its expiry a hot entry is refreshed.
 
-    Early enough for what the vendor took last time, twice over; not before half the entry's life.
+    That is twice the duration of the vendor's last call, but at most half of the entry's lifetime.
     """
-    return min(_EARLIEST_REFRESH * ttl_s, max(_LATEST_REFRESH * ttl_s, 2 * entry.took_s))
+    return min(_MAX_LEAD * ttl_s, max(_MIN_LEAD * ttl_s, 2 * entry.duration_s))
 
 
-def _keyring(source: str, base_url: str, headers: Mapping[str, str], stores: CacheStores) -> CacheKeys:
+def _cache_keys(source: str, base_url: str, headers: Mapping[str, str], stores: CacheStores) -> CacheKeys:
     secret = None if stores.secret is None else stores.secret.get_secret_value()
     return CacheKeys(source, base_url, headers, secret)

@@ -1,7 +1,7 @@
-"""Entries that copies of the gateway share, in Redis through aiocache; what goes wrong with it costs speed only.
+"""The shared store: entries in Redis through aiocache. A failing Redis costs speed only.
 
-A read waits for `timeout_s` at most, and a Redis that failed a few times in a row is left alone for a while.
-Writes wait in a queue of bounded size, so that no answer waits for one; what does not fit is not written.
+A read waits for at most `timeout_s`. After several failures in a row, Redis is not called for a few seconds.
+Writes wait in a bounded queue, so that no response waits for a write; a write that does not fit is dropped.
 """
 
 from __future__ import annotations
@@ -22,102 +22,112 @@ from redis.backoff import NoBackoff
 
 from tracegraph.upstream.tls import unreachable_reason
 
-_CONNECTIONS = 16
+_MAX_CONNECTIONS = 16
 
 
-_FAILURES_IN_A_ROW = 3
+_MAX_CONSECUTIVE_FAILURES = 3
 
 
 _PAUSE_S = 5.0
 
 
-_QUEUED_WRITES = 256
+_MAX_QUEUED_WRITES = 256
 
 
-_QUEUED_BYTES = 16 * 1024 * 1024
+_MAX_QUEUED_BYTES = 16 * 1024 * 1024
 
 
-LARGEST_VALUE = 4 * 1024 * 1024
-"""Bytes of a value; what is larger would not come in time anyway."""
+MAX_VALUE_BYTES = 4 * 1024 * 1024
+"""The size limit of a value: a larger one would not arrive within the timeout."""
 
 
 _log = structlog.get_logger("tracegraph.upstream")
 
 
 class RedisStore:
-    """Bytes by key, for a time. No method raises for what Redis does."""
+    """Bytes by key, with an expiry. No method raises when Redis fails."""
 
     def __init__(self, cache: RedisCache, timeout_s: float) -> None:
         self._cache = cache
         self._timeout_s = timeout_s
         self._failures = 0
-        self._asleep_until = 0.0
-        self._writes: asyncio.Queue[tuple[str, bytes, float]] = asyncio.Queue(_QUEUED_WRITES)
+        self._paused_until = 0.0
+        self._writes: asyncio.Queue[tuple[str, bytes, float]] = asyncio.Queue(_MAX_QUEUED_WRITES)
         self._queued_bytes = 0
 
     @property
     def queued(self) -> int:
-        """How many writes wait."""
+        """The number of queued writes."""
         return self._writes.qsize()
 
     async def get(self, key: bytes) -> bytes | None:
-        """The value; None when there is none, and when Redis does not give one in time."""
-        value = await self._asked(self._cache.get, key.hex())
+        """Return the value, None when it is missing or Redis does not reply in time."""
+        value = await self._execute(self._cache.get, key.hex())
         return value if isinstance(value, bytes) else None
 
     def put(self, key: bytes, value: bytes, keep_s: float) -> None:
-        """Have the value written soon, to be kept for so long."""
+        """Queue the value to be written, with an expiry of `keep_s` seconds."""
         size = len(value)
-        if size > LARGEST_VALUE or self._queued_bytes + size > _QUEUED_BYTES or self._writes.full():
+        if size > MAX_VALUE_BYTES or self._queued_bytes + size > _MAX_QUEUED_BYTES or self._writes.full():
             return
         self._queued_bytes += size
         self._writes.put_nowait((key.hex(), value, keep_s))
 
     async def run(self, script: str, key: str, *arguments: str) -> Any:
-        """What a Lua script answers for the key; None when Redis does not answer in time."""
-        return await self._asked(self._cache.client.eval, script, 1, f"tracegraph:{key}", *arguments)
+        """Return the result of a Lua script for the key, None when Redis does not reply in time."""
+        return await self._execute(self._cache.client.eval, script, 1, f"tracegraph:{key}", *arguments)
 
     async def write(self) -> None:
-        """Write what is queued, for ever."""
+        """Write the queued values until cancelled."""
         while True:
             key, value, keep_s = await self._writes.get()
             self._queued_bytes -= len(value)
-            await self._asked(self._cache.set, key, value, ttl=float(max(keep_s, 0.001)))
+            await self._execute(self._cache.set, key, value, ttl=float(max(keep_s, 0.001)))
 
-    async def _asked(self, command: Any, *arguments: Any, **named: Any) -> Any:
-        """What Redis answers; None when it fails, or failed so often that it is not asked now."""
+    async def _execute(self, command: Any, *arguments: Any, **options: Any) -> Any:
+        """Return Redis's reply, None when it fails or when calls are paused after failures."""
         now = time.monotonic()
-        if self._failures >= _FAILURES_IN_A_ROW:
-            if now < self._asleep_until:
+        if self._failures >= _MAX_CONSECUTIVE_FAILURES:
+            if now < self._paused_until:
                 return None
-            self._asleep_until = now + _PAUSE_S  # this call tries; others go on without until it knows
+            self._paused_until = now + _PAUSE_S  # this call probes Redis; the others skip it meanwhile
         try:
             async with asyncio.timeout(self._timeout_s):
-                answer = await command(*arguments, **named)
+                reply = await command(*arguments, **options)
         except redis.ResponseError:
-            answer = None  # it answers, only not this: a key of another type, no memory left
+            reply = None  # Redis works, this command does not: a key of another type, no memory left
         except Exception as error:
-            self._failed(error, now)
+            self._record_failure(error, now)
             return None
-        if self._failures >= _FAILURES_IN_A_ROW:
-            _log.info("cache.redis_is_back")
+        if self._failures >= _MAX_CONSECUTIVE_FAILURES:
+            _log.info("cache.redis_recovered")
         self._failures = 0
-        return answer
+        return reply
 
-    def _failed(self, error: Exception, now: float) -> None:
+    def _record_failure(self, error: Exception, now: float) -> None:
         self._failures += 1
-        if self._failures == _FAILURES_IN_A_ROW:
-            self._asleep_until = now + _PAUSE_S
-            _log.warning("cache.redis_left_alone", seconds=_PAUSE_S, cause=type(error).__name__)
+        if self._failures == _MAX_CONSECUTIVE_FAILURES:
+            self._paused_until = now + _PAUSE_S
+            _log.warning("cache.redis_paused", seconds=_PAUSE_S, cause=type(error).__name__)
 
 
 def read_redis_url(url: str) -> dict[str, Any]:
-    """Host, port, database and so on of a `redis://` or `rediss://` URL. Raises ValueError."""
+    """Return the host, port, database and options of a `redis://` or `rediss://` URL.
+
+    Raises:
+        ValueError: For another URL.
+    """
     return dict(redis.asyncio.connection.parse_url(url))
 
 
-async def trouble_of_redis(url: str, password: str | None, timeout_s: float) -> str | None:
-    """Why that Redis cannot be used, in words of ours; None when it answers."""
+async def redis_problem(url: str, password: str | None, timeout_s: float) -> str | None:
+    """Return why that Redis cannot be used, in our own words, or None when it replies.
+
+    Args:
+        url: The URL of Redis.
+        password: Its password, None without one.
+        timeout_s: How long to wait.
+    """
     connection = redis.asyncio.from_url(
         url, password=password, socket_timeout=timeout_s, retry=Retry(NoBackoff(), 0), max_connections=1
     )
@@ -125,9 +135,9 @@ async def trouble_of_redis(url: str, password: str | None, timeout_s: float) -> 
         async with asyncio.timeout(timeout_s), connection:
             await connection.ping()
     except (TimeoutError, redis.TimeoutError):
-        return f"it did not answer within {timeout_s:g} s"
-    except (redis.AuthenticationError, redis.ResponseError):  # NOAUTH is one of either by version
-        return "it refused the password, or needs one"
+        return f"it did not reply within {timeout_s:g} s"
+    except (redis.AuthenticationError, redis.ResponseError):  # NOAUTH is either of them, depending on the version
+        return "it rejected the password, or requires one"
     except (redis.RedisError, OSError, ValueError) as error:
         return unreachable_reason(error) or "it cannot be reached"
     return None
@@ -135,7 +145,13 @@ async def trouble_of_redis(url: str, password: str | None, timeout_s: float) -> 
 
 @asynccontextmanager
 async def open_redis(url: str, password: str | None, timeout_s: float) -> AsyncIterator[RedisStore]:
-    """A store for the time of the context. Opening does not ask Redis: it may come later, or never."""
+    """Yield a store. Opening does not call Redis: it may start later, or never.
+
+    Args:
+        url: The URL of Redis.
+        password: Its password, None without one.
+        timeout_s: How long one call may take.
+    """
     parts = read_redis_url(url)
     cache = RedisCache(
         serializer=NullSerializer(encoding=None),
@@ -145,13 +161,13 @@ async def open_redis(url: str, password: str | None, timeout_s: float) -> AsyncI
         port=parts.pop("port", 6379),
         db=parts.pop("db", 0),
         password=password,
-        pool_max_size=_CONNECTIONS,
+        pool_max_size=_MAX_CONNECTIONS,
         create_connection_timeout=timeout_s,
         connection_pool_class=redis.asyncio.BlockingConnectionPool,
         connection_pool_kwargs={
             "timeout": timeout_s,
             "socket_timeout": timeout_s,
-            "retry": Retry(NoBackoff(), 1),  # a connection of the pool may have died unseen
+            "retry": Retry(NoBackoff(), 1),  # a pooled connection may be closed already
             **parts,
         },
     )
@@ -160,7 +176,7 @@ async def open_redis(url: str, password: str | None, timeout_s: float) -> AsyncI
     try:
         yield store
     finally:
-        while not writer.done():  # the libraries may lose one cancellation while they connect
+        while not writer.done():  # the libraries may lose a cancellation while they connect
             writer.cancel()
             await asyncio.wait([writer], timeout=timeout_s)
         with suppress(Exception):

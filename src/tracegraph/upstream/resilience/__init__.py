@@ -1,1 +1,1 @@
-"""What protects a source and its callers: circuit breaker, retries, rate limits, concurrency."""
+"""Protection of a source and its callers: circuit breaker, retries, rate limits, concurrency."""

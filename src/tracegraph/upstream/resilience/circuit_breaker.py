@@ -1,4 +1,4 @@
-"""A circuit breaker: a class of calls that keeps failing is left alone for a while, then tried by one call."""
+"""A circuit breaker: stops calls of a class that keeps failing, and later lets one probe decide."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from tracegraph.upstream.resilience.sliding_window import SlidingWindowCounter
 
 @dataclass(frozen=True, slots=True)
 class CircuitBreakerPolicy:
-    """Opens when of at least `min_calls` in the last `window_s` seconds the share `failure_rate` failed.
+    """When a circuit opens, and for how long.
 
-    And when `timeouts_in_a_row` calls ran out of their time, one after the other, however few calls there were.
-    It stays open for `pause_s`; then one call, the probe, decides. `enabled` False: it never opens.
+    It opens when a share of `failure_rate` failed among at least `min_calls` calls in the last `window_s` seconds.
+    It also opens after `timeouts_in_a_row` consecutive timeouts, however few calls there were. It stays open for
+    `pause_s`; then one call, the probe, decides. With `enabled` False it never opens.
     """
 
     enabled: bool = True
@@ -29,9 +30,9 @@ class CircuitBreakerPolicy:
 
 
 class CircuitBreaker:
-    """One circuit. Every call that may pass `enter`s before it and `leave`s after it, with its outcome."""
+    """One circuit. Each call that passes goes through `before_call` and then `after_call` with its outcome."""
 
-    __slots__ = ("_calls", "_clock", "_failures", "_open_until", "_period", "_policy", "_probing", "_timeouts")
+    __slots__ = ("_calls", "_clock", "_failures", "_generation", "_open_until", "_policy", "_probing", "_timeouts")
 
     def __init__(self, policy: CircuitBreakerPolicy, clock: Callable[[], float] = monotonic) -> None:
         self._policy = policy
@@ -40,7 +41,7 @@ class CircuitBreaker:
         self._failures = SlidingWindowCounter(policy.window_s)
         self._open_until: float | None = None
         self._probing = False
-        self._period = 0
+        self._generation = 0
         self._timeouts = 0
 
     @property
@@ -50,8 +51,8 @@ class CircuitBreaker:
             return CircuitState.CLOSED
         return CircuitState.OPEN if self._clock() < self._open_until else CircuitState.HALF_OPEN
 
-    def refused_for_s(self) -> float | None:
-        """None when a call may pass now, else about how many seconds from now one may."""
+    def retry_after_s(self) -> float | None:
+        """Return None when a call may pass now, else about how many seconds from now one may."""
         if self._open_until is None:
             return None
         left_s = self._open_until - self._clock()
@@ -59,28 +60,32 @@ class CircuitBreaker:
             return left_s
         return self._policy.pause_s if self._probing else None
 
-    def enter(self) -> int:
-        """A call that may pass begins; what is returned goes to `leave`. In HALF_OPEN it is the probe."""
+    def before_call(self) -> int:
+        """Begin a call that may pass, and return the generation for `after_call`. In HALF_OPEN it is the probe."""
         if self._open_until is not None:
             self._probing = True
-        return self._period
+        return self._generation
 
-    def leave(self, period: int, *, failed: bool | None, timed_out: bool = False) -> bool:
-        """The call is over; `failed` is None when it says nothing about the vendor: it was cancelled, say.
+    def after_call(self, generation: int, *, failed: bool | None, timed_out: bool = False) -> bool:
+        """Record the outcome of a call, and return whether the circuit opens or closes because of the call.
 
-        `timed_out`: it failed because its time ran out. A call from before the circuit last opened or closed
-        changes nothing. True when the circuit opens or closes by this one.
+        A call of an earlier generation, from before the circuit last opened or closed, changes nothing.
+
+        Args:
+            generation: The result of `before_call`.
+            failed: None when the outcome says nothing about the vendor, as after a cancellation.
+            timed_out: The call failed because its time was over.
         """
-        if period != self._period:
+        if generation != self._generation:
             return False
         if self._open_until is not None:
             self._probing = False
-            return failed is not None and self._turn(opens=failed)
+            return failed is not None and self._transition(opens=failed)
         if failed is None:
             return False
-        return self._is_too_much(failed=failed, timed_out=timed_out) and self._turn(opens=True)
+        return self._exceeds_threshold(failed=failed, timed_out=timed_out) and self._transition(opens=True)
 
-    def _is_too_much(self, *, failed: bool, timed_out: bool) -> bool:
+    def _exceeds_threshold(self, *, failed: bool, timed_out: bool) -> bool:
         now, policy = self._clock(), self._policy
         self._calls.add(now)
         self._timeouts = self._timeouts + 1 if timed_out else 0
@@ -93,26 +98,31 @@ class CircuitBreaker:
         share_reached = self._failures.count(now) >= policy.failure_rate * calls
         return policy.enabled and calls >= policy.min_calls and share_reached
 
-    def _turn(self, *, opens: bool) -> bool:
+    def _transition(self, *, opens: bool) -> bool:
         self._calls.clear()
         self._failures.clear()
         self._timeouts = 0
-        self._period += 1
+        self._generation += 1
         self._open_until = self._clock() + self._policy.pause_s if opens else None
         return True
 
 
 def is_failure(error: SourceError, call: UpstreamRequest, *, had_fair_time: bool) -> bool | None:
-    """Whether an error speaks against its vendor; None when it says nothing.
+    """Return whether an error is a failure of the vendor, or None when it says nothing about the vendor.
 
-    A refusal (any 4xx, 429 too) is an answer of a vendor that is well. One that cannot be read or redirects is
-    not. Running out of a time that was too short for anybody says nothing, nor does an answer that is too
-    large: a smaller page may be answered. A 500 for a call of several objects may be about one of them.
+    A 4xx status, 429 included, shows that the vendor works. A reply that is unreadable or redirects is a failure.
+    A timeout after too short a time says nothing. Nor does a reply that is too large: a smaller page may be
+    possible. A 500 for a batch may concern one of its objects only.
+
+    Args:
+        error: The error.
+        call: The call that failed.
+        had_fair_time: The call had enough time for a timeout to count.
     """
-    if error.http_status in call.expects:
+    if error.http_status in call.expected_statuses:
         return False
     if error.http_status is None and isinstance(error, SourceTimeout):
         return True if had_fair_time else None
-    if isinstance(error, SourceResponseTooLarge) or (call.of_several and error.http_status == 500):
+    if isinstance(error, SourceResponseTooLarge) or (call.is_batch and error.http_status == 500):
         return None
     return error.http_status is None or error.http_status >= 500 or isinstance(error, SourceBadResponse)

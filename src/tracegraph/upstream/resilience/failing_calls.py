@@ -1,7 +1,7 @@
-"""Tells a call that fails for what it asks for from a vendor that fails.
+"""Distinguish a call that fails because of its object from a vendor that fails.
 
-One object of a vendor may fail for as long as it is there, while the calls for all others are answered. Asked for
-again and again, and tried again each time, it would open the circuit for the others.
+One object of a vendor may fail permanently while the calls for all others succeed. Repeated and retried calls for
+that object would open the circuit for the others.
 """
 
 from __future__ import annotations
@@ -11,41 +11,42 @@ from collections.abc import Callable
 
 from tracegraph.upstream.messages import UpstreamRequest
 
-_MOST = 1000
-"""Failing calls that are remembered; the one that began to fail first goes first."""
+MAX_FAILING_CALLS = 1000
+"""The number of failing calls that are remembered; the call that began to fail first is evicted first."""
 
 
 class FailingCalls:
-    """The calls of one kind that have failed each time since their first failure, which is what is remembered.
+    """The calls of one kind that have failed each time since their first failure.
 
-    `window_s` is in seconds of `clock`: a vendor that answered no call for so long fails as a whole.
+    A vendor without a successful call for `window_s` seconds of `clock` fails as a whole.
     """
 
-    __slots__ = ("_answered_at", "_answers", "_clock", "_failing", "_window_s")
+    __slots__ = ("_clock", "_failing", "_succeeded_at", "_successes", "_window_s")
 
     def __init__(self, window_s: float, clock: Callable[[], float]) -> None:
         self._window_s = window_s
         self._clock = clock
-        self._answers = 0
-        self._answered_at = clock()
-        self._failing: OrderedDict[str, int] = OrderedDict()  # with the answers that there were by then
+        self._successes = 0
+        self._succeeded_at = clock()
+        self._failing: OrderedDict[str, int] = OrderedDict()  # call -> number of successes at its first failure
 
     def outcome(self, call: UpstreamRequest, *, failed: bool) -> bool | None:
-        """What the outcome of a call says about the vendor: `failed`, or None for nothing.
+        """Return what an outcome says about the vendor: `failed`, or None for nothing.
 
-        That is a further failure of a call while others were answered, since its first one and lately.
+        The outcome says nothing when the call failed before and other calls have succeeded since then and
+        recently.
         """
         if not failed:
-            self._answers += 1
-            self._answered_at = self._clock()
+            self._successes += 1
+            self._succeeded_at = self._clock()
             if self._failing:
                 self._failing.pop(_key(call), None)
             return False
-        answers = self._failing.setdefault(_key(call), self._answers)
-        if len(self._failing) > _MOST:
+        successes = self._failing.setdefault(_key(call), self._successes)
+        if len(self._failing) > MAX_FAILING_CALLS:
             self._failing.popitem(last=False)
-        others_do_well = answers < self._answers and self._clock() - self._answered_at < self._window_s
-        return None if others_do_well else True
+        others_succeed = successes < self._successes and self._clock() - self._succeeded_at < self._window_s
+        return None if others_succeed else True
 
 
 def _key(call: UpstreamRequest) -> str:

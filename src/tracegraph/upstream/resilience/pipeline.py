@@ -1,4 +1,4 @@
-"""What stands between a call and its source's connections: circuit, turns, deadline, retries."""
+"""The resilience pipeline between a call and its source's connections: circuit, permits, deadline, retries."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ if TYPE_CHECKING:
     from tracegraph.observability.spans import Tracing
 
 
-_LONGEST_WAIT_S = 60.0
-"""Where there is no deadline, for a turn or before a retry."""
+_MAX_WAIT_S = 60.0
+"""The longest wait for a permit or a retry where there is no deadline."""
 
 
-_GRAVITY = (CircuitState.CLOSED, CircuitState.HALF_OPEN, CircuitState.OPEN)
+_SEVERITY = (CircuitState.CLOSED, CircuitState.HALF_OPEN, CircuitState.OPEN)
 
 
 @dataclass(frozen=True, slots=True)
 class ResiliencePolicy:
-    """How one source is treated."""
+    """The resilience settings of one source."""
 
     retry: RetryPolicy = RetryPolicy()
     breaker: CircuitBreakerPolicy = CircuitBreakerPolicy()
@@ -45,9 +45,9 @@ class ResiliencePolicy:
 
 
 class ResiliencePipeline:
-    """One source's.
+    """The pipeline of one source.
 
-    Every class of calls has a circuit and a rate of its own; all share the connections and the retry budget.
+    Every class of calls has its own circuit and rate; all classes share the connections and the retry budget.
     """
 
     def __init__(
@@ -64,14 +64,16 @@ class ResiliencePipeline:
         self._clock = clock
         self._tracing = tracing
         self._budget = RetryBudget(policy.retry, clock)
-        self._turns = RequestScheduler(self.source, transport.settings.max_connections, policy.limits.rates, clock)
+        self._scheduler = RequestScheduler(
+            self.source, transport.settings.max_connections, policy.limits.rates, clock
+        )
         self._circuits: dict[str, CircuitBreaker] = {}
         self._failing = defaultdict[str, FailingCalls](partial(FailingCalls, policy.breaker.window_s, clock))
         self._opened_by: dict[str, SourceErrorCode] = {}
 
     def limit(self, documented: Mapping[str, RateLimit]) -> None:
-        """The rates that the vendor documents, for the classes that the policy does not name."""
-        self._turns.limit(documented)
+        """Set the vendor's documented rates for the classes that the policy does not name."""
+        self._scheduler.limit(documented)
 
     @property
     def circuits(self) -> Mapping[str, CircuitState]:
@@ -79,54 +81,62 @@ class ResiliencePipeline:
         return {kind: circuit.state for kind, circuit in self._circuits.items()}
 
     @property
-    def circuit(self) -> CircuitState:
-        """The gravest state of any circuit."""
-        return max(self.circuits.values(), key=_GRAVITY.index, default=CircuitState.CLOSED)
+    def worst_circuit_state(self) -> CircuitState:
+        """The most severe state of any circuit."""
+        return max(self.circuits.values(), key=_SEVERITY.index, default=CircuitState.CLOSED)
 
-    async def attempts(
-        self, call: UpstreamRequest, headers: dict[str, str], tries: AttemptState
+    async def execute(
+        self, call: UpstreamRequest, headers: dict[str, str], state: AttemptState
     ) -> UpstreamResponse:
-        """The vendor's own answer; a read that failed for a passing reason is repeated while that may help.
+        """Return the vendor's reply; retry transient failures while a retry may help.
 
-        Raises SourceError with the number of calls that were made: the vendor's own failure, also when a retry
-        of it could not be made.
+        Args:
+            call: The call.
+            headers: The headers of the credential.
+            state: The attempts so far, for the waiters.
+
+        Raises:
+            SourceError: With the number of requests sent. When a retry was not sent, it is the error of the
+                attempt before.
         """
         self._budget.call()
         for attempt in count(1):
             try:
-                return await self._attempt(call, headers, tries)
+                return await self._attempt(call, headers, state)
             except SourceError as error:
-                told = self._told(error, tries)
-                told.upstream_requests = tries.made
-                pause_s = None if told is not error else self._pause_s(call, error, attempt, tries)
+                reported = self._error_to_report(error, state)
+                reported.upstream_requests = state.sent
+                pause_s = None if reported is not error else self._pause_s(call, error, attempt, state)
                 if pause_s is None:
-                    report_failure(self.source, call, told, headers)
-                    raise told.with_traceback(None) from told.__cause__  # which would hold the body that failed
-                tries.failure = told
+                    report_failure(self.source, call, reported, headers)
+                    raise reported.with_traceback(
+                        None
+                    ) from reported.__cause__  # the traceback would keep the failed body
+                state.failure = reported
             await asyncio.sleep(pause_s)
         raise AssertionError("count() does not end")
 
-    def _told(self, error: SourceError, tries: AttemptState) -> SourceError:
-        """The error; or what the try before it came to, when this one was not made or had no time left."""
-        before = tries.failure
+    def _error_to_report(self, error: SourceError, state: AttemptState) -> SourceError:
+        """Return the error, or the previous one when this attempt was not sent or had no time left."""
+        before = state.failure
         if before is None:
             return error
-        had_no_time = isinstance(error, SourceTimeout) and error.http_status is None and self._left_s(tries) <= 0
-        return before if had_no_time or tries.made == before.upstream_requests else error
+        had_no_time = isinstance(error, SourceTimeout) and error.http_status is None and self._left_s(state) <= 0
+        return before if had_no_time or state.sent == before.upstream_requests else error
 
-    def _left_s(self, tries: AttemptState) -> float:
-        """For how long somebody waits and may."""
-        patience_s = tries.patience_ends_at - asyncio.get_running_loop().time()
-        return max(0.0, min(patience_s, remaining_s(_LONGEST_WAIT_S)))
+    def _left_s(self, state: AttemptState) -> float:
+        """Return the seconds until the deadline of the request or of the last waiter."""
+        waiters_left_s = state.waiters_deadline - asyncio.get_running_loop().time()
+        return max(0.0, min(waiters_left_s, remaining_s(_MAX_WAIT_S)))
 
     def _pause_s(
-        self, call: UpstreamRequest, error: SourceError, attempt: int, tries: AttemptState
+        self, call: UpstreamRequest, error: SourceError, attempt: int, state: AttemptState
     ) -> float | None:
-        """Seconds until the next try, None when there is none."""
-        if error.http_status in call.expects:
+        """Return the seconds until the next attempt, None when there is none."""
+        if error.http_status in call.expected_statuses:
             return None
         pause_s = self._policy.retry.pause_s(error, attempt)
-        if pause_s is None or pause_s >= self._left_s(tries):
+        if pause_s is None or pause_s >= self._left_s(state):
             return None
         counters = self.counters[call.kind]
         if not self._budget.grant():
@@ -136,62 +146,64 @@ class ResiliencePipeline:
         return pause_s
 
     async def _attempt(
-        self, call: UpstreamRequest, headers: dict[str, str], tries: AttemptState
+        self, call: UpstreamRequest, headers: dict[str, str], state: AttemptState
     ) -> UpstreamResponse:
         circuit = self._circuits.get(call.kind)
         if circuit is None:
             circuit = self._circuits[call.kind] = CircuitBreaker(self._policy.breaker, self._clock)
-        sent = tries.made
+        sent_before = state.sent
         try:
-            self._refuse_if_open(circuit, call)
-            if not self._turns.take(call.kind):
-                await self._wait(call, tries)
+            self._raise_if_open(circuit, call)
+            if not self._scheduler.try_acquire(call.kind):
+                await self._acquire(call, state)
             try:
-                self._refuse_if_open(circuit, call)  # others may have failed while this one waited
-                return await self._send(circuit, call, headers, tries)
+                self._raise_if_open(circuit, call)  # other calls may have failed during the wait
+                return await self._send(circuit, call, headers, state)
             finally:
-                self._turns.give_back()
+                self._scheduler.release()
         except SourceError as error:
-            if tries.made == sent:
+            if state.sent == sent_before:
                 self.counters[call.kind].not_sent[error.code] += 1
             raise
 
-    def _refuse_if_open(self, circuit: CircuitBreaker, call: UpstreamRequest) -> None:
-        wait_s = circuit.refused_for_s()
+    def _raise_if_open(self, circuit: CircuitBreaker, call: UpstreamRequest) -> None:
+        wait_s = circuit.retry_after_s()
         if wait_s is not None:
             raise SourceCircuitOpen(
                 self.source,
-                f"Source {self.source!r} is not asked for another {wait_s:.1f} s: too many calls like this one "
-                f"failed lately, the last with {self._opened_by[call.kind].value}.",
+                f"Source {self.source!r} is not called for another {wait_s:.1f} s: too many calls of this kind "
+                f"failed recently, the last with {self._opened_by[call.kind].value}.",
                 retry_after_s=wait_s,
             )
 
-    async def _wait(self, call: UpstreamRequest, tries: AttemptState) -> None:
+    async def _acquire(self, call: UpstreamRequest, state: AttemptState) -> None:
         began, counters = self._clock(), self.counters[call.kind]
         counters.waits += 1
         try:
-            await self._turns.wait(call.kind, self._left_s(tries))
+            await self._scheduler.acquire(call.kind, self._left_s(state))
         finally:
             counters.wait_s += self._clock() - began
 
     async def _send(
-        self, circuit: CircuitBreaker, call: UpstreamRequest, headers: dict[str, str], tries: AttemptState
+        self, circuit: CircuitBreaker, call: UpstreamRequest, headers: dict[str, str], state: AttemptState
     ) -> UpstreamResponse:
-        """One request, and what its outcome means for the circuit."""
+        """Send one request, and record its outcome in the circuit."""
         timeout_s = self._transport.settings.timeout_s
         allowed_s = remaining_s(timeout_s)
         if allowed_s <= 0:
-            raise SourceTimeout(self.source, f"Source {self.source!r} was not asked: the request's time was over.")
-        period, began, counters = circuit.enter(), self._clock(), self.counters[call.kind]
-        tries.made += 1
+            raise SourceTimeout(
+                self.source, f"Source {self.source!r} was not called: the deadline of the request has passed."
+            )
+        generation, began, counters = circuit.before_call(), self._clock(), self.counters[call.kind]
+        state.sent += 1
         count_request()
         failed, failure, timed_out = None, None, False
         try:
             if self._tracing is None:
-                reply = await self._answer(call, headers, allowed_s, tries)
+                reply = await self._exchange(call, headers, allowed_s, state)
             else:
-                with self._tracing.request(self.source, call.kind, call.method, tries.made, headers) as traced:
-                    reply = await self._answer(call, traced, allowed_s, tries)
+                with self._tracing.request(self.source, call.kind, call.method, state.sent, headers) as traced:
+                    reply = await self._exchange(call, traced, allowed_s, state)
         except SourceError as error:
             counters.failed[error.code] += 1
             failed = is_failure(error, call, had_fair_time=is_fair_time(allowed_s, timeout_s))
@@ -199,7 +211,7 @@ class ResiliencePipeline:
             timed_out = bool(failed) and isinstance(error, SourceTimeout) and error.http_status is None
             raise
         except asyncio.CancelledError:
-            if tries.expired and is_fair_time(self._clock() - began, timeout_s):
+            if state.timed_out and is_fair_time(self._clock() - began, timeout_s):
                 failed, failure, timed_out = True, SourceErrorCode.TIMEOUT, True
                 counters.failed[failure] += 1
             else:
@@ -209,23 +221,23 @@ class ResiliencePipeline:
             failed = False
             return reply
         finally:
-            counters.took(self._clock() - began)
+            counters.observe(self._clock() - began)
             if failed is not None:
                 failed = self._failing[call.kind].outcome(call, failed=failed)
-            if circuit.leave(period, failed=failed, timed_out=timed_out):
+            if circuit.after_call(generation, failed=failed, timed_out=timed_out):
                 self._circuit_changed(call.kind, failure if failed else None)
 
-    async def _answer(
-        self, call: UpstreamRequest, headers: dict[str, str], allowed_s: float, tries: AttemptState
+    async def _exchange(
+        self, call: UpstreamRequest, headers: dict[str, str], allowed_s: float, state: AttemptState
     ) -> UpstreamResponse:
         raw = await self._transport.send(call, headers, allowed_s)
         if 200 <= raw.status < 300:
-            return response_to(call, self.source, raw.body, FetchInfo(tries.made))
+            return response_to(call, self.source, raw.body, FetchInfo(state.sent))
         error = error_for_status(self.source, raw.status, raw.headers, raw.body)
         if raw.status == 429:
             if error.retry_after_s is None:
                 error.retry_after_s = self._policy.limits.backoff_s
-            self._turns.pause(call.kind, error.retry_after_s)
+            self._scheduler.pause(call.kind, error.retry_after_s)
         raise error
 
     def _circuit_changed(self, kind: str, failure: SourceErrorCode | None) -> None:

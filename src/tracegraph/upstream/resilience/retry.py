@@ -1,4 +1,4 @@
-"""Whether a failed read is worth repeating, and how long to wait before."""
+"""Which failed reads are retried, and after which pause."""
 
 from __future__ import annotations
 
@@ -13,19 +13,20 @@ from tracegraph.errors import SourceError, SourceUnavailable
 from tracegraph.upstream.resilience.sliding_window import SlidingWindowCounter
 
 _RETRYABLE_4XX = frozenset({408, 425, 429})
-"""Not 409: a conflict is with what the vendor holds, which asking again does not change."""
+"""409 is not retryable: a repeated read does not resolve a conflict with the vendor's state."""
 
 
-_LASTING_5XX = frozenset({501, 505})
-"""What the vendor does not implement, and a version of HTTP that it does not speak."""
+_PERMANENT_5XX = frozenset({501, 505})
+"""A method that the vendor does not implement, and an unsupported version of HTTP."""
 
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """Exponential back-off with full jitter: after try n, 0 to `base_s` * 2^(n-1), at most `cap_s`.
+    """Exponential back-off with full jitter, and a budget of retries.
 
-    And a budget, so that a source in trouble is not asked three times as often as one that is well: of the last
-    `budget_window_s` seconds, at most `budget_floor` retries and `budget_ratio` for every call that was begun.
+    The pause after attempt n is 0 to `base_s` * 2^(n-1) seconds, at most `cap_s`. The budget keeps retries from
+    multiplying the load on a failing source. In the last `budget_window_s` seconds it permits `budget_floor`
+    retries, and `budget_ratio` for every call.
     """
 
     attempts: int = 3
@@ -36,7 +37,7 @@ class RetryPolicy:
     budget_window_s: float = 10.0
 
     def pause_s(self, error: SourceError, attempt: int) -> float | None:
-        """Seconds to wait after the try number `attempt` (1 is the first); None when it was the last."""
+        """Return the seconds to wait after attempt number `attempt` (the first is 1), None after the last."""
         if attempt >= self.attempts or not is_worth_retrying(error):
             return None
         jitter = random.uniform(0, min(self.cap_s, self.base_s * 2 ** (attempt - 1)))  # noqa: S311 - no secret
@@ -44,7 +45,7 @@ class RetryPolicy:
 
 
 class RetryBudget:
-    """One source's retries: whenever one is granted, those of the window are at most floor + ratio * calls."""
+    """The retry budget of one source: in its window, at most floor + ratio * calls retries."""
 
     __slots__ = ("_calls", "_clock", "_policy", "_retries")
 
@@ -55,11 +56,11 @@ class RetryBudget:
         self._retries = SlidingWindowCounter(policy.budget_window_s)
 
     def call(self) -> None:
-        """A call begins: its first try."""
+        """Count a call at its first attempt."""
         self._calls.add(self._clock())
 
     def grant(self) -> bool:
-        """Whether one more retry fits; if so, it is counted."""
+        """Return whether one more retry fits the budget; if so, count the retry."""
         policy, now = self._policy, self._clock()
         allowed = policy.budget_floor + policy.budget_ratio * self._calls.count(now)
         if self._retries.count(now) + 1 > allowed:
@@ -69,26 +70,26 @@ class RetryBudget:
 
 
 def is_worth_retrying(error: SourceError) -> bool:
-    """True for what passes: a broken connection, a busy or restarting vendor or proxy in front of it.
+    """Return whether the failure is transient: a broken connection, a busy or restarting vendor or proxy.
 
-    Of statuses these are 408, 425, 429 and every 5xx but 501 and 505. Not a try that ran out of its time: a second
-    one would take as much of the request's time again.
+    The retryable statuses are 408, 425, 429 and every 5xx but 501 and 505. A timeout is not retried: a second
+    attempt could take as much of the request's time again.
     """
     status = error.http_status
     if status is not None:
-        return status in _RETRYABLE_4XX or (500 <= status <= 599 and status not in _LASTING_5XX)
+        return status in _RETRYABLE_4XX or (500 <= status <= 599 and status not in _PERMANENT_5XX)
     return isinstance(error, SourceUnavailable)
 
 
 def retry_after_s(header: str | None) -> float | None:
-    """Retry-After in seconds, given as seconds or as an HTTP date; None when absent or unreadable."""
+    """Return Retry-After in seconds, from seconds or an HTTP date; None when absent or unreadable."""
     if header is None:
         return None
     if header.strip().isdecimal():
         return float(header)
     try:
         moment = parsedate_to_datetime(header)
-    except (ValueError, OverflowError):  # no date, or one far beyond the calendar
+    except (ValueError, OverflowError):  # not a date, or a date beyond the calendar
         return None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)

@@ -1,4 +1,7 @@
-"""Who may call a source now: so many calls at once, each class within its rate, in order of arrival."""
+"""Concurrency and rate limits of one source, first come first served.
+
+At most N calls are in flight at once, and each class of calls stays within its rate.
+"""
 
 from __future__ import annotations
 
@@ -14,146 +17,150 @@ from tracegraph.errors import SourceRateLimited, SourceTimeout
 from tracegraph.upstream.resilience.rate_limit import SlidingWindowLimit
 
 ALL_OTHERS = "*"
-"""The class that stands for every class without a rate of its own."""
+"""The class for every class without a rate of its own."""
 
 
 @dataclass(slots=True, eq=False)
 class _Waiter:
     order: int
-    ends_at: float
-    turn: asyncio.Future[None]
+    deadline: float
+    permit: asyncio.Future[None]
 
 
 @dataclass(slots=True, eq=False)
-class _Line:
-    """The calls of one class that wait, and its rate."""
+class _ClassQueue:
+    """The waiting calls of one class, and its rate."""
 
     window: SlidingWindowLimit
     waiting: deque[_Waiter] = field(default_factory=deque)
 
 
 class RequestScheduler:
-    """Gives turns. Every turn that was taken or waited for must be given back when its call is over."""
+    """Grants permits. Every acquired permit must be released when its call ends."""
 
     def __init__(
         self,
         source: str,
-        at_once: int,
+        max_concurrent: int,
         rates: Mapping[str, RateLimit | None],
         clock: Callable[[], float] = monotonic,
     ) -> None:
         self._source = source
-        self._at_once = at_once
-        self._free = at_once
+        self._max_concurrent = max_concurrent
+        self._free = max_concurrent
         self._clock = clock
-        self._lines: dict[str, _Line] = {}
+        self._queues: dict[str, _ClassQueue] = {}
         self._order = count()
         self._timer: asyncio.TimerHandle | None = None
         self.limit(rates)
 
     def limit(self, rates: Mapping[str, RateLimit | None]) -> None:
-        """Rates for the classes that have none yet."""
+        """Set rates for the classes without one."""
         for kind, rate in rates.items():
-            self._lines.setdefault(kind, _Line(SlidingWindowLimit(rate)))
+            self._queues.setdefault(kind, _ClassQueue(SlidingWindowLimit(rate)))
 
-    def take(self, kind: str) -> bool:
-        """A turn without waiting; False when there is none, and then nothing was taken."""
-        line, now = self._line(kind), self._clock()
-        if not self._free or line.waiting or line.window.opens_in_s(now) > 0:
+    def try_acquire(self, kind: str) -> bool:
+        """Acquire a permit without waiting; return False and acquire nothing when none is free."""
+        queue, now = self._queue(kind), self._clock()
+        if not self._free or queue.waiting or queue.window.delay_s(now) > 0:
             return False
         self._free -= 1
-        line.window.add(now)
+        queue.window.add(now)
         return True
 
-    async def wait(self, kind: str, within_s: float) -> None:
-        """A turn after those that came before.
+    async def acquire(self, kind: str, within_s: float) -> None:
+        """Wait for a permit behind the earlier calls.
 
-        Raises SourceRateLimited as soon as it is clear that the rate gives none within the time, and
-        SourceTimeout when all connections were taken for so long.
+        Args:
+            kind: The class of the call.
+            within_s: How long to wait.
+
+        Raises:
+            SourceRateLimited: As soon as it is certain that the rate grants no permit in time.
+            SourceTimeout: When all connections stay in use for so long.
         """
-        line, now = self._line(kind), self._clock()
-        opens_in_s = line.window.opens_in_s(now, len(line.waiting))
-        if opens_in_s > within_s:
-            raise self._too_late(opens_in_s)
+        queue, now = self._queue(kind), self._clock()
+        delay_s = queue.window.delay_s(now, len(queue.waiting))
+        if delay_s > within_s:
+            raise self._rate_exceeds_deadline(delay_s)
         waiter = _Waiter(next(self._order), now + within_s, asyncio.get_running_loop().create_future())
-        line.waiting.append(waiter)
-        self._serve()
+        queue.waiting.append(waiter)
+        self._grant_permits()
         try:
             async with asyncio.timeout(within_s):
-                await waiter.turn
+                await waiter.permit
         except TimeoutError:
-            self._withdraw(line, waiter)
-            raise self._all_busy() from None
+            self._cancel(queue, waiter)
+            raise self._connections_busy() from None
         except asyncio.CancelledError:
-            self._withdraw(line, waiter)
+            self._cancel(queue, waiter)
             raise
 
-    def give_back(self) -> None:
-        """The call of a turn is over."""
+    def release(self) -> None:
+        """Release the permit of a call that has ended."""
         self._free += 1
-        self._serve()
+        self._grant_permits()
 
     def pause(self, kind: str, seconds: float) -> None:
-        """Pause this class for so long; a waiting call that cannot start in time is refused now."""
-        line, now = self._line(kind), self._clock()
-        line.window.pause(now, seconds)
-        staying: deque[_Waiter] = deque()
-        for waiter in line.waiting:
-            opens_in_s = line.window.opens_in_s(now, len(staying))
-            if now + opens_in_s <= waiter.ends_at:
-                staying.append(waiter)
-            elif not waiter.turn.done():
-                waiter.turn.set_exception(self._too_late(opens_in_s))
-        line.waiting = staying
-        self._serve()
+        """Pause this class for so long; reject waiting calls that could not start in time."""
+        queue, now = self._queue(kind), self._clock()
+        queue.window.pause(now, seconds)
+        remaining: deque[_Waiter] = deque()
+        for waiter in queue.waiting:
+            delay_s = queue.window.delay_s(now, len(remaining))
+            if now + delay_s <= waiter.deadline:
+                remaining.append(waiter)
+            elif not waiter.permit.done():
+                waiter.permit.set_exception(self._rate_exceeds_deadline(delay_s))
+        queue.waiting = remaining
+        self._grant_permits()
 
-    def _line(self, kind: str) -> _Line:
-        line = self._lines.get(kind) or self._lines.get(ALL_OTHERS)
-        if line is None:
-            line = self._lines[kind] = _Line(SlidingWindowLimit(None))
-        return line
+    def _queue(self, kind: str) -> _ClassQueue:
+        queue = self._queues.get(kind) or self._queues.get(ALL_OTHERS)
+        if queue is None:
+            queue = self._queues[kind] = _ClassQueue(SlidingWindowLimit(None))
+        return queue
 
-    def _serve(self) -> None:
-        """Give every turn that can be given now, and come back when the next rate opens."""
+    def _grant_permits(self) -> None:
+        """Grant all permits that are free now, and schedule the next grant for when a rate permits one."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        waited_for = [line for line in self._lines.values() if line.waiting]
-        if not waited_for:
+        queues = [queue for queue in self._queues.values() if queue.waiting]
+        if not queues:
             return
         now = self._clock()
         while self._free:
-            open_lines = [line for line in waited_for if line.waiting and line.window.opens_in_s(now) <= 0]
-            if not open_lines:
+            open_queues = [queue for queue in queues if queue.waiting and queue.window.delay_s(now) <= 0]
+            if not open_queues:
                 break
-            line = min(open_lines, key=lambda line: line.waiting[0].order)
-            waiter = line.waiting.popleft()
-            if not waiter.turn.done():
+            queue = min(open_queues, key=lambda queue: queue.waiting[0].order)
+            waiter = queue.waiting.popleft()
+            if not waiter.permit.done():
                 self._free -= 1
-                line.window.add(now)
-                waiter.turn.set_result(None)
-        closed = [line.window.opens_in_s(now) for line in waited_for if line.waiting]
-        if self._free and closed:
-            self._timer = asyncio.get_running_loop().call_later(min(closed), self._serve)
+                queue.window.add(now)
+                waiter.permit.set_result(None)
+        delays = [queue.window.delay_s(now) for queue in queues if queue.waiting]
+        if self._free and delays:
+            self._timer = asyncio.get_running_loop().call_later(min(delays), self._grant_permits)
 
-    def _withdraw(self, line: _Line, waiter: _Waiter) -> None:
-        """Leave the line; a turn that was given at the same moment goes to the next."""
-        if waiter in line.waiting:
-            line.waiting.remove(waiter)
-        elif waiter.turn.done() and not waiter.turn.cancelled() and waiter.turn.exception() is None:
-            self.give_back()
+    def _cancel(self, queue: _ClassQueue, waiter: _Waiter) -> None:
+        """Leave the queue; release a permit that was granted at the same moment."""
+        if waiter in queue.waiting:
+            queue.waiting.remove(waiter)
+        elif waiter.permit.done() and not waiter.permit.cancelled() and waiter.permit.exception() is None:
+            self.release()
 
-    def _too_late(self, opens_in_s: float) -> SourceRateLimited:
+    def _rate_exceeds_deadline(self, delay_s: float) -> SourceRateLimited:
         return SourceRateLimited(
             self._source,
-            f"Source {self._source!r} was not asked: its rate limit allows the call in {opens_in_s:.1f} s only, "
-            "after this request's deadline.",
-            retry_after_s=opens_in_s,
+            f"Source {self._source!r} was not called: its rate limit permits the call in {delay_s:.1f} s, "
+            "after the deadline of the request.",
+            retry_after_s=delay_s,
         )
 
-    def _all_busy(self) -> SourceTimeout:
+    def _connections_busy(self) -> SourceTimeout:
         return SourceTimeout(
             self._source,
-            f"Source {self._source!r} was not asked in time: the gateway's {self._at_once} connections to it "
-            "were all in use.",
+            f"Source {self._source!r} was not called in time: all {self._max_concurrent} connections were in use.",
         )

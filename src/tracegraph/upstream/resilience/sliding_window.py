@@ -1,4 +1,4 @@
-"""How often something happened in the last seconds."""
+"""A counter of the events of the last seconds."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections import deque
 
 
 class SlidingWindowCounter:
-    """Counts events of the last `window_s` seconds; the caller tells the time, which must not go back."""
+    """Counts the events of the last `window_s` seconds. The caller passes the time, which must not go back."""
 
     __slots__ = ("_times", "_window_s")
 
@@ -15,20 +15,20 @@ class SlidingWindowCounter:
         self._times: deque[float] = deque()
 
     def add(self, now: float) -> None:
-        """It happened."""
+        """Count one event."""
         self._forget(now)
         self._times.append(now)
 
     def count(self, now: float) -> int:
-        """How often since `now - window_s`; an event exactly so old has gone."""
+        """Return the number of events after `now - window_s`."""
         self._forget(now)
         return len(self._times)
 
     def clear(self) -> None:
-        """Nothing happened."""
+        """Remove all events."""
         self._times.clear()
 
     def _forget(self, now: float) -> None:
-        times, gone = self._times, now - self._window_s
-        while times and times[0] <= gone:
+        times, cutoff = self._times, now - self._window_s
+        while times and times[0] <= cutoff:
             times.popleft()

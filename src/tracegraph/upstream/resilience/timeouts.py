@@ -1,7 +1,7 @@
-"""Which sources ran out of time within a request: where older answers are kept, it waits for each of them once.
+"""The sources that timed out within a request: a request waits in vain for a source at most once.
 
-An older answer in the place of a call that ran out of time lets its list go on to the next call. Without this, a
-source that hangs would cost one time-out for each of its calls, and the request's whole time with that.
+A stale reply in place of a timed-out call lets its list continue with the next call. Without this module, a
+hanging source would cost one timeout per call, and so the whole time of the request.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _timeouts: ContextVar[dict[str, SourceTimeout] | None] = ContextVar("tracegraph_
 
 @contextmanager
 def remembered_timeouts() -> Iterator[None]:
-    """Everything within, tasks included, shares what it learns about sources that do not answer in time."""
+    """Share the timeouts of sources within the block and the tasks it starts."""
     token = _timeouts.set({})
     try:
         yield
@@ -26,13 +26,13 @@ def remembered_timeouts() -> Iterator[None]:
 
 
 def remember_timeout(source: str, error: SourceError) -> None:
-    """The source failed with this; without effect unless it gave no answer in time (408 and 504 are answers)."""
-    found = _timeouts.get()
-    if found is not None and isinstance(error, SourceTimeout) and error.http_status is None:
-        found.setdefault(source, error)
+    """Remember a timeout of the source; other errors have no effect (408 and 504 are responses)."""
+    timeouts = _timeouts.get()
+    if timeouts is not None and isinstance(error, SourceTimeout) and error.http_status is None:
+        timeouts.setdefault(source, error)
 
 
 def earlier_timeout(source: str) -> SourceTimeout | None:
-    """Why the request need not wait for this source again; None where it may answer in time."""
-    found = _timeouts.get()
-    return None if found is None else found.get(source)
+    """Return the timeout after which the request does not wait for this source, None without one."""
+    timeouts = _timeouts.get()
+    return None if timeouts is None else timeouts.get(source)
