@@ -157,7 +157,7 @@ def test_a_source_that_fails_keeps_its_column_and_is_named(compared: Running, fo
 
 
 def test_a_wrong_question_ends_with_2_and_a_sentence(compared: Running) -> None:
-    assert compare(compared, BEFORE, "nonsense") == (2, "", "That is not an ID of this gateway.\n")
+    assert compare(compared, BEFORE, "nonsense") == (2, "", "This is not an ID of this gateway.\n")
 
 
 def refused(capsys: pytest.CaptureFixture[str], question: CompareQuery, asked: CompareTarget) -> tuple[int, str]:
@@ -172,8 +172,8 @@ def refused(capsys: pytest.CaptureFixture[str], question: CompareQuery, asked: C
 @pytest.mark.parametrize(
     ("question", "sentence"),
     [
-        (CompareQuery([BEFORE]), "experimentIds holds 1 IDs; a comparison takes 2 to 20."),
-        (CompareQuery([BEFORE, identity("nemo", "nowhere")]), "There is no experiment of the ID"),
+        (CompareQuery([BEFORE]), "experimentIds has 1 IDs: a comparison takes 2 to 20."),
+        (CompareQuery([BEFORE, identity("nemo", "nowhere")]), "No experiment has the ID"),
         (CompareQuery([BEFORE, AFTER], baseline_id=SMITH), "baselineId is not among experimentIds"),
         (CompareQuery([BEFORE, AFTER], metrics=["speed"]), "'speed' is not a metric: take latency"),
         (CompareQuery([BEFORE, AFTER], metrics=["score"]), "'score' is not a metric"),

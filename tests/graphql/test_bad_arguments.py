@@ -65,7 +65,7 @@ async def test_first_is_refused_beyond_its_bounds_and_the_sentence_names_them(
     gateway: Gateway, query: str, first: int
 ) -> None:
     message = assert_refused(await gateway.ask(query, first=first), "BAD_USER_INPUT")
-    assert message == f"first is {first}; it may be 0 to 1000: ask for fewer and page on with after."
+    assert message == f"first is {first}, and must be 0 to 1000: request less, and continue with after."
 
 
 @pytest.mark.parametrize("first", ["7", 1.5, True, [7], 2**31])
@@ -233,7 +233,7 @@ async def test_a_filter_takes_as_many_ids_as_a_page_has_rows_at_most(
 ) -> None:
     ids = [global_id("Experiment:nemo:n0")]
     message = assert_refused(await gateway.ask(query, ids=ids * 1001), "BAD_USER_INPUT")
-    assert message == f"{field} holds 1001 IDs; it may hold 1000: ask for them in several queries."
+    assert message == f"{field} has 1001 IDs, and the limit is 1000: split the IDs over several queries."
     assert (await gateway.ask(query, ids=ids * 1000)).data
 
 
@@ -259,12 +259,12 @@ async def test_a_filter_takes_as_many_ids_as_a_page_has_rows_at_most(
         ("{ experiments(first: $n) { totalCount } }", "$n"),
         ("mutation { delete }", "queries only"),
         ("subscription { x }", "queries only"),
-        ("fragment A on Query { __typename }", "must hold an operation"),
+        ("fragment A on Query { __typename }", "must contain an operation"),
         ("{ experiments(filter: {createdAt: {gte: 5}}) { totalCount } }", "DateTime"),
         ('{ experiments(filter: {createdAt: {gte: "yesterday"}}) { totalCount } }', "DateTime"),
         ('{ experiments(filter: {createdAt: {gte: "2026-02-30T00:00:00Z"}}) { totalCount } }', "DateTime"),
         ("{", "Syntax Error"),
-        ("", "must hold a query"),
+        ("", "must contain a query"),
         ("{ experiments(first: 1", "Syntax Error"),
         ("{ a: \u0000 }", "Syntax Error"),
         ("{ experiments { nodes { id } } } }", "Syntax Error"),
@@ -383,7 +383,7 @@ async def test_a_name_that_nothing_has_is_refused_with_those_that_there_are(
     answer = await gateway.ask(query, f={field: ["nemo", unknown]})
     assert set(answer.codes) == {"BAD_USER_INPUT"}
     for error in answer.errors:
-        said = f"filter.{field} holds {unknown[:100]!r}, which is unknown; known: langsmith, meibel, nemo."
+        said = f"filter.{field} has {unknown[:100]!r}, which is unknown; known names: langsmith, meibel, nemo."
         assert error["message"] == said
 
 
@@ -409,4 +409,4 @@ async def test_an_empty_cursor_is_refused_with_what_asks_for_the_first_page(
 ) -> None:
     answer = await gateway.ask(query, first=first)
     assert set(answer.codes) == {"INVALID_CURSOR"}
-    assert answer.errors[0]["message"] == "An empty text is no cursor: use null as `after` for the first page."
+    assert answer.errors[0]["message"] == "An empty string is not a cursor: use null as `after` for the first page."

@@ -411,7 +411,7 @@ async def test_a_comparison_takes_two_to_twenty_experiments(
     (identity,) = put(vendors, Held(NEMO, "a", []))
     answer = await gateway.ask(FIGURES, ids=[identity] * count)
     assert answer.codes == ["BAD_USER_INPUT"]
-    assert answer.errors[0]["message"] == f"experimentIds holds {count} IDs; a comparison takes 2 to 20."
+    assert answer.errors[0]["message"] == f"experimentIds has {count} IDs: a comparison takes 2 to 20."
     assert vendors.call_counts == (0, 0, 0)
 
 

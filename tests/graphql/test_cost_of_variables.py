@@ -35,7 +35,7 @@ SCHEMA = build_schema()._schema
 
 
 def cost(text: str, variables: Mapping[str, Any]) -> int:
-    document = asyncio.run(DocumentCache(DocumentLimits()).of(text, SCHEMA))
+    document = asyncio.run(DocumentCache(DocumentLimits()).get(text, SCHEMA))
     assert document.errors == []
     return document.cost(SCHEMA, document.operations()[0], Sizes(variables, 20, 1000, 3, 10, 100))
 

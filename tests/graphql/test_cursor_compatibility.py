@@ -60,34 +60,34 @@ NAMES = query.ExperimentOrder(query.ExperimentOrderField.NAME, query.OrderDirect
     [
         (
             "Query.experiments",
-            (ALL_OF_AN_EXPERIMENT.bound_to, OLDEST),
+            (ALL_OF_AN_EXPERIMENT.cursor_binding, OLDEST),
             BY_TIME,
             "AcRD9KlXZwIKbGFuZ3NtaXRoBW5lbW8CAQGAgPKBg4mFBgRlLTEAAYKA8oGDiYUGACs8TV4AAEAAgAAAAAAAAAEBCm"
             "xhbmdzbWl0aAJSEG1laWJlbC8wYTFiMmMzZAABownBNQ",
         ),
         (
             "Query.experiments",
-            (inputs.ANY_EXPERIMENT.bound_to, query.ExperimentOrder()),
+            (inputs.ANY_EXPERIMENT.cursor_binding, query.ExperimentOrder()),
             BY_TIME,
             "AcRDOGQbpQIKbGFuZ3NtaXRoBW5lbW8CAQGAgPKBg4mFBgRlLTEAAYKA8oGDiYUGACs8TV4AAEAAgAAAAAAAAAEBCm"
             "xhbmdzbWl0aAJSEG1laWJlbC8wYTFiMmMzZAAB5x9z7A",
         ),
         (
             "Query.experiments",
-            (inputs.ANY_EXPERIMENT.bound_to, NAMES),
+            (inputs.ANY_EXPERIMENT.cursor_binding, NAMES),
             BY_NAME,
             "AcRDDlKcQwIHbWVpYmVsBW5lbW8CAQIIbmFtZSDDqQRlLTEAAAJ4AQdtZWliZWwCDq4F8rk",
         ),
         (
             "Query.sessions",
-            (ALL_OF_A_SESSION.bound_to, query.SessionOrder(direction=query.OrderDirection.ASC)),
+            (ALL_OF_A_SESSION.cursor_binding, query.SessionOrder(direction=query.OrderDirection.ASC)),
             BY_TIME,
             "ATw3zfyp0gIKbGFuZ3NtaXRoBW5lbW8CAQGAgPKBg4mFBgRlLTEAAYKA8oGDiYUGACs8TV4AAEAAgAAAAAAAAAEBCm"
             "xhbmdzbWl0aAJSEG1laWJlbC8wYTFiMmMzZAAB0Rcbnw",
         ),
         (
             "Experiment.sessions:nemo:a1",
-            (inputs.ANY_SESSION.bound_to, query.SessionOrder()),
+            (inputs.ANY_SESSION.cursor_binding, query.SessionOrder()),
             BY_TIME,
             "AVPzxiwosAIKbGFuZ3NtaXRoBW5lbW8CAQGAgPKBg4mFBgRlLTEAAYKA8oGDiYUGACs8TV4AAEAAgAAAAAAAAAEBCm"
             "xhbmdzbWl0aAJSEG1laWJlbC8wYTFiMmMzZAAB04x0Lw",

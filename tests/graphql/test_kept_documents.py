@@ -36,7 +36,7 @@ def test_all_texts_together_are_within_the_bound(asked: list[str]) -> None:
     documents = SegmentedLRU[str](MOST)
     for name in asked:
         ask(documents, name)
-    held = [*documents._new.values, *documents._known.values]
+    held = [*documents._probation.values, *documents._protected.values]
     assert len(held) == len(set(held))
     assert sum(len(name) + EACH for name in held) <= MOST
 

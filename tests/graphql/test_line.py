@@ -37,10 +37,10 @@ class Worker:
         return work
 
 
-async def together(line: ParseQueue[str], *names: str) -> tuple[Worker, list[str | BaseException]]:
+async def together(queue: ParseQueue[str], *names: str) -> tuple[Worker, list[str | BaseException]]:
     """Ask for all of them before the first is done."""
     worker = Worker()
-    asked = (line.outcome(name, worker.doing(name)) for name in names)
+    asked = (queue.submit(name, worker.doing(name)) for name in names)
     return worker, await asyncio.gather(*asked, return_exceptions=True)
 
 
@@ -74,8 +74,8 @@ async def test_what_the_work_raises_each_who_asked_for_it_gets_and_the_line_move
     def broken() -> str:
         raise ZeroDivisionError
 
-    line = ParseQueue[str]()
-    asked = (line.outcome("x", broken), line.outcome("x", broken), line.outcome("xx", lambda: "done"))
+    queue = ParseQueue[str]()
+    asked = (queue.submit("x", broken), queue.submit("x", broken), queue.submit("xx", lambda: "done"))
     outcomes = await asyncio.gather(*asked, return_exceptions=True)
     assert [type(one) for one in outcomes] == [ZeroDivisionError, ZeroDivisionError, str]
 
@@ -108,10 +108,10 @@ async def test_who_is_refused_is_told_when_to_ask_again() -> None:
 
 
 async def test_what_nobody_waits_for_any_more_is_not_done() -> None:
-    line, worker = ParseQueue[str](), Worker()
-    first = asyncio.create_task(line.outcome("a", worker.doing("a")))
-    gone = asyncio.create_task(line.outcome("bb", worker.doing("bb")))
-    shared = [asyncio.create_task(line.outcome("ccc", worker.doing("ccc"))) for _ in range(2)]
+    queue, worker = ParseQueue[str](), Worker()
+    first = asyncio.create_task(queue.submit("a", worker.doing("a")))
+    gone = asyncio.create_task(queue.submit("bb", worker.doing("bb")))
+    shared = [asyncio.create_task(queue.submit("ccc", worker.doing("ccc"))) for _ in range(2)]
     await asyncio.sleep(0)
     gone.cancel()
     shared[0].cancel()
@@ -124,7 +124,7 @@ async def test_what_nobody_waits_for_any_more_is_not_done() -> None:
 
 async def test_the_loop_is_free_between_two_pieces() -> None:
     """Whatever else is to be done gets its turn after each."""
-    line, worker = ParseQueue[str](), Worker()
+    queue, worker = ParseQueue[str](), Worker()
     seen = []
 
     def doing(name: str) -> Callable[[], str]:
@@ -134,35 +134,35 @@ async def test_the_loop_is_free_between_two_pieces() -> None:
 
         return work
 
-    await asyncio.gather(*(line.outcome(name, doing(name)) for name in ("x", "xx", "xxx")))
+    await asyncio.gather(*(queue.submit(name, doing(name)) for name in ("x", "xx", "xxx")))
     assert seen == [1, 2, 3]
 
 
 async def test_known_documents_pass_the_line_by() -> None:
     documents = DocumentCache(DocumentLimits())
-    known = await documents.of("{ __typename }", SCHEMA)
-    waiting = [asyncio.create_task(documents.of(f"{{ a{n}: __typename }}", SCHEMA)) for n in range(20)]
+    known = await documents.get("{ __typename }", SCHEMA)
+    waiting = [asyncio.create_task(documents.get(f"{{ a{n}: __typename }}", SCHEMA)) for n in range(20)]
     await asyncio.sleep(0)
-    assert await documents.of("{ __typename }", SCHEMA) is known
+    assert await documents.get("{ __typename }", SCHEMA) is known
     assert not any(one.done() for one in waiting)
     await asyncio.gather(*waiting)
-    assert documents.made == 21
+    assert documents.parsed_count == 21
 
 
 async def test_a_refused_document_is_known_too() -> None:
     documents = DocumentCache(DocumentLimits())
     for _ in range(3):
         with pytest.raises(GraphQLError):
-            await documents.of("{ sources", SCHEMA)
-    assert documents.made == 1
+            await documents.get("{ sources", SCHEMA)
+    assert documents.parsed_count == 1
 
 
 async def test_what_is_too_long_never_stands_in_line() -> None:
     documents = DocumentCache(DocumentLimits())
     for text in ("{ a " * 20_000, "{" + "a " * 3000 + "}"):
         with pytest.raises(QueryTooComplex, match=r"characters|tokens"):
-            await documents.of(text, SCHEMA)
-    assert (documents.waiting, documents.made) == (0, 0)
+            await documents.get(text, SCHEMA)
+    assert (documents.queued_count, documents.parsed_count) == (0, 0)
 
 
 async def test_short_documents_do_not_wait_for_the_rest_that_follows_long_ones() -> None:
@@ -172,7 +172,7 @@ async def test_short_documents_do_not_wait_for_the_rest_that_follows_long_ones()
     done: list[str] = []
 
     async def read(text: str) -> None:
-        await documents.of(text, SCHEMA)
+        await documents.get(text, SCHEMA)
         done.append(text)
 
     await asyncio.gather(*map(read, [*long, *short]))
@@ -183,7 +183,7 @@ async def test_a_thousand_new_documents_at_once_are_read_or_refused_and_few_are_
     """Each is parsed at most once; who is refused is told when to come again."""
     documents = DocumentCache(DocumentLimits())
     texts = [f"{{ a{number}: __typename }}" + "#" * 4000 for number in range(1000)]
-    asked = [asyncio.create_task(documents.of(text, SCHEMA)) for text in texts]
+    asked = [asyncio.create_task(documents.get(text, SCHEMA)) for text in texts]
     await asyncio.sleep(0)
     waiting = [one for one in asked if not one.done()]
     assert len(waiting) < 1000
@@ -193,4 +193,4 @@ async def test_a_thousand_new_documents_at_once_are_read_or_refused_and_few_are_
     outcomes = await asyncio.gather(*asked, return_exceptions=True)
     refused = [one for one in outcomes if isinstance(one, RateLimited)]
     assert len(refused) >= 500
-    assert documents.made <= 1000 - len(refused)
+    assert documents.parsed_count <= 1000 - len(refused)

@@ -30,7 +30,7 @@ def executor() -> OperationRunner:
         (Operation("fragment Alone on Query { __typename }"), "operationName"),
         (Operation(TWO_OPERATIONS, name="Three"), "operationName"),
         (Operation('{ experiments(filter: {createdAt: {gte: "yesterday"}}) { totalCount } }'), "not a DateTime"),
-        (Operation("{ experiments(filter: {createdAt: {gte: 5}}) { totalCount } }"), "A DateTime is a text"),
+        (Operation("{ experiments(filter: {createdAt: {gte: 5}}) { totalCount } }"), "A DateTime must be a string"),
         (Operation(BY_VARIABLE, {"time": "yesterday"}), "not a DateTime"),
     ],
 )

@@ -43,7 +43,7 @@ async def answer(query: str, **values: Any) -> Any:
     """The response of one query to a source with these values beside a good one; strict JSON without errors."""
     sources = [CheckedAdapter(OneSession([], **values)), CheckedAdapter(OneSession([], name="good"))]
     context = RequestContext(sources, Loaders(sources), ScanBudget(), PageLimits(3, 10))
-    result = await build_schema().answer(query, {}, None, context)
+    result = await build_schema().execute(query, {}, None, context)
     assert result.errors is None
     return orjson.loads(to_json(result.data or {}))
 

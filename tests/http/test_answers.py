@@ -289,9 +289,9 @@ async def test_a_query_that_is_answered_from_what_is_kept_is_still_known_when_it
         for number in range(40):
             await opened.ask(f"{{ a{number}: __typename }} # {'long ' * 400}")
         documents = opened.answers._executor.schema._documents
-        read = documents.made
+        read = documents.parsed_count
         assert (await opened.ask("{ experiments { totalCount } }", bypass_cache=True))[1] is None
-        assert documents.made == read
+        assert documents.parsed_count == read
 
 
 async def test_an_operations_name_counts_for_what_a_kept_answer_takes(vendors: Vendors) -> None:

@@ -155,7 +155,7 @@ async def test_the_name_of_a_hidden_source_is_as_unknown_as_one_that_does_not_ex
     answer = await ask_as(pair.whole, SOME, query, {"f": condition})
     assert (answer.codes, answer.errors[0]["message"]) == (
         ["BAD_USER_INPUT"],
-        f"filter.{next(iter(condition))} holds 'langsmith', which is unknown; known: meibel, nemo.",
+        f"filter.{next(iter(condition))} has 'langsmith', which is unknown; known names: meibel, nemo.",
     )
     assert (await ask_as(pair.whole, ALL, query, {"f": condition})).codes == []
 

@@ -1,5 +1,5 @@
-"""The schema and its resolvers; the only package that knows strawberry."""
+"""The GraphQL schema and its resolvers. No other package imports strawberry."""
 
 from tracegraph.graphql.types.enums import register_enums
 
-register_enums()  # before any type is read: one that the library meets first stays without its description
+register_enums()  # before any type is imported: strawberry registers an enum once, without a description

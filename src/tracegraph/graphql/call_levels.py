@@ -1,7 +1,7 @@
-"""How many rounds of vendor calls follow below a field: what of its time a list leaves for the lists within it.
+"""Rounds of vendor calls below a field, from which a list computes its share of the remaining time.
 
-A field waits for its own calls before the fields below it can begin. Where `n` rounds of calls follow, a field
-gives its slowest source an equal part of the remaining time, `1 / (n + 1)`: the rounds below it have theirs.
+A field waits for its own calls before the fields below start. Where `n` rounds of calls follow, a field gives its
+slowest source `1 / (n + 1)` of the remaining time. The rounds below share the rest.
 """
 
 from __future__ import annotations
@@ -51,15 +51,15 @@ _ROUNDS: Mapping[tuple[str, str], int] = {
     ("CaseComparison", "input"): 1,
     ("CaseEntry", "sessions"): 1,
 }
-"""Rounds of calls of a field itself, one after the other: computed figures read sessions, then scores."""
+"""Consecutive rounds of calls of the field itself. Computed figures take two: sessions, then scores."""
 
 
 _COMPUTED = frozenset({"aggregate", "aggregates"})
-"""Of an experiment: without a basis, or with REPORTED, they come with its row."""
+"""Fields of an experiment that make no calls without a basis or with REPORTED."""
 
 
 def rounds_below(schema: GraphQLSchema, document: DocumentNode) -> Mapping[int, int]:
-    """For each field node that makes calls, by `id`: the rounds of calls below it.
+    """Return the rounds of calls below each field node that makes calls, keyed by the node's `id`.
 
     The document must be valid. Fields with `@skip` or `@include` count as selected.
     """
@@ -75,17 +75,17 @@ class _RoundCounter:
         self.below: dict[int, int] = {}
         self._schema = schema
         self._fragments = {
-            one.name.value: one for one in document.definitions if isinstance(one, FragmentDefinitionNode)
+            node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)
         }
         self._counted: dict[tuple[str, int], int] = {}
 
     def of_selections(self, parent: GraphQLNamedType | None, selections: SelectionSetNode | None) -> int:
-        """The longest chain of rounds within the selections."""
+        """Return the longest chain of rounds within the selections."""
         if parent is None or selections is None:
             return 0
         key = parent.name, id(selections)
         if key not in self._counted:
-            self._counted[key] = max((self._of(parent, one) for one in selections.selections), default=0)
+            self._counted[key] = max((self._of(parent, node) for node in selections.selections), default=0)
         return self._counted[key]
 
     def _of(self, parent: GraphQLNamedType, selection: SelectionNode) -> int:
@@ -116,5 +116,5 @@ class _RoundCounter:
 
 
 def _is_computed(node: FieldNode) -> bool:
-    basis = next((one.value for one in node.arguments or () if one.name.value == "basis"), None)
+    basis = next((argument.value for argument in node.arguments or () if argument.name.value == "basis"), None)
     return basis is not None and not (isinstance(basis, EnumValueNode) and basis.value == "REPORTED")

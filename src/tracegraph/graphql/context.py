@@ -1,4 +1,4 @@
-"""What the resolvers of one request share."""
+"""The state that the resolvers of one request share."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from tracegraph.federation.report import SourceReport
 from tracegraph.graphql.loaders import Loaders
 from tracegraph.upstream.resilience.pipeline import ResiliencePipeline
 
-Charge = Callable[[int], Awaitable[None]]
-"""Takes a query's cost before it runs. Raises RequestError when the caller may not spend it now."""
+CostCharger = Callable[[int], Awaitable[None]]
+"""Charges a principal for the cost of a query before it runs. Raises RequestError when the budget is exhausted."""
 
 
 @dataclass(frozen=True, slots=True)
 class PageLimits:
-    """How many rows a list gives without `first`, and at most; what a query may cost (see `cost.py`)."""
+    """The page size of a list, default and maximum, and the maximum cost of a query (see `documents/cost.py`)."""
 
     default_first: int = 20
     max_first: int = 1000
@@ -29,11 +29,12 @@ class PageLimits:
 
 @dataclass(slots=True)
 class RequestContext:
-    """One request's sources, loaders and scans, and what it has to say beside its data.
+    """The sources, loaders and scans of one request, with the reports and errors that its response carries.
 
-    `reports` are those of every list that was answered; `errors` belong to fields whose value still stands
-    because the schema does not let it be null. `operation` is the name of what shall run; `cost` is told before,
-    and handed to `charge`, which may refuse it. `rounds_below` is by the id of a field's node (`call_levels.py`).
+    `reports` come from every list that was read. `errors` belong to fields that keep a value because the schema
+    does not allow null. `operation` is the name of the operation. `cost` is set before the operation runs and
+    passed to `charge`, which may reject it. `rounds_below` is keyed by the `id` of a field node (see
+    `call_levels.py`).
     """
 
     adapters: Sequence[Adapter]
@@ -43,21 +44,21 @@ class RequestContext:
     reports: list[SourceReport] = field(default_factory=list)
     errors: list[GraphQLError] = field(default_factory=list)
     operation: str | None = None
-    guards: Mapping[str, ResiliencePipeline] = field(default_factory=dict)
+    pipelines: Mapping[str, ResiliencePipeline] = field(default_factory=dict)
     cost: int = 0
-    charge: Charge | None = None
+    charge: CostCharger | None = None
     rounds_below: Mapping[int, int] = field(default_factory=dict)
     _scans: SessionScans | None = field(default=None, init=False)
 
     @property
     def scans(self) -> SessionScans:
-        """What reads sessions for figures."""
+        """The scans that read sessions for computed figures."""
         if self._scans is None:
             self._scans = SessionScans(self.adapters, self.loaders.session_page, self.budgets, self.reports)
         return self._scans
 
     def adapter(self, source: str) -> Adapter | None:
-        """The source of that name."""
+        """Return the adapter of the named source, or None."""
         for adapter in self.adapters:
             if adapter.name == source:
                 return adapter

@@ -1,4 +1,4 @@
-"""Errors as GraphQL errors: a code for programs, our own sentence for people, a reference for the log."""
+"""Conversion of errors to GraphQL errors with a code, the gateway's own message and a reference into the log."""
 
 from __future__ import annotations
 
@@ -17,14 +17,17 @@ _log = structlog.get_logger("tracegraph.graphql")
 
 
 class AllSourcesFailed(RequestError):
-    """Not one of the sources that a list asked could answer."""
+    """Every source of a list failed."""
 
     code = "ALL_SOURCES_FAILED"
 
 
 @dataclass(frozen=True, slots=True)
 class SourceErrorView:
-    """A source's failure as data. The library raises every value that is an exception, a SourceError too."""
+    """The failure of a source as data.
+
+    A resolver cannot return the SourceError itself: the library raises every value that is an exception.
+    """
 
     code: SourceErrorCode
     message: str
@@ -33,7 +36,7 @@ class SourceErrorView:
 
     @classmethod
     def of(cls, error: SourceError | None) -> SourceErrorView | None:
-        """What a client may know of it; None when there was no failure."""
+        """Return the view of an error, or None without one."""
         if error is None:
             return None
         message = f"{error.message} (Reference {error.reference}.)"
@@ -41,7 +44,10 @@ class SourceErrorView:
 
 
 def to_client_error(error: GraphQLError) -> GraphQLError:
-    """The error as a client may see it: named ones with their code, anything else masked and logged."""
+    """Return the error that a client may see.
+
+    Request and source errors keep their message and get a code. Any other exception is logged and masked.
+    """
     original = error.original_error
     while isinstance(original, GraphQLError):
         original = original.original_error
@@ -55,19 +61,19 @@ def to_client_error(error: GraphQLError) -> GraphQLError:
         return _with(error, error.message, {"code": original.code})
     if isinstance(original, SourceError):
         return _with(error, original.message, source_extensions(original))
-    known = mask_exception(original, error.path)
-    return _with(error, known.message, known.extensions or {})
+    masked = mask_exception(original, error.path)
+    return _with(error, masked.message, masked.extensions or {})
 
 
-def mask_exception(bug: BaseException, path: Sequence[str | int] | None = None) -> GraphQLError:
-    """All that a client may know of a bug: a reference. The log has the story under it."""
+def mask_exception(exception: BaseException, path: Sequence[str | int] | None = None) -> GraphQLError:
+    """Log an unexpected exception and return an error that holds only its reference."""
     reference = secrets.token_hex(4)
-    _log.error("graphql.unexpected_error", reference=reference, path=path, exc_info=bug)
+    _log.error("graphql.unexpected_error", reference=reference, path=path, exc_info=exception)
     return GraphQLError("Internal error.", extensions={"code": "INTERNAL_SERVER_ERROR", "reference": reference})
 
 
 def source_extensions(error: SourceError) -> dict[str, Any]:
-    """What a program may know of a source's failure."""
+    """Return the `extensions` of a source's failure."""
     return {
         "code": f"SOURCE_{error.code.value}",
         "source": error.source,
@@ -78,20 +84,23 @@ def source_extensions(error: SourceError) -> dict[str, Any]:
 
 
 def all_failed(reports: Sequence[SourceReport]) -> AllSourcesFailed:
-    """The error of a list of which no source answered."""
-    said = " ".join(report.error.message for report in reports if report.error is not None)
-    return AllSourcesFailed(f"No source could answer. {said}")
+    """Return the error of a list for which every source failed."""
+    messages = " ".join(report.error.message for report in reports if report.error is not None)
+    return AllSourcesFailed(f"Every source failed. {messages}")
 
 
 def report_extensions(reports: Sequence[SourceReport]) -> list[dict[str, Any]]:
-    """Every source that did not answer well, once for each kind of trouble, for `extensions.sources`."""
-    told: dict[tuple[str, str, str | None], dict[str, Any]] = {}
+    """Return `extensions.sources`: every source that is not OK.
+
+    A source has one entry for each status and error code.
+    """
+    entries: dict[tuple[str, str, str | None], dict[str, Any]] = {}
     for report in reports:
         if report.status is SourceReportStatus.OK:
             continue
         error = report.error
         key = (report.source, report.status.value, None if error is None else error.code.value)
-        told.setdefault(
+        entries.setdefault(
             key,
             {
                 "source": report.source,
@@ -102,7 +111,7 @@ def report_extensions(reports: Sequence[SourceReport]) -> list[dict[str, Any]]:
                 "reference": None if error is None else error.reference,
             },
         )
-    return list(told.values())
+    return list(entries.values())
 
 
 def _with(error: GraphQLError, message: str, extensions: dict[str, Any]) -> GraphQLError:

@@ -1,4 +1,4 @@
-"""DataLoaders of one request: what sibling fields ask for at one moment goes to a source as one batch."""
+"""DataLoaders of one request: keys that sibling fields load in the same tick go to a source as one batch."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tracegraph.adapter.protocol import Adapter
 from tracegraph.domain.models import Experiment, Session, SessionRef
 from tracegraph.errors import SourceError
 from tracegraph.federation.lists import FetchSessions
-from tracegraph.upstream.request_scope import bypass_cache, register_current_task
+from tracegraph.upstream.request_scope import bypass_cache, register_current_task, bypasses_cache
 
 K = TypeVar("K")
 
@@ -23,29 +23,30 @@ T = TypeVar("T")
 
 
 class SharedLoader(DataLoader[K, T]):
-    """A loader whose answers many wait for: one that is given up takes nothing from the others.
+    """A loader whose results have several waiters: a waiter that is cancelled does not cancel the others.
 
-    The library gives all of them one future, which would be cancelled with any of them.
+    The library returns the same future to all waiters, and cancelling one waiter would cancel that future.
     """
 
     def load(self, key: K) -> Awaitable[T]:
-        """What is behind the key, asked for together with other keys of the moment, and once in a request."""
-        answer = cast("asyncio.Future[T]", super().load(key))
-        answer.add_done_callback(_look_at)
-        return asyncio.shield(answer)
+        """Load the value of a key, batched with other keys of the same tick and once per request."""
+        result = cast("asyncio.Future[T]", super().load(key))
+        result.add_done_callback(_retrieve_exception)
+        return asyncio.shield(result)
 
 
-def _look_at(answer: asyncio.Future[Any]) -> None:
-    """A failure that nobody waits for any more is no bug: unseen, asyncio would log it as one."""
-    if not answer.cancelled():
-        answer.exception()
+def _retrieve_exception(result: asyncio.Future[Any]) -> None:
+    """Retrieve the exception of a result without waiters, which asyncio would otherwise log as a bug."""
+    if not result.cancelled():
+        result.exception()
 
 
 class SourceLoaders:
-    """The loaders of one source; each batch is one call of its adapter.
+    """The loaders of one source. Each batch is one call of its adapter.
 
-    The library runs a batch in a task of its own, which would outlive the request. Batches are functions of the
-    adapter: methods and loaders would keep each other, and all that was loaded, until the garbage collector comes.
+    The library runs a batch in a task of its own, which would outlive the request. Batch functions are bound to
+    the adapter only: a bound method would form a reference cycle with its loader and delay freeing the loaded
+    rows.
     """
 
     def __init__(self, adapter: Adapter) -> None:
@@ -54,24 +55,24 @@ class SourceLoaders:
 
     @cached_property
     def experiments(self) -> DataLoader[str, Experiment | None]:
-        """Experiments by ref; None for one that is not there."""
+        """Experiments by ref, None for an unknown ref."""
         return SharedLoader(partial(_experiments, self._adapter))
 
     @cached_property
     def sessions(self) -> DataLoader[SessionRef, Session | None]:
-        """Sessions by ref; None for one that is not there."""
+        """Sessions by ref, None for an unknown ref."""
         return SharedLoader(partial(_sessions, self._adapter))
 
-    def session_pages(self, *, fresh: bool, level: int) -> DataLoader[SessionPageRequest, Page[Session]]:
-        """Pages of sessions, past the cache or not, for lists with so many rounds of calls below them.
+    def session_pages(self, *, bypass: bool, level: int) -> DataLoader[SessionPageRequest, Page[Session]]:
+        """Return the loader of session pages for lists with `level` rounds of calls below.
 
-        A batch has the time of its first request, so that only requests of one level share a batch. Pages are not
-        cached here: reading a page again is how a stream finds out what has moved.
+        A batch has the deadline of its first request, so only requests of one level share a batch. Pages are not
+        cached in the loader: a stream reads a page again to detect rows that moved.
         """
-        loader = self._session_pages.get((fresh, level))
+        loader = self._session_pages.get((bypass, level))
         if loader is None:
-            loader = DataLoader(partial(_session_pages, self._adapter, fresh), cache=False)
-            self._session_pages[fresh, level] = loader
+            loader = DataLoader(partial(_session_pages, self._adapter, bypass), cache=False)
+            self._session_pages[bypass, level] = loader
         return loader
 
 
@@ -87,20 +88,20 @@ async def _sessions(adapter: Adapter, refs: list[SessionRef]) -> Sequence[Sessio
 
 async def _session_pages(
     adapter: Adapter,
-    fresh: bool,  # noqa: FBT001 - bound by position
-    asks: list[SessionPageRequest],
+    bypass: bool,  # noqa: FBT001 - bound by position
+    requests: list[SessionPageRequest],
 ) -> Sequence[Page[Session] | BaseException]:
-    """A page for each ask; equal asks are one."""
+    """Load one page per request; equal requests are loaded once."""
     register_current_task()
-    numbers: dict[SessionPageRequest, int] = {}
-    of_asks = [numbers.setdefault(ask, len(numbers)) for ask in asks]
-    with bypass_cache(fresh):
-        pages = await adapter.list_sessions(list(numbers))
-    return [pages[number] for number in of_asks]
+    indices: dict[SessionPageRequest, int] = {}
+    positions = [indices.setdefault(request, len(indices)) for request in requests]
+    with bypass_cache(bypass):
+        pages = await adapter.list_sessions(list(indices))
+    return [pages[index] for index in positions]
 
 
-def _in_order(keys: Sequence[K], found: Mapping[K, T | SourceError]) -> Sequence[T | BaseException | None]:
-    return [found.get(key) for key in keys]
+def _in_order(keys: Sequence[K], values: Mapping[K, T | SourceError]) -> Sequence[T | BaseException | None]:
+    return [values.get(key) for key in keys]
 
 
 class Loaders:
@@ -109,18 +110,24 @@ class Loaders:
     def __init__(self, adapters: Sequence[Adapter]) -> None:
         self._by_source = {adapter.name: SourceLoaders(adapter) for adapter in adapters}
 
-    def of(self, source: str) -> SourceLoaders | None:
-        """The loaders of a source, None when there is no source of that name."""
+    def get(self, source: str) -> SourceLoaders | None:
+        """Return the loaders of a source, or None for an unknown name."""
         return self._by_source.get(source)
 
     def __getitem__(self, source: str) -> SourceLoaders:
         return self._by_source[source]
 
-    async def session_page(self, source: str, ask: SessionPageRequest, *, level: int = 0) -> Page[Session]:
-        """A page of sessions, requested together with others of the same moment: `listing.FetchSessions`."""
-        pages = self._by_source[source].session_pages(fresh=ask.page.bypass_cache, level=level)
-        return await pages.load(ask)
+    async def session_page(self, source: str, request: SessionPageRequest, *, level: int = 0) -> Page[Session]:
+        """Load a page of sessions, batched with others of the same tick. Implements `lists.FetchSessions`.
+
+        Args:
+            source: The name of the source.
+            request: The page to load.
+            level: The rounds of calls below the field.
+        """
+        pages = self._by_source[source].session_pages(bypass=bypasses_cache(), level=level)
+        return await pages.load(request)
 
     def session_pages_at(self, level: int) -> FetchSessions:
-        """The same for a list with so many rounds of calls below it."""
+        """Return `session_page` for a list with `level` rounds of calls below."""
         return partial(self.session_page, level=level)

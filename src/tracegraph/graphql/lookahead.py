@@ -1,4 +1,4 @@
-"""Lookahead: which large fields of sessions a document selects, so that a vendor need not send the others."""
+"""Lookahead: the large session fields that a document selects, so that vendors need not send the others."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from strawberry.types.nodes import SelectedField, Selection
 from tracegraph.graphql.compiler.resolver_calls import LazyInfo
 
 _LARGE = {"input": "input", "output": "output", "metadata": "metadata", "vendorFields": "raw"}
-"""By the schema's names: the names of `adapter.LARGE_SESSION_FIELDS`."""
+"""Schema names of fields, with their names in `adapter.LARGE_SESSION_FIELDS`."""
 
 
 _PATHS = (("nodes",), ("edges", "node"))
 
 
 def session_fields(info: Info[Any, Any]) -> frozenset[str]:
-    """The large fields that are selected on the sessions of the connection that this field gives."""
+    """Return the large fields that the document selects on the sessions of this connection field."""
     return info.ahead(_selected) if isinstance(info, LazyInfo) else _selected(info._raw_info)  # noqa: SLF001
 
 
@@ -44,7 +44,7 @@ def _selected(info: GraphQLResolveInfo[Any]) -> frozenset[str]:
 
 
 def _fields(sets: Iterable[SelectionSetNode | None], info: GraphQLResolveInfo[Any]) -> Iterator[FieldNode]:
-    """The selected fields, through fragments; those of a type that the object is not of, too."""
+    """Yield the selected fields, through fragments of any type."""
     for one in sets:
         for selection in () if one is None else one.selections:
             if not _is_included(selection, info):
@@ -62,23 +62,22 @@ def _is_included(selection: SelectionNode, info: GraphQLResolveInfo[Any]) -> boo
         for argument in directive.arguments or ():
             value = argument.value
             if isinstance(value, VariableNode):
-                given = _variables(info).get(value.name.value)
+                condition = _variables(info).get(value.name.value)
             else:
-                given = value.value if isinstance(value, BooleanValueNode) else None
-            if given is (directive.name.value == "skip"):
+                condition = value.value if isinstance(value, BooleanValueNode) else None
+            if condition is (directive.name.value == "skip"):
                 return False
     return True
 
 
 def _variables(info: GraphQLResolveInfo[Any]) -> Mapping[str, Any]:
-    """Strawberry's own info has them as a dict."""
-    values: Any = info.variable_values
+    values: Any = info.variable_values  # a plain dict in strawberry's own info
     found: Mapping[str, Any] = getattr(values, "coerced", values)
     return found
 
 
 def fields_at(selections: Iterable[Selection], *path: str) -> Iterator[SelectedField]:
-    """Every selected field at that path of field names, through fragments; @skip and @include are heeded."""
+    """Yield every selected field at a path of field names, through fragments; apply @skip and @include."""
     if not path:
         return
     for one in selections:

@@ -1,4 +1,4 @@
-"""Running one GraphQL operation: from document and variables to the response's parts."""
+"""Run one GraphQL operation: from document and variables to the parts of the response."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tracegraph.adapter.protocol import Adapter
 from tracegraph.errors import RequestError
 from tracegraph.federation.lists import ScanBudget
 from tracegraph.federation.report import SourceReport, SourceReportStatus
-from tracegraph.graphql.context import Charge, PageLimits, RequestContext
+from tracegraph.graphql.context import CostCharger, PageLimits, RequestContext
 from tracegraph.graphql.errors import report_extensions, to_client_error
 from tracegraph.graphql.loaders import Loaders
 from tracegraph.graphql.schema import GatewaySchema
@@ -21,29 +21,29 @@ from tracegraph.upstream.request_scope import collect_stale_errors, deadline, re
 from tracegraph.upstream.resilience.pipeline import ResiliencePipeline
 from tracegraph.upstream.resilience.timeouts import remembered_timeouts
 
-_RESERVE, _LONGEST_RESERVE_S = 0.1, 0.25
-"""The part of the deadline that vendors do not get: time to merge and to write the answer."""
+_RESERVE_SHARE, _MAX_RESERVE_S = 0.1, 0.25
+"""The part of the deadline that vendors do not get: the time to merge rows and write the response."""
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """What a client asks to run."""
+    """One operation that a client requests."""
 
     query: str
     variables: dict[str, Any] | None = None
     name: str | None = None
     deadline_s: float | None = None
-    """None, or less time than the gateway gives; more is not to be had."""
+    """A shorter deadline than the gateway's, or None. A longer one has no effect."""
     wants_cost: bool = False
-    """Whether `extensions.cost` is to tell what the query can cost: see `cost.py`."""
+    """Whether `extensions.cost` reports the cost of the query (see `documents/cost.py`)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A response's parts. `executed` is False when the request was refused before any field ran.
+    """The parts of a response.
 
-    `operation` is the name of what was asked to run, if it has one; `cost` is what it can cost: its
-    caller was charged that.
+    `executed` is False when the request was rejected before any field ran. `operation` is the name of the
+    operation, if it has one. `cost` is the cost that the principal was charged.
     """
 
     data: dict[str, Any] | None
@@ -54,7 +54,7 @@ class Outcome:
     cost: int = 0
 
     def response(self) -> dict[str, Any]:
-        """The response object: no `data` entry for a request that was refused."""
+        """Return the response object. A rejected request has no `data` entry."""
         body: dict[str, Any] = {"data": self.data} if self.executed else {}
         if self.errors:
             body["errors"] = list(self.errors)
@@ -65,32 +65,32 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class OperationRunner:
-    """The schema over the open adapters, with the limits of one request."""
+    """Runs operations against the adapters, within the limits of one request."""
 
     schema: GatewaySchema
     adapters: Sequence[Adapter]
     budgets: ScanBudget
     page_limits: PageLimits
     deadline_s: float
-    guards: Mapping[str, ResiliencePipeline] = field(default_factory=dict)
+    pipelines: Mapping[str, ResiliencePipeline] = field(default_factory=dict)
 
-    def seeing(self, sources: frozenset[str] | None) -> OperationRunner:
-        """The same over these sources only, as if no other were configured; None for all of them."""
+    def restricted_to(self, sources: frozenset[str] | None) -> OperationRunner:
+        """Return a runner over these sources only, as if no others were configured. None means all sources."""
         if sources is None:
             return self
         adapters = [adapter for adapter in self.adapters if adapter.name in sources]
-        guards = {name: guards for name, guards in self.guards.items() if name in sources}
-        return replace(self, adapters=adapters, guards=guards)
+        pipelines = {name: pipeline for name, pipeline in self.pipelines.items() if name in sources}
+        return replace(self, adapters=adapters, pipelines=pipelines)
 
     def allowed_s(self, operation: Operation) -> float:
-        """How long the operation may take: as long as its client waits, and no longer than the gateway lets it."""
+        """Return the deadline in seconds: the client's, but never more than the gateway's."""
         return min(self.deadline_s, operation.deadline_s or self.deadline_s)
 
-    async def run(self, operation: Operation, charge: Charge | None = None) -> Outcome:
-        """Run a query, when `charge` takes its cost. Never raises for what a client sends or a vendor does.
+    async def run(self, operation: Operation, charge: CostCharger | None = None) -> Outcome:
+        """Run a query after `charge` accepts its cost. Never raise for client input or vendor failures.
 
-        Vendors get a little less than the deadline, so that an answer can be made of what came in time; one that
-        takes longer even so is given up. Nothing that was begun for the operation outlives it.
+        Vendors get slightly less time than the deadline, so that the response can contain the rows that arrived in
+        time. An operation that exceeds the deadline is cancelled, with every task that was started for it.
         """
         allowed_s = self.allowed_s(operation)
         context = RequestContext(
@@ -98,22 +98,22 @@ class OperationRunner:
             Loaders(self.adapters),
             self.budgets,
             self.page_limits,
-            guards=self.guards,
+            pipelines=self.pipelines,
             charge=charge,
         )
-        vendors_s = allowed_s - min(_LONGEST_RESERVE_S, _RESERVE * allowed_s)
+        vendors_s = allowed_s - min(_MAX_RESERVE_S, _RESERVE_SHARE * allowed_s)
         with request_tasks(), remembered_timeouts(), deadline(vendors_s):
             try:
                 async with asyncio.timeout(allowed_s) as timer:
-                    return await self._answer(operation, context)
+                    return await self._execute(operation, context)
             except TimeoutError:
                 if not timer.expired():
                     raise
-                return _too_late(allowed_s, context, operation)
+                return _deadline_exceeded(allowed_s, context, operation)
 
-    async def _answer(self, operation: Operation, context: RequestContext) -> Outcome:
+    async def _execute(self, operation: Operation, context: RequestContext) -> Outcome:
         with collect_stale_errors() as stale:
-            result = await self.schema.answer(operation.query, operation.variables or {}, operation.name, context)
+            result = await self.schema.execute(operation.query, operation.variables or {}, operation.name, context)
         errors = [to_client_error(error) for error in result.errors or ()]
         executed = result.data is not None or any(error.path for error in errors)
         context.reports += [SourceReport(error.source, SourceReportStatus.STALE, error) for error in stale]
@@ -127,9 +127,9 @@ class OperationRunner:
         )
 
 
-def rejected_outcome(refusal: RequestError) -> Outcome:
-    """The outcome of a request that may not run."""
-    error = to_client_error(GraphQLError(refusal.message, original_error=refusal))
+def rejected_outcome(rejection: RequestError) -> Outcome:
+    """Return the outcome of a request that was rejected before it ran."""
+    error = to_client_error(GraphQLError(rejection.message, original_error=rejection))
     return Outcome(None, [dict(error.formatted)], {}, executed=False)
 
 
@@ -139,8 +139,8 @@ def _extensions(context: RequestContext, operation: Operation) -> dict[str, Any]
     return sources | ({"cost": context.cost} if operation.wants_cost else {})
 
 
-def _too_late(allowed_s: float, context: RequestContext, operation: Operation) -> Outcome:
-    message = f"The answer could not be made within {round(allowed_s, 3):g} s: ask for less, or give it more time."
+def _deadline_exceeded(allowed_s: float, context: RequestContext, operation: Operation) -> Outcome:
+    message = f"The query did not finish within {round(allowed_s, 3):g} s: select less, or allow more time."
     error = GraphQLError(message, extensions={"code": "DEADLINE_EXCEEDED"})
     return Outcome(
         None, [dict(error.formatted)], _extensions(context, operation), executed=True, operation=context.operation

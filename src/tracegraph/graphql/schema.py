@@ -1,4 +1,4 @@
-"""The schema with all that its operations are run by: kept documents, compiled plans, the library's executor."""
+"""The schema, and the pipeline that runs an operation: document cache, compiled plans, the library's executor."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tracegraph.graphql.compiler.plan_cache import PlanCache
 from tracegraph.graphql.context import RequestContext
 from tracegraph.graphql.documents.cache import DocumentCache
 from tracegraph.graphql.documents.limits import DocumentLimits
-from tracegraph.graphql.documents.prepare import Admission, Invalid
+from tracegraph.graphql.documents.prepare import Admission, InvalidDocument
 from tracegraph.graphql.resolvers import comparison as comparison_resolvers
 from tracegraph.graphql.resolvers.lists import query_experiments, query_sessions
 from tracegraph.graphql.resolvers.nodes import query_experiment, query_node, query_nodes, query_session
@@ -40,13 +40,13 @@ _log = structlog.get_logger("tracegraph.graphql")
 
 
 class GatewayExecutor(StrawberryGraphQLCoreExecutionContext):
-    """The library's executor, for which a value that its type cannot hold is null where the library has an error.
+    """The library's executor, except that a value outside the range of its leaf type becomes null.
 
-    Plans hand on to it whatever is unusual, so that it is the same for them. The value is a vendor's, such as an
-    integer beyond an Int, and the library's error would blame the client for it.
+    Such a value comes from a vendor, for example an integer that does not fit an Int. The library's error would
+    blame the client. Compiled plans fall back to this executor, so plans behave the same.
     """
 
-    def complete_value(  # noqa: PLR0917 - the library's form
+    def complete_value(  # noqa: PLR0917 - the library's signature
         self,
         return_type: GraphQLOutputType,
         field_details_list: list[FieldDetails],
@@ -55,7 +55,7 @@ class GatewayExecutor(StrawberryGraphQLCoreExecutionContext):
         result: Any,
         position_context: Any,
     ) -> Any:
-        """See the library's."""
+        """Complete a value as the library does, but return None where a leaf type rejects the value."""
         complete = super().complete_value
         if not is_leaf_type(return_type) or isinstance(result, Exception):
             return complete(return_type, field_details_list, info, path, result, position_context)
@@ -73,39 +73,45 @@ class GatewayExecutor(StrawberryGraphQLCoreExecutionContext):
 
 
 class GatewaySchema:
-    """The library's schema, whose operations `answer` runs within the limits, with caches of its own."""
+    """The library's schema with document limits, a document cache and a plan cache. `execute` runs operations."""
 
     def __init__(self, library: strawberry.Schema, limits: DocumentLimits) -> None:
-        self._schema = library._schema  # noqa: SLF001 - graphql-core's, which the library's pipeline would be run for
+        self._schema = library._schema  # noqa: SLF001 - the graphql-core schema, which strawberry keeps private
         self._documents = DocumentCache(limits)
         self._hides_names = not limits.introspection
         self._admission = Admission(self._schema, self._documents)
         self._plans = PlanCache()
 
-    async def answer(
+    async def execute(
         self, text: str, variables: dict[str, Any], name: str | None, context: RequestContext
     ) -> ExecutionResult:
-        """What the library's `execute` would give for a document that is admitted; errors alone for another.
+        """Return the result that the library's `execute` would return, or errors only for a rejected document.
 
-        Its pipeline takes 0.2 ms a query, more than a small query takes to run.
+        The library's own pipeline adds 0.2 ms per query, more than a small query takes to run.
+
+        Args:
+            text: The GraphQL document.
+            variables: The raw variable values.
+            name: The requested operation name, or None.
+            context: The context of the request, which receives the operation's name and cost.
         """
         try:
-            return await self._admitted(text, variables, name, context)
-        except Invalid as invalid:
+            return await self._execute(text, variables, name, context)
+        except InvalidDocument as invalid:
             return ExecutionResult(None, invalid.errors)
         except GraphQLError as error:
             return ExecutionResult(None, [error])
-        except Exception as error:  # `failures.shown` masks and logs bugs
+        except Exception as error:  # `errors.to_client_error` masks and logs unexpected errors
             return ExecutionResult(None, [GraphQLError(str(error), original_error=error)])
 
-    def recall(self, text: str) -> None:
-        """Keep the document as one that is asked for, though an answer was had without it."""
-        self._documents.recall(text)
+    def touch(self, text: str) -> None:
+        """Mark a document as used when its response came from the response cache."""
+        self._documents.touch(text)
 
-    async def _admitted(
+    async def _execute(
         self, text: str, variables: dict[str, Any], name: str | None, context: RequestContext
     ) -> ExecutionResult:
-        document = await self._admission.document(text, name, context)
+        document = await self._admission.admit(text, name, context)
         executor = GatewayExecutor.build(
             self._schema,
             document.tree,
@@ -123,11 +129,11 @@ class GatewaySchema:
         return await self._plans.execute(executor)
 
 
-@strawberry.type(description="One question over every source.")
+@strawberry.type(description="Queries over every source.")
 class Query:
-    """The root."""
+    """The root type."""
 
-    node: Node | None = strawberry.field(resolver=query_node, description="Null when there is nothing of that ID.")
+    node: Node | None = strawberry.field(resolver=query_node, description="Null when no object has that ID.")
     nodes: list[Node | None] = strawberry.field(resolver=query_nodes)
     sources: list[Source] = strawberry.field(resolver=query_sources)
     experiment: Experiment | None = strawberry.field(resolver=query_experiment)
@@ -135,35 +141,38 @@ class Query:
     experiments: ExperimentConnection = strawberry.field(
         resolver=query_experiments,
         description=(
-            "Experiments of all sources as one list. A cursor resumes right after its edge: every experiment that "
-            "is there throughout a traversal comes exactly once, whatever is added or deleted meanwhile."
+            "Experiments of all sources as one list. A cursor continues right after its edge. An experiment that "
+            "exists during a whole traversal is returned exactly once, whatever is added or deleted meanwhile."
         ),
     )
     sessions: SessionConnection = strawberry.field(
         resolver=query_sessions,
         description=(
-            "Sessions of many experiments as one list. Without experimentIds: of the most recently active "
-            "experiments of each source, which are chosen anew for every page; SCAN_LIMITED says that a source "
-            "has more of them."
+            "Sessions of many experiments as one list. Without experimentIds, the list covers the most recently "
+            "active experiments of each source, selected again for every page. SCAN_LIMITED reports that a "
+            "source has more of them."
         ),
     )
     comparison: Comparison = strawberry.field(
         resolver=comparison_resolvers.query_comparison,
         description=(
-            "2 to 20 experiments side by side, from whichever vendors; the first is the baseline unless another "
-            "is named. BEST takes the vendor's own figure where it reports the statistic, else computes it."
+            "2 to 20 experiments of any vendors side by side. The first is the baseline unless baselineId names "
+            "another. BEST uses the vendor's own figure where it reports the statistic, else a computed one."
         ),
     )
 
 
 def build_schema(limits: DocumentLimits = DocumentLimits()) -> GatewaySchema:  # noqa: B008 - frozen
-    """The schema, for documents within the limits; they, and plans, are kept in bounded caches."""
+    """Return the schema with these document limits and with bounded caches of documents and plans."""
     return GatewaySchema(library_schema(), limits)
 
 
 @cache
 def library_schema() -> strawberry.Schema:
-    """The library's schema, which is the same for all limits and takes up to 30 ms to build: once in a process."""
+    """Return strawberry's schema, built once per process.
+
+    The schema does not depend on the limits, and building takes up to 30 ms.
+    """
     return strawberry.Schema(
         Query,
         types=[CaseComparison, Experiment, Session, Source],
@@ -172,5 +181,5 @@ def library_schema() -> strawberry.Schema:
 
 
 def schema_text() -> str:
-    """The schema definition language, as `tracegraph schema` prints it."""
+    """Return the schema in the schema definition language, as `tracegraph schema` prints it."""
     return library_schema().as_str() + "\n"

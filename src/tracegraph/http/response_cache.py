@@ -25,7 +25,7 @@ from pydantic import SecretStr
 from tracegraph.domain.clocks import elapsed_s
 from tracegraph.errors import BadUserInput, Forbidden, QueryTooComplex, RateLimited
 from tracegraph.federation.report import SourceReportStatus
-from tracegraph.graphql.context import Charge
+from tracegraph.graphql.context import CostCharger
 from tracegraph.graphql.runner import Operation, OperationRunner, Outcome, rejected_outcome
 from tracegraph.http.compression import compressed
 from tracegraph.http.json import to_json
@@ -63,7 +63,7 @@ class ExecutionRequest:
     sources: frozenset[str] | None
     keys: Mapping[str, SecretStr]
     bypass_cache: bool
-    charge: Charge | None
+    charge: CostCharger | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +115,7 @@ class ResponseCache:
             return refusal.answer()
         had = None if question.bypass_cache else self._kept(key)
         if had is not None:
-            self._executor.schema.recall(question.operation.query)
+            self._executor.schema.touch(question.operation.query)
         if had is None and self._share and not _is_uncacheable(question):
             had = await self._shared(key, question)
         if had is None:
@@ -191,7 +191,7 @@ class ResponseCache:
         return answer
 
     async def _made(self, key: bytes | None, question: ExecutionRequest) -> OperationResponse:
-        executor = self._executor.seeing(question.sources)
+        executor = self._executor.restricted_to(question.sources)
         with ExitStack() as within:
             within.enter_context(bypass_cache(question.bypass_cache))
             within.enter_context(pass_through_credentials(question.keys))

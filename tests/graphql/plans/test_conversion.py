@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from strawberry.types.arguments import convert_arguments
 
 from tests.graphql.plans.documents import Writer
-from tracegraph.graphql.compiler.arguments import converted, converters
+from tracegraph.graphql.compiler.arguments import build_converters, convert_values
 from tracegraph.graphql.schema import library_schema
 
 SCHEMA = library_schema()
@@ -38,4 +38,4 @@ def test_arguments_become_what_the_library_makes_of_them(field: GraphQLField, se
     expected = convert_arguments(
         values, field.extensions["strawberry-definition"].arguments, converter.scalar_registry, converter.config
     )
-    assert converted(values, converters(field.args)) == expected
+    assert convert_values(values, build_converters(field.args)) == expected

@@ -84,7 +84,7 @@ async def compared(document: Document, sources: list[RandomSource]) -> bool:
     keys = moment_keys(parsed)
     first, second = executor(document, parsed, sources), executor(document, parsed, sources)
     expected = told(await by_library(first), first, keys)
-    plan = PlanCache().of(second)
+    plan = PlanCache().get(second)
     if plan is None:
         return False
     assert told(await plan.execute(second), second, keys) == expected, document
@@ -145,7 +145,7 @@ class TestKeeping:
     """What stays when a request is over."""
 
     def plan(self, plans: PlanCache, parsed: DocumentNode, **variables: Any) -> Plan | None:
-        return plans.of(executor(Document(QUERY, variables), parsed, []))
+        return plans.get(executor(Document(QUERY, variables), parsed, []))
 
     def test_an_operation_is_compiled_once_for_each_value_of_its_conditions(self) -> None:
         plans, parsed = PlanCache(), parse(QUERY)
@@ -156,7 +156,7 @@ class TestKeeping:
         assert self.plan(plans, parsed, few=True) is short
 
     def test_the_least_recently_used_goes_first(self) -> None:
-        plans, documents = PlanCache(most=3), [parse(QUERY) for _ in range(5)]
+        plans, documents = PlanCache(max_plans=3), [parse(QUERY) for _ in range(5)]
         kept = [self.plan(plans, one, few=False) for one in documents]
         assert len(plans) == 3
         assert self.plan(plans, documents[4], few=False) is kept[4]
@@ -165,7 +165,7 @@ class TestKeeping:
     def test_a_plan_keeps_no_data_of_the_request_that_it_was_made_for(self) -> None:
         plans, parsed = PlanCache(), parse(QUERY)
         first = executor(Document(QUERY, {"few": False, "first": 4_177_777}), parsed, [])
-        assert plans.of(first) is not None
+        assert plans.get(first) is not None
         context = weakref.ref(first)
         del first
         gc.collect()

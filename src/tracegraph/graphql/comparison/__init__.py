@@ -1,1 +1,1 @@
-"""The values behind a comparison: experiments, figures, paired cases."""
+"""Values behind a comparison: experiments, figures, paired cases."""

@@ -1,4 +1,4 @@
-"""A page of compared cases: cut out of the whole table, resumable after any of its edges."""
+"""Pages of compared cases, cut from the complete table, with a cursor for every edge."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from tracegraph.graphql.comparison.cases import CaseRow
 from tracegraph.graphql.relay.cursor import CursorBinding, decode_cursor, encode_cursor
 
 
-class CaseEdgeValue:
-    """A case with its cursor, which is made when it is asked for."""
+class CaseEdge:
+    """A case with its cursor. The cursor is computed on access."""
 
     __slots__ = ("_binding", "node")
 
@@ -25,14 +25,14 @@ class CaseEdgeValue:
 
     @property
     def cursor(self) -> str:
-        """Resumes right after this edge."""
+        """The cursor that continues right after this edge."""
         case = self.node.case
         mark = SortKey(case.head, "", str(uuid.UUID(bytes=case.digest)))
         return encode_cursor(self._binding, Positions(mark))
 
 
 class CasePage:
-    """`first` of the cases after a place; `total_count` is None when not every session was read."""
+    """The first cases after a position. `total_count` is None when not every session was read."""
 
     __slots__ = ("edges", "has_next_page", "has_previous_page", "total_count")
 
@@ -40,40 +40,44 @@ class CasePage:
         self, rows: Sequence[CaseRow], first: int, after: CaseId | None, binding: CursorBinding, *, complete: bool
     ) -> None:
         start = 0 if after is None else bisect_right(rows, after, key=lambda row: row.case)
-        self.edges = [CaseEdgeValue(row, binding) for row in rows[start : start + first]]
+        self.edges = [CaseEdge(row, binding) for row in rows[start : start + first]]
         self.has_next_page = start + first < len(rows)
         self.has_previous_page = after is not None
         self.total_count = len(rows) if complete else None
 
     @property
     def nodes(self) -> list[CaseRow]:
-        """The cases without their cursors."""
+        """The cases without cursors."""
         return [edge.node for edge in self.edges]
 
     @property
     def page_info(self) -> CasePage:
-        """A page tells of itself."""
+        """The page itself, which has the fields of the page info."""
         return self
 
     @property
     def start_cursor(self) -> str | None:
-        """The first edge's cursor."""
+        """The cursor of the first edge."""
         return self.edges[0].cursor if self.edges else None
 
     @property
     def end_cursor(self) -> str | None:
-        """The last edge's cursor."""
+        """The cursor of the last edge."""
         return self.edges[-1].cursor if self.edges else None
 
 
-def place_of(binding: CursorBinding, cursor: str | None) -> CaseId | None:
-    """Where a cursor stands, None without one. Raises InvalidCursor."""
+def decode_case_cursor(binding: CursorBinding, cursor: str | None) -> CaseId | None:
+    """Return the case before the page, None without a cursor.
+
+    Raises:
+        InvalidCursor: When the cursor is not a cursor of this list.
+    """
     if cursor is None:
         return None
     mark = decode_cursor(binding, cursor).sort_key
     if mark is None or not isinstance(mark.value, str):
-        raise InvalidCursor("That cursor is damaged.")
+        raise InvalidCursor("This cursor is damaged.")
     try:
         return CaseId(mark.value, uuid.UUID(mark.id).bytes)
     except ValueError:
-        raise InvalidCursor("That cursor is damaged.") from None
+        raise InvalidCursor("This cursor is damaged.") from None

@@ -1,4 +1,4 @@
-"""The cases of compared experiments: read when a field asks, grouped once for all metrics."""
+"""Cases of compared experiments, read on access and grouped once for all metrics."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tracegraph.graphql.relay.case_ids import CaseReference
 
 
 class PairedCases:
-    """The cases of all entries, paired by `join_on`."""
+    """The cases of all compared experiments, paired by `join_on`."""
 
     def __init__(self, compared: ComparisonData, join_on: CaseKey) -> None:
         self.compared = compared
@@ -26,11 +26,11 @@ class PairedCases:
         self._columns: dict[tuple[Identity, Metric], CaseColumn] = {}
 
     def needs(self, metric: Metric) -> frozenset[str]:
-        """What pairing in that metric needs beyond what a vendor's list gives."""
+        """Return the session fields that pairing in that metric needs beyond the listed fields."""
         return needs_of(metric) | ({INPUT} if self.join_on is CaseKey.INPUT else frozenset())
 
     async def column(self, index: int, metric: Metric) -> CaseColumn | SourceError:
-        """An entry's cases, or why they cannot be had."""
+        """Return an experiment's cases, or the error that prevents reading them."""
         identity = self.compared.identities[index]
         if (identity, metric) in self._columns:
             return self._columns[identity, metric]
@@ -43,26 +43,32 @@ class PairedCases:
         return self._columns.setdefault((identity, metric), column)
 
     async def counts(self, index: int, metric: Metric) -> CaseCounts | None:
-        """An entry's outcomes against the baseline; None for the baseline itself. Raises SourceError."""
+        """Return an experiment's outcome counts against the baseline, None for the baseline itself.
+
+        Raises:
+            SourceError: When the cases cannot be read.
+        """
         if index == self.compared.baseline:
             return None
-        base, other = await asyncio.gather(self.column(self.compared.baseline, metric), self.column(index, metric))
-        if isinstance(base, SourceError):
-            raise base
-        if isinstance(other, SourceError):
-            raise other
-        return count_outcomes(metric, base.values, other.values)
+        baseline, candidate = await asyncio.gather(
+            self.column(self.compared.baseline, metric), self.column(index, metric)
+        )
+        if isinstance(baseline, SourceError):
+            raise baseline
+        if isinstance(candidate, SourceError):
+            raise candidate
+        return count_outcomes(metric, baseline.values, candidate.values)
 
     async def table(self, metric: Metric) -> CaseTable:
-        """All entries' cases side by side."""
+        """Return the cases of all experiments side by side."""
         indices = range(len(self.compared.entries))
         columns = await asyncio.gather(*(self.column(index, metric) for index in indices))
         return CaseTable(metric, columns, self.compared.baseline)
 
 
 @dataclass(frozen=True, slots=True)
-class CaseEntryValue:
-    """A case as one experiment ran it; `refs` are its repetitions."""
+class CaseEntry:
+    """A case as one experiment ran it. `refs` are the sessions of its repetitions."""
 
     experiment: Experiment
     refs: list[SessionRef]
@@ -73,7 +79,7 @@ class CaseEntryValue:
 
 @dataclass(frozen=True, slots=True)
 class CaseRow:
-    """One of the baseline's cases beside the other experiments' runs of it."""
+    """One of the baseline's cases, beside the other experiments' runs of the case."""
 
     paired: PairedCases
     table: CaseTable
@@ -81,7 +87,7 @@ class CaseRow:
 
     @property
     def id(self) -> str:
-        """What makes the same row again."""
+        """The global ID, from which `find_case` rebuilds the row."""
         compared = self.paired.compared
         reference = CaseReference(
             tuple(compared.identities),
@@ -98,14 +104,14 @@ class CaseRow:
         return self.table.refs(self.table.baseline, self.case)[0]
 
     @property
-    def entries(self) -> list[CaseEntryValue]:
-        """Every experiment's run of it, in their order."""
+    def entries(self) -> list[CaseEntry]:
+        """Every experiment's run of the case, in the order of the experiments."""
         return [self._entry(index) for index in range(len(self.table.columns))]
 
-    def _entry(self, index: int) -> CaseEntryValue:
+    def _entry(self, index: int) -> CaseEntry:
         table = self.table
         value = table.value(index, self.case)
-        return CaseEntryValue(
+        return CaseEntry(
             self.paired.compared.entries[index].experiment,
             table.refs(index, self.case),
             value,
@@ -115,7 +121,11 @@ class CaseRow:
 
 
 async def find_case(context: RequestContext, reference: CaseReference) -> CaseRow | None:
-    """The case that an ID names, None when it is not there any more. Raises SourceError."""
+    """Return the case that an ID identifies, or None when the case no longer exists.
+
+    Raises:
+        SourceError: When a source fails.
+    """
     try:
         entries = await find_entries(context, reference.identities)
     except UnknownExperiment:

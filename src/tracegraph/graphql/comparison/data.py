@@ -1,4 +1,4 @@
-"""The experiments of a comparison: found by their IDs, and each one's sessions read at most once."""
+"""Experiments of a comparison, found by ID. The sessions of each experiment are read at most once."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ Identity = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class ComparedExperiment:
-    """One experiment of a comparison; with an error it is no more than its ID tells, as its source failed."""
+    """One experiment of a comparison. With an error, its source failed and only the data from its ID is set."""
 
     experiment: Experiment
     error: SourceError | None = None
 
     @property
     def identity(self) -> Identity:
-        """Which experiment it is, however often it is compared."""
+        """The identity of the experiment, equal for repeated experiments."""
         return self.experiment.source, self.experiment.ref
 
 
 class UnknownExperiment(LookupError):
-    """There is no experiment of that identity."""
+    """No experiment has that identity."""
 
     def __init__(self, identity: Identity) -> None:
         super().__init__(identity)
@@ -38,23 +38,31 @@ class UnknownExperiment(LookupError):
 
 
 async def find_entries(context: RequestContext, identities: Sequence[Identity]) -> list[ComparedExperiment]:
-    """The experiments in their order; a source that fails leaves what their IDs tell. Raises UnknownExperiment."""
+    """Return the experiments in the order of their identities.
+
+    An experiment of a failed source has only the data from its ID.
+
+    Raises:
+        UnknownExperiment: When an identity is unknown.
+    """
     distinct = list(dict.fromkeys(identities))
-    found = dict(zip(distinct, await asyncio.gather(*(_find(context, one) for one in distinct)), strict=True))
+    found = dict(
+        zip(distinct, await asyncio.gather(*(_find(context, identity) for identity in distinct)), strict=True)
+    )
     return [found[identity] for identity in identities]
 
 
 async def _find(context: RequestContext, identity: Identity) -> ComparedExperiment:
     source, ref = identity
-    adapter, loaders = context.adapter(source), context.loaders.of(source)
+    adapter, loaders = context.adapter(source), context.loaders.get(source)
     if adapter is None or loaders is None:
         raise UnknownExperiment(identity)
     try:
         experiment = await loaders.experiments.load(ref)
     except SourceError as error:
         kind = min(adapter.capabilities.kinds, key=lambda kind: kind.value)
-        known = Experiment(source, ref, vendor_id=ref, kind=kind, name=ref, figures_error=error)
-        return ComparedExperiment(known, error)
+        placeholder = Experiment(source, ref, vendor_id=ref, kind=kind, name=ref, figures_error=error)
+        return ComparedExperiment(placeholder, error)
     if experiment is None:
         raise UnknownExperiment(identity)
     return ComparedExperiment(experiment)
@@ -68,42 +76,46 @@ class ComparisonData:
         self.entries = entries
         self.baseline = baseline
         self._needs: dict[Identity, frozenset[str]] = {}
-        self._told: set[str] = set()
-        lost = [entry.experiment.figures_error for entry in entries]
-        self._lost = [_failed(error) for error in {id(one): one for one in lost if one is not None}.values()]
-        context.reports.extend(self._lost)
+        self._reported: set[str] = set()
+        errors = [entry.experiment.figures_error for entry in entries]
+        distinct = {id(error): error for error in errors if error is not None}
+        self._figure_failures = [_failed(error) for error in distinct.values()]
+        context.reports.extend(self._figure_failures)
 
     @property
     def identities(self) -> list[Identity]:
-        """Which experiment each entry is."""
+        """The identity of each compared experiment."""
         return [entry.identity for entry in self.entries]
 
-    def untold(self, errors: Iterable[SourceError]) -> list[SourceError]:
-        """Those that no field of this comparison has told yet; one failure may cost many fields their value."""
-        fresh = {error.reference: error for error in errors if error.reference not in self._told}
-        self._told |= fresh.keys()
-        return list(fresh.values())
+    def unreported(self, errors: Iterable[SourceError]) -> list[SourceError]:
+        """Return the errors that no field of this comparison has reported yet; fields can share one failure."""
+        unreported = {error.reference: error for error in errors if error.reference not in self._reported}
+        self._reported |= unreported.keys()
+        return list(unreported.values())
 
     async def scan(self, index: int, needs: frozenset[str]) -> SessionScan | SourceError:
-        """An entry's sessions with all that is needed of them, or why they cannot be had."""
-        lost = self.entries[index].error
-        if lost is not None:
-            return lost
-        scan, error = await self.readable(index, needs)
+        """Return an experiment's sessions with the needed fields, or the error that prevents reading them."""
+        lookup_error = self.entries[index].error
+        if lookup_error is not None:
+            return lookup_error
+        scan, error = await self.partial_scan(index, needs)
         return scan if error is None else error
 
-    async def readable(self, index: int, needs: frozenset[str]) -> tuple[SessionScan, SourceError | None]:
-        """The sessions of an entry that was found, as far as they can be read, and why the rest cannot."""
+    async def partial_scan(self, index: int, needs: frozenset[str]) -> tuple[SessionScan, SourceError | None]:
+        """Return the readable sessions of an experiment, and the error that prevents reading the others."""
         identity = self.entries[index].identity
         self._needs[identity] = self._needs.get(identity, frozenset()) | needs
         return await self.context.scans.partial_scan(*identity, needs)
 
     async def reports(self) -> list[SourceReport]:
-        """How each source fared in what was asked of it so far, in the order of the entries."""
+        """Return the report of each source over all reads so far, in the order of the experiments."""
         scans = [self.context.scans.scan(*identity, needs) for identity, needs in self._needs.items()]
-        told = [*self._lost, *(scan.report for scan in await asyncio.gather(*scans))]
+        reports = [*self._figure_failures, *(scan.report for scan in await asyncio.gather(*scans))]
         sources = dict.fromkeys(source for source, _ in self.identities)
-        return [combined_in_parallel(source, [one for one in told if one.source == source]) for source in sources]
+        return [
+            combined_in_parallel(source, [report for report in reports if report.source == source])
+            for source in sources
+        ]
 
 
 def _failed(error: SourceError) -> SourceReport:

@@ -1,4 +1,4 @@
-"""A comparison as a value: figures and cases are read when a field asks for them."""
+"""A comparison whose figures and cases are read when a field needs them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Aggregates = Mapping[Metric, Aggregate]
 
 @dataclass(frozen=True, slots=True)
 class ComparisonArguments:
-    """Which figures are compared; without metrics, those that at least two experiments have."""
+    """The compared figures. Without metrics, the metrics that at least two experiments have."""
 
     metrics: Sequence[Metric] | None = None
     statistic: Statistic = Statistic.MEAN
@@ -36,7 +36,7 @@ class ComparisonArguments:
 
 @dataclass(frozen=True, slots=True)
 class RequestedWork:
-    """What a query asks of the comparison that makes it read sessions."""
+    """The fields of a comparison that a query selects and that read sessions."""
 
     metrics: bool
     counts: bool
@@ -44,54 +44,54 @@ class RequestedWork:
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
-    """The metrics side by side, and why figures are missing from them."""
+class ComparisonFigures:
+    """The metrics side by side, and the errors behind missing figures."""
 
     metrics: Sequence[MetricComparison]
     errors: Sequence[SourceError]
 
 
-class ComparisonValue:
-    """The experiments, their figures and their cases."""
+class Comparison:
+    """Compared experiments with their figures and cases."""
 
     def __init__(
-        self, compared: ComparisonData, question: ComparisonArguments, join_on: CaseKey, asked: RequestedWork
+        self, compared: ComparisonData, arguments: ComparisonArguments, join_on: CaseKey, requested: RequestedWork
     ) -> None:
         self.compared = compared
         self.paired = PairedCases(compared, join_on)
-        self._question = question
-        self._asked = asked
-        self._figures: asyncio.Future[Figures] | None = None
+        self._arguments = arguments
+        self._requested = requested
+        self._figures: asyncio.Future[ComparisonFigures] | None = None
 
     @property
     def baseline(self) -> Experiment:
-        """What the others are measured against."""
+        """The experiment that the others are compared with."""
         return self.compared.entries[self.compared.baseline].experiment
 
     @property
     def experiments(self) -> list[Experiment]:
-        """All of them, in the order in which they were asked for."""
+        """All experiments, in the requested order."""
         return [entry.experiment for entry in self.compared.entries]
 
-    async def figures(self) -> Figures:
-        """The metrics side by side, made once."""
+    async def figures(self) -> ComparisonFigures:
+        """Return the metrics side by side, computed once."""
         if self._figures is None:
             self._figures = register_task(asyncio.ensure_future(self._compare()))
         return await asyncio.shield(self._figures)
 
     async def reports(self) -> list[SourceReport]:
-        """How each source fared, when all that the query asks of this comparison is done."""
-        figures = (await self.figures()).metrics if self._asked.metrics else ()
-        counted = [one.metric for one in figures] if self._asked.counts else []
-        await asyncio.gather(*(self.paired.table(metric) for metric in [*counted, *self._asked.cases]))
+        """Return the report of each source, after all selected fields have done their work."""
+        figures = (await self.figures()).metrics if self._requested.metrics else ()
+        counted = [comparison.metric for comparison in figures] if self._requested.counts else []
+        await asyncio.gather(*(self.paired.table(metric) for metric in [*counted, *self._requested.cases]))
         return await self.compared.reports()
 
-    async def _compare(self) -> Figures:
+    async def _compare(self) -> ComparisonFigures:
         indices = range(len(self.compared.entries))
-        found = await asyncio.gather(*(self._aggregates(index) for index in indices))
-        entries = [aggregates for aggregates, _ in found]
-        statistic, compared = self._question.statistic, self.compared
-        metrics = self._question.metrics
+        results = await asyncio.gather(*(self._aggregates(index) for index in indices))
+        entries = [aggregates for aggregates, _ in results]
+        statistic, compared = self._arguments.statistic, self.compared
+        metrics = self._arguments.metrics
         if metrics is None:
             metrics = shared_metrics(entries, statistic)
         figures = [
@@ -104,29 +104,29 @@ class ComparisonValue:
             )
             for metric in metrics
         ]
-        return Figures(figures, [error for _, error in found if error is not None])
+        return ComparisonFigures(figures, [error for _, error in results if error is not None])
 
     async def _aggregates(self, index: int) -> tuple[Aggregates, SourceError | None]:
-        """An entry's figures on the asked basis, and why computed ones are missing if they are."""
-        entry, question = self.compared.entries[index], self._question
-        wants_reported = question.basis is not AggregateBasis.COMPUTED
-        reported = {one.metric: one for one in entry.experiment.aggregates if wants_reported}
+        """Return an experiment's figures on the requested basis, and the error behind missing computed figures."""
+        entry, arguments = self.compared.entries[index], self._arguments
+        wants_reported = arguments.basis is not AggregateBasis.COMPUTED
+        reported = {aggregate.metric: aggregate for aggregate in entry.experiment.aggregates if wants_reported}
         lacking = self._lacking(reported)
         if entry.error is not None or lacking == []:
             return reported, None
-        if question.basis is AggregateBasis.REPORTED:
+        if arguments.basis is AggregateBasis.REPORTED:
             return reported, entry.experiment.figures_error
-        scan, error = await self.compared.readable(index, needs_of_all(lacking))
+        scan, error = await self.compared.partial_scan(index, needs_of_all(lacking))
         computed = scan.aggregates(lacking)
         picked = {
-            metric: best_basis(question.statistic, reported.get(metric), computed.get(metric))
+            metric: best_basis(arguments.statistic, reported.get(metric), computed.get(metric))
             for metric in [*reported, *computed]
         }
-        return {metric: one for metric, one in picked.items() if one is not None}, error
+        return {metric: aggregate for metric, aggregate in picked.items() if aggregate is not None}, error
 
     def _lacking(self, reported: Aggregates) -> list[Metric] | None:
-        """The asked metrics of which the statistic is not reported; None for all that sessions may have."""
-        metrics, statistic = self._question.metrics, self._question.statistic
+        """Return the requested metrics without a reported statistic, None for all metrics of the sessions."""
+        metrics, statistic = self._arguments.metrics, self._arguments.statistic
         if metrics is None:
             return None
         return [metric for metric in metrics if statistic.value_in(reported.get(metric)) is None]

@@ -1,1 +1,1 @@
-"""Compiled query plans over the library's executor."""
+"""Compiled query plans. The library's executor is the fallback."""

@@ -1,6 +1,6 @@
-"""Arguments as resolvers take them: what strawberry's `convert_arguments` gives, worked out once for each type.
+"""Conversion of arguments for resolvers, equal to strawberry's `convert_arguments` but prepared once per type.
 
-Strawberry works it out for every value: the conversion of a filter takes it 60 us, this 3.
+Strawberry inspects the types for every value: converting a filter takes 60 us there and 3 us here.
 """
 
 from __future__ import annotations
@@ -23,42 +23,42 @@ Convert = Callable[[Any], Any]
 
 
 Converters = Mapping[str, tuple[str, Convert]]
-"""By the schema's name of an argument or input field: its name in Python, and what makes its value."""
+"""Maps the schema's name of an argument or input field to its Python name and its conversion."""
 
 
-def converters(declared: Mapping[str, GraphQLArgument] | Mapping[str, GraphQLInputField]) -> Converters:
-    """What converts these arguments, or the fields of an input type."""
+def build_converters(declared: Mapping[str, GraphQLArgument] | Mapping[str, GraphQLInputField]) -> Converters:
+    """Return the converters of these arguments, or of the fields of an input type."""
     return {
-        name: (one.extensions["strawberry-definition"].python_name, _converter(one.type))
-        for name, one in declared.items()
+        name: (argument.extensions["strawberry-definition"].python_name, _converter(argument.type))
+        for name, argument in declared.items()
     }
 
 
-def converted(values: Mapping[str, Any], by: Converters) -> dict[str, Any]:
-    """Values that the schema has checked, by their names in Python."""
-    found: dict[str, Any] = {}
+def convert_values(values: Mapping[str, Any], converters: Converters) -> dict[str, Any]:
+    """Return the converted values by their Python names. The schema has validated the values."""
+    result: dict[str, Any] = {}
     for name, value in values.items():
-        python_name, convert = by[name]
-        found[python_name] = None if value is None else convert(value)
-    return found
+        python_name, convert = converters[name]
+        result[python_name] = None if value is None else convert(value)
+    return result
 
 
-def _converter(of: Any) -> Convert:
-    if is_non_null_type(of):
-        return _converter(of.of_type)
-    if is_list_type(of):
-        item = _converter(of.of_type)
+def _converter(input_type: Any) -> Convert:
+    if is_non_null_type(input_type):
+        return _converter(input_type.of_type)
+    if is_list_type(input_type):
+        item = _converter(input_type.of_type)
         return lambda values: [None if value is None else item(value) for value in values]
-    return _input_converter(of) if is_input_object_type(of) else lambda value: value
+    return _input_converter(input_type) if is_input_object_type(input_type) else lambda value: value
 
 
 @lru_cache(100)
-def _input_converter(of: GraphQLInputObjectType) -> Convert:
-    definition = of.extensions["strawberry-definition"]
-    make, by = definition.origin, converters(of.fields)
+def _input_converter(input_type: GraphQLInputObjectType) -> Convert:
+    definition = input_type.extensions["strawberry-definition"]
+    input_class, field_converters = definition.origin, build_converters(input_type.fields)
     absent = {
-        one.python_name: None
-        for one in definition.fields
-        if one.default_value is MISSING and one.default_factory is MISSING
+        field.python_name: None
+        for field in definition.fields
+        if field.default_value is MISSING and field.default_factory is MISSING
     }
-    return lambda values: make(**(absent | converted(values, by)))
+    return lambda values: input_class(**(absent | convert_values(values, field_converters)))

@@ -1,4 +1,4 @@
-"""Which fields a value has without waiting, and how they are read past the library's machinery."""
+"""Synchronous access to fields: fields that need no waiting are read without the library's machinery."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ Read = Callable[[Any, RequestContext], Any]
 
 
 class NeedsResolver(Exception):
-    """The field is not there without waiting for once."""
+    """The field of this value needs waiting, so its resolver must run."""
 
 
 @dataclass(frozen=True, slots=True)
 class SyncAccessor:
-    """One of: the attribute's name, a function of the value, a function of the value and the request's context."""
+    """One of three: an attribute's name, a function of the value, a function of the value and the context."""
 
     attribute: str | None = None
     of_value: Callable[[Any], Any] | None = None
@@ -30,19 +30,19 @@ class SyncAccessor:
 
 
 def sync_accessor(read: Read) -> Callable[[R], R]:
-    """Decorates a resolver with a way that gives the same, or raises NeedsResolver, and has no effects."""
+    """Decorate a resolver with a synchronous accessor, which returns the same value or raises NeedsResolver."""
 
     def decorated(resolver: R) -> R:
-        resolver.direct = read  # type: ignore[attr-defined]
+        resolver.sync_accessor = read  # type: ignore[attr-defined]
         return resolver
 
     return decorated
 
 
 def instances_of(kind: type) -> Any:
-    """An `is_type_of` for an object type whose values are all of one class."""
+    """Return an `is_type_of` for an object type whose values all have one class."""
 
-    def is_type_of(value: object, info: object) -> bool:  # noqa: ARG001 - the library's form
+    def is_type_of(value: object, info: object) -> bool:  # noqa: ARG001 - the library's signature
         return isinstance(value, kind)
 
     is_type_of.kind = kind  # type: ignore[attr-defined]
@@ -50,14 +50,14 @@ def instances_of(kind: type) -> Any:
 
 
 def sync_accessor_of(definition: GraphQLField) -> SyncAccessor | None:
-    """How the field is read, None when its resolver must run."""
+    """Return the field's accessor, or None when its resolver must run."""
     field: Any = (definition.extensions or {}).get("strawberry-definition")
     if field is None or field.extensions or field.permission_classes:
         return None
     resolver = field.base_resolver
     if resolver is None:
         return SyncAccessor(attribute=field.python_name)
-    read: Read | None = getattr(resolver.wrapped_func, "direct", None)
+    read: Read | None = getattr(resolver.wrapped_func, "sync_accessor", None)
     if read is not None:
         return SyncAccessor(of_value_and_context=read)
     if resolver.is_async or resolver.arguments or resolver.info_parameter or not resolver.parent_parameter:

@@ -1,8 +1,8 @@
-"""Compiled plans: an operation turned once into functions that give what the library's executor would give.
+"""Compiled plans: an operation compiled once into functions that return the same result as the library's executor.
 
-Fields that are there without waiting are read by compiled readers, whole objects and lists at once. Fields with
-resolvers are called as the library calls them, siblings together, so that loaders batch alike. And wherever a
-value is not as it mostly is, the library's own executor completes it: errors, paths and nulls are always its.
+Compiled readers read fields that need no waiting, whole objects and lists at once. Resolvers are called as the
+library calls them, siblings together, so that loaders form the same batches. The library's executor completes
+every unusual value, so errors, paths and nulls always come from the library.
 """
 
 from __future__ import annotations
@@ -22,20 +22,25 @@ _INTROSPECTION = frozenset({"__schema", "__type"})
 
 
 class Unplannable(Exception):
-    """The operation holds what plans do not take on; the library executes it."""
+    """The operation uses a feature that plans do not support; the library executes it."""
 
 
 class Plan:
-    """One operation under one set of conditions, compiled."""
+    """One operation, compiled for one set of condition values."""
 
     def __init__(self, root: ObjectPlan) -> None:
         self._root = root
 
     @classmethod
-    def compiled(cls, executor: Executor[Any], conditions: tuple[str, ...]) -> Plan:
-        """The plan of the executor's operation, for these values of the variables that its conditions name.
+    def compile(cls, executor: Executor[Any], conditions: tuple[str, ...]) -> Plan:
+        """Compile the executor's operation for the current values of the condition variables.
 
-        Raises Unplannable for anything but a query, and for introspection.
+        Args:
+            executor: The library's executor.
+            conditions: The names of the variables in @skip and @include.
+
+        Raises:
+            Unplannable: For an operation that is not a query, and for introspection.
         """
         schema, fragments, operation = executor.schema, executor.fragments, executor.operation
         root_type = schema.query_type
@@ -46,17 +51,19 @@ class Plan:
         if any(details[0].node.name.value in _INTROSPECTION for details in fields.values()):
             raise Unplannable
 
-        def collect(of: GraphQLObjectType, details: Details) -> Selection:
-            return collect_subfields(schema, fragments, variables, operation, of, details).grouped_field_set
+        def collect(object_type: GraphQLObjectType, details: Details) -> Selection:
+            return collect_subfields(
+                schema, fragments, variables, operation, object_type, details
+            ).grouped_field_set
 
         compiler = StepCompiler(schema, AccessorCodegen(schema, collect), collect)
         return cls(ObjectPlan(compiler, root_type, fields))
 
     async def execute(self, executor: Executor[Any]) -> ExecutionResult:
-        """What `executor.execute_operation` would give."""
-        run = ExecutionState(executor, executor.context_value)
+        """Return the result that `executor.execute_operation` would return."""
+        state = ExecutionState(executor, executor.context_value)
         try:
-            completed = self._root.complete_root(run)
+            completed = self._root.complete_root(state)
             data = await completed if is_awaitable(completed) else completed
         except GraphQLError as error:
             executor.collected_errors.add(error, None)
@@ -64,12 +71,12 @@ class Plan:
         result = executor.build_response(data)
         if not isinstance(result, ExecutionResult):
             raise TypeError("a plan has no incremental results")
-        if not result.errors:  # nothing runs any more, and they keep the executor with all that it made
+        if not result.errors:  # no task runs any more, and the helpers hold a reference cycle with the executor
             del executor.async_helpers
         return result
 
 
 def _only(names: tuple[str, ...], variables: VariableValues) -> VariableValues:
-    """Those variables and no others: a plan outlives the request, whose data it must not keep."""
+    """Return only these variables: a plan outlives the request and must not retain its data."""
     sources = {name: source for name, source in variables.sources.items() if name in names}
     return VariableValues(sources, {name: value for name, value in variables.coerced.items() if name in names})

@@ -1,4 +1,4 @@
-"""Plans in front of the library's executor: each operation is compiled once, and kept while it is asked for."""
+"""LRU cache of compiled plans, in front of the library's executor."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from graphql.execution.executor import Executor
 from tracegraph.graphql.compiler.plan import Plan, Unplannable
 from tracegraph.graphql.compiler.steps import is_awaitable
 
-_MOST_PLANS = 256
+_MAX_PLANS = 256
 
 
 _CONDITIONS = frozenset({"skip", "include"})
 
 
 class PlanCache:
-    """Compiled operations, the least recently used of which goes first.
+    """LRU cache of compiled operations.
 
-    An operation that is selected by variables (`@skip`, `@include`) has a plan for each of their values.
+    An operation with variables in `@skip` or `@include` has one plan for each combination of their values.
     """
 
-    def __init__(self, most: int = _MOST_PLANS) -> None:
-        self._most = most
+    def __init__(self, max_plans: int = _MAX_PLANS) -> None:
+        self._max_plans = max_plans
         self._conditions: OrderedDict[int, tuple[OperationDefinitionNode, tuple[str, ...] | None]] = OrderedDict()
         self._plans: OrderedDict[tuple[Any, ...], tuple[OperationDefinitionNode, Plan | None]] = OrderedDict()
 
@@ -40,62 +40,64 @@ class PlanCache:
         return len(self._plans)
 
     async def execute(self, executor: Executor[Any]) -> ExecutionResult:
-        """The result of the executor's operation, by its plan where there is one."""
+        """Return the result of the executor's operation, from its plan or from the library."""
         try:
-            plan = self.of(executor)
-        except (GraphQLError, RecursionError):  # what cannot be collected, the library tells
+            plan = self.get(executor)
+        except (GraphQLError, RecursionError):  # the library reports why the fields cannot be collected
             plan = None
         if plan is not None:
             return await plan.execute(executor)
-        found: Any = executor.execute_operation()
-        result: ExecutionResult = await found if is_awaitable(found) else found
+        pending: Any = executor.execute_operation()
+        result: ExecutionResult = await pending if is_awaitable(pending) else pending
         return result
 
-    def of(self, executor: Executor[Any]) -> Plan | None:
-        """The plan of the executor's operation, None when the library is to execute it."""
+    def get(self, executor: Executor[Any]) -> Plan | None:
+        """Return the plan of the executor's operation, or None when the library must execute it."""
         names = self._conditions_of(executor)
         if names is None:
             return None
         values = executor.variable_values.coerced
         key = (id(executor.operation), *(values.get(name) for name in names))
-        known = self._plans.get(key)
-        if known is None:
+        cached = self._plans.get(key)
+        if cached is None:
             try:
-                known = (executor.operation, Plan.compiled(executor, names))
+                cached = (executor.operation, Plan.compile(executor, names))
             except Unplannable:
-                known = (executor.operation, None)
-            _keep(self._plans, key, known, self._most)
+                cached = (executor.operation, None)
+            _store(self._plans, key, cached, self._max_plans)
         self._plans.move_to_end(key)
-        return known[1]
+        return cached[1]
 
     def _conditions_of(self, executor: Executor[Any]) -> tuple[str, ...] | None:
-        """The variables that conditions name; None when there are directives that plans do not know."""
+        """Return the variables in conditions, or None for directives that plans do not support."""
         operation = executor.operation
-        known = self._conditions.get(id(operation))
-        if known is None:
-            found = _Directives()
+        cached = self._conditions.get(id(operation))
+        if cached is None:
+            directives = _Directives()
             for node in (operation, *executor.fragment_definitions.values()):
-                visit(node, found)
-            known = (operation, tuple(sorted(found.variables)) if found.all_known else None)
-            _keep(self._conditions, id(operation), known, self._most)
+                visit(node, directives)
+            cached = (operation, tuple(sorted(directives.variables)) if directives.all_supported else None)
+            _store(self._conditions, id(operation), cached, self._max_plans)
         self._conditions.move_to_end(id(operation))
-        return known[1]
+        return cached[1]
 
 
 class _Directives(Visitor):
     def __init__(self) -> None:
         super().__init__()
         self.variables: set[str] = set()
-        self.all_known = True
+        self.all_supported = True
 
     def enter_directive(self, node: DirectiveNode, *_: Any) -> None:
-        self.all_known = self.all_known and node.name.value in _CONDITIONS
+        self.all_supported = self.all_supported and node.name.value in _CONDITIONS
         self.variables |= {
-            one.value.name.value for one in node.arguments or () if isinstance(one.value, VariableNode)
+            argument.value.name.value
+            for argument in node.arguments or ()
+            if isinstance(argument.value, VariableNode)
         }
 
 
-def _keep(kept: OrderedDict[Any, Any], key: Any, value: Any, most: int) -> None:
-    kept[key] = value
-    while len(kept) > most:
-        kept.popitem(last=False)
+def _store(entries: OrderedDict[Any, Any], key: Any, value: Any, max_entries: int) -> None:
+    entries[key] = value
+    while len(entries) > max_entries:
+        entries.popitem(last=False)

@@ -1,4 +1,4 @@
-"""The steps of a plan: objects, lists and fields that are completed one after the other, or wait together."""
+"""Steps of a plan: objects, lists and fields, completed one after the other or awaited together."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from tracegraph.graphql.compiler.resolver_calls import ExecutionState, ResolverC
 
 
 def is_awaitable(value: Any) -> bool:
-    """Whether it must be awaited."""
+    """Return whether the value must be awaited."""
     return hasattr(value, "__await__")
 
 
 class FieldStep:
-    """A field that is called, or that has such fields beneath it."""
+    """A field with a resolver call, or with such fields below."""
 
     def __init__(self, compiler: StepCompiler, parent: GraphQLObjectType, key: str, details: Details) -> None:
         definition = compiler.schema.get_field(parent, details[0].node.name.value)
@@ -46,105 +46,127 @@ class FieldStep:
         self._call = ResolverCall(definition, details) if self._read is None else None
         self._complete = compiler.completer(definition.type, details)
 
-    def run(self, source: Any, parent_path: Path | None, run: ExecutionState) -> Any:
-        """The field's response, or an awaitable of it. Raises GraphQLError when it may not be null and is."""
+    def run(self, source: Any, parent_path: Path | None, state: ExecutionState) -> Any:
+        """Return the field's response, or an awaitable of the response.
+
+        Args:
+            source: The object of the field.
+            parent_path: The path of the object, None for the root.
+            state: The execution.
+
+        Raises:
+            GraphQLError: When the response is null and the schema does not allow null.
+        """
         path = Path(parent_path, self.key, self._parent.name)
         try:
             if self._call is not None:
-                value = self._call.value(source, run, self.info, path)
+                value = self._call.value(source, state, self.info, path)
             elif self._read is not None:
                 try:
-                    value = self._read(source, run.context)
+                    value = self._read(source, state.context)
                 except Exception:
-                    return run.executor.execute_field(self._parent, source, self.details, path, None)
+                    return state.executor.execute_field(self._parent, source, self.details, path, None)
             if is_awaitable(value):
-                return self._awaited(value, path, run)
-            completed = self._completed(value, path, run)
-            return self._guarded(completed, path, run) if is_awaitable(completed) else completed
+                return self._awaited(value, path, state)
+            completed = self._completed(value, path, state)
+            return self._guarded(completed, path, state) if is_awaitable(completed) else completed
         except Exception as error:
-            return self._failed(error, path, run)
+            return self._failed(error, path, state)
 
-    def info(self, path: Path, run: ExecutionState) -> GraphQLResolveInfo[Any]:
-        """What a resolver is told."""
-        return run.executor.build_resolve_info(self._definition, self._nodes, self._parent, path)
+    def info(self, path: Path, state: ExecutionState) -> GraphQLResolveInfo[Any]:
+        """Return the library's info for the resolver."""
+        return state.executor.build_resolve_info(self._definition, self._nodes, self._parent, path)
 
-    def _completed(self, value: Any, path: Path, run: ExecutionState) -> Any:
+    def _completed(self, value: Any, path: Path, state: ExecutionState) -> Any:
         if isinstance(value, Exception):
             raise value
-        return self._complete(value, path, run, self)
+        return self._complete(value, path, state, self)
 
-    async def _awaited(self, value: Awaitable[Any], path: Path, run: ExecutionState) -> Any:
+    async def _awaited(self, value: Awaitable[Any], path: Path, state: ExecutionState) -> Any:
         try:
-            completed = self._completed(await value, path, run)
+            completed = self._completed(await value, path, state)
             return await completed if is_awaitable(completed) else completed
         except Exception as error:
-            return self._failed(error, path, run)
+            return self._failed(error, path, state)
 
-    async def _guarded(self, completed: Awaitable[Any], path: Path, run: ExecutionState) -> Any:
+    async def _guarded(self, completed: Awaitable[Any], path: Path, state: ExecutionState) -> Any:
         try:
             return await completed
         except Exception as error:
-            return self._failed(error, path, run)
+            return self._failed(error, path, state)
 
-    def _failed(self, error: Exception, path: Path, run: ExecutionState) -> None:
-        run.executor.handle_field_error(error, self._definition.type, self.details, path)
+    def _failed(self, error: Exception, path: Path, state: ExecutionState) -> None:
+        state.executor.handle_field_error(error, self._definition.type, self.details, path)
 
 
 Complete = Callable[[Any, Path, ExecutionState, FieldStep], Any]
-"""A value to its response or an awaitable of it; raises as the library's `complete_value` does."""
+"""Completes a value to its response or an awaitable of it. Raises as the library's `complete_value` does."""
 
 
 class ObjectPlan:
-    """The selection on one object type: what is read at once, and the steps for all else.
+    """The selection on one object type: a reader for fields that need no waiting, and steps for the others.
 
-    `structured`: only what every object has is read at once, so that an unusual value costs its own field's speed.
+    With `structured`, the reader covers only leaves that every object has. Then an unusual value slows its own
+    field only.
     """
 
     def __init__(
-        self, compiler: StepCompiler, of: GraphQLObjectType, selection: Selection, *, structured: bool = False
+        self,
+        compiler: StepCompiler,
+        object_type: GraphQLObjectType,
+        selection: Selection,
+        *,
+        structured: bool = False,
     ) -> None:
         readable = compiler.readers.is_surely_readable if structured else compiler.readers.is_readable
-        stepped = [key for key, details in selection.items() if not readable(of, details)]
-        self._of = of
-        self._read = compiler.readers.object_reader(of, selection, stepped)
-        self._steps = [FieldStep(compiler, of, key, selection[key]) for key in stepped]
+        stepped = [key for key, details in selection.items() if not readable(object_type, details)]
+        self._object_type = object_type
+        self._read = compiler.readers.object_reader(object_type, selection, stepped)
+        self._steps = [FieldStep(compiler, object_type, key, selection[key]) for key in stepped]
         self._without_shortcuts = (
-            None if structured else cache(lambda: ObjectPlan(compiler, of, selection, structured=True))
+            None if structured else cache(lambda: ObjectPlan(compiler, object_type, selection, structured=True))
         )
 
-    def complete_root(self, run: ExecutionState) -> Any:
-        """The response of the whole operation."""
+    def complete_root(self, state: ExecutionState) -> Any:
+        """Return the response of the operation, or an awaitable of the response."""
         return self._with_steps(
-            self._read(run.executor.root_value, run.context), run.executor.root_value, None, run
+            self._read(state.executor.root_value, state.context), state.executor.root_value, None, state
         )
 
-    def complete(self, value: Any, path: Path, run: ExecutionState, step: FieldStep) -> Any:
-        """The object's response, or an awaitable of it."""
+    def complete(self, value: Any, path: Path, state: ExecutionState, step: FieldStep) -> Any:
+        """Return the object's response, or an awaitable of the response.
+
+        Args:
+            value: The object.
+            path: The path of the field.
+            state: The execution.
+            step: The step of the field.
+        """
         try:
-            response = self._read(value, run.context)
+            response = self._read(value, state.context)
         except Exception:
             if self._without_shortcuts is not None:
-                return self._without_shortcuts().complete(value, path, run, step)
-            info = step.info(path, run)
-            return run.executor.complete_value(self._of, step.details, info, path, value, None)
-        return self._with_steps(response, value, path, run) if self._steps else response
+                return self._without_shortcuts().complete(value, path, state, step)
+            info = step.info(path, state)
+            return state.executor.complete_value(self._object_type, step.details, info, path, value, None)
+        return self._with_steps(response, value, path, state) if self._steps else response
 
-    def _with_steps(self, response: dict[str, Any], value: Any, path: Path | None, run: ExecutionState) -> Any:
+    def _with_steps(self, response: dict[str, Any], value: Any, path: Path | None, state: ExecutionState) -> Any:
         waiting: list[str] = []
         try:
             for step in self._steps:
-                response[step.key] = completed = step.run(value, path, run)
+                response[step.key] = completed = step.run(value, path, state)
                 if is_awaitable(completed):
                     waiting.append(step.key)
         except Exception:
             if waiting:
-                run.executor.settle_in_background([response[key] for key in waiting])
+                state.executor.settle_in_background([response[key] for key in waiting])
             raise
         return _awaited_members(response, waiting) if waiting else response
 
 
 async def _awaited_members(response: Any, waiting: list[Any]) -> Any:
-    """The dict or list with what was awaited in its place, all at once."""
+    """Await the members at these keys together, and return the dict or list with their results."""
     if len(waiting) == 1:
         response[waiting[0]] = await response[waiting[0]]
         return response
@@ -157,19 +179,28 @@ async def _awaited_members(response: Any, waiting: list[Any]) -> Any:
 class ListPlan:
     """A list whose items are completed one by one."""
 
-    of: Any
+    list_type: Any
     item_type: Any
     complete_item: Complete
 
-    def complete(self, value: Any, path: Path, run: ExecutionState, step: FieldStep) -> Any:
-        """The list's response, or an awaitable of it."""
+    def complete(self, value: Any, path: Path, state: ExecutionState, step: FieldStep) -> Any:
+        """Return the list's response, or an awaitable of the response.
+
+        Args:
+            value: The list.
+            path: The path of the field.
+            state: The execution.
+            step: The step of the field.
+        """
         if value.__class__ is not list and value.__class__ is not tuple:
-            return run.executor.complete_value(self.of, step.details, step.info(path, run), path, value, None)
+            return state.executor.complete_value(
+                self.list_type, step.details, step.info(path, state), path, value, None
+            )
         response: list[Any] = []
         waiting: list[int] = []
         try:
             for index, item in enumerate(value):
-                completed = self._item(item, path.add_key(index, None), run, step)
+                completed = self._item(item, path.add_key(index, None), state, step)
                 response.append(completed)
                 if is_awaitable(completed):
                     waiting.append(index)
@@ -177,84 +208,91 @@ class ListPlan:
             left = [response[index] for index in waiting]
             left += [item for item in value[len(response) + 1 :] if is_awaitable(item)]
             if left:
-                run.executor.settle_in_background(left)
+                state.executor.settle_in_background(left)
             raise
         return _awaited_members(response, waiting) if waiting else response
 
-    def _item(self, item: Any, path: Path, run: ExecutionState, step: FieldStep) -> Any:
+    def _item(self, item: Any, path: Path, state: ExecutionState, step: FieldStep) -> Any:
         if is_awaitable(item):
-            return self._awaited(item, path, run, step)
+            return self._awaited(item, path, state, step)
         try:
-            completed = self._completed(item, path, run, step)
+            completed = self._completed(item, path, state, step)
         except Exception as error:
-            return self._failed(error, path, run, step)
-        return self._guarded(completed, path, run, step) if is_awaitable(completed) else completed
+            return self._failed(error, path, state, step)
+        return self._guarded(completed, path, state, step) if is_awaitable(completed) else completed
 
-    def _completed(self, item: Any, path: Path, run: ExecutionState, step: FieldStep) -> Any:
+    def _completed(self, item: Any, path: Path, state: ExecutionState, step: FieldStep) -> Any:
         if isinstance(item, Exception):
             raise item
-        return self.complete_item(item, path, run, step)
+        return self.complete_item(item, path, state, step)
 
-    async def _awaited(self, item: Awaitable[Any], path: Path, run: ExecutionState, step: FieldStep) -> Any:
+    async def _awaited(self, item: Awaitable[Any], path: Path, state: ExecutionState, step: FieldStep) -> Any:
         try:
-            completed = self._completed(await item, path, run, step)
+            completed = self._completed(await item, path, state, step)
             return await completed if is_awaitable(completed) else completed
         except Exception as error:
-            return self._failed(error, path, run, step)
+            return self._failed(error, path, state, step)
 
-    async def _guarded(self, completed: Awaitable[Any], path: Path, run: ExecutionState, step: FieldStep) -> Any:
+    async def _guarded(self, completed: Awaitable[Any], path: Path, state: ExecutionState, step: FieldStep) -> Any:
         try:
             return await completed
         except Exception as error:
-            return self._failed(error, path, run, step)
+            return self._failed(error, path, state, step)
 
-    def _failed(self, error: Exception, path: Path, run: ExecutionState, step: FieldStep) -> None:
-        run.executor.handle_field_error(error, self.item_type, step.details, path)
+    def _failed(self, error: Exception, path: Path, state: ExecutionState, step: FieldStep) -> None:
+        state.executor.handle_field_error(error, self.item_type, step.details, path)
 
 
 class AbstractPlan:
-    """A value of an interface: its type is told by the value, and each type has its own selection."""
+    """A value of an interface. The value determines the object type, and each object type has its own plan."""
 
-    def __init__(self, compiler: StepCompiler, of: Any, details: Details) -> None:
-        self._of = of
+    def __init__(self, compiler: StepCompiler, abstract_type: Any, details: Details) -> None:
+        self._abstract_type = abstract_type
         self._plan_of = cache(
             lambda runtime_type: ObjectPlan(compiler, runtime_type, compiler.collect(runtime_type, details))
         )
 
-    def complete(self, value: Any, path: Path, run: ExecutionState, step: FieldStep) -> Any:
-        """The response for the type that the value has."""
-        info, executor = step.info(path, run), run.executor
-        resolve_type = self._of.resolve_type or executor.type_resolver
-        name = resolve_type(value, info, self._of)
-        runtime_type = executor.ensure_valid_runtime_type(name, self._of, step.details, info, value)
-        return self._plan_of(runtime_type).complete(value, path, run, step)
+    def complete(self, value: Any, path: Path, state: ExecutionState, step: FieldStep) -> Any:
+        """Return the response of the value by its object type.
+
+        Args:
+            value: The value of the interface.
+            path: The path of the field.
+            state: The execution.
+            step: The step of the field.
+        """
+        info, executor = step.info(path, state), state.executor
+        resolve_type = self._abstract_type.resolve_type or executor.type_resolver
+        name = resolve_type(value, info, self._abstract_type)
+        runtime_type = executor.ensure_valid_runtime_type(name, self._abstract_type, step.details, info, value)
+        return self._plan_of(runtime_type).complete(value, path, state, step)
 
 
 @dataclass(slots=True)
 class StepCompiler:
-    """Makes the completers of one operation; `collect` gives the fields selected on an object."""
+    """Builds the completers of one operation. `collect` returns the fields selected on an object."""
 
     schema: GraphQLSchema
     readers: AccessorCodegen
     collect: Collect
 
-    def completer(self, of: GraphQLOutputType, details: Details) -> Complete:
-        """Completes values of a type, at once where nothing beneath needs waiting."""
-        reader = self.readers.value_reader(of, details)
+    def completer(self, field_type: GraphQLOutputType, details: Details) -> Complete:
+        """Return the completer of a type: a reader where no field below needs waiting, else steps."""
+        reader = self.readers.value_reader(field_type, details)
         if reader is None:
-            return self._structured(of, details)
-        structured = cache(lambda: self._structured(of, details))
+            return self._structured(field_type, details)
+        structured = cache(lambda: self._structured(field_type, details))
 
-        def complete(value: Any, path: Path, run: ExecutionState, step: FieldStep) -> Any:
+        def complete(value: Any, path: Path, state: ExecutionState, step: FieldStep) -> Any:
             try:
-                return reader(value, run.context)
+                return reader(value, state.context)
             except Exception:
-                return structured()(value, path, run, step)
+                return structured()(value, path, state, step)
 
         return complete
 
-    def _structured(self, of: GraphQLOutputType, details: Details) -> Complete:
-        inner: Any = of.of_type if is_non_null_type(of) else of
+    def _structured(self, field_type: GraphQLOutputType, details: Details) -> Complete:
+        inner: Any = field_type.of_type if is_non_null_type(field_type) else field_type
         if is_list_type(inner):
             item_type = cast("GraphQLOutputType", inner.of_type)
             present: Complete = ListPlan(inner, item_type, self.completer(item_type, details)).complete
@@ -264,16 +302,16 @@ class StepCompiler:
             present = AbstractPlan(self, inner, details).complete
         else:
             present = _by_library(inner)
-        absent = _by_library(of)
+        absent = _by_library(field_type)
 
-        def complete(value: Any, path: Path, run: ExecutionState, step: FieldStep) -> Any:
-            return absent(value, path, run, step) if value is None else present(value, path, run, step)
+        def complete(value: Any, path: Path, state: ExecutionState, step: FieldStep) -> Any:
+            return absent(value, path, state, step) if value is None else present(value, path, state, step)
 
         return complete
 
 
-def _by_library(of: GraphQLOutputType) -> Complete:
-    def complete(value: Any, path: Path, run: ExecutionState, step: FieldStep) -> Any:
-        return run.executor.complete_value(of, step.details, step.info(path, run), path, value, None)
+def _by_library(field_type: GraphQLOutputType) -> Complete:
+    def complete(value: Any, path: Path, state: ExecutionState, step: FieldStep) -> Any:
+        return state.executor.complete_value(field_type, step.details, step.info(path, state), path, value, None)
 
     return complete

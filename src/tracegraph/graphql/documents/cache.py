@@ -1,4 +1,4 @@
-"""Documents that were parsed, limited and validated once, and are kept while they are asked for."""
+"""Cache of documents: a document is parsed, checked against the limits and validated once."""
 
 from __future__ import annotations
 
@@ -15,25 +15,31 @@ from tracegraph.graphql.documents.parse_queue import ParseQueue
 from tracegraph.graphql.documents.segmented_lru import SegmentedLRU
 from tracegraph.graphql.errors import to_client_error
 
-_MOST_CHARACTERS = 150_000
-"""Of dense text: parsed, a character takes up to 230 bytes, and a garbage collector 0.4 us to look through."""
+_MAX_CHARACTERS = 150_000
+"""The capacity of the cache in characters of dense text.
+
+A parsed character takes up to 230 bytes, and 0.4 us of each garbage collection.
+"""
 
 
-_SHORT = 2000
-"""Characters. Reading that many takes a few ms, the longest text some 80."""
+_MAX_SHORT_LENGTH = 2000
+"""The maximum length of a short document. Parsing one takes a few ms, the longest allowed document 80 ms."""
 
 
-_REST_AFTER_SHORT, _REST_AFTER_LONG = 9, 4
-"""So both lines together take three tenths of the processor at most, however many new documents come; and ten long
-ones that come at once are read within seconds on a slow machine."""
+_IDLE_RATIO_SHORT, _IDLE_RATIO_LONG = 9, 4
+"""Idle time after a job, as a multiple of its duration.
+
+Both queues together use at most three tenths of the processor, however many new documents arrive. Ten long
+documents that arrive together are still parsed within seconds on a slow machine.
+"""
 
 
-_MOST_ERRORS = 20
+_MAX_ERRORS = 20
 
 
 @dataclass(slots=True)
 class Document:
-    """A document within the limits; `errors` say why it is not valid."""
+    """A document within the limits. `errors` are its validation errors."""
 
     tree: DocumentNode
     errors: list[GraphQLError]
@@ -41,83 +47,94 @@ class Document:
     _rounds_below: Mapping[int, int] | None = None
 
     def operations(self) -> list[OperationDefinitionNode]:
-        """Its operations, of which a request runs one."""
-        return [one for one in self.tree.definitions if isinstance(one, OperationDefinitionNode)]
+        """Return the operations of the document, of which a request runs one."""
+        return [node for node in self.tree.definitions if isinstance(node, OperationDefinitionNode)]
 
     def cost(self, schema: GraphQLSchema, operation: OperationDefinitionNode, sizes: Sizes) -> int:
-        """What the operation can cost: see `cost.py`. The document must be valid."""
+        """Return the cost of an operation of a valid document (see `cost.py`).
+
+        Args:
+            schema: The schema.
+            operation: The operation of this document.
+            sizes: The variables and limits of the request.
+        """
         steps = self._steps.get(id(operation))
         if steps is None:
             steps = self._steps[id(operation)] = steps_of(schema, self.tree, operation)
         return total(steps, sizes)
 
     def rounds_below(self, schema: GraphQLSchema) -> Mapping[int, int]:
-        """The rounds of calls below each field node: see `call_levels.py`. The document must be valid."""
+        """Return the rounds of calls below each field node of a valid document (see `call_levels.py`)."""
         if self._rounds_below is None:
             self._rounds_below = rounds_below(schema, self.tree)
         return self._rounds_below
 
 
-_Known = Document | GraphQLError | RequestError
-"""A document, or why there is none: who repeats a refused one is refused for less."""
+_Entry = Document | GraphQLError | RequestError
+"""A document, or the error that rejected it: repeating a rejected document costs less than parsing."""
 
 
 class DocumentCache:
-    """The documents that were asked for last, up to so many characters altogether, some for each as such.
+    """Cache of parsed documents, bounded by total source length. Each document is charged a fixed overhead.
 
-    New ones wait in line to be read, short ones in a line of their own: after a long one the rest is long.
+    New documents wait in a queue to be parsed. Short ones have a queue of their own, because the pause after a
+    long document is long. `parsed_count` is the number of documents parsed so far.
     """
 
-    def __init__(self, limits: DocumentLimits, most_characters: int = _MOST_CHARACTERS) -> None:
-        self.made = 0
+    def __init__(self, limits: DocumentLimits, max_characters: int = _MAX_CHARACTERS) -> None:
+        self.parsed_count = 0
         self._limits = limits
-        self._kept = SegmentedLRU[_Known](most_characters)
+        self._cached = SegmentedLRU[_Entry](max_characters)
         self._short, self._long = (
-            ParseQueue[_Known](rest=_REST_AFTER_SHORT),
-            ParseQueue[_Known](rest=_REST_AFTER_LONG),
+            ParseQueue[_Entry](idle_ratio=_IDLE_RATIO_SHORT),
+            ParseQueue[_Entry](idle_ratio=_IDLE_RATIO_LONG),
         )
 
     @property
-    def waiting(self) -> int:
-        """How many wait to be read."""
+    def queued_count(self) -> int:
+        """The number of documents that wait to be parsed."""
         return len(self._short) + len(self._long)
 
-    async def of(self, text: str, schema: GraphQLSchema) -> Document:
-        """The document of that text.
+    async def get(self, text: str, schema: GraphQLSchema) -> Document:
+        """Return the document of a text.
 
-        Raises QueryTooComplex, Forbidden, GraphQLError for wrong syntax, and RateLimited when too many wait.
+        Raises:
+            QueryTooComplex: When the document exceeds a limit.
+            Forbidden: When introspection is disabled and the document uses it.
+            GraphQLError: For a syntax error.
+            RateLimited: When the queue is full.
         """
         check_length(text, self._limits)
-        known = self._kept.get(text)
-        if known is None:
+        entry = self._cached.get(text)
+        if entry is None:
             check_tokens(text, self._limits)
-            line = self._short if len(text) <= _SHORT else self._long
-            known = await line.outcome(text, lambda: self._made(text, schema))
-        if isinstance(known, Document):
-            return known
-        raise known.with_traceback(None)
+            queue = self._short if len(text) <= _MAX_SHORT_LENGTH else self._long
+            entry = await queue.submit(text, lambda: self._parse_and_store(text, schema))
+        if isinstance(entry, Document):
+            return entry
+        raise entry.with_traceback(None)
 
-    def recall(self, text: str) -> None:
-        """Count a document as asked for that was answered without it."""
-        self._kept.get(text)
+    def touch(self, text: str) -> None:
+        """Mark a document as used when its response came from the response cache."""
+        self._cached.get(text)
 
-    def _made(self, text: str, schema: GraphQLSchema) -> _Known:
-        self.made += 1
-        known = self._read(text, schema)
-        self._kept.put(text, known)
-        return known
+    def _parse_and_store(self, text: str, schema: GraphQLSchema) -> _Entry:
+        self.parsed_count += 1
+        entry = self._parse(text, schema)
+        self._cached.put(text, entry)
+        return entry
 
-    def _read(self, text: str, schema: GraphQLSchema) -> _Known:
+    def _parse(self, text: str, schema: GraphQLSchema) -> _Entry:
         try:
             tree = parse(text)
             check_tree(tree, self._limits)
-        except GraphQLError as refusal:
-            return to_client_error(refusal)
-        except RequestError as refusal:
-            return refusal
+        except GraphQLError as rejection:
+            return to_client_error(rejection)
+        except RequestError as rejection:
+            return rejection
         hides_names = not self._limits.introspection
-        errors = validate(schema, tree, max_errors=_MOST_ERRORS, hide_suggestions=hides_names)
+        errors = validate(schema, tree, max_errors=_MAX_ERRORS, hide_suggestions=hides_names)
         if hides_names:
-            for error in errors:  # one rule of the library suggests all the same
+            for error in errors:  # one rule of the library ignores hide_suggestions
                 error.message = error.message.partition(" Did you mean ")[0]
         return Document(tree, [to_client_error(error) for error in errors])

@@ -1,7 +1,7 @@
-"""How large a document is: its text before it is parsed, its tree before it is validated.
+"""Limits of documents: the text is checked before parsing, the tree before validation.
 
-Parsing costs time with every token, validating with every pair of fields that have one name in one place. Both
-measures are taken in one pass that stops at the limit, so that a hostile document costs no more than a large one.
+Parsing cost grows with tokens. Validation cost grows with pairs of fields that share a response name at one path.
+Each check is one pass that stops at the limit, so a hostile document costs no more than a large one.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ _TOKEN = re.compile(
 )
 
 
-_CHARACTERS_A_TOKEN = 25
+_MAX_TOKEN_LENGTH = 25
 
 
-_SELECTIONS_A_TOKEN = 5
+_MAX_EXPANSION = 5
 
 
-_MOST_FRAGMENTS = 50
+_MAX_FRAGMENTS = 50
 
 
-_MOST_REPEATS = 2000
+_MAX_REPEATS = 2000
 
 
 _INTROSPECTION = frozenset({"__schema", "__type"})
@@ -46,7 +46,7 @@ _INTROSPECTION = frozenset({"__schema", "__type"})
 
 @dataclass(frozen=True, slots=True)
 class DocumentLimits:
-    """What a document may hold: `depth` and `aliases` with its fragments spread out; comments are tokens, too."""
+    """Limits of a document. `depth` and `aliases` count with fragments expanded; comments count as tokens."""
 
     tokens: int = 2000
     depth: int = 20
@@ -55,97 +55,112 @@ class DocumentLimits:
 
 
 def check_length(text: str, limits: DocumentLimits) -> None:
-    """Raises QueryTooComplex for a text that is longer than its tokens can be; that takes no reading."""
-    most = limits.tokens * _CHARACTERS_A_TOKEN
-    if len(text) > most:
+    """Reject a text that is longer than its tokens can be, without reading the text.
+
+    Raises:
+        QueryTooComplex: When the text is too long.
+    """
+    max_length = limits.tokens * _MAX_TOKEN_LENGTH
+    if len(text) > max_length:
         raise QueryTooComplex(
-            f"The document has {len(text)} characters, and the limit is {most}: send values as variables."
+            f"The document has {len(text)} characters, and the limit is {max_length}: send values as variables."
         )
 
 
 def check_tokens(text: str, limits: DocumentLimits) -> None:
-    """Raises QueryTooComplex for more tokens than the limits let parse; reads no further than that."""
+    """Reject a text with too many tokens; reading stops at the limit.
+
+    Raises:
+        QueryTooComplex: When the text has more tokens than the limit.
+    """
     if next(islice(_TOKEN.finditer(text), limits.tokens, None), None) is not None:
         raise QueryTooComplex(
-            f"The document has more than {limits.tokens} tokens: ask for less, and send values as variables."
+            f"The document has more than {limits.tokens} tokens: select fewer fields, or send values as variables."
         )
 
 
 def check_tree(document: DocumentNode, limits: DocumentLimits) -> None:
-    """Raises QueryTooComplex for a document beyond the limits, Forbidden for introspection that is off."""
-    fragments = {one.name.value: one for one in document.definitions if isinstance(one, FragmentDefinitionNode)}
-    definitions = sum(isinstance(one, FragmentDefinitionNode) for one in document.definitions)
-    if definitions > _MOST_FRAGMENTS:
-        raise QueryTooComplex(f"The document has {definitions} fragments, and the limit is {_MOST_FRAGMENTS}.")
-    walk = _Walk(limits, fragments)
-    for one in document.definitions:
-        if isinstance(one, OperationDefinitionNode | FragmentDefinitionNode):
-            walk.measure(one.selection_set)
+    """Check a parsed document against the limits.
+
+    Raises:
+        QueryTooComplex: When the document exceeds a limit.
+        Forbidden: When introspection is disabled and the document uses it.
+    """
+    fragments = {
+        node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)
+    }
+    definitions = sum(isinstance(node, FragmentDefinitionNode) for node in document.definitions)
+    if definitions > _MAX_FRAGMENTS:
+        raise QueryTooComplex(f"The document has {definitions} fragments, and the limit is {_MAX_FRAGMENTS}.")
+    visitor = _DocumentVisitor(limits, fragments)
+    for node in document.definitions:
+        if isinstance(node, OperationDefinitionNode | FragmentDefinitionNode):
+            visitor.measure(node.selection_set)
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
-    """One place of the response, where fields of one name meet; `fragments` are those already spread there."""
+class _ResponsePath:
+    """One path of the response. `fragments` are the fragments that are already expanded at this path."""
 
     depth: int
-    fields: dict[str, tuple[_Place, list[int]]]
+    fields: dict[str, tuple[_ResponsePath, list[int]]]
     fragments: set[str]
 
     @classmethod
-    def at(cls, depth: int) -> _Place:
+    def at(cls, depth: int) -> _ResponsePath:
         return cls(depth, {}, set())
 
 
-class _Walk:
-    """Over all definitions of one document, without recursion, with fragments spread out."""
+class _DocumentVisitor:
+    """Visits the definitions of one document without recursion and expands fragments."""
 
     def __init__(self, limits: DocumentLimits, fragments: dict[str, FragmentDefinitionNode]) -> None:
         self._limits = limits
         self._fragments = fragments
-        self._selections_left = limits.tokens * _SELECTIONS_A_TOKEN
+        self._selections_left = limits.tokens * _MAX_EXPANSION
 
     def measure(self, root: SelectionSetNode) -> None:
         """Check one definition."""
         aliases = repeats = 0
-        stack = [(root, _Place.at(0))]
+        stack = [(root, _ResponsePath.at(0))]
         while stack:
-            selections, place = stack.pop()
-            for field in self._fields(selections, place):
+            selections, path = stack.pop()
+            for field in self._fields(selections, path):
                 aliases += field.alias is not None
-                below, times = self._below(field, place)
-                repeats += times[0]
-                times[0] += 1
+                below, occurrences = self._below(field, path)
+                repeats += occurrences[0]
+                occurrences[0] += 1
                 if field.selection_set is not None:
                     stack.append((field.selection_set, below))
             if aliases > self._limits.aliases:
                 raise QueryTooComplex(f"The document has more than {self._limits.aliases} aliases.")
-            if repeats > _MOST_REPEATS:
-                raise QueryTooComplex("The document asks for the same fields at the same place too often.")
+            if repeats > _MAX_REPEATS:
+                raise QueryTooComplex("The document selects the same fields at the same path too often.")
 
-    def _below(self, field: FieldNode, place: _Place) -> tuple[_Place, list[int]]:
+    def _below(self, field: FieldNode, path: _ResponsePath) -> tuple[_ResponsePath, list[int]]:
         if not self._limits.introspection and field.name.value in _INTROSPECTION:
-            raise Forbidden("This gateway does not answer introspection; its schema comes from who runs it.")
-        if place.depth >= self._limits.depth:
+            raise Forbidden("Introspection is disabled on this gateway: get the schema from its operator.")
+        if path.depth >= self._limits.depth:
             raise QueryTooComplex(f"The document is nested deeper than {self._limits.depth} fields.")
         name = (field.alias or field.name).value
-        return place.fields.setdefault(name, (_Place.at(place.depth + 1), [0]))
+        return path.fields.setdefault(name, (_ResponsePath.at(path.depth + 1), [0]))
 
-    def _fields(self, selections: SelectionSetNode, place: _Place) -> Iterator[FieldNode]:
-        """The fields of one place, through its fragments; a fragment counts once there, as it is run once."""
+    def _fields(self, selections: SelectionSetNode, path: _ResponsePath) -> Iterator[FieldNode]:
+        """Yield the fields at one path. A fragment is expanded once per path, as in execution."""
         stack = [selections]
         while stack:
-            for one in stack.pop().selections:
+            for node in stack.pop().selections:
                 self._selections_left -= 1
                 if self._selections_left < 0:
-                    raise QueryTooComplex("The document's fragments spread out to too many fields.")
-                if isinstance(one, FieldNode):
-                    yield one
-                elif isinstance(one, InlineFragmentNode):
-                    stack.append(one.selection_set)
+                    raise QueryTooComplex("The document's fragments expand to too many fields.")
+                if isinstance(node, FieldNode):
+                    yield node
+                elif isinstance(node, InlineFragmentNode):
+                    stack.append(node.selection_set)
                 elif (
-                    isinstance(one, FragmentSpreadNode)
-                    and one.name.value in self._fragments
-                    and one.name.value not in place.fragments
+                    isinstance(node, FragmentSpreadNode)
+                    and node.name.value in self._fragments
+                    and node.name.value not in path.fragments
                 ):
-                    place.fragments.add(one.name.value)
-                    stack.append(self._fragments[one.name.value].selection_set)
+                    path.fragments.add(node.name.value)
+                    stack.append(self._fragments[node.name.value].selection_set)

@@ -1,8 +1,9 @@
-"""The queue of documents that are not in the cache: parsing and validating one holds up the event loop.
+"""Queue of documents that are not in the cache: parsing and validating one blocks the event loop.
 
-The queue runs one piece at a time, the smallest first. After each piece the loop has several times as long for
-everything else. The queue is bounded: the largest piece is refused in favour of smaller ones. A cached document
-does not wait. Smaller pieces overtake a larger one a bounded number of times, so that none waits for ever.
+The queue runs one job at a time, the shortest first. After a job the event loop gets `idle_ratio` times the job's
+duration for other work. The queue is bounded: when it is full, the longest job is rejected in favour of shorter
+ones. Cached documents do not wait. Each later arrival is charged 50 more characters of priority, so that long jobs
+cannot starve.
 """
 
 from __future__ import annotations
@@ -18,118 +19,119 @@ from tracegraph.errors import RateLimited
 T = TypeVar("T")
 
 
-_MOST_CHARACTERS = 2_000_000
+_MAX_CHARACTERS = 2_000_000
 
 
-_CHARACTERS_A_REQUEST = 5000
-"""What a request takes that waits with a short text, in characters."""
+_REQUEST_OVERHEAD = 5000
+"""The overhead of one waiting request, in characters."""
 
 
-_CHARACTERS_A_PLACE = 50
-"""How much smaller a piece must be, for each place that it came later, to be done first."""
+_ARRIVAL_WEIGHT = 50
+"""A later job overtakes an earlier one only if it is this many characters shorter per arrival between them."""
 
 
-_ASK_AGAIN_S = 1
+_RETRY_AFTER_S = 1
 
 
 @dataclass(eq=False, slots=True)
-class _Place(Generic[T]):
-    """One piece of work. Without askers it is not done."""
+class _Job(Generic[T]):
+    """One job. A job without waiters is dropped."""
 
     name: str
-    number: int
+    sequence: int
     work: Callable[[], T]
-    outcome: asyncio.Future[T]
-    askers: int = 0
+    result: asyncio.Future[T]
+    waiters: int = 0
 
     @property
-    def turn(self) -> int:
-        """The least of these is done first."""
-        return len(self.name) + _CHARACTERS_A_PLACE * self.number
+    def priority(self) -> int:
+        """The sort key of the job; the job with the lowest one runs first."""
+        return len(self.name) + _ARRIVAL_WEIGHT * self.sequence
 
 
 class ParseQueue(Generic[T]):
-    """Pieces of work, each by a text that is as long as the work is large; for one event loop.
+    """Queue of CPU-bound jobs, keyed by a text whose length is the size of the job; for one event loop.
 
-    `rest` is how many times as long as a piece took the loop has for everything else.
+    `idle_ratio` is the idle time after a job, as a multiple of its duration.
     """
 
-    def __init__(self, most_characters: int = _MOST_CHARACTERS, *, rest: float = 3) -> None:
-        self._most_characters = most_characters
-        self._rest = rest
+    def __init__(self, max_characters: int = _MAX_CHARACTERS, *, idle_ratio: float = 3) -> None:
+        self._max_characters = max_characters
+        self._idle_ratio = idle_ratio
         self._characters = 0
-        self._entered = 0
-        self._waiting: dict[str, _Place[T]] = {}
-        self._is_moving = False
+        self._sequence = 0
+        self._jobs: dict[str, _Job[T]] = {}
+        self._is_scheduled = False
 
     def __len__(self) -> int:
-        return len(self._waiting)
+        return len(self._jobs)
 
-    async def outcome(self, name: str, work: Callable[[], T]) -> T:
-        """What the work gives when its turn comes; those who wait for one name have it done once.
+    async def submit(self, name: str, work: Callable[[], T]) -> T:
+        """Run a job when it is first in the queue, and return its result; jobs of one name run once.
 
-        Raises what the work raises, and RateLimited when the line is full of pieces that are no larger.
+        Raises:
+            RateLimited: When the queue is full of jobs that are no longer than this one.
+            Exception: Any exception that the job raises.
         """
-        self._make_room(name)
-        place = self._waiting.get(name) or self._enter(name, work)
-        place.askers += 1
-        self._characters += _characters(name)
+        self._evict(name)
+        job = self._jobs.get(name) or self._enqueue(name, work)
+        job.waiters += 1
+        self._characters += _weight(name)
         try:
-            return await asyncio.shield(place.outcome)  # who gives up does not take it from the others
+            return await asyncio.shield(job.result)  # a cancelled waiter does not cancel the others
         finally:
-            place.askers -= 1
-            if self._waiting.get(name) is place:
-                self._characters -= _characters(name)
-                if not place.askers:
-                    del self._waiting[name]
+            job.waiters -= 1
+            if self._jobs.get(name) is job:
+                self._characters -= _weight(name)
+                if not job.waiters:
+                    del self._jobs[name]
 
-    def _enter(self, name: str, work: Callable[[], T]) -> _Place[T]:
+    def _enqueue(self, name: str, work: Callable[[], T]) -> _Job[T]:
         loop = asyncio.get_running_loop()
-        self._entered += 1
-        place = self._waiting[name] = _Place(name, self._entered, work, loop.create_future())
-        if not self._is_moving:
-            self._is_moving = True
-            loop.call_soon(self._move)
-        return place
+        self._sequence += 1
+        job = self._jobs[name] = _Job(name, self._sequence, work, loop.create_future())
+        if not self._is_scheduled:
+            self._is_scheduled = True
+            loop.call_soon(self._run_next)
+        return job
 
-    def _make_room(self, name: str) -> None:
-        """For one more request for that name, at the cost of longer names only."""
-        most = self._most_characters - _characters(name)
-        while self._characters > most:
-            largest = max(self._waiting.values(), key=lambda place: (len(place.name), place.number), default=None)
+    def _evict(self, name: str) -> None:
+        """Evict longer jobs until one more request for that name fits."""
+        allowed = self._max_characters - _weight(name)
+        while self._characters > allowed:
+            largest = max(self._jobs.values(), key=lambda job: (len(job.name), job.sequence), default=None)
             if largest is None or len(largest.name) <= len(name):
-                raise _no_room()
-            self._take(largest)
-            largest.outcome.set_exception(_no_room())
+                raise _queue_full()
+            self._remove(largest)
+            largest.result.set_exception(_queue_full())
 
-    def _take(self, place: _Place[T]) -> None:
-        del self._waiting[place.name]
-        self._characters -= place.askers * _characters(place.name)
+    def _remove(self, job: _Job[T]) -> None:
+        del self._jobs[job.name]
+        self._characters -= job.waiters * _weight(job.name)
 
-    def _move(self) -> None:
-        """Do the smallest piece, and come back after the rest."""
-        self._is_moving = bool(self._waiting)
-        if not self._waiting:
+    def _run_next(self) -> None:
+        """Run the job with the lowest priority value, and schedule the next run after the idle time."""
+        self._is_scheduled = bool(self._jobs)
+        if not self._jobs:
             return
-        place = min(self._waiting.values(), key=lambda place: place.turn)
-        self._take(place)
-        began = time.thread_time()  # of this thread: others on the machine do not lengthen the rest
+        job = min(self._jobs.values(), key=lambda job: job.priority)
+        self._remove(job)
+        started = time.thread_time()  # of this thread: other processes do not lengthen the idle time
         try:
-            place.outcome.set_result(place.work())
+            job.result.set_result(job.work())
         except Exception as error:
-            place.outcome.set_exception(error)
-        rest_s = self._rest * (time.thread_time() - began)
-        asyncio.get_running_loop().call_later(rest_s, self._move)
+            job.result.set_exception(error)
+        idle_s = self._idle_ratio * (time.thread_time() - started)
+        asyncio.get_running_loop().call_later(idle_s, self._run_next)
 
 
-def _characters(name: str) -> int:
-    """What one request for it takes while it waits."""
-    return len(name) + _CHARACTERS_A_REQUEST
+def _weight(name: str) -> int:
+    return len(name) + _REQUEST_OVERHEAD
 
 
-def _no_room() -> RateLimited:
+def _queue_full() -> RateLimited:
     message = (
-        "Too many documents wait to be read for the first time, and this is one of the longest: "
-        f"ask again in {_ASK_AGAIN_S} s."
+        "Too many new documents wait to be parsed, and this one is among the longest: "
+        f"retry in {_RETRY_AFTER_S} s."
     )
-    return RateLimited(message, _ASK_AGAIN_S)
+    return RateLimited(message, _RETRY_AFTER_S)

@@ -1,4 +1,4 @@
-"""What a request must pass before it runs: a document within the limits, one query of it, a cost it may have."""
+"""Admission of a request: a valid document within the limits, one query of the document, an acceptable cost."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from tracegraph.graphql.documents.cache import Document, DocumentCache
 from tracegraph.graphql.documents.cost import Sizes
 
 
-class Invalid(Exception):
-    """The document is not valid; `errors` say why."""
+class InvalidDocument(Exception):
+    """The document is invalid. `errors` are the validation errors."""
 
     def __init__(self, errors: list[GraphQLError]) -> None:
         super().__init__(errors)
@@ -24,27 +24,35 @@ class Invalid(Exception):
 
 @dataclass(slots=True)
 class Admission:
-    """Admits operations of documents that are kept."""
+    """Admission control of requests, with the cache of documents."""
 
     schema: GraphQLSchema
     documents: DocumentCache
 
-    async def document(self, text: str, name: str | None, request: RequestContext) -> Document:
-        """The document, one of whose operations may run if its cost may; the request is told its name.
+    async def admit(self, text: str, name: str | None, context: RequestContext) -> Document:
+        """Return the document of a request, and store the operation's name and call rounds in its context.
 
-        Raises RequestError, GraphQLError and Invalid.
+        Args:
+            text: The GraphQL document.
+            name: The requested operation name, or None.
+            context: The context of the request.
+
+        Raises:
+            RequestError: When the document is rejected, or does not contain the requested query.
+            GraphQLError: For a syntax error.
+            InvalidDocument: When the document does not match the schema.
         """
         if not text:
-            raise BadUserInput("The request must hold a query.")
-        document = await self.documents.of(text, self.schema)
+            raise BadUserInput("The request must contain a query.")
+        document = await self.documents.get(text, self.schema)
         operations = document.operations()
-        operation = _chosen(operations, name)
-        request.operation = name if len(operations) > 1 or operation.name is None else operation.name.value
+        operation = _select_operation(operations, name)
+        context.operation = name if len(operations) > 1 or operation.name is None else operation.name.value
         if document.errors:
-            raise Invalid(document.errors)
+            raise InvalidDocument(document.errors)
         if name is None and len(operations) > 1:
-            raise BadUserInput("The document holds several operations: operationName must name the one to run.")
-        request.rounds_below = document.rounds_below(self.schema)
+            raise BadUserInput("The document contains several operations: operationName must name the one to run.")
+        context.rounds_below = document.rounds_below(self.schema)
         return document
 
     def check_cost(
@@ -52,33 +60,43 @@ class Admission:
         document: Document,
         operation: OperationDefinitionNode,
         variables: Mapping[str, Any],
-        request: RequestContext,
+        context: RequestContext,
     ) -> None:
-        """Tell the request what the operation can cost with these coerced variables. Raises QueryTooComplex."""
-        limits, budgets = request.page_limits, request.budgets
+        """Compute the cost of an operation and store the cost in the context of the request.
+
+        Args:
+            document: The document.
+            operation: The operation of the document that is to run.
+            variables: The coerced variable values.
+            context: The context of the request.
+
+        Raises:
+            QueryTooComplex: When the cost exceeds the limit.
+        """
+        limits, budgets = context.page_limits, context.budgets
         sizes = Sizes(
             variables,
             limits.default_first,
             limits.max_first,
-            len(request.adapters),
+            len(context.adapters),
             budgets.active_experiments,
             budgets.computed_pages,
         )
-        request.cost = document.cost(self.schema, operation, sizes)
-        if request.cost > limits.max_cost:
+        context.cost = document.cost(self.schema, operation, sizes)
+        if context.cost > limits.max_cost:
             raise QueryTooComplex(
-                f"The query can cost {request.cost}, and the limit is {limits.max_cost}: "
-                "ask for fewer rows with `first`, or for less of each."
+                f"The query cost is {context.cost}, and the limit is {limits.max_cost}: "
+                "request fewer rows with `first`, or select fewer fields."
             )
 
 
-def _chosen(operations: list[OperationDefinitionNode], name: str | None) -> OperationDefinitionNode:
-    """The operation of that name, the first one without a name. Raises BadUserInput."""
-    named = [one for one in operations if name is None or (one.name is not None and one.name.value == name)]
-    if not named:
+def _select_operation(operations: list[OperationDefinitionNode], name: str | None) -> OperationDefinitionNode:
+    """Return the operation of that name, or the first operation without a name. Raise BadUserInput for none."""
+    matching = [node for node in operations if name is None or (node.name is not None and node.name.value == name)]
+    if not matching:
         raise BadUserInput(
-            "The document must hold an operation, and the one that operationName names if it names any."
+            "The document must contain an operation, and operationName must name one of its operations."
         )
-    if named[0].operation is not OperationType.QUERY:
-        raise BadUserInput("This gateway answers queries only.")
-    return named[0]
+    if matching[0].operation is not OperationType.QUERY:
+        raise BadUserInput("This gateway supports queries only: no mutations, no subscriptions.")
+    return matching[0]

@@ -1,4 +1,4 @@
-"""Global IDs of compared cases: the comparison's experiments, how cases are paired, the metric, the case."""
+"""Global IDs of compared cases, built from the comparison's experiments, join key, metric and case."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tracegraph.graphql.relay.ids import GlobalId, encode_id
 
 @dataclass(frozen=True, slots=True)
 class CaseReference:
-    """What makes a compared case again. `identities` are (source, ref), `baseline` is an index among them."""
+    """Identifies a compared case. `identities` are (source, ref) pairs, and `baseline` is an index into them."""
 
     identities: tuple[tuple[str, str], ...]
     baseline: int
@@ -21,7 +21,7 @@ class CaseReference:
     digest: bytes
 
     def encoded(self) -> str:
-        """The global ID."""
+        """Return the global ID."""
         return encode_id(
             "CaseComparison",
             *(part for identity in self.identities for part in identity),
@@ -34,14 +34,18 @@ class CaseReference:
 
     @classmethod
     def of(cls, identity: GlobalId) -> CaseReference:
-        """What an ID names. Raises InvalidId when a part of it is nonsense."""
+        """Return the reference that an ID encodes.
+
+        Raises:
+            InvalidId: When a part of the ID is malformed.
+        """
         *experiments, join_on, baseline, kind, evaluator, digest = identity.parts
         identities = tuple(zip(experiments[::2], experiments[1::2], strict=True))
         try:
             metric = Metric(MetricKind(kind), evaluator if kind == MetricKind.SCORE.value else None)
-            found = cls(identities, int(baseline), CaseKey(join_on), metric, bytes.fromhex(digest))
+            reference = cls(identities, int(baseline), CaseKey(join_on), metric, bytes.fromhex(digest))
         except ValueError:
             raise InvalidId("That is not an ID of this gateway.") from None
-        if not 0 <= found.baseline < len(identities):
+        if not 0 <= reference.baseline < len(identities):
             raise InvalidId("That is not an ID of this gateway.")
-        return found
+        return reference

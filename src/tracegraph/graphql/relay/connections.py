@@ -1,4 +1,4 @@
-"""Connections as values: a page of a merged list in the shape that the schema's connections are read from."""
+"""Values behind the schema's connections: one page of a merged list, with edges and cursors."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ T = TypeVar("T")
 class ConnectionArguments:
     """`first` and `after` of a field, and the list that its cursors are bound to.
 
-    A list is its field's path in the schema with its (already parsed) filter and order; `by_text` says whether it
-    is ordered by texts.
+    The field's path in the schema and its parsed filter and order identify a list. `by_text` is True when the sort
+    key of the list is a text.
     """
 
     def __init__(
@@ -34,12 +34,17 @@ class ConnectionArguments:
 
     @cached_property
     def binding(self) -> CursorBinding:
-        """What cursors of the list hold of it; made for the first of them."""
+        """The binding of the list's cursors, computed on first use."""
         field, arguments = self._list
         return CursorBinding.of(field, arguments, by_text=self._by_text)
 
-    def wanted(self, context: RequestContext) -> MergeRequest:
-        """The stretch that is asked for. Raises BadUserInput and InvalidCursor."""
+    def merge_request(self, context: RequestContext) -> MergeRequest:
+        """Return the requested page of the merged list.
+
+        Raises:
+            BadUserInput: When `first` is out of range.
+            InvalidCursor: When `after` is not a cursor of this list.
+        """
         limits = context.page_limits
         first = parse_first(self.first, limits.default_first, limits.max_first)
         if self.after is None:
@@ -48,7 +53,7 @@ class ConnectionArguments:
 
 
 class Edge(Generic[T]):
-    """A row with its cursor, which is made when it is asked for."""
+    """A row with its cursor. The cursor is computed on access."""
 
     __slots__ = ("_binding", "_merged", "_row", "node")
 
@@ -60,12 +65,12 @@ class Edge(Generic[T]):
 
     @property
     def cursor(self) -> str:
-        """Resumes right after this edge."""
+        """The cursor that continues right after this edge."""
         return encode_cursor(self._binding, self._merged.positions_after(self._row))
 
 
-class PageInfoValue:
-    """Where the page begins and ends; its cursors are made when they are asked for."""
+class PageInfo:
+    """The boundaries of a page. Cursors are computed on access."""
 
     __slots__ = ("_connection", "has_previous_page")
 
@@ -75,17 +80,17 @@ class PageInfoValue:
 
     @property
     def has_next_page(self) -> bool:
-        """Whether the sources that answered have more."""
+        """Whether a source that did not fail has more rows."""
         return self._connection.merged.has_next
 
     @property
     def start_cursor(self) -> str | None:
-        """The first edge's cursor."""
+        """The cursor of the first edge."""
         return self._connection.start_cursor()
 
     @property
     def end_cursor(self) -> str | None:
-        """Resumes after this page; on a page without rows only when the list goes on or a source failed."""
+        """The cursor after the page. On a page without rows, set only if the list continues or a source failed."""
         return self._connection.end_cursor()
 
 
@@ -101,41 +106,41 @@ class Connection(Generic[T]):
 
     @property
     def sources(self) -> Sequence[SourceReport]:
-        """How each source fared."""
+        """The report of each source."""
         return self._listing.reports
 
     @property
     def all_failed(self) -> bool:
-        """Whether sources were asked and none of them answered, not even in part."""
+        """Whether sources were called and every source failed completely."""
         return self._listing.all_failed
 
     @property
     def total_count(self) -> int | None:
-        """The exact number of rows in the whole list, or None."""
+        """The exact number of rows in the list, or None."""
         return self._listing.total_count
 
     @property
-    def page_info(self) -> PageInfoValue:
-        """Made when it is asked for: kept, the two would keep each other until the garbage collector comes."""
-        return PageInfoValue(self, has_previous_page=self._arguments.after is not None)
+    def page_info(self) -> PageInfo:
+        """The page info, built on access: storing it here would create a reference cycle."""
+        return PageInfo(self, has_previous_page=self._arguments.after is not None)
 
     @property
     def edges(self) -> list[Edge[T]]:
-        """The rows, each with its cursor."""
+        """The rows with their cursors."""
         return [self._edge(row) for row in self.merged.rows]
 
     @property
     def nodes(self) -> list[T]:
-        """The rows without their cursors."""
+        """The rows without cursors."""
         return [row.node for row in self.merged.rows]
 
     def start_cursor(self) -> str | None:
-        """See PageInfoValue."""
+        """Return the cursor of the first edge."""
         rows = self.merged.rows
         return self._edge(rows[0]).cursor if rows else None
 
     def end_cursor(self) -> str | None:
-        """See PageInfoValue."""
+        """Return the cursor after this page (see PageInfo)."""
         rows = self.merged.rows
         if rows:
             return self._edge(rows[-1]).cursor

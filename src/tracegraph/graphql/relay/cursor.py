@@ -1,17 +1,20 @@
-"""Small binary packing for cursors: variable-length integers, texts, and UUIDs in their 16 bytes."""
+"""Cursors: the positions of a merged list, packed to binary and encoded as URL-safe base64.
+
+The packing holds variable-length integers, texts, and UUIDs in 16 bytes.
+"""
 
 from __future__ import annotations
 
 import base64
 import binascii
-import re
-import uuid
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import blake2s
 from typing import Any
+
+import msgspec
 
 from tracegraph.domain.filters import (
     ExperimentFilter,
@@ -25,95 +28,23 @@ from tracegraph.domain.filters import (
     TimeRange,
 )
 from tracegraph.domain.models import ExperimentKind, Metric, SessionStatus
-from tracegraph.domain.sort_values import SortValue, from_microseconds, microseconds
 from tracegraph.errors import InvalidCursor
 from tracegraph.federation.analytics.cases import CaseKey, CaseOutcome
 from tracegraph.federation.merge import Positions
-from tracegraph.federation.sort_key import SortKey
-from tracegraph.federation.stream import Position
+from tracegraph.graphql.relay.cursor_layout import pack, unpack
 
-_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-
-
-class Packer:
-    """Appends values; `bytes(packer.data)` is the result."""
-
-    def __init__(self) -> None:
-        self.data = bytearray()
-
-    def unsigned(self, number: int) -> None:
-        """A number from 0 on, seven bits a byte."""
-        while number > 0x7F:
-            self.data.append(number & 0x7F | 0x80)
-            number >>= 7
-        self.data.append(number)
-
-    def signed(self, number: int) -> None:
-        """Any integer."""
-        self.unsigned(number << 1 if number >= 0 else (-number << 1) - 1)
-
-    def text(self, text: str) -> None:
-        """A text; a UUID in its usual spelling takes 17 bytes."""
-        if len(text) == 36 and _UUID.fullmatch(text):
-            self.data.append(0)
-            self.data += uuid.UUID(text).bytes
-            return
-        encoded = text.encode("utf-8", "surrogatepass")
-        self.unsigned(len(encoded) + 1)
-        self.data += encoded
+_VERSION, _DEFLATED_VERSION = 3, 4
+"""1 and 2 were a layout of their own, without tokens."""
 
 
-class Unpacker:
-    """Takes the values again, in their order. Raises ValueError when the data is not what was packed."""
-
-    def __init__(self, data: bytes) -> None:
-        self._data = data
-        self._at = 0
-
-    def unsigned(self) -> int:
-        """A number from 0 on, of at most 70 bits."""
-        number = 0
-        for shift in range(0, 70, 7):
-            byte = self.take(1)[0]
-            number |= (byte & 0x7F) << shift
-            if byte < 0x80:
-                return number
-        raise ValueError("a number is too long")
-
-    def signed(self) -> int:
-        """Any integer."""
-        number = self.unsigned()
-        return number >> 1 if number & 1 == 0 else -((number + 1) >> 1)
-
-    def text(self) -> str:
-        """A text."""
-        length = self.unsigned()
-        if length == 0:
-            return str(uuid.UUID(bytes=self.take(16)))
-        return self.take(length - 1).decode("utf-8", "surrogatepass")
-
-    def take(self, count: int) -> bytes:
-        """The next bytes."""
-        end = self._at + count
-        if count < 0 or end > len(self._data):
-            raise ValueError("the data ends early")
-        taken = self._data[self._at : end]
-        self._at = end
-        return taken
-
-    @property
-    def at_end(self) -> bool:
-        """Whether all was taken."""
-        return self._at == len(self._data)
+_CURSOR_MAX = 4_096
+"""Characters of a cursor with tokens; a longer one leaves the tokens out."""
 
 
-_VERSION, _DEFLATED_VERSION = 1, 2
+_MIN_DEFLATED_BYTES = 180
 
 
-_LONG_BYTES = 180
-
-
-_MOST_INFLATED_BYTES = 100_000
+_MAX_INFLATED_BYTES = 100_000
 
 
 _FIELD_BYTES, _ARGUMENTS_BYTES, _CHECKSUM_BYTES = 2, 4, 4
@@ -122,19 +53,9 @@ _FIELD_BYTES, _ARGUMENTS_BYTES, _CHECKSUM_BYTES = 2, 4, 4
 _HEADER_BYTES = 1 + _FIELD_BYTES + _ARGUMENTS_BYTES
 
 
-_NULL, _INTEGER, _TEXT = range(3)
-
-
-_NO_HINT = -2
-
-
-_LARGEST_HINT = 2**31 - 1
-"""Beyond it no vendor has rows: such an offset is a forger's."""
-
-
 @dataclass(frozen=True, slots=True)
 class CursorBinding:
-    """The list that a cursor belongs to: its field, the digest of its filter and order, what it is ordered by."""
+    """The list of a cursor: digests of its field and of its filter and order, and the type of its sort key."""
 
     field: bytes
     arguments: bytes
@@ -142,9 +63,12 @@ class CursorBinding:
 
     @classmethod
     def of(cls, field: str, arguments: object, *, by_text: bool = False) -> CursorBinding:
-        """The binding of a field's path in the schema with its (already parsed) filter and order.
+        """Return the binding of a list.
 
-        `by_text` says whether the list is ordered by texts; else it is by times.
+        Args:
+            field: The field's path in the schema.
+            arguments: The parsed filter and order.
+            by_text: Whether the sort key is a text; otherwise it is a time.
         """
         return cls(
             _digest(field.encode("utf-8", "surrogatepass"), _FIELD_BYTES),
@@ -154,111 +78,55 @@ class CursorBinding:
 
 
 def encode_cursor(binding: CursorBinding, positions: Positions) -> str:
-    """The cursor for going on from these positions of that list."""
-    version, data = _VERSION, _pack(positions)
-    if len(data) > _LONG_BYTES:
+    """Return the cursor that continues a list at these positions."""
+    cursor = _encoded(binding, pack(positions))
+    return cursor if len(cursor) <= _CURSOR_MAX else _encoded(binding, pack(positions, tokens=False))
+
+
+def _encoded(binding: CursorBinding, data: bytes) -> str:
+    version = _VERSION
+    if len(data) > _MIN_DEFLATED_BYTES:
         version, data = _DEFLATED_VERSION, zlib.compress(data, wbits=-zlib.MAX_WBITS)
     body = bytes([version]) + binding.field + binding.arguments + data
     return base64.urlsafe_b64encode(body + _digest(body, _CHECKSUM_BYTES)).rstrip(b"=").decode()
 
 
-def _pack(positions: Positions) -> bytes:
-    packer = Packer()
-    marks = _distinct_marks(positions)
-    sources = sorted({mark.source for mark in marks})
-    packer.unsigned(len(sources))
-    for source in sources:
-        packer.text(source)
-    packer.unsigned(len(marks))
-    for mark in marks:
-        _pack_mark(packer, mark, sources)
-    packer.unsigned(0 if positions.sort_key is None else marks.index(positions.sort_key) + 1)
-    for key, position in sorted(positions.overrides.items()):
-        packer.text(key)
-        packer.unsigned(0 if position.sort_key is None else marks.index(position.sort_key) + 1)
-        packer.signed(_NO_HINT if position.hint is None else position.hint)
-    return bytes(packer.data)
-
-
 def decode_cursor(binding: CursorBinding, cursor: str) -> Positions:
-    """The positions in a cursor. Raises InvalidCursor with a sentence that says what is wrong with it."""
+    """Return the positions in a cursor.
+
+    Raises:
+        InvalidCursor: When the cursor is malformed or belongs to another list; the message says which.
+    """
     body = _checked(cursor)
     if body[1 : 1 + _FIELD_BYTES] != binding.field:
-        raise InvalidCursor("That cursor belongs to another list: cursors are good for the field they came from.")
+        raise InvalidCursor("This cursor belongs to another list: use it only at the field that returned it.")
     if body[1 + _FIELD_BYTES : _HEADER_BYTES] != binding.arguments:
-        raise InvalidCursor("That cursor was made with another filter or order: keep both while paging.")
+        raise InvalidCursor("This cursor was made with another filter or order: keep both while paging.")
     try:
         data = body[_HEADER_BYTES:]
-        unpacker = Unpacker(data if body[0] == _VERSION else _inflated(data))
-        return _unpack(unpacker, _TEXT if binding.by_text else _INTEGER)
-    except (ValueError, IndexError, OverflowError, zlib.error):
-        raise InvalidCursor("That cursor is damaged.") from None
+        return unpack(data if body[0] == _VERSION else _inflated(data), str if binding.by_text else int)
+    except (ValueError, OverflowError, zlib.error, msgspec.MsgspecError):
+        raise InvalidCursor("This cursor is damaged.") from None
 
 
 def _checked(cursor: str) -> bytes:
     if not cursor:
-        raise InvalidCursor("An empty text is no cursor: use null as `after` for the first page.")
+        raise InvalidCursor("An empty string is not a cursor: use null as `after` for the first page.")
     try:
         raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
     except (binascii.Error, ValueError):
-        raise InvalidCursor("That is not a cursor of this gateway.") from None
+        raise InvalidCursor("This is not a cursor of this gateway.") from None
     body, checksum = raw[:-_CHECKSUM_BYTES], raw[-_CHECKSUM_BYTES:]
     if len(body) < _HEADER_BYTES or checksum != _digest(body, _CHECKSUM_BYTES):
-        raise InvalidCursor("That cursor is damaged, or is not one of this gateway's.")
+        raise InvalidCursor("This cursor is damaged, or is not a cursor of this gateway.")
     if body[0] not in {_VERSION, _DEFLATED_VERSION}:
-        raise InvalidCursor("That cursor was made by another version of this gateway: start again without it.")
+        raise InvalidCursor("This cursor is from another version of this gateway: start again without `after`.")
     return body
 
 
 def _inflated(data: bytes) -> bytes:
-    """The positions, up to more bytes than any cursor holds: few bytes can be made to inflate to very many."""
-    return zlib.decompressobj(wbits=-zlib.MAX_WBITS).decompress(data, _MOST_INFLATED_BYTES)
-
-
-def _distinct_marks(positions: Positions) -> list[SortKey]:
-    marks = [positions.sort_key, *(position.sort_key for position in positions.overrides.values())]
-    return list(dict.fromkeys(mark for mark in marks if mark is not None))
-
-
-def _pack_mark(packer: Packer, mark: SortKey, sources: list[str]) -> None:
-    packer.unsigned(sources.index(mark.source))
-    if mark.value is None:
-        packer.unsigned(_NULL)
-    elif isinstance(mark.value, int):
-        packer.unsigned(_INTEGER)
-        packer.signed(mark.value)
-    else:
-        packer.unsigned(_TEXT)
-        packer.text(mark.value)
-    packer.text(mark.id)
-
-
-def _unpack(unpacker: Unpacker, kind: int) -> Positions:
-    sources = [unpacker.text() for _ in range(unpacker.unsigned())]
-    marks: list[SortKey | None] = [None]
-    for _ in range(unpacker.unsigned()):
-        source = sources[unpacker.unsigned()]
-        marks.append(SortKey(_unpack_value(unpacker, kind), source, unpacker.text()))
-    mark = marks[unpacker.unsigned()]
-    own: dict[str, Position] = {}
-    while not unpacker.at_end:
-        key = unpacker.text()
-        at = marks[unpacker.unsigned()]
-        hint = unpacker.signed()
-        if not _NO_HINT <= hint <= _LARGEST_HINT:
-            raise ValueError("no list is that long")
-        own[key] = Position(at, None if hint == _NO_HINT else hint)
-    return Positions(mark, own)
-
-
-def _unpack_value(unpacker: Unpacker, kind: int) -> SortValue:
-    """A value that rows of the list can be compared with; OverflowError for a time beyond the calendar."""
-    found = unpacker.unsigned()
-    if found == _NULL:
-        return None
-    if found != kind:
-        raise ValueError("the list is ordered by other values")
-    return unpacker.text() if kind == _TEXT else microseconds(from_microseconds(unpacker.signed()))
+    """Return the inflated positions, up to a maximum size: a few bytes can inflate to very many."""
+    return zlib.decompressobj(wbits=-zlib.MAX_WBITS).decompress(data, _MAX_INFLATED_BYTES)
 
 
 def _digest(data: bytes, size: int) -> bytes:
@@ -266,20 +134,20 @@ def _digest(data: bytes, size: int) -> bytes:
 
 
 def _canonical(value: Any) -> Any:
-    """A form whose repr is the same in every process and release: names are those written down in _NAMES."""
-    known = _NAMES.get(type(value))
+    """Return a form whose repr is equal in every process and release; `_NAMES` fixes the names."""
+    names = _NAMES.get(type(value))
     if isinstance(value, Metric):
         kind = value.kind.name
         return _Written(f"Metric(kind=<MetricKind.{kind}: '{kind}'>, evaluator={value.evaluator!r})")
-    if isinstance(known, str):
-        return f"{known}.{value.name}"
-    if known is not None:
-        return tuple((name, _canonical(getattr(value, attribute))) for name, attribute in known.items())
+    if isinstance(names, str):
+        return f"{names}.{value.name}"
+    if names is not None:
+        return tuple((name, _canonical(getattr(value, attribute))) for name, attribute in names.items())
     if isinstance(value, frozenset | set | Mapping | list | tuple):
         return _canonical_members(value)
     if value is None or isinstance(value, str | int | float | bool | datetime):
         return str(value) if isinstance(value, datetime) else value
-    raise TypeError(f"cursors have no name for a {type(value).__name__}: write it down in _NAMES")
+    raise TypeError(f"cursors have no name for {type(value).__name__}: add one to _NAMES")
 
 
 def _canonical_members(value: Any) -> list[Any]:
@@ -291,7 +159,7 @@ def _canonical_members(value: Any) -> list[Any]:
 
 
 class _Written(str):
-    """Text that stands in a digest without quotes."""
+    """A text whose repr has no quotes."""
 
     __slots__ = ()
 
@@ -321,7 +189,7 @@ _NAMES: Mapping[type, str | Mapping[str, str]] = {
         *("created_at", "updated_at"),
     ),
 }
-"""The names that a cursor's digest is made of: of enumerations, and of fields with the attributes that hold them.
+"""The names that a cursor's digest contains: of enums, and of fields with the attributes that hold them.
 
-They are part of the format: a class or an attribute may change its name, these may not.
+The names are part of the cursor format. A class or attribute may be renamed, these names may not.
 """

@@ -1,4 +1,4 @@
-"""Global IDs: base64 of `Type:part:part`, each part percent-encoded. Parts are data that a client may make up."""
+"""Global IDs: base64 of `Type:part:part`, each part percent-encoded. Clients can forge IDs."""
 
 from __future__ import annotations
 
@@ -20,62 +20,66 @@ _PARTS = {
 }
 
 
-_MOST_KEPT = 10_000
+_MAX_CACHED = 10_000
 
 
-_NEEDS_NO_QUOTES = re.compile(r"[A-Za-z0-9_.~-]*").fullmatch
+_IS_UNRESERVED = re.compile(r"[A-Za-z0-9_.~-]*").fullmatch
 
 
 @dataclass(frozen=True, slots=True)
 class GlobalId:
-    """A type's name and what identifies one object of it: the source's name first."""
+    """A type name and the parts that identify one object of the type; the first part is the source's name."""
 
     type_name: str
     parts: tuple[str, ...]
 
     @property
     def source(self) -> str:
-        """The configured source's name."""
+        """The name of the source."""
         return self.parts[0]
 
 
-@lru_cache(_MOST_KEPT)
+@lru_cache(_MAX_CACHED)
 def encode_id(type_name: str, *parts: str) -> str:
-    """The opaque form of an ID; the same things are shown again and again."""
+    """Return the global ID of an object, cached: lists repeat the same IDs."""
     text = ":".join([type_name, *map(_quoted, parts)])
     return base64.b64encode(text.encode()).decode()
 
 
 def _quoted(part: str) -> str:
-    return part if _NEEDS_NO_QUOTES(part) else quote(part, safe="")
+    return part if _IS_UNRESERVED(part) else quote(part, safe="")
 
 
 def experiment_id(source: str, ref: str) -> str:
-    """An experiment's ID."""
+    """Return the ID of an experiment."""
     return encode_id("Experiment", source, ref)
 
 
 def session_id(source: str, ref: SessionRef) -> str:
-    """A session's ID."""
+    """Return the ID of a session."""
     return encode_id("Session", source, ref.experiment_ref, ref.session_id)
 
 
 def source_id(name: str) -> str:
-    """A source's ID."""
+    """Return the ID of a source."""
     return encode_id("Source", name)
 
 
 def decode_id(text: str, *allowed: str) -> GlobalId:
-    """What an ID names. Raises InvalidId when it is not of this gateway, or not of an allowed type."""
+    """Return the parts of an ID.
+
+    Raises:
+        InvalidId: When the ID is malformed or of a type that is not allowed.
+    """
     try:
         padded = text + "=" * (-len(text) % 4)
         decoded = base64.b64decode(padded, altchars=b"-_" if "-" in text or "_" in text else None, validate=True)
         type_name, *parts = decoded.decode("utf-8").split(":")
         identity = GlobalId(type_name, tuple(unquote(part, errors="strict") for part in parts))
     except (binascii.Error, ValueError):
-        raise InvalidId("That is not an ID of this gateway.") from None
+        raise InvalidId("This is not an ID of this gateway.") from None
     if len(identity.parts) not in _PARTS.get(identity.type_name, ()):
-        raise InvalidId("That is not an ID of this gateway.")
+        raise InvalidId("This is not an ID of this gateway.")
     if allowed and identity.type_name not in allowed:
-        raise InvalidId(f"That ID names a {identity.type_name}; here only {' or '.join(allowed)} will do.")
+        raise InvalidId(f"This ID has type {identity.type_name}: use an ID of type {' or '.join(allowed)}.")
     return identity

@@ -1,1 +1,1 @@
-"""What the fields with work behind them do."""
+"""Resolvers of fields that call vendors or compute their value."""

@@ -1,4 +1,4 @@
-"""Aggregates of an experiment: reported by the vendor, computed from its sessions, or the better of both."""
+"""Resolvers of an experiment's aggregates: reported by the vendor, or computed from sessions."""
 
 from __future__ import annotations
 
@@ -21,13 +21,20 @@ def experiment_aggregates(
     metrics: list[MetricInput] | None = None,
     basis: AggregateBasis = AggregateBasis.REPORTED,
 ) -> Any:
-    """The metrics asked for, or all there are; a source that fails costs the computed ones, with an error."""
-    wanted = None if metrics is None else [metric.parsed for metric in metrics]
+    """Return the requested metrics, or all metrics. A failed source costs only its figures, with an error.
+
+    Args:
+        root: The experiment.
+        info: The info of the field.
+        metrics: The requested metrics, None for all.
+        basis: The requested basis.
+    """
+    requested = None if metrics is None else [metric.parsed for metric in metrics]
     if basis is AggregateBasis.REPORTED:
         if root.figures_error is not None:
             add_field_error(info, report_source_error(root.figures_error, info.context))
-        return _reported(root, wanted)
-    return _with_computed(root, info, wanted, basis)
+        return _reported(root, requested)
+    return _with_computed(root, info, requested, basis)
 
 
 def experiment_aggregate(
@@ -36,14 +43,24 @@ def experiment_aggregate(
     metric: MetricInput,
     basis: AggregateBasis = AggregateBasis.REPORTED,
 ) -> Any:
-    """One metric; None when it is asked for as reported and is not. Raises SourceError."""
-    wanted = metric.parsed
+    """Return one metric, or None when the basis is REPORTED and the vendor does not report the metric.
+
+    Args:
+        root: The experiment.
+        info: The info of the field.
+        metric: The requested metric.
+        basis: The requested basis.
+
+    Raises:
+        SourceError: When the source of the figures failed.
+    """
+    requested = metric.parsed
     if basis is AggregateBasis.REPORTED and root.figures_error is not None:
         raise report_source_error(root.figures_error, info.context)
-    reported = _reported_one(root, wanted)
+    reported = _reported_one(root, requested)
     if basis is AggregateBasis.REPORTED or (basis is AggregateBasis.BEST and reported is not None):
         return reported
-    return _computed(root, info, wanted)
+    return _computed(root, info, requested)
 
 
 async def _computed(experiment: Experiment, info: TracegraphInfo, metric: Metric) -> Aggregate:
@@ -53,29 +70,30 @@ async def _computed(experiment: Experiment, info: TracegraphInfo, metric: Metric
     return scan.aggregate(metric)
 
 
-def _reported(experiment: Experiment, wanted: Sequence[Metric] | None) -> Sequence[Aggregate]:
-    if wanted is None:
+def _reported(experiment: Experiment, requested: Sequence[Metric] | None) -> Sequence[Aggregate]:
+    if requested is None:
         return experiment.aggregates
-    return [found for metric in wanted if (found := _reported_one(experiment, metric)) is not None]
+    return [aggregate for metric in requested if (aggregate := _reported_one(experiment, metric)) is not None]
 
 
-def _reported_one(experiment: Experiment, wanted: Metric) -> Aggregate | None:
-    for found in experiment.aggregates:
-        if found.metric.kind is wanted.kind and found.metric == wanted:
-            return found
+def _reported_one(experiment: Experiment, requested: Metric) -> Aggregate | None:
+    for aggregate in experiment.aggregates:
+        if aggregate.metric.kind is requested.kind and aggregate.metric == requested:
+            return aggregate
     return None
 
 
 async def _with_computed(
-    experiment: Experiment, info: TracegraphInfo, wanted: Sequence[Metric] | None, basis: AggregateBasis
+    experiment: Experiment, info: TracegraphInfo, requested: Sequence[Metric] | None, basis: AggregateBasis
 ) -> Sequence[Aggregate]:
-    found = {one.metric: one for one in experiment.aggregates} if basis is AggregateBasis.BEST else {}
-    if wanted is None or any(metric not in found for metric in wanted):
-        needs = needs_of_all(wanted)
+    reported = experiment.aggregates if basis is AggregateBasis.BEST else ()
+    by_metric = {aggregate.metric: aggregate for aggregate in reported}
+    if requested is None or any(metric not in by_metric for metric in requested):
+        needs = needs_of_all(requested)
         scan, error = await info.context.scans.partial_scan(experiment.source, experiment.ref, needs)
         if error is not None:
             add_field_error(info, error)
-        computed = scan.aggregates(wanted)
-        found |= {metric: one for metric, one in computed.items() if metric not in found}
-    order = in_order(found) if wanted is None else wanted
-    return [found[metric] for metric in order if metric in found]
+        computed = scan.aggregates(requested)
+        by_metric |= {metric: aggregate for metric, aggregate in computed.items() if metric not in by_metric}
+    order = in_order(by_metric) if requested is None else requested
+    return [by_metric[metric] for metric in order if metric in by_metric]

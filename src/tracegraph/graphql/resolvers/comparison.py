@@ -1,4 +1,4 @@
-"""What the fields of a comparison do: arguments checked, figures and cases read, failures told at their path."""
+"""Resolvers of a comparison: they check arguments, read figures and cases, and add errors at the field's path."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from tracegraph.federation.analytics.case_texts import canonical
 from tracegraph.federation.analytics.cases import CaseKey, CaseOutcome
 from tracegraph.federation.analytics.comparison import MetricComparison, Statistic
 from tracegraph.federation.analytics.session_scan import INPUT
-from tracegraph.graphql.comparison.case_pages import CasePage, place_of
-from tracegraph.graphql.comparison.cases import CaseEntryValue, CaseRow, PairedCases
+from tracegraph.graphql.comparison.case_pages import CasePage, decode_case_cursor
+from tracegraph.graphql.comparison.cases import CaseEntry, CaseRow, PairedCases
 from tracegraph.graphql.comparison.data import ComparisonData, Identity, UnknownExperiment, find_entries
-from tracegraph.graphql.comparison.figures import ComparisonArguments, ComparisonValue, RequestedWork
+from tracegraph.graphql.comparison.figures import Comparison, ComparisonArguments, RequestedWork
 from tracegraph.graphql.compiler.resolver_calls import level_time
 from tracegraph.graphql.lookahead import fields_at
 from tracegraph.graphql.relay.cursor import CursorBinding
@@ -28,7 +28,7 @@ from tracegraph.graphql.resolvers.deferred import add_field_error
 from tracegraph.graphql.resolvers.sources import TracegraphInfo
 from tracegraph.graphql.types.inputs import MetricInput, parse_first
 
-_FEWEST, _MOST = 2, 20
+_MIN_EXPERIMENTS, _MAX_EXPERIMENTS = 2, 20
 
 
 # -- the comparison ------------------------------------------------------------------------------------
@@ -43,35 +43,51 @@ async def query_comparison(  # noqa: PLR0917 - the schema's arguments
     basis: AggregateBasis = AggregateBasis.BEST,
     join_on: CaseKey = CaseKey.TEST_CASE_ID,
 ) -> Any:
-    """Experiments side by side. Raises BadUserInput and InvalidId; a source that fails keeps its columns."""
+    """Return experiments side by side. An experiment of a failed source keeps its column, without values.
+
+    Args:
+        info: The info of the field.
+        experiment_ids: The IDs of the experiments.
+        baseline_id: The ID of the baseline, by default the first experiment.
+        metrics: The compared metrics, by default those that at least two experiments have.
+        statistic: The compared statistic.
+        basis: The basis of the figures.
+        join_on: The key that pairs cases.
+
+    Raises:
+        BadUserInput: For a wrong number of experiments, an unknown experiment or a baseline that is not compared.
+        InvalidId: For an ID that is not an experiment's.
+    """
     identities, baseline = _identities(experiment_ids, baseline_id)
-    question = ComparisonArguments(
+    arguments = ComparisonArguments(
         None if metrics is None else [metric.parsed for metric in metrics], statistic, basis
     )
-    asked = _asked(info.selected_fields)
-    if join_on is CaseKey.INPUT and (asked.counts or asked.cases):
+    requested = _requested_work(info.selected_fields)
+    if join_on is CaseKey.INPUT and (requested.counts or requested.cases):
         info.context.scans.expect(frozenset({INPUT}))  # before any list is read for another field
     try:
         with level_time(info):
             entries = await find_entries(info.context, identities)
     except UnknownExperiment as unknown:
         raise BadUserInput(
-            f"There is no experiment of the ID {experiment_id(*unknown.identity)}: leave it out of experimentIds."
+            f"No experiment has the ID {experiment_id(*unknown.identity)}: remove it from experimentIds."
         ) from None
     compared = ComparisonData(info.context, entries, baseline)
     _add_field_errors_once(info, compared, (entry.error for entry in entries if entry.error is not None))
-    return ComparisonValue(compared, question, join_on, asked)
+    return Comparison(compared, arguments, join_on, requested)
 
 
 def _identities(ids: Sequence[strawberry.ID], baseline_id: strawberry.ID | None) -> tuple[list[Identity], int]:
-    if not _FEWEST <= len(ids) <= _MOST:
-        raise BadUserInput(f"experimentIds holds {len(ids)} IDs; a comparison takes {_FEWEST} to {_MOST}.")
-    identities = [_identity(one) for one in ids]
+    if not _MIN_EXPERIMENTS <= len(ids) <= _MAX_EXPERIMENTS:
+        raise BadUserInput(
+            f"experimentIds has {len(ids)} IDs: a comparison takes {_MIN_EXPERIMENTS} to {_MAX_EXPERIMENTS}."
+        )
+    identities = [_identity(text) for text in ids]
     if baseline_id is None:
         return identities, 0
     baseline = _identity(baseline_id)
     if baseline not in identities:
-        raise BadUserInput("baselineId is not among experimentIds: name one of them, or leave it out.")
+        raise BadUserInput("baselineId is not among experimentIds: use one of them, or omit baselineId.")
     return identities, identities.index(baseline)
 
 
@@ -80,7 +96,7 @@ def _identity(text: strawberry.ID) -> Identity:
     return source, ref
 
 
-def _asked(selections: Sequence[Selection]) -> RequestedWork:
+def _requested_work(selections: Sequence[Selection]) -> RequestedWork:
     root = "comparison"
     return RequestedWork(
         metrics=any(fields_at(selections, root, "metrics")),
@@ -90,18 +106,18 @@ def _asked(selections: Sequence[Selection]) -> RequestedWork:
 
 
 def _metric(argument: Any) -> Metric:
-    """A metric as the document or a variable has it: either way the schema has checked it."""
+    """Return a metric from a validated literal or variable."""
     kind = argument["kind"]
     return Metric(kind if isinstance(kind, MetricKind) else MetricKind(kind), argument.get("evaluator"))
 
 
 def _add_field_errors_once(info: TracegraphInfo, compared: ComparisonData, errors: Iterable[SourceError]) -> None:
-    for error in compared.untold(errors):
+    for error in compared.unreported(errors):
         add_field_error(info, error)
 
 
-async def comparison_sources(root: strawberry.Parent[ComparisonValue]) -> Any:
-    """How each source fared, when the work of the fields beside this one is done."""
+async def comparison_sources(root: strawberry.Parent[Comparison]) -> Any:
+    """Return the report of each source, after the sibling fields have done their work."""
     return await root.reports()
 
 
@@ -109,8 +125,8 @@ async def comparison_sources(root: strawberry.Parent[ComparisonValue]) -> Any:
 
 
 @dataclass(frozen=True, slots=True)
-class MetricEntryValue:
-    """One experiment's figure in one metric; `index` is its place among the compared."""
+class ComparedMetricEntry:
+    """One experiment's figure in one metric. `index` is the experiment's index in the comparison."""
 
     paired: PairedCases
     metric: Metric
@@ -123,29 +139,29 @@ class MetricEntryValue:
 
 
 @dataclass(frozen=True, slots=True)
-class MetricComparisonValue:
-    """One metric over all experiments."""
+class ComparedMetric:
+    """One metric over all experiments of a comparison."""
 
     metric: Metric
     statistic: Statistic
-    entries: Sequence[MetricEntryValue]
+    entries: Sequence[ComparedMetricEntry]
     best: Experiment | None
 
 
-async def comparison_metrics(root: strawberry.Parent[ComparisonValue], info: TracegraphInfo) -> Any:
-    """The metrics side by side; a source that fails leaves nulls, with an error at this path."""
+async def comparison_metrics(root: strawberry.Parent[Comparison], info: TracegraphInfo) -> Any:
+    """Return the metrics side by side. A failed source leaves nulls, with an error at this path."""
     with level_time(info):
         figures = await root.figures()
     _add_field_errors_once(info, root.compared, figures.errors)
-    return [_shown(root, one) for one in figures.metrics]
+    return [_compared_metric(root, metric) for metric in figures.metrics]
 
 
-def _shown(root: ComparisonValue, found: MetricComparison) -> MetricComparisonValue:
+def _compared_metric(root: Comparison, metric: MetricComparison) -> ComparedMetric:
     experiments = root.experiments
     entries = [
-        MetricEntryValue(
+        ComparedMetricEntry(
             root.paired,
-            found.metric,
+            metric.metric,
             index,
             experiments[index],
             entry.aggregate,
@@ -153,14 +169,14 @@ def _shown(root: ComparisonValue, found: MetricComparison) -> MetricComparisonVa
             entry.delta,
             entry.ratio,
         )
-        for index, entry in enumerate(found.entries)
+        for index, entry in enumerate(metric.entries)
     ]
-    best = None if found.best is None else experiments[found.best]
-    return MetricComparisonValue(found.metric, found.statistic, entries, best)
+    best = None if metric.best is None else experiments[metric.best]
+    return ComparedMetric(metric.metric, metric.statistic, entries, best)
 
 
-async def metric_entry_cases(root: strawberry.Parent[MetricEntryValue], info: TracegraphInfo) -> Any:
-    """The outcomes of the baseline's cases, None when a source fails."""
+async def metric_entry_cases(root: strawberry.Parent[ComparedMetricEntry], info: TracegraphInfo) -> Any:
+    """Return the outcome counts of the baseline's cases, None when a source fails."""
     try:
         return await root.paired.counts(root.index, root.metric)
     except SourceError as error:
@@ -172,29 +188,43 @@ async def metric_entry_cases(root: strawberry.Parent[MetricEntryValue], info: Tr
 
 
 async def comparison_cases(  # noqa: PLR0917 - the schema's arguments
-    root: strawberry.Parent[ComparisonValue],
+    root: strawberry.Parent[Comparison],
     info: TracegraphInfo,
     metric: MetricInput,
     outcome: CaseOutcome | None = None,
     first: int | None = None,
     after: str | None = None,
 ) -> Any:
-    """The baseline's cases; a source that fails leaves its entries empty, with an error at this path."""
+    """Return a page of the baseline's cases. A failed source leaves its entries empty, with an error at this path.
+
+    Args:
+        root: The comparison.
+        info: The info of the field.
+        metric: The compared metric.
+        outcome: The outcome that at least one experiment must have for a case.
+        first: The number of rows.
+        after: The cursor before the first row.
+
+    Raises:
+        BadUserInput: When `first` is out of range, or the metric is invalid.
+        InvalidCursor: When `after` is not a cursor of this list.
+    """
     limits = info.context.page_limits
-    wanted = metric.parsed
+    parsed_metric = metric.parsed
     compared, paired = root.compared, root.paired
-    arguments = (compared.identities, compared.baseline, paired.join_on, wanted, outcome)
+    arguments = (compared.identities, compared.baseline, paired.join_on, parsed_metric, outcome)
     binding = CursorBinding.of("Comparison.cases", arguments, by_text=True)
-    count, place = parse_first(first, limits.default_first, limits.max_first), place_of(binding, after)
+    count = parse_first(first, limits.default_first, limits.max_first)
+    after_case = decode_case_cursor(binding, after)
     with level_time(info):
-        table = await paired.table(wanted)
+        table = await paired.table(parsed_metric)
     _add_field_errors_once(info, compared, table.errors)
     rows = [CaseRow(paired, table, case) for case in table.cases(outcome)]
-    return CasePage(rows, count, place, binding, complete=table.complete)
+    return CasePage(rows, count, after_case, binding, complete=table.complete)
 
 
 async def case_key(root: strawberry.Parent[CaseRow], info: TracegraphInfo) -> str:
-    """The test case's id or the input, read again where it is long; its beginning when that fails."""
+    """Return the test case's id or the input. A long input is read again, and cut short when that fails."""
     case = root.case
     if case.key is not None:
         return case.key
@@ -203,8 +233,8 @@ async def case_key(root: strawberry.Parent[CaseRow], info: TracegraphInfo) -> st
     except SourceError as error:
         add_field_error(info, error)
         return case.head
-    whole = None if session is None else _key_of(session, root.paired.join_on)
-    return case.head if whole is None else whole
+    key = None if session is None else _key_of(session, root.paired.join_on)
+    return case.head if key is None else key
 
 
 def _key_of(session: Session, join_on: CaseKey) -> str | None:
@@ -214,7 +244,11 @@ def _key_of(session: Session, join_on: CaseKey) -> str | None:
 
 
 async def case_input(root: strawberry.Parent[CaseRow], info: TracegraphInfo) -> str | None:
-    """The input of the baseline's first session of the case. Raises SourceError."""
+    """Return the input of the baseline's first session of the case.
+
+    Raises:
+        SourceError: When the session cannot be read.
+    """
     session = await _first_session(root, info)
     return None if session is None else session.input
 
@@ -225,14 +259,14 @@ async def _first_session(row: CaseRow, info: TracegraphInfo) -> Session | None:
     return await info.context.loaders[source].sessions.load(row.first_ref)
 
 
-async def case_entry_sessions(root: strawberry.Parent[CaseEntryValue], info: TracegraphInfo) -> Any:
-    """Every repetition; those that cannot be read are left out, with an error at this path."""
+async def case_entry_sessions(root: strawberry.Parent[CaseEntry], info: TracegraphInfo) -> Any:
+    """Return every repetition. Sessions that cannot be read are omitted, with an error at this path."""
     loader = info.context.loaders[root.experiment.source].sessions
     with level_time(info):
-        found = await asyncio.gather(*(loader.load(ref) for ref in root.refs), return_exceptions=True)
-    for one in found:
-        if isinstance(one, BaseException) and not isinstance(one, SourceError):
-            raise one
-    for error in {id(one): one for one in found if isinstance(one, SourceError)}.values():
+        results = await asyncio.gather(*(loader.load(ref) for ref in root.refs), return_exceptions=True)
+    for result in results:
+        if isinstance(result, BaseException) and not isinstance(result, SourceError):
+            raise result
+    for error in {id(result): result for result in results if isinstance(result, SourceError)}.values():
         add_field_error(info, error)
-    return [one for one in found if isinstance(one, Session)]
+    return [result for result in results if isinstance(result, Session)]

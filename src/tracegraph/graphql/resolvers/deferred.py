@@ -1,4 +1,4 @@
-"""What the fields with work behind them do: pages of lists, objects by ID, fields that need a further call."""
+"""Resolvers of fields that a vendor's list omits and a further call reads."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ from tracegraph.graphql.resolvers.sources import (
 
 
 def add_field_error(info: TracegraphInfo, error: SourceError) -> None:
-    """An error at this field's path, beside the value that it has all the same."""
-    told = GraphQLError(
+    """Add an error at this field's path, beside the value that the field keeps."""
+    field_error = GraphQLError(
         error.message,
-        nodes=info._raw_info.field_nodes,  # noqa: SLF001 - the library keeps locations there
+        nodes=info._raw_info.field_nodes,  # noqa: SLF001 - only the library's info has the locations
         path=info.path.as_list(),
         extensions=source_extensions(error),
     )
-    info.context.errors.append(told)
+    info.context.errors.append(field_error)
 
 
 # -- fields that a vendor's list leaves out ------------------------------------------------------------
 
 
 def deferred_field(name: str, *, nullable: bool = True) -> Any:
-    """A resolver for a field that is read from the object, or from its complete form when it was deferred.
+    """Return a resolver of a field that is read from the object, or from its complete form when deferred.
 
-    When that cannot be had, a field that may not be null keeps what the list said, with an error at its path:
-    a null in its place would take the whole row with it, and other sources' rows too.
+    When the complete form cannot be read, a field that is not nullable keeps the listed value, with an error at
+    its path. A null there would propagate to the whole row, and to rows of other sources.
     """
 
     @sync_accessor(_read_unless_deferred(name))
@@ -79,19 +79,20 @@ async def _complete_or_listed(root: Experiment | Session, info: TracegraphInfo, 
 
 async def _complete(root: Experiment | Session, info: TracegraphInfo, name: str) -> Any:
     loaders = info.context.loaders[root.source]
-    whole: Experiment | Session | None
+    complete: Experiment | Session | None
     if isinstance(root, Experiment):
-        whole = await loaders.experiments.load(root.ref)
+        complete = await loaders.experiments.load(root.ref)
     else:
-        whole = await loaders.sessions.load(root.ref)
-    return getattr(root if whole is None else whole, name)
+        complete = await loaders.sessions.load(root.ref)
+    return getattr(root if complete is None else complete, name)
 
 
 @sync_accessor(_read_unless_deferred_or_down("session_count"))
 def experiment_session_count(root: strawberry.Parent[Experiment], info: TracegraphInfo) -> Any:
-    """How many sessions the vendor says it has; by asking for one where its list does not say.
+    """Return the vendor's number of sessions, read from a session list when the experiment list omits it.
 
-    Raises SourceError when the vendor could not tell.
+    Raises:
+        SourceError: When the vendor could not report figures.
     """
     if root.figures_error is not None:
         raise report_source_error(root.figures_error, info.context)
@@ -101,15 +102,15 @@ def experiment_session_count(root: strawberry.Parent[Experiment], info: Tracegra
 
 
 async def _session_total(experiment: Experiment, context: RequestContext) -> int | None:
-    ask = SessionPageRequest((experiment.ref,), PageRequest(1), SessionFilter(), fields=frozenset())
+    request = SessionPageRequest((experiment.ref,), PageRequest(1), SessionFilter(), fields=frozenset())
     try:
-        return (await context.loaders.session_page(experiment.source, ask)).total
+        return (await context.loaders.session_page(experiment.source, request)).total
     except SourceObjectNotFound:
         return None
 
 
 def aggregate_backed_field(name: str) -> Any:
-    """A resolver for a list that is empty, with an error at its path, when the vendor could not tell figures."""
+    """Return a resolver of a list that is empty, with an error, when the vendor could not report figures."""
     read = deferred_field(name, nullable=False)
 
     @sync_accessor(_read_unless_deferred_or_down(name))
@@ -122,14 +123,14 @@ def aggregate_backed_field(name: str) -> Any:
 
 
 def report_source_error(error: SourceError, context: RequestContext) -> SourceError:
-    """The error of a source that failed for one field only, which `extensions.sources` is to say, too."""
+    """Report a source that failed for one field in `extensions.sources`, and return the error."""
     context.reports.append(SourceReport(error.source, SourceReportStatus.FAILED, error))
     return error
 
 
-@sync_accessor(lambda value, _: _decoded(value.raw) if "raw" not in value.deferred else _require_loading())
+@sync_accessor(lambda value, _: _decoded(value.raw) if "raw" not in value.deferred else _require_resolver())
 def vendor_fields(root: strawberry.Parent[Any], info: TracegraphInfo) -> Any:
-    """The vendor's object as it came; the complete one where the list has only a part of it."""
+    """Return the vendor's object unchanged, and the complete object where the list has only a part."""
     return _complete_object(root, info) if "raw" in root.deferred else _decoded(root.raw)
 
 
@@ -141,5 +142,5 @@ def _decoded(raw: RawObject | None) -> Any:
     return None if raw is None else raw.decode()
 
 
-def _require_loading() -> Any:
+def _require_resolver() -> Any:
     raise NeedsResolver

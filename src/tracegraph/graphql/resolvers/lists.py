@@ -1,4 +1,4 @@
-"""What the fields with work behind them do: pages of lists, objects by ID, fields that need a further call."""
+"""Resolvers of lists: experiments and sessions of all sources, of one source, of one experiment."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tracegraph.adapter.paging import PageRequest, SessionPageRequest
 from tracegraph.adapter.protocol import Adapter
 from tracegraph.domain.filters import ExperimentOrder, ExperimentOrderField, SessionOrder
 from tracegraph.domain.models import Experiment
-from tracegraph.federation import lists as listing
+from tracegraph.federation import lists
 from tracegraph.federation.report import SourceReport, SourceReportStatus
 from tracegraph.graphql.compiler.resolver_calls import level_of, level_time
 from tracegraph.graphql.context import RequestContext
@@ -34,17 +34,25 @@ _NEWEST_EXPERIMENTS, _NEWEST_SESSIONS = ExperimentOrder(), SessionOrder()
 _NO_PAGE = PageRequest(0)
 
 
-# -- lists ---------------------------------------------------------------------------------------------
-
-
 async def query_experiments(
     info: TracegraphInfo,
     first: int | None = None,
     after: str | None = None,
-    filter: inputs.ExperimentFilter | None = None,  # noqa: A002 - the schema's word
+    filter: inputs.ExperimentFilter | None = None,  # noqa: A002 - the schema's name
     order_by: inputs.ExperimentOrder | None = None,
 ) -> Any:
-    """Experiments of all sources as one list. Raises AllSourcesFailed when none of them answered."""
+    """Return experiments of all sources as one list.
+
+    Args:
+        info: The info of the field.
+        first: The number of rows.
+        after: The cursor before the first row.
+        filter: The conditions.
+        order_by: The order.
+
+    Raises:
+        AllSourcesFailed: When every source failed.
+    """
     with level_time(info):
         page = await _experiments(
             info.context, info.context.adapters, "Query.experiments", (first, after), (filter, order_by)
@@ -59,10 +67,19 @@ async def source_experiments(  # noqa: PLR0917 - the schema's arguments
     info: TracegraphInfo,
     first: int | None = None,
     after: str | None = None,
-    filter: inputs.ExperimentFilter | None = None,  # noqa: A002 - the schema's word
+    filter: inputs.ExperimentFilter | None = None,  # noqa: A002 - the schema's name
     order_by: inputs.ExperimentOrder | None = None,
 ) -> Any:
-    """Experiments of one source; when it fails, an empty page and an error at this path."""
+    """Return experiments of one source. When the source fails, return an empty page with an error at this path.
+
+    Args:
+        root: The source.
+        info: The info of the field.
+        first: The number of rows.
+        after: The cursor before the first row.
+        filter: The conditions.
+        order_by: The order.
+    """
     field = f"Source.experiments:{root.name}"
     with level_time(info):
         page = await _experiments(info.context, [root], field, (first, after), (filter, order_by))
@@ -77,38 +94,50 @@ async def _experiments(
     page: tuple[int | None, str | None],
     filter_and_order: tuple[inputs.ExperimentFilter | None, inputs.ExperimentOrder | None],
 ) -> Connection[Experiment]:
-    given = filter_and_order[0] or inputs.ANY_EXPERIMENT
+    experiment_filter = filter_and_order[0] or inputs.ANY_EXPERIMENT
     order = _NEWEST_EXPERIMENTS if filter_and_order[1] is None else filter_and_order[1].parsed
-    chosen = inputs.select_sources(given, adapters, context.page_limits.max_first, context.adapters)
-    filters = {adapter.name: given.of_source(adapter.name) for adapter in chosen}
+    max_ids = context.page_limits.max_first
+    selected = inputs.select_sources(experiment_filter, adapters, max_ids, context.adapters)
+    filters = {adapter.name: experiment_filter.for_source(adapter.name) for adapter in selected}
     by_text = order.field is ExperimentOrderField.NAME
-    arguments = ConnectionArguments(*page, field, given.bound_to, order, by_text=by_text)
-    found = await listing.list_experiments(chosen, filters, order, arguments.wanted(context))
-    context.reports.extend(found.reports)
-    return Connection(found, arguments)
+    arguments = ConnectionArguments(*page, field, experiment_filter.cursor_binding, order, by_text=by_text)
+    rows = await lists.list_experiments(selected, filters, order, arguments.merge_request(context))
+    context.reports.extend(rows.reports)
+    return Connection(rows, arguments)
 
 
 async def query_sessions(
     info: TracegraphInfo,
     first: int | None = None,
     after: str | None = None,
-    filter: inputs.SessionFilter | None = None,  # noqa: A002 - the schema's word
+    filter: inputs.SessionFilter | None = None,  # noqa: A002 - the schema's name
     order_by: inputs.SessionOrder | None = None,
 ) -> Any:
-    """Sessions of many experiments as one list. Raises AllSourcesFailed when no source answered."""
+    """Return sessions of many experiments as one list.
+
+    Args:
+        info: The info of the field.
+        first: The number of rows.
+        after: The cursor before the first row.
+        filter: The conditions.
+        order_by: The order.
+
+    Raises:
+        AllSourcesFailed: When every source failed.
+    """
     context = info.context
-    given, order = filter or inputs.ANY_SESSION, _session_order(order_by)
-    chosen = inputs.select_sources(given, context.adapters, context.page_limits.max_first)
-    ask = SessionPageRequest((), _NO_PAGE, given.parsed, order, fields=session_fields(info))
-    arguments = ConnectionArguments(first, after, "Query.sessions", given.bound_to, order)
+    session_filter, order = filter or inputs.ANY_SESSION, _session_order(order_by)
+    selected = inputs.select_sources(session_filter, context.adapters, context.page_limits.max_first)
+    request = SessionPageRequest((), _NO_PAGE, session_filter.parsed, order, fields=session_fields(info))
+    arguments = ConnectionArguments(first, after, "Query.sessions", session_filter.cursor_binding, order)
     level = level_of(info)
-    wanted, fetch = arguments.wanted(context), context.loaders.session_pages_at(level)
+    merge_request, fetch = arguments.merge_request(context), context.loaders.session_pages_at(level)
     with time_share(level):
-        found = await listing.list_sessions(chosen, given.refs, ask, wanted, fetch)
-    context.reports.extend(found.reports)
-    if found.all_failed:
-        raise all_failed(found.reports)
-    return Connection(found, arguments)
+        rows = await lists.list_sessions(selected, session_filter.refs, request, merge_request, fetch)
+    context.reports.extend(rows.reports)
+    if rows.all_failed:
+        raise all_failed(rows.reports)
+    return Connection(rows, arguments)
 
 
 async def experiment_sessions(  # noqa: PLR0917 - the schema's arguments
@@ -116,35 +145,45 @@ async def experiment_sessions(  # noqa: PLR0917 - the schema's arguments
     info: TracegraphInfo,
     first: int | None = None,
     after: str | None = None,
-    filter: inputs.SessionFilter | None = None,  # noqa: A002 - the schema's word
+    filter: inputs.SessionFilter | None = None,  # noqa: A002 - the schema's name
     order_by: inputs.SessionOrder | None = None,
 ) -> Any:
-    """Sessions of one experiment; when its source fails, an empty page and an error at this path."""
+    """Return sessions of one experiment. When its source fails, return an empty page with an error at this path.
+
+    Args:
+        root: The experiment.
+        info: The info of the field.
+        first: The number of rows.
+        after: The cursor before the first row.
+        filter: The conditions.
+        order_by: The order.
+    """
     context = info.context
     adapter = adapter_of(context, root.source)
-    given, order = filter or inputs.ANY_SESSION, _session_order(order_by)
-    chosen = inputs.select_sources(given, [adapter], context.page_limits.max_first, context.adapters)
+    session_filter, order = filter or inputs.ANY_SESSION, _session_order(order_by)
+    max_ids = context.page_limits.max_first
+    selected = inputs.select_sources(session_filter, [adapter], max_ids, context.adapters)
     field = f"Experiment.sessions:{root.source}:{root.ref}"
-    arguments = ConnectionArguments(first, after, field, given.bound_to, order)
-    wanted = arguments.wanted(context)
-    if not chosen or not given.admits_sessions_of(root):
-        return Connection(await listing.no_sessions(adapter), arguments)
-    ask = SessionPageRequest((root.ref,), _NO_PAGE, given.parsed, order, fields=session_fields(info))
+    arguments = ConnectionArguments(first, after, field, session_filter.cursor_binding, order)
+    merge_request = arguments.merge_request(context)
+    if not selected or not session_filter.includes_sessions_of(root):
+        return Connection(await lists.no_sessions(adapter), arguments)
+    request = SessionPageRequest((root.ref,), _NO_PAGE, session_filter.parsed, order, fields=session_fields(info))
     level = level_of(info)
     fetch = context.loaders.session_pages_at(level)
     with time_share(level):
-        found = await listing.list_sessions_of(adapter, root, ask, wanted, fetch)
-    context.reports.extend(found.reports)
-    _add_failures(info, found.reports)
-    return Connection(found, arguments)
+        rows = await lists.list_sessions_of(adapter, root, request, merge_request, fetch)
+    context.reports.extend(rows.reports)
+    _add_failures(info, rows.reports)
+    return Connection(rows, arguments)
 
 
-def _session_order(given: inputs.SessionOrder | None) -> SessionOrder:
-    return _NEWEST_SESSIONS if given is None else given.parsed
+def _session_order(order: inputs.SessionOrder | None) -> SessionOrder:
+    return _NEWEST_SESSIONS if order is None else order.parsed
 
 
 def _add_failures(info: TracegraphInfo, reports: Sequence[SourceReport]) -> None:
-    """An error beside a value that the schema does not let be null."""
+    """Add the errors of failed sources beside a value that the schema does not allow to be null."""
     for report in reports:
         if report.status is SourceReportStatus.FAILED and report.error is not None:
             add_field_error(info, report.error)

@@ -1,4 +1,4 @@
-"""What the fields with work behind them do: pages of lists, objects by ID, fields that need a further call."""
+"""Resolvers of objects by ID."""
 
 from __future__ import annotations
 
@@ -16,27 +16,41 @@ from tracegraph.graphql.resolvers.sources import (
     TracegraphInfo,
 )
 
-# -- objects by ID -------------------------------------------------------------------------------------
 
+async def query_node(info: TracegraphInfo, id: strawberry.ID) -> Any:  # noqa: A002 - the schema's name
+    """Return the object with that ID, or None.
 
-async def query_node(info: TracegraphInfo, id: strawberry.ID) -> Any:  # noqa: A002 - the schema's word
-    """The object of that ID, None when there is none."""
+    Raises:
+        InvalidId: When the ID is malformed.
+    """
     return await _node(info, decode_id(id))
 
 
 def query_nodes(info: TracegraphInfo, ids: list[strawberry.ID]) -> Any:
-    """The objects of those IDs in their order, None where there is none."""
+    """Return the objects with those IDs in the same order, with None for unknown IDs.
+
+    Raises:
+        InvalidId: When an ID is malformed.
+    """
     identities = [decode_id(text) for text in ids]
     return [_node(info, identity) for identity in identities]
 
 
 async def query_experiment(info: TracegraphInfo, id: strawberry.ID) -> Any:  # noqa: A002
-    """The experiment of that ID, None when there is none."""
+    """Return the experiment with that ID, or None.
+
+    Raises:
+        InvalidId: When the ID is not an experiment's.
+    """
     return await _node(info, decode_id(id, "Experiment"))
 
 
 async def query_session(info: TracegraphInfo, id: strawberry.ID) -> Any:  # noqa: A002
-    """The session of that ID, None when there is none."""
+    """Return the session with that ID, or None.
+
+    Raises:
+        InvalidId: When the ID is not a session's.
+    """
     return await _node(info, decode_id(id, "Session"))
 
 
@@ -48,7 +62,7 @@ async def _node(info: TracegraphInfo, identity: GlobalId) -> Any:
 async def _object(context: RequestContext, identity: GlobalId) -> Any:
     if identity.type_name == "CaseComparison":
         return await find_case(context, CaseReference.of(identity))
-    loaders = context.loaders.of(identity.source)
+    loaders = context.loaders.get(identity.source)
     if loaders is None:
         return None
     if identity.type_name == "Source":
@@ -59,6 +73,6 @@ async def _object(context: RequestContext, identity: GlobalId) -> Any:
 
 
 async def session_experiment(root: strawberry.Parent[Session], info: TracegraphInfo) -> Any:
-    """The experiment that a session belongs to."""
+    """Return the experiment of a session."""
     with level_time(info):
         return await info.context.loaders[root.source].experiments.load(root.experiment_ref)

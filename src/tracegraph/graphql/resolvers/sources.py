@@ -1,4 +1,4 @@
-"""What the fields with work behind them do: pages of lists, objects by ID, fields that need a further call."""
+"""Resolvers of sources, and the adapter of a source."""
 
 from __future__ import annotations
 
@@ -18,33 +18,37 @@ from tracegraph.upstream.request_scope import bypass_cache
 TracegraphInfo = Info[RequestContext, None]
 
 
-# -- sources -------------------------------------------------------------------------------------------
-
-
 def query_sources(info: TracegraphInfo) -> Any:
-    """Every configured source."""
+    """Return every configured source."""
     return info.context.adapters
 
 
 @sync_accessor(lambda value, context: adapter_of(context, value.source))
 def source_of(root: strawberry.Parent[Any], info: TracegraphInfo) -> Any:
-    """The source that an experiment, a session or a report names."""
+    """Return the source of an experiment, a session or a report."""
     return adapter_of(info.context, root.source)
 
 
 def adapter_of(context: RequestContext, name: str) -> Adapter:
-    """The adapter of that source. Raises LookupError for a name that is not configured."""
+    """Return the adapter of the named source.
+
+    Raises:
+        LookupError: When the name is not configured.
+    """
     adapter = context.adapter(name)
     if adapter is None:
-        raise LookupError(f"there is no source {name!r}")
+        raise LookupError(f"no source is named {name!r}")
     return adapter
 
 
 async def source_health(root: strawberry.Parent[Adapter], info: TracegraphInfo) -> Any:
-    """Ask the source one cheap question. What is well but has calls that are not made is DEGRADED."""
+    """Check the health of a source with one cheap call that bypasses the cache.
+
+    A source that is UP while the circuit breaker holds calls back is DEGRADED.
+    """
     with bypass_cache(), level_time(info):
         health = await root.check()
-    guards = info.context.guards.get(root.name)
-    circuit = health.circuit if guards is None else guards.worst_circuit_state
-    is_whole = circuit is CircuitState.CLOSED or health.status is not SourceHealthStatus.UP
-    return replace(health, circuit=circuit, status=health.status if is_whole else SourceHealthStatus.DEGRADED)
+    pipeline = info.context.pipelines.get(root.name)
+    circuit = health.circuit if pipeline is None else pipeline.worst_circuit_state
+    is_unchanged = circuit is CircuitState.CLOSED or health.status is not SourceHealthStatus.UP
+    return replace(health, circuit=circuit, status=health.status if is_unchanged else SourceHealthStatus.DEGRADED)

@@ -1,4 +1,4 @@
-"""The schema's objects of a comparison. A field without a resolver is the attribute of that name."""
+"""GraphQL types of a comparison. A field without a resolver reads the attribute of its name."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from tracegraph.graphql.types.objects import Aggregate, Experiment, Metric, Node
 
 
 @strawberry.type(
-    description="How the baseline's cases turned out in another experiment; the four sum to all of them."
+    description="Outcomes of the baseline's cases in another experiment; the four counts add up to all cases."
 )
 class CaseCounts:
-    """`federation.cases.CaseCounts`."""
+    """The GraphQL type of `federation.analytics.cases.CaseCounts`."""
 
     improved: int
     regressed: int
@@ -26,46 +26,46 @@ class CaseCounts:
 
 @strawberry.type(description="One experiment's figure in one metric.")
 class MetricEntry:
-    """`comparison_resolvers.MetricEntryValue`."""
+    """The GraphQL type of `resolvers.comparison.ComparedMetricEntry`."""
 
     experiment: Experiment
     aggregate: Aggregate | None = strawberry.field(
-        description="What the value was taken from. Means over different populations are not alike."
+        description="The source of the value. Means over different populations are not comparable."
     )
-    value: float | None = strawberry.field(description="The statistic asked for, in the metric's unit.")
-    delta: float | None = strawberry.field(description="The value less the baseline's.")
+    value: float | None = strawberry.field(description="The requested statistic, in the metric's unit.")
+    delta: float | None = strawberry.field(description="The value minus the baseline's.")
     ratio: float | None = strawberry.field(
-        description="The value over the baseline's; null when the baseline's is 0."
+        description="The value divided by the baseline's; null when the baseline's is 0."
     )
     cases: CaseCounts | None = strawberry.field(
         resolver=resolvers.metric_entry_cases,
-        description="Against the baseline; null when the two share no case, and on the baseline's own entry.",
+        description="Null when the two share no case, and on the baseline's own entry.",
     )
 
 
 @strawberry.type(description="One metric over all experiments of a comparison.")
 class MetricComparison:
-    """`comparison_resolvers.MetricComparisonValue`."""
+    """The GraphQL type of `resolvers.comparison.ComparedMetric`."""
 
     metric: Metric
     statistic: Statistic
     entries: list[MetricEntry] = strawberry.field(description="One for each of experimentIds, in their order.")
     best: Experiment | None = strawberry.field(
-        description="By the metric's betterWhen; null when different experiments share the best value."
+        description="The best experiment by betterWhen; null when several experiments share the best value."
     )
 
 
 @strawberry.type(description="One experiment's run of a test case.")
 class CaseEntry:
-    """`paired_cases.CaseEntryValue`."""
+    """The GraphQL type of `comparison.cases.CaseEntry`."""
 
     experiment: Experiment
     sessions: list[Session] = strawberry.field(
         resolver=resolvers.case_entry_sessions,
-        description="Every repetition of the case; none when the experiment did not run it.",
+        description="Every repetition of the case; empty when the experiment did not run it.",
     )
     value: float | None = strawberry.field(description="The mean over the repetitions that have a value.")
-    delta: float | None = strawberry.field(description="The value less the baseline's.")
+    delta: float | None = strawberry.field(description="The value minus the baseline's.")
     outcome: CaseOutcome | None = strawberry.field(
         description="Null on the baseline's own entry, and where the source failed."
     )
@@ -73,35 +73,35 @@ class CaseEntry:
 
 @strawberry.type(description="One test case as each experiment ran it.")
 class CaseComparison(Node):
-    """`paired_cases.CaseRow`."""
+    """The GraphQL type of `comparison.cases.CaseRow`."""
 
     id: strawberry.ID
     key: str = strawberry.field(
         resolver=resolvers.case_key,
         description=(
             "The test case's id, or the input: canonical JSON for an object or a list (names sorted, no spaces), "
-            "else the text with its white space folded."
+            "otherwise the text with its white space folded."
         ),
     )
     input: str | None = strawberry.field(
-        resolver=resolvers.case_input, description="Of the baseline's first session of the case."
+        resolver=resolvers.case_input, description="The input of the baseline's first session of the case."
     )
     entries: list[CaseEntry] = strawberry.field(description="One for each of experimentIds, in their order.")
 
     is_type_of = instances_of(CaseRow)
 
 
-@strawberry.type(description="A case and the cursor that resumes right after it.")
+@strawberry.type(description="A case and the cursor that continues right after the case.")
 class CaseComparisonEdge:
-    """`case_pages.CaseEdgeValue`."""
+    """The GraphQL type of `comparison.case_pages.CaseEdge`."""
 
     node: CaseComparison
     cursor: str
 
 
-@strawberry.type(description="A page of the baseline's cases, by their key.")
+@strawberry.type(description="A page of the baseline's cases, ordered by key.")
 class CaseComparisonConnection:
-    """`case_pages.CasePage`."""
+    """The GraphQL type of `comparison.case_pages.CasePage`."""
 
     edges: list[CaseComparisonEdge]
     nodes: list[CaseComparison]
@@ -111,27 +111,27 @@ class CaseComparisonConnection:
 
 @strawberry.type(
     description=(
-        "Experiments side by side, from whichever vendors. A comparison of an experiment with itself is all "
-        "EQUAL. An experiment whose source fails keeps its column, without values."
+        "Experiments of any vendors side by side. A comparison of an experiment with itself is all EQUAL. An "
+        "experiment whose source fails keeps its column, without values."
     )
 )
 class Comparison:
-    """`comparison.ComparisonValue`."""
+    """The GraphQL type of `comparison.figures.Comparison`."""
 
     baseline: Experiment
     experiments: list[Experiment]
     metrics: list[MetricComparison] = strawberry.field(
         resolver=resolvers.comparison_metrics,
-        description="Those asked for, else those that at least two of the experiments have.",
+        description="The requested metrics, or by default the metrics that at least two of the experiments have.",
     )
     cases: CaseComparisonConnection = strawberry.field(
         resolver=resolvers.comparison_cases,
         description=(
-            "The baseline's cases; with an outcome, those that some experiment has it for. A cursor is good for "
-            "the experiments, metric, outcome and joinOn that it was made with."
+            "The baseline's cases. With an outcome, only the cases for which at least one experiment has that "
+            "outcome. A cursor is valid only with the same experiments, metric, outcome and joinOn."
         ),
     )
     sources: list[SourceReport] = strawberry.field(
         resolver=resolvers.comparison_sources,
-        description="How each source fared in all that is asked of this comparison.",
+        description="The report of each source over all selected fields of this comparison.",
     )

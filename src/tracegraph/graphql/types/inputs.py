@@ -1,4 +1,4 @@
-"""Arguments: the schema's input types, and the checked values that the layers below take."""
+"""The schema's input types, and their conversion to checked domain values."""
 
 from __future__ import annotations
 
@@ -18,37 +18,37 @@ from tracegraph.graphql.relay.ids import decode_id
 
 
 @strawberry.input(
-    description="Conditions on a text; all that are given hold. eq and in are exact, contains ignores case."
+    description="Conditions on a string, all of which must hold. eq and in are exact, contains ignores case."
 )
 class StringFilter:
-    """`query.StringFilter` as the schema has it."""
+    """The GraphQL input of `domain.filters.StringFilter`."""
 
     eq: str | None = None
     in_: list[str] | None = strawberry.field(name="in", default=None)
     contains: str | None = None
 
     def parsed(self) -> query.StringFilter:
-        """The checked value."""
+        """Return the domain value."""
         return query.StringFilter(self.eq, None if self.in_ is None else frozenset(self.in_), self.contains)
 
 
-@strawberry.input(description="From gte up to but not including lt.")
+@strawberry.input(description="A time range from gte, inclusive, to lt, exclusive.")
 class DateTimeRange:
-    """`query.TimeRange` as the schema has it."""
+    """The GraphQL input of `domain.filters.TimeRange`."""
 
     gte: datetime | None = None
     lt: datetime | None = None
 
     def parsed(self) -> query.TimeRange:
-        """The checked value."""
+        """Return the domain value."""
         return query.TimeRange(self.gte, self.lt)
 
 
-@strawberry.input(description="Conditions hold all at once; a list within one means any of its members.")
+@strawberry.input(description="Conditions that must all hold. A list in a condition matches any member.")
 class ExperimentFilter:
-    """`query.ExperimentFilter` and the choice of sources as the schema has them."""
+    """The GraphQL input of `domain.filters.ExperimentFilter`, with the selection of sources."""
 
-    sources: list[str] | None = strawberry.field(default=None, description="Configured names.")
+    sources: list[str] | None = strawberry.field(default=None, description="Names from the configuration.")
     vendors: list[str] | None = None
     kinds: list[model.ExperimentKind] | None = None
     ids: list[strawberry.ID] | None = None
@@ -63,12 +63,12 @@ class ExperimentFilter:
 
     @cached_property
     def refs(self) -> dict[str, list[str]] | None:
-        """The chosen experiments by source. Raises InvalidId for an ID that is not an experiment's."""
+        """The selected experiments by source. Raises InvalidId for an ID that is not an experiment's."""
         return None if self.ids is None else _refs_by_source(self.ids)
 
     @cached_property
     def parsed(self) -> query.ExperimentFilter:
-        """The conditions on an experiment, whichever its source."""
+        """The conditions on an experiment of any source."""
         return query.ExperimentFilter(
             kinds=None if self.kinds is None else frozenset(self.kinds),
             name=None if self.name is None else self.name.parsed(),
@@ -81,25 +81,25 @@ class ExperimentFilter:
             updated_at=None if self.updated_at is None else self.updated_at.parsed(),
         )
 
-    def of_source(self, name: str) -> query.ExperimentFilter:
-        """The conditions on an experiment of a chosen source."""
+    def for_source(self, name: str) -> query.ExperimentFilter:
+        """Return the conditions on an experiment of one selected source."""
         return self.parsed if self.refs is None else replace(self.parsed, refs=frozenset(self.refs[name]))
 
     @cached_property
-    def bound_to(self) -> object:
-        """What a cursor is bound to: the conditions as they were given, whatever sources there are."""
-        return _names(self.sources), _names(self.vendors), self.refs, self.parsed
+    def cursor_binding(self) -> object:
+        """The part of a cursor's binding that the filter determines, whatever sources are configured."""
+        return _name_set(self.sources), _name_set(self.vendors), self.refs, self.parsed
 
 
-@strawberry.input(description="Conditions hold all at once; a list within one means any of its members.")
+@strawberry.input(description="Conditions that must all hold. A list in a condition matches any member.")
 class SessionFilter:
-    """`query.SessionFilter`, the choice of sources and of experiments as the schema has them."""
+    """The GraphQL input of `domain.filters.SessionFilter`, with the selection of sources and experiments."""
 
-    sources: list[str] | None = strawberry.field(default=None, description="Configured names.")
+    sources: list[str] | None = strawberry.field(default=None, description="Names from the configuration.")
     vendors: list[str] | None = None
     experiment_ids: list[strawberry.ID] | None = strawberry.field(
         default=None,
-        description="Without it: the most recently active experiments of each source, up to a configured number.",
+        description="By default the most recently active experiments of each source, up to a configured number.",
     )
     statuses: list[model.SessionStatus] | None = None
     test_case_id: str | None = None
@@ -107,108 +107,108 @@ class SessionFilter:
 
     @cached_property
     def refs(self) -> dict[str, list[str]] | None:
-        """The chosen experiments by source. Raises InvalidId for an ID that is not an experiment's."""
+        """The selected experiments by source. Raises InvalidId for an ID that is not an experiment's."""
         return None if self.experiment_ids is None else _refs_by_source(self.experiment_ids)
 
     @cached_property
     def parsed(self) -> query.SessionFilter:
-        """The conditions on a session, whichever its source."""
+        """The conditions on a session of any source."""
         return query.SessionFilter(
             statuses=None if self.statuses is None else frozenset(self.statuses),
             test_case_id=self.test_case_id,
             started_at=None if self.started_at is None else self.started_at.parsed(),
         )
 
-    def admits_sessions_of(self, experiment: model.Experiment) -> bool:
-        """Whether sessions of that experiment are among those of the chosen ones."""
+    def includes_sessions_of(self, experiment: model.Experiment) -> bool:
+        """Return whether the filter selects sessions of that experiment."""
         return self.refs is None or experiment.ref in self.refs.get(experiment.source, ())
 
     @cached_property
-    def bound_to(self) -> object:
-        """What a cursor is bound to: the conditions as they were given, whatever sources there are."""
-        return _names(self.sources), _names(self.vendors), self.refs, self.parsed
+    def cursor_binding(self) -> object:
+        """The part of a cursor's binding that the filter determines, whatever sources are configured."""
+        return _name_set(self.sources), _name_set(self.vendors), self.refs, self.parsed
 
 
 @strawberry.input(description="The order of a list of experiments; missing values come last in both directions.")
 class ExperimentOrder:
-    """`query.ExperimentOrder` as the schema has it."""
+    """The GraphQL input of `domain.filters.ExperimentOrder`."""
 
     field: query.ExperimentOrderField
     direction: query.OrderDirection = query.OrderDirection.DESC
 
     @cached_property
     def parsed(self) -> query.ExperimentOrder:
-        """The checked value."""
+        """The domain value."""
         return query.ExperimentOrder(self.field, self.direction)
 
 
 @strawberry.input(description="The order of a list of sessions.")
 class SessionOrder:
-    """`query.SessionOrder` as the schema has it."""
+    """The GraphQL input of `domain.filters.SessionOrder`."""
 
     field: query.SessionOrderField
     direction: query.OrderDirection = query.OrderDirection.DESC
 
     @cached_property
     def parsed(self) -> query.SessionOrder:
-        """The checked value."""
+        """The domain value."""
         return query.SessionOrder(self.field, self.direction)
 
 
-@strawberry.input(description="Names a metric; evaluator goes with SCORE, and only there.")
+@strawberry.input(description="A metric. evaluator is required for kind SCORE and not allowed for other kinds.")
 class MetricInput:
-    """`model.Metric` as the schema has it."""
+    """The GraphQL input of `domain.models.Metric`."""
 
     kind: model.MetricKind
     evaluator: str | None = None
 
     @cached_property
     def parsed(self) -> model.Metric:
-        """The metric. Raises BadUserInput when evaluator and kind do not fit."""
+        """The metric. Raises BadUserInput when evaluator and kind do not match."""
         if (self.kind is model.MetricKind.SCORE) != (self.evaluator is not None):
-            raise BadUserInput("A metric has an evaluator with kind SCORE, and only there.")
+            raise BadUserInput("A metric of kind SCORE requires an evaluator, and other kinds do not allow one.")
         return model.Metric(self.kind, self.evaluator)
 
 
-_LONGEST_SHOWN = 100
+_MAX_NAME_LENGTH = 100
 
 
 ANY_EXPERIMENT, ANY_SESSION = ExperimentFilter(), SessionFilter()
-"""The filters of lists that are asked for without one."""
+"""The filters of lists without a `filter` argument."""
 
 
 def select_sources(
-    given: ExperimentFilter | SessionFilter,
+    source_filter: ExperimentFilter | SessionFilter,
     adapters: Sequence[Adapter],
-    most_ids: int,
+    max_ids: int,
     visible: Sequence[Adapter] | None = None,
 ) -> Sequence[Adapter]:
     """Return the adapters that match the filter.
 
     Args:
-        given: The filter.
-        adapters: The adapters to choose from.
-        most_ids: How many IDs the filter may hold.
+        source_filter: The filter.
+        adapters: The adapters to select from.
+        max_ids: The maximum number of IDs in the filter.
         visible: All adapters that the principal may see, whose names the filter may use; `adapters` by default.
 
     Raises:
         InvalidId: For an ID that is not an experiment's.
         BadUserInput: For too many IDs, and for a source or vendor that is unknown or hidden.
     """
-    if isinstance(given, ExperimentFilter):
-        field, ids = "ids", given.ids
+    if isinstance(source_filter, ExperimentFilter):
+        field, ids = "ids", source_filter.ids
     else:
-        field, ids = "experimentIds", given.experiment_ids
-    if ids is not None and len(ids) > most_ids:
+        field, ids = "experimentIds", source_filter.experiment_ids
+    if ids is not None and len(ids) > max_ids:
         raise BadUserInput(
-            f"filter.{field} holds {len(ids)} IDs; it may hold {most_ids}: ask for them in several queries."
+            f"filter.{field} has {len(ids)} IDs, and the limit is {max_ids}: split the IDs over several queries."
         )
-    sources, vendors, refs = given.sources, given.vendors, given.refs
-    named = adapters if visible is None else visible
+    sources, vendors, refs = source_filter.sources, source_filter.vendors, source_filter.refs
+    nameable = adapters if visible is None else visible
     if sources is not None:
-        _check_names("sources", sources, {adapter.name for adapter in named})
+        _check_names("sources", sources, {adapter.name for adapter in nameable})
     if vendors is not None:
-        _check_names("vendors", vendors, {adapter.vendor for adapter in named})
+        _check_names("vendors", vendors, {adapter.vendor for adapter in nameable})
     return [
         adapter
         for adapter in adapters
@@ -219,28 +219,39 @@ def select_sources(
 
 
 def parse_first(first: int | None, default: int, maximum: int) -> int:
-    """How many rows. Raises BadUserInput when they are fewer than none or more than the gateway gives at once."""
+    """Return the number of rows of a page.
+
+    Args:
+        first: The argument of the field, or None.
+        default: The number of rows without the argument.
+        maximum: The maximum number of rows.
+
+    Raises:
+        BadUserInput: When `first` is negative or greater than the maximum.
+    """
     if first is None:
         return default
     if not 0 <= first <= maximum:
-        raise BadUserInput(f"first is {first}; it may be 0 to {maximum}: ask for fewer and page on with after.")
+        raise BadUserInput(f"first is {first}, and must be 0 to {maximum}: request less, and continue with after.")
     return first
 
 
-def _check_names(field: str, given: Sequence[str], known: AbstractSet[str]) -> None:
-    """Raises BadUserInput for a name that is not known. A hidden name reads as one that does not exist."""
-    unknown = next((name for name in given if name not in known), None)
+def _check_names(field: str, names: Sequence[str], known: AbstractSet[str]) -> None:
+    """Raise BadUserInput for an unknown name. The message does not reveal that a hidden name exists."""
+    unknown = next((name for name in names if name not in known), None)
     if unknown is not None:
-        names = ", ".join(sorted(known)) or "none"
-        raise BadUserInput(f"filter.{field} holds {unknown[:_LONGEST_SHOWN]!r}, which is unknown; known: {names}.")
+        known_names = ", ".join(sorted(known)) or "none"
+        raise BadUserInput(
+            f"filter.{field} has {unknown[:_MAX_NAME_LENGTH]!r}, which is unknown; known names: {known_names}."
+        )
 
 
-def _names(given: list[str] | None) -> frozenset[str] | None:
-    return None if given is None else frozenset(given)
+def _name_set(names: list[str] | None) -> frozenset[str] | None:
+    return None if names is None else frozenset(names)
 
 
 def _refs_by_source(ids: Sequence[strawberry.ID]) -> dict[str, list[str]]:
-    """Each experiment once, however its ID is written."""
+    """Return each experiment once, even when its ID has several spellings."""
     refs: dict[str, list[str]] = {}
     for identity in dict.fromkeys(decode_id(text, "Experiment") for text in ids):
         refs.setdefault(identity.source, []).append(identity.parts[1])

@@ -1,7 +1,7 @@
-"""The schema's objects: sources, experiments, sessions, their aggregates and connections.
+"""The schema's object types: sources, experiments, sessions, aggregates and connections.
 
-A type here describes and is never instantiated: resolvers return the values of the layers below, and a field
-without a resolver is the attribute of that name.
+These classes are never instantiated. Resolvers return domain values, and a field without a resolver reads the
+attribute of its name.
 """
 
 from __future__ import annotations
@@ -32,37 +32,37 @@ from tracegraph.graphql.resolvers.nodes import session_experiment
 from tracegraph.graphql.resolvers.sources import source_health, source_of
 
 
-@strawberry.interface(description="Anything with a global ID.")
+@strawberry.interface(description="An object with a global ID.")
 class Node:
-    """The Relay interface."""
+    """The Node interface of Relay."""
 
     id: strawberry.ID
 
 
-@strawberry.type(description="Where a page begins and ends, and whether the list goes on.")
+@strawberry.type(description="The boundaries of a page, and whether the list continues.")
 class PageInfo:
-    """`connections.PageInfoValue`."""
+    """The GraphQL type of `relay.connections.PageInfo`."""
 
     has_next_page: bool = strawberry.field(
-        description="Speaks for the sources that answered; a FAILED one in `sources` is the signal to ask again."
+        description="Covers only sources that did not fail. If one FAILED, request the next page, too."
     )
     has_previous_page: bool
     start_cursor: str | None
-    end_cursor: str | None = strawberry.field(description="Also set on a page without rows when the list goes on.")
+    end_cursor: str | None = strawberry.field(description="Set even without rows when the list continues.")
 
 
 # -- sources -------------------------------------------------------------------------------------------
 
 
-@strawberry.type(description="Why a source did not answer.")
+@strawberry.type(description="The failure of a source.")
 class SourceError:
-    """`failures.ToldError`."""
+    """The GraphQL type of `errors.SourceErrorView`."""
 
     code: errors.SourceErrorCode
     message: str = strawberry.field(
-        description="For people; the reference finds the details in the gateway's log."
+        description="A sentence for people. Its reference identifies the details in the gateway's log."
     )
-    retryable: bool = strawberry.field(description="Whether asking again later may help.")
+    retryable: bool = strawberry.field(description="Whether a later retry may succeed.")
     http_status: int | None
 
 
@@ -70,9 +70,9 @@ def _last_error(root: strawberry.Parent[adapter.SourceHealth]) -> Any:
     return SourceErrorView.of(root.last_error)
 
 
-@strawberry.type(description="Whether a source can be asked.")
+@strawberry.type(description="The availability of a source.")
 class SourceHealth:
-    """`adapter.SourceHealth`."""
+    """The GraphQL type of `adapter.SourceHealth`."""
 
     status: adapter.SourceHealthStatus
     circuit: adapter.CircuitState
@@ -101,17 +101,17 @@ def _session_filters(root: strawberry.Parent[adapter.Capabilities]) -> list[str]
     return sorted(_camel_case(name) for name in root.session_filters)
 
 
-@strawberry.type(description="What the vendor does itself; all else the gateway does after fetching.")
+@strawberry.type(description="Filters and orders that the vendor applies itself. The gateway applies the others.")
 class SourceCapabilities:
-    """`adapter.Capabilities`."""
+    """The GraphQL type of `adapter.Capabilities`."""
 
     experiment_orders: list[query.ExperimentOrderField] = strawberry.field(resolver=_experiment_orders)
     session_orders: list[query.SessionOrderField] = strawberry.field(resolver=_session_orders)
     experiment_filters: list[str] = strawberry.field(
-        resolver=_experiment_filters, description="Fields of ExperimentFilter that are pushed down."
+        resolver=_experiment_filters, description="Fields of ExperimentFilter that the vendor applies."
     )
     session_filters: list[str] = strawberry.field(
-        resolver=_session_filters, description="Fields of SessionFilter that are pushed down."
+        resolver=_session_filters, description="Fields of SessionFilter that the vendor applies."
     )
     reported_metrics: list[model.MetricKind]
 
@@ -122,18 +122,18 @@ def _source_id(root: strawberry.Parent[adapter.Adapter]) -> strawberry.ID:
 
 @strawberry.type(description="One configured backend: a NeMo workspace, a LangSmith tenant, a Meibel account.")
 class Source(Node):
-    """`adapter.Adapter`."""
+    """The GraphQL type of `adapter.Adapter`."""
 
     id: strawberry.ID = strawberry.field(resolver=_source_id)
-    name: str = strawberry.field(description="From the configuration, unique.")
+    name: str = strawberry.field(description="The unique name from the configuration.")
     vendor: str
     capabilities: SourceCapabilities
     health: SourceHealth = strawberry.field(resolver=source_health)
     experiments: ExperimentConnection = strawberry.field(resolver=source_experiments)
 
     @classmethod
-    def is_type_of(cls, value: object, info: object) -> bool:  # noqa: ARG003 - the library's form
-        """Adapters have capabilities."""
+    def is_type_of(cls, value: object, info: object) -> bool:  # noqa: ARG003 - the library's signature
+        """Return whether the value is an adapter: only adapters have capabilities."""
         return hasattr(value, "capabilities")
 
 
@@ -143,24 +143,24 @@ def _report_error(root: strawberry.Parent[report.SourceReport]) -> Any:
 
 @strawberry.type(
     description=(
-        "How one source fared in answering this one list. A source that fails never takes the others with it: it "
-        "is asked again on the next page, from where it was, and its rows then come late rather than never."
+        "The result of one source for this list. A source that fails does not affect the others. The next page "
+        "calls it again from its last position, so its rows come late rather than never."
     )
 )
 class SourceReport:
-    """`federation.report.SourceReport`."""
+    """The GraphQL type of `federation.report.SourceReport`."""
 
     source: Source = strawberry.field(resolver=source_of)
     status: report.SourceReportStatus
     error: SourceError | None = strawberry.field(
-        resolver=_report_error, description="Set when FAILED, and when STALE: why."
+        resolver=_report_error, description="The reason, when the status is FAILED or STALE."
     )
     total_count: int | None = strawberry.field(
-        description="What the vendor says it holds under this filter; null when it does not say."
+        description="The vendor's count of rows under this filter; null when the vendor reports none."
     )
-    fetched: int = strawberry.field(description="Rows read from the vendor, or cache, for this page.")
+    fetched: int = strawberry.field(description="Rows read from the vendor or the cache for this page.")
     upstream_requests: int = strawberry.field(
-        description="Calls made to the vendor for this page; one that served several lists counts in one of them."
+        description="Calls to the vendor for this page. A call that serves several lists counts in one of them."
     )
     duration_ms: float
 
@@ -168,9 +168,9 @@ class SourceReport:
 # -- aggregates ----------------------------------------------------------------------------------------
 
 
-@strawberry.type(description="What is measured, in which unit, and which direction is better.")
+@strawberry.type(description="A measured quantity, its unit, and its better direction.")
 class Metric:
-    """`model.Metric`."""
+    """The GraphQL type of `domain.models.Metric`."""
 
     kind: model.MetricKind
     evaluator: str | None
@@ -181,16 +181,16 @@ class Metric:
 
 @strawberry.type(
     description=(
-        "Statistics of one metric over the sessions of one experiment. A statistic that the basis does not give "
-        "is null. Means over different populations are not alike."
+        "Statistics of one metric over the sessions of one experiment. A statistic that the basis does not have "
+        "is null. Means over different populations are not comparable."
     )
 )
 class Aggregate:
-    """`model.Aggregate`."""
+    """The GraphQL type of `domain.models.Aggregate`."""
 
     metric: Metric
-    basis: model.AggregateBasis = strawberry.field(description="REPORTED or COMPUTED, as it was in fact obtained.")
-    population: model.AggregatePopulation = strawberry.field(description="What was averaged over.")
+    basis: model.AggregateBasis = strawberry.field(description="The actual basis: REPORTED or COMPUTED.")
+    population: model.AggregatePopulation = strawberry.field(description="The population of the statistics.")
     count: int | None
     sum: float | None
     mean: float | None
@@ -202,7 +202,7 @@ class Aggregate:
     p99: float | None
     max: float | None
     complete: bool = strawberry.field(
-        description="COMPUTED: false when the budget of pages ended before the last session."
+        description="False for a COMPUTED aggregate when the page budget ended before the last session."
     )
 
 
@@ -219,12 +219,12 @@ def _experiment_id(root: strawberry.Parent[model.Experiment]) -> strawberry.ID:
 
 @strawberry.type(
     description=(
-        "What is compared: a NeMo experiment, a LangSmith tracer session (a tracing project, or an experiment on "
-        "a dataset), a Meibel agent."
+        "The unit of comparison: a NeMo experiment, a LangSmith tracer session (a tracing project, or an "
+        "experiment on a dataset), a Meibel agent."
     )
 )
 class Experiment(Node):
-    """`model.Experiment`."""
+    """The GraphQL type of `domain.models.Experiment`."""
 
     id: strawberry.ID = strawberry.field(resolver=_experiment_id)
     source: Source = strawberry.field(resolver=source_of)
@@ -241,56 +241,56 @@ class Experiment(Node):
     models: list[str] = strawberry.field(resolver=aggregate_backed_field("models"))
     evaluators: list[str] = strawberry.field(resolver=aggregate_backed_field("evaluators"))
     created_at: datetime | None = strawberry.field(resolver=deferred_field("created_at"))
-    updated_at: datetime | None = strawberry.field(description="The vendor's last change, or its last activity.")
+    updated_at: datetime | None = strawberry.field(description="The last change or activity at the vendor.")
     ended_at: datetime | None
     session_count: int | None = strawberry.field(resolver=experiment_session_count)
-    error_rate: float | None = strawberry.field(description="The vendor's own figure, 0..1.")
+    error_rate: float | None = strawberry.field(description="The vendor's own figure, from 0 to 1.")
     url: str | None = strawberry.field(resolver=_url)
     metadata: JSON | None = strawberry.field(resolver=deferred_field("metadata"))
     vendor_fields: JSON | None = strawberry.field(
-        resolver=vendor_fields, description="The vendor's object as it came."
+        resolver=vendor_fields, description="The vendor's object, unchanged."
     )
     aggregates: list[Aggregate] = strawberry.field(
         resolver=experiment_aggregates,
         description=(
-            "REPORTED leaves out what the vendor does not report. Without metrics, COMPUTED gives those that at "
-            "least one session has a value of. Sessions are read once in a request, whatever asks for them."
+            "REPORTED omits metrics that the vendor does not report. Without metrics, COMPUTED returns metrics "
+            "for which at least one session has a value. A request reads the sessions once for all fields."
         ),
     )
     aggregate: Aggregate | None = strawberry.field(
         resolver=experiment_aggregate,
-        description="Null when REPORTED is asked for and the vendor does not report the metric.",
+        description="Null when the basis is REPORTED and the vendor does not report the metric.",
     )
     sessions: SessionConnection = strawberry.field(resolver=experiment_sessions)
 
     is_type_of = instances_of(model.Experiment)
 
 
-@strawberry.type(description="An experiment and the cursor that resumes right after it.")
+@strawberry.type(description="An experiment and the cursor that continues right after the experiment.")
 class ExperimentEdge:
-    """`connections.EdgeValue`."""
+    """The GraphQL type of `relay.connections.Edge`."""
 
     node: Experiment
     cursor: str
 
 
-@strawberry.type(description="A page of experiments, from one source or from many in one order.")
+@strawberry.type(description="A page of experiments, from one source or merged from several.")
 class ExperimentConnection:
-    """`connections.ConnectionValue`."""
+    """The GraphQL type of `relay.connections.Connection`."""
 
     edges: list[ExperimentEdge]
     nodes: list[Experiment]
     page_info: PageInfo
-    total_count: int | None = strawberry.field(description="Exact, or null unless every source says.")
+    total_count: int | None = strawberry.field(description="Exact, or null unless every source reports a count.")
     sources: list[SourceReport]
 
 
 # -- sessions ------------------------------------------------------------------------------------------
 
 
-@strawberry.type(description="Tokens of one session; cached is a part of input.")
+@strawberry.type(description="The tokens of one session. cached is a part of input.")
 class TokenUsage:
-    """`model.TokenUsage`."""
+    """The GraphQL type of `domain.models.TokenUsage`."""
 
     input: int | None
     output: int | None
@@ -300,7 +300,7 @@ class TokenUsage:
 
 @strawberry.type(description="One evaluator's verdict, on that evaluator's own scale.")
 class Score:
-    """`model.Score`."""
+    """The GraphQL type of `domain.models.Score`."""
 
     evaluator: str
     value: float
@@ -314,14 +314,14 @@ def _session_id(root: strawberry.Parent[model.Session]) -> strawberry.ID:
     description="One execution: a NeMo experiment session, a LangSmith root run (a trace), a Meibel agent session."
 )
 class Session(Node):
-    """`model.Session`."""
+    """The GraphQL type of `domain.models.Session`."""
 
     id: strawberry.ID = strawberry.field(resolver=_session_id)
     source: Source = strawberry.field(resolver=source_of)
     experiment: Experiment | None = strawberry.field(resolver=session_experiment)
     vendor_id: str
     status: model.SessionStatus
-    vendor_status: str | None = strawberry.field(description="The vendor's own word.")
+    vendor_status: str | None = strawberry.field(description="The vendor's own status.")
     name: str | None
     started_at: datetime
     ended_at: datetime | None
@@ -342,26 +342,26 @@ class Session(Node):
     url: str | None = strawberry.field(resolver=_url)
     metadata: JSON | None = strawberry.field(resolver=deferred_field("metadata"))
     vendor_fields: JSON | None = strawberry.field(
-        resolver=vendor_fields, description="The vendor's object as it came."
+        resolver=vendor_fields, description="The vendor's object, unchanged."
     )
 
     is_type_of = instances_of(model.Session)
 
 
-@strawberry.type(description="A session and the cursor that resumes right after it.")
+@strawberry.type(description="A session and the cursor that continues right after the session.")
 class SessionEdge:
-    """`connections.EdgeValue`."""
+    """The GraphQL type of `relay.connections.Edge`."""
 
     node: Session
     cursor: str
 
 
-@strawberry.type(description="A page of sessions, from one experiment or from many in one order.")
+@strawberry.type(description="A page of sessions, from one experiment or merged from several.")
 class SessionConnection:
-    """`connections.ConnectionValue`."""
+    """The GraphQL type of `relay.connections.Connection`."""
 
     edges: list[SessionEdge]
     nodes: list[Session]
     page_info: PageInfo
-    total_count: int | None = strawberry.field(description="Exact, or null unless every source says.")
+    total_count: int | None = strawberry.field(description="Exact, or null unless every source reports a count.")
     sources: list[SourceReport]

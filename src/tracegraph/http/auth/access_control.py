@@ -9,7 +9,7 @@ from pydantic import SecretStr
 from starlette.requests import Request
 
 from tracegraph.errors import RateLimited
-from tracegraph.graphql.context import Charge
+from tracegraph.graphql.context import CostCharger
 from tracegraph.http.auth.authenticator import Authentication
 from tracegraph.http.auth.principal import Principal
 from tracegraph.http.errors import HTTPRequestError
@@ -74,7 +74,7 @@ class AccessControl:
             raise HTTPRequestError(429, limited.code, limited.message, headers) from None
         return principal
 
-    def charge(self, principal: Principal) -> Charge | None:
+    def charge(self, principal: Principal) -> CostCharger | None:
         """Charges the cost of a query to the caller; None where the caller has no limit."""
         if principal.allowance.cost_per_minute is None:
             return None
