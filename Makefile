@@ -1,4 +1,4 @@
-# Everything runs in .venv, made from the lock files; each target sets up what it needs.
+# Everything runs in .venv, installed from the lock files. Each target installs its own requirements.
 PYTHON ?= python3
 PORT ?= 8000
 SECONDS ?= 600
@@ -9,7 +9,7 @@ BIN := .venv/bin
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
            --no-header --no-emit-index-url --no-emit-find-links pyproject.toml --extra build
 
-# A file's tests stay together, and files with long waits come first, so that no core is idle at the end.
+# The tests of a file run in one process. Files with long waits run first, so that no core is idle at the end.
 PARALLEL := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 .PHONY: help demo test test-slow test-fuzz test-paging test-plans soak flood lint format schema docs-configuration live bench playground audit lock clean
@@ -17,40 +17,40 @@ PARALLEL := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-18s %s\n", $$1, $$2}'
 
-demo: .venv/runtime.ok ## three simulated vendors, the gateway over them, a playground (PORT=8000)
+demo: .venv/runtime.ok ## run three simulated vendors, the gateway over them and a playground (PORT=8000)
 	$(BIN)/tracegraph demo --port $(PORT)
 
-test: .venv/dev.ok .venv/system.ok .venv/node.ok ## the test suite, in some minutes on all cores (WORKERS=auto)
+test: .venv/dev.ok .venv/system.ok .venv/node.ok ## run the test suite on all cores, some minutes (WORKERS=auto)
 	$(BIN)/python -m pytest $(PARALLEL) -m "not slow" tests/reliability tests
 
-test-slow: .venv/dev.ok .venv/system.ok .venv/node.ok ## what the suite leaves out: more examples of its laws, and what takes long
+test-slow: .venv/dev.ok .venv/system.ok .venv/node.ok ## run the slow tests, with more examples
 	$(BIN)/python -m pytest $(PARALLEL) -m slow
 
-test-paging: .venv/dev.ok ## the paging laws with 10,000 examples (half an hour)
+test-paging: .venv/dev.ok ## run the paging tests with 10,000 examples (half an hour)
 	PAGING_EXAMPLES=10000 $(BIN)/python -m pytest tests/federation/test_paging_machine.py
 
-test-fuzz: .venv/dev.ok ## queries made from the schema, and bytes made up, 3,000 of a kind (ten minutes; FUZZ_SEED=1)
+test-fuzz: .venv/dev.ok ## send generated queries and bytes, 3,000 of each kind (ten minutes; FUZZ_SEED=1)
 	FUZZ_EXAMPLES=3000 $(BIN)/python -m pytest tests/http/test_generated_queries.py tests/http/test_generated_bytes.py
 
-soak: .venv/dev.ok ## mixed queries while vendors fail at random (SECONDS=600 SEED=1)
+soak: .venv/dev.ok ## send mixed queries while vendors fail at random (SECONDS=600 SEED=1)
 	$(BIN)/python -m tools.soak --seconds $(SECONDS) --seed $(SEED)
 
-bench: .venv/dev.ok .venv/system.ok ## what queries cost, beside other gateways where they are set up (PEERS=FOLDER); writes docs/performance.md
+bench: .venv/dev.ok .venv/system.ok ## measure queries, and other gateways where PEERS=FOLDER has them; write docs/performance.md
 	$(BIN)/python -m tools.bench --peers $(PEERS)
 
-flood: .venv/dev.ok ## 1,000 hostile requests a second beside honest ones, on a quiet machine with two cores (SECONDS=20)
+flood: .venv/dev.ok ## send 1,000 hostile requests a second with ordinary ones; needs two idle cores (SECONDS=20)
 	$(BIN)/python -m tools.flood --seconds $(if $(filter file,$(origin SECONDS)),20,$(SECONDS))
 
-test-plans: .venv/dev.ok ## compiled plans against the library's executor, 5,000 random queries (some minutes)
+test-plans: .venv/dev.ok ## compare compiled plans with graphql-core's executor over 5,000 random queries (some minutes)
 	PLAN_EXAMPLES=5000 $(BIN)/python -m pytest tests/graphql/plans
 
-lint: .venv/dev.ok ## style, types, who imports whom
+lint: .venv/dev.ok ## check style, types and imports between layers
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo 2>/dev/null || $(BIN)/lint-imports
 
-format: .venv/dev.ok ## put the style right
+format: .venv/dev.ok ## apply the style
 	$(BIN)/ruff check --fix-only
 	$(BIN)/ruff format
 
@@ -60,20 +60,20 @@ schema: .venv/runtime.ok ## write schema.graphql from the code
 docs-configuration: .venv/dev.ok ## write the tables of docs/configuration.md from the settings
 	$(BIN)/python -m tools.configuration_page
 
-live: .venv/dev.ok ## the gateway against NeMo Intake itself (installs it under .live, 1.7 GB)
+live: .venv/dev.ok ## test the gateway with a real NeMo Intake (installs 1.7 GB under .live)
 	$(BIN)/python -m pytest tests/live -m live
 
 playground: ## rebuild the playground's page from playground/ (needs Node 20)
 	cd playground && npm ci --no-fund --no-audit && npm run build
 
-audit: .venv/dev.ok ## known holes in what the gateway runs on (needs pip-audit's database; see docs/security.md)
+audit: .venv/dev.ok ## check the dependencies for known vulnerabilities (needs pip-audit's database; see docs/security.md)
 	$(BIN)/uv tool run pip-audit@2.10.1 --strict --no-deps --disable-pip -r requirements/runtime.lock
 
-lock: .venv/dev.ok ## renew the lock files from pyproject.toml
+lock: .venv/dev.ok ## update the lock files from pyproject.toml
 	$(COMPILE) -o requirements/runtime.lock
 	$(COMPILE) --extra otel --extra dev -o requirements/dev.lock
 
-clean: ## remove what the targets made
+clean: ## remove .venv, .live, caches and node_modules
 	rm -rf .venv .live .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis \
 	       playground/node_modules tests/node/node_modules
 
@@ -94,7 +94,7 @@ clean: ## remove what the targets made
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/dev.lock
 	@touch $@
 
-# What tests and the benchmark use beside Python. Where it cannot be installed, the tests that need it say so and are left out.
+# Programs that tests and the benchmark need. If one cannot be installed, the tests that need it are skipped with a reason.
 .venv/system.ok: | .venv/bin/python
 	@if command -v chromium >/dev/null && command -v chromedriver >/dev/null && command -v redis-server >/dev/null \
 	  && command -v wrk >/dev/null && command -v nginx >/dev/null; then :; \
@@ -105,5 +105,5 @@ clean: ## remove what the targets made
 
 .venv/node.ok: tests/node/package-lock.json | .venv/bin/python
 	@if command -v npm >/dev/null; then cd tests/node && npm ci --no-fund --no-audit --silent; \
-	else echo "npm is missing: the checks that are written for Node are left out."; fi
+	else echo "npm is missing: the checks that are written for Node are skipped."; fi
 	@touch $@

@@ -1,4 +1,4 @@
-// Builds src/ into the Python package, which serves it: minified, split, every file named by its content.
+// Builds src/ into the Python package that serves it: minified, split, each file name with a hash of its content.
 import { mkdir, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -8,7 +8,7 @@ const here = dirname(fileURLToPath(import.meta.url));
 const target = join(here, '../src/tracegraph/http/playground');
 const assets = join(target, 'assets');
 
-/** GraphiQL's style sheet holds Monaco's as well, so what Monaco's modules import is left out. */
+/** GraphiQL's style sheet contains Monaco's, so the style sheets that Monaco's modules import are left out. */
 const monacoStyleOnce = {
   name: 'monaco-style-once',
   setup({ onLoad }) {
@@ -16,7 +16,7 @@ const monacoStyleOnce = {
   },
 };
 
-/** GraphiQL inlines 35 font faces as data; playground.css names the few that are shown, as files. */
+/** GraphiQL inlines 35 font faces as data; playground.css has the few fonts in use as files. */
 const withoutInlineFonts = {
   name: 'without-inline-fonts',
   setup({ onLoad }) {
@@ -27,7 +27,7 @@ const withoutInlineFonts = {
   },
 };
 
-/** The licences of every package that ended up in the output. */
+/** Return the licences of every package in the output. */
 async function licences(inputs) {
   const folders = new Set(inputs.map((input) => input.match(/^.*node_modules\/(?:@[^/]+\/)?[^/]+/)?.[0]));
   folders.delete(undefined);
@@ -83,7 +83,7 @@ const { metafile } = await build({
   logLevel: 'warning',
 });
 
-/** The output's name for a file in src. */
+/** Return the output's name for a file in src. */
 function built(source) {
   const [path] = Object.entries(metafile.outputs).find(([, { inputs }]) => `src/${source}` in inputs);
   return basename(path);

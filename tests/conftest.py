@@ -11,7 +11,7 @@ import structlog
 from hypothesis import HealthCheck, settings
 
 from tests.gateway import Gateway, Vendors, in_process, over_http
-from tracegraph.observability.logging import Forwarding
+from tracegraph.observability.logging import ForwardingHandler
 from tracegraph.simulators.langsmith.world import LangSmithWorld
 from tracegraph.simulators.meibel.world import MeibelWorld
 from tracegraph.simulators.nemo.world import NemoWorld
@@ -45,7 +45,7 @@ def own_logs() -> Iterator[None]:
     yield
     structlog.reset_defaults()
     for handler in logging.getLogger().handlers.copy():
-        if isinstance(handler, Forwarding):
+        if isinstance(handler, ForwardingHandler):
             logging.getLogger().removeHandler(handler)
 
 

@@ -1,4 +1,4 @@
-"""Rules of the architecture that no other tool checks."""
+"""Architecture rules that no other tool checks."""
 
 import ast
 import os
@@ -15,8 +15,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 ADAPTERS = ROOT / "adapters"
 MODULES = sorted([*(ROOT / "src").rglob("*.py"), *ADAPTERS.rglob("*.py")])
-LONGEST_MODULE = 600
-LONGEST_FUNCTION = 60
+MAX_MODULE_LINES = 600
+MAX_FUNCTION_LINES = 60
 
 
 def name(path: Path) -> str:
@@ -24,7 +24,7 @@ def name(path: Path) -> str:
 
 
 def test_imports_only_point_down() -> None:
-    """The contracts stand in pyproject.toml under [tool.importlinter]."""
+    """The contracts are in pyproject.toml under [tool.importlinter]."""
     command = Path(sys.executable).parent / "lint-imports"
     done = subprocess.run([command], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]
@@ -39,7 +39,7 @@ def test_every_adapters_folder_is_an_entry_point_and_the_other_way_round() -> No
     )
 
 
-def test_every_adapter_tells_what_its_vendor_cannot_do() -> None:
+def test_every_adapter_has_a_readme() -> None:
     assert [
         path.name for path in ADAPTERS.iterdir() if _is_adapter(path) and not (path / "README.md").exists()
     ] == []
@@ -61,7 +61,7 @@ def _is_adapter(path: Path) -> bool:
 
 def test_every_module_is_short() -> None:
     lengths = {name(path): len(path.read_text(encoding="utf-8").splitlines()) for path in MODULES}
-    assert {path: length for path, length in lengths.items() if length > LONGEST_MODULE} == {}
+    assert {path: length for path, length in lengths.items() if length > MAX_MODULE_LINES} == {}
 
 
 def test_every_function_is_short() -> None:
@@ -70,19 +70,21 @@ def test_every_function_is_short() -> None:
         for path in MODULES
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-        and (length := (node.end_lineno or 0) - node.lineno + 1) > LONGEST_FUNCTION
+        and (length := (node.end_lineno or 0) - node.lineno + 1) > MAX_FUNCTION_LINES
     ] == []
 
 
-def test_the_core_asks_what_a_vendor_can_and_never_which_vendor_it_is() -> None:
-    """A difference between vendors is a value in Capabilities. The demo alone knows its three by name."""
+def test_the_core_checks_capabilities_and_never_the_name_of_a_vendor() -> None:
+    """A difference between vendors is a value in Capabilities. Only the demo uses the names of vendors."""
     core = [path for path in MODULES if path.is_relative_to(ROOT / "src") and "simulators" not in path.parts]
-    asking = [f"{name(path)}: {choice}" for path in core for choice in _choices_by_vendor(path.read_text("utf-8"))]
-    assert asking == []
+    violations = [
+        f"{name(path)}: {choice}" for path in core for choice in _choices_by_vendor(path.read_text("utf-8"))
+    ]
+    assert violations == []
 
 
 def _choices_by_vendor(text: str) -> Iterator[str]:
-    """Comparisons and matches of something called vendor, but for the filter that a client may set."""
+    """Yield comparisons and matches of a name `vendor`, except for the filter of a client."""
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Compare) and any(map(_is_vendor, [node.left, *node.comparators])):
             choice = ast.unparse(node)
@@ -131,7 +133,7 @@ def texts() -> Iterator[tuple[str, str]]:
             continue  # a font or a picture
 
 
-def test_no_file_names_a_place_of_the_machine_that_it_was_written_on() -> None:
+def test_no_file_names_a_path_of_the_development_machine() -> None:
     places = {str(ROOT), str(Path.home())} - {"/", "/root"}
     homes = re.compile(r"(?<![\w.])/(?:home|Users)/[a-z][\w-]*/|(?<![\w.])/ro" + r"ot/(?!\.)")
     found = [
@@ -141,19 +143,19 @@ def test_no_file_names_a_place_of_the_machine_that_it_was_written_on() -> None:
 
 
 def test_no_file_names_a_package_index() -> None:
-    """Whoever installs takes the packages from their own index."""
-    known = [
+    """The packages come from the index of the installing machine."""
+    public = [
         "pypi." + "org/simple",
         "files.python" + "hosted.org",
         "registry.npm" + "js.org",
         "registry.yarn" + "pkg",
     ]
-    words = [*known, *_own_indexes()]
+    words = [*public, *_own_indexes()]
     assert [(path, word) for path, text in texts() for word in words if word in text] == []
 
 
 def _own_indexes() -> set[str]:
-    """The hosts of this machine's indexes, as far as its environment tells."""
+    """Return the hosts of this machine's package indexes from its environment."""
     urls = [
         value
         for variable, value in os.environ.items()
@@ -173,6 +175,6 @@ def test_lock_files_pin_every_package_by_hash() -> None:
         )
 
 
-def test_nothing_is_left_for_later_in_the_code() -> None:
+def test_the_code_has_no_unfinished_work_marks() -> None:
     marks = re.compile(r"\b(TO" + r"DO|FIX" + r"ME|X" + r"XX)\b|raise NotImplementedError")
     assert [name(path) for path in MODULES if marks.search(path.read_text(encoding="utf-8"))] == []

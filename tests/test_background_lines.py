@@ -1,4 +1,4 @@
-"""A server's log is written in the background: nothing waits for who reads it, and nothing that fits is lost."""
+"""The background log writer: no writer waits for a reader, and no line within the limit is lost."""
 
 from __future__ import annotations
 
@@ -19,33 +19,33 @@ SCRIPT = (
 )
 
 
-def test_lines_come_in_their_order_and_the_last_ones_at_exit() -> None:
+def test_lines_are_written_in_order_and_the_last_ones_at_exit() -> None:
     done = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, check=True)
     assert [json.loads(line)["number"] for line in done.stderr.splitlines()] == list(range(1000))
 
 
-def test_who_does_not_read_holds_up_nobody_and_is_told_how_much_was_left_out() -> None:
-    """A pipe takes 64 KiB, then it blocks whoever writes."""
+def test_a_reader_that_does_not_read_blocks_no_writer_and_dropped_lines_are_reported() -> None:
+    """A pipe holds 64 KiB, and then blocks its writer."""
     reader, writer = os.pipe()
-    said: list[str] = []
+    received: list[str] = []
     with os.fdopen(reader, encoding="ascii") as log:
         with os.fdopen(writer, "w", encoding="ascii") as out:
-            lines = BackgroundLogWriter(out, most_lines=20_000)
+            lines = BackgroundLogWriter(out, max_lines=20_000)
             for number in range(100_000):
                 lines.write(f"{number}\n")
-            thread = threading.Thread(target=lambda: said.extend(log))
+            thread = threading.Thread(target=lambda: received.extend(log))
             thread.start()
             lines.close()
         thread.join()
-    numbers = [int(line) for line in said if line[0].isdigit()]
-    left_out = [json.loads(line)["lines"] for line in said if not line[0].isdigit()]
+    numbers = [int(line) for line in received if line[0].isdigit()]
+    dropped = [json.loads(line)["lines"] for line in received if not line[0].isdigit()]
     assert numbers == sorted(numbers)
     assert len(numbers) >= 20_000
-    assert left_out
-    assert len(numbers) + sum(left_out) == 100_000
+    assert dropped
+    assert len(numbers) + sum(dropped) == 100_000
 
 
-def test_a_log_that_is_closed_breaks_nothing() -> None:
+def test_a_closed_log_raises_no_error() -> None:
     reader, writer = os.pipe()
     os.close(reader)
     out = os.fdopen(writer, "w", encoding="ascii")

@@ -1,4 +1,4 @@
-"""Ages are measured by a clock that nobody sets; the wall clock is for dates, and for what processes share."""
+"""A monotonic clock measures ages. The wall clock is for dates, and for values that processes share."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from tracegraph.http.response_cache import ResponseCache
 from tracegraph.upstream.cache.read_through import CacheStores
 
 ROOT = Path(__file__).parents[1]
-READ_IT = {
-    "adapters/tracegraph_nemo/adapter.py": "what is recent on a timeline of dates",
-    "src/tracegraph/metrics/multiprocess.py": "when another process wrote its file, by the file system",
-    "src/tracegraph/upstream/cache/read_through.py": "when another copy of the gateway wrote a shared entry",
+WALL_CLOCK_READERS = {
+    "adapters/tracegraph_nemo/adapter.py": "recent rows have dates",
+    "src/tracegraph/metrics/multiprocess.py": "the file system dates the snapshots of other processes",
+    "src/tracegraph/upstream/cache/read_through.py": "other processes date shared cache entries",
 }
 
 
@@ -30,15 +30,15 @@ def reads_wall_clock(file: Path) -> bool:
 
 def test_the_wall_clock_is_read_in_seconds_only_where_processes_or_dates_need_it() -> None:
     files = [*ROOT.glob("src/**/*.py"), *ROOT.glob("adapters/**/*.py")]
-    assert {str(file.relative_to(ROOT)) for file in files if reads_wall_clock(file)} == set(READ_IT)
+    assert {str(file.relative_to(ROOT)) for file in files if reads_wall_clock(file)} == set(WALL_CLOCK_READERS)
 
 
-def test_the_clock_for_ages_never_goes_back() -> None:
+def test_the_clock_for_ages_is_monotonic() -> None:
     moments = [elapsed_s() for _ in range(1000)]
     assert moments == sorted(moments)
     assert moments[0] >= 0
 
 
 @pytest.mark.parametrize("user", [CacheStores, ResponseCache, NemoAdapter])
-def test_what_knows_ages_takes_it_unless_another_is_given(user: type) -> None:
+def test_objects_with_ages_use_the_monotonic_clock_by_default(user: type) -> None:
     assert inspect.signature(user).parameters["clock"].default is elapsed_s

@@ -1,4 +1,4 @@
-"""Which of a vendor's addresses a page may link."""
+"""The URLs of a vendor that a page may link."""
 
 import pytest
 from hypothesis import given
@@ -83,7 +83,7 @@ def test_a_page_may_link_nothing_else(address: str) -> None:
     assert http_url(address) is None
 
 
-def test_no_address_is_none() -> None:
+def test_no_url_is_none() -> None:
     assert http_url(None) is None
 
 

@@ -1,4 +1,4 @@
-"""Modules that moved stay importable for one release, with a warning."""
+"""Moved modules stay importable for one release, with a warning."""
 
 import importlib
 import sys

@@ -1,4 +1,4 @@
-"""Below `with_room` no depth of the stack is worse than another; a server runs there."""
+"""With stack headroom no depth of the stack causes page faults, and a server runs with headroom."""
 
 import asyncio
 import resource
@@ -17,11 +17,11 @@ def leaf() -> None:
     pass
 
 
-leaf.__code__ = leaf.__code__.replace(co_stacksize=100)  # as large as the frame of a function that does something
+leaf.__code__ = leaf.__code__.replace(co_stacksize=100)  # as large as the frame of a typical function
 
 
 def hot_loop() -> int:
-    """Page faults of a loop of calls, run where it is called."""
+    """Return the page faults of a loop of calls at the current stack depth."""
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
     for _ in range(LOOPS):
         leaf()
@@ -33,7 +33,7 @@ def at_depth(depth: int, call: Callable[[], int]) -> int:
 
 
 def worst() -> int:
-    """Of all depths: far more calls than a piece of the stack holds frames of."""
+    """Return the maximum over all depths, which exceed the frames of a stack chunk by far."""
     return max(at_depth(depth, hot_loop) for depth in range(DEPTHS))
 
 
@@ -41,16 +41,16 @@ async def worst_in_a_task() -> int:
     return worst()
 
 
-@pytest.mark.skipif(sys.version_info >= (3, 13), reason="3.13.1 and later may be mended")
-def test_without_room_there_is_a_depth_at_which_every_call_costs_a_page() -> None:
-    """Else the next test would show nothing."""
+@pytest.mark.skipif(sys.version_info >= (3, 13), reason="Python 3.13.1 and later may have the fix")
+def test_without_headroom_every_call_at_some_depth_costs_a_page_fault() -> None:
+    """Otherwise the next test would prove nothing."""
     assert worst() >= LOOPS
 
 
-def test_with_room_no_depth_costs_any() -> None:
+def test_with_headroom_no_depth_costs_page_faults() -> None:
     assert run_with_stack_headroom(worst) < LOOPS / 100
 
 
-def test_all_that_the_servers_loop_runs_has_room() -> None:
+def test_the_servers_loop_runs_with_stack_headroom() -> None:
     with asyncio.Runner(loop_factory=HeadroomLoop) as runner:
         assert runner.run(worst_in_a_task()) < LOOPS / 100

@@ -1,4 +1,4 @@
-"""docs/security.md is true: the tests that it names exist, the versions that it reviews are pinned."""
+"""docs/security.md is accurate: its tests exist, and its reviewed versions are the pinned versions."""
 
 import re
 from pathlib import Path
@@ -10,7 +10,7 @@ PINNED = dict(re.findall(r"^([a-z0-9-]+)==(\S+)", LOCK, re.MULTILINE))
 REVIEWED = re.findall(r"^\| ([a-z0-9-]+) \| ([0-9.]+) \| (.+) \|$", PAGE, re.MULTILINE)
 
 
-def test_the_page_at_the_root_leads_to_it() -> None:
+def test_the_root_page_links_to_the_security_page() -> None:
     assert "](docs/security.md)" in (ROOT / "SECURITY.md").read_text(encoding="utf-8")
 
 
@@ -18,7 +18,7 @@ def numbers(version: str) -> tuple[int, ...]:
     return tuple(map(int, version.split(".")))
 
 
-def test_every_test_that_it_names_is_there() -> None:
+def test_every_named_test_exists() -> None:
     named = re.findall(r"`(tests/[\w/]+\.py)`", PAGE)
     assert len(named) > 20
     assert [path for path in named if not (ROOT / path).exists()] == []

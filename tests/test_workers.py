@@ -1,4 +1,4 @@
-"""A parent of several processes, and what it does about those that never serve."""
+"""The supervisor, with workers that never serve."""
 
 import sys
 from multiprocessing.connection import Connection
@@ -11,11 +11,11 @@ from tracegraph.server.supervisor import Supervisor
 
 
 def cannot_start(_: Connection) -> None:
-    """A worker that finds its configuration wrong."""
+    """Exit like a worker with an invalid configuration."""
     sys.exit(3)
 
 
-def test_workers_that_never_serve_are_not_started_again_for_ever() -> None:
+def test_workers_that_never_serve_are_not_restarted() -> None:
     with capture_logs() as logs, pytest.raises(ConfigurationError, match="could not start"):
         Supervisor(cannot_start, (), 2, check=lambda: None, at_end=lambda: None).run()
     ends = [line for line in logs if line["event"] == "worker.ended"]

@@ -1,4 +1,4 @@
-"""LangSmith behind the port: which call answers which question."""
+"""The LangSmith adapter: maps each gateway operation to calls of the vendor."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import Annotated
 
 from pydantic import StringConstraints
 
-from tracegraph.adapter.capabilities import Capabilities
+from tracegraph.adapter.capabilities import Capabilities, ListCapabilities, both_directions
 from tracegraph.adapter.options import SourceSettings, StrictOptions
-from tracegraph.adapter.paging import ExperimentQuery, Page, PageRequest, SessionPageRequest
+from tracegraph.adapter.paging import ExperimentQuery, OffsetRequest, Page, PageRequest, Paging, SessionPageRequest
 from tracegraph.adapter.protocol import SourceHealth, SourceHealthStatus
 from tracegraph.domain.calls import FetchInfo, RateLimit
 from tracegraph.domain.filters import (
@@ -21,6 +21,7 @@ from tracegraph.domain.filters import (
     ExperimentOrder,
     ExperimentOrderField,
     OrderDirection,
+    SessionOrderField,
     StringFilter,
 )
 from tracegraph.domain.models import (
@@ -40,7 +41,7 @@ from tracegraph.upstream.messages import UpstreamResponse
 from tracegraph.upstream.raw import RawDocument, RawRow, bad_response
 from tracegraph_langsmith import wire
 from tracegraph_langsmith.client import (
-    PAGE_MAX,
+    MAX_PAGE_SIZE,
     RUNS,
     SESSIONS,
     LangSmithClient,
@@ -48,15 +49,26 @@ from tracegraph_langsmith.client import (
     canonical_uuid,
     chunks,
     experiments_query,
-    with_ids,
+    id_parameters,
 )
 from tracegraph_langsmith.mapping import STATUS_WORDS, to_experiment
 from tracegraph_langsmith.runs import RunsReader
 
 CAPABILITIES = Capabilities(
-    experiment_orders=frozenset({ExperimentOrderField.CREATED_AT, ExperimentOrderField.UPDATED_AT}),
-    experiment_filters=frozenset({"name", "refs"}),
-    session_filters=frozenset({"statuses", "test_case_id", "started_at"}),
+    experiments=ListCapabilities(
+        Paging.OFFSET,
+        MAX_PAGE_SIZE,
+        both_directions(ExperimentOrderField.CREATED_AT, ExperimentOrderField.UPDATED_AT),
+        frozenset({"name", "refs"}),
+    ),
+    sessions=ListCapabilities(
+        Paging.CURSOR,
+        MAX_PAGE_SIZE,
+        both_directions(SessionOrderField.STARTED_AT),
+        frozenset({"statuses", "test_case_id", "started_at"}),
+        ranges=True,
+        pooled=True,
+    ),
     reported_metrics=(
         MetricKind.LATENCY,
         MetricKind.FIRST_TOKEN_LATENCY,
@@ -69,23 +81,21 @@ CAPABILITIES = Capabilities(
     ),
     kinds=frozenset({ExperimentKind.EVALUATION, ExperimentKind.PROJECT}),
     statuses=frozenset({*STATUS_WORDS, SessionStatus.UNKNOWN}),
-    experiment_page_max=PAGE_MAX,
-    session_page_max=PAGE_MAX,
     unsupported_experiment_fields=frozenset({"dataset_name", "group_id"}),
-    lists_many_experiments=True,
     call_kinds=frozenset({SESSIONS, RUNS}),
     rate_limits={RUNS: RateLimit(15, 10.0), "*": RateLimit(1000, 10.0)},
 )
-"""`name` is pushed when it is exact: how parts of a name compare is not documented.
+"""The filter `name` is pushed only when it is exact, because the vendor does not document partial matches.
 
 See docs/vendors/langsmith.md#tracer-sessions, #runs, #rate-limits, #push-down.
 """
 
 
 class Options(StrictOptions):
-    """`api_key` is sent as X-API-Key; `tenant_id`, a workspace's id, as X-Tenant-Id.
+    """Settings of a LangSmith source.
 
-    See docs/vendors/langsmith.md#access.
+    The adapter sends `api_key` as X-API-Key, and `tenant_id`, the id of a workspace, as X-Tenant-Id. See
+    docs/vendors/langsmith.md#access.
     """
 
     api_key: SecretRef
@@ -94,15 +104,15 @@ class Options(StrictOptions):
 
 @asynccontextmanager
 async def open_adapter(settings: SourceSettings, upstream: Upstream) -> AsyncIterator[LangSmithAdapter]:
-    """A LangSmith workspace for the time of the context; makes no call."""
+    """Open the adapter of one LangSmith workspace without a call."""
     options = settings.read(Options)
     client = LangSmithClient.with_key(upstream, options.api_key, options.tenant_id)
     yield LangSmithAdapter(settings.name, settings.vendor, client)
 
 
 @dataclass(frozen=True, slots=True)
-class _Rows:
-    """The experiments of one answer, and what it held beside them: see `Page.skipped`."""
+class _ExperimentRows:
+    """The experiments of one response, and the number and positions of all its rows: see `Page.skipped`."""
 
     items: Sequence[Experiment]
     sent: int
@@ -116,7 +126,7 @@ class _Rows:
 
 
 class LangSmithAdapter:
-    """One LangSmith workspace: tracer sessions as experiments, root runs as sessions."""
+    """Adapter of one LangSmith workspace: tracer sessions are experiments, and root runs are sessions."""
 
     capabilities = CAPABILITIES
 
@@ -127,114 +137,136 @@ class LangSmithAdapter:
         self._runs = RunsReader(name, client)
 
     async def list_experiments(self, query: ExperimentQuery, page: PageRequest) -> Page[Experiment]:
-        """A stretch of the tracer sessions in one call; all of them at once when they are asked for by ref."""
+        """Return a page of tracer sessions in one call.
+
+        A filter by refs returns all its tracer sessions in one page, with one call for each hundred.
+        """
         if query.filter.refs is not None:
             return await self._list_by_refs(query.filter.refs, query.order)
-        pushed = _pushed(query.filter)
+        pushed = _pushed_parameters(query.filter)
         if pushed is None:
             return Page((), 0, None)
-        offset = max(0, page.hint) if isinstance(page.hint, int) else 0
-        limit = max(1, min(page.limit, PAGE_MAX))
-        found = await self._experiments([*experiments_query(query.order, limit, offset), *pushed])
-        # No total in the body: a page that is not full is the last (docs/vendors/langsmith.md#tracer-sessions).
-        goes_on = found.sent >= limit
-        following = offset + found.length if goes_on else None
-        return Page(found.items, offset, following, None, found.provenance, found.skipped)
+        offset = page.offset if isinstance(page, OffsetRequest) else 0
+        limit = max(1, min(page.limit, MAX_PAGE_SIZE))
+        rows = await self._experiments([*experiments_query(query.order, limit, offset), *pushed])
+        # The body has no total: a page that is not full is the last (docs/vendors/langsmith.md#tracer-sessions).
+        is_full = rows.sent >= limit
+        next_offset = offset + rows.length if is_full else None
+        return Page(rows.items, offset, next_offset, None, rows.provenance, rows.skipped)
 
     async def get_experiments(self, refs: Sequence[str]) -> Mapping[str, Experiment | SourceError]:
-        """The tracer sessions with their stats, a hundred a call; what is no UUID is unknown without one."""
-        wanted = {ref: uuid for ref in refs if (uuid := canonical_uuid(ref)) is not None}
-        ids = list(dict.fromkeys(wanted.values()))
-        parts = await asyncio.gather(*(self._by_id(part) for part in chunks(ids)))
-        known = {ref: found for part in parts for ref, found in part.items()}
-        return {ref: known[uuid] for ref, uuid in wanted.items() if uuid in known}
+        """Return tracer sessions with their statistics, in one call for each hundred.
 
-    async def list_sessions(self, asks: Sequence[SessionPageRequest]) -> Sequence[Page[Session] | SourceError]:
-        """Root runs by range of their start; asks that can share a query do (see runs.py)."""
-        return await self._runs.answer(asks)
+        A ref that is not a UUID is omitted without a call.
+        """
+        uuid_by_ref = {ref: uuid for ref in refs if (uuid := canonical_uuid(ref)) is not None}
+        ids = list(dict.fromkeys(uuid_by_ref.values()))
+        parts = await asyncio.gather(*(self._by_id(part) for part in chunks(ids)))
+        by_id = {ref: experiment for part in parts for ref, experiment in part.items()}
+        return {ref: by_id[uuid] for ref, uuid in uuid_by_ref.items() if uuid in by_id}
+
+    async def list_sessions(self, requests: Sequence[SessionPageRequest]) -> Sequence[Page[Session] | SourceError]:
+        """Return a page of root runs for each request.
+
+        Requests with the same filter, order and start share queries: see runs.py.
+        """
+        return await self._runs.list_pages(requests)
 
     async def get_sessions(self, refs: Sequence[SessionRef]) -> Mapping[SessionRef, Session | SourceError]:
-        """Root runs by id, a hundred a call; what is no UUID is unknown without one."""
+        """Return root runs by id, in one call for each hundred.
+
+        An id that is not a UUID is omitted without a call.
+        """
         return await self._runs.get(refs)
 
     async def get_scores(
         self,
         refs: Sequence[SessionRef],  # noqa: ARG002 - the port's form
     ) -> Mapping[SessionRef, Sequence[Score] | SourceError]:
-        """Nothing: the lists of sessions hold their scores."""
+        """Return no scores: the lists of sessions contain them."""
         return {}
 
+    def experiment_kind(self, ref: str) -> ExperimentKind | None:  # noqa: ARG002 - the port's form
+        """Return None: one list holds the sessions of any experiment."""
+        return None
+
     async def check(self) -> SourceHealth:
-        """One tracer session, without stats, and one of its runs. LangSmith does not tell how many there are."""
+        """Request one tracer session without statistics, and one of its runs.
+
+        LangSmith does not report the number of tracer sessions.
+        """
         try:
-            found = await self._client.tracer_sessions([("limit", "1")])
-            await self._runs.check([row.id for row in found.value if row is not None])
+            reply = await self._client.tracer_sessions([("limit", "1")])
+            await self._runs.check([row.id for row in reply.value if row is not None])
         except SourceError as error:
             return SourceHealth(SourceHealthStatus.DOWN, last_error=error, checked_at=datetime.now(UTC))
         return SourceHealth(SourceHealthStatus.UP, checked_at=datetime.now(UTC))
 
-    async def _experiments(self, query: Query) -> _Rows:
-        """The rows of one call."""
+    async def _experiments(self, query: Query) -> _ExperimentRows:
         reply = await self._client.tracer_sessions(query)
         document = RawDocument(reply.body)
         rows: list[wire.TracerSession | None] = reply.value
         items = [to_experiment(self.name, row, RawRow(document, (index,))) for index, row in readable_rows(rows)]
-        return _Rows(items, len(rows), length(rows), unreadable_places(rows), reply)
+        return _ExperimentRows(items, len(rows), length(rows), unreadable_places(rows), reply)
 
     async def _list_by_refs(self, refs: frozenset[str], order: ExperimentOrder) -> Page[Experiment]:
-        """All of them from the start: limit and offset may not hold beside ids.
+        """Return all experiments with these refs in one page.
 
-        See docs/vendors/langsmith.md#tracer-sessions.
+        The vendor may not apply limit and offset to a query by id: see docs/vendors/langsmith.md#tracer-sessions.
         """
         ids = sorted({uuid for ref in refs if (uuid := canonical_uuid(ref)) is not None})
-        query = experiments_query(order, PAGE_MAX, 0)
-        answers = await asyncio.gather(*(self._tried([*query, *with_ids(part)]) for part in chunks(ids)))
-        pages = [answer for answer in answers if isinstance(answer, _Rows)]
+        query = experiments_query(order, MAX_PAGE_SIZE, 0)
+        outcomes = await asyncio.gather(
+            *(self._experiments_or_error([*query, *id_parameters(part)]) for part in chunks(ids))
+        )
+        pages = [outcome for outcome in outcomes if isinstance(outcome, _ExperimentRows)]
         provenance = sum((page.provenance for page in pages), FetchInfo())
-        errors = [answer for answer in answers if isinstance(answer, SourceError)]
+        errors = [outcome for outcome in outcomes if isinstance(outcome, SourceError)]
         if errors:
             calls = sum(error.upstream_requests for error in errors)
             errors[0].upstream_requests = calls + provenance.upstream_requests
             raise errors[0]
         items = [experiment for page in pages for experiment in page.items]
-        return Page(_ordered(items, order) if len(pages) > 1 else items, 0, None, provenance=provenance)
+        return Page(_merge_sorted(items, order) if len(pages) > 1 else items, 0, None, provenance=provenance)
 
     async def _by_id(self, ids: Sequence[str]) -> Mapping[str, Experiment | SourceError]:
-        found = await self._tried([("include_stats", "true"), ("limit", str(PAGE_MAX)), *with_ids(ids)])
-        if isinstance(found, SourceError):
-            return dict.fromkeys(ids, found)
-        known: dict[str, Experiment | SourceError] = {one.ref: one for one in found.items}
-        if found.skipped:  # which they are cannot be read
-            unreadable = bad_response(found.reply, "of which a row cannot be read")
-            return dict.fromkeys(ids, unreadable) | known
-        return known
+        rows = await self._experiments_or_error(
+            [("include_stats", "true"), ("limit", str(MAX_PAGE_SIZE)), *id_parameters(ids)]
+        )
+        if isinstance(rows, SourceError):
+            return dict.fromkeys(ids, rows)
+        by_id: dict[str, Experiment | SourceError] = {experiment.ref: experiment for experiment in rows.items}
+        if rows.skipped:  # the ids of unreadable rows are unknown
+            unreadable = bad_response(rows.reply, "of which a row cannot be read")
+            return dict.fromkeys(ids, unreadable) | by_id
+        return by_id
 
-    async def _tried(self, query: Query) -> _Rows | SourceError:
+    async def _experiments_or_error(self, query: Query) -> _ExperimentRows | SourceError:
         try:
             return await self._experiments(query)
         except SourceError as error:
             return error
 
 
-def _pushed(wanted: ExperimentFilter) -> Query | None:
-    """What the vendor certainly honours as it is meant; None when nothing can have such a name.
+def _pushed_parameters(experiment_filter: ExperimentFilter) -> Query | None:
+    """Return the conditions that the vendor certainly applies as intended, or None if no name can match.
 
-    `reference_free=false` and parts of names are not documented well enough, and names that are empty would read
-    as none: the gateway sees to these (docs/vendors/langsmith.md#push-down).
+    The gateway applies the others: `reference_free=false` and partial names are not documented well enough, and
+    the vendor would ignore an empty name (docs/vendors/langsmith.md#push-down).
     """
     query: Query = []
-    name = _exact(wanted.name)
+    name = _exact_name(experiment_filter.name)
     if name:
         if not _is_text(name):
             return None
         query.append(("name", name))
-    if wanted.kinds == frozenset({ExperimentKind.PROJECT}):
+    if experiment_filter.kinds == frozenset({ExperimentKind.PROJECT}):
         query.append(("reference_free", "true"))
     return query
 
 
-def _exact(name: StringFilter | None) -> str | None:
-    """The only name that the filter admits, when it is known."""
+def _exact_name(name: StringFilter | None) -> str | None:
+    """Return the only name that can match the filter, or None if there are several."""
     if name is None:
         return None
     if name.eq is None and name.any_of is not None and len(name.any_of) == 1:
@@ -243,7 +275,7 @@ def _exact(name: StringFilter | None) -> str | None:
 
 
 def _is_text(text: str) -> bool:
-    """False for text with half a surrogate pair, which neither a URL nor the vendor's JSON can hold."""
+    """Return False for text with an unpaired surrogate, which neither a URL nor the vendor's JSON can contain."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -251,10 +283,10 @@ def _is_text(text: str) -> bool:
     return True
 
 
-def _ordered(items: Sequence[Experiment], order: ExperimentOrder) -> list[Experiment]:
-    """The rows of several answers, each in the vendor's order, as one list; missing values last."""
+def _merge_sorted(items: Sequence[Experiment], order: ExperimentOrder) -> list[Experiment]:
+    """Return the rows of several sorted responses as one sorted list. Missing values come last."""
     by_update = order.field is ExperimentOrderField.UPDATED_AT
     times = [(item.updated_at if by_update else item.created_at, item) for item in items]
-    readable_rows = [(time, item) for time, item in times if time is not None]
-    readable_rows.sort(key=lambda pair: pair[0], reverse=order.direction is OrderDirection.DESC)
-    return [item for _, item in readable_rows] + [item for time, item in times if time is None]
+    dated = [(time, item) for time, item in times if time is not None]
+    dated.sort(key=lambda pair: pair[0], reverse=order.direction is OrderDirection.DESC)
+    return [item for _, item in dated] + [item for time, item in times if time is None]

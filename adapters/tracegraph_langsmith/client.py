@@ -1,8 +1,8 @@
-"""LangSmith over HTTP: its two reads, its credential headers, how its questions are written.
+"""HTTP client of LangSmith: its two read operations, its credential headers and its query syntax.
 
-`GET /api/v1/sessions` is the contract's; `POST /api/v1/runs/query` and the filter language are those of
-docs/vendors/langsmith.md#runs. Every name in RUN_FIELDS is one that the vendor lets a run query select
-(RunQueryParams of its own generated clients); `latency_seconds` and `is_root` are not.
+`GET /api/v1/sessions` is part of the contract. `POST /api/v1/runs/query` and the filter language are described in
+docs/vendors/langsmith.md#runs. The vendor lets a run query select every name in RUN_FIELDS (RunQueryParams of its
+own generated clients). It does not let a query select `latency_seconds` and `is_root`.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ from tracegraph.upstream.raw import decode
 from tracegraph_langsmith import wire
 from tracegraph_langsmith.mapping import STATUS_WORDS
 
-PAGE_MAX = 100
-"""The most rows of one answer: `limit` of the contract; a run query above it is a 400.
+MAX_PAGE_SIZE = 100
+"""The largest number of rows in one response: the contract's maximum `limit`. A larger run query is a 400.
 
 See docs/vendors/langsmith.md#runs.
 """
 
 
 SESSIONS, RUNS = "sessions", "runs/query"
-"""The classes of its calls: the vendor's limits tell them apart (docs/vendors/langsmith.md#rate-limits)."""
+"""The kinds of calls. The vendor limits the rate of each kind (docs/vendors/langsmith.md#rate-limits)."""
 
 
 RUN_FIELDS = (
@@ -53,18 +53,21 @@ RUN_FIELDS = (
 
 
 LARGE_FIELDS = {"input": "inputs", "output": "outputs"}
-"""By the name in `Session`: what may be large, and is left out where nobody needs it."""
+"""The fields of a run that may be large, by their name in `Session`.
+
+A query omits them unless a client selects them.
+"""
 
 
 _SORT_COLUMNS = {
     ExperimentOrderField.CREATED_AT: "start_time",
     ExperimentOrderField.UPDATED_AT: "last_run_start_time",
-    ExperimentOrderField.NAME: "start_time",  # its collation of names is unknown: the gateway orders them
+    ExperimentOrderField.NAME: "start_time",  # the vendor's collation is unknown, so the gateway sorts by name
 }
 
 
 _LACKS_WORKSPACE = b"org_scoped_key_requires_workspace"
-"""In the 403 for an organization's key without X-Tenant-Id (docs/vendors/langsmith.md#access)."""
+"""Text in the 403 for an organization's key without X-Tenant-Id (docs/vendors/langsmith.md#access)."""
 
 
 _SESSIONS = partial(decode, wire=wire.SESSIONS)
@@ -80,15 +83,20 @@ Query = list[tuple[str, str]]
 
 
 def canonical_uuid(text: str) -> str | None:
-    """The UUID as LangSmith writes it; None for text that is none, so that no object can have it as its id."""
+    """Return the UUID in LangSmith's notation, or None for other text, which is the id of no object."""
     lower = text.lower()
     return lower if _UUID.fullmatch(lower) else None
 
 
 def experiments_query(order: ExperimentOrder, limit: int, offset: int) -> Query:
-    """A stretch of the tracer sessions. Without include_stats they would have no figures.
+    """Return the parameters for a page of tracer sessions.
 
-    See docs/vendors/langsmith.md#figures.
+    Without `include_stats` the rows would have no figures: see docs/vendors/langsmith.md#figures.
+
+    Args:
+        order: The sort order.
+        limit: The number of rows.
+        offset: The offset of the first row.
     """
     descending = order.direction is OrderDirection.DESC
     return [
@@ -100,40 +108,50 @@ def experiments_query(order: ExperimentOrder, limit: int, offset: int) -> Query:
     ]
 
 
-def with_ids(ids: Sequence[str]) -> Query:
-    """Only these tracer sessions: the key repeats (docs/vendors/langsmith.md#tracer-sessions)."""
-    return [("id", one) for one in ids]
+def id_parameters(ids: Sequence[str]) -> Query:
+    """Return the parameters that select tracer sessions by id.
+
+    The key repeats: see docs/vendors/langsmith.md#tracer-sessions.
+    """
+    return [("id", tracer_session_id) for tracer_session_id in ids]
 
 
 def chunks(ids: Sequence[str]) -> Iterator[Sequence[str]]:
-    """The ids in as many as one call takes.
+    """Split the ids into chunks of one call each.
 
-    See docs/vendors/langsmith.md#tracer-sessions: the length of the URL is the bound.
+    The length of the URL is the bound: see docs/vendors/langsmith.md#tracer-sessions.
     """
-    for start in range(0, len(ids), PAGE_MAX):
-        yield ids[start : start + PAGE_MAX]
+    for start in range(0, len(ids), MAX_PAGE_SIZE):
+        yield ids[start : start + MAX_PAGE_SIZE]
 
 
 @dataclass(frozen=True, slots=True)
-class RunsQuestion:
-    """The root runs of some tracer sessions in order of their start; from `anchor` (microseconds) on, if set."""
+class RunsQuery:
+    """A query for the root runs of tracer sessions in the order of their start.
+
+    If `range_start` (microseconds) is set, the list begins with the runs of that start; `range_end` ends it.
+    """
 
     experiments: tuple[str, ...]
     filter: SessionFilter
     order: SessionOrder
-    anchor: int | None = None
+    range_start: int | None = None
     fields: frozenset[str] | None = None
+    range_end: int | None = None
 
     @property
-    def left_out(self) -> frozenset[str]:
-        """The fields of `Session` that this question leaves out: see `SessionAsk.fields`."""
+    def deferred_fields(self) -> frozenset[str]:
+        """Return the fields of `Session` that the query omits: see `SessionPageRequest.fields`."""
         if self.fields is None or "raw" in self.fields:
             return frozenset()
-        lacking = LARGE_FIELDS.keys() - self.fields
-        return frozenset({*lacking, "raw"}) if lacking else frozenset()
+        omitted = LARGE_FIELDS.keys() - self.fields
+        return frozenset({*omitted, "raw"}) if omitted else frozenset()
 
     def body(self, limit: int, cursor: str | None) -> dict[str, Any]:
-        """The JSON of the query. A cursor belongs to the rest of the body that it was given for."""
+        """Return the JSON body of the query.
+
+        A cursor is valid only with the body of the query that returned it.
+        """
         body: dict[str, Any] = {
             "session": list(self.experiments),
             "is_root": True,
@@ -151,38 +169,50 @@ class RunsQuestion:
         return body
 
     def _select(self) -> list[str]:
-        left_out = {LARGE_FIELDS.get(name) for name in self.left_out}
-        return [name for name in RUN_FIELDS if name not in left_out]
+        deferred_fields = {LARGE_FIELDS.get(name) for name in self.deferred_fields}
+        return [name for name in RUN_FIELDS if name not in deferred_fields]
 
     def _conditions(self) -> Iterator[str]:
-        """Conditions in the vendor's filter language. Only our own words and times get into its quotes."""
-        words = _status_words(self.filter)
-        if words:
-            tests = [f"eq(status, {_quoted(word)})" for word in words]
-            yield tests[0] if len(tests) == 1 else f"or({', '.join(tests)})"
+        """Yield conditions in the vendor's filter language.
+
+        Only our own words and times appear inside its quotes.
+        """
+        status_words = _status_words(self.filter)
+        if status_words:
+            comparisons = [f"eq(status, {_quoted(word)})" for word in status_words]
+            yield comparisons[0] if len(comparisons) == 1 else f"or({', '.join(comparisons)})"
         started = self.filter.started_at
         if started is not None and started.gte is not None:
             yield f"gte(start_time, {_time(started.gte)})"
         if started is not None and started.lt is not None:
             yield f"lt(start_time, {_time(started.lt)})"
-        if self.anchor is not None:
-            compare = "lte" if self.order.direction is OrderDirection.DESC else "gte"
-            yield f"{compare}(start_time, {_time(from_microseconds(self.anchor))})"
+        if self.range_start is not None:
+            operator = "lte" if self.order.direction is OrderDirection.DESC else "gte"
+            yield f"{operator}(start_time, {_time(from_microseconds(self.range_start))})"
+        if self.range_end is not None:
+            operator = "gte" if self.order.direction is OrderDirection.DESC else "lte"
+            yield f"{operator}(start_time, {_time(from_microseconds(self.range_end))})"
 
 
-def can_match(wanted: SessionFilter) -> bool:
-    """Whether any run can pass: not when only unheard-of statuses are wanted, or a test case that is no UUID."""
-    if wanted.test_case_id is not None and canonical_uuid(wanted.test_case_id) is None:
+def can_match(session_filter: SessionFilter) -> bool:
+    """Return whether any run can match the filter.
+
+    No run matches a filter with only unknown statuses, or with a test case that is not a UUID.
+    """
+    if session_filter.test_case_id is not None and canonical_uuid(session_filter.test_case_id) is None:
         return False
-    statuses = wanted.statuses
+    statuses = session_filter.statuses
     return statuses is None or bool(statuses & {*STATUS_WORDS, SessionStatus.UNKNOWN})
 
 
-def _status_words(wanted: SessionFilter) -> list[str]:
-    """The vendor's words for the wanted statuses; none when UNKNOWN is wanted, which no word stands for."""
-    if wanted.statuses is None or SessionStatus.UNKNOWN in wanted.statuses:
+def _status_words(session_filter: SessionFilter) -> list[str]:
+    """Return the vendor's words for the requested statuses.
+
+    The list is empty if the filter includes UNKNOWN, which has no word.
+    """
+    if session_filter.statuses is None or SessionStatus.UNKNOWN in session_filter.statuses:
         return []
-    return [word for status, word in STATUS_WORDS.items() if status in wanted.statuses]
+    return [word for status, word in STATUS_WORDS.items() if status in session_filter.statuses]
 
 
 def _time(moment: datetime) -> str:
@@ -196,34 +226,51 @@ def _quoted(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class LangSmithClient:
-    """LangSmith's reads; both raise SourceError."""
+    """HTTP client of LangSmith. Its read operations raise SourceError."""
 
     upstream: Upstream
 
     @classmethod
     def with_key(cls, upstream: Upstream, api_key: SecretStr, tenant_id: str | None) -> LangSmithClient:
-        """The client that sends this key, and the workspace if given, on every call (contract: security)."""
+        """Return a client that sends the key, and the workspace if given, with every call (contract: security).
+
+        Args:
+            upstream: The upstream client of the source.
+            api_key: The key.
+            tenant_id: The id of the workspace.
+        """
         workspace = None if tenant_id is None else SecretStr(tenant_id)
         return cls(upstream.with_credential({"X-API-Key": api_key, "X-Tenant-Id": workspace}))
 
     async def tracer_sessions(self, query: Query) -> UpstreamResponse:
-        """Tracer sessions, as a list of `wire.TracerSession`: a bare JSON array with None for an odd one."""
+        """Return tracer sessions as a list of `wire.TracerSession`, with None for each unreadable row.
+
+        Raises:
+            SourceError: The call failed.
+        """
         return await self._fetch(UpstreamRequest(SESSIONS, "/api/v1/sessions", query, read=_SESSIONS))
 
-    async def known(self, ids: Sequence[str]) -> tuple[set[str], int]:
-        """Those of the ids that are tracer sessions, and the calls made: one for each hundred."""
-        found: set[str] = set()
+    async def existing_ids(self, ids: Sequence[str]) -> tuple[set[str], int]:
+        """Return the ids that are tracer sessions, and the number of calls: one for each hundred ids.
+
+        Raises:
+            SourceError: A call failed.
+        """
+        existing: set[str] = set()
         calls = 0
         for part in chunks(ids):
-            reply = await self.tracer_sessions([("limit", str(PAGE_MAX)), *with_ids(part)])
+            reply = await self.tracer_sessions([("limit", str(MAX_PAGE_SIZE)), *id_parameters(part)])
             calls += reply.provenance.upstream_requests
-            found |= {row.id for row in reply.value if row is not None}
-        return found & set(ids), calls
+            existing |= {row.id for row in reply.value if row is not None}
+        return existing & set(ids), calls
 
     async def runs(self, body: dict[str, Any]) -> UpstreamResponse:
-        """Runs and a cursor, as a `wire.RunsAnswer`. The vendor allows 15 of these in 10 s.
+        """Return runs and a cursor as a `wire.RunsResponse`.
 
-        See docs/vendors/langsmith.md#rate-limits.
+        The vendor allows 15 of these calls in 10 s: see docs/vendors/langsmith.md#rate-limits.
+
+        Raises:
+            SourceError: The call failed.
         """
         of_several = len(body.get("session", ())) > 1
         return await self._fetch(
@@ -235,18 +282,18 @@ class LangSmithClient:
             return await self.upstream.fetch(call)
         except SourceUnauthorized as error:
             if _LACKS_WORKSPACE in error.vendor_body:
-                raise self._set_tenant_id(error) from error
+                raise self._tenant_id_error(error) from error
             raise
 
-    def _set_tenant_id(self, error: SourceUnauthorized) -> SourceUnauthorized:
+    def _tenant_id_error(self, error: SourceUnauthorized) -> SourceUnauthorized:
         source = self.upstream.source
-        clearer = SourceUnauthorized(
+        explained = SourceUnauthorized(
             source,
-            f"Source {source!r} has the key of a whole organization: set tenant_id in its configuration "
+            f"Source {source!r} uses the key of a whole organization: set tenant_id in its configuration "
             "to the id of the workspace to read.",
             http_status=error.http_status,
             upstream_requests=error.upstream_requests,
             vendor_body=error.vendor_body,
         )
-        clearer.reference = error.reference  # the log has the call under it
-        return clearer
+        explained.reference = error.reference  # the log entry of the call has this reference
+        return explained

@@ -1,11 +1,12 @@
-"""Which of several experiments a run query fails for.
+"""Search for the experiments for which a query over several experiments fails.
 
-LangSmith refuses a query over many tracer sessions as a whole: with 404 when one was deleted, with 403 when the
-key may not see one. The others are found with few calls: the vendor allows 15 run queries in 10 s
+LangSmith rejects a query over many tracer sessions as a whole: with 404 if one was deleted, with 403 if the key
+has no access to one. The search needs few calls, because the vendor allows only 15 run queries in 10 s
 (docs/vendors/langsmith.md#rate-limits).
 
-    404    one call of the other class says which of them are there; it is not those that are not
-    else   halves are tried with one row each, within a number of failures that grows with the logarithm
+After a 404, one call for the tracer sessions finds the missing ones. After another error, a bisection probes
+halves with one row each. The number of failed probes is limited, and grows with the logarithm of the number of
+experiments.
 """
 
 from __future__ import annotations
@@ -23,11 +24,11 @@ from tracegraph.errors import (
 from tracegraph_langsmith.client import LangSmithClient
 
 Probe = Callable[[Sequence[str]], Awaitable[int]]
-"""Tries the query over these experiments; the number of calls that it took. Raises SourceError."""
+"""Runs the query over these experiments and returns the number of calls. Raises SourceError."""
 
 
-def may_be_of_one(error: SourceError) -> bool:
-    """Whether a query may fail so for one of its experiments only, and go well for the others."""
+def may_concern_one_experiment(error: SourceError) -> bool:
+    """Return whether the error may concern only one of several experiments."""
     if isinstance(error, SourceUnauthorized):
         return error.http_status == 403
     return isinstance(error, SourceNotFound | SourceBadRequest) or error.http_status == 500
@@ -35,78 +36,91 @@ def may_be_of_one(error: SourceError) -> bool:
 
 @dataclass(slots=True)
 class FailingExperiments:
-    """Finds out which experiments a query fails for.
+    """Finds the experiments for which a query fails.
 
-    `calls` are those that it made, `splits` how often it may halve yet.
+    `calls` counts the calls of the search. `remaining_splits` bounds the bisection.
     """
 
     client: LangSmithClient
     probe: Probe
-    splits: int
+    remaining_splits: int
     calls: int = 0
-    found: dict[str, SourceError] = field(default_factory=dict)
+    failing: dict[str, SourceError] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, client: LangSmithClient, probe: Probe, experiments: Sequence[str]) -> FailingExperiments:
-        """Enough splits to find one experiment by halving, whatever it fails for, and several for most."""
+    def for_experiments(
+        cls, client: LangSmithClient, probe: Probe, experiments: Sequence[str]
+    ) -> FailingExperiments:
+        """Return a search with enough splits to find one failing experiment by bisection, and mostly several.
+
+        Args:
+            client: The client of the vendor.
+            probe: Runs the query over a subset of the experiments.
+            experiments: The experiments of the query.
+        """
         return cls(client, probe, 2 * len(experiments).bit_length() + 2)
 
-    async def errors(self, experiments: Sequence[str], error: SourceError) -> Mapping[str, SourceError]:
-        """The experiments that the query fails for, and each one's error, given that of all together.
+    async def find(self, experiments: Sequence[str], error: SourceError) -> Mapping[str, SourceError]:
+        """Return the experiments for which the query fails, with their errors, given the error of the whole query.
 
-        An experiment that is not there has SourceObjectNotFound. Where all are there and the vendor answers 404,
-        it has no such query: SourceNotFound for each.
+        A missing experiment has SourceObjectNotFound. If all exist and the vendor answers 404, the vendor lacks
+        the query: each experiment has SourceNotFound.
         """
         if isinstance(error, SourceNotFound):
-            await self._missing(experiments, error)
-        elif may_be_of_one(error):
+            await self._find_missing(experiments, error)
+        elif may_concern_one_experiment(error):
             await self._halve(experiments, error)
         else:
-            self.found |= dict.fromkeys(experiments, error)
-        return self.found
+            self.failing |= dict.fromkeys(experiments, error)
+        return self.failing
 
-    async def _missing(self, experiments: Sequence[str], error: SourceError) -> None:
-        there = await self._known(experiments)
-        gone = [] if there is None else [one for one in experiments if one not in there]
-        if gone:
-            self.found |= dict.fromkeys(gone, _object_not_found(error))
+    async def _find_missing(self, experiments: Sequence[str], error: SourceError) -> None:
+        existing = await self._existing(experiments)
+        missing = (
+            [] if existing is None else [experiment for experiment in experiments if experiment not in existing]
+        )
+        if missing:
+            self.failing |= dict.fromkeys(missing, _object_not_found_error(error))
             return
         ends = list(dict.fromkeys([experiments[0], experiments[-1]]))
         if len(ends) == 1:
-            self.found[ends[0]] = error if there is None else no_run_query(error)
-        elif all([await self._tried([one]) is not None for one in ends]):
-            self.found |= dict.fromkeys(experiments, no_run_query(error))
+            self.failing[ends[0]] = error if existing is None else no_run_query_error(error)
+        elif all([await self._probe_error([experiment]) is not None for experiment in ends]):
+            self.failing |= dict.fromkeys(experiments, no_run_query_error(error))
         else:
             await self._halve(experiments, error)
-            for one, failure in self.found.items():
+            for experiment, failure in self.failing.items():
                 if isinstance(failure, SourceNotFound):
-                    self.found[one] = _object_not_found(failure)
+                    self.failing[experiment] = _object_not_found_error(failure)
 
-    async def _known(self, experiments: Sequence[str]) -> set[str] | None:
-        """Those that are there, None when that cannot be had."""
+    async def _existing(self, experiments: Sequence[str]) -> set[str] | None:
+        """Return the existing experiments, or None if the call fails."""
         try:
-            there, calls = await self.client.known(experiments)
+            existing, calls = await self.client.existing_ids(experiments)
         except SourceError as failure:
             self.calls += failure.upstream_requests
             return None
         self.calls += calls
-        return there
+        return existing
 
     async def _halve(self, experiments: Sequence[str], error: SourceError) -> None:
-        """Halve what fails. When one half goes well, it is the other that fails, which takes no further call."""
-        self.splits -= 2 if error.http_status == 500 else 1  # such a call is tried again, too
-        if len(experiments) == 1 or self.splits < 0 or not may_be_of_one(error):
-            self.found |= dict.fromkeys(experiments, error)
+        """Bisect the failing experiments.
+
+        If the first half succeeds, the second half fails, which needs no further call.
+        """
+        self.remaining_splits -= 2 if error.http_status == 500 else 1  # the upstream client retries a 500
+        if len(experiments) == 1 or self.remaining_splits < 0 or not may_concern_one_experiment(error):
+            self.failing |= dict.fromkeys(experiments, error)
             return
         middle = len(experiments) // 2
         first, second = experiments[:middle], experiments[middle:]
-        of_first = await self._tried(first)
-        of_second = error if of_first is None else await self._tried(second)
-        for part, failure in ((first, of_first), (second, of_second)):
+        first_error = await self._probe_error(first)
+        second_error = error if first_error is None else await self._probe_error(second)
+        for part, failure in ((first, first_error), (second, second_error)):
             if failure is not None:
                 await self._halve(part, failure)
 
-    async def _tried(self, experiments: Sequence[str]) -> SourceError | None:
+    async def _probe_error(self, experiments: Sequence[str]) -> SourceError | None:
         try:
             self.calls += await self.probe(experiments)
         except SourceError as error:
@@ -115,20 +129,20 @@ class FailingExperiments:
         return None
 
 
-def _object_not_found(error: SourceError) -> SourceError:
-    message = f"Source {error.source!r} has no experiment of that id any more."
-    return _as(SourceObjectNotFound, error, message)
+def _object_not_found_error(error: SourceError) -> SourceError:
+    message = f"Source {error.source!r} no longer has an experiment with that id."
+    return _as_not_found(SourceObjectNotFound, error, message)
 
 
-def no_run_query(error: SourceError) -> SourceError:
-    """The error for a vendor that has the experiments and does not know the query for their runs."""
+def no_run_query_error(error: SourceError) -> SourceError:
+    """Return the error for a vendor that has the experiments but not the query for their runs."""
     message = (
-        f"Source {error.source!r} has no /api/v1/runs/query (404): check its base_url and what it offers now."
+        f"Source {error.source!r} has no /api/v1/runs/query (404): check its base_url and its LangSmith version."
     )
-    return _as(SourceNotFound, error, message)
+    return _as_not_found(SourceNotFound, error, message)
 
 
-def _as(kind: type[SourceError], error: SourceError, message: str) -> SourceError:
-    named = kind(error.source, message, http_status=404, upstream_requests=error.upstream_requests)
-    named.reference = error.reference  # the log has the call under it
-    return named
+def _as_not_found(error_type: type[SourceError], error: SourceError, message: str) -> SourceError:
+    translated = error_type(error.source, message, http_status=404, upstream_requests=error.upstream_requests)
+    translated.reference = error.reference  # the log entry of the call has this reference
+    return translated

@@ -1,4 +1,4 @@
-"""From LangSmith's rows to the vocabulary: pure functions (docs/vendors/langsmith.md#mapping)."""
+"""Mapping of LangSmith's rows to the domain model (docs/vendors/langsmith.md#mapping); pure functions."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ STATUS_WORDS: Mapping[SessionStatus, str] = {
     SessionStatus.ERROR: "error",
     SessionStatus.RUNNING: "pending",
 }
-"""LangSmith's words for how a run stands (docs/vendors/langsmith.md#runs); it knows no cancelling."""
+"""LangSmith's words for the status of a run (docs/vendors/langsmith.md#runs). It has no word for cancelled."""
 
 
 _STATUSES = {word: status for status, word in STATUS_WORDS.items()}
@@ -62,9 +62,17 @@ _SCORE = MetricKind.SCORE
 
 
 def to_experiment(source: str, row: TracerSession, raw: RawObject) -> Experiment:
-    """The experiment that a tracer session is. One without a name (newer services allow it) goes by its id."""
+    """Return the experiment of a tracer session.
+
+    Newer services allow a tracer session without a name; its id then serves as its name.
+
+    Args:
+        source: The name of the source.
+        row: The decoded tracer session.
+        raw: The undecoded tracer session.
+    """
     metadata = row.extra.metadata if row.extra else None
-    told = metadata or {}
+    fields = metadata or {}
     evaluation = row.reference_dataset_id is not None
     return Experiment(
         source=source,
@@ -73,11 +81,11 @@ def to_experiment(source: str, row: TracerSession, raw: RawObject) -> Experiment
         kind=ExperimentKind.EVALUATION if evaluation else ExperimentKind.PROJECT,
         name=row.name or row.id,
         description=row.description,
-        agent_name=scalar_text(told.get("agent_name")),
-        agent_version=scalar_text(told.get("agent_version")),
+        agent_name=scalar_text(fields.get("agent_name")),
+        agent_version=scalar_text(fields.get("agent_version")),
         dataset_id=row.reference_dataset_id,
-        dataset_version=scalar_text(told.get("dataset_version")),
-        models=_models(told),
+        dataset_version=scalar_text(fields.get("dataset_version")),
+        models=_models(fields),
         evaluators=tuple(sorted({*(row.feedback_stats or {}), *(row.session_feedback_stats or {})})),
         created_at=row.start_time,
         updated_at=row.last_run_start_time,
@@ -90,15 +98,19 @@ def to_experiment(source: str, row: TracerSession, raw: RawObject) -> Experiment
     )
 
 
-def to_session(source: str, run: Run, raw: RawObject, left_out: frozenset[str] = frozenset()) -> Session:
-    """The session that a root run is. An unfinished run has no end and no latency.
+def to_session(source: str, run: Run, raw: RawObject, deferred: frozenset[str] = frozenset()) -> Session:
+    """Return the session of a root run. An unfinished run has no end and no latency.
 
-    `left_out` are the fields that the vendor was not asked for.
+    Args:
+        source: The name of the source.
+        run: The decoded run.
+        raw: The undecoded run.
+        deferred: The fields that the query did not select.
     """
     status = _STATUSES.get(run.status or "", _UNKNOWN)
     running = status is _RUNNING
     metadata = run.extra.metadata if run.extra else None
-    told = metadata or {}
+    fields = metadata or {}
     return Session(
         source=source,
         experiment_ref=run.session_id or "",
@@ -113,8 +125,8 @@ def to_session(source: str, run: Run, raw: RawObject, left_out: frozenset[str] =
         trace_id=run.trace_id,
         root_span_id=run.id,
         test_case_id=run.reference_example_id,
-        agent_name=scalar_text(told.get("agent_name")),
-        agent_version=scalar_text(told.get("agent_version")),
+        agent_name=scalar_text(fields.get("agent_name")),
+        agent_version=scalar_text(fields.get("agent_version")),
         input=_text(run.inputs),
         output=_text(run.outputs),
         error=run.error,
@@ -124,26 +136,26 @@ def to_session(source: str, run: Run, raw: RawObject, left_out: frozenset[str] =
         url=http_url(run.app_path),
         metadata=metadata,
         raw=raw,
-        deferred=left_out,
+        deferred=deferred,
     )
 
 
 def _text(value: Any) -> str | None:
-    """Inputs or outputs; None for an empty object, which is how LangSmith shows that there are none."""
+    """Return inputs or outputs as text. An empty object is LangSmith's notation for none."""
     return None if value == {} else text_of(value)
 
 
 def _ms(seconds: Decimal | None) -> float | None:
-    """Milliseconds; scaled while it is decimal, 0.3 s is 300.0 ms, not 299.99 or 300.01."""
+    """Return milliseconds. Scaling the decimal keeps 0.3 s at 300.0 ms, not 299.99 or 300.01."""
     return None if seconds is None else float(seconds * 1000)
 
 
 def _models(metadata: Mapping[str, Any]) -> tuple[str, ...]:
-    """The names under `models` (a list or one) and, failing that, `model`."""
-    given = metadata.get("models") or metadata.get("model")
-    if given is None:
+    """Return the names under `models`, a list or one name, or else under `model`."""
+    listed = metadata.get("models") or metadata.get("model")
+    if listed is None:
         return ()
-    names = given if isinstance(given, list) else [given]
+    names = listed if isinstance(listed, list) else [listed]
     return tuple(dict.fromkeys([name for name in names if isinstance(name, str) and name]))
 
 
@@ -151,11 +163,11 @@ def _models(metadata: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _aggregates(row: TracerSession) -> tuple[Aggregate, ...]:
-    """The figures that LangSmith states; absent ones are absent, never zero.
+    """Return the figures that LangSmith reports. A missing figure is omitted, never zero.
 
     See docs/vendors/langsmith.md#figures.
     """
-    stated = (
+    reported = (
         _percentiles(LATENCY, row.latency_p50, row.latency_p99),
         _percentiles(FIRST_TOKEN_LATENCY, row.first_token_p50, row.first_token_p99),
         _total(COST, row.total_cost),
@@ -164,13 +176,14 @@ def _aggregates(row: TracerSession) -> tuple[Aggregate, ...]:
         _total(TOTAL_TOKENS, row.total_tokens),
         None if row.error_rate is None else Aggregate(ERROR_RATE, _REPORTED, _RUNS, None, None, row.error_rate),
     )
-    return tuple([one for one in (*stated, *_scores_over_all(row)) if one is not None])
+    return tuple([aggregate for aggregate in (*reported, *_scores_over_all(row)) if aggregate is not None])
 
 
 def _percentiles(metric: Metric, median_s: Decimal | None, p99_s: Decimal | None) -> Aggregate | None:
     if median_s is None and p99_s is None:
         return None
-    median, p99 = _ms(median_s), _ms(p99_s)  # by position: there are eight a row, and keywords double their time
+    # A row has eight aggregates; keyword arguments would double the time to construct them.
+    median, p99 = _ms(median_s), _ms(p99_s)
     return Aggregate(metric, _REPORTED, _RUNS, None, None, None, None, None, median, None, None, p99)
 
 
@@ -179,23 +192,26 @@ def _total(metric: Metric, total: Decimal | int | None) -> Aggregate | None:
 
 
 def _scores_over_all(row: TracerSession) -> list[Aggregate | None]:
-    """One for each numeric feedback key. Summary evaluators win a clash, as in the vendor's own client.
+    """Return an aggregate for each numeric feedback key.
 
-    See docs/vendors/langsmith.md#figures.
+    A summary evaluator takes precedence over a run evaluator with the same key, as in the vendor's own client. See
+    docs/vendors/langsmith.md#figures.
     """
-    of_runs, summaries = row.feedback_stats or {}, row.session_feedback_stats or {}
+    run_feedback, summary_feedback = row.feedback_stats or {}, row.session_feedback_stats or {}
     return [
-        _score(key, summaries[key], _EVALUATIONS) if key in summaries else _score(key, of_runs[key], _RUNS)
-        for key in sorted({**of_runs, **summaries})
+        _score(key, summary_feedback[key], _EVALUATIONS)
+        if key in summary_feedback
+        else _score(key, run_feedback[key], _RUNS)
+        for key in sorted({**run_feedback, **summary_feedback})
     ]
 
 
-def _score(key: str, stats: FeedbackStats | None, over: AggregatePopulation) -> Aggregate | None:
+def _score(key: str, stats: FeedbackStats | None, population: AggregatePopulation) -> Aggregate | None:
     if stats is None or stats.avg is None:
         return None
     metric = Metric(_SCORE, key)
-    given = stats.n, None, stats.avg, stats.stdev, stats.min, stats.median, None, None, None, stats.max
-    return Aggregate(metric, _REPORTED, over, *given)
+    statistics = stats.n, None, stats.avg, stats.stdev, stats.min, stats.median, None, None, None, stats.max
+    return Aggregate(metric, _REPORTED, population, *statistics)
 
 
 # -- sessions -------------------------------------------------------------------------------------------
@@ -208,20 +224,20 @@ def _latency_ms(run: Run) -> float | None:
 
 
 def _elapsed_ms(start: datetime, end: datetime | None) -> float | None:
-    """Milliseconds between; None when there is no end, or it lies before the start."""
+    """Return the milliseconds between the times, or None if there is no end or the end precedes the start."""
     if end is None or end < start:
         return None
     return (end - start) / timedelta(milliseconds=1)
 
 
 def _tokens(run: Run) -> TokenUsage | None:
-    given, taken, total = run.prompt_tokens, run.completion_tokens, run.total_tokens
-    cached = run.prompt_token_details.cache_read if run.prompt_token_details else None
-    if total is None and (given is not None or taken is not None):
-        total = (given or 0) + (taken or 0)
-    if total is None and cached is None:
+    input_tokens, output_tokens, total_tokens = run.prompt_tokens, run.completion_tokens, run.total_tokens
+    cached_tokens = run.prompt_token_details.cache_read if run.prompt_token_details else None
+    if total_tokens is None and (input_tokens is not None or output_tokens is not None):
+        total_tokens = (input_tokens or 0) + (output_tokens or 0)
+    if total_tokens is None and cached_tokens is None:
         return None
-    return TokenUsage(input=given, output=taken, cached=cached, total=total)
+    return TokenUsage(input=input_tokens, output=output_tokens, cached=cached_tokens, total=total_tokens)
 
 
 def _scores(feedback: Feedback | None) -> Mapping[str, float | None] | None:

@@ -1,46 +1,49 @@
-"""How many runs an answer may hold where one was too large."""
+"""Page sizes of run queries after a response that was too large."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterator
 
-from tracegraph_langsmith.client import PAGE_MAX, RunsQuestion
+from tracegraph_langsmith.client import MAX_PAGE_SIZE, RunsQuery
 
-_MOST = 1000
+_MAX_ENTRIES = 1000
 
 
 class PageSizes:
-    """The latest projects whose runs are large; for a question over several, the smallest page size holds."""
+    """Remembers page sizes for the latest experiments with large runs.
+
+    A query over several experiments uses the smallest of their page sizes.
+    """
 
     def __init__(self) -> None:
         self._limits: OrderedDict[object, int] = OrderedDict()
         self._largest = 0
 
-    def of(self, question: RunsQuestion, limit: int) -> int:
-        """The limit, or less."""
+    def limit_for(self, query: RunsQuery, limit: int) -> int:
+        """Return the limit, reduced to the page size of the query's experiments."""
         if not self._limits:
             return limit
-        return min([limit, *(self._limits.get(key, PAGE_MAX) for key in _keys(question))])
+        return min([limit, *(self._limits.get(key, MAX_PAGE_SIZE) for key in _keys(query))])
 
-    def shrink(self, question: RunsQuestion, limit: int) -> None:
-        """An answer was too large: let the next ones hold so many runs."""
-        for key in _keys(question):
+    def shrink(self, query: RunsQuery, limit: int) -> None:
+        """Set the page size for the query's experiments after a response that was too large."""
+        for key in _keys(query):
             self._limits[key] = limit
-        while len(self._limits) > _MOST:
+        while len(self._limits) > _MAX_ENTRIES:
             self._limits.popitem(last=False)
 
-    def learn(self, question: RunsQuestion, size: int) -> None:
-        """An answer had so many bytes: after a small one the next may hold more runs."""
+    def record_size(self, query: RunsQuery, size: int) -> None:
+        """Record the size of a response in bytes. After a small response the page size doubles."""
         self._largest = max(self._largest, size)
         if not self._limits or 4 * size > self._largest:
             return
-        for key in _keys(question):
-            limit = 2 * self._limits.pop(key, PAGE_MAX)
-            if limit < PAGE_MAX:
+        for key in _keys(query):
+            limit = 2 * self._limits.pop(key, MAX_PAGE_SIZE)
+            if limit < MAX_PAGE_SIZE:
                 self._limits[key] = limit
 
 
-def _keys(question: RunsQuestion) -> Iterator[object]:
-    """Runs without their inputs are not large because those with them are."""
-    return ((experiment, question.left_out) for experiment in question.experiments)
+def _keys(query: RunsQuery) -> Iterator[object]:
+    """Return a key for each experiment with its omitted fields: runs without inputs have their own page size."""
+    return ((experiment, query.deferred_fields) for experiment in query.experiments)

@@ -1,4 +1,4 @@
-"""The state of reading runs: where an ask goes on, what it got so far, and whether the rounds advance."""
+"""State of a read of runs: its resume position, its rows, and its progress from page to page."""
 
 from __future__ import annotations
 
@@ -6,53 +6,77 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from tracegraph.adapter.paging import Page, PageRequest, SessionPageRequest
+from tracegraph.adapter.paging import CursorRequest, Page, PageRequest, RangeRequest, SessionPageRequest
 from tracegraph.domain.calls import FetchInfo
 from tracegraph.domain.models import Session
 from tracegraph.domain.sort_values import microseconds
 from tracegraph.errors import SourceBadResponse, SourceError
 from tracegraph.upstream.messages import UpstreamResponse
 from tracegraph.upstream.raw import bad_response
-from tracegraph_langsmith.client import PAGE_MAX, RunsQuestion
+from tracegraph_langsmith.client import MAX_PAGE_SIZE, RunsQuery
 
-MOST_IDLE, _MOST_SAME = 10, 3
-"""After so many calls in a row that brought no new row, or that ended alike, the vendor's pages do not advance."""
+MAX_IDLE_PAGES, _MAX_REPEATED_ENDS = 10, 3
+"""Limits on consecutive pages without a new row, and on consecutive pages with the same last run.
+
+Beyond them the vendor's pages do not advance.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Resume:
-    """Where an ask goes on: runs from `anchor` (microseconds, inclusive) on, or after `cursor` in that range.
+    """The position at which a list continues.
 
-    `seen` are the ids that earlier pages gave with the anchor's own start. A range takes the anchor in, since
-    vendors promise no order among runs of one start, so that without it they would come twice. `without` are the
-    experiments that cannot be read. Hints are this as text; they live no longer than the gateway's work on one
-    request.
+    The list continues with runs from `range_start` (microseconds, inclusive) on, or after `cursor` in that range.
+    `seen` contains the ids of earlier rows that started exactly at `range_start`. The range is inclusive because
+    the vendor promises no order among runs with equal starts, so without `seen` these rows would repeat.
+    `excluded` contains the experiments that cannot be read. `range_end` bounds the range on its other side. A
+    token is this object as text.
     """
 
-    anchor: int | None = None
+    range_start: int | None = None
     cursor: str | None = None
     seen: frozenset[str] = frozenset()
-    without: frozenset[str] = frozenset()
+    excluded: frozenset[str] = frozenset()
+    range_end: int | None = None
 
     @classmethod
-    def of(cls, page: PageRequest) -> Resume:
-        """What a page's hint says, else what its key says."""
-        if isinstance(page.hint, str):
-            anchor, cursor, seen, without = json.loads(page.hint)
-            return cls(anchor, cursor, frozenset(seen), frozenset(without))
-        value = None if page.after is None else page.after.value
-        return cls(value if isinstance(value, int) else None)
+    def from_page(cls, page: PageRequest) -> Resume:
+        """Return the position of a request: its token, or else its range. Raise ValueError for a damaged token."""
+        token = page.token if isinstance(page, CursorRequest | RangeRequest) else None
+        if token is not None:
+            return _decode(token)
+        if not isinstance(page, RangeRequest):
+            return cls()
+        start = None if page.after is None else page.after.value
+        return cls(
+            start if isinstance(start, int) else None,
+            range_end=page.until if isinstance(page.until, int) else None,
+        )
 
-    def hint(self) -> str:
-        """The text for `Page.next`."""
-        return json.dumps([self.anchor, self.cursor, sorted(self.seen), sorted(self.without)])
+    def to_token(self) -> str:
+        """Return the text for `Page.next_hint`, as short as it can be: a long token leaves the client's cursor."""
+        parts = [self.cursor, self.range_start, sorted(self.seen), sorted(self.excluded), self.range_end]
+        while parts and not parts[-1]:
+            parts.pop()
+        return json.dumps(parts, separators=(",", ":"))
+
+
+def _decode(token: str) -> Resume:
+    parts = json.loads(token)
+    if not isinstance(parts, list):
+        raise ValueError("a token is a list")  # noqa: TRY004 - a damaged token is one kind of error
+    cursor, range_start, seen, excluded, range_end = [*parts, *[None] * 5][:5]
+    numbers = [number for number in (range_start, range_end) if number is not None]
+    if not all(isinstance(number, int) for number in numbers) or not isinstance(cursor, str | None):
+        raise ValueError("a token holds a cursor and times")
+    return Resume(range_start, cursor, frozenset(seen or ()), frozenset(excluded or ()), range_end)
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """The rows of one query, and the vendor's cursor; without one the list has ended.
+class RunsPage:
+    """The rows of one query and the vendor's cursor, which is None at the end of the list.
 
-    `last` is the id of the last run that the vendor sent.
+    `last` is the id of the last run in the response.
     """
 
     rows: Sequence[Session]
@@ -64,94 +88,107 @@ class Answer:
 
 
 @dataclass(slots=True, eq=False)
-class Asked:
-    """One ask, what it got so far, and the calls that were made for it."""
+class PendingRequest:
+    """A request with its rows and its cost so far."""
 
-    ask: SessionPageRequest
+    request: SessionPageRequest
     experiments: tuple[str, ...]
     resume: Resume
     rows: dict[str, Session] = field(default_factory=dict)
     next: str | None = None
     provenance: FetchInfo = field(default_factory=FetchInfo)
     error: SourceError | None = None
-    partial: SourceError | None = None
-    """Why some of the experiments cannot be read; the others can."""
+    partial_error: SourceError | None = None
+    """The error of the experiments that cannot be read, while others can."""
     skipped: int = 0
 
     @property
     def limit(self) -> int:
-        """How many runs are wanted."""
-        return max(1, min(self.ask.page.limit, PAGE_MAX))
+        """Return the number of requested runs."""
+        return max(1, min(self.request.page.limit, MAX_PAGE_SIZE))
 
     @property
-    def has_enough(self) -> bool:
-        """Whether that many came."""
+    def is_complete(self) -> bool:
+        """Return whether the request has all requested rows."""
         return len(self.rows) >= self.limit
 
     @property
-    def pool(self) -> object:
-        """What asks must have in common to be answered by one query; the ask itself when it shares with none."""
+    def pool_key(self) -> object:
+        """Return the key that the requests of one pooled query share.
+
+        A request that needs its own query is its own key.
+        """
         if len(self.experiments) != 1 or self.resume.cursor is not None:
             return self
-        return self.ask.filter, self.ask.order, self.resume.anchor
+        return self.request.filter, self.request.order, self.resume.range_start, self.resume.range_end
 
-    def question(self) -> RunsQuestion:
-        """The query for this ask alone."""
-        return RunsQuestion(self.experiments, self.ask.filter, self.ask.order, self.resume.anchor, self.ask.fields)
+    def query(self) -> RunsQuery:
+        """Return the query for this request alone."""
+        return RunsQuery(
+            self.experiments,
+            self.request.filter,
+            self.request.order,
+            self.resume.range_start,
+            self.request.fields,
+            self.resume.range_end,
+        )
 
-    def take(self, rows: Iterable[Session]) -> int:
-        """Add the rows that are this ask's, each once; how many are new."""
+    def add_rows(self, rows: Iterable[Session]) -> int:
+        """Add the rows of this request, each once, and return the number of new rows."""
         before = len(self.rows)
         for row in rows:
             if row.experiment_ref in self.experiments and row.vendor_id not in self.resume.seen:
                 self.rows.setdefault(row.vendor_id, row)
         return len(self.rows) - before
 
-    def leave_off(self) -> None:
-        """Let the list go on by range, right after the last row."""
+    def suspend(self) -> None:
+        """Set the position after the last row as the beginning of the next page."""
         starts = {vendor_id: microseconds(row.started_at) for vendor_id, row in self.rows.items()}
         last = next(reversed(starts.values()))
         seen = {vendor_id for vendor_id, start in starts.items() if start == last}
-        if last == self.resume.anchor:
+        if last == self.resume.range_start:
             seen |= self.resume.seen
-        self.next = Resume(last, seen=frozenset(seen)).hint()
+        self.next = Resume(last, seen=frozenset(seen), range_end=self.resume.range_end).to_token()
 
-    def answer(self) -> Page[Session] | SourceError:
-        """What came of it."""
+    def outcome(self) -> Page[Session] | SourceError:
+        """Return the page or the error of the request."""
         if self.error is not None:
             return self.error.with_cost(self.provenance.upstream_requests)
         rows = tuple(self.rows.values())
-        return Page(rows, None, self.next, None, self.provenance, (0,) * self.skipped, self.partial)
+        return Page(rows, None, self.next, None, self.provenance, (0,) * self.skipped, self.partial_error)
 
 
 @dataclass(slots=True)
-class Rounds:
-    """Sees to it that the rounds over a pool advance."""
+class ProgressGuard:
+    """Detects a series of pages that does not advance."""
 
     idle: int = 0
-    same: int = 0
+    repeated: int = 0
     last: str | None = None
 
-    def count(self, page: Answer, fresh: int) -> None:
-        """Count a round that brought so many new rows. Raises SourceBadResponse when too many bring none.
+    def check(self, page: RunsPage, new_rows: int) -> None:
+        """Record a page and its number of new rows.
 
-        Runs of one start may fill pages that were read before: a few such rounds are in order, fewer when they all
-        end with the same run.
+        Pages without a new row are legitimate while runs of one start fill pages that were read before. Fewer such
+        pages are allowed if all end with the same run.
+
+        Raises:
+            SourceBadResponse: Too many consecutive pages had no new row.
         """
-        self.idle = 0 if fresh else self.idle + 1
-        self.same = self.same + 1 if page.last == self.last and not fresh else 0
+        self.idle = 0 if new_rows else self.idle + 1
+        self.repeated = self.repeated + 1 if page.last == self.last and not new_rows else 0
         self.last = page.last
-        if page.cursor is not None and (self.same >= _MOST_SAME or self.idle >= MOST_IDLE):
-            raise stuck(page.reply)
+        if page.cursor is not None and (self.repeated >= _MAX_REPEATED_ENDS or self.idle >= MAX_IDLE_PAGES):
+            raise no_progress_error(page.reply)
 
 
-def too_large(error: SourceError, calls: int) -> SourceError:
-    """The error for an answer of one run that is too large: a smaller page is not to be had."""
+def too_large_error(error: SourceError, calls: int) -> SourceError:
+    """Return the error for a response with one run that is too large: no smaller page exists."""
     final = SourceBadResponse(error.source, error.message, http_status=error.http_status, upstream_requests=calls)
-    final.reference = error.reference  # the log has the call under it
+    final.reference = error.reference  # the log entry of the call has this reference
     return final
 
 
-def stuck(reply: UpstreamResponse) -> SourceError:
-    """The error for pages that do not advance."""
-    return bad_response(reply, "that repeats what came before: its pages do not advance")
+def no_progress_error(reply: UpstreamResponse) -> SourceError:
+    """Return the error for pages that do not advance."""
+    return bad_response(reply, "that repeats earlier rows: its pages do not advance")

@@ -1,8 +1,8 @@
-"""Reading root runs: several asks in one query where that saves calls, and resuming exactly.
+"""Reads root runs, with one query for several requests where that saves calls.
 
-LangSmith takes many tracer sessions in one run query but allows 15 queries in 10 s
+LangSmith accepts many tracer sessions in one run query, but allows only 15 queries in 10 s
 (docs/vendors/langsmith.md#runs, #rate-limits). So the first pages of twenty experiments are read as one merged
-list: every round asks for the next hundred runs of all the experiments that have too few yet, until none is left.
+list: each round requests the next hundred runs of all experiments that still lack rows.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from tracegraph.adapter.paging import Page, SessionPageRequest
+from tracegraph.adapter.paging import Page, RangeRequest, SessionPageRequest
 from tracegraph.domain.calls import FetchInfo
 from tracegraph.domain.filters import SessionFilter, SessionOrder
 from tracegraph.domain.models import Session, SessionRef
@@ -30,330 +30,378 @@ from tracegraph.upstream.messages import UpstreamResponse
 from tracegraph.upstream.raw import RawDocument, RawRow, bad_response
 from tracegraph_langsmith import wire
 from tracegraph_langsmith.client import (
-    PAGE_MAX,
+    MAX_PAGE_SIZE,
     RUN_FIELDS,
     LangSmithClient,
-    RunsQuestion,
+    RunsQuery,
     can_match,
     canonical_uuid,
     chunks,
 )
-from tracegraph_langsmith.failing_projects import FailingExperiments, may_be_of_one, no_run_query
+from tracegraph_langsmith.failing_projects import (
+    FailingExperiments,
+    may_concern_one_experiment,
+    no_run_query_error,
+)
 from tracegraph_langsmith.mapping import to_session
 from tracegraph_langsmith.page_sizes import PageSizes
-from tracegraph_langsmith.progress import MOST_IDLE, Answer, Asked, Resume, Rounds, stuck, too_large
+from tracegraph_langsmith.progress import (
+    MAX_IDLE_PAGES,
+    PendingRequest,
+    ProgressGuard,
+    Resume,
+    RunsPage,
+    no_progress_error,
+    too_large_error,
+)
 
 _log = structlog.get_logger("tracegraph.adapter")
 
 
 @dataclass(frozen=True, slots=True)
 class RunsReader:
-    """Answers for root runs. Raises nothing: what fails is a SourceError in its place."""
+    """Reads pages of root runs, and root runs by ref.
+
+    A failure is a SourceError in the result, never an exception.
+    """
 
     source: str
     client: LangSmithClient
     sizes: PageSizes = field(default_factory=PageSizes)
 
-    async def answer(self, asks: Sequence[SessionPageRequest]) -> Sequence[Page[Session] | SourceError]:
-        """One answer for each ask, in their order; asks that can share a query do."""
-        answers: list[Page[Session] | SourceError | Asked] = [self._prepared(ask) for ask in asks]
-        pools: dict[object, list[Asked]] = {}
-        for asked in answers:
-            if isinstance(asked, Asked):
-                pools.setdefault(asked.pool, []).append(asked)
+    async def list_pages(self, requests: Sequence[SessionPageRequest]) -> Sequence[Page[Session] | SourceError]:
+        """Return a page or an error for each request, in the order of the requests."""
+        outcomes: list[Page[Session] | SourceError | PendingRequest] = [
+            self._prepare(request) for request in requests
+        ]
+        pools: dict[object, list[PendingRequest]] = {}
+        for pending in outcomes:
+            if isinstance(pending, PendingRequest):
+                pools.setdefault(pending.pool_key, []).append(pending)
         await asyncio.gather(
-            *(self._alone(*pool) if len(pool) == 1 else self._together(pool) for pool in pools.values())
+            *(self._read_single(*pool) if len(pool) == 1 else self._read_pooled(pool) for pool in pools.values())
         )
-        return [asked.answer() if isinstance(asked, Asked) else asked for asked in answers]
+        return [pending.outcome() if isinstance(pending, PendingRequest) else pending for pending in outcomes]
 
     async def get(self, refs: Sequence[SessionRef]) -> Mapping[SessionRef, Session | SourceError]:
-        """The root runs by ref, a hundred a call; those that the vendor does not have there are left out."""
-        wanted: dict[SessionRef, tuple[str, str]] = {}
+        """Return root runs by ref, in one call for each hundred.
+
+        Runs that the vendor does not have are omitted.
+        """
+        uuids_by_ref: dict[SessionRef, tuple[str, str]] = {}
         for ref in refs:
             experiment, run = canonical_uuid(ref.experiment_ref), canonical_uuid(ref.session_id)
             if experiment is not None and run is not None:
-                wanted[ref] = experiment, run
-        ids = list(dict.fromkeys(run for _, run in wanted.values()))
+                uuids_by_ref[ref] = experiment, run
+        ids = list(dict.fromkeys(run for _, run in uuids_by_ref.values()))
         parts = await asyncio.gather(*(self._by_id(part) for part in chunks(ids)))
-        known = {run: found for part in parts for run, found in part.items()}
+        session_of_run = {run: session for part in parts for run, session in part.items()}
         return {
-            ref: found
-            for ref, (experiment, run) in wanted.items()
-            if (found := known.get(run)) is not None
-            and (isinstance(found, SourceError) or found.experiment_ref == experiment)
+            ref: session
+            for ref, (experiment, run) in uuids_by_ref.items()
+            if (session := session_of_run.get(run)) is not None
+            and (isinstance(session, SourceError) or session.experiment_ref == experiment)
         }
 
-    def _prepared(self, ask: SessionPageRequest) -> Asked | Page[Session] | SourceError:
-        """The ask ready to be read, or its answer when that needs no call.
+    def _prepare(self, request: SessionPageRequest) -> PendingRequest | Page[Session] | SourceError:
+        """Return the pending request, or its result if the result needs no call.
 
-        Of several experiments those of an impossible id have no sessions, and the others stand.
+        An experiment with an impossible id has no sessions and does not affect the others.
         """
-        experiments = [canonical_uuid(ref) for ref in ask.experiment_refs]
-        known = tuple(dict.fromkeys(ref for ref in experiments if ref is not None))
-        if not known:
-            message = f"Source {self.source!r} has no experiment of such an id."
+        experiments = [canonical_uuid(ref) for ref in request.experiment_refs]
+        valid_ids = tuple(dict.fromkeys(ref for ref in experiments if ref is not None))
+        if not valid_ids:
+            message = f"Source {self.source!r} has no experiment with that id."
             return SourceObjectNotFound(self.source, message)
-        after = ask.page.after
-        if not can_match(ask.filter) or (after is not None and after.value is None):
-            return Page((), None, None)  # every run has a start: none comes behind a key without one
+        after = request.page.after if isinstance(request.page, RangeRequest) else None
+        if not can_match(request.filter) or (after is not None and after.value is None):
+            return Page((), None, None)  # no run follows a key without a start
         try:
-            resume = Resume.of(ask.page)
-            if resume.anchor is not None:
-                from_microseconds(resume.anchor)
+            resume = Resume.from_page(request.page)
+            if resume.range_start is not None:
+                from_microseconds(resume.range_start)
         except (ValueError, TypeError, OverflowError):
-            return SourceBadRequest(self.source, f"Source {self.source!r} has no such place in its list.")
-        readable = tuple(ref for ref in known if ref not in resume.without)
-        return Asked(ask, readable, resume)
+            message = f"Source {self.source!r} cannot resume its list at this position: start from the first page."
+            return SourceBadRequest(self.source, message)
+        readable = tuple(ref for ref in valid_ids if ref not in resume.excluded)
+        return PendingRequest(request, readable, resume)
 
     async def check(self, experiments: Sequence[str]) -> None:
-        """Ask for one run of one of these experiments. Raises SourceError when no run query can be answered.
+        """Request one run of the first experiment.
 
-        What is wrong with one experiment is not wrong with the source: it may be deleted by now.
+        An error of this one experiment is no error of the source: the experiment may have been deleted.
+
+        Raises:
+            SourceError: The vendor cannot answer run queries.
         """
         if not experiments:
             return
-        question = RunsQuestion(tuple(experiments[:1]), SessionFilter(), SessionOrder(), fields=frozenset())
+        query = RunsQuery(tuple(experiments[:1]), SessionFilter(), SessionOrder(), fields=frozenset())
         try:
-            await self.client.runs(question.body(1, None))
+            await self.client.runs(query.body(1, None))
         except SourceNotFound as error:
-            there, _ = await self.client.known(question.experiments)
-            if there:
-                raise no_run_query(error) from None
+            existing, _ = await self.client.existing_ids(query.experiments)
+            if existing:
+                raise no_run_query_error(error) from None
         except SourceError as error:
-            if not may_be_of_one(error):
+            if not may_concern_one_experiment(error):
                 raise
 
     async def _by_id(self, ids: Sequence[str]) -> Mapping[str, Session | SourceError]:
-        """Roots by id. The vendor heeds no other filter beside ids, so roots are picked here.
+        """Return root runs by id. The vendor ignores other filters beside ids, so the adapter selects the roots.
 
         See docs/vendors/langsmith.md#runs.
         """
-        body = {"id": list(ids), "limit": PAGE_MAX, "select": list(RUN_FIELDS)}
+        body = {"id": list(ids), "limit": MAX_PAGE_SIZE, "select": list(RUN_FIELDS)}
         try:
             reply = await self.client.runs(body)
         except SourceResponseTooLarge as error:
             if len(ids) == 1:
-                return {ids[0]: too_large(error, error.upstream_requests)}
+                return {ids[0]: too_large_error(error, error.upstream_requests)}
             middle = len(ids) // 2
             halves = await asyncio.gather(self._by_id(ids[:middle]), self._by_id(ids[middle:]))
             return {**halves[0], **halves[1]}
         except SourceError as error:
             return dict.fromkeys(ids, error)
         runs: list[wire.Run | None] = reply.value.runs
-        found = self._sessions(reply, [run if run is not None and run.is_root else None for run in runs])
-        known: dict[str, Session | SourceError] = {row.vendor_id: row for row in found}
-        if None in runs:  # which they are cannot be read
-            told = {run.id for run in runs if run is not None}
+        sessions = self._sessions(reply, [run if run is not None and run.is_root else None for run in runs])
+        by_id: dict[str, Session | SourceError] = {row.vendor_id: row for row in sessions}
+        if None in runs:  # the ids of unreadable rows are unknown
+            read_ids = {run.id for run in runs if run is not None}
             unreadable = bad_response(reply, "of which a row cannot be read")
-            return dict.fromkeys((one for one in ids if one not in told), unreadable) | known
-        return known
+            return dict.fromkeys((run_id for run_id in ids if run_id not in read_ids), unreadable) | by_id
+        return by_id
 
-    async def _page(self, question: RunsQuestion, limit: int, cursor: str | None) -> Answer:
-        """One query, of fewer runs when the answer would be too large.
+    async def _fetch_page(self, query: RunsQuery, limit: int, cursor: str | None) -> RunsPage:
+        """Run one query, repeated with a smaller limit while the response is too large.
 
-        Rows of experiments that were not asked for are none of the answer.
+        The page omits rows of experiments that are not part of the query.
         """
-        spent = FetchInfo()
-        limit = self.sizes.of(question, limit)
+        cost = FetchInfo()
+        limit = self.sizes.limit_for(query, limit)
         while True:
             try:
-                reply = await self.client.runs(question.body(limit, cursor))
+                reply = await self.client.runs(query.body(limit, cursor))
                 break
             except SourceResponseTooLarge as error:
-                spent += FetchInfo(error.upstream_requests)
-                if limit == 1:  # a smaller page is not to be had
-                    raise too_large(error, spent.upstream_requests) from None
+                cost += FetchInfo(error.upstream_requests)
+                if limit == 1:  # no smaller page exists
+                    raise too_large_error(error, cost.upstream_requests) from None
                 limit //= 2
-                self.sizes.shrink(question, limit)
+                self.sizes.shrink(query, limit)
             except SourceError as error:
-                raise error.with_cost(spent.upstream_requests + error.upstream_requests) from error.__cause__
-        self.sizes.learn(question, len(reply.body))
-        return self._answer(question, cursor, reply, spent)
+                raise error.with_cost(cost.upstream_requests + error.upstream_requests) from error.__cause__
+        self.sizes.record_size(query, len(reply.body))
+        return self._to_page(query, cursor, reply, cost)
 
-    def _answer(
-        self, question: RunsQuestion, cursor: str | None, reply: UpstreamResponse, spent: FetchInfo
-    ) -> Answer:
-        sent: list[wire.Run | None] = reply.value.runs
-        runs = [run if run is not None and run.session_id in question.experiments else None for run in sent]
-        skipped = unreadable_places(sent)
-        foreign = runs.count(None) - len(skipped)
-        if foreign:
-            _log.warning("rows.foreign", source=reply.source, kind=reply.kind, count=foreign)
-        # An answer without a row is the end, whatever its cursor says.
+    def _to_page(self, query: RunsQuery, cursor: str | None, reply: UpstreamResponse, cost: FetchInfo) -> RunsPage:
+        sent_runs: list[wire.Run | None] = reply.value.runs
+        runs = [run if run is not None and run.session_id in query.experiments else None for run in sent_runs]
+        skipped = unreadable_places(sent_runs)
+        foreign_count = runs.count(None) - len(skipped)
+        if foreign_count:
+            _log.warning("rows.foreign", source=reply.source, kind=reply.kind, count=foreign_count)
+        # A response without rows is the end of the list, even with a cursor.
         cursors = reply.value.cursors
-        following = cursors.next if sent and cursors else None
-        if following and following == cursor:
+        next_cursor = cursors.next if sent_runs and cursors else None
+        if next_cursor and next_cursor == cursor:
             raise bad_response(reply, "whose cursor leads back to itself")
-        last = next((run.id for run in reversed(sent) if run is not None), None)
-        rows = self._sessions(reply, runs, question.left_out)
-        return Answer(rows, following or None, spent + reply.provenance, last, skipped, reply)
+        last = next((run.id for run in reversed(sent_runs) if run is not None), None)
+        rows = self._sessions(reply, runs, query.deferred_fields)
+        return RunsPage(rows, next_cursor or None, cost + reply.provenance, last, skipped, reply)
 
     def _sessions(
-        self, reply: UpstreamResponse, runs: Iterable[wire.Run | None], left_out: frozenset[str] = frozenset()
+        self,
+        reply: UpstreamResponse,
+        runs: Iterable[wire.Run | None],
+        deferred_fields: frozenset[str] = frozenset(),
     ) -> list[Session]:
-        """The runs that were kept, each with its place in the reply."""
+        """Return the runs as sessions, each with its position in the reply."""
         document = RawDocument(reply.body)
         return [
-            to_session(self.source, run, RawRow(document, ("runs", index)), left_out)
+            to_session(self.source, run, RawRow(document, ("runs", index)), deferred_fields)
             for index, run in enumerate(runs)
             if run is not None
         ]
 
-    # -- one ask ---------------------------------------------------------------------------------------
+    # -- one request -----------------------------------------------------------------------------------
 
-    async def _alone(self, asked: Asked) -> None:
-        """One ask by its own query, which goes on by the vendor's cursor; a page that goes on is never empty."""
+    async def _read_single(self, pending: PendingRequest) -> None:
+        """Read one request by its own query, which continues with the vendor's cursor.
+
+        A page with a next page is never empty.
+        """
         try:
-            await self._read_alone(asked)
+            await self._read_pages(pending)
         except SourceError as error:
-            if asked.resume.cursor is None and may_be_of_one(error):
-                await self._without_failing(asked, error)
+            if pending.resume.cursor is None and may_concern_one_experiment(error):
+                await self._retry_without_failing(pending, error)
             else:
-                _fail([asked], error)
+                _fail([pending], error)
 
-    async def _read_alone(self, asked: Asked) -> None:
-        resume = asked.resume
-        cursor, limit = resume.cursor, asked.limit
-        for _ in range(MOST_IDLE):
-            page = await self._page(asked.question(), limit, cursor)
-            asked.provenance += page.provenance
-            asked.skipped += len(page.skipped)
-            asked.take(page.rows)
+    async def _read_pages(self, pending: PendingRequest) -> None:
+        resume = pending.resume
+        cursor, limit = resume.cursor, pending.limit
+        for _ in range(MAX_IDLE_PAGES):
+            page = await self._fetch_page(pending.query(), limit, cursor)
+            pending.provenance += page.provenance
+            pending.skipped += len(page.skipped)
+            pending.add_rows(page.rows)
             cursor = page.cursor
-            if asked.rows or cursor is None:
+            if pending.rows or cursor is None:
                 break
-            limit = min(2 * limit, PAGE_MAX)  # there may be many that were seen
+            limit = min(2 * limit, MAX_PAGE_SIZE)  # many of the next runs may be repetitions
         else:
-            raise stuck(page.reply)
+            raise no_progress_error(page.reply)
         if cursor is not None:
-            without = frozenset(_known(asked.ask)) - set(asked.experiments)
-            asked.next = Resume(resume.anchor, cursor, resume.seen, without).hint()
+            excluded = frozenset(_valid_ids(pending.request)) - set(pending.experiments)
+            pending.next = Resume(resume.range_start, cursor, resume.seen, excluded, resume.range_end).to_token()
 
-    async def _without_failing(self, asked: Asked, error: SourceError) -> None:
-        """Read the ask without the experiments that it fails for."""
-        asked.provenance += FetchInfo(error.upstream_requests)
-        errors = await self._errors(asked, asked.experiments, error)
-        asked.experiments = tuple(one for one in asked.experiments if one not in errors)
-        failures = [one for one in errors.values() if not isinstance(one, SourceObjectNotFound)]
-        if not asked.experiments:
-            asked.error = failures[0] if failures else next(iter(errors.values()))
+    async def _retry_without_failing(self, pending: PendingRequest, error: SourceError) -> None:
+        """Read the request without the experiments for which its query fails."""
+        pending.provenance += FetchInfo(error.upstream_requests)
+        errors = await self._find_failing(pending, pending.experiments, error)
+        pending.experiments = tuple(experiment for experiment in pending.experiments if experiment not in errors)
+        failures = [failure for failure in errors.values() if not isinstance(failure, SourceObjectNotFound)]
+        if not pending.experiments:
+            pending.error = failures[0] if failures else next(iter(errors.values()))
             return
-        asked.partial = failures[0] if failures else None
+        pending.partial_error = failures[0] if failures else None
         try:
-            await self._read_alone(asked)
+            await self._read_pages(pending)
         except SourceError as failure:
-            _fail([asked], failure)
+            _fail([pending], failure)
 
-    async def _errors(
-        self, asked: Asked, experiments: Sequence[str], error: SourceError
+    async def _find_failing(
+        self, pending: PendingRequest, experiments: Sequence[str], error: SourceError
     ) -> Mapping[str, SourceError]:
-        """The experiments that the ask's query fails for; the ask carries the cost of finding out."""
+        """Return the experiments for which the query fails, and add the cost of the search to the request."""
 
-        async def probe(some: Sequence[str]) -> int:
-            question = RunsQuestion(tuple(some), asked.ask.filter, asked.ask.order, None, frozenset())
-            return (await self.client.runs(question.body(1, None))).provenance.upstream_requests
+        async def probe(probed: Sequence[str]) -> int:
+            query = RunsQuery(tuple(probed), pending.request.filter, pending.request.order, None, frozenset())
+            return (await self.client.runs(query.body(1, None))).provenance.upstream_requests
 
-        search = FailingExperiments.of(self.client, probe, experiments)
-        errors = await search.errors(experiments, error)
-        asked.provenance += FetchInfo(search.calls)
+        search = FailingExperiments.for_experiments(self.client, probe, experiments)
+        errors = await search.find(experiments, error)
+        pending.provenance += FetchInfo(search.calls)
         return errors
 
-    # -- several asks ----------------------------------------------------------------------------------
+    # -- several requests ------------------------------------------------------------------------------
 
-    async def _together(
-        self, pool: Sequence[Asked], anchor: int | None = None, *, few: bool = False, separated: bool = False
+    async def _read_pooled(
+        self,
+        pool: Sequence[PendingRequest],
+        range_start: int | None = None,
+        *,
+        low_yield: bool = False,
+        failing_excluded: bool = False,
     ) -> None:
-        """Asks of one pool by queries over all their experiments, newest (or oldest) runs of any first.
+        """Read the requests of one pool with queries over all their experiments, in list order.
 
-        Asks that have enough leave, and the next round is over the others from the last start on, that start
-        included. While none leaves, the vendor's cursor goes on instead.
-        Experiments that ran one after another fill a page each: when a second round in a row serves no more
-        than one ask (`few`), the rest are read in two halves side by side, in no more calls but in less time.
-        `separated`: the experiments that fail were left out already.
+        A request with enough rows leaves the pool. The next round reads the rest, from the last start on
+        (inclusive). While no request leaves, the vendor's cursor continues the query instead.
+
+        Experiments that ran one after another fill a page each. So after two rounds in a row that complete at most
+        one request each (`low_yield`), two halves of the pool are read concurrently. This takes less time and no
+        more calls. `failing_excluded`: the pool no longer contains experiments for which the query fails.
         """
-        question = _common_question(pool, anchor)
+        query = _pooled_query(pool, range_start)
         cursor: str | None = None
-        rounds = Rounds()
+        guard = ProgressGuard()
         while True:
             try:
-                page = await self._page(question, PAGE_MAX, cursor)
-                rounds.count(page, _hand_out(pool, page))
+                page = await self._fetch_page(query, MAX_PAGE_SIZE, cursor)
+                guard.check(page, _distribute(pool, page))
             except SourceError as error:
-                await self._recover(pool, question.anchor, error, separated=separated)
+                await self._recover(pool, query.range_start, error, failing_excluded=failing_excluded)
                 return
-            waiting = [asked for asked in pool if not asked.has_enough]
-            if page.cursor is None or not waiting:
+            incomplete = [pending for pending in pool if not pending.is_complete]
+            if page.cursor is None or not incomplete:
                 break
-            served = len(pool) - len(waiting)
-            frontier = microseconds(page.rows[-1].started_at) if page.rows else question.anchor
-            few_before, few = few, served <= 1 and len(waiting) > 1
-            if frontier != question.anchor and few and few_before:
-                await self._halves(waiting, frontier, separated=separated)
+            complete_count = len(pool) - len(incomplete)
+            last_start = microseconds(page.rows[-1].started_at) if page.rows else query.range_start
+            previous_low_yield, low_yield = low_yield, complete_count <= 1 and len(incomplete) > 1
+            if last_start != query.range_start and low_yield and previous_low_yield:
+                await self._split(incomplete, last_start, failing_excluded=failing_excluded)
                 break
-            if served == 0:
+            if complete_count == 0:
                 cursor = page.cursor
                 continue
-            pool, anchor, cursor = waiting, frontier, None
-            question = _common_question(pool, anchor)
+            pool, range_start, cursor = incomplete, last_start, None
+            query = _pooled_query(pool, range_start)
 
-    async def _halves(self, pool: Sequence[Asked], anchor: int | None, *, separated: bool) -> None:
+    async def _split(
+        self, pool: Sequence[PendingRequest], range_start: int | None, *, failing_excluded: bool
+    ) -> None:
         middle = len(pool) // 2
         await asyncio.gather(
-            self._together(pool[:middle], anchor, few=True, separated=separated),
-            self._together(pool[middle:], anchor, few=True, separated=separated),
+            self._read_pooled(pool[:middle], range_start, low_yield=True, failing_excluded=failing_excluded),
+            self._read_pooled(pool[middle:], range_start, low_yield=True, failing_excluded=failing_excluded),
         )
 
     async def _recover(
-        self, pool: Sequence[Asked], anchor: int | None, error: SourceError, *, separated: bool
+        self,
+        pool: Sequence[PendingRequest],
+        range_start: int | None,
+        error: SourceError,
+        *,
+        failing_excluded: bool,
     ) -> None:
-        """Find out which experiments the query fails for, so that the asks of the others stand."""
-        if separated or not may_be_of_one(error):
+        """Find the experiments for which the query fails, and read the other requests of the pool."""
+        if failing_excluded or not may_concern_one_experiment(error):
             _fail(pool, error)
             return
         pool[0].provenance += FetchInfo(error.upstream_requests)
-        experiments = list(dict.fromkeys(ref for asked in pool for ref in asked.experiments))
-        errors = await self._errors(pool[0], experiments, error)
-        rest: list[Asked] = []
-        for asked in pool:
-            asked.error = errors.get(asked.experiments[0])
-            if asked.error is None:
-                rest.append(asked)
-        if rest:
-            await self._together(rest, anchor, separated=True)
+        experiments = list(dict.fromkeys(ref for pending in pool for ref in pending.experiments))
+        errors = await self._find_failing(pool[0], experiments, error)
+        readable: list[PendingRequest] = []
+        for pending in pool:
+            pending.error = errors.get(pending.experiments[0])
+            if pending.error is None:
+                readable.append(pending)
+        if readable:
+            await self._read_pooled(readable, range_start, failing_excluded=True)
 
 
-def _known(ask: SessionPageRequest) -> set[str]:
-    return {known for ref in ask.experiment_refs if (known := canonical_uuid(ref)) is not None}
+def _valid_ids(request: SessionPageRequest) -> set[str]:
+    return {uuid for ref in request.experiment_refs if (uuid := canonical_uuid(ref)) is not None}
 
 
-def _common_question(pool: Sequence[Asked], anchor: int | None) -> RunsQuestion:
-    """The pool's question from `anchor` on; None is where all of its asks begin. It has the fields of all asks."""
-    experiments = tuple(dict.fromkeys(ref for asked in pool for ref in asked.experiments))
+def _pooled_query(pool: Sequence[PendingRequest], range_start: int | None) -> RunsQuery:
+    """Return the query of a pool from `range_start` on, with the fields of all requests.
+
+    None is the start of the requests of the pool.
+    """
+    experiments = tuple(dict.fromkeys(ref for pending in pool for ref in pending.experiments))
     first = pool[0]
     fields: frozenset[str] | None = frozenset()
-    for asked in pool:
-        fields = None if fields is None or asked.ask.fields is None else fields | asked.ask.fields
-    begin = first.resume.anchor if anchor is None else anchor
-    return RunsQuestion(experiments, first.ask.filter, first.ask.order, begin, fields)
+    for pending in pool:
+        fields = None if fields is None or pending.request.fields is None else fields | pending.request.fields
+    start = first.resume.range_start if range_start is None else range_start
+    end = first.resume.range_end
+    return RunsQuery(experiments, first.request.filter, first.request.order, start, fields, end)
 
 
-def _hand_out(pool: Sequence[Asked], page: Answer) -> int:
-    """Give every ask its own rows, and say how many are new; the first one carries the cost of the call."""
+def _distribute(pool: Sequence[PendingRequest], page: RunsPage) -> int:
+    """Add the rows of the page to their requests, and return the number of new rows.
+
+    The first request carries the cost of the call.
+    """
     pool[0].provenance += page.provenance
     pool[0].skipped += len(page.skipped)
-    for asked in pool[1:]:
-        asked.provenance += FetchInfo(stale=page.provenance.stale)
-    fresh = 0
-    for asked in pool:
-        fresh += asked.take(page.rows)
-        asked.next = None
-        if page.cursor is not None and asked.has_enough:
-            asked.leave_off()
-    return fresh
+    for pending in pool[1:]:
+        pending.provenance += FetchInfo(stale=page.provenance.stale)
+    new_rows = 0
+    for pending in pool:
+        new_rows += pending.add_rows(page.rows)
+        pending.next = None
+        if page.cursor is not None and pending.is_complete:
+            pending.suspend()
+    return new_rows
 
 
-def _fail(pool: Sequence[Asked], error: SourceError) -> None:
-    """Let every ask of the pool fail; the first one carries the cost of the call."""
+def _fail(pool: Sequence[PendingRequest], error: SourceError) -> None:
+    """Set the error of every request of the pool. The first request carries the cost of the call."""
     pool[0].provenance += FetchInfo(error.upstream_requests)
-    for asked in pool:
-        asked.error = error
+    for pending in pool:
+        pending.error = error

@@ -1,9 +1,9 @@
-"""LangSmith's JSON in LangSmith's names: the fields that are mapped, and nothing else.
+"""Structs of LangSmith's JSON with LangSmith's field names. They contain only the fields that the adapter maps.
 
-TracerSession is the contract's (langsmith-tracer-sessions.json); a run and the answer to a run query are those of
-docs/vendors/langsmith.md#runs. What identifies a row must be there, and so must a run's start, by which runs are
-listed. Any other value may be null or missing, and one that cannot be read is taken for null. A row without is
-None in its list. The previews of inputs and outputs are cut by the vendor: they are not read.
+TracerSession is part of the contract (langsmith-tracer-sessions.json). docs/vendors/langsmith.md#runs describes a
+run and the response to a run query. A row requires its identity, and a run also its start, the sort key of the
+list. Any other value may be null or missing, and an unreadable value becomes null. A row without a required value
+is None in its list. The vendor truncates the previews of inputs and outputs, so the adapter does not read them.
 """
 
 from __future__ import annotations
@@ -25,26 +25,26 @@ from tracegraph.upstream.lenient_decoder import (
 )
 
 Ratio = Annotated[float, Meta(ge=0, le=1)]
-"""0..1; a percentage, should one ever come, is unreadable rather than a hundredfold rate.
+"""A ratio from 0 to 1. A percentage is rejected as unreadable, rather than read as a hundredfold rate.
 
 See docs/vendors/langsmith.md#figures.
 """
 
 
-_LONGEST_S = 10**9
+_MAX_DURATION_S = 10**9
 
 
-_DEAREST_USD = 10**12
+_MAX_COST_USD = 10**12
 
 
-def _check(largest: int, *figures: Decimal | None) -> None:
-    """Refuse what is no figure. Decimal takes text, as the contract has it, and numbers.
+def _require_amounts(maximum: int, *figures: Decimal | None) -> None:
+    """Raise ValueError unless all figures are between zero and the maximum.
 
-    See docs/vendors/langsmith.md#figures.
+    Decimal accepts text, as in the contract, and numbers: see docs/vendors/langsmith.md#figures.
     """
     for figure in figures:
-        if figure is not None and not (figure.is_finite() and 0 <= figure <= largest):
-            raise ValueError("not a figure of zero or more")
+        if figure is not None and not (figure.is_finite() and 0 <= figure <= maximum):
+            raise ValueError("the figure must be zero or more, and finite")
 
 
 def _lower(text: str | None) -> str | None:
@@ -52,7 +52,7 @@ def _lower(text: str | None) -> str | None:
 
 
 class FeedbackStats(Struct, gc=False):
-    """The statistics of one feedback key; `avg` is null for categories."""
+    """The statistics of one feedback key. `avg` is null for categories."""
 
     n: Count | None = None
     avg: Number | None = None
@@ -66,7 +66,7 @@ Feedback = dict[str, FeedbackStats | None]
 
 
 class Extra(Struct, gc=False):
-    """What the people who trace put beside a tracer session or a run."""
+    """User-defined data of a tracer session or a run."""
 
     metadata: dict[str, Any] | None = None
 
@@ -101,18 +101,20 @@ class TracerSession(LenientStruct):
         self.start_time = utc(self.start_time)
         self.end_time = utc(self.end_time)
         self.last_run_start_time = utc(self.last_run_start_time)
-        _check(_LONGEST_S, self.latency_p50, self.latency_p99, self.first_token_p50, self.first_token_p99)
-        _check(_DEAREST_USD, self.total_cost)
+        _require_amounts(
+            _MAX_DURATION_S, self.latency_p50, self.latency_p99, self.first_token_p50, self.first_token_p99
+        )
+        _require_amounts(_MAX_COST_USD, self.total_cost)
 
 
 class PromptTokenDetails(Struct, gc=False):
-    """What the prompt's tokens are made of."""
+    """The parts of the prompt's token count."""
 
     cache_read: Count | None = None
 
 
 class Run(LenientStruct):
-    """A run; a root run is one execution."""
+    """A run. A root run is one execution."""
 
     id: Name
     start_time: datetime
@@ -146,23 +148,26 @@ class Run(LenientStruct):
         self.start_time = utc(self.start_time)
         self.end_time = utc(self.end_time)
         self.first_token_time = utc(self.first_token_time)
-        _check(_LONGEST_S, self.latency_seconds)
-        _check(_DEAREST_USD, self.total_cost)
+        _require_amounts(_MAX_DURATION_S, self.latency_seconds)
+        _require_amounts(_MAX_COST_USD, self.total_cost)
 
     @property
     def is_root(self) -> bool:
-        """Whether the run is a whole trace: the trace has its id, and nothing is above it."""
+        """Return whether the run is a whole trace: the run has no parent, and the trace has the id of the run."""
         return self.parent_run_id is None and self.trace_id in {None, self.id}
 
 
 class Cursors(Struct):
-    """Where a run query goes on; without `next` it has ended, so a `next` that cannot be read fails the page."""
+    """The continuation token of a run query.
+
+    A response without `next` is the last page. So an unreadable `next` fails the page.
+    """
 
     next: str | None = None
 
 
-class RunsAnswer(Struct):
-    """The answer to a run query."""
+class RunsResponse(Struct):
+    """The response to a run query."""
 
     runs: list[Run | None]
     cursors: Cursors | None = None
@@ -174,4 +179,4 @@ class RunsAnswer(Struct):
 SESSIONS: LenientDecoder[list[TracerSession | None]] = LenientDecoder(list[TracerSession | None])
 
 
-RUNS: LenientDecoder[RunsAnswer] = LenientDecoder(RunsAnswer)
+RUNS: LenientDecoder[RunsResponse] = LenientDecoder(RunsResponse)

@@ -1,4 +1,4 @@
-"""Meibel as a source: its agents are experiments, their chats are sessions."""
+"""The Meibel adapter: agents are experiments, and their chats are sessions."""
 
 from tracegraph_meibel.adapter import Options, open_adapter
 from tracegraph_meibel.address import normalize_base_url

@@ -1,4 +1,4 @@
-"""Meibel behind the port: which of its calls answers which of the gateway's questions."""
+"""The Meibel adapter: maps each gateway operation to calls of the vendor."""
 
 from __future__ import annotations
 
@@ -6,11 +6,17 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
-from tracegraph.adapter.capabilities import Capabilities
+from tracegraph.adapter.capabilities import Capabilities, ListCapabilities, both_directions
 from tracegraph.adapter.options import SourceSettings, StrictOptions
-from tracegraph.adapter.paging import ExperimentQuery, Page, PageRequest, SessionPageRequest
+from tracegraph.adapter.paging import ExperimentQuery, OffsetRequest, Page, PageRequest, Paging, SessionPageRequest
 from tracegraph.adapter.protocol import SourceHealth, SourceHealthStatus
-from tracegraph.domain.filters import ExperimentOrderField, OrderDirection, SessionFilter, active_conditions
+from tracegraph.domain.filters import (
+    ExperimentOrderField,
+    OrderDirection,
+    SessionFilter,
+    SessionOrderField,
+    active_conditions,
+)
 from tracegraph.domain.models import Experiment, ExperimentKind, Score, Session, SessionRef, SessionStatus
 from tracegraph.domain.secrets import SecretRef
 from tracegraph.errors import SourceBadRequest, SourceError, SourceNotFound, SourceObjectNotFound
@@ -18,34 +24,33 @@ from tracegraph.upstream.client import Upstream
 from tracegraph.upstream.lenient_decoder import readable_rows, unreadable_places
 from tracegraph_meibel import mapping, wire
 from tracegraph_meibel.agents import Agents
-from tracegraph_meibel.client import PAGE_MAX, MeibelClient, Window
+from tracegraph_meibel.client import MAX_PAGE_SIZE, MeibelClient, Window
 from tracegraph_meibel.lookup import SessionLookup
 from tracegraph_meibel.outcomes import gather_outcomes
 
 CAPABILITIES = Capabilities(
-    experiment_orders=frozenset({ExperimentOrderField.CREATED_AT}),
-    experiment_filters=frozenset(),
-    session_filters=frozenset({"statuses"}),
+    experiments=ListCapabilities(Paging.OFFSET, MAX_PAGE_SIZE, both_directions(ExperimentOrderField.CREATED_AT)),
+    sessions=ListCapabilities(
+        Paging.OFFSET, MAX_PAGE_SIZE, both_directions(SessionOrderField.STARTED_AT), frozenset({"statuses"})
+    ),
     reported_metrics=(),
     kinds=frozenset({ExperimentKind.AGENT}),
     statuses=frozenset(SessionStatus),
-    experiment_page_max=PAGE_MAX,
-    session_page_max=PAGE_MAX,
     unsupported_experiment_fields=frozenset({"dataset_name", "dataset_version", "group_id"}),
     unsupported_session_fields=frozenset({"test_case_id"}),
     call_kinds=frozenset({"agents", "agent", "sessions", "session", "scores"}),
 )
-"""`name` and `display_name` orders exist too, by a collation that is written down nowhere.
+"""The vendor also sorts by `name` and `display_name`, but with an undocumented collation.
 
 See docs/vendors/meibel.md#push-down.
 """
 
 
 class Options(StrictOptions):
-    """Meibel's own settings.
+    """Settings of a Meibel source.
 
-    `api_key` is the account's key, by reference. `scores` says whether confidence scores are read with complete
-    sessions: one more call per agent.
+    `api_key` is a reference to the account's key. With `scores`, the adapter reads confidence scores with complete
+    sessions, which takes one more call for each agent.
     """
 
     api_key: SecretRef
@@ -54,14 +59,14 @@ class Options(StrictOptions):
 
 @asynccontextmanager
 async def open_adapter(settings: SourceSettings, upstream: Upstream) -> AsyncIterator[MeibelAdapter]:
-    """The adapter of one configured Meibel account; its base URL ends in `/v2`. Makes no call."""
+    """Open the adapter of one Meibel account without a call. Its base URL ends in `/v2`."""
     options = settings.read(Options)
     client = MeibelClient.with_key(upstream, options.api_key)
     yield MeibelAdapter(settings.name, client, reads_scores=options.scores)
 
 
 class MeibelAdapter:
-    """The port over one Meibel account: an agent is an experiment, and its chats are the sessions."""
+    """Adapter of one Meibel account: an agent is an experiment, and its chats are the sessions."""
 
     vendor = "meibel"
     capabilities = CAPABILITIES
@@ -73,45 +78,53 @@ class MeibelAdapter:
         self._lookup = SessionLookup(name, client, reads_scores=reads_scores)
 
     async def list_experiments(self, query: ExperimentQuery, page: PageRequest) -> Page[Experiment]:
-        """One call, and one more for each agent of the page when their creation is asked about.
+        """Return a page of agents in one call.
 
-        The list does not tell when an agent was created, and the gateway cannot place a row without it.
+        A query that filters or sorts by creation time needs one more call for each agent. Rows of the list lack
+        this time, and the gateway cannot sort a row without its sort value.
         """
-        return await self._agents.listed(query, _stretch(page, _experiment_direction(query)))
+        return await self._agents.list_page(query, _window(page, _experiment_direction(query)))
 
     async def get_experiments(self, refs: Sequence[str]) -> Mapping[str, Experiment | SourceError]:
-        """One call for each agent, all at once: Meibel has no batch."""
-        return await self._agents.by_id(refs)
+        """Return agents by id, with one concurrent call for each: Meibel has no batch look-up."""
+        return await self._agents.get_by_id(refs)
 
-    async def list_sessions(self, asks: Sequence[SessionPageRequest]) -> Sequence[Page[Session] | SourceError]:
-        """One call for each ask, all at once."""
-        return await gather_outcomes(self._sessions(ask) for ask in asks)
+    async def list_sessions(self, requests: Sequence[SessionPageRequest]) -> Sequence[Page[Session] | SourceError]:
+        """Return a page of sessions for each request, with one concurrent call for each."""
+        return await gather_outcomes(self._sessions(request) for request in requests)
 
     async def get_sessions(self, refs: Sequence[SessionRef]) -> Mapping[SessionRef, Session | SourceError]:
-        """For each agent: its list up to the last one wanted, a call for each session, one for all scores."""
+        """Return sessions by id.
+
+        For each agent, the adapter reads its list up to the last requested session, each session, and all scores.
+        """
         return await self._lookup.find(refs)
 
     async def get_scores(self, refs: Sequence[SessionRef]) -> Mapping[SessionRef, Sequence[Score] | SourceError]:
-        """For each agent one call for its name and one for all scores."""
+        """Return scores, with two calls for each agent: one for its name and one for all scores."""
         return await self._lookup.scores(refs)
 
+    def experiment_kind(self, ref: str) -> ExperimentKind | None:  # noqa: ARG002 - the port's form
+        """Return None: one list holds the sessions of any experiment."""
+        return None
+
     async def check(self) -> SourceHealth:
-        """One of the agents, and one of its sessions, whose path a server may lack."""
+        """Check the source with one call for an agent and one for its sessions, whose path a server may lack."""
         try:
-            answer = await self._client.any_agent()
+            response = await self._client.any_agent()
         except SourceError as error:
             return SourceHealth(SourceHealthStatus.DOWN, last_error=error, checked_at=datetime.now(UTC))
-        first = next((row for _, row in readable_rows(answer.body.data)), None)
-        lost = None if first is None else await self._sessions_error(first.id)
-        status = SourceHealthStatus.UP if lost is None else SourceHealthStatus.DEGRADED
-        if isinstance(lost, SourceNotFound):  # the server lacks the path for good
+        first_agent = next((row for _, row in readable_rows(response.body.data)), None)
+        sessions_error = None if first_agent is None else await self._sessions_error(first_agent.id)
+        status = SourceHealthStatus.UP if sessions_error is None else SourceHealthStatus.DEGRADED
+        if isinstance(sessions_error, SourceNotFound):  # the server lacks the path permanently
             status = SourceHealthStatus.DOWN
         return SourceHealth(
-            status, last_error=lost, checked_at=datetime.now(UTC), experiment_count=answer.body.total
+            status, last_error=sessions_error, checked_at=datetime.now(UTC), experiment_count=response.body.total
         )
 
     async def _sessions_error(self, agent_id: str) -> SourceError | None:
-        """Why an agent's sessions cannot be listed, None when they can or the agent is not there any more."""
+        """Return the error of listing an agent's sessions, or None on success or if the agent no longer exists."""
         try:
             await self._client.sessions(agent_id, Window(0, 1, OrderDirection.DESC))
         except SourceObjectNotFound:
@@ -120,52 +133,56 @@ class MeibelAdapter:
             return error
         return None
 
-    async def _sessions(self, ask: SessionPageRequest) -> Page[Session]:
-        if len(ask.experiment_refs) != 1:
-            message = f"Source {self.name!r} lists the sessions of one agent at a time."
+    async def _sessions(self, request: SessionPageRequest) -> Page[Session]:
+        if len(request.experiment_refs) != 1:
+            message = f"Source {self.name!r} lists the sessions of only one agent at a time."
             raise SourceBadRequest(self.name, message)
-        (agent_id,) = ask.experiment_refs
-        stretch = _stretch(ask.page, ask.order.direction)
-        status = _pushed_status(ask.filter)
-        answer = await self._client.sessions(agent_id, stretch, status)
-        rows = answer.body.data
-        total = stretch.agreed_total(len(rows), answer.body.total)
+        (agent_id,) = request.experiment_refs
+        window = _window(request.page, request.order.direction)
+        status = _pushed_status(request.filter)
+        response = await self._client.sessions(agent_id, window, status)
+        rows = response.body.data
+        total = window.consistent_total(len(rows), response.body.total)
         return Page(
-            items=self._lookup.listed(agent_id, answer),
-            offset=stretch.offset,
-            next_hint=stretch.next_offset(rows, answer.body.total),
-            total=total if _is_counted(ask.filter, status, rows) else None,
-            provenance=answer.provenance,
+            items=self._lookup.to_sessions(agent_id, response),
+            offset=window.offset,
+            next_hint=window.next_offset(rows, response.body.total),
+            total=total if _total_applies(request.filter, status, rows) else None,
+            provenance=response.provenance,
             skipped=unreadable_places(rows),
         )
 
 
-def _stretch(page: PageRequest, direction: OrderDirection) -> Window:
-    offset = page.hint if isinstance(page.hint, int) else 0
-    return Window(max(0, offset), max(1, min(page.limit, PAGE_MAX)), direction)
+def _window(page: PageRequest, direction: OrderDirection) -> Window:
+    offset = page.offset if isinstance(page, OffsetRequest) else 0
+    return Window(max(0, offset), max(1, min(page.limit, MAX_PAGE_SIZE)), direction)
 
 
 def _experiment_direction(query: ExperimentQuery) -> OrderDirection:
-    """The asked one by creation. Else oldest first, so that a new agent does not shift the others."""
+    """Return the requested direction of an order by creation, or else ascending.
+
+    In ascending order a new agent does not shift the others.
+    """
     if query.order.field is ExperimentOrderField.CREATED_AT:
         return query.order.direction
     return OrderDirection.ASC
 
 
-def _pushed_status(asked: SessionFilter) -> str | None:
-    """Meibel's word for the one status asked for, where one word is all of it."""
-    if asked.statuses is None or len(asked.statuses) != 1:
+def _pushed_status(session_filter: SessionFilter) -> str | None:
+    """Return Meibel's word for the requested status, or None unless exactly one word expresses the condition."""
+    if session_filter.statuses is None or len(session_filter.statuses) != 1:
         return None
-    (status,) = asked.statuses
+    (status,) = session_filter.statuses
     return mapping.PUSHED_STATUSES.get(status)
 
 
-def _is_counted(asked: SessionFilter, status: str | None, rows: Sequence[wire.SessionSummary | None]) -> bool:
-    """Whether the vendor's count is the question's.
+def _total_applies(
+    session_filter: SessionFilter, status: str | None, rows: Sequence[wire.SessionSummary | None]
+) -> bool:
+    """Return whether the vendor's total is the total of the query.
 
-    The status parameter is plain text in the contract; a server that ignores it answers with everything, and
-    then its count is of everything.
+    The status parameter is plain text in the contract. A server that ignores it counts all sessions.
     """
     pushed = frozenset() if status is None else frozenset({"statuses"})
-    honoured = status is None or all((row.status or "").upper() == status for _, row in readable_rows(rows))
-    return active_conditions(asked) <= pushed and honoured
+    status_applied = status is None or all((row.status or "").upper() == status for _, row in readable_rows(rows))
+    return active_conditions(session_filter) <= pushed and status_applied

@@ -1,8 +1,8 @@
-"""Meibel over HTTP: its paths, its credential header, its questions.
+"""HTTP client of Meibel: its paths, its credential header and its query parameters.
 
-Paths and parameters: the contract for the session list, docs/vendors/meibel.md for the rest. Meibel answers errors
-as `{code, message}` or `{detail: ...}`. The general rules of `upstream.statuses` hold, but a 404 has two meanings:
-one object is unknown, or the server lacks the path. Where the body does not say which, further calls do.
+The contract defines the session list; docs/vendors/meibel.md describes the other paths. Meibel's error bodies are
+`{code, message}` or `{detail: ...}`. The general rules of `upstream.errors` apply, but a 404 has two meanings:
+one object is unknown, or the server lacks the path. If the body does not distinguish them, further calls do.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from tracegraph.upstream.lenient_decoder import LenientDecoder, length
 from tracegraph.upstream.messages import UpstreamRequest, UpstreamResponse, path_segment
 from tracegraph.upstream.raw import RawDocument, decode
 from tracegraph_meibel import wire
-from tracegraph_meibel.missing import Missing, explained, missing_of, unknown_id
+from tracegraph_meibel.missing import Missing, parse_missing, resolve_404, unknown_id_message
 
-PAGE_MAX = 100
-"""The contract sets no maximum for `limit`; more than this is not asked for (docs/vendors/meibel.md#paging)."""
+MAX_PAGE_SIZE = 100
+"""The largest requested page. The contract sets no maximum for `limit` (docs/vendors/meibel.md#paging)."""
 
 
-_UNKNOWN = frozenset({404})
+_EXPECTED_STATUSES = frozenset({404})
 
 
 T = TypeVar("T")
@@ -36,31 +36,31 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class DecodedResponse(Generic[T]):
-    """A reply and what its body says."""
+    """A reply with its decoded body."""
 
     body: T
     reply: UpstreamResponse
 
     @property
     def provenance(self) -> FetchInfo:
-        """How the answer was obtained."""
+        """Return the cost and origin of the reply."""
         return self.reply.provenance
 
     def document(self) -> RawDocument:
-        """The body undecoded; one for all the objects in it."""
+        """Return the undecoded body, which all its objects share."""
         return RawDocument(self.reply.body)
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Which rows of a list to ask for."""
+    """The rows of a list to request."""
 
     offset: int
     limit: int
     direction: OrderDirection
 
     def query(self, sort_by: str) -> list[tuple[str, str]]:
-        """The parameters that both of the vendor's lists take."""
+        """Return the query parameters of both of the vendor's lists."""
         return [
             ("offset", str(self.offset)),
             ("limit", str(self.limit)),
@@ -69,18 +69,19 @@ class Window:
         ]
 
     def next_offset(self, rows: Sequence[object], total: int | None) -> int | None:
-        """Where the list goes on after these rows, None at its end.
+        """Return the offset after these rows, or None at the end of the list.
 
-        No rows end the list. The server may give fewer rows than asked for: these end it where `total` agrees or
-        there is none. There is no cursor, whatever the vendor's client looks for (docs/vendors/meibel.md#paging).
+        The list ends with no rows. It also ends with fewer rows than requested, unless `total` promises more: the
+        server may return short pages. There is no cursor, although the vendor's client looks for one
+        (docs/vendors/meibel.md#paging).
         """
-        end = self.offset + len(rows)
-        if not rows or (len(rows) < self.limit and total in {None, end}):
+        end_offset = self.offset + len(rows)
+        if not rows or (len(rows) < self.limit and total in {None, end_offset}):
             return None
         return self.offset + length(rows)
 
-    def agreed_total(self, rows: int, total: int | None) -> int | None:
-        """The server's total where so many rows do not contradict it."""
+    def consistent_total(self, rows: int, total: int | None) -> int | None:
+        """Return the server's total unless this number of rows contradicts it."""
         if total is None or (total < self.offset + rows if rows else total > self.offset):
             return None
         return total
@@ -88,108 +89,139 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class MeibelClient:
-    """Meibel's reads. Each raises SourceError.
+    """HTTP client of Meibel. Its read operations raise SourceError.
 
-    That is SourceObjectNotFound for an id that the vendor says it does not know, and SourceNotFound for any other
-    404: one for an agent may still be either, which `agent_missing` finds out.
+    The error is SourceObjectNotFound for an id that the vendor reports as unknown, and SourceNotFound for any
+    other 404. A SourceNotFound for an agent is ambiguous: `explain_missing_agent` resolves it.
     """
 
     upstream: Upstream
 
     @classmethod
     def with_key(cls, upstream: Upstream, api_key: SecretStr) -> MeibelClient:
-        """The client that sends this key on every call (contract: APIKeyHeader)."""
+        """Return a client that sends the key with every call (contract: APIKeyHeader)."""
         return cls(upstream.with_credential({"Meibel-API-Key": api_key}))
 
-    async def agents(self, stretch: Window) -> DecodedResponse[wire.AgentList]:
-        """Some of the agents, by creation."""
-        return await self._ask(UpstreamRequest("agents", "/agents", stretch.query("created_at")), wire.AGENTS)
+    async def agents(self, window: Window) -> DecodedResponse[wire.AgentList]:
+        """Return a page of agents, sorted by creation.
+
+        Raises:
+            SourceError: The call failed.
+        """
+        return await self._fetch(UpstreamRequest("agents", "/agents", window.query("created_at")), wire.AGENTS)
 
     async def any_agent(self) -> DecodedResponse[wire.AgentList]:
-        """One of the agents, if there is any, and how many there are: the vendor's cheapest question."""
-        return await self._ask(
+        """Return one agent, if any exists, and the total. This is the vendor's cheapest call.
+
+        Raises:
+            SourceError: The call failed.
+        """
+        return await self._fetch(
             UpstreamRequest("agents", "/agents", [("offset", "0"), ("limit", "1")]), wire.AGENTS
         )
 
     async def agent(self, agent_id: str) -> DecodedResponse[wire.AgentDetail]:
-        """One agent with all its fields."""
-        return await self._ask(UpstreamRequest("agent", f"/agents/{self._segment(agent_id)}"), wire.AGENT)
+        """Return one agent with all its fields.
+
+        Raises:
+            SourceError: The call failed.
+        """
+        return await self._fetch(UpstreamRequest("agent", f"/agents/{self._segment(agent_id)}"), wire.AGENT)
 
     async def sessions(
-        self, agent_id: str, stretch: Window, status: str | None = None
+        self, agent_id: str, window: Window, status: str | None = None
     ) -> DecodedResponse[wire.SessionList]:
-        """Some of an agent's sessions, by start, of one status if asked.
+        """Return a page of an agent's sessions, sorted by start.
 
-        Where a 404 does not say whether the agent or the path is missing, the agent's details are asked for.
+        If a 404 does not say whether the agent or the path is missing, a call for the agent's details decides.
+
+        Args:
+            agent_id: The id of the agent.
+            window: The rows to request.
+            status: The vendor's word for the only requested status.
+
+        Raises:
+            SourceError: The call failed.
         """
         try:
-            return await self._sessions(agent_id, stretch, status)
+            return await self._sessions(agent_id, window, status)
         except SourceNotFound as error:
-            missing = await explained(error, partial(self.agent, agent_id), self.any_agent)
-        raise missing
+            translated = await resolve_404(error, partial(self.agent, agent_id), self.any_agent)
+        raise translated
 
     async def _sessions(
-        self, agent_id: str, stretch: Window, status: str | None = None
+        self, agent_id: str, window: Window, status: str | None = None
     ) -> DecodedResponse[wire.SessionList]:
-        query = stretch.query("start_time")
+        query = window.query("start_time")
         if status is not None:
             query.append(("status", status))
         path = f"/agents/{self._segment(agent_id)}/sessions"
-        return await self._ask(UpstreamRequest("sessions", path, query), wire.SESSIONS)
+        return await self._fetch(UpstreamRequest("sessions", path, query), wire.SESSIONS)
 
     async def session(self, session_id: str) -> DecodedResponse[wire.SessionDetail]:
-        """One session's messages and token usage; the vendor gives no times here."""
-        return await self._ask(UpstreamRequest("session", f"/sessions/{self._segment(session_id)}"), wire.SESSION)
+        """Return one session's messages and token usage. The vendor returns no times here.
+
+        Raises:
+            SourceError: The call failed.
+        """
+        return await self._fetch(
+            UpstreamRequest("session", f"/sessions/{self._segment(session_id)}"), wire.SESSION
+        )
 
     async def scoring_jobs(
         self, agent_name: str, session_ids: Sequence[str]
     ) -> DecodedResponse[list[wire.ScoringJob]]:
-        """The confidence scores of an agent, by its name; of one session only where one is wanted.
+        """Return the confidence scores of an agent by its name, or only those of the session if one is given.
 
         The list has no pages and no parameter for several sessions.
+
+        Raises:
+            SourceError: The call failed.
         """
         query = [("agent_name", agent_name)]
         if len(session_ids) == 1:
             query.append(("agent_session_id", session_ids[0]))
-        return await self._ask(UpstreamRequest("scores", "/confidence-scoring/jobs", query), wire.SCORING_JOBS)
+        return await self._fetch(UpstreamRequest("scores", "/confidence-scoring/jobs", query), wire.SCORING_JOBS)
 
-    async def agent_missing(self, error: SourceError, agent_id: str) -> SourceError:
-        """What a 404 for an agent's details means: where it does not say, one of its sessions is asked for."""
+    async def explain_missing_agent(self, error: SourceError, agent_id: str) -> SourceError:
+        """Return the error that a 404 for an agent's details stands for.
+
+        If the body does not say, a call for one of the agent's sessions decides.
+        """
         sessions = partial(self._sessions, agent_id, Window(0, 1, OrderDirection.DESC))
-        return await explained(error, sessions, self.any_agent)
+        return await resolve_404(error, sessions, self.any_agent)
 
-    async def _ask(self, call: UpstreamRequest, wire_type: LenientDecoder[T]) -> DecodedResponse[T]:
-        # An id that a client chose may name nothing.
+    async def _fetch(self, call: UpstreamRequest, wire_type: LenientDecoder[T]) -> DecodedResponse[T]:
+        # A client may request an id that does not exist, so a 404 is expected.
         try:
             reply = await self.upstream.fetch(
-                replace(call, read=partial(decode, wire=wire_type), expected_statuses=_UNKNOWN)
+                replace(call, read=partial(decode, wire=wire_type), expected_statuses=_EXPECTED_STATUSES)
             )
         except SourceNotFound as error:
-            raise _in_our_words(error, call.kind) from None
+            raise _translate_error(error, call.kind) from None
         return DecodedResponse(reply.value, reply)
 
-    def _segment(self, some_id: str) -> str:
-        """The id as one segment of a path.
+    def _segment(self, object_id: str) -> str:
+        """Return the id as one segment of a path.
 
-        Many servers unescape a path before they choose the route, so that `a%2Fsessions` would be another
-        question than the one asked. The vendor's own client puts ids into paths unescaped, hence an id with a
-        slash cannot be one of Meibel's.
+        Many servers unescape a path before they choose the route, so `a%2Fsessions` would reach another path. The
+        vendor's own client puts ids into paths unescaped, hence no id of Meibel contains a slash.
         """
-        segment = path_segment(some_id)
-        if segment is None or "/" in some_id or "\\" in some_id or not some_id.isprintable():
-            raise SourceObjectNotFound(self.upstream.source, unknown_id(self.upstream.source))
+        segment = path_segment(object_id)
+        if segment is None or "/" in object_id or "\\" in object_id or not object_id.isprintable():
+            raise SourceObjectNotFound(self.upstream.source, unknown_id_message(self.upstream.source))
         return segment
 
 
-def _in_our_words(error: SourceNotFound, kind: str) -> SourceError:
+def _translate_error(error: SourceNotFound, kind: str) -> SourceError:
     source = error.source
-    if kind != "agents" and missing_of(error) is Missing.OBJECT:
-        return error.restated(SourceObjectNotFound, unknown_id(source))
-    sentences = {
+    if kind != "agents" and parse_missing(error) is Missing.OBJECT:
+        return error.restated(SourceObjectNotFound, unknown_id_message(source))
+    messages = {
         "agents": f"Source {source!r} has no /agents: check sources.{source}.base_url, which ends in /v2.",
-        "agent": f"Source {source!r} has no details of agents.",
-        "sessions": f"Source {source!r} has no lists of sessions.",
-        "session": f"Source {source!r} has no details of sessions.",
-        "scores": f"Source {source!r} has no confidence scores: set sources.{source}.scores = false.",
+        "agent": f"Source {source!r} does not serve details of agents.",
+        "sessions": f"Source {source!r} does not serve lists of sessions.",
+        "session": f"Source {source!r} does not serve details of sessions.",
+        "scores": f"Source {source!r} does not serve confidence scores: set sources.{source}.scores = false.",
     }
-    return error.restated(SourceNotFound, sentences[kind])
+    return error.restated(SourceNotFound, messages[kind])

@@ -1,4 +1,4 @@
-"""From Meibel's words to the gateway's: pure functions, one for each row of docs/vendors/meibel.md#mapping."""
+"""Mapping of Meibel's objects to the domain model (docs/vendors/meibel.md#mapping); pure functions."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PUSHED_STATUSES: Mapping[SessionStatus, str] = {
     SessionStatus.SUCCESS: "COMPLETED",
     SessionStatus.ERROR: "FAILED",
 }
-"""Statuses that are exactly one word of Meibel's: CANCELLED is several, UNKNOWN is every other word."""
+"""Statuses with exactly one word in Meibel. CANCELLED has several, and UNKNOWN stands for all other words."""
 
 
 _STATUSES: Mapping[str, SessionStatus] = {
@@ -50,22 +50,35 @@ _MILLISECOND = timedelta(milliseconds=1)
 _NO_TOKENS = TokenUsage()
 
 
-_HUMAN = frozenset({"user", "human"})
+_HUMAN_ROLES = frozenset({"user", "human"})
 
 
-_NOT_AN_ANSWER = _HUMAN | {"", "system", "developer", "tool", "function"}
+_NO_OUTPUT_ROLES = _HUMAN_ROLES | {"", "system", "developer", "tool", "function"}
 
 
 def listed_agent(source: str, row: wire.AgentSummary, raw: RawObject) -> Experiment:
-    """An agent as the list gives it; what the list lacks is named in `deferred`."""
-    lacking = {"metadata", "models", "session_count"}
+    """Return the experiment of a list row. `deferred` names the fields that the list lacks.
+
+    Args:
+        source: The name of the source.
+        row: The decoded row.
+        raw: The undecoded row.
+    """
+    deferred = {"metadata", "models", "session_count"}
     if row.created_at is None:
-        lacking.add("created_at")
-    return replace(_agent(source, row, raw), deferred=frozenset(lacking))
+        deferred.add("created_at")
+    return replace(_agent(source, row, raw), deferred=frozenset(deferred))
 
 
 def agent(source: str, ref: str, detail: wire.AgentDetail, raw: RawObject) -> Experiment:
-    """An agent with all its fields; the number of its sessions is told by their list only."""
+    """Return the experiment of an agent's details. Only the list of its sessions has their number.
+
+    Args:
+        source: The name of the source.
+        ref: The requested id.
+        detail: The decoded details.
+        raw: The undecoded details.
+    """
     fallbacks = detail.fallback_models or ()
     return replace(
         _agent(source, detail, raw),
@@ -100,7 +113,15 @@ def _distinct(models: Iterable[str | None]) -> tuple[str, ...]:
 def listed_session(
     source: str, agent_id: str, row: wire.SessionSummary, raw: RawObject, deferred: frozenset[str]
 ) -> Session:
-    """A session as its agent's list gives it."""
+    """Return the session of a list row.
+
+    Args:
+        source: The name of the source.
+        agent_id: The id of the agent.
+        row: The decoded row.
+        raw: The undecoded row.
+        deferred: The fields that the list lacks.
+    """
     status = session_status(row.status)
     return Session(
         source=source,
@@ -121,7 +142,13 @@ def listed_session(
 
 
 def completed_session(listed: Session, detail: wire.SessionDetail | None, scores: tuple[Score, ...]) -> Session:
-    """The session with what its list row lacks; a server without the detail leaves input and output None."""
+    """Return the session with the fields that its list row lacks.
+
+    Args:
+        listed: The session of the list row.
+        detail: The decoded details, or None if the server has none: input and output remain None.
+        scores: The scores of the session.
+    """
     by_evaluator = {score.evaluator: score.value for score in scores}
     if detail is None:
         return replace(listed, scores_by_evaluator=by_evaluator, deferred=frozenset())
@@ -137,27 +164,27 @@ def completed_session(listed: Session, detail: wire.SessionDetail | None, scores
 
 
 def session_status(word: str | None) -> SessionStatus:
-    """The unified status; Meibel's is text without a fixed set, so an unheard-of word is UNKNOWN."""
+    """Return the unified status. Meibel's status is text without a fixed set, so an unknown word is UNKNOWN."""
     return _STATUSES.get((word or "").upper(), _UNKNOWN)
 
 
 def _latency_ms(row: wire.SessionSummary, status: SessionStatus) -> float | None:
-    """Wall-clock of the whole conversation, the person's thinking included (docs/vendors/meibel.md#mapping)."""
+    """Return the duration of the whole conversation, with the person's pauses (docs/vendors/meibel.md#mapping)."""
     if status is _RUNNING or row.end_time is None:
         return None
     return (row.end_time - row.start_time) / _MILLISECOND
 
 
 def token_usage(usages: Sequence[wire.Usage]) -> TokenUsage | None:
-    """The sum over the objects that were given; None when none of them says anything."""
+    """Return the sum of the usages, or None if they contain no count."""
     if not usages:
         return None
-    known = [_tokens(usage) for usage in usages]
-    total = known[0] if len(known) == 1 else _added(known)
+    counts = [_tokens(usage) for usage in usages]
+    total = counts[0] if len(counts) == 1 else _sum_usages(counts)
     return None if total == _NO_TOKENS else total
 
 
-def _added(usages: Sequence[TokenUsage]) -> TokenUsage:
+def _sum_usages(usages: Sequence[TokenUsage]) -> TokenUsage:
     return TokenUsage(
         input=_sum(usage.input for usage in usages),
         output=_sum(usage.output for usage in usages),
@@ -167,16 +194,16 @@ def _added(usages: Sequence[TokenUsage]) -> TokenUsage:
 
 
 def _tokens(usage: wire.Usage) -> TokenUsage:
-    given = usage.input_tokens if usage.prompt_tokens is None else usage.prompt_tokens
-    taken = usage.output_tokens if usage.completion_tokens is None else usage.completion_tokens
+    input_tokens = usage.input_tokens if usage.prompt_tokens is None else usage.prompt_tokens
+    output_tokens = usage.output_tokens if usage.completion_tokens is None else usage.completion_tokens
     details = usage.prompt_tokens_details or usage.input_tokens_details
-    in_details = None if details is None else details.cached_tokens
-    cached = _first(usage.cached_tokens, usage.cache_read_input_tokens, in_details)
-    total = _sum((given, taken)) if usage.total_tokens is None else usage.total_tokens
-    return TokenUsage(given, taken, cached, total)
+    detailed_cached_tokens = None if details is None else details.cached_tokens
+    cached_tokens = _first_known(usage.cached_tokens, usage.cache_read_input_tokens, detailed_cached_tokens)
+    total = _sum((input_tokens, output_tokens)) if usage.total_tokens is None else usage.total_tokens
+    return TokenUsage(input_tokens, output_tokens, cached_tokens, total)
 
 
-def _first(*counts: int | None) -> int | None:
+def _first_known(*counts: int | None) -> int | None:
     for count in counts:
         if count is not None:
             return count
@@ -189,15 +216,15 @@ def _sum(counts: Iterable[int | None]) -> int | None:
 
 
 def first_input(messages: Iterable[wire.Message]) -> str | None:
-    """The text of the first message that a person sent."""
-    texts = (text_of(message.message) for message in messages if _role(message) in _HUMAN)
-    return next((found for found in texts if found), None)
+    """Return the text of the first message that a person sent."""
+    texts = (text_of(message.message) for message in messages if _role(message) in _HUMAN_ROLES)
+    return next((text for text in texts if text), None)
 
 
 def last_output(messages: Sequence[wire.Message]) -> str | None:
-    """The text of the last message that answers: of any role but a person's, the system's or a tool's."""
-    texts = (text_of(message.message) for message in reversed(messages) if _role(message) not in _NOT_AN_ANSWER)
-    return next((found for found in texts if found), None)
+    """Return the text of the last message whose role is not that of a person, the system or a tool."""
+    texts = (text_of(message.message) for message in reversed(messages) if _role(message) not in _NO_OUTPUT_ROLES)
+    return next((text for text in texts if text), None)
 
 
 def _role(message: wire.Message) -> str:
@@ -205,9 +232,9 @@ def _role(message: wire.Message) -> str:
 
 
 def scores_by_session(jobs: Iterable[wire.ScoringJob]) -> Mapping[str, tuple[Score, ...]]:
-    """Each session's verdicts by module, as reported; the mean where a module judged several turns.
+    """Return each session's scores by module, as reported. Several scores of one module become their mean.
 
-    Modules are on scales of their own: 0 to 10 for judges, 0 to 1 for statistics (docs/vendors/meibel.md#scores).
+    Modules use different scales: 0 to 10 for judges, 0 to 1 for statistics (docs/vendors/meibel.md#scores).
     """
     values: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     for job in jobs:

@@ -1,6 +1,7 @@
-"""What a 404 of Meibel means: one object is unknown, or the server lacks the path.
+"""Interpretation of Meibel's 404: one object is unknown, or the server lacks the path.
 
-The first costs its own rows, the second fails the source. Where the body does not say which, further calls do.
+An unknown object affects only its own row; a missing path fails the source. If the body does not distinguish them,
+further calls do.
 """
 
 from __future__ import annotations
@@ -18,75 +19,77 @@ from tracegraph.errors import SourceError, SourceNotFound, SourceObjectNotFound
 _NAMES_OBJECT = re.compile(r"\b(agent|session)s?\b.*(not found|not exist|unknown)", re.DOTALL)
 
 
-class Answered(Protocol):
-    """What any call of the client gives."""
+class HasProvenance(Protocol):
+    """The result of any call of the client."""
 
     @property
     def provenance(self) -> FetchInfo:
-        """How the answer was obtained."""
+        """Return the cost and origin of the result."""
         ...
 
 
-Probe = Callable[[], Awaitable[Answered]]
-"""A call whose success or failure says something about another one."""
+Probe = Callable[[], Awaitable[HasProvenance]]
+"""A call whose outcome explains the failure of another call."""
 
 
 class Missing(Enum):
-    """What a 404 says that there is not."""
+    """The subject of a 404."""
 
     OBJECT = "OBJECT"
     PATH = "PATH"
-    UNSAID = "UNSAID"
+    AMBIGUOUS = "AMBIGUOUS"
 
 
-def missing_of(error: SourceError) -> Missing:
-    """What the body of the vendor's 404 says."""
+def parse_missing(error: SourceError) -> Missing:
+    """Return the subject of the 404 according to its body."""
     try:
         body: Any = orjson.loads(error.vendor_body)
     except orjson.JSONDecodeError:
-        return Missing.UNSAID
-    given = body if isinstance(body, dict) else {}
-    if str(given.get("detail")).casefold() == "not found":  # FastAPI's own, for a path that it does not have
+        return Missing.AMBIGUOUS
+    fields = body if isinstance(body, dict) else {}
+    if str(fields.get("detail")).casefold() == "not found":  # FastAPI's detail for an unknown path
         return Missing.PATH
-    words = " ".join(str(given.get(key, "")) for key in ("code", "message", "error", "detail"))
-    return Missing.OBJECT if _NAMES_OBJECT.search(words.replace("_", " ").casefold()) else Missing.UNSAID
+    text = " ".join(str(fields.get(key, "")) for key in ("code", "message", "error", "detail"))
+    return Missing.OBJECT if _NAMES_OBJECT.search(text.replace("_", " ").casefold()) else Missing.AMBIGUOUS
 
 
-def is_unsaid(outcome: object) -> bool:
-    """Whether it is a 404 that may be about the object as well as about the path."""
-    return type(outcome) is SourceNotFound and missing_of(outcome) is Missing.UNSAID
+def is_ambiguous_404(outcome: object) -> bool:
+    """Return whether the outcome is a 404 that may be about the object or about the path."""
+    return type(outcome) is SourceNotFound and parse_missing(outcome) is Missing.AMBIGUOUS
 
 
-def unknown_id(source: str) -> str:
-    """The sentence for an object that the vendor does not know."""
-    return f"Source {source!r} has nothing of such an id."
+def unknown_id_message(source: str) -> str:
+    """Return the message for an object that the vendor does not know."""
+    return f"Source {source!r} has no object with that id."
 
 
-async def explained(error: SourceError, other_of_it: Probe, any_at_all: Probe) -> SourceError:
-    """The failure that an unsaid 404 means, with the calls that finding out took; any other error as it is.
+async def resolve_404(error: SourceError, probe_object: Probe, probe_server: Probe) -> SourceError:
+    """Return the error that an ambiguous 404 stands for, with the cost of the probes.
+
+    Any other error is returned unchanged.
 
     Args:
         error: The outcome of a call about one object.
-        other_of_it: Calls another path about the same object. Its answer shows that the object exists.
-        any_at_all: Calls a path that every server has, in case the object's other path is missing, too.
+        probe_object: Calls another path about the same object. Its success proves that the object exists.
+        probe_server: Calls a path that every server has, in case the other path of the object is missing, too.
     """
-    if not is_unsaid(error):
+    if not is_ambiguous_404(error):
         return error
-    failure, made = await _asked(other_of_it)
-    error = error.with_cost(error.upstream_requests + made)
+    failure, calls = await _run_probe(probe_object)
+    error = error.with_cost(error.upstream_requests + calls)
     if failure is None:
         return error
-    if is_unsaid(failure):
-        failure, made = await _asked(any_at_all)
-        error = error.with_cost(error.upstream_requests + made)
+    if is_ambiguous_404(failure):
+        failure, calls = await _run_probe(probe_server)
+        error = error.with_cost(error.upstream_requests + calls)
     if failure is None or isinstance(failure, SourceObjectNotFound):
-        return error.restated(SourceObjectNotFound, unknown_id(error.source))
+        return error.restated(SourceObjectNotFound, unknown_id_message(error.source))
     return error if isinstance(failure, SourceNotFound) else failure.with_cost(error.upstream_requests)
 
 
-async def _asked(probe: Probe) -> tuple[SourceError | None, int]:
+async def _run_probe(probe: Probe) -> tuple[SourceError | None, int]:
     try:
-        answer = await probe()
+        response = await probe()
     except SourceError as failure:
         return failure, failure.upstream_requests
-    return None, answer.provenance.upstream_requests
+    return None, response.provenance.upstream_requests

@@ -1,4 +1,4 @@
-"""Several calls side by side, each with its own outcome."""
+"""Concurrent calls with separate outcomes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ T = TypeVar("T")
 
 
 async def gather_outcomes(calls: Iterable[Coroutine[Any, Any, T]]) -> list[T | SourceError]:
-    """The outcome of every call, in their order; one that failed is its SourceError."""
+    """Run the calls concurrently and return their outcomes in order.
+
+    The outcome of a failed call is its SourceError.
+    """
     return await asyncio.gather(*map(_outcome, calls))
 
 
@@ -28,7 +31,7 @@ async def _outcome(call: Coroutine[Any, Any, T]) -> T | SourceError:
 
 @contextmanager
 def add_cost_on_error(before: FetchInfo) -> Iterator[None]:
-    """A SourceError from within also counts the calls made before."""
+    """Add the cost of the previous calls to a SourceError of the block."""
     try:
         yield
     except SourceError as error:
@@ -37,7 +40,7 @@ def add_cost_on_error(before: FetchInfo) -> Iterator[None]:
 
 
 def total_cost(outcomes: Iterable[DecodedResponse[Any] | SourceError]) -> FetchInfo:
-    """What the calls cost together, those in vain included."""
+    """Return the total cost of the calls, including failed calls."""
     total = FetchInfo()
     for outcome in outcomes:
         if isinstance(outcome, SourceError):

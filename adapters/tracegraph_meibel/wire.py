@@ -1,8 +1,8 @@
-"""Meibel's JSON in Meibel's names: the fields that are mapped, and nothing else.
+"""Structs of Meibel's JSON with Meibel's field names. They contain only the fields that the adapter maps.
 
-The contract (meibel-agent-sessions.json) covers the session list; the other shapes are those of the vendor's
-own client, version 2.0.7 (docs/vendors/meibel.md). Only an identity, and the start of a session, must be there:
-any other value that cannot be read becomes None, and never costs its row.
+The contract (meibel-agent-sessions.json) covers the session list. The other structs follow the vendor's own
+client, version 2.0.7 (docs/vendors/meibel.md). A row requires only its identity, and a session also its start. Any
+other unreadable value becomes None and does not affect its row.
 """
 
 from __future__ import annotations
@@ -24,13 +24,16 @@ from tracegraph.upstream.lenient_decoder import (
 
 
 class CachedTokens(msgspec.Struct, gc=False):
-    """What OpenAI's usage tells beside the counts."""
+    """Details in OpenAI's usage object."""
 
     cached_tokens: Count | None = None
 
 
 class Usage(msgspec.Struct, gc=False):
-    """Tokens, by the keys of the usual model providers: Meibel documents none (docs/vendors/meibel.md#tokens)."""
+    """Token counts, by the keys of common model providers.
+
+    Meibel documents no keys (docs/vendors/meibel.md#tokens).
+    """
 
     prompt_tokens: Count | None = None
     input_tokens: Count | None = None
@@ -46,34 +49,37 @@ class Usage(msgspec.Struct, gc=False):
 _USAGE_KEYS = frozenset(Usage.__struct_fields__)
 
 
-_SAYS_NOTHING = Usage()
+_EMPTY_USAGE = Usage()
 
 
-def usages(given: Any) -> list[Usage]:
-    """One object (list rows) or a list of nullable objects (the detail) as a list (docs/vendors/meibel.md#tokens).
+def parse_usages(raw_usage: Any) -> list[Usage]:
+    """Return one object (list rows) or a list of nullable objects (details) as a list.
 
-    Raises ValueError for a shape that nobody knows.
+    See docs/vendors/meibel.md#tokens.
+
+    Raises:
+        ValueError: The shape is unknown.
     """
-    told = given if isinstance(given, list) else [given]
-    return [found for one in told if one is not None and (found := _usage(one)) is not None]
+    values = raw_usage if isinstance(raw_usage, list) else [raw_usage]
+    return [usage for value in values if value is not None and (usage := _parse_usage(value)) is not None]
 
 
-def _usage(given: Any) -> Usage | None:
-    """The counts in the given object, or in the only one within it that holds any."""
-    if not isinstance(given, dict):
-        raise ValueError("token usage is an object")  # noqa: TRY004 - msgspec reports a ValueError
-    found = msgspec.convert(given, Usage)
-    if found != _SAYS_NOTHING:
-        return found
-    told = [value for value in given.values() if value is not None]
-    within = [value for value in told if isinstance(value, dict) and not _USAGE_KEYS.isdisjoint(value)]
-    if told and len(within) != 1:  # none, or several of which nobody says whether they add up
-        raise ValueError("no known key of token usage")
-    return msgspec.convert(within[0], Usage) if within else None
+def _parse_usage(raw_usage: Any) -> Usage | None:
+    """Return the counts in the object, or in the only nested object that contains counts."""
+    if not isinstance(raw_usage, dict):
+        raise ValueError("token usage must be an object")  # noqa: TRY004 - msgspec reports a ValueError
+    usage = msgspec.convert(raw_usage, Usage)
+    if usage != _EMPTY_USAGE:
+        return usage
+    values = [value for value in raw_usage.values() if value is not None]
+    candidates = [value for value in values if isinstance(value, dict) and not _USAGE_KEYS.isdisjoint(value)]
+    if values and len(candidates) != 1:  # the vendor does not document whether several objects add up
+        raise ValueError("token usage has no known key")
+    return msgspec.convert(candidates[0], Usage) if candidates else None
 
 
 class AgentSummary(LenientStruct):
-    """A row of `GET /agents`. `created_at` is not among the vendor's documented fields here."""
+    """A row of `GET /agents`. The vendor does not document `created_at` among its fields here."""
 
     id: Name
     name: str | None = None
@@ -90,14 +96,14 @@ class AgentSummary(LenientStruct):
 
 
 class AgentDetail(AgentSummary):
-    """The answer of `GET /agents/{agent_id}`."""
+    """The response of `GET /agents/{agent_id}`."""
 
     fallback_models: list[str] | None = None
     tags: list[str] | None = None
 
 
 class AgentList(LenientStruct):
-    """The answer of `GET /agents`."""
+    """The response of `GET /agents`."""
 
     data: list[AgentSummary | None]
     total: Count | None = None
@@ -107,7 +113,10 @@ class AgentList(LenientStruct):
 
 
 class SessionSummary(LenientStruct):
-    """A row of `GET /agents/{agent_id}/sessions` (contract: SessionSummary); `token_usage` as a list of Usage."""
+    """A row of `GET /agents/{agent_id}/sessions` (contract: SessionSummary).
+
+    `token_usage` becomes a list of Usage.
+    """
 
     session_id: Name
     start_time: datetime
@@ -123,11 +132,11 @@ class SessionSummary(LenientStruct):
         self.end_time = utc(self.end_time)
         if self.end_time is not None and self.end_time < self.start_time:
             self.end_time = None
-        self.token_usage = usages(self.token_usage)
+        self.token_usage = parse_usages(self.token_usage)
 
 
 class SessionList(LenientStruct):
-    """The answer of `GET /agents/{agent_id}/sessions` (contract: SessionListResponse)."""
+    """The response of `GET /agents/{agent_id}/sessions` (contract: SessionListResponse)."""
 
     data: list[SessionSummary | None]
     total: Count | None = None
@@ -137,24 +146,27 @@ class SessionList(LenientStruct):
 
 
 class Message(msgspec.Struct, gc=False):
-    """One message of a session; the vendor's client types `message` as text."""
+    """One message of a session. The vendor's client types `message` as text."""
 
     role: str | None = None
     message: Any = None
 
 
 class SessionDetail(LenientStruct):
-    """The answer of `GET /sessions/{session_id}`: it has no times and no id. `token_usage` as a list of Usage."""
+    """The response of `GET /sessions/{session_id}`, which has no times and no id.
+
+    `token_usage` becomes a list of Usage.
+    """
 
     messages: list[Message | None] | None = None
     token_usage: Any = None
 
     def __post_init__(self) -> None:
-        self.token_usage = usages(self.token_usage)
+        self.token_usage = parse_usages(self.token_usage)
 
 
 class ScoredContext(msgspec.Struct, gc=False):
-    """What a scoring job looked at."""
+    """The subject of a scoring job."""
 
     agent_session_id: str | None = None
 

@@ -1,4 +1,4 @@
-"""Which addresses of a NeMo service lead to its Intake."""
+"""Normalization of the base URL of a NeMo service."""
 
 from __future__ import annotations
 
@@ -8,8 +8,12 @@ _INTAKE = re.compile(r"/apis(/intake(/v\d+)?)?$")
 
 
 def normalize_base_url(url: str) -> str:
-    """The service's address without the path of its Intake, which the adapter adds. Raises ValueError."""
+    """Return the service's base URL without its Intake path, which the adapter adds.
+
+    Raises:
+        ValueError: The URL contains a workspace.
+    """
     plain = url.rstrip("/")
     if "/workspaces" in plain:
-        raise ValueError("it names a workspace: end it before /apis, and name the workspace in `workspace`")
+        raise ValueError("it contains a workspace: end it before /apis, and set the workspace in `workspace`")
     return _INTAKE.sub("", plain)

@@ -1,4 +1,4 @@
-"""The calls to NeMo Intake: paths, credential, and what its refusals mean."""
+"""HTTP client of NeMo Intake: paths, credential and error translation."""
 
 from __future__ import annotations
 
@@ -25,21 +25,24 @@ from tracegraph.upstream.messages import UpstreamRequest, path_segment
 from tracegraph.upstream.raw import RawDocument, decode
 from tracegraph_nemo.filters import is_expressible
 from tracegraph_nemo.paging import VendorPage
-from tracegraph_nemo.wire import EXPERIMENTS, SESSIONS, ExperimentRow, Listed, SessionRow
+from tracegraph_nemo.wire import EXPERIMENTS, SESSIONS, ExperimentRow, ListBody, SessionRow
 
-TOO_MANY = 413
-"""How the service refuses a list of experiments when more than 1000 match, whatever the page.
+HTTP_TOO_MANY = 413
+"""The status of a list with more than 1000 matching experiments, whatever the page.
 
 See docs/vendors/nemo.md#paging.
 """
 
 
-_EXPECTED = {"experiments": frozenset({TOO_MANY}), "sessions": frozenset({404})}
-"""A list that is too long is read in parts; an experiment that a client names may not be there."""
+_EXPECTED = {"experiments": frozenset({HTTP_TOO_MANY}), "sessions": frozenset({404})}
+"""Statuses that are no failure of the source.
+
+The adapter partitions a list that is too long. An experiment that a client names may not exist.
+"""
 
 
 _NO_ROUTE = "not found"
-"""FastAPI's detail for a path that the release does not have, without its case."""
+"""FastAPI's detail for a path that the release does not have, in lower case."""
 
 
 _NO_EXPERIMENT = re.compile(r"(experiment|evaluation) .*not found", re.IGNORECASE | re.DOTALL)
@@ -50,94 +53,114 @@ R = TypeVar("R", bound=LenientStruct)
 
 @dataclass(frozen=True, slots=True)
 class ListResponse(Generic[R]):
-    """A page of rows as the vendor gave it; `sent` has None for a row that cannot be read.
+    """A page of rows from the vendor.
 
-    `stated_total` is what the vendor states as the number of all rows.
+    `sent_rows` contains None for each row that cannot be decoded. `stated_total` is the vendor's count of all
+    rows.
     """
 
     page: VendorPage
-    sent: Sequence[R | None]
+    sent_rows: Sequence[R | None]
     stated_total: int | None
     document: RawDocument
     provenance: FetchInfo
 
     @property
     def rows(self) -> Sequence[R]:
-        """Those that can be read."""
-        return [row for row in self.sent if row is not None]
+        """Return the decoded rows."""
+        return [row for row in self.sent_rows if row is not None]
 
     @property
-    def start(self) -> int:
-        """The offset of the first row."""
-        return self.page.start
+    def offset(self) -> int:
+        """Return the offset of the first row."""
+        return self.page.offset
 
     @property
-    def end(self) -> int:
-        """The offset right after the last row."""
-        return self.page.start + len(self.sent)
+    def end_offset(self) -> int:
+        """Return the offset after the last row."""
+        return self.page.offset + len(self.sent_rows)
 
     @property
     def is_full(self) -> bool:
-        """Whether the page holds as many rows as it may: one with fewer is the last of its list."""
-        return len(self.sent) >= self.page.size
+        """Return whether the page is full. A page that is not full is the last page of its list."""
+        return len(self.sent_rows) >= self.page.size
 
     @property
-    def next(self) -> int | None:
-        """The offset to go on from, None when the list ends here. Rows decide, whatever the total says."""
-        return self.start + length(self.sent) if self.is_full else None
+    def next_offset(self) -> int | None:
+        """Return the offset of the next page, or None at the end of the list.
+
+        The rows decide, not the stated total.
+        """
+        return self.offset + length(self.sent_rows) if self.is_full else None
 
     @property
-    def shows_end(self) -> bool:
-        """Whether the list ends right behind the rows of this page."""
-        return not self.is_full and (bool(self.sent) or self.start == 0)
+    def reaches_end(self) -> bool:
+        """Return whether the list ends with the last row of this page."""
+        return not self.is_full and (bool(self.sent_rows) or self.offset == 0)
 
     @property
     def total(self) -> int | None:
-        """The stated total where the rows do not contradict it."""
+        """Return the stated total unless the rows contradict it."""
         stated = self.stated_total
-        if stated is None or (self.sent and stated < self.end):
+        if stated is None or (self.sent_rows and stated < self.end_offset):
             return None
-        if self.shows_end:
-            return stated if stated == self.end else None
-        return stated if self.sent or stated <= self.start else None
+        if self.reaches_end:
+            return stated if stated == self.end_offset else None
+        return stated if self.sent_rows or stated <= self.offset else None
 
 
 class NemoClient:
-    """One workspace of one NeMo Intake service."""
+    """HTTP client of one workspace of one NeMo Intake service."""
 
     def __init__(self, upstream: Upstream, workspace: str, api_key: SecretStr | None) -> None:
         bearer = None if api_key is None else SecretStr(f"Bearer {api_key.get_secret_value()}")
         self._upstream = upstream.with_credential({"authorization": bearer})
         self._source = upstream.source
+        self.is_cached = upstream.is_cached
         self._experiments = f"/apis/intake/v2/workspaces/{path_segment(workspace)}/experiments"
 
     async def experiments(
         self, page: VendorPage, query: Sequence[tuple[str, str]] = ()
     ) -> ListResponse[ExperimentRow]:
-        """A page of the workspace's experiments (docs/vendors/nemo.md)."""
-        answer = await self._list("experiments", self._experiments, page, query, EXPERIMENTS)
-        if any(row.is_group for row in answer.rows):
+        """Return a page of the workspace's experiments (docs/vendors/nemo.md).
+
+        Raises:
+            SourceBadResponse: The release lists experiment groups instead of experiments.
+            SourceError: The call failed.
+        """
+        response = await self._list("experiments", self._experiments, page, query, EXPERIMENTS)
+        if any(row.is_group for row in response.rows):
             raise SourceBadResponse(
                 self._source,
-                f"Source {self._source!r} lists experiment groups where this adapter reads experiments: its NeMo "
-                "version is not supported; the adapter reads versions up to 0.2.",
+                f"Source {self._source!r} returned experiment groups instead of experiments: its NeMo version is "
+                "not supported. The adapter supports versions up to 0.2.",
                 http_status=200,
-                upstream_requests=answer.provenance.upstream_requests,
+                upstream_requests=response.provenance.upstream_requests,
             )
-        return answer
+        return response
 
     async def sessions(
         self, experiment: str, page: VendorPage, query: Sequence[tuple[str, str]] = ()
     ) -> ListResponse[SessionRow]:
-        """A page of an experiment's sessions, oldest first: there is no other order (docs/vendors/nemo.md#paging).
+        """Return a page of an experiment's sessions, oldest first.
 
-        Raises SourceObjectNotFound for an experiment that does not exist, without a call for a name that no path
-        can hold: a slash, even escaped, ends the name in the vendor's routes. Raises SourceNotFound when the
-        release does not have the path; one more call decides where the answer does not say which of them it is.
+        The vendor has no other order (docs/vendors/nemo.md#paging). A name with a slash, even escaped, fails
+        without a call, because a slash ends the name in the vendor's routes. Where a 404 does not state its
+        reason, one more call decides whether the experiment or the path is missing.
+
+        Args:
+            experiment: The name of the experiment.
+            page: The page to read.
+            query: Further query parameters, such as filters.
+
+        Raises:
+            SourceObjectNotFound: The experiment does not exist.
+            SourceNotFound: The release does not have the path.
+            SourceError: The call failed.
         """
         segment = None if "/" in experiment else path_segment(experiment)
         if segment is None:
-            raise SourceObjectNotFound(self._source, _unknown_experiment(self._source))
+            raise SourceObjectNotFound(self._source, _unknown_experiment_message(self._source))
         path = f"{self._experiments}/{segment}/sessions"
         try:
             return await self._list("sessions", path, page, query, SESSIONS)
@@ -145,21 +168,21 @@ class NemoClient:
             if isinstance(error, SourceObjectNotFound) or _is_about_path(_detail(error.vendor_body)):
                 raise
             ambiguous = error
-        raise await self._decided(ambiguous, experiment)
+        raise await self._resolve_not_found(ambiguous, experiment)
 
-    async def _decided(self, ambiguous: SourceError, experiment: str) -> SourceError:
-        """What a 404 for an experiment's sessions means, by whether the experiment exists."""
+    async def _resolve_not_found(self, ambiguous: SourceError, experiment: str) -> SourceError:
+        """Return the error that a 404 for sessions stands for: a missing experiment or a missing path."""
         if not is_expressible(experiment):
-            return ambiguous.restated(SourceObjectNotFound, _unknown_experiment(self._source))
+            return ambiguous.restated(SourceObjectNotFound, _unknown_experiment_message(self._source))
         try:
-            answer = await self.experiments(VendorPage(1, 1), (("filter[name]", experiment),))
+            response = await self.experiments(VendorPage(1, 1), (("filter[name]", experiment),))
         except SourceError as error:
             error.upstream_requests += ambiguous.upstream_requests
             return error
-        ambiguous.upstream_requests += answer.provenance.upstream_requests
-        if any(row.name == experiment for row in answer.rows):
-            return ambiguous.restated(SourceNotFound, _no_sessions(self._source))
-        return ambiguous.restated(SourceObjectNotFound, _unknown_experiment(self._source))
+        ambiguous.upstream_requests += response.provenance.upstream_requests
+        if any(row.name == experiment for row in response.rows):
+            return ambiguous.restated(SourceNotFound, _no_sessions_message(self._source))
+        return ambiguous.restated(SourceObjectNotFound, _unknown_experiment_message(self._source))
 
     async def _list(
         self,
@@ -167,75 +190,76 @@ class NemoClient:
         path: str,
         page: VendorPage,
         query: Sequence[tuple[str, str]],
-        wire: LenientDecoder[Listed[R]],
+        wire: LenientDecoder[ListBody[R]],
     ) -> ListResponse[R]:
-        frame = (("page", str(page.number)), ("page_size", str(page.size)))
+        paging = (("page", str(page.number)), ("page_size", str(page.size)))
         try:
             call = UpstreamRequest(
-                kind, path, (*frame, *query), read=partial(decode, wire=wire), expected_statuses=_EXPECTED[kind]
+                kind, path, (*paging, *query), read=partial(decode, wire=wire), expected_statuses=_EXPECTED[kind]
             )
             reply = await self._upstream.fetch(call)
         except SourceError as error:
-            raise _explained(error, kind) from None
-        listed: Listed[R] = reply.value
-        return ListResponse(page, listed.data, listed.total, RawDocument(reply.body), reply.provenance)
+            raise _translate_error(error, kind) from None
+        body: ListBody[R] = reply.value
+        return ListResponse(page, body.data, body.total, RawDocument(reply.body), reply.provenance)
 
 
-def too_many(source: str) -> str:
-    """The sentence for more experiments than the service lists, and no way to split them."""
+def too_many_message(source: str) -> str:
+    """Return the message for a list of more than 1000 experiments that cannot be partitioned."""
     return (
-        f"Source {source!r} holds more experiments that match than its NeMo lists (1000): "
+        f"Source {source!r} has more matching experiments than its NeMo lists (1000): "
         "narrow the filter by dataset, group or time."
     )
 
 
-def _explained(error: SourceError, kind: str) -> SourceError:
-    """The refusals that NeMo words in a way of its own, in our words.
+def _translate_error(error: SourceError, kind: str) -> SourceError:
+    """Return the error with our message where NeMo has a specific form of rejection.
 
     See docs/vendors/nemo.md#releases, #paging, #errors.
     """
     source = error.source
-    if error.http_status == TOO_MANY and kind == "experiments":
-        return error.restated(SourceBadRequest, too_many(source))
+    if error.http_status == HTTP_TOO_MANY and kind == "experiments":
+        return error.restated(SourceBadRequest, too_many_message(source))
     if error.http_status != 404:
         return error
     detail = _detail(error.vendor_body)
-    if _is_route(detail):
-        sentence = f"Source {source!r} has no /experiments in its NeMo version: 0.1.2 to 0.2 are supported."
-        return error.restated(SourceNotFound, sentence if kind == "experiments" else _no_sessions(source))
-    if _is_workspace(detail):
-        sentence = (
-            f"Source {source!r} names a workspace that its NeMo does not know: check sources.{source}.workspace."
+    if _is_missing_route(detail):
+        message = f"Source {source!r} has no /experiments in its NeMo version: 0.1.2 to 0.2 are supported."
+        return error.restated(SourceNotFound, message if kind == "experiments" else _no_sessions_message(source))
+    if _is_missing_workspace(detail):
+        message = (
+            f"Source {source!r} names a workspace that does not exist in its NeMo: "
+            f"check sources.{source}.workspace."
         )
-        return error.restated(SourceNotFound, sentence)
+        return error.restated(SourceNotFound, message)
     if kind == "sessions" and _NO_EXPERIMENT.match(detail):
-        return error.restated(SourceObjectNotFound, _unknown_experiment(source))
+        return error.restated(SourceObjectNotFound, _unknown_experiment_message(source))
     return error
 
 
-def _is_route(detail: str) -> bool:
+def _is_missing_route(detail: str) -> bool:
     return detail.casefold() == _NO_ROUTE
 
 
-def _is_workspace(detail: str) -> bool:
+def _is_missing_workspace(detail: str) -> bool:
     return detail.startswith("Workspace ")
 
 
 def _is_about_path(detail: str) -> bool:
-    """Whether a 404 says that the path leads nowhere, whichever experiment it names."""
-    return _is_route(detail) or _is_workspace(detail)
+    """Return whether the detail of a 404 is about the path rather than the experiment."""
+    return _is_missing_route(detail) or _is_missing_workspace(detail)
 
 
-def _no_sessions(source: str) -> str:
-    return f"Source {source!r} has no sessions of experiments in its NeMo version: 0.1.2 to 0.2 are supported."
+def _no_sessions_message(source: str) -> str:
+    return f"Source {source!r} does not list sessions in its NeMo version: 0.1.2 to 0.2 are supported."
 
 
-def _unknown_experiment(source: str) -> str:
-    return f"Source {source!r} knows no experiment of that name."
+def _unknown_experiment_message(source: str) -> str:
+    return f"Source {source!r} has no experiment with that name."
 
 
 def _detail(body: bytes) -> str:
-    """The text of FastAPI's `{"detail": ...}`, empty for any other body."""
+    """Return the text of FastAPI's `{"detail": ...}`, or an empty text for any other body."""
     try:
         document: Any = orjson.loads(body)
     except orjson.JSONDecodeError:

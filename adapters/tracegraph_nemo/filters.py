@@ -1,8 +1,8 @@
-"""Which conditions and orders go to NeMo, and how they are written there; pure functions.
+"""Filters and sort orders in NeMo's query parameters; pure functions.
 
-A condition is pushed only where the vendor is certain to honour it exactly (docs/vendors/nemo.md#filters,
-#push-down). What is left to the gateway makes the vendor's count the count of another question: then `exact` is
-False.
+A condition is pushed only where the vendor certainly applies it exactly (docs/vendors/nemo.md#filters,
+#push-down). Where a condition remains for the gateway, the vendor's count is not the query's count:
+`covers_filter` is False.
 """
 
 from __future__ import annotations
@@ -27,11 +27,14 @@ from tracegraph_nemo.mapping import STATUSES
 Query = tuple[tuple[str, str], ...]
 
 
-LISTED_ORDERS = frozenset({ExperimentOrderField.CREATED_AT, ExperimentOrderField.UPDATED_AT})
-"""The vendor orders by name too, but by a collation of its own: the gateway makes that order."""
+VENDOR_ORDERS = frozenset({ExperimentOrderField.CREATED_AT, ExperimentOrderField.UPDATED_AT})
+"""The sort orders of the vendor that the adapter uses.
+
+The vendor's order by name uses an unknown collation, so the gateway sorts by name itself.
+"""
 
 
-_EQUALITIES = {
+_EQUALITY_FIELDS = {
     "agent_name": "agent_name",
     "agent_version": "agent_version",
     "dataset_name": "dataset_name",
@@ -40,42 +43,52 @@ _EQUALITIES = {
 }
 
 
-_AGENT = frozenset({"agent_name", "agent_version"})
+_AGENT_FIELDS = frozenset({"agent_name", "agent_version"})
 
 
-_OCCURRING = frozenset(STATUSES.values())
+_POSSIBLE_STATUSES = frozenset(STATUSES.values())
 
 
-_WORDS: Mapping[SessionStatus, str] = {
+_STATUS_WORDS: Mapping[SessionStatus, str] = {
     status: word for word, status in STATUSES.items() if status is not SessionStatus.UNKNOWN
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Pushed:
-    """The query's part of a filter, whether that is the whole filter, and whether the filter has no condition."""
+class PushedFilter:
+    """The part of a filter that goes to the vendor.
+
+    Attributes:
+        query: The query parameters.
+        covers_filter: Whether the parameters express the whole filter.
+        by_agent: Whether the parameters contain a condition on the agent.
+        is_empty: Whether the filter has no condition.
+    """
 
     query: Query
-    exact: bool
+    covers_filter: bool
     by_agent: bool = False
     is_empty: bool = field(default=False, compare=False)
 
 
-_NOTHING = Pushed((), exact=True, is_empty=True)
+_NO_FILTER = PushedFilter((), covers_filter=True, is_empty=True)
 
 
 def vendor_sort(order: ExperimentOrder) -> tuple[str, bool]:
-    """The vendor's field, and whether descending; for an order that is not claimed, one that stays the same."""
-    if order.field not in LISTED_ORDERS:
+    """Return the vendor's sort field and whether the order is descending.
+
+    An order that the capabilities do not claim becomes a stable one: creation time, ascending.
+    """
+    if order.field not in VENDOR_ORDERS:
         return "created_at", False
     return order.field.value.lower(), order.direction is OrderDirection.DESC
 
 
 def is_expressible(text: str) -> bool:
-    """Whether a bracket condition `filter[field]=text` means just that text.
+    """Return whether a bracket condition `filter[field]=text` matches exactly this text.
 
-    The service reads a comma as a list, a leading brace or bracket as JSON, and nothing as null, which a list
-    of sessions takes for no condition (source: NMP-0.2.0, nemo_platform_plugin/jobs/openapi_utils.py).
+    The service reads a comma as a list, a leading brace or bracket as JSON, and an empty text as null. A list of
+    sessions ignores a null condition (source: NMP-0.2.0, nemo_platform_plugin/jobs/openapi_utils.py).
     """
     return (
         text.isprintable()
@@ -86,22 +99,25 @@ def is_expressible(text: str) -> bool:
     )
 
 
-def _stored_as_written(text: str) -> bool:
-    """Whether equality finds the text in the JSON that holds an experiment's fields, its name excepted.
+def _matches_stored_json(text: str) -> bool:
+    """Return whether an equality finds the text in the JSON that stores an experiment's fields, except its name.
 
-    The service compares with the JSON's text, cut of its outer quotes: a quote or a backslash stands escaped
-    there, and `null` stands for absence (source: NMP-0.2.0, nmp/core/entities, SQLAlchemyFilterRepository.eq).
+    The service compares with the text of the JSON without its outer quotes. There a quote or a backslash is
+    escaped, and `null` means absence (source: NMP-0.2.0, nmp/core/entities, SQLAlchemyFilterRepository.eq).
     """
     return is_expressible(text) and '"' not in text and "\\" not in text and text != "null"
 
 
-def names_implied_by(wanted: ExperimentFilter) -> frozenset[str] | None:
-    """The only names that can answer the filter, None when it names none; a ref is a name here."""
-    name = wanted.name
+def names_implied_by(experiment_filter: ExperimentFilter) -> frozenset[str] | None:
+    """Return the only names that can match the filter, or None if the filter does not restrict names.
+
+    A ref is a name here.
+    """
+    name = experiment_filter.name
     sets = [
         names
         for names in (
-            wanted.refs,
+            experiment_filter.refs,
             None if name is None else name.any_of,
             None if name is None or name.eq is None else frozenset({name.eq}),
         )
@@ -110,34 +126,43 @@ def names_implied_by(wanted: ExperimentFilter) -> frozenset[str] | None:
     return frozenset.intersection(*sets) if sets else None
 
 
-def push_experiments(wanted: ExperimentFilter, *, agents: bool) -> Pushed:
-    """The filter of a list of experiments; without `agents` the conditions on agents stay with the gateway."""
-    left = set(active_conditions(wanted))
-    if not left:
-        return _NOTHING
+def push_experiments(experiment_filter: ExperimentFilter, *, agents: bool) -> PushedFilter:
+    """Return the pushed part of a filter on experiments.
+
+    Without `agents`, conditions on agents remain for the gateway.
+    """
+    remaining = set(active_conditions(experiment_filter))
+    if not remaining:
+        return _NO_FILTER
     query: list[tuple[str, str]] = []
-    if wanted.kinds is not None and ExperimentKind.EVALUATION in wanted.kinds:
-        left.discard("kinds")
-    if wanted.name == StringFilter():
-        left.discard("name")
-    if _push_name(wanted, query):
-        left -= {"refs", "name"} if wanted.name is None or wanted.name.contains is None else {"refs"}
-    for name, vendors_name in _EQUALITIES.items():
-        value = getattr(wanted, name)
-        if value is not None and _stored_as_written(value) and (agents or name not in _AGENT):
-            query.append((f"filter[{vendors_name}]", value))
-            left.discard(name)
+    if experiment_filter.kinds is not None and ExperimentKind.EVALUATION in experiment_filter.kinds:
+        remaining.discard("kinds")
+    if experiment_filter.name == StringFilter():
+        remaining.discard("name")
+    if _push_name(experiment_filter, query):
+        remaining -= (
+            {"refs", "name"}
+            if experiment_filter.name is None or experiment_filter.name.contains is None
+            else {"refs"}
+        )
+    for name, vendor_field in _EQUALITY_FIELDS.items():
+        value = getattr(experiment_filter, name)
+        if value is not None and _matches_stored_json(value) and (agents or name not in _AGENT_FIELDS):
+            query.append((f"filter[{vendor_field}]", value))
+            remaining.discard(name)
     for name in ("created_at", "updated_at"):
-        span: TimeRange | None = getattr(wanted, name)
-        if span is not None and _push_range(name, span, query):
-            left.discard(name)
-    return Pushed(
-        tuple(query), exact=not left, by_agent=agents and bool((active_conditions(wanted) - left) & _AGENT)
+        time_range: TimeRange | None = getattr(experiment_filter, name)
+        if time_range is not None and _push_range(name, time_range, query):
+            remaining.discard(name)
+    return PushedFilter(
+        tuple(query),
+        covers_filter=not remaining,
+        by_agent=agents and bool((active_conditions(experiment_filter) - remaining) & _AGENT_FIELDS),
     )
 
 
-def _push_name(wanted: ExperimentFilter, query: list[tuple[str, str]]) -> bool:
-    names = names_implied_by(wanted)
+def _push_name(experiment_filter: ExperimentFilter, query: list[tuple[str, str]]) -> bool:
+    names = names_implied_by(experiment_filter)
     if names is None or len(names) != 1:
         return False
     (name,) = names
@@ -147,45 +172,50 @@ def _push_name(wanted: ExperimentFilter, query: list[tuple[str, str]]) -> bool:
     return True
 
 
-def _push_range(field: str, span: TimeRange, query: list[tuple[str, str]]) -> bool:
-    """The contract's DatetimeFilter has `$gte` and `$lte` only, and its times have microseconds."""
-    if span.gte is not None:
-        query.append((f"filter[{field}][$gte]", rfc3339(span.gte)))
-    if span.lt is None:
+def _push_range(field: str, time_range: TimeRange, query: list[tuple[str, str]]) -> bool:
+    """Add the range to the query and return whether the range can be expressed.
+
+    The contract's DatetimeFilter has only `$gte` and `$lte`, and its times have microseconds.
+    """
+    if time_range.gte is not None:
+        query.append((f"filter[{field}][$gte]", rfc3339(time_range.gte)))
+    if time_range.lt is None:
         return True
-    if span.lt == datetime.min.replace(tzinfo=UTC):
+    if time_range.lt == datetime.min.replace(tzinfo=UTC):
         return False
-    query.append((f"filter[{field}][$lte]", rfc3339(span.lt - timedelta(microseconds=1))))
+    query.append((f"filter[{field}][$lte]", rfc3339(time_range.lt - timedelta(microseconds=1))))
     return True
 
 
 def rfc3339(moment: datetime) -> str:
-    """With microseconds and Z: the service answers a time that it cannot read with 500.
+    """Return the time in UTC with microseconds and Z.
 
-    See docs/vendors/nemo.md#errors.
+    The service answers a time that it cannot parse with 500: see docs/vendors/nemo.md#errors.
     """
     return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
-def push_sessions(wanted: SessionFilter) -> Pushed:
-    """The filter of a list of sessions: one status, one test case, by equality.
+def push_sessions(session_filter: SessionFilter) -> PushedFilter:
+    """Return the pushed part of a filter on sessions: one status and one test case, by equality.
 
     See docs/vendors/nemo.md#session-filters.
     """
-    left = set(active_conditions(wanted))
-    if not left:
-        return _NOTHING
+    remaining = set(active_conditions(session_filter))
+    if not remaining:
+        return _NO_FILTER
     query: list[tuple[str, str]] = []
-    statuses = _OCCURRING if wanted.statuses is None else wanted.statuses & _OCCURRING
-    if statuses == _OCCURRING:
-        left.discard("statuses")
-    elif len(statuses) == 1 and statuses <= _WORDS.keys():
+    statuses = (
+        _POSSIBLE_STATUSES if session_filter.statuses is None else session_filter.statuses & _POSSIBLE_STATUSES
+    )
+    if statuses == _POSSIBLE_STATUSES:
+        remaining.discard("statuses")
+    elif len(statuses) == 1 and statuses <= _STATUS_WORDS.keys():
         (status,) = statuses
-        query.append(("filter[status]", _WORDS[status]))
-        left.discard("statuses")
-    if wanted.test_case_id is not None and is_expressible(wanted.test_case_id):
-        query.append(("filter[test_case_id]", wanted.test_case_id))
-        left.discard("test_case_id")
-    if wanted.started_at == TimeRange():
-        left.discard("started_at")
-    return Pushed(tuple(query), exact=not left)
+        query.append(("filter[status]", _STATUS_WORDS[status]))
+        remaining.discard("statuses")
+    if session_filter.test_case_id is not None and is_expressible(session_filter.test_case_id):
+        query.append(("filter[test_case_id]", session_filter.test_case_id))
+        remaining.discard("test_case_id")
+    if session_filter.started_at == TimeRange():
+        remaining.discard("started_at")
+    return PushedFilter(tuple(query), covers_filter=not remaining)

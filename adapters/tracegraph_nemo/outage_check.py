@@ -1,8 +1,8 @@
-"""Whether figures of nothing are to be believed.
+"""Detection of a NeMo telemetry outage.
 
-With its telemetry store down, the service lists experiments as ever, each with no runs and no figures, and
-nothing in the answer tells (docs/vendors/nemo.md#outage). Only the sessions say 503. So where no
-experiment of an answer has any run, one of them is asked for its sessions.
+While its telemetry store is down, the service still lists experiments, each with zero runs and no figures. Nothing
+in the response reports the outage (docs/vendors/nemo.md#outage); only requests for sessions answer 503. So when no
+experiment of a response has a run, the adapter requests the sessions of one of them.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ from tracegraph.errors import SourceError
 from tracegraph_nemo.client import NemoClient
 from tracegraph_nemo.paging import VendorPage
 
-_BELIEVED_S = 30.0
+_CONFIRMATION_TTL_S = 30.0
 
 
-_BELIEVED = 100
+_MAX_CONFIRMED = 100
 
 
-_OF_ONE = 500
-"""A status that may be about the sessions of one experiment: a store that is down makes the service answer 503."""
+_SINGLE_EXPERIMENT_STATUS = 500
+"""A status that may concern the sessions of one experiment. A store that is down makes the service answer 503."""
 
 
 class OutageCheck:
-    """Tells empty experiments from a store that is down.
+    """Distinguishes empty experiments from a telemetry store that is down.
 
-    For half a minute it remembers of which answers the emptiness was confirmed, so that paging through an empty
-    workspace does not cost a further call each time.
+    The check remembers for half a minute which responses it confirmed as empty. Paging through an empty workspace
+    therefore does not cost a further call for each page.
     """
 
     def __init__(self, client: NemoClient, clock: Callable[[], float]) -> None:
@@ -40,48 +40,52 @@ class OutageCheck:
         self._clock = clock
         self._confirmed: OrderedDict[frozenset[str], float] = OrderedDict()
 
-    async def believed(self, found: Sequence[Experiment]) -> tuple[Sequence[Experiment], FetchInfo]:
-        """The experiments as they are, or without the figures that the service had no way to know."""
-        if not found or not all(map(is_empty, found)) or self._is_confirmed(found):
-            return found, FetchInfo()
-        error, spent = await self.error(found[0])
-        if error is None:
-            self._confirm(found)
-            return found, spent
-        unknown = len(found)
-        if error.http_status == _OF_ONE and len(found) > 1:
-            other, more = await self.error(found[-1])
-            spent += more
-            unknown = 1 if other is None else len(found)
-        lost = [replace(one, session_count=None, figures_error=error) for one in found[:unknown]]
-        return [*lost, *found[unknown:]], spent
+    async def verify_empty(self, experiments: Sequence[Experiment]) -> tuple[Sequence[Experiment], FetchInfo]:
+        """Return the experiments, without their figures if the telemetry store is down."""
+        if not experiments or not all(map(is_empty, experiments)) or self._is_confirmed(experiments):
+            return experiments, FetchInfo()
+        sessions_error, cost = await self.sessions_error(experiments[0])
+        if sessions_error is None:
+            self._confirm(experiments)
+            return experiments, cost
+        unknown_count = len(experiments)
+        if sessions_error.http_status == _SINGLE_EXPERIMENT_STATUS and len(experiments) > 1:
+            last_error, last_cost = await self.sessions_error(experiments[-1])
+            cost += last_cost
+            unknown_count = 1 if last_error is None else len(experiments)
+        without_figures = [
+            replace(experiment, session_count=None, figures_error=sessions_error)
+            for experiment in experiments[:unknown_count]
+        ]
+        return [*without_figures, *experiments[unknown_count:]], cost
 
-    async def error(self, experiment: Experiment) -> tuple[SourceError | None, FetchInfo]:
-        """Why the store cannot be asked for an experiment's sessions, None when it can; one call.
+    async def sessions_error(self, experiment: Experiment) -> tuple[SourceError | None, FetchInfo]:
+        """Request a session of the experiment, and return the error of an outage, or None, with the cost.
 
-        Another refusal, of one that was deleted meanwhile or by a release without this path, says nothing of it.
+        An error that is not retryable does not indicate an outage: the experiment was deleted, or the release
+        lacks the path.
         """
         try:
-            answer = await self._client.sessions(experiment.ref, VendorPage(1, 1))
+            response = await self._client.sessions(experiment.ref, VendorPage(1, 1))
         except SourceError as error:
             return error if error.retryable else None, FetchInfo(error.upstream_requests)
-        return answer.provenance.stale, answer.provenance  # an older answer stands in for one that failed
+        return response.provenance.stale, response.provenance  # a stale reply replaces a failed call
 
-    def _is_confirmed(self, found: Sequence[Experiment]) -> bool:
-        at = self._confirmed.get(_names(found))
-        return at is not None and self._clock() - at < _BELIEVED_S
+    def _is_confirmed(self, experiments: Sequence[Experiment]) -> bool:
+        confirmed_at = self._confirmed.get(_confirmation_key(experiments))
+        return confirmed_at is not None and self._clock() - confirmed_at < _CONFIRMATION_TTL_S
 
-    def _confirm(self, found: Sequence[Experiment]) -> None:
-        self._confirmed[_names(found)] = self._clock()
-        self._confirmed.move_to_end(_names(found))
-        if len(self._confirmed) > _BELIEVED:
+    def _confirm(self, experiments: Sequence[Experiment]) -> None:
+        self._confirmed[_confirmation_key(experiments)] = self._clock()
+        self._confirmed.move_to_end(_confirmation_key(experiments))
+        if len(self._confirmed) > _MAX_CONFIRMED:
             self._confirmed.popitem(last=False)
 
 
 def is_empty(experiment: Experiment) -> bool:
-    """Whether the service says that it has no run and gives no figure of it."""
+    """Return whether the service reports zero runs and no figures for the experiment."""
     return experiment.session_count == 0 and not experiment.aggregates
 
 
-def _names(found: Sequence[Experiment]) -> frozenset[str]:
-    return frozenset(one.ref for one in found)
+def _confirmation_key(experiments: Sequence[Experiment]) -> frozenset[str]:
+    return frozenset(experiment.ref for experiment in experiments)

@@ -1,7 +1,7 @@
-"""From offsets to NeMo's numbered pages; pure arithmetic.
+"""Conversion of offsets to NeMo's numbered pages; pure arithmetic.
 
-The vendor cuts its lists into pages of `page_size` rows, so a stretch of rows that is wanted rarely is a page.
-A somewhat larger page that holds all of it costs one call; two adjoining pages would cost two.
+The vendor cuts its lists into pages of `page_size` rows, so a requested range of rows rarely is one page. One
+larger page that contains the whole range costs one call; two adjoining pages cost two.
 """
 
 from __future__ import annotations
@@ -9,62 +9,72 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-LARGEST_PAGE = 1000
-"""The largest `page_size` that the service takes (docs/vendors/nemo.md#paging)."""
+MAX_PAGE_SIZE = 1000
+"""The largest `page_size` that the service accepts (docs/vendors/nemo.md#paging)."""
 
 
 class VendorPage(NamedTuple):
-    """The query's `page`, from 1, and `page_size`."""
+    """The query parameters `page`, counted from 1, and `page_size`."""
 
     number: int
     size: int
 
     @property
-    def start(self) -> int:
-        """The offset of its first row."""
+    def offset(self) -> int:
+        """Return the offset of the first row."""
         return (self.number - 1) * self.size
 
 
-def covering_page(offset: int, limit: int, maximum: int) -> VendorPage:
-    """The smallest page that holds the `limit` rows from `offset` on.
+def covering_page(offset: int, limit: int, max_size: int) -> VendorPage:
+    """Return the smallest page that contains the `limit` rows from `offset` on.
 
-    Where none does, the one that holds most of them, the row at `offset` in any case.
+    If no page contains all of them, return the page with most of them, always including the row at `offset`.
+
+    Args:
+        offset: The offset of the first row.
+        limit: The number of rows.
+        max_size: The largest page size.
     """
-    limit = max(1, min(limit, maximum))
-    whole = _holding(offset, limit, maximum)
-    if whole is not None:
-        return whole
-    size = _size_of_most_rows(maximum, lambda size: min(limit, size - offset % size))
+    limit = max(1, min(limit, max_size))
+    page = _smallest_page(offset, limit, max_size)
+    if page is not None:
+        return page
+    size = _best_page_size(max_size, lambda size: min(limit, size - offset % size))
     return VendorPage(offset // size + 1, size)
 
 
-def page_up_to(end: int, limit: int, maximum: int) -> VendorPage:
-    """The smallest page that holds the `limit` rows that end before offset `end`.
+def page_up_to(end: int, limit: int, max_size: int) -> VendorPage:
+    """Return the smallest page that contains the `limit` rows that end before offset `end`.
 
-    Where none does, the one that holds most of them, the row before `end` in any case.
+    If no page contains all of them, return the page with most of them, always including the row before `end`.
+
+    Args:
+        end: The offset after the last row.
+        limit: The number of rows.
+        max_size: The largest page size.
     """
-    limit = max(1, min(limit, maximum, end))
-    whole = _holding(end - limit, limit, maximum)
-    if whole is not None:
-        return whole
+    limit = max(1, min(limit, max_size, end))
+    page = _smallest_page(end - limit, limit, max_size)
+    if page is not None:
+        return page
     last = end - 1
-    size = _size_of_most_rows(maximum, lambda size: min(limit, last % size + 1))
+    size = _best_page_size(max_size, lambda size: min(limit, last % size + 1))
     return VendorPage(last // size + 1, size)
 
 
-def _size_of_most_rows(maximum: int, rows_of: Callable[[int], int]) -> int:
-    """The page size of which the wanted part is largest, the smallest of such sizes."""
-    found, most = maximum, 0
-    for size in range(maximum, 0, -1):
-        if size < most:
+def _best_page_size(max_size: int, rows_of: Callable[[int], int]) -> int:
+    """Return the smallest page size among those that contain the most requested rows."""
+    best_size, max_rows = max_size, 0
+    for size in range(max_size, 0, -1):
+        if size < max_rows:
             break
-        if (rows := rows_of(size)) >= most:
-            found, most = size, rows
-    return found
+        if (rows := rows_of(size)) >= max_rows:
+            best_size, max_rows = size, rows
+    return best_size
 
 
-def _holding(offset: int, limit: int, maximum: int) -> VendorPage | None:
-    for size in range(limit, maximum + 1):
+def _smallest_page(offset: int, limit: int, max_size: int) -> VendorPage | None:
+    for size in range(limit, max_size + 1):
         if offset % size + limit <= size:
             return VendorPage(offset // size + 1, size)
     return None

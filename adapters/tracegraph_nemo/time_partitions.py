@@ -1,4 +1,4 @@
-"""Lists of more experiments than the service lists: read by ranges of time (docs/vendors/nemo.md#paging)."""
+"""Lists of more experiments than the service lists, read in slices of time (docs/vendors/nemo.md#paging)."""
 
 from __future__ import annotations
 
@@ -6,132 +6,162 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 
-from tracegraph.adapter.paging import ExperimentQuery, Page, PageRequest
+from tracegraph.adapter.paging import ExperimentQuery, OffsetRequest, Page, PageRequest
 from tracegraph.domain.calls import FetchInfo
 from tracegraph.domain.models import Experiment
 from tracegraph.errors import SourceBadRequest, SourceBadResponse
-from tracegraph_nemo.client import TOO_MANY, too_many
-from tracegraph_nemo.paging import LARGEST_PAGE
+from tracegraph_nemo.client import HTTP_TOO_MANY, too_many_message
+from tracegraph_nemo.paging import MAX_PAGE_SIZE
 from tracegraph_nemo.partition_search import PartitionHints, SliceCursor, Timeline, TimeSlice
 from tracegraph_nemo.totals import add_cost_on_error
 
 Fetch = Callable[[ExperimentQuery, PageRequest], Awaitable[Page[Experiment]]]
 
 
-_REMEMBERED_S = 60.0
+_REFUSAL_TTL_S = 60.0
 
 
-_NOTES = 64
+_MAX_LISTS = 64
 
 
-_LEAST, _MOST = 100, 900  # rows that a part is cut for: a part of few costs a call, one near 1000 may be refused
+# A slice of few rows still costs a call, and the vendor may refuse a slice of nearly 1000.
+_MIN_SLICE_ROWS, _MAX_SLICE_ROWS = 100, 900
 
 
-_SHARED = 800  # and where a cache holds them for other requests, too
+_CACHED_SLICE_ROWS = 800
+"""The target where a cache holds slices for other requests."""
 
 
 class PartitionedLists:
-    """Remembers which lists are refused, and reads them part by part.
+    """Remembers which lists the service refuses, and reads them slice by slice.
 
-    A part costs the service by the rows in it, whatever the page's size (docs/vendors/nemo.md#response-times): so
-    parts are cut for about twice the rows that are wanted, and each is read whole. Where a cache holds answers,
-    parts are larger, and one that answered is asked for again by every page that begins in it.
+    The cost of a slice depends on the number of its rows, whatever the page size
+    (docs/vendors/nemo.md#response-times). So a slice is sized for about twice the requested rows and read
+    completely. Where a cache holds replies, slices are larger, and every page that begins in a listed slice
+    requests the same slice again.
     """
 
     def __init__(
-        self, source: str, fetch: Fetch, clock: Callable[[], float], wall_clock: Callable[[], float]
+        self,
+        source: str,
+        fetch: Fetch,
+        clock: Callable[[], float],
+        wall_clock: Callable[[], float],
+        *,
+        shares_slices: bool,
     ) -> None:
         self._source = source
         self._fetch = fetch
+        self._shares_slices = shares_slices
         self._clock = clock
         self._wall_clock = wall_clock
-        self._notes: OrderedDict[ExperimentQuery, PartitionHints] = OrderedDict()
+        self._hints: OrderedDict[ExperimentQuery, PartitionHints] = OrderedDict()
 
-    def knows(self, query: ExperimentQuery) -> bool:
-        """Whether the list was refused lately."""
-        note = self._notes.get(query)
-        return note is not None and self._clock() < note.refused_until
+    def is_too_long(self, query: ExperimentQuery) -> bool:
+        """Return whether the service refused the list within the last minute."""
+        hints = self._hints.get(query)
+        return hints is not None and self._clock() < hints.refused_until
 
-    def learn(self, query: ExperimentQuery) -> None:
-        """The list was refused just now."""
-        self._note(query).refused_until = self._clock() + _REMEMBERED_S
+    def mark_too_long(self, query: ExperimentQuery) -> None:
+        """Record that the service has just refused the list."""
+        self._hints_for(query).refused_until = self._clock() + _REFUSAL_TTL_S
 
     async def read(self, query: ExperimentQuery, page: PageRequest) -> Page[Experiment]:
-        """At least half of the wanted rows, unless the list ends.
+        """Return at least half of the requested rows, or fewer at the end of the list.
 
-        Raises SourceBadRequest when more than 1000 share a microsecond, and SourceError.
+        Raises:
+            SourceBadRequest: More than 1000 experiments share a microsecond.
+            SourceError: A call failed.
         """
-        line = Timeline.of(query)
-        note = self._note(query)
-        wanted = _SHARED if page.align_to_cache_pages else min(_MOST, max(_LEAST, 2 * page.limit))
-        search = SliceCursor(line, line.begin(page), note, wanted, int(self._wall_clock() * 1_000_000))
+        timeline = Timeline.for_query(query)
+        hints = self._hints_for(query)
+        own_rows = min(_MAX_SLICE_ROWS, max(_MIN_SLICE_ROWS, 2 * page.limit))
+        target_rows = _CACHED_SLICE_ROWS if self._shares_slices else own_rows
+        cursor = SliceCursor(
+            timeline, timeline.start_position(page), hints, target_rows, int(self._wall_clock() * 1_000_000)
+        )
         items: list[Experiment] = []
-        made = FetchInfo()
-        while not search.ended:
+        cost = FetchInfo()
+        while not cursor.ended:
             if 2 * len(items) >= page.limit and items:
-                return Page(items, None, str(search.at), None, made)
-            shared = note.part_at(search.at) if page.align_to_cache_pages else None
-            part = shared or search.part()
-            with add_cost_on_error(made):
-                found, provenance = await self._rows(query, line, part)
-            made += provenance
-            if found is not None:
-                note.add_part(part)
-                items += self._taken(search, line, part, found, made)
-            elif shared is not None:
-                note.drop_part(shared)
+                return Page(items, None, str(cursor.position), None, cost)
+            cached_slice = hints.slice_at(cursor.position) if self._shares_slices else None
+            time_slice = cached_slice or cursor.next_slice()
+            with add_cost_on_error(cost):
+                experiments, provenance = await self._fetch_slice(query, timeline, time_slice)
+            cost += provenance
+            if experiments is not None:
+                hints.add_slice(time_slice)
+                items += self._rows_from_position(cursor, timeline, time_slice, experiments, cost)
+            elif cached_slice is not None:
+                hints.remove_slice(cached_slice)
             else:
-                search.refuse(part)
-        return Page(items, None, None, None, made)
+                cursor.mark_too_large(time_slice)
+        return Page(items, None, None, None, cost)
 
-    def _taken(
-        self, search: SliceCursor, line: Timeline, part: TimeSlice, found: Sequence[Experiment], made: FetchInfo
+    def _rows_from_position(
+        self,
+        cursor: SliceCursor,
+        timeline: Timeline,
+        time_slice: TimeSlice,
+        experiments: Sequence[Experiment],
+        cost: FetchInfo,
     ) -> Sequence[Experiment]:
-        """The rows of the part from the search's place on; the search goes on behind it."""
-        places = self._places(line, part, found, made)
-        taken = [one for place, one in zip(places, found, strict=True) if place >= search.at]
-        search.take(part, sorted(places))
-        return taken
+        """Return the rows of the slice from the cursor's position on, and advance the cursor past the slice."""
+        positions = self._positions(timeline, time_slice, experiments, cost)
+        rows = [
+            experiment
+            for position, experiment in zip(positions, experiments, strict=True)
+            if position >= cursor.position
+        ]
+        cursor.advance(time_slice, sorted(positions))
+        return rows
 
-    async def _rows(
-        self, query: ExperimentQuery, line: Timeline, part: TimeSlice
+    async def _fetch_slice(
+        self, query: ExperimentQuery, timeline: Timeline, time_slice: TimeSlice
     ) -> tuple[Sequence[Experiment] | None, FetchInfo]:
-        """All rows of a part, None when it holds more than the service lists."""
-        one = replace(query, filter=line.narrowed(query.filter, part))
+        """Return all rows of a slice, or None if it contains more rows than the service lists, with the cost."""
+        slice_query = replace(query, filter=timeline.restrict(query.filter, time_slice))
         try:
-            page = await self._fetch(one, PageRequest(LARGEST_PAGE))
+            page = await self._fetch(slice_query, OffsetRequest(MAX_PAGE_SIZE))
         except SourceBadRequest as error:
-            if error.http_status != TOO_MANY or part.first == part.last:
+            if error.http_status != HTTP_TOO_MANY or time_slice.first == time_slice.last:
                 raise
             return None, FetchInfo(error.upstream_requests)
-        made = page.provenance
+        cost = page.provenance
         if page.next_hint is None:
-            return page.items, made
-        with add_cost_on_error(made):
-            beyond = await self._fetch(one, PageRequest(1, hint=page.next_hint))
-        made += beyond.provenance
-        if not beyond.items:  # a full page was all
-            return page.items, made
-        if part.first == part.last:
-            raise SourceBadRequest(self._source, too_many(self._source), upstream_requests=made.upstream_requests)
-        return None, made
+            return page.items, cost
+        with add_cost_on_error(cost):
+            next_page = await self._fetch(slice_query, OffsetRequest(1, int(page.next_hint)))
+        cost += next_page.provenance
+        if not next_page.items:  # the full page holds all rows of the slice
+            return page.items, cost
+        if time_slice.first == time_slice.last:
+            raise SourceBadRequest(
+                self._source, too_many_message(self._source), upstream_requests=cost.upstream_requests
+            )
+        return None, cost
 
-    def _places(
-        self, line: Timeline, part: TimeSlice, found: Sequence[Experiment], made: FetchInfo
+    def _positions(
+        self, timeline: Timeline, time_slice: TimeSlice, experiments: Sequence[Experiment], cost: FetchInfo
     ) -> Sequence[int]:
-        places = [place for one in found if (place := line.place(one)) is not None]
-        if len(places) < len(found) or any(not part.first <= place <= part.last for place in places):
+        positions = [
+            position for experiment in experiments if (position := timeline.position_of(experiment)) is not None
+        ]
+        if len(positions) < len(experiments) or any(
+            not time_slice.first <= position <= time_slice.last for position in positions
+        ):
             raise SourceBadResponse(
                 self._source,
-                f"Source {self._source!r} answered a range of times with experiments from outside it.",
+                f"Source {self._source!r} returned experiments from outside the requested range of times.",
                 http_status=200,
-                upstream_requests=made.upstream_requests,
+                upstream_requests=cost.upstream_requests,
             )
-        return places
+        return positions
 
-    def _note(self, query: ExperimentQuery) -> PartitionHints:
-        note = self._notes.setdefault(query, PartitionHints())
-        self._notes.move_to_end(query)
-        if len(self._notes) > _NOTES:
-            self._notes.popitem(last=False)
-        return note
+    def _hints_for(self, query: ExperimentQuery) -> PartitionHints:
+        hints = self._hints.setdefault(query, PartitionHints())
+        self._hints.move_to_end(query)
+        if len(self._hints) > _MAX_LISTS:
+            self._hints.popitem(last=False)
+        return hints

@@ -1,9 +1,9 @@
-"""NeMo's JSON in NeMo's names: what the adapter maps, and nothing else.
+"""Structs of NeMo's JSON with NeMo's field names. They contain only the fields that the adapter maps.
 
 The contracts are nemo-experiments.json and nemo-experiment-sessions.json. The real service departs from them
-(docs/vendors/nemo.md#releases, #filters): it sends null for what is absent, lists of agents for one agent, times
-without a zone, and leaves out what the contract requires. So a row needs its identity, a session its start, and
-nothing else. A row without is None in its list.
+(docs/vendors/nemo.md#releases, #filters). It sends null for absent values, lists of agents for one agent and times
+without a zone, and it omits required fields. So a row requires only its identity, and a session also its start. A
+row without them is None in its list.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Figures(Struct, gc=False):
 
 
 class Amounts(Figures):
-    """Statistics of something that cannot be negative: cost, latency."""
+    """Statistics of cost or latency, which cannot be negative."""
 
     sum: Amount | None = None
     mean: Amount | None = None
@@ -49,7 +49,7 @@ class Amounts(Figures):
 
 
 class ExperimentRow(LenientStruct):
-    """The contract's ExperimentResponse, and what tells other releases' objects from it."""
+    """The contract's ExperimentResponse, with fields that identify the objects of other releases."""
 
     id: Name
     name: Name
@@ -81,7 +81,7 @@ class ExperimentRow(LenientStruct):
 
     @property
     def is_group(self) -> bool:
-        """Whether this is an experiment group, which releases from helix 0.5 list here.
+        """Return whether this is an experiment group, which releases from helix 0.5 list here.
 
         See docs/vendors/nemo.md#releases.
         """
@@ -89,12 +89,15 @@ class ExperimentRow(LenientStruct):
 
     @property
     def averages_test_cases(self) -> bool:
-        """Whether the figures are over test cases, as from 0.3.0 on (docs/vendors/nemo.md#numbers)."""
+        """Return whether the figures are over test cases, as from 0.3.0 on (docs/vendors/nemo.md#numbers)."""
         return self.test_case_count is not None or self.experiment_ids is not None
 
 
 class SessionRow(LenientStruct):
-    """The contract's ExperimentSessionResponse; `output` comes from 0.3.0 on (docs/vendors/nemo.md#releases)."""
+    """The contract's ExperimentSessionResponse.
+
+    Releases from 0.3.0 on add `output` (docs/vendors/nemo.md#releases).
+    """
 
     session_id: Name
     started_at: datetime
@@ -128,7 +131,7 @@ class Pagination(LenientStruct):
     total_results: Count | None = None
 
 
-class Listed(LenientStruct, Generic[R]):
+class ListBody(LenientStruct, Generic[R]):
     """A page of a list."""
 
     data: list[R | None]
@@ -139,11 +142,11 @@ class Listed(LenientStruct, Generic[R]):
 
     @property
     def total(self) -> int | None:
-        """How many rows the whole list has, where the vendor tells."""
+        """Return the number of all rows of the list, if the vendor states it."""
         return None if self.pagination is None else self.pagination.total_results
 
 
-EXPERIMENTS: LenientDecoder[Listed[ExperimentRow]] = LenientDecoder(Listed[ExperimentRow])
+EXPERIMENTS: LenientDecoder[ListBody[ExperimentRow]] = LenientDecoder(ListBody[ExperimentRow])
 
 
-SESSIONS: LenientDecoder[Listed[SessionRow]] = LenientDecoder(Listed[SessionRow])
+SESSIONS: LenientDecoder[ListBody[SessionRow]] = LenientDecoder(ListBody[SessionRow])

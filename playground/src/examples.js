@@ -1,4 +1,4 @@
-// What a first visit opens. GraphiQL names a tab after its operation, and gives the first one no variables.
+// The tabs of a first visit. GraphiQL names a tab after its operation, and gives the first tab no variables.
 
 const everythingAcrossVendors = `# The newest experiments of every source, in one order.
 # The pink button or Ctrl-Enter runs it.
@@ -11,7 +11,7 @@ query EverythingAcrossVendors(
     after: $after
     orderBy: { field: CREATED_AT, direction: DESC }
   ) {
-    # Null when a source does not tell how many it has.
+    # Null when a source does not provide its total.
     totalCount
     nodes {
       name
@@ -22,8 +22,8 @@ query EverythingAcrossVendors(
         name
         vendor
       }
-      # The vendors' own figures, each in one unit for all of them;
-      # what a vendor does not report is left out.
+      # The vendors' own figures, in the same units for all vendors.
+      # A metric that a vendor does not report is left out.
       aggregates(
         metrics: [{ kind: LATENCY }, { kind: COST }]
         basis: REPORTED
@@ -32,8 +32,8 @@ query EverythingAcrossVendors(
           name
           unit
         }
-        # Over what they were taken: means over different
-        # populations are not alike.
+        # The rows that the figure covers: means over different
+        # populations are not comparable.
         population
         mean
         median
@@ -53,13 +53,13 @@ query EverythingAcrossVendors(
         }
       }
     }
-    # To read on, set endCursor as the variable after.
+    # For the next page, set the variable after to endCursor.
     pageInfo {
       hasNextPage
       endCursor
     }
-    # How each source fared: one that fails costs only
-    # its own rows, and says so here.
+    # The status of each source. A source that fails is FAILED
+    # here; the rows of the other sources are complete.
     sources {
       source {
         name
@@ -89,7 +89,7 @@ query OneExperimentWithItsSessions(
     orderBy: { field: CREATED_AT, direction: DESC }
   ) {
     nodes {
-      # With it, experiment(id: ...) asks for this one.
+      # experiment(id: ...) reads this experiment by its ID.
       id
       name
       description
@@ -108,13 +108,13 @@ query OneExperimentWithItsSessions(
         nodes {
           id
           startedAt
-          # One vocabulary for all vendors, and beside
-          # it the vendor's own word.
+          # The same values for all vendors, and then the
+          # vendor's own value.
           status
           vendorStatus
           latencyMs
           firstTokenMs
-          # Null: the vendor does not say. 0: zero.
+          # Null: the vendor does not provide it. 0: zero.
           tokens {
             input
             output
@@ -140,13 +140,13 @@ query OneExperimentWithItsSessions(
 }
 `;
 
-const sourcesAndTheirHealth = `# Every configured source: what its vendor does itself,
-# and how it is doing now.
+const sourcesAndTheirHealth = `# Every configured source: the filters, orders and metrics of
+# its vendor, and its health.
 query SourcesAndTheirHealth {
   sources {
     name
     vendor
-    # All else the gateway does after fetching.
+    # The gateway applies other filters and orders after fetching.
     capabilities {
       experimentOrders
       experimentFilters
@@ -154,7 +154,7 @@ query SourcesAndTheirHealth {
       sessionFilters
       reportedMetrics
     }
-    # An open circuit gives a failing vendor a rest.
+    # While the circuit is OPEN, the gateway sends no calls.
     health {
       status
       circuit
@@ -169,9 +169,10 @@ query SourcesAndTheirHealth {
 }
 `;
 
-const figuresOnOneScale = `# What each vendor reports, and what the gateway computes from the
-# sessions of every experiment in the same way: only the latter may be
-# put side by side, and complete says whether all sessions were read.
+const figuresOnOneScale = `# The figures that each vendor reports, and those that the gateway
+# computes from the sessions in the same way for every vendor. Only
+# computed figures are comparable. complete is false when the
+# gateway did not read all sessions.
 query FiguresOnOneScale {
   experiments(first: 6) {
     nodes {
@@ -193,7 +194,7 @@ query FiguresOnOneScale {
         p99
         complete
       }
-      # Reported where the vendor reports it, else computed.
+      # Reported if the vendor reports the metric, else computed.
       best: aggregates(basis: BEST) {
         metric {
           name
@@ -208,9 +209,9 @@ query FiguresOnOneScale {
 }
 `;
 
-const experimentsSideBySide = `# The same support questions, asked of three vendors' assistants.
-# The Variables pane below names the demo's experiments; the id
-# field of the other tabs' experiments gives your own.
+const experimentsSideBySide = `# Assistants of three vendors with the same support questions.
+# The Variables pane below has the IDs of the demo's experiments.
+# The id field in the other tabs returns the IDs of yours.
 query ExperimentsSideBySide(
   $experimentIds: [ID!]!
   $joinOn: CaseKey! = INPUT
@@ -237,14 +238,14 @@ query ExperimentsSideBySide(
           }
         }
         value
-        # From the first experiment, the baseline.
+        # The difference from the first experiment, the baseline.
         delta
         ratio
         aggregate {
           basis
           population
         }
-        # How the baseline's test cases turned out here.
+        # The outcomes of the baseline's test cases.
         cases {
           improved
           regressed
@@ -253,7 +254,7 @@ query ExperimentsSideBySide(
         }
       }
     }
-    # Case by case: those that some experiment answers faster.
+    # The cases that are faster in some experiment.
     cases(metric: { kind: LATENCY }, outcome: IMPROVED, first: 5) {
       totalCount
       nodes {
@@ -297,5 +298,5 @@ export const examples = [
   { query: sourcesAndTheirHealth },
 ];
 
-export const newTab = `# Ctrl-Space completes, hovering explains, Ctrl-Enter runs.
+export const newTab = `# Ctrl-Space completes, hovering shows documentation, Ctrl-Enter runs.
 `;

@@ -1,7 +1,7 @@
-// The page is served from the endpoint's own address, so that address is where queries go.
+// The page has the same address as the endpoint, so queries go to that address.
 const endpoint = window.location.pathname;
 
-/** Send one request as GraphQL over HTTP says, and put into words whatever is not a GraphQL answer. */
+/** Send one request as GraphQL over HTTP specifies. Return an error with a message for any other response. */
 export async function fetcher(request, { headers = {} } = {}) {
   const all = new Headers({
     'Content-Type': 'application/json',
@@ -15,7 +15,7 @@ export async function fetcher(request, { headers = {} } = {}) {
   try {
     return JSON.parse(body);
   } catch {
-    const what = `${endpoint} answered ${response.status} ${response.statusText}`.trim();
+    const what = `${endpoint} responded with ${response.status} ${response.statusText}`.trim();
     return { errors: [{ message: `${what}, which is not a GraphQL response: ${body.slice(0, 500)}` }] };
   }
 }

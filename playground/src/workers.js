@@ -1,4 +1,4 @@
-// Monaco's language services run in workers; the page says where each one lies.
+// Monaco's language services run in workers; the page has the URL of each worker.
 const urls = document.getElementById('playground').dataset;
 
 globalThis.MonacoEnvironment = {

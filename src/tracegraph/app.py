@@ -1,4 +1,4 @@
-"""The gateway as an ASGI application."""
+"""The ASGI application of the gateway."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from tracegraph.http.routes.metrics import metrics
 from tracegraph.metrics.collector import Metrics, open_metrics
 from tracegraph.observability.logging import configure_logs
 from tracegraph.observability.tracing import open_tracing
-from tracegraph.server import gc_tuning as collecting
+from tracegraph.server import gc_tuning
 from tracegraph.sources import Sources, open_sources
 
 if TYPE_CHECKING:
@@ -44,22 +44,22 @@ if TYPE_CHECKING:
 
 
 WORKERS_FOLDER = "TRACEGRAPH_WORKERS_FOLDER"
-"""The variable of the environment that names the folder in which the processes of one gateway add up."""
+"""The environment variable that names the folder in which the processes of one gateway share metrics."""
 
 INSECURE = "TRACEGRAPH_INSECURE"
-"""The variable of the environment that says of `create_configured_app` what `serve --insecure` says."""
+"""The environment variable with the effect of `serve --insecure`, for `create_configured_app`."""
 
 
 class _State(TypedDict):
-    executor: OperationRunner
-    answers: ResponseCache
+    runner: OperationRunner
+    response_cache: ResponseCache
     metrics: Metrics
     tracing: Tracing | None
-    door: AccessControl
+    access_control: AccessControl
 
 
-def executor_over(sources: Sources, settings: Settings) -> OperationRunner:
-    """What runs operations over these sources, within the configured limits."""
+def build_runner(sources: Sources, settings: Settings) -> OperationRunner:
+    """Return a runner for operations over these sources, within the configured limits."""
     limits = settings.limits
     budgets = ScanBudget(
         limits.scan_pages,
@@ -76,13 +76,13 @@ def executor_over(sources: Sources, settings: Settings) -> OperationRunner:
     )
 
 
-def _door(settings: Settings, authentication: Authentication, sources: Sources) -> AccessControl:
+def _build_access_control(settings: Settings, authentication: Authentication, sources: Sources) -> AccessControl:
     headers = {name: table.pass_through for name, table in settings.sources.items() if table.pass_through}
     return AccessControl(
         authentication,
         RateLimiter(sources.shared),
         open_metrics=settings.auth.open_metrics,
-        callers_headers=headers,
+        pass_through_headers=headers,
     )
 
 
@@ -95,31 +95,37 @@ def create_app(
     insecure: bool = False,
     origin: str = "the configuration",
 ) -> Starlette:
-    """The application; its lifespan opens the sources and closes them when the last request is answered.
+    """Return the application. Its lifespan opens the sources, and closes them after the last response.
 
-    `app.state.settings` are the settings. `tracing` takes the place of what they say. `workers_folder` is one
-    that all processes of this gateway are given, for the sum of their metrics. `owns_process`: this process does
-    nothing else, and is set up for it. `insecure`: something in front asks clients who they are, and sees to the
-    names by which they come. `origin` is what messages call the configuration, such as its file.
+    Args:
+        settings: The configuration. The application holds it as `app.state.settings`.
+        tracing: Replaces the tracing of the settings.
+        workers_folder: The folder that all processes of this gateway share, for the sum of their metrics.
+        owns_process: Whether the process runs this application only, so that the lifespan may tune its GC.
+        insecure: Whether a proxy in front authenticates clients and checks host names.
+        origin: The name of the configuration in messages, such as its file.
+
+    Raises:
+        ConfigurationError: The trusted documents cannot be read.
     """
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[_State]:
         async with AsyncExitStack() as stack:
-            traced = tracing or await stack.enter_async_context(open_tracing(settings.tracing))
+            active_tracing = tracing or await stack.enter_async_context(open_tracing(settings.tracing))
             authentication = await stack.enter_async_context(open_authentication(settings.auth))
-            sources = await stack.enter_async_context(open_sources(settings, origin, traced))
+            sources = await stack.enter_async_context(open_sources(settings, origin, active_tracing))
             names = settings.metrics.operation_names
-            executor = executor_over(sources, settings)
+            runner = build_runner(sources, settings)
             state: _State = {
-                "executor": executor,
-                "answers": ResponseCache(executor, sources.memory, share=settings.cache.share_in_flight),
-                "door": _door(settings, authentication, sources),
+                "runner": runner,
+                "response_cache": ResponseCache(runner, sources.memory, share=settings.cache.share_in_flight),
+                "access_control": _build_access_control(settings, authentication, sources),
                 "metrics": await stack.enter_async_context(open_metrics(sources, names, workers_folder)),
-                "tracing": traced,
+                "tracing": active_tracing,
             }
             if owns_process:
-                collecting.freeze_and_relax_gc()
+                gc_tuning.freeze_and_relax_gc()
             yield state
 
     endpoint = GraphQLEndpoint(
@@ -131,31 +137,31 @@ def create_app(
         cors_origins=settings.server.cors_origins,
     )
     hosts = settings.server.allowed_hosts
-    rules = security_middleware(
+    middleware = security_middleware(
         settings.server.cors_origins,
         known_hosts=hosts if hosts or not (settings.auth.is_on or insecure) else None,
     )
-    straight = Middleware(FastPathMiddleware, path="/graphql", endpoint=endpoint.__call__)
+    fast_path = Middleware(FastPathMiddleware, path="/graphql", endpoint=endpoint.__call__)
     app = Starlette(
         routes=_routes(settings, endpoint),
-        middleware=[*rules, Middleware(ErrorMaskingMiddleware), straight],
+        middleware=[*middleware, Middleware(ErrorMaskingMiddleware), fast_path],
         lifespan=lifespan,
     )
-    # A redirect would name the scheme as it is behind a proxy, and many clients follow none for a POST.
+    # Behind a proxy a redirect would name the wrong scheme, and many clients follow no redirect of a POST.
     app.router.redirect_slashes = False
     app.state.settings = settings
     return app
 
 
 def _routes(settings: Settings, endpoint: GraphQLEndpoint) -> list[BaseRoute]:
-    others = ["HEAD", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
+    other_methods = ["HEAD", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
     routes: list[BaseRoute] = [
         Route(LIVE, healthz),
         Route(READY, readyz),
     ]
     for path in ("/graphql", "/graphql/"):
-        # First: the other takes HEAD wherever it takes GET.
-        routes.append(Route(path, method_not_allowed, methods=others))
+        # This route comes first, since a route for GET also matches HEAD.
+        routes.append(Route(path, method_not_allowed, methods=other_methods))
         routes.append(Route(path, endpoint.__call__, methods=["GET", "POST"]))
     if settings.metrics.enabled:
         routes.append(Route("/metrics", metrics))
@@ -165,7 +171,13 @@ def _routes(settings: Settings, endpoint: GraphQLEndpoint) -> list[BaseRoute]:
 
 
 def create_configured_app() -> Starlette:
-    """The application from `TRACEGRAPH_CONFIG` and the environment, for a server other than `tracegraph serve`."""
+    """Return the application for a server other than `tracegraph serve`.
+
+    The configuration comes from the file in `TRACEGRAPH_CONFIG` and from the environment.
+
+    Raises:
+        ConfigurationError: The configuration is invalid.
+    """
     settings = load_settings()
     configure_logs(settings.log, in_background=True)
     folder = os.environ.get(WORKERS_FOLDER)
@@ -178,7 +190,7 @@ def create_configured_app() -> Starlette:
 
 
 def _is_on(variable: str) -> bool:
-    """What a variable of the environment says of yes and no; one that is not set says no."""
+    """Return the boolean value of an environment variable. An unset variable is false."""
     value = os.environ.get(variable, "").strip().lower()
     if value in {"true", "1", "yes", "on"}:
         return True

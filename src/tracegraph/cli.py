@@ -30,13 +30,13 @@ from tracegraph.graphql.schema import schema_text
 from tracegraph.http.auth.api_keys import new_key, toml_table
 from tracegraph.observability.logging import configure_logs
 from tracegraph.server.run import (
-    Configured,
-    handles_of,
+    AppFactory,
+    build_server,
+    endpoint_url,
     listen,
-    refuse_open_door,
+    listening_sockets,
+    require_auth_unless_loopback,
     serve_with_workers,
-    server_of,
-    url_of,
     workers_folder,
 )
 
@@ -87,16 +87,16 @@ def serve(
         asyncio.run(validate(loaded))
         address = host or settings.server.host
         if not insecure:
-            refuse_open_door(address, settings.auth)
+            require_auth_unless_loopback(address, settings.auth)
         with workers_folder() if workers > 1 else nullcontext() as folder:
             listener = listen(address, settings.server.port if port is None else port)
-            url = url_of(listener, address)
+            url = endpoint_url(listener, address)
             _errors.print(f"Tracegraph serves {len(settings.sources)} sources at [bold]{url}[/]")
-            configured = Configured(config, address, insecure, folder)
+            factory = AppFactory(config, address, insecure, folder)
             if workers > 1:
-                serve_with_workers(listener, workers, configured)
+                serve_with_workers(listener, workers, factory)
             else:
-                server_of(configured.app(), configured.app).run(sockets=handles_of(listener))
+                build_server(factory.create(), factory.create).run(sockets=listening_sockets(listener))
 
 
 @_app.command()
@@ -134,7 +134,7 @@ def config_check(config: _ConfigOption = None) -> None:
         loaded = _load(config)
         asyncio.run(validate(loaded))
         try:
-            refuse_open_door(loaded.settings.server.host, loaded.settings.auth)
+            require_auth_unless_loopback(loaded.settings.server.host, loaded.settings.auth)
         except ConfigurationError as error:  # `serve` may run with --insecure, or with another --host
             _warn(error.message)
         sys.stdout.write(f"{summary(loaded)}\n")

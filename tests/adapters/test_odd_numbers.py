@@ -1,4 +1,4 @@
-"""Numbers and times that cannot be, at NeMo and at Meibel: null for that one value, and the row stands."""
+"""Impossible numbers and times from NeMo and Meibel: that value is null, and the row remains."""
 
 from collections.abc import Sequence
 from typing import Any, TypeVar

@@ -1,4 +1,4 @@
-"""Laws of reading vendors' rows: the fast way and the lenient way agree, and an odd value costs itself only."""
+"""Decoding of vendors' rows: the fast and the lenient decoder agree, and an odd value affects only itself."""
 
 from typing import Any
 
@@ -48,8 +48,8 @@ def read(
 ) -> tuple[Any, list[str]]:
     """The row and what it gave up."""
     body = orjson.dumps([given_row]) if 10**30 not in given_row.values() else _big(given_row)
-    (found,), given_up = wire.read_leniently(body) if leniently else wire.read(body)
-    return found, list(given_up)
+    (found,), dropped_fields = wire.read_leniently(body) if leniently else wire.read(body)
+    return found, list(dropped_fields)
 
 
 def _big(given_row: dict[str, Any]) -> bytes:
@@ -69,12 +69,12 @@ ORDINARY = {kind: {name: ordinary(*ROWS[kind], name) for name in names} for kind
 
 @pytest.mark.parametrize("kind", ROWS)
 @given(data=st.data())
-def test_what_is_read_fast_is_read_equally_value_by_value(kind: str, data: st.DataObject) -> None:
+def test_fast_and_lenient_decoding_agree(kind: str, data: st.DataObject) -> None:
     wire, row = ROWS[kind]
     values = {name: st.sampled_from(some) for name, some in ORDINARY[kind].items()}
-    told = needed(row) | data.draw(st.fixed_dictionaries({}, optional=values))
-    assert read(wire, told) == read(wire, told, leniently=True)
-    assert read(wire, told)[1] == []
+    values_sent = needed(row) | data.draw(st.fixed_dictionaries({}, optional=values))
+    assert read(wire, values_sent) == read(wire, values_sent, leniently=True)
+    assert read(wire, values_sent)[1] == []
 
 
 @pytest.mark.parametrize("kind", ROWS)
@@ -82,21 +82,23 @@ def test_what_is_read_fast_is_read_equally_value_by_value(kind: str, data: st.Da
 def test_an_odd_value_changes_nothing_in_the_fields_beside_it(kind: str, data: st.DataObject) -> None:
     wire, row = ROWS[kind]
     values = {name: st.sampled_from(some) for name, some in ORDINARY[kind].items()}
-    told = needed(row) | data.draw(st.fixed_dictionaries({}, optional=values))
+    values_sent = needed(row) | data.draw(st.fixed_dictionaries({}, optional=values))
     name = data.draw(st.sampled_from(optional[kind]))
     odd = data.draw(st.sampled_from([value for value in POOL if value not in ORDINARY[kind][name]] or [None]))
-    found, given_up = read(wire, told | {name: odd})
-    assert set(given_up) <= {name}
-    assert asdict(found) | {name: None} == asdict(read(wire, told)[0]) | {name: None}
+    found, dropped_fields = read(wire, values_sent | {name: odd})
+    assert set(dropped_fields) <= {name}
+    assert asdict(found) | {name: None} == asdict(read(wire, values_sent)[0]) | {name: None}
 
 
 @pytest.mark.parametrize("kind", ROWS)
 @given(data=st.data())
-def test_any_values_at_all_are_read_or_given_up(kind: str, data: st.DataObject) -> None:
+def test_any_value_is_read_or_dropped(kind: str, data: st.DataObject) -> None:
     wire, row = ROWS[kind]
     values = {name: st.sampled_from(POOL) for name in optional[kind]}
-    told = needed(row) | data.draw(st.fixed_dictionaries({}, optional=values))
-    found, given_up = read(wire, told)
-    assert read(wire, told, leniently=True) == (found, given_up)
-    readable = {name: value for name, value in told.items() if name not in given_up}
-    assert asdict(read(wire, readable)[0]) | dict.fromkeys(given_up) == asdict(found) | dict.fromkeys(given_up)
+    values_sent = needed(row) | data.draw(st.fixed_dictionaries({}, optional=values))
+    found, dropped_fields = read(wire, values_sent)
+    assert read(wire, values_sent, leniently=True) == (found, dropped_fields)
+    readable = {name: value for name, value in values_sent.items() if name not in dropped_fields}
+    assert asdict(read(wire, readable)[0]) | dict.fromkeys(dropped_fields) == asdict(found) | dict.fromkeys(
+        dropped_fields
+    )

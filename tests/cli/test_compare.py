@@ -175,7 +175,7 @@ def refused(capsys: pytest.CaptureFixture[str], question: CompareQuery, asked: C
         (CompareQuery([BEFORE]), "experimentIds has 1 IDs: a comparison takes 2 to 20."),
         (CompareQuery([BEFORE, identity("nemo", "nowhere")]), "No experiment has the ID"),
         (CompareQuery([BEFORE, AFTER], baseline_id=SMITH), "baselineId is not among experimentIds"),
-        (CompareQuery([BEFORE, AFTER], metrics=["speed"]), "'speed' is not a metric: take latency"),
+        (CompareQuery([BEFORE, AFTER], metrics=["speed"]), "'speed' is not a metric: use latency"),
         (CompareQuery([BEFORE, AFTER], metrics=["score"]), "'score' is not a metric"),
         (CompareQuery([BEFORE, AFTER], metrics=["latency:x"]), "'latency:x' is not a metric"),
     ],
@@ -205,7 +205,7 @@ def test_a_wrong_question_is_refused_in_a_sentence(
             2,
             "--header cannot be used: the env",
         ),
-        (CompareTarget(url="http://127.0.0.1:9"), 1, "The gateway did not answer"),
+        (CompareTarget(url="http://127.0.0.1:9"), 1, "The gateway did not respond"),
         (CompareTarget(config=Path("missing.toml")), 2, "missing.toml: there is no such file"),
         (
             CompareTarget(config=Path("missing.toml"), url="http://127.0.0.1:9"),

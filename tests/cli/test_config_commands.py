@@ -98,7 +98,7 @@ def test_a_configuration_that_serve_takes_only_with_insecure_is_warned_about(tmp
     result = invoke("config", "check", "--config", str(path))
     assert result.exit_code == 0, "--insecure and --host are given to serve"
     assert "can be used" in result.stdout
-    assert "Warning: The gateway would listen on 0.0.0.0 and ask nobody" in result.stderr
+    assert "Warning: The gateway would listen on 0.0.0.0 without authentication" in result.stderr
 
 
 def test_each_setting_is_shown_with_where_it_comes_from(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ def test_the_demo_shows_a_query_and_its_answer_serves_them_and_ends_with_ctrl_c(
         process.wait_for("Ctrl-C")
         shown = process.out
         assert "experiments(first: 8)" in shown
-        table = shown.partition("and its answer")[2]
+        table = shown.partition("and its result")[2]
         assert all(vendor in table for vendor in ("nemo", "langsmith", "meibel"))
         answer = httpx.post(url, json={"query": "{ sources { health { status } } }"}, timeout=30, trust_env=False)
         assert [one["health"]["status"] for one in answer.json()["data"]["sources"]] == ["UP"] * 3

@@ -18,7 +18,7 @@ import pytest
 from tests.cli.conftest import Running
 from tests.cli.test_serve import ask, is_running, serve, served, until
 from tests.processes import COMMAND, Process, started
-from tracegraph.http.auth.api_keys import hash_of, new_key
+from tracegraph.http.auth.api_keys import hash_key, new_key
 from tracegraph.simulators.core.faults import Fault
 from tracegraph.simulators.nemo.world import nemo_experiment
 
@@ -188,7 +188,7 @@ def test_a_broken_file_keeps_the_old_configuration_and_one_sentence_says_so(
 
 def test_a_reload_opens_no_door(vendors_running: Running) -> None:
     """Without [auth], whoever reaches the port would read with the gateway's keys."""
-    auth = f'[auth.keys.dashboard]\nsha256 = "{hash_of(new_key())}"\n'
+    auth = f'[auth.keys.dashboard]\nsha256 = "{hash_key(new_key())}"\n'
     arguments = ["serve", "--config", vendors_running.config(auth), "--port", "0", "--host", "0.0.0.0"]  # noqa: S104
     with started(*arguments, env=vendors_running.env) as process:
         url = served(process)

@@ -12,7 +12,7 @@ from tests.cli.conftest import Running
 from tests.cli.test_serve import ask, children, serve, served, until
 from tests.http.metering import Scrape
 from tests.processes import started
-from tracegraph.metrics.multiprocess import WRITTEN_EVERY_S
+from tracegraph.metrics.multiprocess import WRITE_INTERVAL_S
 
 pytestmark = pytest.mark.skipif(
     not Path("/proc/self/stat").exists(), reason="there is no /proc to see processes in"
@@ -40,7 +40,7 @@ def test_any_worker_tells_the_sum_and_one_that_dies_keeps_its_counts(vendors_run
         assert sent == {"OK": calls}
         assert scrape(url).by("state", "circuits", source="nemo", kind="experiments") == {"CLOSED": 2}
 
-        time.sleep(2 * WRITTEN_EVERY_S)  # what a process counted since it last laid it down dies with it
+        time.sleep(2 * WRITE_INTERVAL_S)  # what a process counted since it last laid it down dies with it
         before = _workers(process.pid)
         os.kill(max(before), signal.SIGKILL)
         assert until(lambda: len(_workers(process.pid) - before) == 1)

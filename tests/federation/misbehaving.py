@@ -142,7 +142,7 @@ class MisbehavingSource:
         number = len(self.calls)
         answer = self._page(query.order.direction, page, number)
         if self.empty_every and number % self.empty_every == 0:
-            return Page((), answer.start, f"e{number}" if self.pages_by_range else number * 5)
+            return Page((), answer.offset, f"e{number}" if self.pages_by_range else number * 5)
         if self.breaks is not None and number > self.breaks_at:
             broken: Page[Experiment] = self.breaks(answer)
             return broken

@@ -215,7 +215,7 @@ class CachedVendor(FakeVendor):
 
     async def fetch(self, request: PageRequest) -> Page[Item]:
         call = request.limit, request.hint
-        if request.fresh or call not in self.cache:
+        if request.bypass_cache or call not in self.cache:
             self.cache[call] = await super().fetch(request)
             if len(self.calls) == 1:
                 del self.items[3:6]

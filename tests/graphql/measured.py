@@ -1,4 +1,4 @@
-"""Sessions with made-up figures, as rows of each vendor, and what numpy makes of the same figures."""
+"""Sessions with random figures, as rows of each vendor, and numpy's statistics of the same figures."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ METRICS = (
     "accuracy",
     "style",
 )
-"""Kinds, and evaluators."""
+"""Metric kinds, and evaluators."""
 _RATES = {"SUCCESS": 0.0, "CANCELLED": 0.0, "ERROR": 1.0}
 _WORDS = {
     NEMO: {"SUCCESS": "success", "ERROR": "error", "CANCELLED": "cancelled", "UNKNOWN": "unknown"},
@@ -45,7 +45,7 @@ _WORDS = {
 
 @dataclass(frozen=True)
 class Drawn:
-    """One session's figures; whole milliseconds, so that every vendor's way to tell a time holds them."""
+    """One session's figures in whole milliseconds, which every vendor's time format can represent."""
 
     name: str
     minute: int
@@ -76,11 +76,11 @@ SAYS = {
     LANGSMITH: {*METRICS},
     MEIBEL: {*METRICS} - {"FIRST_TOKEN_LATENCY", "COST"},
 }
-"""The metrics that a vendor's sessions have values of."""
+"""The metrics for which a vendor's sessions have values."""
 
 
 def drawn(source: str, name: str, count: int) -> list[Drawn]:
-    """So many sessions; every value is missing in some of them, and some start in the same minute."""
+    """Return random sessions; every value is missing in some of them, and some start in the same minute."""
     random = Random(f"{source}{name}{count}")
 
     def mostly(value: Any) -> Any:
@@ -102,7 +102,7 @@ def drawn(source: str, name: str, count: int) -> list[Drawn]:
 
 
 def add(vendors: Vendors, source: str, name: str, sessions: Sequence[Drawn]) -> str:
-    """Put an experiment with these sessions into a vendor's world; its ref."""
+    """Add an experiment with these sessions to a vendor's world, and return its ref."""
     return _ADD[source](vendors, name, sessions)
 
 
@@ -180,7 +180,7 @@ _ADD: dict[str, Callable[[Vendors, str, Sequence[Drawn]], str]] = {
 
 
 def by_numpy(source: str, metric: str, sessions: Sequence[Drawn]) -> dict[str, float | int | None]:
-    """Every statistic of the metric over the sessions that have it."""
+    """Return every statistic of the metric over the sessions that have a value."""
     import numpy as np  # noqa: PLC0415 - slow to import
 
     known = [value for one in sessions if (value := one.value(metric)) is not None]

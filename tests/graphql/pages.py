@@ -1,4 +1,4 @@
-"""The lists as clients ask for them, page by page."""
+"""Lists as clients read them, page by page."""
 
 from typing import Any
 
@@ -26,12 +26,12 @@ query Sessions($first: Int, $after: String, $filter: SessionFilter, $orderBy: Se
 
 
 async def page(gateway: Gateway, **variables: Any) -> Any:
-    """One page of experiments."""
+    """Return one page of experiments."""
     return (await gateway.ask(PAGE, **variables)).data["experiments"]
 
 
 async def pages(gateway: Gateway, query: str, field: str, **variables: Any) -> list[Any]:
-    """Every page, by following endCursor."""
+    """Return every page, following endCursor."""
     found: list[Any] = []
     while not found or found[-1]["pageInfo"]["hasNextPage"]:
         after = found[-1]["pageInfo"]["endCursor"] if found else None
@@ -41,5 +41,5 @@ async def pages(gateway: Gateway, query: str, field: str, **variables: Any) -> l
 
 
 def nodes(page: Any) -> list[Any]:
-    """The rows of a page."""
+    """Return the rows of a page."""
     return [edge["node"] for edge in page["edges"]]

@@ -1,4 +1,4 @@
-"""Experiments to compare, put into the vendors' worlds, and the comparison of them by brute force."""
+"""Experiments for comparisons, added to the vendors' worlds, and the same comparison by brute force."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def by_input(session: Ran) -> str | None:
 
 
 def put(vendors: Vendors, *experiments: Held) -> list[str]:
-    """Add experiments to their vendors' worlds; their IDs."""
+    """Add experiments to their vendors' worlds, and return their IDs."""
     for held in experiments:
         {NEMO: _put_nemo, LANGSMITH: _put_langsmith, MEIBEL: _put_meibel}[held.source](vendors, held)
     return [held.id for held in experiments]
@@ -156,7 +156,7 @@ def case_means(held: Held, key: Callable[[Ran], str | None], of: Value) -> dict[
 def outcomes(
     baseline: Held, other: Held, key: Callable[[Ran], str | None], of: Value, *, higher: bool
 ) -> dict[str, str]:
-    """How every case of the baseline turned out in another experiment."""
+    """Return the outcome of every case of the baseline in another experiment."""
     before, after = case_means(baseline, key, of), case_means(other, key, of)
     return {one: _outcome(before[one], after.get(one), one in after, higher) for one in before}
 

@@ -1,4 +1,4 @@
-"""Arguments that make no sense have a clear answer with a code; nothing is a 500 or a stack trace."""
+"""Invalid arguments have a clear error with a code, and never a 500 or a stack trace."""
 
 import base64
 from collections.abc import AsyncIterator
@@ -31,14 +31,14 @@ def global_id(text: str) -> str:
 
 
 def flipped(text: str, at: int) -> str:
-    """The base64 text with one bit of its bytes turned over."""
+    """Return the base64 text with one bit of its bytes flipped."""
     data = bytearray(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
     data[at % len(data)] ^= 1 << (at % 8)
     return base64.urlsafe_b64encode(bytes(data)).rstrip(b"=").decode()
 
 
 def assert_refused(answer: Answer, code: str) -> str:
-    """The answer has one error of that code, and says nothing of the gateway's inside; returns its sentence."""
+    """Check that the response has one error of that code and no internal detail, and return the message."""
     assert answer.status == 200
     assert answer.codes == [code]
     message: str = answer.errors[0]["message"]
@@ -61,7 +61,7 @@ def assert_refused(answer: Answer, code: str) -> str:
     ],
     ids=["experiments", "sessions", "nested sessions", "a source's"],
 )
-async def test_first_is_refused_beyond_its_bounds_and_the_sentence_names_them(
+async def test_first_out_of_range_is_rejected_with_the_range_in_the_message(
     gateway: Gateway, query: str, first: int
 ) -> None:
     message = assert_refused(await gateway.ask(query, first=first), "BAD_USER_INPUT")
@@ -98,19 +98,19 @@ async def cursor_of(gateway: Gateway, **variables: Any) -> str:
         "\x00",
     ],
 )
-async def test_a_foreign_cursor_is_refused(gateway: Gateway, cursor: str) -> None:
+async def test_a_foreign_cursor_is_rejected(gateway: Gateway, cursor: str) -> None:
     assert_refused(await gateway.ask(PAGE, after=cursor), "INVALID_CURSOR")
 
 
-async def test_any_flipped_bit_of_a_cursor_is_noticed(gateway: Gateway) -> None:
+async def test_a_cursor_with_any_flipped_bit_is_rejected(gateway: Gateway) -> None:
     cursor = await cursor_of(gateway)
     for at in range(len(cursor) * 6 // 8):
         message = assert_refused(await gateway.ask(PAGE, after=flipped(cursor, at)), "INVALID_CURSOR")
         assert "damaged" in message
 
 
-async def test_a_cursor_of_another_version_is_refused_as_such(gateway: Gateway) -> None:
-    """Whole and genuine, but for its first byte."""
+async def test_a_cursor_of_another_version_is_rejected_with_that_reason(gateway: Gateway) -> None:
+    """The cursor is intact except for its version byte."""
     cursor = await cursor_of(gateway)
     body = bytearray(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))[:-4])
     body[0] += 7
@@ -119,36 +119,36 @@ async def test_a_cursor_of_another_version_is_refused_as_such(gateway: Gateway) 
     assert "another version" in assert_refused(answer, "INVALID_CURSOR")
 
 
-async def test_a_cut_off_cursor_is_refused(gateway: Gateway) -> None:
+async def test_a_truncated_cursor_is_rejected(gateway: Gateway) -> None:
     cursor = await cursor_of(gateway)
     for length in range(1, len(cursor), 7):
         assert_refused(await gateway.ask(PAGE, after=cursor[:length]), "INVALID_CURSOR")
 
 
-async def test_a_cursor_is_refused_under_another_filter(gateway: Gateway) -> None:
+async def test_a_cursor_is_rejected_with_another_filter(gateway: Gateway) -> None:
     cursor = await cursor_of(gateway)
     answer = await gateway.ask(PAGE, after=cursor, filter={"kinds": ["AGENT"]})
     assert "another filter or order" in assert_refused(answer, "INVALID_CURSOR")
 
 
-async def test_an_empty_filter_is_no_other_filter_than_none(gateway: Gateway) -> None:
+async def test_an_empty_filter_equals_no_filter(gateway: Gateway) -> None:
     cursor = await cursor_of(gateway)
     assert (await gateway.ask(PAGE, after=cursor, filter={})).data == (await gateway.ask(PAGE, after=cursor)).data
 
 
-async def test_a_cursor_is_refused_under_another_order(gateway: Gateway) -> None:
+async def test_a_cursor_is_rejected_with_another_order(gateway: Gateway) -> None:
     cursor = await cursor_of(gateway)
     answer = await gateway.ask(PAGE, after=cursor, orderBy={"field": "CREATED_AT", "direction": "ASC"})
     assert "another filter or order" in assert_refused(answer, "INVALID_CURSOR")
 
 
-async def test_a_cursor_is_refused_at_another_field(gateway: Gateway) -> None:
+async def test_a_cursor_is_rejected_at_another_field(gateway: Gateway) -> None:
     cursor = await cursor_of(gateway)
     query = "query($after: String) { sessions(after: $after) { totalCount } }"
     assert "another list" in assert_refused(await gateway.ask(query, after=cursor), "INVALID_CURSOR")
 
 
-async def test_a_cursor_of_one_experiments_sessions_is_refused_at_anothers(gateway: Gateway) -> None:
+async def test_a_cursor_of_one_experiments_sessions_is_rejected_at_another_experiment(gateway: Gateway) -> None:
     query = """query($id: ID!, $after: String) {
       experiment(id: $id) { sessions(first: 1, after: $after) { pageInfo { endCursor } } }
     }"""
@@ -158,7 +158,7 @@ async def test_a_cursor_of_one_experiments_sessions_is_refused_at_anothers(gatew
     assert_refused(answer, "INVALID_CURSOR")
 
 
-async def test_a_cursor_is_good_for_the_same_list_written_in_another_way(gateway: Gateway) -> None:
+async def test_a_cursor_is_valid_for_the_same_list_in_another_spelling(gateway: Gateway) -> None:
     """The order of a list of conditions, defaults and variables make no difference."""
     cursor = await cursor_of(gateway, filter={"kinds": ["AGENT", "PROJECT"], "sources": ["meibel", "langsmith"]})
     query = """query($after: String) {
@@ -193,7 +193,7 @@ async def test_a_cursor_is_good_for_the_same_list_written_in_another_way(gateway
     ],
 )
 @pytest.mark.parametrize("field", ["node", "experiment", "session"])
-async def test_what_is_no_id_of_this_gateway_is_refused(gateway: Gateway, field: str, identity: str) -> None:
+async def test_a_text_that_is_no_global_id_is_rejected(gateway: Gateway, field: str, identity: str) -> None:
     answer = await gateway.ask(f"query($id: ID!) {{ {field}(id: $id) {{ id }} }}", id=identity)
     assert_refused(answer, "INVALID_ID")
 
@@ -208,14 +208,14 @@ async def test_what_is_no_id_of_this_gateway_is_refused(gateway: Gateway, field:
         ("query($id: ID!) { sessions(filter: {experimentIds: [$id]}) { totalCount } }", "Source:nemo"),
     ],
 )
-async def test_an_id_of_another_type_is_refused_and_both_types_are_named(
+async def test_an_id_of_another_type_is_rejected_with_both_types_in_the_message(
     gateway: Gateway, query: str, identity: str
 ) -> None:
     message = assert_refused(await gateway.ask(query, id=global_id(identity)), "INVALID_ID")
-    assert f"names a {identity.partition(':')[0]}" in message
+    assert f"has type {identity.partition(':')[0]}:" in message
 
 
-async def test_one_bad_id_among_good_ones_is_refused(gateway: Gateway) -> None:
+async def test_one_invalid_id_among_valid_ones_is_rejected(gateway: Gateway) -> None:
     query = "query($ids: [ID!]!) { nodes(ids: $ids) { id } }"
     ids = [global_id("Experiment:nemo:n0"), "nonsense"]
     assert_refused(await gateway.ask(query, ids=ids), "INVALID_ID")
@@ -228,7 +228,7 @@ async def test_one_bad_id_among_good_ones_is_refused(gateway: Gateway) -> None:
         ("query($ids: [ID!]) { sessions(filter: {experimentIds: $ids}) { totalCount } }", "filter.experimentIds"),
     ],
 )
-async def test_a_filter_takes_as_many_ids_as_a_page_has_rows_at_most(
+async def test_a_filter_has_at_most_as_many_ids_as_a_page_has_rows(
     gateway: Gateway, query: str, field: str
 ) -> None:
     ids = [global_id("Experiment:nemo:n0")]
@@ -270,7 +270,7 @@ async def test_a_filter_takes_as_many_ids_as_a_page_has_rows_at_most(
         ("{ experiments { nodes { id } } } }", "Syntax Error"),
     ],
 )
-async def test_a_document_that_the_schema_does_not_allow_is_refused_and_names_what_is_wrong(
+async def test_an_invalid_document_is_rejected_with_the_reason_in_the_message(
     gateway: Gateway, query: str, named: str
 ) -> None:
     answer = await gateway.ask(query)
@@ -295,16 +295,16 @@ async def test_a_document_that_the_schema_does_not_allow_is_refused_and_names_wh
     ],
     ids=str,
 )
-async def test_variables_of_a_wrong_type_are_refused(gateway: Gateway, variables: dict[str, Any]) -> None:
+async def test_variables_of_a_wrong_type_are_rejected(gateway: Gateway, variables: dict[str, Any]) -> None:
     (name,) = variables
     assert f"${name}" in assert_refused(await gateway.ask(PAGE, **variables), "BAD_USER_INPUT")
 
 
-async def test_variables_that_the_query_does_not_declare_do_no_harm(gateway: Gateway) -> None:
+async def test_undeclared_variables_are_ignored(gateway: Gateway) -> None:
     assert (await gateway.ask("{ sources { name } }", first=5)).data
 
 
-async def test_an_operation_that_is_not_named_is_refused_among_several(gateway: Gateway) -> None:
+async def test_several_operations_without_an_operation_name_are_rejected(gateway: Gateway) -> None:
     body = b'{"query": "query A { __typename } query B { __typename }"%s}'
     assert set((await gateway.post(body % b"")).codes) == {"BAD_USER_INPUT"}
     assert set((await gateway.post(body % b', "operationName": "C"')).codes) == {"BAD_USER_INPUT"}
@@ -320,8 +320,8 @@ async def test_an_operation_that_is_not_named_is_refused_among_several(gateway: 
         "9999-12-31T23:59:59-14:00",
     ],
 )
-async def test_the_ends_of_time_are_answered(gateway: Gateway, moment: str) -> None:
-    """A moment that falls off the calendar when it is turned into UTC is no moment; others are."""
+async def test_times_at_the_ends_of_the_calendar_are_accepted_or_rejected(gateway: Gateway, moment: str) -> None:
+    """A time outside the calendar in UTC is rejected; other times are accepted."""
     query = """query($t: DateTime) {
       experiments(filter: {createdAt: {gte: $t, lt: $t}}) { totalCount }
       sessions(filter: {startedAt: {gte: $t}}) { totalCount }
@@ -331,7 +331,7 @@ async def test_the_ends_of_time_are_answered(gateway: Gateway, moment: str) -> N
     assert answer.codes in ([], ["BAD_USER_INPUT"])
 
 
-async def test_a_refusal_of_one_field_leaves_its_nullable_siblings(gateway: Gateway) -> None:
+async def test_a_rejected_field_leaves_its_nullable_siblings(gateway: Gateway) -> None:
     query = """query($bad: ID!, $good: ID!) {
       bad: experiment(id: $bad) { name } good: experiment(id: $good) { name }
     }"""
@@ -357,8 +357,8 @@ async def test_a_refusal_of_one_field_leaves_its_nullable_siblings(gateway: Gate
     ],
     ids=lambda one: str(one)[:40],
 )
-async def test_odd_conditions_are_conditions(gateway: Gateway, condition: dict[str, Any]) -> None:
-    """They match nothing here; none is an error, and none is taken for no condition."""
+async def test_conditions_that_match_nothing_are_no_errors(gateway: Gateway, condition: dict[str, Any]) -> None:
+    """The conditions match no row; none is an error, and none is ignored."""
     answer = await gateway.ask(PAGE, filter=condition)
     assert answer.data["experiments"]["edges"] == []
     assert answer.troubles == {}
@@ -377,7 +377,7 @@ BY_FILTER = {
 @pytest.mark.parametrize("query", BY_FILTER.values(), ids=BY_FILTER)
 @pytest.mark.parametrize("field", ["sources", "vendors"])
 @pytest.mark.parametrize("unknown", ["lang-smith", "NEMO", "", "n" * 500])
-async def test_a_name_that_nothing_has_is_refused_with_those_that_there_are(
+async def test_an_unknown_name_is_rejected_with_the_known_names_in_the_message(
     gateway: Gateway, query: str, field: str, unknown: str
 ) -> None:
     answer = await gateway.ask(query, f={field: ["nemo", unknown]})
@@ -388,7 +388,7 @@ async def test_a_name_that_nothing_has_is_refused_with_those_that_there_are(
 
 
 @pytest.mark.parametrize("query", BY_FILTER.values(), ids=BY_FILTER)
-async def test_the_name_of_another_source_is_known_within_one_source_too(gateway: Gateway, query: str) -> None:
+async def test_a_filter_within_one_source_accepts_the_name_of_another_source(gateway: Gateway, query: str) -> None:
     assert (await gateway.ask(query, f={"sources": ["meibel"], "vendors": ["nemo"]})).codes == []
 
 
@@ -404,9 +404,11 @@ async def test_the_name_of_another_source_is_known_within_one_source_too(gateway
         'query($first: Int) { sources { experiments(first: $first, after: "") { totalCount } } }',
     ],
 )
-async def test_an_empty_cursor_is_refused_with_what_asks_for_the_first_page(
+async def test_an_empty_cursor_is_rejected_with_advice_to_use_null(
     gateway: Gateway, query: str, first: int | None
 ) -> None:
     answer = await gateway.ask(query, first=first)
     assert set(answer.codes) == {"INVALID_CURSOR"}
-    assert answer.errors[0]["message"] == "An empty string is not a cursor: use null as `after` for the first page."
+    assert (
+        answer.errors[0]["message"] == "An empty string is not a cursor: use null as `after` for the first page."
+    )

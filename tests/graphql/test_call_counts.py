@@ -1,4 +1,4 @@
-"""One query makes the fewest calls that the vendors allow: counted at the vendors."""
+"""One query makes the minimum number of calls that the vendors allow, counted at the vendors."""
 
 import base64
 from collections import Counter
@@ -22,7 +22,7 @@ def session_id(source: str, ref: str, session: str) -> str:
 
 
 def calls_by_class(vendors: Vendors) -> Counter[str]:
-    """How often each route of any vendor was asked."""
+    """Return the number of calls per route of any vendor."""
     return Counter(
         call.path_class.rpartition("workspaces/{workspace}")[2] for one in vendors.all for call in one.calls
     )
@@ -36,7 +36,7 @@ def calls_by_class(vendors: Vendors) -> Counter[str]:
 async def test_twenty_nemo_experiments_with_their_first_25_sessions_are_21_calls(
     vendors: Vendors, gateway: Gateway, held: int, order: str
 ) -> None:
-    """NeMo lists sessions oldest first only; the newest are read from the end, which its run count tells."""
+    """NeMo lists sessions oldest first only. The newest are read from the end, whose offset is the run count."""
     for index in range(20):
         vendors.nemo.world.add(nemo_experiment(f"e{index:02}"), nemo_sessions(f"e{index:02}", held))
     query = f"""{{ experiments(first: 20, filter: {{sources: ["nemo"]}}) {{
@@ -148,7 +148,7 @@ async def test_fifty_nemo_experiments_by_id_are_one_call(vendors: Vendors, gatew
 @pytest.mark.parametrize(
     ("source", "ref"), [(NEMO, "n"), (LANGSMITH, stable_uuid("session:l")), (MEIBEL, "m")], ids=lambda one: one[:9]
 )
-async def test_the_same_experiment_asked_for_by_several_fields_is_one_call(
+async def test_the_same_experiment_in_several_fields_is_one_call(
     vendors: Vendors, gateway: Gateway, source: str, ref: str
 ) -> None:
     vendors.nemo.world.add(nemo_experiment("n", run_count=1))
@@ -164,9 +164,7 @@ async def test_the_same_experiment_asked_for_by_several_fields_is_one_call(
     assert sum(vendors.call_counts) == 1
 
 
-async def test_the_same_session_asked_for_by_several_fields_is_one_call(
-    vendors: Vendors, gateway: Gateway
-) -> None:
+async def test_the_same_session_in_several_fields_is_one_call(vendors: Vendors, gateway: Gateway) -> None:
     vendors.nemo.world.add(nemo_experiment("n"), [nemo_session("s"), nemo_session("t")])
     query = """query($id: ID!, $other: ID!) {
       node(id: $id) { id } session(id: $id) { vendorId } nodes(ids: [$id, $other]) { ... on Session { vendorId } }
@@ -189,7 +187,7 @@ async def test_two_requests_share_no_loader(vendors: Vendors, gateway: Gateway) 
 # -- lists -----------------------------------------------------------------------------------------------
 
 
-async def test_a_list_asks_every_source_once_for_a_page(vendors: Vendors, gateway: Gateway) -> None:
+async def test_a_list_calls_every_source_once_per_page(vendors: Vendors, gateway: Gateway) -> None:
     for index in range(40):
         vendors.nemo.world.add(nemo_experiment(f"n{index}", run_count=1, created_at=hours(index)))
         vendors.langsmith.world.add(langsmith_session(f"l{index}", start_time=hours(index)))
@@ -215,7 +213,7 @@ async def test_a_page_deep_in_a_list_costs_no_more_than_the_first(
     assert vendors.call_counts == (1, 1, 1)
 
 
-async def test_a_source_that_the_filter_leaves_out_is_not_asked(vendors: Vendors, gateway: Gateway) -> None:
+async def test_a_source_that_the_filter_excludes_is_not_called(vendors: Vendors, gateway: Gateway) -> None:
     query = """{
       experiments(filter: {kinds: [AGENT], sources: ["meibel", "nemo"]}) { sources { source { name } } }
     }"""
@@ -224,7 +222,7 @@ async def test_a_source_that_the_filter_leaves_out_is_not_asked(vendors: Vendors
     assert vendors.call_counts == (0, 0, 1)
 
 
-async def test_introspection_asks_no_vendor(vendors: Vendors, gateway: Gateway) -> None:
+async def test_introspection_calls_no_vendor(vendors: Vendors, gateway: Gateway) -> None:
     assert (await gateway.ask("{ __typename sources { name } __schema { types { name } } }")).data
     assert vendors.call_counts == (0, 0, 0)
 

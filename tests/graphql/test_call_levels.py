@@ -1,4 +1,4 @@
-"""How many rounds of calls lie below each field of a document, and what a field has of the time for them."""
+"""Rounds of calls below each field of a document, and a field's share of the time for them."""
 
 import pytest
 from graphql import FieldNode, Visitor, parse, visit
@@ -12,7 +12,7 @@ SCHEMA = build_schema(DocumentLimits())._schema
 
 
 def counted(query: str) -> dict[str, int]:
-    """The rounds below each field that makes calls, by its alias or name; the largest where one stands twice."""
+    """Return the rounds below each field that makes calls, by response name; the maximum of repeated fields."""
     document = parse(query)
     below = rounds_below(SCHEMA, document)
     found: dict[str, int] = {}
@@ -71,13 +71,13 @@ def test_rounds_below_a_field_are_counted(query: str, expected: dict[str, int]) 
     assert counted(query) == expected
 
 
-def test_a_fragment_that_is_spread_over_and_over_is_counted_in_one_pass() -> None:
+def test_a_fragment_with_many_spreads_is_counted_in_one_pass() -> None:
     spreads = "".join(f"fragment F{index} on Query {{ ...F{index + 1} ...F{index + 1} }} " for index in range(60))
     query = "{ ...F0 } " + spreads + "fragment F60 on Query { experiments { nodes { sessionCount } } }"
     assert counted(query) == {"experiments": 1, "sessionCount": 0}
 
 
-async def test_each_round_has_an_equal_part_of_the_remaining_time() -> None:
+async def test_each_round_has_an_equal_share_of_the_remaining_time() -> None:
     with deadline(1000.0):
         with time_share(3):
             assert remaining_s(9999.0) == pytest.approx(250.0, abs=5)

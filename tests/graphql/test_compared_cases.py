@@ -1,4 +1,4 @@
-"""The cases of compared experiments: paged, filtered by outcome, looked up by ID, against brute force."""
+"""The cases of compared experiments, paged, filtered by outcome and looked up by ID, against brute force."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def pair(random: Random, *sources: str) -> list[Held]:
 @pytest.mark.parametrize(
     ("join_on", "sources"), [("TEST_CASE_ID", (NEMO, LANGSMITH)), ("INPUT", NAMES)], ids=["id", "input"]
 )
-async def test_every_case_of_the_baseline_is_what_a_plain_look_finds(
+async def test_every_case_of_the_baseline_equals_brute_force(
     vendors: Vendors, gateway: Gateway, metric: Row, join_on: str, sources: tuple[str, ...]
 ) -> None:
     higher, key = metric is SCORE, by_input if join_on == "INPUT" else by_case
@@ -86,7 +86,7 @@ async def test_every_case_of_the_baseline_is_what_a_plain_look_finds(
 
 
 @pytest.mark.parametrize("outcome", ["IMPROVED", "REGRESSED", "EQUAL", "MISSING"])
-async def test_the_outcome_filter_keeps_the_cases_that_some_experiment_has_it_for(
+async def test_the_outcome_filter_selects_cases_with_that_outcome_in_some_experiment(
     vendors: Vendors, gateway: Gateway, outcome: str
 ) -> None:
     held = pair(Random(6), NEMO, LANGSMITH, NEMO)
@@ -98,7 +98,7 @@ async def test_the_outcome_filter_keeps_the_cases_that_some_experiment_has_it_fo
     assert found["totalCount"] == len(expected)
 
 
-async def test_a_case_shows_every_repetition_and_the_baselines_first_input(
+async def test_a_case_has_every_repetition_and_the_baselines_first_input(
     vendors: Vendors, gateway: Gateway
 ) -> None:
     ids = put(
@@ -114,8 +114,8 @@ async def test_a_case_shows_every_repetition_and_the_baselines_first_input(
     assert (two["key"], two["entries"][1]["sessions"]) == ("c2", [])
 
 
-async def test_long_inputs_are_keys_in_full_and_are_told_apart(vendors: Vendors, gateway: Gateway) -> None:
-    """No more than a beginning and a digest is kept of them; the rest is read again for the page."""
+async def test_long_inputs_are_distinct_keys_in_full(vendors: Vendors, gateway: Gateway) -> None:
+    """Only a prefix and a digest are stored; the page reads the full input again."""
     texts = [f"{'same beginning ' * 20}{ending}" for ending in ("one", "two", "zz 🙏")]
     sessions = [Ran(None, f" {text}  ") for text in texts]
     ids = put(vendors, Held(NEMO, "a", sessions), Held(MEIBEL, "b", sessions[1:]))
@@ -126,8 +126,8 @@ async def test_long_inputs_are_keys_in_full_and_are_told_apart(vendors: Vendors,
 
 
 @pytest.mark.parametrize("source", NAMES)
-async def test_a_blank_input_tells_no_case(vendors: Vendors, gateway: Gateway, source: str) -> None:
-    """Sessions without a question have nothing in common that could be compared."""
+async def test_a_blank_input_is_no_case(vendors: Vendors, gateway: Gateway, source: str) -> None:
+    """Sessions without an input cannot be paired."""
     ids = put(vendors, *(Held(source, name, [Ran("1", ""), Ran("2", " \n"), Ran("3", "x")]) for name in "ab"))
     found = await cases(gateway, ids, joinOn="INPUT")
     assert [edge["node"]["key"] for edge in found["edges"]] == ["x"]
@@ -147,7 +147,7 @@ async def test_only_the_pages_own_sessions_are_looked_up(vendors: Vendors, gatew
 
 
 @pytest.mark.parametrize("join_on", ["TEST_CASE_ID", "INPUT"])
-async def test_any_edge_resumes_right_after_itself(vendors: Vendors, gateway: Gateway, join_on: str) -> None:
+async def test_any_edge_continues_right_after_itself(vendors: Vendors, gateway: Gateway, join_on: str) -> None:
     sessions = [Ran(f"case/{index}", f"{'🙂' * 120} {index}") for index in range(11)]
     ids = put(vendors, Held(NEMO, "a", sessions), Held(NEMO, "b", sessions[::2]))
     whole = (await cases(gateway, ids, joinOn=join_on, first=50))["edges"]
@@ -162,7 +162,7 @@ async def test_any_edge_resumes_right_after_itself(vendors: Vendors, gateway: Ga
         assert (info["startCursor"], info["endCursor"]) == (cursors[0], cursors[-1])
 
 
-async def test_cases_that_come_and_go_move_no_other(vendors: Vendors, gateway: Gateway) -> None:
+async def test_added_and_deleted_cases_do_not_move_others(vendors: Vendors, gateway: Gateway) -> None:
     sessions = [Ran(f"c{index}", None) for index in range(6)]
     ids = put(vendors, Held(NEMO, "a", sessions), Held(NEMO, "b", sessions))
     page = await cases(gateway, ids, first=3)
@@ -174,14 +174,14 @@ async def test_cases_that_come_and_go_move_no_other(vendors: Vendors, gateway: G
     assert rest["totalCount"] == 6
 
 
-async def test_a_page_of_none_knows_what_there_is(vendors: Vendors, gateway: Gateway) -> None:
+async def test_a_page_without_rows_has_the_total_count(vendors: Vendors, gateway: Gateway) -> None:
     ids = put(vendors, Held(NEMO, "a", [Ran("c", None)]), Held(NEMO, "b", []))
     page = await cases(gateway, ids, first=0)
     assert (page["totalCount"], page["edges"], page["pageInfo"]["hasNextPage"]) == (1, [], True)
     assert page["pageInfo"]["endCursor"] is None
 
 
-async def test_a_cursor_is_good_for_its_own_cases_only(vendors: Vendors, gateway: Gateway) -> None:
+async def test_a_cursor_is_valid_for_its_own_cases_only(vendors: Vendors, gateway: Gateway) -> None:
     ids = put(vendors, Held(NEMO, "a", [Ran("c", "x")] * 2), Held(NEMO, "b", [Ran("c", "x")]))
     cursor = (await cases(gateway, ids))["edges"][0]["cursor"]
     other_list = "{ experiments(first: 1) { pageInfo { endCursor } } }"
@@ -204,7 +204,7 @@ async def test_a_cursor_is_good_for_its_own_cases_only(vendors: Vendors, gateway
 
 
 @pytest.mark.parametrize("first", [-1, 1001])
-async def test_a_page_of_wrong_size_is_refused(vendors: Vendors, gateway: Gateway, first: int) -> None:
+async def test_an_invalid_page_size_is_rejected(vendors: Vendors, gateway: Gateway, first: int) -> None:
     ids = put(vendors, Held(NEMO, "a", []), Held(NEMO, "b", []))
     answer = await gateway.ask(CASES, ids=ids, metric=LATENCY, first=first)
     assert answer.codes == ["BAD_USER_INPUT"]
@@ -268,7 +268,7 @@ async def test_the_id_of_a_case_finds_it_again(
     ]
 
 
-async def test_the_id_of_a_case_or_an_experiment_that_is_gone_is_null(vendors: Vendors, gateway: Gateway) -> None:
+async def test_the_id_of_a_deleted_case_or_experiment_is_null(vendors: Vendors, gateway: Gateway) -> None:
     ids = put(vendors, Held(NEMO, "a", [Ran("c", "x")]), Held(NEMO, "b", [Ran("c", "x")]))
     identity = (await cases(gateway, ids))["edges"][0]["node"]["id"]
     vendors.nemo.world.sessions["a"].clear()
@@ -289,7 +289,7 @@ async def test_the_id_of_a_case_whose_source_fails_is_an_error(vendors: Vendors,
     "last",
     ["CASE:0:LATENCY::00", "INPUT:2:LATENCY::00", "INPUT:-1:COST::00", "INPUT:0:SPEED::00", "INPUT:0:COST::xyz"],
 )
-async def test_an_id_of_a_case_that_is_nonsense_is_refused(gateway: Gateway, last: str) -> None:
+async def test_a_malformed_id_of_a_case_is_rejected(gateway: Gateway, last: str) -> None:
     text = f"CaseComparison:nemo:a:nemo:b:{last}"
     answer = await gateway.ask(BY_ID, id=base64.b64encode(text.encode()).decode())
     assert answer.codes == ["INVALID_ID"]

@@ -1,4 +1,4 @@
-"""Experiments side by side: values, distances, the best, against brute force over real HTTP."""
+"""Experiments side by side: values, deltas and the best value, against brute force over real HTTP."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def by_source(found: Any) -> dict[str, Row]:
 
 @pytest.mark.parametrize("baseline", [0, 1, 2])
 @pytest.mark.parametrize("metric", [LATENCY, SCORE], ids=["latency", "score"])
-async def test_three_vendors_side_by_side_are_what_a_plain_look_finds(
+async def test_three_vendors_side_by_side_equal_brute_force(
     vendors: Vendors, gateway: Gateway, metric: Row, baseline: int
 ) -> None:
     random, higher = Random(baseline), metric is SCORE
@@ -135,7 +135,7 @@ async def test_the_order_of_experiments_changes_nothing_but_the_order_of_entries
 
 
 @pytest.mark.parametrize("statistic", ["MEDIAN", "P90", "P95", "P99", "SUM", "COUNT", "MIN", "MAX", "MEAN"])
-async def test_every_statistic_is_computed_alike_for_all_vendors(
+async def test_every_statistic_is_equal_for_equal_sessions_of_all_vendors(
     vendors: Vendors, gateway: Gateway, statistic: str
 ) -> None:
     """The same sessions at every vendor: every entry is equal, so none is best."""
@@ -153,7 +153,7 @@ async def test_every_statistic_is_computed_alike_for_all_vendors(
 async def test_by_default_the_metrics_are_those_that_two_experiments_have(
     vendors: Vendors, gateway: Gateway
 ) -> None:
-    """NeMo and LangSmith tell costs, Meibel none; only NeMo is scored here; nobody tells a first token."""
+    """NeMo and LangSmith report costs, Meibel does not. Only NeMo has scores. No vendor reports a first token."""
     ids = put(vendors, *(Held(source, f"d-{source}", [Ran("1", "x")]) for source in (NEMO, LANGSMITH, MEIBEL)))
     vendors.nemo.world.sessions["d-nemo"][0]["evaluator_scores"] = {"only-here": 1.0}
     found = await compare(gateway, ids)
@@ -196,9 +196,7 @@ async def test_reported_figures_are_compared_without_reading_sessions(vendors: V
     assert vendors.call_counts == (1, 1, 0)
 
 
-async def test_best_computes_only_what_is_not_reported_in_the_asked_statistic(
-    vendors: Vendors, gateway: Gateway
-) -> None:
+async def test_best_computes_only_metrics_without_a_reported_statistic(vendors: Vendors, gateway: Gateway) -> None:
     """LangSmith reports no mean latency, so its runs are read; NeMo's sessions are not."""
     ids = put(vendors, *(Held(source, f"b-{source}", [Ran("1", "x")]) for source in (NEMO, LANGSMITH)))
     shape = "{ metrics { entries { value aggregate { basis population } } } }"
@@ -210,7 +208,7 @@ async def test_best_computes_only_what_is_not_reported_in_the_asked_statistic(
     assert vendors.call_counts == (1, 2, 0)
 
 
-async def test_what_nothing_is_asked_of_is_not_read(vendors: Vendors, gateway: Gateway) -> None:
+async def test_experiments_without_selected_figures_are_not_read(vendors: Vendors, gateway: Gateway) -> None:
     ids = put(vendors, *(Held(source, f"n-{source}", [Ran("1", "x")]) for source in (NEMO, LANGSMITH, MEIBEL)))
     found = (await gateway.ask(VALUES % "{ experiments { name } sources { status } }", ids=ids)).data
     assert [report["status"] for report in found["comparison"]["sources"]] == ["OK"] * 3
@@ -219,7 +217,7 @@ async def test_what_nothing_is_asked_of_is_not_read(vendors: Vendors, gateway: G
 
 
 async def test_figures_counts_and_cases_read_every_session_page_once(vendors: Vendors, gateway: Gateway) -> None:
-    """Whatever asks: three metrics, the counts, two lists of cases, the aggregates of an experiment."""
+    """Three metrics, the counts, two lists of cases and the aggregates of an experiment share the pages."""
     random = Random(3)
     ids = put(vendors, made_up(random, NEMO, "once"), made_up(random, LANGSMITH, "once-too"))
     query = """query($ids: [ID!]!) {
@@ -252,10 +250,10 @@ fragment sources on Comparison { sources { status error { code } upstreamRequest
 
 
 @pytest.mark.parametrize("metrics", [(SCORE, LATENCY), (LATENCY, SCORE), (LATENCY, LATENCY)])
-async def test_sources_tell_of_all_work_that_is_asked_however_it_is_asked(
+async def test_sources_report_all_requested_work_whatever_its_place_in_the_query(
     vendors: Vendors, gateway: Gateway, metrics: tuple[Row, Row]
 ) -> None:
-    """Scores of Meibel's sessions take more calls; `sources` comes first in the query and waits for the others."""
+    """Scores of Meibel's sessions take more calls. `sources` comes first in the query and waits for them."""
     ids = put(vendors, *(made_up(Random(2), MEIBEL, name) for name in ("one", "two")))
     one, other = metrics
     answer = await gateway.ask(SCATTERED, ids=ids, metric=one, yes=True, **{"evaluator": None} | other)
@@ -281,7 +279,7 @@ async def test_twenty_experiments_are_looked_up_in_one_batch_and_read_once_each(
     assert by_source(found)[NEMO]["upstreamRequests"] == 20
 
 
-async def test_an_incomplete_read_says_so(vendors: Vendors, open_gateway: OpenGateway) -> None:
+async def test_an_incomplete_read_is_reported(vendors: Vendors, open_gateway: OpenGateway) -> None:
     gateway = await open_gateway(limits={"computed_pages": 1})
     sessions = [Ran(str(index), None) for index in range(150)]
     ids = put(vendors, Held(MEIBEL, "long", sessions), Held(MEIBEL, "short", sessions[:3]))
@@ -314,7 +312,7 @@ async def test_an_experiment_whose_sessions_cannot_be_read_keeps_its_column(
 
 
 @pytest.mark.parametrize("baseline", [0, 1])
-async def test_an_experiment_that_cannot_even_be_looked_up_keeps_its_column(
+async def test_an_experiment_that_cannot_be_looked_up_keeps_its_column(
     vendors: Vendors, gateway: Gateway, baseline: int
 ) -> None:
     ids = put(vendors, Held(NEMO, "up", [Ran("1", "x")]), Held(MEIBEL, "gone-dark", [Ran("1", "x")]))
@@ -331,7 +329,7 @@ async def test_an_experiment_that_cannot_even_be_looked_up_keeps_its_column(
     assert answer.codes == ["SOURCE_UNAVAILABLE"]
 
 
-async def test_a_failure_that_costs_only_counts_is_told_once_where_it_does(
+async def test_a_failure_that_costs_only_counts_is_reported_once_at_their_path(
     vendors: Vendors, gateway: Gateway
 ) -> None:
     """The baseline's sessions cannot be read, so no entry of any metric has counts; its figures are reported."""
@@ -346,7 +344,9 @@ async def test_a_failure_that_costs_only_counts_is_told_once_where_it_does(
     assert {error["path"][-1] for error in answer.errors} == {"cases"}
 
 
-async def test_reported_figures_stand_when_the_sessions_cannot_be_read(vendors: Vendors, gateway: Gateway) -> None:
+async def test_reported_figures_are_returned_when_the_sessions_cannot_be_read(
+    vendors: Vendors, gateway: Gateway
+) -> None:
     ids = put(vendors, *(Held(LANGSMITH, name, [Ran("1", "x")]) for name in ("one", "two")))
     vendors.langsmith.fail(Fault("status", status=403, path="/api/v1/runs/query", times=None))
     shape = "{ metrics { metric { name } entries { value aggregate { median } } } }"
@@ -373,9 +373,7 @@ async def test_scores_that_cannot_be_read_cost_no_other_metric(
 
 
 @pytest.mark.parametrize("path", ["/v2/confidence-scoring", "/v2/sessions", "/v2/agents/a/sessions"])
-async def test_older_answers_of_whatever_is_read_are_told(
-    vendors: Vendors, open_gateway: OpenGateway, path: str
-) -> None:
+async def test_stale_replies_are_reported(vendors: Vendors, open_gateway: OpenGateway, path: str) -> None:
     gateway = await open_gateway(cache={"url": "memory://", "ttl_s": 0, "stale_s": 300})
     ids = put(vendors, *(Held(MEIBEL, name, [Ran(None, "x", accuracy=0.5)]) for name in "ab"))
     first = await compare(gateway, ids, metrics=[SCORE], joinOn="INPUT")
@@ -387,7 +385,7 @@ async def test_older_answers_of_whatever_is_read_are_told(
 
 
 @pytest.mark.parametrize("basis", ["REPORTED", "COMPUTED", "BEST"])
-async def test_zeros_of_a_store_that_is_down_are_no_figures(
+async def test_zeros_of_a_store_that_is_down_are_not_figures(
     vendors: Vendors, gateway: Gateway, basis: str
 ) -> None:
     ids = put(vendors, Held(NEMO, "dark", [Ran("1", "x")]), Held(LANGSMITH, "up", [Ran("1", "x")]))
@@ -415,7 +413,7 @@ async def test_a_comparison_takes_two_to_twenty_experiments(
     assert vendors.call_counts == (0, 0, 0)
 
 
-async def test_a_baseline_that_is_not_compared_is_refused(vendors: Vendors, gateway: Gateway) -> None:
+async def test_a_baseline_that_is_not_compared_is_rejected(vendors: Vendors, gateway: Gateway) -> None:
     a, b = put(vendors, Held(NEMO, "a", []), Held(NEMO, "b", []))
     answer = await gateway.ask(FIGURES, ids=[a, a], baseline=b)
     assert answer.codes == ["BAD_USER_INPUT"]
@@ -423,7 +421,9 @@ async def test_a_baseline_that_is_not_compared_is_refused(vendors: Vendors, gate
 
 
 @pytest.mark.parametrize("source", [NEMO, LANGSMITH, MEIBEL, "elsewhere"])
-async def test_an_unknown_experiment_is_refused_by_its_id(vendors: Vendors, gateway: Gateway, source: str) -> None:
+async def test_an_unknown_experiment_is_rejected_with_its_id(
+    vendors: Vendors, gateway: Gateway, source: str
+) -> None:
     (known,) = put(vendors, Held(NEMO, "a", []))
     unknown = Held(source, "nowhere", []).id
     answer = await gateway.ask(FIGURES, ids=[known, unknown])
@@ -431,12 +431,12 @@ async def test_an_unknown_experiment_is_refused_by_its_id(vendors: Vendors, gate
     assert unknown in answer.errors[0]["message"]
 
 
-async def test_an_id_of_another_kind_is_refused(gateway: Gateway) -> None:
+async def test_an_id_of_another_kind_is_rejected(gateway: Gateway) -> None:
     answer = await gateway.ask(FIGURES, ids=["U291cmNlOm5lbW8="] * 2)
     assert answer.codes == ["INVALID_ID"]
 
 
-async def test_a_score_without_its_evaluator_is_refused(vendors: Vendors, gateway: Gateway) -> None:
+async def test_a_score_without_its_evaluator_is_rejected(vendors: Vendors, gateway: Gateway) -> None:
     ids = put(vendors, Held(NEMO, "a", []), Held(NEMO, "b", []))
     answer = await gateway.ask(FIGURES, ids=ids, metrics=[{"kind": "SCORE"}])
     assert answer.codes == ["BAD_USER_INPUT"]

@@ -1,4 +1,4 @@
-"""Aggregates on every basis: computed alike for every vendor, reported as told, and which of them is best."""
+"""Aggregates on every basis: COMPUTED equal for every vendor, REPORTED as the vendor reports, and BEST."""
 
 import asyncio
 import resource
@@ -47,7 +47,7 @@ async def aggregates(gateway: Gateway, source: str, ref: str, **variables: Any) 
         pytest.param(MEIBEL, 5000, marks=pytest.mark.slow),
     ],
 )
-async def test_every_figure_of_every_metric_is_what_numpy_makes_of_the_sessions(
+async def test_every_figure_of_every_metric_equals_numpys(
     vendors: Vendors, open_gateway: OpenGateway, source: str, size: int
 ) -> None:
     sessions = drawn(source, "e", size)
@@ -63,7 +63,7 @@ async def test_every_figure_of_every_metric_is_what_numpy_makes_of_the_sessions(
 
 
 @pytest.mark.parametrize("source", NAMES)
-async def test_without_metrics_those_come_that_a_session_has_a_value_of(
+async def test_the_default_metrics_are_those_with_a_value_in_a_session(
     vendors: Vendors, gateway: Gateway, source: str
 ) -> None:
     ref = add(vendors, source, "e", drawn(source, "e", 30))
@@ -77,7 +77,7 @@ async def test_without_metrics_those_come_that_a_session_has_a_value_of(
 
 
 @pytest.mark.parametrize("size", [1, 3, 7, 101, 103])
-async def test_computed_figures_are_nemos_reported_ones(vendors: Vendors, gateway: Gateway, size: int) -> None:
+async def test_computed_figures_equal_nemos_reported_ones(vendors: Vendors, gateway: Gateway, size: int) -> None:
     """For numbers of sessions of which no percentile's share is whole; see the next test for the others."""
     random = Random(size)
     sessions = [
@@ -102,7 +102,9 @@ async def test_computed_figures_are_nemos_reported_ones(vendors: Vendors, gatewa
         }
 
 
-async def test_where_a_share_is_whole_nemo_reports_the_next_element_up(vendors: Vendors, gateway: Gateway) -> None:
+async def test_where_a_percentiles_rank_is_an_integer_nemo_reports_the_next_element(
+    vendors: Vendors, gateway: Gateway
+) -> None:
     """Its percentile of n values is element floor(q * n), counted from 0; the nearest rank is ceil(q * n) - 1."""
     latencies = [1000 + 100 * index for index in range(10)]
     vendors.nemo.world.add(
@@ -115,7 +117,7 @@ async def test_where_a_share_is_whole_nemo_reports_the_next_element_up(vendors: 
     assert (computed["median"], computed["p90"], computed["p95"]) == (1400, 1800, 1900)
 
 
-async def test_best_is_what_is_reported_and_computed_for_the_rest(vendors: Vendors, gateway: Gateway) -> None:
+async def test_best_is_reported_where_available_and_computed_otherwise(vendors: Vendors, gateway: Gateway) -> None:
     vendors.nemo.world.add(nemo_experiment("e"), [nemo_session("s", evaluator_scores={"accuracy": 1.0})])
     found = await aggregates(gateway, NEMO, "e", basis="BEST")
     assert [(one["metric"]["name"], one["basis"]) for one in found] == [
@@ -130,7 +132,7 @@ async def test_best_is_what_is_reported_and_computed_for_the_rest(vendors: Vendo
     ]
 
 
-async def test_metrics_come_as_asked_and_best_reads_no_session_when_all_are_reported(
+async def test_metrics_keep_the_requested_order_and_best_reads_no_session_when_all_are_reported(
     vendors: Vendors, gateway: Gateway
 ) -> None:
     vendors.nemo.world.add(nemo_experiment("e"), [nemo_session("s")])
@@ -143,7 +145,7 @@ async def test_metrics_come_as_asked_and_best_reads_no_session_when_all_are_repo
     assert len(vendors.nemo.calls) == 1
 
 
-async def test_a_single_aggregate_is_null_only_when_it_is_to_be_reported_and_is_not(
+async def test_a_single_aggregate_is_null_only_when_the_basis_is_reported_and_the_vendor_reports_none(
     vendors: Vendors, gateway: Gateway
 ) -> None:
     vendors.nemo.world.add(nemo_experiment("e"), [nemo_session("s")])
@@ -168,7 +170,7 @@ async def test_a_single_aggregate_is_null_only_when_it_is_to_be_reported_and_is_
 
 
 def resident_bytes() -> int:
-    """What the process takes of the machine's memory now."""
+    """Return the resident memory of the process."""
     pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
     return pages * resource.getpagesize()
 
@@ -231,7 +233,7 @@ async def test_many_sessions_are_read_in_as_many_calls_as_they_fill_pages(
 
 
 @pytest.mark.parametrize("source", NAMES)
-async def test_when_the_budget_of_pages_ends_the_figures_say_that_they_are_not_complete(
+async def test_figures_are_incomplete_when_the_page_budget_ends(
     vendors: Vendors, open_gateway: OpenGateway, source: str
 ) -> None:
     size = 2_100 if source == NEMO else 300

@@ -1,4 +1,4 @@
-"""A query costs what it can run, whether its values are literals or variables, and however those are written."""
+"""The cost of a query is the same for literals and variables in any spelling."""
 
 from __future__ import annotations
 
@@ -160,7 +160,7 @@ SAME_QUERIES = [
 
 
 @pytest.mark.parametrize(("text", "values"), SAME_QUERIES)
-async def test_a_query_beyond_the_limit_is_refused_however_its_numbers_are_written(
+async def test_a_query_beyond_the_limit_is_rejected_however_its_numbers_are_written(
     open_gateway: OpenGateway, vendors: Vendors, text: str, values: dict[str, Any]
 ) -> None:
     gateway = await open_gateway(limits={"max_cost": 1000})
@@ -168,7 +168,7 @@ async def test_a_query_beyond_the_limit_is_refused_however_its_numbers_are_writt
     assert vendors.call_counts == (0, 0, 0)
 
 
-async def test_a_principal_is_charged_for_the_rows_that_a_variable_can_give(open_gateway: OpenGateway) -> None:
+async def test_a_principal_is_charged_for_the_rows_that_a_variable_requests(open_gateway: OpenGateway) -> None:
     """A thousand rows and a call to each of three sources."""
     gateway = await open_gateway(auth={"cost_per_minute": 1100})
     query = "query($n: Int) { experiments(first: $n) { nodes { id } } }"

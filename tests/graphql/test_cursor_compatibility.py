@@ -1,4 +1,4 @@
-"""A cursor of an earlier release resumes: what its digest is made of is part of the format."""
+"""Cursors of earlier releases stay valid: the names in a cursor's digest are part of the format."""
 
 from datetime import UTC, datetime
 
@@ -100,7 +100,7 @@ NAMES = query.ExperimentOrder(query.ExperimentOrderField.NAME, query.OrderDirect
         ),
     ],
 )
-def test_a_cursor_made_before_still_resumes_where_it_stood(
+def test_a_cursor_of_an_earlier_release_continues_at_its_position(
     field: str, arguments: object, positions: Positions, cursor: str
 ) -> None:
     binding = CursorBinding.of(field, arguments, by_text=positions is BY_NAME)
@@ -108,6 +108,6 @@ def test_a_cursor_made_before_still_resumes_where_it_stood(
     assert encode_cursor(binding, positions) == cursor
 
 
-def test_what_has_no_name_written_down_is_refused() -> None:
-    with pytest.raises(TypeError, match="write it down"):
+def test_a_type_without_a_fixed_name_is_rejected() -> None:
+    with pytest.raises(TypeError, match="add one to _NAMES"):
         CursorBinding.of("Query.experiments", (object(),))

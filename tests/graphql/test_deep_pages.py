@@ -1,4 +1,4 @@
-"""What a page deep in a list takes: as many calls as the first, and NeMo's newest sessions from the list's end."""
+"""Calls for a page deep in a list: as many as for the first page; NeMo's newest sessions are read from the end."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def global_id(source: str) -> str:
 
 
 @pytest.mark.parametrize("direction", ["ASC", "DESC"])
-async def test_the_page_at_row_3000_takes_as_many_calls_as_the_first_give_or_take_one_per_source(
+async def test_the_page_at_row_3000_takes_as_many_calls_as_the_first_plus_or_minus_one_per_source(
     vendors: Vendors, gateway: Gateway, direction: str
 ) -> None:
     """Of 3,900 experiments: 900 at NeMo, 1,500 at each of the others, their times interleaved to the end."""
@@ -76,7 +76,7 @@ DEEP = """query($first: Int, $after: String, $filter: SessionFilter, $orderBy: S
 async def test_nemos_sessions_newest_first_take_as_many_calls_as_pages_and_one_at_most_for_each_request(
     vendors: Vendors, gateway: Gateway, first: int
 ) -> None:
-    """The one tells how long the list is; an experiment that says so itself saves it."""
+    """The extra call reads the length of the list, unless the experiment has a session count."""
     held = 950
     vendors.nemo.world.add(nemo_experiment("long"), nemo_sessions("long", held))
     for query, variables in (

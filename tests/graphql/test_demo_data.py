@@ -1,4 +1,4 @@
-"""The playground's first look, over the sample data: issue 2, what must be true at the end, 1."""
+"""The playground's first query, over the sample data: issue 2, acceptance criterion 1."""
 
 from collections.abc import AsyncIterator
 
@@ -43,7 +43,7 @@ async def test_one_list_holds_the_newest_experiments_of_three_vendors_with_sessi
         assert told == ({"latency": "MILLISECONDS", "cost": "USD"} if reports else {})
 
 
-async def test_following_end_cursor_by_sevens_gives_every_experiment_once_and_in_order(
+async def test_pages_of_seven_return_every_experiment_once_and_in_order(
     gateway: Gateway, vendors: Vendors
 ) -> None:
     found = await pages(gateway, PAGE, "experiments", first=7)
@@ -51,7 +51,7 @@ async def test_following_end_cursor_by_sevens_gives_every_experiment_once_and_in
     assert listed([node for one in found for node in nodes(one)]) == newest_first(vendors)
 
 
-async def test_any_edges_cursor_resumes_right_after_it(gateway: Gateway, vendors: Vendors) -> None:
+async def test_any_edges_cursor_continues_right_after_the_edge(gateway: Gateway, vendors: Vendors) -> None:
     everything = newest_first(vendors)
     edges = (await page(gateway, first=100))["edges"]
     assert len(edges) == len(everything)

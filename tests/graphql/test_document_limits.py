@@ -1,4 +1,4 @@
-"""A document that is too large, too deep or too dear is refused before it costs anything, and says which limit."""
+"""A document that is too large, too deep or too expensive is rejected cheaply, with the limit in the message."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE.keys())
-def test_a_hostile_document_is_refused_in_little_time(text: str) -> None:
+def test_a_hostile_document_is_rejected_quickly(text: str) -> None:
     began = time.process_time()
     with pytest.raises(QueryTooComplex):
         document(text)
@@ -88,19 +88,19 @@ def test_a_hostile_document_is_refused_in_little_time(text: str) -> None:
     ],
     ids=lambda text: text[:40],
 )
-def test_what_is_within_the_limits_and_wrong_is_told_in_few_errors(text: str) -> None:
+def test_an_invalid_document_within_the_limits_has_few_errors(text: str) -> None:
     began = time.process_time()
     assert 1 <= len(document(text).errors) <= 21
     assert time.process_time() - began < LONGEST_CPU_S
 
 
-def test_fragments_that_run_in_a_circle_through_fields_end() -> None:
+def test_circular_fragments_terminate() -> None:
     text = "{ sources { ...A } } fragment A on Source { experiments { nodes { source { ...A } } } }"
     with pytest.raises(QueryTooComplex, match="deeper than 20"):
         document(text)
 
 
-def test_a_refusal_names_its_limit() -> None:
+def test_a_rejection_names_its_limit() -> None:
     with pytest.raises(QueryTooComplex, match="more than 30 tokens"):
         document("{ sources { name } }" * 6, tokens=30)
     with pytest.raises(QueryTooComplex, match="deeper than 1 fields"):
@@ -137,7 +137,7 @@ words = st.sampled_from(
 
 @given(st.lists(words, max_size=40).map("".join))
 def test_no_text_has_more_tokens_than_are_counted(text: str) -> None:
-    """The library's lexer decides; what it does not take on is not parsed either."""
+    """The library's lexer is the reference; a text that the lexer rejects is not parsed either."""
     lexer = Lexer(Source(text))
     count = 0
     try:
@@ -150,7 +150,7 @@ def test_no_text_has_more_tokens_than_are_counted(text: str) -> None:
             check_tokens(text, DocumentLimits(tokens=count - 1))
 
 
-def test_introspection_that_is_off_is_refused_and_typename_stays() -> None:
+def test_disabled_introspection_is_rejected_and_typename_is_allowed() -> None:
     for text in (
         get_introspection_query(),
         '{ a: __type(name: "Query") { name } }',
@@ -226,7 +226,7 @@ BY_FILTER = """query($f: SessionFilter = {experimentIds: ["a", "b"]}) {
         ("{ " + SESSIONS % f"experimentIds: {'7' * 5000}" + " }", {}, 1),
     ],
 )
-def test_merged_sessions_count_a_call_for_each_experiment_that_is_named_or_looked_for(
+def test_merged_sessions_count_a_call_for_each_named_or_active_experiment(
     text: str, variables: dict[str, Any], calls: int
 ) -> None:
     assert cost(text, variables) == 5 + 10 * calls
@@ -257,12 +257,12 @@ def test_a_variable_costs_what_the_same_literal_costs(first: int | None) -> None
 
 
 @given(value=st.integers(-(2**31), 2**31 - 1))
-def test_no_variable_breaks_the_count(value: int) -> None:
-    """What is beyond the maximum is refused where the list is."""
+def test_any_variable_has_a_cost(value: int) -> None:
+    """The field itself rejects values beyond the maximum."""
     assert 0 <= cost("query($n: Int) { experiments(first: $n) { totalCount } }", {"n": value}) <= 1030
 
 
-def test_honest_queries_are_within_the_limit_and_products_of_thousands_are_not() -> None:
+def test_typical_queries_are_within_the_limit_and_products_of_thousands_are_not() -> None:
     most = 100_000
     assert cost(BENCH) < most
     assert cost(get_introspection_query()) == 0
@@ -280,7 +280,7 @@ def test_every_field_of_the_table_is_one_of_the_schema() -> None:
         assert name in getattr(SCHEMA.get_type(of), "fields", {}), (of, name)
 
 
-# -- documents are kept ----------------------------------------------------------------------------------
+# -- cached documents ------------------------------------------------------------------------------------
 
 
 async def test_a_repeated_document_is_neither_parsed_nor_validated_again() -> None:
@@ -291,7 +291,7 @@ async def test_a_repeated_document_is_neither_parsed_nor_validated_again() -> No
 
 
 @pytest.mark.parametrize("text", ["{ sources {" + "name " * 500 + "} }", "{ sources", "{ a { b } } }"])
-async def test_a_repeated_document_that_is_refused_is_refused_at_once(text: str) -> None:
+async def test_a_repeated_rejected_document_is_rejected_from_the_cache(text: str) -> None:
     documents = DocumentCache(LIMITS)
     for _ in range(3):
         with pytest.raises((QueryTooComplex, GraphQLError)):
@@ -299,8 +299,8 @@ async def test_a_repeated_document_that_is_refused_is_refused_at_once(text: str)
     assert documents.parsed_count == 1
 
 
-async def test_documents_are_kept_up_to_a_length_of_text_the_latest_longest() -> None:
-    """A quarter of it is for those that were asked for once."""
+async def test_documents_are_cached_up_to_a_total_length_least_recent_evicted_first() -> None:
+    """A quarter of the capacity is for documents used once."""
     documents = DocumentCache(LIMITS, max_characters=4 * 140)
     for name in ("a" * 30, "b" * 30, "c" * 30):
         await documents.get(f"{{ {name} }}", SCHEMA)
@@ -310,7 +310,7 @@ async def test_documents_are_kept_up_to_a_length_of_text_the_latest_longest() ->
     assert documents.parsed_count == 4
 
 
-async def test_a_document_that_was_answered_from_what_is_kept_counts_as_asked_for() -> None:
+async def test_a_touched_document_counts_as_used() -> None:
     documents = DocumentCache(LIMITS, max_characters=1000)
     await documents.get("{ sources { name } }", SCHEMA)
     documents.touch("{ sources { name } }")
@@ -320,8 +320,8 @@ async def test_a_document_that_was_answered_from_what_is_kept_counts_as_asked_fo
     assert documents.parsed_count == 101
 
 
-async def test_short_documents_do_not_come_in_by_the_hundred_thousand() -> None:
-    """A document takes memory beyond its text's: it counts for more than its characters."""
+async def test_short_documents_have_a_fixed_overhead() -> None:
+    """A document takes memory beyond its text, so it counts for more than its characters."""
     documents = DocumentCache(LIMITS, max_characters=1000)
     for index in range(100):
         await documents.get(f"{{a{index}}}", SCHEMA)

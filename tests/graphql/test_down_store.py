@@ -1,4 +1,4 @@
-"""A NeMo whose telemetry store is down: its experiments stand, its figures are an error and never zero."""
+"""A NeMo whose telemetry store is down: its experiments are returned, its figures are errors and never zero."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ async def gateway(vendors: Vendors, open_gateway: OpenGateway) -> Gateway:
     return await open_gateway()
 
 
-async def test_its_rows_stand_beside_those_of_others_and_its_figures_are_errors(gateway: Gateway) -> None:
+async def test_its_rows_are_returned_and_its_figures_are_errors(gateway: Gateway) -> None:
     answer = await gateway.ask(f"{{ experiments {{ nodes {{ name source {{ name }} {FIGURES} }} }} }}")
     rows = answer.partial["experiments"]["nodes"]
     assert len(rows) == 6
@@ -38,14 +38,14 @@ async def test_its_rows_stand_beside_those_of_others_and_its_figures_are_errors(
     assert answer.troubles == {NEMO: "UNAVAILABLE"}
 
 
-async def test_who_asks_for_no_figure_gets_no_error(gateway: Gateway) -> None:
+async def test_a_query_without_figures_has_no_error(gateway: Gateway) -> None:
     answer = await gateway.ask("{ experiments { nodes { name createdAt } sources { status } } }")
     assert len(answer.data["experiments"]["nodes"]) == 6
     assert {report["status"] for report in answer.data["experiments"]["sources"]} == {"OK"}
     assert answer.troubles == {}
 
 
-async def test_an_experiment_by_its_id_is_told_in_the_same_way(gateway: Gateway) -> None:
+async def test_an_experiment_by_its_id_has_the_same_errors(gateway: Gateway) -> None:
     query = "query($id: ID!) { experiment(id: $id) { name sessionCount } }"
     answer = await gateway.ask(query, id=experiment_id(NEMO, "n0"))
     assert answer.partial == {"experiment": {"name": "n0", "sessionCount": None}}
@@ -58,7 +58,7 @@ async def test_the_sources_health_is_degraded(gateway: Gateway) -> None:
     assert nemo["health"] == {"status": "DEGRADED", "lastError": {"code": "UNAVAILABLE"}}
 
 
-async def test_an_older_answer_from_the_cache_does_not_confirm_a_zero(
+async def test_a_stale_reply_from_the_cache_does_not_confirm_a_zero(
     vendors: Vendors, open_gateway: OpenGateway
 ) -> None:
     vendors.nemo.world.add(nemo_experiment("e"))

@@ -1,4 +1,4 @@
-"""A source's failure is data where the schema says so, and no error beside it."""
+"""A source's failure is data where the schema has a field for it, without an error beside the data."""
 
 from tests.gateway import Gateway, Vendors
 from tracegraph.simulators.core.faults import Fault
@@ -6,7 +6,7 @@ from tracegraph.simulators.langsmith.world import langsmith_session
 from tracegraph.simulators.nemo.world import nemo_experiment
 
 
-async def test_the_report_of_a_failed_source_says_why(gateway: Gateway, vendors: Vendors) -> None:
+async def test_the_report_of_a_failed_source_has_the_error(gateway: Gateway, vendors: Vendors) -> None:
     vendors.langsmith.world.add(langsmith_session("there"), [])
     vendors.nemo.fail(Fault("status", status=401))
 
@@ -23,7 +23,7 @@ async def test_the_report_of_a_failed_source_says_why(gateway: Gateway, vendors:
     assert [other["error"] for other in others] == [None, None]
 
 
-async def test_the_health_of_a_failing_source_says_why(gateway: Gateway, vendors: Vendors) -> None:
+async def test_the_health_of_a_failing_source_has_the_error(gateway: Gateway, vendors: Vendors) -> None:
     vendors.nemo.world.add(nemo_experiment("there"))
     vendors.meibel.fail(Fault("status", status=403))
 

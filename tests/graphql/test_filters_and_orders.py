@@ -1,4 +1,4 @@
-"""Every filter and order over three vendors at once, against a plain look at the rows as clients see them."""
+"""Every filter and order over three vendors at once, against brute force over the rows as clients see them."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ async def opened(request: pytest.FixtureRequest) -> AsyncIterator[tuple[Random, 
 
 
 async def rows_of(gateway: Gateway, query: str, **variables: Any) -> list[Row]:
-    """All rows, page by page; the total is the number of rows, or not told."""
+    """Return all rows, page by page, and check that the total is the number of rows or null."""
     found = await pages(gateway, query, "experiments" if query is EXPERIMENTS else "sessions", **variables)
     assert {report["status"] for page in found for report in page["sources"]} <= {"OK"}
     rows = [node for page in found for node in nodes(page)]
@@ -132,7 +132,7 @@ async def rows_of(gateway: Gateway, query: str, **variables: Any) -> list[Row]:
     return rows
 
 
-# -- the plain look --------------------------------------------------------------------------------------
+# -- brute force -----------------------------------------------------------------------------------------
 
 
 def time(text: str | None) -> datetime | None:
@@ -241,7 +241,7 @@ def with_pairs(single: Sequence[dict[str, Any]], rng: Random) -> list[dict[str, 
     ("field", "name"), [("CREATED_AT", "createdAt"), ("UPDATED_AT", "updatedAt"), ("NAME", "name")]
 )
 @pytest.mark.parametrize("direction", ["ASC", "DESC"])
-async def test_every_order_of_experiments_is_that_of_a_plain_sort(
+async def test_every_order_of_experiments_equals_a_plain_sort(
     opened: tuple[Random, Vendors, Gateway], field: str, name: str, direction: str
 ) -> None:
     rng, _, gateway = opened
@@ -277,7 +277,7 @@ async def test_without_experiment_ids_the_sessions_of_all_vendors_are_one_list(
     assert await rows_of(gateway, SESSIONS, first=rng.randint(1, 7)) == expected
 
 
-async def test_every_filter_of_experiments_picks_what_a_plain_look_picks(
+async def test_every_filter_of_experiments_equals_brute_force(
     opened: tuple[Random, Vendors, Gateway],
 ) -> None:
     rng, _, gateway = opened
@@ -289,7 +289,7 @@ async def test_every_filter_of_experiments_picks_what_a_plain_look_picks(
         assert found == ordered(picked(everything, wanted), name, order["direction"]), (wanted, order)
 
 
-async def test_every_filter_of_sessions_picks_what_a_plain_look_picks(
+async def test_every_filter_of_sessions_equals_brute_force(
     opened: tuple[Random, Vendors, Gateway],
 ) -> None:
     rng, _, gateway = opened
@@ -323,7 +323,7 @@ def in_order(value: Any) -> str:
     ],
     ids=in_order,
 )
-async def test_a_vendor_that_can_satisfy_no_row_gives_none_without_a_call(
+async def test_a_vendor_that_cannot_match_the_filter_is_not_called_for_experiments(
     opened: tuple[Random, Vendors, Gateway], wanted: dict[str, Any], asked: set[str]
 ) -> None:
     _, vendors, gateway = opened
@@ -342,7 +342,7 @@ async def test_a_vendor_that_can_satisfy_no_row_gives_none_without_a_call(
     ],
     ids=in_order,
 )
-async def test_a_vendor_that_can_satisfy_no_session_gives_none_without_a_call(
+async def test_a_vendor_that_cannot_match_the_filter_is_not_called_for_sessions(
     opened: tuple[Random, Vendors, Gateway], wanted: dict[str, Any], asked: set[str]
 ) -> None:
     _, vendors, gateway = opened

@@ -1,4 +1,4 @@
-"""What a client sees of a source that is left alone, out of turns, or refuses as expected."""
+"""Client-visible effects of circuit breakers, rate limits and expected errors."""
 
 import asyncio
 from typing import Any
@@ -50,7 +50,7 @@ async def test_a_source_that_keeps_failing_costs_its_own_rows_and_no_calls(
     assert all(one["circuit"] == "CLOSED" for name, one in health.items() if name != failing)
 
 
-async def test_health_asks_again_after_the_pause_and_finds_the_source_well(
+async def test_health_probes_a_source_after_the_pause_and_reports_it_up(
     vendors: Vendors, open_gateway: OpenGateway
 ) -> None:
     vendors.meibel.fail(Fault("status", status=503, times=3))
@@ -88,7 +88,7 @@ async def test_a_vendor_of_which_one_part_is_down_is_degraded_and_keeps_its_othe
 async def test_the_rate_that_a_vendor_documents_holds_without_being_configured(
     vendors: Vendors, open_gateway: OpenGateway
 ) -> None:
-    """LangSmith: 15 runs/query in 10 s. The sixteenth does not fit a deadline of two seconds, and is not made."""
+    """LangSmith: 15 runs/query in 10 s. The sixteenth does not fit a deadline of two seconds and is not sent."""
     fill(vendors, experiments=1)
     gateway = await open_with(vendors, open_gateway, LANGSMITH, limits={})
     answers = [await gateway.post(orjson.dumps({"query": SESSIONS}), x_deadline_ms="2000") for _ in range(16)]
@@ -98,10 +98,10 @@ async def test_the_rate_that_a_vendor_documents_holds_without_being_configured(
 
 
 @pytest.mark.parametrize("share", [True, False])
-async def test_a_retry_that_the_client_has_no_time_for_is_not_waited_for(
+async def test_a_retry_beyond_the_clients_deadline_is_not_awaited(
     vendors: Vendors, open_gateway: OpenGateway, *, share: bool
 ) -> None:
-    """Though the gateway would have it, and a call that others may share goes on for as long."""
+    """The gateway's deadline would allow the retry, and a call that others share continues."""
     fill(vendors)
     vendors.nemo.fail(Fault("status", status=429, retry_after="8", times=None))
     gateway = await open_gateway(limits={"deadline_s": 60}, cache={"url": "off", "share_in_flight": share})
@@ -123,7 +123,7 @@ async def test_a_list_that_is_too_long_for_nemo_is_read_in_parts_without_a_warni
     assert [one for one in logs if one["log_level"] not in {"debug", "info"}] == []
 
 
-async def test_an_id_that_names_nothing_is_no_warning(vendors: Vendors, gateway: Gateway) -> None:
+async def test_an_unknown_id_logs_no_warning(vendors: Vendors, gateway: Gateway) -> None:
     fill(vendors)
     with capture_logs() as logs:
         answer = await gateway.ask('{ node(id: "RXhwZXJpbWVudDptZWliZWw6bm9ib2R5") { id } }')

@@ -1,4 +1,4 @@
-"""A source that never answers: its rows are missing after one time-out, and nobody else's are."""
+"""A source that never replies: its rows are missing after one time-out, and no other source's rows are."""
 
 import asyncio
 from typing import Any
@@ -50,10 +50,10 @@ PAGED = """query($ids: [ID!]!) { comparison(experimentIds: $ids, metrics: [{kind
 
 
 @pytest.mark.parametrize("name", NAMES)
-async def test_with_a_warm_cache_a_source_is_waited_for_once_however_many_calls_it_takes(
+async def test_with_a_warm_cache_a_source_times_out_once_however_many_calls_it_takes(
     vendors: Vendors, open_gateway: OpenGateway, name: str
 ) -> None:
-    """Older answers stand in for the look-up, for every page of sessions, and for the scores."""
+    """Stale replies replace the look-up, every page of sessions, and the scores."""
     fill(vendors, experiments=1, sessions=130)
     gateway = await opened(vendors, open_gateway, timeout_s=1.0, deadline_s=30.0, cache=MEMORY)
     listed = await gateway.ask("{ experiments(first: 50) { nodes { id } } }")
@@ -70,9 +70,7 @@ async def test_with_a_warm_cache_a_source_is_waited_for_once_however_many_calls_
     assert set(found.values()) == {("OK", None)}
 
 
-async def test_one_and_the_same_query_over_and_over_opens_the_circuit(
-    vendors: Vendors, open_gateway: OpenGateway
-) -> None:
+async def test_the_same_query_repeated_opens_the_circuit(vendors: Vendors, open_gateway: OpenGateway) -> None:
     fill(vendors)
     vendors.nemo.fail(HANG)
     gateway = await opened(vendors, open_gateway, timeout_s=0.4, deadline_s=30.0, cache={"url": "memory://"})
@@ -86,7 +84,7 @@ async def test_one_and_the_same_query_over_and_over_opens_the_circuit(
     assert vendors.nemo.calls == []
 
 
-async def test_calls_that_a_list_gives_up_for_the_lists_within_it_open_the_circuit_too(
+async def test_calls_that_a_list_cancels_for_its_nested_lists_open_the_circuit_too(
     vendors: Vendors, open_gateway: OpenGateway
 ) -> None:
     """The time-out is longer than what the document leaves for the list: its share of the deadline."""
@@ -101,7 +99,7 @@ async def test_calls_that_a_list_gives_up_for_the_lists_within_it_open_the_circu
     assert (await gateway.ask(nested)).troubles == {"nemo": "CIRCUIT_OPEN"}
 
 
-async def test_a_source_whose_calls_keep_answering_may_use_the_whole_time(
+async def test_a_source_whose_calls_succeed_may_use_the_full_deadline(
     vendors: Vendors, open_gateway: OpenGateway
 ) -> None:
     """Six pages in a row, each slower than a sixth of the time-out's part: no stream fails for their sum."""

@@ -1,4 +1,4 @@
-"""What is asked for again stays, whatever is asked for once; what is kept has a bound."""
+"""The segmented LRU keeps repeated texts whatever texts are used once, and is bounded."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tracegraph.graphql.documents.segmented_lru import SegmentedLRU
 
 EACH = 20
-"""Characters that a text counts for beside its own."""
+"""The fixed overhead of a text in characters."""
 MOST = 1000
 texts = st.text("ab", min_size=1, max_size=100)
 
@@ -23,7 +23,7 @@ def ask(documents: SegmentedLRU[str], name: str) -> None:
 
 
 @given(asked=st.lists(texts, max_size=60))
-def test_what_is_kept_is_what_was_put(asked: list[str]) -> None:
+def test_the_cache_returns_the_stored_value(asked: list[str]) -> None:
     documents = SegmentedLRU[str](MOST)
     for name in asked:
         ask(documents, name)
@@ -31,8 +31,8 @@ def test_what_is_kept_is_what_was_put(asked: list[str]) -> None:
 
 
 @given(asked=st.lists(texts, max_size=60))
-def test_all_texts_together_are_within_the_bound(asked: list[str]) -> None:
-    """Each is shorter than a quarter of it, which is the part of new ones."""
+def test_the_total_length_is_bounded(asked: list[str]) -> None:
+    """Each text is shorter than a quarter of the bound, the capacity of the probation segment."""
     documents = SegmentedLRU[str](MOST)
     for name in asked:
         ask(documents, name)
@@ -42,9 +42,7 @@ def test_all_texts_together_are_within_the_bound(asked: list[str]) -> None:
 
 
 @given(known=st.lists(texts, min_size=1, max_size=6, unique=True), once=st.integers(0, 500))
-def test_texts_that_are_asked_for_once_push_out_nothing_that_was_asked_for_again(
-    known: list[str], once: int
-) -> None:
+def test_texts_used_once_evict_no_text_used_twice(known: list[str], once: int) -> None:
     documents = SegmentedLRU[str](MOST)
     for name in known:
         ask(documents, name)
@@ -54,7 +52,7 @@ def test_texts_that_are_asked_for_once_push_out_nothing_that_was_asked_for_again
     assert kept(documents, set(known)) == set(known)
 
 
-def test_texts_that_are_asked_for_again_push_out_the_one_that_was_not_for_longest() -> None:
+def test_repeated_texts_evict_the_least_recently_used_one() -> None:
     documents = SegmentedLRU[str](10 * (EACH + 1))
     for name in "abcdefghij":
         ask(documents, name)
@@ -64,7 +62,7 @@ def test_texts_that_are_asked_for_again_push_out_the_one_that_was_not_for_longes
     assert "b" not in kept(documents, {"b"})
 
 
-def test_one_text_that_is_longer_than_all_may_be_is_kept_until_the_next() -> None:
+def test_one_text_beyond_the_bound_stays_until_the_next() -> None:
     documents = SegmentedLRU[str](MOST)
     ask(documents, "x" * 5000)
     assert documents.get("x" * 5000) is not None

@@ -1,4 +1,4 @@
-"""Large fields are requested where a document selects them, and large answers come in smaller pages."""
+"""Large fields are requested where a document selects them, and large replies are read in smaller pages."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ def fill(vendors: Vendors, runs: int = 2, **fields: Any) -> None:
 
 
 def selected(vendors: Vendors) -> list[set[str]]:
-    """Which of the large columns each run query asked for."""
+    """Return the large columns that each run query selected."""
     return [LARGE & set(call.body["select"]) for call in vendors.langsmith.calls if call.path.endswith("/query")]
 
 
@@ -58,7 +58,9 @@ def used(fragments: str, selection: str) -> str:
     return " ".join(part for part in parts if f"...{part.split()[1]}" in selection)
 
 
-async def test_equal_lists_with_other_fields_share_a_query_of_all(vendors: Vendors, gateway: Gateway) -> None:
+async def test_equal_lists_with_different_fields_share_one_query_of_all_fields(
+    vendors: Vendors, gateway: Gateway
+) -> None:
     fill(vendors, inputs={"q": "why?"}, outputs={"a": "so"})
     query = """{ experiments { nodes {
       a: sessions(first: 2) { nodes { input } } b: sessions(first: 1) { nodes { output } }
@@ -69,9 +71,7 @@ async def test_equal_lists_with_other_fields_share_a_query_of_all(vendors: Vendo
     assert selected(vendors) == [LARGE]
 
 
-async def test_what_was_not_asked_for_is_read_where_it_is_needed_after_all(
-    vendors: Vendors, gateway: Gateway
-) -> None:
+async def test_large_fields_that_are_needed_later_are_read_later(vendors: Vendors, gateway: Gateway) -> None:
     """A join on inputs in one field, and figures that need none in another, read the list once."""
     fill(vendors, inputs={"q": "why?"})
     vendors.langsmith.world.add(langsmith_session("q"), [langsmith_run("other", inputs={"q": "why?"})])
@@ -94,7 +94,7 @@ async def test_figures_are_computed_without_reading_inputs(vendors: Vendors, gat
     assert selected(vendors) == [set()]
 
 
-async def test_an_answer_that_is_too_large_is_read_in_smaller_pages(vendors: Vendors) -> None:
+async def test_a_reply_that_is_too_large_is_read_in_smaller_pages(vendors: Vendors) -> None:
     fill(vendors, 110, inputs={"q": "x" * 4000})
     sources = vendors.sources()
     sources["langsmith"]["max_response_bytes"] = 100_000

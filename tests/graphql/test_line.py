@@ -1,4 +1,4 @@
-"""New documents are read one at a time, the shortest first, and known ones pass by; the line has a bound."""
+"""New documents are parsed one at a time, the shortest first. Cached ones do not wait. The queue is bounded."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from tracegraph.graphql.schema import build_schema
 
 SCHEMA = build_schema()._schema
 A_REQUEST = 5000
-"""What a request that waits counts for beside its text."""
+"""The overhead of a waiting request in characters."""
 
 
 class Worker:
-    """Does pieces of work, and knows which and in which order."""
+    """Runs jobs and records their order."""
 
     def __init__(self) -> None:
         self.done: list[str] = []
@@ -38,39 +38,39 @@ class Worker:
 
 
 async def together(queue: ParseQueue[str], *names: str) -> tuple[Worker, list[str | BaseException]]:
-    """Ask for all of them before the first is done."""
+    """Submit all jobs before the first one runs."""
     worker = Worker()
     asked = (queue.submit(name, worker.doing(name)) for name in names)
     return worker, await asyncio.gather(*asked, return_exceptions=True)
 
 
 @given(sizes=st.lists(st.integers(1, 50), min_size=1, max_size=20, unique=True))
-def test_the_shortest_is_done_first(sizes: list[int]) -> None:
+def test_the_shortest_job_runs_first(sizes: list[int]) -> None:
     names = ["x" * 1000 * size for size in sizes]
     worker, outcomes = asyncio.run(together(ParseQueue(), *names))
     assert worker.done == sorted(names, key=len)
     assert outcomes == [name.upper() for name in names]
 
 
-async def test_of_two_that_are_as_long_the_first_to_come_is_done_first() -> None:
+async def test_jobs_of_equal_length_run_in_order_of_arrival() -> None:
     worker, _ = await together(ParseQueue(), "b", "a", "c")
     assert worker.done == ["b", "a", "c"]
 
 
 @given(size=st.integers(1, 3000), later=st.integers(1, 100))
-def test_what_comes_later_and_is_shorter_goes_first_only_so_often(size: int, later: int) -> None:
-    """Fifty characters a time: nobody is kept from a turn by others who keep sending the shortest."""
+def test_later_shorter_jobs_overtake_a_job_a_bounded_number_of_times(size: int, later: int) -> None:
+    """Fifty characters per arrival: a client that keeps sending the shortest documents cannot starve others."""
     worker, _ = asyncio.run(together(ParseQueue(), "x" * size, *(f"{number}" for number in range(later))))
     assert worker.done.index("x" * size) <= size / 50
 
 
-async def test_what_several_wait_for_is_done_once() -> None:
+async def test_a_job_with_several_waiters_runs_once() -> None:
     worker, outcomes = await together(ParseQueue(), "same", "same", "same")
     assert worker.done == ["same"]
     assert outcomes == ["SAME"] * 3
 
 
-async def test_what_the_work_raises_each_who_asked_for_it_gets_and_the_line_moves_on() -> None:
+async def test_an_exception_of_a_job_reaches_every_waiter_and_the_queue_continues() -> None:
     def broken() -> str:
         raise ZeroDivisionError
 
@@ -84,7 +84,7 @@ async def test_what_the_work_raises_each_who_asked_for_it_gets_and_the_line_move
     names=st.lists(st.text("ab", min_size=1, max_size=200), min_size=1, max_size=30, unique=True),
     places=st.integers(1, 8),
 )
-def test_the_line_is_never_longer_than_its_bound_and_the_longest_give_way(names: list[str], places: int) -> None:
+def test_the_queue_is_bounded_and_evicts_the_longest_jobs(names: list[str], places: int) -> None:
     most = places * (A_REQUEST + 200)
     worker, outcomes = asyncio.run(together(ParseQueue(most), *names))
     refused = {name for name, one in zip(names, outcomes, strict=True) if isinstance(one, RateLimited)}
@@ -95,19 +95,19 @@ def test_the_line_is_never_longer_than_its_bound_and_the_longest_give_way(names:
     assert max(map(len, worker.done)) <= min(map(len, refused), default=200)
 
 
-async def test_whoever_waits_for_what_others_wait_for_takes_room_too_and_does_not_cost_them_theirs() -> None:
+async def test_every_waiter_of_a_shared_job_counts_and_evicts_no_earlier_waiter() -> None:
     worker, outcomes = await together(ParseQueue(3 * (A_REQUEST + 1)), "a", "a", "a", "a", "b")
     assert [type(one) for one in outcomes] == [str, str, str, RateLimited, RateLimited]
     assert worker.done == ["a"]
 
 
-async def test_who_is_refused_is_told_when_to_ask_again() -> None:
+async def test_a_rejected_job_has_a_retry_time() -> None:
     _, (outcome,) = await together(ParseQueue(0), "a")
     assert isinstance(outcome, RateLimited)
     assert outcome.wait_s == 1
 
 
-async def test_what_nobody_waits_for_any_more_is_not_done() -> None:
+async def test_a_job_without_waiters_does_not_run() -> None:
     queue, worker = ParseQueue[str](), Worker()
     first = asyncio.create_task(queue.submit("a", worker.doing("a")))
     gone = asyncio.create_task(queue.submit("bb", worker.doing("bb")))
@@ -122,8 +122,8 @@ async def test_what_nobody_waits_for_any_more_is_not_done() -> None:
     assert worker.done == ["a", "ccc"]
 
 
-async def test_the_loop_is_free_between_two_pieces() -> None:
-    """Whatever else is to be done gets its turn after each."""
+async def test_the_event_loop_is_free_between_two_jobs() -> None:
+    """Other callbacks run after each job."""
     queue, worker = ParseQueue[str](), Worker()
     seen = []
 
@@ -138,7 +138,7 @@ async def test_the_loop_is_free_between_two_pieces() -> None:
     assert seen == [1, 2, 3]
 
 
-async def test_known_documents_pass_the_line_by() -> None:
+async def test_cached_documents_do_not_wait_in_the_queue() -> None:
     documents = DocumentCache(DocumentLimits())
     known = await documents.get("{ __typename }", SCHEMA)
     waiting = [asyncio.create_task(documents.get(f"{{ a{n}: __typename }}", SCHEMA)) for n in range(20)]
@@ -149,7 +149,7 @@ async def test_known_documents_pass_the_line_by() -> None:
     assert documents.parsed_count == 21
 
 
-async def test_a_refused_document_is_known_too() -> None:
+async def test_a_rejected_document_is_cached_too() -> None:
     documents = DocumentCache(DocumentLimits())
     for _ in range(3):
         with pytest.raises(GraphQLError):
@@ -157,7 +157,7 @@ async def test_a_refused_document_is_known_too() -> None:
     assert documents.parsed_count == 1
 
 
-async def test_what_is_too_long_never_stands_in_line() -> None:
+async def test_a_document_that_is_too_long_is_not_queued() -> None:
     documents = DocumentCache(DocumentLimits())
     for text in ("{ a " * 20_000, "{" + "a " * 3000 + "}"):
         with pytest.raises(QueryTooComplex, match=r"characters|tokens"):
@@ -165,7 +165,7 @@ async def test_what_is_too_long_never_stands_in_line() -> None:
     assert (documents.queued_count, documents.parsed_count) == (0, 0)
 
 
-async def test_short_documents_do_not_wait_for_the_rest_that_follows_long_ones() -> None:
+async def test_short_documents_do_not_wait_for_the_idle_time_after_long_ones() -> None:
     documents = DocumentCache(DocumentLimits())
     long = [f"{{ a{number} {' '.join(f'x{n}' for n in range(1900))} }}" for number in range(4)]
     short = [f"{{ a{number}: __typename }}" for number in range(4)]
@@ -179,8 +179,8 @@ async def test_short_documents_do_not_wait_for_the_rest_that_follows_long_ones()
     assert done.index(short[-1]) < done.index(long[1])
 
 
-async def test_a_thousand_new_documents_at_once_are_read_or_refused_and_few_are_kept_waiting() -> None:
-    """Each is parsed at most once; who is refused is told when to come again."""
+async def test_a_thousand_new_documents_at_once_are_parsed_or_rejected_and_few_wait() -> None:
+    """Each is parsed at most once; a rejection has a retry time."""
     documents = DocumentCache(DocumentLimits())
     texts = [f"{{ a{number}: __typename }}" + "#" * 4000 for number in range(1000)]
     asked = [asyncio.create_task(documents.get(text, SCHEMA)) for text in texts]

@@ -1,4 +1,4 @@
-"""Lists that are traversed while a source fails now and then: its rows come late rather than never, and once."""
+"""Traversals while a source fails now and then: its rows are returned late rather than never, and once."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ async def traversed(
 @pytest.mark.parametrize("failed", NAMES)
 @pytest.mark.parametrize("every", [1, 2, 3])
 @pytest.mark.parametrize("field", LISTS)
-async def test_rows_of_a_source_that_fails_again_and_again_come_late_and_once(
+async def test_rows_of_a_source_that_fails_repeatedly_are_returned_late_and_once(
     vendors: Vendors, gateway: Gateway, field: str, every: int, failed: str
 ) -> None:
-    """The others' rows come in their order, as if it were not there."""
+    """The others' rows keep their order, as if the source did not exist."""
     fill(vendors, experiments=5, sessions=4)
     key = LISTS[field][1]
     whole = await traversed(gateway, vendors, field, {-1: ""}, first=100)
@@ -55,7 +55,9 @@ async def test_rows_of_a_source_that_fails_again_and_again_come_late_and_once(
     assert [row for row in seen if row[0] != failed] == [row for row in rows if row[0] != failed]
 
 
-async def test_two_sources_that_fail_in_turn_come_late_and_once(vendors: Vendors, gateway: Gateway) -> None:
+async def test_rows_of_two_sources_that_fail_in_turn_are_returned_late_and_once(
+    vendors: Vendors, gateway: Gateway
+) -> None:
     fill(vendors, experiments=3, sessions=5)
     parts = await traversed(
         gateway, vendors, "sessions", {number: NAMES[number % 3] for number in range(9)}, first=4
@@ -88,7 +90,7 @@ async def test_an_experiment_whose_id_is_written_in_two_ways_is_listed_once(
     assert found["totalCount"] == 3
 
 
-async def test_an_experiment_that_becomes_active_after_a_page_without_rows_goes_on_from_the_same_place(
+async def test_an_experiment_that_becomes_active_after_a_page_without_rows_continues_from_the_same_position(
     vendors: Vendors, gateway: Gateway
 ) -> None:
     vendors.nemo.world.add(nemo_experiment("e"), nemo_sessions("e", 3))

@@ -1,4 +1,4 @@
-"""What is loaded once in a request, for all fields that ask for it."""
+"""Objects are loaded once in a request, for all fields that load them."""
 
 import asyncio
 import gc
@@ -9,12 +9,12 @@ from tracegraph.graphql.loaders import Loaders, SharedLoader
 
 
 def source_with_experiments() -> RandomSource:
-    """One that has some, and never fails."""
+    """Return a source with experiments that never fails."""
     sources = (RandomSource("a", seed, wrongness=0, failure=0) for seed in range(100))
     return next(source for source in sources if source.experiments)
 
 
-async def test_a_field_that_is_given_up_takes_nothing_from_others_that_wait_for_the_same() -> None:
+async def test_a_cancelled_waiter_does_not_cancel_other_waiters_of_the_same_key() -> None:
     source = source_with_experiments()
     loader = Loaders([source])["a"].experiments
     ref = source.experiments[0].ref
@@ -31,7 +31,7 @@ async def test_a_field_that_is_given_up_takes_nothing_from_others_that_wait_for_
     assert await loader.load(ref) is found
 
 
-async def test_a_failure_that_nobody_waits_for_any_more_is_not_told_as_a_bug() -> None:
+async def test_a_failure_without_waiters_is_not_logged_as_a_bug() -> None:
     told: list[dict[str, Any]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
     goes_on, failed = asyncio.Event(), asyncio.Event()

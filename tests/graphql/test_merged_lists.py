@@ -42,7 +42,7 @@ async def test_missing_times_come_last_in_both_directions(
     assert listed(nodes(await page(gateway, orderBy=order))) == [("nemo", "dated"), ("meibel", "undated")]
 
 
-async def test_names_are_ordered_alike_whatever_the_vendors_collation(vendors: Vendors, gateway: Gateway) -> None:
+async def test_names_have_one_order_whatever_the_vendors_collation(vendors: Vendors, gateway: Gateway) -> None:
     vendors.nemo.world.add(nemo_experiment("beta"))
     vendors.nemo.world.add(nemo_experiment("Delta"))
     vendors.langsmith.world.add(langsmith_session("Alpha"))
@@ -71,7 +71,9 @@ async def test_the_schema_says_how_names_are_compared(gateway: Gateway) -> None:
     assert told["description"] == "NAME compares by code point after Unicode case folding, whatever the vendor."
 
 
-async def test_a_page_of_no_rows_tells_that_the_list_goes_on_and_where(vendors: Vendors, gateway: Gateway) -> None:
+async def test_a_page_of_no_rows_reports_whether_and_where_the_list_continues(
+    vendors: Vendors, gateway: Gateway
+) -> None:
     fill(vendors, experiments=2, sessions=0)
     empty = await page(gateway, first=0)
     assert (empty["edges"], empty["pageInfo"]["hasNextPage"]) == ([], True)
@@ -103,9 +105,7 @@ async def test_page_info_holds_the_first_and_the_last_edges_cursor(vendors: Vend
 # -- changes between two pages ---------------------------------------------------------------------------
 
 
-async def test_what_is_added_ahead_between_two_pages_repeats_and_hides_nothing(
-    vendors: Vendors, gateway: Gateway
-) -> None:
+async def test_rows_added_before_the_cursor_repeat_and_hide_nothing(vendors: Vendors, gateway: Gateway) -> None:
     fill(vendors, experiments=4, sessions=0)
     expected = newest_first(vendors)
     first = await page(gateway, first=5)
@@ -116,7 +116,7 @@ async def test_what_is_added_ahead_between_two_pages_repeats_and_hides_nothing(
     assert listed([*nodes(first), *nodes(rest)]) == expected
 
 
-async def test_what_is_deleted_ahead_between_two_pages_hides_nothing(vendors: Vendors, gateway: Gateway) -> None:
+async def test_rows_deleted_before_the_cursor_hide_nothing(vendors: Vendors, gateway: Gateway) -> None:
     fill(vendors, experiments=5, sessions=0)
     expected = newest_first(vendors)
     first = await page(gateway, first=9)
@@ -132,14 +132,14 @@ async def test_what_is_deleted_ahead_between_two_pages_hides_nothing(vendors: Ve
 # -- counts ----------------------------------------------------------------------------------------------
 
 
-async def test_the_total_count_is_exact_where_every_source_tells(vendors: Vendors, gateway: Gateway) -> None:
+async def test_the_total_count_is_exact_where_every_source_reports_one(vendors: Vendors, gateway: Gateway) -> None:
     fill(vendors, experiments=3, sessions=0)
     found = await page(gateway, first=2, filter={"sources": ["nemo", "meibel"]})
     assert found["totalCount"] == 6
     assert [report["totalCount"] for report in found["sources"]] == [3, 3]
 
 
-async def test_the_total_count_is_null_where_one_source_does_not_tell(vendors: Vendors, gateway: Gateway) -> None:
+async def test_the_total_count_is_null_where_one_source_reports_none(vendors: Vendors, gateway: Gateway) -> None:
     """LangSmith's list has no total."""
     fill(vendors, experiments=3, sessions=0)
     found = await page(gateway, first=2)
@@ -195,7 +195,7 @@ async def test_a_filter_holds_for_every_vendor(
     assert [name for _, name in listed(nodes(await page(gateway, filter=condition)))] == expected
 
 
-async def test_a_filter_by_ids_asks_only_the_sources_that_they_name(vendors: Vendors, gateway: Gateway) -> None:
+async def test_a_filter_by_ids_calls_only_the_sources_of_the_ids(vendors: Vendors, gateway: Gateway) -> None:
     fill(vendors, experiments=3, sessions=0)
     ids = (await gateway.ask("{ experiments { nodes { id name } } }")).data["experiments"]["nodes"]
     chosen = [node["id"] for node in ids if node["name"] in {"n2", "l0"}]
@@ -239,7 +239,7 @@ async def test_cursors_stay_below_300_bytes_after_a_source_failed_midway(
 async def test_cursors_of_long_names_stay_below_300_bytes_while_sources_fail_one_after_another(
     vendors: Vendors, gateway: Gateway, failed: tuple[str, ...], field: str
 ) -> None:
-    """Each that fails stays behind at a mark of its own."""
+    """Each failed source has a position of its own."""
     long_name = "regression-of-the-support-assistant@2026-11-18+rerun-"
     for index in range(9):
         name = f"{long_name}{index}"
@@ -261,8 +261,8 @@ async def test_cursors_are_url_safe(vendors: Vendors, gateway: Gateway) -> None:
     assert all(cursor.replace("-", "").replace("_", "").isalnum() for cursor in cursors)
 
 
-async def test_a_cursor_holds_in_another_process_of_the_gateway(vendors: Vendors, gateway: Gateway) -> None:
-    """Any number of copies run side by side, and none keeps anything between two requests."""
+async def test_a_cursor_is_valid_in_another_process_of_the_gateway(vendors: Vendors, gateway: Gateway) -> None:
+    """Any number of replicas run side by side without shared state between requests."""
     fill(vendors, experiments=4, sessions=0)
     first = await page(gateway, first=5)
     async with in_process(vendors.settings()) as another:
@@ -312,7 +312,7 @@ async def test_sessions_of_chosen_experiments_of_three_vendors_are_one_list(
     assert {report["status"] for one in parts for report in one["sources"]} == {"OK"}
 
 
-async def test_sessions_of_a_budget_of_active_experiments_say_that_there_are_more(
+async def test_sessions_of_the_most_active_experiments_report_that_there_are_more(
     vendors: Vendors, open_gateway: OpenGateway
 ) -> None:
     for index in range(3):

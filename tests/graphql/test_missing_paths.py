@@ -1,4 +1,4 @@
-"""A vendor that lacks a path, and one experiment of several that cannot be read: what each costs."""
+"""The cost of a missing vendor path, and of one unreadable experiment among several."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ async def test_look_ups_at_a_server_without_any_path_are_not_found(
 
 @BODIES
 @SOURCES
-async def test_a_server_without_lists_of_sessions_is_not_found_there_and_says_so_in_its_health(
+async def test_a_server_without_session_lists_is_not_found_there_and_in_its_health(
     filled: Vendors, gateway: Gateway, source: str, body: Any
 ) -> None:
     filled.named(source).fail(*(missing(sessions_path(source, number), body) for number in range(4)))
@@ -147,7 +147,7 @@ async def test_an_unknown_experiment_among_several_is_no_failure(gateway: Gatewa
 
 @BODIES
 @SOURCES
-async def test_a_404_that_does_not_say_so_is_an_unknown_experiment_where_its_details_are_unknown_too(
+async def test_an_ambiguous_404_is_an_unknown_experiment_where_its_details_are_unknown_too(
     filled: Vendors, gateway: Gateway, source: str, body: Any
 ) -> None:
     if body == ROUTE:
@@ -209,7 +209,7 @@ async def test_one_nemo_name_that_fails_costs_itself_only(filled: Vendors, gatew
 
 
 class _Refusing:
-    """Refuses every look-up that names one experiment."""
+    """Rejects every look-up of one experiment."""
 
     def __init__(self, app: Any, name: str, status: int) -> None:
         self._app = app

@@ -1,4 +1,4 @@
-"""Objects by their global ID, and the ways from one object to another, for every vendor."""
+"""Objects by their global ID, and the fields from one object to another, for every vendor."""
 
 import base64
 from typing import Any
@@ -15,12 +15,12 @@ from tracegraph.simulators.nemo.world import nemo_experiment, nemo_session
 
 
 def global_id(*parts: str) -> str:
-    """An ID as ARCHITECTURE.md has it: base64 of the type and its percent-encoded parts."""
+    """Return an ID by the specification: base64 of the type and its percent-encoded parts."""
     return base64.b64encode(":".join([parts[0], *(quote(part, safe="") for part in parts[1:])]).encode()).decode()
 
 
 REFS = {NEMO: "n0", LANGSMITH: stable_uuid("session:l0"), MEIBEL: "m0"}
-"""What the vendors look the first experiments of `fill` up by."""
+"""The vendors' keys of the first experiments of `fill`."""
 SESSION_REFS = {NEMO: "n0-1", LANGSMITH: stable_uuid("run:l0-1"), MEIBEL: "m0-1"}
 
 
@@ -46,7 +46,7 @@ async def test_ids_are_the_base64_of_type_source_and_refs(gateway: Gateway, sour
     }
 
 
-async def test_every_sign_that_a_name_may_hold_survives_an_id(vendors: Vendors, gateway: Gateway) -> None:
+async def test_every_character_of_a_name_survives_an_id(vendors: Vendors, gateway: Gateway) -> None:
     name = "a:b+c@d%41 é&?#"
     vendors.nemo.world.add(nemo_experiment(name), [nemo_session("s:1/2 ü")])
     query = "{ experiments { nodes { id sessions { nodes { id } } } } }"
@@ -91,7 +91,7 @@ async def test_a_session_is_found_by_its_id(gateway: Gateway, source: str) -> No
 
 @pytest.mark.parametrize("source", NAMES)
 @pytest.mark.usefixtures("filled")
-async def test_node_gives_whatever_an_id_names(gateway: Gateway, source: str) -> None:
+async def test_node_returns_the_object_of_an_id(gateway: Gateway, source: str) -> None:
     query = """query($e: ID!, $s: ID!, $o: ID!) {
       experiment: node(id: $e) { __typename id ... on Experiment { name } }
       session: node(id: $s) { __typename id ... on Session { vendorId } }
@@ -109,7 +109,7 @@ async def test_node_gives_whatever_an_id_names(gateway: Gateway, source: str) ->
 
 
 @pytest.mark.usefixtures("filled")
-async def test_nodes_come_in_the_order_of_their_ids_with_null_for_what_is_not_there(gateway: Gateway) -> None:
+async def test_nodes_are_in_the_order_of_their_ids_with_null_for_unknown_ids(gateway: Gateway) -> None:
     ids = [
         global_id("Source", MEIBEL),
         global_id("Experiment", NEMO, "no such"),
@@ -151,7 +151,7 @@ async def test_an_unknown_id_is_null_and_no_error(gateway: Gateway, parts: tuple
 
 
 @pytest.mark.usefixtures("filled")
-async def test_ids_in_the_url_safe_alphabet_or_without_padding_are_taken_too(gateway: Gateway) -> None:
+async def test_ids_in_the_url_safe_alphabet_or_without_padding_are_accepted(gateway: Gateway) -> None:
     identity = global_id("Experiment", MEIBEL, "m0")
     query = "query($id: ID!) { experiment(id: $id) { name } }"
     for spelling in (identity.rstrip("="), identity.replace("+", "-").replace("/", "_")):
@@ -196,7 +196,7 @@ async def test_each_source_lists_its_own_experiments(gateway: Gateway) -> None:
 
 
 @pytest.mark.usefixtures("filled")
-async def test_a_sources_experiments_page_on_by_their_own_cursor(gateway: Gateway) -> None:
+async def test_a_sources_experiments_have_their_own_cursor(gateway: Gateway) -> None:
     query = """query($id: ID!, $after: String) {
       node(id: $id) { ... on Source { experiments(first: 1, after: $after) {
         nodes { name } pageInfo { endCursor hasNextPage }
@@ -266,7 +266,7 @@ async def test_a_filter_of_sessions_holds_for_every_vendor(
     } == expected
 
 
-async def test_sessions_of_an_experiment_that_the_filter_leaves_out_are_none_and_cost_no_call(
+async def test_sessions_of_an_experiment_that_the_filter_excludes_are_empty_and_cost_no_call(
     filled: Vendors, gateway: Gateway
 ) -> None:
     query = """query($id: ID!, $other: ID!) {
@@ -283,7 +283,7 @@ async def test_sessions_of_an_experiment_that_the_filter_leaves_out_are_none_and
 
 
 @pytest.mark.usefixtures("filled")
-async def test_aggregates_come_as_they_were_asked_for_and_without_those_that_are_not_reported(
+async def test_aggregates_are_in_the_requested_order_without_unreported_ones(
     gateway: Gateway,
 ) -> None:
     query = """query($id: ID!) { experiment(id: $id) {
@@ -299,7 +299,9 @@ async def test_aggregates_come_as_they_were_asked_for_and_without_those_that_are
 
 @pytest.mark.parametrize("metric", ['{kind: LATENCY, evaluator: "accuracy"}', "{kind: SCORE}"])
 @pytest.mark.usefixtures("filled")
-async def test_an_evaluator_goes_with_a_score_and_only_there(gateway: Gateway, metric: str) -> None:
+async def test_an_evaluator_is_required_for_a_score_and_rejected_for_other_kinds(
+    gateway: Gateway, metric: str
+) -> None:
     query = f"{{ experiments {{ nodes {{ aggregate(metric: {metric}) {{ mean }} }} }} }}"
     assert set((await gateway.ask(query)).codes) == {"BAD_USER_INPUT"}
 
@@ -307,10 +309,10 @@ async def test_an_evaluator_goes_with_a_score_and_only_there(gateway: Gateway, m
 # -- deferred fields -------------------------------------------------------------------------------------
 
 
-async def test_what_meibels_list_leaves_out_is_fetched_when_it_is_asked_for(
+async def test_fields_that_meibels_list_omits_are_fetched_when_selected(
     vendors: Vendors, gateway: Gateway
 ) -> None:
-    """Of an order by name the gateway needs no creation time; it asks for an agent's detail only on demand."""
+    """An order by name needs no creation time, so an agent's details are read only on demand."""
     vendors.meibel.world.add(meibel_agent("m0", tags=["x"]), [meibel_session("s"), meibel_session("t")])
     query = "{{ experiments(orderBy: {{field: NAME}}) {{ nodes {{ {fields} }} }} }}"
     (bare,) = (await gateway.ask(query.format(fields="name"))).data["experiments"]["nodes"]
@@ -322,7 +324,7 @@ async def test_what_meibels_list_leaves_out_is_fetched_when_it_is_asked_for(
     assert vendors.call_counts[2] == 3
 
 
-async def test_input_output_and_scores_of_meibels_sessions_are_fetched_when_they_are_asked_for(
+async def test_input_output_and_scores_of_meibels_sessions_are_fetched_when_selected(
     vendors: Vendors, gateway: Gateway
 ) -> None:
     world = vendors.meibel.world
@@ -348,9 +350,7 @@ async def test_input_output_and_scores_of_meibels_sessions_are_fetched_when_they
     ]
 
 
-async def test_a_deferred_field_asked_for_by_several_names_is_fetched_once(
-    vendors: Vendors, gateway: Gateway
-) -> None:
+async def test_a_deferred_field_with_several_aliases_is_fetched_once(vendors: Vendors, gateway: Gateway) -> None:
     vendors.meibel.world.add(meibel_agent("m0"))
     query = "{ experiments(orderBy: {field: NAME}) { nodes { a: createdAt b: createdAt models metadata } } }"
     found: Any = (await gateway.ask(query)).data["experiments"]["nodes"]

@@ -1,4 +1,4 @@
-"""Cursors and IDs under any input: what was encoded comes back, and anything else is refused by its own error."""
+"""Cursors and IDs under any input: encoded values decode again, and any other input has its own error."""
 
 import base64
 import zlib
@@ -47,7 +47,7 @@ by_name = positions(texts, hints)
 
 
 @given(merged, by_name)
-def test_a_cursor_gives_back_the_positions_that_it_was_made_of(by_time: Positions, by_text: Positions) -> None:
+def test_a_cursor_decodes_to_its_positions(by_time: Positions, by_text: Positions) -> None:
     for binding, value in ((BINDING, by_time), (BY_NAME, by_text)):
         cursor = encode_cursor(binding, value)
         assert decode_cursor(binding, cursor) == value
@@ -65,26 +65,26 @@ def test_a_cursor_gives_back_the_positions_that_it_was_made_of(by_time: Position
         Positions(None, {"nemo": Position(SortKey(0, "nemo", "e1"), -3)}),
     ],
 )
-def test_a_place_that_no_list_has_is_refused(positions: Positions) -> None:
+def test_a_position_that_no_list_has_is_rejected(positions: Positions) -> None:
     """Another value than the list is ordered by, a time beyond the calendar, an offset beyond any list."""
     with pytest.raises(InvalidCursor):
         decode_cursor(BINDING, encode_cursor(BINDING, positions))
 
 
 @given(st.text())
-def test_any_text_is_a_cursor_or_refused(text: str) -> None:
+def test_any_text_is_a_cursor_or_rejected(text: str) -> None:
     with pytest.raises(InvalidCursor):
         decode_cursor(BINDING, text)
 
 
 @given(st.binary())
-def test_any_bytes_in_base64_are_a_cursor_or_refused(data: bytes) -> None:
+def test_any_bytes_in_base64_are_a_cursor_or_rejected(data: bytes) -> None:
     with pytest.raises(InvalidCursor):
         decode_cursor(BINDING, base64.urlsafe_b64encode(data).decode())
 
 
 @given(merged, st.data())
-def test_a_damaged_cursor_is_refused(value: Positions, data: Any) -> None:
+def test_a_damaged_cursor_is_rejected(value: Positions, data: Any) -> None:
     cursor = encode_cursor(BINDING, value)
     raw = bytearray(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
     at = data.draw(st.integers(0, len(raw) - 1))
@@ -94,7 +94,7 @@ def test_a_damaged_cursor_is_refused(value: Positions, data: Any) -> None:
 
 
 @given(merged, texts)
-def test_a_cursor_is_refused_by_every_other_list(value: Positions, name: str) -> None:
+def test_a_cursor_is_rejected_by_every_other_list(value: Positions, name: str) -> None:
     cursor = encode_cursor(BINDING, value)
     for field, arguments in ((f"Source.experiments:{name}", ("filter", "order")), ("Query.experiments", name)):
         with pytest.raises(InvalidCursor):
@@ -102,7 +102,7 @@ def test_a_cursor_is_refused_by_every_other_list(value: Positions, name: str) ->
 
 
 @given(st.text(min_size=100, max_size=400), uuids)
-def test_a_cursor_of_long_texts_gives_back_its_positions(text: str, identity: str) -> None:
+def test_a_cursor_of_long_texts_decodes_to_its_positions(text: str, identity: str) -> None:
     mark = SortKey(text, "nemo", identity)
     value = Positions(mark, {"nemo": Position(mark, 7), "meibel": Position(SortKey(text, "meibel", text))})
     assert decode_cursor(BY_NAME, encode_cursor(BY_NAME, value)) == value
@@ -110,8 +110,8 @@ def test_a_cursor_of_long_texts_gives_back_its_positions(text: str, identity: st
 
 @given(st.sampled_from([1, 2]), st.binary(max_size=200) | st.binary(max_size=200).map(deflated))
 @example(2, deflated(bytes(10_000_000)))
-def test_positions_that_a_forger_signs_are_positions_or_refused(version: int, body: bytes) -> None:
-    """The checksum is no secret: whoever can compute it reaches the decoder, and finds nothing there."""
+def test_forged_positions_with_a_valid_checksum_are_positions_or_rejected(version: int, body: bytes) -> None:
+    """The checksum is no secret: a client that computes one reaches the decoder, which validates positions."""
     genuine = base64.urlsafe_b64decode(encode_cursor(BINDING, Positions()) + "==")
     forged = bytes([version]) + genuine[1:7] + body
     signed = forged + _checksum(forged)
@@ -129,24 +129,24 @@ def _checksum(body: bytes) -> bytes:
 
 
 @given(st.text(min_size=0), st.text())
-def test_an_experiments_id_gives_back_its_parts(source: str, ref: str) -> None:
+def test_an_experiments_id_decodes_to_its_parts(source: str, ref: str) -> None:
     identity = decode_id(experiment_id(source, ref), "Experiment")
     assert (identity.type_name, identity.source, identity.parts) == ("Experiment", source, (source, ref))
 
 
 @given(texts, texts, texts)
-def test_a_sessions_id_gives_back_its_parts(source: str, experiment: str, session: str) -> None:
+def test_a_sessions_id_decodes_to_its_parts(source: str, experiment: str, session: str) -> None:
     identity = decode_id(session_id(source, SessionRef(experiment, session)), "Session")
     assert identity.parts == (source, experiment, session)
 
 
 @given(st.text())
-def test_any_text_is_an_id_or_refused(text: str) -> None:
+def test_any_text_is_an_id_or_rejected(text: str) -> None:
     _decoded_or_refused(text)
 
 
 @given(st.binary() | st.text().map(str.encode) | st.text().map(lambda text: f"Experiment:{text}".encode()))
-def test_any_bytes_in_base64_are_an_id_or_refused(data: bytes) -> None:
+def test_any_bytes_in_base64_are_an_id_or_rejected(data: bytes) -> None:
     _decoded_or_refused(base64.b64encode(data).decode())
 
 

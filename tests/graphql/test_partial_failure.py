@@ -1,4 +1,4 @@
-"""A vendor that fails costs its own rows only, and the answer says so."""
+"""A vendor that fails costs its own rows only, and the response reports the failure."""
 
 import asyncio
 import base64
@@ -16,7 +16,7 @@ from tracegraph.simulators.core.ids import stable_uuid
 from tracegraph.simulators.meibel.world import meibel_agent
 
 DEADLINE_S = 2.0
-"""By when an answer under that deadline is there, on a machine that does other things too."""
+"""The time limit for a response under that deadline, on a loaded machine."""
 
 LIST = """query($first: Int, $after: String) {
   experiments(first: $first, after: $after) {
@@ -136,7 +136,7 @@ async def test_a_failing_vendor_costs_its_own_rows_only(
 
 
 @pytest.mark.parametrize("failed", NAMES)
-async def test_a_vendor_that_hangs_costs_its_own_rows_only_and_the_answer_comes_at_the_deadline(
+async def test_a_vendor_that_hangs_costs_its_own_rows_only_and_the_response_arrives_at_the_deadline(
     filled: Vendors, open_gateway: OpenGateway, failed: str
 ) -> None:
     gateway = await open_gateway(limits={"deadline_s": DEADLINE_S})
@@ -183,7 +183,7 @@ async def test_the_rows_of_a_vendor_that_recovers_come_on_the_next_page(
 
 
 @pytest.mark.parametrize("failed", NAMES)
-async def test_a_vendor_that_fails_in_the_middle_goes_on_from_where_it_was(
+async def test_a_vendor_that_fails_midway_continues_from_its_last_position(
     filled: Vendors, gateway: Gateway, failed: str
 ) -> None:
     pages, after = [], None
@@ -200,7 +200,7 @@ async def test_a_vendor_that_fails_in_the_middle_goes_on_from_where_it_was(
     assert sorted(came) == sorted(newest_first(filled))
 
 
-async def test_a_vendor_that_fails_but_for_a_moment_is_asked_again_within_the_request(
+async def test_a_vendor_that_fails_briefly_is_retried_within_the_request(
     filled: Vendors, gateway: Gateway
 ) -> None:
     filled.nemo.fail(Fault("status", status=503, times=1))
@@ -245,7 +245,7 @@ async def test_sessions_of_several_experiments_lose_those_of_the_failing_vendor_
     assert answer.troubles == {failed: "UNAUTHORIZED"}
 
 
-async def test_a_report_speaks_our_own_words_with_a_reference_and_never_the_vendors(
+async def test_a_report_has_our_own_message_with_a_reference_and_no_vendor_text(
     filled: Vendors, gateway: Gateway
 ) -> None:
     said = {"detail": "no such key lsv2_pt_simulated at https://internal.example/secret"}
@@ -265,7 +265,7 @@ NESTED = """{ experiments(filter: {sources: ["nemo", "meibel"]}) {
 } }"""
 
 
-async def test_a_nested_list_that_fails_is_an_error_at_its_path_and_its_siblings_stand(
+async def test_a_nested_list_that_fails_is_an_error_at_its_path_and_its_siblings_are_returned(
     filled: Vendors, gateway: Gateway
 ) -> None:
     path = "/apis/intake/v2/workspaces/default/experiments/n1/sessions"
@@ -341,7 +341,9 @@ async def test_an_experiment_of_a_failing_source_is_null_with_the_sources_code(
     assert (error["extensions"]["source"], error["extensions"]["retryable"]) == (source, retryable)
 
 
-async def test_nodes_of_a_failing_source_are_null_and_the_others_stand(filled: Vendors, gateway: Gateway) -> None:
+async def test_nodes_of_a_failing_source_are_null_and_the_others_are_returned(
+    filled: Vendors, gateway: Gateway
+) -> None:
     filled.langsmith.fail(Fault("status", status=401, times=None))
     query = "query($ids: [ID!]!) { nodes(ids: $ids) { ... on Experiment { name } } }"
     answer = await gateway.ask(query, ids=[experiment_id(name) for name in NAMES])
@@ -352,7 +354,7 @@ async def test_nodes_of_a_failing_source_are_null_and_the_others_stand(filled: V
 
 
 @pytest.mark.parametrize("failed", NAMES)
-async def test_a_sources_own_list_that_fails_is_an_error_at_its_path_and_the_other_sources_stand(
+async def test_a_sources_own_list_that_fails_is_an_error_at_its_path_and_the_other_sources_are_returned(
     filled: Vendors, gateway: Gateway, failed: str
 ) -> None:
     filled.named(failed).fail(Fault("status", status=401, times=None))
@@ -367,7 +369,7 @@ async def test_a_sources_own_list_that_fails_is_an_error_at_its_path_and_the_oth
 
 
 @pytest.mark.parametrize("failed", NAMES)
-async def test_health_tells_which_source_is_down_and_why(filled: Vendors, gateway: Gateway, failed: str) -> None:
+async def test_health_reports_which_source_is_down_and_why(filled: Vendors, gateway: Gateway, failed: str) -> None:
     await filled.named(failed).stop()
     answer = await gateway.ask("{ sources { name health { status lastError { code } checkedAt } } }")
     found = {one["name"]: one["health"] for one in answer.data["sources"]}
@@ -396,10 +398,10 @@ async def test_a_deferred_field_that_fails_is_null_with_an_error_at_its_path(
     ]
 
 
-async def test_deferred_lists_that_fail_keep_what_is_known_and_take_no_row_with_them(
+async def test_deferred_lists_that_fail_keep_the_listed_values_and_cost_no_row(
     filled: Vendors, gateway: Gateway
 ) -> None:
-    """`models` and `scores` cannot be null: what stands in them is what the vendor's list said."""
+    """`models` and `scores` cannot be null: they keep the values of the vendor's list."""
     filled.meibel.fail(Fault("status", status=403, path="/v2/agents/m0", times=None))
     answer = await gateway.ask("{ experiments(orderBy: {field: NAME}) { nodes { name models } } }")
     found = {node["name"]: node["models"] for node in answer.partial["experiments"]["nodes"]}
@@ -408,7 +410,7 @@ async def test_deferred_lists_that_fail_keep_what_is_known_and_take_no_row_with_
     assert [error["extensions"]["code"] for error in answer.errors] == ["SOURCE_UNAUTHORIZED"]
 
 
-async def test_scores_that_cannot_be_had_take_no_session_with_them(filled: Vendors, gateway: Gateway) -> None:
+async def test_scores_that_cannot_be_read_cost_no_session(filled: Vendors, gateway: Gateway) -> None:
     filled.meibel.fail(Fault("status", status=403, path="/v2/confidence-scoring", times=None))
     filled.meibel.fail(Fault("status", status=403, path="/v2/sessions", times=None))
     answer = await gateway.ask(
@@ -419,7 +421,7 @@ async def test_scores_that_cannot_be_had_take_no_session_with_them(filled: Vendo
     assert set(answer.codes) == {"SOURCE_UNAUTHORIZED"}
 
 
-async def test_the_experiment_of_a_session_that_cannot_be_had_is_null_and_the_session_stands(
+async def test_the_experiment_of_a_session_that_cannot_be_read_is_null_and_the_session_is_returned(
     filled: Vendors, gateway: Gateway
 ) -> None:
     filled.langsmith.fail(Fault("status", status=403, path="/api/v1/sessions", times=None))
@@ -431,7 +433,7 @@ async def test_the_experiment_of_a_session_that_cannot_be_had_is_null_and_the_se
     assert answer.codes == ["SOURCE_UNAUTHORIZED"] * 2
 
 
-async def test_what_the_other_vendors_answer_stays_in_order_while_one_is_slow(
+async def test_rows_of_the_other_vendors_stay_in_order_while_one_vendor_is_slow(
     filled: Vendors, gateway: Gateway
 ) -> None:
     filled.meibel.fail(Fault("delay", seconds=0.2, times=None, path="/v2/agents"))

@@ -1,4 +1,4 @@
-"""Requests that no field is run for: each is the client's mistake and says so, none is the gateway's."""
+"""Requests that are rejected before any field runs: each has a client error, and none an internal error."""
 
 from __future__ import annotations
 
@@ -26,11 +26,14 @@ def executor() -> OperationRunner:
     [
         (Operation("mutation { anything }"), "queries only"),
         (Operation("subscription { anything }"), "queries only"),
-        (Operation(""), "hold a query"),
+        (Operation(""), "contain a query"),
         (Operation("fragment Alone on Query { __typename }"), "operationName"),
         (Operation(TWO_OPERATIONS, name="Three"), "operationName"),
         (Operation('{ experiments(filter: {createdAt: {gte: "yesterday"}}) { totalCount } }'), "not a DateTime"),
-        (Operation("{ experiments(filter: {createdAt: {gte: 5}}) { totalCount } }"), "A DateTime must be a string"),
+        (
+            Operation("{ experiments(filter: {createdAt: {gte: 5}}) { totalCount } }"),
+            "must be a string",
+        ),
         (Operation(BY_VARIABLE, {"time": "yesterday"}), "not a DateTime"),
     ],
 )
@@ -72,6 +75,6 @@ async def test_without_introspection_no_error_suggests_a_name_of_the_schema(oper
     assert "Did you mean" not in str(outcome.errors)
 
 
-async def test_with_introspection_they_do(executor: OperationRunner) -> None:
+async def test_with_introspection_errors_suggest_names_of_the_schema(executor: OperationRunner) -> None:
     outcomes = [await executor.run(operation) for operation in MISSPELT]
     assert sum("Did you mean" in str(outcome.errors) for outcome in outcomes) > 10

@@ -1,4 +1,4 @@
-"""The schema holds every name of the design, with its type and its nullability; it may hold more."""
+"""The schema has every name of the design, with its type and nullability, and possibly more."""
 
 import re
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ SCHEMA = build_schema(schema_text())
 
 
 def promises(schema: GraphQLSchema) -> dict[str, str]:
-    """Every name of the schema with what it promises: its kind, its type with nullability, its default."""
+    """Return every name of the schema with its kind, type, nullability and default."""
     return {
         name: promise
         for one in schema.type_map.values()
@@ -62,7 +62,7 @@ def _promises_of_field(path: str, field: GraphQLField) -> Iterator[tuple[str, st
 
 
 def _input(value: GraphQLArgument | GraphQLInputField) -> str:
-    """Its type and its default; a default of null is what a client that leaves it out gets anyway."""
+    """Return the type and the default; a null default equals no default for clients."""
     (printed,) = [line for line in _printed(value).splitlines() if line.strip().startswith("x:")]
     return printed.strip().removeprefix("x: ").removesuffix(" = null")
 
@@ -75,19 +75,19 @@ def _printed(value: GraphQLArgument | GraphQLInputField) -> str:
 DESIGNED = promises(DESIGN)
 
 
-def test_every_name_of_the_design_is_there() -> None:
+def test_every_name_of_the_design_exists() -> None:
     assert sorted(DESIGNED.keys() - promises(SCHEMA).keys()) == []
 
 
 @pytest.mark.parametrize("name", sorted({re.split(r"[. ]", name, maxsplit=1)[0] for name in DESIGNED}))
-def test_a_type_keeps_what_the_design_promises(name: str) -> None:
+def test_a_type_matches_the_design(name: str) -> None:
     own = promises(SCHEMA)
     of_it = [one for one in DESIGNED if one == name or one.startswith((f"{name}.", f"{name} "))]
     assert {one: own.get(one) for one in of_it} == {one: DESIGNED[one] for one in of_it}
 
 
-def test_an_argument_that_the_design_does_not_know_is_optional() -> None:
-    """A client that was written against the design need not give it."""
+def test_an_argument_beyond_the_design_is_optional() -> None:
+    """A client that was written against the design need not send it."""
     designed = promises(DESIGN)
     unknown = [
         (name, promise)
@@ -98,7 +98,7 @@ def test_an_argument_that_the_design_does_not_know_is_optional() -> None:
 
 
 def test_every_type_has_a_description() -> None:
-    """It is what a reader of the playground's documentation sees first."""
+    """The playground's documentation starts with the description."""
     own = [one for one in SCHEMA.type_map.values() if not one.name.startswith("__") and one.name != "JSON"]
     assert [one.name for one in own if not one.description] == []
 

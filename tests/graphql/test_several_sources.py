@@ -1,4 +1,4 @@
-"""Any number of sources, several of one vendor among them, under any names."""
+"""Any number of sources with any names, several of them of one vendor."""
 
 from collections.abc import AsyncIterator
 
@@ -47,7 +47,7 @@ async def test_their_pages_join_to_the_whole_list(two: Gateway) -> None:
     assert listed([node for one in parts for node in nodes(one)]) == whole
 
 
-async def test_the_same_names_have_ids_of_their_own_and_each_leads_back_to_its_source(two: Gateway) -> None:
+async def test_equal_names_have_distinct_ids_that_lead_back_to_their_sources(two: Gateway) -> None:
     found = (await two.ask("{ experiments(first: 100) { nodes { id name source { name } } } }")).data
     ids = [node["id"] for node in found["experiments"]["nodes"]]
     assert len(set(ids)) == 15
@@ -55,7 +55,7 @@ async def test_the_same_names_have_ids_of_their_own_and_each_leads_back_to_its_s
     assert (await two.ask(query, ids=ids)).data["nodes"] == found["experiments"]["nodes"]
 
 
-async def test_a_filter_by_source_or_vendor_tells_them_apart(two: Gateway) -> None:
+async def test_a_filter_by_source_or_vendor_distinguishes_them(two: Gateway) -> None:
     by_source = listed(nodes(await page(two, filter={"sources": ["team.b"]})))
     assert {source for source, _ in by_source} == {"team.b"}
     by_vendor = listed(nodes(await page(two, filter={"vendors": ["nemo"]})))
@@ -72,7 +72,7 @@ async def test_one_of_them_failing_costs_its_own_rows_only(two: Gateway, vendors
 @pytest.mark.parametrize("removed", NAMES)
 @pytest.mark.parametrize("first", [1, 2, 3, 8])
 @pytest.mark.parametrize("field", ["CREATED_AT", "NAME"])
-async def test_a_cursor_goes_on_exactly_without_a_source_that_was_removed(
+async def test_a_cursor_continues_exactly_after_a_source_is_removed(
     vendors: Vendors, gateway: Gateway, removed: str, first: int, field: str
 ) -> None:
     """Whether the edge was the removed source's own row or another's."""
@@ -86,7 +86,7 @@ async def test_a_cursor_goes_on_exactly_without_a_source_that_was_removed(
     assert listed(nodes(rest)) == [row for row in listed(whole[first:]) if row[0] != removed]
 
 
-async def test_long_texts_odd_numbers_and_any_script_pass_through_as_they_came(
+async def test_long_texts_odd_numbers_and_any_script_pass_through_unchanged(
     vendors: Vendors, gateway: Gateway
 ) -> None:
     text = {"text": "x" * 100_000, "emoji": "\U0001f600"}

@@ -1,4 +1,4 @@
-"""Equal queries at one moment make the calls of one, whoever asks, and every figure stays honest."""
+"""Equal concurrent queries make the calls of one query, and their reported figures stay correct."""
 
 import asyncio
 
@@ -51,7 +51,7 @@ async def test_50_clients_that_miss_one_cold_key_make_one_call_to_each_vendor(ve
     assert vendors.call_counts[:2] == (1, 1)
 
 
-async def test_sharing_can_be_switched_off(open_gateway: OpenGateway, vendors: Vendors) -> None:
+async def test_call_sharing_can_be_disabled(open_gateway: OpenGateway, vendors: Vendors) -> None:
     fill(vendors)
     gateway = await open_gateway(cache={"url": "off", "share_in_flight": False})
     await gateway.ask(QUERY)
@@ -61,7 +61,7 @@ async def test_sharing_can_be_switched_off(open_gateway: OpenGateway, vendors: V
     assert vendors.call_counts == tuple(5 * count for count in calls)
 
 
-async def test_a_failure_is_shared_and_only_one_asker_reports_its_calls(
+async def test_a_failure_is_shared_and_only_one_waiter_reports_its_calls(
     open_gateway: OpenGateway, vendors: Vendors
 ) -> None:
     fill(vendors)
@@ -73,7 +73,7 @@ async def test_a_failure_is_shared_and_only_one_asker_reports_its_calls(
     assert all(answer.troubles.keys() == set(NAMES) for answer in answers)
 
 
-async def test_an_answer_tells_the_calls_that_were_made_for_it_when_its_time_ran_out(
+async def test_a_response_at_the_deadline_reports_the_calls_made_for_it(
     open_gateway: OpenGateway, vendors: Vendors
 ) -> None:
     fill(vendors)

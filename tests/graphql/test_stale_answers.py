@@ -1,4 +1,4 @@
-"""A vendor that fails after it answered: its older rows, said to be older, wherever the query asks."""
+"""A vendor that fails after a successful reply: its older rows are returned and reported as STALE."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -42,7 +42,7 @@ def statuses(answer: Answer) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("name", NAMES)
-async def test_a_list_holds_the_older_rows_of_the_one_that_fails(
+async def test_a_list_has_stale_rows_of_the_source_that_fails(
     gateway: Gateway, vendors: Vendors, name: str
 ) -> None:
     before = await gateway.ask(EXPERIMENTS)
@@ -57,7 +57,7 @@ async def test_a_list_holds_the_older_rows_of_the_one_that_fails(
     assert (told["source"], told["status"], told["code"]) == (name, "STALE", "UNAVAILABLE")
 
 
-async def test_after_the_fault_ends_the_next_answer_is_whole(gateway: Gateway, vendors: Vendors) -> None:
+async def test_after_the_fault_ends_the_next_response_is_complete(gateway: Gateway, vendors: Vendors) -> None:
     await gateway.ask(EXPERIMENTS)
     vendors.nemo.fail(DOWN)
     assert statuses(await gateway.ask(EXPERIMENTS))["nemo"] == "STALE"
@@ -67,7 +67,7 @@ async def test_after_the_fault_ends_the_next_answer_is_whole(gateway: Gateway, v
     assert answer.troubles == {}
 
 
-async def test_lists_within_lists_hold_older_rows_and_say_so(gateway: Gateway, vendors: Vendors) -> None:
+async def test_nested_lists_have_stale_rows_and_report_them(gateway: Gateway, vendors: Vendors) -> None:
     before = await gateway.ask(NESTED)
     all_down(vendors)
     answer = await gateway.ask(NESTED)
@@ -79,7 +79,7 @@ async def test_lists_within_lists_hold_older_rows_and_say_so(gateway: Gateway, v
     assert {one["status"] for one in answer.body["extensions"]["sources"]} == {"STALE"}
 
 
-async def test_objects_by_id_are_older_ones_and_the_answer_says_so(gateway: Gateway, vendors: Vendors) -> None:
+async def test_objects_by_id_are_stale_and_reported(gateway: Gateway, vendors: Vendors) -> None:
     listed = await gateway.ask("{ experiments(first: 12) { nodes { id sessions(first: 1) { nodes { id } } } } }")
     rows = listed.data["experiments"]["nodes"]
     ids = [row["id"] for row in rows] + [row["sessions"]["nodes"][0]["id"] for row in rows]
@@ -94,7 +94,7 @@ async def test_objects_by_id_are_older_ones_and_the_answer_says_so(gateway: Gate
     assert told == {(name, "STALE") for name in NAMES}
 
 
-async def test_figures_are_of_the_older_rows(gateway: Gateway, vendors: Vendors) -> None:
+async def test_figures_are_computed_from_stale_rows(gateway: Gateway, vendors: Vendors) -> None:
     query = """{ experiments(first: 12) { nodes {
       name sessionCount aggregate(metric: {kind: LATENCY}) { median mean p99 }
     } } }"""
@@ -109,8 +109,8 @@ def pages(first: Answer) -> Iterator[Any]:
     yield from first.data["experiments"]["edges"]
 
 
-async def test_an_older_page_leads_on_from_any_edge(gateway: Gateway, vendors: Vendors) -> None:
-    """Rows came and went since: nothing loops, nothing breaks, and what was not kept is the source's failure."""
+async def test_a_stale_page_continues_from_any_edge(gateway: Gateway, vendors: Vendors) -> None:
+    """Rows changed since: no traversal loops or breaks, and a page without a cached copy is a failure."""
     first = await gateway.ask(EXPERIMENTS)
     cursors = [edge["cursor"] for edge in pages(first)]
     for cursor in cursors[::2]:
@@ -125,7 +125,7 @@ async def test_an_older_page_leads_on_from_any_edge(gateway: Gateway, vendors: V
             assert set(statuses(answer).values()) <= {"STALE", "FAILED"}
 
 
-async def test_health_is_never_of_earlier(gateway: Gateway, vendors: Vendors) -> None:
+async def test_health_is_never_stale(gateway: Gateway, vendors: Vendors) -> None:
     query = "{ sources { name health { status lastError { code } } } }"
     up = await gateway.ask(query)
     assert {one["health"]["status"] for one in up.data["sources"]} == {"UP"}
@@ -134,7 +134,7 @@ async def test_health_is_never_of_earlier(gateway: Gateway, vendors: Vendors) ->
     assert {one["health"]["status"] for one in answer.data["sources"]} == {"DOWN"}
 
 
-async def test_past_the_cache_a_failure_is_a_failure(gateway: Gateway, vendors: Vendors) -> None:
+async def test_a_failure_that_bypasses_the_cache_is_a_failure(gateway: Gateway, vendors: Vendors) -> None:
     await gateway.ask(EXPERIMENTS)
     vendors.nemo.fail(DOWN)
     answer = await gateway.post(
@@ -144,12 +144,12 @@ async def test_past_the_cache_a_failure_is_a_failure(gateway: Gateway, vendors: 
     assert statuses(answer) == {"nemo": "FAILED", "langsmith": "OK", "meibel": "OK"}
 
 
-async def test_a_source_that_never_answered_has_failed(gateway: Gateway, vendors: Vendors) -> None:
+async def test_a_source_without_a_cached_reply_is_failed(gateway: Gateway, vendors: Vendors) -> None:
     vendors.nemo.fail(DOWN)
     assert statuses(await gateway.ask(EXPERIMENTS))["nemo"] == "FAILED"
 
 
-async def test_without_a_cache_there_is_no_earlier(open_gateway: OpenGateway, vendors: Vendors) -> None:
+async def test_without_a_cache_nothing_is_stale(open_gateway: OpenGateway, vendors: Vendors) -> None:
     fill(vendors)
     gateway = await open_gateway()
     await gateway.ask(EXPERIMENTS)

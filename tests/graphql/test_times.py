@@ -1,4 +1,4 @@
-"""DateTime as text: RFC 3339 in UTC, whatever zone a time came with."""
+"""DateTime as a string: RFC 3339 in UTC, whatever zone the input has."""
 
 import json
 from datetime import UTC, datetime, timedelta, timezone
@@ -19,13 +19,13 @@ class OwnTime(datetime):
 
 
 def written(time: datetime, **beside: object) -> str:
-    """The time as it stands in a response."""
+    """Return the time as the response has it."""
     body = json.loads(to_json({"time": serialize_time(time), **beside}))
     return str(body["time"])
 
 
 @given(TIMES)
-def test_a_time_is_written_in_utc_with_a_fraction_only_where_there_is_one(time: datetime) -> None:
+def test_a_time_is_written_in_utc_with_a_fraction_only_if_it_has_one(time: datetime) -> None:
     assert written(time) == time.astimezone(UTC).isoformat().replace("+00:00", "Z")
     assert parse_time(written(time)) == time
 

@@ -1,4 +1,4 @@
-"""Whole traversals of long lists: how many calls they take, and what a budget does to them."""
+"""Complete traversals of long lists: the number of calls, and the effect of a page budget."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def fill(vendors: Vendors, rows: int) -> None:
 async def test_a_traversal_by_100_makes_at_most_1_3_times_the_fewest_calls(
     vendors: Vendors, open_gateway: OpenGateway
 ) -> None:
-    """With the cache: what was read for one page of the list, or part of it, serves the next."""
+    """With the cache: a page or part of a page that was read serves the next page, too."""
     fill(vendors, ROWS)
     gateway = await open_gateway(cache={"url": "memory://", "ttl_s": 300})
     found = await pages(gateway, PAGE, "experiments", first=100)
@@ -43,7 +43,7 @@ async def test_a_traversal_by_100_makes_at_most_1_3_times_the_fewest_calls(
     assert sum(vendors.call_counts) <= 1.3 * fewest
 
 
-async def test_a_page_in_the_middle_takes_as_many_calls_as_the_first_give_or_take_one_per_source(
+async def test_a_middle_page_takes_as_many_calls_as_the_first_plus_or_minus_one_per_source(
     vendors: Vendors, gateway: Gateway
 ) -> None:
     fill(vendors, 900)
@@ -60,7 +60,7 @@ async def test_a_page_in_the_middle_takes_as_many_calls_as_the_first_give_or_tak
 async def test_one_row_in_5000_is_reached_within_the_budget_by_following_cursors(
     vendors: Vendors, open_gateway: OpenGateway
 ) -> None:
-    """Meibel takes no condition on an agent's version: the gateway reads on, ten pages a request."""
+    """Meibel has no filter on an agent's version: the gateway reads on, ten pages per request."""
     vendors.meibel.world.created_at_in_summary = True
     for index in range(5_000):
         version = "rare" if index == 3_333 else "1"
@@ -77,7 +77,7 @@ async def test_one_row_in_5000_is_reached_within_the_budget_by_following_cursors
 
 
 async def test_a_rare_session_is_reached_within_the_budget(vendors: Vendors, open_gateway: OpenGateway) -> None:
-    """NeMo takes no range on the start of sessions: the gateway goes to the place and stops behind it."""
+    """NeMo has no range on the start of sessions: the gateway seeks the position and stops after the range."""
     sessions = [nemo_session(f"s{index:05}", started_at=minutes(index)) for index in range(5_000)]
     vendors.nemo.world.add(nemo_experiment("long"), sessions)
     gateway = await open_gateway()

@@ -1,4 +1,4 @@
-"""Traversals whose pages come from different moments: fresh, kept, or older ones of a vendor that fails."""
+"""Traversals whose pages differ in age: fresh, cached, or stale pages of a vendor that fails."""
 
 from dataclasses import dataclass
 
@@ -20,12 +20,12 @@ QUERY = """query($after: String, $first: Int) {
   }
 }"""
 KEPT = 12
-"""Experiments that are there throughout."""
+"""Experiments that exist during the whole traversal."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """What happens before a page is asked for."""
+    """The event before a page is requested."""
 
     fails: bool
     added: int
@@ -37,9 +37,7 @@ STEPS = st.lists(st.builds(Step, st.booleans(), st.integers(0, 2), st.booleans()
 
 @settings(max_examples=25)
 @given(STEPS, st.integers(1, 5), st.sampled_from([0, 300]))
-async def test_they_end_repeat_nothing_and_lose_nothing_that_no_failure_hid(
-    steps: list[Step], first: int, ttl_s: int
-) -> None:
+async def test_traversals_end_without_repeated_or_lost_rows(steps: list[Step], first: int, ttl_s: int) -> None:
     async with Vendors.open(NemoWorld(), LangSmithWorld(), MeibelWorld()) as vendors:
         world = vendors.nemo.world
         for index in range(KEPT):

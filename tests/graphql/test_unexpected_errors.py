@@ -1,4 +1,4 @@
-"""A bug of ours is masked: the client gets a reference, and the log has the story under it."""
+"""Unexpected errors are masked: the client gets a reference, under which the log has the details."""
 
 from graphql import GraphQLError
 from structlog.testing import capture_logs
@@ -22,8 +22,8 @@ def test_an_unexpected_error_is_masked_and_logged_under_its_reference() -> None:
     assert entry["exc_info"] is bug
 
 
-def test_an_error_within_an_error_is_known_by_its_root() -> None:
-    """The library wraps what a resolver raises, at times more than once."""
+def test_a_wrapped_error_is_identified_by_its_root_cause() -> None:
+    """The library wraps a resolver's exception, sometimes more than once."""
     root = SourceUnavailable("nemo", "Source 'nemo' cannot be reached.", http_status=503)
     error = GraphQLError("wrapped", original_error=GraphQLError("inner", original_error=root))
     told = to_client_error(error)

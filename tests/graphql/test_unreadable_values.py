@@ -1,4 +1,4 @@
-"""Whatever a vendor writes as a value costs itself: its neighbours, and all other sources, stand without error."""
+"""An unreadable vendor value costs only itself: its neighbours and other sources are returned without error."""
 
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -48,11 +48,11 @@ FIELDS = {
     (MEIBEL, "agent"): "version llm_model name last_execution_time unmapped",
 }
 CARRIER = {"run": "app_path", "chat": "agent_name", "session": "trace_id"}
-"""A field of each row that the simulated vendors hand on as it is; `description` for the others."""
+"""A field of each row that the simulated vendors pass on unchanged; `description` for the others."""
 
 
 def with_the_place_last(value: Any) -> Any:
-    """The same JSON with the place for bytes last in its row: of two equal names, the last counts."""
+    """Return the same JSON with the placeholder last in its row: the last of two equal names counts."""
     if isinstance(value, list):
         return [with_the_place_last(one) for one in value]
     if isinstance(value, dict):
@@ -63,7 +63,7 @@ def with_the_place_last(value: Any) -> Any:
 
 
 class Substituted:
-    """A vendor whose answers hold these bytes in the place of a text."""
+    """A vendor whose replies have these bytes in place of a text."""
 
     def __init__(self, app: ASGIApp, raw: bytes) -> None:
         self._app = app
@@ -140,7 +140,7 @@ def in_fields(raw: bytes, *names: str) -> bytes:
 
 @pytest.mark.parametrize("odd", ODD)
 @pytest.mark.parametrize(("name", "row"), FIELDS, ids=map("-".join, FIELDS))
-async def test_values_that_cannot_be_read_cost_themselves(
+async def test_unreadable_values_cost_only_themselves(
     vendors: Vendors, connect: Connect, name: str, row: str, odd: str
 ) -> None:
     put(vendors, name, row)
@@ -155,7 +155,7 @@ async def test_values_that_cannot_be_read_cost_themselves(
 
 
 @pytest.mark.parametrize("levels", [*DEEP])
-async def test_the_neighbours_of_a_deep_value_keep_theirs_in_vendor_fields(
+async def test_the_neighbours_of_a_deeply_nested_value_stay_in_vendor_fields(
     vendors: Vendors, connect: Connect, levels: int
 ) -> None:
     put(vendors, LANGSMITH, "run", inputs=HERE)
@@ -167,7 +167,7 @@ async def test_the_neighbours_of_a_deep_value_keep_theirs_in_vendor_fields(
 
 
 @pytest.mark.parametrize("digits", [*DIGITS])
-async def test_a_number_beyond_a_float_in_metadata_is_null_beside_what_can_be_read(
+async def test_a_number_beyond_a_float_in_metadata_is_null_beside_readable_values(
     vendors: Vendors, connect: Connect, digits: int
 ) -> None:
     given = {"metadata": {"agent_version": HERE, "agent_name": "helper", "more": {"n": HERE, "m": 1}}}
@@ -215,7 +215,7 @@ IDS = ((LANGSMITH, "run", "id"), (NEMO, "session", "session_id"), (MEIBEL, "chat
     [(place, raw) for place in (*STARTS, *IDS) for raw in (b"null", b"[]", b'"\xff"')]
     + [(place, b'"-5877585-01-28T05:08:53Z"') for place in STARTS],
 )
-async def test_a_row_that_cannot_be_read_costs_itself_and_is_logged(
+async def test_an_unreadable_row_costs_only_itself_and_is_logged(
     vendors: Vendors, connect: Connect, place: tuple[str, str, str], raw: bytes
 ) -> None:
     name, row, field = place
@@ -232,7 +232,7 @@ async def test_a_row_that_cannot_be_read_costs_itself_and_is_logged(
 @pytest.mark.parametrize("name", [NEMO, LANGSMITH, MEIBEL])
 @pytest.mark.parametrize("ties", [1, 40])
 @pytest.mark.parametrize("direction", ["ASC", "DESC"])
-async def test_paging_goes_on_exactly_past_rows_that_cannot_be_read(
+async def test_paging_continues_exactly_past_unreadable_rows(
     vendors: Vendors, connect: Connect, name: str, ties: int, direction: str
 ) -> None:
     """Single ones, several in a row, at the ends, and where a page ends; among rows of one start, too."""
@@ -269,7 +269,7 @@ async def test_paging_goes_on_exactly_past_rows_that_cannot_be_read(
 
 
 @pytest.mark.parametrize("name", [NEMO, LANGSMITH, MEIBEL])
-async def test_an_order_made_from_the_whole_list_reads_it_once_past_rows_that_cannot_be_read(
+async def test_an_order_by_full_scan_reads_the_list_once_past_unreadable_rows(
     vendors: Vendors, connect: Connect, name: str
 ) -> None:
     lost = {0, 3, 4, 119, 149}

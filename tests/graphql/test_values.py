@@ -1,4 +1,4 @@
-"""Values as issue 2 demands them: one unit, one zone, null where a vendor is silent, its own word beside ours."""
+"""Values as issue 2 requires them: one unit, one zone, null for missing values, vendor statuses beside ours."""
 
 from typing import Any
 
@@ -21,14 +21,14 @@ SESSIONS = """{
 
 
 async def session(gateway: Gateway) -> Any:
-    """The only session that there is."""
+    """Return the only session."""
     (experiment,) = (await gateway.ask(SESSIONS)).data["experiments"]["nodes"]
     (found,) = experiment["sessions"]["nodes"]
     return found
 
 
 async def experiment(gateway: Gateway, fields: str) -> Any:
-    """Fields of the only experiment that there is."""
+    """Return fields of the only experiment."""
     (found,) = (await gateway.ask(f"{{ experiments {{ nodes {{ {fields} }} }} }}")).data["experiments"]["nodes"]
     return found
 
@@ -119,7 +119,7 @@ async def test_a_time_in_a_filter_may_have_any_zone_and_without_one_is_utc(
         assert bool(found) is there, moment
 
 
-# -- what a vendor does not say --------------------------------------------------------------------------
+# -- missing values --------------------------------------------------------------------------------------
 
 
 async def test_absent_token_counts_are_null_and_zero_is_zero(vendors: Vendors, gateway: Gateway) -> None:
@@ -141,7 +141,7 @@ async def test_a_run_without_counts_or_cost_has_null_there(vendors: Vendors, gat
     assert (found["tokens"], found["costUsd"]) == (None, None)
 
 
-async def test_meibel_says_nothing_of_costs_test_cases_or_traces(vendors: Vendors, gateway: Gateway) -> None:
+async def test_meibel_reports_no_costs_test_cases_or_traces(vendors: Vendors, gateway: Gateway) -> None:
     vendors.meibel.world.add(meibel_agent("a"), [meibel_session("s")])
     found = await session(gateway)
     absent = ["costUsd", "firstTokenMs", "testCaseId", "traceId", "rootSpanId", "error", "url", "metadata", "name"]
@@ -186,7 +186,7 @@ async def test_an_experiment_of_no_sessions_has_no_figures_and_not_zero(
         ("HIBERNATING", "UNKNOWN"),
     ],
 )
-async def test_meibels_status_is_unified_and_kept(
+async def test_meibels_status_is_unified_and_preserved(
     vendors: Vendors, gateway: Gateway, word: str, status: str
 ) -> None:
     vendors.meibel.world.add(meibel_agent("a"), [meibel_session("s", status=word)])
@@ -197,7 +197,7 @@ async def test_meibels_status_is_unified_and_kept(
 @pytest.mark.parametrize(
     ("word", "status"), [("success", "SUCCESS"), ("error", "ERROR"), ("pending", "RUNNING"), ("paused", "UNKNOWN")]
 )
-async def test_langsmiths_status_is_unified_and_kept(
+async def test_langsmiths_status_is_unified_and_preserved(
     vendors: Vendors, gateway: Gateway, word: str, status: str
 ) -> None:
     vendors.langsmith.world.add(langsmith_session("p"), [langsmith_run("r", status=word)])
@@ -215,7 +215,7 @@ async def test_langsmiths_status_is_unified_and_kept(
         ("deferred", "UNKNOWN"),
     ],
 )
-async def test_nemos_status_is_unified_and_kept(
+async def test_nemos_status_is_unified_and_preserved(
     vendors: Vendors, gateway: Gateway, word: str, status: str
 ) -> None:
     vendors.nemo.world.add(nemo_experiment("e"), [nemo_session("s", status=word)])
@@ -226,7 +226,7 @@ async def test_nemos_status_is_unified_and_kept(
 # -- the whole of a row ----------------------------------------------------------------------------------
 
 
-async def test_every_field_of_a_nemo_session_arrives(vendors: Vendors, gateway: Gateway) -> None:
+async def test_every_field_of_a_nemo_session_is_mapped(vendors: Vendors, gateway: Gateway) -> None:
     vendors.nemo.world.add(
         nemo_experiment("e"), [nemo_session("s", evaluator_scores={"accuracy": 0.75}, cached_tokens=40)]
     )
@@ -256,7 +256,7 @@ async def test_every_field_of_a_nemo_session_arrives(vendors: Vendors, gateway: 
     }
 
 
-async def test_every_field_of_a_langsmith_run_arrives(vendors: Vendors, gateway: Gateway) -> None:
+async def test_every_field_of_a_langsmith_run_is_mapped(vendors: Vendors, gateway: Gateway) -> None:
     example = stable_uuid("example")
     vendors.langsmith.world.add(
         langsmith_session("p"),
@@ -298,7 +298,7 @@ async def test_every_field_of_a_langsmith_run_arrives(vendors: Vendors, gateway:
     }
 
 
-async def test_every_field_of_a_nemo_experiment_arrives(vendors: Vendors, gateway: Gateway) -> None:
+async def test_every_field_of_a_nemo_experiment_is_mapped(vendors: Vendors, gateway: Gateway) -> None:
     vendors.nemo.world.add(
         nemo_experiment(
             "nightly+1@2026",
@@ -354,7 +354,7 @@ def _reported(
     }
 
 
-async def test_every_field_of_a_langsmith_session_arrives(vendors: Vendors, gateway: Gateway) -> None:
+async def test_every_field_of_a_langsmith_session_is_mapped(vendors: Vendors, gateway: Gateway) -> None:
     dataset = stable_uuid("dataset")
     vendors.langsmith.world.add(
         langsmith_session(
@@ -395,7 +395,7 @@ async def test_every_field_of_a_langsmith_session_arrives(vendors: Vendors, gate
     }
 
 
-async def test_every_field_of_a_meibel_agent_arrives(vendors: Vendors, gateway: Gateway) -> None:
+async def test_every_field_of_a_meibel_agent_is_mapped(vendors: Vendors, gateway: Gateway) -> None:
     vendors.meibel.world.add(
         meibel_agent(
             "refund-approver",
@@ -424,7 +424,7 @@ async def test_every_field_of_a_meibel_agent_arrives(vendors: Vendors, gateway: 
     }
 
 
-async def test_vendor_fields_hold_the_vendors_object_as_it_came(vendors: Vendors, gateway: Gateway) -> None:
+async def test_vendor_fields_are_the_vendors_object_unchanged(vendors: Vendors, gateway: Gateway) -> None:
     vendors.nemo.world.add(nemo_experiment("e"), [nemo_session("s", status="deferred")])
     found = await experiment(gateway, "vendorFields sessions { nodes { vendorFields } }")
     assert found["vendorFields"]["dataset_name"] == "cases"
@@ -433,7 +433,9 @@ async def test_vendor_fields_hold_the_vendors_object_as_it_came(vendors: Vendors
     assert (row["vendorFields"]["status"], row["vendorFields"]["session_id"]) == ("deferred", "s")
 
 
-async def test_a_value_that_does_not_parse_is_null_and_the_row_stays(vendors: Vendors, gateway: Gateway) -> None:
+async def test_a_value_that_does_not_parse_is_null_and_the_row_is_returned(
+    vendors: Vendors, gateway: Gateway
+) -> None:
     vendors.langsmith.world.add(langsmith_session("p", total_cost="a few cents", latency_p50=1.5))
     found = await experiment(
         gateway, "name cost: aggregate(metric: {kind: COST}) { sum } latency: aggregates { median }"
@@ -441,7 +443,7 @@ async def test_a_value_that_does_not_parse_is_null_and_the_row_stays(vendors: Ve
     assert (found["name"], found["cost"], found["latency"][0]) == ("p", None, {"median": 1500.0})
 
 
-async def test_token_counts_that_do_not_parse_are_null_and_the_session_stays(
+async def test_token_counts_that_do_not_parse_are_null_and_the_session_is_returned(
     vendors: Vendors, gateway: Gateway
 ) -> None:
     usage = {"prompt_tokens": "many", "completion_tokens": 20}

@@ -1,4 +1,4 @@
-"""Whatever an adapter puts into a field of its rows, the value costs itself and no neighbour."""
+"""An invalid value in a row of an adapter costs only itself and no neighbour."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ GOOD = Session("v", "e", "1", SessionStatus.SUCCESS, EPOCH, latency_ms=5.0, inpu
 
 @dataclass
 class OneSession(MisbehavingSource):
-    """One experiment with one session, of which some values are others."""
+    """One experiment with one session, some of whose values are replaced."""
 
     of_experiment: Mapping[str, Any] = field(default_factory=dict)
     of_session: Mapping[str, Any] = field(default_factory=dict)
@@ -97,14 +97,14 @@ async def test_a_value_of_a_session_that_its_type_cannot_hold_is_null_without_an
     assert name == "url" or logged == [(f"Session.{selection}", type(value).__name__)]
 
 
-async def test_metadata_that_is_no_json_is_null_where_it_is_none() -> None:
+async def test_metadata_that_is_not_json_is_null() -> None:
     odd = {1: object(), "a": float("nan"), "b": "\ud800", "c": {2, 3}, "d": {"e": 1}}
     found = await answer("{ experiments { nodes { metadata } } }", of_experiment={"metadata": odd})
     metadata = [row["metadata"] for row in found["experiments"]["nodes"]]
     assert {"1": None, "a": None, "b": "?", "c": None, "d": {"e": 1}} in metadata
 
 
-async def test_scores_that_are_no_numbers_are_left_out() -> None:
+async def test_scores_that_are_not_numbers_are_omitted() -> None:
     scores = {"a": 0.5, "b": "high", "c": float("inf"), 4: 1.0, "d": True, "e": None}
     query = "{ experiments { nodes { sessions { nodes { scores { evaluator value } } } } } }"
     found = await answer(query, of_session={"scores_by_evaluator": scores})
@@ -123,7 +123,7 @@ async def test_scores_that_are_no_numbers_are_left_out() -> None:
     ],
     ids=repr,
 )
-async def test_figures_are_computed_without_values_that_are_no_numbers(odd: Mapping[str, Any]) -> None:
+async def test_figures_are_computed_without_values_that_are_not_numbers(odd: Mapping[str, Any]) -> None:
     query = """{ experiments { nodes { source { name }
         aggregate(metric: {kind: LATENCY}, basis: COMPUTED) { count mean } } } }"""
     found = await answer(query, of_session=odd)

@@ -1,4 +1,4 @@
-"""A headless Chromium for tests, and a record of all it asked for and complained about.
+"""A headless Chromium for tests, with a record of its requests and console messages.
 
     with open_browser() as browser:
         browser.driver.get("http://127.0.0.1:8000/graphql")
@@ -34,7 +34,7 @@ _FLAGS = (
     "--disable-component-update",
     "--disable-sync",
     "--no-proxy-server",
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",  # no test reaches further
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",  # tests use no other network
 )
 
 T = TypeVar("T")
@@ -49,7 +49,7 @@ class Browser:
         self._console: list[str] = []
 
     def wait_until(self, condition: Callable[[Chrome], T | None], failure: str, *, timeout: float = 20) -> T:
-        """Wait until the condition gives something true, and return that."""
+        """Wait until the condition returns a true value, and return the value."""
         from selenium.webdriver.support.wait import WebDriverWait  # noqa: PLC0415
 
         result = WebDriverWait(self.driver, timeout).until(condition, failure)
@@ -59,14 +59,14 @@ class Browser:
     def wait_for(self, css: str, *, text: str = "", timeout: float = 20) -> WebElement:
         """Wait until an element that matches is visible and holds the text, and return it."""
 
-        def shown(driver: Chrome) -> WebElement | None:
-            found = driver.find_elements("css selector", css)
-            return next((one for one in found if one.is_displayed() and text in one.text), None)
+        def find_visible(driver: Chrome) -> WebElement | None:
+            elements = driver.find_elements("css selector", css)
+            return next((element for element in elements if element.is_displayed() and text in element.text), None)
 
-        return self.wait_until(shown, f"nothing visible matches {css} with {text!r}", timeout=timeout)
+        return self.wait_until(find_visible, f"nothing visible matches {css} with {text!r}", timeout=timeout)
 
     def requested_urls(self) -> list[str]:
-        """Return every address that the page asked for over a network, in order."""
+        """Return the URLs of all network requests of the page, in order."""
         for entry in self._log("performance"):
             event = json.loads(entry["message"])["message"]
             if event["method"] == "Network.requestWillBeSent":
@@ -82,11 +82,11 @@ class Browser:
     def console(self) -> list[str]:
         """Return the console's warnings and errors: exceptions, failed loads, policy violations."""
         log = self._log("browser")
-        self._console.extend(one["message"] for one in log if one["level"] in {"WARNING", "SEVERE"})
+        self._console.extend(entry["message"] for entry in log if entry["level"] in {"WARNING", "SEVERE"})
         return self._console
 
     def _log(self, kind: str) -> list[dict[str, Any]]:
-        """Return what was logged since the last call."""
+        """Return the entries since the last call."""
         entries: list[dict[str, Any]] = self.driver.get_log(kind)  # type: ignore[no-untyped-call]
         return entries
 
@@ -95,7 +95,7 @@ class Browser:
 def open_browser(
     *, theme: Literal["light", "dark"] = "light", size: tuple[int, int] = (1440, 900)
 ) -> Iterator[Browser]:
-    """Start Chromium with an empty profile and the system's theme set so; close it at the end."""
+    """Start Chromium with an empty profile and this theme, and close it at the end."""
     from selenium.webdriver import Chrome, ChromeOptions, ChromeService  # noqa: PLC0415
 
     with tempfile.TemporaryDirectory() as profile:

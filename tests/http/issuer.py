@@ -1,4 +1,4 @@
-"""An identity provider for tests: it signs tokens, and serves its keys over HTTP well or badly."""
+"""An identity provider for tests: it signs tokens, and serves valid or invalid keys over HTTP."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ EC_KEY = ec.generate_private_key(ec.SECP256R1())
 
 
 def public_jwk(key: Any, kid: str | None, **more: Any) -> dict[str, Any]:
-    """The public half as a JWK."""
+    """Return the public key as a JWK."""
     algorithm = jwt.algorithms.RSAAlgorithm if isinstance(key, rsa.RSAPrivateKey) else jwt.algorithms.ECAlgorithm
     entry: dict[str, Any] = json.loads(algorithm.to_jwk(key.public_key()))
     return {name: value for name, value in {**entry, "kid": kid, **more}.items() if value is not None}
 
 
 def token(key: Any = RSA_KEYS[0], kid: str | None = "first", alg: str = "RS256", **claims: Any) -> str:
-    """A token that is good unless told otherwise; a claim that is None is left out."""
+    """Return a token, valid unless the arguments make it invalid. A claim of None is omitted."""
     now = int(time.time())
     all_claims = {"iss": ISSUER, "aud": AUDIENCE, "sub": "ada", "exp": now + 600, **claims}
-    given = {name: value for name, value in all_claims.items() if value is not None}
+    payload = {name: value for name, value in all_claims.items() if value is not None}
     headers = {} if kid is None else {"kid": kid}
-    return jwt.encode(given, key, algorithm=alg, headers=headers)
+    return jwt.encode(payload, key, algorithm=alg, headers=headers)
 
 
-def _good(*keys: dict[str, Any]) -> Callable[[], Any]:
+def _serve_keys(*keys: dict[str, Any]) -> Callable[[], Any]:
     async def answer() -> Response:
         return Response(json.dumps({"keys": list(keys)}), media_type="application/json")
 
@@ -44,25 +44,25 @@ def _good(*keys: dict[str, Any]) -> Callable[[], Any]:
 
 
 class Issuer:
-    """Serves the keys that it is given, and counts how often it was asked."""
+    """Serves keys, and counts the requests."""
 
     def __init__(self) -> None:
-        self.asked = 0
+        self.requests = 0
         self.released = asyncio.Event()
-        self._answer = _good(public_jwk(RSA_KEYS[0], "first"))
+        self._answer = _serve_keys(public_jwk(RSA_KEYS[0], "first"))
         self.app = Starlette(routes=[Route("/keys", self._keys)])
 
     async def _keys(self, _: Request) -> Response:
-        self.asked += 1
+        self.requests += 1
         response: Response = await self._answer()
         return response
 
     def serve(self, *keys: dict[str, Any]) -> None:
-        """Answer with these keys from now on."""
-        self._answer = _good(*keys)
+        """Respond with these keys from now on."""
+        self._answer = _serve_keys(*keys)
 
-    def lie(self, body: bytes, status: int = 200, **headers: str) -> None:
-        """Answer with this."""
+    def respond(self, body: bytes, status: int = 200, **headers: str) -> None:
+        """Respond with this body and status from now on."""
 
         async def answer() -> Response:
             return Response(body, status, headers)
@@ -70,7 +70,7 @@ class Issuer:
         self._answer = answer
 
     def hang(self) -> None:
-        """Answer nothing until `released`."""
+        """Send no response until `released` is set."""
 
         async def answer() -> Response:
             await self.released.wait()

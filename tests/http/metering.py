@@ -1,4 +1,4 @@
-"""What stands on /metrics."""
+"""A parser of `/metrics` for tests."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.gateway import Gateway
 
 
 class Scrape:
-    """The figures of one answer of /metrics."""
+    """The samples of one response of `/metrics`."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -22,27 +22,27 @@ class Scrape:
         }
 
     def value(self, name: str, **labels: str) -> float:
-        """The value of that series; 0 where there is none, as a sum over series takes it."""
+        """Return the value of the series, or 0 for a series that does not exist."""
         return self._values.get((f"tracegraph_{name}", *sorted(labels.items())), 0.0)
 
     def by(self, label: str, name: str, **labels: str) -> dict[str, float]:
-        """The values that are not 0 by one label, of the series that have the others."""
-        wanted = f"tracegraph_{name}"
+        """Return the values other than 0 by one label, of the series with these other labels."""
+        full_name = f"tracegraph_{name}"
         return {
             sample.labels[label]: sample.value
             for family in self.families
             for sample in family.samples
-            if sample.name == wanted and sample.value and labels.items() <= sample.labels.items()
+            if sample.name == full_name and sample.value and labels.items() <= sample.labels.items()
         }
 
     def labels(self, label: str) -> set[str]:
-        """Every value that a label has anywhere."""
+        """Return every value of a label in all series."""
         samples = (sample for family in self.families for sample in family.samples)
         return {sample.labels[label] for sample in samples if label in sample.labels}
 
 
 async def scraped(gateway: Gateway) -> Scrape:
-    """Ask /metrics."""
+    """Request `/metrics` and parse the response."""
     response: Any = await gateway.http.get("/metrics")
     assert response.status_code == 200
     return Scrape(response.text)

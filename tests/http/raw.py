@@ -1,4 +1,4 @@
-"""Bytes on a connection, as no HTTP library would send them."""
+"""Raw bytes on a connection, for requests that no HTTP library sends."""
 
 import asyncio
 from urllib.parse import urlsplit
@@ -7,9 +7,9 @@ from tests.gateway import Gateway
 
 
 async def raw(gateway: Gateway, *pieces: bytes, pause_s: float = 0.0) -> bytes:
-    """What comes back for bytes on a connection, until it is closed."""
-    place = urlsplit(str(gateway.http.base_url))
-    reader, writer = await asyncio.open_connection(place.hostname, place.port)
+    """Send bytes on a new connection, and return all received bytes until the connection closes."""
+    address = urlsplit(str(gateway.http.base_url))
+    reader, writer = await asyncio.open_connection(address.hostname, address.port)
     try:
         for piece in pieces:
             writer.write(piece)

@@ -1,4 +1,4 @@
-"""Equal queries: one answer for all who ask at one moment, kept while each of its pages is the cache's latest."""
+"""The response cache: single flight for equal queries, and reuse while each page is the cache's latest."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from tests.conftest import OpenGateway
 from tests.gateway import NEMO, Answer, Gateway, Vendors, eventually, in_process, over_http
 from tests.http.metering import scraped
 from tests.worlds import fill, hours
-from tracegraph.app import executor_over
+from tracegraph.app import build_runner
 from tracegraph.domain.clocks import elapsed_s
 from tracegraph.graphql.runner import Operation
-from tracegraph.http.auth.api_keys import hash_of, new_key
+from tracegraph.http.auth.api_keys import hash_key, new_key
 from tracegraph.http.json import to_json
 from tracegraph.http.response_cache import ExecutionRequest, ResponseCache
 from tracegraph.metrics.operations import Reuse
@@ -30,12 +30,12 @@ from tracegraph.sources import Sources, open_sources
 
 QUERY = "query Q { experiments(first: 9) { nodes { name sessions(first: 2) { nodes { id } } } } }"
 BODY = orjson.dumps({"query": QUERY})
-KEPT = {"url": "memory://", "ttl_s": 60}
+CACHE = {"url": "memory://", "ttl_s": 60}
 DOWN = Fault("status", status=503, times=None)
 
 
 async def reused(gateway: Gateway) -> dict[str, float]:
-    """How many answers were had without making them, by how."""
+    """Return the number of reused responses by the kind of reuse."""
     return (await scraped(gateway)).by("how", "graphql_answers_reused_total")
 
 
@@ -43,22 +43,22 @@ def names(answer: Answer) -> set[str]:
     return {node["name"] for node in answer.data["experiments"]["nodes"]}
 
 
-# -- kept: the same as made anew -----------------------------------------------------------------------
+# -- cached responses equal new ones -------------------------------------------------------------------
 
 
 @dataclass
-class Door:
-    """Answers over the vendors, without HTTP in front."""
+class CacheUnderTest:
+    """A response cache over the vendors, without HTTP."""
 
     sources: Sources
-    answers: ResponseCache
-    made: Callable[[Operation], object]
+    cache: ResponseCache
+    execute: Callable[[Operation], object]
     charged: list[int] = field(default_factory=list)
 
     async def ask(self, query: str, *, bypass_cache: bool = False) -> tuple[bytes, Reuse | None]:
-        question = ExecutionRequest(Operation(query), None, {}, bypass_cache=bypass_cache, charge=None)
-        answer = await self.answers.to(question)
-        return answer.body, answer.reuse
+        request = ExecutionRequest(Operation(query), None, {}, bypass_cache=bypass_cache, charge=None)
+        response = await self.cache.get_or_execute(request)
+        return response.body, response.reuse
 
     async def charge(self, cost: int) -> None:
         self.charged.append(cost)
@@ -66,7 +66,7 @@ class Door:
 
 @dataclass
 class Clock:
-    """Seconds, as the test sets them."""
+    """A clock that the test sets, in seconds."""
 
     now: float = 100.0
 
@@ -75,11 +75,12 @@ class Clock:
 
 
 @asynccontextmanager
-async def door(vendors: Vendors, clock: Callable[[], float] = elapsed_s) -> AsyncIterator[Door]:
-    settings = vendors.settings(cache=KEPT)
+async def open_cache(vendors: Vendors, clock: Callable[[], float] = elapsed_s) -> AsyncIterator[CacheUnderTest]:
+    settings = vendors.settings(cache=CACHE)
     async with open_sources(settings, clock=clock) as sources:
-        executor = executor_over(sources, settings)
-        yield Door(sources, ResponseCache(executor, sources.memory, share=True, clock=clock), executor.run)
+        runner = build_runner(sources, settings)
+        cache = ResponseCache(runner, sources.memory, share=True, clock=clock)
+        yield CacheUnderTest(sources, cache, runner.run)
 
 
 QUERIES = (
@@ -94,11 +95,11 @@ QUERIES = (
 
 
 @pytest.mark.parametrize("seed", range(4))
-async def test_an_answer_is_always_what_running_the_query_would_give(vendors: Vendors, seed: int) -> None:
-    """Whatever was asked before, past the cache or not, whatever was evicted, added, or failed for a while."""
+async def test_a_response_always_equals_a_new_execution_of_the_query(vendors: Vendors, seed: int) -> None:
+    """The law holds after any requests, with or without the cache, and any evictions, new rows and failures."""
     fill(vendors)
-    chance, kept = random.Random(seed), 0
-    async with door(vendors) as opened:
+    chance, cached = random.Random(seed), 0
+    async with open_cache(vendors) as opened:
         memory = opened.sources.memory
         assert memory is not None
         for step in range(60):
@@ -116,29 +117,29 @@ async def test_an_answer_is_always_what_running_the_query_would_give(vendors: Ve
             query = chance.choice(QUERIES)
             body, reuse = await opened.ask(query)
             if reuse is not None or (b'"errors"' not in body and b'"extensions"' not in body):
-                made = await opened.made(Operation(query))  # type: ignore[misc]
-                assert body == to_json(made.response())
-            kept += reuse is Reuse.KEPT
-    assert kept > 5
+                outcome = await opened.execute(Operation(query))  # type: ignore[misc]
+                assert body == to_json(outcome.response())
+            cached += reuse is Reuse.KEPT
+    assert cached > 5
 
 
-async def test_a_kept_answer_has_the_headers_and_the_status_of_one_that_was_made(
+async def test_a_cached_response_has_the_headers_and_the_status_of_a_new_one(
     open_gateway: OpenGateway, vendors: Vendors
 ) -> None:
     fill(vendors)
-    gateway = await open_gateway(cache=KEPT)
+    gateway = await open_gateway(cache=CACHE)
     for media in ("application/json", "application/graphql-response+json"):
-        made, kept = await gateway.post(BODY, accept=media, cache_control="no-cache"), await gateway.post(BODY)
-        assert (made.status, made.content) == (kept.status, kept.content)
+        new, cached = await gateway.post(BODY, accept=media, cache_control="no-cache"), await gateway.post(BODY)
+        assert (new.status, new.content) == (cached.status, cached.content)
         again = await gateway.post(BODY, accept=media)
-        assert {**made.headers} == {**again.headers}
+        assert {**new.headers} == {**again.headers}
     assert await reused(gateway) == {"KEPT": 4}
 
 
-async def test_when_its_time_is_over_the_vendors_are_asked_again(vendors: Vendors) -> None:
+async def test_an_expired_response_calls_the_vendors_again(vendors: Vendors) -> None:
     fill(vendors)
     clock = Clock()
-    async with door(vendors, clock) as opened:
+    async with open_cache(vendors, clock) as opened:
         await opened.ask(QUERY)
         calls = vendors.call_counts
         vendors.forget_calls()
@@ -150,11 +151,11 @@ async def test_when_its_time_is_over_the_vendors_are_asked_again(vendors: Vendor
         assert vendors.call_counts[1:] == calls[1:]
 
 
-async def test_a_page_that_another_query_renewed_renews_every_answer_that_was_made_of_it(
+async def test_a_page_that_another_query_refreshes_invalidates_every_response_with_this_page(
     open_gateway: OpenGateway, vendors: Vendors
 ) -> None:
     fill(vendors)
-    gateway = await open_gateway(cache=KEPT)
+    gateway = await open_gateway(cache=CACHE)
     await gateway.ask(QUERY)
     vendors.nemo.world.add(nemo_experiment("later", created_at=hours(99)))
     assert "later" not in names(await gateway.ask(QUERY))
@@ -164,28 +165,28 @@ async def test_a_page_that_another_query_renewed_renews_every_answer_that_was_ma
     assert "later" in names(await gateway.ask(QUERY))
 
 
-async def test_a_hot_answers_pages_are_refreshed_before_they_are_too_old(vendors: Vendors) -> None:
+async def test_pages_of_a_frequent_response_are_refreshed_before_they_expire(vendors: Vendors) -> None:
     fill(vendors)
     clock = Clock()
-    async with door(vendors, clock) as opened:
+    async with open_cache(vendors, clock) as opened:
         await opened.ask(QUERY)
         vendors.forget_calls()
-        how = []
+        reuses = []
         for _ in range(19):  # up to 57 s of 60
             clock.now += 3
-            how.append((await opened.ask(QUERY))[1])
+            reuses.append((await opened.ask(QUERY))[1])
             if vendors.call_counts[0]:
                 break
-        assert how.count(Reuse.KEPT) > 5
+        assert reuses.count(Reuse.KEPT) > 5
         assert await eventually(lambda: vendors.call_counts[0] > 0)
 
 
-# -- what is never kept --------------------------------------------------------------------------------
+# -- responses that are never cached -------------------------------------------------------------------
 
 
-async def test_a_failed_answer_is_not_kept(open_gateway: OpenGateway, vendors: Vendors) -> None:
+async def test_a_failed_response_is_not_cached(open_gateway: OpenGateway, vendors: Vendors) -> None:
     fill(vendors)
-    gateway = await open_gateway(cache=KEPT)
+    gateway = await open_gateway(cache=CACHE)
     vendors.nemo.fail(Fault("status", status=404, times=None))
     assert NEMO in (await gateway.ask(QUERY)).troubles
     vendors.nemo.recover()
@@ -193,7 +194,7 @@ async def test_a_failed_answer_is_not_kept(open_gateway: OpenGateway, vendors: V
     assert await reused(gateway) == {}
 
 
-async def test_an_older_answer_is_not_kept(open_gateway: OpenGateway, vendors: Vendors) -> None:
+async def test_a_stale_response_is_not_cached(open_gateway: OpenGateway, vendors: Vendors) -> None:
     fill(vendors)
     gateway = await open_gateway(cache={"url": "memory://", "ttl_s": 0, "stale_s": 300})
     await gateway.ask(QUERY)
@@ -203,37 +204,35 @@ async def test_an_older_answer_is_not_kept(open_gateway: OpenGateway, vendors: V
     assert await reused(gateway) == {}
 
 
-TOO_DEAR = "{ experiments(first: 1000) { nodes { sessions(first: 1000) { nodes { id } } } } }"
+TOO_EXPENSIVE = "{ experiments(first: 1000) { nodes { sessions(first: 1000) { nodes { id } } } } }"
 
 
-@pytest.mark.parametrize("query", ["{ sources", "{ nothing }", TOO_DEAR])
-async def test_what_is_refused_for_good_is_refused_again_from_what_is_kept_and_costs_nobody(
-    vendors: Vendors, query: str
-) -> None:
-    async with door(vendors) as opened:
-        question = ExecutionRequest(Operation(query), None, {}, bypass_cache=True, charge=opened.charge)
-        first = await opened.answers.to(question)
-        again = await opened.answers.to(question)
+@pytest.mark.parametrize("query", ["{ sources", "{ nothing }", TOO_EXPENSIVE])
+async def test_a_permanent_rejection_is_cached_and_charged_to_no_caller(vendors: Vendors, query: str) -> None:
+    async with open_cache(vendors) as opened:
+        request = ExecutionRequest(Operation(query), None, {}, bypass_cache=True, charge=opened.charge)
+        first = await opened.cache.get_or_execute(request)
+        again = await opened.cache.get_or_execute(request)
     assert (first.reuse, again.reuse) == (None, Reuse.KEPT)
     assert first.body == again.body
     assert (first.outcome.executed, again.outcome.executed) == (False, False)
     assert opened.charged == []
 
 
-async def test_refusals_take_no_room_from_what_vendors_answered(vendors: Vendors) -> None:
-    async with door(vendors) as opened:
+async def test_rejections_evict_no_pages_of_vendors(vendors: Vendors) -> None:
+    async with open_cache(vendors) as opened:
         for number in range(100):
             await opened.ask(f"{{ nothing{number} }}")
         assert opened.sources.memory is not None
         assert len(opened.sources.memory) == 0
-        opened.answers._refusals._max_bytes = 10_000
+        opened.cache._rejections._max_bytes = 10_000
         for number in range(100):
             await opened.ask(f"{{ no{number} }}")
-            assert opened.answers._refusals.size_bytes <= 10_000 or number == 0
+            assert opened.cache._rejections.size_bytes <= 10_000 or number == 0
 
 
 @pytest.mark.parametrize("cache", [{"url": "off"}, {"url": "memory://", "ttl_s": 0}], ids=["off", "ttl 0"])
-async def test_without_a_cache_nothing_is_kept(
+async def test_without_a_cache_no_response_is_reused(
     open_gateway: OpenGateway, vendors: Vendors, cache: dict[str, object]
 ) -> None:
     fill(vendors)
@@ -254,22 +253,22 @@ async def test_without_a_cache_nothing_is_kept(
         "{ sources { health { status } } }",
     ],
 )
-async def test_figures_of_one_request_are_no_others(
+async def test_responses_with_fields_about_their_own_execution_are_not_reused(
     open_gateway: OpenGateway, vendors: Vendors, query: str
 ) -> None:
     fill(vendors)
-    gateway = await open_gateway(cache=KEPT)
+    gateway = await open_gateway(cache=CACHE)
     await asyncio.gather(*(gateway.ask(query) for _ in range(3)))
     await gateway.ask(query)
     assert await reused(gateway) == {}
 
 
-async def test_answers_and_pages_together_keep_within_the_bounds(vendors: Vendors) -> None:
+async def test_responses_and_pages_share_the_bounds_of_the_cache(vendors: Vendors) -> None:
     fill(vendors, sessions=30)
-    async with in_process(vendors.settings(cache={**KEPT, "max_mb": 1})) as gateway:
+    async with in_process(vendors.settings(cache={**CACHE, "max_mb": 1})) as gateway:
         for first in range(1, 60):
             await gateway.ask(f"{{ sessions(first: {first}) {{ nodes {{ id metadata vendorFields }} }} }}")
-    async with door(vendors) as opened:
+    async with open_cache(vendors) as opened:
         memory = opened.sources.memory
         assert memory is not None
         memory._max_bytes = 200_000
@@ -279,23 +278,23 @@ async def test_answers_and_pages_together_keep_within_the_bounds(vendors: Vendor
             assert memory.size_bytes == sum(entry.size_bytes for entry in memory._entries.values())
 
 
-async def test_a_query_that_is_answered_from_what_is_kept_is_still_known_when_it_has_to_be_made_anew(
+async def test_a_query_with_a_cached_response_keeps_its_parsed_document(
     vendors: Vendors,
 ) -> None:
-    """Else a flood of new documents would have it wait in line with them, as soon as its pages are too old."""
-    async with door(vendors) as opened:
+    """Otherwise a flood of new documents would delay its parsing, once its pages have expired."""
+    async with open_cache(vendors) as opened:
         for _ in range(2):
             await opened.ask("{ experiments { totalCount } }")
         for number in range(40):
             await opened.ask(f"{{ a{number}: __typename }} # {'long ' * 400}")
-        documents = opened.answers._executor.schema._documents
+        documents = opened.cache._runner.schema._documents
         read = documents.parsed_count
         assert (await opened.ask("{ experiments { totalCount } }", bypass_cache=True))[1] is None
         assert documents.parsed_count == read
 
 
-async def test_an_operations_name_counts_for_what_a_kept_answer_takes(vendors: Vendors) -> None:
-    async with door(vendors) as opened:
+async def test_the_size_of_a_cached_response_includes_the_operation_name(vendors: Vendors) -> None:
+    async with open_cache(vendors) as opened:
         memory = opened.sources.memory
         assert memory is not None
         for number in range(3):
@@ -304,21 +303,21 @@ async def test_an_operations_name_counts_for_what_a_kept_answer_takes(vendors: V
         assert memory.size_bytes > 3 * 40_000
 
 
-def test_an_answer_is_json_whatever_numbers_a_vendor_writes() -> None:
+def test_a_response_is_json_for_all_numbers_of_a_vendor() -> None:
     body = {"large": 10**30, "nan": float("nan"), "all": [10**400, float("inf"), -1.5, "NaN"]}
     assert orjson.loads(to_json(body)) == {"large": 1e30, "nan": None, "all": [None, None, -1.5, "NaN"]}
 
 
-# -- who may have whose --------------------------------------------------------------------------------
+# -- separation of callers -----------------------------------------------------------------------------
 
 
-async def test_those_who_see_different_sources_share_no_answer(
+async def test_principals_with_different_sources_share_no_response(
     open_gateway: OpenGateway, vendors: Vendors
 ) -> None:
     fill(vendors)
     one, other = new_key(), new_key()
-    keys = {"one": {"sha256": hash_of(one), "sources": [NEMO]}, "other": {"sha256": hash_of(other)}}
-    gateway = await open_gateway(cache=KEPT, auth={"keys": keys})
+    keys = {"one": {"sha256": hash_key(one), "sources": [NEMO]}, "other": {"sha256": hash_key(other)}}
+    gateway = await open_gateway(cache=CACHE, auth={"keys": keys})
     for _ in range(2):
         few, all_of_them = await asyncio.gather(
             gateway.post(BODY, authorization=f"Bearer {one}"), gateway.post(BODY, authorization=f"Bearer {other}")
@@ -327,57 +326,57 @@ async def test_those_who_see_different_sources_share_no_answer(
         assert len(names(all_of_them)) == 9
 
 
-async def test_those_with_different_keys_of_a_vendor_share_no_answer(vendors: Vendors) -> None:
+async def test_callers_with_different_vendor_credentials_share_no_response(vendors: Vendors) -> None:
     fill(vendors)
     sources = vendors.sources()
     sources[NEMO]["pass_through"] = "x-nemo-key"
-    async with in_process(vendors.settings(cache=KEPT, sources=sources)) as gateway:
+    async with in_process(vendors.settings(cache=CACHE, sources=sources)) as gateway:
         for _ in range(2):
             await asyncio.gather(*(gateway.post(BODY, x_nemo_key=key) for key in ("ada", "bob")))
     seen = [call.headers["authorization"] for call in vendors.nemo.calls]
     assert seen.count("Bearer ada") == seen.count("Bearer bob") > 0
 
 
-def question(**more: object) -> ExecutionRequest:
-    asked: dict[str, Any] = {
+def execution_request(**more: object) -> ExecutionRequest:
+    members: dict[str, Any] = {
         "operation": Operation(QUERY),
         "sources": None,
-        "keys": {},
+        "credentials": {},
         "bypass_cache": False,
         "charge": None,
     }
-    return ExecutionRequest(**asked | more)
+    return ExecutionRequest(**members | more)
 
 
-async def test_a_key_tells_every_two_questions_apart_that_may_have_different_answers(vendors: Vendors) -> None:
-    async with door(vendors) as opened:
-        asked = [
-            question(),
-            question(operation=Operation(QUERY, name="Q")),
-            question(operation=Operation(QUERY, {"a": 1})),
-            question(operation=Operation(QUERY, {"a": 1.0})),
-            question(operation=Operation(QUERY, {"a": "1"})),
-            question(operation=Operation(QUERY, wants_cost=True)),
-            question(operation=Operation(QUERY + " ")),
-            question(sources=frozenset()),
-            question(sources=frozenset({"nemo"})),
-            question(sources=frozenset({"nemo", "meibel"})),
-            question(keys={"nemo": SecretStr("a")}),
-            question(keys={"nemo": SecretStr("b")}),
-            question(keys={"meibel": SecretStr("a")}),
+async def test_execution_requests_with_different_responses_have_different_keys(vendors: Vendors) -> None:
+    async with open_cache(vendors) as opened:
+        requests = [
+            execution_request(),
+            execution_request(operation=Operation(QUERY, name="Q")),
+            execution_request(operation=Operation(QUERY, {"a": 1})),
+            execution_request(operation=Operation(QUERY, {"a": 1.0})),
+            execution_request(operation=Operation(QUERY, {"a": "1"})),
+            execution_request(operation=Operation(QUERY, wants_cost=True)),
+            execution_request(operation=Operation(QUERY + " ")),
+            execution_request(sources=frozenset()),
+            execution_request(sources=frozenset({"nemo"})),
+            execution_request(sources=frozenset({"nemo", "meibel"})),
+            execution_request(credentials={"nemo": SecretStr("a")}),
+            execution_request(credentials={"nemo": SecretStr("b")}),
+            execution_request(credentials={"meibel": SecretStr("a")}),
         ]
-        digests = [opened.answers._key(one) for one in asked]
-        assert len(set(digests)) == len(asked)
-        assert digests == [opened.answers._key(one) for one in asked]
+        digests = [opened.cache._key(request) for request in requests]
+        assert len(set(digests)) == len(requests)
+        assert digests == [opened.cache._key(request) for request in requests]
 
 
-async def test_every_asker_is_charged_and_who_may_not_spend_it_gets_none(
+async def test_every_waiter_is_charged_and_a_waiter_beyond_its_limit_is_rejected(
     open_gateway: OpenGateway, vendors: Vendors
 ) -> None:
     fill(vendors)
     body = orjson.dumps({"query": QUERY, "extensions": {"cost": True}})
     cost = (await (await open_gateway()).post(body)).body["extensions"]["cost"]
-    gateway = await open_gateway(cache=KEPT, auth={"cost_per_minute": int(3.5 * cost)})
+    gateway = await open_gateway(cache=CACHE, auth={"cost_per_minute": int(3.5 * cost)})
     together = await asyncio.gather(gateway.post(body), gateway.post(body))
     answers = [*together, await gateway.post(body), await gateway.post(body)]
     assert [answer.status for answer in answers] == [200, 200, 200, 429]
@@ -386,13 +385,13 @@ async def test_every_asker_is_charged_and_who_may_not_spend_it_gets_none(
     assert await reused(gateway) == {"SHARED": 1, "KEPT": 1}
 
 
-# -- under way -----------------------------------------------------------------------------------------
+# -- single flight -------------------------------------------------------------------------------------
 
 
-async def test_queries_that_arrive_together_share_one_answer_though_it_waits_for_nothing(vendors: Vendors) -> None:
+async def test_queries_that_arrive_together_share_one_response_even_without_vendor_calls(vendors: Vendors) -> None:
     fill(vendors)
-    async with door(vendors) as opened:
-        await opened.made(Operation(QUERY))  # type: ignore[misc]
+    async with open_cache(vendors) as opened:
+        await opened.execute(Operation(QUERY))  # type: ignore[misc]
         vendors.forget_calls()
         answers = await asyncio.gather(*(opened.ask(QUERY) for _ in range(10)))
     assert vendors.call_counts == (0, 0, 0)
@@ -400,10 +399,10 @@ async def test_queries_that_arrive_together_share_one_answer_though_it_waits_for
     assert [reuse for _, reuse in answers] == [None] + [Reuse.SHARED] * 9
 
 
-async def test_one_who_leaves_takes_the_answer_from_nobody_and_the_last_ends_the_work(vendors: Vendors) -> None:
+async def test_only_the_last_waiter_that_leaves_cancels_the_execution(vendors: Vendors) -> None:
     fill(vendors)
     vendors.nemo.fail(Fault("delay", times=None, seconds=1.0))
-    async with door(vendors) as opened:
+    async with open_cache(vendors) as opened:
         first, second = (asyncio.create_task(opened.ask(QUERY)) for _ in range(2))
         assert await eventually(lambda: vendors.nemo.simulator.in_flight == 1)
         first.cancel()
@@ -417,7 +416,7 @@ async def test_one_who_leaves_takes_the_answer_from_nobody_and_the_last_ends_the
         assert (b'"edges"' in body, reuse) == (True, None)
 
 
-async def test_who_has_less_time_is_answered_within_it(vendors: Vendors) -> None:
+async def test_a_caller_with_a_shorter_deadline_gets_its_response_within_it(vendors: Vendors) -> None:
     fill(vendors)
     vendors.nemo.fail(Fault("delay", times=1, seconds=3.0))
     async with over_http(vendors.settings()) as gateway:
@@ -429,9 +428,9 @@ async def test_who_has_less_time_is_answered_within_it(vendors: Vendors) -> None
         assert (await patient).troubles == {}
 
 
-async def test_who_asks_past_the_cache_waits_for_none_who_does_not(vendors: Vendors) -> None:
+async def test_a_request_that_bypasses_the_cache_joins_no_other_request(vendors: Vendors) -> None:
     fill(vendors)
-    async with in_process(vendors.settings(cache=KEPT)) as gateway:
+    async with in_process(vendors.settings(cache=CACHE)) as gateway:
         await gateway.post(BODY)
         calls = vendors.call_counts
         vendors.forget_calls()

@@ -1,4 +1,4 @@
-"""Whatever a client sends to /graphql, the answer is a GraphQL response below 500, and never of the inside."""
+"""Any request to /graphql gets a GraphQL response below 500 that reveals nothing internal."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -54,7 +54,7 @@ async def gateway() -> AsyncIterator[Gateway]:
 
 
 def assert_graphql(response: httpx.Response) -> None:
-    """The response is well-formed GraphQL below 500, and no error in it is the gateway's own."""
+    """Assert that the response is well-formed GraphQL below 500, without an internal error."""
     assert response.status_code < 500
     body = orjson.loads(response.content)
     assert body.keys() <= {"data", "errors", "extensions"}
@@ -81,7 +81,7 @@ async def test_any_body(gateway: Gateway, body: bytes) -> None:
 
 
 def _fits(value: Any) -> bool:
-    """Whether orjson writes the value: integers up to 64 bits."""
+    """Return whether orjson can encode the value, with integers up to 64 bits."""
     try:
         orjson.dumps(value)
     except TypeError:
@@ -154,7 +154,7 @@ async def test_any_filter_of_experiments_is_answered_by_every_source(
     variables = {"filter": condition, "orderBy": {"field": field, "direction": direction}}
     response = await post(gateway, orjson.dumps({"query": query, "variables": variables}))
     assert_graphql(response)
-    assert "extensions" not in orjson.loads(response.content), "a vendor refused what the gateway made of it"
+    assert "extensions" not in orjson.loads(response.content), "a vendor refused a request of the gateway"
 
 
 @quickly
@@ -181,13 +181,13 @@ async def test_any_filter_of_sessions_is_answered_by_every_source(
     body = orjson.dumps({"query": query, "variables": {"filter": condition, "direction": direction}})
     response = await post(gateway, body)
     assert_graphql(response)
-    assert "extensions" not in orjson.loads(response.content), "a vendor refused what the gateway made of it"
+    assert "extensions" not in orjson.loads(response.content), "a vendor refused a request of the gateway"
 
 
 @quickly
 @given(parts=st.lists(texts, min_size=1, max_size=3), kind=st.sampled_from(["Experiment", "Session", "Source"]))
 async def test_any_id_is_answered(gateway: Gateway, parts: list[str], kind: str) -> None:
-    """A made-up ref reaches the vendors escaped, and is unknown there; it leads to no other resource."""
+    """An invented reference reaches the vendors escaped and is unknown there. It identifies no other resource."""
     query = "query($ids: [ID!]!) { nodes(ids: $ids) { __typename } }"
     for source in ("nemo", "langsmith", "meibel"):
         identity = encode_id(kind, *[source, *parts][: {"Source": 1, "Experiment": 2, "Session": 3}[kind]])

@@ -1,4 +1,4 @@
-"""API keys: who has one comes in, under its name and with its sources; all others get 401 and learn nothing."""
+"""API keys: a key grants access under its name and with its sources. Other requests get 401 without a reason."""
 
 import orjson
 import pytest
@@ -6,10 +6,10 @@ import pytest
 from tests.conftest import OpenGateway
 from tests.gateway import LANGSMITH, NEMO, Answer, Gateway, Vendors
 from tests.worlds import fill
-from tracegraph.http.auth.api_keys import PREFIX, hash_of, new_key
+from tracegraph.http.auth.api_keys import PREFIX, hash_key, new_key
 
 KEY, OTHER = new_key(), new_key()
-KEYS = {"dashboard": {"sha256": hash_of(KEY)}, "nemo-only": {"sha256": hash_of(OTHER), "sources": [NEMO]}}
+KEYS = {"dashboard": {"sha256": hash_key(KEY)}, "nemo-only": {"sha256": hash_key(OTHER), "sources": [NEMO]}}
 QUERY = orjson.dumps({"query": "{ sources { name } }"})
 
 
@@ -46,14 +46,14 @@ async def test_a_key_with_sources_sees_those_only(guarded: Gateway) -> None:
         pytest.param(f"Bearer {KEY[:-1]}", id="too short"),
         pytest.param(f"Bearer {KEY}x", id="too long"),
         pytest.param(f"Bearer {KEY.removeprefix(PREFIX)}", id="no prefix"),
-        pytest.param(f"Bearer {hash_of(KEY)}", id="the hash"),
+        pytest.param(f"Bearer {hash_key(KEY)}", id="the hash"),
         pytest.param(f"Bearer {PREFIX}", id="the prefix alone"),
         pytest.param(f"Bearer {KEY}, Bearer {OTHER}", id="two keys"),
         pytest.param("Bearer a.b.c", id="a token"),
         pytest.param("Bearer " + "x" * 60_000, id="60,000 characters"),
     ],
 )
-async def test_anything_else_is_401_before_the_request_is_read(
+async def test_any_other_credential_is_401_before_the_request_is_parsed(
     guarded: Gateway, vendors: Vendors, authorization: str
 ) -> None:
     answer = await guarded.post(b"not even JSON", authorization=authorization)
@@ -64,7 +64,7 @@ async def test_anything_else_is_401_before_the_request_is_read(
     assert vendors.call_counts == (0, 0, 0)
 
 
-async def test_two_credentials_are_none(guarded: Gateway) -> None:
+async def test_two_credentials_are_refused(guarded: Gateway) -> None:
     for lines in ([KEY, OTHER], [KEY, KEY], ["", KEY]):
         headers = [("content-type", "application/json"), *(("authorization", f"Bearer {one}") for one in lines)]
         response = await guarded.http.post("/graphql", content=QUERY, headers=headers)
@@ -72,8 +72,8 @@ async def test_two_credentials_are_none(guarded: Gateway) -> None:
 
 
 @pytest.mark.parametrize("name", ["cookie", "proxy-authorization", "x-api-key", "x-nemo-key"])
-async def test_a_key_in_any_other_header_is_none(guarded: Gateway, name: str) -> None:
-    """Browsers send cookies unasked, for whatever page."""
+async def test_a_key_in_any_other_header_is_refused(guarded: Gateway, name: str) -> None:
+    """Browsers send cookies with the requests of any page."""
     for value in (f"Bearer {KEY}", KEY, f"authorization={KEY}"):
         headers = {name: value, "content-type": "application/json"}
         response = await guarded.http.post("/graphql", content=QUERY, headers=headers)
@@ -93,7 +93,7 @@ async def test_the_playground_and_health_stay_open_and_name_no_source(guarded: G
     assert (await guarded.http.get("/readyz")).json() == {"status": "ready"}
 
 
-async def test_a_key_for_one_source_asks_no_vendor_but_its_own(guarded: Gateway, vendors: Vendors) -> None:
+async def test_a_key_for_one_source_calls_only_its_vendor(guarded: Gateway, vendors: Vendors) -> None:
     fill(vendors)
     body = orjson.dumps({"query": "{ experiments { nodes { source { name } } } }"})
     answer = await guarded.post(body, authorization=f"Bearer {OTHER}")
@@ -110,7 +110,9 @@ def test_new_keys_hold_256_bits_and_differ() -> None:
     assert all(len(key) == len(PREFIX) + 43 for key in keys)
 
 
-async def test_metrics_are_for_those_who_see_every_source(guarded: Gateway, open_gateway: OpenGateway) -> None:
+async def test_metrics_need_a_principal_that_sees_every_source(
+    guarded: Gateway, open_gateway: OpenGateway
+) -> None:
     async def status(gateway: Gateway, authorization: str) -> int:
         return (await gateway.http.get("/metrics", headers={"authorization": authorization})).status_code
 

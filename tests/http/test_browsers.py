@@ -1,4 +1,4 @@
-"""No page of another site runs a query here, unless the configuration lists the site; every answer is guarded."""
+"""Pages of other sites run no query unless their site is allowed, and every response has security headers."""
 
 import asyncio
 import json
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 FRIEND = "https://app.example"
 QUERY = "/graphql?query={experiments{nodes{name}}}"
 BROWSER = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0 Safari/537.36"
-GUARDED = {
+SECURITY_HEADERS = {
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
     "referrer-policy": "no-referrer",
@@ -93,7 +93,7 @@ async def test_a_get_of_a_program_of_the_gateways_own_page_or_of_a_listed_site_r
     assert (await get(gateway, **headers)).json()["data"]["experiments"]["nodes"]
 
 
-async def test_a_listed_site_may_read_the_answer_and_another_may_not(gateway: Gateway) -> None:
+async def test_a_listed_site_may_read_the_response_and_another_may_not(gateway: Gateway) -> None:
     asks = {
         "access-control-request-method": "POST",
         "access-control-request-headers": "content-type,authorization",
@@ -114,11 +114,11 @@ async def test_a_listed_site_may_read_the_answer_and_another_may_not(gateway: Ga
     "path", ["/graphql", QUERY, "/healthz", "/readyz", "/metrics", "/nothing", "/playground/x"]
 )
 @pytest.mark.parametrize("accept", ["*/*", "text/html"])
-async def test_every_answer_has_the_security_headers_and_no_cookie(
+async def test_every_response_has_the_security_headers_and_no_cookie(
     gateway: Gateway, path: str, accept: str
 ) -> None:
     response = await gateway.http.get(path, headers={"accept": accept, "cookie": "session=1"})
-    assert {name: response.headers[name] for name in GUARDED} == GUARDED
+    assert {name: response.headers[name] for name in SECURITY_HEADERS} == SECURITY_HEADERS
     assert response.headers["cache-control"] in {"no-store", "no-cache"}
     assert "default-src 'none'" in response.headers["content-security-policy"]
     assert "frame-ancestors 'none'" in response.headers["content-security-policy"]
@@ -151,12 +151,12 @@ const attempts = {
   form: () => new Promise((done) => { document.forms.form.submit(); setTimeout(done, 500); }),
   textForm: () => new Promise((done) => { document.forms.post.submit(); setTimeout(done, 500); }),
 };
-const told = {};
+const results = {};
 for (const [name, attempt] of Object.entries(attempts)) {
-  try { const r = await attempt(); told[name] = r instanceof Response && r.ok ? await r.text() : 'nothing'; }
-  catch (error) { told[name] = 'refused'; }
+  try { const r = await attempt(); results[name] = r instanceof Response && r.ok ? await r.text() : 'nothing'; }
+  catch (error) { results[name] = 'refused'; }
 }
-document.body.textContent = JSON.stringify(told);
+document.body.textContent = JSON.stringify(results);
 document.title = 'done';
 </script>"""
 
@@ -165,8 +165,8 @@ def visit(page: str) -> dict[str, str]:
     with open_browser() as browser:
         browser.driver.get(page)
         browser.wait_until(lambda driver: driver.title == "done" or None, "the page did not finish", timeout=60)
-        told: dict[str, str] = json.loads(browser.driver.find_element("css selector", "body").text)
-        return told
+        results: dict[str, str] = json.loads(browser.driver.find_element("css selector", "body").text)
+        return results
 
 
 @pytest.mark.skipif(
@@ -175,7 +175,7 @@ def visit(page: str) -> dict[str, str]:
 )
 @pytest.mark.parametrize("is_listed", [False, True])
 async def test_a_page_of_another_site_in_a_real_browser(vendors: Vendors, is_listed: bool) -> None:  # noqa: FBT001
-    """Nothing that it tries asks a vendor; once it is listed, it is answered."""
+    """No attempt of the page calls a vendor. Once its site is listed, the page gets responses."""
     gateways: list[str] = []
 
     async def page(_: Request) -> HTMLResponse:
@@ -187,10 +187,10 @@ async def test_a_page_of_another_site_in_a_real_browser(vendors: Vendors, is_lis
         async with over_http(vendors.settings(server=server)) as gateway:
             gateways.append(str(gateway.http.base_url).rstrip("/"))
             vendors.forget_calls()
-            told = await asyncio.to_thread(visit, site)
+            results = await asyncio.to_thread(visit, site)
     if is_listed:
-        assert '"experiments"' in told["post"]
-        assert '"experiments"' in told["get"]
+        assert '"experiments"' in results["post"]
+        assert '"experiments"' in results["get"]
     else:
-        assert set(told.values()) == {"nothing", "refused"}
+        assert set(results.values()) == {"nothing", "refused"}
         assert vendors.call_counts == (0, 0, 0)

@@ -1,4 +1,4 @@
-"""Answers are compressed where they are long, hold data only, and the client asks for it."""
+"""Responses are compressed when they are long, contain data only, and the client accepts gzip."""
 
 import gzip
 import zlib
@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from tests.gateway import Gateway, Vendors, in_process
 from tests.worlds import fill
-from tracegraph.app import executor_over
+from tracegraph.app import build_runner
 from tracegraph.graphql.runner import Operation
-from tracegraph.http.compression import WORTH_BYTES, compressed, gzip_file
+from tracegraph.http.compression import MIN_COMPRESSED_BYTES, deflate, gzip_file
 from tracegraph.http.negotiation import takes_gzip
 from tracegraph.http.response_cache import ExecutionRequest, ResponseCache
 from tracegraph.simulators.langsmith.world import LangSmithWorld
@@ -42,7 +42,7 @@ async def gateway(vendors: Vendors) -> AsyncIterator[Gateway]:
 
 
 async def ask(gateway: Gateway, query: str, *accept_encoding: str) -> httpx.Response:
-    """The answer to a client that sends these lines of Accept-Encoding."""
+    """Return the response to a client that sends these lines of Accept-Encoding."""
     headers = [("content-type", "application/json"), ("accept", "application/json")]
     headers += [("accept-encoding", line) for line in accept_encoding]
     body = orjson.dumps({"query": query})
@@ -51,7 +51,7 @@ async def ask(gateway: Gateway, query: str, *accept_encoding: str) -> httpx.Resp
 
 
 @module
-async def test_a_long_answer_is_compressed_for_a_client_that_asks_and_is_the_same(gateway: Gateway) -> None:
+async def test_a_long_response_is_compressed_for_a_client_that_accepts_gzip(gateway: Gateway) -> None:
     plain = await ask(gateway, LONG)
     packed = await ask(gateway, LONG, "gzip, deflate, br")
     assert "content-encoding" not in plain.headers
@@ -62,7 +62,7 @@ async def test_a_long_answer_is_compressed_for_a_client_that_asks_and_is_the_sam
 
 
 @module
-async def test_what_is_stored_or_kept_by_others_depends_on_what_was_asked(gateway: Gateway) -> None:
+async def test_responses_vary_by_accept_and_accept_encoding(gateway: Gateway) -> None:
     for response in (await ask(gateway, LONG), await ask(gateway, LONG, "gzip"), await ask(gateway, SHORT)):
         assert response.headers["vary"] == "accept, accept-encoding"
 
@@ -74,9 +74,9 @@ async def test_all_lines_of_accept_encoding_count(gateway: Gateway) -> None:
 
 
 @module
-async def test_a_short_answer_is_sent_as_it_is(gateway: Gateway) -> None:
+async def test_a_short_response_is_not_compressed(gateway: Gateway) -> None:
     response = await ask(gateway, SHORT, "gzip")
-    assert len(response.content) < WORTH_BYTES
+    assert len(response.content) < MIN_COMPRESSED_BYTES
     assert "content-encoding" not in response.headers
 
 
@@ -92,7 +92,7 @@ async def test_a_short_answer_is_sent_as_it_is(gateway: Gateway) -> None:
     ],
     ids=["refused", "data beside an error", "many errors"],
 )
-async def test_an_answer_that_repeats_the_request_in_an_error_is_never_compressed(
+async def test_a_response_that_repeats_the_request_in_an_error_is_never_compressed(
     gateway: Gateway, query: str
 ) -> None:
     response = await ask(gateway, query, "gzip")
@@ -101,47 +101,48 @@ async def test_an_answer_that_repeats_the_request_in_an_error_is_never_compresse
 
 
 @module
-async def test_equal_answers_have_different_lengths_so_that_a_length_says_little(gateway: Gateway) -> None:
+async def test_equal_responses_have_different_compressed_lengths(gateway: Gateway) -> None:
     lengths = {(await ask(gateway, LONG, "gzip")).headers["content-length"] for _ in range(30)}
     assert len(lengths) > 5
 
 
 @module
-async def test_a_setting_turns_it_off(vendors: Vendors) -> None:
+async def test_a_setting_disables_compression(vendors: Vendors) -> None:
     async with in_process(vendors.settings(server={"compression": False})) as gateway:
         response = await ask(gateway, LONG, "gzip")
-    assert len(response.content) > WORTH_BYTES
+    assert len(response.content) > MIN_COMPRESSED_BYTES
     assert "content-encoding" not in response.headers
 
 
 @module
-async def test_a_stored_answer_is_compressed_once(vendors: Vendors) -> None:
+async def test_a_cached_response_is_compressed_once(vendors: Vendors) -> None:
     settings = vendors.settings(cache={"url": "memory://", "ttl_s": 60})
     async with open_sources(settings) as sources:
-        answers = ResponseCache(executor_over(sources, settings), sources.memory, share=True)
-        question = ExecutionRequest(Operation(LONG), None, {}, bypass_cache=False, charge=None)
-        first = await answers.compressed(await answers.to(question))
-        again = await answers.compressed(await answers.to(question))
+        cache = ResponseCache(build_runner(sources, settings), sources.memory, share=True)
+        request = ExecutionRequest(Operation(LONG), None, {}, bypass_cache=False, charge=None)
+        first = await cache.compressed_body(await cache.get_or_execute(request))
+        again = await cache.compressed_body(await cache.get_or_execute(request))
         assert again is first
         other = ExecutionRequest(Operation(SHORT), None, {}, bypass_cache=False, charge=None)
-        assert await answers.compressed(await answers.to(other)) != first
+        assert await cache.compressed_body(await cache.get_or_execute(other)) != first
 
 
 @module
-async def test_without_a_store_it_is_compressed_each_time(vendors: Vendors) -> None:
+async def test_without_a_store_a_response_is_compressed_each_time(vendors: Vendors) -> None:
     settings = vendors.settings()
     async with open_sources(settings) as sources:
-        answers = ResponseCache(executor_over(sources, settings), None, share=True)
-        answer = await answers.to(ExecutionRequest(Operation(LONG), None, {}, bypass_cache=False, charge=None))
-        assert gzip.decompress(gzip_file(await answers.compressed(answer))) == answer.body
+        cache = ResponseCache(build_runner(sources, settings), None, share=True)
+        request = ExecutionRequest(Operation(LONG), None, {}, bypass_cache=False, charge=None)
+        response = await cache.get_or_execute(request)
+        assert gzip.decompress(gzip_file(await cache.compressed_body(response))) == response.body
 
 
-@pytest.mark.parametrize("size", [0, 1, WORTH_BYTES, 65_536, 65_537, 3_000_000])
-async def test_a_body_of_any_size_comes_back(size: int) -> None:
+@pytest.mark.parametrize("size", [0, 1, MIN_COMPRESSED_BYTES, 65_536, 65_537, 3_000_000])
+async def test_a_compressed_body_of_any_size_decompresses_to_itself(size: int) -> None:
     body = b"ab\xff" * (size // 3) + b"c" * (size % 3)
-    made = gzip_file(await compressed(body))
-    assert gzip.decompress(made) == body
-    assert zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(made) == body
+    packed = gzip_file(await deflate(body))
+    assert gzip.decompress(packed) == body
+    assert zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(packed) == body
 
 
 @pytest.mark.parametrize(
@@ -167,10 +168,10 @@ async def test_a_body_of_any_size_comes_back(size: int) -> None:
         ("gzipped, deflate", False),
     ],
 )
-def test_weights_say_whether_gzip_is_asked_for(header: str | None, takes: bool) -> None:  # noqa: FBT001
+def test_weights_decide_whether_gzip_is_accepted(header: str | None, takes: bool) -> None:  # noqa: FBT001
     assert takes_gzip(header) is takes
 
 
 @given(st.text())
-def test_any_header_is_read(header: str) -> None:
+def test_any_accept_encoding_header_is_parsed(header: str) -> None:
     assert takes_gzip(header) in {True, False}

@@ -1,4 +1,4 @@
-"""A request's deadline: the client's own, what came in time, the backstop; and clients that go away."""
+"""A request's deadline: the client's own, partial results, and the final timeout. Also clients that disconnect."""
 
 import asyncio
 from typing import cast
@@ -33,24 +33,24 @@ async def ask(gateway: Gateway, query: str, deadline_ms: str) -> Answer:
 
 
 @pytest.mark.parametrize("late", NAMES)
-async def test_what_came_in_time_is_answered_and_who_is_late_has_failed(
+async def test_a_late_source_fails_and_the_response_has_the_rows_of_the_others(
     vendors: Vendors, gateway: Gateway, late: str
 ) -> None:
     fill(vendors)
     vendors.named(late).fail(Fault("hang", times=None))
     patient = asyncio.create_task(gateway.ask(LIST))
     answer = await ask(gateway, LIST, "3000")
-    assert not patient.done(), "it has the gateway's own deadline"
+    assert not patient.done(), "this request has the gateway's own deadline"
     patient.cancel()
-    found = answer.data["experiments"]
-    assert {node["source"]["name"] for node in found["nodes"]} == set(NAMES) - {late}
-    assert len(found["nodes"]) == 8
-    assert {one["source"]["name"]: one["error"] for one in found["sources"]} == {
+    experiments = answer.data["experiments"]
+    assert {node["source"]["name"] for node in experiments["nodes"]} == set(NAMES) - {late}
+    assert len(experiments["nodes"]) == 8
+    assert {report["source"]["name"]: report["error"] for report in experiments["sources"]} == {
         name: {"code": "TIMEOUT"} if name == late else None for name in NAMES
     }
 
 
-async def test_more_than_the_gateway_gives_is_not_to_be_had(vendors: Vendors, open_gateway: OpenGateway) -> None:
+async def test_a_client_cannot_extend_the_gateways_deadline(vendors: Vendors, open_gateway: OpenGateway) -> None:
     fill(vendors)
     vendors.nemo.fail(Fault("hang", times=None))
     gateway = await open_gateway(limits={"deadline_s": 2})
@@ -80,22 +80,22 @@ async def test_a_get_has_a_deadline_too(gateway: Gateway) -> None:
     assert response.status_code == 400
 
 
-class Deaf:
-    """A source that heeds no deadline."""
+class UnresponsiveSource:
+    """A source that ignores every deadline."""
 
-    name, vendor, capabilities = "deaf", "deaf", CAPABILITIES
+    name, vendor, capabilities = "unresponsive", "unresponsive", CAPABILITIES
 
     async def check(self) -> SourceHealth:
-        """Never."""
+        """Never return."""
         await asyncio.Event().wait()
         raise AssertionError
 
 
-async def test_an_answer_that_cannot_be_made_in_time_is_given_up() -> None:
-    """The backstop, when even what is to heed the deadline does not."""
-    deaf = cast("Adapter", Deaf())
-    executor = OperationRunner(build_schema(), [deaf], ScanBudget(), PageLimits(), deadline_s=60.0)
-    outcome = await executor.run(Operation("{ sources { health { status } } }", deadline_s=0.2))
+async def test_an_operation_beyond_its_deadline_is_cancelled() -> None:
+    """The final timeout applies when a source ignores the deadline."""
+    source = cast("Adapter", UnresponsiveSource())
+    runner = OperationRunner(build_schema(), [source], ScanBudget(), PageLimits(), deadline_s=60.0)
+    outcome = await runner.run(Operation("{ sources { health { status } } }", deadline_s=0.2))
     assert (outcome.executed, outcome.data) == (True, None)
     assert [error["extensions"]["code"] for error in outcome.errors] == ["DEADLINE_EXCEEDED"]
 
@@ -108,28 +108,28 @@ async def test_an_answer_that_cannot_be_made_in_time_is_given_up() -> None:
         pytest.param(COMPUTED, "{experiments}/", "/api/v1/runs", id="figures computed"),
     ],
 )
-async def test_a_client_that_goes_away_ends_every_call_that_was_made_for_it(
+async def test_a_client_that_disconnects_cancels_every_call_of_its_request(
     vendors: Vendors, served: Gateway, query: str, nemo_path: str, langsmith_path: str
 ) -> None:
-    """The vendors see their connections close, long before any deadline."""
+    """The connections to the vendors close long before any deadline."""
     fill(vendors)
     experiments = f"/apis/intake/v2/workspaces/{vendors.nemo.world.workspace}/experiments"
     vendors.nemo.fail(Fault("hang", times=None, path=nemo_path.format(experiments=experiments)))
     vendors.langsmith.fail(Fault("hang", times=None, path=langsmith_path))
     with capture_logs() as logs:
-        asking = asyncio.create_task(served.http.post("/graphql", json={"query": query}))
+        request = asyncio.create_task(served.http.post("/graphql", json={"query": query}))
         assert await eventually(lambda: vendors.nemo.simulator.in_flight > 0)
         assert await eventually(lambda: vendors.langsmith.simulator.in_flight > 0)
-        asking.cancel()
+        request.cancel()
         with pytest.raises(asyncio.CancelledError):
-            await asking
+            await request
         assert await eventually(lambda: vendors.nemo.simulator.in_flight == 0, within_s=5)
         assert await eventually(lambda: vendors.langsmith.simulator.in_flight == 0, within_s=5)
-    assert [one["event"] for one in logs if one["event"].startswith("graphql.")] == ["graphql.client_gone"]
+    assert [entry["event"] for entry in logs if entry["event"].startswith("graphql.")] == ["graphql.client_gone"]
 
 
-async def test_a_client_that_goes_away_takes_nothing_from_the_others(vendors: Vendors, served: Gateway) -> None:
-    """Both wait for one shared call; the one that stays gets its answer."""
+async def test_a_client_that_disconnects_does_not_affect_other_waiters(vendors: Vendors, served: Gateway) -> None:
+    """Both clients wait for one shared call, and the remaining client gets its response."""
     fill(vendors)
     vendors.nemo.fail(Fault("delay", times=None, seconds=0.5))
     leaving = asyncio.create_task(served.http.post("/graphql", json={"query": LIST}))

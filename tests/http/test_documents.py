@@ -1,4 +1,4 @@
-"""Documents by their SHA-256: trusted ones, the only ones where that is set, and those that clients register."""
+"""Persisted queries: trusted documents, trusted documents only, and documents that clients register."""
 
 import hashlib
 import json
@@ -29,7 +29,7 @@ def automatic(document: str) -> dict[str, Any]:
 
 
 def named(document: str) -> list[dict[str, Any]]:
-    """Each way in which a client names a document by its hash."""
+    """Return all forms in which a client names a document by its hash."""
     prefixed = {"version": 1, "sha256Hash": f"sha256:{digest(document)}"}
     return [
         {"documentId": digest(document)},
@@ -40,7 +40,7 @@ def named(document: str) -> list[dict[str, Any]]:
 
 
 def apollo(*operations: object) -> dict[str, Any]:
-    """A manifest as Apollo's tools write it."""
+    """Return a manifest in the format of Apollo's tools."""
     return {"format": "apollo-persisted-query-manifest", "version": 1, "operations": operations}
 
 
@@ -65,7 +65,7 @@ async def locked(open_gateway: OpenGateway, manifest: str) -> Gateway:
 
 
 class TestTrusted:
-    async def test_a_known_document_is_run_by_its_hash_however_it_is_named(self, locked: Gateway) -> None:
+    async def test_a_trusted_document_runs_by_its_hash_in_every_form(self, locked: Gateway) -> None:
         for members in (
             {"documentId": digest(KNOWN)},
             {"documentId": f"sha256:{digest(KNOWN).upper()}"},
@@ -77,7 +77,7 @@ class TestTrusted:
             assert (await ask(locked, **members)).data == DATA
 
     async def test_the_manifest_of_any_build_tool_is_read(self, open_gateway: OpenGateway, tmp_path: Path) -> None:
-        """Relay's map, graphql-codegen's with the name of the hash before it, and Apollo's list."""
+        """The manifests are Relay's map, graphql-codegen's map with a prefix, and Apollo's list."""
         file = tmp_path / "operations.json"
         for manifest in (
             {digest(KNOWN): KNOWN},
@@ -117,7 +117,7 @@ class TestTrusted:
             {"query": OTHER, "extensions": automatic(OTHER)},
         ],
     )
-    async def test_where_only_those_are_trusted_all_else_is_forbidden_and_nothing_is_registered(
+    async def test_with_only_trusted_any_other_document_is_forbidden_and_not_registered(
         self, locked: Gateway, vendors: Vendors, members: dict[str, Any]
     ) -> None:
         for _ in range(2):
@@ -125,13 +125,13 @@ class TestTrusted:
             assert (answer.status, answer.codes) == (403, ["FORBIDDEN"])
         assert vendors.call_counts == (0, 0, 0)
 
-    async def test_a_text_under_the_hash_of_another_is_refused(self, locked: Gateway) -> None:
+    async def test_a_text_with_the_hash_of_another_document_is_refused(self, locked: Gateway) -> None:
         answer = await ask(locked, query=OTHER, documentId=digest(KNOWN))
         assert (answer.status, answer.codes) == (400, ["BAD_USER_INPUT"])
         answer = await ask(locked, query=OTHER, extensions=automatic(KNOWN))
         assert (answer.status, answer.codes) == (400, ["BAD_USER_INPUT"])
 
-    async def test_a_folder_of_documents_will_do(self, open_gateway: OpenGateway, tmp_path: Path) -> None:
+    async def test_a_folder_of_documents_is_accepted(self, open_gateway: OpenGateway, tmp_path: Path) -> None:
         (tmp_path / "more").mkdir()
         (tmp_path / "more" / "names.graphql").write_text(KNOWN)
         gateway = await open_gateway(documents={"trusted": str(tmp_path)})
@@ -139,7 +139,7 @@ class TestTrusted:
         assert (await ask(gateway, query=OTHER)).status == 200
 
     @pytest.mark.parametrize(
-        ("content", "said"),
+        ("content", "message"),
         [
             ("", "operations.json"),
             ("[]", "must be a JSON object"),
@@ -163,28 +163,30 @@ class TestTrusted:
             (json.dumps({digest(KNOWN): 5}), "is not the SHA-256 of its document"),
         ],
     )
-    def test_a_manifest_that_is_not_what_it_says_is_refused_at_start(
-        self, vendors: Vendors, tmp_path: Path, content: str, said: str
+    def test_an_invalid_manifest_is_refused_at_start(
+        self, vendors: Vendors, tmp_path: Path, content: str, message: str
     ) -> None:
         file = tmp_path / "operations.json"
         file.write_text(content)
-        with pytest.raises(ConfigurationError, match=said):
+        with pytest.raises(ConfigurationError, match=message):
             create_app(vendors.settings(documents={"trusted": str(file)}))
 
-    def test_so_is_one_that_is_not_there_and_a_folder_without_documents(
+    def test_a_missing_manifest_and_an_empty_folder_are_refused_at_start(
         self, vendors: Vendors, tmp_path: Path
     ) -> None:
         for path in (tmp_path / "none.json", tmp_path):
             with pytest.raises(ConfigurationError, match=r"documents\.trusted cannot be used"):
                 create_app(vendors.settings(documents={"trusted": str(path)}))
 
-    def test_nothing_to_trust_and_nothing_else_allowed_is_refused(self, vendors: Vendors) -> None:
+    def test_only_trusted_without_trusted_documents_is_refused(self, vendors: Vendors) -> None:
         with pytest.raises(ValueError, match="would refuse everything"):
             vendors.settings(documents={"only_trusted": True})
 
 
 class TestAutomatic:
-    async def test_the_hash_is_asked_first_then_sent_with_the_text_then_known(self, gateway: Gateway) -> None:
+    async def test_a_client_sends_the_hash_then_registers_the_text_then_runs_the_hash(
+        self, gateway: Gateway
+    ) -> None:
         unknown = await ask(gateway, extensions=automatic(KNOWN))
         assert unknown.status == 200
         assert unknown.body == {
@@ -204,9 +206,7 @@ class TestAutomatic:
         assert (await ask(gateway, query=OTHER, extensions=automatic(KNOWN))).status == 400
         assert (await ask(gateway, extensions=automatic(KNOWN))).codes == ["PERSISTED_QUERY_NOT_FOUND"]
 
-    async def test_the_store_is_bounded_and_forgets_what_was_used_longest_ago(
-        self, open_gateway: OpenGateway
-    ) -> None:
+    async def test_the_store_is_a_bounded_lru(self, open_gateway: OpenGateway) -> None:
         gateway = await open_gateway(documents={"automatic": 2})
         texts = [f"query Q{index} {{ sources {{ name }} }}" for index in range(3)]
         for text in texts:
@@ -214,7 +214,7 @@ class TestAutomatic:
         assert (await ask(gateway, extensions=automatic(texts[0]))).codes == ["PERSISTED_QUERY_NOT_FOUND"]
         assert (await ask(gateway, extensions=automatic(texts[2]))).data == DATA
 
-    async def test_it_can_be_off(self, open_gateway: OpenGateway) -> None:
+    async def test_automatic_registration_can_be_disabled(self, open_gateway: OpenGateway) -> None:
         gateway = await open_gateway(documents={"automatic": 0})
         assert (await ask(gateway, extensions=automatic(KNOWN))).codes == ["PERSISTED_QUERY_NOT_SUPPORTED"]
         assert (await ask(gateway, query=KNOWN, extensions=automatic(KNOWN))).data == DATA
@@ -236,6 +236,6 @@ class TestAutomatic:
             {"extensions": {"persistedQuery": {"version": 1, "sha256Hash": [digest(KNOWN)]}}},
         ],
     )
-    async def test_anything_else_is_a_plain_refusal(self, gateway: Gateway, members: dict[str, Any]) -> None:
+    async def test_a_malformed_reference_is_refused(self, gateway: Gateway, members: dict[str, Any]) -> None:
         answer = await gateway.post(json.dumps(members).encode())
         assert (answer.status, answer.codes) == (400, ["BAD_USER_INPUT"])

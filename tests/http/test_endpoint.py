@@ -1,4 +1,4 @@
-"""GraphQL over HTTP: media types, methods, bodies, and an answer to whatever is sent."""
+"""GraphQL over HTTP: media types, methods, bodies, and a response to every request."""
 
 import json
 from collections.abc import AsyncIterator
@@ -34,18 +34,18 @@ async def gateway() -> AsyncIterator[Gateway]:
 
 
 async def send(gateway: Gateway, body: bytes, **headers: str) -> httpx.Response:
-    """POST the body; headers with underscores for dashes, and JSON unless they say otherwise."""
+    """POST the body as JSON by default. Header names have underscores for dashes."""
     given = {"content-type": JSON} | {name.replace("_", "-"): value for name, value in headers.items()}
     return await gateway.http.post("/graphql", content=body, headers=given)
 
 
-def assert_refusal(response: httpx.Response, status: int, *said: str) -> None:
-    """The response is a GraphQL error with a code, and nothing of the gateway's inside."""
+def assert_refusal(response: httpx.Response, status: int, *words: str) -> None:
+    """Assert that the response is a GraphQL error with a code, and reveals nothing internal."""
     assert response.status_code == status
     body = response.json()
     assert "data" not in body
     assert [error["extensions"]["code"] for error in body["errors"]] == ["BAD_USER_INPUT"] * len(body["errors"])
-    for word in said:
+    for word in words:
         assert word in body["errors"][0]["message"]
     assert "Traceback" not in response.text
     assert 'File "' not in response.text
@@ -82,7 +82,7 @@ def assert_refusal(response: httpx.Response, status: int, *said: str) -> None:
         (f"{JSON};q=nan, {GRAPHQL};q=0.1", GRAPHQL),
     ],
 )
-async def test_the_answer_has_the_media_type_that_the_client_prefers(
+async def test_the_response_has_the_media_type_that_the_client_prefers(
     gateway: Gateway, accept: str | None, media: str
 ) -> None:
     headers = {"accept": accept} if accept is not None else {}
@@ -115,23 +115,23 @@ async def test_a_client_that_takes_neither_json_is_refused_with_406(gateway: Gat
         (b"[]", 400, 400),
         (b'{"variables": {}}', 400, 400),
     ],
-    ids=lambda one: one.decode()[:24] if isinstance(one, bytes) else str(one),
+    ids=lambda value: value.decode()[:24] if isinstance(value, bytes) else str(value),
 )
-async def test_what_was_refused_before_running_is_400_in_graphqls_own_media_type(
+async def test_a_request_rejected_before_execution_is_400_in_graphqls_own_media_type(
     gateway: Gateway, body: bytes, in_json: int, in_graphql: int
 ) -> None:
-    """In application/json only what is no GraphQL request at all is: an older client reads errors at 200."""
+    """In application/json only a malformed request is 400, since older clients expect errors with 200."""
     assert (await send(gateway, body, accept=JSON)).status_code == in_json
     assert (await send(gateway, body, accept=GRAPHQL)).status_code == in_graphql
 
 
-async def test_data_stands_beside_errors_of_fields(gateway: Gateway) -> None:
+async def test_a_response_has_data_beside_errors_of_fields(gateway: Gateway) -> None:
     body = (await send(gateway, HALF, accept=GRAPHQL)).json()
     assert (len(body["data"]["sources"]), body["data"]["bad"]) == (3, None)
     assert body["errors"][0]["extensions"]["code"] == "INVALID_ID"
 
 
-async def test_answers_are_not_cached_and_vary_by_accept(gateway: Gateway) -> None:
+async def test_responses_are_not_stored_by_clients_and_vary_by_accept(gateway: Gateway) -> None:
     headers = (await send(gateway, GOOD)).headers
     assert (headers["cache-control"], headers["vary"]) == ("no-store", "accept, accept-encoding")
     assert "server" not in headers
@@ -152,7 +152,7 @@ async def test_get_runs_a_query_with_its_variables_and_operation(gateway: Gatewa
 
 
 @pytest.mark.parametrize(
-    ("parameters", "said"),
+    ("parameters", "word"),
     [
         ({}, "query"),
         ({"query": "{ __typename }", "variables": "{"}, "variables"),
@@ -164,24 +164,22 @@ async def test_get_runs_a_query_with_its_variables_and_operation(gateway: Gatewa
     ids=str,
 )
 async def test_a_get_that_is_no_request_is_refused(
-    gateway: Gateway, parameters: dict[str, str], said: str
+    gateway: Gateway, parameters: dict[str, str], word: str
 ) -> None:
     response = await gateway.http.get(f"/graphql?{urlencode(parameters)}", headers={"accept": GRAPHQL})
-    assert_refusal(response, 400, said)
+    assert_refusal(response, 400, word)
 
 
 @pytest.mark.parametrize("name", ["query", "variables", "operationName", "extensions", "documentId"])
 @pytest.mark.parametrize("value", ["", "{}", "{ sources { name } }"])
 async def test_a_get_that_names_a_parameter_twice_is_refused(gateway: Gateway, name: str, value: str) -> None:
-    """As a body with two values of one name is: two readers must not differ about what is asked."""
+    """Parsers differ about repeated parameters, as about repeated keys in a body."""
     query = urlencode([("query", "{ sources { name } }"), (name, value), (name, value)])
     assert_refusal(await gateway.http.get(f"/graphql?{query}", headers={"accept": JSON}), 400, name, "once")
 
 
 @pytest.mark.parametrize("name", ["query", "variables", "operationName", "extensions", "documentId"])
-async def test_a_post_that_holds_a_part_of_its_request_in_the_address_is_refused(
-    gateway: Gateway, name: str
-) -> None:
+async def test_a_post_with_a_part_of_its_request_in_the_url_is_refused(gateway: Gateway, name: str) -> None:
     body = b'{"query": "query A { sources { name } }", "operationName": "A"}'
     response = await gateway.http.post(
         f"/graphql?{urlencode({name: '{}'})}", content=body, headers={"content-type": JSON}
@@ -189,20 +187,20 @@ async def test_a_post_that_holds_a_part_of_its_request_in_the_address_is_refused
     assert_refusal(response, 400, name, "body")
 
 
-@pytest.mark.parametrize("address", ["operationName=A", "op=A&op=B", "a=%41", ""])
-async def test_a_post_may_repeat_its_operations_name_in_the_address(gateway: Gateway, address: str) -> None:
-    """Some clients do so for the logs of what stands between."""
+@pytest.mark.parametrize("query", ["operationName=A", "op=A&op=B", "a=%41", ""])
+async def test_a_post_may_repeat_its_operations_name_in_the_url(gateway: Gateway, query: str) -> None:
+    """Some clients repeat the name for the logs of proxies."""
     body = b'{"query": "query A { sources { name } }", "operationName": "A"}'
-    response = await gateway.http.post(f"/graphql?{address}", content=body, headers={"content-type": JSON})
+    response = await gateway.http.post(f"/graphql?{query}", content=body, headers={"content-type": JSON})
     assert response.json()["data"]["sources"]
 
 
 @pytest.mark.parametrize("query", ["query=%7B%FF%7D", "query=%ED%A0%80", "query={__typename}&variables=%80"])
-async def test_an_address_that_is_not_in_utf_8_is_refused(gateway: Gateway, query: str) -> None:
+async def test_a_url_that_is_not_in_utf_8_is_refused(gateway: Gateway, query: str) -> None:
     assert_refusal(await gateway.http.get(f"/graphql?{query}", headers={"accept": JSON}), 400, "UTF-8")
 
 
-async def test_a_browser_that_is_shown_an_answer_gets_json_and_another_client_what_it_prefers(
+async def test_a_browser_gets_json_and_another_client_its_preferred_media_type(
     gateway: Gateway,
 ) -> None:
     for accept, media in (
@@ -222,7 +220,7 @@ async def test_a_mutation_by_get_is_refused(gateway: Gateway) -> None:
 
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"])
-async def test_other_methods_are_refused_with_405_and_those_that_work(gateway: Gateway, method: str) -> None:
+async def test_other_methods_are_refused_with_405_and_the_allowed_methods(gateway: Gateway, method: str) -> None:
     response = await gateway.http.request(method, "/graphql", content=GOOD, headers={"content-type": JSON})
     assert response.status_code == 405
     assert response.headers["allow"] == "GET, POST"
@@ -235,7 +233,7 @@ async def test_head_is_refused_without_a_body(gateway: Gateway) -> None:
 
 
 @pytest.mark.parametrize("path", ["/nothing", "/", "/graphql/../secret", "/%2e%2e/etc/passwd"])
-async def test_other_paths_are_not_there(gateway: Gateway, path: str) -> None:
+async def test_other_paths_do_not_exist(gateway: Gateway, path: str) -> None:
     assert (await gateway.http.post(path, content=GOOD)).status_code in {404, 405, 307}
 
 
@@ -283,20 +281,20 @@ async def test_a_body_that_is_no_request_is_refused_with_400(gateway: Gateway, b
     assert_refusal(await send(gateway, body), 400)
 
 
-async def test_a_batch_is_refused_with_what_to_send_in_its_place(gateway: Gateway) -> None:
+async def test_a_batch_is_refused_with_a_remedy(gateway: Gateway) -> None:
     assert_refusal(await send(gateway, b"[" + GOOD + b"," + GOOD + b"]"), 400, "batches", "each operation")
 
 
-async def test_a_byte_order_mark_before_the_body_is_let_pass(gateway: Gateway) -> None:
+async def test_a_byte_order_mark_before_the_body_is_ignored(gateway: Gateway) -> None:
     assert (await send(gateway, b"\xef\xbb\xbf" + GOOD)).json()["data"]["sources"]
     assert_refusal(await send(gateway, b"\xef\xbb\xbf" * 2 + GOOD), 400)
 
 
-async def test_an_empty_operation_name_is_none(gateway: Gateway) -> None:
+async def test_an_empty_operation_name_is_ignored(gateway: Gateway) -> None:
     assert (await send(gateway, b'{"query": "{ sources { name } }", "operationName": ""}')).json()["data"]
 
 
-async def test_null_for_what_may_be_left_out_is_leaving_it_out(gateway: Gateway) -> None:
+async def test_null_for_an_optional_member_is_ignored(gateway: Gateway) -> None:
     body = b'{"query": "{ sources { name } }", "variables": null, "operationName": null, "extensions": null}'
     assert (await send(gateway, body)).json()["data"]["sources"]
 
@@ -317,7 +315,7 @@ async def test_keys_that_graphql_does_not_know_do_no_harm(gateway: Gateway) -> N
     ],
 )
 async def test_another_content_type_is_refused_with_415(gateway: Gateway, content_type: str) -> None:
-    """Also what a form of another site could send without asking."""
+    """These types include those that a form of another site can send without a preflight request."""
     assert_refusal(await send(gateway, GOOD, content_type=content_type), 415, "application/json")
 
 
@@ -338,7 +336,7 @@ async def test_json_is_json_however_it_is_written(gateway: Gateway, content_type
         ("x-deadline-ms", ["5000", "6000"], 400),
     ],
 )
-async def test_a_second_line_of_a_header_that_stands_once_is_not_overlooked(
+async def test_a_second_line_of_a_header_that_may_occur_once_is_refused(
     gateway: Gateway, name: str, values: list[str], status: int
 ) -> None:
     headers = [(name, value) for value in values]
@@ -376,7 +374,7 @@ async def test_a_body_of_ten_megabytes_is_refused_with_413(gateway: Gateway) -> 
     assert_refusal(await send(gateway, body), 413, "250000 bytes")
 
 
-async def test_a_body_that_does_not_tell_its_length_is_refused_when_it_has_become_too_long(
+async def test_a_body_without_a_length_is_refused_once_it_is_too_long(
     gateway: Gateway,
 ) -> None:
     async def pieces() -> AsyncIterator[bytes]:
@@ -387,7 +385,7 @@ async def test_a_body_that_does_not_tell_its_length_is_refused_when_it_has_becom
     assert_refusal(response, 413)
 
 
-async def test_the_connection_serves_on_after_a_refusal(gateway: Gateway) -> None:
+async def test_the_connection_stays_usable_after_a_refused_request(gateway: Gateway) -> None:
     await send(gateway, b"null")
     await send(gateway, b"x" * 2_000_000)
     assert (await send(gateway, GOOD)).status_code == 200
@@ -401,7 +399,7 @@ async def test_text_of_any_script_comes_back_as_it_was_sent(gateway: Gateway) ->
 
 
 @pytest.mark.parametrize("depth", [20, 500, 5000])
-async def test_deeply_nested_variables_are_answered(gateway: Gateway, depth: int) -> None:
+async def test_deeply_nested_variables_are_refused(gateway: Gateway, depth: int) -> None:
     nested: Any = b'{"a":' * depth + b"1" + b"}" * depth
     query = (
         b'{"query": "query($f: ExperimentFilter) { experiments(filter: $f) { totalCount } }", "variables": {"f": '

@@ -1,4 +1,4 @@
-"""What a request makes is freed when it is answered, without the garbage collector."""
+"""The objects of a request are freed after its response, without the garbage collector."""
 
 import gc
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ QUERY = """
 
 @contextmanager
 def cycles() -> Iterator[list[str]]:
-    """Gathers the names of our own types, objects of which only the collector could free."""
+    """Collect the names of our own types with objects that only the collector can free."""
     found: list[str] = []
     gc.collect()
     gc.disable()
@@ -31,7 +31,7 @@ def cycles() -> Iterator[list[str]]:
         yield found
         gc.set_debug(gc.DEBUG_SAVEALL)
         gc.collect()
-        found += [type(one).__qualname__ for one in gc.garbage if type(one).__module__.startswith("tracegraph")]
+        found += [type(item).__qualname__ for item in gc.garbage if type(item).__module__.startswith("tracegraph")]
     finally:
         gc.set_debug(0)
         gc.garbage.clear()

@@ -1,6 +1,6 @@
-"""Queries made from the schema, valid and not: none hurts the process, and each answer is what the schema says.
+"""Generated queries, valid and invalid: none harms the process, and each response conforms to the schema.
 
-`make test-slow` makes more and `make test-fuzz` many more; plain runs make the same few each time.
+`make test-slow` generates more queries and `make test-fuzz` many more. Plain runs generate the same few queries.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:  # slow to import
     import schemathesis
 
 pytestmark = pytest.mark.skipif(
-    not Path("/proc/self/statm").exists(), reason="there is no /proc to see a process's memory in"
+    not Path("/proc/self/statm").exists(), reason="/proc is needed for the memory of a process"
 )
 EXAMPLES = pytest.mark.parametrize(
     "examples", [40, pytest.param(int(os.environ.get("FUZZ_EXAMPLES", "100")), marks=pytest.mark.slow)]
@@ -36,10 +36,10 @@ HARVEST = """{
   experiments(first: 20) { edges { cursor } nodes { id sessions(first: 2) { edges { cursor node { id } } } } }
   sessions(first: 2) { edges { cursor } }
 }"""
-MOSTLY = 0.9
-"""How often something known stands where the schema takes any text."""
+KNOWN_VALUE_PROBABILITY = 0.9
+"""The probability of a known value where the schema accepts any string."""
 AFTER = re.compile(r'\bafter: "(?:[^"\\]|\\.)*"')
-"""A cursor is good for one filter and order, so that most are refused: half of the valid queries go without."""
+"""Most cursors are refused, since a cursor fits one filter and order. Half of the valid queries have none."""
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WatchedGateway
 
 
 def known_to_clients(gateway: WatchedGateway) -> schemathesis.Config:
-    """IDs, cursors, names and sizes, and where a client would put them."""
+    """Return IDs, cursors, names and sizes, and the arguments in which a client uses them."""
     import schemathesis  # noqa: PLC0415
 
     found = gateway.ask(HARVEST).json()["data"]
@@ -79,14 +79,15 @@ def known_to_clients(gateway: WatchedGateway) -> schemathesis.Config:
         {
             "dictionaries": {name: {"values": values} for name, values in known.items()},
             "parameters": {
-                f"*.*.{at}": {"dictionary": name, "probability": MOSTLY} for at, name in places.items()
+                f"*.*.{at}": {"dictionary": name, "probability": KNOWN_VALUE_PROBABILITY}
+                for at, name in places.items()
             },
         }
     )
 
 
 def outcomes(gateway: WatchedGateway, examples: int, *, valid: bool) -> Counter[str]:
-    """Send what is generated, check every answer against the schema, and count by code how they ended."""
+    """Send generated queries, check every response against the schema, and count the error codes."""
     import schemathesis  # noqa: PLC0415
     from schemathesis.checks import CHECKS, load_all_checks  # noqa: PLC0415
     from schemathesis.core.result import Ok  # noqa: PLC0415
@@ -111,7 +112,7 @@ def outcomes(gateway: WatchedGateway, examples: int, *, valid: bool) -> Counter[
         media=st.sampled_from(MEDIA),
         is_first_page=st.booleans(),
     )
-    def send(case: Any, media: str, is_first_page: bool) -> None:  # noqa: FBT001 - hypothesis's form
+    def send(case: Any, media: str, is_first_page: bool) -> None:  # noqa: FBT001 - hypothesis's signature
         if is_first_page and valid:
             case.body = AFTER.sub("after: null", case.body)
         response = gateway.ask(case.body, accept=media)

@@ -1,4 +1,4 @@
-"""A request's head has bounds: beyond them it is refused with a GraphQL error, and the connection closed."""
+"""Limits for a request's head: beyond them the client gets a GraphQL error, and the connection closes."""
 
 import asyncio
 import json
@@ -12,8 +12,8 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from uvicorn.server import ServerState
 
-from tracegraph.server.http_protocol import MOST_BYTES, MOST_HEADERS
-from tracegraph.server.run import server_of
+from tracegraph.server.http_protocol import MAX_HEAD_BYTES, MAX_HEADERS
+from tracegraph.server.run import build_server
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 BEGIN = b"GET / HTTP/1.1\r\nhost: localhost\r\n"
@@ -30,8 +30,8 @@ async def echo(request: Request) -> Response:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def port() -> AsyncIterator[int]:
-    """A server with the protocol that `tracegraph serve` has."""
-    config = server_of(
+    """Serve with the protocol of `tracegraph serve`."""
+    config = build_server(
         Starlette(routes=[Route("/", count_headers), Route("/echo", echo, methods=["POST"])])
     ).config
     config.load()
@@ -44,13 +44,13 @@ async def port() -> AsyncIterator[int]:
 
 
 async def answer(port: int, *pieces: bytes) -> bytes:
-    """What comes back until the connection is closed."""
+    """Return all received bytes until the connection closes."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
         for piece in pieces:
             writer.write(piece)
             await writer.drain()
-            await asyncio.sleep(0.005)  # so that it comes as a piece of its own
+            await asyncio.sleep(0.005)  # so that each piece arrives separately
         return await asyncio.wait_for(reader.read(), 20)
     finally:
         writer.close()
@@ -69,12 +69,12 @@ def headers(count: int) -> bytes:
 
 
 async def test_as_many_headers_as_the_bound_are_taken(port: int) -> None:
-    assert (await answer(port, BEGIN + headers(MOST_HEADERS - 2) + END)).endswith(b"\r\n\r\n%d" % MOST_HEADERS)
+    assert (await answer(port, BEGIN + headers(MAX_HEADERS - 2) + END)).endswith(b"\r\n\r\n%d" % MAX_HEADERS)
 
 
 @pytest.mark.parametrize("more", [1, 7000])
 async def test_more_headers_are_refused(port: int, more: int) -> None:
-    assert_refused(await answer(port, BEGIN + headers(MOST_HEADERS - 2 + more) + END))
+    assert_refused(await answer(port, BEGIN + headers(MAX_HEADERS - 2 + more) + END))
 
 
 async def test_the_bound_is_each_requests_own(port: int) -> None:
@@ -86,13 +86,13 @@ async def test_the_bound_is_each_requests_own(port: int) -> None:
     "begin", [BEGIN + b"x-long: ", BEGIN + b"x-long", b"GET /?"], ids=["value", "name", "address"]
 )
 async def test_a_head_without_an_end_is_refused(port: int, begin: bytes) -> None:
-    pieces = [b"x" * 8192] * (MOST_BYTES // 8192 + 1)
+    pieces = [b"x" * 8192] * (MAX_HEAD_BYTES // 8192 + 1)
     assert_refused(await answer(port, begin, *pieces))
 
 
 async def test_a_long_body_is_no_head(port: int) -> None:
-    pieces = [b"x" * MOST_BYTES] * 3
-    head = b"POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: %d\r\n\r\n" % (3 * MOST_BYTES)
+    pieces = [b"x" * MAX_HEAD_BYTES] * 3
+    head = b"POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: %d\r\n\r\n" % (3 * MAX_HEAD_BYTES)
     assert b"HTTP/1.1 200 " in await answer(port, head, *pieces, BEGIN + END)
 
 
@@ -108,7 +108,7 @@ UPGRADE = BEGIN + b"sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\nsec-websocket
         b"upgrade: h2c\r\nupgrade: websocket\r\nconnection: upgrade\r\n",
     ],
 )
-async def test_a_websocket_gets_426_with_what_to_do_and_no_line_in_the_log(
+async def test_a_websocket_gets_426_with_a_remedy_and_no_line_in_the_log(
     port: int, caplog: pytest.LogCaptureFixture, lines: bytes
 ) -> None:
     head, _, body = (await answer(port, UPGRADE + lines + b"\r\n")).partition(b"\r\n\r\n")
@@ -116,11 +116,11 @@ async def test_a_websocket_gets_426_with_what_to_do_and_no_line_in_the_log(
     assert b"\r\nupgrade: HTTP/1.1" in head  # RFC 9110, 15.5.22
     assert b"\r\nconnection: upgrade, close" in head
     (error,) = json.loads(body)["errors"]
-    assert "by POST over HTTP" in error["message"]
+    assert "send queries by POST" in error["message"]
     assert caplog.records == []
 
 
-async def test_its_answer_waits_for_those_to_earlier_requests(port: int) -> None:
+async def test_the_response_to_a_websocket_waits_for_earlier_responses(port: int) -> None:
     upgrade = UPGRADE + b"upgrade: websocket\r\nconnection: upgrade\r\n\r\n"
     got = await answer(port, BEGIN + b"\r\n" + upgrade)
     assert got.index(b"HTTP/1.1 200 ") < got.index(b"HTTP/1.1 426 ")
@@ -149,14 +149,14 @@ async def test_a_body_behind_the_offer_of_another_protocol_is_read(port: int, pi
     assert (await answer(port, *pieces, BEGIN + END)).count(b"\r\n\r\n<{hello}>HTTP/1.1 200 OK") == 1
 
 
-async def test_such_a_body_is_no_request_of_its_own(port: int) -> None:
+async def test_a_body_behind_the_offer_of_another_protocol_is_no_request_of_its_own(port: int) -> None:
     inner = BEGIN + b"\r\n"
     head = OFFER + b"content-length: %d\r\n\r\n" % len(inner)
     for pieces in ([head + inner], [head, inner]):
         assert (await answer(port, *pieces, BEGIN + END)).count(b"HTTP/1.1 200 ") == 2
 
 
-async def test_many_offers_in_one_piece_are_each_answered(port: int) -> None:
+async def test_each_of_many_offers_in_one_piece_gets_a_response(port: int) -> None:
     got = await answer(port, (SIZED + b"{hello}") * 300 + BEGIN + END)
     assert (got.count(b"<{hello}>"), got.count(b"HTTP/1.1 200 ")) == (300, 301)
 
@@ -174,11 +174,11 @@ async def test_many_offers_in_one_piece_are_each_answered(port: int) -> None:
 async def test_any_other_upgrade_is_ignored_without_a_line_in_the_log(
     port: int, caplog: pytest.LogCaptureFixture, request_: bytes
 ) -> None:
-    """Java's client asks for h2c with its first request."""
+    """Java's client offers h2c with its first request."""
     got = await answer(port, request_, BEGIN + END)
     assert got.count(b" 200 OK") == (1 if b"HTTP/1.0" in request_ else 2)
     assert caplog.records == []
 
 
-async def test_what_is_no_http_is_refused_as_ever(port: int) -> None:
+async def test_input_that_is_no_http_is_refused(port: int) -> None:
     assert (await answer(port, b"\x00\x01\x02\r\n\r\n")).startswith(b"HTTP/1.1 400 ")

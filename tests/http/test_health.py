@@ -1,4 +1,4 @@
-"""What watches and balances copies of the gateway can tell a running one from a ready one."""
+"""Health probes distinguish a running gateway from a ready gateway."""
 
 import httpx
 import pytest
@@ -17,7 +17,7 @@ async def test_healthz_says_that_the_process_runs(served: Gateway) -> None:
     assert (response.status_code, response.json()) == (200, {"status": "ok"})
 
 
-async def test_readyz_names_the_sources_and_asks_none_of_them(served: Gateway, vendors: Vendors) -> None:
+async def test_readyz_names_the_sources_and_calls_none_of_them(served: Gateway, vendors: Vendors) -> None:
     response = await served.http.get("/readyz")
     assert (response.status_code, response.json()) == (
         200,
@@ -42,26 +42,26 @@ async def test_a_gateway_whose_sources_are_not_open_yet_runs_but_is_not_ready(ve
 
 @pytest.mark.parametrize("path", ["/graphql/", "/healthz/", "/nothing/"])
 async def test_a_slash_at_the_end_redirects_nowhere(served: Gateway, path: str) -> None:
-    """A redirect would name the scheme as it is behind a proxy: http."""
+    """Behind a proxy a redirect would name the wrong scheme, http."""
     response = await served.http.get(path, params={"query": "{ __typename }"})
     assert response.status_code in {200, 404}
     assert "location" not in response.headers
 
 
-async def test_graphql_answers_with_a_slash_at_the_end_as_well(served: Gateway) -> None:
+async def test_graphql_also_responds_with_a_slash_at_the_end(served: Gateway) -> None:
     response = await served.http.post("/graphql/", json={"query": "{ __typename }"})
     assert response.json() == {"data": {"__typename": "Query"}}
     assert (await served.http.put("/graphql/")).status_code == 405
 
 
-async def test_a_browser_gets_the_playground_where_programs_ask_graphql(served: Gateway) -> None:
+async def test_a_browser_gets_the_playground_at_the_graphql_endpoint(served: Gateway) -> None:
     response = await served.http.get("/graphql", headers={"accept": BROWSER})
     assert response.status_code == 200
     assert response.content == playground_page().body
     assert response.headers["content-type"] == "text/html; charset=utf-8"
 
 
-async def test_a_browser_that_follows_a_link_with_a_query_gets_its_answer(served: Gateway) -> None:
+async def test_a_browser_that_follows_a_link_with_a_query_gets_its_response(served: Gateway) -> None:
     response = await served.http.get("/graphql?query={__typename}", headers={"accept": BROWSER})
     assert response.json() == {"data": {"__typename": "Query"}}
 

@@ -1,7 +1,7 @@
-"""For a principal that is limited to some sources the others do not exist, by any way into the schema.
+"""For a principal that is limited to some sources the other sources do not exist, through any field of the schema.
 
-Whatever it asks, with IDs, cursors and filters that an unlimited principal made, it gets the very answer of a
-gateway on which the other source is not configured.
+The principal may use IDs, cursors and filters of an unlimited principal. It always gets the response of a gateway
+without the other source.
 """
 
 import re
@@ -18,7 +18,7 @@ from tests.http.walk import Values, Walk
 from tests.worlds import fill
 from tracegraph.graphql.relay.ids import encode_id
 from tracegraph.graphql.schema import build_schema
-from tracegraph.http.auth.api_keys import hash_of, new_key
+from tracegraph.http.auth.api_keys import hash_key, new_key
 from tracegraph.simulators.core.faults import Fault
 
 ALL, SOME = new_key(), new_key()
@@ -26,12 +26,12 @@ VISIBLE = [NEMO, MEIBEL]
 
 
 WIDE = {"max_tokens": 100_000, "max_aliases": 10_000, "max_cost": 10**9}
-"""The walk asks for every field at once, which nobody else does."""
+"""Limits for the walk, which requests every field at once."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """The gateway over all sources, and the one that was never told of the hidden one."""
+    """The gateway over all sources, and a gateway without the hidden source."""
 
     whole: Gateway
     without: Gateway
@@ -46,9 +46,9 @@ async def pair(vendors: Vendors) -> AsyncIterator[Pair]:
 
 
 def both(vendors: Vendors, **tables: Any) -> list[Any]:
-    auth = {"keys": {"all": {"sha256": hash_of(ALL)}, "some": {"sha256": hash_of(SOME), "sources": VISIBLE}}}
+    auth = {"keys": {"all": {"sha256": hash_key(ALL)}, "some": {"sha256": hash_key(SOME), "sources": VISIBLE}}}
     few = {name: table for name, table in vendors.sources().items() if name in VISIBLE}
-    # On a busy machine documents wait long for each other.
+    # On a busy machine documents wait long in the parse queue.
     tables = {"auth": auth, "limits": {"deadline_s": 60}, **tables}
     return [vendors.settings(**tables), vendors.settings(sources=few, **tables)]
 
@@ -58,8 +58,8 @@ async def ask_as(gateway: Gateway, key: str, query: str, variables: dict[str, An
     return await gateway.post(body, authorization=f"Bearer {key}")
 
 
-def told(answer: Answer) -> tuple[int, Any, dict[str, str]]:
-    """All of an answer but what is new each time: times, reference ids, and lengths that follow from them."""
+def comparable(answer: Answer) -> tuple[int, Any, dict[str, str]]:
+    """Return a response without its variable parts: times, reference IDs, and lengths that depend on them."""
     text = answer.content.decode()
     text = re.sub(r'("[A-Za-z_]*(?:checkedAt|durationMs)"):("[^"]*"|[0-9.]+)', r"\1", text)
     text = re.sub(r'("reference"):"[0-9a-f]{8}"|Reference [0-9a-f]{8}', r"\1", text)
@@ -68,7 +68,7 @@ def told(answer: Answer) -> tuple[int, Any, dict[str, str]]:
 
 
 async def values(gateway: Gateway) -> Values:
-    """What an unlimited principal can learn and hand on: IDs and cursors of every kind, of every source."""
+    """Return everything that an unlimited principal can pass on: IDs and cursors of every kind and source."""
     harvest = """{
       sources { id name experiments(first: 1) { edges { cursor } } }
       experiments(first: 50) {
@@ -132,19 +132,22 @@ async def values(gateway: Gateway) -> Values:
     }
 
 
-async def test_every_way_into_the_schema_answers_as_if_the_hidden_source_were_not_configured(
+async def test_every_field_responds_as_if_the_hidden_source_were_not_configured(
     pair: Pair, vendors: Vendors
 ) -> None:
     walk = Walk(build_schema()._schema, await values(pair.whole))
     vendors.forget_calls()
-    asked = executed = 0
+    requested = executed = 0
     for document, variables in walk.documents():
         limited = await ask_as(pair.whole, SOME, document, variables)
-        assert told(limited) == told(await ask_as(pair.without, SOME, document, variables)), (document, variables)
-        asked += 1
+        assert comparable(limited) == comparable(await ask_as(pair.without, SOME, document, variables)), (
+            document,
+            variables,
+        )
+        requested += 1
         executed += "data" in limited.body
     assert vendors.langsmith.calls == []
-    assert executed == asked > 300
+    assert executed == requested > 300
 
 
 @pytest.mark.parametrize("condition", [{"sources": [LANGSMITH]}, {"vendors": ["langsmith"]}], ids=str)
@@ -160,7 +163,7 @@ async def test_the_name_of_a_hidden_source_is_as_unknown_as_one_that_does_not_ex
     assert (await ask_as(pair.whole, ALL, query, {"f": condition})).codes == []
 
 
-async def test_what_an_unlimited_principal_had_cached_is_no_answer_for_a_limited_one(vendors: Vendors) -> None:
+async def test_cached_data_of_an_unlimited_principal_is_not_used_for_a_limited_one(vendors: Vendors) -> None:
     fill(vendors, experiments=2, sessions=2)
     whole_settings, without_settings = both(vendors, cache={"url": "memory://", "ttl_s": 60})
     async with in_process(whole_settings) as whole, in_process(without_settings) as without:
@@ -168,16 +171,16 @@ async def test_what_an_unlimited_principal_had_cached_is_no_answer_for_a_limited
         for one in found["id"]:
             query = "query($id: ID!) { node(id: $id) { __typename id } experiment(id: $id) { name } }"
             limited = await ask_as(whole, SOME, query, {"id": one})
-            assert told(limited) == told(await ask_as(without, SOME, query, {"id": one}))
+            assert comparable(limited) == comparable(await ask_as(without, SOME, query, {"id": one}))
         vendors.forget_calls()
         for one in found["after"]:
             query = "query($after: String) { experiments(after: $after) { nodes { name } } }"
             limited = await ask_as(whole, SOME, query, {"after": one})
-            assert told(limited) == told(await ask_as(without, SOME, query, {"after": one}))
+            assert comparable(limited) == comparable(await ask_as(without, SOME, query, {"after": one}))
         assert vendors.langsmith.calls == []
 
 
-async def test_a_hidden_source_that_is_down_with_its_circuit_open_is_not_told_of(
+async def test_a_hidden_source_that_is_down_with_its_circuit_open_is_not_reported(
     pair: Pair, vendors: Vendors
 ) -> None:
     vendors.langsmith.fail(Fault("status", status=500, times=None))
@@ -186,7 +189,7 @@ async def test_a_hidden_source_that_is_down_with_its_circuit_open_is_not_told_of
     for _ in range(6):
         troubled = await ask_as(pair.whole, ALL, query)
     assert troubled.troubles.keys() == {LANGSMITH}
-    assert told(await ask_as(pair.whole, SOME, query)) == told(await ask_as(pair.without, SOME, query))
+    assert comparable(await ask_as(pair.whole, SOME, query)) == comparable(await ask_as(pair.without, SOME, query))
 
 
 async def test_an_unlimited_principal_sees_what_is_hidden_from_the_other(pair: Pair) -> None:

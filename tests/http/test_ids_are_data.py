@@ -1,4 +1,4 @@
-"""Whatever stands in an ID, a vendor is asked what a plain one has it asked, or nothing: its log proves it."""
+"""An ID with any content causes the vendor calls of a plain ID, or none, as the simulators' logs prove."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -19,7 +19,7 @@ from tracegraph.simulators.nemo.world import NemoWorld
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 PLAIN = "1b4e28ba-2fa1-11d2-883f-0016d3cca427"
-"""An ID of a form that every vendor takes, of nothing that any of them has."""
+"""An ID in a form that every vendor accepts, without a row at any vendor."""
 QUERIES = [
     "query($e: ID!, $s: ID!) { node(id: $e) { id } experiment(id: $e) { name } session(id: $s) { name } }",
     "query($e: ID!, $s: ID!) { nodes(ids: [$s, $e]) { id ... on Experiment { sessions { nodes { id } } } } }",
@@ -45,10 +45,10 @@ async def gateway(vendors: Vendors) -> AsyncIterator[Gateway]:
         yield opened
 
 
-async def asked(
+async def calls_of(
     gateway: Gateway, vendors: Vendors, source: str, experiment: str, session: str
 ) -> set[tuple[str, str]]:
-    """Method, and path in the clear, of every call that the IDs cause, by any way into the schema."""
+    """Return method and decoded path of every call that the IDs cause, through any field of the schema."""
     vendors.forget_calls()
     ids: dict[str, Any] = {
         "e": encode_id("Experiment", source, experiment),
@@ -80,23 +80,23 @@ odd = st.text(st.sampled_from("./\\%2eEfF?#;:@&=+ \r\n\0ax\u00e9\u202e"), max_si
 @example("x" * 5000, "y" * 1024)
 @example("\u65e5\u672c", "\u202e")
 @example("", ".")
-async def test_an_id_leads_where_a_plain_one_leads_or_nowhere(
+async def test_an_id_causes_only_the_calls_of_a_plain_id_or_none(
     gateway: Gateway, vendors: Vendors, source: str, experiment: str, session: str
 ) -> None:
-    plain = await asked(gateway, vendors, source, PLAIN, PLAIN)
-    here = {
-        (method, path.replace(PLAIN, one, 1).replace(PLAIN, other, 1))
+    plain = await calls_of(gateway, vendors, source, PLAIN, PLAIN)
+    allowed = {
+        (method, path.replace(PLAIN, first, 1).replace(PLAIN, second, 1))
         for method, path in plain
-        for one in (experiment, session)
-        for other in (experiment, session)
+        for first in (experiment, session)
+        for second in (experiment, session)
     }
-    assert await asked(gateway, vendors, source, experiment, session) <= here
+    assert await calls_of(gateway, vendors, source, experiment, session) <= allowed
 
 
 @pytest.mark.parametrize("source", [NEMO, LANGSMITH, MEIBEL])
-async def test_a_plain_id_does_ask_its_vendor(gateway: Gateway, vendors: Vendors, source: str) -> None:
+async def test_a_plain_id_calls_its_vendor(gateway: Gateway, vendors: Vendors, source: str) -> None:
     assert (
-        any(PLAIN in path for _, path in await asked(gateway, vendors, source, PLAIN, PLAIN))
+        any(PLAIN in path for _, path in await calls_of(gateway, vendors, source, PLAIN, PLAIN))
         or source == LANGSMITH
     )
     assert vendors.named(source).calls

@@ -1,4 +1,4 @@
-"""Without authentication the gateway answers only to names of loopback: no page's own name can be led to it."""
+"""Without authentication the gateway accepts loopback names only, against DNS rebinding."""
 
 import httpx
 import orjson
@@ -8,12 +8,12 @@ from tests.gateway import Gateway, Vendors, living, over_http
 from tests.http.raw import raw
 from tests.worlds import fill
 from tracegraph.app import create_app
-from tracegraph.http.auth.api_keys import hash_of, new_key
+from tracegraph.http.auth.api_keys import hash_key, new_key
 
 QUERY = orjson.dumps({"query": "{ experiments { nodes { name } } }"})
 KEY = new_key()
-HERE = ["localhost", "LOCALHOST:8000", "127.0.0.1", "127.0.0.1:1", "127.8.9.1", "[::1]", "[::1]:8000"]
-ELSEWHERE = [
+ALLOWED = ["localhost", "LOCALHOST:8000", "127.0.0.1", "127.0.0.1:1", "127.8.9.1", "[::1]", "[::1]:8000"]
+FOREIGN = [
     "evil.example",
     "evil.example:8000",
     "localhost.evil.example",
@@ -47,20 +47,20 @@ def is_misdirected(response: httpx.Response) -> bool:
     return True
 
 
-@pytest.mark.parametrize("host", HERE)
-async def test_the_names_of_this_machine_are_answered(served: Gateway, vendors: Vendors, host: str) -> None:
+@pytest.mark.parametrize("host", ALLOWED)
+async def test_the_names_of_this_machine_are_accepted(served: Gateway, vendors: Vendors, host: str) -> None:
     fill(vendors, experiments=1, sessions=0)
     assert len((await ask_as(served, host)).json()["data"]["experiments"]["nodes"]) == 3
 
 
-@pytest.mark.parametrize("host", ELSEWHERE)
-async def test_any_other_name_is_refused_and_asks_no_vendor(served: Gateway, vendors: Vendors, host: str) -> None:
+@pytest.mark.parametrize("host", FOREIGN)
+async def test_any_other_name_is_refused_and_calls_no_vendor(served: Gateway, vendors: Vendors, host: str) -> None:
     assert is_misdirected(await ask_as(served, host))
     assert vendors.call_counts == (0, 0, 0)
 
 
 @pytest.mark.parametrize("path", ["/metrics", "/playground/x", "/nothing", "/healthz/", "/readyz/x"])
-async def test_no_other_route_answers_to_another_name(served: Gateway, path: str) -> None:
+async def test_no_other_route_accepts_another_name(served: Gateway, path: str) -> None:
     assert is_misdirected(await ask_as(served, "evil.example", path))
     assert not is_misdirected(await ask_as(served, "localhost", path))
 
@@ -78,20 +78,20 @@ async def test_a_request_that_names_no_host_or_two_is_refused(served: Gateway, h
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz"])
 @pytest.mark.parametrize("hosts", [["10.1.2.3:8000"], ["evil.example"], [], ["one.example", "two.example"]])
-async def test_a_probe_is_answered_whatever_name_it_comes_by(served: Gateway, path: str, hosts: list[str]) -> None:
-    """An orchestrator asks the address of a container, and some balancers send HTTP/1.0 without a name."""
+async def test_a_probe_is_accepted_with_any_host(served: Gateway, path: str, hosts: list[str]) -> None:
+    """An orchestrator uses the address of a container. Some load balancers send HTTP/1.0 without a host."""
     head = [f"GET {path} HTTP/1.0", *(f"Host: {host}" for host in hosts)]
     answer = await raw(served, "\r\n".join([*head, "", ""]).encode())
     assert answer.startswith((b"HTTP/1.1 200 ", b"HTTP/1.0 200 "))
 
 
-async def test_a_probe_by_another_name_is_not_told_the_sources(served: Gateway) -> None:
-    """A page whose name was led here (DNS rebinding) reads the answer."""
+async def test_the_response_to_a_probe_with_another_host_names_no_source(served: Gateway) -> None:
+    """A page can read the response after DNS rebinding."""
     assert (await ask_as(served, "evil.example", "/readyz")).json() == {"status": "ready"}
     assert (await ask_as(served, "localhost", "/readyz")).json()["sources"] == ["nemo", "langsmith", "meibel"]
 
 
-async def test_the_addresses_of_a_network_are_answered(vendors: Vendors) -> None:
+async def test_the_addresses_of_an_allowed_network_are_accepted(vendors: Vendors) -> None:
     server = {"allowed_hosts": ["10.0.0.0/8", "2001:DB8::/32", "traces.example"]}
     async with over_http(vendors.settings(server=server)) as gateway:
         for host in ("10.0.0.0", "10.255.1.2:8000", "[2001:db8::7]:80", "traces.example", "localhost"):
@@ -100,13 +100,13 @@ async def test_the_addresses_of_a_network_are_answered(vendors: Vendors) -> None
             assert is_misdirected(await ask_as(gateway, host))
 
 
-async def test_a_star_is_every_name(vendors: Vendors) -> None:
+async def test_a_star_allows_every_name(vendors: Vendors) -> None:
     async with over_http(vendors.settings(server={"allowed_hosts": ["*"]})) as gateway:
         for host in ("evil.example", "10.1.2.3:80", "[2001:db8::7]"):
             assert (await ask_as(gateway, host)).status_code == 200
 
 
-async def test_a_name_in_the_settings_is_answered_too(vendors: Vendors) -> None:
+async def test_an_allowed_name_is_accepted(vendors: Vendors) -> None:
     server = {"allowed_hosts": ["Traces.example", "2001:db8::1"]}
     async with over_http(vendors.settings(server=server)) as gateway:
         for host in ("traces.example", "TRACES.example:8443", "[2001:db8::1]:80", "localhost"):
@@ -115,9 +115,9 @@ async def test_a_name_in_the_settings_is_answered_too(vendors: Vendors) -> None:
             assert is_misdirected(await ask_as(gateway, host))
 
 
-async def test_who_must_say_who_they_are_may_come_by_any_name(vendors: Vendors) -> None:
-    """A page cannot know a key, and a proxy in front may name the gateway as it likes."""
-    auth = {"keys": {"dashboard": {"sha256": hash_of(KEY)}}}
+async def test_with_authentication_any_name_is_accepted(vendors: Vendors) -> None:
+    """A page cannot know a key, and a proxy in front may use any name for the gateway."""
+    auth = {"keys": {"dashboard": {"sha256": hash_key(KEY)}}}
     async with over_http(vendors.settings(auth=auth)) as gateway:
         assert (await ask_as(gateway, "evil.example")).status_code == 401
     async with over_http(vendors.settings(auth=auth, server={"allowed_hosts": ["traces.example"]})) as gateway:
@@ -125,8 +125,8 @@ async def test_who_must_say_who_they_are_may_come_by_any_name(vendors: Vendors) 
         assert is_misdirected(await ask_as(gateway, "evil.example"))
 
 
-async def test_where_something_in_front_asks_any_name_will_do(vendors: Vendors) -> None:
-    """That is what `serve --insecure` says."""
+async def test_behind_an_authenticating_proxy_any_name_is_accepted(vendors: Vendors) -> None:
+    """This is the case of `serve --insecure`."""
     app = create_app(vendors.settings(), insecure=True)
     async with living(app) as opened, httpx.AsyncClient(transport=httpx.ASGITransport(opened)) as client:
         assert (await client.get("http://traces.example/healthz")).status_code == 200
@@ -139,6 +139,6 @@ async def test_where_something_in_front_asks_any_name_will_do(vendors: Vendors) 
         "10.0.0.1/8", "10.0.0.0/33", "10.0.0.0/", "10.0.0.0/255.0.0.0", "2001:db8::/129",
     ],
 )  # fmt: skip
-def test_what_is_no_name_is_refused_at_start(vendors: Vendors, host: str) -> None:
+def test_an_invalid_name_is_refused_at_start(vendors: Vendors, host: str) -> None:
     with pytest.raises(ValueError, match="is no host"):
         vendors.settings(server={"allowed_hosts": [host]})

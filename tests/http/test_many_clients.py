@@ -1,4 +1,4 @@
-"""Many clients at once, and such as go away early."""
+"""Concurrent clients, and clients that disconnect early."""
 
 import asyncio
 import contextlib
@@ -14,14 +14,16 @@ from tracegraph.simulators.core.faults import Fault
 QUERY = "{ experiments(first: 100) { nodes { name source { name } sessions(first: 2) { nodes { id } } } } }"
 
 
-async def test_clients_that_ask_at_once_all_get_the_whole_answer(served: Gateway, vendors: Vendors) -> None:
+async def test_concurrent_clients_all_get_the_complete_response(served: Gateway, vendors: Vendors) -> None:
     fill(vendors, experiments=3, sessions=3)
     answers = await asyncio.gather(*(served.ask(QUERY) for _ in range(30)))
     assert len({answer.content for answer in answers}) == 1
     assert listed(answers[0].data["experiments"]["nodes"]) == newest_first(vendors)
 
 
-async def test_what_one_client_sends_shows_in_no_other_clients_answer(served: Gateway, vendors: Vendors) -> None:
+async def test_the_variables_of_one_client_do_not_affect_another_clients_response(
+    served: Gateway, vendors: Vendors
+) -> None:
     fill(vendors, experiments=3, sessions=0)
     query = "query($name: String!) { experiments(filter: {name: {eq: $name}}) { nodes { name } } }"
     names = [f"{vendor}{index}" for vendor in "nlm" for index in range(3)] * 5
@@ -43,7 +45,7 @@ async def test_one_clients_failing_vendor_is_in_no_other_clients_extensions(
 
 
 @pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
-async def test_a_client_that_goes_away_leaves_the_gateway_serving(vendors: Vendors) -> None:
+async def test_the_gateway_still_serves_after_a_client_disconnects(vendors: Vendors) -> None:
     fill(vendors, experiments=1, sessions=0)
     vendors.nemo.fail(Fault("delay", seconds=0.3, times=None))
     async with over_http(vendors.settings()) as gateway:
@@ -57,7 +59,7 @@ async def test_a_client_that_goes_away_leaves_the_gateway_serving(vendors: Vendo
         assert await eventually(lambda: vendors.nemo.simulator.in_flight == 0)
 
 
-async def test_a_client_that_breaks_off_its_own_body_harms_nobody(served: Gateway) -> None:
+async def test_a_client_that_aborts_its_body_does_not_affect_others(served: Gateway) -> None:
     host, port = served.http.base_url.host, served.http.base_url.port
     for _ in range(3):
         _, writer = await asyncio.open_connection(host, port)

@@ -1,4 +1,4 @@
-"""A bug tells a client a reference and nothing else; the log has the story under it, without secrets."""
+"""After a bug, a client gets a reference only. The log has the traceback under it, without secrets."""
 
 import json
 import os
@@ -21,14 +21,14 @@ from tests.gateway import Vendors
 from tracegraph.app import create_app
 from tracegraph.domain.secrets import resolve
 from tracegraph.http.middleware.error_handler import ErrorMaskingMiddleware
-from tracegraph.observability.redaction import redacted, without_secrets
+from tracegraph.observability.redaction import redact, redact_event
 from tracegraph.simulators.core.servers import running
 
 KEY = "a-configured-vendor-key-of-mine"
 
 
 class Broken:
-    """A part of the gateway with a bug, whichever way it is used."""
+    """A part of the gateway that fails on every use."""
 
     def __getattr__(self, name: str) -> Any:
         raise KeyError(f"the inside, and {KEY}")
@@ -49,14 +49,14 @@ def assert_masked(response: httpx.Response, logs: Sequence[Mapping[str, Any]]) -
 @pytest.mark.parametrize(
     ("path", "part"),
     [
-        ("/graphql", "answers"),
-        ("/graphql", "door"),
-        ("/readyz", "executor"),
+        ("/graphql", "response_cache"),
+        ("/graphql", "access_control"),
+        ("/readyz", "runner"),
         ("/metrics", "metrics"),
-        ("/metrics", "door"),
+        ("/metrics", "access_control"),
     ],
 )
-async def test_a_bug_in_any_route_is_a_500_with_a_reference_that_the_log_knows(
+async def test_a_bug_in_any_route_is_a_500_with_a_reference_to_the_log(
     vendors: Vendors, path: str, part: str
 ) -> None:
     app = create_app(vendors.settings())
@@ -72,8 +72,8 @@ async def test_a_bug_in_any_route_is_a_500_with_a_reference_that_the_log_knows(
     assert_masked(response, logs)
 
 
-async def test_an_answer_that_has_begun_is_broken_off() -> None:
-    """Half an answer must not pass for a whole one; the server that serves it closes the connection."""
+async def test_a_response_that_has_started_is_aborted() -> None:
+    """A partial response must not look complete, so the server closes the connection."""
 
     async def half(_: Scope, __: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"100")]})
@@ -104,9 +104,9 @@ async def test_an_answer_that_has_begun_is_broken_off() -> None:
         ("tg_" + "k" * 43, "kkkk"),
     ],
 )
-def test_what_looks_like_a_credential_is_hidden(text: str, hidden: str) -> None:
-    assert hidden not in redacted(f"before {text} after")
-    assert redacted(f"before {text} after").startswith("before ")
+def test_text_with_the_form_of_a_credential_is_redacted(text: str, hidden: str) -> None:
+    assert hidden not in redact(f"before {text} after")
+    assert redact(f"before {text} after").startswith("before ")
 
 
 @pytest.mark.parametrize(
@@ -135,24 +135,24 @@ def test_what_looks_like_a_credential_is_hidden(text: str, hidden: str) -> None:
     ],
 )
 def test_no_part_of_a_password_in_a_url_is_left(url: str) -> None:
-    shown = redacted(f"cannot reach {url} today")
-    assert not {"wo", "rd", "user"} & set(re.split(r"[^a-z]", shown))
-    assert shown.startswith("cannot reach ")
-    assert shown.endswith(" today")
+    text = redact(f"cannot reach {url} today")
+    assert not {"wo", "rd", "user"} & set(re.split(r"[^a-z]", text))
+    assert text.startswith("cannot reach ")
+    assert text.endswith(" today")
 
 
-def test_what_stands_around_a_password_in_a_url_stays_readable() -> None:
-    assert redacted("https://user:pa@ss@host/x") == "https://[redacted]@host/x"
-    assert redacted("postgresql://user:pass@[::1]:5432/db") == "postgresql://[redacted]@[::1]:5432/db"
+def test_the_text_around_a_password_in_a_url_stays_readable() -> None:
+    assert redact("https://user:pa@ss@host/x") == "https://[redacted]@host/x"
+    assert redact("postgresql://user:pass@[::1]:5432/db") == "postgresql://[redacted]@[::1]:5432/db"
 
 
 @given(
     st.lists(st.sampled_from(["word", *"@:/?#%[]\\&=+,;.-1"]), min_size=1, max_size=8).filter(
-        lambda one: "word" in one
+        lambda parts: "word" in parts
     )
 )
 def test_a_password_of_any_characters_of_a_url_is_hidden(parts: list[str]) -> None:
-    assert "word" not in redacted(f"x https://user:p{''.join(parts)}@host/y z")
+    assert "word" not in redact(f"x https://user:p{''.join(parts)}@host/y z")
 
 
 @pytest.mark.parametrize(
@@ -173,7 +173,7 @@ def test_a_password_of_any_characters_of_a_url_is_hidden(parts: list[str]) -> No
     ],
 )
 def test_other_text_stays_as_it_is(text: str) -> None:
-    assert redacted(text) == text
+    assert redact(text) == text
 
 
 def test_a_configured_secret_is_hidden_wherever_it_stands() -> None:
@@ -184,19 +184,19 @@ def test_a_configured_secret_is_hidden_wherever_it_stands() -> None:
         "object": SecretStr(KEY),
         "n": 1.5,
     }
-    shown = without_secrets(None, "info", event)
-    assert KEY not in repr(shown)
-    assert shown["detail"]["a"][1:3] == [5, None]
-    assert shown["n"] == 1.5
+    redacted = redact_event(None, "info", event)
+    assert KEY not in repr(redacted)
+    assert redacted["detail"]["a"][1:3] == [5, None]
+    assert redacted["n"] == 1.5
 
 
 def test_a_secret_of_a_few_letters_hides_no_words() -> None:
     resolve(SecretStr("err"))
-    assert redacted("an error") == "an error"
+    assert redact("an error") == "an error"
 
 
 @pytest.mark.parametrize("form", ["json", "console"])
-def test_the_log_as_it_is_written_holds_a_bugs_story_and_no_secret(form: str) -> None:
+def test_the_log_contains_the_traceback_of_a_bug_and_no_secret(form: str) -> None:
     script = (
         "import sys; from tracegraph.observability.logging import configure_logs\n"
         "from tracegraph.config.settings import LogSettings; from tracegraph.domain.secrets import resolve\n"
@@ -220,8 +220,8 @@ def test_the_log_as_it_is_written_holds_a_bugs_story_and_no_secret(form: str) ->
         assert json.loads(done.stderr)["event"] == "graphql.unexpected_error"
 
 
-def test_what_libraries_log_comes_in_the_same_form_without_secrets(tmp_path: Path) -> None:
-    """The server and the event loop log what they catch by Python's own logging."""
+def test_records_of_libraries_have_the_same_format_without_secrets(tmp_path: Path) -> None:
+    """The server and the event loop log exceptions with Python's logging."""
     script = (
         "import asyncio, logging; from tracegraph.observability.logging import configure_logs\n"
         "from tracegraph.config.settings import LogSettings; from tracegraph.domain.secrets import resolve\n"

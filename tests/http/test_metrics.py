@@ -1,4 +1,4 @@
-"""`/metrics`: exact counts after known traffic, of a bounded number of names, and no secrets."""
+"""`/metrics`: exact counts after known traffic, a bounded number of labels, and no secrets."""
 
 import asyncio
 from typing import Any
@@ -21,11 +21,11 @@ from tracegraph.simulators.core.faults import Fault
 
 LIST = "query List { experiments { nodes { name } } }"
 FIRST = {NEMO: "experiments", LANGSMITH: "sessions", MEIBEL: "agents"}
-"""The kind of the one call that the list makes to each source."""
+"""The kind of the only call of the list to each source."""
 
 
 async def open_with(vendors: Vendors, open_gateway: OpenGateway, source: str, **tables: Any) -> Gateway:
-    """The gateway with these tables for one source."""
+    """Open the gateway with these tables for one source."""
     sources = vendors.sources()
     sources[source] = {**sources[source], **tables}
     return await open_gateway(sources=sources)
@@ -88,8 +88,8 @@ async def test_health_and_metrics_show_the_same_circuit(vendors: Vendors, open_g
     async def look() -> None:
         answer = await gateway.ask("{ sources { name health { circuit } } }")
         (source,) = [one for one in answer.data["sources"] if one["name"] == NEMO]
-        shown = (await scraped(gateway)).by("state", "circuits", source=NEMO, kind="experiments")
-        seen.append((source["health"]["circuit"], *shown))
+        states = (await scraped(gateway)).by("state", "circuits", source=NEMO, kind="experiments")
+        seen.append((source["health"]["circuit"], *states))
 
     await gateway.ask(LIST)
     for _ in range(2):
@@ -102,7 +102,7 @@ async def test_health_and_metrics_show_the_same_circuit(vendors: Vendors, open_g
     assert seen == [("OPEN", "OPEN"), ("OPEN", "OPEN"), ("CLOSED", "CLOSED")]
 
 
-async def test_calls_that_wait_for_a_turn_are_counted_with_what_they_waited(
+async def test_calls_that_wait_for_a_permit_are_counted_with_their_wait_time(
     vendors: Vendors, open_gateway: OpenGateway
 ) -> None:
     limits = {"rates": {"agents": {"calls": 1, "per_s": 0.2}}}
@@ -115,9 +115,7 @@ async def test_calls_that_wait_for_a_turn_are_counted_with_what_they_waited(
     assert 0 < scrape.value("upstream_wait_seconds_total", **at) < 0.3
 
 
-async def test_what_the_cache_and_equal_calls_under_way_spared_is_counted(
-    vendors: Vendors, open_gateway: OpenGateway
-) -> None:
+async def test_cache_hits_and_shared_calls_are_counted(vendors: Vendors, open_gateway: OpenGateway) -> None:
     fill(vendors)
     gateway = await open_gateway(cache={"url": "memory://", "ttl_s": 60})
     vendors.nemo.fail(Fault("delay", seconds=0.3))
@@ -131,7 +129,7 @@ async def test_what_the_cache_and_equal_calls_under_way_spared_is_counted(
     assert scrape.by("how", "graphql_answers_reused_total") == {}
 
 
-async def test_answers_that_were_not_made_anew_are_counted(vendors: Vendors, open_gateway: OpenGateway) -> None:
+async def test_reused_responses_are_counted(vendors: Vendors, open_gateway: OpenGateway) -> None:
     fill(vendors)
     gateway = await open_gateway(cache={"url": "memory://", "ttl_s": 60})
     await asyncio.gather(*(gateway.ask(LIST) for _ in range(5)))
@@ -141,7 +139,7 @@ async def test_answers_that_were_not_made_anew_are_counted(vendors: Vendors, ope
     assert scrape.by("outcome", "graphql_requests_total", operation="List") == {"OK": 6}
 
 
-async def test_an_older_answer_that_stands_in_is_counted_and_makes_the_request_partial(
+async def test_a_stale_reply_is_counted_and_makes_the_request_partial(
     vendors: Vendors, open_gateway: OpenGateway
 ) -> None:
     gateway = await open_gateway(cache={"url": "memory://", "ttl_s": 0})
@@ -153,7 +151,7 @@ async def test_an_older_answer_that_stands_in_is_counted_and_makes_the_request_p
     assert scrape.by("outcome", "graphql_requests_total", operation="List") == {"OK": 1, "PARTIAL": 1}
 
 
-async def test_a_call_that_nobody_waits_for_any_more_is_abandoned(vendors: Vendors, gateway: Gateway) -> None:
+async def test_a_call_without_waiters_is_abandoned(vendors: Vendors, gateway: Gateway) -> None:
     vendors.nemo.fail(Fault("hang", seconds=30))
     asking = asyncio.create_task(gateway.ask(LIST))
     assert await eventually(lambda: len(vendors.nemo.calls) == 1)
@@ -167,9 +165,7 @@ async def test_a_call_that_nobody_waits_for_any_more_is_abandoned(vendors: Vendo
 # -- GraphQL requests ----------------------------------------------------------------------------------------
 
 
-async def test_requests_are_counted_by_the_documents_name_and_by_how_they_ended(
-    vendors: Vendors, gateway: Gateway
-) -> None:
+async def test_requests_are_counted_by_operation_name_and_outcome(vendors: Vendors, gateway: Gateway) -> None:
     await gateway.ask(LIST)
     await gateway.ask("{ __typename }")
     await gateway.ask('query Node { node(id: "x") { id } }')
@@ -191,7 +187,7 @@ async def test_requests_are_counted_by_the_documents_name_and_by_how_they_ended(
     assert scrape.value("graphql_request_duration_seconds_bucket", operation="List", le="10.0") == 4
 
 
-async def test_a_client_that_disconnects_is_gone_and_its_name_takes_no_place(
+async def test_the_request_of_a_client_that_disconnects_is_gone_and_adds_no_operation_name(
     vendors: Vendors, served: Gateway
 ) -> None:
     vendors.nemo.fail(Fault("hang", seconds=30))
@@ -204,11 +200,13 @@ async def test_a_client_that_disconnects_is_gone_and_its_name_takes_no_place(
     assert ended == {"GONE": 1}
 
 
-def test_a_request_that_came_too_late_or_crashed_is_told_from_one_with_errors() -> None:
-    operations = Operations(at_most=1)
+def test_late_and_crashed_requests_have_outcomes_of_their_own() -> None:
+    operations = Operations(max_names=1)
     with OperationObservation(operations, None, Headers()) as late:
         errors = [{"extensions": {"code": "DEADLINE_EXCEEDED"}}]
-        late.answered(OperationResponse.of(Outcome(None, errors, {}, executed=True, operation="Q")))
+        late.record_response(
+            OperationResponse.from_outcome(Outcome(None, errors, {}, executed=True, operation="Q"))
+        )
     with pytest.raises(RuntimeError), OperationObservation(operations, None, Headers()):
         raise RuntimeError
     assert operations["Q"].outcomes == {OperationOutcome.LATE: 1}
@@ -232,7 +230,7 @@ async def test_clients_cannot_make_more_names_than_the_setting_allows(open_gatew
     assert counts == {"Q0": 1, "Q1": 2, "Q2": 1, "other": 7}
 
 
-async def test_names_that_are_overlong_or_never_ran_take_no_place(gateway: Gateway) -> None:
+async def test_long_names_and_names_of_rejected_operations_add_no_label(gateway: Gateway) -> None:
     await gateway.ask(f"query {'a' * 65} {{ __typename }}")
     await gateway.ask("query Wrong { nothing }")
     for name in ('"} 1\n', "\N{SNOWMAN}", "Missing"):
@@ -245,7 +243,7 @@ async def test_names_that_are_overlong_or_never_ran_take_no_place(gateway: Gatew
 # -- the text ------------------------------------------------------------------------------------------------
 
 
-async def test_it_is_prometheus_text_with_every_family_and_every_kind_of_call_from_the_start(
+async def test_the_metrics_have_every_family_and_every_kind_of_call_from_the_start(
     gateway: Gateway,
 ) -> None:
     response = await gateway.http.get("/metrics", headers={"accept": "application/openmetrics-text; version=x"})
@@ -261,7 +259,7 @@ async def test_it_is_prometheus_text_with_every_family_and_every_kind_of_call_fr
     assert scrape.value("processes") == 1
 
 
-async def test_it_holds_no_address_no_key_and_nothing_that_a_vendor_or_client_said(
+async def test_the_metrics_contain_no_url_no_credential_and_no_text_of_a_vendor_or_client(
     vendors: Vendors, gateway: Gateway
 ) -> None:
     fill(vendors)
@@ -276,7 +274,7 @@ async def test_it_holds_no_address_no_key_and_nothing_that_a_vendor_or_client_sa
         assert never not in text
 
 
-async def test_it_can_be_switched_off(open_gateway: OpenGateway) -> None:
+async def test_metrics_can_be_disabled(open_gateway: OpenGateway) -> None:
     gateway = await open_gateway(metrics={"enabled": False})
     assert (await gateway.http.get("/metrics")).status_code == 404
     assert (await gateway.ask("{ __typename }")).data == {"__typename": "Query"}

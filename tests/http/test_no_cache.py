@@ -1,4 +1,4 @@
-"""`Cache-Control: no-cache` on a request asks every vendor now, unless the configuration forbids it."""
+"""`Cache-Control: no-cache` on a request bypasses the cache, unless the configuration disables it."""
 
 import pytest
 
@@ -10,7 +10,7 @@ BODY = b'{"query": "{ experiments(first: 3) { nodes { name sessions(first: 1) { 
 
 
 @pytest.mark.parametrize("header", ["no-cache", "No-Cache", "max-age=0, no-cache"])
-async def test_it_goes_past_the_cache(open_gateway: OpenGateway, vendors: Vendors, header: str) -> None:
+async def test_no_cache_bypasses_the_cache(open_gateway: OpenGateway, vendors: Vendors, header: str) -> None:
     fill(vendors)
     gateway = await open_gateway(cache={"url": "memory://", "ttl_s": 60})
     await gateway.post(BODY)
@@ -36,7 +36,9 @@ async def test_all_lines_of_the_header_count(
 
 
 @pytest.mark.parametrize("header", ["", "max-age=0", "no-cache-please", "no-store"])
-async def test_other_words_do_not(open_gateway: OpenGateway, vendors: Vendors, header: str) -> None:
+async def test_other_directives_do_not_bypass_the_cache(
+    open_gateway: OpenGateway, vendors: Vendors, header: str
+) -> None:
     fill(vendors)
     gateway = await open_gateway(cache={"url": "memory://", "ttl_s": 60})
     await gateway.post(BODY)
@@ -45,7 +47,7 @@ async def test_other_words_do_not(open_gateway: OpenGateway, vendors: Vendors, h
     assert vendors.call_counts == (0, 0, 0)
 
 
-async def test_a_setting_forbids_it(open_gateway: OpenGateway, vendors: Vendors) -> None:
+async def test_a_setting_disables_no_cache(open_gateway: OpenGateway, vendors: Vendors) -> None:
     fill(vendors)
     gateway = await open_gateway(cache={"url": "memory://", "ttl_s": 60, "allow_no_cache": False})
     await gateway.post(BODY)

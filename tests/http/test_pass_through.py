@@ -1,4 +1,4 @@
-"""Callers' own keys of a vendor: used for that source only, told to nobody; under two keys nothing is shared."""
+"""Callers' own vendor credentials: used for their source only, never revealed, and without shared replies."""
 
 import asyncio
 
@@ -31,7 +31,7 @@ def sources_of(answer: Answer) -> set[str]:
     return {node["source"]["name"] for node in answer.partial["experiments"]["nodes"]}
 
 
-async def test_the_callers_key_goes_to_its_vendor_and_to_no_other(vendors: Vendors) -> None:
+async def test_the_callers_credential_goes_to_its_vendor_and_to_no_other(vendors: Vendors) -> None:
     fill(vendors)
     async with in_process(settings(vendors)) as gateway:
         answer = await ask_with(gateway, "ada's-key")
@@ -60,7 +60,7 @@ async def test_without_a_usable_key_that_source_alone_is_unauthorized(vendors: V
     assert vendors.nemo.calls == []
 
 
-async def test_two_keys_for_one_source_are_none(vendors: Vendors) -> None:
+async def test_two_keys_for_one_source_are_ignored(vendors: Vendors) -> None:
     fill(vendors)
     headers = [("content-type", "application/json"), (HEADER, "ada"), (HEADER, "bob")]
     async with in_process(settings(vendors)) as gateway:
@@ -81,13 +81,13 @@ async def test_equal_queries_at_one_instant_share_no_call_under_two_keys(vendors
         assert {answer.content for answer in answers} == {answers[0].content}
         bearers = [call.headers["authorization"] for call in vendors.nemo.calls]
         assert sorted(bearers) == ["Bearer ada"] * one_query + ["Bearer bob"] * one_query
-        assert len(vendors.langsmith.calls) == 0  # the gateway's own key: kept for all since the first query
+        assert len(vendors.langsmith.calls) == 0  # the gateway's own key: its replies are cached for all callers
         vendors.forget_calls()
         await asyncio.gather(*(ask_with(gateway, key) for key in keys))
         assert vendors.nemo.calls == []
 
 
-async def test_a_kept_answer_of_one_key_does_not_stand_in_for_another_or_for_none(vendors: Vendors) -> None:
+async def test_a_cached_response_of_one_key_is_not_used_for_another_key_or_without_a_key(vendors: Vendors) -> None:
     fill(vendors)
     async with in_process(settings(vendors, cache={"url": "memory://", "ttl_s": 60})) as gateway:
         assert sources_of(await ask_with(gateway, "ada")) == {"nemo", "langsmith", "meibel"}
@@ -97,7 +97,7 @@ async def test_a_kept_answer_of_one_key_does_not_stand_in_for_another_or_for_non
         assert (await ask_with(gateway, "ada")).troubles == {}
 
 
-async def test_an_expired_answer_is_renewed_under_the_key_that_it_was_read_with(vendors: Vendors) -> None:
+async def test_an_expired_reply_is_refreshed_with_the_key_of_its_first_read(vendors: Vendors) -> None:
     fill(vendors)
     async with in_process(settings(vendors, cache={"url": "memory://", "ttl_s": 0.2})) as gateway:
         for _ in range(40):
@@ -106,7 +106,9 @@ async def test_an_expired_answer_is_renewed_under_the_key_that_it_was_read_with(
     assert {call.headers["authorization"] for call in vendors.nemo.calls} == {"Bearer ada", "Bearer bob"}
 
 
-async def test_two_keys_at_a_vendor_that_knows_one_of_them(open_gateway: OpenGateway, vendors: Vendors) -> None:
+async def test_a_valid_and_an_invalid_key_at_one_time_get_their_own_results(
+    open_gateway: OpenGateway, vendors: Vendors
+) -> None:
     fill(vendors)
     sources = vendors.sources()
     right = sources[LANGSMITH].pop("api_key").get_secret_value()
@@ -119,7 +121,7 @@ async def test_two_keys_at_a_vendor_that_knows_one_of_them(open_gateway: OpenGat
     assert sources_of(bad) == {"nemo", "meibel"}
 
 
-async def test_a_key_is_in_no_log_and_no_answer_even_when_the_vendor_repeats_it(vendors: Vendors) -> None:
+async def test_a_key_is_in_no_log_and_no_response_even_when_the_vendor_repeats_it(vendors: Vendors) -> None:
     fill(vendors)
     key = "never-to-be-seen-4711"
     with capture_logs() as logs:

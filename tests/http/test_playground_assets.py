@@ -1,4 +1,4 @@
-"""The playground's page and what it loads: all there, all from this host, under a strict policy."""
+"""The playground's page and its assets: complete, from this host only, with a strict policy."""
 
 import gzip
 import re
@@ -28,7 +28,7 @@ def client() -> Iterator[TestClient]:
 
 
 class Page(HTMLParser):
-    """What a page loads, and what a strict policy would refuse it."""
+    """The URLs that a page loads, and the inline code that a strict policy would refuse."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -101,7 +101,7 @@ def test_the_page_is_refused_everything_but_its_own_host() -> None:
     }
 
 
-def test_the_page_is_html_with_security_headers_and_is_asked_for_again() -> None:
+def test_the_page_is_html_with_security_headers_and_is_revalidated() -> None:
     headers = playground_page().headers
     assert headers["content-type"] == "text/html; charset=utf-8"
     assert headers["x-content-type-options"] == "nosniff"
@@ -130,7 +130,7 @@ def test_an_asset_is_served_as_built_with_its_type_for_ever(client: TestClient, 
     assert "content-encoding" not in answer.headers
 
 
-def test_a_script_is_compressed_for_who_takes_it(client: TestClient) -> None:
+def test_a_script_is_compressed_for_a_client_that_accepts_gzip(client: TestClient) -> None:
     path = max(SCRIPTS, key=lambda path: path.stat().st_size)
     with client.stream("GET", f"/playground/{path.name}", headers={"Accept-Encoding": "br, gzip"}) as answer:
         raw = b"".join(answer.iter_raw())
@@ -141,7 +141,9 @@ def test_a_script_is_compressed_for_who_takes_it(client: TestClient) -> None:
 
 
 @pytest.mark.parametrize("lines", [["gzip;q=0"], ["gzip;q=0, *"], ["identity, gzip;q=0.5"], ["x-gzipped"]])
-def test_a_script_is_not_compressed_for_who_does_not_take_it(client: TestClient, lines: list[str]) -> None:
+def test_a_script_is_not_compressed_for_a_client_that_does_not_accept_gzip(
+    client: TestClient, lines: list[str]
+) -> None:
     headers = [("accept-encoding", line) for line in lines]
     assert "content-encoding" not in client.get(f"/playground/{SCRIPTS[0].name}", headers=headers).headers
 
@@ -165,18 +167,18 @@ def test_nothing_else_is_served(client: TestClient, name: str) -> None:
     assert client.get(f"/playground/{name}").status_code == 404
 
 
-def test_every_name_tells_the_content() -> None:
+def test_every_name_contains_a_hash_of_the_content() -> None:
     assert [path.name for path in ASSETS if not re.fullmatch(r"[\w.-]+-[A-Z0-9]{8}\.\w+", path.name)] == []
 
 
 @pytest.mark.parametrize("path", [*SCRIPTS, *STYLES], ids=lambda path: path.name)
-def test_what_an_asset_loads_lies_beside_it(path: Path) -> None:
+def test_assets_load_only_other_assets(path: Path) -> None:
     there = {f"./{asset.name}" for asset in ASSETS}
     assert names(path) - there == set()
 
 
 def test_the_imports_lead_to_every_script() -> None:
-    """Were the pattern to miss the imports, the test before this one would say nothing."""
+    """If the pattern missed imports, the previous test would prove nothing."""
     loaded = {url.rsplit("/", 1)[1] for url in page().loads}
     new = loaded
     while new:
@@ -188,16 +190,16 @@ def test_the_imports_lead_to_every_script() -> None:
 
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.name)
 def test_no_script_loads_from_another_host(path: Path) -> None:
-    """Links for the reader may name other hosts; what fetches, imports or starts a worker may not."""
+    """Links for the reader may name other hosts. A fetch, an import or a worker may not."""
     loads = "fetch|import|importScripts|Worker|WebSocket|EventSource|open|sendBeacon|src=|from"
     assert re.findall(rf"""(?:{loads})\(?["'`](?:\w+:)?//""", path.read_text()) == []
 
 
-def test_no_source_maps_are_shipped_or_asked_for() -> None:
+def test_no_source_maps_are_shipped_or_requested() -> None:
     assert [path.name for path in [*SCRIPTS, *STYLES] if "sourceMappingURL=" in path.read_text()[-300:]] == []
 
 
-def test_the_licences_of_what_is_bundled_are_there() -> None:
+def test_the_licences_of_bundled_packages_are_included() -> None:
     text = (BUILT / "THIRD-PARTY-LICENSES.txt").read_text()
     for package in ("graphiql", "graphql", "monaco-editor", "react", "@fontsource/fira-code"):
         assert re.search(rf"^{package} \d+\.\d+\.\d+ \(", text, re.MULTILINE), package

@@ -1,4 +1,4 @@
-"""The playground as a newcomer meets it: a browser, the demo, and no other network."""
+"""The playground in a browser with the demo, and without another network."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +19,7 @@ EDITOR = ".graphiql-query-editor"
 ANSWER = ".graphiql-response"
 TAB = ".graphiql-tab-button"
 TALL = 16_000
-"""Pixels in which a whole answer is in view: the editor draws no line that is not."""
+"""The window height in pixels that shows a complete response, since the editor draws visible lines only."""
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ def browser(demo: str) -> Iterator[Browser]:
 
 
 def answer(browser: Browser, picture: Path) -> str:
-    """Run the query in view and return the whole of its answer; the picture shows it as a visitor sees it."""
+    """Run the visible query and return its complete response. The picture has the size of a visitor's window."""
     browser.driver.set_window_size(1440, 900)
     browser.wait_for(RUN).click()
     browser.wait_for(ANSWER, text='"data"', timeout=60)
@@ -46,7 +46,7 @@ def answer(browser: Browser, picture: Path) -> str:
     return browser.wait_for(ANSWER, text="\n}", timeout=60).text.replace("\xa0", " ")
 
 
-def test_the_first_example_shows_rows_of_three_vendors_and_nothing_but_the_gateway_is_asked(
+def test_the_first_example_shows_rows_of_three_vendors_and_sends_requests_to_the_gateway_only(
     browser: Browser, demo: str, tmp_path: Path
 ) -> None:
     text = answer(browser, tmp_path / "first-example.png")
@@ -84,8 +84,8 @@ def test_the_documentation_is_read_from_the_gateways_schema(browser: Browser) ->
 
 
 ATTEMPTS = """
-const done = arguments[arguments.length - 1], told = {};
-document.addEventListener('securitypolicyviolation', (event) => { told[event.effectiveDirective] = 'refused'; });
+const done = arguments[arguments.length - 1], seen = {};
+document.addEventListener('securitypolicyviolation', (event) => { seen[event.effectiveDirective] = 'refused'; });
 const add = (name, attributes, text = '') => {
   const element = Object.assign(document.createElement(name), attributes);
   element.append(text);
@@ -99,16 +99,16 @@ add('base', {href: 'http://127.0.0.1:9/'});
 add('form', {action: 'http://127.0.0.1:9/form', method: 'post'});
 document.forms[document.forms.length - 1].submit();
 fetch('http://127.0.0.1:9/fetch').catch(() => 0);
-setTimeout(() => done({...told, wasRun: window.wasRun === true}), 1000);
+setTimeout(() => done({...seen, wasRun: window.wasRun === true}), 1000);
 """
 
 
-def test_what_gets_into_the_page_runs_nothing_and_takes_nothing_elsewhere(demo: str) -> None:
+def test_injected_elements_run_no_code_and_send_no_requests(demo: str) -> None:
     with open_browser() as opened:
         opened.driver.get(demo)
         opened.wait_for(EDITOR, text="EverythingAcrossVendors")
-        told = opened.driver.execute_async_script(ATTEMPTS)
-        assert told == {
+        seen = opened.driver.execute_async_script(ATTEMPTS)
+        assert seen == {
             "script-src-elem": "refused",
             "img-src": "refused",
             "frame-src": "refused",

@@ -1,4 +1,4 @@
-"""What one principal may ask in a minute: 429 beyond it, with the time to wait; others are not touched."""
+"""Rate limits per principal: 429 with a Retry-After beyond the limit, without effect on other principals."""
 
 import time
 from collections.abc import Iterator
@@ -12,15 +12,15 @@ from tests.conftest import OpenGateway
 from tests.gateway import Answer, Gateway, Vendors, in_process
 from tests.redis_server import COMMAND, RedisServer, running_redis
 from tracegraph.errors import RateLimited
-from tracegraph.http.auth.api_keys import hash_of, new_key
+from tracegraph.http.auth.api_keys import hash_key, new_key
 from tracegraph.http.auth.principal import Principal, Quota
 from tracegraph.http.rate_limit import InMemoryGCRA, RateLimiter
 
 KEY, OTHER = new_key(), new_key()
 AUTH = {
     "keys": {
-        "three": {"sha256": hash_of(KEY), "requests_per_minute": 3},
-        "many": {"sha256": hash_of(OTHER)},
+        "three": {"sha256": hash_key(KEY), "requests_per_minute": 3},
+        "many": {"sha256": hash_key(OTHER)},
     }
 }
 QUERY = orjson.dumps({"query": "{ __typename }"})
@@ -43,7 +43,7 @@ async def ask_with(gateway: Gateway, key: str, body: bytes = QUERY) -> Answer:
     return await gateway.post(body, authorization=f"Bearer {key}")
 
 
-async def test_beyond_its_rate_a_principal_is_told_when_to_ask_again(open_gateway: OpenGateway) -> None:
+async def test_beyond_its_rate_a_principal_gets_429_with_a_retry_after(open_gateway: OpenGateway) -> None:
     gateway = await open_gateway(auth=AUTH)
     assert [(await ask_with(gateway, KEY)).status for _ in range(3)] == [200, 200, 200]
     refused = await ask_with(gateway, KEY, b"not even JSON")
@@ -78,7 +78,7 @@ async def test_a_query_that_costs_more_than_is_left_is_not_run(
     assert (await gateway.post(QUERY, accept=media)).status == 200
 
 
-async def test_a_request_that_is_401_counts_for_nobody(open_gateway: OpenGateway) -> None:
+async def test_a_request_that_is_401_counts_against_no_principal(open_gateway: OpenGateway) -> None:
     gateway = await open_gateway(auth=AUTH)
     for _ in range(10):
         assert (await ask_with(gateway, "tg_wrong")).status == 401
@@ -101,7 +101,7 @@ async def test_processes_that_share_redis_count_together(vendors: Vendors, redis
     assert redis.command("PTTL", key) > b":0"
 
 
-async def test_a_redis_that_dies_leaves_each_process_to_count_for_itself(vendors: Vendors) -> None:
+async def test_without_redis_each_process_counts_for_itself(vendors: Vendors) -> None:
     if COMMAND is None:
         pytest.skip("redis-server is not installed (Debian's package redis-server)")
     with running_redis() as server:
@@ -113,9 +113,7 @@ async def test_a_redis_that_dies_leaves_each_process_to_count_for_itself(vendors
             assert (await ask_with(two, KEY)).status == 200
 
 
-async def test_a_bucket_of_before_redis_clock_was_set_back_begins_anew_in_redis(
-    vendors: Vendors, redis: RedisServer
-) -> None:
+async def test_after_redis_clock_was_set_back_a_bucket_starts_full(vendors: Vendors, redis: RedisServer) -> None:
     settings = vendors.settings(auth=AUTH, cache={"url": redis.url, "redis_timeout_ms": 5000})
     redis.command("FLUSHALL")
     async with in_process(settings) as one, in_process(settings) as two:
@@ -125,9 +123,7 @@ async def test_a_bucket_of_before_redis_clock_was_set_back_begins_anew_in_redis(
     assert statuses == [200, 200, 200, 429, 429]
 
 
-async def test_a_redis_that_holds_other_things_under_the_key_refuses_nobody(
-    vendors: Vendors, redis: RedisServer
-) -> None:
+async def test_an_invalid_value_in_redis_refuses_no_request(vendors: Vendors, redis: RedisServer) -> None:
     settings = vendors.settings(auth=AUTH, cache={"url": redis.url, "redis_timeout_ms": 5000})
     redis.command("FLUSHALL")
     async with in_process(settings) as gateway:
@@ -147,23 +143,25 @@ async def test_a_redis_that_holds_other_things_under_the_key_refuses_nobody(
 
 
 @given(st.integers(1, 50), st.lists(st.floats(0, 30), max_size=120))
-def test_no_minute_sees_more_than_twice_the_rate_and_no_wait_is_in_vain(rate: int, pauses: list[float]) -> None:
+def test_no_minute_exceeds_twice_the_rate_and_a_request_after_its_wait_succeeds(
+    rate: int, pauses: list[float]
+) -> None:
     now = 1000.0
     buckets = InMemoryGCRA(lambda: now)
-    taken: list[float] = []
+    accepted: list[float] = []
     for pause in pauses:
         now += pause
         wait_s = buckets.take("someone", 60 / rate)
         if wait_s == 0:
-            taken.append(now)
+            accepted.append(now)
         else:
             now += wait_s
             assert buckets.take("someone", 60 / rate) == 0
-            taken.append(now)
-        assert sum(now - 60 < at <= now for at in taken) <= 2 * rate
+            accepted.append(now)
+        assert sum(now - 60 < at <= now for at in accepted) <= 2 * rate
 
 
-def test_a_full_bucket_gives_the_whole_rate_at_once_and_the_oldest_is_forgotten_first() -> None:
+def test_a_full_bucket_allows_the_whole_rate_at_once_and_the_buckets_are_an_lru() -> None:
     buckets = InMemoryGCRA(lambda: 5.0)
     assert [buckets.take("a", 60 / 7) for _ in range(7)] == [0] * 7
     assert buckets.take("a", 60 / 7) == pytest.approx(60 / 7)
@@ -173,7 +171,7 @@ def test_a_full_bucket_gives_the_whole_rate_at_once_and_the_oldest_is_forgotten_
     assert buckets.take("a", 60 / 7) == 0
 
 
-async def test_cost_counts_apart_and_what_costs_more_than_a_minute_waits_for_a_full_bucket() -> None:
+async def test_cost_has_its_own_bucket_and_a_cost_above_the_limit_needs_a_full_bucket() -> None:
     now = 0.0
     rates = RateLimiter(buckets=InMemoryGCRA(lambda: now))
     someone = Principal("key:someone", None, Quota(None, 100))

@@ -31,15 +31,15 @@ OpenTraced = Callable[..., Awaitable[Gateway]]
 
 @pytest.fixture
 def exporter() -> Iterator[InMemorySpanExporter]:
-    """Where finished spans are found."""
-    kept = InMemorySpanExporter()
-    yield kept
-    kept.shutdown()
+    """Provide an exporter that stores finished spans."""
+    exporter = InMemorySpanExporter()
+    yield exporter
+    exporter.shutdown()
 
 
 @pytest.fixture
 async def open_traced(vendors: Vendors, exporter: InMemorySpanExporter) -> AsyncIterator[OpenTraced]:
-    """Opens a gateway whose spans go to the exporter: `await open_traced(pass_on=True, cache={...})`."""
+    """Open a gateway whose spans go to the exporter: `await open_traced(pass_on=True, cache={...})`."""
     provider = TracerProvider(shutdown_on_exit=False)
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     async with AsyncExitStack() as stack:
@@ -58,7 +58,7 @@ def of_kind(exporter: InMemorySpanExporter, kind: SpanKind) -> Sequence[Readable
     return [span for span in exporter.get_finished_spans() if span.kind is kind]
 
 
-def told(span: ReadableSpan) -> dict[str, Any]:
+def attributes_of(span: ReadableSpan) -> dict[str, Any]:
     return dict(span.attributes or {})
 
 
@@ -68,15 +68,15 @@ async def test_an_operation_is_a_span_and_so_is_each_request_to_a_vendor_below_i
     await (await open_traced()).ask(LIST)
     (operation,) = of_kind(exporter, SpanKind.SERVER)
     assert operation.name == "query List"
-    assert told(operation) == {"graphql.operation.name": "List", "tracegraph.outcome": "OK"}
+    assert attributes_of(operation) == {"graphql.operation.name": "List", "tracegraph.outcome": "OK"}
     requests = of_kind(exporter, SpanKind.CLIENT)
     assert len(requests) == sum(vendors.call_counts) == 3
-    assert {told(span)["tracegraph.source"] for span in requests} == set(NAMES)
+    assert {attributes_of(span)["tracegraph.source"] for span in requests} == set(NAMES)
     assert {span.parent.span_id for span in requests if span.parent} == {operation.context.span_id}
     assert "nemo experiments" in {span.name for span in requests}
 
 
-async def test_the_trace_is_the_clients_and_vendors_do_not_hear_of_it(
+async def test_spans_join_the_clients_trace_and_vendors_get_no_trace_context(
     vendors: Vendors, open_traced: OpenTraced, exporter: InMemorySpanExporter
 ) -> None:
     gateway = await open_traced()
@@ -89,12 +89,12 @@ async def test_the_trace_is_the_clients_and_vendors_do_not_hear_of_it(
     assert not any(header.startswith("trace") for found in headers for header in found)
 
 
-async def test_with_pass_on_each_vendor_is_told_its_own_span(
+async def test_with_pass_on_each_vendor_gets_the_context_of_its_own_span(
     vendors: Vendors, open_traced: OpenTraced, exporter: InMemorySpanExporter
 ) -> None:
     gateway = await open_traced(pass_on=True)
     await gateway.post(_LIST, traceparent=f"00-{TRACE}-{PARENT}-01", tracestate="a=b")
-    spans = {told(span)["tracegraph.source"]: span for span in of_kind(exporter, SpanKind.CLIENT)}
+    spans = {attributes_of(span)["tracegraph.source"]: span for span in of_kind(exporter, SpanKind.CLIENT)}
     for name in NAMES:
         (call,) = vendors.named(name).calls
         span_id = format_span_id(spans[name].context.span_id)
@@ -102,7 +102,7 @@ async def test_with_pass_on_each_vendor_is_told_its_own_span(
         assert call.headers["tracestate"] == "a=b"
 
 
-async def test_all_lines_of_tracestate_go_on_and_two_traces_are_none(
+async def test_all_lines_of_tracestate_are_propagated_and_two_traceparents_are_ignored(
     vendors: Vendors, open_traced: OpenTraced, exporter: InMemorySpanExporter
 ) -> None:
     """W3C Trace Context, 2.4 and 3.3."""
@@ -117,7 +117,7 @@ async def test_all_lines_of_tracestate_go_on_and_two_traces_are_none(
     assert second.parent is None
 
 
-async def test_a_trace_that_the_client_does_not_keep_leaves_no_span(
+async def test_a_trace_that_the_client_does_not_sample_records_no_span(
     open_traced: OpenTraced, exporter: InMemorySpanExporter
 ) -> None:
     await (await open_traced()).post(_LIST, traceparent=f"00-{TRACE}-{PARENT}-00")
@@ -134,7 +134,7 @@ async def test_a_header_that_names_no_trace_begins_a_new_one(
     assert operation.parent is None
 
 
-async def test_a_failed_try_and_its_retry_are_spans_of_their_own(
+async def test_a_failed_attempt_and_its_retry_are_spans_of_their_own(
     vendors: Vendors, open_traced: OpenTraced, exporter: InMemorySpanExporter
 ) -> None:
     sources = vendors.sources()
@@ -142,13 +142,13 @@ async def test_a_failed_try_and_its_retry_are_spans_of_their_own(
     vendors.nemo.fail(Fault("status", status=503, body={"detail": "vendors-own-words"}))
     await (await open_traced(sources=sources)).ask(LIST)
     first, second = [
-        span for span in of_kind(exporter, SpanKind.CLIENT) if told(span)["tracegraph.source"] == "nemo"
+        span for span in of_kind(exporter, SpanKind.CLIENT) if attributes_of(span)["tracegraph.source"] == "nemo"
     ]
     assert first.status.status_code is StatusCode.ERROR
-    assert told(first)["error.type"] == "UNAVAILABLE"
-    assert told(first)["http.response.status_code"] == 503
+    assert attributes_of(first)["error.type"] == "UNAVAILABLE"
+    assert attributes_of(first)["http.response.status_code"] == 503
     assert second.status.status_code is StatusCode.UNSET
-    assert told(second)["http.request.resend_count"] == 1
+    assert attributes_of(second)["http.request.resend_count"] == 1
     written = "".join(span.to_json() for span in exporter.get_finished_spans())
     for never in (vendors.nemo.url, "vendors-own-words", vendors.meibel.world.api_key, "experiments {"):
         assert never not in written
@@ -160,7 +160,7 @@ async def test_an_operation_with_errors_is_a_failed_span(
     await (await open_traced()).ask('query Node { node(id: "x") { id } }')
     (operation,) = of_kind(exporter, SpanKind.SERVER)
     assert operation.status.status_code is StatusCode.ERROR
-    assert told(operation)["tracegraph.outcome"] == "ERRORS"
+    assert attributes_of(operation)["tracegraph.outcome"] == "ERRORS"
 
 
 async def test_a_call_that_two_requests_share_is_one_span_of_the_first(
@@ -169,7 +169,9 @@ async def test_a_call_that_two_requests_share_is_one_span_of_the_first(
     gateway = await open_traced()
     vendors.nemo.fail(Fault("delay", seconds=0.3))
     await asyncio.gather(*(gateway.ask(LIST) for _ in range(2)))
-    spans = [span for span in of_kind(exporter, SpanKind.CLIENT) if told(span)["tracegraph.source"] == "nemo"]
+    spans = [
+        span for span in of_kind(exporter, SpanKind.CLIENT) if attributes_of(span)["tracegraph.source"] == "nemo"
+    ]
     assert len(spans) == len(vendors.nemo.calls) == 1
     assert len(of_kind(exporter, SpanKind.SERVER)) == 2
 
@@ -199,7 +201,9 @@ async def test_switched_on_by_the_configuration_every_span_reaches_the_collector
     assert services == {"tracegraph"}
 
 
-async def test_a_collector_that_is_down_costs_no_answer(vendors: Vendors, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_collector_that_is_down_fails_no_request(
+    vendors: Vendors, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "0.2")
     tracing = {"enabled": True, "endpoint": "http://127.0.0.1:9/v1/traces"}
     async with in_process(vendors.settings(tracing=tracing)) as gateway:

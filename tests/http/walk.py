@@ -1,6 +1,6 @@
-"""Every way into the schema as documents: each argument of each field with each value that a client might try.
+"""Documents for each field of the schema, with each argument and each value that a client might try.
 
-The documents are made from the schema, so that a new field is walked, too; a new argument without values fails.
+The documents are generated from the schema, so that they include new fields. A new argument without values fails.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ from graphql import (
 _DEPTH = 1
 
 Values = Mapping[str, Sequence[Any]]
-"""What to try, by an argument's name, or by `name: InputType` where the name alone does not tell."""
+"""The values of an argument by its name, or by `name: InputType` where the name alone is ambiguous."""
 
 
 @dataclass(frozen=True, slots=True)
 class Walk:
-    """The documents over a schema."""
+    """Generates the documents of a schema."""
 
     schema: GraphQLSchema
     values: Values
 
     def documents(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Each with its variables."""
+        """Yield each document with its variables."""
         for kind, way in self._ways().items():
             for name, field in kind.fields.items():
                 if field.args or is_leaf_type(get_named_type(field.type)) is False:
@@ -60,14 +60,14 @@ class Walk:
                 arguments.append(f"{argument}: ${argument}")
             elif is_required_argument(definition):
                 arguments.append(f"{argument}: {self._literal(argument, definition)}")
-        asked = name + (f"({', '.join(arguments)})" if arguments else "") + self._everything(field, _DEPTH)
+        selection = name + (f"({', '.join(arguments)})" if arguments else "") + self._everything(field, _DEPTH)
         for step, on in reversed(way):
-            asked = f"{step}{self._required(on)} {{ __typename {asked} }}"
+            selection = f"{step}{self._required(on)} {{ __typename {selection} }}"
         head = f"query Walk({', '.join(declared)}) " if declared else ""
-        return f"{head}{{ {asked} }}", given
+        return f"{head}{{ {selection} }}", given
 
     def _ways(self) -> dict[GraphQLObjectType, list[tuple[str, GraphQLField]]]:
-        """The shortest way to each type of object."""
+        """Return the shortest path of fields to each object type."""
         root = self.schema.query_type
         assert root is not None
         ways: dict[GraphQLObjectType, list[tuple[str, GraphQLField]]] = {root: []}
@@ -87,7 +87,8 @@ class Walk:
             return ""
         if isinstance(kind, GraphQLInterfaceType):
             parts = [
-                f"... on {one.name} {self._fields(one, depth)}" for one in self.schema.get_possible_types(kind)
+                f"... on {member.name} {self._fields(member, depth)}"
+                for member in self.schema.get_possible_types(kind)
             ]
             return " { __typename " + " ".join(parts) + " }"
         return self._fields(kind, depth)
@@ -113,9 +114,9 @@ class Walk:
         kind = get_named_type(argument.type)
         if isinstance(kind, GraphQLEnumType):
             return list(kind.values)
-        for known in (f"{name}: {kind.name}", name):
-            if known in self.values:
-                return self.values[known]
+        for key in (f"{name}: {kind.name}", name):
+            if key in self.values:
+                return self.values[key]
         raise AssertionError(f"the walk has no values for the argument {name} of type {argument.type}: give some")
 
     def _literal(self, name: str, argument: GraphQLArgument) -> str:
@@ -127,7 +128,7 @@ def _without_null(kind: Any) -> Any:
 
 
 def _written(value: Any, kind: Any) -> str:
-    """A value as a document has it."""
+    """Return a value as a GraphQL literal."""
     kind = _without_null(kind)
     if isinstance(kind, GraphQLList):
         return "[" + ", ".join(_written(one, kind.of_type) for one in value) + "]"

@@ -1,4 +1,4 @@
-"""The gateway as a process of its own that is watched while it is sent anything: alive, quiet, and no larger."""
+"""A gateway in its own process, which is checked for crashes, logged errors and memory growth."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from tests.processes import Process, environment, started
 from tracegraph.simulators.vendors import demo_vendors
 
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
-_GROWS_AT_MOST_MB = 60
+MAX_GROWTH_MB = 60
 _WITHOUT_RATES = """
 [sources.langsmith.limits.rates]
 "runs/query" = "off"
 "*" = "off"
 """
-_HURT = {"error", "critical"}
+_ERROR_LEVELS = {"error", "critical"}
 
 
 class WatchedGateway:
@@ -35,7 +35,7 @@ class WatchedGateway:
 
     @property
     def port(self) -> int:
-        """Where it listens on 127.0.0.1."""
+        """The port on 127.0.0.1."""
         return httpx.URL(self.url).port or 0
 
     def ask(self, query: str, **headers: str) -> httpx.Response:
@@ -45,15 +45,15 @@ class WatchedGateway:
 
     @contextmanager
     def watched(self) -> Iterator[None]:
-        """After the block it lives and answers, told of no bug, and is hardly larger than before."""
-        self._assert_answers()
+        """Assert after the block that the process responds, has logged no bug, and has hardly grown."""
+        self._assert_responds()
         before_mb = self._resident_mb()
         yield
-        self._assert_answers()
-        assert [line for line in self._process.err.splitlines()[1:] if _tells_of_a_bug(line)] == []
-        assert self._resident_mb() - before_mb < _GROWS_AT_MOST_MB
+        self._assert_responds()
+        assert [line for line in self._process.err.splitlines()[1:] if _reports_a_bug(line)] == []
+        assert self._resident_mb() - before_mb < MAX_GROWTH_MB
 
-    def _assert_answers(self) -> None:
+    def _assert_responds(self) -> None:
         assert self.ask("{ __typename }").json() == {"data": {"__typename": "Query"}}
 
     def _resident_mb(self) -> float:
@@ -61,17 +61,17 @@ class WatchedGateway:
         return pages * _PAGE_BYTES / 2**20
 
 
-def _tells_of_a_bug(line: str) -> bool:
+def _reports_a_bug(line: str) -> bool:
     try:
         event = orjson.loads(line)
-    except orjson.JSONDecodeError:  # nothing writes there but the log
+    except orjson.JSONDecodeError:  # only the log may write there
         return True
-    return event["level"] in _HURT or "exception" in event
+    return event["level"] in _ERROR_LEVELS or "exception" in event
 
 
 @contextmanager
 def watched_gateway(folder: Path, more: str = "") -> Iterator[WatchedGateway]:
-    """Run one while the block runs; `more` are lines of its configuration."""
+    """Run a gateway during the block. `more` are additional lines of its configuration."""
     with demo_vendors() as vendors:
         env = environment(
             SMITH_KEY=vendors.langsmith_api_key,

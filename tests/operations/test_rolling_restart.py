@@ -1,6 +1,6 @@
-"""Three copies behind nginx are restarted one after another under load, and no request fails.
+"""A rolling restart of three copies behind nginx under load fails no request.
 
-nginx runs the configuration of docs/operations.md, with other ports.
+nginx runs the configuration of docs/operations.md with other ports.
 """
 
 import asyncio
@@ -28,9 +28,9 @@ PAGE = Path(__file__).parents[2] / "docs/operations.md"
 REQUESTS = 2000
 CLIENTS = 8
 QUERY = {"query": "{ experiments { nodes { name } } }"}
-ANSWER = {"data": {"experiments": {"nodes": [{"name": "e"}]}}}
+RESPONSE = {"data": {"experiments": {"nodes": [{"name": "e"}]}}}
 PORTS = (8080, 8001, 8002, 8003)
-AROUND = """
+NGINX_CONFIG = """
 daemon off;
 pid {folder}/nginx.pid;
 error_log {folder}/error.log;
@@ -52,7 +52,7 @@ pytestmark = pytest.mark.skipif(NGINX is None, reason="nginx is not installed")
 
 
 def documented(ports: list[int]) -> str:
-    """The page's configuration with these ports in the place of its own."""
+    """Return the page's configuration with these ports."""
     (text,) = re.findall(r"```nginx\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
     for documented_port, port in zip(PORTS, ports, strict=True):
         text, count = re.subn(rf"127\.0\.0\.1:{documented_port}\b", f"127.0.0.1:{port}", text)
@@ -62,20 +62,20 @@ def documented(ports: list[int]) -> str:
 
 @contextmanager
 def nginx(folder: Path, ports: list[int]) -> Iterator[str]:
-    """nginx in the foreground while the block runs; gives the address of `/graphql` behind it."""
+    """Run nginx during the block, and yield the URL of `/graphql` behind it."""
     assert NGINX is not None
-    config = written(folder, AROUND.format(folder=folder, documented=documented(ports)), "nginx.conf")
+    config = written(folder, NGINX_CONFIG.format(folder=folder, documented=documented(ports)), "nginx.conf")
     process = subprocess.Popen([NGINX, "-p", str(folder), "-e", f"{folder}/error.log", "-c", str(config)])
     try:
         url = f"http://127.0.0.1:{ports[0]}/graphql"
-        assert until(lambda: answers(url)), (folder / "error.log").read_text()
+        assert until(lambda: responds(url)), (folder / "error.log").read_text()
         yield url
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(10)
 
 
-def answers(url: str) -> bool:
+def responds(url: str) -> bool:
     try:
         return httpx.post(url, json=QUERY, trust_env=False).status_code == 200
     except httpx.TransportError:
@@ -88,7 +88,7 @@ def copy(running: Running, port: int) -> list[str]:
 
 
 class Load:
-    """Clients that ask one question after another, on connections that they keep."""
+    """Clients that send one query after another on persistent connections."""
 
     def __init__(self, url: str) -> None:
         self.results: Counter[str] = Counter()
@@ -98,21 +98,21 @@ class Load:
     async def run(self) -> None:
         async with httpx.AsyncClient(trust_env=False, timeout=30) as client, asyncio.TaskGroup() as group:
             for _ in range(CLIENTS):
-                group.create_task(self._ask_on(client))
+                group.create_task(self._send_queries(client))
 
     def end(self) -> None:
-        """Once there were enough requests."""
+        """Stop after enough requests."""
         self._is_over = True
 
-    async def _ask_on(self, client: httpx.AsyncClient) -> None:
+    async def _send_queries(self, client: httpx.AsyncClient) -> None:
         while not self._is_over or self.results.total() < REQUESTS:
             try:
                 response = await client.post(self._url, json=QUERY)
-                ok = response.status_code == 200 and response.json() == ANSWER
+                ok = response.status_code == 200 and response.json() == RESPONSE
                 self.results["ok" if ok else f"{response.status_code} {response.text[:200]}"] += 1
             except httpx.HTTPError as error:
                 self.results[repr(error)] += 1
-            await asyncio.sleep(0.02)  # what is left of the processor is for the copies that start
+            await asyncio.sleep(0.02)  # leaves CPU time for the starting copies
 
 
 def test_no_request_fails_while_three_copies_are_restarted(vendors_running: Running, tmp_path: Path) -> None:

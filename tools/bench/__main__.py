@@ -48,7 +48,7 @@ def main() -> int:
     cases = list(results.values())
     how = (
         f"{given.connections} connections, {given.seconds} s after 2 s of warm-up; "
-        f"of {given.rounds} rounds the one with the least CPU"
+        f"the round with the least CPU of {given.rounds} rounds"
     )
     text = tables(cases, peers, how, given.connections)
     written_into(_DOCS / "performance.md", text)

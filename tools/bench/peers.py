@@ -18,9 +18,9 @@ _NAMES = {
     "hive": "Hive Gateway (Node)",
     "hive_fork2": "Hive Gateway, 2 processes",
     "hive_dedupe": "Hive Gateway, in-flight dedup",
-    "strawberry_naive": "strawberry and httpx as they come",
-    "tracegraph": "Tracegraph, nothing kept or shared",
-    "tracegraph_shared": "Tracegraph, its defaults",
+    "strawberry_naive": "strawberry and httpx, unmodified",
+    "tracegraph": "Tracegraph, no cache, no sharing",
+    "tracegraph_shared": "Tracegraph, defaults",
 }
 _OURS = ("tracegraph", "tracegraph_shared")
 

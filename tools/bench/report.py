@@ -33,8 +33,8 @@ def tables(cases: Sequence[Measured], peers: Sequence[PeerMeasured], how: str, c
         rows = [_row(f"{one.name}, vendors take {one.delay_ms} ms", one) for one in peers]
         busiest = max(one.foreign_cpus for one in peers)
         parts += [
-            "Beside other gateways, in as many rounds of the peers' benchmark (memory: all processes together; "
-            f"other processes of the machine used {busiest:.2f} processors at most):",
+            "Other gateways, in the same number of rounds of the peers' benchmark (memory of all processes "
+            f"together; other processes of the machine used at most {busiest:.2f} processors):",
             "\n".join([_HEAD.format("gateway"), _RULE, *rows]),
         ]
     return "\n\n".join(parts)
@@ -56,13 +56,16 @@ def _row(name: str, one: Measured | PeerMeasured) -> str:
 def _ratios(cases: dict[str, Measured], connections: int) -> str:
     """What the cases say about each other."""
     heavy, stock = cases["heavy, from the cache"], cases["heavy, stock strawberry from memory"]
-    few, many = cases["10 lists of 10 rows, nothing kept"], cases["10 lists of 100 rows, nothing kept"]
+    few, many = (
+        cases["10 lists of 10 rows, no cache, no sharing"],
+        cases["10 lists of 100 rows, no cache, no sharing"],
+    )
     times, growth = stock.cpu_ms / heavy.cpu_ms, many.cpu_ms / few.cpu_ms
     waiting = [f"{_share_of_ceiling(one, connections):.2f} ({one.name})" for one in cases.values() if one.delay_ms]
     return (
-        f"The heavy query takes stock strawberry {times:.0f} times the CPU that it takes us.\n"
-        f"Ten times the rows take {growth:.1f} times the CPU.\n"
-        f"Of the queries that {connections} connections could ask if only vendors took time, answered were:\n"
+        f"Stock strawberry uses {times:.0f} times the CPU of Tracegraph for the heavy query.\n"
+        f"Ten times the rows need {growth:.1f} times the CPU.\n"
+        f"Queries a second, as a ratio of those of {connections} connections that wait for the vendors only:\n"
         + ",\n".join(waiting)
         + "."
     )

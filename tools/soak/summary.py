@@ -53,11 +53,11 @@ def summary(plan: Plan, result: Result) -> str:
         f"| rows and figures checked | {tally.rows:,} |",
         f"| wrong rows | {len(tally.wrong)} |",
         f"| HTTP 5xx, INTERNAL_SERVER_ERROR | {len(tally.server_errors)} |",
-        f"| without an answer {DEADLINE_S:.0f} s + {SLACK_S:.0f} s after the question | {len(tally.hung)} |",
-        f"| slowest answer | {latencies[-1]:,.0f} ms (deadline {DEADLINE_S * 1000:,.0f} ms); "
+        f"| without a response {DEADLINE_S:.0f} s + {SLACK_S:.0f} s after the request | {len(tally.hung)} |",
+        f"| slowest response | {latencies[-1]:,.0f} ms (deadline {DEADLINE_S * 1000:,.0f} ms); "
         f"median {latencies[len(latencies) // 2]:,.0f} ms |",
-        f"| faults played | {sum(result.faults.values())}: {_counts(result.faults)} |",
-        f"| sources that did not answer well | {_counts(tally.statuses)} |",
+        f"| injected faults | {sum(result.faults.values())}: {_counts(result.faults)} |",
+        f"| source reports other than OK | {_counts(tally.statuses)} |",
         f"| GraphQL errors | {_counts(tally.errors)} |",
         f"| resident memory, first and last quarter | {before:.1f} and {after:.1f} MB "
         f"({after / before - 1:+.1%}) |",

@@ -6,7 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import product
 
-from tracegraph.adapter.paging import Paging
+from tracegraph.adapter.paging import (
+    CursorRequest,
+    OffsetRequest,
+    PageRequest,
+    Paging,
+    RangeRequest,
+    WholeRequest,
+)
 from tracegraph.domain.calls import RateLimit
 from tracegraph.domain.filters import (
     ExperimentFilter,
@@ -37,10 +44,10 @@ class ListCapabilities:
     Attributes:
         paging: How the list goes on.
         page_max: The most rows of one page.
-        orders: The orders in which the vendor lists. Another direction of such an order is read from windows (RANGE),
+        orders: The orders in which the vendor lists. The other direction of an order is read from windows (RANGE),
             from the end (OFFSET) or from the whole list; any other order from the whole list.
         filters: The conditions that the vendor applies, named as the fields of ExperimentFilter or SessionFilter.
-        ranges: Whether a CURSOR list takes range requests, too: then it resumes by key in one call without a token.
+        ranges: Whether a CURSOR list takes range requests, too. Then it resumes without a token in one call.
         lacks: The fields of Experiment that rows of the list lack and that look-ups have. The gateway looks them
             up where they are needed.
         pooled: Whether one request may name several experiments. Sessions only.
@@ -59,6 +66,31 @@ class ListCapabilities:
         """Whether the list takes range requests."""
         return self.paging is Paging.RANGE or (self.paging is Paging.CURSOR and self.ranges)
 
+    def first_page(self, limit: int) -> PageRequest:
+        """Return the request for the first rows of the list."""
+        match self.paging:
+            case Paging.OFFSET:
+                return OffsetRequest(limit)
+            case Paging.RANGE:
+                return RangeRequest(limit)
+            case Paging.CURSOR:
+                return CursorRequest(limit)
+            case Paging.WHOLE:
+                return WholeRequest(limit)
+
+    def next_page(self, limit: int, hint: int | str) -> PageRequest:
+        """Return the request for the rows behind a page that gave this `next_hint`."""
+        token = str(hint)
+        match self.paging:
+            case Paging.OFFSET:
+                return OffsetRequest(limit, hint) if isinstance(hint, int) else OffsetRequest(limit, token=hint)
+            case Paging.RANGE:
+                return RangeRequest(limit, token=token)
+            case Paging.CURSOR:
+                return CursorRequest(limit, token)
+            case Paging.WHOLE:
+                return WholeRequest(limit, hint)
+
     def order_fields(self) -> frozenset[OrderField]:
         """Return the fields that the vendor orders by, in either direction."""
         return frozenset(order_field for order_field, _ in self.orders)
@@ -72,7 +104,7 @@ Lists = ListCapabilities | Mapping[ExperimentKind, ListCapabilities]
 class Capabilities:
     """What the vendor does itself; all else the gateway does after fetching.
 
-    A condition on an `unsupported` field, or on no kind or status that occurs, can match no row and causes no call.
+    A condition on an `unsupported` field, or on no kind or status that occurs, matches no row and causes no call.
 
     Attributes:
         experiments: The list of experiments, or one for each kind.
@@ -103,7 +135,7 @@ class Capabilities:
         return _by_kind(self.experiments)
 
     def session_list(self, kind: ExperimentKind | None) -> ListCapabilities:
-        """Return the list of the sessions of an experiment of that kind. Raises KeyError for an undeclared kind."""
+        """Return the list of sessions of experiments of that kind. Raise KeyError for an undeclared kind."""
         lists = _by_kind(self.sessions)
         return lists[None] if None in lists else lists[kind]
 
@@ -125,4 +157,4 @@ class Capabilities:
 
 
 def _by_kind(lists: Lists) -> Mapping[ExperimentKind | None, ListCapabilities]:
-    return {None: lists} if isinstance(lists, ListCapabilities) else dict(lists)
+    return {None: lists} if isinstance(lists, ListCapabilities) else {kind: one for kind, one in lists.items()}  # noqa: C416 - the key's type widens

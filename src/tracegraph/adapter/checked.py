@@ -138,6 +138,22 @@ class CheckedAdapter:
         mapping = await self._call("get_scores", self._adapter.get_scores, refs)
         return self._mapping("get_scores", mapping, require_scores)
 
+    def experiment_kind(self, ref: str) -> ExperimentKind | None:
+        """See `Adapter`. Raise nothing: an adapter that fails, or names no declared kind, means its first list."""
+        lists = self.capabilities.session_lists()
+        if None in lists:
+            return None
+        try:
+            kind = self._adapter.experiment_kind(ref)
+            if kind not in lists:
+                raise UnusableResult(f"{kind!r} instead of a kind that has a list of sessions")  # noqa: TRY301
+        except _CONTROL_EXCEPTIONS:
+            raise
+        except BaseException as bug:
+            self._reject("experiment_kind", bug)
+            return next(iter(lists))
+        return kind
+
     async def check(self) -> SourceHealth:
         """Return the adapter's health; a failed check is DOWN with its error. Raise nothing."""
         try:

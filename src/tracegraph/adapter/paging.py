@@ -62,8 +62,8 @@ class OffsetRequest:
 class RangeRequest:
     """About `limit` rows from the value of `after` on, that value included, None for the list's start.
 
-    `until` is the last value in the request's direction, itself included, None for the list's end; the gateway sets
-    it to read a list backwards. `token` is the `Page.next_hint` of an earlier page of the same range.
+    `until` is the last value in the request's direction, itself included, None for the list's end. The gateway
+    sets it to read a list backwards. `token` is the `Page.next_hint` of an earlier page of the same range.
     """
 
     limit: int
@@ -99,10 +99,10 @@ A CURSOR list that declares `ranges` gets range requests, too.
 class Page(Generic[T]):
     """A contiguous part of a vendor's list, in the vendor's order.
 
-    `offset` is the offset of the first item, None for a list without offsets. `next_hint` continues right after the
-    last item, None when the list ends here: an offset in an OFFSET list, a token elsewhere. `total` is the vendor's
-    own count for the request. It is None when the vendor reports none, or when the gateway applies a part of the
-    filter.
+    `offset` is the offset of the first item, None for a list without offsets. `next_hint` continues right after
+    the last item, None when the list ends here: an offset in an OFFSET list, a token elsewhere. `total` is the
+    vendor's own count for the request. It is None when the vendor reports none, or when the gateway applies a part
+    of the filter.
 
     `skipped` are the indices, counted from `offset`, of rows that cannot be read: `items` lacks them, and offsets
     count them. Where the list goes on by offset, `next_hint` comes right after a row of `items`.

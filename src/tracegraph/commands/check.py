@@ -1,6 +1,6 @@
-"""`tracegraph check`: is every source reachable and authorized, how much does it hold, how fast is it.
+"""`tracegraph check`: report for each source whether it is reachable and authorized, its size and its latency.
 
-So are Redis, the identity provider's keys and the collector, where they are configured.
+Redis, the identity provider's keys and the trace collector are checked too, where they are configured.
 """
 
 from __future__ import annotations
@@ -14,12 +14,13 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Table
 
-from tracegraph.adapter.paging import ExperimentQuery, PageRequest
+from tracegraph.adapter.paging import ExperimentQuery
 from tracegraph.adapter.protocol import Adapter, SourceHealth, SourceHealthStatus
 from tracegraph.commands.services import ServiceResult, check_services
 from tracegraph.commands.validation import validate
 from tracegraph.config.loader import Loaded
 from tracegraph.config.settings import Settings
+from tracegraph.domain.models import ExperimentKind
 from tracegraph.errors import SourceError, SourceErrorCode
 from tracegraph.sources import open_sources
 from tracegraph.upstream.request_scope import bypass_cache
@@ -28,7 +29,7 @@ _PAGES_COUNTED = 20
 
 
 _ELSEWHERE = frozenset({301, 302, 303, 307, 308, 404, 405, 410})
-"""Statuses of an address that is not the API's."""
+"""HTTP statuses of a URL that is not the API's."""
 
 
 _UNREACHED = {SourceErrorCode.TIMEOUT, SourceErrorCode.UNAVAILABLE}
@@ -36,7 +37,7 @@ _UNREACHED = {SourceErrorCode.TIMEOUT, SourceErrorCode.UNAVAILABLE}
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """What was found out about one source; `experiments` ends in + when counting stopped early."""
+    """The result for one source; `experiments` ends in + when counting stopped early."""
 
     name: str
     vendor: str
@@ -46,18 +47,18 @@ class CheckResult:
 
     @property
     def usable(self) -> bool:
-        """Whether it answers with this credential, be it not every question."""
+        """Return whether the source accepts this credential, even if some of its calls fail."""
         return self.health.status in {SourceHealthStatus.UP, SourceHealthStatus.DEGRADED}
 
     @property
     def reachable(self) -> bool:
-        """Whether it answered at all; of one that can be used, the error tells of a part that did not."""
+        """Return whether the source responded. A usable source may report an error of one part."""
         error = self.health.last_error
         return self.usable or error is None or error.code not in _UNREACHED
 
     @property
     def authorized(self) -> bool | None:
-        """Whether it took the credential; None when it could not be asked."""
+        """Return whether the source accepted the credential; None when it is unreachable."""
         error = self.health.last_error
         if not self.reachable:
             return None
@@ -65,7 +66,7 @@ class CheckResult:
 
     @property
     def trouble(self) -> str | None:
-        """What is wrong, and where to look; None when nothing is."""
+        """Return the problem and the setting to check, or None."""
         error = self.health.last_error
         if error is None:
             return None
@@ -76,7 +77,7 @@ class CheckResult:
         return f"{sentence} Is {key}base_url right?" if is_elsewhere and key not in sentence else sentence
 
     def document(self) -> dict[str, Any]:
-        """The same for programs."""
+        """Return the result as JSON."""
         return {
             "name": self.name,
             "vendor": self.vendor,
@@ -91,42 +92,42 @@ class CheckResult:
 
 @dataclass(frozen=True, slots=True)
 class CheckResults:
-    """What was found out about all sources and services."""
+    """The results of all sources and services."""
 
     sources: Sequence[CheckResult]
     services: Sequence[ServiceResult]
 
     @property
     def usable(self) -> bool:
-        """Whether every one can be used."""
-        return all(one.usable for one in self.sources) and all(one.reachable for one in self.services)
+        """Return whether every source and service is usable."""
+        return all(result.usable for result in self.sources) and all(result.reachable for result in self.services)
 
     def document(self) -> dict[str, Any]:
-        """The results as JSON has them."""
+        """Return the results as JSON."""
         services = [
             {
-                "name": one.name,
-                "reachable": one.reachable,
-                "durationMs": round(one.duration_ms),
-                "trouble": one.trouble,
+                "name": result.name,
+                "reachable": result.reachable,
+                "durationMs": round(result.duration_ms),
+                "trouble": result.trouble,
             }
-            for one in self.services
+            for result in self.services
         ]
         return {
             "usable": self.usable,
-            "sources": [one.document() for one in self.sources],
+            "sources": [result.document() for result in self.sources],
             "services": services,
         }
 
     def tables(self) -> Iterator[Table]:
-        """The results for a terminal."""
+        """Yield the results as tables for a terminal."""
         yield render(self.sources)
         if self.services:
             yield _render_services(self.services)
 
 
 async def run_check(loaded: Loaded) -> CheckResults:
-    """Ask everything that is configured. Raises ConfigurationError before any call for what cannot be used."""
+    """Check everything that is configured. Raise ConfigurationError before any call for invalid settings."""
     await validate(loaded)
     sources, services = await asyncio.gather(
         check_sources(loaded.settings, loaded.origin), check_services(loaded.settings)
@@ -135,7 +136,7 @@ async def run_check(loaded: Loaded) -> CheckResults:
 
 
 async def check_sources(settings: Settings, origin: str) -> Sequence[CheckResult]:
-    """Ask every source at once. Raises ConfigurationError."""
+    """Check every source concurrently. Raise ConfigurationError for invalid settings."""
     async with open_sources(settings, origin) as sources:
         return await asyncio.gather(*(_check(adapter) for adapter in sources.adapters))
 
@@ -151,42 +152,48 @@ async def _check(adapter: Adapter) -> CheckResult:
 
 
 async def _count(adapter: Adapter, health: SourceHealth) -> str:
-    """The vendor's own count, else by reading its list."""
+    """Return the vendor's own count, else count the rows of its list."""
     if health.experiment_count is not None:
         return str(health.experiment_count)
-    seen = 0
-    hint: int | str | None = None
     try:
-        for _ in range(_PAGES_COUNTED):
-            page = await adapter.list_experiments(
-                ExperimentQuery(), PageRequest(adapter.capabilities.experiment_page_max, None, hint)
-            )
-            seen += len(page.items)
-            hint = page.next_hint
-            if hint is None:
-                return str(seen)
+        counts = [await _count_list(adapter, kind) for kind in adapter.capabilities.experiment_lists()]
     except SourceError:
         return "?"
-    return f"{seen}+"
+    total = sum(count for count, _ in counts)
+    return str(total) if all(ended for _, ended in counts) else f"{total}+"
+
+
+async def _count_list(adapter: Adapter, kind: ExperimentKind | None) -> tuple[int, bool]:
+    """Return the rows of the first pages of a list, and whether these are all pages."""
+    capabilities = adapter.capabilities.experiment_lists()[kind]
+    query = ExperimentQuery(kind=kind)
+    request, seen = capabilities.first_page(capabilities.page_max), 0
+    for _ in range(_PAGES_COUNTED):
+        page = await adapter.list_experiments(query, request)
+        seen += len(page.items)
+        if page.next_hint is None:
+            return seen, True
+        request = capabilities.next_page(capabilities.page_max, page.next_hint)
+    return seen, False
 
 
 def render(results: Sequence[CheckResult]) -> Table:
-    """The results as a table for a terminal."""
+    """Return the results as a table for a terminal."""
     table = Table(title="Sources")
     for heading in ("source", "vendor", "reachable", "authorized"):
         table.add_column(heading)
     table.add_column("experiments", justify="right")
     table.add_column("ms", justify="right")
     table.add_column("trouble", overflow="fold")
-    for one in results:
+    for result in results:
         table.add_row(
-            one.name,
-            one.vendor,
-            _word(one.reachable),
-            _word(one.authorized),
-            one.experiments,
-            f"{one.duration_ms:.0f}",
-            escape(one.trouble or ""),
+            result.name,
+            result.vendor,
+            _word(result.reachable),
+            _word(result.authorized),
+            result.experiments,
+            f"{result.duration_ms:.0f}",
+            escape(result.trouble or ""),
         )
     return table
 
@@ -197,10 +204,12 @@ def _render_services(results: Sequence[ServiceResult]) -> Table:
         table.add_column(heading)
     table.add_column("ms", justify="right")
     table.add_column("trouble", overflow="fold")
-    for one in results:
-        table.add_row(one.name, _word(one.reachable), f"{one.duration_ms:.0f}", escape(one.trouble or ""))
+    for result in results:
+        table.add_row(
+            result.name, _word(result.reachable), f"{result.duration_ms:.0f}", escape(result.trouble or "")
+        )
     return table
 
 
-def _word(answer: bool | None) -> str:  # noqa: FBT001 - it is the value shown
-    return {True: "[green]yes[/]", False: "[red]no[/]", None: "?"}[answer]
+def _word(value: bool | None) -> str:  # noqa: FBT001 - the value to print
+    return {True: "[green]yes[/]", False: "[red]no[/]", None: "?"}[value]

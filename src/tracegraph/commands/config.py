@@ -1,4 +1,4 @@
-"""`tracegraph config show`: the effective settings as TOML, each with where it comes from, and no secret."""
+"""`tracegraph config show`: print the effective settings as TOML, each with its origin, without secrets."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SECRET_NAME = re.compile(r"key|token|secret|password", re.IGNORECASE)
 
 
 def summary(loaded: Loaded) -> str:
-    """One sentence on a configuration that can be used."""
+    """Return one sentence on a valid configuration."""
     settings = loaded.settings
     auth = settings.auth
     clients = (
@@ -32,29 +32,29 @@ def summary(loaded: Loaded) -> str:
 
 
 def effective(loaded: Loaded) -> str:
-    """The settings as TOML that gives the same settings again.
+    """Return the settings as TOML that loads to the same settings.
 
-    Behind each stands the file, the variable of the environment or "default". A secret is shown as its reference.
-    Raises ConfigurationError for a source without an adapter.
+    A comment after each value names its origin: the file, the environment variable or "default". A secret is
+    printed as its reference. Raises ConfigurationError for a source without an adapter.
     """
-    shown = _Shown(loaded)
+    writer = _TomlWriter(loaded)
     lines: list[str] = []
     for name in type(loaded.settings).model_fields:
         value = getattr(loaded.settings, name)
         if name == "sources":
             for source, table in value.items():
-                lines += shown.source(source, table)
+                lines += writer.source(source, table)
         else:
-            lines += shown.table((name,), dict(_fields(value)))
+            lines += writer.table((name,), dict(_fields(value)))
     return "\n".join(lines).strip() + "\n"
 
 
-class _Shown:
+class _TomlWriter:
     def __init__(self, loaded: Loaded) -> None:
         self._loaded = loaded
 
     def table(self, path: Path, values: Mapping[str, Any], notes: Mapping[str, str] = _NO_NOTES) -> Iterator[str]:
-        """A heading, the values, then the tables within."""
+        """Yield a heading, the values, then the nested tables."""
         inner = {key: value for key, value in values.items() if isinstance(value, BaseModel | dict)}
         yield f"\n[{'.'.join(_key(part) for part in path)}]"
         for key, value in values.items():
@@ -66,7 +66,7 @@ class _Shown:
                 yield from self.table((*path, key), below)
 
     def source(self, name: str, table: SourceTable) -> Iterator[str]:
-        """A source's table, with what its adapter makes of it."""
+        """Yield a source's table, with the values that its adapter derives."""
         package = package_of(name, table.vendor, self._loaded.origin)
         values = dict(_fields(table)) | _options(table, package)
         base_url = base_url_of(name, table, package, self._loaded.origin)
@@ -82,10 +82,10 @@ class _Shown:
         if value is None:
             return f"# {_key(path[-1])} is not set"
         text = _literal(value)
-        given = self._loaded.configured_value(path)
-        if isinstance(value, SecretStr) or (_SECRET_NAME.search(path[-1]) and isinstance(given, str)):
-            is_reference = isinstance(given, str) and given.startswith(("env:", "file:"))
-            text = _literal(given if is_reference else "[secret]")
+        configured = self._loaded.configured_value(path)
+        if isinstance(value, SecretStr) or (_SECRET_NAME.search(path[-1]) and isinstance(configured, str)):
+            is_reference = isinstance(configured, str) and configured.startswith(("env:", "file:"))
+            text = _literal(configured if is_reference else "[secret]")
         return f"{_key(path[-1])} = {text}  # {origin}{'' if note is None else f', {note}'}"
 
     def _origin(self, path: Path) -> str:
@@ -99,13 +99,13 @@ def _fields(model: BaseModel) -> Iterator[tuple[str, Any]]:
 
 
 def _options(table: SourceTable, package: AdapterPackage) -> dict[str, Any]:
-    """The adapter's own keys: those that are given, and the defaults of the others where its model is known."""
-    given = dict(table.model_extra or {})
+    """Return the adapter's own keys: the configured ones, and the others' defaults where its model is known."""
+    configured = dict(table.model_extra or {})
     if package.options is None:
-        return given
+        return configured
     fields = package.options.model_fields
     defaults = {name: field.get_default(call_default_factory=True) for name, field in fields.items()}
-    return {name: value for name, value in defaults.items() if value is not PydanticUndefined} | given
+    return {name: value for name, value in defaults.items() if value is not PydanticUndefined} | configured
 
 
 def _key(key: str) -> str:
@@ -113,9 +113,9 @@ def _key(key: str) -> str:
 
 
 def _literal(value: Any) -> str:
-    """A value as TOML writes it, which for these kinds is as JSON does."""
+    """Return a value as TOML, which equals JSON for these types."""
     if isinstance(value, tuple | list):
-        return f"[{', '.join(_literal(one) for one in value)}]"
+        return f"[{', '.join(_literal(element) for element in value)}]"
     if isinstance(value, bool | int | float | str):
         return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
     return json.dumps(str(value), ensure_ascii=False)

@@ -1,4 +1,4 @@
-"""`tracegraph demo`: the simulated vendors, the gateway over them, and a first query with its answer."""
+"""`tracegraph demo`: start the simulated vendors and a gateway, then print a first query with its result."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rich.table import Table
 from tracegraph.app import create_app
 from tracegraph.config.settings import LogSettings, Settings
 from tracegraph.observability.logging import configure_logs
-from tracegraph.server.run import listen, server_of, url_of
+from tracegraph.server.run import build_server, endpoint_url, listen
 from tracegraph.simulators.vendors import DemoVendors, demo_vendors
 
 _HOST = "127.0.0.1"
@@ -37,26 +37,26 @@ FIRST_QUERY = """\
 
 
 def run_demo(port: int) -> None:
-    """Serve until Ctrl-C. Raises ConfigurationError when the port is taken."""
+    """Serve until Ctrl-C. Raise ConfigurationError when the port is in use."""
     configure_logs(LogSettings(level="warning"))
-    opened = listen(_HOST, port)
+    listener = listen(_HOST, port)
     with demo_vendors() as vendors:
-        server = server_of(create_app(demo_settings(vendors)))
-        asyncio.run(_serve(server, opened, url_of(opened, _HOST), vendors))
+        server = build_server(create_app(demo_settings(vendors)))
+        asyncio.run(_serve(server, listener, endpoint_url(listener, _HOST), vendors))
 
 
 def demo_settings(vendors: DemoVendors) -> Settings:
-    """The configuration over the simulated vendors."""
+    """Return the configuration for the simulated vendors."""
     return Settings.model_validate(
         {
-            "server": {"drain_s": 0},  # no balancer sends requests here
+            "server": {"drain_s": 0},  # no load balancer is in front
             "sources": {
                 "nemo": {"vendor": "nemo", "base_url": vendors.nemo_url, "workspace": vendors.nemo_workspace},
                 "langsmith": {
                     "vendor": "langsmith",
                     "base_url": vendors.langsmith_url,
                     "api_key": SecretStr(vendors.langsmith_api_key),
-                    "limits": {"rates": {"runs/query": "off", "*": "off"}},  # the simulator has none
+                    "limits": {"rates": {"runs/query": "off", "*": "off"}},  # the simulator has no rate limits
                 },
                 "meibel": {
                     "vendor": "meibel",
@@ -68,41 +68,43 @@ def demo_settings(vendors: DemoVendors) -> Settings:
     )
 
 
-async def _serve(server: Any, opened: Any, url: str, vendors: DemoVendors) -> None:
-    serving = asyncio.create_task(server.serve(sockets=[opened]))
-    while not server.started and not serving.done():  # noqa: ASYNC110 - uvicorn tells it by an attribute only
+async def _serve(server: Any, listener: Any, url: str, vendors: DemoVendors) -> None:
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    while not server.started and not serving.done():  # noqa: ASYNC110 - uvicorn has an attribute and no event
         await asyncio.sleep(0.02)
     if not serving.done():
-        answer = await asyncio.to_thread(_ask, url)
-        _show(url, answer, vendors)
+        response = await asyncio.to_thread(_send_first_query, url)
+        _show(url, response, vendors)
     await serving
 
 
-def _ask(url: str) -> dict[str, Any]:
+def _send_first_query(url: str) -> dict[str, Any]:
     request = urllib.request.Request(  # noqa: S310 - our own loopback address
         url, json.dumps({"query": FIRST_QUERY}).encode(), {"content-type": "application/json"}
     )
     with urllib.request.urlopen(request, timeout=30) as response:  # noqa: S310
-        answer: dict[str, Any] = json.load(response)
-        return answer
+        payload: dict[str, Any] = json.load(response)
+        return payload
 
 
-def _show(url: str, answer: dict[str, Any], vendors: DemoVendors) -> None:
+def _show(url: str, response: dict[str, Any], vendors: DemoVendors) -> None:
     console = Console()
     console.print("\n[bold]Tracegraph[/] over three simulated vendors: NeMo Intake, LangSmith, Meibel.\n")
     console.print("A first query:\n")
     console.print(FIRST_QUERY, markup=False, highlight=False)
-    table = Table(title="\nand its answer", box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    table = Table(title="\nand its result", box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     table.add_column("vendor", no_wrap=True)
     table.add_column("experiment", overflow="fold", min_width=22)
     table.add_column("created", no_wrap=True)
     for heading in ("sessions", "median ms", "USD"):
         table.add_column(heading, justify="right", no_wrap=True)
-    for node in answer["data"]["experiments"]["nodes"]:
+    for node in response["data"]["experiments"]["nodes"]:
         table.add_row(*_row(node))
     console.print(table)
     faults = vendors.nemo_url + "/__faults"
-    console.print("Let a vendor hang, and ask again; -X DELETE ends it (docs/reliability.md has more):\n")
+    console.print(
+        "Make a vendor hang and send the query again; -X DELETE stops it (docs/reliability.md has more):\n"
+    )
     console.print(f"""  curl {faults} -d '{{"kind": "hang", "times": null}}'\n""", markup=False, highlight=False)
     console.print(f"Explore it in a browser: [bold]{url}[/]   (Ctrl-C ends the demo)\n")
 

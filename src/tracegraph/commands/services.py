@@ -1,4 +1,4 @@
-"""What `tracegraph check` asks beside the sources: Redis, the identity provider's keys, the traces' collector."""
+"""The services that `tracegraph check` calls beside the sources: Redis, the JWKS URL, the trace collector."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from tracegraph.upstream.json_document import fetch_document
 from tracegraph.upstream.messages import UpstreamRequest
 from tracegraph.upstream.transport import Transport, TransportSettings
 
-_WITHIN_S = 3.0
+_TIMEOUT_S = 3.0
 
 
 @dataclass(frozen=True, slots=True)
 class ServiceResult:
-    """Whether a service answers as the gateway needs it; `trouble` is a sentence where it does not."""
+    """Whether a service responds as the gateway needs; `trouble` is a sentence if it does not."""
 
     name: str
     trouble: str | None
@@ -29,13 +29,13 @@ class ServiceResult:
 
     @property
     def reachable(self) -> bool:
-        """Whether it can be used."""
+        """Return whether the service is usable."""
         return self.trouble is None
 
 
 async def check_services(settings: Settings) -> Sequence[ServiceResult]:
-    """Ask every service that is configured, all at once."""
-    return await asyncio.gather(*(_timed(name, asked) for name, asked in _services(settings)))
+    """Check every configured service concurrently."""
+    return await asyncio.gather(*(_timed(name, check) for name, check in _services(settings)))
 
 
 def _services(settings: Settings) -> Iterator[tuple[str, Awaitable[str | None]]]:
@@ -47,17 +47,17 @@ def _services(settings: Settings) -> Iterator[tuple[str, Awaitable[str | None]]]
         yield "tracing", _collector(settings.tracing.endpoint)
 
 
-async def _timed(name: str, asked: Awaitable[str | None]) -> ServiceResult:
+async def _timed(name: str, check: Awaitable[str | None]) -> ServiceResult:
     began = perf_counter()
-    trouble = await asked
+    trouble = await check
     return ServiceResult(name, trouble, (perf_counter() - began) * 1000)
 
 
 async def _redis(cache: CacheSettings) -> str | None:
-    from tracegraph.upstream.cache.redis import redis_problem  # noqa: PLC0415 - a quarter of a second, for few
+    from tracegraph.upstream.cache.redis import redis_problem  # noqa: PLC0415 - importing takes 0.25 s
 
     password = None if cache.password is None else cache.password.get_secret_value()
-    trouble = await redis_problem(cache.url, password, _WITHIN_S)
+    trouble = await redis_problem(cache.url, password, _TIMEOUT_S)
     return trouble and f"Redis cannot be used: {trouble}; see cache.url."
 
 
@@ -68,16 +68,16 @@ async def _jwks(url: str) -> str | None:
         return f"The provider's keys cannot be fetched: {_reason(error)}; see auth.jwt.jwks."
     except OSError as error:
         return f"The provider's keys cannot be read: {error.strerror}; see auth.jwt.jwks."
-    return None if read_keys(body) else "There is no usable key in what was fetched; see auth.jwt.jwks."
+    return None if read_keys(body) else "The fetched document holds no usable key; see auth.jwt.jwks."
 
 
 async def _collector(endpoint: str | None) -> str | None:
-    """Send no spans: by OTLP in JSON, to which a collector that takes protobuf alone says so."""
+    """Send an empty list of spans as OTLP/JSON. A protobuf-only collector reports that by its status."""
     url = endpoint or _endpoint_of(os.environ)
     traces = UpstreamRequest("tracing", "", body={"resourceSpans": []})
     try:
-        async with Transport("tracing", TransportSettings(url, _WITHIN_S, _WITHIN_S)) as transport:
-            reply = await transport.send(traces, _headers_of(os.environ), _WITHIN_S)
+        async with Transport("tracing", TransportSettings(url, _TIMEOUT_S, _TIMEOUT_S)) as transport:
+            reply = await transport.send(traces, _headers_of(os.environ), _TIMEOUT_S)
     except SourceError as error:
         return f"The collector cannot be reached: {_reason(error)}; see tracing.endpoint."
     except ValueError:
@@ -85,21 +85,21 @@ async def _collector(endpoint: str | None) -> str | None:
     if reply.status in {401, 403}:
         return f"The collector refused the credential ({reply.status}); see OTEL_EXPORTER_OTLP_HEADERS."
     if reply.status == 404:
-        return "The collector has nothing at that path (404); see tracing.endpoint: it mostly ends in /v1/traces."
-    return f"The collector cannot answer now ({reply.status})." if reply.status >= 500 else None
+        return "The collector has no such path (404); see tracing.endpoint: it usually ends in /v1/traces."
+    return f"The collector is unavailable ({reply.status})." if reply.status >= 500 else None
 
 
 def _endpoint_of(environment: Mapping[str, str]) -> str:
-    """Where OpenTelemetry sends traces by its own variables."""
+    """Return the URL of OpenTelemetry's own variables."""
     common = environment.get("OTEL_EXPORTER_OTLP_ENDPOINT") or "http://localhost:4318"
     return environment.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") or f"{common.rstrip('/')}/v1/traces"
 
 
 def _headers_of(environment: Mapping[str, str]) -> dict[str, str]:
-    """The headers of OpenTelemetry's variables, `name=value,name=value` with escapes of URLs."""
+    """Return the headers of OpenTelemetry's variables: `name=value,name=value`, percent-encoded."""
     name = "OTEL_EXPORTER_OTLP_HEADERS"
-    given = environment.get("OTEL_EXPORTER_OTLP_TRACES_HEADERS") or environment.get(name) or ""
-    pairs = (pair.partition("=") for pair in given.split(",") if "=" in pair)
+    text = environment.get("OTEL_EXPORTER_OTLP_TRACES_HEADERS") or environment.get(name) or ""
+    pairs = (pair.partition("=") for pair in text.split(",") if "=" in pair)
     return {unquote(key.strip()).lower(): unquote(value.strip()) for key, _, value in pairs}
 
 
@@ -107,5 +107,5 @@ def _reason(error: SourceError) -> str:
     if error.reason is not None:
         return error.reason
     if error.code is SourceErrorCode.TIMEOUT:
-        return f"it did not answer within {_WITHIN_S:g} s"
-    return "it broke off its answer" if error.http_status is None else f"it answered with {error.http_status}"
+        return f"it did not respond within {_TIMEOUT_S:g} s"
+    return "the response was cut off" if error.http_status is None else f"it answered with {error.http_status}"

@@ -1,4 +1,4 @@
-"""Everything about a configuration that can be found wrong without a call, found before anything starts."""
+"""Checks of a configuration that need no network call, made before anything starts."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _MIB = 1024 * 1024
 
 
 async def validate(loaded: Loaded) -> None:
-    """Open all that the gateway opens, and close it again. Raises ConfigurationError with one sentence."""
+    """Open everything that the gateway opens, and close it. Raise ConfigurationError with one sentence."""
     settings, origin = loaded.settings, loaded.origin
     try:
-        refuse_before_opening(loaded)
+        validate_before_opening(loaded)
         read_documents(settings.documents, origin)
         async with open_tracing(settings.tracing), open_sources(settings, origin):
             pass
@@ -31,15 +31,15 @@ async def validate(loaded: Loaded) -> None:
         raise ConfigurationError(loaded.with_variable(error.message)) from None
 
 
-def refuse_before_opening(loaded: Loaded) -> None:
-    """The part of it that opening the application does not find. Raises ConfigurationError with one sentence."""
+def validate_before_opening(loaded: Loaded) -> None:
+    """Check what opening the application does not check. Raise ConfigurationError with one sentence."""
     settings, origin = loaded.settings, loaded.origin
-    _refuse_sizes(settings, origin)
-    _refuse_rates_of_nobody(settings, origin)
-    _refuse_key_file(settings, origin)
+    _check_sizes(settings, origin)
+    _check_rates_have_auth(settings, origin)
+    _check_key_file(settings, origin)
 
 
-def _refuse_sizes(settings: Settings, origin: str) -> None:
+def _check_sizes(settings: Settings, origin: str) -> None:
     memory = machine_bytes()
     for key, size in _sizes(settings):
         if memory is not None and size >= memory:
@@ -50,7 +50,7 @@ def _refuse_sizes(settings: Settings, origin: str) -> None:
 
 
 def _sizes(settings: Settings) -> Iterator[tuple[str, int]]:
-    """The settings that are sizes, in bytes."""
+    """Yield the settings that are sizes, in bytes."""
     yield "cache.max_mb", settings.cache.max_mb * _MIB
     yield "documents.automatic_mb", settings.documents.automatic_mb * _MIB
     yield "limits.max_body_bytes", settings.limits.max_body_bytes
@@ -59,26 +59,26 @@ def _sizes(settings: Settings) -> Iterator[tuple[str, int]]:
 
 
 def machine_bytes() -> int | None:
-    """The memory that this process can have: the machine's, or its container's; None where it cannot be found."""
+    """Return the memory of this machine, or of its container; None where it is unknown."""
     sizes: list[int] = []
-    with suppress(AttributeError, OSError, ValueError):  # not every system has it
+    with suppress(AttributeError, OSError, ValueError):  # not every system has these names
         sizes.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
-    with suppress(OSError, ValueError):  # no container, or one without a bound
+    with suppress(OSError, ValueError):  # no container, or no memory limit
         sizes.append(int(Path("/sys/fs/cgroup/memory.max").read_text(encoding="ascii")))
     return min((size for size in sizes if size > 0), default=None)
 
 
-def _refuse_rates_of_nobody(settings: Settings, origin: str) -> None:
+def _check_rates_have_auth(settings: Settings, origin: str) -> None:
     auth = settings.auth
     for key in ("requests_per_minute", "cost_per_minute"):
         if not auth.is_on and getattr(auth, key) is not None:
             raise ConfigurationError(
-                f"{origin}: auth.{key} cannot be used: without [auth.keys] or [auth.jwt] nobody says who they "
-                "are, and one client would use up the rate of all: add a key (`tracegraph key new`), or remove it."
+                f"{origin}: auth.{key} cannot be used: without [auth.keys] or [auth.jwt] clients are "
+                "anonymous, and one client could use up the rate of all: run `tracegraph key new`, or remove it."
             )
 
 
-def _refuse_key_file(settings: Settings, origin: str) -> None:
+def _check_key_file(settings: Settings, origin: str) -> None:
     jwt = settings.auth.jwt
     if jwt is None or not jwt.jwks.startswith(_FILE):
         return
@@ -86,9 +86,9 @@ def _refuse_key_file(settings: Settings, origin: str) -> None:
     try:
         keys = read_keys(path.read_bytes())
     except (OSError, ValueError) as error:
-        said = error.strerror if isinstance(error, OSError) else "no file can have such a name"
+        reason = error.strerror if isinstance(error, OSError) else "no file can have such a name"
         raise ConfigurationError(
-            f"{origin}: auth.jwt.jwks cannot be used: {path}: {said}: name the file with the provider's keys."
+            f"{origin}: auth.jwt.jwks cannot be used: {path}: {reason}: name the file with the provider's keys."
         ) from None
     if not keys:
         raise ConfigurationError(

@@ -21,7 +21,7 @@ def from_microseconds(count: int) -> datetime:
 
 
 SortValue = int | float | str | None
-"""A comparable sort value: microseconds for times, case-folded text for names, a number for figures, None when missing."""
+"""A comparable sort value, None when missing: microseconds for times, case-folded text, a number for figures."""
 
 
 OrderValue = datetime | SortValue

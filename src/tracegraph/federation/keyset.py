@@ -206,9 +206,7 @@ class KeysetReader(Generic[T]):
             return page
         if page.start_offset or page.next_hint is not None or self._previous is not None:
             raise OrderBroken
-        page.start_offset = (
-            None  # One page holds the list: the gateway sorts it, and offsets mean nothing.
-        )
+        page.start_offset = None  # One page holds the list: the gateway sorts it, and offsets mean nothing.
         return page
 
     async def _page_at_or_before(self, limit: int) -> RowPage[T]:

@@ -18,6 +18,7 @@ from tracegraph.domain.filters import (
     ExperimentOrder,
     ExperimentOrderField,
     OrderDirection,
+    SessionOrder,
     active_conditions,
     experiment_order_value,
     session_order_value,
@@ -187,6 +188,16 @@ async def list_sessions_of(
     return Listing(merged, [report(adapter.name, [stream])])
 
 
+async def session_total(adapter: Adapter, experiment: Experiment, fetch: FetchSessions) -> int | None:
+    """Return the vendor's number of sessions of an experiment, None when it reports none. Raises SourceError."""
+    capabilities = adapter.capabilities.session_list(adapter.experiment_kind(experiment.ref))
+    order = SessionOrder()
+    if (order.field, order.direction) not in capabilities.orders:
+        order = replace(order, direction=order.direction.opposite)
+    request = SessionPageRequest((experiment.ref,), capabilities.first_page(1), order=order, fields=frozenset())
+    return (await fetch(adapter.name, request)).total
+
+
 async def no_sessions(adapter: Adapter) -> Listing[Session]:
     """Return the list of a source that no session can match."""
     return Listing(await merge(list[Stream[Session]](), 0), [not_queried(adapter.name)])
@@ -303,7 +314,8 @@ def _session_specs(
     for ref in refs:
         kind = adapter.experiment_kind(ref)
         pooled = adapter.capabilities.session_list(kind).pooled
-        pools.setdefault(_pool_key(adapter.name, kind) if pooled else stream_key(adapter.name, ref), []).append(ref)
+        key = _pool_key(adapter.name, kind) if pooled else stream_key(adapter.name, ref)
+        pools.setdefault(key, []).append(ref)
     budget_each = replace(budget, pages=max(1, budget.pages // max(1, len(pools))))
     return [
         session_spec(adapter, replace(request, experiment_refs=tuple(pool)), key, budget_each, fetch)
@@ -366,13 +378,12 @@ def session_spec(
             # In a list of many experiments, a missing experiment has no sessions.
             return Page((), 0, None, 0, FetchInfo(error.upstream_requests))
 
-    if reading is Reading.FROM_THE_END:
-        hint = None if active_conditions(request.filter) else total_hint
-        fetch_page = ReversedList(adapter.name, fetch_page, hint).fetch
+    hint = None if active_conditions(request.filter) else total_hint
+    from_the_end = ReversedList(adapter.name, fetch_page, hint)
     return StreamSpec(
         name=adapter.name,
         key=key,
-        fetch=fetch_page,
+        fetch=from_the_end.fetch if reading is Reading.FROM_THE_END else fetch_page,
         ordering=Ordering(
             adapter.name,
             order.direction,

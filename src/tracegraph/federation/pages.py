@@ -346,13 +346,12 @@ class PageSource(Generic[T]):
             case Paging.WHOLE:
                 return WholeRequest(limit, hint)
 
-    def _rows_of(
-        self, page: Page[T], hint: int | str | None, *, is_addressable: bool = True
-    ) -> RowPage[T]:
+    def _rows_of(self, page: Page[T], hint: int | str | None, *, is_addressable: bool = True) -> RowPage[T]:
         if page.next_hint is not None and not page.items:
             raise SourceBadResponse(
                 self.ordering.source,
-                f"Source {self.ordering.source!r} returned an empty page with a next hint: its pages do not advance.",
+                f"Source {self.ordering.source!r} returned an empty page that is not the last one: "
+                "its pages do not advance.",
             )
         self.stats.add(page)
         self._total_is_wrong = self._total_is_wrong or consistent_total(page) != page.total

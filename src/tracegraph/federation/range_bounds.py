@@ -6,7 +6,13 @@ from dataclasses import dataclass
 
 from tracegraph.adapter.capabilities import ListCapabilities
 from tracegraph.adapter.paging import SessionPageRequest
-from tracegraph.domain.filters import ExperimentFilter, ExperimentOrder, ExperimentOrderField, OrderDirection, TimeRange
+from tracegraph.domain.filters import (
+    ExperimentFilter,
+    ExperimentOrder,
+    ExperimentOrderField,
+    OrderDirection,
+    TimeRange,
+)
 from tracegraph.domain.sort_values import microseconds
 from tracegraph.federation.sort_key import AFTER_EVERY_SOURCE, ComparableKey, SortKey, end_of_group
 

@@ -1,7 +1,7 @@
 """A list of offsets read from its end, against the only direction that its vendor offers.
 
-Of `end` rows, the row `skip` rows before the end is at the offset `end - skip - 1`. The vendor's total is a hint and
-may be wrong: rows show the end. So a first page asks for one place more than the wanted rows: with a total that is
+Of `end` rows, the row `skip` rows before the end is at the offset `end - skip - 1`. The vendor's total is a hint,
+and may be wrong: rows show the end. So a first request is for one row more than is wanted. With a total that is
 right, one call returns the last rows and shows that none follows.
 """
 
@@ -104,8 +104,8 @@ def _sent(page: Page[T]) -> int:
 class _EndSearch:
     """Finds `limit` rows that end `skip` rows before the last. Each page says which request to make next.
 
-    At least `_least` rows exist, and at most `_most` where that is known. `known` is where the list ended earlier in
-    this request. With `skip`, a stated total is trusted: the reader checks by key what it gets.
+    At least `_least` rows exist, and at most `_most` where that is known. `known` is where the list ended earlier
+    in this request. With `skip`, a stated total is trusted: the reader checks the rows by key.
     """
 
     def __init__(self, limit: int, skip: int, total_hint: int | None, known: int | None) -> None:
@@ -181,7 +181,7 @@ class _EndSearch:
         return self._least <= total <= (_TOTAL_MAX if self._most is None else self._most)
 
     def _covers(self, page: Page[T]) -> bool:
-        # A page that holds the row to resume after and none behind it would not lead on: two rows, where there are two.
+        # A page with only the row to resume after would not lead on: two rows, where there are two.
         least = min(self.target, self._limit, 2 if self._aimed else self._limit)
         start = page.offset or 0
         return start <= self.target - least and start + _sent(page) >= self.target

@@ -156,7 +156,9 @@ class Stream(Generic[T]):
             edge: The key of the edge.
         """
         count = bisect_right(rows, edge, key=COMPARABLE_KEY)
-        return self.before_next[0] if count == len(rows) else self._position_after(rows[count - 1] if count else None)
+        return (
+            self.before_next[0] if count == len(rows) else self._position_after(rows[count - 1] if count else None)
+        )
 
     @property
     def resumes_by_token(self) -> bool:

@@ -1,9 +1,9 @@
 """Resumes a vendor's list by the vendor's own continuation tokens.
 
-A token begins a page of the vendor; the key of the last row says where in that page to go on. So the next page costs
-one call at any depth. Rows of one value keep the vendor's order: a token is exact between such rows, an id is not.
-Without a token, or with one that the vendor refuses or that leads elsewhere, the list is read by range, where the
-vendor takes one, else from its start up to the key.
+A token begins a page of the vendor. The key of the last row says where in that page to go on. So the next page
+costs one call at any depth. Rows of one value keep the vendor's order: a token is exact between such rows, an id
+is not. Without a token, or with one that the vendor refuses or that leads elsewhere, the list is read by range,
+where the vendor takes one, else from its start up to the key.
 """
 
 from __future__ import annotations

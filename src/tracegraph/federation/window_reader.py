@@ -1,8 +1,8 @@
 """A list read against the only direction that its vendor offers, by windows on the sorted value.
 
 The vendor takes a range on times: every row of a window is read in the vendor's direction, and emitted in the
-other. The first window holds the rows at the list's far end, and is found by steps that grow fourfold. Each further
-window begins where the one before ended, as wide as the rows of that one let expect.
+other. The first window holds the rows at the list's far end, and is found by steps that grow fourfold. Each
+further window begins at the end of the previous one, and its rows set the width.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from tracegraph.adapter.paging import Key
 from tracegraph.domain.filters import OrderDirection
 from tracegraph.federation.keyset import RowBatch
 from tracegraph.federation.pages import COMPARABLE_KEY, PageSource, Row, RowPage
-from tracegraph.federation.progress import ProgressCheck, OrderBroken
+from tracegraph.federation.progress import OrderBroken, ProgressCheck
 from tracegraph.federation.sort_key import ComparableKey, SortKey
 
 T = TypeVar("T")

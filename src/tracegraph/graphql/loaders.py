@@ -14,7 +14,7 @@ from tracegraph.adapter.protocol import Adapter
 from tracegraph.domain.models import Experiment, Session, SessionRef
 from tracegraph.errors import SourceError
 from tracegraph.federation.lists import FetchSessions
-from tracegraph.upstream.request_scope import bypass_cache, register_current_task, bypasses_cache
+from tracegraph.upstream.request_scope import bypass_cache, bypasses_cache, register_current_task
 
 K = TypeVar("K")
 

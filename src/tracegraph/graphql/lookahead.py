@@ -34,19 +34,19 @@ def session_fields(info: Info[Any, Any]) -> frozenset[str]:
 
 def _selected(info: GraphQLResolveInfo[Any]) -> frozenset[str]:
     below = [node.selection_set for node in info.field_nodes]
-    found: set[str] = set()
+    names: set[str] = set()
     for path in _PATHS:
         sets = below
         for name in path:
-            sets = [one.selection_set for one in _fields(sets, info) if one.name.value == name]
-        found |= {_LARGE[one.name.value] for one in _fields(sets, info) if one.name.value in _LARGE}
-    return frozenset(found)
+            sets = [field.selection_set for field in _fields(sets, info) if field.name.value == name]
+        names |= {_LARGE[field.name.value] for field in _fields(sets, info) if field.name.value in _LARGE}
+    return frozenset(names)
 
 
 def _fields(sets: Iterable[SelectionSetNode | None], info: GraphQLResolveInfo[Any]) -> Iterator[FieldNode]:
     """Yield the selected fields, through fragments of any type."""
-    for one in sets:
-        for selection in () if one is None else one.selections:
+    for selection_set in sets:
+        for selection in () if selection_set is None else selection_set.selections:
             if not _is_included(selection, info):
                 continue
             if isinstance(selection, FieldNode):
@@ -72,26 +72,26 @@ def _is_included(selection: SelectionNode, info: GraphQLResolveInfo[Any]) -> boo
 
 def _variables(info: GraphQLResolveInfo[Any]) -> Mapping[str, Any]:
     values: Any = info.variable_values  # a plain dict in strawberry's own info
-    found: Mapping[str, Any] = getattr(values, "coerced", values)
-    return found
+    coerced: Mapping[str, Any] = getattr(values, "coerced", values)
+    return coerced
 
 
 def fields_at(selections: Iterable[Selection], *path: str) -> Iterator[SelectedField]:
     """Yield every selected field at a path of field names, through fragments; apply @skip and @include."""
     if not path:
         return
-    for one in selections:
-        if not _included(one):
+    for selection in selections:
+        if not _included(selection):
             continue
-        if not isinstance(one, SelectedField):
-            yield from fields_at(one.selections, *path)
-        elif one.name == path[0]:
+        if not isinstance(selection, SelectedField):
+            yield from fields_at(selection.selections, *path)
+        elif selection.name == path[0]:
             if len(path) == 1:
-                yield one
+                yield selection
             else:
-                yield from fields_at(one.selections, *path[1:])
+                yield from fields_at(selection.selections, *path[1:])
 
 
-def _included(one: Selection) -> bool:
-    skip, include = one.directives.get("skip"), one.directives.get("include")
+def _included(selection: Selection) -> bool:
+    skip, include = selection.directives.get("skip"), selection.directives.get("include")
     return (skip is None or skip["if"] is False) and (include is None or include["if"] is True)

@@ -1,4 +1,4 @@
-"""A client that goes away ends the work that is done for it; ASGI servers tell, and do no more."""
+"""Cancellation of work whose client has disconnected. ASGI servers report the disconnect, and do no more."""
 
 from __future__ import annotations
 
@@ -11,25 +11,32 @@ from starlette.types import Receive
 T = TypeVar("T")
 
 
-_LISTEN_AFTER_S = 0.02
-"""Listening takes a task; what is answered sooner does without."""
+_WATCH_DELAY_S = 0.02
+"""The delay before the watch for a disconnect starts. The watch costs a task, which fast responses do not need."""
 
 
 class ClientDisconnected(Exception):
-    """Nobody waits for the answer any more."""
+    """The client closed the connection before its response was complete."""
 
 
 async def cancel_on_disconnect(receive: Receive, work: Awaitable[T]) -> T:
-    """What the work gives; it is cancelled, and ClientGone raised, when the client disconnects before.
+    """Return the result of the work, and cancel the work when the client disconnects first.
 
     The request's body must have been read, or must not matter.
+
+    Args:
+        receive: The ASGI channel on which the server reports the disconnect.
+        work: The work for this client.
+
+    Raises:
+        ClientDisconnected: The client disconnected before the work was done.
     """
     listener = _Listener(receive)
-    timer = asyncio.get_running_loop().call_later(_LISTEN_AFTER_S, listener.start)
+    timer = asyncio.get_running_loop().call_later(_WATCH_DELAY_S, listener.start)
     try:
         return await work
     except asyncio.CancelledError:
-        if not listener.heard:
+        if not listener.is_disconnected:
             raise
         listener.worker.uncancel()
         raise ClientDisconnected from None
@@ -39,14 +46,14 @@ async def cancel_on_disconnect(receive: Receive, work: Awaitable[T]) -> T:
 
 
 class _Listener:
-    """Cancels the task that made it when it hears that the client has gone."""
+    """Waits for the disconnect message, and then cancels the task that created this listener."""
 
     def __init__(self, receive: Receive) -> None:
         worker = asyncio.current_task()
         if worker is None:
-            raise RuntimeError("work for a client is done in a task")
+            raise RuntimeError("cancel_on_disconnect must run in a task")
         self.worker = worker
-        self.heard = False
+        self.is_disconnected = False
         self._receive = receive
         self._task: asyncio.Task[None] | None = None
 
@@ -56,10 +63,10 @@ class _Listener:
     def stop(self) -> None:
         if self._task is not None:
             self._task.cancel()
-            self._task = None  # it keeps this listener
+            self._task = None  # breaks the reference cycle between the task and this listener
 
     async def _listen(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":
             pass
-        self.heard = True
+        self.is_disconnected = True
         self.worker.cancel()

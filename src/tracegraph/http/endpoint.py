@@ -1,4 +1,4 @@
-"""`/graphql`: GraphQL over HTTP for programs, the playground for a browser."""
+"""The `/graphql` endpoint: GraphQL over HTTP for programs, and the playground for browsers."""
 
 from __future__ import annotations
 
@@ -14,26 +14,27 @@ from tracegraph.errors import Forbidden, QueryTooComplex, RateLimited
 from tracegraph.graphql.runner import Operation
 from tracegraph.http.auth.access_control import AccessControl
 from tracegraph.http.auth.principal import Principal
-from tracegraph.http.compression import WORTH_BYTES, gzip_file
+from tracegraph.http.compression import MIN_COMPRESSED_BYTES, gzip_file
 from tracegraph.http.disconnect import ClientDisconnected, cancel_on_disconnect
 from tracegraph.http.errors import HTTPRequestError
 from tracegraph.http.instrumentation import OperationObservation
 from tracegraph.http.json import to_json
 from tracegraph.http.middleware.cross_origin import CrossSiteRequest, is_cross_site
-from tracegraph.http.negotiation import GRAPHQL, HTML, JSON, all_lines, negotiate, takes_gzip
+from tracegraph.http.negotiation import GRAPHQL, HTML, JSON, combined_header, negotiate, takes_gzip
 from tracegraph.http.persisted_queries import PersistedQueryStore
 from tracegraph.http.playground import playground_page
 from tracegraph.http.request_parser import BadRequest, ReadingLimits, parse_operation
 from tracegraph.http.response_cache import ExecutionRequest, OperationResponse, ResponseCache
 from tracegraph.metrics.operations import OperationOutcome
 
-_NOBODY_WAITS = 499
+_CLIENT_CLOSED_REQUEST = 499
+"""The status that nginx logs for a client that disconnects. No client receives this response."""
 
 
-_NAMES_A_DOCUMENT = {"query", "documentId", "extensions"}
+_DOCUMENT_PARAMETERS = {"query", "documentId", "extensions"}
 
 
-_REFUSED_IN_ANY_MEDIA = {Forbidden.code, QueryTooComplex.code}
+_REJECTED_IN_ANY_MEDIA_TYPE = {Forbidden.code, QueryTooComplex.code}
 
 
 _NO_HEADERS: Mapping[str, str] = {}
@@ -43,7 +44,7 @@ _log = structlog.get_logger("tracegraph.http")
 
 
 class GraphQLEndpoint:
-    """Answers GET and POST; any other method is refused."""
+    """The ASGI endpoint for GraphQL requests with GET and POST."""
 
     def __init__(
         self,
@@ -63,108 +64,120 @@ class GraphQLEndpoint:
         self._playground = playground
 
     async def __call__(self, request: Request) -> Response:
-        """One HTTP request; `request.state` holds what answers it, the door, the metrics and the tracing."""
-        accept = all_lines(request.headers, "accept")
+        """Return the response to one HTTP request, whose state the application's lifespan provides."""
+        accept = combined_header(request.headers, "accept")
         media = negotiate(accept, (JSON, GRAPHQL))
         if request.method == "GET" and self._playground:
             first = negotiate(accept, (HTML, JSON, GRAPHQL))
-            if first == HTML and not _NAMES_A_DOCUMENT & request.query_params.keys():
+            if first == HTML and not _DOCUMENT_PARAMETERS & request.query_params.keys():
                 return playground_page(request.scope.get("root_path", "") + "/playground")
             media = media or (JSON if first == HTML else None)
         if media is None:
-            return error_response(BadRequest(406, f"This endpoint answers {GRAPHQL} and {JSON}."))
+            return error_response(BadRequest(406, f"The response is {GRAPHQL} or {JSON}: accept one of them."))
         if request.method == "GET" and is_cross_site(request.headers, self._cors_origins):
             return error_response(CrossSiteRequest(), media)
         state = request.state
-        with OperationObservation(state.metrics.operations, state.tracing, request.headers) as seen:
+        with OperationObservation(state.metrics.operations, state.tracing, request.headers) as observation:
             try:
-                principal = await state.door.admit(request)
+                principal = await state.access_control.authorize(request)
                 operation = await parse_operation(request, self._reading, self._documents)
-            except HTTPRequestError as refusal:
-                seen.ended = OperationOutcome.REFUSED
-                return error_response(refusal, media)
-            return await self._run(request, principal, operation, media, seen)
+            except HTTPRequestError as error:
+                observation.outcome = OperationOutcome.REFUSED
+                return error_response(error, media)
+            return await self._run(request, principal, operation, media, observation)
 
     async def _run(
-        self, request: Request, principal: Principal, operation: Operation, media: str, seen: OperationObservation
+        self,
+        request: Request,
+        principal: Principal,
+        operation: Operation,
+        media: str,
+        observation: OperationObservation,
     ) -> Response:
         began = perf_counter()
-        answers: ResponseCache = request.state.answers
-        door: AccessControl = request.state.door
-        question = ExecutionRequest(
+        cache: ResponseCache = request.state.response_cache
+        access_control: AccessControl = request.state.access_control
+        execution = ExecutionRequest(
             operation,
             principal.sources,
-            door.callers_keys(request),
-            bypass_cache=self._allow_no_cache and _asks_past_cache(request),
-            charge=door.charge(principal),
+            access_control.pass_through_credentials(request),
+            bypass_cache=self._allow_no_cache and _bypasses_cache(request),
+            charge=access_control.cost_charger(principal),
         )
-        seen.name = operation.name
+        observation.name = operation.name
         try:
-            answer = await cancel_on_disconnect(request.receive, answers.to(question))
+            response = await cancel_on_disconnect(request.receive, cache.get_or_execute(execution))
         except ClientDisconnected:
-            seen.ended = OperationOutcome.GONE
-            _log.info("graphql.client_gone", operation=operation.name, duration_ms=_since_ms(began))
-            return Response(status_code=_NOBODY_WAITS)
-        outcome = answer.outcome
-        seen.answered(answer)
+            observation.outcome = OperationOutcome.GONE
+            _log.info("graphql.client_gone", operation=operation.name, duration_ms=_elapsed_ms(began))
+            return Response(status_code=_CLIENT_CLOSED_REQUEST)
+        outcome = response.outcome
+        observation.record_response(response)
         _log.info(
             "graphql.request",
             operation=operation.name,
             principal=principal.id,
-            duration_ms=_since_ms(began),
+            duration_ms=_elapsed_ms(began),
             errors=len(outcome.errors),
             sources=[report["source"] for report in outcome.extensions.get("sources", ())],
         )
-        return await self._coded_response(request, answer, media)
+        return await self._encoded_response(request, response, media)
 
-    async def _coded_response(self, request: Request, answer: OperationResponse, media: str) -> Response:
-        is_worth_it = len(answer.body) >= WORTH_BYTES and answer.outcome.executed and not answer.outcome.errors
-        if not (is_worth_it and self._compression and takes_gzip(all_lines(request.headers, "accept-encoding"))):
-            return _response(answer, media)
-        answers: ResponseCache = request.state.answers
-        body = gzip_file(await answers.compressed(answer))
+    async def _encoded_response(self, request: Request, response: OperationResponse, media: str) -> Response:
+        outcome = response.outcome
+        is_worth_it = len(response.body) >= MIN_COMPRESSED_BYTES and outcome.executed and not outcome.errors
+        if not (
+            is_worth_it and self._compression and takes_gzip(combined_header(request.headers, "accept-encoding"))
+        ):
+            return _http_response(response, media)
+        cache: ResponseCache = request.state.response_cache
+        body = gzip_file(await cache.compressed_body(response))
         return _json(body, 200, media, {"content-encoding": "gzip"})
 
 
-def _asks_past_cache(request: Request) -> bool:
-    """Whether the client wants every vendor asked now (RFC 9111, 5.2.1.4)."""
-    directives = (all_lines(request.headers, "cache-control") or "").split(",")
-    return any(one.strip().lower() == "no-cache" for one in directives)
+def _bypasses_cache(request: Request) -> bool:
+    """Return whether the client sends `no-cache` (RFC 9111, 5.2.1.4)."""
+    directives = (combined_header(request.headers, "cache-control") or "").split(",")
+    return any(directive.strip().lower() == "no-cache" for directive in directives)
 
 
-def _since_ms(began: float) -> float:
+def _elapsed_ms(began: float) -> float:
     return round((perf_counter() - began) * 1000, 1)
 
 
-def _response(answer: OperationResponse, media: str) -> Response:
-    """A refused operation is 400 in GraphQL's own media type; in the older JSON one, only beyond the limits."""
-    outcome = answer.outcome
+def _http_response(response: OperationResponse, media: str) -> Response:
+    """Return the HTTP response with its status.
+
+    The status of a rejected operation is 400 in GraphQL's own media type. In the older JSON type the status is 400
+    only for operations beyond the limits and for forbidden operations.
+    """
+    outcome = response.outcome
     codes = {error["extensions"]["code"] for error in outcome.errors}
-    is_refused = not outcome.executed and (media == GRAPHQL or bool(codes & _REFUSED_IN_ANY_MEDIA))
-    response = _json(answer.body, 400 if is_refused else 200, media)
+    is_rejected = not outcome.executed and (media == GRAPHQL or bool(codes & _REJECTED_IN_ANY_MEDIA_TYPE))
+    http_response = _json(response.body, 400 if is_rejected else 200, media)
     if RateLimited.code in codes and not outcome.executed:
-        response.status_code = 429
-        response.headers["retry-after"] = str(outcome.errors[0]["extensions"]["retryAfterSeconds"])
+        http_response.status_code = 429
+        http_response.headers["retry-after"] = str(outcome.errors[0]["extensions"]["retryAfterSeconds"])
+    return http_response
+
+
+def error_response(error: HTTPRequestError, media: str = JSON) -> Response:
+    """Return the response to a request that is rejected before execution."""
+    graphql_error = GraphQLError(error.message, extensions={"code": error.code})
+    # Apollo Server responds to an unknown hash with 200. GraphQL's media type does not allow 200 here.
+    status = 400 if error.status == 200 and media == GRAPHQL else error.status
+    response = _json(to_json({"errors": [graphql_error.formatted]}), status, media)
+    response.headers.update(error.headers)
     return response
 
 
-def error_response(refusal: HTTPRequestError, media: str = JSON) -> Response:
-    """The answer to a request that is not let in."""
-    error = GraphQLError(refusal.message, extensions={"code": refusal.code})
-    # Apollo's own answers to an unknown hash are 200, as far as GraphQL's media type lets them.
-    status = 400 if refusal.status == 200 and media == GRAPHQL else refusal.status
-    response = _json(to_json({"errors": [error.formatted]}), status, media)
-    response.headers.update(refusal.headers)
-    return response
-
-
-def _json(body: bytes, status: int, media: str, more: Mapping[str, str] = _NO_HEADERS) -> Response:
-    headers = {"cache-control": "no-store", "vary": "accept, accept-encoding", **more}
+def _json(body: bytes, status: int, media: str, extra_headers: Mapping[str, str] = _NO_HEADERS) -> Response:
+    headers = {"cache-control": "no-store", "vary": "accept, accept-encoding", **extra_headers}
     return Response(body, status, headers, f"{media}; charset=utf-8")
 
 
-async def method_not_allowed(request: Request) -> Response:  # noqa: ARG001 - the router's form
-    """Any method but GET and POST."""
+async def method_not_allowed(request: Request) -> Response:  # noqa: ARG001 - the router's signature
+    """Return 405 for every method but GET and POST."""
     return error_response(
         HTTPRequestError(405, "BAD_USER_INPUT", "Use POST, or GET for a query.", {"allow": "GET, POST"})
     )

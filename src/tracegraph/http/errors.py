@@ -1,4 +1,4 @@
-"""A request that is not let in: status, code, sentence and headers of the answer."""
+"""The error for a request that the gateway rejects before execution: status, code, message and headers."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 
 class HTTPRequestError(Exception):
-    """Raised at the door before anything runs."""
+    """An HTTP request is rejected before any part of its operation runs."""
 
     def __init__(self, status: int, code: str, message: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(message)
@@ -17,5 +17,8 @@ class HTTPRequestError(Exception):
 
 
 def unauthenticated(message: str) -> HTTPRequestError:
-    """401, with what RFC 6750 asks to be said; never why a credential was wrong beyond what its holder knows."""
+    """Return the error for 401 with the challenge of RFC 6750.
+
+    The message must not reveal why a credential is invalid.
+    """
     return HTTPRequestError(401, "UNAUTHENTICATED", message, {"www-authenticate": 'Bearer realm="tracegraph"'})

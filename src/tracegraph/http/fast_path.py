@@ -1,4 +1,4 @@
-"""The way to the path that is asked all the time: past the router, a third of a kept answer's time."""
+"""A shortcut to the GraphQL endpoint. Routing takes a third of the time of a cached response."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 
 class FastPathMiddleware:
-    """A middleware: GET and POST of `path` go to `endpoint`, all else to the application, which routes it."""
+    """ASGI middleware: sends GET and POST of `path` to `endpoint`, and all other requests to the application."""
 
     def __init__(self, app: ASGIApp, *, path: str, endpoint: Callable[[Request], Awaitable[Response]]) -> None:
         self._app = app
@@ -18,7 +18,7 @@ class FastPathMiddleware:
         self._endpoint = endpoint
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """The endpoint's answer, or the application's."""
+        """Send the response of the endpoint or of the application."""
         if scope["type"] == "http" and scope["path"] == self._path and scope["method"] in {"GET", "POST"}:
             response = await self._endpoint(Request(scope, receive))
             await response(scope, receive, send)

@@ -1,4 +1,4 @@
-"""Each GraphQL request as those see it who run the gateway: counted, and a span when tracing is on."""
+"""Metrics and tracing of GraphQL requests: counts each request, and records a span when tracing is on."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from starlette.datastructures import Headers
 
 from tracegraph.federation.report import SourceReportStatus
 from tracegraph.graphql.runner import Outcome
-from tracegraph.http.negotiation import all_lines
+from tracegraph.http.negotiation import combined_header
 from tracegraph.http.response_cache import OperationResponse
 from tracegraph.metrics.operations import OperationOutcome, Operations, Reuse
 
@@ -19,23 +19,26 @@ if TYPE_CHECKING:
     from tracegraph.observability.spans import Tracing
 
 
-_FAILURES = {OperationOutcome.ERRORS, OperationOutcome.LATE, OperationOutcome.CRASHED}
+_FAILED_OUTCOMES = {OperationOutcome.ERRORS, OperationOutcome.LATE, OperationOutcome.CRASHED}
 
 
-_TROUBLES = {SourceReportStatus.FAILED.value, SourceReportStatus.STALE.value}
+_DEGRADED_STATUSES = {SourceReportStatus.FAILED.value, SourceReportStatus.STALE.value}
 
 
 class OperationObservation:
-    """A request, watched from entering to leaving; until it is told otherwise it is one that crashed."""
+    """Records the outcome and the duration of the request in its block.
 
-    __slots__ = ("_began", "_operations", "_reuse", "_span", "ended", "name")
+    The outcome is CRASHED until `record_response` or the endpoint sets another outcome.
+    """
+
+    __slots__ = ("_began", "_operations", "_reuse", "_span", "name", "outcome")
 
     def __init__(self, operations: Operations, tracing: Tracing | None, headers: Headers) -> None:
         self.name: str | None = None
-        self.ended = OperationOutcome.CRASHED
+        self.outcome = OperationOutcome.CRASHED
         self._reuse: Reuse | None = None
         self._operations = operations
-        self._span = None if tracing is None else tracing.operation(_trace(headers))
+        self._span = None if tracing is None else tracing.operation(_trace_headers(headers))
 
     def __enter__(self) -> OperationObservation:
         self._began = perf_counter()
@@ -45,33 +48,33 @@ class OperationObservation:
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is CancelledError:
-            self.ended = OperationOutcome.GONE
-        label = self._operations.label(self.name, self.ended)
-        self._operations.count(label, self.ended, perf_counter() - self._began, self._reuse)
+            self.outcome = OperationOutcome.GONE
+        label = self._operations.label(self.name, self.outcome)
+        self._operations.count(label, self.outcome, perf_counter() - self._began, self._reuse)
         if self._span is not None:
-            self._span.end(label, self.ended.value, failed=self.ended in _FAILURES)
+            self._span.end(label, self.outcome.value, failed=self.outcome in _FAILED_OUTCOMES)
 
-    def answered(self, answer: OperationResponse) -> None:
-        """It has an answer."""
-        self.name = answer.outcome.operation or self.name
-        self.ended = _end_of(answer.outcome)
-        self._reuse = answer.reuse
+    def record_response(self, response: OperationResponse) -> None:
+        """Record the operation's name and outcome, and whether its response is reused."""
+        self.name = response.outcome.operation or self.name
+        self.outcome = _outcome_of(response.outcome)
+        self._reuse = response.reuse
 
 
-def _trace(headers: Headers) -> dict[str, str]:
-    """The trace that the request names, in all lines: two names of one make it none (W3C Trace Context, 2.4)."""
-    lines = {name: all_lines(headers, name) for name in ("traceparent", "tracestate")}
+def _trace_headers(headers: Headers) -> dict[str, str]:
+    """Return the request's trace context. Two `traceparent` lines are invalid (W3C Trace Context, 2.4)."""
+    lines = {name: combined_header(headers, name) for name in ("traceparent", "tracestate")}
     return {name: value for name, value in lines.items() if value is not None}
 
 
-def _end_of(outcome: Outcome) -> OperationOutcome:
+def _outcome_of(outcome: Outcome) -> OperationOutcome:
     if not outcome.executed:
         return OperationOutcome.REFUSED
     if outcome.data is None and any(_code(error) == "DEADLINE_EXCEEDED" for error in outcome.errors):
         return OperationOutcome.LATE
     if outcome.errors:
         return OperationOutcome.ERRORS
-    if any(report["status"] in _TROUBLES for report in outcome.extensions.get("sources", ())):
+    if any(report["status"] in _DEGRADED_STATUSES for report in outcome.extensions.get("sources", ())):
         return OperationOutcome.PARTIAL
     return OperationOutcome.OK
 

@@ -1,4 +1,4 @@
-"""Content negotiation (RFC 9110, 12): the media type and the coding of an answer, by what the client prefers."""
+"""Content negotiation (RFC 9110, 12): the media type and the coding of a response, as the client prefers."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ JSON = "application/json"
 HTML = "text/html"
 
 
-_REMEMBERED = 64
-"""Values of a header whose meaning is remembered: a client sends the same one each time."""
+MAX_CACHED_HEADERS = 64
+"""The number of header values whose parsed form is cached. A client sends the same value with each request."""
 
 
-_OUR_PARAMETERS = {"charset": "utf-8"}
+_RESPONSE_PARAMETERS = {"charset": "utf-8"}
 
 
 _ANY, _ANY_OF_TYPE, _OTHER_PARAMETERS, _BARE, _EXACT = range(5)
-"""How precisely a media range describes what is offered."""
+"""The precision with which a media range matches an offer."""
 
 
-def all_lines(headers: Headers, name: str) -> str | None:
-    """A header's lines as one list, joined by commas (RFC 9110, 5.3); None when there is no line.
+def combined_header(headers: Headers, name: str) -> str | None:
+    """Return a header's lines joined by commas (RFC 9110, 5.3), or None when the header is absent.
 
-    Two lines of a header that may stand once become a value that is not valid, so that no line is overlooked.
+    Two lines of a header that may occur once become an invalid value, so that no line is overlooked.
     """
     lines = headers.getlist(name)
     if len(lines) == 1:
@@ -38,26 +38,26 @@ def all_lines(headers: Headers, name: str) -> str | None:
 
 
 def media_type(header: str) -> tuple[str, dict[str, str]]:
-    """A Content-Type's media type in lower case, and its parameters."""
+    """Return the media type of a Content-Type in lower case, and its parameters."""
     kind, *parameters = header.split(";")
     pairs = (parameter.partition("=") for parameter in parameters)
     return kind.strip().lower(), {name.strip().lower(): value.strip(' "').lower() for name, _, value in pairs}
 
 
-@lru_cache(_REMEMBERED)
+@lru_cache(MAX_CACHED_HEADERS)
 def negotiate(header: str | None, offers: tuple[str, ...]) -> str | None:
-    """The offer that an Accept header prefers; None when it takes none of them.
+    """Return the offer that an Accept header prefers, or None when the header accepts no offer.
 
-    Of two with the same weight, one that the header names comes before one that a wildcard covers. Of two that are
-    named, GraphQL's own media type comes before JSON; else the earlier one is taken. Without a header it is JSON:
-    clients that do not ask are older than GraphQL's media type.
+    Of two offers with the same weight, an offer that the header names wins over an offer that a wildcard matches.
+    Of two named offers, GraphQL's own media type wins over JSON. Otherwise the earlier offer wins. Without a
+    header the result is JSON: clients without an Accept header are older than GraphQL's media type.
     """
     if not header or not header.strip():
         return JSON
-    ranges = [_weighted(part) for part in header.split(",")]
+    ranges = [_parse_media_range(part) for part in header.split(",")]
     best, best_rank = None, (0.0, False, False)
     for offer in offers:
-        precision, weight = max(_match(offer, *one) for one in ranges)
+        precision, weight = max(_match(offer, *media_range) for media_range in ranges)
         is_named = precision > _ANY_OF_TYPE
         rank = (weight, is_named, is_named and offer != JSON)
         if weight > 0 and rank > best_rank:
@@ -65,19 +65,19 @@ def negotiate(header: str | None, offers: tuple[str, ...]) -> str | None:
     return best
 
 
-@lru_cache(_REMEMBERED)
+@lru_cache(MAX_CACHED_HEADERS)
 def takes_gzip(header: str | None) -> bool:
-    """Whether an Accept-Encoding header takes gzip and does not prefer an answer as it is.
+    """Return whether an Accept-Encoding header accepts gzip and does not prefer an uncompressed response.
 
-    A client that sends no such header has not asked for compression.
+    A client without this header gets an uncompressed response.
     """
-    weights = {coding: weight for coding, _, weight in map(_weighted, (header or "").split(","))}
+    weights = {coding: weight for coding, _, weight in map(_parse_media_range, (header or "").split(","))}
     gzip = weights.get("gzip", weights.get("x-gzip", weights.get("*", 0.0)))
     return gzip > 0 and gzip >= weights.get("identity", 0.0)
 
 
-def _weighted(part: str) -> tuple[str, dict[str, str], float]:
-    """An element of a list of preferences: its name, its parameters, and its weight between 0 and 1."""
+def _parse_media_range(part: str) -> tuple[str, dict[str, str], float]:
+    """Return an element's name, its parameters, and its weight between 0 and 1."""
     name, parameters = media_type(part)
     try:
         weight = float(parameters.pop("q", "1"))
@@ -87,14 +87,14 @@ def _weighted(part: str) -> tuple[str, dict[str, str], float]:
 
 
 def _match(offer: str, pattern: str, parameters: dict[str, str], weight: float) -> tuple[int, float]:
-    """How precisely a media range covers the offer, -1 for not at all, and its weight.
+    """Return the precision with which a media range matches the offer, or -1 without a match, and its weight.
 
-    Parameters that our answers do not have are let pass, as clients send some that change nothing.
+    Unknown parameters still match, since clients send parameters that change nothing.
     """
     if pattern == offer:
         if not parameters:
             return _BARE, weight
-        return (_EXACT if parameters == _OUR_PARAMETERS else _OTHER_PARAMETERS), weight
+        return (_EXACT if parameters == _RESPONSE_PARAMETERS else _OTHER_PARAMETERS), weight
     if pattern == offer.partition("/")[0] + "/*":
         return _ANY_OF_TYPE, weight
     return (_ANY, weight) if pattern == "*/*" else (-1, 0.0)

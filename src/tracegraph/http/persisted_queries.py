@@ -1,8 +1,8 @@
-"""Documents by their SHA-256: those of a trusted file or folder, and those that clients register as they go.
+"""Persisted queries: documents by their SHA-256, from a trusted file or folder or registered by clients.
 
-A client names a document by `documentId`, or by `extensions.persistedQuery.sha256Hash` as Apollo's clients do.
-They send the hash first, and the text with it when the answer is PERSISTED_QUERY_NOT_FOUND.
-Either may have "sha256:" before the hash, as GraphQL over HTTP has it and graphql-codegen writes it.
+A client names a document by `documentId`. Apollo's clients use `extensions.persistedQuery.sha256Hash`: they send
+the hash alone first, and send the text with the hash after the error PERSISTED_QUERY_NOT_FOUND. Either hash may
+have the prefix "sha256:", as in GraphQL over HTTP and the output of graphql-codegen.
 """
 
 from __future__ import annotations
@@ -28,57 +28,61 @@ _APOLLO = "apollo-persisted-query-manifest"
 
 
 _OTHER_HASHES = {32: "MD5", 40: "SHA-1"}
-"""What Relay's compiler and graphql-codegen write unless their configuration asks for SHA-256, by its length."""
+"""Hashes by their length. Relay's compiler and graphql-codegen use these unless configured for SHA-256."""
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """The document that a request asks to run: its text, its hash, or both."""
+class DocumentRef:
+    """The document of a request: its text, its hash, or both."""
 
     text: str | None
     sha256: str | None = None
     is_automatic: bool = False
-    """Whether the hash came as Apollo's clients send it: its text may follow, and is then to be kept."""
+    """Whether the request has the form of Apollo's clients, which register the text of the hash."""
 
 
-def asked_document(parameters: Mapping[str, Any]) -> Asked:
-    """Which document the members of a request name. Raises Refusal."""
+def parse_document_ref(parameters: Mapping[str, Any]) -> DocumentRef:
+    """Return the document that the members of a request name.
+
+    Raises:
+        HTTPRequestError: The members are malformed, or name two different documents.
+    """
     text, document_id = parameters.get("query"), parameters.get("documentId")
     if text is not None and not isinstance(text, str):
-        raise _wrong("The request must hold a query, and it must be a text.")
+        raise _bad_request("The request must hold a query, as a string.")
     automatic = (parameters.get("extensions") or {}).get("persistedQuery")
     if automatic is None and document_id is None:
-        return Asked(text)
-    named = None if document_id is None else _digest(document_id, "documentId")
+        return DocumentRef(text)
+    named = None if document_id is None else _parse_hash(document_id, "documentId")
     if automatic is None:
-        return Asked(text, named)
+        return DocumentRef(text, named)
     if not isinstance(automatic, dict) or automatic.get("version", 1) != 1:
-        raise _wrong("extensions.persistedQuery must be an object of version 1.")
-    digest = _digest(automatic.get("sha256Hash"), "extensions.persistedQuery.sha256Hash")
+        raise _bad_request("extensions.persistedQuery must be an object of version 1.")
+    digest = _parse_hash(automatic.get("sha256Hash"), "extensions.persistedQuery.sha256Hash")
     if named not in {None, digest}:
-        raise _wrong("documentId and extensions.persistedQuery name two documents: send one of them.")
-    return Asked(text, digest, is_automatic=True)
+        raise _bad_request("documentId and extensions.persistedQuery name two documents: send one of them.")
+    return DocumentRef(text, digest, is_automatic=True)
 
 
-def _digest(given: object, where: str) -> str:
-    digest = _sha256(given)
+def _parse_hash(value: object, member: str) -> str:
+    digest = _normalized_hash(value)
     if digest is None:
-        raise _wrong(f"{where} must be a SHA-256 in 64 hexadecimal digits.")
+        raise _bad_request(f"{member} must be a SHA-256 in 64 hexadecimal digits.")
     return digest
 
 
-def _sha256(given: object) -> str | None:
-    """The digits in lower case, without "sha256:"; None for what is no SHA-256."""
-    found = _SHA256.fullmatch(given) if isinstance(given, str) else None
-    return None if found is None else found[1].lower()
+def _normalized_hash(value: object) -> str | None:
+    """Return the digits in lower case without "sha256:", or None when the value is not a SHA-256."""
+    match = _SHA256.fullmatch(value) if isinstance(value, str) else None
+    return None if match is None else match[1].lower()
 
 
-def _wrong(message: str) -> HTTPRequestError:
+def _bad_request(message: str) -> HTTPRequestError:
     return HTTPRequestError(400, "BAD_USER_INPUT", message)
 
 
 class PersistedQueryStore:
-    """Finds the text of what is asked."""
+    """Resolves references to documents, and registers the documents of Apollo's clients."""
 
     def __init__(self, trusted: Mapping[str, str], table: DocumentsTable) -> None:
         self._trusted = trusted
@@ -88,60 +92,68 @@ class PersistedQueryStore:
             max_entries=table.automatic, max_bytes=table.automatic_mb * 1024 * 1024 if table.automatic else 0
         )
 
-    def text(self, asked: Asked) -> str:
-        """The document's text. Raises Refusal."""
-        if asked.text is None:
-            return self._known(asked)
-        if asked.sha256 is None and not self._only_trusted:
-            return asked.text
-        digest = hash_of(asked.text)
-        if asked.sha256 is not None and asked.sha256 != digest:
-            raise _wrong("The query is not the document of that SHA-256.")
+    def resolve(self, ref: DocumentRef) -> str:
+        """Return the document's text.
+
+        Raises:
+            HTTPRequestError: The document is unknown, not trusted, or does not match its hash.
+        """
+        if ref.text is None:
+            return self._find_by_hash(ref)
+        if ref.sha256 is None and not self._only_trusted:
+            return ref.text
+        digest = hash_document(ref.text)
+        if ref.sha256 is not None and ref.sha256 != digest:
+            raise _bad_request("The query does not match the SHA-256 in the request.")
         if self._only_trusted and digest not in self._trusted:
             raise HTTPRequestError(
-                403, "FORBIDDEN", "This gateway runs known operations only, and this is none of them."
+                403, "FORBIDDEN", "The gateway runs trusted documents only, and this document is not trusted."
             )
-        if asked.is_automatic and self._is_automatic and digest not in self._trusted:
-            body = asked.text.encode("utf-8", "surrogatepass")
+        if ref.is_automatic and self._is_automatic and digest not in self._trusted:
+            body = ref.text.encode("utf-8", "surrogatepass")
             self._registered.put(bytes.fromhex(digest), CacheEntry(body, elapsed_s()))
-        return asked.text
+        return ref.text
 
-    def _known(self, asked: Asked) -> str:
-        if asked.sha256 is None:
-            raise _wrong("The request must hold a query, and it must be a text.")
-        trusted = self._trusted.get(asked.sha256)
+    def _find_by_hash(self, ref: DocumentRef) -> str:
+        if ref.sha256 is None:
+            raise _bad_request("The request must hold a query, as a string.")
+        trusted = self._trusted.get(ref.sha256)
         if trusted is not None:
             return trusted
         if self._only_trusted:
             raise HTTPRequestError(
-                403, "FORBIDDEN", "This gateway runs known operations only, and none has that SHA-256."
+                403, "FORBIDDEN", "The gateway runs trusted documents only, and none has this SHA-256."
             )
-        if not asked.is_automatic:
-            raise _wrong("This gateway knows no document of that documentId.")
+        if not ref.is_automatic:
+            raise _bad_request("No trusted document has this documentId: send the query instead.")
         if not self._is_automatic:
-            # Word for word what Apollo's clients look for; they then send texts only.
+            # Apollo's clients compare this exact message. They then send texts only.
             raise HTTPRequestError(200, "PERSISTED_QUERY_NOT_SUPPORTED", "PersistedQueryNotSupported")
-        entry = self._registered.get(bytes.fromhex(asked.sha256))
+        entry = self._registered.get(bytes.fromhex(ref.sha256))
         if entry is None:
             raise HTTPRequestError(200, "PERSISTED_QUERY_NOT_FOUND", "PersistedQueryNotFound")
         return entry.body.decode("utf-8", "surrogatepass")
 
 
-def hash_of(document: str) -> str:
-    """A document's name."""
+def hash_document(document: str) -> str:
+    """Return the SHA-256 by which clients name a document."""
     return sha256(document.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def read_documents(table: DocumentsTable, origin: str = "the configuration") -> PersistedQueryStore:
-    """The configured documents. Raises ConfigurationError for what cannot be read, and for a wrong hash."""
+    """Return the store with the configured documents.
+
+    Raises:
+        ConfigurationError: The documents cannot be read, or a hash does not match its document.
+    """
     if table.trusted is None:
         return PersistedQueryStore({}, table)
     path = Path(table.trusted)
     try:
         trusted = _from_folder(path) if path.is_dir() else _from_manifest(path)
     except (OSError, ValueError) as error:
-        said = error.strerror if isinstance(error, OSError) else str(error)
-        raise ConfigurationError(f"{origin}: documents.trusted cannot be used: {path}: {said}.") from None
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise ConfigurationError(f"{origin}: documents.trusted cannot be used: {path}: {reason}.") from None
     return PersistedQueryStore(trusted, table)
 
 
@@ -150,13 +162,13 @@ def _from_folder(folder: Path) -> dict[str, str]:
     if not files:
         raise ValueError("there is no .graphql file in it")
     try:
-        return {hash_of(text): text for text in (file.read_text(encoding="utf-8-sig") for file in files)}
+        return {hash_document(text): text for text in (file.read_text(encoding="utf-8-sig") for file in files)}
     except UnicodeDecodeError:
         raise ValueError("a .graphql file in it is not in UTF-8: save it as UTF-8") from None
 
 
 def _from_manifest(path: Path) -> dict[str, str]:
-    """Either form: `{hash: document}`, or Apollo's with a list of operations."""
+    """Return the documents of a manifest: `{hash: document}`, or Apollo's list of operations."""
     try:
         manifest = json.loads(path.read_text(encoding="utf-8-sig"))
     except RecursionError:
@@ -164,36 +176,38 @@ def _from_manifest(path: Path) -> dict[str, str]:
     except ValueError:
         raise ValueError("it is not JSON in UTF-8: name the manifest that your build writes") from None
     if not isinstance(manifest, dict):
-        _refuse_manifest("it must be a JSON object")
-    named = _of_apollo(manifest) if "format" in manifest else manifest.items()
-    found = {_checked(key, text): text for key, text in named}
-    if not found:
-        raise ValueError("there is no document in it: build it anew, or leave documents.trusted out")
-    return found
+        _reject_manifest("it must be a JSON object")
+    named = _apollo_operations(manifest) if "format" in manifest else manifest.items()
+    documents = {_verified_hash(key, text): text for key, text in named}
+    if not documents:
+        raise ValueError("there is no document in it: build it again, or remove documents.trusted")
+    return documents
 
 
-def _of_apollo(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Each operation's id and text."""
+def _apollo_operations(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return each operation's ID and text."""
     operations = manifest.get("operations")
     if manifest["format"] != _APOLLO or manifest.get("version", 1) != 1 or not isinstance(operations, list):
-        _refuse_manifest("its format is not known")
-    for index, one in enumerate(operations):
-        if not (isinstance(one, dict) and isinstance(one.get("id"), str) and isinstance(one.get("body"), str)):
-            raise ValueError(f"operations[{index}] must have an id and a body, both texts")  # noqa: TRY004
-    return [(one["id"], one["body"]) for one in operations]
+        _reject_manifest("its format is not known")
+    for index, entry in enumerate(operations):
+        if not (
+            isinstance(entry, dict) and isinstance(entry.get("id"), str) and isinstance(entry.get("body"), str)
+        ):
+            raise ValueError(f"operations[{index}] must have an id and a body, both strings")  # noqa: TRY004
+    return [(item["id"], item["body"]) for item in operations]
 
 
-def _refuse_manifest(why: str) -> NoReturn:
+def _reject_manifest(reason: str) -> NoReturn:
     raise ValueError(
-        f'{why}: it must be {{sha256: document}}, or "{_APOLLO}" of version 1 with a list of operations'
+        f'{reason}: it must be {{sha256: document}}, or "{_APOLLO}" of version 1 with a list of operations'
     )
 
 
-def _checked(key: str, text: object) -> str:
-    """The document's SHA-256, which is its key."""
-    digest = _sha256(key)
-    if digest is not None and isinstance(text, str) and hash_of(text) == digest:
+def _verified_hash(key: str, text: object) -> str:
+    """Return the SHA-256 of the document, or raise ValueError when the key is another hash."""
+    digest = _normalized_hash(key)
+    if digest is not None and isinstance(text, str) and hash_document(text) == digest:
         return digest
     other = _OTHER_HASHES.get(len(key))
-    remedy = f"it looks like {other}; have your build write SHA-256" if other else "build the manifest anew"
+    remedy = f"it looks like {other}; have your build write SHA-256" if other else "build the manifest again"
     raise ValueError(f"{key[:80]!r} is not the SHA-256 of its document: {remedy}")

@@ -1,9 +1,9 @@
-"""How much one principal asks: requests and cost in any minute, here or in Redis for several processes.
+"""Rate limits per principal: requests and query cost per minute, in this process or in Redis.
 
-Each is a bucket that is full at first and fills again within a minute, kept as one number: the moment at which it
-will be full again. So a request needs one read and one write, which a short script makes one step in Redis.
-A moment that is more than a minute ahead is from before Redis's clock was set back: that bucket begins anew.
-A Redis that does not answer leaves each process to count for itself, and no request waits for it any longer.
+The algorithm is GCRA. A bucket is full at first and refills within a minute. Its state is one number: the time at
+which the bucket is full again. A request needs one read and one write, which a script makes atomic in Redis.
+A time more than a minute ahead is from before Redis's clock was set back: such a bucket starts full.
+While Redis does not respond, each process counts for itself, and requests do not wait for Redis.
 """
 
 from __future__ import annotations
@@ -19,9 +19,11 @@ from tracegraph.http.auth.principal import Principal
 from tracegraph.upstream.cache.read_through import SharedStore
 
 _PERIOD_S = 60.0
+"""The time in which an empty bucket refills."""
 
 
-_MOST_BUCKETS = 10_000
+MAX_BUCKETS = 10_000
+"""The number of buckets in this process. Beyond it the least recently used bucket is removed."""
 
 
 _GCRA_SCRIPT = """
@@ -39,7 +41,7 @@ return '0'
 
 
 class InMemoryGCRA:
-    """Buckets in this process; the one that was used longest ago goes first when there are too many."""
+    """GCRA buckets in the memory of this process, as an LRU of bounded size."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -49,7 +51,7 @@ class InMemoryGCRA:
         return len(self._full_at)
 
     def take(self, key: str, seconds: float) -> float:
-        """Take what flows in within `seconds`; else how long to wait for it, in seconds."""
+        """Take the amount that refills within `seconds` and return 0, or return the seconds to wait for it."""
         now = self._clock()
         full_at = max(self._full_at.get(key, now), now) + seconds
         wait_s = full_at - now - _PERIOD_S
@@ -57,7 +59,7 @@ class InMemoryGCRA:
             return wait_s
         self._full_at[key] = full_at
         self._full_at.move_to_end(key)
-        if len(self._full_at) > _MOST_BUCKETS:
+        if len(self._full_at) > MAX_BUCKETS:
             self._full_at.popitem(last=False)
         return 0.0
 
@@ -66,34 +68,42 @@ _ROUNDING_S = 1e-6
 
 
 class RateLimiter:
-    """The rates of all principals."""
+    """Limits the requests and the query cost of each principal."""
 
     def __init__(self, shared: SharedStore | None = None, buckets: InMemoryGCRA | None = None) -> None:
         self._shared = shared
         self._buckets = InMemoryGCRA() if buckets is None else buckets
 
     async def count_request(self, principal: Principal) -> None:
-        """One more request. Raises RateLimited."""
-        await self._count(principal, "requests", principal.allowance.requests_per_minute, 1)
+        """Count one request.
+
+        Raises:
+            RateLimited: The principal has used up its requests.
+        """
+        await self._count(principal, "requests", principal.quota.requests_per_minute, 1)
 
     async def count_cost(self, principal: Principal, cost: int) -> None:
-        """What a request costs, before it is run. Raises RateLimited."""
-        await self._count(principal, "cost", principal.allowance.cost_per_minute, cost)
+        """Count the cost of an operation, before the operation runs.
 
-    async def _count(self, principal: Principal, what: str, per_minute: int | None, amount: int) -> None:
+        Raises:
+            RateLimited: The principal has used up its cost.
+        """
+        await self._count(principal, "cost", principal.quota.cost_per_minute, cost)
+
+    async def _count(self, principal: Principal, unit: str, per_minute: int | None, amount: int) -> None:
         if per_minute is None:
             return
-        # What costs more than a whole minute's is let in when the bucket is full, rather than never.
+        # An amount above the limit is allowed when the bucket is full. Otherwise it would never be allowed.
         seconds = _PERIOD_S * min(amount, per_minute) / per_minute
-        wait_s = await self._take(f"{what}:{principal.id}", seconds)
+        wait_s = await self._take(f"{unit}:{principal.id}", seconds)
         if wait_s > 0:
-            raise _too_much(what, per_minute, math.ceil(wait_s))
+            raise _rate_limited(unit, per_minute, math.ceil(wait_s))
 
     async def _take(self, name: str, seconds: float) -> float:
         if self._shared is not None:
-            # The names of callers stay out of Redis.
+            # The hash keeps the names of callers out of Redis.
             key = "rate:" + blake2b(name.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
-            wait_s = _seconds(
+            wait_s = _parse_wait(
                 await self._shared.run(_GCRA_SCRIPT, key, f"{seconds:.9f}", f"{_PERIOD_S + _ROUNDING_S}")
             )
             if wait_s is not None:
@@ -101,19 +111,20 @@ class RateLimiter:
         return self._buckets.take(name, seconds)
 
 
-def _seconds(answer: object) -> float | None:
-    """The script's answer; None when it is not one."""
+def _parse_wait(reply: object) -> float | None:
+    """Return the script's reply in seconds, or None when the reply is invalid."""
     try:
-        wait_s = float(answer) if isinstance(answer, bytes | str) else math.nan
+        wait_s = float(reply) if isinstance(reply, bytes | str) else math.nan
     except ValueError:
         return None
     return wait_s if 0 <= wait_s <= _PERIOD_S else None
 
 
-def _too_much(what: str, per_minute: int, wait_s: int) -> RateLimited:
-    message = f"You may ask {per_minute} {what} per minute: ask again in {wait_s} s."
-    if what == "cost":
+def _rate_limited(unit: str, per_minute: int, wait_s: int) -> RateLimited:
+    message = f"The limit is {per_minute} {unit} per minute: send the request again in {wait_s} s."
+    if unit == "cost":
         message = (
-            f"You may ask for queries that cost {per_minute} per minute: ask again in {wait_s} s, or for less."
+            f"The limit is a query cost of {per_minute} per minute: send the query again in {wait_s} s, or send a "
+            "cheaper one."
         )
     return RateLimited(message, wait_s)

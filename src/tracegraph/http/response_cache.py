@@ -1,12 +1,15 @@
-"""Answers to equal queries: one for all who ask at one moment, kept while it would come out the same.
+"""The response cache: single flight for equal queries, and reuse of complete responses.
 
-    refused?       permanent for every caller: the same refusal
-    kept?          an answer made of pages that are all in the cache still, the same ones and fresh -> that
-    under way?     the same query, for somebody who sees the same -> what it gives
-    else           run it; without a failure its bytes are kept, beside the pages and within their bounds
+The steps for one request, in order:
 
-So a kept answer is never older than the pages that the cache would have given: the cache's rules are its rules.
-A query for figures of this very request (`upstreamRequests`, `durationMs`, `health`) is run for each caller.
+    permanent rejection    the same rejection was cached earlier: return the cached rejection
+    cached response        all pages of a cached response are still the current ones in the page cache: return it
+    single flight          an equal query of an equal caller is in progress: wait for its response
+    execution              run the operation, and cache its response if the response is complete
+
+A cached response is never older than its pages, so the rules of the page cache apply to both. Both share the same
+bounds. A query with fields about its own execution (`upstreamRequests`, `durationMs`, `health`) runs for each
+caller.
 """
 
 from __future__ import annotations
@@ -27,7 +30,7 @@ from tracegraph.errors import BadUserInput, Forbidden, QueryTooComplex, RateLimi
 from tracegraph.federation.report import SourceReportStatus
 from tracegraph.graphql.context import CostCharger
 from tracegraph.graphql.runner import Operation, OperationRunner, Outcome, rejected_outcome
-from tracegraph.http.compression import compressed
+from tracegraph.http.compression import deflate
 from tracegraph.http.json import to_json
 from tracegraph.metrics.operations import Reuse
 from tracegraph.upstream.cache.dependencies import CacheDependencies, collect_dependencies
@@ -37,235 +40,257 @@ from tracegraph.upstream.request_scope import bypass_cache, pass_through_credent
 _PERMANENT_ERROR_CODES = {BadUserInput.code, QueryTooComplex.code, Forbidden.code}
 
 
-_MOST_REFUSALS, _MOST_REFUSALS_BYTES = 2000, 2_000_000
-"""Apart from what vendors answered: who sends nothing but nonsense takes no room from that."""
+MAX_REJECTIONS, MAX_REJECTIONS_BYTES = 2000, 2_000_000
+"""The bounds of the separate store for rejections, so that invalid queries evict no pages of vendors."""
 
 
 _UNCACHEABLE_FIELDS = ("upstreamRequests", "durationMs", "health")
 
 
-_JOINED_WITHIN = 0.1
-"""The part of a query's time after which it is too late to join it: who joins has so much less."""
+_JOIN_FRACTION = 0.1
+"""The fraction of the deadline in which an equal query may join. A later waiter would have too little time."""
 
 
-_PER_ANSWER_BYTES, _PER_PAGE_BYTES = 800, 110
-"""What a kept answer takes beside its body, as an entry and for each page (measured with tracemalloc)."""
+_ENTRY_OVERHEAD_BYTES, _PAGE_OVERHEAD_BYTES = 800, 110
+"""The memory of a cached response beside its body: per entry, and per page (measured with tracemalloc)."""
 
 
 @dataclass(frozen=True, slots=True)
 class ExecutionRequest:
-    """An operation, and what decides its answer beside it: `sources` that are seen, and the caller's own `keys`.
+    """An operation, and everything else that determines its response.
 
-    `bypass_cache`: every vendor is asked now. `charge` takes the cost, whether the answer is made or had.
+    Attributes:
+        operation: The operation to execute.
+        sources: The names of the sources that the caller may read, or None for all sources.
+        credentials: The caller's own vendor credentials, by source.
+        bypass_cache: Whether every vendor is called, without use of cached data.
+        charge: Charges the cost to the caller, for executed and for reused responses. None without a limit.
     """
 
     operation: Operation
     sources: frozenset[str] | None
-    keys: Mapping[str, SecretStr]
+    credentials: Mapping[str, SecretStr]
     bypass_cache: bool
     charge: CostCharger | None
 
 
 @dataclass(frozen=True, slots=True)
 class OperationResponse:
-    """How it went, and the response as JSON. The outcome of a kept answer is without its data.
+    """The outcome of an operation, and its response as JSON. The outcome of a cached response has no data.
 
-    `number` is that of its entry in the store, None for one that is in no store.
+    Attributes:
+        outcome: The outcome of the execution.
+        body: The response as JSON.
+        reuse: The way in which the response was reused, or None for a new response.
+        entry_number: The number of the response's entry in the store, or None for a response without an entry.
     """
 
     outcome: Outcome
     body: bytes
     reuse: Reuse | None = None
-    number: int | None = None
+    entry_number: int | None = None
 
     @classmethod
-    def of(cls, outcome: Outcome) -> OperationResponse:
-        """The answer that tells the outcome."""
+    def from_outcome(cls, outcome: Outcome) -> OperationResponse:
+        """Return a new response for the outcome."""
         return cls(outcome, to_json(outcome.response()))
 
 
 class ResponseCache:
-    """Gives answers. Without `store` none is kept; `clock` is that of the store's entries."""
+    """Executes operations, and reuses the responses of equal operations."""
 
     def __init__(
         self,
-        executor: OperationRunner,
+        runner: OperationRunner,
         store: MemoryStore | None,
         *,
         share: bool,
         clock: Callable[[], float] = elapsed_s,
     ) -> None:
-        self._executor = executor
+        """Create a cache.
+
+        Args:
+            runner: Runs operations.
+            store: The store of responses and pages. Without a store, responses are not cached.
+            share: Whether equal queries share one execution (single flight).
+            clock: The clock of the store's entries.
+        """
+        self._runner = runner
         self._store = store
-        self._refusals = MemoryStore(max_entries=_MOST_REFUSALS, max_bytes=_MOST_REFUSALS_BYTES)
+        self._rejections = MemoryStore(max_entries=MAX_REJECTIONS, max_bytes=MAX_REJECTIONS_BYTES)
         self._share = share
         self._clock = clock
         self._secret = secrets.token_bytes(32)
-        self._under_way: dict[object, _Flight] = {}
+        self._flights: dict[object, _Flight] = {}
         self._compressing = asyncio.Lock()
 
-    async def to(self, question: ExecutionRequest) -> OperationResponse:
-        """The answer. Who stops waiting ends the work for it, unless others wait for it, too."""
+    async def get_or_execute(self, request: ExecutionRequest) -> OperationResponse:
+        """Return a cached, shared or new response. Cancellation of the last waiter cancels the execution."""
         try:
-            key = self._key(question)
-        except TypeError:  # variables that are nested too deeply to be written down
-            return await self._made(None, question)
-        refusal = self._refusals.get(key)
-        if isinstance(refusal, _CachedResponse):
-            return refusal.answer()
-        had = None if question.bypass_cache else self._kept(key)
-        if had is not None:
-            self._executor.schema.touch(question.operation.query)
-        if had is None and self._share and not _is_uncacheable(question):
-            had = await self._shared(key, question)
-        if had is None:
-            return await self._made(key, question)
-        if question.charge is not None and had.reuse is not None:
+            key = self._key(request)
+        except TypeError:  # variables that are nested too deeply to be encoded
+            return await self._execute(None, request)
+        rejection = self._rejections.get(key)
+        if isinstance(rejection, _CachedResponse):
+            return rejection.response()
+        response = None if request.bypass_cache else self._lookup(key)
+        if response is not None:
+            self._runner.schema.touch(request.operation.query)
+        if response is None and self._share and not _is_uncacheable(request):
+            response = await self._join_or_start(key, request)
+        if response is None:
+            return await self._execute(key, request)
+        if request.charge is not None and response.reuse is not None:
             try:
-                await question.charge(had.outcome.cost)
+                await request.charge(response.outcome.cost)
             except RateLimited as limited:
-                return OperationResponse.of(rejected_outcome(limited))
-        return had
+                return OperationResponse.from_outcome(rejected_outcome(limited))
+        return response
 
-    async def compressed(self, answer: OperationResponse) -> bytes:
-        """The answer's body for `gzip_file`. That of a stored answer is compressed once, and stored beside it."""
-        if self._store is None or answer.number is None:
-            return await compressed(answer.body)
-        key = b"gzip:%d" % answer.number
-        known = self._store.get(key)
-        if known is None:
-            async with self._compressing:  # of those who wait for the same one, the first does it for all
-                known = self._store.get(key)
-                if known is None:
-                    known = CacheEntry(await compressed(answer.body), self._clock())
-                    self._store.put(key, known)
-        return known.body
+    async def compressed_body(self, response: OperationResponse) -> bytes:
+        """Return the body for `gzip_file`. The body of a cached response is compressed once."""
+        if self._store is None or response.entry_number is None:
+            return await deflate(response.body)
+        key = b"gzip:%d" % response.entry_number
+        entry = self._store.get(key)
+        if entry is None:
+            async with self._compressing:  # the first of several waiters compresses, the others find its entry
+                entry = self._store.get(key)
+                if entry is None:
+                    entry = CacheEntry(await deflate(response.body), self._clock())
+                    self._store.put(key, entry)
+        return entry.body
 
-    def _key(self, question: ExecutionRequest) -> bytes:
-        """A digest of all that decides the answer; a caller's key cannot be had or guessed from it.
+    def _key(self, request: ExecutionRequest) -> bytes:
+        """Return a keyed digest of everything that determines the response, or raise TypeError.
 
-        Raises TypeError.
+        The digest does not reveal the caller's credentials.
         """
-        operation, sources = question.operation, question.sources
-        decides = (
+        operation, sources = request.operation, request.sources
+        parts = (
             operation.query,
             operation.name,
             operation.variables,
             operation.wants_cost,
             None if sources is None else sorted(sources),
-            {source: key.get_secret_value() for source, key in question.keys.items()},
+            {source: credential.get_secret_value() for source, credential in request.credentials.items()},
         )
-        return blake2b(orjson.dumps(decides), key=self._secret, digest_size=24, person=b"answer").digest()
+        return blake2b(orjson.dumps(parts), key=self._secret, digest_size=24, person=b"answer").digest()
 
-    # -- kept ------------------------------------------------------------------------------------------
+    # -- cached responses ------------------------------------------------------------------------------
 
-    def _kept(self, key: bytes) -> OperationResponse | None:
+    def _lookup(self, key: bytes) -> OperationResponse | None:
         entry = None if self._store is None else self._store.get(key)
         if self._store is None or not isinstance(entry, _CachedResponse):
             return None
         if entry.dependencies.is_valid(self._store, self._clock()):
-            return entry.answer()
+            return entry.response()
         self._store.remove(key)
         return None
 
-    def _keep(
-        self, key: bytes | None, question: ExecutionRequest, answer: OperationResponse, made_of: CacheDependencies
+    def _store_response(
+        self,
+        key: bytes | None,
+        request: ExecutionRequest,
+        response: OperationResponse,
+        dependencies: CacheDependencies,
     ) -> OperationResponse:
         now = self._clock()
-        if key is not None and _is_permanently_rejected(answer.outcome):
-            self._refusals.put(
+        if key is not None and _is_permanently_rejected(response.outcome):
+            self._rejections.put(
                 key,
-                _CachedResponse(answer.body, now, outcome=answer.outcome, dependencies=CacheDependencies()),
+                _CachedResponse(response.body, now, outcome=response.outcome, dependencies=CacheDependencies()),
             )
         if (
             self._store is not None
             and key is not None
-            and made_of.valid_until > now
-            and _is_cacheable(answer.outcome)
-            and not _is_uncacheable(question)
+            and dependencies.valid_until > now
+            and _is_cacheable(response.outcome)
+            and not _is_uncacheable(request)
         ):
-            outcome = replace(answer.outcome, data=None)
-            entry = _CachedResponse(answer.body, now, outcome=outcome, dependencies=made_of)
+            outcome = replace(response.outcome, data=None)
+            entry = _CachedResponse(response.body, now, outcome=outcome, dependencies=dependencies)
             self._store.put(key, entry)
-            return replace(answer, number=entry.number)
-        return answer
+            return replace(response, entry_number=entry.number)
+        return response
 
-    async def _made(self, key: bytes | None, question: ExecutionRequest) -> OperationResponse:
-        executor = self._executor.restricted_to(question.sources)
-        with ExitStack() as within:
-            within.enter_context(bypass_cache(question.bypass_cache))
-            within.enter_context(pass_through_credentials(question.keys))
-            made_of = within.enter_context(collect_dependencies())
-            answer = OperationResponse.of(await executor.run(question.operation, question.charge))
-        return self._keep(key, question, answer, made_of)
+    async def _execute(self, key: bytes | None, request: ExecutionRequest) -> OperationResponse:
+        runner = self._runner.restricted_to(request.sources)
+        with ExitStack() as scopes:
+            scopes.enter_context(bypass_cache(request.bypass_cache))
+            scopes.enter_context(pass_through_credentials(request.credentials))
+            dependencies = scopes.enter_context(collect_dependencies())
+            response = OperationResponse.from_outcome(await runner.run(request.operation, request.charge))
+        return self._store_response(key, request, response, dependencies)
 
-    # -- shared ----------------------------------------------------------------------------------------
+    # -- single flight ---------------------------------------------------------------------------------
 
-    async def _shared(self, key: bytes, question: ExecutionRequest) -> OperationResponse | None:
-        """What is made for all who ask now; None for who joined and can use nothing of it.
+    async def _join_or_start(self, key: bytes, request: ExecutionRequest) -> OperationResponse | None:
+        """Return the response of a flight, or None for a waiter that cannot use the response of the flight.
 
-        It is made in a task of its own, which begins when all that has arrived with it has come here.
+        The flight is a task of its own. The task starts when all requests that arrived together have come here.
         """
-        operation, loop = question.operation, asyncio.get_running_loop()
-        shared_by = (key, operation.deadline_s, question.bypass_cache)
-        known = self._under_way.get(shared_by)
-        if known is not None and known.askers and loop.time() < known.joined_until:
-            answer = await known.wait()
-            return replace(answer, reuse=Reuse.SHARED) if answer.outcome.executed else None
-        task = asyncio.create_task(self._made(key, question))
-        joined_until = loop.time() + _JOINED_WITHIN * self._executor.allowed_s(operation)
-        begun = self._under_way[shared_by] = _Flight(task, joined_until)
-        task.add_done_callback(partial(self._ended, shared_by, begun))
-        return await begun.wait()
+        operation, loop = request.operation, asyncio.get_running_loop()
+        flight_key = (key, operation.deadline_s, request.bypass_cache)
+        flight = self._flights.get(flight_key)
+        if flight is not None and flight.waiters and loop.time() < flight.join_deadline:
+            response = await flight.wait()
+            return replace(response, reuse=Reuse.SHARED) if response.outcome.executed else None
+        task = asyncio.create_task(self._execute(key, request))
+        join_deadline = loop.time() + _JOIN_FRACTION * self._runner.allowed_s(operation)
+        started = self._flights[flight_key] = _Flight(task, join_deadline)
+        task.add_done_callback(partial(self._remove_flight, flight_key, started))
+        return await started.wait()
 
-    def _ended(self, shared_by: object, one: _Flight, _: object) -> None:
-        if self._under_way.get(shared_by) is one:
-            del self._under_way[shared_by]
+    def _remove_flight(self, flight_key: object, flight: _Flight, _: object) -> None:
+        if self._flights.get(flight_key) is flight:
+            del self._flights[flight_key]
 
 
 @dataclass(slots=True, kw_only=True)
 class _CachedResponse(CacheEntry):
-    """An answer as it is kept."""
+    """A response in the store."""
 
     outcome: Outcome
     dependencies: CacheDependencies
 
-    def answer(self) -> OperationResponse:
-        """The cached response, for the next caller."""
+    def response(self) -> OperationResponse:
+        """Return the cached response for the next caller."""
         return OperationResponse(self.outcome, self.body, Reuse.KEPT, self.number)
 
     @property
     def size_bytes(self) -> int:
-        """What it takes."""
+        """The memory of the entry."""
         name = self.outcome.operation or ""
-        return len(self.body) + len(name) + _PER_ANSWER_BYTES + _PER_PAGE_BYTES * len(self.dependencies.numbers)
+        pages = len(self.dependencies.numbers)
+        return len(self.body) + len(name) + _ENTRY_OVERHEAD_BYTES + _PAGE_OVERHEAD_BYTES * pages
 
 
 @dataclass(slots=True)
 class _Flight:
-    """An answer that is being made, and for how many."""
+    """An execution in progress, and the number of its waiters."""
 
     task: asyncio.Task[OperationResponse]
-    joined_until: float
-    askers: int = 0
+    join_deadline: float
+    waiters: int = 0
 
     async def wait(self) -> OperationResponse:
-        """The answer; when the last who waits has gone, no more is done for it."""
-        self.askers += 1
+        """Return the response. The last waiter that leaves cancels the execution."""
+        self.waiters += 1
         try:
             return await asyncio.shield(self.task)
         finally:
-            self.askers -= 1
-            if not self.askers:
+            self.waiters -= 1
+            if not self.waiters:
                 self.task.cancel()
 
 
-def _is_uncacheable(question: ExecutionRequest) -> bool:
-    return any(field in question.operation.query for field in _UNCACHEABLE_FIELDS)
+def _is_uncacheable(request: ExecutionRequest) -> bool:
+    return any(field in request.operation.query for field in _UNCACHEABLE_FIELDS)
 
 
 def _is_permanently_rejected(outcome: Outcome) -> bool:
-    """Whether document, variables and settings alone forbid it; what is too much at this moment may go later."""
+    """Return whether document, variables and settings alone cause the rejection, at any time and load."""
     return not outcome.executed and all(
         error["extensions"]["code"] in _PERMANENT_ERROR_CODES for error in outcome.errors
     )

@@ -1,1 +1,1 @@
-"""Prometheus metrics: reads what the layers below count."""
+"""Prometheus metrics from the counters of the layers below."""

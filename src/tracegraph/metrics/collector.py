@@ -1,4 +1,4 @@
-"""The metrics of a gateway: of this process, or the sum over all that share its port."""
+"""The metrics of a gateway: of this process, or the sum over all processes that share its port."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import structlog
 
 from tracegraph.metrics.exposition import render_metrics
-from tracegraph.metrics.multiprocess import WRITTEN_EVERY_S, SnapshotDirectory
+from tracegraph.metrics.multiprocess import WRITE_INTERVAL_S, SnapshotDirectory
 from tracegraph.metrics.operations import Operations
 from tracegraph.metrics.snapshot import MetricsSource, Snapshot
 from tracegraph.sources import Sources
@@ -19,52 +19,58 @@ _log = structlog.get_logger("tracegraph.metrics")
 
 
 class Metrics:
-    """Counts requests in `operations`, and tells all that was counted."""
+    """Counts GraphQL requests in `operations`, and renders all metrics."""
 
-    def __init__(self, counted: MetricsSource, shelf: SnapshotDirectory | None = None) -> None:
-        self.operations = counted.operations
-        self._counted = counted
-        self._shelf = shelf
+    def __init__(self, source: MetricsSource, directory: SnapshotDirectory | None = None) -> None:
+        self.operations = source.operations
+        self._source = source
+        self._directory = directory
 
-    async def text(self) -> bytes:
-        """Everything as Prometheus's text; what other processes counted in the last second may be missing."""
-        return await asyncio.to_thread(self._text, self._counted.readings())
+    async def render(self) -> bytes:
+        """Return all metrics in Prometheus's text format. Those of other processes may be a second old."""
+        return await asyncio.to_thread(self._render, self._source.snapshot())
 
-    def _text(self, readings: Snapshot) -> bytes:
-        if self._shelf is not None:
-            self._shelf.add_others(readings)
-        return render_metrics(readings)
+    def _render(self, snapshot: Snapshot) -> bytes:
+        if self._directory is not None:
+            self._directory.merge_peers(snapshot)
+        return render_metrics(snapshot)
 
 
 @asynccontextmanager
 async def open_metrics(sources: Sources, operation_names: int, folder: Path | None) -> AsyncIterator[Metrics]:
-    """The metrics over these sources; with a folder, together with the other processes that were given it."""
+    """Open the metrics of these sources.
+
+    Args:
+        sources: The sources with their counters.
+        operation_names: The maximum number of operation names as labels.
+        folder: The folder that the processes of one gateway share. None for a single process.
+    """
     kinds = {adapter.name: adapter.capabilities.call_kinds for adapter in sources.adapters}
-    counted = MetricsSource(Operations(operation_names), sources.pipelines, kinds)
+    source = MetricsSource(Operations(operation_names), sources.pipelines, kinds)
     if folder is None:
-        yield Metrics(counted)
+        yield Metrics(source)
         return
-    shelf = SnapshotDirectory(folder)
+    directory = SnapshotDirectory(folder)
     over = asyncio.Event()
-    writing = asyncio.create_task(_keep_writing(shelf, counted, over))
+    writing = asyncio.create_task(_write_periodically(directory, source, over))
     try:
-        yield Metrics(counted, shelf)
+        yield Metrics(source, directory)
     finally:
         over.set()
         await writing
 
 
-async def _keep_writing(shelf: SnapshotDirectory, counted: MetricsSource, over: asyncio.Event) -> None:
+async def _write_periodically(directory: SnapshotDirectory, source: MetricsSource, over: asyncio.Event) -> None:
     while not over.is_set():
-        await _written(shelf.put, counted)
+        await _write(directory.write, source)
         with suppress(TimeoutError):
-            async with asyncio.timeout(WRITTEN_EVERY_S):
+            async with asyncio.timeout(WRITE_INTERVAL_S):
                 await over.wait()
-    await _written(shelf.leave, counted)
+    await _write(directory.retire, source)
 
 
-async def _written(write: Callable[[Snapshot], None], counted: MetricsSource) -> None:
+async def _write(write: Callable[[Snapshot], None], source: MetricsSource) -> None:
     try:
-        await asyncio.to_thread(write, counted.readings())
+        await asyncio.to_thread(write, source.snapshot())
     except OSError as error:
         _log.warning("metrics.not_written", cause=type(error).__name__)

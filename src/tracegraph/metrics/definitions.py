@@ -1,4 +1,4 @@
-"""The names under which /metrics shows what was counted, and what each means."""
+"""The metric families of `/metrics`, with their names, labels and descriptions."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from enum import Enum
 
 
-class Kind(Enum):
-    """How a figure behaves: a COUNTER only grows, a GAUGE is as things stand, a HISTOGRAM counts by duration."""
+class MetricKind(Enum):
+    """The type of a metric: a COUNTER only grows, a GAUGE is a current value, a HISTOGRAM counts by duration."""
 
     COUNTER = "counter"
     GAUGE = "gauge"
@@ -15,80 +15,95 @@ class Kind(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Family:
-    """Figures of one name, apart by the values of their labels; the unit is in the name."""
+class MetricFamily:
+    """Metrics of one name, which differ in the values of their labels. The name contains the unit."""
 
     name: str
-    kind: Kind
+    kind: MetricKind
     labels: tuple[str, ...]
-    meaning: str
+    description: str
 
 
-def _of_operation(name: str, kind: Kind, meaning: str, *more: str) -> Family:
-    return Family(f"tracegraph_graphql_{name}", kind, ("operation", *more), meaning)
+def _operation_family(name: str, kind: MetricKind, description: str, *extra_labels: str) -> MetricFamily:
+    return MetricFamily(f"tracegraph_graphql_{name}", kind, ("operation", *extra_labels), description)
 
 
-def _of_call(name: str, kind: Kind, meaning: str, *more: str) -> Family:
-    return Family(f"tracegraph_{name}", kind, ("source", "kind", *more), meaning)
+def _call_family(name: str, kind: MetricKind, description: str, *extra_labels: str) -> MetricFamily:
+    return MetricFamily(f"tracegraph_{name}", kind, ("source", "kind", *extra_labels), description)
 
 
-OPERATIONS = _of_operation("requests_total", Kind.COUNTER, "GraphQL requests by how they ended.", "outcome")
+OPERATIONS = _operation_family("requests_total", MetricKind.COUNTER, "GraphQL requests by outcome.", "outcome")
 
 
-OPERATION_TIMES = _of_operation(
-    "request_duration_seconds", Kind.HISTOGRAM, "From the request's head to its answer."
+OPERATION_DURATIONS = _operation_family(
+    "request_duration_seconds", MetricKind.HISTOGRAM, "Time from a request's head to its response."
 )
 
 
-REUSED = _of_operation(
-    "answers_reused_total", Kind.COUNTER, "Answers that were not made anew: kept, or shared while made.", "how"
+REUSED = _operation_family(
+    "answers_reused_total",
+    MetricKind.COUNTER,
+    "Responses without an execution: cached, or shared with an equal query.",
+    "how",
 )
 
 
-REQUESTS = _of_call(
-    "upstream_requests_total", Kind.COUNTER, "Requests sent to vendors, retries included.", "outcome"
+REQUESTS = _call_family(
+    "upstream_requests_total", MetricKind.COUNTER, "Requests sent to vendors, retries included.", "outcome"
 )
 
 
-REQUEST_TIMES = _of_call("upstream_request_duration_seconds", Kind.HISTOGRAM, "From sending to the whole answer.")
+REQUEST_DURATIONS = _call_family(
+    "upstream_request_duration_seconds",
+    MetricKind.HISTOGRAM,
+    "Time from sending a request to its complete response.",
+)
 
 
-NOT_SENT = _of_call("upstream_not_sent_total", Kind.COUNTER, "Requests that could not be made.", "reason")
+NOT_SENT = _call_family(
+    "upstream_not_sent_total", MetricKind.COUNTER, "Requests that could not be sent.", "reason"
+)
 
 
-RETRIES = _of_call("upstream_retries_total", Kind.COUNTER, "Requests made because an earlier one failed.")
+RETRIES = _call_family(
+    "upstream_retries_total", MetricKind.COUNTER, "Requests sent because an earlier attempt failed."
+)
 
 
-RETRIES_REFUSED = _of_call("upstream_retries_over_budget_total", Kind.COUNTER, "Retries that the budget forbade.")
+RETRIES_OVER_BUDGET = _call_family(
+    "upstream_retries_over_budget_total", MetricKind.COUNTER, "Retries that the retry budget prevented."
+)
 
 
-WAITS = _of_call("upstream_waits_total", Kind.COUNTER, "Requests that waited for a turn.")
+WAITS = _call_family("upstream_waits_total", MetricKind.COUNTER, "Requests that waited for a permit.")
 
 
-WAIT_TIME = _of_call("upstream_wait_seconds_total", Kind.COUNTER, "What they waited, together.")
+WAIT_TIME = _call_family(
+    "upstream_wait_seconds_total", MetricKind.COUNTER, "Total time that requests waited for a permit."
+)
 
 
-SHARED = _of_call("upstream_shared_total", Kind.COUNTER, "Reads that waited for an equal one under way.")
+SHARED = _call_family("upstream_shared_total", MetricKind.COUNTER, "Reads that shared an equal request in flight.")
 
 
-CACHE = _of_call("cache_reads_total", Kind.COUNTER, "Reads by what the cache had for them.", "result")
+CACHE = _call_family("cache_reads_total", MetricKind.COUNTER, "Reads by the result of the cache lookup.", "result")
 
 
-CIRCUITS = _of_call("circuits", Kind.GAUGE, "Processes whose circuit is in this state.", "state")
+CIRCUITS = _call_family("circuits", MetricKind.GAUGE, "Processes with a circuit breaker in this state.", "state")
 
 
-PROCESSES = Family("tracegraph_processes", Kind.GAUGE, (), "Processes whose figures are added up here.")
+PROCESSES = MetricFamily("tracegraph_processes", MetricKind.GAUGE, (), "Processes that the metrics include.")
 
 
 FAMILIES = (
     OPERATIONS,
-    OPERATION_TIMES,
+    OPERATION_DURATIONS,
     REUSED,
     REQUESTS,
-    REQUEST_TIMES,
+    REQUEST_DURATIONS,
     NOT_SENT,
     RETRIES,
-    RETRIES_REFUSED,
+    RETRIES_OVER_BUDGET,
     WAITS,
     WAIT_TIME,
     SHARED,

@@ -1,4 +1,4 @@
-"""Readings as Prometheus's text."""
+"""Rendering of a snapshot in Prometheus's text format."""
 
 from __future__ import annotations
 
@@ -9,39 +9,39 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from prometheus_client.registry import Collector
 
-from tracegraph.metrics.definitions import FAMILIES, Family, Kind
+from tracegraph.metrics.definitions import FAMILIES, MetricFamily, MetricKind
 from tracegraph.metrics.snapshot import Snapshot
 from tracegraph.upstream.counters import DURATION_BOUNDS_S
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
-"""The form that every collector reads."""
+"""The version of the text format that every collector reads."""
 
 
 _BOUNDS = [*map(str, DURATION_BOUNDS_S), "+Inf"]
 
 
-def render_metrics(readings: Snapshot) -> bytes:
-    """The text."""
-    return generate_latest(_Readings(readings))
+def render_metrics(snapshot: Snapshot) -> bytes:
+    """Return the snapshot in Prometheus's text format."""
+    return generate_latest(_SnapshotCollector(snapshot))
 
 
-class _Readings(Collector):
-    def __init__(self, readings: Snapshot) -> None:
-        self._readings = readings
+class _SnapshotCollector(Collector):
+    def __init__(self, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
 
     def collect(self) -> Iterator[Metric]:
         for family in FAMILIES:
             yield self._metric(family)
 
-    def _metric(self, family: Family) -> Metric:
-        rows = self._readings.of(family)
-        if family.kind is Kind.HISTOGRAM:
-            histogram = HistogramMetricFamily(family.name, family.meaning, labels=family.labels)
+    def _metric(self, family: MetricFamily) -> Metric:
+        rows = self._snapshot.samples(family)
+        if family.kind is MetricKind.HISTOGRAM:
+            histogram = HistogramMetricFamily(family.name, family.description, labels=family.labels)
             for labels, (*counts, sum_s) in rows:
                 histogram.add_metric(labels, list(zip(_BOUNDS, accumulate(counts), strict=True)), sum_s)
             return histogram
-        plain = CounterMetricFamily if family.kind is Kind.COUNTER else GaugeMetricFamily
-        metric = plain(family.name, family.meaning, labels=family.labels)
+        metric_class = CounterMetricFamily if family.kind is MetricKind.COUNTER else GaugeMetricFamily
+        metric = metric_class(family.name, family.description, labels=family.labels)
         for labels, (value,) in rows:
             metric.add_metric(labels, value)
         return metric

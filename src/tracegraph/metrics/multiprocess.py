@@ -1,7 +1,7 @@
-"""Where the processes of one gateway lay their readings, so that any of them can tell the sum of all.
+"""A directory of snapshots, from which each process of a gateway reports the sum over all processes.
 
-They share a port, so a scrape reaches one of them at random. Each keeps a file of its own up to date; that
-of a process which has ended stays, since a counter must not go back.
+The processes share a port, so a scrape reaches a random process. Each process updates a file of its own. The file
+of a process that has ended stays, since a counter must not decrease.
 """
 
 from __future__ import annotations
@@ -13,37 +13,38 @@ from uuid import uuid4
 
 from tracegraph.metrics.snapshot import Snapshot
 
-WRITTEN_EVERY_S = 1.0
-"""How old the figures of another process may be."""
+WRITE_INTERVAL_S = 1.0
+"""The interval between snapshots, and therefore the maximum age of the metrics of another process."""
 
 
-_ENDED_AFTER_S = 10.0
+_STALE_AFTER_S = 10.0
+"""The age of a file from which its process counts as ended."""
 
 
 class SnapshotDirectory:
-    """A process's place in a folder that its gateway's processes, and nobody else, share."""
+    """Writes the snapshots of one process, and reads those of the other processes of the same gateway."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._own = folder / f"{uuid4().hex}.json"
 
-    def put(self, readings: Snapshot) -> None:
-        """Replace what this process laid there before."""
-        fresh = self._own.with_suffix(".new")
-        fresh.write_bytes(readings.packed())
-        fresh.replace(self._own)
+    def write(self, snapshot: Snapshot) -> None:
+        """Replace the snapshot of this process."""
+        new = self._own.with_suffix(".new")
+        new.write_bytes(snapshot.to_bytes())
+        new.replace(self._own)
 
-    def add_others(self, sum_of_all: Snapshot) -> None:
-        """Add what the others have laid there; of those that have ended the counters only."""
+    def merge_peers(self, total: Snapshot) -> None:
+        """Add the snapshots of the other processes to the total, without the gauges of ended processes."""
         for file in self._folder.glob("*.json"):
             if file != self._own:
-                with suppress(OSError, ValueError):  # a disk that is full or gone costs figures, not answers
-                    # A running process writes again soon, also after the clock was set.
-                    runs = abs(time.time() - file.stat().st_mtime) < _ENDED_AFTER_S
-                    sum_of_all.add_all(Snapshot.unpacked(file.read_bytes()), gauges=runs)
+                with suppress(OSError, ValueError):  # a full or missing disk affects the metrics only
+                    # A running process writes again soon, also after a change of the clock.
+                    is_running = abs(time.time() - file.stat().st_mtime) < _STALE_AFTER_S
+                    total.add_all(Snapshot.from_bytes(file.read_bytes()), gauges=is_running)
 
-    def leave(self, readings: Snapshot) -> None:
-        """Lay the last readings there, of a process that ends now."""
+    def retire(self, snapshot: Snapshot) -> None:
+        """Write the last snapshot of this process, which ends now, without its gauges."""
         last = Snapshot()
-        last.add_all(readings, gauges=False)
-        self.put(last)
+        last.add_all(snapshot, gauges=False)
+        self.write(last)

@@ -1,4 +1,4 @@
-"""What became of GraphQL requests, by operation: clients choose those names, so there are only so many."""
+"""Counters of GraphQL requests by operation. Clients choose the names, so the number of names is bounded."""
 
 from __future__ import annotations
 
@@ -16,10 +16,15 @@ _NAME = re.compile(r"[_A-Za-z][_0-9A-Za-z]{0,63}")
 
 
 class OperationOutcome(Enum):
-    """How a request ended.
+    """The outcome of a request.
 
-    OK; PARTIAL: without errors, but a source failed or an older answer stood in; ERRORS: with errors beside the
-    data; REFUSED: nothing ran; LATE: not even a partial answer in time; GONE: the client left; CRASHED: a bug.
+    - OK: without errors.
+    - PARTIAL: without errors, but a source failed or returned a stale reply.
+    - ERRORS: with errors beside the data.
+    - REFUSED: rejected before execution.
+    - LATE: without even a partial response within the deadline.
+    - GONE: the client disconnected.
+    - CRASHED: a bug.
     """
 
     OK = "OK"
@@ -32,7 +37,7 @@ class OperationOutcome(Enum):
 
 
 class Reuse(Enum):
-    """How an answer was had without making it: KEPT from earlier, or SHARED with an equal query under way."""
+    """The way in which a response was reused: KEPT is a cached response, SHARED is a single flight."""
 
     KEPT = "KEPT"
     SHARED = "SHARED"
@@ -43,7 +48,7 @@ _RAN = {OperationOutcome.OK, OperationOutcome.PARTIAL, OperationOutcome.ERRORS, 
 
 @dataclass(slots=True)
 class OperationCounters:
-    """The requests of one operation."""
+    """The counters of one operation."""
 
     outcomes: Counter[OperationOutcome] = field(default_factory=Counter)
     durations: Durations = field(default_factory=Durations)
@@ -51,25 +56,32 @@ class OperationCounters:
 
 
 class Operations(dict[str, OperationCounters]):
-    """Counters by label: an operation's name, `unnamed`, or `other` for overlong names and beyond `at_most`."""
+    """Counters by label: an operation's name, `unnamed`, or `other` for long names and beyond `max_names`."""
 
-    def __init__(self, at_most: int) -> None:
+    def __init__(self, max_names: int) -> None:
         super().__init__({UNNAMED: OperationCounters(), OTHER: OperationCounters()})
-        self._at_most = at_most + len(self)
+        self._max_names = max_names + len(self)
 
     def label(self, name: str | None, outcome: OperationOutcome) -> str:
-        """What the operation is called here. Only one that ran takes a place among the names."""
+        """Return the label of an operation. Only an operation that ran adds a new label."""
         if name is None:
             return UNNAMED
         if name in self:
             return name
-        if outcome not in _RAN or len(self) >= self._at_most or not _NAME.fullmatch(name):
+        if outcome not in _RAN or len(self) >= self._max_names or not _NAME.fullmatch(name):
             return OTHER
         self[name] = OperationCounters()
         return name
 
     def count(self, label: str, outcome: OperationOutcome, duration_s: float, reuse: Reuse | None = None) -> None:
-        """A request ended."""
+        """Count a completed request.
+
+        Args:
+            label: The label of the operation, from `label`.
+            outcome: The outcome of the request.
+            duration_s: The duration of the request.
+            reuse: The way in which the response was reused, if it was.
+        """
         counters = self[label]
         counters.outcomes[outcome] += 1
         counters.durations.add(duration_s)

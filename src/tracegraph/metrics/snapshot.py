@@ -1,4 +1,4 @@
-"""What stands on the counters at one moment, as plain values that add up over processes."""
+"""Snapshots of all counters, as plain values that can be added over processes."""
 
 from __future__ import annotations
 
@@ -10,99 +10,103 @@ import orjson
 from pydantic import TypeAdapter
 
 from tracegraph.domain.calls import CircuitState
-from tracegraph.metrics import definitions as families
-from tracegraph.metrics.definitions import FAMILIES, Family, Kind
+from tracegraph.metrics import definitions
+from tracegraph.metrics.definitions import FAMILIES, MetricFamily, MetricKind
 from tracegraph.metrics.operations import Operations
 from tracegraph.upstream.counters import ClassCounters, Durations
 from tracegraph.upstream.resilience.pipeline import ResiliencePipeline
 
-_PACKED = TypeAdapter(dict[str, list[tuple[tuple[str, ...], list[float]]]])
+_ENCODED = TypeAdapter(dict[str, list[tuple[tuple[str, ...], list[float]]]])
 
 
 class Snapshot:
-    """Values by family and by the values of its labels: one, or a histogram's counts and, last, its sum."""
+    """Values by metric family and label values: one value, or the counts of a histogram followed by its sum."""
 
     def __init__(self) -> None:
         self._values: dict[str, dict[tuple[str, ...], list[float]]] = {family.name: {} for family in FAMILIES}
 
-    def add(self, family: Family, labels: tuple[str, ...], *values: float) -> None:
-        """Add to what stands there already."""
-        known = self._values[family.name].get(labels, ())
+    def add(self, family: MetricFamily, labels: tuple[str, ...], *values: float) -> None:
+        """Add the values to those of the same labels."""
+        current = self._values[family.name].get(labels, ())
         self._values[family.name][labels] = (
-            [a + b for a, b in zip(known, values, strict=True)] if known else [*values]
+            [a + b for a, b in zip(current, values, strict=True)] if current else [*values]
         )
 
-    def add_all(self, others: Snapshot, *, gauges: bool = True) -> None:
-        """Add those of another process; without the gauges those of one that has ended."""
+    def add_all(self, snapshot: Snapshot, *, gauges: bool = True) -> None:
+        """Add the values of another process. `gauges` is false for a process that has ended."""
         for family in FAMILIES:
-            if gauges or family.kind is not Kind.GAUGE:
-                for labels, values in others.of(family):
+            if gauges or family.kind is not MetricKind.GAUGE:
+                for labels, values in snapshot.samples(family):
                     self.add(family, labels, *values)
 
-    def of(self, family: Family) -> Iterator[tuple[tuple[str, ...], list[float]]]:
-        """One family's labels and values."""
+    def samples(self, family: MetricFamily) -> Iterator[tuple[tuple[str, ...], list[float]]]:
+        """Yield the label values and the values of one family."""
         yield from self._values[family.name].items()
 
-    def packed(self) -> bytes:
-        """As bytes for another process; see `unpacked`."""
+    def to_bytes(self) -> bytes:
+        """Return the snapshot as bytes for another process."""
         return orjson.dumps({name: [*values.items()] for name, values in self._values.items()})
 
     @classmethod
-    def unpacked(cls, data: bytes) -> Snapshot:
-        """What `packed` made. Raises ValueError for anything else."""
-        packed, readings = _PACKED.validate_json(data), cls()
+    def from_bytes(cls, data: bytes) -> Snapshot:
+        """Return a snapshot from the bytes of `to_bytes`.
+
+        Raises:
+            ValueError: The bytes are no snapshot.
+        """
+        values_by_family, snapshot = _ENCODED.validate_json(data), cls()
         for family in FAMILIES:
-            for labels, values in packed.get(family.name, ()):
-                readings.add(family, labels, *values)
-        return readings
+            for labels, values in values_by_family.get(family.name, ()):
+                snapshot.add(family, labels, *values)
+        return snapshot
 
 
 @dataclass(frozen=True, slots=True)
 class MetricsSource:
-    """Everything that one process counts: requests by operation, calls by source with the kinds it has."""
+    """The counters of one process: requests by operation, and calls by source and kind."""
 
     operations: Operations
     guards: Mapping[str, ResiliencePipeline]
     kinds: Mapping[str, frozenset[str]]
 
-    def readings(self) -> Snapshot:
-        """As it stands now."""
-        readings = Snapshot()
-        readings.add(families.PROCESSES, (), 1)
+    def snapshot(self) -> Snapshot:
+        """Return the current values of all counters."""
+        snapshot = Snapshot()
+        snapshot.add(definitions.PROCESSES, (), 1)
         for label, counters in self.operations.items():
             for outcome, count in counters.outcomes.items():
-                readings.add(families.OPERATIONS, (label, outcome.value), count)
-            readings.add(families.OPERATION_TIMES, (label,), *_histogram(counters.durations))
+                snapshot.add(definitions.OPERATIONS, (label, outcome.value), count)
+            snapshot.add(definitions.OPERATION_DURATIONS, (label,), *_histogram(counters.durations))
             for reuse, count in counters.reused.items():
-                readings.add(families.REUSED, (label, reuse.value), count)
+                snapshot.add(definitions.REUSED, (label, reuse.value), count)
         for source, guards in self.guards.items():
             for kind in sorted(self.kinds[source] | guards.counters.keys()):
-                _read_calls(readings, (source, kind), guards.counters[kind])
-                _read_circuit(readings, (source, kind), guards.circuits.get(kind, CircuitState.CLOSED))
-        return readings
+                _add_calls(snapshot, (source, kind), guards.counters[kind])
+                _add_circuit(snapshot, (source, kind), guards.circuits.get(kind, CircuitState.CLOSED))
+        return snapshot
 
 
-def _read_calls(readings: Snapshot, at: tuple[str, str], counters: ClassCounters) -> None:
-    readings.add(families.REQUESTS, (*at, "OK"), counters.succeeded)
-    readings.add(families.REQUESTS, (*at, "ABANDONED"), counters.abandoned)
+def _add_calls(snapshot: Snapshot, labels: tuple[str, str], counters: ClassCounters) -> None:
+    snapshot.add(definitions.REQUESTS, (*labels, "OK"), counters.succeeded)
+    snapshot.add(definitions.REQUESTS, (*labels, "ABANDONED"), counters.abandoned)
     for code, count in counters.failed.items():
-        readings.add(families.REQUESTS, (*at, code.value), count)
+        snapshot.add(definitions.REQUESTS, (*labels, code.value), count)
     for code, count in counters.not_sent.items():
-        readings.add(families.NOT_SENT, (*at, code.value), count)
-    readings.add(families.REQUEST_TIMES, at, *_histogram(counters.durations))
-    readings.add(families.RETRIES, at, counters.retries)
-    readings.add(families.RETRIES_REFUSED, at, counters.over_budget)
-    readings.add(families.WAITS, at, counters.waits)
-    readings.add(families.WAIT_TIME, at, counters.wait_s)
-    readings.add(families.SHARED, at, counters.shared)
-    readings.add(families.CACHE, (*at, "HIT"), counters.cache_hits)
-    readings.add(families.CACHE, (*at, "MISS"), counters.cache_misses)
-    readings.add(families.CACHE, (*at, "STALE"), counters.cache_stale)
+        snapshot.add(definitions.NOT_SENT, (*labels, code.value), count)
+    snapshot.add(definitions.REQUEST_DURATIONS, labels, *_histogram(counters.durations))
+    snapshot.add(definitions.RETRIES, labels, counters.retries)
+    snapshot.add(definitions.RETRIES_OVER_BUDGET, labels, counters.over_budget)
+    snapshot.add(definitions.WAITS, labels, counters.waits)
+    snapshot.add(definitions.WAIT_TIME, labels, counters.wait_s)
+    snapshot.add(definitions.SHARED, labels, counters.shared)
+    snapshot.add(definitions.CACHE, (*labels, "HIT"), counters.cache_hits)
+    snapshot.add(definitions.CACHE, (*labels, "MISS"), counters.cache_misses)
+    snapshot.add(definitions.CACHE, (*labels, "STALE"), counters.cache_stale)
 
 
-def _read_circuit(readings: Snapshot, at: tuple[str, str], state: CircuitState) -> None:
-    for one in CircuitState:
-        readings.add(families.CIRCUITS, (*at, one.value), one is state)
+def _add_circuit(snapshot: Snapshot, labels: tuple[str, str], state: CircuitState) -> None:
+    for circuit_state in CircuitState:
+        snapshot.add(definitions.CIRCUITS, (*labels, circuit_state.value), circuit_state is state)
 
 
 def _histogram(durations: Durations) -> Iterator[float]:

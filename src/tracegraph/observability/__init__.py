@@ -1,1 +1,1 @@
-"""Logs, redaction and tracing."""
+"""Logging, redaction and tracing."""

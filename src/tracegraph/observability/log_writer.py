@@ -1,4 +1,4 @@
-"""Lines of a log, written by a thread of its own: who reads them slowly, or not at all, holds up no answer."""
+"""A log stream with a writer thread, so that a slow reader of the log delays no response."""
 
 from __future__ import annotations
 
@@ -8,53 +8,53 @@ import time
 from collections import deque
 from typing import TextIO
 
-_MOST_LINES = 10_000
+MAX_LINES = 10_000
 
 
-_TOGETHER_S = 0.05
-"""How long lines are gathered. Waking the thread for each would stop the others for it each time."""
+_FLUSH_INTERVAL_S = 0.05
+"""The time in which lines are collected. A wake-up per line would interrupt the other threads each time."""
 
 
-_LAST_LINES_S = 2.0
+_CLOSE_TIMEOUT_S = 2.0
 
 
 class BackgroundLogWriter:
-    """A stream for a logger, which never blocks. What is written to it is in `out` soon, at the latest at exit.
+    """A stream for a logger that never blocks. Its thread writes the lines to `out` soon, at the latest at exit.
 
-    While `most_lines` wait, further ones are left out; a line tells how many.
+    While `max_lines` lines wait, the stream drops further lines. A line then reports the number of dropped lines.
     """
 
-    def __init__(self, out: TextIO, most_lines: int = _MOST_LINES) -> None:
+    def __init__(self, out: TextIO, max_lines: int = MAX_LINES) -> None:
         self._out = out
-        self._most_lines = most_lines
+        self._max_lines = max_lines
         self._waiting: deque[str] = deque()
-        self._left_out = 0
+        self._dropped = 0
         self._writing = threading.Lock()
-        threading.Thread(target=self._write_on, name="log", daemon=True).start()
+        threading.Thread(target=self._write_forever, name="log", daemon=True).start()
         atexit.register(self.close)
 
     def write(self, line: str) -> int:
-        """Have it written soon."""
-        if len(self._waiting) < self._most_lines:
+        """Queue a line for the thread."""
+        if len(self._waiting) < self._max_lines:
             self._waiting.append(line)
         else:
-            self._left_out += 1
+            self._dropped += 1
         return len(line)
 
     def flush(self) -> None:
-        """Nothing: a logger flushes after each line."""
+        """Do nothing, since a logger calls this method after each line."""
 
     def close(self) -> None:
-        """Write what waits, unless nobody has read for two seconds."""
-        if self._writing.acquire(timeout=_LAST_LINES_S):
+        """Write the waiting lines, unless the thread is blocked for two more seconds."""
+        if self._writing.acquire(timeout=_CLOSE_TIMEOUT_S):
             try:
                 self._write_waiting()
             finally:
                 self._writing.release()
 
-    def _write_on(self) -> None:
+    def _write_forever(self) -> None:
         while True:
-            time.sleep(_TOGETHER_S)
+            time.sleep(_FLUSH_INTERVAL_S)
             with self._writing:
                 self._write_waiting()
 
@@ -62,11 +62,11 @@ class BackgroundLogWriter:
         if not self._waiting:
             return
         lines = [self._waiting.popleft() for _ in range(len(self._waiting))]
-        left_out, self._left_out = self._left_out, 0
-        if left_out:
-            lines.append(f'{{"event":"log.lines_left_out","lines":{left_out},"level":"warning"}}\n')
+        dropped, self._dropped = self._dropped, 0
+        if dropped:
+            lines.append(f'{{"event":"log.lines_left_out","lines":{dropped},"level":"warning"}}\n')
         try:
             self._out.write("".join(lines))
             self._out.flush()
-        except (OSError, ValueError):  # it is closed: there is nobody to tell
+        except (OSError, ValueError):  # the stream is closed: an error cannot be reported
             pass

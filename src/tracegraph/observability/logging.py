@@ -1,4 +1,4 @@
-"""Structured logs on standard error: lines for people on a terminal, JSON for programs elsewhere."""
+"""Structured logs on standard error: text on a terminal, and JSON elsewhere."""
 
 from __future__ import annotations
 
@@ -13,68 +13,68 @@ import orjson
 import structlog
 
 from tracegraph.observability.log_writer import BackgroundLogWriter
-from tracegraph.observability.redaction import without_secrets
+from tracegraph.observability.redaction import redact_event
 
 
 class LogOptions(Protocol):
-    """What the configuration says of logs: `[log]`."""
+    """The options of the configuration table `[log]`."""
 
     @property
     def level(self) -> str:
-        """The least level that is written: debug, info, warning or error."""
+        """The lowest level that is written: debug, info, warning or error."""
         ...
 
     @property
     def format(self) -> str:
-        """auto, console or json."""
+        """The format: auto, console or json."""
         ...
 
 
-class Forwarding(logging.Handler):
-    """What libraries say by Python's own logging, as events of ours: in the same form, and without secrets."""
+class ForwardingHandler(logging.Handler):
+    """Forwards records of Python's logging to structlog, so that they have the same format and no secrets."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Log it. Levels between the named ones count as the one below."""
+        """Log the record. A level between two named levels counts as the lower one."""
         level = min(record.levelno, logging.CRITICAL) // 10 * 10
         log = structlog.get_logger(record.name)
         log.log(level, "library", logger=record.name, message=record.getMessage(), exc_info=record.exc_info)
 
 
-_FORWARDING = Forwarding()
+_FORWARDING_HANDLER = ForwardingHandler()
 
 
 def configure_logs(settings: LogOptions, *, in_background: bool = False) -> None:
-    """Set up structlog, forward libraries' lines to it, and quiet those whose lines would name vendors' URLs.
+    """Configure structlog, forward the records of libraries, and silence libraries that log vendors' URLs.
 
-    With `in_background` a thread writes the lines, as a server wants it: see `background_lines`.
+    With `in_background`, a thread writes the lines: see `log_writer`.
     """
-    for_people = settings.format == "console" or (settings.format == "auto" and sys.stderr.isatty())
+    is_console = settings.format == "console" or (settings.format == "auto" and sys.stderr.isatty())
     renderer: structlog.types.Processor = (
-        structlog.dev.ConsoleRenderer() if for_people else structlog.processors.JSONRenderer(_line)
+        structlog.dev.ConsoleRenderer() if is_console else structlog.processors.JSONRenderer(_line)
     )
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
             structlog.processors.format_exc_info,
-            without_secrets,  # before what is ours is added: searching it takes longer than adding it
+            redact_event,  # before fields that cannot hold a secret, since redaction costs more than adding them
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(settings.level),
-        logger_factory=_background_logger(sys.stderr) if in_background else _present_logger,
+        logger_factory=_background_logger(sys.stderr) if in_background else _stderr_logger,
         cache_logger_on_first_use=False,
     )
-    logging.getLogger().addHandler(_FORWARDING)
+    logging.getLogger().addHandler(_FORWARDING_HANDLER)
     for noisy in ("aiohttp", "asyncio"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
 
-def _present_logger(*_: object) -> structlog.WriteLogger:
-    return structlog.WriteLogger(sys.stderr)  # as it is now: who started us may replace it
+def _stderr_logger(*_: object) -> structlog.WriteLogger:
+    return structlog.WriteLogger(sys.stderr)  # the current stream, since an embedding program may replace it
 
 
-@lru_cache(1)  # a reload configures the logs anew, and goes on with the thread that writes
+@lru_cache(1)  # a reload configures the logs again, and reuses the writer thread
 def _background_logger(out: TextIO) -> Callable[..., structlog.WriteLogger]:
     logger = structlog.WriteLogger(cast("TextIO", BackgroundLogWriter(out)))
     return lambda *_: logger

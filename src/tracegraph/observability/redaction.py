@@ -1,4 +1,4 @@
-"""Text without secrets, for the log: those that the configuration names, and what looks like a credential."""
+"""Redaction of logs: secrets of the configuration, and text with the form of a credential."""
 
 from __future__ import annotations
 
@@ -9,29 +9,30 @@ from typing import Any
 
 from tracegraph.domain.secrets import resolved_secrets
 
-_HIDDEN = "[redacted]"
+_MASK = "[redacted]"
 
 
-_SHORT = 100
+MAX_CACHED_LENGTH = 100
+"""The length up to which redacted text is cached."""
 
 
-_SHAPES: tuple[tuple[re.Pattern[str], str], ...] = (
-    (re.compile(r"\beyJ[\w-]{5,}\.[\w-]+\.[\w-]*"), _HIDDEN),  # a JSON Web Token
-    (re.compile(r"\btg_[\w-]{20,}"), _HIDDEN),  # a key of this gateway
+_PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
+    (re.compile(r"\beyJ[\w-]{5,}\.[\w-]+\.[\w-]*"), _MASK),  # a JSON Web Token
+    (re.compile(r"\btg_[\w-]{20,}"), _MASK),  # a key of this gateway
     (
         re.compile(
             r"(authorization|cookie|api[_-]?key|access[_-]?token|secret|password)"
             r"""(\\?["']?\s*[:=,]\s*(?:b(?=["']))?\\?["']?)(?:(?:bearer|basic|token)\s+)?[^\s"'\\,;&)}\]]{4,}""",
             re.IGNORECASE,
         ),
-        rf"\1\2{_HIDDEN}",
+        rf"\1\2{_MASK}",
     ),
-    (re.compile(r"\b(bearer|basic)\s+[\w.~+/=-]{6,}", re.IGNORECASE), rf"\1 {_HIDDEN}"),
+    (re.compile(r"\b(bearer|basic)\s+[\w.~+/=-]{6,}", re.IGNORECASE), rf"\1 {_MASK}"),
 )
 
 
 _SLASHES = r"((?:\\?/|%2f){2})"
-"""Before an authority, as they are, as JSON may escape them, or percent-encoded."""
+"""The slashes before an authority: plain, escaped in JSON, or percent-encoded."""
 
 
 _PORT = r"(?!\d{1,5}(?:[^\w.@-]|$))"
@@ -47,54 +48,54 @@ _AUTHORITY_END = re.compile(r"[/?#\\]|%2f|%3f|%23", re.IGNORECASE)
 
 
 _BROKEN_LOCATOR = re.compile(_SLASHES + rf"""[^\s/?#@:"'<>\[\]]*:{_PORT}[^@]{{1,200}}@""", re.IGNORECASE)
-"""A password with a space, a line's end or a quote in it, which no URL may have."""
+"""A URL whose password contains a space, a newline or a quote, which no valid URL does."""
 
 
 _BARE_USERINFO = re.compile(rf"""(?<![\w.+%~/@-])[\w.+%~-]+:(?!\\?/|%2f){_PORT}[^\s"'<>]{{1,200}}@(?=[\w\[])""")
 
 
-def redacted(text: str) -> str:
-    """The text with secrets hidden; what stands around them stays readable."""
+def redact(text: str) -> str:
+    """Return the text with its secrets replaced. The text around a secret stays readable."""
     for secret in resolved_secrets():
-        text = text.replace(secret, _HIDDEN)
-    return _short_without_shapes(text) if len(text) <= _SHORT else _without_shapes(text)
+        text = text.replace(secret, _MASK)
+    return _cached_redact_patterns(text) if len(text) <= MAX_CACHED_LENGTH else _redact_patterns(text)
 
 
-def _without_shapes(text: str) -> str:
-    for shape, shown in _SHAPES:
-        text = shape.sub(shown, text)
-    return _without_userinfo(text) if "@" in text or "%40" in text else text
+def _redact_patterns(text: str) -> str:
+    for pattern, replacement in _PATTERNS:
+        text = pattern.sub(replacement, text)
+    return _redact_userinfo(text) if "@" in text or "%40" in text else text
 
 
-def _without_userinfo(text: str) -> str:
-    """The text without what stands before the host in URLs, and in `user:password@host` without a scheme."""
-    text = _LOCATOR.sub(_without_userinfo_of, text)
-    text = _BROKEN_LOCATOR.sub(rf"\1{_HIDDEN}@", text)
-    return _BARE_USERINFO.sub(f"{_HIDDEN}@", text)
+def _redact_userinfo(text: str) -> str:
+    """Return the text without user and password in URLs, also in `user:password@host` without a scheme."""
+    text = _LOCATOR.sub(_redact_locator, text)
+    text = _BROKEN_LOCATOR.sub(rf"\1{_MASK}@", text)
+    return _BARE_USERINFO.sub(f"{_MASK}@", text)
 
 
-def _without_userinfo_of(locator: re.Match[str]) -> str:
-    """A password may hold @ and /, so a URL with one is hidden up to its last @."""
+def _redact_locator(locator: re.Match[str]) -> str:
+    """Return the URL without everything up to its last @, since a password may contain @ and /."""
     slashes, rest = locator.groups()
     authority = _AUTHORITY_END.split(rest, maxsplit=1)[0]
     has_password = "@" in authority or "%40" in authority or _PASSWORD.match(authority)
     end = max(rest.rfind("@"), rest.rfind("%40")) if has_password else -1
-    return f"{slashes}{_HIDDEN}{rest[end:]}" if end >= 0 else locator[0]
+    return f"{slashes}{_MASK}{rest[end:]}" if end >= 0 else locator[0]
 
 
-_short_without_shapes = lru_cache(maxsize=1000)(_without_shapes)  # a line's words are mostly those of earlier ones
+_cached_redact_patterns = lru_cache(maxsize=1000)(_redact_patterns)  # most words of a log line repeat earlier ones
 
 
-def without_secrets(_: Any, __: str, event: Mapping[str, Any]) -> dict[str, Any]:
-    """A structlog processor: hides secrets in every text of an event, a formatted exception among them."""
-    return {name: _redacted(value) for name, value in event.items()}
+def redact_event(_: Any, __: str, event: Mapping[str, Any]) -> dict[str, Any]:
+    """Redact every text of an event, including a formatted exception. This function is a structlog processor."""
+    return {name: _redact_value(value) for name, value in event.items()}
 
 
-def _redacted(value: Any) -> Any:
+def _redact_value(value: Any) -> Any:
     if isinstance(value, str):
-        return redacted(value)
+        return redact(value)
     if isinstance(value, Mapping):
-        return {name: _redacted(one) for name, one in value.items()}
+        return {name: _redact_value(item) for name, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_redacted(one) for one in value]
-    return value if isinstance(value, int | float | None) else redacted(str(value))
+        return [_redact_value(item) for item in value]
+    return value if isinstance(value, int | float | None) else redact(str(value))

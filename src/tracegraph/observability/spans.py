@@ -1,7 +1,7 @@
 """OpenTelemetry spans: one for each GraphQL operation, one for each request to a vendor.
 
-The libraries come with the extra `tracegraph[otel]`: import this module only where tracing is on. No span holds a
-document, a variable, an address, a header or a body.
+The extra `tracegraph[otel]` installs the libraries: import this module only where tracing is on. No span contains
+a document, a variable, a URL, a header or a body.
 """
 
 from __future__ import annotations
@@ -20,21 +20,29 @@ _W3C = TraceContextTextMapPropagator()
 
 
 class Tracing:
-    """Makes spans. `pass_on`: vendors are told of the trace (`traceparent`, `tracestate`)."""
+    """Creates spans. With `pass_on`, requests to vendors carry the trace context (`traceparent`, `tracestate`)."""
 
     def __init__(self, provider: TracerProvider, *, pass_on: bool = False) -> None:
         self._tracer = provider.get_tracer("tracegraph")
         self._pass_on = pass_on
 
     def operation(self, headers: Mapping[str, str]) -> OperationSpan:
-        """The span of one operation, in the trace that the request's headers name if they do."""
+        """Return the span of one operation, in the trace of the request's headers if they name one."""
         return OperationSpan(self._tracer.start_span("graphql", _W3C.extract(headers), SpanKind.SERVER))
 
     @contextmanager
     def request(
         self, source: str, kind: str, method: str, attempt: int, headers: dict[str, str]
     ) -> Iterator[dict[str, str]]:
-        """The span of one request to a vendor, and the headers to send with it."""
+        """Open the span of one request to a vendor, and yield the headers for the request.
+
+        Args:
+            source: The name of the source.
+            kind: The kind of call.
+            method: The HTTP method.
+            attempt: The number of the attempt, from 1.
+            headers: The headers of the request.
+        """
         attributes: dict[str, str | int] = {
             "tracegraph.source": source,
             "tracegraph.kind": kind,
@@ -50,21 +58,21 @@ class Tracing:
             set_status_on_exception=False,
         ) as span:
             try:
-                yield self._told(headers)
+                yield self._with_trace_context(headers)
             except SourceError as error:
-                _failed(span, error)
+                _record_failure(span, error)
                 raise
 
-    def _told(self, headers: dict[str, str]) -> dict[str, str]:
+    def _with_trace_context(self, headers: dict[str, str]) -> dict[str, str]:
         if not self._pass_on:
             return headers
-        told = dict(headers)
-        _W3C.inject(told)
-        return told
+        propagated = dict(headers)
+        _W3C.inject(propagated)
+        return propagated
 
 
 class OperationSpan:
-    """The span of an operation; what happens between `begin` and `end` is within it."""
+    """The span of an operation. It is the current span between `begin` and `end`."""
 
     __slots__ = ("_span", "_token")
 
@@ -72,11 +80,11 @@ class OperationSpan:
         self._span = span
 
     def begin(self) -> None:
-        """Be the span that others are made below."""
+        """Make the span current, so that new spans become its children."""
         self._token = attach(set_span_in_context(self._span))
 
     def end(self, name: str, outcome: str, *, failed: bool) -> None:
-        """Its name and how it ended, as /metrics has both."""
+        """End the span, with the operation's label and outcome as in `/metrics`."""
         detach(self._token)
         self._span.update_name(f"query {name}")
         self._span.set_attributes({"graphql.operation.name": name, "tracegraph.outcome": outcome})
@@ -85,7 +93,7 @@ class OperationSpan:
         self._span.end()
 
 
-def _failed(span: Span, error: SourceError) -> None:
+def _record_failure(span: Span, error: SourceError) -> None:
     span.set_attribute("error.type", error.code.value)
     if error.http_status is not None:
         span.set_attribute("http.response.status_code", error.http_status)

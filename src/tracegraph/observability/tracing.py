@@ -1,4 +1,4 @@
-"""Switching tracing on: to a collector, by OTLP over HTTP."""
+"""Setup of tracing with a collector, by OTLP over HTTP."""
 
 from __future__ import annotations
 
@@ -15,35 +15,37 @@ if TYPE_CHECKING:
 
 
 class TracingOptions(Protocol):
-    """What the configuration says of tracing: `[tracing]`."""
+    """The options of the configuration table `[tracing]`."""
 
     @property
     def enabled(self) -> bool:
-        """Whether spans are made."""
+        """Whether the gateway records spans."""
         ...
 
     @property
     def endpoint(self) -> str | None:
-        """The collector's URL; None: the environment's."""
+        """The URL of the collector. None selects the URL of the environment."""
         ...
 
     @property
     def sample_ratio(self) -> float:
-        """The share of traces that are sampled, of those that begin here."""
+        """The fraction of sampled traces, among traces that start at the gateway."""
         ...
 
     @property
     def pass_on(self) -> bool:
-        """Whether vendors get the trace context."""
+        """Whether requests to vendors carry the trace context."""
         ...
 
 
 @asynccontextmanager
 async def open_tracing(settings: TracingOptions) -> AsyncIterator[Tracing | None]:
-    """Spans as the settings say, None when they are off; at the end, what was not sent yet is sent.
+    """Open tracing with the settings, or yield None when tracing is off. The end exports the remaining spans.
 
-    What the settings leave open, the environment's OTEL_* variables decide. Raises ConfigurationError when the
-    libraries are not installed.
+    The OTEL_* variables of the environment apply where the settings have no value.
+
+    Raises:
+        ConfigurationError: The libraries are not installed, or an OTEL_* variable is invalid.
     """
     if not settings.enabled:
         yield None
@@ -69,7 +71,7 @@ async def open_tracing(settings: TracingOptions) -> AsyncIterator[Tracing | None
         provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(settings.endpoint)))
     except ValueError:
         raise ConfigurationError(
-            "The environment's OTEL_* variables cannot be used: a time or a size of them is no number: correct it."
+            "An OTEL_* variable of the environment has a time or size that is not a number: correct the variable."
         ) from None
     try:
         yield Tracing(provider, pass_on=settings.pass_on)

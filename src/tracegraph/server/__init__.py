@@ -1,1 +1,1 @@
-"""The server process: sockets, workers, signals, the HTTP protocol."""
+"""The server process: sockets, workers, signals and the HTTP protocol."""

@@ -1,9 +1,9 @@
-"""Room on Python's stack, so that no hot loop runs where one piece of the stack ends and another begins.
+"""Event loops with stack headroom, and a server that accepts a balanced share of the connections of a socket.
 
-Up to Python 3.13.0 frames live in pieces of 16 KiB, and an empty piece is given back to the system at once. A loop
-whose calls step over the end of one maps and unmaps memory for each (python/cpython#142183): a query with 570 rows
-took up to 1,400 page faults and twice its time, by nothing but the depth at which it ran. Below one frame that is
-larger than a piece, Python takes a piece of 256 KiB, and the frames of a server never see its end.
+Up to Python 3.13.0 frames live in stack chunks of 16 KiB, and Python returns an empty chunk to the system at once.
+A loop whose calls cross the end of a chunk maps and unmaps memory for each call (python/cpython#142183). At a bad
+stack depth, a query with 570 rows caused up to 1,400 page faults and took twice its time. A frame that is larger
+than a chunk makes Python allocate a chunk of 256 KiB. The frames of a server never reach the end of that chunk.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ T = TypeVar("T")
 
 
 _STACK_SLOTS = 20_000
-"""Of 8 bytes: 160 kB, so that 96 kB are left of the piece. They are set apart, not written to."""
+"""Slots of 8 bytes, 160 kB in all, so that 96 kB of the chunk are left. Python reserves them without a write."""
 
 
 def run_with_stack_headroom(call: Callable[[], T]) -> T:
-    """What the call gives; all that it calls has room."""
+    """Return the result of the call, which runs with stack headroom."""
     return call()
 
 
@@ -33,24 +33,24 @@ run_with_stack_headroom.__code__ = run_with_stack_headroom.__code__.replace(co_s
 
 
 class HeadroomLoop(uvloop.Loop):
-    """uvloop's loop; all that it runs has room."""
+    """uvloop's event loop, with stack headroom for its callbacks."""
 
     def run_forever(self) -> None:
-        """Run until it is stopped."""
+        """Run until `stop` is called."""
         run_with_stack_headroom(super().run_forever)
 
 
-_LEFT_TO_OTHERS_S = 0.001
-"""Long enough for an idle process to wake; one that is alone still takes hundreds of connections a second."""
+_ACCEPT_PAUSE_S = 0.001
+"""The pause after an accept, in which an idle process wakes up. One process still accepts hundreds a second."""
 
 
-MAX_ACCEPTS_PER_TURN = 8
-"""Connections in one turn of a busy loop. With one a turn, a flood of connections kept others waiting for seconds:
-a turn is as long as all that came meanwhile."""
+MAX_ACCEPTS_PER_ITERATION = 8
+"""The most connections that one iteration of a busy loop accepts. With one per iteration, a flood of connections
+delayed others for seconds: an iteration takes as long as all work that arrived meanwhile."""
 
 
-_WITHOUT_DESCRIPTORS_S = 1.0
-"""As asyncio has it, where there can be no connection since too many are open."""
+_DESCRIPTOR_PAUSE_S = 1.0
+"""The pause after an accept that failed for lack of file descriptors, as in asyncio."""
 
 
 MakeProtocol = Callable[[], asyncio.BaseProtocol]
@@ -59,65 +59,75 @@ MakeProtocol = Callable[[], asyncio.BaseProtocol]
 class SharedSocketLoop(HeadroomLoop):
     """The loop of a process that shares its listening socket with others."""
 
-    async def create_server(  # type: ignore[override]  # of the many ways to call it, uvicorn's own
+    async def create_server(  # type: ignore[override]  # only the signature that uvicorn calls
         self, protocol_factory: MakeProtocol, *, sock: socket.socket, backlog: int, ssl: None = None
     ) -> BalancedServer:
-        """A server on a socket that is bound. Raises ValueError for TLS, which it does not speak."""
+        """Return a server on a bound socket.
+
+        Args:
+            protocol_factory: Creates the protocol of each connection.
+            sock: The bound socket.
+            backlog: The length of the system's queue of connections.
+            ssl: Must be None.
+
+        Raises:
+            ValueError: `ssl` is given.
+        """
         if ssl is not None:
-            raise ValueError("TLS is spoken in front of the gateway")
+            raise ValueError("the gateway does not support TLS: terminate TLS in front of it")
         sock.settimeout(0)
         sock.listen(backlog)
         return BalancedServer(self, sock, protocol_factory)
 
 
 class BalancedServer:
-    """Takes connections until it is closed; as much of asyncio's server as uvicorn uses."""
+    """Accepts connections until `close`. It implements the part of asyncio's server that uvicorn uses."""
 
     def __init__(self, loop: SharedSocketLoop, listening: socket.socket, make_protocol: MakeProtocol) -> None:
         self._loop = loop
         self._listening = listening
         self._make_protocol = make_protocol
         self._timer: asyncio.TimerHandle | None = None
-        self._due = 1
+        self._accept_budget = 1
         self._opening: set[asyncio.Task[None]] = set()
         self._watch()
 
     def close(self) -> None:
-        """Take no more connections; those that were taken stay."""
+        """Stop accepting. Accepted connections stay open."""
         self._loop.remove_reader(self._listening)
         if self._timer is not None:
             self._timer.cancel()
         self._listening.close()
 
     async def wait_closed(self) -> None:
-        """Nothing is left to wait for."""
+        """Return at once: `close` leaves nothing to wait for."""
 
     def _watch(self, since: float = math.inf) -> None:
-        """Take the next one, and one more for each rest that a busy loop missed `since` it was to watch."""
-        missed = int(max(0.0, self._loop.time() - since) / _LEFT_TO_OTHERS_S)
-        self._due = min(1 + missed, MAX_ACCEPTS_PER_TURN)
-        self._loop.add_reader(self._listening, self._take)
+        """Accept the next connection, and one more for each pause that a busy loop missed since `since`."""
+        missed = int(max(0.0, self._loop.time() - since) / _ACCEPT_PAUSE_S)
+        self._accept_budget = min(1 + missed, MAX_ACCEPTS_PER_ITERATION)
+        self._loop.add_reader(self._listening, self._accept)
 
-    def _take(self) -> None:
-        """The connections that are due, as far as no other process has them yet."""
+    def _accept(self) -> None:
+        """Accept up to the budget, as far as no other process has accepted the connections."""
         try:
-            for _ in range(self._due):
+            for _ in range(self._accept_budget):
                 connection, _ = self._listening.accept()
                 opening = self._loop.create_task(self._open(connection))
                 self._opening.add(opening)
                 opening.add_done_callback(self._opening.discard)
         except (BlockingIOError, ConnectionAbortedError):
-            self._rest(_LEFT_TO_OTHERS_S)
+            self._pause(_ACCEPT_PAUSE_S)
         except OSError:
-            self._rest(_WITHOUT_DESCRIPTORS_S)
+            self._pause(_DESCRIPTOR_PAUSE_S)
         else:
-            self._rest(_LEFT_TO_OTHERS_S)
+            self._pause(_ACCEPT_PAUSE_S)
 
     async def _open(self, connection: socket.socket) -> None:
         connection.settimeout(0)
         with suppress(OSError):  # the client has closed it
             await self._loop.connect_accepted_socket(self._make_protocol, connection)
 
-    def _rest(self, seconds: float) -> None:
+    def _pause(self, seconds: float) -> None:
         self._loop.remove_reader(self._listening)
         self._timer = self._loop.call_later(seconds, self._watch, self._loop.time() + seconds)

@@ -1,8 +1,8 @@
-"""The garbage collector of a process that only serves: it looks at little, and seldom.
+"""Tuning of the garbage collector for a process that only serves: fewer objects, and rarer collections.
 
-Requests make hardly any cycles, so what they leave is freed without it. Left as it is, it goes through everything
-that requests in flight hold, again and again: 25 % of the CPU of a query with 570 rows. An application within
-another program leaves that program's collector alone.
+Requests create hardly any reference cycles, so reference counting frees their objects. The default collector
+traverses all objects of requests in flight repeatedly: 25 % of the CPU time of a query with 570 rows. An
+application that is embedded in another program does not change that program's collector.
 """
 
 from __future__ import annotations
@@ -10,13 +10,14 @@ from __future__ import annotations
 import gc
 
 _GEN0_THRESHOLD = 50_000
-"""Objects more than were freed, before the young ones are looked through; with cycles only, some 10 MB."""
+"""Net allocations that trigger a collection of generation 0. If all were cycles, they would hold some 10 MB."""
 
 
 def freeze_and_relax_gc() -> None:
-    """To be called once all is open: what is there now stays, and is not looked at again until the next call.
+    """Exclude the current objects from collection until the next call, and make collections rarer.
 
-    A reload calls it again, so that what the configuration before the last one left is freed.
+    The lifespan calls this function once the application is open. A reload calls it again, which frees the objects
+    of the configuration before the last one.
     """
     gc.unfreeze()
     gc.collect()

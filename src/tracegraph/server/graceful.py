@@ -1,4 +1,4 @@
-"""uvicorn's server with an end in steps: unready but serving, then closed to new connections, then over."""
+"""uvicorn's server with a graceful shutdown: it drains while unready, closes the port, then stops."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ import uvicorn
 from tracegraph.server.http_protocol import HeadLimitProtocol
 from tracegraph.server.reload import Reloadable
 
-_MARGIN_S = 5.0
-"""What a request in flight has beyond its deadline, for its body to come in and its answer to go out."""
+_GRACE_S = 5.0
+"""The time of a request in flight beyond its deadline, to receive its body and to send its response."""
 
 
-_LAST_ANSWERS_S = 0.5
-"""How long the 503 of a request that is cut may take to reach its client."""
+_FINAL_RESPONSES_S = 0.5
+"""The time for the 503 of a cancelled request to reach its client."""
 
 
 _TICK_S = 0.1
@@ -31,15 +31,17 @@ _log = structlog.get_logger("tracegraph.server")
 
 
 class Terminal:
-    """The terminal from which the process was started, if there was one."""
+    """The controlling terminal of the process, if the process has one at its start."""
 
     def __init__(self) -> None:
-        self._was_there = _has_terminal() and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN  # as nohup has it
+        self._was_present = (
+            _has_terminal() and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN
+        )  # nohup ignores SIGHUP
 
     @property
     def is_gone(self) -> bool:
-        """Whether a SIGHUP means that the terminal was closed, and not that somebody wants a reload."""
-        return self._was_there and not _has_terminal()
+        """Whether a SIGHUP means that the terminal closed. Otherwise it requests a reload."""
+        return self._was_present and not _has_terminal()
 
 
 def _has_terminal() -> bool:
@@ -51,17 +53,19 @@ def _has_terminal() -> bool:
 
 
 class Server(uvicorn.Server):
-    """A server of one process.
+    """A server of one process, with graceful shutdown and reload.
 
-    SIGTERM: `/readyz` answers 503 and each answer closes its connection, while the port stays open for
-    `server.drain_s`. SIGINT, which a terminal sends: the port closes at once. Either way a request in flight has
-    its deadline and five seconds, and is answered with 503 after that. A second signal cuts it now; a third one
-    ends the process without an answer. SIGHUP reads the configuration again.
+    - SIGTERM: `/readyz` returns 503 and each response closes its connection. The port stays open for
+      `server.drain_s`.
+    - SIGINT, which a terminal sends: the port closes at once.
+    - After either signal, a request in flight has its deadline and five more seconds, and then gets 503.
+    - A second signal cancels requests in flight now. A third signal ends the process without responses.
+    - SIGHUP reads the configuration again.
     """
 
-    def __init__(self, config: uvicorn.Config, running: Reloadable, margin_s: float = _MARGIN_S) -> None:
+    def __init__(self, config: uvicorn.Config, running: Reloadable, grace_s: float = _GRACE_S) -> None:
         super().__init__(config)
-        self._margin_s = margin_s
+        self._grace_s = grace_s
         self._running = running
         self._terminal = Terminal()
         self._is_quick = False
@@ -70,36 +74,36 @@ class Server(uvicorn.Server):
         self._reloading: asyncio.Task[None] | None = None
 
     def end(self, *, quick: bool = False) -> None:
-        """Begin to end; with `quick` without serving on for `drain_s`. A later quick end shortens a slow one."""
+        """Start the shutdown. With `quick`, also of a later call, the shutdown skips the drain period."""
         self._is_quick = self._is_quick or quick
         self.should_exit = True
 
     def end_at_once(self) -> None:
-        """End, and answer 503 to what is in flight."""
+        """Shut down now, and respond with 503 to requests in flight."""
         self._is_at_once = True
         self.end(quick=True)
 
     def reload(self) -> None:
-        """Read the configuration again, unless the end has begun."""
+        """Read the configuration again, unless the shutdown has started."""
         self._is_to_reload = True
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """As the library's, with SIGHUP; but after SIGTERM and the last answer the process ends with 0.
+        """Handle SIGHUP, and other signals as uvicorn does. After SIGTERM the process exits with 0.
 
-        The library raises it again, so that a clean end would look like a process that was killed.
+        uvicorn raises SIGTERM again after the shutdown, so that a clean exit would look like a killed process.
         """
         with super().capture_signals():
-            before = signal.signal(signal.SIGHUP, self.handle_hangup) if self._running.can_reload else None
+            previous = signal.signal(signal.SIGHUP, self.handle_hangup) if self._running.can_reload else None
             try:
                 yield
             finally:
-                self._captured_signals = [each for each in self._captured_signals if each != signal.SIGTERM]
-                if before is not None:
-                    signal.signal(signal.SIGHUP, before)
+                self._captured_signals = [sig for sig in self._captured_signals if sig != signal.SIGTERM]
+                if previous is not None:
+                    signal.signal(signal.SIGHUP, previous)
 
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - the library's form
-        """SIGTERM or SIGINT: the first one ends in order, the second at once, the third without a word."""
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - the library's signature
+        """Handle SIGTERM or SIGINT: the first shuts down gracefully, the second now, the third exits at once."""
         self._captured_signals.append(sig)
         if self._is_at_once:
             os._exit(128 + sig)
@@ -108,8 +112,8 @@ class Server(uvicorn.Server):
         else:
             self.end(quick=sig == signal.SIGINT)
 
-    def handle_hangup(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - as a handler is called
-        """SIGHUP: reload; but when the terminal was closed, end as on Ctrl-C."""
+    def handle_hangup(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - a handler's signature
+        """Handle SIGHUP: reload, or shut down as after Ctrl-C when the terminal closed."""
         if self._terminal.is_gone:
             if not self.should_exit:  # a shell sends it a second time
                 self.handle_exit(signal.SIGINT, frame)
@@ -117,56 +121,56 @@ class Server(uvicorn.Server):
             self.reload()
 
     async def on_tick(self, counter: int) -> bool:
-        """Ten times a second."""
+        """Start a requested reload. uvicorn calls this method ten times a second."""
         if self._is_to_reload and not self.should_exit:
             self._is_to_reload = False
             self._reloading = asyncio.create_task(self._running.reload())
         return await super().on_tick(counter)
 
     async def main_loop(self) -> None:
-        """Serve until the end begins, and while the process drains."""
+        """Serve until the shutdown starts, and while the process drains."""
         await super().main_loop()
         if not self._is_quick:
             await self._drain()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Close the port, have requests in flight answered, and close the application."""
+        """Close the port, wait for the responses of requests in flight, and close the application."""
         if self._reloading is not None:
             with suppress(asyncio.CancelledError):
                 self._reloading.cancel()
                 await self._reloading
-        cutting = asyncio.create_task(self._cut_late_requests())
+        cancelling = asyncio.create_task(self._cancel_late_requests())
         try:
             await super().shutdown(sockets)
         finally:
-            cutting.cancel()
+            cancelling.cancel()
 
     async def _drain(self) -> None:
-        """Serve on, so that a balancer learns of the end before the port closes."""
+        """Continue to serve, so that a load balancer sees `/readyz` before the port closes."""
         drain_s = self._running.settings.server.drain_s
         _log.info("server.draining", drain_s=drain_s, connections=len(self.server_state.connections))
         self._running.drain()
         self.config.encoded_headers.append((b"connection", b"close"))
         for connection in self.server_state.connections:
             if isinstance(connection, HeadLimitProtocol):
-                connection.close_after_answer()
+                connection.close_after_response()
         loop = asyncio.get_running_loop()
         ends_at = loop.time() + drain_s
         while loop.time() < ends_at and not self._is_quick:
             await self.on_tick(0)
             await asyncio.sleep(_TICK_S)
 
-    async def _cut_late_requests(self) -> None:
-        """Cancel what runs for too long, which `Reloadable` answers, and break off what nobody reads or sends."""
+    async def _cancel_late_requests(self) -> None:
+        """Cancel requests beyond their deadline, which get 503 from `Reloadable`, and abort idle connections."""
         loop = asyncio.get_running_loop()
-        ends_at = loop.time() + self._running.settings.limits.deadline_s + self._margin_s
+        ends_at = loop.time() + self._running.settings.limits.deadline_s + self._grace_s
         while loop.time() < ends_at and not self._is_at_once:
             await self.on_tick(0)
             await asyncio.sleep(_TICK_S)
-        self._running.cut()
+        self._running.respond_to_cancelled_requests()
         while True:
             for task in list(self.server_state.tasks):
                 task.cancel()
-            await asyncio.sleep(_LAST_ANSWERS_S)
+            await asyncio.sleep(_FINAL_RESPONSES_S)
             for connection in list(self.server_state.connections):
                 connection.transport.abort()

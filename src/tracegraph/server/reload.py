@@ -1,4 +1,4 @@
-"""One application after another in the same process: a reload opens the next one before the last one closes."""
+"""Reload without downtime: the next application opens in the same process before the current one closes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tracegraph.errors import ConfigurationError
 from tracegraph.http.routes.health import DRAINING
 from tracegraph.observability.logging import configure_logs
 
-_ENDING = {
+_SHUTTING_DOWN = {
     "errors": [
         {
             "message": "The gateway is shutting down and did not finish this request: send it again.",
@@ -31,9 +31,9 @@ _log = structlog.get_logger("tracegraph.config")
 
 
 class _Generation:
-    """An application whose lifespan is open, and the number of requests that it answers now.
+    """An application with an open lifespan, and the number of its requests in flight.
 
-    The lifespan runs in a task of its own, since its context managers must be left by the task that entered them.
+    The lifespan runs in a task of its own, since one task must both enter and exit its context managers.
     """
 
     def __init__(self, app: Starlette) -> None:
@@ -46,22 +46,22 @@ class _Generation:
         self._task: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
-        """Enter the lifespan. Raises what it raises."""
-        opened = asyncio.get_running_loop().create_future()
-        self._task = asyncio.create_task(self._live(opened))
+        """Enter the lifespan, and raise its exceptions."""
+        ready = asyncio.get_running_loop().create_future()
+        self._task = asyncio.create_task(self._run_lifespan(ready))
         try:
-            await asyncio.wait({opened, self._task}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({ready, self._task}, return_when=asyncio.FIRST_COMPLETED)
         except asyncio.CancelledError:
             self._task.cancel()
             raise
         if self._task.done():
-            opened.cancel()
+            ready.cancel()
             await self._task
 
-    async def _live(self, opened: asyncio.Future[None]) -> None:
+    async def _run_lifespan(self, ready: asyncio.Future[None]) -> None:
         async with self.app.router.lifespan_context(self.app) as state:
             self.state = dict(state or {})
-            opened.set_result(None)
+            ready.set_result(None)
             await self._over.wait()
 
     def enter(self) -> None:
@@ -73,7 +73,7 @@ class _Generation:
             self._over.set()
 
     def retire(self, closed: Callable[[_Generation], None]) -> None:
-        """Close once the requests in flight are answered; `closed` is called then."""
+        """Close after the last request in flight, and then call `closed`."""
         if self._task is not None:
             self._task.add_done_callback(lambda _: closed(self))
         self._is_retired = True
@@ -81,17 +81,17 @@ class _Generation:
             self._over.set()
 
     async def close(self) -> None:
-        """Close now, whatever is in flight. Raises what the lifespan raises."""
+        """Close without regard to requests in flight, and raise the exceptions of the lifespan."""
         self._over.set()
         if self._task is not None:
             await self._task
 
 
 class Reloadable:
-    """An ASGI application that passes each request to the application that is current when the request comes.
+    """An ASGI application that passes each request to the current application.
 
-    `prepare` reads the configuration and makes the next application; it runs in a thread, and raises
-    ConfigurationError with one sentence. Without it there is no reload.
+    `prepare` reads the configuration and creates the next application. It runs in a thread, and raises
+    ConfigurationError with one sentence. Without `prepare` the application cannot reload.
     """
 
     def __init__(self, first: Starlette, prepare: Callable[[], Starlette] | None = None) -> None:
@@ -99,8 +99,8 @@ class Reloadable:
         self._prepare = prepare
         self._current: _Generation | None = None
         self._retired: set[_Generation] = set()
-        self._one_at_a_time = asyncio.Lock()
-        self._is_cutting = False
+        self._reload_lock = asyncio.Lock()
+        self._responds_to_cancelled = False
 
     @property
     def settings(self) -> Settings:
@@ -110,16 +110,16 @@ class Reloadable:
 
     @property
     def can_reload(self) -> bool:
-        """Whether there is a configuration to read again."""
+        """Whether the configuration can be read again."""
         return self._prepare is not None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """The current application's answer."""
+        """Send the response of the current application."""
         if scope["type"] == "lifespan":
-            await self._live(receive, send)
+            await self._run_lifespan(receive, send)
             return
         current = self._current
-        if current is None:  # served without a lifespan
+        if current is None:  # the server runs no lifespan
             await self._first(scope, receive, send)
             return
         scope["state"] = current.state.copy()
@@ -127,48 +127,48 @@ class Reloadable:
         try:
             await current.app(scope, receive, send)
         except asyncio.CancelledError:
-            if not self._is_cutting:
+            if not self._responds_to_cancelled:
                 raise
-            with suppress(RuntimeError):  # its answer has begun: the server closes the connection
-                await JSONResponse(_ENDING, 503, {"retry-after": "1"})(scope, receive, send)
+            with suppress(RuntimeError):  # the response has started: the server closes the connection
+                await JSONResponse(_SHUTTING_DOWN, 503, {"retry-after": "1"})(scope, receive, send)
         finally:
             current.leave()
 
     async def reload(self) -> None:
-        """Put an application with the configuration as it is now in the place of the current one.
+        """Replace the current application by one with the configuration as it is now.
 
-        Requests in flight finish on the old one. When the new one cannot be opened, the old one stays, and the
-        log says why.
+        Requests in flight finish on the old application. When the new application cannot open, the old one stays,
+        and the log gives the reason.
         """
         if self._prepare is None:
             return
-        async with self._one_at_a_time:
+        async with self._reload_lock:
             try:
-                fresh = _Generation(await asyncio.to_thread(self._prepare))
-                await fresh.open()
+                new = _Generation(await asyncio.to_thread(self._prepare))
+                await new.open()
             except ConfigurationError as error:
                 _log.error("config.kept", reason=error.message)
                 return
             except Exception:
-                _log.exception("config.kept", reason="The new configuration could not be opened: a bug.")
+                _log.exception("config.kept", reason="A bug prevents the new configuration: see the exception.")
                 return
-            old, self._current = self._current, fresh
-            configure_logs(fresh.settings.log, in_background=True)
-            _log.info("config.reloaded", sources=list(fresh.settings.sources))
+            old, self._current = self._current, new
+            configure_logs(new.settings.log, in_background=True)
+            _log.info("config.reloaded", sources=list(new.settings.sources))
             if old is not None:
                 self._retired.add(old)
                 old.retire(self._retired.discard)
 
     def drain(self) -> None:
-        """Let `/readyz` say that the process is about to end."""
+        """Make `/readyz` report that the process shuts down."""
         if self._current is not None:
             self._current.state[DRAINING] = True
 
-    def cut(self) -> None:
-        """From now on, answer 503 for each request whose task is cancelled."""
-        self._is_cutting = True
+    def respond_to_cancelled_requests(self) -> None:
+        """From now on, respond with 503 to each request whose task is cancelled."""
+        self._responds_to_cancelled = True
 
-    async def _live(self, receive: Receive, send: Send) -> None:
+    async def _run_lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
         current = _Generation(self._first)
         try:

@@ -1,4 +1,4 @@
-"""Running the application on a socket: one process, or several that share it."""
+"""Running the application on a socket, in one process or in several processes that share the socket."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from starlette.applications import Starlette
 from uvicorn.config import STARTUP_FAILURE
 
 from tracegraph.app import create_app
-from tracegraph.commands.validation import refuse_before_opening
+from tracegraph.commands.validation import validate_before_opening
 from tracegraph.config.auth import AuthTable
 from tracegraph.config.loader import Loaded, load
 from tracegraph.config.sources import is_loopback
 from tracegraph.errors import ConfigurationError
 from tracegraph.observability.logging import configure_logs
-from tracegraph.server.event_loop import MAX_ACCEPTS_PER_TURN
+from tracegraph.server.event_loop import MAX_ACCEPTS_PER_ITERATION
 from tracegraph.server.graceful import Server
 from tracegraph.server.http_protocol import HeadLimitProtocol
 from tracegraph.server.reload import Reloadable
@@ -32,44 +32,53 @@ from tracegraph.server.supervisor import Supervisor, WorkerServer
 _BACKLOG = 2048
 
 
-def refuse_open_door(host: str, auth: AuthTable) -> None:
-    """Raises ConfigurationError where others than this machine could read with the gateway's keys, unasked."""
+def require_auth_unless_loopback(host: str, auth: AuthTable) -> None:
+    """Reject an address that other machines reach, unless clients must authenticate.
+
+    Raises:
+        ConfigurationError: Other machines could read with the gateway's own credentials.
+    """
     if not auth.is_on and not is_loopback(host):
         raise ConfigurationError(
-            f"The gateway would listen on {host or 'every address'} and ask nobody who they are: configure [auth] "
-            "(begin with `tracegraph key new`), listen on 127.0.0.1, or say --insecure if something in front asks."
+            f"The gateway would listen on {host or 'every address'} without authentication: configure [auth] "
+            "(begin with `tracegraph key new`), listen on 127.0.0.1, or pass --insecure behind a proxy that "
+            "authenticates clients."
         )
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A listening socket. Raises ConfigurationError when the address is taken or not this machine's."""
+    """Return a listening socket.
+
+    Raises:
+        ConfigurationError: The address is in use, or is not an address of this machine.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # Without the protocol's number asyncio leaves Nagle's algorithm on, which holds answers back for 40 ms.
+    # Without the protocol's number asyncio leaves Nagle's algorithm on, which delays responses by 40 ms.
     opened = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         opened.bind((host, port))
         opened.set_inheritable(True)
-    except (OSError, UnicodeError) as error:  # the latter for what cannot be a name
+    except (OSError, UnicodeError) as error:  # UnicodeError for an invalid host name
         opened.close()
-        reason = error.strerror if isinstance(error, OSError) else "no host can have that name"
+        reason = error.strerror if isinstance(error, OSError) else "it is not a valid host name"
         raise ConfigurationError(
             f"The gateway cannot listen on {host}:{port}: {reason}. Choose another with --host or --port."
         ) from None
     return opened
 
 
-def url_of(opened: socket.socket, host: str) -> str:
-    """Where a client on this machine finds the gateway."""
-    shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104
-    return f"http://{shown}:{opened.getsockname()[1]}/graphql"
+def endpoint_url(opened: socket.socket, host: str) -> str:
+    """Return the URL of the gateway for a client on this machine."""
+    url_host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104
+    return f"http://{url_host}:{opened.getsockname()[1]}/graphql"
 
 
 @dataclass(frozen=True, slots=True)
-class Configured:
-    """Where a process finds its configuration, at its start and on each reload.
+class AppFactory:
+    """Creates the application from the configuration, at the start of a process and on each reload.
 
-    `host` is the address on which the gateway listens already, whatever the file says by now.
+    `host` is the address on which the gateway listens, which a reload does not change.
     """
 
     file: Path | None
@@ -77,10 +86,11 @@ class Configured:
     insecure: bool
     workers_folder: Path | None = None
 
-    def app(self) -> Starlette:
-        """The application as the file and the environment say now, at the start and on a reload.
+    def create(self) -> Starlette:
+        """Return an application with the current configuration of the file and the environment.
 
-        Raises ConfigurationError for what `serve` refuses, except for what only opening the application finds.
+        Raises:
+            ConfigurationError: The configuration is invalid. Some errors appear only when the application opens.
         """
         loaded = self._loaded()
         return create_app(
@@ -92,15 +102,19 @@ class Configured:
         )
 
     def check(self) -> None:
-        """Open the application and close it again, without a call. Raises ConfigurationError."""
+        """Open the application and close it again, without a call to a vendor.
+
+        Raises:
+            ConfigurationError: The configuration is invalid, or the application cannot open.
+        """
         loaded = self._loaded()
         asyncio.run(_open_once(create_app(loaded.settings, insecure=self.insecure, origin=loaded.origin)))
 
     def _loaded(self) -> Loaded:
         loaded = load(self.file)
-        refuse_before_opening(loaded)
+        validate_before_opening(loaded)
         if not self.insecure:
-            refuse_open_door(self.host, loaded.settings.auth)
+            require_auth_unless_loopback(self.host, loaded.settings.auth)
         return loaded
 
 
@@ -109,22 +123,23 @@ async def _open_once(app: Starlette) -> None:
         pass
 
 
-def server_of(app: Starlette, prepare: Callable[[], Starlette] | None = None) -> uvicorn.Server:
-    """A server for one process; SIGHUP puts what `prepare` gives in the place of the application."""
+def build_server(app: Starlette, prepare: Callable[[], Starlette] | None = None) -> uvicorn.Server:
+    """Return a server for one process. On SIGHUP, the result of `prepare` replaces the application."""
     running = Reloadable(app, prepare)
-    return Server(config_of(running, "tracegraph.server.event_loop:HeadroomLoop"), running)
+    return Server(build_uvicorn_config(running, "tracegraph.server.event_loop:HeadroomLoop"), running)
 
 
-def handles_of(opened: socket.socket) -> list[socket.socket]:
-    """The socket as a server of one process is to be given it: its loop takes one connection a turn of each."""
-    return [opened, *(opened.dup() for _ in range(MAX_ACCEPTS_PER_TURN - 1))]
+def listening_sockets(opened: socket.socket) -> list[socket.socket]:
+    """Return duplicates of the socket. A loop accepts one connection of each duplicate in an iteration."""
+    return [opened, *(opened.dup() for _ in range(MAX_ACCEPTS_PER_ITERATION - 1))]
 
 
 @contextmanager
 def workers_folder() -> Iterator[Path]:
-    """A folder for what the processes of one gateway share.
+    """Create the folder that the processes of one gateway share, and remove it at the end.
 
-    Raises ConfigurationError where nothing can be written.
+    Raises:
+        ConfigurationError: No temporary folder can be written.
     """
     try:
         folder = tempfile.TemporaryDirectory(prefix="tracegraph-")
@@ -137,33 +152,38 @@ def workers_folder() -> Iterator[Path]:
         yield Path(path)
 
 
-def serve_with_workers(opened: socket.socket, workers: int, configured: Configured) -> None:
-    """Run that many processes on the socket until SIGTERM; each reads the configuration anew.
+def serve_with_workers(opened: socket.socket, workers: int, factory: AppFactory) -> None:
+    """Run that many worker processes on the socket until SIGTERM. Each worker reads the configuration itself.
 
-    Raises ConfigurationError when they cannot start.
+    Args:
+        opened: The listening socket.
+        workers: The number of worker processes.
+        factory: Creates the application of each worker.
+
+    Raises:
+        ConfigurationError: The workers cannot start.
     """
     with opened:
         opened.listen(_BACKLOG)
-        # The parent closes its copy when the end begins: else the system takes connections that no worker accepts.
-        Supervisor(_work, (opened, configured), workers, configured.check, opened.close).run()
+        # The parent closes its copy when the shutdown starts. Otherwise the system still queues connections.
+        Supervisor(_run_worker, (opened, factory), workers, factory.check, opened.close).run()
 
 
-def _work(parent: Connection, opened: socket.socket, configured: Configured) -> None:
-    """A worker's life."""
+def _run_worker(parent: Connection, opened: socket.socket, factory: AppFactory) -> None:
     try:
-        app = configured.app()
+        app = factory.create()
     except ConfigurationError as error:
         sys.stderr.write(f"{error.message}\n")
         sys.exit(STARTUP_FAILURE)
     configure_logs(app.state.settings.log, in_background=True)
-    running = Reloadable(app, configured.app)
-    WorkerServer(config_of(running, "tracegraph.server.event_loop:SharedSocketLoop"), running, parent).run(
-        sockets=[opened]
-    )
+    running = Reloadable(app, factory.create)
+    WorkerServer(
+        build_uvicorn_config(running, "tracegraph.server.event_loop:SharedSocketLoop"), running, parent
+    ).run(sockets=[opened])
 
 
-def config_of(app: Reloadable, loop: str) -> uvicorn.Config:
-    """How the gateway is served, by which event loop."""
+def build_uvicorn_config(app: Reloadable, loop: str) -> uvicorn.Config:
+    """Return the configuration of uvicorn for the application and the import path of its event loop."""
     return uvicorn.Config(
         app,
         loop=loop,
@@ -171,10 +191,10 @@ def config_of(app: Reloadable, loop: str) -> uvicorn.Config:
         ws="none",
         lifespan="on",
         backlog=_BACKLOG,
-        log_config=None,  # its lines are forwarded to ours
+        log_config=None,  # uvicorn's records are forwarded to structlog
         log_level="warning",
         access_log=False,
         server_header=False,
-        proxy_headers=False,  # nothing here asks for a client's address
+        proxy_headers=False,  # the gateway does not use a client's address
         timeout_keep_alive=75,
     )

@@ -1,7 +1,7 @@
-"""Several processes on one socket: their parent starts them, replaces those that die, and passes on what to do.
+"""The supervisor of several worker processes on one socket: it starts, replaces and controls its workers.
 
-Each worker has a pipe to its parent. The parent writes orders to it, the worker a sign of life every second. When
-the parent dies, however it dies, the pipe ends, and so do the workers.
+Each worker has a pipe to its parent. The parent writes commands, and the worker writes a heartbeat every second.
+When the parent dies in any way, the pipe closes, and the workers shut down.
 """
 
 from __future__ import annotations
@@ -25,29 +25,29 @@ from tracegraph.errors import ConfigurationError
 from tracegraph.server.graceful import Server, Terminal
 from tracegraph.server.reload import Reloadable
 
-_ALIVE_EVERY_S = 1.0
+_HEARTBEAT_INTERVAL_S = 1.0
 
 
-_ALIVE_WITHIN_S = 60.0
-"""A worker without a sign of life for so long is replaced. On a busy machine already the start takes long."""
+_HEARTBEAT_TIMEOUT_S = 60.0
+"""The time without a heartbeat after which a worker is replaced. The start alone takes long on a busy machine."""
 
 
-_LOOK_EVERY_S = 0.1
+_POLL_INTERVAL_S = 0.1
 
 
-_CUT_WITHIN_S = 2.0
-"""How long workers may take to answer 503 after a second signal."""
+_KILL_DELAY_S = 2.0
+"""The time in which workers respond with 503 after a second signal, before they are killed."""
 
 
-_LONGEST_PAUSE_S = 30.0
-"""Between births, when workers die before they serve."""
+MAX_RESTART_DELAY_S = 30.0
+"""The maximum delay before a restart, for workers that exit before they serve."""
 
 
 _log = structlog.get_logger("tracegraph.server.supervisor")
 
 
-class Order(Enum):
-    """What a parent has its workers do."""
+class WorkerCommand(Enum):
+    """A command of the parent to its workers."""
 
     DRAIN = b"drain"
     END = b"end"
@@ -56,42 +56,42 @@ class Order(Enum):
 
 
 class WorkerServer(Server):
-    """The server of a worker. Its parent hears the signals of a terminal, and passes on what they mean."""
+    """The server of a worker. The parent handles the signals of a terminal, and sends commands to its workers."""
 
     def __init__(self, config: uvicorn.Config, running: Reloadable, parent: Connection) -> None:
         super().__init__(config, running)
         self._parent = parent
-        self._alive_at = 0.0
+        self._heartbeat_at = 0.0
 
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - the library's form
-        """SIGTERM ends this worker in order, however often it comes: some managers send it to all processes."""
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - the library's signature
+        """Shut down gracefully on SIGTERM, also on a repeated one: some process managers signal all processes."""
         if sig == signal.SIGTERM:
             self.end()
 
     def handle_hangup(self, sig: int, frame: FrameType | None) -> None:
-        """SIGHUP: the parent's."""
+        """Ignore SIGHUP, which the parent handles."""
 
     async def on_tick(self, counter: int) -> bool:
-        """Ten times a second: follow orders, and give a sign of life."""
+        """Follow commands, and send a heartbeat. uvicorn calls this method ten times a second."""
         try:
             while self._parent.poll():
-                self._follow(Order(self._parent.recv_bytes()))
-            if time.monotonic() - self._alive_at >= _ALIVE_EVERY_S:
-                self._alive_at = time.monotonic()
+                self._follow(WorkerCommand(self._parent.recv_bytes()))
+            if time.monotonic() - self._heartbeat_at >= _HEARTBEAT_INTERVAL_S:
+                self._heartbeat_at = time.monotonic()
                 self._parent.send_bytes(b"")
         except (EOFError, OSError):  # the parent is dead
             self.end(quick=True)
         return await super().on_tick(counter)
 
-    def _follow(self, order: Order) -> None:
-        match order:
-            case Order.DRAIN:
+    def _follow(self, command: WorkerCommand) -> None:
+        match command:
+            case WorkerCommand.DRAIN:
                 self.end()
-            case Order.END:
+            case WorkerCommand.END:
                 self.end(quick=True)
-            case Order.END_AT_ONCE:
+            case WorkerCommand.END_AT_ONCE:
                 self.end_at_once()
-            case Order.RELOAD:
+            case WorkerCommand.RELOAD:
                 self.reload()
 
 
@@ -100,39 +100,33 @@ class _Worker:
     process: SpawnProcess
     pipe: Connection
     has_served: bool = False
-    alive_at: float = field(default_factory=time.monotonic)
+    heartbeat_at: float = field(default_factory=time.monotonic)
 
-    def send(self, order: Order) -> None:
-        with suppress(OSError):  # it is dead, and found so soon
-            self.pipe.send_bytes(order.value)
+    def send(self, command: WorkerCommand) -> None:
+        with suppress(OSError):  # the worker is dead, which the next poll detects
+            self.pipe.send_bytes(command.value)
 
-    def listen(self) -> None:
-        """Take its signs of life."""
+    def read_heartbeats(self) -> None:
         with suppress(EOFError, OSError):
             while self.pipe.poll():
                 self.pipe.recv_bytes()
                 self.has_served = True
-                self.alive_at = time.monotonic()
+                self.heartbeat_at = time.monotonic()
 
 
 @contextmanager
 def _without_terminal() -> Iterator[None]:
-    """A process that is started in the block ignores what a terminal sends, from its first moment."""
-    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGHUP)}
+    """Make a process that starts in the block ignore the signals of a terminal, from its first instruction."""
+    previous = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGHUP)}
     try:
         yield
     finally:
-        for number, handler in before.items():
+        for number, handler in previous.items():
             signal.signal(number, handler)
 
 
 class Supervisor:
-    """The parent of `count` workers.
-
-    Each runs `work`, a function of a module, with its end of the pipe and `arguments`. `check` raises
-    ConfigurationError when the configuration, as it is now, could not be loaded by a worker. `at_end` is called
-    once when no more workers will be started.
-    """
+    """The parent of a fixed number of workers."""
 
     def __init__(
         self,
@@ -142,50 +136,61 @@ class Supervisor:
         check: Callable[[], None],
         at_end: Callable[[], None],
     ) -> None:
+        """Create a supervisor, which starts no worker yet.
+
+        Args:
+            work: The main function of a worker. It gets its end of the pipe and the arguments.
+            arguments: The arguments for `work`.
+            count: The number of workers.
+            check: Raises ConfigurationError when a worker could not load the current configuration.
+            at_end: Runs once, when no more workers will start.
+        """
         self._work = work
         self._arguments = arguments
         self._check = check
         self._at_end = at_end
         self._workers: list[_Worker] = []
-        self._births = [0.0] * count  # when those that are to be started are due
-        self._early_deaths = 0
+        self._start_times = [0.0] * count  # the due times of workers that are not started yet
+        self._early_exits = 0
         self._has_served = False
         self._could_not_start = False
         self._signals: list[int] = []
-        self._ending_by: list[int] = []
+        self._end_signals: list[int] = []
         self._terminal = Terminal()
         self._kill_at: float | None = None
 
     def run(self) -> None:
-        """Until SIGTERM or SIGINT ended all workers.
+        """Supervise the workers until SIGTERM or SIGINT has ended all of them.
 
-        Raises ConfigurationError when the first workers cannot start, and KeyboardInterrupt after SIGINT.
+        Raises:
+            ConfigurationError: The first workers cannot start.
+            KeyboardInterrupt: SIGINT ended the workers.
         """
-        before = {
+        previous = {
             number: signal.signal(number, lambda number, _: self._signals.append(number))
             for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
         }
         try:
-            while self._workers or self._births:
-                self._start_due()
-                time.sleep(_LOOK_EVERY_S)
+            while self._workers or self._start_times:
+                self._start_due_workers()
+                time.sleep(_POLL_INTERVAL_S)
                 while self._signals:
                     self._handle(self._signals.pop(0))
-                self._look_after_workers()
+                self._check_workers()
         finally:
             for worker in self._workers:
                 worker.process.kill()
-            for number, handler in before.items():
+            for number, handler in previous.items():
                 signal.signal(number, handler)
         if self._could_not_start:
-            raise ConfigurationError("The gateway's workers could not start: the lines above say why.")
-        if self._ending_by[:1] == [signal.SIGINT]:
+            raise ConfigurationError("The gateway's workers could not start: see the messages above.")
+        if self._end_signals[:1] == [signal.SIGINT]:
             raise KeyboardInterrupt
 
-    def _start_due(self) -> None:
+    def _start_due_workers(self) -> None:
         now = time.monotonic()
-        due = [at for at in self._births if at <= now]
-        self._births = [at for at in self._births if at > now]
+        due = [at for at in self._start_times if at <= now]
+        self._start_times = [at for at in self._start_times if at > now]
         context = multiprocessing.get_context("spawn")
         for _ in due:
             ours, theirs = context.Pipe()
@@ -201,67 +206,67 @@ class Supervisor:
             self._end(number)
         elif not self._terminal.is_gone:
             self._reload()
-        elif not self._ending_by:  # a shell sends it a second time
+        elif not self._end_signals:  # a shell sends it a second time
             self._end(signal.SIGINT)
 
     def _reload(self) -> None:
-        """Have all workers reload, unless none of them could."""
-        if self._ending_by:
+        """Make all workers reload, unless the configuration is invalid."""
+        if self._end_signals:
             return
         try:
             self._check()
         except ConfigurationError as error:
             _log.error("config.kept", reason=error.message)
         else:
-            self._send(Order.RELOAD)
+            self._send(WorkerCommand.RELOAD)
 
     def _end(self, number: int) -> None:
-        """The first signal ends in order, the second at once, the third kills."""
-        self._births = []
-        self._ending_by.append(number)
-        match len(self._ending_by):
+        """Shut down gracefully on the first signal, now on the second, and kill the workers on the third."""
+        self._start_times = []
+        self._end_signals.append(number)
+        match len(self._end_signals):
             case 1:
                 self._at_end()
-                self._send(Order.DRAIN if number == signal.SIGTERM else Order.END)
+                self._send(WorkerCommand.DRAIN if number == signal.SIGTERM else WorkerCommand.END)
             case 2:
-                self._send(Order.END_AT_ONCE)
-                self._kill_at = time.monotonic() + _CUT_WITHIN_S
+                self._send(WorkerCommand.END_AT_ONCE)
+                self._kill_at = time.monotonic() + _KILL_DELAY_S
             case _:
                 self._kill_at = time.monotonic()
 
-    def _send(self, order: Order) -> None:
+    def _send(self, command: WorkerCommand) -> None:
         for worker in self._workers:
-            worker.send(order)
+            worker.send(command)
 
-    def _look_after_workers(self) -> None:
+    def _check_workers(self) -> None:
         now = time.monotonic()
         for worker in list(self._workers):
-            worker.listen()
+            worker.read_heartbeats()
             if worker.has_served:
                 self._has_served = True
-                self._early_deaths = 0
+                self._early_exits = 0
             if not worker.process.is_alive():
-                self._bury(worker)
+                self._handle_exit(worker)
             elif self._kill_at is not None and now >= self._kill_at:
                 worker.process.kill()
-            elif now - worker.alive_at > _ALIVE_WITHIN_S:
+            elif now - worker.heartbeat_at > _HEARTBEAT_TIMEOUT_S:
                 _log.error("worker.hangs", pid=worker.process.pid)
                 worker.process.kill()
 
-    def _bury(self, worker: _Worker) -> None:
-        """Log its end, and plan the birth of another."""
+    def _handle_exit(self, worker: _Worker) -> None:
+        """Log the exit of a worker, and schedule the start of another."""
         self._workers.remove(worker)
         worker.pipe.close()
         code = worker.process.exitcode or 0
-        how = {"signal": signal.Signals(-code).name} if code < 0 else {"exit_code": code}
-        (_log.info if self._ending_by else _log.warning)("worker.ended", pid=worker.process.pid, **how)
+        cause = {"signal": signal.Signals(-code).name} if code < 0 else {"exit_code": code}
+        (_log.info if self._end_signals else _log.warning)("worker.ended", pid=worker.process.pid, **cause)
         worker.process.close()
-        if self._ending_by:
+        if self._end_signals:
             return
         if not worker.has_served and not self._has_served:
             self._could_not_start = True
             self._end(signal.SIGINT)
             return
-        self._early_deaths = 0 if worker.has_served else self._early_deaths + 1
-        pause_s = min(2.0**self._early_deaths - 1, _LONGEST_PAUSE_S)
-        self._births.append(time.monotonic() + pause_s)
+        self._early_exits = 0 if worker.has_served else self._early_exits + 1
+        delay_s = min(2.0**self._early_exits - 1, MAX_RESTART_DELAY_S)
+        self._start_times.append(time.monotonic() + delay_s)

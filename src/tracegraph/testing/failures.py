@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from tracegraph.adapter.paging import ExperimentQuery, Page, PageRequest, SessionPageRequest
+from tracegraph.adapter.paging import Page
 from tracegraph.adapter.protocol import Adapter, SourceHealthStatus
 from tracegraph.domain.models import Session, SessionRef
 from tracegraph.errors import (
@@ -24,7 +24,7 @@ from tracegraph.errors import (
     SourceUnavailable,
 )
 from tracegraph.simulators.core.faults import Fault
-from tracegraph.testing.subject import SOURCE, Contract, Subject
+from tracegraph.testing.subject import SOURCE, Contract, Subject, first_experiments, first_sessions
 from tracegraph.upstream.request_scope import deadline
 
 VENDORS_WORDS = "the-vendor's-own-words"
@@ -78,7 +78,7 @@ Operation = Callable[[Adapter, str, str], Awaitable[object]]
 
 async def _list_experiments(adapter: Adapter, _ref: str, _session_id: str) -> object:
     try:
-        return await adapter.list_experiments(ExperimentQuery(), PageRequest(5))
+        return await adapter.list_experiments(*first_experiments(adapter, 5))
     except SourceError as error:
         return error
 
@@ -88,7 +88,7 @@ async def _get_experiments(adapter: Adapter, ref: str, _session_id: str) -> obje
 
 
 async def _list_sessions(adapter: Adapter, ref: str, _session_id: str) -> object:
-    (answer,) = await adapter.list_sessions([SessionPageRequest((ref,), PageRequest(5))])
+    (answer,) = await adapter.list_sessions([first_sessions(adapter, ref, 5)])
     return answer
 
 
@@ -223,11 +223,15 @@ class FailureLaws(Contract):
     async def test_the_calls_of_every_page_are_counted(self) -> None:
         """So that a report can say what a list cost."""
         async with self.opened(1) as subject:
-            asks = [SessionPageRequest((ref,), PageRequest(4)) for ref in subject.vendor.experiments()]
-            for hint in (None, 3):
+            asks = [first_sessions(subject.adapter, ref, 4) for ref in subject.vendor.experiments()]
+            capabilities = next(iter(subject.adapter.capabilities.experiment_lists().values()))
+            query, request = first_experiments(subject.adapter, 4)
+            for _ in range(2):
                 subject.calls.clear()
-                page = await subject.adapter.list_experiments(ExperimentQuery(), PageRequest(4, hint=hint))
+                page = await subject.adapter.list_experiments(query, request)
                 assert page.provenance.upstream_requests == len(subject.calls)
+                assert page.next_hint is not None
+                request = capabilities.next_page(4, page.next_hint)
             subject.calls.clear()
             answers = await subject.adapter.list_sessions(asks)
             pages = [answer for answer in answers if isinstance(answer, Page)]
@@ -237,8 +241,8 @@ class FailureLaws(Contract):
     async def test_a_failing_ask_fails_alone(self) -> None:
         """Those beside it are answered as they are without it."""
         async with self.opened(steady=True) as subject:
-            asks = [SessionPageRequest((ref,), PageRequest(9)) for ref in list(subject.vendor.experiments())[2:5]]
-            made_up = SessionPageRequest(("no/such/experiment",), PageRequest(9))
+            asks = [first_sessions(subject.adapter, ref, 9) for ref in list(subject.vendor.experiments())[2:5]]
+            made_up = first_sessions(subject.adapter, "no/such/experiment", 9)
             without = [_comparable(answer) for answer in await subject.adapter.list_sessions(asks)]
             answers = await subject.adapter.list_sessions([asks[0], made_up, *asks[1:], made_up])
             assert isinstance(answers[1], SourceError)
@@ -249,7 +253,7 @@ class FailureLaws(Contract):
         """Where the vendor has a path for each experiment's sessions; where it has one for all, all fail."""
         async with self.opened(steady=True) as subject:
             refs = list(subject.vendor.experiments())[2:5]
-            asks = [SessionPageRequest((ref,), PageRequest(200)) for ref in refs]
+            asks = [first_sessions(subject.adapter, ref, 200) for ref in refs]
             well, paths = [_comparable(answer) for answer in await subject.adapter.list_sessions(asks)], []
             for ask in asks:
                 subject.calls.clear()

@@ -19,7 +19,7 @@ from tracegraph.domain.filters import (
 from tracegraph.domain.models import Experiment, Session
 from tracegraph.federation.lists import Listing, MergeRequest, list_experiments
 from tracegraph.federation.merge import Positions
-from tracegraph.federation.stream import Position
+from tracegraph.federation.position import Position
 from tracegraph.testing.subject import (
     AMPLE,
     EVERYTHING,

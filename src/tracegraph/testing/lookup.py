@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from tracegraph.adapter.paging import Page, PageRequest, SessionPageRequest
+from tracegraph.adapter.paging import Page
 from tracegraph.domain.filters import ExperimentFilter
 from tracegraph.domain.models import Experiment, Session, SessionRef
 from tracegraph.errors import SourceError
-from tracegraph.testing.subject import Contract, Subject, expect, rows
+from tracegraph.testing.subject import Contract, Subject, expect, first_sessions, rows
 
 SEEDS = (21, 22)
 
@@ -158,7 +158,7 @@ class LookupLaws(Contract):
             known, _ = subject.known
 
             async def look(ref: str) -> None:
-                (answer,) = await subject.adapter.list_sessions([SessionPageRequest((ref,), PageRequest(5))])
+                (answer,) = await subject.adapter.list_sessions([first_sessions(subject.adapter, ref, 5)])
                 assert isinstance(answer, SourceError | Page), ref
                 assert isinstance(answer, SourceError) or not answer.items, ref
 

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, TypeVar
 import pytest
 
 from tracegraph.adapter.options import SourceSettings
-from tracegraph.adapter.paging import Page, PageRequest, SessionPageRequest
+from tracegraph.adapter.paging import ExperimentQuery, OffsetRequest, Page, PageRequest, SessionPageRequest
 from tracegraph.adapter.protocol import Adapter
 from tracegraph.adapter.registry import OpenAdapter
 from tracegraph.domain.filters import (
@@ -114,7 +114,7 @@ class Subject:
         positions: Positions = Positions(),
     ) -> Listing[Session]:
         """A page of the sessions of one experiment."""
-        ask = SessionPageRequest((), PageRequest(1), matching, order)
+        ask = SessionPageRequest((), OffsetRequest(1), matching, order)
         wanted = MergeRequest(first, positions, self.budgets)
         return sound(await list_sessions_of(self.adapter, experiment, ask, wanted, self.fetch))
 
@@ -127,7 +127,7 @@ class Subject:
         positions: Positions = Positions(),
     ) -> Listing[Session]:
         """A page of the sessions of some experiments; with None of the most recently active ones."""
-        ask = SessionPageRequest((), PageRequest(1), matching, order)
+        ask = SessionPageRequest((), OffsetRequest(1), matching, order)
         named = None if refs is None else {self.adapter.name: refs}
         wanted = MergeRequest(first, positions, self.budgets)
         return await list_sessions([self.adapter], named, ask, wanted, self.fetch)
@@ -178,6 +178,23 @@ class Contract:
             upstream = Upstream(ResiliencePipeline(connections, policy))
             async with type(self).open_adapter(settings, upstream) as adapter:
                 yield adapter
+
+
+def first_experiments(adapter: Adapter, limit: int) -> tuple[ExperimentQuery, PageRequest]:
+    """Return the query and the request for the first rows of the adapter's first list of experiments."""
+    kind, capabilities = next(iter(adapter.capabilities.experiment_lists().items()))
+    return ExperimentQuery(kind=kind), capabilities.first_page(limit)
+
+
+def first_sessions(
+    adapter: Adapter, ref: str, limit: int, matching: SessionFilter = SessionFilter()
+) -> SessionPageRequest:
+    """Return the request for the first rows of an experiment's sessions, in an order that the vendor has."""
+    capabilities = adapter.capabilities.session_list(adapter.experiment_kind(ref))
+    order = SessionOrder()
+    if (order.field, order.direction) not in capabilities.orders:
+        order = replace(order, direction=order.direction.opposite)
+    return SessionPageRequest((ref,), capabilities.first_page(limit), matching, order)
 
 
 def expect(value: object, kind: type[T]) -> T:

@@ -7,6 +7,7 @@ import asyncio
 import gc
 import warnings
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from tracegraph.adapter.paging import ExperimentQuery, Page, PageRequest, Sessio
 from tracegraph.domain.filters import ExperimentFilter, SessionFilter
 from tracegraph.domain.models import SessionRef
 from tracegraph.errors import SourceError
-from tracegraph.testing.subject import EXPERIMENT_ORDERS, SESSION_ORDERS, Contract, Subject
+from tracegraph.testing.subject import EXPERIMENT_ORDERS, SESSION_ORDERS, Contract, Subject, first_sessions
 
 Question = Callable[[], Awaitable[object]]
 
@@ -31,8 +32,8 @@ class UseLaws(Contract):
             assert subject.adapter.name
             assert subject.adapter.vendor
             capabilities = subject.adapter.capabilities
-            assert capabilities.experiment_page_max > 0
-            assert capabilities.session_page_max > 0
+            lists = [*capabilities.experiment_lists().values(), *capabilities.session_lists().values()]
+            assert all(one.page_max > 0 for one in lists)
             assert capabilities.kinds
             assert subject.calls == []
 
@@ -76,10 +77,11 @@ def _questions(subject: Subject) -> Sequence[Question]:
     refs = list(subject.vendor.experiments())
     sessions = [SessionRef(ref, one) for ref in refs[:4] for one in list(subject.vendor.sessions(ref))[:5]]
     asks = [
-        SessionPageRequest((ref,), PageRequest(limit), order=order)
+        replace(first_sessions(adapter, ref, limit), order=order)
         for ref in refs
         for limit in (3, 50)
         for order in SESSION_ORDERS
+        if (order.field, order.direction) in adapter.capabilities.session_list(adapter.experiment_kind(ref)).orders
     ]
     unsteady = SessionFilter(statuses=frozenset(list(adapter.capabilities.statuses)[:1]))
 
@@ -104,17 +106,25 @@ def _questions(subject: Subject) -> Sequence[Question]:
         ExperimentFilter(agent_name="nobody"),
         ExperimentFilter(refs=frozenset(refs[:2])),
     )
-    queries = [ExperimentQuery(wanted, order) for wanted in filters for order in EXPERIMENT_ORDERS]
+    queries = [
+        (ExperimentQuery(wanted, order, kind), capabilities)
+        for kind, capabilities in adapter.capabilities.experiment_lists().items()
+        for wanted in filters
+        for order in EXPERIMENT_ORDERS
+        if (order.field, order.direction) in capabilities.orders
+    ]
     return [
         *(
-            lambda query=query, hint=hint: listed(query, PageRequest(5, hint=hint))
-            for query in queries
-            for hint in (None, 4)
+            lambda query=query, capabilities=capabilities, limit=limit: listed(
+                query, capabilities.first_page(limit)
+            )
+            for query, capabilities in queries
+            for limit in (2, 5)
         ),
         *(lambda ask=ask: pages([ask]) for ask in asks[::11]),
         lambda: pages(asks),
-        lambda: pages([SessionPageRequest(("no/such",), PageRequest(5)), *asks[:2]]),
-        lambda: pages([SessionPageRequest((refs[0],), PageRequest(20), unsteady)]),
+        lambda: pages([first_sessions(adapter, "no/such", 5), *asks[:2]]),
+        lambda: pages([first_sessions(adapter, refs[0], 20, unsteady)]),
         lambda: experiments(refs),
         *(lambda ref=ref: experiments([ref, "no/such"]) for ref in refs[:3]),
         lambda: looked_up(sessions),

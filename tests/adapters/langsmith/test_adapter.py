@@ -54,7 +54,7 @@ def fill(world: LangSmithWorld, count: int) -> list[str]:
     return [row["id"] for row in world.sessions]
 
 
-def asked(vendor: Simulator) -> list[str]:
+def requested_queries(vendor: Simulator) -> list[str]:
     """The query strings of `GET /api/v1/sessions` that reached the vendor."""
     assert all((call.method, call.path) == ("GET", "/api/v1/sessions") for call in vendor.calls)
     return [urlencode(call.query, doseq=True) for call in vendor.calls]
@@ -109,7 +109,7 @@ class TestCapabilities:
         cancelled = SessionFilter(statuses=frozenset({SessionStatus.CANCELLED}))
         assert not CAPABILITIES.may_match_sessions(cancelled)
 
-    def test_a_status_that_nobody_knows_may_occur(self) -> None:
+    def test_an_unknown_status_may_occur(self) -> None:
         assert CAPABILITIES.may_match_sessions(SessionFilter(statuses=frozenset({SessionStatus.UNKNOWN})))
 
 
@@ -121,7 +121,7 @@ class TestListExperiments:
         page = await adapter.list_experiments(ExperimentQuery(), PageRequest(20))
         assert names(page) == ["p2", "p1", "p0"]
         assert (page.offset, page.next_hint, page.total, page.provenance) == (0, None, None, FetchInfo(1))
-        assert asked(vendor) == [f"{STATS}&limit=20&offset=0&{NEWEST}"]
+        assert requested_queries(vendor) == [f"{STATS}&limit=20&offset=0&{NEWEST}"]
 
     async def test_it_goes_on_by_offset_until_a_page_is_not_full(
         self, adapter: Adapter, vendor: Simulator, world: LangSmithWorld
@@ -141,7 +141,7 @@ class TestListExperiments:
         assert (behind.items, behind.offset, behind.next_hint) == ([], 2, None)
 
     @pytest.mark.parametrize(("limit", "sent"), [(1000, "100"), (100, "100"), (0, "1")])
-    async def test_no_more_is_asked_for_than_the_vendor_gives(
+    async def test_no_more_is_requested_than_the_vendor_gives(
         self, adapter: Adapter, vendor: Simulator, limit: int, sent: str
     ) -> None:
         await adapter.list_experiments(ExperimentQuery(), PageRequest(limit))
@@ -185,10 +185,10 @@ class TestListExperiments:
         self, adapter: Adapter, vendor: Simulator, conditions: Any, pushed: str
     ) -> None:
         page = await adapter.list_experiments(filtered(**conditions), PageRequest(5))
-        assert asked(vendor) == [f"{STATS}&limit=5&offset=0&{NEWEST}{pushed}"]
+        assert requested_queries(vendor) == [f"{STATS}&limit=5&offset=0&{NEWEST}{pushed}"]
         assert page.total is None
 
-    async def test_a_name_that_is_no_text_is_nobodys_and_costs_no_call(
+    async def test_a_name_with_an_unpaired_surrogate_matches_nothing_without_a_call(
         self, adapter: Adapter, vendor: Simulator
     ) -> None:
         page = await adapter.list_experiments(filtered(name=StringFilter(eq="\ud800")), PageRequest(5))
@@ -203,16 +203,16 @@ class TestListExperiments:
         assert names(page) == ["p4", "p3", "p0"]
         assert (page.offset, page.next_hint) == (0, None)
         given = "".join(f"&id={one}" for one in sorted({ids[0], ids[3], ids[4]}))
-        assert asked(vendor) == [f"{STATS}&limit=100&offset=0&{NEWEST}{given}"]
+        assert requested_queries(vendor) == [f"{STATS}&limit=100&offset=0&{NEWEST}{given}"]
 
     @pytest.mark.parametrize("refs", [[], HOSTILE])
-    async def test_refs_that_can_be_nobodys_cost_no_call(
+    async def test_refs_with_impossible_ids_cost_no_call(
         self, adapter: Adapter, vendor: Simulator, refs: list[str]
     ) -> None:
         page = await adapter.list_experiments(filtered(refs=frozenset(refs)), PageRequest(5))
         assert (list(page.items), page.offset, page.next_hint, vendor.calls) == ([], 0, None, [])
 
-    async def test_many_refs_take_a_call_a_hundred_and_come_in_the_asked_order(
+    async def test_many_refs_take_a_call_a_hundred_and_come_in_the_requested_order(
         self, adapter: Adapter, vendor: Simulator, world: LangSmithWorld
     ) -> None:
         ids = fill(world, 150)
@@ -248,7 +248,7 @@ class TestGetExperiments:
         ids = fill(world, 60)[:50]
         found = await adapter.get_experiments(ids)
         assert list(found) == ids
-        assert asked(vendor) == [f"{STATS}&limit=100" + "".join(f"&id={one}" for one in ids)]
+        assert requested_queries(vendor) == [f"{STATS}&limit=100" + "".join(f"&id={one}" for one in ids)]
 
     async def test_a_hundred_and_fifty_are_two(
         self, adapter: Adapter, vendor: Simulator, world: LangSmithWorld
@@ -263,7 +263,7 @@ class TestGetExperiments:
         assert isinstance(found, Experiment)
         assert (found.deferred, found.session_count) == (frozenset(), 0)
 
-    async def test_each_is_found_under_the_ref_that_was_asked(
+    async def test_each_is_found_under_the_requested_ref(
         self, adapter: Adapter, vendor: Simulator, world: LangSmithWorld
     ) -> None:
         (ref,) = fill(world, 1)
@@ -277,7 +277,9 @@ class TestGetExperiments:
         (ref,) = fill(world, 1)
         assert list(await adapter.get_experiments([ref, stable_uuid("nobody")])) == [ref]
 
-    async def test_what_is_no_uuid_is_unknown_without_a_call(self, adapter: Adapter, vendor: Simulator) -> None:
+    async def test_an_id_that_is_no_uuid_is_unknown_without_a_call(
+        self, adapter: Adapter, vendor: Simulator
+    ) -> None:
         assert await adapter.get_experiments(HOSTILE) == {}
         assert await adapter.get_experiments([]) == {}
         assert vendor.calls == []
@@ -360,7 +362,7 @@ class TestFailures:
         assert isinstance(error, SourceRateLimited)
         assert error.retry_after_s == 7
 
-    async def test_an_organizations_key_without_workspace_is_told_to_set_tenant_id(
+    async def test_the_error_for_an_organizations_key_without_workspace_says_to_set_tenant_id(
         self, connect: Connect, vendor: Simulator, world: LangSmithWorld
     ) -> None:
         world.org_scoped_key = True
@@ -384,7 +386,7 @@ class TestFailures:
         with pytest.raises(SourceBadResponse):
             await (await connect(app)).list_experiments(ExperimentQuery(), PageRequest(5))
 
-    async def test_a_secret_is_not_in_the_adapters_own_words(self, serve: Serve, vendor: Simulator) -> None:
+    async def test_a_secret_is_not_in_the_adapters_messages(self, serve: Serve, vendor: Simulator) -> None:
         upstream = await serve(vendor)
         settings = SourceSettings("ls", "langsmith", {"api_key": SecretStr("hush")})
         async with open_adapter(settings, upstream) as adapter:

@@ -29,7 +29,7 @@ Refuse = Callable[[Sequence[str]], int | None]
 
 
 class Workspace:
-    """A vendor whose projects have one run each; `calls` are the paths that were asked for."""
+    """A vendor whose projects have one run each; `calls` are the requested paths."""
 
     def __init__(self, projects: Sequence[str], refuse: Refuse, *, lists_projects: bool = True) -> None:
         self.projects = projects
@@ -73,7 +73,7 @@ def refuses(status: int, *bad: str) -> Refuse:
 
 
 @pytest.mark.parametrize("count", [2, 3, 20])
-async def test_a_deleted_project_costs_its_rows_and_is_no_failure(connect: Connect, count: int) -> None:
+async def test_a_deleted_project_loses_its_rows_and_is_no_failure(connect: Connect, count: int) -> None:
     *there, gone = names(count)
     vendor = Workspace(there, refuses(404, gone))
     (page,) = await (await connect(vendor.app)).list_sessions([merged(*there[:1], gone, *there[1:])])
@@ -86,7 +86,7 @@ async def test_a_deleted_project_costs_its_rows_and_is_no_failure(connect: Conne
 
 @pytest.mark.parametrize("status", [400, 403, 422, 500])
 @pytest.mark.parametrize("count", [2, 3, 20])
-async def test_a_refused_project_costs_its_rows_and_is_told(connect: Connect, status: int, count: int) -> None:
+async def test_a_refused_project_loses_its_rows_and_is_reported(connect: Connect, status: int, count: int) -> None:
     refs = names(count)
     vendor = Workspace(refs, refuses(status, refs[1]))
     (page,) = await (await connect(vendor.app)).list_sessions([merged(*refs)])
@@ -147,15 +147,15 @@ async def test_in_lists_of_one_project_each_the_others_stand(connect: Connect, s
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 422, 429, 500, 502, 503])
 @pytest.mark.parametrize("together", [True, False])
-async def test_what_is_refused_for_all_is_not_asked_in_ever_smaller_parts(
+async def test_a_query_that_fails_for_all_is_not_bisected_further(
     connect: Connect,
     status: int,
     together: bool,  # noqa: FBT001 - a parameter
 ) -> None:
     refs = names(100)
     vendor = Workspace(refs, lambda _: status)
-    asks = [merged(*refs)] if together else [merged(ref) for ref in refs]
-    answers = await (await connect(vendor.app)).list_sessions(asks)
+    requests = [merged(*refs)] if together else [merged(ref) for ref in refs]
+    answers = await (await connect(vendor.app)).list_sessions(requests)
     assert all(isinstance(one, SourceError) and one.http_status == status for one in answers)
     assert len(vendor.calls) <= 35
 
@@ -179,7 +179,7 @@ async def test_a_query_that_the_vendor_has_ended_is_not_found_for_the_source(
     assert isinstance(health.last_error, SourceNotFound)
 
 
-async def test_check_is_content_although_the_project_it_looks_at_was_deleted(connect: Connect) -> None:
+async def test_check_succeeds_although_its_project_was_deleted(connect: Connect) -> None:
     vendor = Workspace(names(1), lambda _: None)
 
     def deleted(_: Sequence[str]) -> int:
@@ -213,7 +213,7 @@ async def test_pages_that_repeat_the_first_for_ever_are_a_bad_response(connect: 
     assert len(calls) <= 10
 
 
-async def test_asks_that_wait_for_rows_of_a_first_page_that_comes_for_ever_end(connect: Connect) -> None:
+async def test_requests_end_when_the_first_page_repeats_for_ever(connect: Connect) -> None:
     refs = names(3)
     rows = [langsmith_run(f"r{number}") | {"session_id": refs[0]} for number in range(100)]
     app, calls = endless(lambda _: rows)

@@ -144,7 +144,7 @@ class TestExperiment:
         )
         assert found.evaluators == ("acc", "f1", "tone")
 
-    def test_it_never_has_what_langsmith_does_not_tell_and_is_complete(self) -> None:
+    def test_it_lacks_the_fields_that_langsmith_does_not_report_and_is_complete(self) -> None:
         found = experiment()
         assert (found.dataset_name, found.group_id, found.url, found.deferred) == (None, None, None, frozenset())
 
@@ -222,7 +222,7 @@ class TestAggregates:
 
 
 class TestSession:
-    def test_it_is_known_by_its_run_and_project(self) -> None:
+    def test_it_is_identified_by_its_run_and_project(self) -> None:
         found = session(id=EXAMPLE.upper(), trace_id=EXAMPLE)
         assert (found.vendor_id, found.experiment_ref) == (EXAMPLE, DATASET)
         assert (found.trace_id, found.root_span_id) == (EXAMPLE, EXAMPLE)
@@ -237,7 +237,9 @@ class TestSession:
             (None, SessionStatus.UNKNOWN),
         ],
     )
-    def test_the_vendors_word_is_kept_beside_the_status(self, word: str | None, status: SessionStatus) -> None:
+    def test_the_vendors_status_stands_beside_the_unified_one(
+        self, word: str | None, status: SessionStatus
+    ) -> None:
         found = session(status=word)
         assert (found.status, found.vendor_status) == (status, word)
 
@@ -307,7 +309,7 @@ class TestSession:
     @pytest.mark.parametrize(
         ("given", "taken", "total"), [(100, 20, 120), (100, None, 100), (None, 20, 20), (0, 0, 0)]
     )
-    def test_else_the_total_is_the_sum_of_what_is_known(
+    def test_otherwise_the_total_is_the_sum_of_the_known_counts(
         self, given: int | None, taken: int | None, total: int
     ) -> None:
         found = session(prompt_tokens=given, completion_tokens=taken, total_tokens=None)
@@ -399,7 +401,7 @@ class TestUnreadableValues:
         assert (score.metric.evaluator, score.mean, score.count) == ("b", 1.0, None)
         assert [(log["count"], log["fields"]) for log in logs] == [(3, ["feedback_stats"])]
 
-    def test_a_page_tells_of_them_once_without_their_values(self) -> None:
+    def test_a_page_logs_them_once_without_their_values(self) -> None:
         runs = [langsmith_run(str(n), end_time="soon", total_tokens="secret") for n in range(3)]
         with capture_logs() as logs:
             answer = decode(reply({"runs": runs, "cursors": {}}), wire.RUNS)

@@ -1,4 +1,4 @@
-"""Root runs through the LangSmith adapter: the questions it writes, its pages, and asks that share a query."""
+"""Root runs through the LangSmith adapter: its queries, its pages, and requests that share a query."""
 
 import random
 from collections.abc import Callable, Sequence
@@ -50,7 +50,9 @@ def add(world: LangSmithWorld, name: str, starts: Sequence[float], **fields: Any
     return stable_uuid(f"session:{name}")
 
 
-def ask(*refs: str, limit: int = 5, after: int | None = None, hint: Any = None, **rest: Any) -> SessionPageRequest:
+def session_request(
+    *refs: str, limit: int = 5, after: int | None = None, hint: Any = None, **rest: Any
+) -> SessionPageRequest:
     key = None if after is None else Key(after, "any")
     return SessionPageRequest(refs, PageRequest(limit, key, hint), **rest)
 
@@ -63,12 +65,12 @@ def seconds(page: Page[Session]) -> list[float]:
     return [(session.started_at - EPOCH).total_seconds() for session in page.items]
 
 
-async def listed(adapter: Adapter, *asks: SessionPageRequest) -> list[Page[Session]]:
-    answers = await adapter.list_sessions(asks)
-    assert len(answers) == len(asks)
-    for answer in answers:
+async def listed(adapter: Adapter, *requests: SessionPageRequest) -> list[Page[Session]]:
+    outcomes = await adapter.list_sessions(requests)
+    assert len(outcomes) == len(requests)
+    for answer in outcomes:
         assert isinstance(answer, Page), answer
-    return [answer for answer in answers if isinstance(answer, Page)]
+    return [answer for answer in outcomes if isinstance(answer, Page)]
 
 
 def bodies(vendor: Simulator) -> list[dict[str, Any]]:
@@ -76,32 +78,32 @@ def bodies(vendor: Simulator) -> list[dict[str, Any]]:
     return [call.body for call in vendor.calls]
 
 
-class TestTheQuestion:
+class TestTheQuery:
     async def test_it_is_one_query_for_the_roots_of_the_project(
         self, adapter: Adapter, vendor: Simulator, world: LangSmithWorld
     ) -> None:
         add(world, "p", [1, 2, 3])
         world.runs[P].append(langsmith_run("child", parent=world.runs[P][0]))
-        (page,) = await listed(adapter, ask(P))
+        (page,) = await listed(adapter, session_request(P))
         assert seconds(page) == [3, 2, 1]
         assert (page.offset, page.next_hint, page.total, page.provenance) == (None, None, None, FetchInfo(1))
         assert bodies(vendor) == [
             {"session": [P], "is_root": True, "order": "desc", "limit": 5, "select": list(RUN_FIELDS)}
         ]
 
-    async def test_oldest_first_is_asked_as_such(
+    async def test_oldest_first_is_the_vendors_ascending_order(
         self, adapter: Adapter, vendor: Simulator, world: LangSmithWorld
     ) -> None:
         add(world, "p", [1, 2, 3])
-        (page,) = await listed(adapter, ask(P, order=OLDEST_FIRST))
+        (page,) = await listed(adapter, session_request(P, order=OLDEST_FIRST))
         assert seconds(page) == [1, 2, 3]
         assert bodies(vendor)[0]["order"] == "asc"
 
     @pytest.mark.parametrize(("limit", "sent"), [(1000, 100), (0, 1)])
-    async def test_the_vendors_bounds_on_limit_are_kept(
+    async def test_the_vendors_bounds_on_limit_are_respected(
         self, adapter: Adapter, vendor: Simulator, limit: int, sent: int
     ) -> None:
-        await listed(adapter, ask(P, limit=limit))
+        await listed(adapter, session_request(P, limit=limit))
         assert bodies(vendor)[0]["limit"] == sent
 
     @pytest.mark.parametrize(
@@ -140,7 +142,7 @@ class TestTheQuestion:
     ) -> None:
         if "statuses" in wanted:
             wanted |= {"statuses": frozenset(wanted["statuses"])}
-        await listed(adapter, ask(P, filter=SessionFilter(**wanted)))
+        await listed(adapter, session_request(P, filter=SessionFilter(**wanted)))
         assert bodies(vendor)[0].get("filter") == sent
 
     async def test_a_test_case_is_its_reference_example(
@@ -149,7 +151,7 @@ class TestTheQuestion:
         add(world, "p", [1, 2])
         case = stable_uuid("case")
         world.runs[P][0]["reference_example_id"] = case
-        (page,) = await listed(adapter, ask(P, filter=SessionFilter(test_case_id=case)))
+        (page,) = await listed(adapter, session_request(P, filter=SessionFilter(test_case_id=case)))
         assert seconds(page) == [1]
         assert bodies(vendor)[0]["reference_example"] == [case]
 
@@ -162,26 +164,28 @@ class TestTheQuestion:
             SessionFilter(statuses=frozenset()),
         ],
     )
-    async def test_what_no_run_can_be_is_an_empty_list_without_a_call(
+    async def test_a_filter_that_no_run_can_match_is_an_empty_list_without_a_call(
         self, adapter: Adapter, vendor: Simulator, wanted: SessionFilter
     ) -> None:
-        (page,) = await listed(adapter, ask(P, filter=wanted))
+        (page,) = await listed(adapter, session_request(P, filter=wanted))
         assert (page.items, page.next_hint, page.provenance, vendor.calls) == ((), None, FetchInfo(0), [])
 
     @pytest.mark.parametrize("ref", HOSTILE)
-    async def test_a_project_that_can_be_nobodys_is_not_found_without_a_call(
+    async def test_a_project_with_an_impossible_id_is_not_found_without_a_call(
         self, adapter: Adapter, vendor: Simulator, ref: str
     ) -> None:
-        answers = await adapter.list_sessions([ask(ref), ask(ref, ref), ask()])
-        assert [type(answer) for answer in answers] == [SourceObjectNotFound] * 3
+        outcomes = await adapter.list_sessions(
+            [session_request(ref), session_request(ref, ref), session_request()]
+        )
+        assert [type(answer) for answer in outcomes] == [SourceObjectNotFound] * 3
         assert vendor.calls == []
 
     @pytest.mark.parametrize("ref", HOSTILE)
-    async def test_a_project_that_can_be_nobodys_costs_the_others_of_its_list_nothing(
+    async def test_a_project_with_an_impossible_id_does_not_affect_the_others_of_its_list(
         self, adapter: Adapter, world: LangSmithWorld, vendor: Simulator, ref: str
     ) -> None:
         add(world, "p", range(3))
-        alone, beside = await listed(adapter, ask(P), ask(ref, P))
+        alone, beside = await listed(adapter, session_request(P), session_request(ref, P))
         assert len(alone.items) == 3
         assert beside.items == alone.items
         assert [call.body["session"] for call in vendor.calls] == [[P]]
@@ -195,21 +199,21 @@ class TestTheQuestion:
         errors = frozenset({SessionStatus.ERROR})
         (within, failed) = await listed(
             adapter,
-            ask(P, filter=SessionFilter(started_at=window)),
-            ask(P, filter=SessionFilter(started_at=window, statuses=errors)),
+            session_request(P, filter=SessionFilter(started_at=window)),
+            session_request(P, filter=SessionFilter(started_at=window, statuses=errors)),
         )
         assert (seconds(within), seconds(failed)) == ([4, 3, 2], [4])
 
 
-class TestGoingOn:
+class TestResuming:
     async def test_a_key_is_resumed_by_range_itself_included(
         self, adapter: Adapter, vendor: Simulator, world: LangSmithWorld
     ) -> None:
         add(world, "p", range(9))
         newest, oldest = await listed(
             adapter,
-            ask(P, limit=3, after=micros(4)),
-            ask(P, limit=3, after=micros(4), order=OLDEST_FIRST),
+            session_request(P, limit=3, after=micros(4)),
+            session_request(P, limit=3, after=micros(4), order=OLDEST_FIRST),
         )
         assert (seconds(newest), seconds(oldest)) == ([4, 3, 2], [4, 5, 6])
         assert {body["order"]: body["filter"] for body in bodies(vendor)} == {
@@ -221,8 +225,8 @@ class TestGoingOn:
         self, adapter: Adapter, vendor: Simulator, world: LangSmithWorld
     ) -> None:
         add(world, "p", range(9))
-        (first,) = await listed(adapter, ask(P, limit=3, after=micros(6)))
-        (second,) = await listed(adapter, ask(P, limit=3, after=micros(4), hint=first.next_hint))
+        (first,) = await listed(adapter, session_request(P, limit=3, after=micros(6)))
+        (second,) = await listed(adapter, session_request(P, limit=3, after=micros(4), hint=first.next_hint))
         assert (seconds(first), seconds(second)) == ([6, 5, 4], [3, 2, 1])
         before, after = bodies(vendor)
         assert after.pop("cursor")
@@ -232,7 +236,7 @@ class TestGoingOn:
         self, adapter: Adapter, world: LangSmithWorld
     ) -> None:
         add(world, "p", range(3))
-        (page,) = await listed(adapter, ask(P, limit=3))
+        (page,) = await listed(adapter, session_request(P, limit=3))
         assert page.next_hint is None
 
     async def test_a_group_of_one_start_longer_than_a_page_is_read_through_by_hints(
@@ -252,7 +256,7 @@ class TestGoingOn:
         assert (page.items, page.next_hint, vendor.calls) == ((), None, [])
 
     @pytest.mark.parametrize("page", [PageRequest(5, Key(10**30, "x")), PageRequest(5, hint="made up")])
-    async def test_a_place_that_cannot_be_is_a_bad_request_without_a_call(
+    async def test_an_impossible_position_is_a_bad_request_without_a_call(
         self, adapter: Adapter, vendor: Simulator, page: PageRequest
     ) -> None:
         (answer,) = await adapter.list_sessions([SessionPageRequest((P,), page)])
@@ -260,7 +264,7 @@ class TestGoingOn:
         assert vendor.calls == []
 
 
-class TestSeveralAsks:
+class TestSeveralRequests:
     async def test_none_make_no_call(self, adapter: Adapter, vendor: Simulator) -> None:
         assert list(await adapter.list_sessions([])) == []
         assert vendor.calls == []
@@ -270,18 +274,18 @@ class TestSeveralAsks:
     ) -> None:
         add(world, "p", [1, 3])
         add(world, "q", [2, 4])
-        (page,) = await listed(adapter, ask(P, Q, limit=3))
+        (page,) = await listed(adapter, session_request(P, Q, limit=3))
         assert seconds(page) == [4, 3, 2]
         assert [session.experiment_ref for session in page.items] == [Q, P, Q]
         assert bodies(vendor)[0]["session"] == [P, Q]
-        (rest,) = await listed(adapter, ask(P, Q, limit=3, hint=page.next_hint))
+        (rest,) = await listed(adapter, session_request(P, Q, limit=3, hint=page.next_hint))
         assert (seconds(rest), rest.next_hint) == ([1], None)
 
     async def test_first_pages_of_twenty_projects_that_interleave_are_one_call(
         self, adapter: Adapter, vendor: Simulator, world: LangSmithWorld
     ) -> None:
         refs = [add(world, f"p{n}", [n + 20 * turn for turn in range(5)]) for n in range(20)]
-        pages = await listed(adapter, *(ask(ref) for ref in refs))
+        pages = await listed(adapter, *(session_request(ref) for ref in refs))
         assert [seconds(page) for page in pages] == [
             [n + 20 * turn for turn in (4, 3, 2, 1, 0)] for n in range(20)
         ]
@@ -295,7 +299,7 @@ class TestSeveralAsks:
         self, adapter: Adapter, vendor: Simulator, world: LangSmithWorld
     ) -> None:
         refs = [add(world, f"p{n}", [n * 50 + turn for turn in range(40)]) for n in range(6)]
-        pages = await listed(adapter, *(ask(ref) for ref in refs))
+        pages = await listed(adapter, *(session_request(ref) for ref in refs))
         assert sum(page.provenance.upstream_requests for page in pages) == len(vendor.calls) > 1
         assert pages[0].provenance.upstream_requests >= 1
 
@@ -304,7 +308,7 @@ class TestSeveralAsks:
     ) -> None:
         busy = add(world, "busy", range(1000, 1300))
         quiet = [add(world, f"q{n}", [n, n + 10, n + 20]) for n in range(9)]
-        pages = await listed(adapter, *(ask(ref, limit=2) for ref in [busy, *quiet]))
+        pages = await listed(adapter, *(session_request(ref, limit=2) for ref in [busy, *quiet]))
         assert [seconds(page)[:2] for page in pages] == [[1299, 1298], *([n + 20, n + 10] for n in range(9))]
         first, second = bodies(vendor)
         assert first["session"] == [busy, *quiet]
@@ -316,7 +320,7 @@ class TestSeveralAsks:
     ) -> None:
         refs = [add(world, f"p{n}", range(n * 1000, n * 1000 + 120)) for n in range(20)]
         vendor.faults.add(Fault("delay", times=None, seconds=0.02))
-        pages = await listed(adapter, *(ask(ref) for ref in refs))
+        pages = await listed(adapter, *(session_request(ref) for ref in refs))
         assert [seconds(page)[0] for page in pages] == [n * 1000 + 119 for n in range(20)]
         assert len(vendor.calls) <= 20
         assert vendor.peak_in_flight >= 4
@@ -325,7 +329,7 @@ class TestSeveralAsks:
         self, adapter: Adapter, vendor: Simulator, world: LangSmithWorld
     ) -> None:
         refs = [add(world, f"p{n}", range(n * 1000, n * 1000 + 10)) for n in range(20)]
-        pages = await listed(adapter, *(ask(ref, limit=100) for ref in refs))
+        pages = await listed(adapter, *(session_request(ref, limit=100) for ref in refs))
         assert [(len(page.items), page.next_hint) for page in pages] == [(10, None)] * 20
         assert len(vendor.calls) == 2
 
@@ -333,7 +337,7 @@ class TestSeveralAsks:
         self, adapter: Adapter, vendor: Simulator, world: LangSmithWorld
     ) -> None:
         busy, empty = add(world, "busy", range(150)), add(world, "empty", [])
-        pages = await listed(adapter, ask(busy), ask(empty))
+        pages = await listed(adapter, session_request(busy), session_request(empty))
         assert (pages[1].items, pages[1].next_hint) == ((), None)
         assert [body["session"] for body in bodies(vendor)] == [[busy, empty], [empty]]
 
@@ -345,29 +349,31 @@ class TestSeveralAsks:
             {"after": micros(1)},
         ],
     )
-    async def test_asks_of_another_filter_order_or_place_are_asked_apart(
+    async def test_requests_with_another_filter_order_or_position_have_separate_queries(
         self, adapter: Adapter, vendor: Simulator, world: LangSmithWorld, others: dict[str, Any]
     ) -> None:
         add(world, "p", [1, 2])
         add(world, "q", [1, 2])
-        pages = await listed(adapter, ask(P), ask(Q, **others))
+        pages = await listed(adapter, session_request(P), session_request(Q, **others))
         assert all(page.items for page in pages)
         assert sorted(body["session"] for body in bodies(vendor)) == sorted([[P], [Q]])
 
-    async def test_asks_of_one_key_share_a_query(
+    async def test_requests_with_one_key_share_a_query(
         self, adapter: Adapter, vendor: Simulator, world: LangSmithWorld
     ) -> None:
         add(world, "p", range(9))
         add(world, "q", range(9))
-        pages = await listed(adapter, ask(P, limit=2, after=micros(5)), ask(Q, limit=3, after=micros(5)))
+        pages = await listed(
+            adapter, session_request(P, limit=2, after=micros(5)), session_request(Q, limit=3, after=micros(5))
+        )
         assert [seconds(page) for page in pages] == [[5, 4, 3, 2, 1, 0]] * 2
         assert len(vendor.calls) == 1
 
-    async def test_two_asks_for_one_project_both_have_its_rows(
+    async def test_two_requests_for_one_project_both_have_its_rows(
         self, adapter: Adapter, vendor: Simulator, world: LangSmithWorld
     ) -> None:
         add(world, "p", range(3))
-        pages = await listed(adapter, ask(P, limit=1), ask(P.upper(), limit=3))
+        pages = await listed(adapter, session_request(P, limit=1), session_request(P.upper(), limit=3))
         assert [seconds(page) for page in pages] == [[2, 1, 0]] * 2
         assert bodies(vendor)[0]["session"] == [P]
 
@@ -376,15 +382,15 @@ class TestSeveralAsks:
     ) -> None:
         add(world, "p", range(150))
         add(world, "q", range(150))
-        first, other = await listed(adapter, ask(P, limit=2), ask(Q, limit=2))
-        (second,) = await listed(adapter, ask(P, limit=2, hint=first.next_hint))
+        first, other = await listed(adapter, session_request(P, limit=2), session_request(Q, limit=2))
+        (second,) = await listed(adapter, session_request(P, limit=2, hint=first.next_hint))
         assert other.next_hint is not None
         assert seconds(second)[0] == seconds(first)[-1] - 1
 
     async def test_every_row_has_its_own_raw_object(self, adapter: Adapter, world: LangSmithWorld) -> None:
         add(world, "p", [1, 3])
         add(world, "q", [2, 4])
-        for page in await listed(adapter, ask(P), ask(Q)):
+        for page in await listed(adapter, session_request(P), session_request(Q)):
             for session in page.items:
                 assert session.raw is not None
                 assert session.raw.decode()["id"] == session.vendor_id
@@ -414,12 +420,12 @@ class TestSeveralAsks:
 async def traversed(
     adapter: Adapter, refs: Sequence[str], limit: int, order: SessionOrder = NEWEST_FIRST
 ) -> dict[str, list[Session]]:
-    """The whole lists of several projects, all asked at once again and again while they go on."""
+    """The whole lists of several projects, all requested at once, page after page."""
     found: dict[str, list[Session]] = {ref: [] for ref in refs}
     going: dict[str, Any] = dict.fromkeys(refs)
     while going:
-        asks = [ask(ref, limit=limit, hint=hint, order=order) for ref, hint in going.items()]
-        pages = dict(zip(list(going), await listed(adapter, *asks), strict=True))
+        requests = [session_request(ref, limit=limit, hint=hint, order=order) for ref, hint in going.items()]
+        pages = dict(zip(list(going), await listed(adapter, *requests), strict=True))
         going = {}
         for ref, page in pages.items():
             assert page.items or page.next_hint is None
@@ -430,29 +436,33 @@ async def traversed(
 
 
 class TestFailures:
-    async def test_a_pool_that_fails_fails_every_ask_and_counts_each_call_once(
+    async def test_a_pool_that_fails_fails_every_request_and_counts_each_call_once(
         self, adapter: Adapter, vendor: Simulator, world: LangSmithWorld
     ) -> None:
         add(world, "p", [1])
         add(world, "q", [1])
         vendor.faults.add(Fault("status", status=503))
-        answers = await adapter.list_sessions([ask(P), ask(Q), ask("nobody")])
-        assert [type(answer) for answer in answers] == [SourceUnavailable, SourceUnavailable, SourceObjectNotFound]
-        errors = [answer for answer in answers if isinstance(answer, SourceError)]
+        outcomes = await adapter.list_sessions([session_request(P), session_request(Q), session_request("nobody")])
+        assert [type(answer) for answer in outcomes] == [
+            SourceUnavailable,
+            SourceUnavailable,
+            SourceObjectNotFound,
+        ]
+        errors = [answer for answer in outcomes if isinstance(answer, SourceError)]
         assert [error.upstream_requests for error in errors] == [1, 0, 0]
         assert errors[0].reference == errors[1].reference
         assert errors[0].http_status == errors[1].http_status == 503
         assert str(errors[0]) == str(errors[1]) != ""
 
-    async def test_an_ask_that_had_enough_before_the_failure_stands(
+    async def test_a_request_that_was_complete_before_the_failure_succeeds(
         self, adapter: Adapter, vendor: Simulator, world: LangSmithWorld
     ) -> None:
         busy, quiet = add(world, "busy", range(1000, 1300)), add(world, "quiet", range(9))
         vendor.faults.add(Fault("delay", seconds=0), Fault("status", status=500))
-        answers = await adapter.list_sessions([ask(busy), ask(quiet)])
-        assert isinstance(answers[0], Page)
-        assert isinstance(answers[1], SourceUnavailable)
-        assert answers[0].provenance.upstream_requests + answers[1].upstream_requests == len(vendor.calls) == 2
+        outcomes = await adapter.list_sessions([session_request(busy), session_request(quiet)])
+        assert isinstance(outcomes[0], Page)
+        assert isinstance(outcomes[1], SourceUnavailable)
+        assert outcomes[0].provenance.upstream_requests + outcomes[1].upstream_requests == len(vendor.calls) == 2
 
     async def test_one_project_that_the_vendor_does_not_know_leaves_the_others(self, connect: Connect) -> None:
         unknown = stable_uuid("nobody")
@@ -466,10 +476,10 @@ class TestFailures:
             return JSONResponse({"runs": runs, "cursors": {}})
 
         adapter = await connect(runs_endpoint(answer))
-        answers = await adapter.list_sessions([ask(ref) for ref in [*refs[:3], unknown, *refs[3:]]])
-        assert [type(answer) for answer in answers] == [*[Page] * 3, SourceObjectNotFound, *[Page] * 4]
+        outcomes = await adapter.list_sessions([session_request(ref) for ref in [*refs[:3], unknown, *refs[3:]]])
+        assert [type(answer) for answer in outcomes] == [*[Page] * 3, SourceObjectNotFound, *[Page] * 4]
 
-    async def test_runs_of_projects_that_were_not_asked_for_are_ignored(self, connect: Connect) -> None:
+    async def test_runs_of_other_projects_are_ignored(self, connect: Connect) -> None:
         runs = [
             langsmith_run("a") | {"session_id": Q},
             langsmith_run("b") | {"session_id": P},
@@ -477,7 +487,7 @@ class TestFailures:
         ]
         adapter = await connect(runs_endpoint(lambda _: JSONResponse({"runs": runs, "cursors": {"next": ""}})))
         with capture_logs() as logs:
-            (page,) = await listed(adapter, ask(P))
+            (page,) = await listed(adapter, session_request(P))
         assert [session.name for session in page.items] == ["b"]
         assert page.items[0].raw is not None
         assert page.items[0].raw.decode()["name"] == "b"
@@ -485,31 +495,31 @@ class TestFailures:
         assert [(log["event"], log["count"]) for log in logs] == [("rows.foreign", 2)]
 
     async def test_a_page_that_goes_on_is_never_empty(self, connect: Connect) -> None:
-        answers = [
+        outcomes = [
             {"runs": [langsmith_run("a") | {"session_id": Q}], "cursors": {"next": "more"}},
             {"runs": [langsmith_run("b") | {"session_id": P}], "cursors": {"next": "still more"}},
             {"runs": [], "cursors": {"next": "for ever"}},
         ]
-        adapter = await connect(runs_endpoint(lambda _: JSONResponse(answers.pop(0))))
-        (page,) = await listed(adapter, ask(P))
+        adapter = await connect(runs_endpoint(lambda _: JSONResponse(outcomes.pop(0))))
+        (page,) = await listed(adapter, session_request(P))
         assert [session.name for session in page.items] == ["b"]
         assert page.provenance == FetchInfo(2)
-        (end,) = await listed(adapter, ask(P, hint=page.next_hint))
+        (end,) = await listed(adapter, session_request(P, hint=page.next_hint))
         assert (end.items, end.next_hint) == ((), None)
 
     async def test_a_cursor_that_leads_nowhere_is_a_bad_response(self, connect: Connect) -> None:
         body = {"runs": [langsmith_run("a") | {"session_id": P}], "cursors": {"next": "round"}}
         adapter = await connect(runs_endpoint(lambda _: JSONResponse(body)))
-        answers = await adapter.list_sessions([ask(P, limit=2), ask(Q, limit=2)])
-        assert [type(answer) for answer in answers] == [SourceBadResponse] * 2
-        (page,) = await listed(adapter, ask(P))
-        (answer,) = await adapter.list_sessions([ask(P, hint=page.next_hint)])
+        outcomes = await adapter.list_sessions([session_request(P, limit=2), session_request(Q, limit=2)])
+        assert [type(answer) for answer in outcomes] == [SourceBadResponse] * 2
+        (page,) = await listed(adapter, session_request(P))
+        (answer,) = await adapter.list_sessions([session_request(P, hint=page.next_hint)])
         assert isinstance(answer, SourceBadResponse)
 
     @pytest.mark.parametrize("body", [{"runs": [], "cursors": None}, {"runs": []}])
     async def test_cursors_may_be_missing(self, connect: Connect, body: Any) -> None:
         adapter = await connect(runs_endpoint(lambda _: JSONResponse(body)))
-        (page,) = await listed(adapter, ask(P))
+        (page,) = await listed(adapter, session_request(P))
         assert (page.items, page.next_hint) == ((), None)
 
 
@@ -559,7 +569,7 @@ class TestGetSessions:
         ]
         assert await adapter.get_sessions(refs) == {}
 
-    async def test_each_is_found_under_the_ref_that_was_asked(
+    async def test_each_is_found_under_the_requested_ref(
         self, adapter: Adapter, vendor: Simulator, world: LangSmithWorld
     ) -> None:
         add(world, "p", [1])
@@ -569,7 +579,7 @@ class TestGetSessions:
         assert bodies(vendor)[0]["id"] == [run]
 
     @pytest.mark.parametrize("text", HOSTILE)
-    async def test_what_is_no_uuid_is_unknown_without_a_call(
+    async def test_an_id_that_is_no_uuid_is_unknown_without_a_call(
         self, adapter: Adapter, vendor: Simulator, text: str
     ) -> None:
         assert await adapter.get_sessions([SessionRef(P, text), SessionRef(text, P)]) == {}

@@ -1,4 +1,4 @@
-"""The Meibel adapter against a Meibel on loopback: what it asks, how often, and what comes of it."""
+"""The Meibel adapter against a Meibel on loopback: its requests, their number and their results."""
 
 import re
 from collections.abc import AsyncIterator, Callable
@@ -16,7 +16,7 @@ from starlette.routing import Route
 from structlog.testing import capture_logs
 from tracegraph_meibel import open_adapter
 from tracegraph_meibel.adapter import CAPABILITIES
-from tracegraph_meibel.lookup import SCAN_PAGES_MAX
+from tracegraph_meibel.lookup import MAX_SCAN_PAGES
 
 from tests.adapters.conftest import Serve
 from tracegraph.adapter.options import SourceSettings
@@ -106,8 +106,8 @@ async def adapter(connect: Connect, vendor: Simulator) -> Adapter:
     return opened
 
 
-def asked(vendor: Simulator) -> list[str]:
-    """Every question that reached the vendor, as it was written."""
+def requested_urls(vendor: Simulator) -> list[str]:
+    """The URL of every request that reached the vendor."""
     return [
         f"{call.path.removeprefix('/v2')}?{urlencode(call.query, doseq=True)}".removesuffix("?")
         for call in vendor.calls
@@ -147,12 +147,12 @@ def page_of(outcome: Page[Session] | SourceError) -> Page[Session]:
 async def sessions(
     adapter: Adapter, agent: str = "a2", page: PageRequest = PAGE, **conditions: Any
 ) -> Page[Session]:
-    ask = SessionPageRequest((agent,), page, SessionFilter(**conditions))
-    return page_of((await adapter.list_sessions([ask]))[0])
+    request = SessionPageRequest((agent,), page, SessionFilter(**conditions))
+    return page_of((await adapter.list_sessions([request]))[0])
 
 
 class TestOpening:
-    async def test_calls_nobody(self, adapter: Adapter, vendor: Simulator) -> None:
+    async def test_makes_no_call(self, adapter: Adapter, vendor: Simulator) -> None:
         assert (adapter.name, adapter.vendor) == ("mb", "meibel")
         assert adapter.capabilities is CAPABILITIES
         assert vendor.calls == []
@@ -179,7 +179,7 @@ class TestCheck:
         assert (health.status, health.experiment_count) == (SourceHealthStatus.UP, 3)
         assert health.checked_at is not None
         assert health.checked_at.tzinfo is UTC
-        assert asked(vendor) == [
+        assert requested_urls(vendor) == [
             "/agents?offset=0&limit=1",
             "/agents/a3/sessions?offset=0&limit=1&sort_by=start_time&sort_order=desc",
         ]
@@ -200,16 +200,16 @@ class TestListingAgents:
         assert {item.deferred for item in page.items} == {frozenset({"session_count"})}
         assert (page.offset, page.next_hint, page.total) == (0, None, 3)
         assert page.provenance == FetchInfo(4)
-        first, *others = asked(vendor)
+        first, *others = requested_urls(vendor)
         assert first == "/agents?offset=0&limit=10&sort_by=created_at&sort_order=desc"
         assert sorted(others) == ["/agents/a1", "/agents/a2", "/agents/a3"]
 
-    async def test_oldest_first_asks_the_vendor_so(self, adapter: Adapter, vendor: Simulator) -> None:
+    async def test_oldest_first_is_the_vendors_ascending_order(self, adapter: Adapter, vendor: Simulator) -> None:
         page = await adapter.list_experiments(OLDEST_FIRST, PAGE)
         assert ids(page) == ["a1", "a2", "a3"]
-        assert asked(vendor)[0] == "/agents?offset=0&limit=10&sort_by=created_at&sort_order=asc"
+        assert requested_urls(vendor)[0] == "/agents?offset=0&limit=10&sort_by=created_at&sort_order=asc"
 
-    async def test_needs_no_further_call_where_the_list_tells_the_creation(
+    async def test_needs_no_further_call_where_the_list_has_the_creation_time(
         self, adapter: Adapter, world: MeibelWorld, vendor: Simulator
     ) -> None:
         world.created_at_in_summary = True
@@ -224,7 +224,7 @@ class TestListingAgents:
         page = await adapter.list_experiments(BY_NAME, PAGE)
         assert ids(page) == ["a1", "a2", "a3"]
         assert page.items[0].deferred == {"created_at", "metadata", "models", "session_count"}
-        assert asked(vendor) == ["/agents?offset=0&limit=10&sort_by=created_at&sort_order=asc"]
+        assert requested_urls(vendor) == ["/agents?offset=0&limit=10&sort_by=created_at&sort_order=asc"]
 
     async def test_filtered_by_creation_fetches_it_in_any_order(self, adapter: Adapter, vendor: Simulator) -> None:
         query = ExperimentQuery(ExperimentFilter(created_at=TimeRange(gte=EPOCH)), BY_NAME.order)
@@ -237,9 +237,9 @@ class TestListingAgents:
         second = await adapter.list_experiments(BY_NAME, PageRequest(2, hint=first.next_hint))
         assert (ids(first), first.offset, first.next_hint) == (["a1", "a2"], 0, 2)
         assert (ids(second), second.offset, second.next_hint) == (["a3"], 2, None)
-        assert asked(vendor)[1] == "/agents?offset=2&limit=2&sort_by=created_at&sort_order=asc"
+        assert requested_urls(vendor)[1] == "/agents?offset=2&limit=2&sort_by=created_at&sort_order=asc"
 
-    async def test_goes_on_where_the_server_gave_fewer_rows_than_asked(
+    async def test_goes_on_where_the_server_gave_fewer_rows_than_requested(
         self, adapter: Adapter, world: MeibelWorld
     ) -> None:
         world.max_rows = 2
@@ -250,7 +250,7 @@ class TestListingAgents:
         page = await adapter.list_experiments(BY_NAME, PageRequest(10, hint=30))
         assert (ids(page), page.offset, page.next_hint) == ([], 30, None)
 
-    async def test_asks_for_at_most_a_hundred(self, adapter: Adapter, vendor: Simulator) -> None:
+    async def test_requests_at_most_a_hundred(self, adapter: Adapter, vendor: Simulator) -> None:
         await adapter.list_experiments(BY_NAME, PageRequest(500))
         assert vendor.calls[0].query["limit"] == ["100"]
 
@@ -259,12 +259,12 @@ class TestListingAgents:
         [{"name": StringFilter(eq="A1")}, {"refs": frozenset({"a1"})}, {"agent_name": "a1"}],
         ids=["name", "refs", "agent_name"],
     )
-    async def test_leaves_every_filter_to_the_gateway_and_then_tells_no_total(
+    async def test_leaves_every_filter_to_the_gateway_and_then_has_no_total(
         self, adapter: Adapter, vendor: Simulator, condition: dict[str, Any]
     ) -> None:
         page = await adapter.list_experiments(ExperimentQuery(ExperimentFilter(**condition), BY_NAME.order), PAGE)
         assert (len(page.items), page.total) == (3, None)
-        assert asked(vendor) == ["/agents?offset=0&limit=10&sort_by=created_at&sort_order=asc"]
+        assert requested_urls(vendor) == ["/agents?offset=0&limit=10&sort_by=created_at&sort_order=asc"]
 
     async def test_of_kind_agent_is_all_of_them(self, adapter: Adapter) -> None:
         kinds = ExperimentFilter(kinds=frozenset({ExperimentKind.AGENT, ExperimentKind.PROJECT}))
@@ -280,9 +280,9 @@ class TestListingAgents:
 
     async def test_without_a_total_ends_with_a_short_page(self, connect: Connect) -> None:
         adapter = await connect(canned({"/agents": {"data": [{"id": "a1"}, {"id": "a2"}]}}))
-        assert (await adapter.list_experiments(BY_NAME, PageRequest(3))).next is None
+        assert (await adapter.list_experiments(BY_NAME, PageRequest(3))).next_hint is None
         full = await adapter.list_experiments(BY_NAME, PageRequest(2))
-        assert (full.next, full.total) == (2, None)
+        assert (full.next_hint, full.total) == (2, None)
 
 
 class TestAgentsThatChangeMeanwhile:
@@ -349,7 +349,7 @@ class TestGettingAgents:
         assert (one.name, one.agent_name, one.models) == ("A1", "a1", ("gpt-4.1-mini", "small"))
         assert one.metadata == {"tags": ["billing"]}
         assert one.deferred == {"session_count"}
-        assert sorted(asked(vendor)) == ["/agents/a1", "/agents/a3"]
+        assert sorted(requested_urls(vendor)) == ["/agents/a1", "/agents/a3"]
 
     async def test_leaves_out_an_unknown_one(self, adapter: Adapter) -> None:
         assert set(await adapter.get_experiments(["a1", "nobody"])) == {"a1"}
@@ -388,9 +388,11 @@ class TestListingSessions:
         page = await sessions(adapter)
         assert ids(page) == ["s3", "s2", "s1"]
         assert (page.offset, page.next_hint, page.total, page.provenance) == (0, None, 3, FetchInfo(1))
-        assert asked(vendor) == ["/agents/a2/sessions?offset=0&limit=10&sort_by=start_time&sort_order=desc"]
+        assert requested_urls(vendor) == [
+            "/agents/a2/sessions?offset=0&limit=10&sort_by=start_time&sort_order=desc"
+        ]
 
-    async def test_gives_each_session_with_what_its_row_says(self, adapter: Adapter) -> None:
+    async def test_gives_each_session_with_the_values_of_its_row(self, adapter: Adapter) -> None:
         one = (await sessions(adapter)).items[1]
         assert (one.source, one.experiment_ref, one.vendor_id) == ("mb", "a2", "s2")
         assert (one.status, one.vendor_status) == (SessionStatus.SUCCESS, "COMPLETED")
@@ -406,9 +408,9 @@ class TestListingSessions:
         adapter = await connect(vendor, scores=False)
         assert (await sessions(adapter)).items[0].deferred == {"input", "output"}
 
-    async def test_oldest_first_asks_the_vendor_so(self, adapter: Adapter, vendor: Simulator) -> None:
-        ask = SessionPageRequest(("a2",), PAGE, order=SessionOrder(direction=OrderDirection.ASC))
-        assert ids(page_of((await adapter.list_sessions([ask]))[0])) == ["s1", "s2", "s3"]
+    async def test_oldest_first_is_the_vendors_ascending_order(self, adapter: Adapter, vendor: Simulator) -> None:
+        request = SessionPageRequest(("a2",), PAGE, order=SessionOrder(direction=OrderDirection.ASC))
+        assert ids(page_of((await adapter.list_sessions([request]))[0])) == ["s1", "s2", "s3"]
         assert vendor.calls[0].query["sort_order"] == ["asc"]
 
     async def test_pages_by_offset_until_the_total(self, adapter: Adapter, world: MeibelWorld) -> None:
@@ -440,7 +442,7 @@ class TestListingSessions:
         world.sessions["a1"].append(meibel_session("xCOMPLETED"))
         page = await sessions(adapter, "a1", statuses=frozenset({status}))
         assert (ids(page), page.total) == ([f"x{word}"], 1)
-        assert asked(vendor) == [
+        assert requested_urls(vendor) == [
             f"/agents/a1/sessions?offset=0&limit=10&sort_by=start_time&sort_order=desc&status={word}"
         ]
 
@@ -461,7 +463,7 @@ class TestListingSessions:
         assert (len(page.items), page.total) == (3, None)
         assert "status" not in vendor.calls[0].query
 
-    async def test_of_a_status_and_another_condition_push_the_status_and_tell_no_total(
+    async def test_of_a_status_and_another_condition_push_the_status_and_have_no_total(
         self, adapter: Adapter, vendor: Simulator
     ) -> None:
         page = await sessions(
@@ -470,13 +472,13 @@ class TestListingSessions:
         assert page.total is None
         assert vendor.calls[0].query["status"] == ["COMPLETED"]
 
-    async def test_a_server_that_ignores_the_status_is_not_believed_its_total(self, connect: Connect) -> None:
+    async def test_the_total_of_a_server_that_ignores_the_status_is_dropped(self, connect: Connect) -> None:
         rows = [meibel_session("s1", status="FAILED"), meibel_session("s2")]
         adapter = await connect(canned({"/agents/a1/sessions": {"data": rows, "total": 2}}))
         page = await sessions(adapter, "a1", statuses=frozenset({SessionStatus.ERROR}))
         assert (len(page.items), page.total) == (2, None)
 
-    async def test_answers_every_ask_in_its_place_and_each_fails_alone(
+    async def test_answers_every_request_in_order_and_each_fails_alone(
         self, adapter: Adapter, vendor: Simulator
     ) -> None:
         vendor.faults.add(Fault("status", path="/v2/agents/a1/", status=500))
@@ -488,7 +490,7 @@ class TestListingSessions:
         assert ids(page_of(found)) == ["s3", "s2", "s1"]
         assert len(vendor.calls) == 3
 
-    async def test_asks_side_by_side(self, adapter: Adapter, vendor: Simulator) -> None:
+    async def test_requests_concurrently(self, adapter: Adapter, vendor: Simulator) -> None:
         vendor.faults.add(Fault("delay", times=3, seconds=0.1))
         await adapter.list_sessions([SessionPageRequest((agent,), PAGE) for agent in ("a1", "a2", "a3")])
         assert vendor.peak_in_flight == 3
@@ -537,7 +539,7 @@ class TestGettingSessions:
         assert one.scores == (Score("correctness", 8.0), Score("observed_consistency", 0.75))
         assert one.deferred == frozenset()
         assert set(found) == {SessionRef("a2", "s2"), SessionRef("a2", "s3")}
-        first, *others = asked(vendor)
+        first, *others = requested_urls(vendor)
         assert first == "/agents/a2/sessions?offset=0&limit=100&sort_by=start_time&sort_order=desc"
         assert sorted(others) == [
             "/confidence-scoring/jobs?agent_name=a2",
@@ -545,9 +547,9 @@ class TestGettingSessions:
             "/sessions/s3",
         ]
 
-    async def test_of_one_session_asks_for_its_scores_only(self, adapter: Adapter, vendor: Simulator) -> None:
+    async def test_of_one_session_requests_only_its_scores(self, adapter: Adapter, vendor: Simulator) -> None:
         await adapter.get_sessions([SessionRef("a2", "s2")])
-        assert "/confidence-scoring/jobs?agent_name=a2&agent_session_id=s2" in asked(vendor)
+        assert "/confidence-scoring/jobs?agent_name=a2&agent_session_id=s2" in requested_urls(vendor)
 
     async def test_reads_no_scores_when_none_are_to_be_read(self, connect: Connect, vendor: Simulator) -> None:
         adapter = await connect(vendor, scores=False)
@@ -571,7 +573,9 @@ class TestGettingSessions:
         assert await adapter.get_sessions(refs) == {}
         assert len(vendor.calls) == 3
 
-    async def test_of_several_agents_asks_each_for_its_own(self, adapter: Adapter, world: MeibelWorld) -> None:
+    async def test_of_several_agents_are_requested_from_each_agent(
+        self, adapter: Adapter, world: MeibelWorld
+    ) -> None:
         world.sessions["a1"] = [meibel_session("t1")]
         world.jobs.append(meibel_job("t1", "correctness", 1, agent_name="a1"))
         found = await adapter.get_sessions([SessionRef("a2", "s3"), SessionRef("a1", "t1")])
@@ -580,18 +584,21 @@ class TestGettingSessions:
             SessionRef("a1", "t1"): (Score("correctness", 1.0),),
         }
 
-    async def test_asks_the_agent_for_its_name_when_no_row_tells_it(
+    async def test_reads_the_agents_name_when_no_row_contains_it(
         self, adapter: Adapter, world: MeibelWorld, vendor: Simulator
     ) -> None:
         world.sessions["a2"][1]["agent_name"] = None
         one = (await adapter.get_sessions([SessionRef("a2", "s2")]))[SessionRef("a2", "s2")]
         assert isinstance(one, Session)
         assert len(one.scores) == 2
-        assert "/agents/a2" in asked(vendor)
+        assert "/agents/a2" in requested_urls(vendor)
 
     @pytest.mark.parametrize(
         ("lacking", "message"),
-        [("/sessions/s1", "no details of sessions"), ("/confidence-scoring/jobs", r"set sources\.mb\.scores")],
+        [
+            ("/sessions/s1", "not serve details of sessions"),
+            ("/confidence-scoring/jobs", r"set sources\.mb\.scores"),
+        ],
     )
     async def test_from_a_server_that_lacks_a_path_are_not_found(
         self, connect: Connect, lacking: str, message: str
@@ -643,16 +650,16 @@ class TestGettingSessions:
         assert lost.upstream_requests == 2
         assert isinstance(found[SessionRef("a2", "s3")], Session)
 
-    async def test_beyond_what_a_look_up_reads_is_an_error_that_says_so(
+    async def test_beyond_the_limit_of_a_look_up_is_an_error_that_names_the_limit(
         self, adapter: Adapter, world: MeibelWorld, vendor: Simulator
     ) -> None:
         world.max_rows = 1
-        world.sessions["a1"] = [meibel_session(f"t{number}") for number in range(SCAN_PAGES_MAX + 1)]
+        world.sessions["a1"] = [meibel_session(f"t{number}") for number in range(MAX_SCAN_PAGES + 1)]
         found = await adapter.get_sessions([SessionRef("a1", "nothing")])
         lost = failed(found[SessionRef("a1", "nothing")])
         assert isinstance(lost, SourceBadRequest)
-        assert f"newest {SCAN_PAGES_MAX * 100} of its agent only" in lost.message
-        assert lost.upstream_requests == len(vendor.calls) == SCAN_PAGES_MAX
+        assert f"at most the newest {MAX_SCAN_PAGES * 100} sessions of an agent" in lost.message
+        assert lost.upstream_requests == len(vendor.calls) == MAX_SCAN_PAGES
 
     async def test_a_list_that_repeats_rows_is_read_again_for_those_that_it_left_out(
         self, adapter: Adapter, world: MeibelWorld
@@ -682,7 +689,7 @@ class TestGettingSessions:
         assert vendor.calls == []
 
 
-class TestAnswersThatCannotBeUsed:
+class TestUnusableResponses:
     @pytest.mark.parametrize(
         "body",
         [
@@ -716,7 +723,9 @@ class TestAnswersThatCannotBeUsed:
         (outcome,) = await adapter.list_sessions([SessionPageRequest(("a1",), PAGE)])
         assert isinstance(outcome, SourceBadResponse)
 
-    async def test_values_that_cannot_be_read_are_none_and_told_once_for_the_page(self, connect: Connect) -> None:
+    async def test_values_that_cannot_be_read_are_none_and_reported_once_for_the_page(
+        self, connect: Connect
+    ) -> None:
         rows = [
             meibel_session("s1", end_time="soon", messages_count=-1),
             meibel_session("s2", end_time="later", token_usage={"prompt_tokens": "many"}),
@@ -749,7 +758,7 @@ class TestAnswersThatCannotBeUsed:
             (504, SourceTimeout),
         ],
     )
-    async def test_statuses_become_errors_in_our_own_words(
+    async def test_statuses_become_errors_with_our_messages(
         self, connect: Connect, status: int, error: type[SourceError]
     ) -> None:
         body = {"code": "odd", "message": "key mb_simulated refused at https://api.meibel.ai/v2/agents"}

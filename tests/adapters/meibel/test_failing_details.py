@@ -73,7 +73,7 @@ def fail(vendor: Simulator, agents: Collection[str], status: int = 500) -> None:
 
 @pytest.mark.parametrize("status", [400, 403, 422, 500, 503])
 @pytest.mark.parametrize("direction", list(OrderDirection))
-async def test_one_agent_costs_itself_and_the_report_names_its_error(
+async def test_one_agent_loses_its_row_and_the_report_names_its_error(
     adapter: Adapter, vendor: Simulator, status: int, direction: OrderDirection
 ) -> None:
     fail(vendor, ["a03"], status)
@@ -174,7 +174,7 @@ async def test_details_that_fail_and_come_back_make_no_other_agent_come_twice_or
 async def _traversed(
     adapter: Adapter, vendor: Simulator, first: int, between: Callable[[], None]
 ) -> tuple[list[str], int]:
-    """All agents by pages, and the most lists that one page asked for."""
+    """All agents by pages, and the largest number of lists that one page requested."""
     seen: list[str] = []
     positions, more, most = Positions(), True, 0
     while more:

@@ -1,4 +1,4 @@
-"""What each of Meibel's words becomes, and what is left out when it cannot be read.
+"""The value of each of Meibel's fields in the domain model, and the fields that are omitted when unreadable.
 
 See docs/vendors/meibel.md#mapping.
 """
@@ -41,16 +41,16 @@ def listed_agent(**fields: Any) -> Experiment:
     return mapping.listed_agent("mb", row, RAW)
 
 
-def told_row(**fields: Any) -> tuple[wire.SessionSummary, Sequence[str]]:
-    """The row and the fields that it gave up."""
+def row_and_dropped_fields(**fields: Any) -> tuple[wire.SessionSummary, Sequence[str]]:
+    """The row and its dropped fields."""
     row = {"session_id": "s1", "status": "COMPLETED", "start_time": "2026-11-20T12:00:00Z"} | fields
-    found, given_up = wire.SESSIONS.read(orjson.dumps({"data": [row], "total": 1}))
+    found, dropped_fields = wire.SESSIONS.read(orjson.dumps({"data": [row], "total": 1}))
     ((_, only),) = readable_rows(found.data)
-    return only, list(given_up)
+    return only, list(dropped_fields)
 
 
 def session_row(**fields: Any) -> wire.SessionSummary:
-    return told_row(**fields)[0]
+    return row_and_dropped_fields(**fields)[0]
 
 
 def session(**fields: Any) -> Session:
@@ -61,7 +61,7 @@ def detail(**fields: Any) -> wire.SessionDetail:
     return wire.SESSION.read(orjson.dumps(fields))[0]
 
 
-def said(role: Any, message: Any) -> Mapping[str, Any]:
+def chat_message(role: Any, message: Any) -> Mapping[str, Any]:
     return {"role": role, "message": message}
 
 
@@ -139,14 +139,14 @@ class TestTimes:
         "value", ["yesterday", "", 1732104000, "1732104000", True, {}, "0001-01-01T00:00:00+23:00"]
     )
     def test_that_cannot_be_read_are_none(self, value: Any) -> None:
-        found, given_up = wire.AGENT.read(orjson.dumps({"id": "a1", "created_at": value, "name": "kept"}))
+        found, dropped_fields = wire.AGENT.read(orjson.dumps({"id": "a1", "created_at": value, "name": "kept"}))
         assert found.created_at is None
         assert found.name == "kept"
-        assert given_up == ["created_at"]
+        assert dropped_fields == ["created_at"]
 
 
 class TestSession:
-    def test_belongs_to_the_agent_it_was_listed_under(self) -> None:
+    def test_has_the_agent_that_listed_it_as_its_experiment(self) -> None:
         one = session(agent_name="help-desk", agent_version="3", messages_count=4)
         assert (one.source, one.experiment_ref, one.vendor_id) == ("mb", "a1", "s1")
         assert (one.agent_name, one.agent_version, one.message_count) == ("help-desk", "3", 4)
@@ -164,7 +164,7 @@ class TestSession:
             ("PAUSED", SessionStatus.UNKNOWN),
         ],
     )
-    def test_status_is_the_unified_one_beside_the_vendors_word(self, word: str, status: SessionStatus) -> None:
+    def test_status_is_the_unified_one_beside_the_vendors_status(self, word: str, status: SessionStatus) -> None:
         one = session(status=word)
         assert (one.status, one.vendor_status) == (status, word)
 
@@ -186,13 +186,13 @@ class TestSession:
         ],
         ids=["no end", "still running", "ended before it began"],
     )
-    def test_has_no_latency_when_no_stretch_of_time_was_told(self, fields: dict[str, Any]) -> None:
+    def test_has_no_latency_without_an_end_or_a_positive_duration(self, fields: dict[str, Any]) -> None:
         assert session(**fields).latency_ms is None
 
     def test_zero_latency_is_zero_and_not_missing(self) -> None:
         assert session(end_time="2026-11-20T12:00:00Z").latency_ms == 0.0
 
-    def test_what_meibel_does_not_say_is_none(self) -> None:
+    def test_fields_that_meibel_lacks_are_none(self) -> None:
         one = session()
         assert (one.trace_id, one.root_span_id, one.test_case_id, one.name) == (None, None, None, None)
         assert (one.error, one.cost_usd, one.first_token_ms, one.url, one.metadata) == (None,) * 5
@@ -202,10 +202,10 @@ class TestSession:
         assert session(messages_count=0).message_count == 0
 
     @pytest.mark.parametrize("count", [-1, 2.5, "many", True, []])
-    def test_message_count_that_is_none_is_left_out_and_told(self, count: Any) -> None:
-        row, given_up = told_row(messages_count=count)
+    def test_message_count_that_is_no_count_is_omitted_and_reported(self, count: Any) -> None:
+        row, dropped_fields = row_and_dropped_fields(messages_count=count)
         assert row.messages_count is None
-        assert given_up == ["messages_count"]
+        assert dropped_fields == ["messages_count"]
 
     @pytest.mark.parametrize("broken", [{"session_id": None}, {"session_id": ""}, {"start_time": "soon"}])
     def test_row_without_identity_or_start_is_refused(self, broken: dict[str, Any]) -> None:
@@ -252,10 +252,10 @@ class TestTokens:
         assert session(token_usage=usage).tokens == TokenUsage(input=0, output=0, total=0)
 
     @pytest.mark.parametrize("usage", [None, {}, [], [None], {"prompt_tokens": None}])
-    def test_that_are_not_given_are_none_and_nothing_to_tell(self, usage: Any) -> None:
-        row, given_up = told_row(token_usage=usage)
+    def test_that_are_missing_are_none_and_not_reported(self, usage: Any) -> None:
+        row, dropped_fields = row_and_dropped_fields(token_usage=usage)
         assert mapping.token_usage(row.token_usage) is None
-        assert given_up == []
+        assert dropped_fields == []
 
     @pytest.mark.parametrize(
         "usage",
@@ -268,27 +268,27 @@ class TestTokens:
         ],
         ids=["unknown keys", "text", "numbers", "two objects that may or may not add up", "half of a sum"],
     )
-    def test_of_a_shape_nobody_knows_are_none_and_told(self, usage: Any) -> None:
-        row, given_up = told_row(token_usage=usage)
+    def test_of_an_unknown_shape_are_none_and_reported(self, usage: Any) -> None:
+        row, dropped_fields = row_and_dropped_fields(token_usage=usage)
         assert mapping.token_usage(row.token_usage) is None
-        assert given_up == ["token_usage"]
+        assert dropped_fields == ["token_usage"]
 
     def test_a_count_that_cannot_be_read_does_not_take_the_others_with_it(self) -> None:
-        row, given_up = told_row(token_usage={"prompt_tokens": -1, "total_tokens": 7})
+        row, dropped_fields = row_and_dropped_fields(token_usage={"prompt_tokens": -1, "total_tokens": 7})
         assert mapping.token_usage(row.token_usage) == TokenUsage(total=7)
-        assert given_up == ["token_usage"]
+        assert dropped_fields == ["token_usage"]
 
 
 class TestCompleteSession:
-    def test_input_is_the_first_thing_a_person_said_and_output_the_last_that_was_answered(self) -> None:
+    def test_input_is_the_first_message_of_a_person_and_output_the_last_message_of_the_agent(self) -> None:
         found = detail(
             messages=[
-                said("system", "be brief"),
-                said("user", "hello"),
-                said("assistant", "hi"),
-                said("user", "what is owed?"),
-                said("assistant", "12.50"),
-                said("tool", "{}"),
+                chat_message("system", "be brief"),
+                chat_message("user", "hello"),
+                chat_message("assistant", "hi"),
+                chat_message("user", "what is owed?"),
+                chat_message("assistant", "12.50"),
+                chat_message("tool", "{}"),
             ]
         )
         one = mapping.completed_session(session(), found, (Score("correctness", 8.0),))
@@ -298,11 +298,15 @@ class TestCompleteSession:
 
     @pytest.mark.parametrize(("person", "other"), [("human", "agent"), ("User", "AI")])
     def test_roles_are_read_leniently(self, person: str, other: str) -> None:
-        found = detail(messages=[said(other, "welcome"), said(person, "hello"), said(other, "bye")])
+        found = detail(
+            messages=[chat_message(other, "welcome"), chat_message(person, "hello"), chat_message(other, "bye")]
+        )
         one = mapping.completed_session(session(), found, ())
         assert (one.input, one.output) == ("hello", "bye")
 
-    @pytest.mark.parametrize("messages", [None, [], [None], [said("user", None)], [said(None, "who?")]])
+    @pytest.mark.parametrize(
+        "messages", [None, [], [None], [chat_message("user", None)], [chat_message(None, "who?")]]
+    )
     def test_without_text_has_neither(self, messages: Any) -> None:
         one = mapping.completed_session(session(), detail(messages=messages), ())
         assert (one.input, one.output) == (None, None)
@@ -317,7 +321,10 @@ class TestCompleteSession:
         ],
     )
     def test_a_message_that_is_an_object_is_its_one_text_or_compact_json(self, message: Any, text: str) -> None:
-        assert mapping.completed_session(session(), detail(messages=[said("user", message)]), ()).input == text
+        assert (
+            mapping.completed_session(session(), detail(messages=[chat_message("user", message)]), ()).input
+            == text
+        )
 
     def test_takes_tokens_from_the_detail_only_when_the_row_has_none(self) -> None:
         found = detail(token_usage=[{"prompt_tokens": 7}, None])
@@ -369,6 +376,6 @@ class TestScores:
         body = orjson.dumps([self.job("s1", "correctness", "HERE")]).replace(b'"HERE"', score.encode())
         assert mapping.scores_by_session(wire.SCORING_JOBS.read(body)[0]) == {}
 
-    def test_of_no_session_or_no_module_belong_nowhere(self) -> None:
+    def test_of_no_session_or_no_module_are_omitted(self) -> None:
         nowhere = {"module": "correctness", "score": 8, "status": "completed"}
         assert self.scores(self.job(None, "correctness", 8), self.job("s1", None, 8), nowhere) == {}

@@ -94,14 +94,14 @@ async def connect(serve: Serve) -> AsyncIterator[Open]:
 
 
 async def session_page(adapter: Adapter, direction: OrderDirection, wanted: MergeRequest) -> Listing[Session]:
-    async def fetch(_: str, ask: SessionPageRequest) -> Page[Session]:
-        (answer,) = await adapter.list_sessions([ask])
+    async def fetch(_: str, request: SessionPageRequest) -> Page[Session]:
+        (answer,) = await adapter.list_sessions([request])
         if isinstance(answer, SourceError):
             raise answer
         return answer
 
-    ask = SessionPageRequest((), PageRequest(0), order=SessionOrder(direction=direction))
-    return await list_sessions_of(adapter, AGENT, ask, wanted, fetch)
+    request = SessionPageRequest((), PageRequest(0), order=SessionOrder(direction=direction))
+    return await list_sessions_of(adapter, AGENT, request, wanted, fetch)
 
 
 async def agent_page(adapter: Adapter, direction: OrderDirection, wanted: MergeRequest) -> Listing[Experiment]:
@@ -171,7 +171,7 @@ async def test_a_right_total_of_a_server_that_gives_fewer_rows_is_the_count(conn
 
 
 @WRONGLY
-async def test_a_session_that_nobody_knows_is_looked_for_in_few_calls(connect: Open, state: State) -> None:
+async def test_an_unknown_session_is_looked_up_in_few_calls(connect: Open, state: State) -> None:
     vendor = Vendor(130, state)
     assert await (await connect(vendor)).get_sessions([SessionRef("a", "nobody")]) == {}
     assert vendor.calls <= 6

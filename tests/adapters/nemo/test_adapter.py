@@ -1,4 +1,4 @@
-"""The NeMo adapter against a NeMo on loopback: which calls it makes, and what it makes of the answers."""
+"""The NeMo adapter against a NeMo on loopback: its requests, and its results."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -55,16 +55,16 @@ Open = Callable[..., Awaitable[Adapter]]
 
 
 class Canned:
-    """A vendor that gives prepared answers, the last of them from then on, and notes what it was asked."""
+    """A vendor that gives prepared answers, the last of them from then on, and records its requests."""
 
     def __init__(self, *answers: Any) -> None:
         self._answers = list(answers)
-        self.asked: list[list[tuple[str, str]]] = []
+        self.requests: list[list[tuple[str, str]]] = []
         self.paths: list[str] = []
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope)
-        self.asked.append(request.query_params.multi_items())
+        self.requests.append(request.query_params.multi_items())
         self.paths.append(scope["raw_path"].decode())
         answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
         if callable(answer):
@@ -104,15 +104,15 @@ def sessions(count: int, **fields: Any) -> NemoWorld:
     return world
 
 
-def ask(limit: int = 20, hint: int | None = None, **fields: Any) -> SessionPageRequest:
+def session_request(limit: int = 20, hint: int | None = None, **fields: Any) -> SessionPageRequest:
     return SessionPageRequest(("base",), PageRequest(limit, hint=hint), **fields)
 
 
-async def one(adapter: Adapter, asked: SessionPageRequest) -> Page[Session]:
-    (answer,) = await adapter.list_sessions([asked])
-    if isinstance(answer, SourceError):
-        raise answer
-    return answer
+async def single_page(adapter: Adapter, request: SessionPageRequest) -> Page[Session]:
+    (outcome,) = await adapter.list_sessions([request])
+    if isinstance(outcome, SourceError):
+        raise outcome
+    return outcome
 
 
 async def listed(
@@ -138,7 +138,7 @@ def run(name: str, **fields: Any) -> dict[str, Any]:
     return {"id": f"experiment-{name}", "name": name, "dataset_name": "cases", **fields}
 
 
-def told(rows: list[dict[str, Any]], total: int | None = None) -> dict[str, Any]:
+def list_body(rows: list[dict[str, Any]], total: int | None = None) -> dict[str, Any]:
     return {"data": rows, "pagination": {"total_results": len(rows) if total is None else total}}
 
 
@@ -205,7 +205,7 @@ class TestListExperiments:
         assert queries(simulator) == [{"page": "2", "page_size": "25", "sort": "-created_at"}]
         assert (page.offset, page.next_hint, len(page.items)) == (25, 50, 25)
 
-    async def test_more_than_the_vendors_maximum_is_not_asked_for(self, connect: Open) -> None:
+    async def test_more_than_the_vendors_maximum_is_not_requested(self, connect: Open) -> None:
         simulator = nemo.create_app(experiments(1))
         await listed(await connect(simulator), limit=5000)
         assert queries(simulator)[0]["page_size"] == "1000"
@@ -225,13 +225,15 @@ class TestListExperiments:
             (ExperimentOrder(ExperimentOrderField.NAME, OrderDirection.DESC), "created_at"),
         ],
     )
-    async def test_every_order_has_its_word(self, connect: Open, order: ExperimentOrder, sort: str) -> None:
+    async def test_every_order_has_its_sort_parameter(
+        self, connect: Open, order: ExperimentOrder, sort: str
+    ) -> None:
         simulator = nemo.create_app(experiments(1))
         adapter = await connect(simulator)
         await adapter.list_experiments(ExperimentQuery(order=order), PageRequest(5))
         assert queries(simulator)[0]["sort"] == sort
 
-    async def test_what_is_pushed_is_answered_with_the_vendors_count(self, connect: Open) -> None:
+    async def test_a_pushed_filter_has_the_vendors_count(self, connect: Open) -> None:
         world = experiments(4)
         world.experiments[1]["dataset_name"] = "capitals"
         simulator = nemo.create_app(world)
@@ -260,8 +262,8 @@ class TestListExperiments:
         page = await listed(await connect(nemo.create_app(experiments(4))), name=StringFilter(contains="e"))
         assert (len(page.items), page.total) == (4, None)
 
-    async def test_a_service_that_does_not_heed_a_filter_gives_its_rows_but_no_total(self, connect: Open) -> None:
-        adapter = await connect(Canned(told([run("a"), run("b")])))
+    async def test_a_service_that_ignores_a_filter_gives_its_rows_but_no_total(self, connect: Open) -> None:
+        adapter = await connect(Canned(list_body([run("a"), run("b")])))
         page = await listed(adapter, name=StringFilter(eq="b"))
         assert (names(page), page.total) == (["a", "b"], None)
 
@@ -270,29 +272,29 @@ class TestListExperiments:
         page = await listed(await connect(simulator), refs=frozenset({"e0000"}), name=StringFilter(eq="e0001"))
         assert (list(page.items), page.next_hint, page.total, simulator.calls) == ([], None, 0, [])
 
-    async def test_a_refused_condition_on_the_agent_is_left_out_now_and_ever_after(self, connect: Open) -> None:
+    async def test_a_rejected_condition_on_the_agent_is_never_sent_again(self, connect: Open) -> None:
         """0.2.0 has lists of agents, and no filter on them (docs/vendors/nemo.md#releases, #filters)."""
         refused = (400, {"detail": "Unknown filter field 'agent_name'. Valid fields: [...]"})
-        vendor = Canned(refused, told([run("a", agent_names=["x"]), run("b", agent_names=["y"])]))
+        vendor = Canned(refused, list_body([run("a", agent_names=["x"]), run("b", agent_names=["y"])]))
         adapter = await connect(vendor)
         page = await listed(adapter, agent_name="x", dataset_name="cases")
         assert (names(page), page.total, page.provenance.upstream_requests) == (["a", "b"], None, 2)
         await listed(adapter, agent_version="2")
         frame = [("page", "1"), ("page_size", "20"), ("sort", "-created_at")]
-        assert vendor.asked == [
+        assert vendor.requests == [
             [*frame, ("filter[agent_name]", "x"), ("filter[dataset_name]", "cases")],
             [*frame, ("filter[dataset_name]", "cases")],
             frame,
         ]
 
     async def test_a_refusal_that_is_not_about_the_agent_stays_one(self, connect: Open) -> None:
-        vendor = Canned((400, {"detail": "no"}), (400, {"detail": "no"}), told([]))
+        vendor = Canned((400, {"detail": "no"}), (400, {"detail": "no"}), list_body([]))
         adapter = await connect(vendor)
         with pytest.raises(SourceBadRequest) as failure:
             await listed(adapter, agent_name="x")
         assert failure.value.upstream_requests == 2
         await listed(adapter, agent_name="x")
-        assert ("filter[agent_name]", "x") in vendor.asked[-1], "nothing was learnt about agents"
+        assert ("filter[agent_name]", "x") in vendor.requests[-1], "nothing was learnt about agents"
 
     async def test_without_a_total_a_full_page_goes_on_and_a_short_one_ends(self, connect: Open) -> None:
         """The contract does not require `pagination`."""
@@ -301,15 +303,15 @@ class TestListExperiments:
         short = await listed(adapter, limit=2)
         assert (full.next_hint, full.total, short.next_hint) == (2, None, None)
 
-    async def test_the_vendors_object_is_at_hand_as_it_came(self, connect: Open) -> None:
-        adapter = await connect(Canned(told([run("a"), run("b", summary="theirs", pinned_at=None)])))
+    async def test_the_vendors_object_is_available_unchanged(self, connect: Open) -> None:
+        adapter = await connect(Canned(list_body([run("a"), run("b", summary="theirs", pinned_at=None)])))
         page = await listed(adapter)
         assert page.items[1].raw is not None
         assert page.items[1].raw.decode() == run("b", summary="theirs", pinned_at=None)
 
-    async def test_what_does_not_parse_is_logged_once_a_page_without_its_value(self, connect: Open) -> None:
+    async def test_unreadable_values_are_logged_once_a_page_without_the_value(self, connect: Open) -> None:
         rows = [run("a", run_count="many"), run("b", run_count="many", created_at="soon")]
-        adapter = await connect(Canned(told(rows)))
+        adapter = await connect(Canned(list_body(rows)))
         with capture_logs() as logs:
             page = await listed(adapter)
         assert names(page) == ["a", "b"]
@@ -330,7 +332,7 @@ class TestReleasesAndRefusals:
         """helix >= 0.5 (docs/vendors/nemo.md#releases)."""
         world = experiments(2)
         world.shape = "groups"
-        with pytest.raises(SourceBadResponse, match="'nemo-a' lists experiment groups"):
+        with pytest.raises(SourceBadResponse, match="'nemo-a' returned experiment groups"):
             await listed(await connect(nemo.create_app(world)))
 
     async def test_a_release_without_experiments_is_named_as_such(self, connect: Open) -> None:
@@ -340,7 +342,7 @@ class TestReleasesAndRefusals:
         adapter = await connect(nemo.create_app(world))
         with pytest.raises(SourceNotFound, match="no /experiments in its NeMo version"):
             await listed(adapter)
-        (answer,) = await adapter.list_sessions([ask()])
+        (answer,) = await adapter.list_sessions([session_request()])
         assert type(answer) is SourceNotFound
         wanted = SessionRef("base", "s0000")
         assert type((await adapter.get_sessions([wanted]))[wanted]) is SourceNotFound
@@ -359,11 +361,11 @@ class TestReleasesAndRefusals:
             await listed(await connect(Canned(body)))
 
     @pytest.mark.parametrize("body", [b"<html>", b"[]", b'{"detail": [{"loc": []}]}', b""])
-    async def test_a_404_in_other_words_is_just_not_found(self, connect: Open, body: bytes) -> None:
+    async def test_a_404_with_another_detail_is_not_found(self, connect: Open, body: bytes) -> None:
         with pytest.raises(SourceNotFound, match="does not know what was asked for"):
             await listed(await connect(Canned((404, body))))
 
-    async def test_no_word_of_the_vendor_reaches_the_message(self, connect: Open) -> None:
+    async def test_no_text_of_the_vendor_reaches_the_message(self, connect: Open) -> None:
         vendor = Canned((404, {"detail": "Workspace 'secret-project' not found"}))
         with pytest.raises(SourceNotFound) as failure:
             await listed(await connect(vendor))
@@ -397,7 +399,7 @@ class TestGetExperiments:
         assert simulator.calls == []
 
     @pytest.mark.parametrize("ref", ["../../v1/secrets", "a b", "ü", "a&page=2", "x" * 4000, "100%"])
-    async def test_an_odd_name_is_asked_alone_and_reaches_no_other_path(self, connect: Open, ref: str) -> None:
+    async def test_an_odd_name_is_requested_alone_and_reaches_no_other_path(self, connect: Open, ref: str) -> None:
         simulator = nemo.create_app(experiments(2))
         found = await (await connect(simulator)).get_experiments([ref, "e0000", "e0001"])
         assert set(found) == {"e0000", "e0001"}
@@ -420,42 +422,42 @@ class TestGetExperiments:
         assert isinstance(answer, Page)
         assert ids(answer) == ["s1"]
 
-    async def test_long_lists_are_asked_in_urls_below_6_kb(self, connect: Open) -> None:
-        vendor = Canned(lambda asked: told([run(name) for name in asked["filter[name][$in]"].split(",")]))
+    async def test_long_lists_are_requested_in_urls_below_6_kb(self, connect: Open) -> None:
+        vendor = Canned(lambda query: list_body([run(name) for name in query["filter[name][$in]"].split(",")]))
         refs = [f"experiment-with-a-long-name-{number:04}" for number in range(400)]
         assert set(await (await connect(vendor)).get_experiments(refs)) == set(refs)
-        assert len(vendor.asked) == 3
+        assert len(vendor.requests) == 3
 
     @pytest.mark.parametrize(
         "first",
         [
-            pytest.param(told([run("other")]), id="ignores the condition"),
+            pytest.param(list_body([run("other")]), id="ignores the condition"),
             pytest.param((400, {"detail": "bad filter"}), id="400"),
             pytest.param((422, {"detail": []}), id="422"),
         ],
     )
-    async def test_a_service_that_takes_no_list_of_names_is_asked_one_by_one_from_then_on(
+    async def test_a_service_without_name_lists_gets_one_call_for_each_name_from_then_on(
         self, connect: Open, first: Any
     ) -> None:
-        vendor = Canned(first, lambda asked: told([run(asked["filter[name]"])]))
+        vendor = Canned(first, lambda query: list_body([run(query["filter[name]"])]))
         adapter = await connect(vendor)
         assert set(await adapter.get_experiments(["a", "b"])) == {"a", "b"}
         assert set(await adapter.get_experiments(["c", "d"])) == {"c", "d"}
-        assert len(vendor.asked) == 5
+        assert len(vendor.requests) == 5
 
-    async def test_a_service_that_ignores_the_name_is_not_believed(self, connect: Open) -> None:
-        found = await (await connect(Canned(told([run("other")])))).get_experiments(["a"])
+    async def test_a_service_that_ignores_the_name_is_an_error(self, connect: Open) -> None:
+        found = await (await connect(Canned(list_body([run("other")])))).get_experiments(["a"])
         assert isinstance(found["a"], SourceBadResponse)
 
-    async def test_a_row_that_comes_twice_takes_no_other_names_place(self, connect: Open) -> None:
-        def answer(asked: dict[str, str]) -> Any:
-            several = "filter[name][$in]" in asked
-            return told([run("a"), run("a")] if several else [run(asked["filter[name]"])])
+    async def test_a_repeated_row_does_not_displace_another_name(self, connect: Open) -> None:
+        def answer(query: dict[str, str]) -> Any:
+            several = "filter[name][$in]" in query
+            return list_body([run("a"), run("a")] if several else [run(query["filter[name]"])])
 
         found = await (await connect(Canned(answer))).get_experiments(["a", "b"])
         assert set(found) == {"a", "b"}
 
-    async def test_a_failure_is_told_for_every_name(self, connect: Open) -> None:
+    async def test_a_failure_is_reported_for_every_name(self, connect: Open) -> None:
         simulator = nemo.create_app(experiments(2))
         simulator.faults.add(Fault("status", status=503))
         found = await (await connect(simulator)).get_experiments(["e0000", "e0001"])
@@ -465,10 +467,10 @@ class TestGetExperiments:
         }
 
     async def test_one_that_fails_alone_leaves_the_others(self, connect: Open) -> None:
-        def answer(asked: dict[str, str]) -> Any:
-            if "filter[name][$in]" in asked:
+        def answer(query: dict[str, str]) -> Any:
+            if "filter[name][$in]" in query:
                 return 400, {"detail": "no"}
-            return (500, {}) if asked["filter[name]"] == "b" else told([run(asked["filter[name]"])])
+            return (500, {}) if query["filter[name]"] == "b" else list_body([run(query["filter[name]"])])
 
         found = await (await connect(Canned(answer))).get_experiments(["a", "b", "c"])
         assert isinstance(found["a"], Experiment)
@@ -479,20 +481,20 @@ class TestGetExperiments:
 class TestSessionsOldestFirst:
     async def test_a_page_is_one_call_in_the_vendors_order(self, connect: Open) -> None:
         simulator = nemo.create_app(sessions(5))
-        page = await one(await connect(simulator), ask(2, order=ASC))
+        page = await single_page(await connect(simulator), session_request(2, order=ASC))
         assert queries(simulator) == [{"page": "1", "page_size": "2"}]
         assert simulator.calls[0].path == f"{EXPERIMENTS}/base/sessions"
         assert ids(page) == numbered([0, 1])
         assert (page.offset, page.next_hint, page.total, page.provenance.upstream_requests) == (0, 2, 5, 1)
 
     async def test_the_last_page_ends_the_list(self, connect: Open) -> None:
-        page = await one(await connect(nemo.create_app(sessions(5))), ask(2, 4, order=ASC))
+        page = await single_page(await connect(nemo.create_app(sessions(5))), session_request(2, 4, order=ASC))
         assert (ids(page), page.offset, page.next_hint) == (numbered([4]), 4, None)
 
     async def test_a_status_and_a_test_case_are_pushed(self, connect: Open) -> None:
         simulator = nemo.create_app(sessions(3, status="error", test_case_id="paris"))
         wanted = SessionFilter(statuses=frozenset({SessionStatus.ERROR}), test_case_id="paris")
-        page = await one(await connect(simulator), ask(order=ASC, filter=wanted))
+        page = await single_page(await connect(simulator), session_request(order=ASC, filter=wanted))
         assert queries(simulator) == [
             {
                 "page": "1",
@@ -506,12 +508,12 @@ class TestSessionsOldestFirst:
     async def test_several_statuses_are_left_to_the_gateway_and_leave_no_total(self, connect: Open) -> None:
         simulator = nemo.create_app(sessions(3))
         wanted = SessionFilter(statuses=frozenset({SessionStatus.ERROR, SessionStatus.SUCCESS}))
-        page = await one(await connect(simulator), ask(order=ASC, filter=wanted))
+        page = await single_page(await connect(simulator), session_request(order=ASC, filter=wanted))
         assert queries(simulator) == [{"page": "1", "page_size": "20"}]
         assert (len(page.items), page.total) == (3, None)
 
-    async def test_the_vendors_object_is_at_hand_as_it_came(self, connect: Open) -> None:
-        page = await one(await connect(nemo.create_app(sessions(2))), ask(order=ASC))
+    async def test_the_vendors_object_is_available_unchanged(self, connect: Open) -> None:
+        page = await single_page(await connect(nemo.create_app(sessions(2))), session_request(order=ASC))
         assert page.items[1].raw is not None
         assert page.items[1].raw.decode()["root_span_id"] == "span-s0001"
 
@@ -519,21 +521,21 @@ class TestSessionsOldestFirst:
 class TestSessionsNewestFirst:
     async def test_few_are_one_call(self, connect: Open) -> None:
         simulator = nemo.create_app(sessions(5))
-        page = await one(await connect(simulator), ask(2))
+        page = await single_page(await connect(simulator), session_request(2))
         assert queries(simulator) == [{"page": "1", "page_size": "100"}]
         assert ids(page) == numbered([4, 3, 2, 1, 0])
         assert (page.offset, page.next_hint, page.total, page.provenance.upstream_requests) == (0, None, 5, 1)
 
-    async def test_many_are_two_calls_the_first_to_learn_how_many(self, connect: Open) -> None:
+    async def test_many_are_two_calls_the_first_to_find_the_total(self, connect: Open) -> None:
         simulator = nemo.create_app(sessions(250))
-        page = await one(await connect(simulator), ask(20))
+        page = await single_page(await connect(simulator), session_request(20))
         assert queries(simulator) == [{"page": "1", "page_size": "100"}, {"page": "11", "page_size": "23"}]
         assert ids(page) == numbered(range(249, 229, -1))
         assert (page.offset, page.next_hint, page.total, page.provenance.upstream_requests) == (0, 20, 250, 2)
 
-    async def test_a_known_number_saves_the_first_call(self, connect: Open) -> None:
+    async def test_a_total_hint_saves_the_first_call(self, connect: Open) -> None:
         simulator = nemo.create_app(sessions(250))
-        page = await one(await connect(simulator), ask(20, total_hint=250))
+        page = await single_page(await connect(simulator), session_request(20, total_hint=250))
         assert queries(simulator) == [{"page": "11", "page_size": "23"}]
         assert ids(page) == numbered(range(249, 229, -1))
 
@@ -545,7 +547,7 @@ class TestSessionsNewestFirst:
         seen: list[str] = []
         hint: int | None = 0
         while hint is not None:
-            page = await one(adapter, ask(30, hint, total_hint=expected))
+            page = await single_page(adapter, session_request(30, hint, total_hint=expected))
             assert page.offset is not None
             assert page.offset <= hint
             seen += ids(page)[hint - page.offset :]
@@ -554,40 +556,40 @@ class TestSessionsNewestFirst:
         assert seen == numbered(range(249, -1, -1))
 
     @pytest.mark.parametrize("expected", [1, 100, 240, 249, 251, 400])
-    async def test_a_wrong_number_costs_one_call_more_at_most(self, connect: Open, expected: int) -> None:
+    async def test_a_wrong_total_hint_costs_at_most_one_more_call(self, connect: Open, expected: int) -> None:
         simulator = nemo.create_app(sessions(250))
-        page = await one(await connect(simulator), ask(20, total_hint=expected))
+        page = await single_page(await connect(simulator), session_request(20, total_hint=expected))
         assert ids(page) == numbered(range(249, 249 - len(page.items), -1))
         assert (page.offset, page.next_hint, page.total) == (0, len(page.items), 250)
         assert len(simulator.calls) <= 2
 
-    async def test_a_known_number_says_nothing_about_a_filtered_list(self, connect: Open) -> None:
+    async def test_a_total_hint_is_ignored_for_a_filtered_list(self, connect: Open) -> None:
         simulator = nemo.create_app(sessions(150, status="error"))
         wanted = SessionFilter(statuses=frozenset({SessionStatus.ERROR}))
-        page = await one(await connect(simulator), ask(20, filter=wanted, total_hint=9))
+        page = await single_page(await connect(simulator), session_request(20, filter=wanted, total_hint=9))
         assert [query["page_size"] for query in queries(simulator)] == ["100", "26"]
         assert all(query["filter[status]"] == "error" for query in queries(simulator))
         assert (ids(page)[:2], page.total) == (numbered([149, 148]), 150)
 
-    async def test_a_filter_of_the_gateway_reads_the_whole_list_by_the_known_number(self, connect: Open) -> None:
+    async def test_a_filter_of_the_gateway_reads_the_whole_list_by_the_total_hint(self, connect: Open) -> None:
         simulator = nemo.create_app(sessions(150))
         wanted = SessionFilter(started_at=TimeRange(gte=START))
-        page = await one(await connect(simulator), ask(20, filter=wanted, total_hint=150))
+        page = await single_page(await connect(simulator), session_request(20, filter=wanted, total_hint=150))
         assert len(simulator.calls) == 1
         assert (ids(page)[0], page.total) == ("s0149", None)
 
     async def test_past_the_oldest_there_is_nothing_and_nothing_follows(self, connect: Open) -> None:
         adapter = await connect(nemo.create_app(sessions(3)))
-        page = await one(adapter, ask(20, 3))
+        page = await single_page(adapter, session_request(20, 3))
         assert (list(page.items), page.offset, page.next_hint, page.total) == ([], 3, None, 3)
-        assert list((await one(adapter, ask(20, 10**30))).items) == []
+        assert list((await single_page(adapter, session_request(20, 10**30))).items) == []
 
     async def test_an_experiment_without_sessions_has_an_empty_page(self, connect: Open) -> None:
-        page = await one(await connect(nemo.create_app(sessions(0))), ask())
+        page = await single_page(await connect(nemo.create_app(sessions(0))), session_request())
         assert (list(page.items), page.offset, page.next_hint, page.total) == ([], 0, None, 0)
 
     async def test_the_vendors_object_is_that_of_its_row(self, connect: Open) -> None:
-        page = await one(await connect(nemo.create_app(sessions(5))), ask())
+        page = await single_page(await connect(nemo.create_app(sessions(5))), session_request())
         assert [item.raw.decode()["session_id"] for item in page.items if item.raw] == ids(page)
 
 
@@ -604,23 +606,23 @@ class TestSessionsThatChangeUnderTheReader:
     def growing(self, *totals: int) -> Canned:
         held = chain(totals, repeat(totals[-1]))
 
-        def answer(asked: dict[str, str]) -> dict[str, Any]:
-            total, size = next(held), int(asked["page_size"])
-            start = (int(asked["page"]) - 1) * size
-            return told(rows_of(range(start, min(start + size, total))), total)
+        def answer(query: dict[str, str]) -> dict[str, Any]:
+            total, size = next(held), int(query["page_size"])
+            start = (int(query["page"]) - 1) * size
+            return list_body(rows_of(range(start, min(start + size, total))), total)
 
         return Canned(answer)
 
     async def test_rows_appended_between_two_calls_come_after_the_page(self, connect: Open) -> None:
         vendor = self.growing(250, 253)
-        page = await one(await connect(vendor), ask(20))
-        assert len(vendor.asked) == 3
+        page = await single_page(await connect(vendor), session_request(20))
+        assert len(vendor.requests) == 3
         assert set(numbered(range(233, 253))) <= set(ids(page)), "no gap where the page was aimed at"
         assert ids(page) == sorted(ids(page), reverse=True)
         assert (page.offset, page.total) == (0, 253)
 
     async def test_a_next_page_then_overlaps_rather_than_skips(self, connect: Open) -> None:
-        page = await one(await connect(self.growing(250, 260)), ask(20, 40))
+        page = await single_page(await connect(self.growing(250, 260)), session_request(20, 40))
         assert page.offset is not None
         assert page.offset <= 40
         assert "s0209" in ids(page), "the row at offset 40 of the 250"
@@ -628,35 +630,35 @@ class TestSessionsThatChangeUnderTheReader:
 
     async def test_rows_deleted_between_two_calls_are_looked_for_again(self, connect: Open) -> None:
         vendor = self.growing(250, 200, 200)
-        page = await one(await connect(vendor), ask(20))
-        assert len(vendor.asked) == 3
+        page = await single_page(await connect(vendor), session_request(20))
+        assert len(vendor.requests) == 3
         assert ids(page)[:20] == numbered(range(199, 179, -1))
         assert (page.offset, page.total, page.provenance.upstream_requests) == (0, 200, 3)
 
     async def test_a_list_of_which_no_page_shows_the_end_is_a_bad_response(self, connect: Open) -> None:
-        def full(asked: dict[str, str]) -> dict[str, Any]:
-            size = int(asked["page_size"])
-            start = (int(asked["page"]) - 1) * size
-            return told(rows_of(range(start % 9000, start % 9000 + size)), start)
+        def full(query: dict[str, str]) -> dict[str, Any]:
+            size = int(query["page_size"])
+            start = (int(query["page"]) - 1) * size
+            return list_body(rows_of(range(start % 9000, start % 9000 + size)), start)
 
         vendor = Canned(full)
         with pytest.raises(SourceBadResponse, match="newest first") as failure:
-            await one(await connect(vendor), ask(20))
-        assert len(vendor.asked) == failure.value.upstream_requests < 20
+            await single_page(await connect(vendor), session_request(20))
+        assert len(vendor.requests) == failure.value.upstream_requests < 20
 
     async def test_a_failure_of_the_second_call_counts_the_first(self, connect: Open) -> None:
-        vendor = Canned(told(rows_of(range(100)), 250), (503, {"detail": "Telemetry store unavailable."}))
+        vendor = Canned(list_body(rows_of(range(100)), 250), (503, {"detail": "Telemetry store unavailable."}))
         with pytest.raises(SourceUnavailable) as failure:
-            await one(await connect(vendor), ask(20))
+            await single_page(await connect(vendor), session_request(20))
         assert failure.value.upstream_requests == 2
 
     async def test_without_a_total_a_short_first_page_is_all(self, connect: Open) -> None:
-        page = await one(await connect(Canned({"data": rows_of(range(7))})), ask(20))
+        page = await single_page(await connect(Canned({"data": rows_of(range(7))})), session_request(20))
         assert (ids(page)[0], page.next_hint, page.total) == ("s0006", None, 7)
 
 
-class TestManyAsks:
-    async def test_asks_are_answered_in_their_order_at_the_same_time(self, connect: Open) -> None:
+class TestSeveralRequests:
+    async def test_requests_are_answered_in_order_and_concurrently(self, connect: Open) -> None:
         world = NemoWorld()
         for name in "abc":
             world.add(nemo_experiment(name), [nemo_session(f"{name}1")])
@@ -667,9 +669,11 @@ class TestManyAsks:
         assert [ids(page) for page in answers if isinstance(page, Page)] == [["c1"], ["a1"], ["b1"]]
         assert simulator.peak_in_flight == 3
 
-    async def test_an_unknown_experiment_fails_its_own_ask(self, connect: Open) -> None:
+    async def test_an_unknown_experiment_fails_only_its_own_request(self, connect: Open) -> None:
         adapter = await connect(nemo.create_app(sessions(1)))
-        first, second = await adapter.list_sessions([SessionPageRequest(("nope",), PageRequest(5)), ask()])
+        first, second = await adapter.list_sessions(
+            [SessionPageRequest(("nope",), PageRequest(5)), session_request()]
+        )
         assert isinstance(first, SourceNotFound)
         assert isinstance(second, Page)
 
@@ -696,18 +700,18 @@ class TestManyAsks:
         world = sessions(3)
         world.telemetry_down = True
         adapter = await connect(nemo.create_app(world))
-        (answer,) = await adapter.list_sessions([ask()])
+        (answer,) = await adapter.list_sessions([session_request()])
         assert isinstance(answer, SourceUnavailable)
         assert answer.retryable
 
 
 class TestGetSessions:
-    async def test_those_of_one_experiment_are_looked_for_in_one_pass(self, connect: Open) -> None:
+    async def test_sessions_of_one_experiment_are_found_in_one_pass(self, connect: Open) -> None:
         simulator = nemo.create_app(sessions(50))
         wanted = [SessionRef("base", "s0003"), SessionRef("base", "s0042"), SessionRef("base", "nope")]
         found = await (await connect(simulator)).get_sessions(wanted)
         assert queries(simulator) == [{"page": "1", "page_size": "1000"}]
-        assert {ref: one.vendor_id for ref, one in found.items() if isinstance(one, Session)} == {
+        assert {ref: session.vendor_id for ref, session in found.items() if isinstance(session, Session)} == {
             wanted[0]: "s0003",
             wanted[1]: "s0042",
         }
@@ -723,9 +727,7 @@ class TestGetSessions:
         assert await adapter.get_sessions([SessionRef("base", "nope")]) == {}
         assert len(simulator.calls) == 6
 
-    async def test_experiments_are_looked_through_apart_and_an_unknown_one_is_left_out(
-        self, connect: Open
-    ) -> None:
+    async def test_experiments_are_scanned_separately_and_an_unknown_one_is_omitted(self, connect: Open) -> None:
         simulator = nemo.create_app(sessions(1))
         found = await (await connect(simulator)).get_sessions(
             [SessionRef("base", "s0000"), SessionRef("nope", "s0000"), SessionRef("base", "")]
@@ -744,10 +746,10 @@ class TestGetSessions:
         assert error.upstream_requests == 2
 
     async def test_a_look_up_reads_fifty_pages_at_most(self, connect: Open) -> None:
-        vendor = Canned(told(rows_of(range(1000)), 10**9))
+        vendor = Canned(list_body(rows_of(range(1000)), 10**9))
         early, never = SessionRef("base", "s0000"), SessionRef("base", "never")
         found = await (await connect(vendor)).get_sessions([early, never])
-        assert len(vendor.asked) == 50
+        assert len(vendor.requests) == 50
         assert isinstance(found[early], Session)
         error = found[never]
         assert isinstance(error, SourceBadRequest)
@@ -755,9 +757,7 @@ class TestGetSessions:
 
 
 class TestCheck:
-    async def test_a_service_that_answers_is_up_and_tells_how_many_experiments_it_holds(
-        self, connect: Open
-    ) -> None:
+    async def test_a_service_that_answers_is_up_and_reports_its_experiment_count(self, connect: Open) -> None:
         simulator = nemo.create_app(experiments(3))
         before = datetime.now(UTC)
         health = await (await connect(simulator)).check()
@@ -791,7 +791,7 @@ async def test_every_method_may_be_called_at_the_same_time(connect: Open) -> Non
     page, found, answers, session, health = await asyncio.gather(
         listed(adapter),
         adapter.get_experiments(["base"]),
-        adapter.list_sessions([ask(), ask(order=ASC)]),
+        adapter.list_sessions([session_request(), session_request(order=ASC)]),
         adapter.get_sessions([SessionRef("base", "s0001")]),
         adapter.check(),
     )

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from tracegraph_nemo.mapping import to_experiment, to_session
-from tracegraph_nemo.wire import EXPERIMENTS, SESSIONS, ExperimentRow, Listed, R, SessionRow
+from tracegraph_nemo.wire import EXPERIMENTS, SESSIONS, ExperimentRow, ListBody, R, SessionRow
 
 from tracegraph.domain.models import (
     Aggregate,
@@ -28,11 +28,11 @@ IDENTITY = {"id": "experiment-1", "name": "base"}
 STARTED = {"session_id": "s1", "started_at": "2026-11-20T10:00:00"}
 
 
-def read(wire: LenientDecoder[Listed[R]], row: Any) -> tuple[R, list[str]]:
+def read(wire: LenientDecoder[ListBody[R]], row: Any) -> tuple[R, list[str]]:
     """The row as the wire reads it, and the fields that it gave up, sorted."""
-    found, given_up = wire.read(json.dumps({"data": [row]}).encode())
+    found, dropped_fields = wire.read(json.dumps({"data": [row]}).encode())
     ((_, only),) = readable_rows(found.data)
-    return only, sorted(given_up)
+    return only, sorted(dropped_fields)
 
 
 def experiment_row(**fields: Any) -> tuple[ExperimentRow, list[str]]:
@@ -115,7 +115,7 @@ class TestExperiment:
             experiment(**identity)
 
     def test_values_that_do_not_parse_are_left_out_and_named(self) -> None:
-        row, given_up = experiment_row(
+        row, dropped_fields = experiment_row(
             run_count=-1,
             created_at="yesterday",
             updated_at=1763632800,
@@ -126,7 +126,7 @@ class TestExperiment:
         found = to_experiment(row, "nemo-a")
         assert (found.session_count, found.created_at, found.updated_at, found.metadata) == (None,) * 4
         assert (found.models, found.description) == (("small", "large"), "kept")
-        assert given_up == [
+        assert dropped_fields == [
             "created_at",
             "metadata",
             "model_names",
@@ -169,7 +169,7 @@ class TestAggregates:
         assert experiment(latency_ms=nothing, cost_usd=nothing, aggregate_scores={"acc": nothing}).aggregates == ()
 
     def test_one_figure_that_does_not_parse_costs_itself_only(self) -> None:
-        row, given_up = experiment_row(
+        row, dropped_fields = experiment_row(
             latency_ms={**self.FIGURES, "p99": "fast"},
             aggregate_scores={"acc": {"mean": "NaN", "sum": 1, "count": -2}, "f1": {"mean": 0.5}, "bleu": 3},
         )
@@ -177,7 +177,7 @@ class TestAggregates:
         assert (latency.p95, latency.p99) == (6.5, None)
         assert (acc.mean, acc.sum, acc.count) == (None, 1.0, None)
         assert (f1.mean, f1.count) == (0.5, None)
-        assert given_up == ["aggregate_scores"] * 3 + ["latency_ms"]
+        assert dropped_fields == ["aggregate_scores"] * 3 + ["latency_ms"]
 
     def test_nan_and_infinity_are_no_numbers(self) -> None:
         body = b'{"data": [{"id": "e", "name": "n", "cost_usd": {"mean": NaN, "sum": Infinity, "p90": 1}}]}'
@@ -242,7 +242,7 @@ class TestSession:
             ("paused", SessionStatus.UNKNOWN),
         ],
     )
-    def test_the_vendors_word_is_kept_beside_the_status(self, word: str, status: SessionStatus) -> None:
+    def test_the_vendors_status_stands_beside_the_unified_one(self, word: str, status: SessionStatus) -> None:
         found = session(status=word)
         assert (found.status, found.vendor_status) == (status, word)
 
@@ -260,9 +260,7 @@ class TestSession:
             ({"cached_tokens": 5}, None),
         ],
     )
-    def test_total_tokens_are_what_is_known_of_input_and_output(
-        self, given: dict[str, int], total: int | None
-    ) -> None:
+    def test_total_tokens_are_the_sum_of_the_known_counts(self, given: dict[str, int], total: int | None) -> None:
         tokens = session(**given).tokens
         assert tokens is not None
         assert tokens.total == total
@@ -272,7 +270,7 @@ class TestSession:
         assert session(cost_total_usd=given).cost_usd == cost
 
     def test_values_that_do_not_parse_are_left_out_and_named(self) -> None:
-        row, given_up = session_row(
+        row, dropped_fields = session_row(
             input_tokens=-1,
             cost_total_usd="1e999",
             latency_ms="fast",
@@ -284,7 +282,7 @@ class TestSession:
         found = to_session(row, "nemo-a", "base")
         assert (found.tokens, found.cost_usd, found.latency_ms, found.ended_at, found.trace_id) == (None,) * 5
         assert found.scores == (Score("f1", 0.5),)
-        assert given_up == [
+        assert dropped_fields == [
             "cost_total_usd",
             "ended_at",
             "evaluator_scores",

@@ -234,7 +234,7 @@ class TestOrder:
 
 
 class TestFilters:
-    async def test_a_pushed_filter_stays_on_every_part(self, connect: Open) -> None:
+    async def test_a_pushed_filter_stays_on_every_slice(self, connect: Open) -> None:
         world = world_of(evenly(1200), dataset_name="capitals")
         world.experiments += world_of(evenly(300), dataset_name="rivers").experiments
         simulator = nemo.create_app(world)
@@ -242,16 +242,14 @@ class TestFilters:
         assert found == expected(world, NEWEST, lambda row: row["dataset_name"] == "capitals")
         assert all(call.query["filter[dataset_name]"] == ["capitals"] for call in simulator.calls)
 
-    async def test_a_condition_that_the_gateway_keeps_is_applied_to_every_part(self, connect: Open) -> None:
+    async def test_a_condition_of_the_gateway_is_applied_to_every_slice(self, connect: Open) -> None:
         world = world_of(evenly(1500))
         wanted = ExperimentFilter(name=StringFilter(contains="7-1"))
         found = await everything(await connect(nemo.create_app(world)), 50, wanted=wanted)
         assert found == expected(world, NEWEST, lambda row: "7-1" in row["name"])
 
     @pytest.mark.parametrize("order", [NEWEST, ExperimentOrder(CREATED, ASC), ExperimentOrder(NAME)], ids=word)
-    async def test_no_part_leaves_the_range_that_was_asked_for(
-        self, connect: Open, order: ExperimentOrder
-    ) -> None:
+    async def test_no_slice_leaves_the_requested_range(self, connect: Open, order: ExperimentOrder) -> None:
         world = world_of(evenly(1500))
         times = TimeRange(NOW - timedelta(days=90), NOW - timedelta(days=10))
         simulator = nemo.create_app(world)
@@ -281,7 +279,7 @@ class TestFilters:
         listing = await page_of(await connect(simulator), 10, Positions(), NEWEST, wanted)
         assert (len(simulator.calls), listing.total_count) == (1, 16)
 
-    async def test_a_release_without_filters_on_agents_is_found_out_once(self, connect: Open) -> None:
+    async def test_a_release_without_filters_on_agents_is_detected_once(self, connect: Open) -> None:
         world = world_of(evenly(1100), agent_name="x")
         world.shape = "agent_lists"
         simulator = nemo.create_app(world)
@@ -312,7 +310,7 @@ class TestChangesWhilePaging:
         assert len(set(seen)) == len(seen)
 
     @pytest.mark.parametrize("direction", list(OrderDirection))
-    async def test_what_is_added_and_deleted_at_every_page_moves_no_other(
+    async def test_rows_added_and_deleted_at_every_page_move_no_others(
         self, connect: Open, direction: OrderDirection
     ) -> None:
         rng = Random(3)
@@ -363,7 +361,7 @@ class TestResuming:
             following = await page_of(await connect(simulator), 7, positions, order)
             assert names(following) == oracle[edge + 1 : edge + 8], edge
 
-    async def test_every_page_may_be_answered_by_a_copy_that_knows_nothing(self, connect: Open) -> None:
+    async def test_every_page_may_be_served_by_a_copy_without_hints(self, connect: Open) -> None:
         world = world_of(evenly(1300))
         simulator = nemo.create_app(world)
         seen: list[str] = []
@@ -385,7 +383,7 @@ class TestResuming:
 
 
 class TestPages:
-    async def test_a_page_is_asked_for_by_a_closed_range_and_has_neither_offset_nor_total(
+    async def test_a_page_is_requested_by_a_closed_range_and_has_neither_offset_nor_total(
         self, connect: Open
     ) -> None:
         simulator = nemo.create_app(world_of(evenly(1500)))
@@ -408,7 +406,7 @@ class TestPages:
         assert page.provenance.upstream_requests == 1
 
     @pytest.mark.parametrize("order", SOME_ORDERS, ids=word)
-    async def test_pages_adjoin_and_none_but_the_last_is_thin(self, connect: Open, order: ExperimentOrder) -> None:
+    async def test_pages_adjoin_and_only_the_last_is_sparse(self, connect: Open, order: ExperimentOrder) -> None:
         world = world_of(evenly(1500))
         adapter = await connect(nemo.create_app(world))
         found: list[str] = []
@@ -423,7 +421,7 @@ class TestPages:
         listed = ExperimentOrder(CREATED, ASC) if order.field is NAME else order
         assert found == expected(world, listed)
 
-    async def test_the_last_page_says_so_though_many_parts_were_empty(self, connect: Open) -> None:
+    async def test_the_last_page_ends_the_list_though_many_slices_were_empty(self, connect: Open) -> None:
         world = world_of([*evenly(1001, timedelta(hours=1)), NOW - timedelta(days=9000)])
         adapter = await connect(nemo.create_app(world))
         key = Key(microseconds(NOW - timedelta(hours=2)), "x")
@@ -457,7 +455,7 @@ class TestCalls:
         clock.now += 61
         assert (await page_of(adapter, 10, Positions())).total_count == 900
 
-    async def test_a_second_reading_knows_where_the_list_has_gaps_and_ends(self, connect: Open) -> None:
+    async def test_a_second_reading_uses_the_hints_of_gaps_and_of_the_end(self, connect: Open) -> None:
         times = [*evenly(700, timedelta(hours=1)), *evenly(700, timedelta(hours=1), NOW - timedelta(days=60))]
         simulator = nemo.create_app(world_of(times))
         adapter = await connect(simulator)
@@ -468,7 +466,7 @@ class TestCalls:
             counts.append(len(simulator.calls))
         assert counts == [10, 8]
 
-    async def test_pages_that_begin_in_one_part_ask_one_question_where_a_cache_holds_answers(
+    async def test_pages_that_begin_in_one_slice_share_a_call_where_a_cache_holds_replies(
         self, connect: Open
     ) -> None:
         world = world_of(evenly(2000))
@@ -485,7 +483,7 @@ class TestCalls:
         assert len({str(call.query) for call in simulator.calls}) == 1
         assert [page.items[0].name for page in found] == [row["name"] for row in world.experiments[:500:50]]
 
-    async def test_a_shared_part_that_has_become_too_long_is_cut_anew(self, connect: Open) -> None:
+    async def test_a_cached_slice_that_has_become_too_long_is_cut_anew(self, connect: Open) -> None:
         world = world_of(evenly(2000))
         adapter = await connect(nemo.create_app(world))
         await adapter.list_experiments(ExperimentQuery(), PageRequest(100, align_to_cache_pages=True))
@@ -509,31 +507,33 @@ class TestCalls:
         found = await asyncio.gather(*(everything(adapter, 300, order) for order in orders))
         assert found == [expected(world, order) for order in orders]
 
-    async def test_only_the_lists_asked_for_last_are_remembered(self) -> None:
+    async def test_only_the_latest_lists_are_remembered(self) -> None:
         async def nothing(query: ExperimentQuery, page: PageRequest) -> Page[Experiment]:
             raise AssertionError((query, page))
 
         lists = PartitionedLists("nemo-a", nothing, Clock(), Clock())
         queries = [ExperimentQuery(ExperimentFilter(dataset_name=str(number))) for number in range(65)]
         for query in queries:
-            lists.learn(query)
-        assert [lists.knows(query) for query in queries] == [False] + 64 * [True]
+            lists.mark_too_long(query)
+        assert [lists.is_too_long(query) for query in queries] == [False] + 64 * [True]
 
 
-class TestWhatCannotBeSplit:
-    async def test_more_than_1000_of_one_microsecond_ask_for_a_narrower_filter(self, connect: Open) -> None:
+class TestUnsplittableSlices:
+    async def test_more_than_1000_of_one_microsecond_are_an_error_that_requests_a_narrower_filter(
+        self, connect: Open
+    ) -> None:
         simulator = nemo.create_app(world_of([NOW - timedelta(hours=5)] * 1001))
         with pytest.raises(SourceBadRequest, match="narrow the filter") as failure:
             await (await connect(simulator)).list_experiments(ExperimentQuery(), PageRequest(10))
         assert failure.value.http_status == 413
         assert failure.value.upstream_requests == len(simulator.calls)
 
-    async def test_what_comes_before_them_is_still_listed(self, connect: Open) -> None:
+    async def test_rows_before_them_are_still_listed(self, connect: Open) -> None:
         world = world_of([*evenly(300, timedelta(hours=1)), *[NOW - timedelta(hours=5)] * 1001])
         listing = await page_of(await connect(nemo.create_app(world)), 100, Positions())
         assert names(listing) == expected(world, NEWEST)[:100]
 
-    async def test_a_service_that_heeds_no_range_is_an_error_not_wrong_rows(self, connect: Open) -> None:
+    async def test_a_service_that_ignores_the_range_is_an_error_not_wrong_rows(self, connect: Open) -> None:
         class Heedless:
             calls = 0
 

@@ -1,4 +1,4 @@
-"""Which of the vendor's numbered pages holds a stretch of rows."""
+"""The vendor page that contains a range of rows."""
 
 import pytest
 from hypothesis import given, settings
@@ -29,7 +29,7 @@ def test_the_beginning_is_page_one_of_that_many_rows(limit: int) -> None:
 @given(offsets, limits)
 def test_the_row_at_the_offset_is_always_on_the_page(offset: int, limit: int) -> None:
     page = covering_page(offset, limit, MAXIMUM)
-    assert page.start <= offset < page.start + page.size
+    assert page.offset <= offset < page.offset + page.size
     assert 1 <= page.size <= MAXIMUM
 
 
@@ -41,7 +41,7 @@ def test_the_smallest_page_that_holds_the_stretch_is_taken(offset: int, limit: i
     if holding:
         assert page == holding[0]
     else:
-        held = page.start + page.size - offset
+        held = page.offset + page.size - offset
         assert held == max(size - offset % size for size in range(1, MAXIMUM + 1))
 
 
@@ -49,7 +49,7 @@ def test_the_smallest_page_that_holds_the_stretch_is_taken(offset: int, limit: i
 @given(st.integers(1, 100_000), limits)
 def test_the_row_before_the_end_is_always_on_the_page(end: int, limit: int) -> None:
     page = page_up_to(end, limit, MAXIMUM)
-    assert page.start < end <= page.start + page.size
+    assert page.offset < end <= page.offset + page.size
     assert 1 <= page.size <= MAXIMUM
 
 
@@ -62,7 +62,7 @@ def test_the_smallest_page_that_holds_the_stretch_before_the_end_is_taken(end: i
     if holding:
         assert page == holding[0]
     else:
-        assert end - page.start == max((end - 1) % size + 1 for size in range(1, MAXIMUM + 1))
+        assert end - page.offset == max((end - 1) % size + 1 for size in range(1, MAXIMUM + 1))
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,10 @@
-"""Which conditions go to NeMo, in which words, and when its count may be believed."""
+"""The conditions that the adapter pushes to NeMo, their syntax, and when its total applies."""
 
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from tracegraph_nemo.filters import Pushed, push_experiments, push_sessions
+from tracegraph_nemo.filters import PushedFilter, push_experiments, push_sessions
 
 from tracegraph.domain.filters import ExperimentFilter, SessionFilter, StringFilter, TimeRange
 from tracegraph.domain.models import ExperimentKind, SessionStatus
@@ -13,21 +13,21 @@ NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 NOT_WRITABLE = ["", "a,b", "{x", "[x", "a\nb", "a\x00b", " a", "a ", "\ud800"]
 
 
-def experiments(**conditions: Any) -> Pushed:
+def experiments(**conditions: Any) -> PushedFilter:
     return push_experiments(ExperimentFilter(**conditions), agents=True)
 
 
-def experiments_but_no_agents(**conditions: Any) -> Pushed:
+def experiments_but_no_agents(**conditions: Any) -> PushedFilter:
     return push_experiments(ExperimentFilter(**conditions), agents=False)
 
 
-def sessions(**conditions: Any) -> Pushed:
+def sessions(**conditions: Any) -> PushedFilter:
     return push_sessions(SessionFilter(**conditions))
 
 
-def test_no_filter_asks_for_everything() -> None:
-    assert experiments() == Pushed((), exact=True)
-    assert sessions() == Pushed((), exact=True)
+def test_no_filter_has_no_parameters() -> None:
+    assert experiments() == PushedFilter((), covers_filter=True)
+    assert sessions() == PushedFilter((), covers_filter=True)
 
 
 @pytest.mark.parametrize(
@@ -39,18 +39,20 @@ def test_no_filter_asks_for_everything() -> None:
     ],
 )
 def test_a_plain_value_is_an_equality_in_the_vendors_name(field: str, theirs: str) -> None:
-    assert experiments(**{field: "x"}) == Pushed(((f"filter[{theirs}]", "x"),), exact=True)
+    assert experiments(**{field: "x"}) == PushedFilter(((f"filter[{theirs}]", "x"),), covers_filter=True)
 
 
 @pytest.mark.parametrize("field", ["agent_name", "agent_version"])
 def test_conditions_on_agents_are_pushed_until_the_service_refused_them(field: str) -> None:
-    assert experiments(**{field: "x"}) == Pushed(((f"filter[{field}]", "x"),), exact=True, by_agent=True)
-    assert experiments_but_no_agents(**{field: "x"}) == Pushed((), exact=False)
+    assert experiments(**{field: "x"}) == PushedFilter(
+        ((f"filter[{field}]", "x"),), covers_filter=True, by_agent=True
+    )
+    assert experiments_but_no_agents(**{field: "x"}) == PushedFilter((), covers_filter=False)
 
 
 @pytest.mark.parametrize("value", [*NOT_WRITABLE, 'say "x"', "a\\b", "null"])
 def test_a_value_that_the_service_reads_or_stores_as_another_stays_with_the_gateway(value: str) -> None:
-    assert experiments(dataset_name=value) == Pushed((), exact=False)
+    assert experiments(dataset_name=value) == PushedFilter((), covers_filter=False)
 
 
 @pytest.mark.parametrize(
@@ -63,7 +65,7 @@ def test_a_value_that_the_service_reads_or_stores_as_another_stays_with_the_gate
     ],
 )
 def test_one_name_however_it_is_said_is_an_equality(conditions: dict[str, object]) -> None:
-    assert experiments(**conditions) == Pushed((("filter[name]", "base"),), exact=True)
+    assert experiments(**conditions) == PushedFilter((("filter[name]", "base"),), covers_filter=True)
 
 
 @pytest.mark.parametrize(
@@ -76,12 +78,12 @@ def test_one_name_however_it_is_said_is_an_equality(conditions: dict[str, object
     ],
 )
 def test_parts_of_names_and_several_names_stay_with_the_gateway(conditions: dict[str, object]) -> None:
-    assert experiments(**conditions) == Pushed((), exact=False)
+    assert experiments(**conditions) == PushedFilter((), covers_filter=False)
 
 
 def test_a_part_of_a_name_beside_the_name_leaves_a_rest() -> None:
-    assert experiments(name=StringFilter(eq="base", contains="B")) == Pushed(
-        (("filter[name]", "base"),), exact=False
+    assert experiments(name=StringFilter(eq="base", contains="B")) == PushedFilter(
+        (("filter[name]", "base"),), covers_filter=False
     )
 
 
@@ -92,28 +94,30 @@ def test_an_experiment_may_be_called_null() -> None:
 @pytest.mark.parametrize("field", ["created_at", "updated_at"])
 def test_a_range_of_times_ends_a_microsecond_before_what_it_excludes(field: str) -> None:
     """The contract's DatetimeFilter has no `$lt`."""
-    assert experiments(**{field: TimeRange(gte=NOON, lt=NOON)}) == Pushed(
+    assert experiments(**{field: TimeRange(gte=NOON, lt=NOON)}) == PushedFilter(
         (
             (f"filter[{field}][$gte]", "2026-05-01T12:00:00.000000Z"),
             (f"filter[{field}][$lte]", "2026-05-01T11:59:59.999999Z"),
         ),
-        exact=True,
+        covers_filter=True,
     )
 
 
 def test_the_end_of_a_range_before_all_time_cannot_be_written() -> None:
-    assert experiments(created_at=TimeRange(lt=datetime.min.replace(tzinfo=UTC))) == Pushed((), exact=False)
+    assert experiments(created_at=TimeRange(lt=datetime.min.replace(tzinfo=UTC))) == PushedFilter(
+        (), covers_filter=False
+    )
 
 
 def test_an_empty_condition_is_none() -> None:
-    assert experiments(created_at=TimeRange()).exact
-    assert experiments(name=StringFilter()).exact
-    assert sessions(started_at=TimeRange()).exact
+    assert experiments(created_at=TimeRange()).covers_filter
+    assert experiments(name=StringFilter()).covers_filter
+    assert sessions(started_at=TimeRange()).covers_filter
 
 
 def test_every_experiment_is_an_evaluation() -> None:
-    assert experiments(kinds=frozenset(ExperimentKind)) == Pushed((), exact=True)
-    assert experiments(kinds=frozenset({ExperimentKind.AGENT})) == Pushed((), exact=False)
+    assert experiments(kinds=frozenset(ExperimentKind)) == PushedFilter((), covers_filter=True)
+    assert experiments(kinds=frozenset({ExperimentKind.AGENT})) == PushedFilter((), covers_filter=False)
 
 
 @pytest.mark.parametrize(
@@ -125,32 +129,34 @@ def test_every_experiment_is_an_evaluation() -> None:
     ],
 )
 def test_one_status_is_an_equality(status: SessionStatus, word: str) -> None:
-    assert sessions(statuses=frozenset({status})) == Pushed((("filter[status]", word),), exact=True)
-    assert sessions(statuses=frozenset({status, SessionStatus.RUNNING})).exact, "nothing runs at this vendor"
+    assert sessions(statuses=frozenset({status})) == PushedFilter((("filter[status]", word),), covers_filter=True)
+    assert sessions(statuses=frozenset({status, SessionStatus.RUNNING})).covers_filter, (
+        "nothing runs at this vendor"
+    )
 
 
-def test_unknown_is_never_pushed_since_it_holds_unheard_of_words_too() -> None:
-    assert sessions(statuses=frozenset({SessionStatus.UNKNOWN})) == Pushed((), exact=False)
+def test_unknown_is_never_pushed_since_it_covers_undocumented_words() -> None:
+    assert sessions(statuses=frozenset({SessionStatus.UNKNOWN})) == PushedFilter((), covers_filter=False)
 
 
 def test_several_statuses_stay_with_the_gateway_and_all_of_them_are_no_condition() -> None:
     """docs/vendors/nemo.md#session-filters: `filter[status][$in]` answers with everything."""
     two = frozenset({SessionStatus.SUCCESS, SessionStatus.ERROR})
-    assert sessions(statuses=two) == Pushed((), exact=False)
-    assert sessions(statuses=frozenset(SessionStatus)) == Pushed((), exact=True)
+    assert sessions(statuses=two) == PushedFilter((), covers_filter=False)
+    assert sessions(statuses=frozenset(SessionStatus)) == PushedFilter((), covers_filter=True)
 
 
 def test_a_test_case_and_a_status_go_together() -> None:
-    assert sessions(statuses=frozenset({SessionStatus.ERROR}), test_case_id="case 1") == Pushed(
-        (("filter[status]", "error"), ("filter[test_case_id]", "case 1")), exact=True
+    assert sessions(statuses=frozenset({SessionStatus.ERROR}), test_case_id="case 1") == PushedFilter(
+        (("filter[status]", "error"), ("filter[test_case_id]", "case 1")), covers_filter=True
     )
 
 
 @pytest.mark.parametrize("value", NOT_WRITABLE)
 def test_a_test_case_that_no_bracket_can_name_stays_with_the_gateway(value: str) -> None:
     """`filter[test_case_id]=` with nothing behind it would answer with every session."""
-    assert sessions(test_case_id=value) == Pushed((), exact=False)
+    assert sessions(test_case_id=value) == PushedFilter((), covers_filter=False)
 
 
 def test_the_time_of_a_session_stays_with_the_gateway() -> None:
-    assert sessions(started_at=TimeRange(gte=NOON)) == Pushed((), exact=False)
+    assert sessions(started_at=TimeRange(gte=NOON)) == PushedFilter((), covers_filter=False)

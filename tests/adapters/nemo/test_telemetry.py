@@ -1,4 +1,4 @@
-"""With its store down NeMo lists experiments as if none had run: not a zero is believed.
+"""During a telemetry outage NeMo lists experiments as if none had run: the adapter reports no zeros.
 
 See docs/vendors/nemo.md#outage.
 """
@@ -90,14 +90,16 @@ async def test_zeros_of_a_store_that_is_down_are_unknown_and_the_rows_stand(
     assert found.provenance.upstream_requests == 2
 
 
-async def test_it_is_believed_again_as_soon_as_the_store_is_back(world: NemoWorld, adapter: NemoAdapter) -> None:
+async def test_zeros_are_reported_again_as_soon_as_the_store_is_back(
+    world: NemoWorld, adapter: NemoAdapter
+) -> None:
     world.telemetry_down = True
     await listed(adapter)
     world.telemetry_down = False
     assert [one.figures_error for one in (await listed(adapter)).items] == [None] * 3
 
 
-async def test_experiments_by_name_are_doubted_together_with_one_call(
+async def test_experiments_by_name_are_verified_together_with_one_call(
     world: NemoWorld, adapter: NemoAdapter, simulator: Simulator
 ) -> None:
     world.telemetry_down = True
@@ -109,7 +111,7 @@ async def test_experiments_by_name_are_doubted_together_with_one_call(
     assert len(paths(simulator)) == 2
 
 
-async def test_an_empty_answer_that_was_confirmed_is_believed_for_half_a_minute(
+async def test_a_confirmed_empty_response_is_not_verified_again_for_half_a_minute(
     world: NemoWorld, adapter: NemoAdapter, simulator: Simulator, clock: Clock
 ) -> None:
     world.sessions.clear()
@@ -121,7 +123,7 @@ async def test_an_empty_answer_that_was_confirmed_is_believed_for_half_a_minute(
     assert len(paths(simulator)) == 6
 
 
-async def test_what_was_confirmed_of_one_answer_says_nothing_of_another(
+async def test_the_confirmation_of_one_response_does_not_apply_to_another(
     world: NemoWorld, adapter: NemoAdapter
 ) -> None:
     await adapter.get_experiments(["empty"])
@@ -130,7 +132,7 @@ async def test_what_was_confirmed_of_one_answer_says_nothing_of_another(
 
 
 @pytest.mark.parametrize(("status", "believed"), [(429, False), (500, False), (404, True), (401, True)])
-async def test_only_a_passing_failure_of_the_second_call_is_a_reason_for_doubt(
+async def test_only_a_retryable_failure_of_the_second_call_indicates_an_outage(
     world: NemoWorld, adapter: NemoAdapter, simulator: Simulator, status: int, *, believed: bool
 ) -> None:
     """A release without the path, or a credential that may not read sessions, would else never show a zero."""

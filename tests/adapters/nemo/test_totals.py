@@ -102,15 +102,15 @@ async def connect(serve: Serve) -> AsyncIterator[Open]:
 async def session_page(
     adapter: Adapter, direction: OrderDirection, wanted: MergeRequest, said: int | None = None
 ) -> Listing[Session]:
-    async def fetch(_: str, ask: SessionPageRequest) -> Page[Session]:
-        (answer,) = await adapter.list_sessions([ask])
+    async def fetch(_: str, request: SessionPageRequest) -> Page[Session]:
+        (answer,) = await adapter.list_sessions([request])
         if isinstance(answer, SourceError):
             raise answer
         return answer
 
-    ask = SessionPageRequest((), PageRequest(0), order=SessionOrder(direction=direction))
+    request = SessionPageRequest((), PageRequest(0), order=SessionOrder(direction=direction))
     experiment = BASE if said is None else _saying(said)
-    return await list_sessions_of(adapter, experiment, ask, wanted, fetch)
+    return await list_sessions_of(adapter, experiment, request, wanted, fetch)
 
 
 def _saying(count_of_sessions: int) -> Experiment:
@@ -192,30 +192,30 @@ async def test_experiments_all_come_in_few_calls(
 
 @pytest.mark.parametrize("said", [0, 1, 100, 249, 250, 251, 300, 10**6, 10**40])
 @WRONGLY
-async def test_the_number_that_an_experiment_states_is_a_hint_only(connect: Open, state: State, said: int) -> None:
+async def test_the_session_count_of_an_experiment_is_only_a_hint(connect: Open, state: State, said: int) -> None:
     vendor = Vendor(250, state)
     found = await session_page(await connect(vendor), OrderDirection.DESC, MergeRequest(20), said)
     assert [row.node.vendor_id for row in found.merged.rows] == in_order("s", 250, OrderDirection.DESC)[:20]
     assert vendor.calls < 20
 
 
-async def test_right_numbers_cost_one_call(connect: Open) -> None:
+async def test_right_totals_cost_one_call(connect: Open) -> None:
     vendor = Vendor(250, lambda held, _: held)
     adapter = await connect(vendor)
     found = await session_page(adapter, OrderDirection.DESC, MergeRequest(20), 250)
     assert (vendor.calls, found.total_count) == (1, 250)
 
 
-async def test_a_total_that_rows_confirmed_need_not_be_confirmed_for_the_next_page(connect: Open) -> None:
+async def test_a_confirmed_total_needs_no_confirmation_for_the_next_page(connect: Open) -> None:
     vendor = Vendor(250, lambda held, _: held)
     adapter = await connect(vendor)
-    ask = SessionPageRequest(("base",), PageRequest(20), total_hint=250)
-    await adapter.list_sessions([ask])
+    request = SessionPageRequest(("base",), PageRequest(20), total_hint=250)
+    await adapter.list_sessions([request])
     await adapter.list_sessions([SessionPageRequest(("base",), PageRequest(20, hint=19), total_hint=250)])
     assert vendor.calls == 2
 
 
-async def test_a_later_page_asks_for_the_end_where_nothing_confirmed_the_total(connect: Open) -> None:
+async def test_a_later_page_requests_the_end_where_nothing_confirmed_the_total(connect: Open) -> None:
     vendor = Vendor(250, lambda held, _: held)
     (page,) = await (await connect(vendor)).list_sessions(
         [SessionPageRequest(("base",), PageRequest(20, hint=100), total_hint=250)]

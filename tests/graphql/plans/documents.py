@@ -23,7 +23,7 @@ from graphql import (
 )
 
 UNEQUAL = frozenset({"durationMs", "upstreamRequests", "checkedAt", "fetched"})
-"""Fields whose values depend on the moment, or on what was asked for before."""
+"""Fields whose values depend on the time or on earlier requests."""
 LITERALS = {
     "Int": ("0", "1", "2", "3", "4", "-1"),
     "Float": ("1.5",),
@@ -45,7 +45,7 @@ class Document:
 
 @dataclass(slots=True)
 class Writer:
-    """Writes one document; `ids` are those that lead somewhere."""
+    """Writes one document; `ids` are IDs of existing objects."""
 
     schema: GraphQLSchema
     rng: random.Random

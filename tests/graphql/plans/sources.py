@@ -1,4 +1,4 @@
-"""Sources without a network whose data is random, and in part what no source may give."""
+"""Sources without a network whose data is random, and partly invalid."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ V = TypeVar("V", Aggregate, Experiment, Session)
 NEVER = frozenset(
     {"source", "ref", "vendor_id", "experiment_ref", "started_at", "created_at", "updated_at", "deferred"}
 )
-"""Fields that lists are made by: wrong values there are the adapters' business."""
+"""Fields that determine the lists: adapters must not return wrong values there."""
 
 
 class Strange(Enum):
@@ -58,7 +58,7 @@ OTHER_FAILURES: Sequence[type[Exception]] = (LookupError, ValueError)
 
 
 class RandomSource:
-    """An adapter over random rows; the same question has the same answer, in every order of questions."""
+    """An adapter over random rows. Equal calls have equal results, in every order of calls."""
 
     vendor = "random"
 
@@ -86,7 +86,7 @@ class RandomSource:
 
     @property
     def ids(self) -> list[str]:
-        """The global IDs of all that it holds."""
+        """The global IDs of all its objects."""
         return [experiment_id(self.name, one.ref) for one in self.experiments] + [
             session_id(self.name, one.ref) for some in self.sessions.values() for one in some
         ]

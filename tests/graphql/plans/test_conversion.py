@@ -1,4 +1,4 @@
-"""Arguments are converted to what strawberry converts them to."""
+"""Arguments are converted as strawberry converts them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ FIELDS = [
 
 
 @given(st.sampled_from(FIELDS), st.integers(0, 2**64))
-def test_arguments_become_what_the_library_makes_of_them(field: GraphQLField, seed: int) -> None:
+def test_conversion_equals_the_librarys_conversion(field: GraphQLField, seed: int) -> None:
     writer = Writer(SCHEMA._schema, random.Random(seed), ids=["an ID"])
     values: dict[str, Any] = {
         name: coerce_input_literal(parse_value(writer.literal(one.type)), one.type)

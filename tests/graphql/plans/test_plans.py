@@ -1,4 +1,4 @@
-"""A plan gives what the library's executor gives: data, errors and paths, for random queries on random data."""
+"""A plan returns the library's result: data, errors and paths, for random queries on random data."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ EXAMPLES = int(os.environ.get("PLAN_EXAMPLES", "200"))
 SCHEMA = build_schema()._schema
 
 REFERENCE = re.compile(r"\b[0-9a-f]{8}\b")
-"""What ties an error to the log: a new one for each error."""
+"""The reference of an error in the log, different for each error."""
 
 
 def executor(document: Document, parsed: DocumentNode, sources: list[RandomSource]) -> Executor[Any]:
-    """The library's, over the sources."""
+    """Return the library's executor over the sources."""
     context = RequestContext(sources, Loaders(sources), ScanBudget(), PageLimits(3, 10))
     built = Executor.build(SCHEMA, parsed, None, context, document.variables)
     assert isinstance(built, Executor), built
@@ -44,7 +44,7 @@ def executor(document: Document, parsed: DocumentNode, sources: list[RandomSourc
 
 
 async def by_library(executor: Executor[Any]) -> ExecutionResult:
-    """What the library makes of it."""
+    """Return the library's result."""
     found: Any = executor.execute_operation()
     result = await found if hasattr(found, "__await__") else found
     assert isinstance(result, ExecutionResult)
@@ -52,7 +52,7 @@ async def by_library(executor: Executor[Any]) -> ExecutionResult:
 
 
 def moment_keys(document: DocumentNode) -> frozenset[str]:
-    """The response's keys of fields that differ from moment to moment."""
+    """Return the response keys of fields that vary over time."""
     found: set[str] = set()
 
     class Find(Visitor):
@@ -79,7 +79,7 @@ def told(result: ExecutionResult, executor: Executor[Any], keys: frozenset[str])
 
 
 async def compared(document: Document, sources: list[RandomSource]) -> bool:
-    """Runs both; whether a plan took the operation on. What each tells is taken down as soon as it answers."""
+    """Run both, and return whether the operation had a plan. Results are compared as soon as they arrive."""
     parsed = parse(document.text)
     keys = moment_keys(parsed)
     first, second = executor(document, parsed, sources), executor(document, parsed, sources)
@@ -109,8 +109,8 @@ def left_coroutines() -> Iterator[None]:
     wrongness=st.sampled_from([0.0, 0.02, 0.3]),
     failure=st.sampled_from([0.0, 0.2]),
 )
-def test_a_plan_gives_what_the_library_gives(seed: int, depth: int, wrongness: float, failure: float) -> None:
-    """Also for nulls where none may be, values of other types, and resolvers that fail."""
+def test_a_plan_returns_the_librarys_result(seed: int, depth: int, wrongness: float, failure: float) -> None:
+    """Covers nulls of non-null fields, values of other types, and resolvers that fail."""
     sources = [RandomSource(name, seed, wrongness=wrongness, failure=failure) for name in ("a", "b")]
     ids = [one for source in sources for one in source.ids]
     document = Writer(SCHEMA, random.Random(seed), ids).document(depth)
@@ -119,12 +119,12 @@ def test_a_plan_gives_what_the_library_gives(seed: int, depth: int, wrongness: f
 
 
 @pytest.mark.parametrize("query", ["{ __schema { queryType { name } } }", '{ __type(name: "Query") { name } }'])
-async def test_introspection_is_left_to_the_library(query: str) -> None:
+async def test_introspection_has_no_plan(query: str) -> None:
     assert not await compared(Document(query, {}), [])
 
 
-def test_no_field_has_what_only_the_library_does() -> None:
-    """Plans call the functions behind fields themselves: extensions and permissions would be passed by."""
+def test_no_field_has_extensions_or_permissions() -> None:
+    """Plans call resolvers themselves and would bypass extensions and permissions."""
     types = [one for one in SCHEMA.type_map.values() if isinstance(one, GraphQLObjectType)]
     fields = [field for one in types if not one.name.startswith("__") for field in one.fields.values()]
     declared = [field.extensions["strawberry-definition"] for field in fields]
@@ -142,7 +142,7 @@ query Q($few: Boolean!, $first: Int) {
 
 
 class TestKeeping:
-    """What stays when a request is over."""
+    """Data that remains after a request."""
 
     def plan(self, plans: PlanCache, parsed: DocumentNode, **variables: Any) -> Plan | None:
         return plans.get(executor(Document(QUERY, variables), parsed, []))
@@ -155,14 +155,14 @@ class TestKeeping:
         assert self.plan(plans, parsed, few=False, first=7) is long
         assert self.plan(plans, parsed, few=True) is short
 
-    def test_the_least_recently_used_goes_first(self) -> None:
+    def test_the_least_recently_used_plan_is_evicted_first(self) -> None:
         plans, documents = PlanCache(max_plans=3), [parse(QUERY) for _ in range(5)]
         kept = [self.plan(plans, one, few=False) for one in documents]
         assert len(plans) == 3
         assert self.plan(plans, documents[4], few=False) is kept[4]
         assert self.plan(plans, documents[0], few=False) is not kept[0]
 
-    def test_a_plan_keeps_no_data_of_the_request_that_it_was_made_for(self) -> None:
+    def test_a_plan_retains_no_data_of_the_request_that_compiled_it(self) -> None:
         plans, parsed = PlanCache(), parse(QUERY)
         first = executor(Document(QUERY, {"few": False, "first": 4_177_777}), parsed, [])
         assert plans.get(first) is not None

@@ -1,8 +1,8 @@
-"""`tracegraph compare`: experiments side by side in a terminal.
+"""`tracegraph compare`: compare experiments in a terminal.
 
-command.py     the whole of it, with its exit codes
-question.py    what is asked, as one GraphQL query
-asking.py      the query put to the configured sources in this process, or to a running gateway
-progress.py    how many sessions were read so far
-rendering.py   the answer as a table, as JSON or as CSV
+command.py     the command with its exit codes
+query.py       the arguments as one GraphQL query
+client.py      runs the query over the configured sources, or sends it to a running gateway
+progress.py    the progress bar of sessions read
+rendering.py   the result as a table, as JSON or as CSV
 """

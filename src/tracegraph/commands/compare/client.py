@@ -1,4 +1,4 @@
-"""The query put to the configured sources in this process, or to a running gateway over HTTP."""
+"""Runs the query over the configured sources in this process, or sends it to a running gateway over HTTP."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
-from tracegraph.app import executor_over
-from tracegraph.commands.compare.progress import counted, session_progress, waiting
+from tracegraph.app import build_runner
+from tracegraph.commands.compare.progress import session_progress, spinner, with_progress
 from tracegraph.config.settings import Settings
 from tracegraph.domain.secrets import resolve
 from tracegraph.errors import BadUserInput, TracegraphError
@@ -20,47 +20,52 @@ from tracegraph.graphql.runner import Operation
 from tracegraph.sources import open_sources
 
 _DEADLINE_S = 300.0
-"""A person at a terminal waits longer than a web page does, and sees the bar move."""
+"""A person at a terminal waits longer than a web page, and sees the progress bar."""
 
 
 class GatewayUnreachable(TracegraphError):
-    """A running gateway did not give a GraphQL answer."""
+    """A running gateway did not return a GraphQL response."""
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """The GraphQL response: `data` is None when nothing came of it."""
+class CompareResponse:
+    """The GraphQL response: `data` is None when execution failed."""
 
     data: Mapping[str, Any] | None
     errors: Sequence[Mapping[str, Any]]
 
     @classmethod
-    def of(cls, response: Any) -> Answer:
-        """A response's parts. Raises GatewayUnreachable when it is no GraphQL response."""
+    def from_json(cls, response: Any) -> CompareResponse:
+        """Return the parts of a response. Raise GatewayUnreachable when it is not a GraphQL response."""
         if not isinstance(response, dict) or not response.keys() & {"data", "errors"}:
-            raise GatewayUnreachable("What answered is not a GraphQL endpoint: check --url.")
+            raise GatewayUnreachable("The server at that URL is not a GraphQL endpoint: check --url.")
         return cls(response.get("data"), response.get("errors") or ())
 
 
-async def ask_sources(operation: Operation, settings: Settings, origin: str) -> Answer:
-    """Ask the configured sources. Raises ConfigurationError."""
+async def query_sources(operation: Operation, settings: Settings, origin: str) -> CompareResponse:
+    """Run the query over the configured sources. Raise ConfigurationError for invalid settings."""
     limits = settings.limits.model_copy(update={"deadline_s": _DEADLINE_S})
-    patient = settings.model_copy(update={"limits": limits})
+    patient_settings = settings.model_copy(update={"limits": limits})
     with session_progress() as progress:
-        async with open_sources(patient, origin) as sources:
-            watched = [counted(adapter, progress) for adapter in sources.adapters]
-            executor = executor_over(replace(sources, adapters=watched), patient)
+        async with open_sources(patient_settings, origin) as sources:
+            watched = [with_progress(adapter, progress) for adapter in sources.adapters]
+            executor = build_runner(replace(sources, adapters=watched), patient_settings)
             outcome = await executor.run(operation)
-    return Answer.of(outcome.response())
+    return CompareResponse.from_json(outcome.response())
 
 
-def ask_gateway(operation: Operation, url: str, headers: Sequence[str]) -> Answer:
-    """Ask a running gateway. Raises BadUserInput for a wrong URL or header, and GatewayUnreachable."""
+def query_gateway(operation: Operation, url: str, headers: Sequence[str]) -> CompareResponse:
+    """Send the query to a running gateway.
+
+    Raises:
+        BadUserInput: The URL or a header is invalid.
+        GatewayUnreachable: The gateway did not return a GraphQL response.
+    """
     body = json.dumps({"query": operation.query, "variables": operation.variables}).encode()
-    given = {"content-type": "application/json", "accept": "application/json"} | _headers(headers)
-    request = Request(_endpoint(url), body, given)  # noqa: S310 - the scheme is checked
-    with waiting("Asking the gateway"):
-        return Answer.of(_send(request))
+    request_headers = {"content-type": "application/json", "accept": "application/json"} | _headers(headers)
+    request = Request(_endpoint(url), body, request_headers)  # noqa: S310 - the scheme is checked
+    with spinner("Querying the gateway"):
+        return CompareResponse.from_json(_send(request))
 
 
 def _send(request: Request) -> Any:
@@ -69,32 +74,34 @@ def _send(request: Request) -> Any:
         try:
             with opener.open(request, timeout=_DEADLINE_S) as response:
                 return json.load(response)
-        except HTTPError as refusal:
-            with refusal:
-                return _refused(refusal)
+        except HTTPError as http_error:
+            with http_error:
+                return _graphql_errors(http_error)
     except (URLError, HTTPException, OSError) as error:
         reason = getattr(error, "reason", None) or error
-        raise GatewayUnreachable(f"The gateway did not answer: {reason}. Check --url.") from None
+        raise GatewayUnreachable(f"The gateway did not respond: {reason}. Check --url.") from None
     except ValueError:
-        raise GatewayUnreachable("What answered is not a GraphQL endpoint: check --url.") from None
+        raise GatewayUnreachable("The server at that URL is not a GraphQL endpoint: check --url.") from None
 
 
-def _refused(refusal: HTTPError) -> Any:
-    """The GraphQL errors of a refusal, where it holds some."""
+def _graphql_errors(http_error: HTTPError) -> Any:
+    """Return the GraphQL errors of an HTTP error, or raise GatewayUnreachable."""
     try:
-        response = json.load(refusal)
+        response = json.load(http_error)
     except ValueError:
         response = None
     if isinstance(response, dict) and response.get("errors"):
         return response
-    raise GatewayUnreachable(f"The gateway answered {refusal.code} {refusal.reason}: check --url and --header.")
+    raise GatewayUnreachable(
+        f"The gateway responded {http_error.code} {http_error.reason}: check --url and --header."
+    )
 
 
 class _NoRedirects(HTTPRedirectHandler):
-    """A redirect would take the headers to another host."""
+    """Follows no redirect, which would send the headers to another host."""
 
     def redirect_request(self, *_: Any, **__: Any) -> None:
-        """Take it as the answer."""
+        """Treat the redirect as the response."""
 
 
 def _endpoint(url: str) -> str:
@@ -104,11 +111,11 @@ def _endpoint(url: str) -> str:
     return parts._replace(path="/graphql").geturl() if parts.path in {"", "/"} else url
 
 
-def _headers(given: Sequence[str]) -> dict[str, str]:
-    """`Name: value`; words such as env:NAME or file:PATH in a value are replaced by what they name."""
+def _headers(lines: Sequence[str]) -> dict[str, str]:
+    """Parse `Name: value`. Words such as env:NAME or file:PATH in a value are replaced by the secret."""
     headers = {}
-    for one in given:
-        name, colon, value = one.partition(":")
+    for line in lines:
+        name, colon, value = line.partition(":")
         if not colon or not name.strip():
             raise BadUserInput("--header is written as 'Name: value', such as 'Authorization: Bearer env:TOKEN'.")
         headers[name.strip()] = " ".join(_word(word) for word in value.split())

@@ -1,4 +1,4 @@
-"""How many sessions were read so far: counted between the gateway and its adapters, shown as a bar."""
+"""A progress bar of the sessions read, counted between the gateway and its adapters."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ from tracegraph.errors import SourceError
 
 
 class SessionProgress:
-    """A bar on standard error while sessions are read, when that is a terminal."""
+    """A bar on standard error while sessions are read, if standard error is a terminal."""
 
     def __init__(self, bar: Progress) -> None:
         self._bar = bar
         self._task = bar.add_task("Reading sessions", total=None)
         self._read = 0
-        self._held: dict[tuple[str, str], int] = {}
+        self._totals: dict[tuple[str, str], int] = {}
 
-    def holds(self, source: str, experiment_ref: str, sessions: int | None) -> None:
-        """An experiment is known to hold so many sessions."""
+    def set_total(self, source: str, experiment_ref: str, sessions: int | None) -> None:
+        """Record the number of sessions of an experiment."""
         if sessions is not None:
-            self._held[source, experiment_ref] = sessions
+            self._totals[source, experiment_ref] = sessions
             self._show()
 
-    def read(self, sessions: int) -> None:
-        """So many more were read."""
+    def add(self, sessions: int) -> None:
+        """Add to the number of sessions read."""
         self._read += sessions
         self._show()
 
     def _show(self) -> None:
-        total = sum(self._held.values())
+        total = sum(self._totals.values())
         self._bar.update(
             self._task, completed=min(self._read, total) if total else self._read, total=total or None
         )
@@ -57,12 +57,12 @@ def session_progress() -> Iterator[SessionProgress]:
 
 
 @contextmanager
-def waiting(words: str) -> Iterator[None]:
-    """Show a spinner on standard error while the block runs, when that is a terminal."""
+def spinner(label: str) -> Iterator[None]:
+    """Show a spinner while the block runs, if standard error is a terminal."""
     if not sys.stderr.isatty():
         yield
         return
-    with _stderr().status(words):
+    with _stderr().status(label):
         yield
 
 
@@ -70,12 +70,12 @@ def _stderr() -> Console:
     return Console(stderr=True)
 
 
-def counted(adapter: Adapter, progress: SessionProgress) -> Adapter:
-    """The adapter, telling of every session that it lists."""
-    return cast("Adapter", _Counted(adapter, progress))
+def with_progress(adapter: Adapter, progress: SessionProgress) -> Adapter:
+    """Return the adapter with a count of every session that it lists."""
+    return cast("Adapter", _CountingAdapter(adapter, progress))
 
 
-class _Counted:
+class _CountingAdapter:
     def __init__(self, adapter: Adapter, progress: SessionProgress) -> None:
         self._adapter = adapter
         self._progress = progress
@@ -84,16 +84,16 @@ class _Counted:
         return getattr(self._adapter, name)
 
     async def get_experiments(self, refs: Sequence[str]) -> Mapping[str, Experiment | SourceError]:
-        found = await self._adapter.get_experiments(refs)
-        for ref, one in found.items():
-            if isinstance(one, Experiment):
-                self._progress.holds(self._adapter.name, ref, one.session_count)
-        return found
+        experiments = await self._adapter.get_experiments(refs)
+        for ref, experiment in experiments.items():
+            if isinstance(experiment, Experiment):
+                self._progress.set_total(self._adapter.name, ref, experiment.session_count)
+        return experiments
 
-    async def list_sessions(self, asks: Sequence[SessionPageRequest]) -> Sequence[Page[Session] | SourceError]:
-        pages = await self._adapter.list_sessions(asks)
-        for ask, page in zip(asks, pages, strict=True):
+    async def list_sessions(self, requests: Sequence[SessionPageRequest]) -> Sequence[Page[Session] | SourceError]:
+        pages = await self._adapter.list_sessions(requests)
+        for request, page in zip(requests, pages, strict=True):
             if not isinstance(page, SourceError):
-                self._progress.holds(self._adapter.name, ask.experiment_refs[0], page.total)
-                self._progress.read(len(page.items))
+                self._progress.set_total(self._adapter.name, request.experiment_refs[0], page.total)
+                self._progress.add(len(page.items))
         return pages

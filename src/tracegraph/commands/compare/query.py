@@ -1,4 +1,4 @@
-"""What is compared, as one GraphQL query: the same for this process and for a running gateway."""
+"""A comparison as one GraphQL query, the same for this process and for a running gateway."""
 
 from __future__ import annotations
 
@@ -39,7 +39,10 @@ query Compare($ids: [ID!]!, $baseline: ID, $metrics: [MetricInput!], $statistic:
 
 @dataclass(frozen=True, slots=True)
 class CompareQuery:
-    """The experiments' global IDs, and how they are compared; without metrics, those that two of them have."""
+    """The experiments' global IDs and the kind of comparison.
+
+    Without metrics, the metrics that at least two of the experiments have are compared.
+    """
 
     experiment_ids: Sequence[str]
     baseline_id: str | None = None
@@ -49,7 +52,7 @@ class CompareQuery:
     join_on: CaseKey = CaseKey.TEST_CASE_ID
 
     def operation(self) -> Operation:
-        """The query with its variables. Raises BadUserInput for a metric that is none."""
+        """Return the query with its variables. Raise BadUserInput for an unknown metric."""
         return Operation(
             QUERY,
             {
@@ -64,11 +67,11 @@ class CompareQuery:
 
 
 def parse_metric(name: str) -> dict[str, Any]:
-    """`latency`, `score:accuracy`: a metric's name as the schema's input. Raises BadUserInput."""
+    """Parse a metric's name such as `latency` or `score:accuracy` into the schema's input. Raise BadUserInput."""
     kind, _, evaluator = name.partition(":")
-    known = {one.value.lower(): one for one in MetricKind}
-    found = known.get(kind.strip().lower().replace("-", "_"))
-    if found is None or (found is MetricKind.SCORE) != bool(evaluator):
-        others = ", ".join(word for word in known if word != "score")
-        raise BadUserInput(f"{name!r} is not a metric: take {others}, or score:NAME with an evaluator's name.")
-    return {"kind": found.value} | ({"evaluator": evaluator} if evaluator else {})
+    kinds = {member.value.lower(): member for member in MetricKind}
+    metric_kind = kinds.get(kind.strip().lower().replace("-", "_"))
+    if metric_kind is None or (metric_kind is MetricKind.SCORE) != bool(evaluator):
+        names = ", ".join(word for word in kinds if word != "score")
+        raise BadUserInput(f"{name!r} is not a metric: use {names}, or score:NAME with an evaluator's name.")
+    return {"kind": metric_kind.value} | ({"evaluator": evaluator} if evaluator else {})

@@ -1,4 +1,4 @@
-"""A comparison as a table for people, as JSON or as CSV for programs."""
+"""Renders a comparison as a table for people, as JSON or as CSV for programs."""
 
 from __future__ import annotations
 
@@ -41,16 +41,18 @@ COLUMNS = (
 
 
 def write(data: Mapping[str, Any], form: Format, console: Console) -> None:
-    """Write the GraphQL data that the query of `question` gave."""
+    """Write the data of a comparison query."""
     if form == "json":
         console.file.write(orjson.dumps(data, option=orjson.OPT_INDENT_2).decode() + "\n")
     elif form == "csv":
         console.file.write(as_csv(data["comparison"]))
     else:
         tables = as_tables(data["comparison"])
-        # In a terminal that is too narrow lines fold: a figure that is cut would be another figure.
-        wide = console.options.update_width(_WIDE)
-        console.width = max(console.width, *(console.measure(one, options=wide).minimum for one in tables))
+        # A narrow terminal wraps lines: a truncated figure would be wrong.
+        wide_options = console.options.update_width(_WIDE)
+        console.width = max(
+            console.width, *(console.measure(table, options=wide_options).minimum for table in tables)
+        )
         console.print(*tables)
 
 
@@ -58,7 +60,7 @@ def write(data: Mapping[str, Any], form: Format, console: Console) -> None:
 
 
 def as_csv(comparison: Mapping[str, Any]) -> str:
-    """One row for each metric and experiment."""
+    """Return one row for each metric and experiment."""
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     writer.writeheader()
@@ -67,19 +69,19 @@ def as_csv(comparison: Mapping[str, Any]) -> str:
     return text.getvalue()
 
 
-def _rows(comparison: Mapping[str, Any], found: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    metric = found["metric"]
-    for index, (entry, experiment) in enumerate(zip(found["entries"], comparison["experiments"], strict=True)):
+def _rows(comparison: Mapping[str, Any], compared: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    metric = compared["metric"]
+    for index, (entry, experiment) in enumerate(zip(compared["entries"], comparison["experiments"], strict=True)):
         yield {
             "metric": metric["name"],
             "unit": metric["unit"],
             "better_when": metric["betterWhen"],
-            "statistic": found["statistic"],
+            "statistic": compared["statistic"],
             "experiment_id": experiment["id"],
             "experiment": experiment["name"],
             "source": experiment["source"]["name"],
             "is_baseline": _word(index == _baseline(comparison)),
-            "is_best": _word(_is_best(found, experiment)),
+            "is_best": _word(_is_best(compared, experiment)),
             **{name: entry[name] for name in ("value", "delta", "ratio")},
             **(entry["cases"] or {}),
             **{name: value for name, value in (entry["aggregate"] or {}).items() if name != "complete"},
@@ -87,7 +89,7 @@ def _rows(comparison: Mapping[str, Any], found: Mapping[str, Any]) -> Iterator[d
         }
 
 
-def _word(value: bool | None) -> str | None:  # noqa: FBT001 - it is the value shown
+def _word(value: bool | None) -> str | None:  # noqa: FBT001 - the value to print
     return None if value is None else str(value).lower()
 
 
@@ -95,7 +97,7 @@ def _word(value: bool | None) -> str | None:  # noqa: FBT001 - it is the value s
 
 
 def as_tables(comparison: Mapping[str, Any]) -> Sequence[RenderableType]:
-    """One table for each metric, with what its signs mean below."""
+    """Return one table for each metric, and a legend of its signs."""
     if not comparison["metrics"]:
         return [Text("No two of these experiments have a metric in common. Name one with --metric.")]
     legend = (
@@ -105,8 +107,8 @@ def as_tables(comparison: Mapping[str, Any]) -> Sequence[RenderableType]:
     return [*(_table(comparison, metric) for metric in comparison["metrics"]), Text(legend, style="dim")]
 
 
-def _table(comparison: Mapping[str, Any], found: Mapping[str, Any]) -> Table:
-    metric, statistic = found["metric"], found["statistic"].lower()
+def _table(comparison: Mapping[str, Any], compared: Mapping[str, Any]) -> Table:
+    metric, statistic = compared["metric"], compared["statistic"].lower()
     unit = "" if statistic == "count" else f" {_UNITS[metric['unit']]}"
     better = "lower" if metric["betterWhen"] == "LOWER" else "higher"
     table = Table(
@@ -122,8 +124,8 @@ def _table(comparison: Mapping[str, Any], found: Mapping[str, Any]) -> Table:
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("basis", min_width=8)
     decimals = 0 if statistic == "count" else _DECIMALS[metric["unit"]]
-    for index, (entry, experiment) in enumerate(zip(found["entries"], comparison["experiments"], strict=True)):
-        is_best = _is_best(found, experiment)
+    for index, (entry, experiment) in enumerate(zip(compared["entries"], comparison["experiments"], strict=True)):
+        is_best = _is_best(compared, experiment)
         distance = ("baseline", "") if index == _baseline(comparison) else _distance(entry, decimals)
         table.add_row(
             Text.assemble(experiment["name"], " ", (experiment["source"]["name"], "dim")),
@@ -139,7 +141,7 @@ def _table(comparison: Mapping[str, Any], found: Mapping[str, Any]) -> Table:
 
 
 def _baseline(comparison: Mapping[str, Any]) -> int:
-    """Which of the experiments is the baseline: the first of its ID, as it may come twice."""
+    """Return the index of the baseline: the first of its ID, which may come twice."""
     ids = [experiment["id"] for experiment in comparison["experiments"]]
     return ids.index(comparison["baseline"]["id"])
 
@@ -161,8 +163,8 @@ def _basis(aggregate: Mapping[str, Any] | None) -> str:
     return " ".join(words if aggregate["complete"] else [*words, "~"])
 
 
-def _is_best(found: Mapping[str, Any], experiment: Mapping[str, Any]) -> bool:
-    return found["best"] is not None and found["best"]["id"] == experiment["id"]
+def _is_best(compared: Mapping[str, Any], experiment: Mapping[str, Any]) -> bool:
+    return compared["best"] is not None and compared["best"]["id"] == experiment["id"]
 
 
 def _figure(value: float | None, form: str) -> str:

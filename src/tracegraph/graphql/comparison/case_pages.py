@@ -27,8 +27,8 @@ class CaseEdge:
     def cursor(self) -> str:
         """The cursor that continues right after this edge."""
         case = self.node.case
-        mark = SortKey(case.head, "", str(uuid.UUID(bytes=case.digest)))
-        return encode_cursor(self._binding, Positions(mark))
+        sort_key = SortKey(case.head, "", str(uuid.UUID(bytes=case.digest)))
+        return encode_cursor(self._binding, Positions(sort_key))
 
 
 class CasePage:
@@ -74,10 +74,10 @@ def decode_case_cursor(binding: CursorBinding, cursor: str | None) -> CaseId | N
     """
     if cursor is None:
         return None
-    mark = decode_cursor(binding, cursor).sort_key
-    if mark is None or not isinstance(mark.value, str):
+    sort_key = decode_cursor(binding, cursor).sort_key
+    if sort_key is None or not isinstance(sort_key.value, str):
         raise InvalidCursor("This cursor is damaged.")
     try:
-        return CaseId(mark.value, uuid.UUID(mark.id).bytes)
+        return CaseId(sort_key.value, uuid.UUID(sort_key.id).bytes)
     except ValueError:
         raise InvalidCursor("This cursor is damaged.") from None

@@ -55,7 +55,7 @@ _MAX_TEXTS, _MAX_TYPES = 500, 200
 
 
 class FallbackToLibrary(Exception):
-    """The value is fall_back; the library must complete it."""
+    """The value is unusual; the library must complete it."""
 
 
 _PLAIN = {

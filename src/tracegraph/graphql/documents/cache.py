@@ -27,7 +27,7 @@ _MAX_SHORT_LENGTH = 2000
 
 
 _IDLE_RATIO_SHORT, _IDLE_RATIO_LONG = 9, 4
-"""Idle time after a job, as a multiple of its duration.
+"""The idle time after a job, as a multiple of its duration.
 
 Both queues together use at most three tenths of the processor, however many new documents arrive. Ten long
 documents that arrive together are still parsed within seconds on a slow machine.

@@ -50,7 +50,7 @@ class _Job(Generic[T]):
 
 
 class ParseQueue(Generic[T]):
-    """Queue of CPU-bound jobs, keyed by a text whose length is the size of the job; for one event loop.
+    """Queue of CPU-bound jobs for one event loop. A job's name is a text as long as the job is large.
 
     `idle_ratio` is the idle time after a job, as a multiple of its duration.
     """

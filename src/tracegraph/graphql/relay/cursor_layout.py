@@ -68,7 +68,9 @@ def pack(positions: Positions, *, tokens: bool = True) -> bytes:
             _Mark(_packed_value(mark.value), sources.index(mark.source), _packed(mark.id)) for mark in distinct
         ],
         mark=numbers[positions.sort_key],
-        own=[_own(key, at, numbers[at.sort_key], tokens=tokens) for key, at in sorted(positions.overrides.items())],
+        own=[
+            _own(key, at, numbers[at.sort_key], tokens=tokens) for key, at in sorted(positions.overrides.items())
+        ],
     )
     return _encoder.encode(layout)
 
@@ -83,9 +85,11 @@ def unpack(data: bytes, kind: type[int] | type[float] | type[str]) -> Positions:
     """The positions, whose values are of that kind. Raises ValueError when the data is not what was packed."""
     layout = _decoder.decode(data)
     sources = [_unpacked(source) for source in layout.sources]
-    marks: list[SortKey | None] = [None]
-    for mark in layout.marks:
-        marks.append(SortKey(_unpacked_value(mark.value, kind), _at(sources, mark.source), _unpacked(mark.id)))
+    keys = [
+        SortKey(_unpacked_value(mark.value, kind), _at(sources, mark.source), _unpacked(mark.id))
+        for mark in layout.marks
+    ]
+    marks: list[SortKey | None] = [None, *keys]
     overrides = {}
     for one in layout.own:
         if one.hint is not None and not -1 <= one.hint <= _HINT_MAX:
@@ -136,5 +140,5 @@ def _unpacked_value(value: int | float | str | bytes | None, kind: type) -> Sort
         return None
     found = _unpacked(value) if isinstance(value, bytes) else value
     if not isinstance(found, kind) or isinstance(found, bool):
-        raise ValueError("the list is ordered by other values")
+        raise ValueError("the list is ordered by other values")  # noqa: TRY004 - see `unpack`
     return microseconds(from_microseconds(found)) if isinstance(found, int) else found

@@ -63,7 +63,11 @@ class ExperimentFilter:
 
     @cached_property
     def refs(self) -> dict[str, list[str]] | None:
-        """The selected experiments by source. Raises InvalidId for an ID that is not an experiment's."""
+        """The selected experiments by source.
+
+        Raises:
+            InvalidId: For an ID that is not an experiment's.
+        """
         return None if self.ids is None else _refs_by_source(self.ids)
 
     @cached_property
@@ -107,7 +111,11 @@ class SessionFilter:
 
     @cached_property
     def refs(self) -> dict[str, list[str]] | None:
-        """The selected experiments by source. Raises InvalidId for an ID that is not an experiment's."""
+        """The selected experiments by source.
+
+        Raises:
+            InvalidId: For an ID that is not an experiment's.
+        """
         return None if self.experiment_ids is None else _refs_by_source(self.experiment_ids)
 
     @cached_property
@@ -164,7 +172,11 @@ class MetricInput:
 
     @cached_property
     def parsed(self) -> model.Metric:
-        """The metric. Raises BadUserInput when evaluator and kind do not match."""
+        """The metric.
+
+        Raises:
+            BadUserInput: When evaluator and kind do not match.
+        """
         if (self.kind is model.MetricKind.SCORE) != (self.evaluator is not None):
             raise BadUserInput("A metric of kind SCORE requires an evaluator, and other kinds do not allow one.")
         return model.Metric(self.kind, self.evaluator)

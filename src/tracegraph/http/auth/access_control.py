@@ -1,4 +1,4 @@
-"""Access control before a request is read: authentication, then the rate limit."""
+"""Access control before a request is parsed: authentication, then the rate limit."""
 
 from __future__ import annotations
 
@@ -13,73 +13,90 @@ from tracegraph.graphql.context import CostCharger
 from tracegraph.http.auth.authenticator import Authentication
 from tracegraph.http.auth.principal import Principal
 from tracegraph.http.errors import HTTPRequestError
-from tracegraph.http.negotiation import all_lines
+from tracegraph.http.negotiation import combined_header
 from tracegraph.http.rate_limit import RateLimiter
 
-_LONGEST_KEY = 8192
+MAX_PASS_THROUGH_LENGTH = 8192
 
 
 class AccessControl:
-    """Lets requests in. `callers_headers` are those of the callers' own keys, by source."""
+    """Authorizes requests, and reads the callers' own vendor credentials.
+
+    `pass_through_headers` maps a source to the name of the header with the caller's credential.
+    """
 
     def __init__(
         self,
         authentication: Authentication,
-        rates: RateLimiter,
+        rate_limiter: RateLimiter,
         *,
         open_metrics: bool,
-        callers_headers: Mapping[str, str],
+        pass_through_headers: Mapping[str, str],
     ) -> None:
         self._open_metrics = open_metrics
-        self._callers_headers = callers_headers
-        self._rates = rates
+        self._pass_through_headers = pass_through_headers
+        self._rate_limiter = rate_limiter
         self._authentication = authentication
 
     @property
-    def asks_who(self) -> bool:
-        """Whether callers must say who they are."""
+    def requires_auth(self) -> bool:
+        """Whether callers must authenticate."""
         return self._authentication.is_on
 
-    def callers_keys(self, request: Request) -> dict[str, SecretStr]:
-        """The caller's own keys by source, for those that are read with them.
+    def pass_through_credentials(self, request: Request) -> dict[str, SecretStr]:
+        """Return the caller's own vendor credentials by source.
 
-        What no header may hold is none, and so are two keys for one source.
+        An invalid credential is ignored, and so are two credentials for one source.
         """
-        given = {source: request.headers.getlist(name) for source, name in self._callers_headers.items()}
+        values = {source: request.headers.getlist(name) for source, name in self._pass_through_headers.items()}
         return {
             source: SecretStr(lines[0])
-            for source, lines in given.items()
-            if len(lines) == 1 and _may_be_key(lines[0])
+            for source, lines in values.items()
+            if len(lines) == 1 and _is_valid_credential(lines[0])
         }
 
     async def identify(self, request: Request) -> Principal:
-        """Who asks. Raises Refusal with 401."""
-        return await self._authentication.principal(all_lines(request.headers, "authorization"))
+        """Return the principal of the request.
 
-    async def admit_watcher(self, request: Request) -> None:
-        """For figures of the whole gateway. Raises Refusal with 401, and 403 for who may not see all of it."""
+        Raises:
+            HTTPRequestError: The credential is missing or invalid (401).
+        """
+        return await self._authentication.principal(combined_header(request.headers, "authorization"))
+
+    async def authorize_metrics(self, request: Request) -> None:
+        """Authorize a request for the metrics, which name every source.
+
+        Raises:
+            HTTPRequestError: The credential is missing or invalid (401), or limited to some sources (403).
+        """
         if self._open_metrics:
             return
         principal = await self.identify(request)
         if principal.sources is not None:
-            raise HTTPRequestError(403, "FORBIDDEN", "These figures are for those who may see every source.")
+            raise HTTPRequestError(
+                403, "FORBIDDEN", "The metrics require a credential that may read every source."
+            )
 
-    async def admit(self, request: Request) -> Principal:
-        """Who asks, one more request of whom is counted. Raises Refusal with 401 or 429."""
+    async def authorize(self, request: Request) -> Principal:
+        """Return the principal of the request, and count the request against its rate limit.
+
+        Raises:
+            HTTPRequestError: The credential is missing or invalid (401), or the limit is reached (429).
+        """
         principal = await self.identify(request)
         try:
-            await self._rates.count_request(principal)
+            await self._rate_limiter.count_request(principal)
         except RateLimited as limited:
             headers = {"retry-after": str(limited.wait_s)}
             raise HTTPRequestError(429, limited.code, limited.message, headers) from None
         return principal
 
-    def charge(self, principal: Principal) -> CostCharger | None:
-        """Charges the cost of a query to the caller; None where the caller has no limit."""
-        if principal.allowance.cost_per_minute is None:
+    def cost_charger(self, principal: Principal) -> CostCharger | None:
+        """Return a function that charges query cost to the principal, or None for a principal without a limit."""
+        if principal.quota.cost_per_minute is None:
             return None
-        return partial(self._rates.count_cost, principal)
+        return partial(self._rate_limiter.count_cost, principal)
 
 
-def _may_be_key(text: str) -> bool:
-    return 0 < len(text) <= _LONGEST_KEY and text.isascii() and text.isprintable()
+def _is_valid_credential(text: str) -> bool:
+    return 0 < len(text) <= MAX_PASS_THROUGH_LENGTH and text.isascii() and text.isprintable()

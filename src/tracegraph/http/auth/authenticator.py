@@ -1,4 +1,4 @@
-"""Who is at the door: API keys and bearer tokens, both in the Authorization header."""
+"""Authentication of requests: API keys and bearer tokens in the Authorization header."""
 
 from __future__ import annotations
 
@@ -13,34 +13,38 @@ from tracegraph.http.auth.principal import Principal, Quota
 from tracegraph.http.errors import unauthenticated
 from tracegraph.upstream.json_document import open_document
 
-_LONGEST_CREDENTIAL = 16_384
+MAX_CREDENTIAL_LENGTH = 16_384
 
 
 class Authentication:
-    """Knows every principal. With neither keys nor tokens, everybody is the same one, who sees all."""
+    """Maps credentials to principals. Without configured keys and tokens, all requests have one principal."""
 
     def __init__(self, table: AuthTable, tokens: JWTVerifier | None) -> None:
         self.is_on = table.is_on
-        self._anybody = Principal("anybody", None, _allowance(table, table))
+        self._anonymous = Principal("anybody", None, _quota(table, table))
         self._tokens = tokens
         self._keys = ApiKeys({key.sha256: _holder(name, table) for name, key in table.keys.items()})
 
     async def principal(self, authorization: str | None) -> Principal:
-        """Whose request it is by its Authorization header. Raises Refusal with 401."""
+        """Return the principal of an Authorization header.
+
+        Raises:
+            HTTPRequestError: The credential is missing or invalid (401).
+        """
         if not self.is_on:
-            return self._anybody
+            return self._anonymous
         scheme, _, credential = (authorization or "").partition(" ")
         credential = credential.strip()
         if scheme.lower() != "bearer" or not credential:
-            raise unauthenticated("Say who you are: Authorization: Bearer, with an API key or a token.")
-        found = None
-        if len(credential) <= _LONGEST_CREDENTIAL:
-            found = await self._found(credential)
-        if found is None:
-            raise unauthenticated("That API key or token is not valid here.")
-        return found
+            raise unauthenticated("Authenticate with an API key or a token: send it as Authorization: Bearer.")
+        principal = None
+        if len(credential) <= MAX_CREDENTIAL_LENGTH:
+            principal = await self._resolve(credential)
+        if principal is None:
+            raise unauthenticated("The API key or token is not valid: send another.")
+        return principal
 
-    async def _found(self, credential: str) -> Principal | None:
+    async def _resolve(self, credential: str) -> Principal | None:
         if credential.startswith(PREFIX):
             return self._keys.principal(credential)
         return None if self._tokens is None else await self._tokens.principal(credential)
@@ -48,14 +52,14 @@ class Authentication:
 
 @asynccontextmanager
 async def open_authentication(table: AuthTable) -> AsyncIterator[Authentication]:
-    """Authentication for the time of the context; the provider's keys are fetched when the first token comes."""
+    """Open the authentication for the context. The first token causes the fetch of the provider's keys."""
     if table.jwt is None:
         yield Authentication(table, None)
         return
     async with open_document(table.jwt.jwks) as fetch:
         keys = JWKSCache(fetch, table.jwt.refetch_s, table.jwt.renew_s)
         try:
-            yield Authentication(table, JWTVerifier(table.jwt, keys, _allowance(table.jwt, table)))
+            yield Authentication(table, JWTVerifier(table.jwt, keys, _quota(table.jwt, table)))
         finally:
             await keys.close()
 
@@ -63,11 +67,11 @@ async def open_authentication(table: AuthTable) -> AsyncIterator[Authentication]
 def _holder(name: str, table: AuthTable) -> Principal:
     key = table.keys[name]
     sources = None if key.sources is None else frozenset(key.sources)
-    return Principal(f"key:{name}", sources, _allowance(key, table))
+    return Principal(f"key:{name}", sources, _quota(key, table))
 
 
-def _allowance(own: QuotaTable, common: QuotaTable) -> Quota:
-    """The principal's own, or that of all."""
+def _quota(own: QuotaTable, common: QuotaTable) -> Quota:
+    """Return the principal's own limits, or the common limits where the principal has none."""
     return Quota(
         own.requests_per_minute or common.requests_per_minute, own.cost_per_minute or common.cost_per_minute
     )

@@ -1,8 +1,7 @@
-"""The public keys of an identity provider: kept, renewed beside the requests, fetched again for an unknown one.
+"""A cache of an identity provider's public keys (JWKS). It refreshes in the background and for an unknown key.
 
-A provider that hangs, lies or is down costs 401 to those whose key is not known yet, and nobody anything else:
-the keys that are known go on, one fetch at a time is under way, and none begins sooner than `refetch_s` after the
-last one.
+A provider that hangs, fails or sends invalid data affects only tokens with an uncached key: these get 401. Cached
+keys stay valid. At most one fetch runs at a time, and starts at least `refetch_s` after the previous fetch.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from jwt.exceptions import PyJWTError
 
 from tracegraph.upstream.json_document import Fetch
 
-_MOST_KEYS = 100
+MAX_KEYS = 100
 
 
 _ASYMMETRIC = frozenset({"RSA", "EC", "OKP"})
@@ -29,7 +28,7 @@ _log = structlog.get_logger("tracegraph.http")
 
 
 class JWKSCache:
-    """Keys by their id."""
+    """Caches the keys by their ID."""
 
     def __init__(
         self, fetch: Fetch, refetch_s: float, renew_s: float, clock: Callable[[], float] = time.monotonic
@@ -39,38 +38,38 @@ class JWKSCache:
         self._renew_s = renew_s
         self._clock = clock
         self._keys: Mapping[str | None, PyJWK] = {}
-        self._asked_at = float("-inf")
+        self._attempted_at = float("-inf")
         self._fetched_at = float("-inf")
         self._fetching: asyncio.Task[None] | None = None
 
     async def key(self, kid: str | None) -> PyJWK | None:
-        """The key of that id; without an id, the only one that there is."""
+        """Return the key of the ID, or the provider's only key without an ID. None means an unknown key."""
         now = self._clock()
-        known = self._known(kid)
-        if now - self._fetched_at >= self._renew_s or known is None:
-            self._begin(now)
-        if known is None and self._fetching is not None:
+        key = self._cached(kid)
+        if now - self._fetched_at >= self._renew_s or key is None:
+            self._refresh(now)
+        if key is None and self._fetching is not None:
             await asyncio.shield(self._fetching)
-            known = self._known(kid)
-        return known
+            key = self._cached(kid)
+        return key
 
-    def _known(self, kid: str | None) -> PyJWK | None:
+    def _cached(self, kid: str | None) -> PyJWK | None:
         if kid is None and len(self._keys) == 1:
             return next(iter(self._keys.values()))
         return self._keys.get(kid)
 
-    def _begin(self, now: float) -> None:
-        """Fetch, unless that is under way or was done lately."""
-        if self._fetching is None and now - self._asked_at >= self._refetch_s:
-            self._asked_at = now
-            self._fetching = asyncio.create_task(self._renew())
+    def _refresh(self, now: float) -> None:
+        """Start a fetch, unless one is in progress or the last one is too recent."""
+        if self._fetching is None and now - self._attempted_at >= self._refetch_s:
+            self._attempted_at = now
+            self._fetching = asyncio.create_task(self._fetch_keys())
             self._fetching.add_done_callback(self._done)
 
-    async def _renew(self) -> None:
+    async def _fetch_keys(self) -> None:
         body = await self._fetch()
         keys = None if body is None else read_keys(body)
         if keys is None:
-            _log.warning("auth.jwks_failed", reason="no answer" if body is None else "not a set of keys")
+            _log.warning("auth.jwks_failed", reason="no response" if body is None else "not a set of keys")
             return
         self._keys = keys
         self._fetched_at = self._clock()
@@ -81,7 +80,7 @@ class JWKSCache:
             task.exception()
 
     async def close(self) -> None:
-        """End a fetch that is under way."""
+        """Cancel a fetch that is in progress."""
         if self._fetching is not None:
             self._fetching.cancel()
             with suppress(asyncio.CancelledError):
@@ -89,7 +88,7 @@ class JWKSCache:
 
 
 def read_keys(body: bytes) -> Mapping[str | None, PyJWK] | None:
-    """The usable public keys of a JWK set (RFC 7517, 5) by id; None for anything that is no such set."""
+    """Return the usable public keys of a JWK set (RFC 7517, 5) by ID, or None for another document."""
     try:
         document = orjson.loads(body)
     except orjson.JSONDecodeError:
@@ -97,16 +96,16 @@ def read_keys(body: bytes) -> Mapping[str | None, PyJWK] | None:
     entries = document.get("keys") if isinstance(document, dict) else None
     if not isinstance(entries, list):
         return None
-    found: dict[str | None, PyJWK] = {}
-    for entry in entries[:_MOST_KEYS]:
-        key = _usable(entry)
+    keys: dict[str | None, PyJWK] = {}
+    for entry in entries[:MAX_KEYS]:
+        key = _parse_key(entry)
         if key is not None:
-            found[key.key_id] = key
-    return found
+            keys[key.key_id] = key
+    return keys
 
 
-def _usable(entry: object) -> PyJWK | None:
-    """The key; None for one that is secret, for encryption, of another kind or broken: others may be good."""
+def _parse_key(entry: object) -> PyJWK | None:
+    """Return the key, or None for a secret key, an encryption key, an unsupported type or a malformed entry."""
     if not isinstance(entry, dict) or entry.get("kty") not in _ASYMMETRIC or entry.get("use", "sig") != "sig":
         return None
     if not isinstance(entry.get("kid"), str | None) or "d" in entry:

@@ -1,4 +1,4 @@
-"""Bearer tokens: JWTs that an identity provider signed for this gateway."""
+"""Verification of bearer tokens: JWTs that an identity provider signs for this gateway."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from tracegraph.config.auth import JwtTable
 from tracegraph.http.auth.jwks import JWKSCache
 from tracegraph.http.auth.principal import Principal, Quota
 
-_LONGEST_SUBJECT = 512
+MAX_SUBJECT_LENGTH = 512
 
 
 class JWTVerifier:
-    """What it takes to believe a token: signature by a known key, a pinned algorithm, issuer, audience, time."""
+    """Verifies tokens: signature by a key of the provider, pinned algorithm, issuer, audience and time."""
 
-    def __init__(self, table: JwtTable, keys: JWKSCache, allowance: Quota) -> None:
+    def __init__(self, table: JwtTable, keys: JWKSCache, quota: Quota) -> None:
         self._table = table
         self._keys = keys
-        self._allowance = allowance
+        self._quota = quota
 
     async def principal(self, token: str) -> Principal | None:
-        """Whose token it is; None for one that is not to be believed, whatever the reason."""
+        """Return the principal of the token, or None for an invalid token."""
         try:
             header = jwt.get_unverified_header(token)
             if header.get("alg") not in self._table.algorithms:
@@ -36,7 +36,7 @@ class JWTVerifier:
     def _claims(self, token: str, key: jwt.PyJWK) -> dict[str, Any]:
         return jwt.decode(
             token,
-            key,  # its own algorithm must be the token's, too; RS256 for an RSA key that names none
+            key,  # PyJWT also requires the key's own algorithm; RS256 for an RSA key without one
             algorithms=list(self._table.algorithms),
             issuer=self._table.issuer,
             audience=self._table.audience,
@@ -46,15 +46,15 @@ class JWTVerifier:
 
     def _holder(self, claims: dict[str, Any]) -> Principal | None:
         subject = claims["sub"]
-        if not subject or len(subject) > _LONGEST_SUBJECT:
+        if not subject or len(subject) > MAX_SUBJECT_LENGTH:
             return None
-        return Principal(f"jwt:{subject}", self._sources(claims), self._allowance)
+        return Principal(f"jwt:{subject}", self._sources(claims), self._quota)
 
     def _sources(self, claims: dict[str, Any]) -> frozenset[str] | None:
         if self._table.sources_claim is None:
             return None
-        given = claims.get(self._table.sources_claim)
-        names = given.split() if isinstance(given, str) else given
+        claim = claims.get(self._table.sources_claim)
+        names = claim.split() if isinstance(claim, str) else claim
         if not isinstance(names, list):
             return frozenset()
         return frozenset(name for name in names if isinstance(name, str))

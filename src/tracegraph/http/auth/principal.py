@@ -1,4 +1,4 @@
-"""Who asks: a name for the log, the sources that exist for it, how much it may ask."""
+"""Principals: the identity of a caller, the sources that the caller may read, and its rate limits."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """What may be asked in any minute; None for as much as one likes."""
+    """The limits of a principal per minute. None means no limit."""
 
     requests_per_minute: int | None = None
     cost_per_minute: int | None = None
@@ -15,8 +15,8 @@ class Quota:
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """One caller. `id` is unique among keys and tokens together; `sources` is None for all of them."""
+    """One caller. `id` is unique across keys and tokens. `sources` is None without a limit to some sources."""
 
     id: str
     sources: frozenset[str] | None = None
-    allowance: Quota = Quota()
+    quota: Quota = Quota()

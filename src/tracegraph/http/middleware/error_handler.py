@@ -1,4 +1,4 @@
-"""A bug in any route: the client gets a reference and nothing else, the log has the story without secrets."""
+"""Masking of unexpected exceptions: a reference for the client, and a traceback without secrets for the log."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from tracegraph.graphql.errors import mask_exception
 
 
 class ErrorMaskingMiddleware:
-    """Answers 500 where the application raises; an answer that has begun is broken off."""
+    """ASGI middleware: responds with 500 when the application raises, and aborts a response that has started."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """The application's answer, or the masked error."""
-        begun = False
+        """Send the application's response, or the masked error."""
+        has_started = False
 
-        async def noting(message: Message) -> None:
-            nonlocal begun
-            begun = begun or message["type"] == "http.response.start"
+        async def track_start(message: Message) -> None:
+            nonlocal has_started
+            has_started = has_started or message["type"] == "http.response.start"
             await send(message)
 
         try:
-            await self._app(scope, receive, noting)
-        except Exception as bug:
+            await self._app(scope, receive, track_start)
+        except Exception as exception:
             if scope["type"] != "http":
                 raise
-            error = mask_exception(bug).formatted
-            if not begun:  # else the server sees an answer without its end, and closes the connection
+            error = mask_exception(exception).formatted
+            if not has_started:  # otherwise the server sees an incomplete response, and closes the connection
                 await JSONResponse({"errors": [error]}, 500)(scope, receive, send)

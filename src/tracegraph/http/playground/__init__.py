@@ -1,7 +1,7 @@
-"""The playground: GraphiQL for a browser, everything it needs served from this package.
+"""The playground: GraphiQL for a browser, with all of its files in this package.
 
-`playground/` at the repository's root holds its source; `make playground` builds that into `index.html` and
-`assets/` beside this file. No request of the page leaves the host that serves it.
+Its source is in `playground/` at the root of the repository. `make playground` builds the source into `index.html`
+and `assets/` beside this file. The page sends requests only to its own host.
 """
 
 import functools
@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from tracegraph.http.negotiation import all_lines, takes_gzip
+from tracegraph.http.negotiation import combined_header, takes_gzip
 
 PREFIX = "/playground"
 
@@ -45,7 +45,7 @@ _PAGE_HEADERS = MappingProxyType(
                 "default-src 'none'",
                 "script-src 'self'",
                 "style-src 'self' 'unsafe-inline'",  # Monaco writes its themes into style elements
-                "img-src 'self' data:",  # and underlines errors with images in its style sheet
+                "img-src 'self' data:",  # and its style sheet underlines errors with images
                 "font-src 'self'",
                 "connect-src 'self'",
                 "worker-src 'self'",
@@ -56,25 +56,25 @@ _PAGE_HEADERS = MappingProxyType(
         ),
         "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
         "X-Frame-Options": "DENY",
-        "Cache-Control": "no-cache",  # it names the assets, so it is asked for again after an upgrade
-        "Vary": "Accept",  # the same address answers JSON to everything that is not a browser
+        "Cache-Control": "no-cache",  # the page names the assets, so a browser must revalidate it after an upgrade
+        "Vary": "Accept",  # the same URL responds with JSON to other clients
     }
 )
 _ASSET_HEADERS = MappingProxyType(
     {
         **_SECURITY,
-        # A worker lives under its own script's policy: load more of its code, and talk to nobody.
+        # The policy of a worker is that of its script: it may load more of its code, and send no requests.
         "Content-Security-Policy": "default-src 'none'; script-src 'self'",
-        "Cache-Control": "public, max-age=31536000, immutable",  # the name changes with the content
+        "Cache-Control": "public, max-age=31536000, immutable",  # the name contains a hash of the content
         "Vary": "Accept-Encoding",
     }
 )
 
 
 def playground_page(prefix: str = PREFIX) -> Response:
-    """Answer a browser that asks for the endpoint itself.
+    """Return the page for a browser that opens the endpoint.
 
-    `prefix` is where the browser finds the routes: behind a proxy that strips a path, that path comes first.
+    `prefix` is the path of the routes as the browser sees it: behind a proxy that strips a path, with that path.
     """
     return HTMLResponse(_PAGE.replace("{prefix}", prefix), headers=_PAGE_HEADERS)
 
@@ -88,7 +88,9 @@ async def _asset(request: Request) -> Response:
     path = _ASSETS.get(request.path_params["name"])
     if path is None:
         raise HTTPException(404)
-    compress = path.suffix not in _INCOMPRESSIBLE and takes_gzip(all_lines(request.headers, "accept-encoding"))
+    compress = path.suffix not in _INCOMPRESSIBLE and takes_gzip(
+        combined_header(request.headers, "accept-encoding")
+    )
     body = await run_in_threadpool(_gzipped if compress else Path.read_bytes, path)
     headers = {**_ASSET_HEADERS, "Content-Encoding": "gzip"} if compress else _ASSET_HEADERS
     return Response(body, media_type=_MEDIA_TYPES[path.suffix], headers=headers)

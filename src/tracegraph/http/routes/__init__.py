@@ -1,1 +1,1 @@
-"""The routes beside `/graphql`: probes and metrics."""
+"""The routes beside `/graphql`: health probes and metrics."""

@@ -1,4 +1,4 @@
-"""`/healthz` and `/readyz`, for whatever watches and balances the copies of the gateway."""
+"""The health probes `/healthz` and `/readyz`, for orchestrators and load balancers."""
 
 from __future__ import annotations
 
@@ -9,33 +9,33 @@ LIVE, READY = "/healthz", "/readyz"
 
 
 PROBES = frozenset({LIVE, READY})
-"""Paths that are answered whatever the `Host` header says."""
+"""The paths that accept every `Host` header."""
 
 
 FOREIGN_HOST = "tracegraph.foreign_host"
-"""The key of the scope that marks a probe which came by a name that the gateway does not answer to."""
+"""The key in the ASGI scope that marks a probe with a host that is not allowed."""
 
 
 DRAINING = "draining"
-"""The key of the lifespan's state that is true once the process has begun to end."""
+"""The key in the lifespan state that is true once the process shuts down."""
 
 
-async def healthz(request: Request) -> Response:  # noqa: ARG001 - the router's form
-    """The process runs; also while it drains."""
+async def healthz(request: Request) -> Response:  # noqa: ARG001 - the router's signature
+    """Return 200 while the process runs, also while it drains."""
     return JSONResponse({"status": "ok"})
 
 
 async def readyz(request: Request) -> Response:
-    """Whether queries should be sent here: 200, or 503 before the sources are open and while the process drains.
+    """Return 200 when the process accepts queries, or 503 while it starts or drains.
 
-    A vendor that is down does not make the gateway unready. A balancer brings no credential and may come by any
-    name. So the sources are named only where `/graphql` would name them without a credential, to that name.
+    A vendor that is down does not make the gateway unready. A load balancer sends no credential, and may use any
+    host name. The response therefore names the sources only where `/graphql` would name them for the same request.
     """
-    executor = getattr(request.state, "executor", None)
-    if executor is None:
+    runner = getattr(request.state, "runner", None)
+    if runner is None:
         return JSONResponse({"status": "starting"}, 503)
     if getattr(request.state, DRAINING, False):
         return JSONResponse({"status": "draining"}, 503)
-    if request.state.door.asks_who or request.scope.get(FOREIGN_HOST):
+    if request.state.access_control.requires_auth or request.scope.get(FOREIGN_HOST):
         return JSONResponse({"status": "ready"})
-    return JSONResponse({"status": "ready", "sources": [adapter.name for adapter in executor.adapters]})
+    return JSONResponse({"status": "ready", "sources": [adapter.name for adapter in runner.adapters]})

@@ -1,4 +1,4 @@
-"""`/metrics`, for Prometheus and whatever reads its text."""
+"""The `/metrics` route, for Prometheus and other readers of its text format."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from tracegraph.metrics.exposition import CONTENT_TYPE
 
 
 async def metrics(request: Request) -> Response:
-    """All figures of all processes that share the port; names and numbers only.
+    """Return the metrics of all processes that share the port.
 
-    They tell of every source, so they are for principals that see every source, unless a setting opens them.
+    The metrics name every source. They require a principal that may read every source, unless `auth.open_metrics`
+    is set.
     """
     try:
-        await request.state.door.admit_watcher(request)
-    except HTTPRequestError as refusal:
-        return error_response(refusal)
-    counted: Metrics = request.state.metrics
-    return Response(await counted.text(), headers={"content-type": CONTENT_TYPE, "cache-control": "no-store"})
+        await request.state.access_control.authorize_metrics(request)
+    except HTTPRequestError as error:
+        return error_response(error)
+    collector: Metrics = request.state.metrics
+    return Response(await collector.render(), headers={"content-type": CONTENT_TYPE, "cache-control": "no-store"})
