@@ -24,7 +24,13 @@ from tracegraph.federation.sort_key import ComparableKey
 EXAMPLES = int(os.environ.get("PAGING_EXAMPLES", "200"))
 VALUES = st.one_of(st.none(), st.integers(0, 300))
 SEEDS = st.integers(0, 2**32)
-HABITS = st.sampled_from(["plain", "shuffled", "short", "both", "grid", "range", "unordered", "restless"])
+HABITS = st.sampled_from(
+    [
+        *("plain", "shuffled", "short", "both", "grid", "range", "unordered", "restless"),
+        *("tokens", "tokens and ranges", "windows", "from the end", "whole"),
+    ]
+)
+HOUR = 3_600_000_000
 AMPLE, SCANT = 100_000, 3
 
 
@@ -84,7 +90,11 @@ class PagingMachine(RuleBasedStateMachine):
                 short=rng if habit in {"short", "both"} else None,
                 nulls_first=nulls_first and budget == AMPLE,
                 align_to_cache_pages=habit == "grid",
-                pages_by_range=habit == "range",
+                pages_by_range=habit in {"range", "windows"},
+                pages_by_token=habit in {"tokens", "tokens and ranges"},
+                token_ranges=habit == "tokens and ranges",
+                whole=habit == "whole" and budget == AMPLE,
+                one_direction=habit in {"windows", "from the end"},
                 vendor_orders=habit != "unordered" or budget == SCANT,
             )
             self.vendors.append(vendor)
@@ -213,6 +223,10 @@ class PagingMachine(RuleBasedStateMachine):
         self.vendors[which % len(self.vendors)].down_after = calls
         self.quiet_since_a_page_that_goes_on = False
 
+    @rule(which=st.integers(0, 2))
+    def expire_tokens(self, which: int) -> None:
+        self.vendors[which % len(self.vendors)].expire()
+
     def recover(self) -> None:
         for vendor in self.vendors:
             vendor.down, vendor.down_after = False, None
@@ -231,8 +245,11 @@ class PagingMachine(RuleBasedStateMachine):
         One that lists nulls first gets none behind the reader's back: it is recognised by its first page.
         Within a scant budget only a list that the vendor orders can be read, and one by range has no nulls.
         """
-        if value is None and (vendor.pages_by_range or vendor.nulls_first or self.budget == SCANT):
+        ranges = vendor.pages_by_range or vendor.token_ranges
+        if value is None and (ranges or vendor.nulls_first or self.budget == SCANT):
             value = 0
+        if vendor.one_direction and vendor.pages_by_range and not again and value is not None:
+            value *= HOUR
         self.number += 1
         tag, name = f"{self.number:06}", "zyx"[self.vendors.index(vendor)]  # ids run against the sources' names
         vendor.items.append(Item(again.id, value, again.tag) if again else Item(f"{name}-{tag}", value, tag))

@@ -12,7 +12,8 @@ from tracegraph.domain.filters import OrderDirection
 from tracegraph.errors import SourceErrorCode
 from tracegraph.federation.merge import Merged, Positions, merge
 from tracegraph.federation.sort_key import SortKey
-from tracegraph.federation.stream import FULL_SCAN, Position
+from tracegraph.federation.position import Position
+from tracegraph.federation.stream import FULL_SCAN
 
 
 def items(prefix: str, values: Sequence[int | None]) -> list[Item]:

@@ -43,6 +43,8 @@ class TokenReader(Generic[T]):
         self._after = start.sort_key
         self._token = start.token
         self._is_exact = start.token is not None and start.hint == 0
+        self._is_searching = start.hint is None
+        """Whether the token begins a page of a search, which ends behind it."""
         self._page_budget = page_budget
         self._ranges = ranges
         self._is_sought = start.sort_key is not None
@@ -114,7 +116,7 @@ class TokenReader(Generic[T]):
 
     def _is_elsewhere(self, page: RowPage[T]) -> bool:
         """Return whether the page of a token begins before the key and does not hold the key's row."""
-        if self._after is None or not page.nodes:
+        if self._after is None or self._is_searching or not page.nodes:
             return False
         key = self._after.comparable(self._source.ordering.direction)
         id_of = self._source.ordering.id_of

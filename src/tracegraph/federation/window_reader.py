@@ -102,20 +102,34 @@ class WindowReader(Generic[T]):
     # -- windows ---------------------------------------------------------------------------------------
 
     async def _first_window(self, count: int) -> _Window[T] | None:
-        """A window without a beginning that fits into one page; None when the page budget ends before."""
-        end, step = None, _SECOND
+        """Return a window without a beginning that fits into one page; None when the page budget ends before.
+
+        Its end is sought by growing steps while pages are full, and by halves once a step went too far.
+        """
+        end: int | None = None
+        empty_until: int | None = None
+        full_from, step = 0, _SECOND
         while self._has_budget:
             page = await self._page(self._limit(count), None, end)
-            if page.next_hint is None or not page.nodes:
-                self._begin = end
-                rows = sorted(page.rows(), key=COMPARABLE_KEY)
-                if rows and end is not None:
-                    self._width = max(_SECOND, (end - self._time(page, -1)) * (count + 1) // len(rows))
-                return _Window(rows, end)
-            farthest = self._time(page, -1)
-            step = max(_GROWTH * step, self._time(page, 0) - farthest)
-            end = farthest - step
+            if page.nodes and page.next_hint is not None:
+                full_from, span = self._time(page, -1), self._time(page, 0) - self._time(page, -1)
+                step = max(_GROWTH * step, span)
+                if empty_until is None:
+                    end = full_from - step
+                else:
+                    end = full_from if full_from - empty_until < 2 * span else (empty_until + full_from) // 2
+            elif page.nodes or end is None:
+                return self._begun(page, end, count)
+            else:
+                empty_until, end = end, (end + full_from) // 2
         return None
+
+    def _begun(self, page: RowPage[T], end: int | None, count: int) -> _Window[T]:
+        self._begin = end
+        rows = sorted(page.rows(), key=COMPARABLE_KEY)
+        if rows and end is not None:
+            self._width = max(_SECOND, (end - self._time(page, -1)) * (count + 1) // len(rows))
+        return _Window(rows, end)
 
     async def _next_window(self, count: int) -> _Window[T] | None:
         """The window from `_begin` on; made narrower until its rows fit into a page, or it holds a single time."""

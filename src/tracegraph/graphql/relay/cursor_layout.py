@@ -24,12 +24,12 @@ _HINT_MAX = 2**31 - 1
 
 V = TypeVar("V")
 
-Text = str | bytes
-"""A text; as bytes a UUID, or what UTF-8 does not hold."""
+Text = bytes
+"""A text: its UTF-8, which may hold half a surrogate pair, or the bytes of a UUID, behind a byte that says which."""
 
 
 class _Mark(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
-    value: int | float | str | bytes | None
+    value: int | float | bytes | None
     source: int
     id: Text
 
@@ -117,12 +117,10 @@ def _is_utf8(text: str) -> bool:
 def _packed(text: str) -> Text:
     if len(text) == 36 and _UUID.fullmatch(text):
         return _AS_UUID + uuid.UUID(text).bytes
-    return text if _is_utf8(text) else _AS_UTF8 + text.encode("utf-8", "surrogatepass")
+    return _AS_UTF8 + text.encode("utf-8", "surrogatepass")
 
 
 def _unpacked(text: Text) -> str:
-    if isinstance(text, str):
-        return text
     if text[:1] == _AS_UUID:
         return str(uuid.UUID(bytes=text[1:]))
     if text[:1] == _AS_UTF8:
@@ -130,11 +128,11 @@ def _unpacked(text: Text) -> str:
     raise ValueError("a text of no known form")
 
 
-def _packed_value(value: SortValue) -> int | float | str | bytes | None:
+def _packed_value(value: SortValue) -> int | float | bytes | None:
     return _packed(value) if isinstance(value, str) else value
 
 
-def _unpacked_value(value: int | float | str | bytes | None, kind: type) -> SortValue:
+def _unpacked_value(value: int | float | bytes | None, kind: type) -> SortValue:
     """A value that rows of the list can be compared with; OverflowError for a time beyond the calendar."""
     if value is None:
         return None
