@@ -135,7 +135,7 @@ _DEFAULTS = {
     f"{_SOURCE}.timeout_s": "the lesser of 4 and 0.4 * `limits.deadline_s`",
     "tracing.endpoint": "`http://localhost:4318/v1/traces`",
 }
-"""Defaults that depend on something else."""
+"""Defaults that depend on another setting."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,12 +147,12 @@ class Setting:
 
     @property
     def name(self) -> str:
-        """The path with dots between its parts."""
+        """Return the path with dots between its parts."""
         return ".".join(self.path)
 
     @property
     def variable(self) -> str:
-        """The environment variable that sets it, as Markdown."""
+        """Return the environment variable of the setting, as Markdown."""
         given_as_json = '"<kind>"' in self.path
         path = self.path[: self.path.index('"<kind>"')] if given_as_json else self.path
         parts = ("<NAME>" if part == "<name>" else part.upper() for part in path)
@@ -160,18 +160,18 @@ class Setting:
 
 
 def page(text: str) -> str:
-    """The page with the tables of today's models between its markers."""
+    """Return the page with the tables of the current models between its markers."""
     before, rest = text.split(BEGIN, 1)
     _, after = rest.split(END, 1)
     return f"{before}{BEGIN}{tables()}{END}{after}"
 
 
 def tables() -> str:
-    """All tables as Markdown. Raises ValueError where the settings and MEANINGS have different keys."""
+    """Return all tables as Markdown. Raise ValueError if the settings and MEANINGS have different keys."""
     sections = [*_sections(), *_adapter_sections()]
-    known = {meaning for _, rows in sections for meaning, _ in rows}
-    if known != MEANINGS.keys():
-        raise ValueError(f"MEANINGS and the settings differ in {sorted(known ^ MEANINGS.keys())}")
+    documented = {meaning for _, rows in sections for meaning, _ in rows}
+    if documented != MEANINGS.keys():
+        raise ValueError(f"MEANINGS and the settings differ in {sorted(documented ^ MEANINGS.keys())}")
     return "\n" + "\n".join(_section(heading, rows) for heading, rows in sections) + "\n"
 
 
@@ -188,7 +188,7 @@ def _sections() -> Iterator[tuple[str, Rows]]:
 
 
 def _adapter_sections() -> Iterator[tuple[str, Rows]]:
-    """The keys of the adapters of this distribution."""
+    """Yield the keys of this distribution's adapters."""
     for vendor, entry in sorted(installed_vendors().items()):
         ours = entry.dist is not None and entry.dist.name == "tracegraph"
         options = load(entry).options if ours else None
@@ -201,7 +201,7 @@ def _adapter_sections() -> Iterator[tuple[str, Rows]]:
 
 
 def _settings(model: type[BaseModel], path: tuple[str, ...]) -> Iterator[Setting]:
-    """The settings of a table, then those of the tables within it."""
+    """Yield the settings of a table, then those of its nested tables."""
     inner: list[tuple[type[BaseModel], tuple[str, ...]]] = []
     for name, field in model.model_fields.items():
         table, placeholder = _table_of(field.annotation)
@@ -214,14 +214,14 @@ def _settings(model: type[BaseModel], path: tuple[str, ...]) -> Iterator[Setting
 
 
 def _table_of(annotation: Any) -> tuple[type[BaseModel] | None, bool]:
-    """The model that a field is, or that the values of a dict of its are; whether it is a dict."""
+    """Return the model of a field, or of the values of its dict; and whether the field is a dict."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation, False
     if get_origin(annotation) is dict:
         return _table_of(get_args(annotation)[1])[0], True
     if _is_union(annotation):
-        found = [table for table, _ in map(_table_of, get_args(annotation)) if table is not None]
-        return (found[0] if found else None), False
+        models = [table for table, _ in map(_table_of, get_args(annotation)) if table is not None]
+        return (models[0] if models else None), False
     return None, False
 
 
@@ -274,15 +274,15 @@ def _type(annotation: Any) -> str:
 
 
 def _bounds(field: FieldInfo) -> str:
-    """The bounds of a number, of the values of a table or of a length, and the choices."""
-    found = [*field.metadata, *_metadata(field.annotation)]
+    """Return the bounds of a number, of a table's values or of a length, and the choices."""
+    constraints = [*field.metadata, *_metadata(field.annotation)]
     signs = [
-        f"{sign} {_figure(getattr(one, name))}"
+        f"{sign} {_figure(getattr(constraint, name))}"
         for name, sign in _SIGNS.items()
-        for one in found
-        if getattr(one, name, None) is not None
+        for constraint in constraints
+        if getattr(constraint, name, None) is not None
     ]
-    if any(getattr(one, "min_length", None) for one in found):
+    if any(getattr(constraint, "min_length", None) for constraint in constraints):
         signs.append("not empty")
     choices = _choices(field.annotation)
     if choices:
@@ -291,7 +291,7 @@ def _bounds(field: FieldInfo) -> str:
 
 
 def _choices(annotation: Any) -> Sequence[str]:
-    """The strings that a field, or a member of its list, may be; none where any may."""
+    """Return the strings that a field, or a member of its list, may be; empty if any string may."""
     annotation = _plain(annotation)
     if get_origin(annotation) is tuple:
         return _choices(get_args(annotation)[0])
@@ -299,9 +299,9 @@ def _choices(annotation: Any) -> Sequence[str]:
 
 
 def _metadata(annotation: Any) -> Iterator[Any]:
-    """What is annotated to a type, or to the types that it is made of."""
-    for one in getattr(annotation, "__metadata__", ()):
-        yield from getattr(one, "metadata", [one])
+    """Yield the annotations of a type and of its parts."""
+    for annotated in getattr(annotation, "__metadata__", ()):
+        yield from getattr(annotated, "metadata", [annotated])
     for inner in get_args(annotation):
         yield from _metadata(inner)
 
@@ -311,11 +311,11 @@ def _figure(value: float) -> str:
 
 
 def _plain(annotation: Any) -> Any:
-    """The type without None and without what is annotated to it."""
+    """Return the type without None and without annotations."""
     if hasattr(annotation, "__metadata__"):
         return _plain(annotation.__origin__)
     if _is_union(annotation):
-        (annotation,) = [one for one in get_args(annotation) if one is not type(None)]
+        (annotation,) = [member for member in get_args(annotation) if member is not type(None)]
         return _plain(annotation)
     return annotation
 

@@ -1,4 +1,4 @@
-"""The three simulated vendors and `tracegraph serve`, each as a process of its own on loopback."""
+"""Starts the three simulated vendors and `tracegraph serve` as separate processes on loopback."""
 
 from __future__ import annotations
 
@@ -23,35 +23,35 @@ from tracegraph.simulators.vendors import DemoVendors
 
 _GATEWAY = """
 import asyncio, os, signal
-def tell(*_):
+def report(*_):
     os.write(2, f"\\nasyncio tasks: {len(asyncio.all_tasks())}\\n".encode())
-signal.signal(signal.SIGUSR1, tell)
+signal.signal(signal.SIGUSR1, report)
 from tracegraph.cli import main
 main()
 """
-"""The `tracegraph` command, which on SIGUSR1 also tells how many tasks its event loop has."""
-_TOLD_WITHIN_S = 10.0
-_READY_WITHIN_S = 60.0
+"""The `tracegraph` command, which on SIGUSR1 also reports the number of tasks of its event loop."""
+_REPORT_TIMEOUT_S = 10.0
+_READY_TIMEOUT_S = 60.0
 
 
 class GatewayProcess:
-    """A gateway that listens at `url`."""
+    """A gateway process that listens at `url`."""
 
     def __init__(self, process: subprocess.Popen[str], url: str) -> None:
         self.pid = process.pid
         self.url = url
         self._process = process
-        self._told: SimpleQueue[int] = SimpleQueue()
-        threading.Thread(target=self._read_on, daemon=True).start()
+        self._task_counts: SimpleQueue[int] = SimpleQueue()
+        threading.Thread(target=self._read_log, daemon=True).start()
 
     def tasks(self) -> int:
-        """How many asyncio tasks it has now; blocks until it told. Raises queue.Empty when it does not."""
+        """Return the current number of asyncio tasks. Raise queue.Empty without a report in time."""
         self._process.send_signal(signal.SIGUSR1)
-        return self._told.get(timeout=_TOLD_WITHIN_S)
+        return self._task_counts.get(timeout=_REPORT_TIMEOUT_S)
 
     async def ready(self, http: aiohttp.ClientSession) -> None:
-        """Wait until it takes queries. Raises TimeoutError when it does not."""
-        async with asyncio.timeout(_READY_WITHIN_S):
+        """Wait until the gateway accepts queries. Raise TimeoutError if it does not."""
+        async with asyncio.timeout(_READY_TIMEOUT_S):
             while True:
                 with suppress(aiohttp.ClientError):
                     async with http.get(self.url.replace("/graphql", "/readyz")) as response:
@@ -59,16 +59,16 @@ class GatewayProcess:
                             return
                 await asyncio.sleep(0.1)
 
-    def _read_on(self) -> None:
-        """Read its log to the end, so that the pipe never fills."""
+    def _read_log(self) -> None:
+        """Read the log to its end, so that the pipe never fills."""
         for line in self._process.stderr or ():
             if line.startswith("asyncio tasks: "):
-                self._told.put(int(line.rpartition(" ")[2]))
+                self._task_counts.put(int(line.rpartition(" ")[2]))
 
 
 @contextmanager
 def vendors_running(module: str = "tools.vendors") -> Iterator[DemoVendors]:
-    """The vendors of a module that tells where they listen and runs until its standard input is closed."""
+    """Start the vendors of a module that prints their URLs and runs until its standard input is closed."""
     with subprocess.Popen(
         [sys.executable, "-m", module], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
@@ -82,7 +82,7 @@ def vendors_running(module: str = "tools.vendors") -> Iterator[DemoVendors]:
 
 @contextmanager
 def gateway_running(vendors: DemoVendors, tables: str = "", source: str = "") -> Iterator[GatewayProcess]:
-    """`tracegraph serve` over them; its log is read and dropped.
+    """Start `tracegraph serve` over the vendors; its log is read and dropped.
 
     `tables` are further tables of the configuration, `source` further keys of every source.
     """
@@ -97,7 +97,7 @@ def gateway_running(vendors: DemoVendors, tables: str = "", source: str = "") ->
 
 @contextmanager
 def terminated(process: subprocess.Popen[Any]) -> Iterator[None]:
-    """End the process with the block."""
+    """Terminate the process at the end of the block."""
     try:
         yield
     finally:
@@ -108,20 +108,20 @@ def terminated(process: subprocess.Popen[Any]) -> Iterator[None]:
 
 
 def _url(process: subprocess.Popen[str]) -> str:
-    """Wait for the line that says where it listens."""
+    """Wait for the log line with the URL."""
     if process.stderr is None:
         raise RuntimeError("the gateway's process has no pipe")
-    said = ""
+    log = ""
     for line in process.stderr:
-        said += line
-        if found := re.search(r"http://[\w.:]+/graphql", line):
-            return found[0]
-    raise RuntimeError(f"the gateway ended before it listened: {said}")
+        log += line
+        if match := re.search(r"http://[\w.:]+/graphql", line):
+            return match[0]
+    raise RuntimeError(f"the gateway ended before it listened: {log}")
 
 
 def _environment(vendors: DemoVendors) -> Mapping[str, str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("TRACEGRAPH_")}
-    return kept | {
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("TRACEGRAPH_")}
+    return environment | {
         "SOAK_LANGSMITH_KEY": vendors.langsmith_api_key,
         "SOAK_MEIBEL_KEY": vendors.meibel_api_key,
         "COLUMNS": "200",

@@ -1,8 +1,8 @@
-"""What a slow vendor costs the queries that do not touch it: their latencies with and without it, in one run.
+"""Measures the effect of a slow vendor on queries to other vendors: latencies with and without it, in one run.
 
     python -m tools.slow_vendor --rounds 6
 
-In every other round NeMo takes five seconds, and clients of their own keep asking it; the measured clients ask
+In every other round NeMo takes five seconds, and separate clients keep querying it. The measured clients query
 LangSmith and Meibel in all rounds alike, so a busy machine slows both kinds of rounds.
 """
 
@@ -26,16 +26,16 @@ _SLOW = {"query": _QUERY % '["nemo"]'}
 _MEASURED_CLIENTS = 4
 _SLOW_CLIENTS = 8
 _TABLES = '[cache]\nurl = "off"\n'
-"""Without a cache, so that every query meets its vendors."""
+"""No cache, so that every query calls its vendors."""
 
 
 async def measure(rounds: int) -> tuple[list[float], list[float]]:
-    """Latencies in milliseconds, in order of size: while NeMo is quick, and while it is slow."""
+    """Return sorted latencies in milliseconds: with a quick NeMo, and with a slow one."""
     latencies: tuple[list[float], list[float]] = ([], [])
     with vendors_running() as vendors, gateway_running(vendors, _TABLES) as gateway:
         async with aiohttp.ClientSession() as http:
             await gateway.ready(http)
-            await _ask_for(http, gateway.url, _OTHERS, time.monotonic() + 2)  # connections, plans, caches
+            await _query_until(http, gateway.url, _OTHERS, time.monotonic() + 2)  # connections, plans, caches
             for number in range(2 * rounds):
                 slow = number % 2 == 1
                 if slow:
@@ -47,39 +47,39 @@ async def measure(rounds: int) -> tuple[list[float], list[float]]:
 
 
 async def _round(http: aiohttp.ClientSession, url: str) -> list[float]:
-    """The measured clients' latencies, while others keep asking NeMo, at most four times a second each."""
+    """Return the measured clients' latencies, while other clients query NeMo at most four times a second each."""
     ends_at = time.monotonic() + _ROUND_S
-    asking = [asyncio.create_task(_ask_slowly(http, url, ends_at)) for _ in range(_SLOW_CLIENTS)]
-    measured = await asyncio.gather(*(_ask_for(http, url, _OTHERS, ends_at) for _ in range(_MEASURED_CLIENTS)))
-    for task in asking:
+    background = [asyncio.create_task(_query_slowly_until(http, url, ends_at)) for _ in range(_SLOW_CLIENTS)]
+    results = await asyncio.gather(*(_query_until(http, url, _OTHERS, ends_at) for _ in range(_MEASURED_CLIENTS)))
+    for task in background:
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
-    return [latency for one in measured for latency in one]
+    return [latency for latencies in results for latency in latencies]
 
 
-async def _ask_for(http: aiohttp.ClientSession, url: str, body: object, ends_at: float) -> list[float]:
-    taken = []
+async def _query_until(http: aiohttp.ClientSession, url: str, body: object, ends_at: float) -> list[float]:
+    latencies = []
     while time.monotonic() < ends_at:
         began = time.monotonic()
-        await _ask(http, url, body)
-        taken.append((time.monotonic() - began) * 1000)
-    return taken
+        await _query(http, url, body)
+        latencies.append((time.monotonic() - began) * 1000)
+    return latencies
 
 
-async def _ask_slowly(http: aiohttp.ClientSession, url: str, ends_at: float) -> None:
+async def _query_slowly_until(http: aiohttp.ClientSession, url: str, ends_at: float) -> None:
     while time.monotonic() < ends_at:
-        await _ask(http, url, _SLOW)
+        await _query(http, url, _SLOW)
         await asyncio.sleep(0.25)
 
 
-async def _ask(http: aiohttp.ClientSession, url: str, body: object) -> None:
+async def _query(http: aiohttp.ClientSession, url: str, body: object) -> None:
     async with http.post(url, json=body) as response:
         await response.read()
 
 
 def main() -> None:
-    """The command line: two lines of figures and their ratio."""
+    """Parse the command line, and print two lines of figures and their ratio."""
     parser = argparse.ArgumentParser(prog="python -m tools.slow_vendor")
     parser.add_argument("--rounds", type=int, default=6)
     quick, slow = asyncio.run(measure(parser.parse_args().rounds))

@@ -1,8 +1,8 @@
-"""The three simulated vendors with the sample data of `tracegraph.simulators.data`, as a process of their own.
+"""Runs the three simulated vendors with the sample data of `tracegraph.simulators.data` in a separate process.
 
     python -m tools.vendors
 
-It prints where they listen, and runs until its standard input is closed or whoever started it is gone.
+The process prints the vendors' URLs, and runs until its standard input is closed or its parent ends.
 """
 
 import dataclasses

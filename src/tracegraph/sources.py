@@ -135,7 +135,7 @@ def _reject_unknown_kinds(name: str, table: SourceTable, adapter: Adapter, origi
             if kinds_of_vendor and kind not in kinds_of_vendor and not is_all:
                 raise ConfigurationError(
                     f"{origin}: sources.{name}.{key} names {kind!r}, which is not a kind of call of vendor "
-                    f"{table.vendor!r}; valid kinds are: {', '.join(sorted(kinds_of_vendor))}."
+                    f"{table.vendor!r}; its kinds are: {', '.join(sorted(kinds_of_vendor))}."
                 )
 
 

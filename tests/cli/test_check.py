@@ -86,7 +86,7 @@ def test_a_source_that_is_down_and_one_that_refuses_the_key_are_told_apart(
     assert shown["nemo"][:4] == ["nemo", "no", "?", ""]
     assert "cannot be reached" in shown["nemo"][5]
     assert shown["langsmith"][:4] == ["langsmith", "yes", "no", ""]
-    assert "refused the credential (401)" in shown["langsmith"][5]
+    assert "rejected the credential (401)" in shown["langsmith"][5]
     assert shown["meibel"][:4] == ["meibel", "yes", "yes", "0"]
     for never in (*vendors_running.secrets, "127.0.0.1", "Traceback"):
         assert never not in out + err

@@ -94,8 +94,8 @@ async def test_an_authority_of_ones_own_is_trusted_by_the_environment(
 @pytest.mark.parametrize(
     ("certificate", "reason"),
     [
-        ({}, "TLS failed: its certificate comes from an unknown authority: name that in ca_file"),
-        ({"self_signed": True}, "TLS failed: its certificate is self-signed: name it in ca_file"),
+        ({}, "TLS failed: its certificate was issued by an unknown authority: name the authority in ca_file"),
+        ({"self_signed": True}, "TLS failed: its certificate is self-signed: name the certificate in ca_file"),
         ({"expired": True}, "TLS failed: its certificate has expired"),
         ({"host": "192.0.2.1"}, "TLS failed: its certificate is for another host"),
     ],
@@ -119,12 +119,13 @@ async def test_a_server_without_tls_is_recognized(tmp_path: Path) -> None:
 async def test_a_port_where_nobody_listens_is_a_refused_connection(tmp_path: Path, nobody: int) -> None:
     said = await trouble(tmp_path, f"http://127.0.0.1:{nobody}")
     assert said == (
-        "Source 'x' cannot be reached, or broke off its answer: the connection was refused: nothing listens there."
+        "Source 'x' cannot be reached, or closed the connection early: "
+        "the connection was refused: nothing listens on the port."
     )
 
 
 async def test_a_host_that_does_not_exist_is_dns(tmp_path: Path) -> None:
-    assert "DNS knows no such host" in (await trouble(tmp_path, "https://nowhere.invalid") or "")
+    assert "DNS does not resolve the host" in (await trouble(tmp_path, "https://nowhere.invalid") or "")
 
 
 # -- an address that is another's ------------------------------------------------------------------------
@@ -182,7 +183,7 @@ async def test_services_that_cannot_be_reached_are_said_to_be_so(tmp_path: Path,
     )
     async with source() as url:
         results = await checked(tmp_path, url, tables=tables)
-    refused = "the connection was refused: nothing listens there"
+    refused = "the connection was refused: nothing listens on the port"
     assert services(results) == {
         "redis": f"Redis cannot be used: {refused}; see cache.url.",
         "jwks": f"The provider's keys cannot be fetched: {refused}; see auth.jwt.jwks.",
@@ -224,7 +225,7 @@ async def test_a_redis_is_reachable_and_one_that_wants_a_password_says_so(tmp_pa
             refused = services(await checked(tmp_path, url, tables=tables))
     finally:
         server.kill()
-    assert refused == {"redis": "Redis cannot be used: it refused the password, or needs one; see cache.url."}
+    assert refused == {"redis": "Redis cannot be used: it rejected the password, or requires one; see cache.url."}
 
 
 def test_the_results_are_json_for_programs_and_a_table_for_people(vendors_running: Running, nobody: int) -> None:
@@ -286,6 +287,6 @@ def test_an_adapter_that_cannot_be_imported_is_named_in_one_sentence(tmp_path: P
         code, out, err = run(*command, "--config", str(path), env=env)
         assert (code, out) == (2, "")
         assert err == (
-            f"{path}: sources.x.vendor is 'acme', and the adapter's package cannot be imported "
-            "(ModuleNotFoundError: No module named 'a_module_that_is_not_there'): install it anew.\n"
+            f"{path}: sources.x.vendor is 'acme', but the adapter's package cannot be imported "
+            "(ModuleNotFoundError: No module named 'a_module_that_is_not_there'): reinstall the package.\n"
         )

@@ -149,7 +149,7 @@ def test_a_source_that_fails_keeps_its_column_and_is_named(compared: Running, fo
     compared.langsmith.faults.add(Fault("status", status=401, times=None))
     code, out, err = compare(compared, *IDS, "--metric", "latency", "--format", form)
     assert code == 1
-    assert err.startswith("langsmith failed: Source 'langsmith' refused the credential (401).")
+    assert err.startswith("langsmith failed: Source 'langsmith' rejected the credential (401).")
     assert "before" in out
     assert stable_uuid("session:smith") in out if form != "table" else "2,500.0" in out
     for never in (*compared.secrets, "Traceback", "127.0.0.1"):
@@ -206,7 +206,7 @@ def test_a_wrong_question_is_refused_in_a_sentence(
             "--header cannot be used: the env",
         ),
         (CompareTarget(url="http://127.0.0.1:9"), 1, "The gateway did not respond"),
-        (CompareTarget(config=Path("missing.toml")), 2, "missing.toml: there is no such file"),
+        (CompareTarget(config=Path("missing.toml")), 2, "missing.toml: the file does not exist"),
         (
             CompareTarget(config=Path("missing.toml"), url="http://127.0.0.1:9"),
             2,

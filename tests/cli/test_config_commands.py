@@ -1,4 +1,4 @@
-"""`tracegraph config check` and `config show`: whether a configuration can be used, and what it is."""
+"""`tracegraph config check` and `config show`."""
 
 import os
 import tomllib
@@ -56,7 +56,7 @@ def full(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def environ() -> Iterator[None]:
-    """The process's environment with the secrets in it, for a while."""
+    """The process's environment with the secrets in it, restored at the end."""
     before = dict(os.environ)
     os.environ.update(ENVIRONMENT)
     yield
@@ -64,15 +64,15 @@ def environ() -> Iterator[None]:
     os.environ.update(before)
 
 
-def test_a_configuration_that_can_be_used_is_checked_without_a_call(full: Path) -> None:
-    """Nothing listens where its sources, its Redis and its collector are said to be."""
+def test_a_usable_configuration_is_checked_without_a_call(full: Path) -> None:
+    """Nothing listens at the addresses of its sources, its Redis and its collector."""
     result = invoke("config", "check", "--config", str(full))
     assert (result.exit_code, result.stderr) == (0, "")
     assert result.stdout == f"{full}: the configuration can be used: 3 sources, 1 API keys and tokens.\n"
 
 
 @pytest.mark.usefixtures("environ")
-def test_what_is_shown_is_toml_that_gives_the_same_settings(full: Path, tmp_path: Path) -> None:
+def test_the_output_is_toml_with_the_same_settings(full: Path, tmp_path: Path) -> None:
     shown = invoke("config", "show", "--config", str(full)).stdout
     again = written(tmp_path, shown, "again.toml")
     assert tomllib.loads(invoke("config", "show", "--config", str(again)).stdout) == tomllib.loads(shown)
@@ -81,8 +81,8 @@ def test_what_is_shown_is_toml_that_gives_the_same_settings(full: Path, tmp_path
     assert [one.policy() for one in read.sources.values()] == [one.policy() for one in given.sources.values()]
 
 
-def test_what_is_shown_can_be_read_in_another_folder(full: Path, tmp_path: Path) -> None:
-    """It may be kept anywhere, also when the file was named by a relative path."""
+def test_the_output_is_usable_in_another_folder(full: Path, tmp_path: Path) -> None:
+    """The output works anywhere, also when the file was given by a relative path."""
     code, shown, err = run("config", "show", "--config", full.name, env=_with_keys(), cwd=full.parent)
     assert (code, err) == (0, "")
     elsewhere = tmp_path / "elsewhere"
@@ -93,7 +93,7 @@ def test_what_is_shown_can_be_read_in_another_folder(full: Path, tmp_path: Path)
     assert tomllib.loads(shown_again) == tomllib.loads(shown)
 
 
-def test_a_configuration_that_serve_takes_only_with_insecure_is_warned_about(tmp_path: Path) -> None:
+def test_a_configuration_that_requires_insecure_causes_a_warning(tmp_path: Path) -> None:
     path = written(tmp_path, NEMO + '[server]\nhost = "0.0.0.0"\n')
     result = invoke("config", "check", "--config", str(path))
     assert result.exit_code == 0, "--insecure and --host are given to serve"
@@ -101,7 +101,7 @@ def test_a_configuration_that_serve_takes_only_with_insecure_is_warned_about(tmp
     assert "Warning: The gateway would listen on 0.0.0.0 without authentication" in result.stderr
 
 
-def test_each_setting_is_shown_with_where_it_comes_from(tmp_path: Path) -> None:
+def test_each_setting_is_shown_with_its_origin(tmp_path: Path) -> None:
     path = written(tmp_path, NEMO + '[server]\nhost = "::1"\n')
     shown = invoke("config", "show", "--config", str(path), TRACEGRAPH_SERVER__PORT="9000").stdout.splitlines()
     assert f'host = "::1"  # {path}' in shown
@@ -111,7 +111,7 @@ def test_each_setting_is_shown_with_where_it_comes_from(tmp_path: Path) -> None:
     assert 'workspace = "default"  # default' in shown, "an adapter's own defaults are settings, too"
 
 
-def test_a_default_that_depends_on_another_setting_is_shown_as_it_is(tmp_path: Path) -> None:
+def test_a_derived_default_is_shown_with_its_rule(tmp_path: Path) -> None:
     path = written(tmp_path, "[limits]\ndeadline_s = 5\n" + NEMO)
     shown = invoke("config", "show", "--config", str(path)).stdout
     assert "timeout_s = 2.0  # default, the lesser of 4 and 0.4 of limits.deadline_s\n" in shown
@@ -154,7 +154,7 @@ def test_an_address_as_the_vendor_documents_it_is_normalized(
 # -- files -----------------------------------------------------------------------------------------------
 
 
-def test_paths_are_relative_to_the_file_wherever_the_command_runs(full: Path, tmp_path: Path) -> None:
+def test_paths_in_the_file_are_relative_to_its_folder(full: Path, tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     code, out, err = run("config", "check", "--config", f"../{full.name}", env=_with_keys(), cwd=elsewhere)
@@ -162,7 +162,7 @@ def test_paths_are_relative_to_the_file_wherever_the_command_runs(full: Path, tm
     assert out.startswith(f"../{full.name}: the configuration can be used")
 
 
-def test_a_path_of_the_environment_is_relative_to_where_the_command_runs(tmp_path: Path) -> None:
+def test_a_path_of_the_environment_is_relative_to_the_working_directory(tmp_path: Path) -> None:
     (tmp_path / "keys.json").write_bytes(JWKS)
     folder = tmp_path / "etc"
     folder.mkdir()
@@ -205,14 +205,14 @@ def test_an_empty_variable_is_not_set(tmp_path: Path) -> None:
     assert load(path, empty).settings == load(path, {}).settings
 
 
-def test_a_table_of_the_environment_is_json_and_a_longer_name_wins_over_it(tmp_path: Path) -> None:
+def test_a_table_of_the_environment_is_json_and_a_longer_name_overrides_it(tmp_path: Path) -> None:
     path = written(tmp_path, "[cache]\nttl_s = 7\nstale_s = 8\n" + NEMO)
     variables = {"TRACEGRAPH_CACHE": '{"ttl_s": 1, "max_mb": 2}', "TRACEGRAPH_CACHE__TTL_S": "3"}
     cache = load(path, variables).settings.cache
     assert (cache.ttl_s, cache.stale_s, cache.max_mb) == (3, 8, 2)
 
 
-def test_the_environment_meets_the_names_of_the_file_whatever_their_case_and_dashes(tmp_path: Path) -> None:
+def test_environment_variables_match_names_of_the_file_regardless_of_case_and_dashes(tmp_path: Path) -> None:
     path = written(tmp_path, NEMO.replace("[sources.nemo]", "[sources.Nemo-Lab]"))
     variables = {"TRACEGRAPH_SOURCES__NEMO_LAB__WORKSPACE": "a", "tracegraph_sources__nemo_lab__timeout_s": "2"}
     sources = load(path, variables).settings.sources
@@ -220,23 +220,23 @@ def test_the_environment_meets_the_names_of_the_file_whatever_their_case_and_das
     assert (sources["Nemo-Lab"].model_extra, sources["Nemo-Lab"].timeout_s) == ({"workspace": "a"}, 2)
 
 
-def test_a_source_of_json_in_the_environment_is_met_by_a_longer_name(tmp_path: Path) -> None:
+def test_a_longer_name_matches_a_source_from_json_in_the_environment(tmp_path: Path) -> None:
     json = '{"prod-x": {"vendor": "nemo", "base_url": "https://a.example"}}'
     variables = {"TRACEGRAPH_SOURCES": json, "TRACEGRAPH_SOURCES__PROD_X__WORKSPACE": "w"}
     sources = load(written(tmp_path, ""), variables).settings.sources
     assert [(name, table.model_extra) for name, table in sources.items()] == [("prod-x", {"workspace": "w"})]
 
 
-def test_a_variable_with_one_underscore_is_said_to_be_ignored(tmp_path: Path) -> None:
+def test_a_variable_with_one_underscore_causes_a_warning(tmp_path: Path) -> None:
     result = invoke("config", "check", "--config", str(written(tmp_path, NEMO)), TRACEGRAPH_SERVER_PORT="9000")
     assert result.exit_code == 0
     assert result.stderr == (
-        "Warning: The variable TRACEGRAPH_SERVER_PORT is ignored: levels are joined by two underscores, as in "
+        "Warning: The variable TRACEGRAPH_SERVER_PORT is ignored: two underscores separate levels, as in "
         "TRACEGRAPH_SERVER__PORT.\n"
     )
 
 
-def test_variables_that_an_orchestrator_sets_for_a_service_of_that_name_are_no_settings(tmp_path: Path) -> None:
+def test_variables_of_an_orchestrator_for_a_service_of_that_name_are_ignored(tmp_path: Path) -> None:
     variables = {"TRACEGRAPH_PORT": "tcp://10.0.0.1:80", "TRACEGRAPH_SERVICE_HOST": "10.0.0.1"}
     loaded = load(written(tmp_path, NEMO), variables)
     assert (loaded.settings.server.port, loaded.warnings) == (8000, [])
@@ -251,13 +251,11 @@ def test_variables_that_an_orchestrator_sets_for_a_service_of_that_name_are_no_s
         ({"HTTP_PROXY": "http://proxy.example:3128"}, False),
     ],
 )
-def test_a_proxy_that_is_not_used_is_said_to_be_so(
-    tmp_path: Path, variables: dict[str, str], *, warned: bool
-) -> None:
+def test_an_unused_proxy_causes_a_warning(tmp_path: Path, variables: dict[str, str], *, warned: bool) -> None:
     none = dict.fromkeys(("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"))
     result = invoke("config", "check", "--config", str(written(tmp_path, NEMO)), **(none | variables))
     assert result.exit_code == 0
-    assert ("HTTPS_PROXY is set, and Tracegraph uses no proxy: nemo" in result.stderr) is warned
+    assert ("HTTPS_PROXY is set, but Tracegraph uses no proxy: it calls nemo" in result.stderr) is warned
 
 
 # -- the command itself ----------------------------------------------------------------------------------

@@ -134,7 +134,10 @@ def test_another_value_is_refused_in_one_sentence(tmp_path: Path, monkeypatch: p
         ("[auth.keys.a]\nsha256 = 'tg_mine'\n", "auth.keys.a.sha256 cannot be used"),
         ("[auth.keys.a]\nhash = 'x'\n", "auth.keys.a.sha256 is missing"),
         (f"[auth.keys.a]\nsha256 = '{'0' * 64}'\nsorces = []\n", "[auth.keys.a] takes: requests_per_minute"),
-        (f"[auth.keys.a]\nsha256 = '{'0' * 64}'\nsources = ['lang']\n", "'lang', which is no configured source"),
+        (
+            f"[auth.keys.a]\nsha256 = '{'0' * 64}'\nsources = ['lang']\n",
+            "'lang', which is not a configured source",
+        ),
         (
             "[auth.jwt]\nissuer = 'i'\naudience = 'a'\njwks = 'http://keys.example'\n",
             "auth.jwt.jwks cannot be used",

@@ -1,4 +1,4 @@
-"""Configurations that cannot be used: for each, what the one sentence that refuses it says."""
+"""Invalid configurations, each with parts of the one sentence that rejects it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,22 +16,22 @@ TWO_IN_JSON = (
 
 @dataclass(frozen=True, slots=True)
 class Wrong:
-    """A configuration: its text, files beside it, variables of the environment; and parts of the sentence."""
+    """A configuration: its text, other files and environment variables, and phrases of the message."""
 
-    what: str
+    case: str
     text: str
-    said: Sequence[str]
+    phrases: Sequence[str]
     files: Mapping[str, bytes] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
 
 
 def at(url: str, vendor: str = "nemo", more: str = "") -> str:
-    """A source at that address."""
+    """Return a source at that address."""
     return f'[sources.x]\nvendor = "{vendor}"\nbase_url = "{url}"\n{more}\n'
 
 
 def keyed(reference: str) -> str:
-    """A source with that as its key."""
+    """Return a source with that reference as its key."""
     return f'{LANGSMITH}api_key = "{reference}"'
 
 
@@ -55,9 +55,9 @@ FILES_AND_NAMES = [
         f"[auth.keys.a]\nsha256 = '{HASH}'\nsorces = []\n" + NEMO,
         ("auth.keys.a.sorces", "[auth.keys.a] takes: "),
     ),
-    Wrong("a table that is none", "server = 5\n" + NEMO, ("server cannot", "a table is expected")),
-    Wrong("sources that are none", "sources = 5\n", ("sources cannot", "a table is expected")),
-    Wrong("a source that is none", "[sources]\nnemo = 5\n", ("sources.nemo cannot", "a table is expected")),
+    Wrong("a table that is a number", "server = 5\n" + NEMO, ("server cannot", "a table is expected")),
+    Wrong("sources that are a number", "sources = 5\n", ("sources cannot", "a table is expected")),
+    Wrong("a source that is a number", "[sources]\nnemo = 5\n", ("sources.nemo cannot", "a table is expected")),
     Wrong("a list of sources", "[[sources]]\nvendor = 'nemo'\n", ("sources cannot", "a table is expected")),
     Wrong("an empty file", "", ("no source is configured", "[sources.nemo]", "tracegraph demo")),
     Wrong("no source", "[server]\nport = 8000\n", ("no source is configured",)),
@@ -98,24 +98,24 @@ FILES_AND_NAMES = [
 SECRETS = [
     Wrong("a literal secret", keyed(SECRET), ("sources.langsmith.api_key", "env:NAME")),
     Wrong("a secret that is not set", keyed("env:NOWHERE"), ("sources.langsmith.api_key", "NOWHERE", "export")),
-    Wrong("a secret of no name", keyed("env:"), ("sources.langsmith.api_key", "env:NAME")),
+    Wrong("a secret reference without a name", keyed("env:"), ("sources.langsmith.api_key", "env:NAME")),
     Wrong("a number for a secret", LANGSMITH + "api_key = 5", ("sources.langsmith.api_key", "env:NAME")),
     Wrong("a list for a secret", LANGSMITH + "api_key = ['env:A']", ("sources.langsmith.api_key", "env:NAME")),
     Wrong(
-        "a secret file that is not there",
+        "a missing secret file",
         keyed("file:/nowhere/key"),
         ("sources.langsmith.api_key", "/nowhere/key", "create"),
     ),
     Wrong(
         "an empty secret",
         keyed("env:EMPTY"),
-        ("sources.langsmith.api_key", "env:EMPTY", "put the secret there"),
+        ("sources.langsmith.api_key", "env:EMPTY", "store the secret there"),
         environment={"EMPTY": ""},
     ),
     Wrong(
-        "a secret of blanks",
+        "a blank secret",
         keyed("env:BLANK"),
-        ("sources.langsmith.api_key", "env:BLANK", "blanks"),
+        ("sources.langsmith.api_key", "env:BLANK", "blank"),
         environment={"BLANK": " \t "},
     ),
     Wrong(
@@ -137,7 +137,7 @@ SECRETS = [
         environment={"BROKEN": f"{SECRET}\r\nX-Evil: 1"},
     ),
     Wrong(
-        "a secret with a letter that no header holds",
+        "a secret that is not ASCII",
         keyed("env:ODD"),
         ("sources.langsmith.api_key", "header"),
         environment={"ODD": f"{SECRET}ü"},
@@ -145,13 +145,13 @@ SECRETS = [
     Wrong(
         "an empty secret file",
         keyed("file:key"),
-        ("sources.langsmith.api_key", "key", "put the secret there"),
+        ("sources.langsmith.api_key", "key", "store the secret there"),
         files={"key": b""},
     ),
     Wrong(
-        "a secret file of blanks",
+        "a blank secret file",
         keyed("file:key"),
-        ("sources.langsmith.api_key", "blanks"),
+        ("sources.langsmith.api_key", "blank"),
         files={"key": b" \n\n"},
     ),
     Wrong(
@@ -161,15 +161,15 @@ SECRETS = [
         files={"key": f"'{SECRET}'\n".encode()},
     ),
     Wrong(
-        "a secret file that is no text",
+        "a secret file that is not text",
         keyed("file:key"),
         ("sources.langsmith.api_key", "text"),
         files={"key": b"\xff\xfe"},
     ),
     Wrong(
-        "a secret file that is something else",
+        "a secret file that is too large",
         keyed("file:key"),
-        ("sources.langsmith.api_key", "the secret alone"),
+        ("sources.langsmith.api_key", "only the secret"),
         files={"key": b"a" * 70_000},
     ),
     Wrong("a folder for a secret", keyed("file:."), ("sources.langsmith.api_key", "cannot be read")),
@@ -179,7 +179,7 @@ SECRETS = [
         ("sources.langsmith.api_key", "pass_through"),
     ),
     Wrong(
-        "a header to pass on that is none",
+        "an invalid pass-through header",
         NEMO + 'pass_through = "authorization"',
         ("sources.nemo.pass_through", "x-"),
     ),
@@ -187,8 +187,8 @@ SECRETS = [
 ]
 
 ADDRESSES = [
-    Wrong("a key in the clear", at("http://nemo.example"), ("sources.x.base_url", "https", "allow_http")),
-    Wrong("no URL", at("nemo"), ("sources.x.base_url", "URL")),
+    Wrong("a key over plain HTTP", at("http://nemo.example"), ("sources.x.base_url", "https", "allow_http")),
+    Wrong("a base URL that is not a URL", at("nemo"), ("sources.x.base_url", "URL")),
     Wrong("an empty URL", at(""), ("sources.x.base_url", "URL")),
     Wrong("another protocol", at("ftp://x"), ("sources.x.base_url", "http")),
     Wrong("a password in the URL", at(f"https://u:{SECRET}@x.example"), ("sources.x.base_url", "password")),
@@ -200,12 +200,12 @@ ADDRESSES = [
     Wrong("a port without a number", at("https://x.example:/"), ("sources.x.base_url", "port")),
     Wrong("half an IPv6 address", at("https://[::1"), ("sources.x.base_url", "host")),
     Wrong("a host with a blank", at("https://x example"), ("sources.x.base_url", "URL with a host")),
-    Wrong("a variable that nobody filled in", at("https://${HOST}/"), ("sources.x.base_url", "URL with a host")),
+    Wrong("an unexpanded variable in the URL", at("https://${HOST}/"), ("sources.x.base_url", "URL with a host")),
     Wrong("a scheme twice", at("https://https://x.example"), ("sources.x.base_url", "port")),
     Wrong(
         "a number for a URL",
         '[sources.x]\nvendor = "nemo"\nbase_url = 5',
-        ("sources.x.base_url", "a text is expected"),
+        ("sources.x.base_url", "a string is expected"),
     ),
     Wrong(
         "NeMo's address with a workspace",
@@ -213,7 +213,7 @@ ADDRESSES = [
         ("sources.x.base_url", "workspace"),
     ),
     Wrong(
-        "LangSmith's pages for people",
+        "LangSmith's web pages",
         at("https://eu.smith.langchain.com", "langsmith", 'api_key = "env:LANGSMITH_API_KEY"'),
         ("sources.x.base_url", "https://eu.api.smith.langchain.com"),
     ),
@@ -226,28 +226,28 @@ ADDRESSES = [
     Wrong(
         "an odd tenant",
         keyed("env:LANGSMITH_API_KEY") + '\ntenant_id = "a b"',
-        ("sources.langsmith.tenant_id", "form"),
+        ("sources.langsmith.tenant_id", "pattern"),
     ),
     Wrong(
-        "authorities that are not there",
+        "a missing CA file",
         NEMO + 'ca_file = "ca.pem"',
         ("sources.nemo.ca_file", "ca.pem", "cannot be read"),
     ),
     Wrong(
-        "authorities that are none",
+        "a CA file without certificates",
         NEMO + 'ca_file = "ca.pem"',
         ("sources.nemo.ca_file", "no certificate", "PEM"),
         files={"ca.pem": b"hello"},
     ),
-    Wrong("no path to the authorities", NEMO + 'ca_file = ""', ("sources.nemo.ca_file",)),
+    Wrong("an empty path of the CA file", NEMO + 'ca_file = ""', ("sources.nemo.ca_file",)),
     Wrong(
-        "authorities of all that are not there",
+        "a missing SSL_CERT_FILE",
         NEMO,
         ("SSL_CERT_FILE", "/nowhere.pem"),
         environment={"SSL_CERT_FILE": "/nowhere.pem"},
     ),
     Wrong(
-        "a folder of authorities that is not there",
+        "a missing SSL_CERT_DIR",
         NEMO,
         ("SSL_CERT_DIR", "/nowhere"),
         environment={"SSL_CERT_DIR": "/nowhere"},
@@ -266,12 +266,16 @@ NUMBERS = [
     Wrong(
         "a date for a port", "[server]\nport = 2026-01-01\n" + NEMO, ("server.port", "a whole number is expected")
     ),
-    Wrong("a word for true", '[server]\nplayground = "perhaps"\n' + NEMO, ("server.playground", "true or false")),
-    Wrong("no time", "[limits]\ndeadline_s = 0\n" + NEMO, ("limits.deadline_s", "above 0")),
-    Wrong("endless time", "[limits]\ndeadline_s = inf\n" + NEMO, ("limits.deadline_s", "finite")),
-    Wrong("no number", "[limits]\ndeadline_s = nan\n" + NEMO, ("limits.deadline_s", "finite")),
-    Wrong("endless freshness", "[cache]\nttl_s = inf\n" + NEMO, ("cache.ttl_s", "finite")),
-    Wrong("a time-out that is endless", NEMO + "timeout_s = inf", ("sources.nemo.timeout_s", "finite")),
+    Wrong(
+        "a word for a boolean", '[server]\nplayground = "perhaps"\n' + NEMO, ("server.playground", "true or false")
+    ),
+    Wrong("a deadline of zero", "[limits]\ndeadline_s = 0\n" + NEMO, ("limits.deadline_s", "above 0")),
+    Wrong("an infinite deadline", "[limits]\ndeadline_s = inf\n" + NEMO, ("limits.deadline_s", "finite")),
+    Wrong(
+        "a deadline that is not a number", "[limits]\ndeadline_s = nan\n" + NEMO, ("limits.deadline_s", "finite")
+    ),
+    Wrong("an infinite time to live", "[cache]\nttl_s = inf\n" + NEMO, ("cache.ttl_s", "finite")),
+    Wrong("an infinite time-out", NEMO + "timeout_s = inf", ("sources.nemo.timeout_s", "finite")),
     Wrong("a time-out of true", NEMO + "timeout_s = true", ("sources.nemo.timeout_s", "a number is expected")),
     Wrong(
         "a time-out with its unit", NEMO + 'timeout_s = "5s"', ("sources.nemo.timeout_s", "a number is expected")
@@ -308,7 +312,7 @@ NUMBERS = [
         ("limits.max_body_bytes", "memory of this machine"),
     ),
     Wrong(
-        "an answer larger than the machine",
+        "a response larger than the machine",
         NEMO + f"max_response_bytes = {10**16}",
         ("sources.nemo.max_response_bytes", "memory of this machine"),
     ),
@@ -326,7 +330,7 @@ NUMBERS = [
         ("sources.nemo.ttl_by_kind.sessions", "0 or more"),
     ),
     Wrong(
-        "a time to live of no kind",
+        "a time to live of an unknown kind",
         NEMO + "[sources.nemo.ttl_by_kind]\nruns = 1",
         ("sources.nemo.ttl_by_kind", "'runs'", "experiments, sessions"),
     ),
@@ -337,12 +341,12 @@ NUMBERS = [
     ),
     Wrong("no attempt", NEMO + "[sources.nemo.retry]\nattempts = 0", ("sources.nemo.retry.attempts", "1 or more")),
     Wrong(
-        "a kind of call that is none",
+        "a rate of an unknown kind of call",
         NEMO + "[sources.nemo.limits.rates]\nruns = {calls = 1, per_s = 1}",
         ("sources.nemo.limits.rates", "'runs'", "experiments, sessions"),
     ),
     Wrong(
-        "a rate of nothing",
+        "a rate of zero calls",
         NEMO + "[sources.nemo.limits.rates]\nsessions = {calls = 0, per_s = 1}",
         ("sources.nemo.limits.rates.sessions.calls", "1 or more"),
     ),
@@ -400,12 +404,12 @@ TABLES = [
     ),
     Wrong("a cache's key, misspelt", "[cache]\nsize = 5\n" + NEMO, ("cache.size", "max_mb", "stale_s")),
     Wrong(
-        "a collector that is no URL",
+        "a collector that is not a URL",
         '[tracing]\nendpoint = "localhost:4318"\n' + NEMO,
         ("tracing.endpoint", "http://localhost:4318"),
     ),
     Wrong(
-        "a collector of nothing",
+        "an empty collector",
         '[tracing]\nendpoint = ""\n' + NEMO,
         ("tracing.endpoint", "http://localhost:4318"),
     ),
@@ -420,12 +424,12 @@ TABLES = [
         ("tracing.sample_ratio", "1 or less"),
     ),
     Wrong(
-        "only trusted documents of none",
+        "only trusted documents without a manifest",
         "[documents]\nonly_trusted = true\n" + NEMO,
         ("documents.only_trusted", "trusted"),
     ),
     Wrong(
-        "trusted documents that are not there",
+        "missing trusted documents",
         '[documents]\ntrusted = "operations.json"\n' + NEMO,
         ("documents.trusted", "operations.json"),
     ),
@@ -433,7 +437,7 @@ TABLES = [
         "trusted documents without a name", '[documents]\ntrusted = ""\n' + NEMO, ("documents.trusted", "empty")
     ),
     Wrong(
-        "trusted documents that are no JSON",
+        "trusted documents that are not JSON",
         '[documents]\ntrusted = "operations.json"\n' + NEMO,
         ("documents.trusted",),
         files={"operations.json": b"{"},
@@ -452,35 +456,41 @@ TABLES = [
         ("auth.keys", "a and b", "own key"),
     ),
     Wrong(
-        "a key for a source that is none",
+        "a key for an unknown source",
         f"[auth.keys.a]\nsha256 = '{HASH}'\nsources = ['other']\n" + NEMO,
-        ("auth.keys.a.sources", "'other'", "there are nemo"),
+        ("auth.keys.a.sources", "'other'", "the sources are nemo"),
     ),
     Wrong(
-        "a rate of nobody",
+        "a request quota without authentication",
         "[auth]\nrequests_per_minute = 5\n" + NEMO,
         ("auth.requests_per_minute", "tracegraph key new"),
     ),
-    Wrong("a cost of nobody", "[auth]\ncost_per_minute = 5\n" + NEMO, ("auth.cost_per_minute", "remove it")),
     Wrong(
-        "keys in a file that is not there",
+        "a cost quota without authentication",
+        "[auth]\ncost_per_minute = 5\n" + NEMO,
+        ("auth.cost_per_minute", "remove it"),
+    ),
+    Wrong(
+        "a missing file of keys",
         JWT + 'jwks = "file:keys.json"\n' + NEMO,
         ("auth.jwt.jwks", "keys.json"),
     ),
     Wrong(
-        "keys in a file that holds none",
+        "a file without keys",
         JWT + 'jwks = "file:keys.json"\n' + NEMO,
         ("auth.jwt.jwks", "JWK set"),
         files={"keys.json": b"{}"},
     ),
-    Wrong("keys in the clear", JWT + 'jwks = "http://login.example/keys"\n' + NEMO, ("auth.jwt.jwks", "https://")),
+    Wrong(
+        "keys over plain HTTP", JWT + 'jwks = "http://login.example/keys"\n' + NEMO, ("auth.jwt.jwks", "https://")
+    ),
     Wrong(
         "keys at an odd port",
         JWT + 'jwks = "https://login.example:99999/keys"\n' + NEMO,
         ("auth.jwt.jwks", "port"),
     ),
     Wrong(
-        "an issuer of nothing",
+        "an empty issuer",
         JWT.replace("https://login.example", "") + 'jwks = "https://login.example"\n' + NEMO,
         ("auth.jwt.issuer", "empty"),
     ),
@@ -504,25 +514,25 @@ ENVIRONMENT = [
         environment={"TRACEGRAPH_SERVER__PORT": "many"},
     ),
     Wrong(
-        "a table that is no table",
+        "a text for a table",
         NEMO,
         ("cache", "TRACEGRAPH_CACHE", "a table is expected"),
         environment={"TRACEGRAPH_CACHE": "off"},
     ),
     Wrong(
-        "a table of the environment that is none",
+        "an unknown table in the environment",
         NEMO,
         ("TRACEGRAPH_SERVR__PORT", "servr", "two underscores"),
         environment={"TRACEGRAPH_SERVR__PORT": "1"},
     ),
     Wrong(
-        "a key of the environment that is none",
+        "an unknown key in the environment",
         NEMO,
         ("server.prot", "TRACEGRAPH_SERVER__PROT"),
         environment={"TRACEGRAPH_SERVER__PROT": "1"},
     ),
     Wrong(
-        "a site of the environment that is none",
+        "an invalid origin in the environment",
         NEMO,
         ("server.cors_origins", "TRACEGRAPH_SERVER__CORS_ORIGINS", "entry 2"),
         environment={"TRACEGRAPH_SERVER__CORS_ORIGINS": "https://a,b"},
@@ -540,13 +550,13 @@ ENVIRONMENT = [
         environment={"TRACEGRAPH_SOURCES": TWO_IN_JSON},
     ),
     Wrong(
-        "a key that may be either holder's",
+        "an ambiguous variable",
         f"[auth.keys.a-b]\nsha256 = '{HASH}'\n[auth.keys.A-B]\nsha256 = '{'1' * 64}'\n" + NEMO,
         ("TRACEGRAPH_AUTH__KEYS__A_B__SHA256", "a-b or A-B", "rename"),
         environment={"TRACEGRAPH_AUTH__KEYS__A_B__SHA256": "2" * 64},
     ),
     Wrong(
-        "a literal secret of the environment",
+        "a literal secret in a variable",
         LANGSMITH,
         ("sources.langsmith.api_key", "env:NAME"),
         environment={"TRACEGRAPH_SOURCES__LANGSMITH__API_KEY": SECRET},
@@ -582,30 +592,30 @@ MORE = [
     Wrong(
         "a secret with the header's scheme",
         keyed("env:COPIED"),
-        ("sources.langsmith.api_key", "env:COPIED", "scheme", "leave it out"),
+        ("sources.langsmith.api_key", "env:COPIED", "scheme", "remove the scheme"),
         environment={"COPIED": f"Bearer {SECRET}"},
     ),
     Wrong(
-        "documents that the environment names and that are not there",
+        "missing documents that the environment names",
         NEMO,
         ("documents.trusted (set by TRACEGRAPH_DOCUMENTS__TRUSTED)", "nowhere.json"),
         environment={"TRACEGRAPH_DOCUMENTS__TRUSTED": "nowhere.json"},
     ),
     Wrong(
-        "a size that the environment gives",
+        "a size in the environment",
         NEMO,
         ("cache.max_mb (set by TRACEGRAPH_CACHE__MAX_MB)", "memory"),
         environment={"TRACEGRAPH_CACHE__MAX_MB": "999999999"},
     ),
     Wrong(
-        "a key's source that the environment names and that is none",
+        "an unknown source of a key in the environment",
         f'[auth.keys.a]\nsha256 = "{HASH}"\n{NEMO}',
         ("auth.keys.a.sources (set by TRACEGRAPH_AUTH__KEYS__A__SOURCES)", "'lang'", "nemo"),
         environment={"TRACEGRAPH_AUTH__KEYS__A__SOURCES": "lang"},
     ),
     *(
         Wrong(
-            f"the site {site}, which no browser writes so",
+            f"the origin {site}, which no browser sends",
             f'[server]\ncors_origins = ["{site}"]\n{NEMO}',
             ("server.cors_origins", "entry 1", "as browsers do"),
         )
@@ -613,7 +623,7 @@ MORE = [
     ),
     *(
         Wrong(
-            f"the host {host}, which is no name",
+            f"the host {host}, which is not a name",
             f'[server]\nallowed_hosts = ["{host}"]\n{NEMO}',
             ("server.allowed_hosts", f"'{host}'", '"traces.example"'),
         )

@@ -1,4 +1,4 @@
-"""LangSmith under the laws of every adapter."""
+"""The LangSmith adapter against the contract of all adapters."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
@@ -21,7 +21,10 @@ EXAMPLES = [stable_uuid(f"example {number}") for number in range(5)]
 
 
 def written(rng: Random, moment: datetime) -> str:
-    """As the vendor writes times: with Z, without a zone, with an offset (docs/vendors/langsmith.md#times)."""
+    """Return a time as the vendor writes it: with Z, without a zone, with an offset.
+
+    See docs/vendors/langsmith.md#times.
+    """
     offset = moment.astimezone(timezone(timedelta(hours=2))).isoformat()
     return rng.choice([str(zulu(moment)), moment.replace(tzinfo=None).isoformat(), offset])
 

@@ -1,4 +1,4 @@
-"""Meibel under the laws of every adapter."""
+"""The Meibel adapter against the contract of all adapters."""
 
 from collections.abc import Mapping
 from random import Random
@@ -18,7 +18,7 @@ NAMES = ("Support", "support", "Ärger", "straße", "zeta", "日本")
 
 
 class Meibel(Vendor):
-    """An account of agents, some of them of one display name; pages may be shorter than asked for."""
+    """An account of agents, some of them of one display name; pages may be shorter than requested."""
 
     def __init__(self, rng: Random) -> None:
         self.world = MeibelWorld(

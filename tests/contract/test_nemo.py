@@ -1,4 +1,4 @@
-"""NeMo Intake under the laws of every adapter."""
+"""The NeMo Intake adapter against the contract of all adapters."""
 
 from collections.abc import Mapping
 from random import Random
@@ -17,7 +17,7 @@ NAMES = ("base", "tuned+v2", "nightly@main", "a.b_c", "gpt-4o")
 
 
 class Nemo(Vendor):
-    """A workspace of either release that the adapter reads; names as the service takes them."""
+    """A workspace of one of the two supported releases, with names that the service allows."""
 
     def __init__(self, rng: Random) -> None:
         self.world = NemoWorld(

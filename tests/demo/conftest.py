@@ -1,4 +1,4 @@
-"""What the tests of the simulated vendors share: a way to ask one without a socket."""
+"""Fixtures of the simulator tests: clients that need no socket."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -16,13 +16,13 @@ Connect: TypeAlias = Callable[..., httpx.AsyncClient]
 
 @pytest.fixture(scope="session")
 def worlds() -> SampleWorlds:
-    """The sample data; a test that changes it changes it back."""
+    """The sample data. A test that changes the data restores it."""
     return sample_worlds()
 
 
 @pytest.fixture
 async def connect() -> AsyncIterator[Connect]:
-    """Give a function that makes a client of a simulator, with headers as keywords' values."""
+    """Return a function that creates a client of a simulator, with headers as keyword arguments."""
     async with AsyncExitStack() as stack:
 
         def connected(
@@ -38,7 +38,7 @@ async def connect() -> AsyncIterator[Connect]:
 
 
 async def eventually(condition: Callable[[], bool]) -> bool:
-    """Wait up to two seconds for a condition; tell whether it came true."""
+    """Wait up to two seconds for a condition, and return whether it became true."""
     for _ in range(200):
         if condition():
             return True

@@ -13,7 +13,7 @@ def test_a_quantile_is_the_element_at_level_times_count(level: float, expected: 
 
 
 def test_the_median_of_two_is_the_greater() -> None:
-    """As ClickHouse's quantileExact was observed to answer (docs/vendors/nemo.md#numbers)."""
+    """ClickHouse's quantileExact behaves like this (docs/vendors/nemo.md#numbers)."""
     assert quantile_exact([0.4, 0.8], 0.5) == 0.8
 
 
@@ -29,7 +29,7 @@ def test_an_aggregate_has_the_contracts_seven_figures() -> None:
     }
 
 
-def test_nothing_has_no_figures() -> None:
+def test_without_values_there_are_no_figures() -> None:
     assert aggregate([]) is None
     assert quantile_exact([], 0.5) is None
     assert known_sum([None, None]) is None

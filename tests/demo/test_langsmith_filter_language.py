@@ -1,4 +1,4 @@
-"""LangSmith's filter language, as the simulator reads it (docs/vendors/langsmith.md#runs)."""
+"""LangSmith's filter language, as the simulator parses it (docs/vendors/langsmith.md#runs)."""
 
 import pytest
 
@@ -42,7 +42,7 @@ RUN = langsmith_run(
         '  and ( eq ( status , "success" ) )  ',
     ],
 )
-def test_a_run_passes(text: str) -> None:
+def test_a_run_matches(text: str) -> None:
     assert compile_filter(text)(RUN)
 
 
@@ -62,7 +62,7 @@ def test_a_run_passes(text: str) -> None:
         'eq(reference_example_id, "x")',
     ],
 )
-def test_a_run_does_not_pass(text: str) -> None:
+def test_a_run_does_not_match(text: str) -> None:
     assert not compile_filter(text)(RUN)
 
 
@@ -78,7 +78,7 @@ def test_a_run_that_has_not_ended_has_no_latency_and_no_end(text: str) -> None:
         ("status", "expected ("),
         ("eq(status", "expected ,"),
         ('eq(status, "a") eq', "after the expression"),
-        ("eq(status, success)", "text stands in quotes"),
+        ("eq(status, success)", "quote text"),
         ('eq("status", "success")', "takes a field and a value"),
         ("eq(status)", "takes a field and a value"),
         ('near(status, "a")', "unknown operator 'near'"),
@@ -93,6 +93,6 @@ def test_a_run_that_has_not_ended_has_no_latency_and_no_end(text: str) -> None:
         ("search(1)", "takes one text"),
     ],
 )
-def test_what_is_no_filter_is_refused_with_the_reason(text: str, words: str) -> None:
+def test_an_invalid_filter_is_rejected_with_the_reason(text: str, words: str) -> None:
     with pytest.raises(FilterError, match=words.replace("(", r"\(")):
         compile_filter(text)(RUN)

@@ -1,4 +1,4 @@
-"""The sample data: believable, the same every time, and with every gap that an adapter must cope with."""
+"""The sample data: realistic, reproducible, and with every gap that an adapter must cope with."""
 
 import re
 from datetime import timedelta
@@ -9,12 +9,12 @@ from tracegraph.simulators.data import SampleWorlds, sample_worlds
 from tracegraph.simulators.sample_cases import TODAY
 
 
-def every(rows: dict[str, list[Row]]) -> list[Row]:
-    """All rows of all owners."""
+def all_rows(rows: dict[str, list[Row]]) -> list[Row]:
+    """Return the rows of all owners."""
     return [row for owned in rows.values() for row in owned]
 
 
-def test_it_is_the_same_at_every_start(worlds: SampleWorlds) -> None:
+def test_the_sample_data_is_the_same_in_every_process(worlds: SampleWorlds) -> None:
     assert sample_worlds() == worlds
 
 
@@ -25,13 +25,13 @@ def test_three_dozen_experiments_and_thousands_of_sessions_are_spread_over_the_v
     assert len(worlds.langsmith.sessions) == 12
     assert len(worlds.meibel.agents) == 10
     for owned in (worlds.nemo.sessions, worlds.langsmith.runs, worlds.meibel.sessions):
-        assert len(every(owned)) > 1000
+        assert len(all_rows(owned)) > 1000
         assert {0, 600} <= {len(rows) // (2 if owned is worlds.langsmith.runs else 1) for rows in owned.values()}
 
 
 def test_every_session_lies_in_the_weeks_before_today(worlds: SampleWorlds) -> None:
-    starts = [row["started_at"] for row in every(worlds.nemo.sessions)]
-    starts += [row["start_time"] for row in every(worlds.langsmith.runs) + every(worlds.meibel.sessions)]
+    starts = [row["started_at"] for row in all_rows(worlds.nemo.sessions)]
+    starts += [row["start_time"] for row in all_rows(worlds.langsmith.runs) + all_rows(worlds.meibel.sessions)]
     moments = [parse(start) for start in starts]
     assert TODAY - timedelta(weeks=9) < min(moments)
     assert max(moments) < TODAY
@@ -43,7 +43,7 @@ def test_ids_are_unique(worlds: SampleWorlds) -> None:
         (worlds.langsmith.runs, "id"),
         (worlds.meibel.sessions, "session_id"),
     ):
-        ids = [row[key] for row in every(owned)]
+        ids = [row[key] for row in all_rows(owned)]
         assert len(ids) == len(set(ids))
 
 
@@ -55,7 +55,7 @@ def test_nemo_names_are_allowed_and_some_need_escaping(worlds: SampleWorlds) -> 
 
 
 def test_nemo_sessions_have_gaps(worlds: SampleWorlds) -> None:
-    sessions = every(worlds.nemo.sessions)
+    sessions = all_rows(worlds.nemo.sessions)
     for key in ("cost_total_usd", "input_tokens", "latency_ms"):
         assert {row[key] is None for row in sessions} == {True, False}
     assert {row["status"] for row in sessions} == {"success", "error", "cancelled", "unknown"}
@@ -65,8 +65,8 @@ def test_nemo_sessions_have_gaps(worlds: SampleWorlds) -> None:
     assert any(0 < len(row["evaluator_scores"]) < 3 for row in sessions)
 
 
-def test_langsmith_runs_come_in_every_way_to_write_a_time_and_a_cost(worlds: SampleWorlds) -> None:
-    runs = every(worlds.langsmith.runs)
+def test_langsmith_runs_have_every_notation_of_times_and_costs(worlds: SampleWorlds) -> None:
+    runs = all_rows(worlds.langsmith.runs)
     assert {_zone(run["start_time"]) for run in runs} == {"Z", "+02:00", ""}
     assert {type(run["total_cost"]) for run in runs} == {str, float, type(None)}
     assert {run["status"] for run in runs} == {"success", "error", "pending"}
@@ -78,12 +78,12 @@ def test_langsmith_has_projects_and_experiments_of_two_datasets(worlds: SampleWo
     datasets = [row["reference_dataset_id"] for row in worlds.langsmith.sessions]
     assert datasets.count(None) == 5
     assert len(set(datasets) - {None}) == 2
-    told = [row["experiment_progress"] for row in worlds.langsmith.sessions if "experiment_progress" in row]
-    assert {progress["run_progress"] < 1 for progress in told} == {True, False}
+    progresses = [row["experiment_progress"] for row in worlds.langsmith.sessions if "experiment_progress" in row]
+    assert {progress["run_progress"] < 1 for progress in progresses} == {True, False}
 
 
-def test_meibel_has_unheard_of_words_and_keys(worlds: SampleWorlds) -> None:
-    sessions = every(worlds.meibel.sessions)
+def test_meibel_has_undocumented_statuses_and_keys(worlds: SampleWorlds) -> None:
+    sessions = all_rows(worlds.meibel.sessions)
     known = {"RUNNING", "COMPLETED", "FAILED", "CANCELED", "TERMINATED"}
     assert {row["status"] for row in sessions} > known
     usages = {None if row["token_usage"] is None else frozenset(row["token_usage"]) for row in sessions}
@@ -93,9 +93,9 @@ def test_meibel_has_unheard_of_words_and_keys(worlds: SampleWorlds) -> None:
     assert max(job["score"] or 0 for job in worlds.meibel.jobs) == 10
 
 
-def test_the_same_questions_are_asked_on_every_vendor(worlds: SampleWorlds) -> None:
-    nemo = {row["input"] for row in every(worlds.nemo.sessions)}
-    langsmith = {run["inputs"].get("question") for run in every(worlds.langsmith.runs)}
+def test_every_vendor_has_the_same_questions(worlds: SampleWorlds) -> None:
+    nemo = {row["input"] for row in all_rows(worlds.nemo.sessions)}
+    langsmith = {run["inputs"].get("question") for run in all_rows(worlds.langsmith.runs)}
     meibel = {messages[0]["message"] for messages in worlds.meibel.messages.values()}
     assert len(nemo & langsmith & meibel) == 120
 

@@ -1,4 +1,4 @@
-"""LangSmith, simulated: what docs/vendors/langsmith.md says of it holds."""
+"""The LangSmith simulator behaves as docs/vendors/langsmith.md describes."""
 
 import json
 import uuid
@@ -41,12 +41,12 @@ def world() -> LangSmithWorld:
 
 @pytest.fixture
 def client(world: LangSmithWorld, connect: Connect) -> httpx.AsyncClient:
-    """A client with the right key."""
+    """A client with the valid key."""
     return connect(langsmith.create_app(world), "/api/v1", {"X-API-Key": world.api_key})
 
 
 async def sessions(client: httpx.AsyncClient, query: str = "") -> list[Row]:
-    """The tracer sessions that a list gives."""
+    """Return the listed tracer sessions."""
     answer = await client.get(f"/sessions{query}")
     assert answer.status_code == 200, answer.text
     rows: list[Row] = answer.json()
@@ -54,12 +54,12 @@ async def sessions(client: httpx.AsyncClient, query: str = "") -> list[Row]:
 
 
 async def names(client: httpx.AsyncClient, query: str = "") -> list[str]:
-    """The names of the tracer sessions that a list gives."""
+    """Return the names of the listed tracer sessions."""
     return [row["name"] for row in await sessions(client, query)]
 
 
 async def query_runs(client: httpx.AsyncClient, **body: Any) -> Row:
-    """The answer to a run query, over the first project unless another scope is given."""
+    """Return the response to a run query, over the first project unless another scope is given."""
     answer = await client.post("/runs/query", json={"session": [stable_uuid("session:alpha")], **body})
     assert answer.status_code == 200, answer.text
     found: Row = answer.json()
@@ -67,7 +67,7 @@ async def query_runs(client: httpx.AsyncClient, **body: Any) -> Row:
 
 
 async def run_names(client: httpx.AsyncClient, **body: Any) -> list[str]:
-    """The names of the runs that a run query gives."""
+    """Return the names of the runs of a run query."""
     return [run["name"] for run in (await query_runs(client, **body))["runs"]]
 
 
@@ -124,7 +124,7 @@ async def test_a_filter_that_cannot_be_read_is_400(client: httpx.AsyncClient) ->
     assert answer.status_code == 400
 
 
-async def test_figures_are_null_unless_stats_are_asked_for(client: httpx.AsyncClient) -> None:
+async def test_figures_are_null_without_include_stats(client: httpx.AsyncClient) -> None:
     row = (await sessions(client, "?name=alpha"))[0]
     assert (row["run_count"], row["latency_p50"], row["total_cost"], row["feedback_stats"]) == (None,) * 4
 
@@ -164,7 +164,7 @@ async def test_feedback_is_pooled_and_labels_have_no_average(
     assert pooled["tone"] == {"n": 2, "avg": None, "values": {"yes": 1, "no": 1}}
 
 
-async def test_a_figure_that_a_row_states_is_served_and_sorted_as_stated(
+async def test_a_stated_figure_is_served_and_sorted_as_stated(
     world: LangSmithWorld, client: httpx.AsyncClient
 ) -> None:
     for row, latency in zip(world.sessions, (2.0, 9.0, 5.0), strict=True):
@@ -196,7 +196,7 @@ async def test_sessions_without_runs_come_at_one_end_in_both_directions(
     assert (await names(client, query))[-1] == "alpha"
 
 
-async def test_equals_can_be_shuffled_from_call_to_call(world: LangSmithWorld, client: httpx.AsyncClient) -> None:
+async def test_ties_can_be_shuffled_from_call_to_call(world: LangSmithWorld, client: httpx.AsyncClient) -> None:
     world.sessions[:] = [langsmith_session(f"s{number}") for number in range(20)]
     assert await names(client) == await names(client)
     world.shuffle_ties = True
@@ -211,13 +211,13 @@ async def test_one_session_is_found_by_its_id(client: httpx.AsyncClient) -> None
 
 
 @pytest.mark.parametrize("path", [f"/sessions/{uuid.UUID(int=1)}", f"/runs/{uuid.UUID(int=1)}", "/nothing"])
-async def test_what_is_not_there_is_404_with_a_detail(client: httpx.AsyncClient, path: str) -> None:
+async def test_an_unknown_path_is_404_with_a_detail(client: httpx.AsyncClient, path: str) -> None:
     answer = await client.get(path)
     assert answer.status_code == 404
     assert isinstance(answer.json()["detail"], str)
 
 
-async def test_an_id_that_is_none_is_422(client: httpx.AsyncClient) -> None:
+async def test_an_invalid_id_is_422(client: httpx.AsyncClient) -> None:
     assert (await client.get("/sessions/alpha")).status_code == 422
 
 
@@ -226,7 +226,7 @@ async def test_a_wrong_key_is_401(world: LangSmithWorld, connect: Connect) -> No
     assert (answer.status_code, answer.json()) == (401, {"detail": "Invalid token"})
 
 
-async def test_an_org_scoped_key_needs_the_workspace_beside_it(
+async def test_an_org_scoped_key_needs_the_workspace_header(
     world: LangSmithWorld, client: httpx.AsyncClient
 ) -> None:
     world.org_scoped_key = True
@@ -270,7 +270,7 @@ async def test_runs_of_an_example_are_found(world: LangSmithWorld, client: httpx
     assert await run_names(client, session=None, reference_example=[example]) == ["bad"]
 
 
-async def test_selected_fields_come_and_the_id(client: httpx.AsyncClient) -> None:
+async def test_only_selected_fields_and_the_id_are_returned(client: httpx.AsyncClient) -> None:
     run = (await query_runs(client, select=["name", "session_id"], error=True))["runs"][0]
     expected = {"id": stable_uuid("run:bad"), "name": "bad", "session_id": stable_uuid("session:alpha")}
     assert run == expected
@@ -292,7 +292,7 @@ async def test_selected_fields_come_and_the_id(client: httpx.AsyncClient) -> Non
         ({"tree_filter": "eq(status, 'error')"}, 400, "Not simulated: tree_filter"),
     ],
 )
-async def test_a_run_query_that_is_wrong_is_refused(
+async def test_an_invalid_run_query_is_rejected(
     client: httpx.AsyncClient, body: Row, status: int, words: str
 ) -> None:
     answer = await client.post("/runs/query", json={"session": [stable_uuid("session:alpha")], **body})
@@ -300,13 +300,13 @@ async def test_a_run_query_that_is_wrong_is_refused(
     assert words in json.dumps(answer.json(), ensure_ascii=False)
 
 
-async def test_a_body_that_is_no_json_is_422(client: httpx.AsyncClient) -> None:
+async def test_a_body_that_is_not_json_is_422(client: httpx.AsyncClient) -> None:
     assert (await client.post("/runs/query", content=b"session=alpha")).status_code == 422
 
 
 @pytest.mark.parametrize("shuffled", [False, True])
 @pytest.mark.parametrize("order", ["asc", "desc"])
-async def test_cursors_lead_through_every_run_once_whatever_the_ties(
+async def test_cursors_visit_every_run_once_for_any_order_of_ties(
     world: LangSmithWorld, client: httpx.AsyncClient, order: str, *, shuffled: bool
 ) -> None:
     world.shuffle_ties = shuffled

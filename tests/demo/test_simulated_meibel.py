@@ -1,4 +1,4 @@
-"""Meibel, simulated: what docs/vendors/meibel.md says of it holds."""
+"""The Meibel simulator behaves as docs/vendors/meibel.md describes."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -31,24 +31,24 @@ def world() -> MeibelWorld:
 
 @pytest.fixture
 def client(world: MeibelWorld, connect: Connect) -> httpx.AsyncClient:
-    """A client with the right key, whose paths lie under /v2."""
+    """A client with the valid key and paths under /v2."""
     return connect(meibel.create_app(world), "/v2", {"Meibel-API-Key": world.api_key})
 
 
 async def get(client: httpx.AsyncClient, path: str) -> Any:
-    """The JSON of an answer with 200."""
+    """Return the JSON of a response with 200."""
     answer = await client.get(path)
     assert answer.status_code == 200, answer.text
     return answer.json()
 
 
 async def agents(client: httpx.AsyncClient, query: str = "") -> list[str]:
-    """The ids of the agents that a list gives."""
+    """Return the ids of the listed agents."""
     return [row["id"] for row in (await get(client, f"/agents{query}"))["data"]]
 
 
 async def sessions(client: httpx.AsyncClient, query: str = "") -> list[str]:
-    """The ids of the first agent's sessions that a list gives."""
+    """Return the ids of the first agent's listed sessions."""
     return [row["session_id"] for row in (await get(client, f"/agents/ada/sessions{query}"))["data"]]
 
 
@@ -69,7 +69,7 @@ async def test_agents_can_be_sorted_and_paged(client: httpx.AsyncClient, query: 
     assert await agents(client, query) == expected
 
 
-async def test_ten_agents_come_when_no_limit_is_said(world: MeibelWorld, client: httpx.AsyncClient) -> None:
+async def test_the_default_limit_is_ten_agents(world: MeibelWorld, client: httpx.AsyncClient) -> None:
     world.agents += [meibel_agent(f"more-{number}") for number in range(20)]
     answer = await get(client, "/agents")
     assert (len(answer["data"]), answer["total"], answer["offset"], answer["limit"]) == (10, 23, 0, 10)
@@ -81,7 +81,7 @@ async def test_agents_without_a_date_can_come_first(world: MeibelWorld, client: 
     assert (await agents(client, "?sort_order=asc"))[0] == "cid"
 
 
-async def test_an_agents_date_is_in_its_detail_only_unless_asked_for(
+async def test_an_agents_date_is_in_its_detail_only_unless_configured(
     world: MeibelWorld, client: httpx.AsyncClient
 ) -> None:
     assert "created_at" not in (await get(client, "/agents"))["data"][0]
@@ -105,13 +105,13 @@ async def test_an_agents_date_is_in_its_detail_only_unless_asked_for(
         ("?offset=4", []),
     ],
 )
-async def test_sessions_come_newest_first_and_unknown_words_are_not_heeded(
+async def test_sessions_come_newest_first_and_unknown_statuses_are_ignored(
     client: httpx.AsyncClient, query: str, expected: list[str]
 ) -> None:
     assert await sessions(client, query) == expected
 
 
-async def test_an_answer_can_be_capped_while_total_tells_all(
+async def test_a_page_can_be_capped_while_total_counts_all_rows(
     world: MeibelWorld, client: httpx.AsyncClient
 ) -> None:
     world.max_rows = 3
@@ -127,7 +127,7 @@ async def test_the_contracts_list_of_sessions_has_no_offset_and_no_limit(
 
 
 @pytest.mark.parametrize("path", ["/agents", "/agents/ada/sessions"])
-async def test_equals_can_be_shuffled_from_call_to_call(
+async def test_ties_can_be_shuffled_from_call_to_call(
     world: MeibelWorld, client: httpx.AsyncClient, path: str
 ) -> None:
     world.agents += [meibel_agent(f"more-{number}") for number in range(20)]
@@ -153,7 +153,7 @@ async def test_a_parameter_outside_of_the_contract_is_422(
 @pytest.mark.parametrize(
     "path", ["/agents/nobody", "/agents/nobody/sessions", "/sessions/none", "/sessions/none/messages", "/nothing"]
 )
-async def test_what_is_not_there_is_404_with_a_code(client: httpx.AsyncClient, path: str) -> None:
+async def test_an_unknown_path_is_404_with_a_code(client: httpx.AsyncClient, path: str) -> None:
     answer = await client.get(path)
     assert answer.status_code == 404
     assert answer.json()["code"] == "not_found"
@@ -177,9 +177,7 @@ async def test_a_sessions_detail_has_messages_and_no_times(world: MeibelWorld, c
     assert (item["type"], item["message"]) == ("user_message", "Hello")
 
 
-async def test_a_detail_has_null_where_usage_was_not_metered(
-    world: MeibelWorld, client: httpx.AsyncClient
-) -> None:
+async def test_a_detail_has_null_without_metered_usage(world: MeibelWorld, client: httpx.AsyncClient) -> None:
     world.sessions["ada"][0]["token_usage"] = None
     assert (await get(client, "/sessions/s0"))["token_usage"] == [None]
 
@@ -206,7 +204,7 @@ async def test_one_call_lists_every_scoring_job_of_an_agent(
 
 
 @pytest.mark.usefixtures("scored")
-async def test_a_summary_averages_by_module_and_mixes_the_scales_in_the_whole(client: httpx.AsyncClient) -> None:
+async def test_a_summary_averages_by_module_and_mixes_scales_in_the_aggregate(client: httpx.AsyncClient) -> None:
     summary = await get(client, "/confidence-scoring/summary/agent/ada")
     assert summary["module_scores"] == {"correctness": 6.0, "observed_consistency": 0.5}
     assert summary["n_jobs_per_module"] == {"correctness": 2, "observed_consistency": 1}

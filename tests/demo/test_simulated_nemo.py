@@ -1,4 +1,4 @@
-"""NeMo Intake, simulated: what docs/vendors/nemo.md says of it holds."""
+"""The NeMo Intake simulator behaves as docs/vendors/nemo.md describes."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -31,26 +31,26 @@ def world() -> NemoWorld:
 
 @pytest.fixture
 def client(world: NemoWorld, connect: Connect) -> httpx.AsyncClient:
-    """A client whose relative paths lie under the workspace."""
+    """A client with relative paths under the workspace."""
     return connect(nemo.create_app(world), BASE)
 
 
 async def names(client: httpx.AsyncClient, query: str = "") -> list[str]:
-    """The names that a list gives, in its order."""
+    """Return the listed names in order."""
     answer = await client.get(f"/experiments{query}")
     assert answer.status_code == 200, answer.text
     return [row["name"] for row in answer.json()["data"]]
 
 
 async def sessions(client: httpx.AsyncClient, query: str = "") -> list[str]:
-    """The ids of the second experiment's sessions that a list gives, in its order."""
+    """Return the ids of the second experiment's listed sessions in order."""
     answer = await client.get(f"/experiments/second/sessions{query}")
     assert answer.status_code == 200, answer.text
     return [row["session_id"] for row in answer.json()["data"]]
 
 
 async def refused(client: httpx.AsyncClient, query: str) -> tuple[int, Any]:
-    """The status of a refusal, and its detail."""
+    """Return the status and the detail of an error response."""
     answer = await client.get(f"/experiments{query}")
     return answer.status_code, answer.json()["detail"]
 
@@ -68,7 +68,7 @@ async def test_experiments_come_newest_first(client: httpx.AsyncClient) -> None:
         ("-updated_at", ["third+a@b", "second", "first"]),
     ],
 )
-async def test_a_sort_of_the_enum_is_heeded(client: httpx.AsyncClient, sort: str, expected: list[str]) -> None:
+async def test_a_sort_of_the_enum_is_applied(client: httpx.AsyncClient, sort: str, expected: list[str]) -> None:
     assert await names(client, f"?sort={sort}") == expected
 
 
@@ -87,7 +87,7 @@ async def test_nulls_come_last_and_ties_by_ascending_name_in_both_directions(
     assert await names(client, f"?sort={sort}") == ["a", "b", "c", "d"]
 
 
-async def test_a_page_is_cut_and_told(client: httpx.AsyncClient) -> None:
+async def test_a_page_is_cut_and_described(client: httpx.AsyncClient) -> None:
     answer = (await client.get("/experiments?page=2&page_size=2")).json()
     assert [row["name"] for row in answer["data"]] == ["first"]
     assert answer["pagination"] == {
@@ -153,7 +153,7 @@ async def test_a_plus_in_a_query_is_a_space_unless_it_is_escaped(client: httpx.A
     assert await names(client, "?filter[name]=third%2Ba%40b") == ["third+a@b"]
 
 
-async def test_brackets_are_not_looked_at_beside_filter(client: httpx.AsyncClient) -> None:
+async def test_brackets_are_ignored_beside_filter(client: httpx.AsyncClient) -> None:
     assert await names(client, '?filter={"name":"first"}&filter[name]=second') == ["first"]
 
 
@@ -173,9 +173,7 @@ async def test_brackets_are_not_looked_at_beside_filter(client: httpx.AsyncClien
         ("?colour=red&size=3", "Unsupported query parameter(s): colour, size"),
     ],
 )
-async def test_a_filter_that_is_none_is_400_with_a_text_that_says_why(
-    client: httpx.AsyncClient, query: str, words: str
-) -> None:
+async def test_an_invalid_filter_is_400_with_the_reason(client: httpx.AsyncClient, query: str, words: str) -> None:
     status, detail = await refused(client, query)
     assert status == 400
     assert words in detail
@@ -191,7 +189,7 @@ async def test_a_filter_that_is_none_is_400_with_a_text_that_says_why(
         "?filter[name]=first&filter[name][$eq]=second",
     ],
 )
-async def test_what_the_service_did_not_expect_is_500(client: httpx.AsyncClient, query: str) -> None:
+async def test_an_unexpected_filter_is_500(client: httpx.AsyncClient, query: str) -> None:
     assert await refused(client, query) == (500, "An unexpected error occurred.")
 
 
@@ -235,7 +233,7 @@ async def test_times_have_no_zone(client: httpx.AsyncClient) -> None:
 async def test_figures_are_computed_over_sessions_and_unscored_ones_are_left_out(
     world: NemoWorld, client: httpx.AsyncClient
 ) -> None:
-    """The example that was observed: three sessions, one of them without a score.
+    """The observed example has three sessions, one of them without a score.
 
     See docs/vendors/nemo.md#numbers.
     """
@@ -262,12 +260,12 @@ async def test_a_figure_without_a_value_is_absent_or_null(world: NemoWorld, clie
     assert row["run_count"] == 0
 
 
-async def test_a_figure_that_a_row_states_is_served_as_stated(world: NemoWorld, client: httpx.AsyncClient) -> None:
+async def test_a_stated_figure_is_served_as_stated(world: NemoWorld, client: httpx.AsyncClient) -> None:
     world.experiments[0]["run_count"] = 77
     assert (await client.get("/experiments/first")).json()["run_count"] == 77
 
 
-async def test_sessions_come_oldest_first_whatever_sort_asks_for(client: httpx.AsyncClient) -> None:
+async def test_sessions_come_oldest_first_for_any_sort(client: httpx.AsyncClient) -> None:
     assert await sessions(client) == ["s1", "s2", "s3"]
     assert await sessions(client, "?sort=-started_at") == ["s1", "s2", "s3"]
 
@@ -291,10 +289,10 @@ async def test_sessions_of_one_start_come_by_root_span(world: NemoWorld, client:
         ("?page=2&page_size=2", ["s3"]),
     ],
 )
-async def test_sessions_heed_equality_on_status_and_test_case_only(
+async def test_sessions_apply_equality_on_status_and_test_case_only(
     client: httpx.AsyncClient, query: str, expected: list[str]
 ) -> None:
-    """All other valid filters answer 200 with every row (docs/vendors/nemo.md#session-filters)."""
+    """All other valid filters return every row with 200 (docs/vendors/nemo.md#session-filters)."""
     assert await sessions(client, query) == expected
 
 
@@ -306,7 +304,7 @@ async def test_sessions_heed_equality_on_status_and_test_case_only(
         ("?limit=3", "Unsupported query parameter(s): limit"),
     ],
 )
-async def test_sessions_refuse_unknown_fields_values_and_parameters(
+async def test_sessions_reject_unknown_fields_values_and_parameters(
     client: httpx.AsyncClient, query: str, words: str
 ) -> None:
     status, detail = await refused(client, f"/second/sessions{query}")
@@ -337,7 +335,7 @@ async def test_with_the_telemetry_store_down_sessions_are_503_and_experiments_sh
     assert (row["run_count"], row["cost_usd"], row["evaluator_names"], row["model_names"]) == (0, None, [], [])
 
 
-async def test_with_a_token_set_everybody_else_is_401(world: NemoWorld, connect: Connect) -> None:
+async def test_without_the_configured_token_every_request_is_401(world: NemoWorld, connect: Connect) -> None:
     world.token = "let-me-in"
     simulator = nemo.create_app(world)
     assert (await connect(simulator, BASE).get("/experiments")).status_code == 401
@@ -370,7 +368,9 @@ async def test_a_release_with_evaluations_does_not_know_the_path(
     assert await refused(client, "") == (404, "Not Found")
 
 
-async def test_a_change_of_the_world_shows_in_the_next_answer(world: NemoWorld, client: httpx.AsyncClient) -> None:
+async def test_a_change_of_the_world_is_visible_in_the_next_response(
+    world: NemoWorld, client: httpx.AsyncClient
+) -> None:
     world.add(nemo_experiment("fourth", created_at=DAY + timedelta(days=3)))
     del world.experiments[0]
     assert await names(client) == ["fourth", "third+a@b", "second"]

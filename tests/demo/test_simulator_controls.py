@@ -1,4 +1,4 @@
-"""The call log and the faults of a simulator, over real HTTP where the fault is one of the connection."""
+"""A simulator's call log and faults, over real HTTP where the fault is one of the connection."""
 
 import asyncio
 import time
@@ -39,7 +39,7 @@ async def client(simulator: Simulator) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
-async def test_every_request_is_noted_with_what_it_asked(simulator: Simulator, connect: Connect) -> None:
+async def test_every_request_is_recorded_with_its_parameters(simulator: Simulator, connect: Connect) -> None:
     client = connect(simulator, headers={"Authorization": "Bearer t"})
     await client.get(f"{PATH}?filter[name]=a&filter[name]=b&sort=")
     await client.post("/elsewhere", json={"session": ["x"]})
@@ -53,7 +53,7 @@ async def test_every_request_is_noted_with_what_it_asked(simulator: Simulator, c
     assert second.at >= first.at
 
 
-async def test_calls_are_counted_by_class_and_can_be_forgotten(simulator: Simulator, connect: Connect) -> None:
+async def test_calls_are_counted_by_class_and_can_be_reset(simulator: Simulator, connect: Connect) -> None:
     client = connect(simulator)
     for path in (PATH, f"{PATH}/e1", f"{PATH}/e2"):
         await client.get(path)
@@ -62,7 +62,9 @@ async def test_calls_are_counted_by_class_and_can_be_forgotten(simulator: Simula
     assert (await client.delete("/__calls")).json() == {"total": 0, "by_class": {}}
 
 
-async def test_the_most_requests_at_one_time_are_told(simulator: Simulator, client: httpx.AsyncClient) -> None:
+async def test_the_peak_of_concurrent_requests_is_recorded(
+    simulator: Simulator, client: httpx.AsyncClient
+) -> None:
     simulator.faults.add(Fault("delay", times=5, seconds=0.05))
     await asyncio.gather(*(client.get(PATH) for _ in range(5)))
     assert simulator.peak_in_flight == 5
@@ -101,7 +103,7 @@ async def test_a_fault_can_last_for_ever_and_be_for_some_paths(simulator: Simula
         (meibel.create_app(MeibelWorld()), 429, {"message": "Too Many Requests"}),
     ],
 )
-async def test_a_status_comes_in_the_vendors_style(
+async def test_an_error_status_has_the_vendors_format(
     connect: Connect, app: Simulator, status: int, body: Row
 ) -> None:
     app.faults.add(Fault("status", status=status))
@@ -131,13 +133,13 @@ async def test_faults_can_be_set_and_cleared_over_http(simulator: Simulator, con
 
 
 @pytest.mark.parametrize("body", [{"kind": "flood"}, {"kind": "html", "size": 3}, {"kind": "html", "times": 0}, 5])
-async def test_a_fault_that_is_none_is_refused(simulator: Simulator, connect: Connect, body: Any) -> None:
+async def test_an_invalid_fault_is_rejected(simulator: Simulator, connect: Connect, body: Any) -> None:
     answer = await connect(simulator).post("/__faults", json=body)
     assert answer.status_code == 400
     assert simulator.faults.queue == []
 
 
-async def test_a_delay_ends_in_the_right_answer(simulator: Simulator, client: httpx.AsyncClient) -> None:
+async def test_a_delay_ends_in_the_correct_response(simulator: Simulator, client: httpx.AsyncClient) -> None:
     simulator.faults.add(Fault("delay", seconds=0.1))
     began = time.monotonic()
     assert (await client.get(PATH)).json()["pagination"]["total_results"] == 30
@@ -154,7 +156,7 @@ async def test_a_delayed_request_keeps_its_body() -> None:
 
 
 @pytest.mark.parametrize("fault", [Fault("hang"), Fault("delay", seconds=60), Fault("drip", seconds=60)])
-async def test_a_fault_ends_when_its_client_gives_up(
+async def test_a_fault_ends_when_its_client_disconnects(
     simulator: Simulator, client: httpx.AsyncClient, fault: Fault
 ) -> None:
     simulator.faults.add(fault)
@@ -163,7 +165,7 @@ async def test_a_fault_ends_when_its_client_gives_up(
     assert await eventually(lambda: simulator.in_flight == 0)
 
 
-async def test_a_reset_closes_the_connection_without_an_answer(simulator: Simulator) -> None:
+async def test_a_reset_closes_the_connection_without_a_response(simulator: Simulator) -> None:
     simulator.faults.add(Fault("reset"))
     async with running(simulator) as url:
         reader, writer = await asyncio.open_connection("127.0.0.1", int(url.rpartition(":")[2]))
@@ -201,7 +203,7 @@ async def test_the_right_body_can_come_under_a_wrong_content_type(simulator: Sim
     assert answer.content == (await connect(simulator).get(PATH)).content
 
 
-async def test_what_says_to_be_json_need_not_be(simulator: Simulator, connect: Connect) -> None:
+async def test_a_body_can_be_labelled_json_without_being_json(simulator: Simulator, connect: Connect) -> None:
     simulator.faults.add(Fault("not_json"))
     answer = await connect(simulator).get(PATH)
     assert answer.headers["content-type"] == "application/json"
@@ -216,7 +218,7 @@ async def test_json_of_a_wrong_shape_comes_with_200(simulator: Simulator, connec
     assert (answer.status_code, answer.json()) == (200, {"unexpected": ["shape"]} if body is None else body)
 
 
-async def test_an_endless_body_goes_on_until_the_client_leaves(
+async def test_an_endless_body_continues_until_the_client_disconnects(
     simulator: Simulator, client: httpx.AsyncClient
 ) -> None:
     simulator.faults.add(Fault("endless"))
@@ -230,7 +232,9 @@ async def test_an_endless_body_goes_on_until_the_client_leaves(
     assert await eventually(lambda: simulator.in_flight == 0)
 
 
-async def test_a_slow_drip_is_the_right_answer_in_pieces(simulator: Simulator, client: httpx.AsyncClient) -> None:
+async def test_a_slow_drip_is_the_correct_response_in_pieces(
+    simulator: Simulator, client: httpx.AsyncClient
+) -> None:
     simulator.faults.add(Fault("drip", seconds=0.01))
     began = time.monotonic()
     async with client.stream("GET", PATH) as answer:

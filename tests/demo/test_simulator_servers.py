@@ -1,4 +1,4 @@
-"""The simulators as servers: they start at once, stop whatever is under way, and leave nothing behind."""
+"""The simulators as servers: they start quickly, stop requests in flight, and leave nothing behind."""
 
 import asyncio
 import gc
@@ -41,10 +41,10 @@ async def test_a_server_stops_with_a_request_under_way_and_warns_of_nothing() ->
         with pytest.raises(httpx.TransportError):
             await asked
     assert simulator.in_flight == 0
-    gc.collect()  # an unclosed socket or transport would warn here, and a warning is an error
+    gc.collect()  # an unclosed socket or transport would warn here, and warnings are errors
 
 
-async def test_a_server_takes_the_port_that_it_is_given() -> None:
+async def test_a_server_uses_the_given_port() -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port: int = free.getsockname()[1]
     async with running(nemo.create_app(NemoWorld()), port) as url:
@@ -58,16 +58,16 @@ async def test_a_plain_port_refuses_tls() -> None:
 
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="the openssl command makes the certificate")
-async def test_a_server_can_have_a_certificate_that_nobody_trusts() -> None:
+async def test_a_server_can_have_an_untrusted_certificate() -> None:
     async with running(nemo.create_app(NemoWorld()), tls=self_signed()) as url:
         async with httpx.AsyncClient() as client:
             with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
                 await client.get(url + PATH)
-        async with httpx.AsyncClient(verify=False) as credulous:  # noqa: S501 - that is the point
+        async with httpx.AsyncClient(verify=False) as credulous:  # noqa: S501 - the certificate is untrusted
             assert (await credulous.get(url + PATH)).status_code == 200
 
 
-def test_a_port_that_is_taken_is_an_error() -> None:
+def test_a_port_in_use_is_an_error() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         server = serving([nemo.create_app(NemoWorld())], [taken.getsockname()[1]])
         with pytest.raises(OSError, match="in use"), server:

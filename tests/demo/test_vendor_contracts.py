@@ -1,4 +1,4 @@
-"""Every kind of answer of the simulators against the vendors' own OpenAPI contracts."""
+"""Every kind of simulator response against the vendors' own OpenAPI contracts."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ MEIBEL = "/agents/{agent_id}/sessions"
 
 
 class Contract:
-    """One OpenAPI document, and whether an answer is what it promises."""
+    """One OpenAPI document, to validate responses."""
 
     def __init__(self, name: str) -> None:
         self._document: Row = json.loads((CONTRACTS / f"{name}.json").read_text())
@@ -57,62 +57,64 @@ class Contract:
 
 
 @pytest.fixture
-def at_nemo(worlds: SampleWorlds, connect: Connect) -> httpx.AsyncClient:
+def sample_nemo_client(worlds: SampleWorlds, connect: Connect) -> httpx.AsyncClient:
     """A client of the sample's NeMo."""
     return connect(nemo.create_app(worlds.nemo), "/apis/intake/v2/workspaces/research")
 
 
 @pytest.fixture
-def at_langsmith(worlds: SampleWorlds, connect: Connect) -> httpx.AsyncClient:
+def sample_langsmith_client(worlds: SampleWorlds, connect: Connect) -> httpx.AsyncClient:
     """A client of the sample's LangSmith."""
     headers = {"X-API-Key": worlds.langsmith.api_key}
     return connect(langsmith.create_app(worlds.langsmith), "/api/v1", headers)
 
 
 @pytest.fixture
-def at_meibel(worlds: SampleWorlds, connect: Connect) -> httpx.AsyncClient:
+def sample_meibel_client(worlds: SampleWorlds, connect: Connect) -> httpx.AsyncClient:
     """A client of the sample's Meibel."""
     return connect(meibel.create_app(worlds.meibel), "/v2", {"Meibel-API-Key": worlds.meibel.api_key})
 
 
-async def test_nemo_experiments(at_nemo: httpx.AsyncClient) -> None:
+async def test_nemo_experiments(sample_nemo_client: httpx.AsyncClient) -> None:
     contract = Contract("nemo-experiments")
-    answer = await at_nemo.get("/experiments?page_size=1000")
+    answer = await sample_nemo_client.get("/experiments?page_size=1000")
     contract.check(NEMO, answer)
     assert len(answer.json()["data"]) == 14
     contract.check_keys("ExperimentResponse", answer.json()["data"])
 
 
-async def test_a_nemo_experiment(at_nemo: httpx.AsyncClient) -> None:
-    answer = await at_nemo.get("/experiments/support-super%40v2")
+async def test_a_nemo_experiment(sample_nemo_client: httpx.AsyncClient) -> None:
+    answer = await sample_nemo_client.get("/experiments/support-super%40v2")
     Contract("nemo-experiments").check_part("ExperimentResponse", answer.json())
 
 
 @pytest.mark.parametrize("query", ["?page=0", "?page_size=5000", "?page=x"])
-async def test_what_nemo_says_of_a_wrong_parameter(at_nemo: httpx.AsyncClient, query: str) -> None:
-    answer = await at_nemo.get(f"/experiments{query}")
+async def test_nemos_errors_of_invalid_parameters(sample_nemo_client: httpx.AsyncClient, query: str) -> None:
+    answer = await sample_nemo_client.get(f"/experiments{query}")
     assert answer.status_code == 422
     Contract("nemo-experiments").check(NEMO, answer)
-    sessions = await at_nemo.get(f"/experiments/support-baseline/sessions{query}")
+    sessions = await sample_nemo_client.get(f"/experiments/support-baseline/sessions{query}")
     Contract("nemo-experiment-sessions").check(NEMO_SESSIONS, sessions)
 
 
-async def test_nemo_sessions_of_every_experiment(worlds: SampleWorlds, at_nemo: httpx.AsyncClient) -> None:
+async def test_nemo_sessions_of_every_experiment(
+    worlds: SampleWorlds, sample_nemo_client: httpx.AsyncClient
+) -> None:
     contract = Contract("nemo-experiment-sessions")
     for name in worlds.nemo.sessions:
         path = name.replace("+", "%2B").replace("@", "%40")
-        answer = await at_nemo.get(f"/experiments/{path}/sessions?page_size=1000")
+        answer = await sample_nemo_client.get(f"/experiments/{path}/sessions?page_size=1000")
         contract.check(NEMO_SESSIONS, answer)
         contract.check_keys("ExperimentSessionResponse", answer.json()["data"])
 
 
-async def test_nemos_other_refusals_of_sessions(worlds: SampleWorlds, at_nemo: httpx.AsyncClient) -> None:
+async def test_nemos_other_errors_of_sessions(worlds: SampleWorlds, sample_nemo_client: httpx.AsyncClient) -> None:
     contract = Contract("nemo-experiment-sessions")
-    contract.check(NEMO_SESSIONS, await at_nemo.get("/experiments/nope/sessions"))
+    contract.check(NEMO_SESSIONS, await sample_nemo_client.get("/experiments/nope/sessions"))
     worlds.nemo.telemetry_down = True
     try:
-        contract.check(NEMO_SESSIONS, await at_nemo.get("/experiments/support-baseline/sessions"))
-        Contract("nemo-experiments").check(NEMO, await at_nemo.get("/experiments"))
+        contract.check(NEMO_SESSIONS, await sample_nemo_client.get("/experiments/support-baseline/sessions"))
+        Contract("nemo-experiments").check(NEMO, await sample_nemo_client.get("/experiments"))
     finally:
         worlds.nemo.telemetry_down = False
 
@@ -120,39 +122,43 @@ async def test_nemos_other_refusals_of_sessions(worlds: SampleWorlds, at_nemo: h
 @pytest.mark.parametrize(
     "query", ["", "?include_stats=true", "?include_stats=true&facets=true&sort_by=latency_p99", "?limit=1"]
 )
-async def test_langsmith_sessions(at_langsmith: httpx.AsyncClient, query: str) -> None:
+async def test_langsmith_sessions(sample_langsmith_client: httpx.AsyncClient, query: str) -> None:
     contract = Contract("langsmith-tracer-sessions")
-    answer = await at_langsmith.get(f"/sessions{query}")
+    answer = await sample_langsmith_client.get(f"/sessions{query}")
     contract.check(LANGSMITH, answer)
     contract.check_keys("TracerSession", answer.json())
 
 
-async def test_a_langsmith_session(worlds: SampleWorlds, at_langsmith: httpx.AsyncClient) -> None:
+async def test_a_langsmith_session(worlds: SampleWorlds, sample_langsmith_client: httpx.AsyncClient) -> None:
     session_id = worlds.langsmith.sessions[0]["id"]
-    answer = await at_langsmith.get(f"/sessions/{session_id}?include_stats=true")
+    answer = await sample_langsmith_client.get(f"/sessions/{session_id}?include_stats=true")
     Contract("langsmith-tracer-sessions").check_part("TracerSession", answer.json())
 
 
 @pytest.mark.parametrize("query", ["?limit=101", "?offset=-1", "?sort_by=x", "?id=x", "?reference_free=x"])
-async def test_what_langsmith_says_of_a_wrong_parameter(at_langsmith: httpx.AsyncClient, query: str) -> None:
-    answer = await at_langsmith.get(f"/sessions{query}")
+async def test_langsmiths_errors_of_invalid_parameters(
+    sample_langsmith_client: httpx.AsyncClient, query: str
+) -> None:
+    answer = await sample_langsmith_client.get(f"/sessions{query}")
     assert answer.status_code == 422
     Contract("langsmith-tracer-sessions").check(LANGSMITH, answer)
 
 
-async def test_meibel_sessions_of_every_agent(worlds: SampleWorlds, at_meibel: httpx.AsyncClient) -> None:
+async def test_meibel_sessions_of_every_agent(
+    worlds: SampleWorlds, sample_meibel_client: httpx.AsyncClient
+) -> None:
     contract = Contract("meibel-agent-sessions")
     for agent_id in worlds.meibel.sessions:
-        answer = await at_meibel.get(f"/agents/{agent_id}/sessions?limit=1000")
+        answer = await sample_meibel_client.get(f"/agents/{agent_id}/sessions?limit=1000")
         contract.check(MEIBEL, answer)
         contract.check_keys("SessionSummary", answer.json()["data"])
 
 
 @pytest.mark.parametrize("query", ["?sort_order=x", "?offset=-1", "?limit=0"])
-async def test_what_meibel_says_of_a_wrong_parameter(
-    worlds: SampleWorlds, at_meibel: httpx.AsyncClient, query: str
+async def test_meibels_errors_of_invalid_parameters(
+    worlds: SampleWorlds, sample_meibel_client: httpx.AsyncClient, query: str
 ) -> None:
-    answer = await at_meibel.get(f"/agents/{worlds.meibel.agents[0]['id']}/sessions{query}")
+    answer = await sample_meibel_client.get(f"/agents/{worlds.meibel.agents[0]['id']}/sessions{query}")
     assert answer.status_code == 422
     Contract("meibel-agent-sessions").check(MEIBEL, answer)
 
@@ -169,13 +175,13 @@ async def test_what_meibel_says_of_a_wrong_parameter(
         ("/confidence-scoring/summary/agent/{agent_name}/session/{session_id}", "ScoreSummary"),
     ],
 )
-async def test_what_meibels_contract_leaves_out_fits_the_models_of_its_sdk(
-    worlds: SampleWorlds, at_meibel: httpx.AsyncClient, path: str, model: str
+async def test_parts_outside_meibels_contract_fit_the_models_of_its_sdk(
+    worlds: SampleWorlds, sample_meibel_client: httpx.AsyncClient, path: str, model: str
 ) -> None:
     agent = worlds.meibel.agents[0]
     session_id = worlds.meibel.sessions[agent["id"]][0]["session_id"]
     asked = path.format(agent_id=agent["id"], agent_name=agent["name"], session_id=session_id)
-    body = (await at_meibel.get(asked)).json()
+    body = (await sample_meibel_client.get(asked)).json()
     sdks = sdk_model(model)
     sdks.model_validate(body)
     assert body.keys() <= sdks.model_fields.keys()
@@ -188,8 +194,8 @@ def sdk_model(name: str) -> type[BaseModel]:
     return found
 
 
-async def test_meibels_scoring_jobs_fit_the_model_of_its_sdk(at_meibel: httpx.AsyncClient) -> None:
-    jobs = (await at_meibel.get("/confidence-scoring/jobs?agent_name=support-concierge")).json()
+async def test_meibels_scoring_jobs_fit_the_model_of_its_sdk(sample_meibel_client: httpx.AsyncClient) -> None:
+    jobs = (await sample_meibel_client.get("/confidence-scoring/jobs?agent_name=support-concierge")).json()
     assert jobs
     for job in jobs:
         sdk_model("ScoringJobResponse").model_validate(job)

@@ -1,4 +1,4 @@
-"""The vendors' own SDKs get along with the simulators over real HTTP."""
+"""The vendors' own SDKs work with the simulators over real HTTP."""
 
 from __future__ import annotations
 
@@ -48,14 +48,14 @@ def langsmith_client(vendors: DemoVendors, api_key: str, path: str = "") -> Iter
 
 @pytest.fixture(params=["", "/api/v1"])
 def langsmith(vendors: DemoVendors, request: pytest.FixtureRequest) -> Iterator[Client]:
-    """A client with the right key, at the host as its default is and at the API's prefix."""
+    """A client with the valid key, at the default host and at the API's prefix."""
     with langsmith_client(vendors, vendors.langsmith_api_key, request.param) as client:
         yield client
 
 
 @pytest.fixture
 def meibel(vendors: DemoVendors) -> Iterator[MeibelClient]:
-    """A client with the right key."""
+    """A client with the valid key."""
     from meibel import MeibelClient  # noqa: PLC0415
 
     with MeibelClient(base_url=vendors.meibel_url, api_key=vendors.meibel_api_key) as client:
@@ -63,7 +63,7 @@ def meibel(vendors: DemoVendors) -> Iterator[MeibelClient]:
 
 
 def roots(worlds: SampleWorlds, name: str) -> list[Row]:
-    """The root runs of a LangSmith session in the sample."""
+    """Return the root runs of a LangSmith session of the sample."""
     session = next(row for row in worlds.langsmith.sessions if row["name"] == name)
     return [run for run in worlds.langsmith.runs[session["id"]] if run["parent_run_id"] is None]
 
@@ -116,14 +116,16 @@ def test_langsmith_reads_one_run(worlds: SampleWorlds, langsmith: Client) -> Non
     assert langsmith.read_run(wanted["id"]).trace_id == UUID(wanted["id"])
 
 
-def test_langsmith_says_that_the_key_is_wrong(vendors: DemoVendors) -> None:
+def test_langsmiths_sdk_reports_a_wrong_key(vendors: DemoVendors) -> None:
     from langsmith.utils import LangSmithAuthError  # noqa: PLC0415
 
     with langsmith_client(vendors, "lsv2_wrong") as client, pytest.raises(LangSmithAuthError):
         list(client.list_projects())
 
 
-def test_langsmith_says_that_an_org_scoped_key_needs_a_workspace(worlds: SampleWorlds, langsmith: Client) -> None:
+def test_langsmiths_sdk_reports_a_missing_workspace_of_an_org_scoped_key(
+    worlds: SampleWorlds, langsmith: Client
+) -> None:
     from langsmith.utils import LangSmithUserError  # noqa: PLC0415
 
     worlds.langsmith.org_scoped_key = True
@@ -163,7 +165,7 @@ def test_meibel_reads_a_session_its_messages_and_its_scores(worlds: SampleWorlds
     assert sum(summary.n_jobs_per_module.values()) == sum(job.status == "completed" for job in jobs)
 
 
-def test_meibel_says_what_is_wrong(vendors: DemoVendors, meibel: MeibelClient) -> None:
+def test_meibels_sdk_reports_errors(vendors: DemoVendors, meibel: MeibelClient) -> None:
     from meibel import MeibelClient  # noqa: PLC0415
     from meibel.exceptions import AuthenticationError, NotFoundError  # noqa: PLC0415
 

@@ -31,7 +31,7 @@ def logged_events(tree: ast.AST) -> Iterator[str]:
 
 def _is_logging(called: ast.expr) -> bool:
     text = ast.unparse(called)
-    return "_log." in text or text == "tell"
+    return "_log." in text or text == "emit"
 
 
 def test_every_log_event_has_a_row_and_every_row_is_an_event() -> None:

@@ -1,4 +1,4 @@
-"""A vendor's list in memory, of any kind of paging, whose rows a test may change between any two calls."""
+"""A vendor's list in memory, of any kind of paging. A test may change its rows between calls."""
 
 from __future__ import annotations
 
@@ -36,11 +36,12 @@ class Item:
 
 @dataclass
 class FakeVendor:
-    """Lists its items in one order, nulls last unless `nulls_first`, equals as they come or shuffled.
+    """Lists its items in one order, nulls last unless `nulls_first`, ties in insertion order or shuffled.
 
-    `orders` is False for one that lists by id whatever is asked. `down_after` calls it fails; `between_calls` is
-    what happens to its rows before each of them. `one_direction`: it lists in the other direction only. Lists of
-    tokens order equals by id; `expire` makes it refuse every token that it gave up to now.
+    With `vendor_orders` False it lists by id for any order. After `down_after` calls it fails. `between_calls` is
+    called before each call. With `one_direction` it
+    lists in the other direction only. Lists of tokens order equals by id; `expire` makes the list refuse every token
+    that it has returned.
     """
 
     name: str
@@ -194,6 +195,6 @@ async def page(vendors: list[FakeVendor], first: int, positions: Positions, **op
 
 
 def comparable_key(vendor_name: str, item: Item, direction: OrderDirection) -> ComparableKey:
-    """Where an item belongs, said once more in plain words: value, nulls last, then vendor, then id."""
+    """Return an item's key in a second, plain implementation: value, nulls last, then vendor, then id."""
     sign = 1 if direction is OrderDirection.ASC else -1
     return (item.value is None, sign * (item.value or 0), vendor_name, item.id)

@@ -1,4 +1,4 @@
-"""A source behind the port that breaks the port's promises, in the ways that vendors and adapters were seen to."""
+"""A source that breaks the port's promises in ways that vendors and adapters were seen to break them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ CAPABILITIES = Capabilities(
 
 
 def experiment(ref: str, value: int, source: str = "v") -> Experiment:
-    """One whose place in the order is that value."""
+    """Return an experiment with that value in the order."""
     return Experiment(source, ref, ref, ExperimentKind.AGENT, ref, created_at=EPOCH + timedelta(days=value))
 
 
@@ -96,12 +96,13 @@ def _with_row(page: Page[Experiment], **values: Any) -> Page[Experiment]:
 
 @dataclass
 class MisbehavingSource:
-    """Lists `rows` by their day, by offset or by range, and lies as it is bidden.
+    """Lists `rows` by their day, by offset or by range, with the configured faults.
 
-    `swaps` exchange rows of the ordered list; with `sorts_pages` each page is put in order by itself. `twice` are
-    places of rows that come again, `total_off` is added to the total. From call `repeats_from` on it gives its
-    first page for ever, with fresh hints; every `empty_every`th call gives an empty page that goes on; after
-    `round_after` rows its cursors lead to the start again. `breaks` makes call `breaks_at` wrong otherwise.
+    `swaps` exchange rows of the ordered list; with `sorts_pages` each page is sorted by itself.
+    `repeated_positions` are rows that occur twice, `total_off` is added to the total. From call `repeats_from` on,
+    the first page is returned without end, with new hints. Every `empty_every`th call returns an empty page that
+    is not the last. After `restarts_after` rows the cursors lead to the start again. `breaks` changes the pages
+    from call `breaks_at` on.
     """
 
     rows: list[Experiment]

@@ -1,4 +1,4 @@
-"""Where a range on the sorted time lets a list begin and end, for vendors that take no such range."""
+"""Start and end of a list under a range on its sort time, for vendors that take no such range."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def test_a_range_on_a_value_other_than_the_sort_value_gives_no_bounds(field: Exp
 
 @pytest.mark.parametrize("way", OrderDirection)
 async def test_a_list_is_read_within_its_bounds_only(way: OrderDirection) -> None:
-    """Of two thousand rows the ten that are wanted: from the middle, to their end, and no further."""
+    """Ten of two thousand rows match: reading starts before them and ends after them."""
     vendor = FakeVendor("v", [Item(f"{number:04}", number) for number in range(2000)], way)
     times = TimeRange(gte=from_microseconds(1000), lt=from_microseconds(1010))
     given_bounds = experiment_bounds(created(times, way), capabilities())

@@ -1,4 +1,4 @@
-"""Two vendors' renderings of one input are one key, and different inputs are two."""
+"""Two vendors' renderings of one input have one key, and different inputs have two."""
 
 import json
 from typing import Any
@@ -22,7 +22,7 @@ documents = st.lists(values, max_size=3) | st.dictionaries(st.text(), values, ma
 
 
 def reversed_names(value: Any) -> Any:
-    """The same with the names of every object the other way round."""
+    """Return the value with the names of every object in reverse order."""
     if isinstance(value, dict):
         return {name: reversed_names(value[name]) for name in reversed(value)}
     return [reversed_names(element) for element in value] if isinstance(value, list) else value
@@ -30,7 +30,7 @@ def reversed_names(value: Any) -> Any:
 
 @given(documents)
 def test_json_is_compared_as_json(value: Any) -> None:
-    """The order of names, spaces, and escapes do not matter; the key is a key of its own."""
+    """The order of names, spaces and escapes does not matter. The key is its own key."""
     key = canonical(json.dumps(value))
     assert canonical(json.dumps(reversed_names(value), ensure_ascii=False, indent=3)) == key
     assert canonical(f"\n {key}\t") == key

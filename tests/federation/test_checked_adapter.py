@@ -32,7 +32,7 @@ def session(ref: SessionRef = REFS[0], **values: Any) -> Session:
 
 
 class AnsweringSource(MisbehavingSource):
-    """Answers every question but for experiments with what it is given, called first where that can be."""
+    """Returns a given value from every call but list_experiments; a callable is called first."""
 
     def __init__(self, answer: Any) -> None:
         super().__init__([])
@@ -174,7 +174,7 @@ async def test_a_page_of_experiments_that_is_none_is_a_bad_response(broken: Any)
         await CheckedAdapter(source).list_experiments(ExperimentQuery(), PageRequest(5))
 
 
-# -- several answers at once -----------------------------------------------------------------------------
+# -- several results at once -----------------------------------------------------------------------------
 
 WRONG_SESSIONS = [
     pytest.param(session(source="w"), id="another source's"),
@@ -225,7 +225,7 @@ async def test_more_or_fewer_pages_than_requests_are_a_bad_response(pages: int) 
         await checked([Page((), 0, None)] * pages).list_sessions(ASKS)
 
 
-# -- what is made good -----------------------------------------------------------------------------------
+# -- repaired pages --------------------------------------------------------------------------------------
 
 
 async def test_a_repeated_row_of_a_page_stays_at_its_first_position_only() -> None:

@@ -1,4 +1,4 @@
-"""The laws of figures side by side and of paired cases."""
+"""The laws of compared figures and of paired cases."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ LATENCY, ACCURACY = Metric(MetricKind.LATENCY), Metric(MetricKind.SCORE, "accura
 any_figure = st.floats(allow_nan=False, allow_infinity=False)
 figures = st.floats(-1e9, 1e9, allow_subnormal=False)
 columns = st.lists(st.tuples(st.sampled_from("abcdefgh"), st.none() | figures), max_size=24)
-"""An experiment's sessions: the case of each, and its value."""
+"""An experiment's sessions: the case of each session, and its value."""
 metrics = st.sampled_from([LATENCY, ACCURACY])
 
 Sessions = Sequence[tuple[str | None, float | None]]
 
 
 def cases_of(sessions: Sessions) -> dict[str, float | None]:
-    """Case values by key."""
+    """Return the case values by key."""
     column = [math.nan if value is None else value for _, value in sessions]
     return case_values(repetitions([key for key, _ in sessions]), column)
 
@@ -188,7 +188,7 @@ def test_the_four_counts_sum_to_the_baselines_cases(
 
 @given(metrics, columns)
 def test_an_experiment_compared_with_itself_is_all_equal(metric: Metric, sessions: Sessions) -> None:
-    """Also with repetitions, and with cases that nobody measured."""
+    """Repetitions and cases without a value are included."""
     assume(sessions)
     cases = len({key for key, _ in sessions})
     assert counts(metric, sessions, sessions) == CaseCounts(0, 0, cases, 0)

@@ -1,4 +1,4 @@
-"""Statistics of one metric: what each of them is, said once more in plain words, and what cannot change them."""
+"""Statistics of one metric against second, plain implementations, and the changes that must not affect them."""
 
 import math
 from datetime import UTC, datetime
@@ -81,7 +81,7 @@ def test_the_order_of_the_values_plays_no_part(values: list[float], random: Rand
 
 @given(st.lists(finite))
 def test_every_figure_is_a_finite_number_or_none(values: list[float]) -> None:
-    """Also where their sum, or the squares of their differences, are beyond a float."""
+    """The sum, or the squares of differences, may exceed a float."""
     aggregate = computed(LATENCY, values)
     assert all(
         figure is None or math.isfinite(figure) for figure in (getattr(aggregate, name) for name in STATISTICS)
@@ -109,7 +109,7 @@ def test_one_value_has_no_deviation() -> None:
     assert (aggregate.count, aggregate.mean, aggregate.p99, aggregate.stddev) == (1, 3.5, 3.5, None)
 
 
-# -- what a session counts -----------------------------------------------------------------------------
+# -- values of a session --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ def test_a_running_session_has_no_latency_even_if_the_vendor_reports_one() -> No
 def test_total_tokens_are_the_vendors_else_input_and_output(
     tokens: TokenUsage | None, total: float | None
 ) -> None:
-    """Cached tokens are a part of input, and count no second time."""
+    """Cached tokens are part of the input and do not count again."""
     assert value(MetricKind.TOTAL_TOKENS, session(tokens=tokens)) == total
 
 

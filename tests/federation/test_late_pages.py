@@ -1,4 +1,4 @@
-"""What a page holds in memory and reads from its vendors: the same wherever in the list it begins."""
+"""The memory and the vendor rows of a page, which do not depend on its position in the list."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ROWS = 100_000
 
 
 class EndlessVendor(FakeVendor):
-    """Makes its rows when they are asked for, so that it holds none itself; every third value occurs twice."""
+    """Creates its rows on request, so that it holds none; every third value occurs twice."""
 
     async def fetch(self, request: PageRequest) -> Page[Item]:
         assert request.hint is None or isinstance(request.hint, int)
@@ -31,7 +31,7 @@ def vendors() -> list[FakeVendor]:
 
 
 async def measured(first: int, positions: Positions) -> tuple[Merged[Item], int]:
-    """A page, and the most bytes that were held while it was made."""
+    """Return a page, and the peak memory in bytes while it was built."""
     sources = vendors()
     gc.collect()
     tracemalloc.start()

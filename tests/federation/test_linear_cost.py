@@ -1,6 +1,6 @@
-"""What a list costs beside its calls grows with its rows, and rows that are only handed on cost next to nothing.
+"""The CPU cost of a list grows with its rows, and rows that are only passed on cost almost nothing.
 
-Counted is how often a row is asked for its value and its id: all work on rows begins with it.
+The tests count reads of values and ids: all work on rows starts with them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from tracegraph.federation.stream import Stream
 
 
 class Reads:
-    """Counts how often values and ids are read."""
+    """Counts reads of values and ids."""
 
     def __init__(self) -> None:
         self.values = 0
@@ -38,7 +38,7 @@ class Reads:
 
 
 def vendors(rows: int, *, ties: int = 1) -> list[FakeVendor]:
-    """Three, with that many rows each, of which so many share a value."""
+    """Return three vendors with that many rows each, of which `ties` share a value."""
     return [
         FakeVendor(name, [Item(f"{n:05}", -(n // ties)) for n in range(rows)], page_max=1000) for name in "abc"
     ]

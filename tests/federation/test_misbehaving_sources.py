@@ -1,4 +1,4 @@
-"""Whatever a source does: its reading ends within the budget, no row comes twice, and none is lost in silence."""
+"""For any behaviour of a source, reading ends within the budget, and rows neither repeat nor get lost silently."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tracegraph.federation.report import SourceReportStatus
 
 BUDGET = 20
 FEW = 20
-"""Calls beyond the budget with which a reading that began within it may end."""
+"""Calls beyond the budget with which a scan that began within it may end."""
 BOTH_KINDS = pytest.mark.parametrize("pages_by_range", [False, True], ids=["offset", "range"])
 
 
@@ -172,7 +172,7 @@ async def test_a_row_that_comes_twice_is_given_once(pages_by_range: bool) -> Non
 
 
 async def test_an_order_that_breaks_between_pages_is_rebuilt_by_a_full_scan() -> None:
-    """Five rows a page, each page in order: the seventh row belongs on the first page."""
+    """Pages have five sorted rows, and the seventh row belongs on the first page."""
     source = MisbehavingSource(rows(range(10)), swaps=[(1, 6)], sorts_pages=True)
     listing = await listed(source, first=3)
     assert len(set(refs(listing))) == len(refs(listing))

@@ -1,4 +1,4 @@
-"""What one stream may read in one request, whatever the reason for reading on; and pages that are too large."""
+"""The page budget of a stream in one request, for any reason to read on; and pages that are too large."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ async def test_a_list_that_is_longer_than_the_budget_is_not_read_again_and_again
 
 
 class Heavy(FakeVendor):
-    """Its answers are too large from `most` rows on."""
+    """Its replies are too large from `most` rows on."""
 
     most = 30
 
@@ -103,7 +103,7 @@ def moving(vendor: FakeVendor, at: int, change: Callable[[], None]) -> None:
 
 @pytest.mark.parametrize("inserted", [1, 4, 30])
 async def test_rows_inserted_ahead_are_not_taken_for_a_broken_order(inserted: int) -> None:
-    """A page then begins with rows that were read already: at most a few calls tell one from the other."""
+    """A page then begins with rows already read. A few calls distinguish the two causes."""
     vendor = FakeVendor("v", [Item(f"{n:03}", -n) for n in range(60)], page_max=10)
     moving(vendor, 4, lambda: vendor.items.extend(Item(f"new{n}", 100 + n) for n in range(inserted)))
     merged = await page([vendor], 60, Positions())

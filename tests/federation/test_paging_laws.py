@@ -1,4 +1,4 @@
-"""Laws of the merged list, against a plain sort: whatever the vendors do between two pages."""
+"""Laws of the merged list, against a plain sort, for any changes of the vendors between pages."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def worlds(draw: st.DrawFn) -> list[FakeVendor]:
 
 
 def change(vendors: list[FakeVendor], rng: random.Random, protected: set[str]) -> None:
-    """Insert and delete other rows, anywhere."""
+    """Insert and delete unprotected rows at random."""
     for vendor in vendors:
         for _ in range(rng.randint(0, 6)):
             unprotected = [item for item in vendor.items if item.id not in protected]
@@ -53,7 +53,7 @@ def change(vendors: list[FakeVendor], rng: random.Random, protected: set[str]) -
             else:
                 value = rng.choice([None, *range(13)]) if not vendor.pages_by_range else rng.randint(0, 12)
                 if value is None and not any(item.value is None for item in vendor.items):
-                    value = 3  # a vendor that has no nulls at the start gets none: its order would change
+                    value = 3  # a vendor without nulls at the start gets none: its order would change
                 vendor.items.append(Item(f"{vendor.name[1:]}-new{rng.random()}", value))
             rng.shuffle(vendor.items)
 
@@ -194,7 +194,7 @@ async def test_any_edge_resumes_right_after_itself_under_any_filter(
 
 
 async def test_a_sort_key_far_behind_its_hint_is_found_by_binary_search() -> None:
-    """Thousands of rows that were inserted ahead are not read through to get past them."""
+    """Thousands of rows inserted ahead are not read one by one."""
     vendor = FakeVendor("v", [Item(f"{n:05}", -n) for n in range(10_000)])
     sort_key = SortKey(-9_997, "v", "09997")
     merged = await page([vendor], 1, Positions(sort_key, {"v": Position(sort_key, 0)}))
@@ -203,7 +203,7 @@ async def test_a_sort_key_far_behind_its_hint_is_found_by_binary_search() -> Non
 
 
 async def test_a_long_group_of_equals_is_read_by_large_pages() -> None:
-    """Whatever `first` is."""
+    """The page size does not depend on `first`."""
     vendor = FakeVendor("v", [Item(f"{n:05}", 5) for n in range(1_000)])
     merged = await page([vendor], 1, Positions())
     assert [row.node.id for row in merged.rows] == ["00000"]
@@ -211,7 +211,7 @@ async def test_a_long_group_of_equals_is_read_by_large_pages() -> None:
 
 
 class CachedVendor(FakeVendor):
-    """Answers from a cache unless a fresh answer is asked for; rows go away after its first call."""
+    """Serves cached pages unless the request bypasses the cache; rows are deleted after its first call."""
 
     async def fetch(self, request: PageRequest) -> Page[Item]:
         call = request.limit, request.hint
@@ -228,7 +228,7 @@ class CachedVendor(FakeVendor):
 
 @pytest.mark.parametrize("values", [range(30), [1] * 30], ids=["a whole list", "a long group"])
 async def test_a_list_that_changes_during_a_scan_is_read_again_bypassing_the_cache(values: Sequence[int]) -> None:
-    """A cache would show the same gap again."""
+    """A cache would repeat the same gap."""
     ordered_items = [Item(f"{number:02}", value) for number, value in enumerate(values)]
     vendor = CachedVendor("v", list(ordered_items), OrderDirection.ASC, page_max=10)
     merged = await page([vendor], 50, Positions(), vendor_orders=len(set(values)) == 1)

@@ -1,6 +1,6 @@
-"""The merged list against vendors that change between any two pages, step by step, as a state machine.
+"""The merged list against vendors that change between pages, as a state machine.
 
-`make test-paging` runs 10,000 examples; plain runs take a few hundred.
+`make test-paging` runs 10,000 examples; plain runs have a few hundred.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ AMPLE, SCANT = 100_000, 3
 
 
 class PagingMachine(RuleBasedStateMachine):
-    """A client pages through a list, filtered or not, while rows come, go and move and vendors fail.
+    """A client pages through a list, filtered or not, while rows are added, deleted and moved and vendors fail.
 
-    `throughout` are the wanted items that stood where they are since the traversal began, `ever` all that were
-    there at some time, `seen` the places that came, `pages` the traversal's pages up to now.
+    `throughout` are the matching items that kept their position since the traversal began. `ever` are all items
+    that existed at some time. `seen` are the keys received, `pages` the pages of the traversal.
     """
 
     def __init__(self) -> None:
@@ -119,7 +119,7 @@ class PagingMachine(RuleBasedStateMachine):
     # -- the list --------------------------------------------------------------------------------------
 
     def matches(self, item: Item) -> bool:
-        """The filter; rows are numbered as they are added."""
+        """Return whether an item matches the filter; rows are numbered as they are added."""
         return int(item.tag) % self.one_in == 0
 
     def key_of(self, vendor: FakeVendor, item: Item) -> ComparableKey:
@@ -171,7 +171,7 @@ class PagingMachine(RuleBasedStateMachine):
 
     @invariant()
     def everything_came_once_and_in_order(self) -> None:
-        """Rows of a source that failed come late: then the order holds on a page, and for a source by itself."""
+        """Rows of a failed source come late: the order then holds on a page, and within a source."""
         if not self.vendors:
             return
         for merged in self.pages:
@@ -203,7 +203,7 @@ class PagingMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.seen)
     @rule(which=st.integers(0, 2), count=st.integers(1, 60), ahead=st.booleans())
     def delete_around_the_position(self, which: int, count: int, ahead: bool) -> None:  # noqa: FBT001
-        """The nearest rows that are already past, or the nearest that come next."""
+        """Delete the nearest rows before or after the position."""
         vendor = self.vendors[which % len(self.vendors)]
         items = sorted(vendor.items, key=lambda item: self.key_of(vendor, item))
         past = [item for item in items if self.key_of(vendor, item) <= self.seen[-1]]
@@ -211,7 +211,7 @@ class PagingMachine(RuleBasedStateMachine):
 
     @rule(which=st.integers(0, 2), seed=SEEDS, value=VALUES)
     def move(self, which: int, seed: int, value: int | None) -> None:
-        """An update gives a row another place in the order."""
+        """An update moves a row in the order."""
         vendor = self.vendors[which % len(self.vendors)]
         if vendor.items:
             item = random.Random(seed).choice(vendor.items)
@@ -232,7 +232,7 @@ class PagingMachine(RuleBasedStateMachine):
             vendor.down, vendor.down_after = False, None
 
     def stir(self, vendor: FakeVendor) -> None:
-        """What happens to a restless vendor between any two calls."""
+        """Change a restless vendor between two calls."""
         if vendor.items and self.rng.random() < 0.3:
             self.remove(vendor, self.rng.sample(vendor.items, min(self.rng.randint(1, 9), len(vendor.items))))
         if self.rng.random() < 0.3:
@@ -240,10 +240,10 @@ class PagingMachine(RuleBasedStateMachine):
                 self.add(vendor, self.rng.choice(vendor.items).value if vendor.items else 1)
 
     def add(self, vendor: FakeVendor, value: int | None, again: Item | None = None) -> None:
-        """A new row, or one that moves, where the vendor may hold it.
+        """Add a row, or move one, where the vendor supports its value.
 
-        One that lists nulls first gets none behind the reader's back: it is recognised by its first page.
-        Within a scant budget only a list that the vendor orders can be read, and one by range has no nulls.
+        A vendor that lists nulls first gets none during a traversal: its first page identifies it. With a scant
+        budget only lists in the vendor's order can be read, and a list by range has no nulls.
         """
         ranges = vendor.pages_by_range or vendor.token_ranges
         if value is None and (ranges or vendor.nulls_first or self.budget == SCANT):
@@ -266,7 +266,7 @@ class PagingMachine(RuleBasedStateMachine):
 
 
 def increases(keys: Iterable[ComparableKey]) -> bool:
-    """Whether each comes after the one before it: none twice, none out of order."""
+    """Return whether each key is greater than the previous one: no repetition, no disorder."""
     return all(previous < current for previous, current in pairwise(keys))
 
 

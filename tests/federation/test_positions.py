@@ -1,4 +1,4 @@
-"""What a position after an edge holds: one mark for all, and a stream's own only where it stands elsewhere."""
+"""The position after an edge: one sort key for all streams, and exceptions where a stream differs."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ async def test_vendors_that_page_by_range_need_the_sort_key_only() -> None:
 
 
 async def test_a_vendors_offset_is_that_of_the_last_row_of_an_earlier_value() -> None:
-    """Read from there, a page shows whether rows have moved."""
+    """A page read from that offset shows whether rows moved."""
     vendor = FakeVendor("v", items("v", [9, 8, 8, 8, 7, 7]))
     merged = await page([vendor], 4, Positions())
     hints = [merged.positions_after(row).overrides.get("v", Position()).hint for row in merged.rows]
@@ -41,7 +41,7 @@ async def test_a_vendors_offset_is_that_of_the_last_row_of_an_earlier_value() ->
 
 
 async def test_a_failed_source_keeps_its_position() -> None:
-    """The others go on; its rows come late rather than never."""
+    """The other sources continue. The failed source's rows come late, not never."""
     good, bad = FakeVendor("a", items("a", range(20, 0, -1))), FakeVendor("b", items("b", range(20, 0, -1)))
     first = await page([good, bad], 6, Positions())
     bad.down = True
@@ -63,7 +63,7 @@ async def test_a_source_that_fails_on_its_first_call_is_read_from_its_start() ->
 
 
 async def test_many_rows_that_the_filter_drops_are_not_read_again() -> None:
-    """A stream that dropped fifty or more behind the edge keeps a mark of its own ahead of it."""
+    """A stream that dropped fifty or more rows after the edge has its own sort key ahead of the edge."""
     vendor = FakeVendor("v", items("v", range(300, 0, -1)), page_max=100)
 
     def matches(item: Item) -> bool:
@@ -98,7 +98,7 @@ async def test_an_empty_page_resumes_after_the_last_row_scanned() -> None:
 
 
 async def test_a_source_without_page_budget_holds_back_later_rows_of_other_sources() -> None:
-    """Else its rows would come behind theirs, out of order."""
+    """Otherwise its rows would come after theirs, out of order."""
     slow = FakeVendor("a", items("a", range(200, 0, -1)), page_max=10)
     fast = FakeVendor("b", items("b", [250, 195, 5]))
     streams = [
@@ -120,7 +120,7 @@ async def test_a_vendor_that_breaks_its_order_is_read_by_full_scan_from_then_on(
 
 
 async def test_a_group_that_is_deleted_while_it_is_read_ends_nothing() -> None:
-    """It showed at the end of a page, and was gone when its rest was asked for."""
+    """The group was at the end of a page, and deleted before its rest was read."""
     vendor = FakeVendor("v", items("v", [*[5] * 20, 4, 3]), page_max=4)
 
     def delete_the_group() -> None:
@@ -132,7 +132,7 @@ async def test_a_group_that_is_deleted_while_it_is_read_ends_nothing() -> None:
 
 
 class EndingWithTheRequestedRow(FakeVendor):
-    """Gives pages that reach back from the asked row: one row of each is new."""
+    """Returns pages that end with the requested row: one row of each is new."""
 
     async def fetch(self, request: PageRequest) -> Page[Item]:
         items = self.ordered_items()
@@ -150,7 +150,7 @@ async def test_a_vendor_whose_page_ends_with_the_requested_row_is_read_to_its_en
 
 
 async def test_an_unknown_stream_resumes_after_the_common_sort_key() -> None:
-    """A source that was added to the configuration since the cursor was made."""
+    """The source was added to the configuration after the cursor was created."""
     sort_key = SortKey(7, "a", "a1")
     assert Positions(sort_key, {"a": Position(sort_key, 3)}).for_stream("new") == Position(sort_key)
     vendor = FakeVendor("new", items("n", [9, 7, 5]), OrderDirection.DESC)
@@ -159,7 +159,7 @@ async def test_an_unknown_stream_resumes_after_the_common_sort_key() -> None:
 
 @pytest.mark.parametrize("budget", [3, 1000])
 async def test_an_edge_keeps_the_rows_that_come_after_it_on_the_page(budget: int) -> None:
-    """The stream's own mark ahead is one of the page's end: rows of the stream stand between it and this edge."""
+    """The stream's own sort key is that of the page's end: rows between this edge and the end must come."""
     vendor = FakeVendor("v", items("v", range(400, 0, -1)), page_max=20)
 
     def matches(item: Item) -> bool:
@@ -176,14 +176,14 @@ async def test_an_edge_keeps_the_rows_that_come_after_it_on_the_page(budget: int
 
 
 class UnorderedVendor(FakeVendor):
-    """Lists its items as they stand."""
+    """Lists its items in insertion order."""
 
     def ordered_items(self) -> list[Item]:
         return self.items
 
 
 async def test_a_vendor_that_breaks_its_order_within_a_page_gives_no_row_twice() -> None:
-    """Its rows from the third page on are read as a whole. The second 8 should have come earlier: it says so."""
+    """Rows from the third page on are read by full scan. The second 8 belongs earlier, so the stream fails."""
     vendor = UnorderedVendor("v", items("v", [9, 8, 7, 6, 5, 4, 3, 8, 2, 1]), page_max=3)
     merged = await page([vendor], 20, Positions())
     assert [row.node.value for row in merged.rows] == [9, 8, 7, 6, 5, 4]

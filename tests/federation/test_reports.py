@@ -1,4 +1,4 @@
-"""What a source's report says of its streams, and the total of a list."""
+"""A source's report on its streams, and the total of a list."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ITEMS = [Item(f"{number:03}", number) for number in range(30)]
 
 
 class StaleVendor(FakeVendor):
-    """Answers from a cache, because the vendor timed out."""
+    """Serves stale replies, because the vendor timed out."""
 
     async def fetch(self, request: PageRequest) -> Page[Item]:
         page = await super().fetch(request)

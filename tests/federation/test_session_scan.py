@@ -1,4 +1,4 @@
-"""Reading an experiment's sessions for figures: once in a request, counted, within the budget, kept as numbers."""
+"""Scans of an experiment's sessions for figures: once per request, counted, within the budget, as numbers."""
 
 import asyncio
 import math
@@ -154,7 +154,7 @@ async def test_at_most_four_experiments_of_a_source_are_read_at_a_time(
 async def test_sessions_that_come_and_go_while_their_list_is_read_leave_the_others_once_each(
     vendors: Vendors, scans: SessionScans
 ) -> None:
-    """Older sessions come in between two pages, so that every row behind them moves."""
+    """Older sessions are inserted between two pages, so that every later row moves."""
     ref = add(vendors, MEIBEL, "e", drawn(MEIBEL, "e", 250))
     rows = vendors.meibel.world.sessions[ref]
     there = {row["session_id"] for row in rows}

@@ -258,9 +258,9 @@ async def test_sources_report_all_requested_work_whatever_its_place_in_the_query
     one, other = metrics
     answer = await gateway.ask(SCATTERED, ids=ids, metric=one, yes=True, **{"evaluator": None} | other)
     looking_up = len(ids)
-    (told,) = answer.data["comparison"]["sources"]
-    assert told == {"status": "OK", "error": None, "upstreamRequests": len(vendors.meibel.calls) - looking_up}
-    assert (told["upstreamRequests"] > 2) == (SCORE in metrics)
+    (report,) = answer.data["comparison"]["sources"]
+    assert report == {"status": "OK", "error": None, "upstreamRequests": len(vendors.meibel.calls) - looking_up}
+    assert (report["upstreamRequests"] > 2) == (SCORE in metrics)
 
 
 async def test_twenty_experiments_are_looked_up_in_one_batch_and_read_once_each(

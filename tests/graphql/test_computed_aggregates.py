@@ -94,11 +94,11 @@ async def test_computed_figures_equal_nemos_reported_ones(vendors: Vendors, gate
     assert [one["metric"]["name"] for one in reported] == ["latency", "cost", "score:accuracy"]
     asked = [INPUTS[0], INPUTS[2], INPUTS[8]]
     for one, computed in zip(reported, await aggregates(gateway, NEMO, "e", metrics=asked), strict=True):
-        told = {name: value for name, value in one.items() if value is not None and name != "basis"}
-        assert told.keys() >= {"count", "sum", "mean", "median", "p90", "p95", "p99"}
-        assert {name: computed[name] for name in told} == {
+        figures = {name: value for name, value in one.items() if value is not None and name != "basis"}
+        assert figures.keys() >= {"count", "sum", "mean", "median", "p90", "p95", "p99"}
+        assert {name: computed[name] for name in figures} == {
             name: pytest.approx(value, rel=1e-9) if isinstance(value, float) else value
-            for name, value in told.items()
+            for name, value in figures.items()
         }
 
 
@@ -154,7 +154,7 @@ async def test_a_single_aggregate_is_null_only_when_the_basis_is_reported_and_th
       computed: aggregate(metric: {kind: ERROR_RATE}, basis: COMPUTED) { mean basis }
       best: aggregate(metric: {kind: ERROR_RATE}, basis: BEST) { mean basis }
       absent: aggregate(metric: {kind: SCORE, evaluator: "x"}, basis: BEST) { count mean }
-      told: aggregate(metric: {kind: COST}, basis: BEST) { basis }
+      cost: aggregate(metric: {kind: COST}, basis: BEST) { basis }
     } } }"""
     (found,) = (await gateway.ask(query)).data["experiments"]["nodes"]
     assert found == {
@@ -162,7 +162,7 @@ async def test_a_single_aggregate_is_null_only_when_the_basis_is_reported_and_th
         "computed": {"mean": 0.0, "basis": "COMPUTED"},
         "best": {"mean": 0.0, "basis": "COMPUTED"},
         "absent": {"count": 0, "mean": None},
-        "told": {"basis": "REPORTED"},
+        "cost": {"basis": "REPORTED"},
     }
 
 

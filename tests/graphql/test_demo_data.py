@@ -38,9 +38,9 @@ async def test_one_list_holds_the_newest_experiments_of_three_vendors_with_sessi
     assert {node["source"]["name"] for node in found} == set(NAMES)
     assert [len(node["sessions"]["nodes"]) for node in found] == [min(3, node["sessionCount"]) for node in found]
     for node in found:
-        told = {one["metric"]["name"]: one["metric"]["unit"] for one in node["aggregates"]}
+        units = {one["metric"]["name"]: one["metric"]["unit"] for one in node["aggregates"]}
         reports = node["reported"]["capabilities"]["reportedMetrics"] and node["sessionCount"]
-        assert told == ({"latency": "MILLISECONDS", "cost": "USD"} if reports else {})
+        assert units == ({"latency": "MILLISECONDS", "cost": "USD"} if reports else {})
 
 
 async def test_pages_of_seven_return_every_experiment_once_and_in_order(
@@ -79,8 +79,8 @@ async def test_sessions_without_a_choice_are_those_of_the_most_recently_active_e
     assert starts == sorted(starts, reverse=True)
     assert {node["source"]["name"] for node in nodes(found)} == set(NAMES)
     # Meibel has no more agents than the ten that the configuration lets a list begin with.
-    told = {report["source"]["name"]: report["status"] for report in found["sources"]}
-    assert told == {"nemo": "SCAN_LIMITED", "langsmith": "SCAN_LIMITED", "meibel": "OK"}
+    statuses = {report["source"]["name"]: report["status"] for report in found["sources"]}
+    assert statuses == {"nemo": "SCAN_LIMITED", "langsmith": "SCAN_LIMITED", "meibel": "OK"}
 
 
 async def test_the_pages_of_such_sessions_join_to_the_list_in_one_page(gateway: Gateway) -> None:

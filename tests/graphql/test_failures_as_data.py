@@ -18,7 +18,7 @@ async def test_the_report_of_a_failed_source_has_the_error(gateway: Gateway, ven
     nemo, *others = sorted(answer.data["experiments"]["sources"], key=lambda one: one["source"]["name"] != "nemo")
     assert answer.data["experiments"]["nodes"] == [{"name": "there"}]
     assert nemo["status"] == "FAILED"
-    assert nemo["error"].pop("message").startswith("Source 'nemo' refused the credential (401). (Reference ")
+    assert nemo["error"].pop("message").startswith("Source 'nemo' rejected the credential (401). (Reference ")
     assert nemo["error"] == {"code": "UNAUTHORIZED", "retryable": False, "httpStatus": 401}
     assert [other["error"] for other in others] == [None, None]
 

@@ -32,8 +32,8 @@ async def test_a_cancelled_waiter_does_not_cancel_other_waiters_of_the_same_key(
 
 
 async def test_a_failure_without_waiters_is_not_logged_as_a_bug() -> None:
-    told: list[dict[str, Any]] = []
-    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
+    logged: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: logged.append(context))
     goes_on, failed = asyncio.Event(), asyncio.Event()
 
     async def fail(_: list[str]) -> list[str]:
@@ -51,4 +51,4 @@ async def test_a_failure_without_waiters_is_not_logged_as_a_bug() -> None:
     await asyncio.sleep(0)
     del loader, given_up
     gc.collect()
-    assert told == []
+    assert logged == []

@@ -67,8 +67,8 @@ async def test_names_are_compared_after_case_folding_by_code_point(vendors: Vend
 
 
 async def test_the_schema_says_how_names_are_compared(gateway: Gateway) -> None:
-    told = (await gateway.ask('{ __type(name: "ExperimentOrderField") { description } }')).data["__type"]
-    assert told["description"] == "NAME compares by code point after Unicode case folding, whatever the vendor."
+    orders = (await gateway.ask('{ __type(name: "ExperimentOrderField") { description } }')).data["__type"]
+    assert orders["description"] == "NAME compares by code point after Unicode case folding, whatever the vendor."
 
 
 async def test_a_page_of_no_rows_reports_whether_and_where_the_list_continues(
@@ -144,8 +144,8 @@ async def test_the_total_count_is_null_where_one_source_reports_none(vendors: Ve
     fill(vendors, experiments=3, sessions=0)
     found = await page(gateway, first=2)
     assert found["totalCount"] is None
-    told = {report["source"]["name"]: report["totalCount"] for report in found["sources"]}
-    assert told == {"nemo": 3, "langsmith": None, "meibel": 3}
+    totals = {report["source"]["name"]: report["totalCount"] for report in found["sources"]}
+    assert totals == {"nemo": 3, "langsmith": None, "meibel": 3}
 
 
 async def test_the_total_count_is_null_where_the_gateway_filters_itself(

@@ -252,7 +252,7 @@ async def test_a_report_has_our_own_message_with_a_reference_and_no_vendor_text(
     filled.langsmith.fail(Fault("status", status=403, body=said, times=None))
     answer = await gateway.ask(LIST)
     (error,) = [report["error"] for report in answer.data["experiments"]["sources"] if report["error"]]
-    assert error["message"].startswith("Source 'langsmith' does not let this credential see that (403).")
+    assert error["message"].startswith("Source 'langsmith' denies this credential access (403).")
     assert "Reference " in error["message"]
     for secret in (b"lsv2_pt_simulated", b"internal.example", b"127.0.0.1", b"no such key"):
         assert secret not in answer.content

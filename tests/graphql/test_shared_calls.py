@@ -82,8 +82,8 @@ async def test_a_response_at_the_deadline_reports_the_calls_made_for_it(
     query = "{ experiments { sources { source { name } upstreamRequests } } }"
     answers = await asyncio.gather(*(gateway.ask(query) for _ in range(5)))
     assert {answer.troubles["nemo"] for answer in answers} == {"TIMEOUT"}
-    told = [source for answer in answers for source in answer.data["experiments"]["sources"]]
-    assert sum(one["upstreamRequests"] for one in told if one["source"]["name"] == "nemo") == len(
+    sources_reported = [source for answer in answers for source in answer.data["experiments"]["sources"]]
+    assert sum(one["upstreamRequests"] for one in sources_reported if one["source"]["name"] == "nemo") == len(
         vendors.nemo.calls
     )
     assert await eventually(lambda: vendors.nemo.simulator.in_flight == 0)

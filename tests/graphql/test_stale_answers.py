@@ -53,8 +53,8 @@ async def test_a_list_has_stale_rows_of_the_source_that_fails(
     (report,) = (one for one in answer.data["experiments"]["sources"] if one["source"]["name"] == name)
     assert report["error"]["code"] == "UNAVAILABLE"
     assert report["upstreamRequests"] >= 1
-    (told,) = answer.body["extensions"]["sources"]
-    assert (told["source"], told["status"], told["code"]) == (name, "STALE", "UNAVAILABLE")
+    (reported,) = answer.body["extensions"]["sources"]
+    assert (reported["source"], reported["status"], reported["code"]) == (name, "STALE", "UNAVAILABLE")
 
 
 async def test_after_the_fault_ends_the_next_response_is_complete(gateway: Gateway, vendors: Vendors) -> None:
@@ -90,8 +90,8 @@ async def test_objects_by_id_are_stale_and_reported(gateway: Gateway, vendors: V
     all_down(vendors)
     answer = await gateway.ask(query, ids=ids)
     assert answer.data == before.data
-    told = {(one["source"], one["status"]) for one in answer.body["extensions"]["sources"]}
-    assert told == {(name, "STALE") for name in NAMES}
+    reported = {(one["source"], one["status"]) for one in answer.body["extensions"]["sources"]}
+    assert reported == {(name, "STALE") for name in NAMES}
 
 
 async def test_figures_are_computed_from_stale_rows(gateway: Gateway, vendors: Vendors) -> None:

@@ -11,14 +11,17 @@ def test_an_unexpected_error_is_masked_and_logged_under_its_reference() -> None:
     bug = KeyError("a secret of the inside")
     error = GraphQLError(str(bug), path=["experiments", 0, "name"], original_error=bug)
     with capture_logs() as logs:
-        told = to_client_error(error)
-    assert told.message == "Internal error."
-    assert told.path == ["experiments", 0, "name"]
-    assert told.extensions is not None
-    assert told.extensions.keys() == {"code", "reference"}
-    assert told.extensions["code"] == "INTERNAL_SERVER_ERROR"
+        masked = to_client_error(error)
+    assert masked.message == "Internal error."
+    assert masked.path == ["experiments", 0, "name"]
+    assert masked.extensions is not None
+    assert masked.extensions.keys() == {"code", "reference"}
+    assert masked.extensions["code"] == "INTERNAL_SERVER_ERROR"
     (entry,) = logs
-    assert (entry["event"], entry["reference"]) == ("graphql.unexpected_error", told.extensions["reference"])
+    assert (entry["event"], entry["reference"]) == (
+        "graphql.unexpected_error",
+        masked.extensions["reference"],
+    )
     assert entry["exc_info"] is bug
 
 
@@ -26,7 +29,7 @@ def test_a_wrapped_error_is_identified_by_its_root_cause() -> None:
     """The library wraps a resolver's exception, sometimes more than once."""
     root = SourceUnavailable("nemo", "Source 'nemo' cannot be reached.", http_status=503)
     error = GraphQLError("wrapped", original_error=GraphQLError("inner", original_error=root))
-    told = to_client_error(error)
-    assert told.message == "Source 'nemo' cannot be reached."
-    assert told.extensions is not None
-    assert told.extensions["code"] == "SOURCE_UNAVAILABLE"
+    masked = to_client_error(error)
+    assert masked.message == "Source 'nemo' cannot be reached."
+    assert masked.extensions is not None
+    assert masked.extensions["code"] == "SOURCE_UNAVAILABLE"

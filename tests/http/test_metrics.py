@@ -12,7 +12,7 @@ from tests.conftest import OpenGateway
 from tests.gateway import LANGSMITH, MEIBEL, NAMES, NEMO, Gateway, Vendors, eventually
 from tests.http.metering import scraped
 from tests.worlds import fill
-from tracegraph.graphql.runner import Outcome
+from tracegraph.graphql.runner import OperationResult
 from tracegraph.http.instrumentation import OperationObservation
 from tracegraph.http.response_cache import OperationResponse
 from tracegraph.metrics.definitions import FAMILIES
@@ -205,7 +205,7 @@ def test_late_and_crashed_requests_have_outcomes_of_their_own() -> None:
     with OperationObservation(operations, None, Headers()) as late:
         errors = [{"extensions": {"code": "DEADLINE_EXCEEDED"}}]
         late.record_response(
-            OperationResponse.from_outcome(Outcome(None, errors, {}, executed=True, operation="Q"))
+            OperationResponse.from_outcome(OperationResult(None, errors, {}, executed=True, operation="Q"))
         )
     with pytest.raises(RuntimeError), OperationObservation(operations, None, Headers()):
         raise RuntimeError

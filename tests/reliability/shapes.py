@@ -1,4 +1,4 @@
-"""Every shape of query that makes calls, and what a source's failure may take from its answer."""
+"""Every shape of query that makes calls, and the data that a source's failure may remove from the response."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SESSION = "id startedAt status latencyMs source { name }"
 
 
 def _selecting(query: str) -> str:
-    """The query with EXPERIMENT and SESSION in their place."""
+    """Replace EXPERIMENT and SESSION in the query by their fields."""
     ids = {"EXPERIMENT_IDS": _ids(EXPERIMENT_IDS), "ALL_IDS": _ids([*EXPERIMENT_IDS, *SESSION_IDS])}
     for word, text in {**ids, "EXPERIMENT": _EXPERIMENT, "SESSION": _SESSION}.items():
         query = query.replace(word, text)
@@ -31,10 +31,10 @@ def _ids(ids: Sequence[str]) -> str:
 
 
 def _comparison(selection: str, arguments: str = "") -> Callable[[str], str]:
-    """A comparison whose baseline is an experiment of a healthy source."""
+    """Return a comparison with a baseline of a healthy source."""
 
     def query(failed: str) -> str:
-        baseline = next(one for one in (NEMO, LANGSMITH, MEIBEL) if one != failed)
+        baseline = next(name for name in (NEMO, LANGSMITH, MEIBEL) if name != failed)
         ids = [global_id("Experiment", name, REFS[name](0)) for name in NAMES]
         return f"""{{ comparison(
             experimentIds: {_ids(ids)}, baselineId: "{ids[NAMES.index(baseline)]}",
@@ -48,8 +48,8 @@ def _comparison(selection: str, arguments: str = "") -> Callable[[str], str]:
 class Shape:
     """A query by the source that fails.
 
-    `alone`: the answer is that of the same query over the other sources. Otherwise the query names objects of
-    every source, and the objects of the failed one are left out of both answers.
+    `alone`: the response equals that of the same query over the other sources. Otherwise the query names objects
+    of every source, and the objects of the failed one are left out of both responses.
     """
 
     name: str
@@ -137,17 +137,17 @@ SHAPES = (
 
 
 def without_source(value: Any, source: str) -> Any:
-    """The answer without what belongs to a source: its rows, its entries in comparisons, nulls in their place."""
+    """Return the response without a source's data: its rows, its entries in comparisons, its nulls."""
     if isinstance(value, list):
-        kept = [without_source(one, source) for one in value if not belongs_to(one, source)]
-        return [one for one in kept if one is not None]
+        elements = [without_source(element, source) for element in value if not is_owned_by(element, source)]
+        return [element for element in elements if element is not None]
     if isinstance(value, dict):
-        return {key: without_source(one, source) for key, one in value.items()}
+        return {key: without_source(element, source) for key, element in value.items()}
     return value
 
 
-def belongs_to(value: Any, source: str) -> bool:
-    """Whether an object names the source as its own."""
+def is_owned_by(value: Any, source: str) -> bool:
+    """Return whether an object names the source as its own."""
     if not isinstance(value, dict):
         return False
     experiment = value.get("experiment") or {}

@@ -1,4 +1,4 @@
-"""A gateway over three vendors for each kind of question, so that one fault can befall all questions at once."""
+"""A gateway over three vendors for each kind of query, so that one fault can apply to all queries at once."""
 
 from __future__ import annotations
 
@@ -25,27 +25,27 @@ from tracegraph.simulators.meibel.world import MeibelWorld
 from tracegraph.simulators.nemo.world import NemoWorld
 
 EXPERIMENTS = 3
-MARK = "vendor-said-4711"
-"""What a failing vendor puts wherever it can: it must never be seen again."""
+VENDOR_TEXT = "vendor-said-4711"
+"""The text of a failing vendor, which must never be revealed."""
 KEYS = ("lsv2_pt_secret_4711", "mb_secret_4711", "nemo_secret_4711")
 
 Rows = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
-    """A query, the vendors' paths that answer its critical part, and what is left of its data without a vendor."""
+class QueryCase:
+    """A query, the vendors' paths of its critical part, and its expected data without a vendor."""
 
     name: str
     query: str
     paths: Callable[[str], Sequence[str]]
     without: Callable[[Any, str], Any]
     errors: int
-    """How many GraphQL errors a vendor makes that fails on those paths."""
+    """The number of GraphQL errors when a vendor fails on those paths."""
 
 
 def global_id(type_name: str, *parts: str) -> str:
-    """An ID as the gateway gives it, for parts that need no escape."""
+    """Return an ID of the gateway, for parts that need no escape."""
     return base64.b64encode(":".join([type_name, *parts]).encode()).decode()
 
 
@@ -62,8 +62,8 @@ IDS = [
 
 
 def list_without(data: Any, failed: str) -> Any:
-    kept = [node for node in data["experiments"]["nodes"] if node["source"]["name"] != failed]
-    return {"experiments": {"nodes": kept}}
+    nodes = [node for node in data["experiments"]["nodes"] if node["source"]["name"] != failed]
+    return {"experiments": {"nodes": nodes}}
 
 
 def _nested_without(data: Any, failed: str) -> Any:
@@ -75,8 +75,8 @@ def _nested_without(data: Any, failed: str) -> Any:
 
 
 def _nodes_without(data: Any, failed: str) -> Any:
-    mine = {node["id"] for node in data["nodes"] if node["source"]["name"] == failed}
-    return {"nodes": [None if node["id"] in mine else node for node in data["nodes"]]}
+    failed_ids = {node["id"] for node in data["nodes"] if node["source"]["name"] == failed}
+    return {"nodes": [None if node["id"] in failed_ids else node for node in data["nodes"]]}
 
 
 def _session_paths(source: str) -> Sequence[str]:
@@ -89,15 +89,15 @@ def _session_paths(source: str) -> Sequence[str]:
     }[source]
 
 
-QUESTIONS = (
-    Question(
+QUERY_CASES = (
+    QueryCase(
         "merged list",
         "{ experiments(first: 50) { nodes { name createdAt source { name } } } }",
         lambda _: ["/"],
         list_without,
         errors=0,
     ),
-    Question(
+    QueryCase(
         "nested list",
         """{ experiments(first: 50) {
           nodes { name source { name } sessions(first: 5) { nodes { vendorId startedAt latencyMs } } }
@@ -106,7 +106,7 @@ QUESTIONS = (
         _nested_without,
         errors=EXPERIMENTS,
     ),
-    Question(
+    QueryCase(
         "node lookup",
         """{ nodes(ids: IDS) {
           id ... on Experiment { name createdAt source { name } } ... on Session { startedAt source { name } }
@@ -120,70 +120,72 @@ QUESTIONS = (
 
 @dataclass(frozen=True, slots=True)
 class Stacks:
-    """Three vendors for each question, and the whole answers."""
+    """Three vendors for each query, and the complete responses."""
 
     http: httpx.AsyncClient
     vendors: Mapping[str, Vendors]
-    whole: dict[str, Any] = field(default_factory=dict)
+    complete: dict[str, Any] = field(default_factory=dict)
     _apps: dict[str, Starlette] = field(default_factory=dict)
 
     @classmethod
     @asynccontextmanager
     async def open(cls) -> AsyncIterator[Stacks]:
-        """Run them while the block runs; the worlds are alike."""
+        """Run the vendors while the block runs; their content is the same."""
         async with AsyncExitStack() as stack:
             http = await stack.enter_async_context(httpx.AsyncClient(verify=False, trust_env=False, timeout=60))  # noqa: S501
-            vendors = {question.name: await stack.enter_async_context(_filled()) for question in QUESTIONS}
+            vendors = {query_case.name: await stack.enter_async_context(_filled()) for query_case in QUERY_CASES}
             stacks = cls(http, vendors)
-            for question in QUESTIONS:
-                async with stacks.gateway(question, cache={"url": "off"}) as gateway:
-                    stacks.whole[question.name] = (await gateway.ask(question.query)).data
+            for query_case in QUERY_CASES:
+                async with stacks.gateway(query_case, cache={"url": "off"}) as gateway:
+                    stacks.complete[query_case.name] = (await gateway.ask(query_case.query)).data
             yield stacks
 
     @asynccontextmanager
     async def gateway(
-        self, question: Question, *, base_urls: Mapping[str, str] | None = None, **tables: Any
+        self, query_case: QueryCase, *, base_urls: Mapping[str, str] | None = None, **tables: Any
     ) -> AsyncIterator[Gateway]:
-        """A fresh gateway over that question's vendors, listening on loopback, `base_urls` instead of theirs."""
-        settings = self._settings(question, base_urls or {}, tables)
-        key = f"{question.name} {settings!r}"
+        """Yield a fresh gateway on loopback over a query's vendors, with `base_urls` instead of theirs."""
+        settings = self._settings(query_case, base_urls or {}, tables)
+        key = f"{query_case.name} {settings!r}"
         if key not in self._apps:
             self._apps[key] = create_app(settings)
         async with living(self._apps[key]) as app, running(app) as url:
-            yield _Elsewhere(self.http, url)
+            yield _RemoteGateway(self.http, url)
 
-    def _settings(self, question: Question, base_urls: Mapping[str, str], tables: Mapping[str, Any]) -> Settings:
-        sources = self.vendors[question.name].sources()
+    def _settings(
+        self, query_case: QueryCase, base_urls: Mapping[str, str], tables: Mapping[str, Any]
+    ) -> Settings:
+        sources = self.vendors[query_case.name].sources()
         sources[NEMO]["api_key"] = SecretStr(KEYS[2])
         for name, table in sources.items():
             table["max_response_bytes"] = 200_000
-            table["breaker"] = {"enabled": False}  # a circuit that opened would cost the queries after the fault
+            table["breaker"] = {"enabled": False}  # an open circuit would affect the queries after the fault
             table["base_url"] = base_urls.get(name, table["base_url"])
         return Settings.model_validate({"sources": sources, **tables})
 
-    def fail(self, question: Question, source: str, **fault: Any) -> None:
-        """Let every request for the question's critical part meet the fault."""
-        vendor: Vendor[Any] = self.vendors[question.name].named(source)
-        vendor.fail(*(Fault(path=path, times=None, **fault) for path in question.paths(source)))
+    def fail(self, query_case: QueryCase, source: str, **fault: Any) -> None:
+        """Play the fault for every request to the critical part of a query."""
+        vendor: Vendor[Any] = self.vendors[query_case.name].named(source)
+        vendor.fail(*(Fault(path=path, times=None, **fault) for path in query_case.paths(source)))
 
     @property
-    def never_shown(self) -> list[str]:
-        """What no answer and no log line may hold."""
+    def secret_texts(self) -> list[str]:
+        """Return texts that no response and no log line may contain."""
         addresses = [vendor.url.removeprefix("http://") for each in self.vendors.values() for vendor in each.all]
         headers = ["x-api-key", "meibel-api-key", "authorization", "bearer "]
-        return [*addresses, *KEYS, MARK, "sign in", "/v2/agents", "/api/v1", "/apis/intake", *headers]
+        return [*addresses, *KEYS, VENDOR_TEXT, "sign in", "/v2/agents", "/api/v1", "/apis/intake", *headers]
 
 
-class _Elsewhere(Gateway):
-    """A gateway at a URL, asked through a client that several share: to make one costs more than an answer."""
+class _RemoteGateway(Gateway):
+    """A gateway at a URL with a shared client: creating a client costs more than a response."""
 
     def __init__(self, client: httpx.AsyncClient, url: str) -> None:
         super().__init__(client)
         self._url = url
 
     async def post(self, body: bytes, **headers: str) -> Answer:
-        given = {"content-type": "application/json", **headers}
-        response = await self.http.post(f"{self._url}/graphql", content=body, headers=given)
+        sent_headers = {"content-type": "application/json", **headers}
+        response = await self.http.post(f"{self._url}/graphql", content=body, headers=sent_headers)
         return Answer(response.status_code, response.headers, response.content)
 
 

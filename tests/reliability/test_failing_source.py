@@ -1,7 +1,7 @@
-"""A source costs its own rows only, whatever it does and whatever is asked.
+"""A failing source costs only its own rows, for any failure and any query.
 
-The law: for every shape of query, every source and every fault, the answer equals that of the same query over the
-healthy sources alone. A source that hangs is never released, so that every answer here comes before it is.
+For every shape of query, every source and every fault, the response equals that of the same query over the healthy
+sources. A hanging source is never released, so every response comes before the hang ends.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from tracegraph.simulators.nemo.world import NemoWorld
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 DEADLINE_S, TIMEOUT_S = 40.0, 1.5
-"""One try is short beside the deadline; both are long beside what a healthy vendor takes on a busy machine."""
+"""One attempt is short compared with the deadline. Both are long for a healthy vendor on a busy machine."""
 
 FAULTS: dict[str, dict[str, Any] | None] = {
     "hangs": {"kind": "hang"},
@@ -52,10 +52,10 @@ class World:
 
     vendors: Vendors
     apps: dict[str | None, Starlette] = field(default_factory=dict)
-    whole: dict[str, Any] = field(default_factory=dict)
+    complete: dict[str, Any] = field(default_factory=dict)
 
     def app(self, without: str | None) -> Starlette:
-        """The application over all sources, or all but one."""
+        """Return the application over all sources, or all but one."""
         if without not in self.apps:
             settings = self.vendors.settings(limits={"deadline_s": DEADLINE_S})
             sources = {
@@ -74,7 +74,7 @@ class World:
 
     @asynccontextmanager
     async def gateway(self, without: str | None = None) -> AsyncIterator[Gateway]:
-        """A gateway that remembers nothing of earlier tests."""
+        """Yield a gateway without state of earlier tests."""
         async with over_app(self.app(without)) as gateway:
             yield gateway
 
@@ -82,7 +82,7 @@ class World:
     async def failing(
         self, source: str, fault: dict[str, Any] | None, paths: Sequence[str]
     ) -> AsyncIterator[None]:
-        """Let every request for these paths meet the fault; None refuses connections."""
+        """Play the fault for every request to these paths. None refuses connections."""
         vendor = self.vendors.named(source)
         if fault is None:
             await vendor.stop()
@@ -107,7 +107,7 @@ async def world() -> AsyncIterator[World]:
 
 @pytest.mark.parametrize("failed", NAMES)
 @pytest.mark.parametrize("what", FAULTS)
-async def test_every_query_answers_as_over_the_healthy_sources_alone(world: World, what: str, failed: str) -> None:
+async def test_every_query_equals_the_query_over_the_healthy_sources(world: World, what: str, failed: str) -> None:
     alone = [shape for shape in SHAPES if shape.alone]
     named = [shape for shape in SHAPES if not shape.alone]
     async with world.gateway(without=failed) as healthy:
@@ -116,31 +116,33 @@ async def test_every_query_answers_as_over_the_healthy_sources_alone(world: Worl
         expected_of_named = await ask_all(gateway, named, failed)
     async with world.gateway() as gateway, world.failing(failed, FAULTS[what], ["/"]):
         answers = await ask_all(gateway, [*alone, *named], failed)
-    for shape, one, other in zip([*alone, *named], answers, [*expected, *expected_of_named], strict=True):
-        check_same(shape, one, other, failed)
+    for shape, answer, expected_answer in zip(
+        [*alone, *named], answers, [*expected, *expected_of_named], strict=True
+    ):
+        check_same(shape, answer, expected_answer, failed)
 
 
 @pytest.mark.parametrize("failed", NAMES)
 @pytest.mark.parametrize("what", ["hangs", "answers 500"])
-async def test_a_source_that_fails_with_its_sessions_only_keeps_its_experiments(
+async def test_a_source_that_fails_for_sessions_only_keeps_its_experiments(
     world: World, what: str, failed: str
 ) -> None:
     async with world.gateway() as gateway:
-        expected = await ask_all(gateway, WIDE, failed)
+        expected = await ask_all(gateway, COMPLETE_SHAPES, failed)
     async with world.gateway() as gateway, world.failing(failed, FAULTS[what], SESSION_PATHS[failed]):
-        answers = await ask_all(gateway, WIDE, failed)
-    for shape, one, other in zip(WIDE, answers, expected, strict=True):
-        check_same(shape, one, other, failed)
+        answers = await ask_all(gateway, COMPLETE_SHAPES, failed)
+    for shape, answer, expected_answer in zip(COMPLETE_SHAPES, answers, expected, strict=True):
+        check_same(shape, answer, expected_answer, failed)
         if shape.name == "nested lists":
-            assert names_of(one.partial) == names_of(other.partial)
+            assert names_of(answer.partial) == names_of(expected_answer.partial)
 
 
-WIDE = [
+COMPLETE_SHAPES = [
     shape
     for shape in SHAPES
     if shape.name in {"nested lists", "nested lists, two levels down", "look-ups", "comparison"}
 ]
-"""Those whose answer holds every experiment, so that no row of another source moves up."""
+"""Shapes whose response holds every experiment, so that no row of another source moves up."""
 
 
 def names_of(data: Any) -> list[str]:
@@ -148,20 +150,20 @@ def names_of(data: Any) -> list[str]:
 
 
 async def ask_all(gateway: Gateway, shapes: Sequence[Shape], failed: str) -> list[Answer]:
-    """The answers, asked side by side; one in which another source failed is asked again, by itself.
+    """Return the responses of concurrent queries. Repeat a query alone if another source failed in it.
 
-    All at once they may be more than a busy machine can do within their short time. A broken law stays broken.
+    A busy machine may not finish all queries at once within their short time-outs. A real violation would recur.
     """
     answers = list(await asyncio.gather(*(gateway.ask(shape.query(failed)) for shape in shapes)))
-    for place, shape in enumerate(shapes):
+    for index, shape in enumerate(shapes):
         for _ in range(2):
-            if not blames_another(answers[place], failed):
+            if not reports_another_source(answers[index], failed):
                 break
-            answers[place] = await gateway.ask(shape.query(failed))
+            answers[index] = await gateway.ask(shape.query(failed))
     return answers
 
 
-def blames_another(answer: Answer, failed: str) -> bool:
+def reports_another_source(answer: Answer, failed: str) -> bool:
     if answer.partial is None:
         return True
     named = {error["extensions"].get("source") for error in answer.errors}
@@ -169,7 +171,7 @@ def blames_another(answer: Answer, failed: str) -> bool:
 
 
 def check_same(shape: Shape, answer: Answer, expected: Answer, failed: str) -> None:
-    """Rows and figures are the same; only the failed source is blamed."""
+    """Check that rows and figures are equal and that only the failed source is reported."""
     assert answer.status == 200
     assert (shape.name, without_source(answer.partial, failed)) == (
         shape.name,

@@ -1,4 +1,4 @@
-"""Sources share nothing that one of them could use up: connections, turns, circuits."""
+"""Sources share no resource that one of them could exhaust: connections, permits, circuits."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.gateway import NAMES, Gateway, Vendors, eventually
 from tests.worlds import fill
 from tracegraph.simulators.core.faults import Fault
 
-ASKED_AT_ONCE = 40
+CONCURRENT_QUERIES = 40
 """More than any source has connections."""
 
 
@@ -22,8 +22,8 @@ def query(*sources: str) -> str:
 
 
 @pytest.fixture
-async def cramped(open_gateway: OpenGateway, vendors: Vendors) -> Gateway:
-    """A gateway with one connection to each vendor, and no sharing of equal calls."""
+async def single_connection_gateway(open_gateway: OpenGateway, vendors: Vendors) -> Gateway:
+    """A gateway with one connection to each vendor, without sharing of equal calls."""
     fill(vendors, experiments=2, sessions=0)
     vendors.meibel.world.created_at_in_summary = True
     tables: dict[str, Any] = {name: {**table, "max_connections": 1} for name, table in vendors.sources().items()}
@@ -31,17 +31,17 @@ async def cramped(open_gateway: OpenGateway, vendors: Vendors) -> Gateway:
 
 
 @pytest.mark.parametrize("slow", NAMES)
-async def test_a_vendor_whose_every_connection_hangs_holds_up_no_other(
-    cramped: Gateway, vendors: Vendors, slow: str
+async def test_a_vendor_that_blocks_all_its_connections_delays_no_other(
+    single_connection_gateway: Gateway, vendors: Vendors, slow: str
 ) -> None:
-    others = [name for name in NAMES if name != slow]
-    whole = (await cramped.ask(query(*others))).data
+    other_sources = [name for name in NAMES if name != slow]
+    expected = (await single_connection_gateway.ask(query(*other_sources))).data
     vendors.named(slow).fail(Fault("hang", times=None))
-    waiting = [asyncio.create_task(cramped.ask(query(slow))) for _ in range(ASKED_AT_ONCE)]
+    waiting = [asyncio.create_task(single_connection_gateway.ask(query(slow))) for _ in range(CONCURRENT_QUERIES)]
     assert await eventually(lambda: vendors.named(slow).simulator.in_flight == 1)
     vendors.forget_calls()
     for _ in range(5):
-        assert (await cramped.ask(query(*others))).data == whole
+        assert (await single_connection_gateway.ask(query(*other_sources))).data == expected
     assert {name: len(vendors.named(name).calls) for name in NAMES} == {name: 5 * (name != slow) for name in NAMES}
     assert vendors.named(slow).simulator.in_flight == 1
     assert not any(task.done() for task in waiting)
@@ -51,7 +51,7 @@ async def test_a_vendor_whose_every_connection_hangs_holds_up_no_other(
 
 
 @pytest.mark.parametrize("failing", NAMES)
-async def test_a_circuit_that_opens_is_the_failing_sources_own(
+async def test_only_the_failing_sources_circuit_opens(
     open_gateway: OpenGateway, vendors: Vendors, failing: str
 ) -> None:
     fill(vendors, experiments=2, sessions=0)
@@ -61,7 +61,7 @@ async def test_a_circuit_that_opens_is_the_failing_sources_own(
         await gateway.ask(query(*NAMES))
     vendors.named(failing).recover()
     health = (await gateway.ask("{ sources { name health { circuit } } }")).data["sources"]
-    assert {one["name"]: one["health"]["circuit"] for one in health} == {
+    assert {source["name"]: source["health"]["circuit"] for source in health} == {
         name: "OPEN" if name == failing else "CLOSED" for name in NAMES
     }
     vendors.forget_calls()

@@ -1,4 +1,4 @@
-"""The soak in short, and the oracle that judges it: it must find what is wrong."""
+"""A short soak, and tests of its oracle, which must detect wrong pages."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from tools.soak.expected import Item
-from tools.soak.listing import Traversal, Wrong
+from tools.soak.listing import Mismatch, Traversal
 from tools.soak.run import Plan, soak
-from tools.soak.summary import broken_laws, summary
+from tools.soak.summary import summary, violations
 
 ROWS = {f"{source}{number}": (source, number) for number in range(4) for source in ("a", "b")}
 
@@ -23,37 +23,37 @@ def item(name: str) -> Item:
     return Item(source, name, name, at, {"id": name, "source": {"name": source}})
 
 
-def page(*names: str, goes_on: bool = True, **statuses: str) -> Any:
-    told = {"a": "OK", "b": "OK"} | statuses
+def page(*names: str, has_next: bool = True, **statuses: str) -> Any:
+    all_statuses = {"a": "OK", "b": "OK"} | statuses
     return {
         "edges": [{"node": dict(item(name).node)} for name in names],
-        "pageInfo": {"hasNextPage": goes_on},
-        "sources": [{"source": {"name": name}, "status": status} for name, status in told.items()],
+        "pageInfo": {"hasNextPage": has_next},
+        "sources": [{"source": {"name": name}, "status": status} for name, status in all_statuses.items()],
     }
 
 
 def traversal() -> Traversal:
-    return Traversal([item(name) for name in ROWS], lambda one: one.place("ASC"))
+    return Traversal([item(name) for name in ROWS], lambda row: row.sort_key("ASC"))
 
 
-def test_right_pages_pass_and_end() -> None:
-    one = traversal()
-    assert one.take(page("a0", "b0", "a1"), 3) == 3
-    assert one.take(page("b1", "a2", "b2", "a3", "b3", goes_on=False), 5) == 5
-    assert one.ended
+def test_correct_pages_are_accepted_to_the_end() -> None:
+    checked = traversal()
+    assert checked.check_page(page("a0", "b0", "a1"), 3) == 3
+    assert checked.check_page(page("b1", "a2", "b2", "a3", "b3", has_next=False), 5) == 5
+    assert checked.ended
 
 
-def test_rows_of_a_source_that_failed_come_late() -> None:
-    one = traversal()
-    one.take(page("a0", "a1", "a2", b="FAILED"), 3)
-    one.take(page("b0", "b1", "b2", "a3", "b3", goes_on=False), 5)
-    assert one.ended
+def test_rows_of_a_failed_source_may_come_late() -> None:
+    checked = traversal()
+    checked.check_page(page("a0", "a1", "a2", b="FAILED"), 3)
+    checked.check_page(page("b0", "b1", "b2", "a3", "b3", has_next=False), 5)
+    assert checked.ended
 
 
-def test_a_page_goes_on_behind_any_edge() -> None:
-    one = traversal()
-    one.take(page("a0", "b0", "a1"), 3, upto=1)
-    one.take(page("b0", "a1", "b1"), 3)
+def test_a_page_continues_after_any_edge() -> None:
+    checked = traversal()
+    checked.check_page(page("a0", "b0", "a1"), 3, resume_index=1)
+    checked.check_page(page("b0", "a1", "b1"), 3)
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_a_page_goes_on_behind_any_edge() -> None:
         page("a0", "b0"),
         page("b0", "a1", "b1"),
         page("a0", "a1", "a2"),
-        page("a0", "b0", "a1", goes_on=False),
+        page("a0", "b0", "a1", has_next=False),
         page("a0", "b1", "a1", b="FAILED"),
     ],
     ids=[
@@ -77,23 +77,25 @@ def test_a_page_goes_on_behind_any_edge() -> None:
         "a gap in a failed source",
     ],
 )
-def test_a_wrong_page_is_found(wrong: Any) -> None:
-    with pytest.raises(Wrong):
-        traversal().take(wrong, 3)
+def test_a_wrong_page_is_detected(wrong: Any) -> None:
+    with pytest.raises(Mismatch):
+        traversal().check_page(wrong, 3)
 
 
-def test_a_wrong_field_is_found() -> None:
+def test_a_wrong_field_is_detected() -> None:
     wrong = page("a0", "b0", "a1")
     wrong["edges"][1]["node"]["id"] = "b9"
-    with pytest.raises(Wrong, match="row 1"):
-        traversal().take(wrong, 3)
+    with pytest.raises(Mismatch, match="row 1"):
+        traversal().check_page(wrong, 3)
 
 
-@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="there is no /proc to see a process's memory in")
+@pytest.mark.skipif(
+    not Path("/proc/self/statm").exists(), reason="there is no /proc to read a process's memory from"
+)
 @pytest.mark.parametrize("seconds", [4, pytest.param(20, marks=pytest.mark.slow)])
-def test_seconds_of_mixed_queries_while_vendors_fail_break_no_law(seconds: float) -> None:
+def test_mixed_queries_while_vendors_fail_have_no_violations(seconds: float) -> None:
     plan = Plan(seconds=seconds, seed=5, connections=16)
     result = asyncio.run(soak(plan))
-    assert broken_laws(plan, result) == [], summary(plan, result)
-    assert result.tally.rows > 0
+    assert violations(plan, result) == [], summary(plan, result)
+    assert result.stats.rows > 0
     assert len(result.faults) > 0

@@ -1,4 +1,4 @@
-"""A vendor of one path on loopback, and ways to it."""
+"""A vendor with one path on loopback, and clients for it."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -32,7 +32,7 @@ Connect = Callable[..., Awaitable[Upstream]]
 
 @pytest.fixture
 def vendor() -> Simulator:
-    """Answers `{"things": []}` to GET and POST."""
+    """Returns `{"things": []}` for GET and POST."""
 
     def answer(_: Request) -> Response:
         return JSONResponse({"things": []})
@@ -43,7 +43,7 @@ def vendor() -> Simulator:
 
 @pytest.fixture
 async def connect() -> AsyncIterator[Connect]:
-    """Gives the way to an application, served on a free port, or to a URL; without pauses between tries."""
+    """Return a function that connects to an application on a free port, or to a URL; retries do not pause."""
     async with AsyncExitStack() as stack:
 
         async def connected(
@@ -66,12 +66,12 @@ async def connect() -> AsyncIterator[Connect]:
 
 @pytest.fixture
 async def upstream(connect: Connect, vendor: Simulator) -> Upstream:
-    """The way to the vendor, with three tries."""
+    """The client of the vendor, with three attempts."""
     return await connect(vendor)
 
 
 async def failure(upstream: Upstream, call: UpstreamRequest = READ) -> SourceError:
-    """What fetching fails with."""
+    """Return the error of the fetch."""
     with pytest.raises(SourceError) as raised:
         await upstream.fetch(call)
     return raised.value

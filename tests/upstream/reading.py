@@ -1,4 +1,4 @@
-"""Ways to a vendor whose reads are kept and shared, with a clock that the test turns."""
+"""Upstream clients with a cache, and a clock that the test controls."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ POLICY = CachePolicy(ttl_s=10.0, stale_s=100.0, limit_s=20.0)
 
 @dataclass
 class Clock:
-    """Seconds, as the test has them."""
+    """Seconds that the test sets."""
 
     now: float = 1_000_000.0
 
@@ -26,13 +26,13 @@ class Clock:
 
 @dataclass
 class SharedMemory:
-    """A store that copies of the gateway share, without a Redis."""
+    """A store that several processes share, without Redis."""
 
     values: dict[bytes, bytes] = field(default_factory=dict)
-    asked: int = 0
+    reads: int = 0
 
     async def get(self, key: bytes) -> bytes | None:
-        self.asked += 1
+        self.reads += 1
         return self.values.get(key)
 
     async def run(self, script: str, key: str, *arguments: str) -> object:  # noqa: ARG002 - the store's form
@@ -48,13 +48,13 @@ def reading(
     policy: CachePolicy = POLICY,
     shared: SharedStore | None = None,
     *,
-    kept: bool = True,
+    cached: bool = True,
     wall_clock: Callable[[], float] | None = None,
 ) -> Upstream:
-    """The same way with reads of its own: what one copy of the gateway does.
+    """Return the client with a cache of its own, as one process of the gateway has it.
 
     Without `wall_clock` both clocks agree.
     """
-    stores = CacheStores(MemoryStore() if kept else None, shared, clock=clock, wall_clock=wall_clock or clock)
+    stores = CacheStores(MemoryStore() if cached else None, shared, clock=clock, wall_clock=wall_clock or clock)
     cache = ReadThroughCache.for_source(upstream.source, "http://vendor", policy, stores, SourceCounters())
     return replace(upstream, cache=cache).with_credential({"authorization": SECRET})

@@ -1,4 +1,4 @@
-"""The circuit breaker against a plain model of what its docstring says."""
+"""The circuit breaker against a plain model of its docstring."""
 
 import pytest
 from hypothesis import strategies as st
@@ -29,8 +29,8 @@ class Circuit(RuleBasedStateMachine):
         super().__init__()
         self.now = 0.0
         self.breaker = CircuitBreaker(POLICY, lambda: self.now)
-        self.under_way: list[tuple[int, int]] = []
-        """Calls: what `enter` gave, and the model's number of the era in which they began."""
+        self.in_flight: list[tuple[int, int]] = []
+        """Calls: the result of `before_call`, and the model's number of the era in which they began."""
         self.era = 0
         self.outcomes: list[tuple[float, bool]] = []
         self.timeouts_in_a_row = 0
@@ -47,7 +47,7 @@ class Circuit(RuleBasedStateMachine):
         self.now += seconds
 
     @rule()
-    def somebody_wants_to_call(self) -> None:
+    def a_call_begins(self) -> None:
         state = self.expected()
         passes = state is CircuitState.CLOSED or (state is CircuitState.HALF_OPEN and self.probe is None)
         retry_after_s = self.breaker.retry_after_s()
@@ -56,14 +56,14 @@ class Circuit(RuleBasedStateMachine):
             assert 0 < retry_after_s <= POLICY.pause_s
             return
         call = (self.breaker.before_call(), self.era)
-        self.under_way.append(call)
+        self.in_flight.append(call)
         if state is CircuitState.HALF_OPEN:
             self.probe = call
 
-    @precondition(lambda self: self.under_way)
+    @precondition(lambda self: self.in_flight)
     @rule(which=st.integers(0, 50), failed=st.sampled_from([True, True, False, None]), timed_out=st.booleans())
     def a_call_ends(self, which: int, failed: bool | None, timed_out: bool) -> None:  # noqa: FBT001 - outcomes
-        call = self.under_way.pop(which % len(self.under_way))
+        call = self.in_flight.pop(which % len(self.in_flight))
         timed_out = timed_out and failed is True
         changed = self.breaker.after_call(call[0], failed=failed, timed_out=timed_out)
         assert changed == self.model_call_ends(call, failed, timed_out)
@@ -97,7 +97,7 @@ class Circuit(RuleBasedStateMachine):
 TestCircuit = Circuit.TestCase
 
 
-def test_a_breaker_that_is_off_never_opens() -> None:
+def test_a_disabled_breaker_never_opens() -> None:
     breaker = CircuitBreaker(CircuitBreakerPolicy(enabled=False, min_calls=1))
     for _ in range(100):
         breaker.after_call(breaker.before_call(), failed=True, timed_out=True)
@@ -105,7 +105,7 @@ def test_a_breaker_that_is_off_never_opens() -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "speaks_against_the_vendor"),
+    ("error", "counts"),
     [
         (SourceTimeout("s", ""), True),
         (SourceTimeout("s", "", http_status=504), True),
@@ -123,21 +123,21 @@ def test_a_breaker_that_is_off_never_opens() -> None:
         (SourceRateLimited("s", "", http_status=429), False),
     ],
 )
-def test_what_speaks_against_a_vendor(error: SourceError, *, speaks_against_the_vendor: bool) -> None:
-    assert is_failure(error, CALL, had_fair_time=True) is speaks_against_the_vendor
+def test_which_errors_count_as_failures_of_the_vendor(error: SourceError, *, counts: bool) -> None:
+    assert is_failure(error, CALL, had_fair_time=True) is counts
 
 
-def test_too_short_a_time_says_nothing() -> None:
+def test_a_timeout_after_too_short_a_time_counts_neither_way() -> None:
     assert is_failure(SourceTimeout("s", ""), CALL, had_fair_time=False) is None
     assert is_failure(SourceUnavailable("s", ""), CALL, had_fair_time=False) is True
 
 
-def test_what_the_caller_expects_is_no_failure() -> None:
+def test_an_expected_status_is_no_failure() -> None:
     call = UpstreamRequest("things", "/things", expected_statuses=frozenset({503}))
     assert is_failure(SourceUnavailable("s", "", http_status=503), call, had_fair_time=True) is False
 
 
-def test_a_500_for_several_objects_at_once_may_be_about_one_of_them_and_says_nothing() -> None:
+def test_a_500_for_a_batch_counts_neither_way() -> None:
     call = UpstreamRequest("things", "/things", is_batch=True)
     assert is_failure(SourceUnavailable("s", "", http_status=500), call, had_fair_time=True) is None
     assert is_failure(SourceUnavailable("s", "", http_status=503), call, had_fair_time=True) is True

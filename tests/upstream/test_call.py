@@ -1,4 +1,4 @@
-"""How an ID becomes one segment of a path, or none, and how a question arrives at the vendor."""
+"""IDs as segments of a path, and requests as they arrive at the vendor."""
 
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -17,7 +17,7 @@ TEXTS = st.text() | st.text(st.characters(codec="utf-8")) | st.text("./\\%2eEfF?
 
 
 class Listening:
-    """Notes the target of every request as it came, and answers with an empty object."""
+    """Records the target of every request as received, and responds with an empty object."""
 
     def __init__(self) -> None:
         self.targets: list[tuple[bytes, bytes]] = []
@@ -34,13 +34,13 @@ class Listening:
 
 
 def target_of(call: UpstreamRequest) -> str:
-    """What stands between method and version in the first line of the request."""
+    """Return the target between method and version in the request line."""
     request = Transport("vendor", TransportSettings("http://vendor"))._request(call, {})
     return request.split(b" ")[1].decode()
 
 
 @given(TEXTS)
-def test_a_segment_means_the_text_and_nothing_else(text: str) -> None:
+def test_a_segment_decodes_to_exactly_its_text(text: str) -> None:
     segment = path_segment(text)
     if segment is not None:
         assert unquote(segment, errors="strict") == text
@@ -55,7 +55,7 @@ def test_two_texts_never_share_a_segment(one: str, other: str) -> None:
 
 
 @given(TEXTS)
-def test_no_url_library_takes_a_segment_for_anything_but_one(text: str) -> None:
+def test_every_url_library_parses_a_segment_as_one_segment(text: str) -> None:
     segment = path_segment(text)
     if segment is not None:
         target = target_of(UpstreamRequest("things", f"/v2/{segment}/sessions"))
@@ -65,7 +65,7 @@ def test_no_url_library_takes_a_segment_for_anything_but_one(text: str) -> None:
 
 
 @given(st.lists(st.tuples(*[st.text(st.characters(codec="utf-8"))] * 2), min_size=1))
-def test_no_url_library_takes_a_parameter_for_anything_else(query: list[tuple[str, str]]) -> None:
+def test_every_url_library_parses_a_query_as_its_parameters(query: list[tuple[str, str]]) -> None:
     target = target_of(UpstreamRequest("things", "/things", query))
     assert parse_qsl(urlsplit(target).query, keep_blank_values=True) == query
     read = yarl.URL(f"http://vendor{target}")
@@ -76,18 +76,18 @@ def test_no_url_library_takes_a_parameter_for_anything_else(query: list[tuple[st
 @pytest.mark.parametrize(
     "text", ["", ".", "..", "/", "a/b", "../x", "\\", "a\\b", "\0", "a\nb", "\r", "\x7f", "\ud800", "x" * 1025]
 )
-def test_what_no_resource_can_be_called_has_no_segment(text: str) -> None:
+def test_an_invalid_resource_name_has_no_segment(text: str) -> None:
     assert path_segment(text) is None
 
 
 @given(st.text(st.characters(codec="utf-8"), min_size=1))
-def test_only_dots_slashes_control_characters_and_length_keep_a_text_from_having_one(text: str) -> None:
+def test_only_dots_slashes_control_characters_and_length_make_a_name_invalid(text: str) -> None:
     named = text not in {".", ".."} and len(text) <= 1024
     named = named and not any(letter in "/\\\x7f" or letter < " " for letter in text)
     assert (path_segment(text) is not None) == named
 
 
-async def test_a_segment_arrives_as_one_and_means_the_same(connect: Connect) -> None:
+async def test_a_segment_arrives_unchanged(connect: Connect) -> None:
     listening = Listening()
     upstream = await connect(listening)
     texts = ["a+b@c", "%2e%2e", "%2F", "a b", "é", "日本", "a;b:c", "?x=1", "#f", "&=", "...", "'\"<>", "*"]
@@ -108,7 +108,7 @@ async def test_a_query_arrives_with_its_values_order_and_repetitions(connect: Co
     assert parse_qsl(raw.decode(), keep_blank_values=True) == query
 
 
-async def test_a_call_carries_the_credential_and_says_who_asks(connect: Connect) -> None:
+async def test_a_call_carries_the_credential_and_the_user_agent(connect: Connect) -> None:
     listening = Listening()
     upstream = await connect(listening)
     await upstream.fetch(UpstreamRequest("things", "/things"))
@@ -121,8 +121,8 @@ async def test_a_call_carries_the_credential_and_says_who_asks(connect: Connect)
     assert [headers.get(b"content-type") for headers in listening.headers] == [None, b"application/json"]
 
 
-async def test_no_cookie_is_kept(connect: Connect) -> None:
-    """Callers must not share a vendor's session."""
+async def test_cookies_are_not_stored(connect: Connect) -> None:
+    """Callers must not share a session of the vendor."""
     listening = Listening()
     upstream = await connect(listening)
     for _ in range(3):

@@ -1,4 +1,4 @@
-"""One source's connections: deadline, caps, redirects, proxies, and that nothing of a failure stays."""
+"""Connections of one source: deadline, limits, redirects, proxies, and no leaks after a failure."""
 
 import asyncio
 import gzip
@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 
 from tests.upstream.conftest import READ, SECRET, Connect, failure
 from tracegraph.errors import SourceBadResponse, SourceResponseTooLarge, SourceTimeout, SourceUnavailable
-from tracegraph.simulators.core.faults import Fault, Kind
+from tracegraph.simulators.core.faults import Fault, FaultKind
 from tracegraph.simulators.core.servers import running
 from tracegraph.simulators.core.simulator import Simulator
 from tracegraph.upstream.client import Upstream
@@ -33,14 +33,16 @@ class TestDeadline:
                 error = await failure(upstream)
         assert (type(error), error.upstream_requests, len(vendor.calls)) == (SourceTimeout, 1, 1)
 
-    async def test_a_body_that_trickles_in_does_not_outlive_it(self, connect: Connect, vendor: Simulator) -> None:
+    async def test_a_body_that_trickles_in_ends_with_the_deadline(
+        self, connect: Connect, vendor: Simulator
+    ) -> None:
         vendor.faults.add(Fault("drip", times=None, seconds=1.0))
         upstream = await connect(vendor, timeout_s=60.0)
         async with asyncio.timeout(8):
             with deadline(0.3):
                 assert type(await failure(upstream)) is SourceTimeout
 
-    async def test_one_try_ends_with_its_own_timeout_and_is_not_repeated(
+    async def test_an_attempt_ends_with_its_own_timeout_and_is_not_retried(
         self, connect: Connect, vendor: Simulator
     ) -> None:
         vendor.faults.add(Fault("hang"))
@@ -49,12 +51,16 @@ class TestDeadline:
             error = await failure(upstream)
         assert (type(error), error.upstream_requests, len(vendor.calls)) == (SourceTimeout, 1, 1)
 
-    async def test_what_is_over_makes_no_call(self, upstream: Upstream, vendor: Simulator) -> None:
+    async def test_a_deadline_that_has_passed_prevents_the_call(
+        self, upstream: Upstream, vendor: Simulator
+    ) -> None:
         with deadline(0):
             assert type(await failure(upstream)) is SourceTimeout
         assert vendor.calls == []
 
-    async def test_waiting_for_a_turn_counts(self, connect: Connect, vendor: Simulator) -> None:
+    async def test_the_wait_for_a_permit_counts_toward_the_deadline(
+        self, connect: Connect, vendor: Simulator
+    ) -> None:
         vendor.faults.add(Fault("hang", times=None))
         upstream = await connect(vendor, max_connections=1, timeout_s=60.0, attempts=1)
         async with asyncio.timeout(20):
@@ -63,12 +69,12 @@ class TestDeadline:
         assert {type(error) for error in errors} == {SourceTimeout}
         assert len(vendor.calls) == 1
 
-    async def test_a_deadline_within_another_cannot_lengthen_it(self) -> None:
+    async def test_an_inner_deadline_cannot_extend_the_outer_one(self) -> None:
         with deadline(5), deadline(50):
             assert remaining_s(at_most=100) <= 5
         assert remaining_s(at_most=100) == 100
 
-    async def test_tasks_share_the_deadline_of_where_they_were_made(self) -> None:
+    async def test_tasks_inherit_the_deadline_of_their_creator(self) -> None:
         async def left() -> float:
             return remaining_s(at_most=100)
 
@@ -77,13 +83,13 @@ class TestDeadline:
         assert await task <= 5
         assert await asyncio.create_task(left()) == 100
 
-    async def test_what_remains_is_never_negative(self) -> None:
+    async def test_the_remaining_time_is_never_negative(self) -> None:
         with deadline(-1):
             assert remaining_s(at_most=10) == 0
 
 
 class TestCaps:
-    async def test_no_more_calls_at_once_than_there_are_connections(
+    async def test_concurrent_calls_are_limited_to_the_connections(
         self, connect: Connect, vendor: Simulator
     ) -> None:
         vendor.faults.add(Fault("delay", times=None, seconds=0.05))
@@ -92,8 +98,8 @@ class TestCaps:
         assert (len(vendor.calls), vendor.peak_in_flight) == (20, 4)
 
     @pytest.mark.parametrize("kind", ["hang", "reset", "truncate", "endless"])
-    async def test_a_call_that_failed_gives_its_turn_back(
-        self, connect: Connect, vendor: Simulator, kind: Kind
+    async def test_a_failed_call_releases_its_permit(
+        self, connect: Connect, vendor: Simulator, kind: FaultKind
     ) -> None:
         vendor.faults.add(Fault(kind, times=6))
         upstream = await connect(
@@ -110,25 +116,23 @@ class TestCaps:
             replies = await asyncio.gather(*(upstream.fetch(READ) for _ in range(6)))
         assert len(replies) == 6
 
-    async def test_a_call_that_was_given_up_gives_its_turn_back(self, connect: Connect, vendor: Simulator) -> None:
+    async def test_a_cancelled_call_releases_its_permit(self, connect: Connect, vendor: Simulator) -> None:
         vendor.faults.add(Fault("hang", times=2))
         upstream = await connect(vendor, max_connections=2, timeout_s=60.0)
-        given_up = [asyncio.create_task(upstream.fetch(READ)) for _ in range(2)]
+        tasks = [asyncio.create_task(upstream.fetch(READ)) for _ in range(2)]
         async with asyncio.timeout(10):
-            while len(vendor.calls) < 2:  # noqa: ASYNC110 - it has no event for that
+            while len(vendor.calls) < 2:  # noqa: ASYNC110 - the simulator has no event for it
                 await asyncio.sleep(0.01)
-        for task in given_up:
+        for task in tasks:
             task.cancel()
-        outcomes = await asyncio.gather(*given_up, return_exceptions=True)
+        outcomes = await asyncio.gather(*tasks, return_exceptions=True)
         assert [type(outcome) for outcome in outcomes] == [asyncio.CancelledError] * 2
         async with asyncio.timeout(10):
             await asyncio.gather(*(upstream.fetch(READ) for _ in range(4)))
 
     @pytest.mark.parametrize("compressed", [False, True])
-    async def test_a_body_may_have_as_many_bytes_as_the_cap_and_no_more(
-        self, connect: Connect, *, compressed: bool
-    ) -> None:
-        """Decoded ones: a small answer that unpacks to a large one is a large one."""
+    async def test_a_body_is_limited_to_the_cap(self, connect: Connect, *, compressed: bool) -> None:
+        """The cap applies to the decoded body: a small compressed body may decode to a large one."""
 
         async def answer(request: Request) -> Response:
             body = b"0" * int(request.query_params["size"])
@@ -147,7 +151,7 @@ class TestCaps:
         upstream = await connect(vendor, max_response_bytes=50_000)
         assert type(await failure(upstream)) is SourceResponseTooLarge
         async with asyncio.timeout(10):
-            while vendor.in_flight:  # noqa: ASYNC110 - until the vendor notices that nobody listens any more
+            while vendor.in_flight:  # noqa: ASYNC110 - until the vendor notices the closed connection
                 await asyncio.sleep(0.01)
 
     async def test_a_body_that_does_not_decompress_is_a_bad_response(self, connect: Connect) -> None:
@@ -158,10 +162,10 @@ class TestCaps:
         assert (type(error), error.upstream_requests) == (SourceBadResponse, 1)
 
 
-class TestWhereCallsGo:
+class TestDestinations:
     @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
     async def test_no_redirect_is_followed(self, connect: Connect, status: int) -> None:
-        """It could lead the credential to another host."""
+        """A redirect could lead the credential to another host."""
         reached: list[str] = []
 
         async def answer(request: Request) -> Response:
@@ -176,7 +180,7 @@ class TestWhereCallsGo:
     async def test_neither_a_proxy_nor_a_netrc_of_the_environment_is_used(
         self, vendor: Simulator, tmp_path: Path
     ) -> None:
-        """The program runs with both set; the vendor gets the call, and no other credential than its own."""
+        """The program runs with both set; the vendor gets the call without any credential but its own."""
         proxied: list[str] = []
 
         async def proxy(request: Request) -> Response:
@@ -215,14 +219,14 @@ asyncio.run(main())
 """
 
 
-class TestWhatIsTold:
+class TestFailureReports:
     async def test_a_failure_is_logged_once_under_its_reference_and_without_the_credential(
         self, upstream: Upstream, vendor: Simulator
     ) -> None:
         vendor.faults.add(Fault("status", status=500, times=None, body={"detail": "the vendor's words"}))
         with capture_logs() as logs:
             error = await failure(upstream)
-        assert [(one["log_level"], one["reference"]) for one in logs] == [
+        assert [(line["log_level"], line["reference"]) for line in logs] == [
             ("warning", error.reference),
             ("debug", error.reference),
         ]
@@ -231,14 +235,14 @@ class TestWhatIsTold:
         assert "the vendor's words" in logs[1]["body"]
         assert SECRET.get_secret_value() not in repr(logs)
 
-    async def test_an_answer_that_is_not_http_is_unavailable_and_its_log_holds_no_credential(
+    async def test_a_response_that_is_not_http_is_unavailable_and_its_log_holds_no_credential(
         self, connect: Connect
     ) -> None:
-        """The HTTP library's own error repeats the line, in which a vendor may repeat what it was sent."""
+        """The HTTP library's error repeats the line, in which a vendor may repeat the request."""
 
         async def babble(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            asked = await reader.readuntil(b"\r\n\r\n")
-            writer.write(b"no http at all: " + asked.replace(b"\r\n", b" ") + b"\r\n\r\n")
+            request = await reader.readuntil(b"\r\n\r\n")
+            writer.write(b"no http at all: " + request.replace(b"\r\n", b" ") + b"\r\n\r\n")
             await writer.drain()
             writer.close()
             await writer.wait_closed()
@@ -252,16 +256,18 @@ class TestWhatIsTold:
         assert "no http at all" in logs[1]["cause"]
         assert SECRET.get_secret_value() not in repr(logs)
 
-    async def test_a_success_after_failures_is_no_failure(self, upstream: Upstream, vendor: Simulator) -> None:
+    async def test_a_success_after_failures_is_not_logged_as_a_failure(
+        self, upstream: Upstream, vendor: Simulator
+    ) -> None:
         vendor.faults.add(Fault("status", status=500, times=2))
         with capture_logs() as logs:
             await upstream.fetch(READ)
         assert logs == []
 
-    async def test_the_credential_shows_in_no_representation(self, upstream: Upstream) -> None:
+    async def test_the_credential_is_in_no_repr(self, upstream: Upstream) -> None:
         assert SECRET.get_secret_value() not in repr(upstream)
 
-    async def test_a_vendor_that_goes_away_between_two_calls_is_unavailable(
+    async def test_a_vendor_that_stops_between_two_calls_is_unavailable(
         self, connect: Connect, vendor: Simulator
     ) -> None:
         async with running(vendor) as url:

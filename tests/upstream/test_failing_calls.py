@@ -1,4 +1,4 @@
-"""A call that fails for what it asks for says nothing about its vendor."""
+"""A call that fails because of its object says nothing about its vendor."""
 
 import asyncio
 from dataclasses import replace
@@ -24,25 +24,25 @@ def clock() -> Clock:
     return Clock()
 
 
-def test_the_first_failure_of_each_call_speaks_against_the_vendor(clock: Clock) -> None:
+def test_the_first_failure_of_each_call_counts(clock: Clock) -> None:
     calls = FailingCalls(30.0, clock)
     assert [calls.outcome(call, failed=True) for call in (ONE, OTHER, THIRD)] == [True] * 3
 
 
-def test_while_no_call_is_answered_every_failure_does(clock: Clock) -> None:
+def test_every_failure_counts_while_no_call_succeeds(clock: Clock) -> None:
     calls = FailingCalls(30.0, clock)
     calls.outcome(OTHER, failed=False)
     assert [calls.outcome(ONE, failed=True) for _ in range(5)] == [True] * 5
 
 
-def test_a_call_that_fails_again_although_others_are_answered_says_nothing(clock: Clock) -> None:
+def test_a_repeated_failure_does_not_count_while_other_calls_succeed(clock: Clock) -> None:
     calls = FailingCalls(30.0, clock)
     calls.outcome(ONE, failed=True)
     calls.outcome(OTHER, failed=False)
     assert [calls.outcome(ONE, failed=True) for _ in range(3)] == [None] * 3
 
 
-def test_it_does_again_when_none_was_answered_for_the_length_of_the_window(clock: Clock) -> None:
+def test_a_repeated_failure_counts_after_a_window_without_success(clock: Clock) -> None:
     calls = FailingCalls(30.0, clock)
     calls.outcome(ONE, failed=True)
     calls.outcome(OTHER, failed=False)
@@ -50,14 +50,14 @@ def test_it_does_again_when_none_was_answered_for_the_length_of_the_window(clock
     assert calls.outcome(ONE, failed=True) is True
 
 
-def test_a_call_that_was_answered_itself_since_then_speaks_against_the_vendor(clock: Clock) -> None:
+def test_a_failure_after_a_success_of_the_same_call_counts(clock: Clock) -> None:
     calls = FailingCalls(30.0, clock)
     for _ in range(3):
         assert calls.outcome(ONE, failed=True) is True
         assert calls.outcome(ONE, failed=False) is False
 
 
-async def test_one_object_that_keeps_failing_does_not_open_the_circuit_for_the_others(connect: Connect) -> None:
+async def test_one_failing_object_does_not_open_the_circuit_for_the_others(connect: Connect) -> None:
     async def answer(request: Request) -> JSONResponse:
         return JSONResponse({}, 500 if request.query_params["id"] == "1" else 200)
 
@@ -71,7 +71,7 @@ async def test_one_object_that_keeps_failing_does_not_open_the_circuit_for_the_o
     assert upstream.pipeline.worst_circuit_state is CircuitState.CLOSED
 
 
-async def test_a_vendor_that_fails_for_all_of_them_does(connect: Connect) -> None:
+async def test_a_vendor_that_fails_for_all_objects_opens_the_circuit(connect: Connect) -> None:
     async def answer(_: Request) -> JSONResponse:
         return JSONResponse({}, 500)
 

@@ -1,4 +1,4 @@
-"""What stands between a call and the vendor, over real HTTP and by exact counts of calls."""
+"""The resilience pipeline over real HTTP, with exact counts of calls."""
 
 import asyncio
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from tests.gateway import eventually
 from tests.upstream.conftest import READ, Connect, failure
 from tracegraph.domain.calls import CircuitState, RateLimit
 from tracegraph.errors import SourceCircuitOpen, SourceError, SourceRateLimited, SourceTimeout, SourceUnavailable
-from tracegraph.simulators.core.faults import Fault, Kind
+from tracegraph.simulators.core.faults import Fault, FaultKind
 from tracegraph.simulators.core.simulator import Simulator
 from tracegraph.upstream.client import Upstream
 from tracegraph.upstream.messages import UpstreamRequest, UpstreamResponse
@@ -39,21 +39,21 @@ async def all_at_once(
 
 class TestCircuit:
     @pytest.mark.parametrize("kind", ["status", "reset", "truncate", "redirect"])
-    async def test_a_vendor_that_keeps_failing_is_left_alone(
-        self, connect: Connect, vendor: Simulator, kind: Kind
+    async def test_a_vendor_that_keeps_failing_is_not_called(
+        self, connect: Connect, vendor: Simulator, kind: FaultKind
     ) -> None:
         vendor.faults.add(Fault(kind, times=None))
         upstream = await connect(vendor, attempts=1, breaker=OPENS_AFTER_4)
         await failures(upstream, 4)
-        refused = await failures(upstream, 20)
-        assert kinds(refused) == [SourceCircuitOpen] * 20
+        rejected = await failures(upstream, 20)
+        assert kinds(rejected) == [SourceCircuitOpen] * 20
         assert len(vendor.calls) == 4
-        assert {error.upstream_requests for error in refused} == {0}
-        assert all(error.retryable and error.retry_after_s and error.retry_after_s <= 60 for error in refused)
+        assert {error.upstream_requests for error in rejected} == {0}
+        assert all(error.retryable and error.retry_after_s and error.retry_after_s <= 60 for error in rejected)
         assert upstream.pipeline.worst_circuit_state is CircuitState.OPEN
         assert upstream.pipeline.counters["things"].not_sent[SourceCircuitOpen.code] == 20
 
-    async def test_an_answer_that_cannot_be_read_counts(self, connect: Connect, vendor: Simulator) -> None:
+    async def test_an_unreadable_response_counts_as_a_failure(self, connect: Connect, vendor: Simulator) -> None:
         def unreadable(_: UpstreamResponse) -> None:
             raise SourceUnavailable("vendor", "It cannot be read.")
 
@@ -63,14 +63,16 @@ class TestCircuit:
         assert (type(await failure(upstream)), len(vendor.calls)) == (SourceCircuitOpen, 4)
 
     @pytest.mark.parametrize("status", [400, 401, 403, 404, 413, 422, 429])
-    async def test_refusals_leave_it_closed(self, connect: Connect, vendor: Simulator, status: int) -> None:
+    async def test_a_4xx_status_leaves_the_circuit_closed(
+        self, connect: Connect, vendor: Simulator, status: int
+    ) -> None:
         vendor.faults.add(Fault("status", status=status, times=None, body={}))
         upstream = await connect(vendor, attempts=1, breaker=OPENS_AFTER_4)
         await failures(upstream, 12)
         assert (len(vendor.calls), upstream.pipeline.worst_circuit_state) == (12, CircuitState.CLOSED)
 
-    async def test_each_class_of_calls_has_its_own(self, connect: Connect, vendor: Simulator) -> None:
-        """A vendor whose one part is down still answers for the others."""
+    async def test_each_class_of_calls_has_its_own_circuit(self, connect: Connect, vendor: Simulator) -> None:
+        """A vendor may fail for one class of calls only."""
         vendor.faults.add(Fault("status", status=503, times=4))
         upstream = await connect(vendor, attempts=1, breaker=OPENS_AFTER_4)
         await failures(upstream, 4)
@@ -78,8 +80,10 @@ class TestCircuit:
         await upstream.fetch(OTHER)
         assert upstream.pipeline.circuits == {"things": CircuitState.OPEN, "others": CircuitState.CLOSED}
 
-    async def test_after_a_pause_one_call_tries_and_closes_it(self, connect: Connect, vendor: Simulator) -> None:
-        """However many come at the same moment: the others are refused until it has answered."""
+    async def test_after_the_pause_a_successful_probe_closes_the_circuit(
+        self, connect: Connect, vendor: Simulator
+    ) -> None:
+        """Other calls are rejected until the probe has succeeded, however many arrive at once."""
         vendor.faults.add(Fault("status", status=503, times=4))
         upstream = await connect(vendor, attempts=1, breaker=HALF_OPENS_SOON)
         await failures(upstream, 4)
@@ -91,30 +95,30 @@ class TestCircuit:
         await all_at_once(upstream, [READ] * 10)
         assert (len(vendor.calls), upstream.pipeline.worst_circuit_state) == (15, CircuitState.CLOSED)
 
-    async def test_a_try_that_fails_opens_it_again(self, connect: Connect, vendor: Simulator) -> None:
+    async def test_a_failed_probe_opens_the_circuit_again(self, connect: Connect, vendor: Simulator) -> None:
         vendor.faults.add(Fault("status", status=503, times=None))
         upstream = await connect(vendor, attempts=1, breaker=HALF_OPENS_SOON)
         await failures(upstream, 4)
         assert await eventually(lambda: upstream.pipeline.worst_circuit_state is CircuitState.HALF_OPEN)
-        found = await failures(upstream, 3)
-        assert kinds(found) == [SourceUnavailable, SourceCircuitOpen, SourceCircuitOpen]
+        errors = await failures(upstream, 3)
+        assert kinds(errors) == [SourceUnavailable, SourceCircuitOpen, SourceCircuitOpen]
         assert len(vendor.calls) == 5
 
-    async def test_a_try_that_was_given_up_leaves_the_next_one_its_turn(
+    async def test_a_cancelled_probe_leaves_the_probe_to_the_next_call(
         self, connect: Connect, vendor: Simulator
     ) -> None:
         vendor.faults.add(Fault("status", status=503, times=4), Fault("hang"))
         upstream = await connect(vendor, attempts=1, breaker=HALF_OPENS_SOON)
         await failures(upstream, 4)
         assert await eventually(lambda: upstream.pipeline.worst_circuit_state is CircuitState.HALF_OPEN)
-        given_up = asyncio.create_task(upstream.fetch(READ))
+        cancelled = asyncio.create_task(upstream.fetch(READ))
         assert await eventually(lambda: len(vendor.calls) == 5)
-        given_up.cancel()
-        await asyncio.gather(given_up, return_exceptions=True)
+        cancelled.cancel()
+        await asyncio.gather(cancelled, return_exceptions=True)
         await upstream.fetch(READ)
         assert upstream.pipeline.worst_circuit_state is CircuitState.CLOSED
 
-    async def test_a_client_in_a_hurry_does_not_open_it_for_the_others(
+    async def test_a_client_with_a_short_deadline_does_not_open_the_circuit(
         self, connect: Connect, vendor: Simulator
     ) -> None:
         vendor.faults.add(Fault("hang", times=12))
@@ -124,16 +128,12 @@ class TestCircuit:
                 assert type(await failure(upstream)) is SourceTimeout
         assert upstream.pipeline.worst_circuit_state is CircuitState.CLOSED
 
-    async def test_three_calls_in_a_row_that_ran_out_of_their_time_open_it(
-        self, connect: Connect, vendor: Simulator
-    ) -> None:
+    async def test_three_consecutive_timeouts_open_the_circuit(self, connect: Connect, vendor: Simulator) -> None:
         vendor.faults.add(Fault("hang", times=None))
         upstream = await connect(vendor, attempts=1, timeout_s=0.1)
         assert kinds(await failures(upstream, 4)) == [SourceTimeout] * 3 + [SourceCircuitOpen]
 
-    async def test_an_answer_in_between_begins_the_count_of_them_anew(
-        self, connect: Connect, vendor: Simulator
-    ) -> None:
+    async def test_a_response_resets_the_count_of_timeouts(self, connect: Connect, vendor: Simulator) -> None:
         upstream = await connect(vendor, attempts=1, timeout_s=0.3)
         for _ in range(3):
             vendor.faults.add(Fault("hang", times=2))
@@ -141,28 +141,28 @@ class TestCircuit:
             await upstream.fetch(READ)
         assert upstream.pipeline.worst_circuit_state is CircuitState.CLOSED
 
-    async def test_a_gateway_of_the_vendor_that_gave_up_waiting_is_no_call_that_ran_out(
+    async def test_a_504_of_the_vendor_is_not_counted_as_a_timeout(
         self, connect: Connect, vendor: Simulator
     ) -> None:
         vendor.faults.add(Fault("status", status=504, times=None))
         upstream = await connect(vendor, attempts=1, breaker=OPENS_AFTER_4)
         assert kinds(await failures(upstream, 5)) == [SourceTimeout] * 4 + [SourceCircuitOpen]
 
-    async def test_opening_and_closing_are_told_once(self, connect: Connect, vendor: Simulator) -> None:
+    async def test_opening_and_closing_are_logged_once(self, connect: Connect, vendor: Simulator) -> None:
         vendor.faults.add(Fault("status", status=503, times=4))
         upstream = await connect(vendor, attempts=1, breaker=HALF_OPENS_SOON)
         with capture_logs() as logs:
             await failures(upstream, 6)
             assert await eventually(lambda: upstream.pipeline.worst_circuit_state is CircuitState.HALF_OPEN)
             await upstream.fetch(READ)
-        told = [(one["log_level"], one["event"]) for one in logs if "circuit" in one["event"]]
-        assert told == [("warning", "upstream.circuit_opened"), ("info", "upstream.circuit_closed")]
-        refused = [one for one in logs if one["event"] == "upstream.not_asked"]
-        assert [one["log_level"] for one in refused] == ["info", "info"]
+        changes = [(line["log_level"], line["event"]) for line in logs if "circuit" in line["event"]]
+        assert changes == [("warning", "upstream.circuit_opened"), ("info", "upstream.circuit_closed")]
+        rejected = [line for line in logs if line["event"] == "upstream.not_sent"]
+        assert [line["log_level"] for line in rejected] == ["info", "info"]
 
 
 class TestConnections:
-    async def test_waiting_for_one_in_vain_is_told_as_what_it_is_and_does_not_count_against_the_vendor(
+    async def test_a_wait_in_vain_for_a_connection_is_reported_and_is_no_failure_of_the_vendor(
         self, connect: Connect, vendor: Simulator
     ) -> None:
         vendor.faults.add(Fault("hang"))
@@ -178,7 +178,7 @@ class TestConnections:
         await asyncio.gather(holding, return_exceptions=True)
         await upstream.fetch(READ)
 
-    async def test_who_came_first_is_served_first(self, connect: Connect, vendor: Simulator) -> None:
+    async def test_permits_are_granted_in_order_of_arrival(self, connect: Connect, vendor: Simulator) -> None:
         upstream = await connect(vendor, max_connections=1)
         calls = [
             UpstreamRequest(kind, "/things", [("n", str(n))])
@@ -190,7 +190,7 @@ class TestConnections:
 
 
 class TestRate:
-    async def test_no_more_calls_than_the_rate_and_in_order_of_arrival(
+    async def test_calls_stay_within_the_rate_in_order_of_arrival(
         self, connect: Connect, vendor: Simulator
     ) -> None:
         limits = LimitPolicy({"things": RateLimit(3, 0.5)})
@@ -200,10 +200,10 @@ class TestRate:
         assert sorted(int(call.query["n"][0]) for call in vendor.calls) == list(range(9))
         waves = [sorted(int(call.query["n"][0]) for call in vendor.calls[at : at + 3]) for at in (0, 3, 6)]
         assert waves == [[0, 1, 2], [3, 4, 5], [6, 7, 8]]
-        assert vendor.calls[8].at - vendor.calls[0].at > 0.9, "three stretches begin"
+        assert vendor.calls[8].at - vendor.calls[0].at > 0.9, "three windows begin"
         assert upstream.pipeline.counters["things"].waits == 6
 
-    async def test_a_call_that_gets_no_turn_in_time_is_refused_at_once_and_not_made(
+    async def test_a_call_without_a_permit_in_time_is_rejected_at_once_and_not_sent(
         self, connect: Connect, vendor: Simulator
     ) -> None:
         upstream = await connect(vendor, limits=LimitPolicy({"things": RateLimit(2, 600.0)}))
@@ -212,16 +212,14 @@ class TestRate:
                 outcomes = await all_at_once(upstream, [READ] * 6)
         assert kinds(outcomes) == [UpstreamResponse] * 2 + [SourceRateLimited] * 4
         assert len(vendor.calls) == 2
-        refused = outcomes[-1]
-        assert isinstance(refused, SourceRateLimited)
-        assert (refused.upstream_requests, refused.http_status) == (0, None)
-        assert refused.retry_after_s is not None
-        assert 500 < refused.retry_after_s <= 600
+        rejected = outcomes[-1]
+        assert isinstance(rejected, SourceRateLimited)
+        assert (rejected.upstream_requests, rejected.http_status) == (0, None)
+        assert rejected.retry_after_s is not None
+        assert 500 < rejected.retry_after_s <= 600
 
-    async def test_one_class_that_waits_does_not_hold_up_another(
-        self, connect: Connect, vendor: Simulator
-    ) -> None:
-        """Not even where there is one connection only: who waits for the rate holds none."""
+    async def test_a_waiting_class_does_not_delay_another(self, connect: Connect, vendor: Simulator) -> None:
+        """This holds even with one connection: a call that waits for its rate holds no connection."""
         upstream = await connect(vendor, max_connections=1, limits=LimitPolicy({"things": RateLimit(1, 600.0)}))
         await upstream.fetch(READ)
         waiting = asyncio.create_task(upstream.fetch(READ))
@@ -244,7 +242,7 @@ class TestRate:
             SourceRateLimited,
         ]
 
-    async def test_what_is_configured_wins_over_what_is_documented(
+    async def test_the_configured_rate_overrides_the_documented_one(
         self, connect: Connect, vendor: Simulator
     ) -> None:
         upstream = await connect(vendor, limits=LimitPolicy({"things": RateLimit(3, 600.0)}))
@@ -253,10 +251,10 @@ class TestRate:
             outcomes = await all_at_once(upstream, [READ, READ, OTHER, OTHER])
         assert kinds(outcomes) == [UpstreamResponse, UpstreamResponse, UpstreamResponse, SourceRateLimited]
 
-    async def test_a_vendor_that_asks_for_fewer_calls_gets_none_for_the_time_that_it_names(
+    async def test_a_429_pauses_calls_for_the_time_of_its_retry_after(
         self, connect: Connect, vendor: Simulator
     ) -> None:
-        """Of that class, from anyone; and whoever cannot wait so long hears so without a call."""
+        """The pause applies to that class for all callers; a call that cannot wait that long fails at once."""
         vendor.faults.add(Fault("status", status=429, retry_after="120"))
         upstream = await connect(vendor, attempts=1)
         with deadline(60):
@@ -264,12 +262,14 @@ class TestRate:
             assert (type(first), first.http_status, first.upstream_requests) == (SourceRateLimited, 429, 1)
             others = await failures(upstream, 5)
             await upstream.fetch(OTHER)
-        assert {(type(one), one.http_status, one.upstream_requests) for one in others} == {
+        assert {(type(error), error.http_status, error.upstream_requests) for error in others} == {
             (SourceRateLimited, None, 0)
         }
         assert len(vendor.calls) == 2
 
-    async def test_a_429_tells_those_who_wait_already(self, connect: Connect, vendor: Simulator) -> None:
+    async def test_a_429_rejects_waiting_calls_that_cannot_start_in_time(
+        self, connect: Connect, vendor: Simulator
+    ) -> None:
         vendor.faults.add(Fault("status", status=429, retry_after="120"))
         upstream = await connect(vendor, attempts=1, max_connections=1)
         async with asyncio.timeout(20):
@@ -278,14 +278,16 @@ class TestRate:
         assert kinds(outcomes) == [SourceRateLimited] * 5
         assert len(vendor.calls) == 1
 
-    async def test_one_that_names_no_time_is_given_the_default(self, connect: Connect, vendor: Simulator) -> None:
+    async def test_a_429_without_retry_after_pauses_for_the_default(
+        self, connect: Connect, vendor: Simulator
+    ) -> None:
         vendor.faults.add(Fault("status", status=429))
         upstream = await connect(vendor, attempts=2, limits=LimitPolicy(backoff_s=0.4))
         await upstream.fetch(READ)
         first, second = vendor.calls
         assert second.at - first.at > 0.35
 
-    async def test_one_that_goes_away_while_it_waits_leaves_its_turn_to_the_next(
+    async def test_a_cancelled_waiter_leaves_its_permit_to_the_next(
         self, connect: Connect, vendor: Simulator
     ) -> None:
         upstream = await connect(vendor, limits=LimitPolicy({"things": RateLimit(1, 0.3)}))
@@ -299,8 +301,8 @@ class TestRate:
 
 
 class TestRetries:
-    async def test_retries_end_with_their_budget(self, connect: Connect, vendor: Simulator) -> None:
-        """Twenty calls that would be tried three times: twenty, the floor of three, and a fifth of the calls."""
+    async def test_retries_stay_within_the_budget(self, connect: Connect, vendor: Simulator) -> None:
+        """Twenty calls with three attempts each: twenty first ones, the floor of three, a fifth of the calls."""
         vendor.faults.add(Fault("status", status=503, times=None))
         upstream = await connect(vendor, breaker=CircuitBreakerPolicy(enabled=False))
         errors = await failures(upstream, 20)
@@ -308,7 +310,7 @@ class TestRetries:
         counters = upstream.pipeline.counters["things"]
         assert (counters.sent, counters.retries) == (27, 7)
 
-    async def test_a_retry_that_cannot_be_made_leaves_the_vendors_own_failure(
+    async def test_a_retry_that_is_not_sent_reports_the_vendors_failure(
         self, connect: Connect, vendor: Simulator
     ) -> None:
         vendor.faults.add(Fault("status", status=503, times=None))
@@ -317,7 +319,7 @@ class TestRetries:
         assert (type(error), error.http_status, error.upstream_requests) == (SourceUnavailable, 503, 1)
         assert type(await failure(upstream)) is SourceCircuitOpen
 
-    async def test_a_retry_that_runs_out_of_time_leaves_the_vendors_own_failure(
+    async def test_a_retry_that_times_out_reports_the_vendors_failure(
         self, connect: Connect, vendor: Simulator
     ) -> None:
         vendor.faults.add(Fault("status", status=503), Fault("hang"))
@@ -330,7 +332,7 @@ class TestRetries:
 
 class TestExpected:
     @pytest.mark.parametrize("status", [404, 413, 503])
-    async def test_an_expected_refusal_is_no_warning_and_is_not_tried_again(
+    async def test_an_expected_status_is_no_warning_and_is_not_retried(
         self, upstream: Upstream, vendor: Simulator, status: int
     ) -> None:
         vendor.faults.add(Fault("status", status=status, times=None, body={}))
@@ -339,10 +341,10 @@ class TestExpected:
                 upstream, UpstreamRequest("things", "/things", expected_statuses=frozenset({status}))
             )
         assert (error.http_status, len(vendor.calls)) == (status, 1)
-        assert {one["log_level"] for one in logs} == {"debug"}
+        assert {line["log_level"] for line in logs} == {"debug"}
 
 
-async def test_what_happened_is_counted(connect: Connect, vendor: Simulator) -> None:
+async def test_calls_waits_and_failures_are_counted(connect: Connect, vendor: Simulator) -> None:
     vendor.faults.add(Fault("status", status=503))
     upstream = await connect(vendor)
     await upstream.fetch(READ)

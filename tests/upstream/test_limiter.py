@@ -1,4 +1,4 @@
-"""The law of a rate, by a clock that is handed in: never more than so many calls in any stretch of its length."""
+"""Properties of the rate limit with an injected clock: no window holds more calls than the limit."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,11 +8,11 @@ from tracegraph.upstream.resilience.rate_limit import MAX_PAUSE_S, SlidingWindow
 
 LIMITS = st.builds(RateLimit, st.integers(1, 5), st.integers(1, 20).map(float))
 MOMENTS = st.lists(st.integers(0, 10).map(lambda quarters: quarters / 4), max_size=60)
-"""Seconds that pass before somebody wants to call; quarters, so that sums are exact."""
+"""Seconds before the next attempted call; quarters, so that sums are exact."""
 
 
 def made(window: SlidingWindowLimit, gaps: list[float]) -> list[float]:
-    """When calls are made by somebody who calls whenever the window is open at such moments."""
+    """Return the times of the calls of a caller that calls whenever the window permits."""
     now, times = 0.0, []
     for gap in gaps:
         now += gap
@@ -23,16 +23,16 @@ def made(window: SlidingWindowLimit, gaps: list[float]) -> list[float]:
 
 
 @given(LIMITS, MOMENTS)
-def test_no_stretch_of_its_length_holds_more_calls_than_the_limit(limit: RateLimit, gaps: list[float]) -> None:
-    """A stretch that begins with a call is as full as any: so every call is looked at as the first of one."""
+def test_no_window_holds_more_calls_than_the_limit(limit: RateLimit, gaps: list[float]) -> None:
+    """A window that begins with a call is as full as any, so each call is checked as the first of a window."""
     times = made(SlidingWindowLimit(limit), gaps)
     for first in times:
         assert sum(first <= time < first + limit.per_s for time in times) <= limit.calls
 
 
 @given(LIMITS, MOMENTS)
-def test_a_call_that_fits_is_never_kept_waiting(limit: RateLimit, gaps: list[float]) -> None:
-    """The limit is used to the full: closed means that the last stretch is full."""
+def test_a_call_within_the_limit_never_waits(limit: RateLimit, gaps: list[float]) -> None:
+    """The limit is used fully: a delay means that the last window is full."""
     window, now, times = SlidingWindowLimit(limit), 0.0, list[float]()
     for gap in gaps:
         now += gap
@@ -44,20 +44,20 @@ def test_a_call_that_fits_is_never_kept_waiting(limit: RateLimit, gaps: list[flo
 
 
 @given(LIMITS, MOMENTS, st.integers(0, 20))
-def test_the_turn_that_is_foretold_is_the_turn_that_comes(limit: RateLimit, gaps: list[float], ahead: int) -> None:
-    """Whoever has so many others before him is told the very moment, however long the line."""
+def test_the_predicted_delay_is_exact(limit: RateLimit, gaps: list[float], queued: int) -> None:
+    """The delay behind any number of queued calls is exact, however long the queue."""
     window = SlidingWindowLimit(limit)
     now = sum(gaps)
     made(window, gaps)
-    foretold = now + window.delay_s(now, ahead)
-    for _ in range(ahead):
+    predicted = now + window.delay_s(now, queued)
+    for _ in range(queued):
         now += window.delay_s(now)
         window.add(now)
-    assert now + window.delay_s(now) == foretold
+    assert now + window.delay_s(now) == predicted
 
 
 @given(MOMENTS, st.integers(0, 400).map(float))
-def test_a_pause_lets_nothing_pass_and_has_an_end(gaps: list[float], pause_s: float) -> None:
+def test_a_pause_permits_no_call_and_ends(gaps: list[float], pause_s: float) -> None:
     window = SlidingWindowLimit(None)
     window.pause(0.0, pause_s)
     assert window.delay_s(0.0) == min(pause_s, MAX_PAUSE_S)

@@ -1,4 +1,4 @@
-"""Answers kept in memory: bounded in number and bytes, the least recently used goes first."""
+"""The in-process cache: an LRU with limits of number and bytes."""
 
 import tracemalloc
 from collections import OrderedDict
@@ -12,7 +12,7 @@ STEPS = st.lists(st.tuples(st.sampled_from("gpr"), st.integers(0, 6), st.integer
 
 
 @given(STEPS, st.integers(1, 5), st.integers(0, 5 * PER_ENTRY_BYTES))
-def test_it_does_what_a_plain_list_of_recent_use_does(
+def test_the_store_behaves_like_a_simple_lru_list(
     steps: list[tuple[str, int, int]], most: int, most_bytes: int
 ) -> None:
     store = MemoryStore(max_entries=most, max_bytes=most_bytes)
@@ -41,7 +41,7 @@ def test_it_does_what_a_plain_list_of_recent_use_does(
         assert (len(store), store.size_bytes) == (len(model), taken())
 
 
-def test_100_000_answers_leave_memory_bounded_by_the_limit() -> None:
+def test_100_000_entries_stay_within_the_memory_limit() -> None:
     limit = 8 * 1024 * 1024
     store = MemoryStore(max_entries=1_000_000, max_bytes=limit)
     tracemalloc.start()
@@ -58,7 +58,7 @@ def test_100_000_answers_leave_memory_bounded_by_the_limit() -> None:
     assert 0.5 * limit < after - before <= limit
 
 
-def test_the_number_of_answers_is_bounded_too() -> None:
+def test_the_number_of_entries_is_limited() -> None:
     store = MemoryStore(max_entries=1000)
     for number in range(100_000):
         store.put(number.to_bytes(24), CacheEntry(b"", 0.0))

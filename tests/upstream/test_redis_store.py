@@ -1,4 +1,4 @@
-"""Redis as the store that copies share: what goes wrong with it costs speed, never an answer."""
+"""The shared store in Redis: a failing Redis costs speed, never a response."""
 
 import asyncio
 import pickle
@@ -38,32 +38,32 @@ async def opened(stack: AsyncExitStack, url: str, timeout_s: float = 0.3) -> Red
 
 
 async def holds(store: RedisStore, key: bytes = KEY) -> bytes | None:
-    """What the store has, once it has something."""
+    """Return the value as soon as the store has one."""
     for _ in range(200):
-        found = await store.get(key)
-        if found is not None:
-            return found
+        value = await store.get(key)
+        if value is not None:
+            return value
         await asyncio.sleep(0.01)
     return None
 
 
-async def test_bytes_come_back_in_another_copy(redis: RedisServer, stack: AsyncExitStack) -> None:
-    one, other = await opened(stack, redis.url), await opened(stack, redis.url)
+async def test_another_process_reads_the_same_bytes(redis: RedisServer, stack: AsyncExitStack) -> None:
+    first, second = await opened(stack, redis.url), await opened(stack, redis.url)
     value = bytes(range(256)) * 100
-    one.put(KEY, value, 60.0)
-    assert await holds(other) == value
+    first.put(KEY, value, 60.0)
+    assert await holds(second) == value
     assert redis.keys() == [f"tracegraph:{KEY.hex()}".encode()]
 
 
-async def test_they_are_kept_no_longer_than_asked(redis: RedisServer, stack: AsyncExitStack) -> None:
+async def test_values_expire(redis: RedisServer, stack: AsyncExitStack) -> None:
     store = await opened(stack, redis.url)
-    store.put(KEY, b"kept", 60.0)
+    store.put(KEY, b"value", 60.0)
     assert await holds(store)
     left_ms = int(redis.command("PTTL", redis.keys()[0])[1:].split()[0])
     assert 30_000 < left_ms <= 60_000
 
 
-async def test_a_redis_that_is_not_there_is_asked_a_few_times_and_then_left_alone(stack: AsyncExitStack) -> None:
+async def test_an_unreachable_redis_is_called_a_few_times_and_then_paused(stack: AsyncExitStack) -> None:
     connections = 0
 
     async def refuse(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -78,7 +78,7 @@ async def test_a_redis_that_is_not_there_is_asked_a_few_times_and_then_left_alon
         for _ in range(20):
             assert await store.get(KEY) is None
             store.put(KEY, b"value", 1.0)
-    assert 1 <= connections <= 12  # each of the few tries connects again once
+    assert 1 <= connections <= 12  # each of the few attempts reconnects once
 
 
 async def test_a_redis_that_hangs_delays_a_few_reads_by_the_timeout(
@@ -92,7 +92,7 @@ async def test_a_redis_that_hangs_delays_a_few_reads_by_the_timeout(
         assert [await store.get(KEY) for _ in range(200)] == [None] * 200
 
 
-async def test_a_redis_that_dies_and_comes_back_is_found_again(redis: RedisServer, stack: AsyncExitStack) -> None:
+async def test_a_restarted_redis_is_used_again(redis: RedisServer, stack: AsyncExitStack) -> None:
     store = await opened(stack, redis.url)
     store.put(KEY, b"value", 60.0)
     assert await holds(store)
@@ -108,7 +108,7 @@ async def test_a_redis_that_dies_and_comes_back_is_found_again(redis: RedisServe
     [("SET", "?", "\x00garbage"), ("SET", "?", ""), ("RPUSH", "?", "a"), ("SET", "?", pickle.dumps(Bomb()))],
     ids=["garbage", "nothing", "another type", "a pickle"],
 )
-async def test_what_others_left_under_a_key_is_no_answer(
+async def test_a_foreign_value_under_a_key_is_ignored(
     redis: RedisServer,
     stack: AsyncExitStack,
     upstream: Upstream,
@@ -125,7 +125,7 @@ async def test_what_others_left_under_a_key_is_no_answer(
     assert (reply.body, len(vendor.calls)) == (b'{"things":[]}', 2)
 
 
-async def test_what_answers_there_but_speaks_no_redis_costs_no_answer(
+async def test_a_server_that_is_not_redis_costs_no_response(
     stack: AsyncExitStack, vendor: Simulator, upstream: Upstream
 ) -> None:
     async def shout(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -140,7 +140,7 @@ async def test_what_answers_there_but_speaks_no_redis_costs_no_answer(
     assert (reply.body, len(vendor.calls)) == (b'{"things":[]}', 1)
 
 
-async def test_writes_wait_in_a_bounded_queue_and_nobody_waits_for_them(stack: AsyncExitStack) -> None:
+async def test_writes_wait_in_a_bounded_queue_without_blocking_callers(stack: AsyncExitStack) -> None:
     store = await opened(stack, f"redis://127.0.0.1:{free_port()}/0")
     for number in range(10_000):
         store.put(number.to_bytes(24), bytes(1_000), 60.0)
@@ -158,7 +158,7 @@ async def test_a_value_that_is_too_large_is_not_written(redis: RedisServer, stac
     assert await store.get(KEY) is None
 
 
-async def test_nothing_is_left_when_it_closes(redis: RedisServer) -> None:
+async def test_closing_leaves_no_connection(redis: RedisServer) -> None:
     before = asyncio.all_tasks()
     async with open_redis(redis.url, None, 0.3) as store:
         store.put(KEY, b"value", 60.0)

@@ -1,4 +1,4 @@
-"""When a read is repeated, how often, after how long, and when it is not."""
+"""Retries: which reads, how often, and after which pause."""
 
 import asyncio
 import random
@@ -21,7 +21,7 @@ from tracegraph.errors import (
     SourceUnauthorized,
     SourceUnavailable,
 )
-from tracegraph.simulators.core.faults import Fault, Kind
+from tracegraph.simulators.core.faults import Fault, FaultKind
 from tracegraph.simulators.core.simulator import Simulator
 from tracegraph.upstream.client import Upstream
 from tracegraph.upstream.messages import UpstreamRequest
@@ -32,9 +32,9 @@ PASSING = [408, 425, 429, 500, 502, 503, 504, 507, 508, 520, 524, 530]
 LASTING = [300, 301, 302, 307, 308, 400, 401, 403, 404, 405, 409, 410, 413, 418, 422, 501, 505]
 
 
-class TestHowOften:
+class TestAttempts:
     @pytest.mark.parametrize("status", PASSING)
-    async def test_a_passing_failure_is_tried_again_until_it_has_passed(
+    async def test_a_transient_failure_is_retried_until_success(
         self, upstream: Upstream, vendor: Simulator, status: int
     ) -> None:
         vendor.faults.add(Fault("status", status=status, times=2))
@@ -43,7 +43,7 @@ class TestHowOften:
         assert reply.provenance.upstream_requests == len(vendor.calls) == 3
 
     @pytest.mark.parametrize("status", PASSING)
-    async def test_a_failure_that_does_not_pass_is_told_after_the_last_try(
+    async def test_a_persistent_failure_is_reported_after_the_last_attempt(
         self, upstream: Upstream, vendor: Simulator, status: int
     ) -> None:
         vendor.faults.add(Fault("status", status=status, times=None))
@@ -51,24 +51,24 @@ class TestHowOften:
         assert (error.http_status, error.upstream_requests, len(vendor.calls)) == (status, 3, 3)
 
     @pytest.mark.parametrize("status", LASTING)
-    async def test_a_refusal_is_not_tried_again(self, upstream: Upstream, vendor: Simulator, status: int) -> None:
+    async def test_a_4xx_status_is_not_retried(self, upstream: Upstream, vendor: Simulator, status: int) -> None:
         vendor.faults.add(Fault("status", status=status, times=None, body={}))
         error = await failure(upstream)
         assert (error.http_status, error.upstream_requests, len(vendor.calls)) == (status, 1, 1)
 
     @pytest.mark.parametrize("kind", ["reset", "truncate"])
-    async def test_a_broken_connection_is_tried_again(
-        self, upstream: Upstream, vendor: Simulator, kind: Kind
+    async def test_a_broken_connection_is_retried(
+        self, upstream: Upstream, vendor: Simulator, kind: FaultKind
     ) -> None:
         vendor.faults.add(Fault(kind, times=2))
         reply = await upstream.fetch(READ)
         assert reply.provenance.upstream_requests == len(vendor.calls) == 3
 
     @pytest.mark.parametrize("call", [READ, UpstreamRequest("things", "/things", body={"wanted": "all"})])
-    async def test_every_try_is_one_request(
+    async def test_every_attempt_is_one_request(
         self, connect: Connect, vendor: Simulator, call: UpstreamRequest
     ) -> None:
-        """No library below repeats one on its own account, neither on a new nor on a kept connection."""
+        """No library below retries on its own, neither on a new nor on a reused connection."""
         once = await connect(vendor, attempts=1)
         vendor.faults.add(Fault("reset"))
         assert (await failure(once, call)).upstream_requests == len(vendor.calls) == 1
@@ -77,26 +77,24 @@ class TestHowOften:
         assert (await failure(once, call)).upstream_requests == 1
         assert len(vendor.calls) == 3
 
-    async def test_a_question_in_a_body_is_tried_again_with_its_body(
-        self, upstream: Upstream, vendor: Simulator
-    ) -> None:
+    async def test_a_post_is_retried_with_its_body(self, upstream: Upstream, vendor: Simulator) -> None:
         vendor.faults.add(Fault("status", status=503))
         reply = await upstream.fetch(UpstreamRequest("things", "/things", body={"wanted": ["a"]}))
         assert reply.provenance.upstream_requests == 2
         assert [call.body for call in vendor.calls] == [{"wanted": ["a"]}] * 2
 
-    async def test_the_answer_is_not_judged_here(self, upstream: Upstream, vendor: Simulator) -> None:
-        """What is no JSON is the decoder's to refuse: asking again would give the same."""
+    async def test_a_body_that_is_not_json_is_not_retried(self, upstream: Upstream, vendor: Simulator) -> None:
+        """The decoder rejects the body; another attempt would return the same."""
         vendor.faults.add(Fault("html", times=None))
         assert (await upstream.fetch(READ)).provenance.upstream_requests == len(vendor.calls) == 1
 
-    async def test_an_answer_past_the_cap_is_not_tried_again(self, connect: Connect, vendor: Simulator) -> None:
+    async def test_a_response_beyond_the_cap_is_not_retried(self, connect: Connect, vendor: Simulator) -> None:
         vendor.faults.add(Fault("endless", times=None))
         error = await failure(await connect(vendor, max_response_bytes=10_000))
         assert (type(error), len(vendor.calls)) == (SourceResponseTooLarge, 1)
 
 
-class TestHowLong:
+class TestPauses:
     async def test_retry_after_in_seconds_is_waited_for(self, upstream: Upstream, vendor: Simulator) -> None:
         vendor.faults.add(Fault("status", status=429, retry_after="1"))
         await upstream.fetch(READ)
@@ -104,7 +102,7 @@ class TestHowLong:
         assert second.at - first.at > 0.95
 
     async def test_retry_after_as_a_date_is_waited_for(self, upstream: Upstream, vendor: Simulator) -> None:
-        """A date has whole seconds: two from now is between one and two away."""
+        """A date has whole seconds: two seconds from now is between one and two away."""
         when = format_datetime(datetime.now(UTC) + timedelta(seconds=2), usegmt=True)
         vendor.faults.add(Fault("status", status=503, retry_after=when))
         with deadline(30):
@@ -113,7 +111,7 @@ class TestHowLong:
         assert second.at - first.at > 0.8
 
     @pytest.mark.parametrize("retry_after", ["30", "Fri, 01 Jan 2100 00:00:00 GMT"])
-    async def test_one_that_does_not_fit_the_deadline_is_not_waited_for(
+    async def test_a_retry_after_beyond_the_deadline_is_not_waited_for(
         self, upstream: Upstream, vendor: Simulator, retry_after: str
     ) -> None:
         vendor.faults.add(Fault("status", status=429, retry_after=retry_after, times=None))
@@ -124,7 +122,7 @@ class TestHowLong:
         assert error.retry_after_s is not None
         assert error.retry_after_s > 20
 
-    async def test_without_a_deadline_more_than_a_minute_is_not_waited_for(
+    async def test_without_a_deadline_a_retry_after_beyond_a_minute_is_not_waited_for(
         self, upstream: Upstream, vendor: Simulator
     ) -> None:
         vendor.faults.add(Fault("status", status=429, retry_after="61", times=None))
@@ -133,16 +131,14 @@ class TestHowLong:
         assert len(vendor.calls) == 1
 
     @pytest.mark.parametrize("retry_after", ["soon", "-1", "", "Wed, 21 Oct 99999999999999999999 07:28:00 GMT"])
-    async def test_one_that_cannot_be_read_is_as_none(
+    async def test_an_unreadable_retry_after_is_ignored(
         self, upstream: Upstream, vendor: Simulator, retry_after: str
     ) -> None:
         vendor.faults.add(Fault("status", status=503, retry_after=retry_after))
         assert (await upstream.fetch(READ)).provenance.upstream_requests == 2
 
-    async def test_a_pause_that_does_not_fit_the_deadline_is_not_begun(
-        self, connect: Connect, vendor: Simulator
-    ) -> None:
-        """Pauses of up to a minute, and half a second left: the first failure is told, or the first few."""
+    async def test_a_pause_beyond_the_deadline_does_not_begin(self, connect: Connect, vendor: Simulator) -> None:
+        """Pauses of up to a minute, and half a second left: one of the first failures is reported."""
         vendor.faults.add(Fault("status", status=503, times=None))
         slow = await connect(vendor, base_s=1e9)
         async with asyncio.timeout(10):
@@ -158,30 +154,30 @@ class TestHowLong:
         assert 0 <= pause <= min(cap_s, base_s * 2 ** (attempt - 1))
 
     @given(st.integers(1, 10), st.integers(1, 10))
-    def test_there_is_no_pause_after_the_last_try(self, attempts: int, attempt: int) -> None:
+    def test_there_is_no_pause_after_the_last_attempt(self, attempts: int, attempt: int) -> None:
         pause = RetryPolicy(attempts=attempts).pause_s(SourceUnavailable("s", ""), attempt)
         assert (pause is None) == (attempt >= attempts)
 
-    def test_retry_after_is_the_shortest_pause(self) -> None:
+    def test_retry_after_is_the_minimum_pause(self) -> None:
         error = SourceRateLimited("s", "", http_status=429, retry_after_s=7.5)
         assert RetryPolicy(base_s=0.0).pause_s(error, 1) == 7.5
 
 
-class TestWhatIsWorthRetrying:
-    def test_a_vendor_that_cannot_be_reached_is(self) -> None:
+class TestRetryable:
+    def test_an_unreachable_vendor_is_retryable(self) -> None:
         assert is_worth_retrying(SourceUnavailable("s", ""))
 
-    def test_a_try_that_ran_out_of_its_time_is_not(self) -> None:
+    def test_a_timeout_is_not_retryable(self) -> None:
         assert not is_worth_retrying(SourceTimeout("s", ""))
 
     @pytest.mark.parametrize(
         "kind", [SourceUnauthorized, SourceNotFound, SourceBadRequest, SourceBadResponse, SourceRateLimited]
     )
-    def test_what_no_vendor_said_is_not(self, kind: type[SourceError]) -> None:
+    def test_an_error_of_the_gateway_is_not_retryable(self, kind: type[SourceError]) -> None:
         assert not is_worth_retrying(kind("s", ""))
 
     @given(st.integers(100, 599))
-    def test_a_status_is_by_its_number_alone(self, status: int) -> None:
+    def test_only_the_number_of_a_status_decides(self, status: int) -> None:
         assert is_worth_retrying(SourceUnavailable("s", "", http_status=status)) == (
             status in (408, 425, 429) or (status >= 500 and status not in (501, 505))
         )
@@ -189,7 +185,7 @@ class TestWhatIsWorthRetrying:
 
 class TestBudget:
     EVENTS = st.lists(st.tuples(st.integers(0, 8), st.booleans()), max_size=80)
-    """Quarters of a second that pass, and whether a call begins then; else somebody wants to try again."""
+    """Quarters of a second that pass, and whether a call begins then, or else a retry."""
     POLICIES = st.builds(
         RetryPolicy,
         budget_ratio=st.sampled_from([0.0, 0.2, 0.5, 1.0]),
@@ -201,7 +197,7 @@ class TestBudget:
     def test_retries_are_at_most_the_floor_and_a_share_of_the_calls(
         self, policy: RetryPolicy, events: list[tuple[int, bool]]
     ) -> None:
-        """In the stretch of the window that ends with any retry; and one that fits is never refused."""
+        """The window ends with any retry; a retry that fits is never rejected."""
         now = 0.0
         budget = RetryBudget(policy, lambda: now)
         calls, retries = list[float](), list[float]()
@@ -218,7 +214,7 @@ class TestBudget:
                 retries.append(now)
 
     @given(POLICIES, st.lists(st.booleans(), max_size=80))
-    def test_over_any_history_that_one_window_holds_it_is_the_plain_sum(
+    def test_within_one_window_the_budget_is_floor_plus_share(
         self, policy: RetryPolicy, history: list[bool]
     ) -> None:
         budget = RetryBudget(policy, lambda: 0.0)
@@ -230,7 +226,7 @@ class TestBudget:
                 granted += budget.grant()
             assert granted <= policy.budget_floor + policy.budget_ratio * sum(history[: index + 1])
 
-    def test_a_lone_retry_is_allowed(self) -> None:
+    def test_a_single_retry_is_permitted(self) -> None:
         budget = RetryBudget(RetryPolicy())
         budget.call()
         assert budget.grant()
@@ -245,18 +241,18 @@ class TestRetryAfter:
     def test_a_date_ahead_is_the_time_until_then(self, moment: datetime) -> None:
         moment = moment.replace(microsecond=0)
         before = (moment - datetime.now(UTC)).total_seconds()
-        found = retry_after_s(format_datetime(moment, usegmt=True))
-        assert found is not None
-        assert (moment - datetime.now(UTC)).total_seconds() <= found <= before
+        seconds_left = retry_after_s(format_datetime(moment, usegmt=True))
+        assert seconds_left is not None
+        assert (moment - datetime.now(UTC)).total_seconds() <= seconds_left <= before
 
     @given(st.datetimes(datetime(1970, 1, 1), datetime(2020, 1, 1), timezones=st.just(UTC)))  # noqa: DTZ001
-    def test_a_date_gone_by_is_now(self, moment: datetime) -> None:
+    def test_a_past_date_is_zero(self, moment: datetime) -> None:
         assert retry_after_s(format_datetime(moment, usegmt=True)) == 0
 
     @given(st.text() | st.from_regex(r"(\w+, )?\d{1,30} (Jan|Dec) \d{1,30} \d{1,20}:\d+:\d+ ([+-]\d{1,20}|GMT)"))
-    def test_any_other_text_is_none_or_a_number_and_never_an_exception(self, text: str) -> None:
-        found = retry_after_s(text)
-        assert found is None or found >= 0
+    def test_any_other_text_gives_none_or_a_number(self, text: str) -> None:
+        seconds_left = retry_after_s(text)
+        assert seconds_left is None or seconds_left >= 0
 
     def test_no_header_is_none(self) -> None:
         assert retry_after_s(None) is None

@@ -1,4 +1,4 @@
-"""What each status code of a vendor means, and what of the answer is told."""
+"""The error of each status, and the parts of a response that the error holds."""
 
 import pytest
 from hypothesis import given
@@ -38,7 +38,7 @@ NOT_2XX = st.integers(100, 199) | st.integers(300, 599)
         (504, SourceTimeout, SourceErrorCode.TIMEOUT, True),
     ],
 )
-def test_a_status_is_the_error_that_it_means(
+def test_each_status_maps_to_its_error(
     status: int, kind: type[SourceError], code: SourceErrorCode, *, retryable: bool
 ) -> None:
     error = error_for_status("acme", status, {}, b"")
@@ -47,8 +47,8 @@ def test_a_status_is_the_error_that_it_means(
 
 
 @given(NOT_2XX)
-def test_every_status_but_success_is_a_source_error_by_its_class(status: int) -> None:
-    """But 425, which passes as a 5xx does."""
+def test_every_status_but_2xx_maps_to_an_error_by_its_class(status: int) -> None:
+    """425 is the exception: it is transient like a 5xx."""
     error = error_for_status("acme", status, {}, b"")
     named = (SourceUnauthorized, SourceNotFound, SourceTimeout, SourceRateLimited)
     if not isinstance(error, named):
@@ -58,24 +58,24 @@ def test_every_status_but_success_is_a_source_error_by_its_class(status: int) ->
     assert str(status) in error.message
 
 
-@given(NOT_2XX, st.binary(min_size=8, max_size=30).map(lambda some: some.hex()))
-def test_the_sentence_is_ours_and_holds_nothing_of_the_vendors(status: int, words: str) -> None:
+@given(NOT_2XX, st.binary(min_size=8, max_size=30).map(lambda data: data.hex()))
+def test_the_message_holds_no_text_of_the_vendor(status: int, words: str) -> None:
     error = error_for_status("acme", status, {"x-detail": words, "location": words}, words.encode())
     assert words not in str(error)
     assert words not in repr(error)
     assert error.vendor_body == words.encode()
 
 
-def test_retry_after_comes_along() -> None:
+def test_the_error_holds_retry_after() -> None:
     assert error_for_status("acme", 429, {"retry-after": "12"}, b"").retry_after_s == 12
     assert error_for_status("acme", 429, {}, b"").retry_after_s is None
 
 
-def test_each_error_has_a_reference_of_its_own() -> None:
+def test_each_error_has_its_own_reference() -> None:
     references = {error_for_status("acme", 500, {}, b"").reference for _ in range(100)}
     assert len(references) == 100
 
 
-def test_an_error_keeps_the_beginning_of_a_long_answer_only() -> None:
+def test_an_error_keeps_only_the_beginning_of_a_long_body() -> None:
     error = error_for_status("vendor", 500, {}, b"x" * 10_000_000)
     assert len(error.vendor_body) == 16 * 1024

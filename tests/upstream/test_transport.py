@@ -1,4 +1,4 @@
-"""What a call is on the wire, and what is understood of the bytes that answer it."""
+"""Requests as bytes on the wire, and the parsing of responses."""
 
 import asyncio
 import traceback
@@ -19,12 +19,12 @@ UNTIL_IT_ENDS = b"HTTP/1.0 200 OK\r\n\r\n{}"
 EARLY_HINTS = b"HTTP/1.1 103 Early Hints\r\nlink: </style.css>\r\n\r\n"
 
 
-class Wire:
-    """A server that answers with the bytes it was made for, in their order; the last ones again and again."""
+class ScriptedServer:
+    """A server that responds with the given bytes in their order, and repeats the last ones."""
 
-    def __init__(self, *answers: bytes) -> None:
-        self.answers = list(answers)
-        self.asked: list[bytes] = []
+    def __init__(self, *responses: bytes) -> None:
+        self.responses = list(responses)
+        self.requests: list[bytes] = []
         self.is_asked = asyncio.Event()
         self.connections: list[asyncio.Task[None]] = []
         self.writers: list[asyncio.StreamWriter] = []
@@ -35,12 +35,12 @@ class Wire:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(asyncio.IncompleteReadError, ConnectionError):
-            answer = b""
-            while answer != UNTIL_IT_ENDS:
-                self.asked.append(await reader.readuntil(b"\r\n\r\n"))
+            response = b""
+            while response != UNTIL_IT_ENDS:
+                self.requests.append(await reader.readuntil(b"\r\n\r\n"))
                 self.is_asked.set()
-                answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
-                writer.write(answer)
+                response = self.responses.pop(0) if len(self.responses) > 1 else self.responses[0]
+                writer.write(response)
                 await writer.drain()
         writer.close()
         with suppress(ConnectionError):
@@ -48,42 +48,42 @@ class Wire:
 
 
 @asynccontextmanager
-async def connected(wire: Wire, path: str = "", **settings: int) -> AsyncIterator[Transport]:
-    server = await asyncio.start_server(wire.connect, "127.0.0.1", 0)
+async def connected(script: ScriptedServer, path: str = "", **settings: int) -> AsyncIterator[Transport]:
+    server = await asyncio.start_server(script.connect, "127.0.0.1", 0)
     async with server:
         url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}{path}"
         async with Transport("vendor", TransportSettings(url, **settings)) as transport:  # type: ignore[arg-type]
             yield transport
-        await asyncio.gather(*wire.connections)
+        await asyncio.gather(*script.connections)
 
 
 async def sent(transport: Transport, call: UpstreamRequest = READ) -> RawResponse:
     return await transport.send(call, {"authorization": SECRET.get_secret_value()}, 10.0)
 
 
-@pytest.mark.parametrize("answer", [WELL, LAST, CHUNKED, UNTIL_IT_ENDS, EARLY_HINTS + WELL])
-async def test_an_answer_is_read_however_it_comes(answer: bytes) -> None:
-    async with connected(Wire(answer)) as transport:
+@pytest.mark.parametrize("response", [WELL, LAST, CHUNKED, UNTIL_IT_ENDS, EARLY_HINTS + WELL])
+async def test_a_response_is_read_in_every_framing(response: bytes) -> None:
+    async with connected(ScriptedServer(response)) as transport:
         for _ in range(3):
             reply = await sent(transport)
             assert (reply.status, reply.body) == (200, b"{}")
 
 
-async def test_an_answer_may_have_no_body() -> None:
-    async with connected(Wire(b"HTTP/1.1 204 No Content\r\n\r\n")) as transport:
+async def test_a_response_may_have_no_body() -> None:
+    async with connected(ScriptedServer(b"HTTP/1.1 204 No Content\r\n\r\n")) as transport:
         for _ in range(2):
             assert (await sent(transport))[::2] == (204, b"")
 
 
-@pytest.mark.parametrize(("answer", "connections"), [(WELL, 1), (CHUNKED, 1), (EARLY_HINTS + WELL, 1), (LAST, 4)])
-async def test_a_connection_is_used_again_unless_the_vendor_wants_it_closed(
-    answer: bytes, connections: int
-) -> None:
-    wire = Wire(answer)
-    async with connected(wire) as transport:
+@pytest.mark.parametrize(
+    ("response", "connections"), [(WELL, 1), (CHUNKED, 1), (EARLY_HINTS + WELL, 1), (LAST, 4)]
+)
+async def test_a_connection_is_reused_unless_the_vendor_closes_it(response: bytes, connections: int) -> None:
+    server = ScriptedServer(response)
+    async with connected(server) as transport:
         for _ in range(4):
             await sent(transport)
-    assert len(wire.connections) == connections
+    assert len(server.connections) == connections
 
 
 @pytest.mark.parametrize(
@@ -95,15 +95,15 @@ async def test_a_connection_is_used_again_unless_the_vendor_wants_it_closed(
         (b"no http at all\r\n\r\n", SourceUnavailable),
     ],
 )
-async def test_a_connection_whose_answer_was_not_read_to_its_end_is_not_used_again(
+async def test_a_connection_with_an_unread_response_is_not_reused(
     unfinished: bytes, kind: type[SourceError]
 ) -> None:
-    wire = Wire(unfinished, WELL)
-    async with connected(wire, max_response_bytes=5000) as transport:
+    server = ScriptedServer(unfinished, WELL)
+    async with connected(server, max_response_bytes=5000) as transport:
         with pytest.raises(kind):
             await sent(transport)
         assert (await sent(transport)).body == b"{}"
-    assert len(wire.connections) == 2
+    assert len(server.connections) == 2
 
 
 def headed(*headers: bytes, reason: bytes = b"OK") -> bytes:
@@ -116,7 +116,7 @@ A_POLICY = b"content-security-policy: frame-ancestors " + b"https://a.example " 
 
 
 @pytest.mark.parametrize(
-    "answer",
+    "response",
     [
         headed(A_POLICY),
         headed(b"x-long: " + b"a" * 60 * KIB),
@@ -128,14 +128,14 @@ A_POLICY = b"content-security-policy: frame-ancestors " + b"https://a.example " 
     ],
     ids=["a policy of 9 kB", "one long", "four long", "many", "a long name", "a long reason", "a long 103"],
 )
-async def test_what_stands_before_the_body_may_be_long(answer: bytes) -> None:
-    async with connected(Wire(answer)) as transport:
+async def test_a_response_head_may_be_long(response: bytes) -> None:
+    async with connected(ScriptedServer(response)) as transport:
         for _ in range(2):
             assert (await sent(transport)).body == b"{}"
 
 
 @pytest.mark.parametrize(
-    "answer",
+    "response",
     [
         headed(b"x-long: " + b"secret-of-the-vendor" * 4 * KIB),
         headed(*[b"x-%d: a" % number for number in range(300)]),
@@ -143,59 +143,61 @@ async def test_what_stands_before_the_body_may_be_long(answer: bytes) -> None:
         headed(reason=b"O" * 70 * KIB),
         headed(b"x-endless: " + b"a" * 1000 * KIB)[:-10],
     ],
-    ids=["one too long", "too many", "a name too long", "a reason too long", "one that does not end"],
+    ids=["one too long", "too many", "a name too long", "a reason too long", "a head that does not end"],
 )
-async def test_when_it_is_longer_than_that_the_error_says_so(answer: bytes) -> None:
-    wire = Wire(answer, WELL)
-    async with connected(wire) as transport:
+async def test_a_response_head_beyond_the_limit_is_reported(response: bytes) -> None:
+    server = ScriptedServer(response, WELL)
+    async with connected(server) as transport:
         with pytest.raises(
             SourceBadResponse, match=r"a header of more than 65536 bytes, or .* 256 headers"
         ) as error:
             await sent(transport)
         assert "secret-of-the-vendor" not in "".join(traceback.format_exception(error.value))
         assert (await sent(transport)).body == b"{}"
-    assert len(wire.connections) == 2
+    assert len(server.connections) == 2
 
 
-async def test_a_connection_whose_call_was_given_up_is_not_used_again() -> None:
-    wire = Wire(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nsome of it", WELL)
-    async with connected(wire) as transport:
+async def test_a_connection_of_a_cancelled_call_is_not_reused() -> None:
+    server = ScriptedServer(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nsome of it", WELL)
+    async with connected(server) as transport:
         call = asyncio.create_task(sent(transport))
-        await wire.is_asked.wait()
+        await server.is_asked.wait()
         call.cancel()
         with pytest.raises(asyncio.CancelledError):
             await call
         assert (await sent(transport)).body == b"{}"
-    assert len(wire.connections) == 2
+    assert len(server.connections) == 2
 
 
-async def test_what_a_vendor_sends_unasked_is_no_answer_to_the_next_call() -> None:
+async def test_unsolicited_bytes_are_not_the_response_to_the_next_call() -> None:
     stray = b'HTTP/1.1 200 OK\r\ncontent-length: 22\r\n\r\n{"of": "another call"}'
-    wire = Wire(WELL)
-    async with connected(wire) as transport:
+    server = ScriptedServer(WELL)
+    async with connected(server) as transport:
         await sent(transport)
-        wire.writers[0].write(stray)
-        await asyncio.sleep(0.05)  # until it is there
+        server.writers[0].write(stray)
+        await asyncio.sleep(0.05)  # until the bytes have arrived
         with pytest.raises(SourceUnavailable):
             await sent(transport)
         assert (await sent(transport)).body == b"{}"
-    assert len(wire.connections) == 2
+    assert len(server.connections) == 2
 
 
 @pytest.mark.parametrize("encoding", [b"br", b"zstd"])
-async def test_an_encoding_that_nobody_asked_for_is_no_answer(encoding: bytes) -> None:
-    answer = b"HTTP/1.1 200 OK\r\ncontent-encoding: " + encoding + b"\r\ncontent-length: 4\r\n\r\n\x00\x01\x02\x03"
-    async with connected(Wire(answer)) as transport:
+async def test_an_unsupported_content_encoding_is_rejected(encoding: bytes) -> None:
+    response = (
+        b"HTTP/1.1 200 OK\r\ncontent-encoding: " + encoding + b"\r\ncontent-length: 4\r\n\r\n\x00\x01\x02\x03"
+    )
+    async with connected(ScriptedServer(response)) as transport:
         with pytest.raises(SourceError):
             await sent(transport)
 
 
-async def test_a_request_is_these_lines() -> None:
-    wire = Wire(WELL)
-    async with connected(wire) as transport:
+async def test_a_request_has_exactly_these_lines() -> None:
+    server = ScriptedServer(WELL)
+    async with connected(server) as transport:
         port = transport.settings.base_url.rpartition(":")[2]
         await sent(transport, UpstreamRequest("things", "/things", [("page", "1"), ("q", "a b&c")]))
-    assert wire.asked == [
+    assert server.requests == [
         f"GET /things?page=1&q=a+b%26c HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\nuser-agent: tracegraph\r\n"
         f"accept: application/json\r\naccept-encoding: gzip, deflate\r\nauthorization: {SECRET.get_secret_value()}"
         "\r\n\r\n".encode()
@@ -213,11 +215,11 @@ async def test_a_request_is_these_lines() -> None:
         ("/keys?of=us", "", "/keys?of=us"),
     ],
 )
-async def test_a_path_goes_on_from_the_base_url(base: str, path: str, target: str) -> None:
-    wire = Wire(WELL)
-    async with connected(wire, base) as transport:
+async def test_a_path_is_appended_to_the_base_url(base: str, path: str, target: str) -> None:
+    server = ScriptedServer(WELL)
+    async with connected(server, base) as transport:
         await sent(transport, UpstreamRequest("things", path))
-    assert wire.asked[0].split(b" ")[1].decode() == target
+    assert server.requests[0].split(b" ")[1].decode() == target
 
 
 @pytest.mark.parametrize(
@@ -230,7 +232,7 @@ async def test_a_path_goes_on_from_the_base_url(base: str, path: str, target: st
         ("https://bücher.example", "xn--bcher-kva.example"),
     ],
 )
-def test_the_host_is_named_as_the_standard_wants_it(base_url: str, host: str) -> None:
+def test_the_host_header_follows_the_standard(base_url: str, host: str) -> None:
     request = Transport("vendor", TransportSettings(base_url))._request(READ, {})
     assert f"\r\nhost: {host}\r\n".encode() in request
 
@@ -246,15 +248,15 @@ def test_the_host_is_named_as_the_standard_wants_it(base_url: str, host: str) ->
     ],
 )
 async def test_no_call_can_become_two(call: UpstreamRequest, headers: dict[str, str]) -> None:
-    wire = Wire(WELL)
-    async with connected(wire) as transport:
+    server = ScriptedServer(WELL)
+    async with connected(server) as transport:
         with pytest.raises(ValueError, match="must be"):
             await transport.send(call, headers, 10.0)
-    assert wire.asked == []
+    assert server.requests == []
 
 
 @pytest.mark.parametrize("host", ["a..b", "a" * 64 + ".invalid"])
-async def test_a_host_that_no_name_server_can_be_asked_for_cannot_be_reached(host: str) -> None:
+async def test_an_invalid_host_name_is_unreachable(host: str) -> None:
     async with Transport("vendor", TransportSettings(f"http://{host}")) as transport:
         with pytest.raises(SourceUnavailable):
             await sent(transport)

@@ -1,4 +1,4 @@
-"""What is measured: queries, and the gateway's settings for each."""
+"""The measured cases: queries, and the gateway's settings for each."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ HEAVY = """{
 
 
 def _chats(agent: str) -> str:
-    """The field of one agent's sessions."""
+    """Return the field of one agent's sessions."""
     listed = f'sessions(first: 25, filter: {{experimentIds: ["{experiment_id("meibel", agent)}"]}})'
     return (
         f"{agent}: {listed} {{ totalCount nodes {{ vendorId status startedAt endedAt agentName messageCount }} }}"
@@ -72,25 +72,25 @@ CALLS_24 = f"""{{
 
 
 def rows(count: int) -> str:
-    """Ten experiments with that many sessions each: 11 calls."""
+    """Return a query for ten experiments with that many sessions each: 11 calls."""
     nodes = "nodes { vendorId traceId status startedAt endedAt latencyMs tokens { input output } costUsd }"
     return f"""{{
   experiments(first: 10, filter: {{sources: ["nemo"]}}) {{ nodes {{ id sessions(first: {count}) {{ {nodes} }} }} }}
 }}"""
 
 
-NOTHING_KEPT = '[cache]\nurl = "off"\nshare_in_flight = false\n'
+NO_CACHE = '[cache]\nurl = "off"\nshare_in_flight = false\n'
 """Every query makes all of its calls."""
-NOTHING_KEPT_BUT_SHARED = '[cache]\nurl = "off"\n'
-"""Queries that are equal and under way at the same time make them once."""
+NO_CACHE_BUT_SHARED = '[cache]\nurl = "off"\n'
+"""Equal queries in flight at the same time make their calls once."""
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One measurement. `tables` are the gateway's settings, the defaults where they are empty.
+    """One measurement. `tables` are the gateway's settings; empty for the defaults.
 
-    `served_by`: the gateway, or stock strawberry that answers from memory. With `own_keys`, every request brings
-    keys of its own for the vendors, so that nothing can be shared.
+    `served_by`: the gateway, or stock strawberry that responds from memory. `own_keys`: every request sends its
+    own vendor keys, so that nothing can be shared.
     """
 
     name: str
@@ -106,15 +106,15 @@ CASES = (
     Case("light, from the cache", LIGHT),
     Case("heavy, from the cache", HEAVY),
     Case("heavy, stock strawberry from memory", HEAVY, served_by="strawberry"),
-    Case("24 calls, no cache, no sharing", CALLS_24, NOTHING_KEPT),
-    Case("24 calls, no cache, no sharing, 2 workers", CALLS_24, NOTHING_KEPT, workers=2),
-    Case("24 calls, vendors take 50 ms", CALLS_24, NOTHING_KEPT, delay_ms=50),
-    Case("24 calls, vendors take 50 ms, 2 workers", CALLS_24, NOTHING_KEPT, delay_ms=50, workers=2),
-    Case("24 calls, vendors take 50 ms, equal queries shared", CALLS_24, NOTHING_KEPT_BUT_SHARED, delay_ms=50),
-    Case("24 calls, vendors take 150 ms", CALLS_24, NOTHING_KEPT, delay_ms=150),
-    Case("24 calls, vendors take 150 ms, 2 workers", CALLS_24, NOTHING_KEPT, delay_ms=150, workers=2),
+    Case("24 calls, no cache, no sharing", CALLS_24, NO_CACHE),
+    Case("24 calls, no cache, no sharing, 2 workers", CALLS_24, NO_CACHE, workers=2),
+    Case("24 calls, vendors take 50 ms", CALLS_24, NO_CACHE, delay_ms=50),
+    Case("24 calls, vendors take 50 ms, 2 workers", CALLS_24, NO_CACHE, delay_ms=50, workers=2),
+    Case("24 calls, vendors take 50 ms, equal queries shared", CALLS_24, NO_CACHE_BUT_SHARED, delay_ms=50),
+    Case("24 calls, vendors take 150 ms", CALLS_24, NO_CACHE, delay_ms=150),
+    Case("24 calls, vendors take 150 ms, 2 workers", CALLS_24, NO_CACHE, delay_ms=150, workers=2),
     Case("24 calls, from the cache", CALLS_24),
     Case("24 calls, callers' own keys", CALLS_24, own_keys=True),
-    Case("10 lists of 10 rows, no cache, no sharing", rows(10), NOTHING_KEPT),
-    Case("10 lists of 100 rows, no cache, no sharing", rows(100), NOTHING_KEPT),
+    Case("10 lists of 10 rows, no cache, no sharing", rows(10), NO_CACHE),
+    Case("10 lists of 100 rows, no cache, no sharing", rows(100), NO_CACHE),
 )

@@ -1,4 +1,4 @@
-"""One case measured: the server as a process of its own, asked by wrk."""
+"""Measures one case: the server in a separate process, with wrk as the client."""
 
 from __future__ import annotations
 
@@ -24,63 +24,73 @@ from tracegraph.simulators.vendors import DemoVendors
 _SCRIPT = Path(__file__).with_name("post.lua")
 _TICKS_PER_MS = os.sysconf("SC_CLK_TCK") / 1000
 _WARM_UP_S = 2
-_READY_WITHIN_S = 60.0
+_READY_TIMEOUT_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
-    """What a case cost: `cpu_ms` a query over all processes of the server, `rss_mb` of the largest of them."""
+class Measurement:
+    """The cost of a case: `cpu_ms` per query over all server processes, `rss_mb` of the largest process."""
 
     name: str
     delay_ms: int
-    """What the vendors take for each call."""
+    """The vendors' delay for each call."""
     cpu_ms: float
     queries_per_s: float
     p50_ms: float
     p99_ms: float
     rss_mb: float
     calls: float | None
-    """Calls to vendors, a query; None where there are no vendors."""
+    """Calls to vendors per query; None without vendors."""
 
 
 class BenchFailed(Exception):
-    """The server did not answer, or not rightly."""
+    """The server did not respond, or responded incorrectly."""
 
 
-def measured(case: Case, vendors: DemoVendors, seconds: int, connections: int, answer: Path) -> Measured:
-    """Ask for so long. `answer` is the file for the gateway's answer, from which stock strawberry takes its own.
+def measure_case(
+    case: Case, vendors: DemoVendors, seconds: int, connections: int, response_file: Path
+) -> Measurement:
+    """Measure a case.
 
-    Raises BenchFailed when an answer holds errors, or one differs from the other.
+    Args:
+        case: The case.
+        vendors: The vendors of the benchmark.
+        seconds: The duration.
+        connections: The number of connections.
+        response_file: The file of the gateway's response, which stock strawberry serves.
+
+    Raises:
+        BenchFailed: A response holds errors, or the two servers' responses differ.
     """
     with tempfile.TemporaryDirectory() as folder:
         body = Path(folder, "body.json")
         body.write_bytes(orjson.dumps({"query": case.query}))
-        with _serving(case, vendors, Path(folder), answer) as (process, url):
-            given = _answer(process, url, case)
+        with _serving(case, vendors, Path(folder), response_file) as (process, url):
+            content = _first_response(process, url, case)
             if case.served_by == "gateway":
-                answer.write_bytes(given)
-            elif _data(given) != _data(answer.read_bytes()):
-                raise BenchFailed(f"{case.name}: that is not the gateway's answer")
+                response_file.write_bytes(content)
+            elif _data(content) != _data(response_file.read_bytes()):
+                raise BenchFailed(f"{case.name}: the response differs from the gateway's")
             _control(vendors, f"__delay/{case.delay_ms}")
             try:
-                return _asked(case, process, url, body, vendors, (seconds, connections))
+                return _measure_load(case, process, url, body, vendors, (seconds, connections))
             finally:
                 _control(vendors, "__delay/0")
 
 
-def _data(answer: bytes) -> Any:
-    """What was asked for; strawberry writes UTC as +00:00."""
-    return orjson.loads(answer.replace(b"+00:00", b"Z"))["data"]
+def _data(content: bytes) -> Any:
+    """Return the data of a response; strawberry writes UTC as +00:00."""
+    return orjson.loads(content.replace(b"+00:00", b"Z"))["data"]
 
 
-def _asked(  # noqa: PLR0917 - one measurement's parts
+def _measure_load(  # noqa: PLR0917 - the parts of one measurement
     case: Case,
     process: subprocess.Popen[bytes],
     url: str,
     body: Path,
     vendors: DemoVendors,
     load: tuple[int, int],
-) -> Measured:
+) -> Measurement:
     seconds, connections = load
     _wrk(url, body, case, _WARM_UP_S, connections)
     cpu_before, calls_before = _cpu_ms(process.pid), _control(vendors, "__calls")
@@ -89,14 +99,14 @@ def _asked(  # noqa: PLR0917 - one measurement's parts
     if result["failed"] or not requests:
         raise BenchFailed(f"{case.name}: {result}")
     calls = (_control(vendors, "__calls") - calls_before) / requests
-    return Measured(
+    return Measurement(
         case.name,
         case.delay_ms,
         cpu_ms=(_cpu_ms(process.pid) - cpu_before) / requests,
         queries_per_s=requests / result["seconds"],
         p50_ms=result["p50_ms"],
         p99_ms=result["p99_ms"],
-        rss_mb=max(_rss_mb(pid) for pid in _family(process.pid)),
+        rss_mb=max(_rss_mb(pid) for pid in _process_tree(process.pid)),
         calls=calls if case.served_by == "gateway" else None,
     )
 
@@ -106,7 +116,7 @@ def _asked(  # noqa: PLR0917 - one measurement's parts
 
 @contextmanager
 def _serving(
-    case: Case, vendors: DemoVendors, folder: Path, answer: Path
+    case: Case, vendors: DemoVendors, folder: Path, response_file: Path
 ) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
     port = _free_port()
     if case.served_by == "gateway":
@@ -115,7 +125,7 @@ def _serving(
         command = ["-c", "from tracegraph.cli import main; main()", "serve", "--config", str(config)]
         command += ["--port", str(port), "--workers", str(case.workers)]
     else:
-        command = ["-m", "tools.bench.stock", str(answer), str(port)]
+        command = ["-m", "tools.bench.stock", str(response_file), str(port)]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("TRACEGRAPH_")}
     environment |= {"BENCH_LANGSMITH_KEY": vendors.langsmith_api_key, "BENCH_MEIBEL_KEY": vendors.meibel_api_key}
     process = subprocess.Popen([sys.executable, *command], env=environment, stderr=subprocess.DEVNULL)
@@ -156,18 +166,18 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _answer(process: subprocess.Popen[bytes], url: str, case: Case) -> bytes:
-    """The first answer, as soon as there is one."""
+def _first_response(process: subprocess.Popen[bytes], url: str, case: Case) -> bytes:
+    """Return the first response, as soon as there is one."""
     headers = {f"x-{vendor}-key": "warm" for vendor in ("nemo", "langsmith", "meibel")}
-    until = time.monotonic() + _READY_WITHIN_S
+    until = time.monotonic() + _READY_TIMEOUT_S
     while process.poll() is None and time.monotonic() < until:
         try:
             response = httpx.post(url, json={"query": case.query}, headers=headers, timeout=30)
         except httpx.ConnectError:
             time.sleep(0.1)
             continue
-        given = orjson.loads(response.content)
-        if response.status_code != 200 or given.get("errors"):
+        payload = orjson.loads(response.content)
+        if response.status_code != 200 or payload.get("errors"):
             raise BenchFailed(f"{case.name}: {response.text[:500]}")
         return response.content
     raise BenchFailed(f"{case.name}: the server did not start")
@@ -190,27 +200,27 @@ def _wrk(url: str, body: Path, case: Case, seconds: int, connections: int) -> di
         "--",
     ]
     command += [str(body), "own" if case.own_keys else "shared"]
-    said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    found: dict[str, Any] = orjson.loads(said[said.index("MEASURED ") + 9 :])
-    return found
+    output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    result: dict[str, Any] = orjson.loads(output[output.index("MEASURED ") + 9 :])
+    return result
 
 
 def _control(vendors: DemoVendors, path: str) -> int:
-    """Ask the vendors' server for something; the number of calls so far."""
+    """Send a control request to the vendors' server, and return the number of calls so far."""
     calls: int = httpx.get(f"{vendors.nemo_url}/{path}").json()["calls"]
     return calls
 
 
-def _family(pid: int) -> list[int]:
-    """The process and all that it started."""
+def _process_tree(pid: int) -> list[int]:
+    """Return the process and all its descendants."""
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
-    return [pid, *(one for child in children for one in _family(int(child)))]
+    return [pid, *(descendant for child in children for descendant in _process_tree(int(child)))]
 
 
 def _cpu_ms(pid: int) -> float:
     ticks = 0
-    for one in _family(pid):
-        fields = Path(f"/proc/{one}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    for member in _process_tree(pid):
+        fields = Path(f"/proc/{member}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
         ticks += int(fields[11]) + int(fields[12])
     return ticks / _TICKS_PER_MS
 

@@ -1,4 +1,4 @@
-"""Other gateways on the same work, where the peers' benchmark is set up."""
+"""Measures other gateways on the same work, if the peers' benchmark is set up."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ _OURS = ("tracegraph", "tracegraph_shared")
 
 
 @dataclass(frozen=True, slots=True)
-class PeerMeasured:
-    """One gateway at one delay of the vendors; `rss_mb` is all its processes'."""
+class PeerMeasurement:
+    """One gateway at one delay of the vendors; `rss_mb` is the sum of all its processes."""
 
     name: str
     delay_ms: int
@@ -38,31 +38,33 @@ class PeerMeasured:
     rss_mb: float
     calls: float
     foreign_cpus: float
-    """How many processors' worth of work others did meanwhile."""
+    """The number of processors that other processes used meanwhile."""
 
 
 def is_set_up(folder: Path) -> bool:
-    """Whether the peers can be run there: their own `setup.sh` was, and the folder can be written to."""
+    """Return whether the peers' `setup.sh` was run in the folder and the folder is writable."""
     return (folder / "mesh" / "supergraph.graphql").exists() and os.access(folder, os.W_OK)
 
 
-def peers_measured(folder: Path, seconds: int, rounds: int) -> list[PeerMeasured]:
-    """All peers and this project with one worker, then with two; of each the round with the least CPU.
+def measure_peers(folder: Path, seconds: int, rounds: int) -> list[PeerMeasurement]:
+    """Measure all peers and this project with one worker, then with two; return the round with the least CPU.
 
-    A machine of others is now fast, now slow: the least is what it takes when nobody disturbs it.
+    The speed of a shared machine varies: the least is the cost without disturbance.
     """
-    best: dict[tuple[str, int], PeerMeasured] = {}
+    best: dict[tuple[str, int], PeerMeasurement] = {}
     for _ in range(rounds):
         for peers, workers in ((tuple(_NAMES), 1), (_OURS, 2)):
-            for one in _run(folder, seconds, peers, workers):
-                before = best.setdefault((one.name, one.delay_ms), one)
-                best[one.name, one.delay_ms] = min(before, one, key=lambda any_of: any_of.cpu_ms)
+            for measurement in _run(folder, seconds, peers, workers):
+                before = best.setdefault((measurement.name, measurement.delay_ms), measurement)
+                best[measurement.name, measurement.delay_ms] = min(
+                    before, measurement, key=lambda candidate: candidate.cpu_ms
+                )
     return list(best.values())
 
 
-def _run(folder: Path, seconds: int, peers: tuple[str, ...], workers: int) -> list[PeerMeasured]:
-    with tempfile.TemporaryDirectory() as kept:
-        out = Path(kept, "results.jsonl")
+def _run(folder: Path, seconds: int, peers: tuple[str, ...], workers: int) -> list[PeerMeasurement]:
+    with tempfile.TemporaryDirectory() as folder_name:
+        out = Path(folder_name, "results.jsonl")
         environment = os.environ | {
             "OUT": str(out),
             "PEERS": " ".join(peers),
@@ -72,12 +74,12 @@ def _run(folder: Path, seconds: int, peers: tuple[str, ...], workers: int) -> li
         }
         subprocess.run([str(folder / "run_peer.sh")], env=environment, check=True, stdout=subprocess.DEVNULL)
         lines = [orjson.loads(line) for line in out.read_bytes().splitlines()]
-    return [_measured(line, workers) for line in lines if "rps" in line]
+    return [_measurement(line, workers) for line in lines if "rps" in line]
 
 
-def _measured(line: dict[str, Any], workers: int) -> PeerMeasured:
+def _measurement(line: dict[str, Any], workers: int) -> PeerMeasurement:
     ours = ", 2 workers" if workers > 1 else ""
-    return PeerMeasured(
+    return PeerMeasurement(
         _NAMES[line["peer"]] + ours,
         delay_ms=line["latency_ms"],
         cpu_ms=line["cpu_ms_per_req"],

@@ -1,6 +1,6 @@
--- wrk asks with the body in the file named first; a second word "own" gives every request keys of its own.
--- At the end: one line of JSON.
-local headers, body, own, asked = { ["content-type"] = "application/json" }, nil, false, 0
+-- The first argument names the file with the request body. With "own" as the second, every request has its own keys.
+-- Prints one line of JSON at the end.
+local headers, body, own, sent = { ["content-type"] = "application/json" }, nil, false, 0
 
 function init(words)
   local file = assert(io.open(words[1], "rb"))
@@ -10,9 +10,9 @@ end
 
 function request()
   if own then
-    asked = asked + 1
+    sent = sent + 1
     for _, vendor in ipairs({ "nemo", "langsmith", "meibel" }) do
-      headers["x-" .. vendor .. "-key"] = string.format("%s-%d-%d", vendor, os.time(), asked)
+      headers["x-" .. vendor .. "-key"] = string.format("%s-%d-%d", vendor, os.time(), sent)
     end
   end
   return wrk.format("POST", nil, headers, body)

@@ -1,4 +1,4 @@
-"""The results as tables, a plot and the marked part of a document."""
+"""Writes the results as tables, a plot and the marked part of a document."""
 
 from __future__ import annotations
 
@@ -11,27 +11,37 @@ from pathlib import Path
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
-from tools.bench.measure import Measured
-from tools.bench.peers import PeerMeasured
+from tools.bench.measure import Measurement
+from tools.bench.peers import PeerMeasurement
 
 _BEGIN, _END = "<!-- make bench writes from here -->", "<!-- to here -->"
 _ROUNDS = 2
-"""Of calls that wait for each other in the query with 24 of them."""
+"""Consecutive rounds of calls in the query with 24 calls."""
 _HEAD = "| {} | CPU ms a query | queries a second | p50 ms | p99 ms | memory MB | vendor calls a query |"
 _RULE = "| --- | ---: | ---: | ---: | ---: | ---: | ---: |"
 
 
-def tables(cases: Sequence[Measured], peers: Sequence[PeerMeasured], how: str, connections: int) -> str:
-    """The results in Markdown, with when, where and `how` they were taken."""
+def tables(cases: Sequence[Measurement], peers: Sequence[PeerMeasurement], how: str, connections: int) -> str:
+    """Return the results in Markdown.
+
+    Args:
+        cases: The measured cases.
+        peers: The measured peers.
+        how: A description of the method.
+        connections: The number of connections.
+    """
     parts = [
         f"On {datetime.now(UTC):%Y-%m-%d %H:%M} UTC: {os.cpu_count()} CPUs, Linux {platform.release()}, "
         f"Python {platform.python_version()},\n{how}.",
-        "\n".join([_HEAD.format("case"), _RULE, *(_row(one.name, one) for one in cases)]),
-        _ratios({one.name: one for one in cases}, connections),
+        "\n".join([_HEAD.format("case"), _RULE, *(_row(measurement.name, measurement) for measurement in cases)]),
+        _ratios({measurement.name: measurement for measurement in cases}, connections),
     ]
     if peers:
-        rows = [_row(f"{one.name}, vendors take {one.delay_ms} ms", one) for one in peers]
-        busiest = max(one.foreign_cpus for one in peers)
+        rows = [
+            _row(f"{measurement.name}, vendors take {measurement.delay_ms} ms", measurement)
+            for measurement in peers
+        ]
+        busiest = max(measurement.foreign_cpus for measurement in peers)
         parts += [
             "Other gateways, in the same number of rounds of the peers' benchmark (memory of all processes "
             f"together; other processes of the machine used at most {busiest:.2f} processors):",
@@ -40,28 +50,32 @@ def tables(cases: Sequence[Measured], peers: Sequence[PeerMeasured], how: str, c
     return "\n\n".join(parts)
 
 
-def _row(name: str, one: Measured | PeerMeasured) -> str:
+def _row(name: str, measurement: Measurement | PeerMeasurement) -> str:
     cells = [
         name,
-        f"{one.cpu_ms:.2f}",
-        f"{one.queries_per_s:,.1f}",
-        f"{one.p50_ms:.1f}",
-        f"{one.p99_ms:.1f}",
-        f"{one.rss_mb:.0f}",
-        "" if one.calls is None else f"{one.calls:,.2f}",
+        f"{measurement.cpu_ms:.2f}",
+        f"{measurement.queries_per_s:,.1f}",
+        f"{measurement.p50_ms:.1f}",
+        f"{measurement.p99_ms:.1f}",
+        f"{measurement.rss_mb:.0f}",
+        "" if measurement.calls is None else f"{measurement.calls:,.2f}",
     ]
     return f"| {' | '.join(cells)} |"
 
 
-def _ratios(cases: dict[str, Measured], connections: int) -> str:
-    """What the cases say about each other."""
+def _ratios(cases: dict[str, Measurement], connections: int) -> str:
+    """Return the ratios between the cases."""
     heavy, stock = cases["heavy, from the cache"], cases["heavy, stock strawberry from memory"]
-    few, many = (
+    ten_rows, hundred_rows = (
         cases["10 lists of 10 rows, no cache, no sharing"],
         cases["10 lists of 100 rows, no cache, no sharing"],
     )
-    times, growth = stock.cpu_ms / heavy.cpu_ms, many.cpu_ms / few.cpu_ms
-    waiting = [f"{_share_of_ceiling(one, connections):.2f} ({one.name})" for one in cases.values() if one.delay_ms]
+    times, growth = stock.cpu_ms / heavy.cpu_ms, hundred_rows.cpu_ms / ten_rows.cpu_ms
+    waiting = [
+        f"{_share_of_ceiling(measurement, connections):.2f} ({measurement.name})"
+        for measurement in cases.values()
+        if measurement.delay_ms
+    ]
     return (
         f"Stock strawberry uses {times:.0f} times the CPU of Tracegraph for the heavy query.\n"
         f"Ten times the rows need {growth:.1f} times the CPU.\n"
@@ -71,15 +85,17 @@ def _ratios(cases: dict[str, Measured], connections: int) -> str:
     )
 
 
-def _share_of_ceiling(one: Measured, connections: int) -> float:
-    """The queries a second, of those where nothing took time but the vendors."""
-    return one.queries_per_s * _ROUNDS * one.delay_ms / 1000 / connections
+def _share_of_ceiling(measurement: Measurement, connections: int) -> float:
+    """Return the share of the rate that would be possible if only the vendors took time."""
+    return measurement.queries_per_s * _ROUNDS * measurement.delay_ms / 1000 / connections
 
 
-def plot(cases: Sequence[Measured], peers: Sequence[PeerMeasured], file: Path) -> None:
-    """CPU a query as bars: beside the peers where they were measured, else of the cases."""
-    quick = [(one.name, one.cpu_ms) for one in peers if one.delay_ms == 0]
-    bars = sorted(quick or [(one.name, one.cpu_ms) for one in cases], key=lambda bar: -bar[1])
+def plot(cases: Sequence[Measurement], peers: Sequence[PeerMeasurement], file: Path) -> None:
+    """Plot the CPU per query as bars: of the peers if they were measured, else of the cases."""
+    quick = [(measurement.name, measurement.cpu_ms) for measurement in peers if measurement.delay_ms == 0]
+    bars = sorted(
+        quick or [(measurement.name, measurement.cpu_ms) for measurement in cases], key=lambda bar: -bar[1]
+    )
     with mpl.rc_context({"svg.hashsalt": "tracegraph", "svg.fonttype": "none", "font.family": "sans-serif"}):
         figure = Figure(figsize=(9, 0.42 * len(bars) + 1), layout="constrained")
         axes = figure.subplots()
@@ -88,17 +104,17 @@ def plot(cases: Sequence[Measured], peers: Sequence[PeerMeasured], file: Path) -
         axes.bar_label(drawn, fmt="%.2f", padding=3)
         axes.set_xscale("log")
         axes.margins(x=0.15)
-        of = "24 vendor calls, 570 rows; " if quick else ""
-        axes.set_xlabel(f"CPU, ms a query ({of}logarithmic)")
+        scope = "24 vendor calls, 570 rows; " if quick else ""
+        axes.set_xlabel(f"CPU, ms a query ({scope}logarithmic)")
         axes.spines[["top", "right"]].set_visible(False)
         figure.savefig(file, format="svg", metadata={"Date": None})
 
 
-def written_into(document: Path, text: str) -> None:
-    """Put the text between the document's marks. Raises ValueError when it has none."""
-    whole = document.read_text(encoding="utf-8")
-    before, _, rest = whole.partition(_BEGIN)
+def write_into(document: Path, text: str) -> None:
+    """Replace the text between the document's markers. Raise ValueError when it has none."""
+    content = document.read_text(encoding="utf-8")
+    before, _, rest = content.partition(_BEGIN)
     _, end, after = rest.partition(_END)
     if not end:
-        raise ValueError(f"{document} has no marks to write between")
+        raise ValueError(f"{document} has no markers to write between")
     document.write_text(f"{before}{_BEGIN}\n\n{text}\n\n{_END}{after}", encoding="utf-8")

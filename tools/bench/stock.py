@@ -1,8 +1,8 @@
-"""The heavy query's answer from memory by strawberry as it comes, to compare the gateway's own execution with.
+"""Serves the heavy query from memory with stock strawberry, as a baseline for the gateway's execution.
 
-    python -m tools.bench.stock ANSWER.json PORT
+    python -m tools.bench.stock RESPONSE.json PORT
 
-It holds the objects of one answer of the gateway and gives the same answer to the same query.
+The server holds the objects of one gateway response and returns the same response to the same query.
 """
 
 from __future__ import annotations
@@ -111,12 +111,12 @@ class Experiment:
     name: str
     created_at: datetime | None
     aggregates: list[Aggregate]
-    kept_sessions: strawberry.Private[SessionConnection]
+    all_sessions: strawberry.Private[SessionConnection]
 
     @strawberry.field
     async def sessions(self, first: int, order_by: Order) -> SessionConnection:
-        """The same for any arguments."""
-        return self.kept_sessions
+        """Return the same connection for any arguments."""
+        return self.all_sessions
 
 
 @strawberry.type
@@ -131,37 +131,37 @@ class ExperimentConnection:
     page_info: PageInfo
 
 
-def _page_info(given: Any) -> PageInfo:
-    return PageInfo(has_next_page=given["hasNextPage"], end_cursor=given["endCursor"])
+def _page_info(info: Any) -> PageInfo:
+    return PageInfo(has_next_page=info["hasNextPage"], end_cursor=info["endCursor"])
 
 
-def _session(given: Any) -> Session:
+def _session(node: Any) -> Session:
     return Session(
-        id=given["id"],
-        vendor_id=given["vendorId"],
-        trace_id=given["traceId"],
-        status=SessionStatus[given["status"]],
-        started_at=datetime.fromisoformat(given["startedAt"]),
-        ended_at=given["endedAt"] and datetime.fromisoformat(given["endedAt"]),
-        latency_ms=given["latencyMs"],
-        cost_usd=given["costUsd"],
-        message_count=given["messageCount"],
-        agent_name=given["agentName"],
-        tokens=given["tokens"] and Tokens(**given["tokens"]),
+        id=node["id"],
+        vendor_id=node["vendorId"],
+        trace_id=node["traceId"],
+        status=SessionStatus[node["status"]],
+        started_at=datetime.fromisoformat(node["startedAt"]),
+        ended_at=node["endedAt"] and datetime.fromisoformat(node["endedAt"]),
+        latency_ms=node["latencyMs"],
+        cost_usd=node["costUsd"],
+        message_count=node["messageCount"],
+        agent_name=node["agentName"],
+        tokens=node["tokens"] and Tokens(**node["tokens"]),
     )
 
 
-def _experiment(given: Any) -> Experiment:
-    sessions = given["sessions"]
+def _experiment(node: Any) -> Experiment:
+    sessions = node["sessions"]
     return Experiment(
-        id=given["id"],
-        name=given["name"],
-        created_at=given["createdAt"] and datetime.fromisoformat(given["createdAt"]),
+        id=node["id"],
+        name=node["name"],
+        created_at=node["createdAt"] and datetime.fromisoformat(node["createdAt"]),
         aggregates=[
-            Aggregate(**one | {"metric": Metric(kind=MetricKind[one["metric"]["kind"]])})
-            for one in given["aggregates"]
+            Aggregate(**aggregate | {"metric": Metric(kind=MetricKind[aggregate["metric"]["kind"]])})
+            for aggregate in node["aggregates"]
         ],
-        kept_sessions=SessionConnection(
+        all_sessions=SessionConnection(
             edges=[SessionEdge(cursor=edge["cursor"], node=_session(edge["node"])) for edge in sessions["edges"]],
             page_info=_page_info(sessions["pageInfo"]),
         ),
@@ -169,11 +169,14 @@ def _experiment(given: Any) -> Experiment:
 
 
 def stock_schema(answer: Any) -> strawberry.Schema:
-    """Answers the heavy query with what this answer to it holds."""
-    given = answer["data"]["experiments"]
-    kept = ExperimentConnection(
-        edges=[ExperimentEdge(cursor=edge["cursor"], node=_experiment(edge["node"])) for edge in given["edges"]],
-        page_info=_page_info(given["pageInfo"]),
+    """Return a schema that serves the heavy query from a response of the gateway."""
+    connection_data = answer["data"]["experiments"]
+    connection = ExperimentConnection(
+        edges=[
+            ExperimentEdge(cursor=edge["cursor"], node=_experiment(edge["node"]))
+            for edge in connection_data["edges"]
+        ],
+        page_info=_page_info(connection_data["pageInfo"]),
     )
 
     @strawberry.type
@@ -181,13 +184,13 @@ def stock_schema(answer: Any) -> strawberry.Schema:
         @strawberry.field
         async def experiments(self, first: int, filter: Filter) -> ExperimentConnection:  # noqa: A002
             """The same for any arguments."""
-            return kept
+            return connection
 
     return strawberry.Schema(Query)
 
 
 def main() -> None:
-    """Serve until ended."""
+    """Serve until terminated."""
     schema = stock_schema(orjson.loads(Path(sys.argv[1]).read_bytes()))
     uvicorn.run(GraphQL(schema), port=int(sys.argv[2]), log_level="warning", access_log=False)
 

@@ -1,10 +1,10 @@
-"""The three simulated vendors behind a server that remembers their answers, so that they cost next to nothing.
+"""The three simulated vendors behind a server that records their replies, so that replies cost almost nothing.
 
     python -m tools.bench.vendors
 
-The first call for an answer is answered by the simulator, every further one from memory, whatever key it brings.
-It prints where it listens, and runs until its standard input is closed. Two paths control it: `/__delay/50` holds
-every answer back for 50 ms from now on, `/__calls` tells the number of calls so far.
+The simulator serves the first call of each URL and body. Further calls are served from memory, with any key. The
+process prints the URLs, and runs until its standard input is closed. There are two control paths: `/__delay/50`
+delays every reply by 50 ms from now on, `/__calls` returns the number of calls so far.
 """
 
 from __future__ import annotations
@@ -33,34 +33,34 @@ from tracegraph.simulators.vendors import DemoVendors
 NEMO_EXPERIMENTS, LANGSMITH_EXPERIMENTS, AGENTS, SESSIONS = 50, 20, 2, 100
 _HOST = "127.0.0.1"
 _HOUR, _MINUTE = timedelta(hours=1), timedelta(minutes=1)
-Remembered = dict[tuple[bytes, bytes], bytes]
-"""Whole responses by URL and body."""
+RecordedResponses = dict[tuple[bytes, bytes], bytes]
+"""Complete responses by URL and body."""
 
 
 class _Control:
-    """What all three have in common: their delay and their calls."""
+    """The shared state of all three vendors: delay and number of calls."""
 
     def __init__(self) -> None:
         self.delay_s = 0.0
         self.calls = 0
 
-    def answer(self, path: str) -> bytes:
-        """Does what a control path says."""
+    def handle(self, path: str) -> bytes:
+        """Handle a control path."""
         if path.startswith("/__delay/"):
             self.delay_s = int(path.rpartition("/")[2]) / 1000
         return _response(200, json.dumps({"calls": self.calls}).encode())
 
 
 class _Connection(asyncio.Protocol):
-    """One kept-alive connection, whose requests come one after the other."""
+    """One persistent connection with consecutive requests."""
 
-    def __init__(self, vendor: httpx.AsyncClient, remembered: Remembered, control: _Control) -> None:
+    def __init__(self, vendor: httpx.AsyncClient, recorded: RecordedResponses, control: _Control) -> None:
         self._vendor = vendor
-        self._remembered = remembered
+        self._recorded = recorded
         self._control = control
         self._parser = httptools.HttpRequestParser(self)
         self._url, self._body = b"", b""
-        self._asking: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport: Any = transport
@@ -78,32 +78,32 @@ class _Connection(asyncio.Protocol):
         url, body = self._url, self._body
         self._url, self._body = b"", b""
         if url.startswith(b"/__"):
-            self._transport.write(self._control.answer(url.decode()))
+            self._transport.write(self._control.handle(url.decode()))
             return
         self._control.calls += 1
-        answer = self._remembered.get((url, body))
-        if answer is not None:
-            self._send(answer)
+        response = self._recorded.get((url, body))
+        if response is not None:
+            self._send(response)
             return
-        task = asyncio.ensure_future(self._ask(self._parser.get_method(), url, body))
-        self._asking.add(task)
-        task.add_done_callback(self._asking.discard)
+        task = asyncio.ensure_future(self._fetch(self._parser.get_method(), url, body))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
-    async def _ask(self, method: bytes, url: bytes, body: bytes) -> None:
+    async def _fetch(self, method: bytes, url: bytes, body: bytes) -> None:
         headers = {"content-type": "application/json"}
         response = await self._vendor.request(method.decode(), url.decode(), content=body, headers=headers)
-        answer = self._remembered[url, body] = _response(response.status_code, response.content)
-        self._send(answer)
+        content = self._recorded[url, body] = _response(response.status_code, response.content)
+        self._send(content)
 
-    def _send(self, answer: bytes) -> None:
+    def _send(self, response: bytes) -> None:
         if self._control.delay_s:
-            asyncio.get_running_loop().call_later(self._control.delay_s, self._write, answer)
+            asyncio.get_running_loop().call_later(self._control.delay_s, self._write, response)
         else:
-            self._write(answer)
+            self._write(response)
 
-    def _write(self, answer: bytes) -> None:
+    def _write(self, response: bytes) -> None:
         if not self._transport.is_closing():
-            self._transport.write(answer)
+            self._transport.write(response)
 
 
 def _response(status: int, body: bytes) -> bytes:
@@ -112,7 +112,7 @@ def _response(status: int, body: bytes) -> bytes:
 
 
 def _worlds() -> tuple[NemoWorld, LangSmithWorld, MeibelWorld]:
-    """Experiments an hour apart with sessions a minute apart; the vendors ask for any key, or for none."""
+    """Create experiments an hour apart with sessions a minute apart. The vendors accept any key."""
     nemo_world, langsmith_world, meibel_world = NemoWorld(), LangSmithWorld(), MeibelWorld()
     for index in range(NEMO_EXPERIMENTS):
         name, created = f"exp-{index}", EPOCH + index * _HOUR

@@ -1,1 +1,1 @@
-"""A flood of hostile requests at `tracegraph serve`, and what honest clients beside it notice (`make flood`)."""
+"""A flood of hostile requests to `tracegraph serve`, and its effect on other clients (`make flood`)."""

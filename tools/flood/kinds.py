@@ -1,6 +1,7 @@
-"""The kinds of hostile requests: each the bytes of one request, with a place for a number that makes it a new one.
+"""The kinds of hostile requests: the bytes of one request, with a placeholder for a number that makes it unique.
 
-They are made once and sent in two parts around the number: who floods must not be busier than who is flooded.
+The bytes are built once and sent in two parts around the number, so that the sender uses less CPU than the
+gateway.
 """
 
 from __future__ import annotations
@@ -22,19 +23,19 @@ class Kind:
     end: bytes | None
 
     @classmethod
-    def of(cls, request: bytes) -> Kind:
-        """The kind of a request in which `#NUMBER#` stands for eight digits."""
+    def from_request(cls, request: bytes) -> Kind:
+        """Return the kind of a request in which `#NUMBER#` stands for eight digits."""
         begin, number, end = request.partition(_NUMBER)
         return cls(begin, end if number else None)
 
     def request(self, number: int) -> tuple[bytes, ...]:
-        """In parts; equal numbers give equal requests."""
+        """Return the request in parts. Equal numbers give equal requests."""
         return (self.begin,) if self.end is None else (self.begin, b"%08d" % number, self.end)
 
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """What stands in the Authorization header: a good key, one that nobody has, and a forged token."""
+    """Authorization credentials: a valid key, an unknown key and a forged token."""
 
     good: str
     unknown: str
@@ -42,7 +43,7 @@ class Keys:
 
 
 def post(key: str, body: bytes, *more: bytes) -> bytes:
-    """A POST to the endpoint, with further header lines."""
+    """Return a POST to the endpoint, with further header lines."""
     head = (
         b"POST /graphql HTTP/1.1",
         b"host: gateway",
@@ -55,18 +56,18 @@ def post(key: str, body: bytes, *more: bytes) -> bytes:
 
 
 def query(key: str, text: str, variables: object = None) -> bytes:
-    """A POST that asks to run a document."""
+    """Return a POST with a GraphQL document."""
     return post(key, orjson.dumps({"query": text, "variables": variables}))
 
 
 def kinds(keys: Keys) -> Mapping[str, Kind]:
-    """Every kind by its name."""
-    requests = {**_bodies(keys.good), **_documents(keys.good), **_strangers(keys)}
-    return {name: Kind.of(request) for name, request in requests.items()}
+    """Return every kind by its name."""
+    requests = {**_bodies(keys.good), **_documents(keys.good), **_unauthorized(keys)}
+    return {name: Kind.from_request(request) for name, request in requests.items()}
 
 
 def _bodies(key: str) -> Mapping[str, bytes]:
-    """Requests that are no GraphQL request."""
+    """Return requests that are not GraphQL requests."""
     bomb = zlib.compress(b" " * 10_000_000)
     lines = b"\r\n".join(b"x-%d: 1" % number for number in range(7000))
     names = b"".join(b'"n%d": 1, ' % number for number in range(30_000))
@@ -92,7 +93,7 @@ def _bodies(key: str) -> Mapping[str, bytes]:
 
 
 def _documents(key: str) -> Mapping[str, bytes]:
-    """Documents made to cost. A comment makes each a new text."""
+    """Return expensive documents. A comment makes each document a new text."""
     texts = {
         "circular fragments": "{ ...A } fragment A on Query { ...B } fragment B on Query { ...A }",
         "fragments that double 40 times": (_doubling(40)),
@@ -121,8 +122,8 @@ def _doubling(times: int) -> str:
     return "{ sources { ...F0 } } " + " ".join(fragments) + f" fragment F{times} on Source {{ name }}"
 
 
-def _strangers(keys: Keys) -> Mapping[str, bytes]:
-    """Requests without a right to ask."""
+def _unauthorized(keys: Keys) -> Mapping[str, bytes]:
+    """Return requests without a valid credential."""
     text = b'{"query": "{ sources { name } }"}'
     return {
         "a wrong key": post(keys.unknown[:-8] + _NUMBER.decode(), text),

@@ -1,4 +1,4 @@
-"""One flood from start to end: processes on their cores, senders, CPU by kind."""
+"""One flood from start to end: processes pinned to cores, senders, CPU by kind."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from tools.flood.kinds import Keys, kinds, query
-from tools.flood.sending import Request, Tally, send
+from tools.flood.sending import Request, SendStats, send
 from tools.processes import GatewayProcess, gateway_running, vendors_running
 
 _GATEWAY_CORE, _OTHERS_CORE = 0, 1
 _KNOWN_PER_S, _NEW_PER_S = 40, 5
-_ALONE, _ALONE_PER_S = 30, 30
-"""Requests of one kind over which its CPU is measured, and how many in a second: so few that each is alone."""
+_SAMPLE_SIZE, _SAMPLE_PER_S = 30, 30
+"""The requests that measure the CPU of one kind, and their rate: low enough that they do not overlap."""
 _LIGHT = "experiments(first: 10) { nodes { id name createdAt } }"
 KNOWN, NEW = "known", "new each time"
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How many hostile requests in a second, for how long, of which kinds (all of them if none are named).
+    """The rate of hostile requests, the duration, and the kinds (all kinds if none are named).
 
     `allowed_per_minute` is the `requests_per_minute` of the hostile key, as an operator would set it.
     """
@@ -48,23 +48,23 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What came of it.
+    """The outcome of a flood.
 
-    `alone` is the honest clients' tally without a flood; `cpu_ms` is the gateway's by kind, of requests one after
-    another: of such as it never saw, and of one that it knows. `peak_mb` is the most memory that it ever had.
+    `alone` are the honest clients' figures without a flood. `cpu_ms` is the gateway's CPU by kind, of consecutive
+    requests: new ones, and repeated ones. `peak_mb` is the gateway's peak memory.
     """
 
-    alone: Tally
-    honest: Tally
-    hostile: Tally
+    alone: SendStats
+    honest: SendStats
+    hostile: SendStats
     cpu_ms: Mapping[str, tuple[float, float]]
     peak_mb: float
     gateway_cpu: float
-    """The share of its core that the gateway took during the flood."""
+    """The share of its core that the gateway used during the flood."""
 
 
 def flood(plan: Plan) -> Result:
-    """Run it."""
+    """Run the flood."""
     good = {name: f"tg_{secrets.token_urlsafe(32)}" for name in ("honest", "hostile", "measured")}
     with (
         TemporaryDirectory() as folder,
@@ -88,8 +88,8 @@ def flood(plan: Plan) -> Result:
             return Result(alone, beside.result(), hostile, cpu_ms, _peak_mb(gateway), share)
 
 
-def _send_honest(url: str, key: str, first_number: int, seconds: float) -> Tally:
-    """Light queries, one of nine of which nobody has asked before."""
+def _send_honest(url: str, key: str, first_number: int, seconds: float) -> SendStats:
+    """Send light queries, one of nine of which is new."""
     per_s = _KNOWN_PER_S + _NEW_PER_S
     every = per_s // _NEW_PER_S
 
@@ -103,9 +103,9 @@ def _send_honest(url: str, key: str, first_number: int, seconds: float) -> Tally
     return send(url, requests(), per_s)
 
 
-def _send_hostile(url: str, keys: Keys, plan: Plan) -> Tally:
-    """All kinds in turn, in every other round as they were at first, in the others as they never were."""
-    os.nice(10)  # else the honest clients, on the same core, would measure how busy this process is
+def _send_hostile(url: str, keys: Keys, plan: Plan) -> SendStats:
+    """Send all kinds in turn. Every other round repeats the first requests, the others send new ones."""
+    os.nice(10)  # the honest clients share this core, and must not measure this process
     chosen = {name: kind for name, kind in kinds(keys).items() if name in (plan.kinds or (name,))}
 
     def requests() -> Iterator[Request]:
@@ -118,21 +118,21 @@ def _send_hostile(url: str, keys: Keys, plan: Plan) -> Tally:
 
 
 def _cpu_ms(gateway: GatewayProcess, keys: Keys, name: str) -> tuple[float, float]:
-    """The gateway's CPU for one request of a kind: while it is new, and when it was there before."""
+    """Return the gateway's CPU for one request of a kind: new, and repeated."""
     kind = kinds(keys)[name]
 
-    def taken(numbers: Iterable[int]) -> float:
+    def measure(numbers: Iterable[int]) -> float:
         requests = [Request(name, kind.request(number)) for number in numbers]
         before_s = _cpu_s(gateway)
-        send(gateway.url, requests, _ALONE_PER_S)
+        send(gateway.url, requests, _SAMPLE_PER_S)
         return (_cpu_s(gateway) - before_s) * 1000 / len(requests)
 
-    return taken(range(_ALONE)), taken(repeat(0, _ALONE))
+    return measure(range(_SAMPLE_SIZE)), measure(repeat(0, _SAMPLE_SIZE))
 
 
 @contextmanager
 def _on_core(core: int) -> Iterator[None]:
-    """Whatever is started in the block runs there, where the machine has so many cores."""
+    """Pin processes started in the block to a core, if the machine has that many."""
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {core} & before or before)
     try:
@@ -142,8 +142,8 @@ def _on_core(core: int) -> Iterator[None]:
 
 
 def _auth(folder: Path, good: Mapping[str, str], hostile_per_minute: int | None) -> tuple[str, str]:
-    """The table of keys and tokens, and a token that another than the issuer has signed."""
-    real, other = (rsa.generate_private_key(public_exponent=65537, key_size=2048) for _ in range(2))
+    """Return the configuration of keys and tokens, and a token that is not signed by the issuer."""
+    real, attacker = (rsa.generate_private_key(public_exponent=65537, key_size=2048) for _ in range(2))
     jwk = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(real.public_key()))
     jwks = folder / "jwks.json"
     jwks.write_text(json.dumps({"keys": [{**jwk, "kid": "one"}]}), encoding="utf-8")
@@ -158,7 +158,7 @@ def _auth(folder: Path, good: Mapping[str, str], hostile_per_minute: int | None)
         tables += f'\n[auth.keys.{name}]\nsha256 = "{sha256(key.encode()).hexdigest()}"\n'
         if name == "hostile" and hostile_per_minute is not None:
             tables += f"requests_per_minute = {hostile_per_minute}\n"
-    return tables, jwt.encode(claims, other, algorithm="RS256", headers={"kid": "one"})
+    return tables, jwt.encode(claims, attacker, algorithm="RS256", headers={"kid": "one"})
 
 
 async def _ready(gateway: GatewayProcess) -> None:
@@ -167,7 +167,7 @@ async def _ready(gateway: GatewayProcess) -> None:
 
 
 def _cpu_s(gateway: GatewayProcess) -> float:
-    """The time for which its event loop's thread ran."""
+    """Return the CPU time of the event loop's thread."""
     return int(Path(f"/proc/{gateway.pid}/schedstat").read_text(encoding="ascii").split()[0]) / 1e9
 
 

@@ -1,4 +1,4 @@
-"""The flood's outcome as tables: honest queries' latencies, and what each hostile kind got and cost."""
+"""The flood's outcome as tables: honest queries' latencies, and the responses and CPU of each hostile kind."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from tools.flood.run import KNOWN, NEW, Plan, Result
-from tools.flood.sending import BROKEN, Tally
+from tools.flood.sending import BROKEN, SendStats
 
-LONGEST_P99_MS = 250.0
+MAX_P99_MS = 250.0
 
 
 def honest_p99_ms(result: Result) -> float:
-    """The p99 of the light query that the gateway knows."""
+    """Return the p99 of the light query that is cached."""
     return _at(result.honest.latencies_ms[KNOWN], 0.99)
 
 
 def summary(plan: Plan, result: Result) -> str:
-    """Markdown."""
+    """Return the outcome as Markdown."""
     return "\n".join([*_machine(plan, result), "", *_honest(result), "", *_kinds(result), ""])
 
 
@@ -32,8 +32,8 @@ def _machine(plan: Plan, result: Result) -> Iterator[str]:
     yield (
         f"{plan.per_s:,} hostile requests a second for {plan.seconds:g} s{_allowed(plan)}: "
         f"{hostile.sent.total():,} sent, {hostile.unsent:,} not sent, "
-        f"{sum(hostile.unanswered.values()):,} without an answer; "
-        f"the gateway took {result.gateway_cpu:.0%} of its core, {result.peak_mb:.0f} MB at most."
+        f"{sum(hostile.without_response.values()):,} without a response; "
+        f"the gateway used {result.gateway_cpu:.0%} of its core, {result.peak_mb:.0f} MB at most."
     )
 
 
@@ -65,11 +65,11 @@ def _kinds(result: Result) -> Iterator[str]:
         )
 
 
-def _statuses(tally: Tally, kind: str) -> str:
-    counts = sorted(tally.statuses.get(kind, {}).items())
+def _statuses(stats: SendStats, kind: str) -> str:
+    counts = sorted(stats.statuses.get(kind, {}).items())
     return ", ".join(f"{'closed' if status == BROKEN else status}: {count:,}" for status, count in counts)
 
 
 def _at(latencies_ms: list[float], share: float) -> float:
-    """The nearest rank."""
+    """Return the nearest rank."""
     return sorted(latencies_ms)[min(int(len(latencies_ms) * share), len(latencies_ms) - 1)]

@@ -1,4 +1,4 @@
-"""One client of the gateway: asks, counts what came, and sees that no answer is late or an internal error."""
+"""A client of the gateway that counts responses and checks for late responses and internal errors."""
 
 from __future__ import annotations
 
@@ -12,79 +12,89 @@ from typing import Any
 import aiohttp
 import orjson
 
-from tools.soak.listing import Wrong
+from tools.soak.listing import Mismatch
 
-_SPEAKING = ("SOURCE_", "ALL_SOURCES_FAILED", "DEADLINE_EXCEEDED")
-"""The errors that a vendor's failure may cause."""
+_SOURCE_ERROR_PREFIXES = ("SOURCE_", "ALL_SOURCES_FAILED", "DEADLINE_EXCEEDED")
+"""The error codes that a failing vendor may cause."""
 
 
 @dataclass(slots=True)
-class Tally:
-    """What the soak saw."""
+class SoakStats:
+    """The observations of the soak."""
 
     requests: Counter[str] = field(default_factory=Counter)
-    """By kind of question."""
+    """Requests by kind of query."""
     rows: int = 0
-    """Checked against the vendors' data."""
+    """Rows compared with the vendors' data."""
     statuses: Counter[str] = field(default_factory=Counter)
-    """What the answers' `extensions.sources` told: status and code."""
+    """Status and code of all `extensions.sources`."""
     errors: Counter[str] = field(default_factory=Counter)
     """GraphQL errors by code."""
     wrong: list[str] = field(default_factory=list)
     server_errors: list[str] = field(default_factory=list)
     """HTTP 5xx, and INTERNAL_SERVER_ERROR at any status."""
     hung: list[str] = field(default_factory=list)
-    """Requests without an answer by the deadline and the slack."""
+    """Requests without a response by the deadline and the slack."""
     latencies_ms: list[float] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """A response to a query: its data, and its errors' codes by path."""
+class QueryResponse:
+    """A response to a query: its data, and its error codes by path."""
 
     data: Mapping[str, Any] | None
     codes: Mapping[tuple[str | int, ...], str]
 
 
 class Client:
-    """Sends queries to the gateway, some of them past its cache."""
+    """Sends queries to the gateway, some of them bypassing its cache."""
 
     def __init__(
-        self, http: aiohttp.ClientSession, url: str, tally: Tally, random: Random, hung_after_s: float
+        self, http: aiohttp.ClientSession, url: str, stats: SoakStats, random: Random, hung_after_s: float
     ) -> None:
         self._http = http
         self._url = url
-        self.tally = tally
+        self.stats = stats
         self.random = random
         self._timeout = aiohttp.ClientTimeout(total=hung_after_s)
 
-    async def ask(self, kind: str, query: str, **variables: Any) -> Answer:
-        """The answer. Raises Wrong for one that no failing vendor can explain, TimeoutError for none."""
-        self.tally.requests[kind] += 1
+    async def query(self, kind: str, document: str, **variables: Any) -> QueryResponse:
+        """Send a query and return its response.
+
+        Args:
+            kind: The kind of query, for the counts.
+            document: The GraphQL document.
+            **variables: The variables of the query.
+
+        Raises:
+            Mismatch: No failing vendor explains the response.
+            TimeoutError: There was no response.
+        """
+        self.stats.requests[kind] += 1
         headers = {"content-type": "application/json"}
         if self.random.random() < 0.3:
             headers["cache-control"] = "no-cache"
-        body = orjson.dumps({"query": query, "variables": variables})
+        body = orjson.dumps({"query": document, "variables": variables})
         began = time.monotonic()
         async with self._http.post(self._url, data=body, headers=headers, timeout=self._timeout) as response:
             content = await response.read()
-        self.tally.latencies_ms.append((time.monotonic() - began) * 1000)
+        self.stats.latencies_ms.append((time.monotonic() - began) * 1000)
         if response.status != 200:
             if response.status >= 500:
-                self.tally.server_errors.append(f"{kind}: HTTP {response.status}")
-            raise Wrong(f"HTTP {response.status}: {content[:300]!r}")
+                self.stats.server_errors.append(f"{kind}: HTTP {response.status}")
+            raise Mismatch(f"HTTP {response.status}: {content[:300]!r}")
         return self._read(kind, orjson.loads(content))
 
-    def _read(self, kind: str, answer: Mapping[str, Any]) -> Answer:
+    def _read(self, kind: str, payload: Mapping[str, Any]) -> QueryResponse:
         codes: dict[tuple[str | int, ...], str] = {}
-        for error in answer.get("errors", ()):
+        for error in payload.get("errors", ()):
             code = error["extensions"]["code"]
-            self.tally.errors[code] += 1
+            self.stats.errors[code] += 1
             codes[tuple(error.get("path") or ())] = code
             if code == "INTERNAL_SERVER_ERROR":
-                self.tally.server_errors.append(f"{kind}: {error}")
-            elif not code.startswith(_SPEAKING):
-                raise Wrong(f"an error that no vendor causes: {error}")
-        for report in answer.get("extensions", {}).get("sources", ()):
-            self.tally.statuses[f"{report['status']} {report['code'] or ''}".strip()] += 1
-        return Answer(answer.get("data"), codes)
+                self.stats.server_errors.append(f"{kind}: {error}")
+            elif not code.startswith(_SOURCE_ERROR_PREFIXES):
+                raise Mismatch(f"an error that no vendor can cause: {error}")
+        for report in payload.get("extensions", {}).get("sources", ()):
+            self.stats.statuses[f"{report['status']} {report['code'] or ''}".strip()] += 1
+        return QueryResponse(payload.get("data"), codes)

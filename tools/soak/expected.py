@@ -1,4 +1,4 @@
-"""What the gateway must show of the sample data: read from the vendors' own rows, without the gateway's code."""
+"""The expected content of the gateway, read from the vendors' own rows without the gateway's code."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SESSION_FIELDS = "id vendorId startedAt latencyMs vendorStatus source { name }"
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A node as it must come, and the moment that lists order it by."""
+    """An expected node, and the time that lists order it by."""
 
     source: str
     id: str
@@ -31,37 +31,37 @@ class Item:
     at: datetime | None
     node: Node
 
-    def place(self, direction: str) -> tuple[bool, float, str, str]:
-        """Its place in a merged list by its moment: missing ones last, equal ones by source and vendor id."""
+    def sort_key(self, direction: str) -> tuple[bool, float, str, str]:
+        """Return the item's sort key by time: nulls last, equal times by source and vendor id."""
         stamp = 0.0 if self.at is None else self.at.timestamp()
         return self.at is None, stamp if direction == "ASC" else -stamp, self.source, self.vendor_id
 
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """All experiments; the sessions of each by its ID."""
+    """All experiments, and the sessions of each by its ID."""
 
     experiments: Sequence[Item]
     sessions: Mapping[str, Sequence[Item]]
 
     def latencies(self, experiment_id: str) -> list[float]:
-        """In milliseconds, of the sessions that have one."""
-        found = (item.node["latencyMs"] for item in self.sessions[experiment_id])
-        return sorted(value for value in found if value is not None)
+        """Return the sorted latencies in milliseconds of the sessions that have one."""
+        latencies = (item.node["latencyMs"] for item in self.sessions[experiment_id])
+        return sorted(value for value in latencies if value is not None)
 
 
 def expected() -> Expected:
-    """The sample data as `tools.processes.vendors_running` serves it."""
+    """Return the sample data as `tools.processes.vendors_running` serves it."""
     experiments: list[Item] = []
     sessions: dict[str, Sequence[Item]] = {}
-    for experiment, own in _all(sample_worlds()):
+    for experiment, own_sessions in _all(sample_worlds()):
         experiments.append(experiment)
-        sessions[experiment.id] = sorted(own, key=lambda item: item.place("DESC"))
+        sessions[experiment.id] = sorted(own_sessions, key=lambda item: item.sort_key("DESC"))
     return Expected(experiments, sessions)
 
 
 def figures(latencies: Sequence[float]) -> dict[str, float | int | None]:
-    """The statistics that are asked of them: percentiles are the nearest rank."""
+    """Return the statistics that the queries select: percentiles are nearest rank."""
     if not latencies:
         return {"count": 0, "min": None, "median": None, "p90": None, "max": None, "mean": None}
     return {
@@ -74,27 +74,42 @@ def figures(latencies: Sequence[float]) -> dict[str, float | int | None]:
     }
 
 
-def alike(found: Any, wanted: Any) -> bool:
-    """Whether two JSON values are equal, floating point numbers within their last digits."""
-    if isinstance(found, float) and isinstance(wanted, float | int):
-        return math.isclose(found, wanted, rel_tol=1e-9)
-    if isinstance(found, dict) and isinstance(wanted, Mapping):
-        return found.keys() == wanted.keys() and all(alike(found[key], wanted[key]) for key in found)
-    return bool(found == wanted)
+def nearly_equal(actual: Any, expected_value: Any) -> bool:
+    """Return whether two JSON values are equal, floats within a relative tolerance of 1e-9."""
+    if isinstance(actual, float) and isinstance(expected_value, float | int):
+        return math.isclose(actual, expected_value, rel_tol=1e-9)
+    if isinstance(actual, dict) and isinstance(expected_value, Mapping):
+        return actual.keys() == expected_value.keys() and all(
+            nearly_equal(actual[key], expected_value[key]) for key in actual
+        )
+    return bool(actual == expected_value)
 
 
 def _all(worlds: SampleWorlds) -> Iterable[tuple[Item, list[Item]]]:
     for row in worlds.nemo.experiments:
         rows = worlds.nemo.sessions[row["name"]]
-        yield _experiment("nemo", row["name"], row), [_nemo_session(row["name"], one) for one in rows]
+        yield (
+            _experiment("nemo", row["name"], row),
+            [_nemo_session(row["name"], row_of_session) for row_of_session in rows],
+        )
     for row in worlds.langsmith.sessions:
-        rows = [one for one in worlds.langsmith.runs[row["id"]] if one["parent_run_id"] is None]
+        rows = [
+            row_of_session
+            for row_of_session in worlds.langsmith.runs[row["id"]]
+            if row_of_session["parent_run_id"] is None
+        ]
         started = row | {"created_at": row["start_time"]}
-        yield _experiment("langsmith", row["id"], started), [_langsmith_run(row["id"], one) for one in rows]
+        yield (
+            _experiment("langsmith", row["id"], started),
+            [_langsmith_run(row["id"], row_of_session) for row_of_session in rows],
+        )
     for row in worlds.meibel.agents:
         rows = worlds.meibel.sessions[row["id"]]
         named = row | {"name": row["display_name"]}
-        yield _experiment("meibel", row["id"], named), [_meibel_session(row["id"], one) for one in rows]
+        yield (
+            _experiment("meibel", row["id"], named),
+            [_meibel_session(row["id"], row_of_session) for row_of_session in rows],
+        )
 
 
 def _experiment(source: str, ref: str, row: Row) -> Item:

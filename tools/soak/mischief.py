@@ -1,4 +1,4 @@
-"""Faults that come and go at random at the simulated vendors."""
+"""Injects random faults into the simulated vendors, and removes them."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ FAULTS: tuple[Mapping[str, Any], ...] = (
     {"kind": "drip", "seconds": 5},
     {"kind": "redirect"},
 )
-_SOME_TIMES = (1, 2, 5, None, None)
+_TIMES_CHOICES = (1, 2, 5, None, None)
 
 
-class Mischief:
+class FaultInjector:
     """Plays faults; `played` counts them by vendor and kind."""
 
     def __init__(self, http: aiohttp.ClientSession, addresses: Mapping[str, str], random: Random) -> None:
@@ -43,7 +43,7 @@ class Mischief:
         self.played: Counter[str] = Counter()
 
     async def run(self) -> None:
-        """Fault after fault until cancelled, at times two at once, with quiet in between."""
+        """Play faults until cancelled, sometimes two at once, with pauses between them."""
         while True:
             await asyncio.sleep(self._random.uniform(0.2, 2.0))
             vendors = self._random.sample(sorted(self._addresses), self._random.choice((1, 1, 1, 2)))
@@ -53,12 +53,12 @@ class Mischief:
             await self.end()
 
     async def _play(self, vendor: str) -> None:
-        fault = {**self._random.choice(FAULTS), "times": self._random.choice(_SOME_TIMES)}
+        fault = {**self._random.choice(FAULTS), "times": self._random.choice(_TIMES_CHOICES)}
         self.played[f"{vendor} {fault['kind']} {fault.get('status', '')}".strip()] += 1
         await (await self._http.post(f"{self._addresses[vendor]}/__faults", json=fault)).read()
 
     async def end(self) -> None:
-        """Let every vendor answer rightly again, and forget its log of calls."""
+        """Remove all faults, and reset every vendor's call log."""
         for address in self._addresses.values():
             await (await self._http.delete(f"{address}/__faults")).read()
             await (await self._http.delete(f"{address}/__calls")).read()

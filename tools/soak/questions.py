@@ -1,13 +1,13 @@
-"""The mix of queries, each checked against the vendors' data: lists, pages, nested lists, nodes, figures."""
+"""The mix of queries, each compared with the vendors' data: lists, pages, nested lists, nodes, figures."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from tools.soak.client import Answer, Client
-from tools.soak.expected import EXPERIMENT_FIELDS, SESSION_FIELDS, Expected, Item, alike, figures
-from tools.soak.listing import Traversal, Wrong
+from tools.soak.client import Client, QueryResponse
+from tools.soak.expected import EXPERIMENT_FIELDS, SESSION_FIELDS, Expected, Item, figures, nearly_equal
+from tools.soak.listing import Mismatch, Traversal
 
 _REPORTS = "sources { source { name } status }"
 _EXPERIMENTS = f"""query($first: Int, $after: String, $direction: OrderDirection!, $sources: [String!]) {{
@@ -44,8 +44,8 @@ _COMPARISON = f"""query($ids: [ID!]!) {{
 }}"""
 
 
-class Questions:
-    """One client's questions, at random."""
+class QueryMix:
+    """The random queries of one client."""
 
     def __init__(self, client: Client, expected: Expected) -> None:
         self._client = client
@@ -53,8 +53,8 @@ class Questions:
         self._expected = expected
         self._by_id = {item.id: item for item in expected.experiments}
 
-    async def ask_one(self) -> None:
-        """Ask whichever comes, a traversal as a whole. Raises Wrong, TimeoutError."""
+    async def run_one(self) -> None:
+        """Run one query, or one traversal with all its pages. Raise Mismatch or TimeoutError."""
         kinds: Sequence[Callable[[], Awaitable[None]]] = (
             self._experiments,
             self._sessions,
@@ -71,111 +71,119 @@ class Questions:
         await self._traverse("experiments", _EXPERIMENTS, items, sources=sources)
 
     async def _sessions(self) -> None:
-        """Of one experiment of each source: so the rows of a source that failed are the next ones of one list."""
-        chosen = [
+        """Query one experiment of each source, so that a failed source's next rows belong to one list."""
+        selected = [
             self._random.choice([item for item in self._expected.experiments if item.source == source])
             for source in ("nemo", "langsmith", "meibel")
         ]
-        items = [one for item in chosen for one in self._expected.sessions[item.id]]
-        await self._traverse("sessions", _SESSIONS, items, ids=[item.id for item in chosen])
+        items = [session_item for item in selected for session_item in self._expected.sessions[item.id]]
+        await self._traverse("sessions", _SESSIONS, items, ids=[item.id for item in selected])
 
     async def _traverse(self, field: str, query: str, items: Sequence[Item], **variables: Any) -> None:
-        """Up to six pages, going on behind the last edge or any other."""
+        """Read up to six pages, each continued after the last edge or any other."""
         direction = self._random.choice(["ASC", "DESC"])
-        traversal = Traversal(items, lambda item: item.place(direction))
+        traversal = Traversal(items, lambda item: item.sort_key(direction))
         after, first = None, self._random.choice([3, 7, 20])
         for _ in range(6):
-            answer = await self._client.ask(
+            response = await self._client.query(
                 field, query, first=first, after=after, direction=direction, **variables
             )
-            if answer.data is None:
-                _explained(answer, ())
+            if response.data is None:
+                _check_error_at(response, ())
                 return
-            connection = answer.data[field]
+            connection = response.data[field]
             edges = connection["edges"]
-            upto = len(edges) if self._random.random() < 0.7 else self._random.randint(1, max(1, len(edges)))
-            self._client.tally.rows += traversal.take(connection, first, upto)
-            after = edges[upto - 1]["cursor"] if 0 < upto < len(edges) else connection["pageInfo"]["endCursor"]
+            resume_index = (
+                len(edges) if self._random.random() < 0.7 else self._random.randint(1, max(1, len(edges)))
+            )
+            self._client.stats.rows += traversal.check_page(connection, first, resume_index)
+            after = (
+                edges[resume_index - 1]["cursor"]
+                if 0 < resume_index < len(edges)
+                else connection["pageInfo"]["endCursor"]
+            )
             if traversal.ended or after is None:
                 return
 
     async def _nested(self) -> None:
         first, inner = self._random.choice([2, 5, 10]), self._random.choice([1, 5, 12])
-        answer = await self._client.ask("nested lists", _NESTED, first=first, inner=inner)
-        if answer.data is None:
-            _explained(answer, ())
+        response = await self._client.query("nested lists", _NESTED, first=first, inner=inner)
+        if response.data is None:
+            _check_error_at(response, ())
             return
-        found = answer.data["experiments"]
-        self._client.tally.rows += Traversal(self._expected.experiments, lambda item: item.place("DESC")).take(
-            found, first
-        )
-        for index, node in enumerate(found["nodes"]):
+        experiments = response.data["experiments"]
+        self._client.stats.rows += Traversal(
+            self._expected.experiments, lambda item: item.sort_key("DESC")
+        ).check_page(experiments, first)
+        for index, node in enumerate(experiments["nodes"]):
             sessions = node["sessions"]
             if sessions["sources"][0]["status"] == "FAILED":
-                _explained(answer, ("experiments", "nodes", index, "sessions"))
+                _check_error_at(response, ("experiments", "nodes", index, "sessions"))
             items = self._expected.sessions[node["id"]]
             if sessions["totalCount"] not in (None, len(items)):
-                raise Wrong(f"totalCount is {sessions['totalCount']} of {len(items)} sessions")
-            traversal = Traversal(items, lambda item: item.place("DESC"))
-            self._client.tally.rows += traversal.take(sessions, inner)
+                raise Mismatch(f"totalCount is {sessions['totalCount']} of {len(items)} sessions")
+            traversal = Traversal(items, lambda item: item.sort_key("DESC"))
+            self._client.stats.rows += traversal.check_page(sessions, inner)
 
     async def _nodes(self) -> None:
-        chosen: list[Item] = []
+        selected: list[Item] = []
         for experiment in self._random.sample(list(self._expected.experiments), 4):
             sessions = self._expected.sessions[experiment.id]
-            chosen += [experiment, *self._random.sample(list(sessions), min(2, len(sessions)))]
-        answer = await self._client.ask("nodes", _NODES, ids=[item.id for item in chosen])
-        if answer.data is None:
-            _explained(answer, ())
+            selected += [experiment, *self._random.sample(list(sessions), min(2, len(sessions)))]
+        response = await self._client.query("nodes", _NODES, ids=[item.id for item in selected])
+        if response.data is None:
+            _check_error_at(response, ())
             return
-        for index, (node, item) in enumerate(zip(answer.data["nodes"], chosen, strict=True)):
+        for index, (node, item) in enumerate(zip(response.data["nodes"], selected, strict=True)):
             if node is None:
-                _explained(answer, ("nodes", index))
+                _check_error_at(response, ("nodes", index))
                 continue
-            if not alike(node, item.node):
-                raise Wrong(f"node {index} is {node} and must be {item.node}")
-            self._client.tally.rows += 1
+            if not nearly_equal(node, item.node):
+                raise Mismatch(f"node {index} is {node} and must be {item.node}")
+            self._client.stats.rows += 1
 
     async def _aggregate(self) -> None:
         item = self._random.choice(list(self._expected.experiments))
-        answer = await self._client.ask("figures", _AGGREGATE, id=item.id)
-        experiment = None if answer.data is None else answer.data["experiment"]
+        response = await self._client.query("figures", _AGGREGATE, id=item.id)
+        experiment = None if response.data is None else response.data["experiment"]
         if experiment is None:
-            _explained(answer, () if answer.data is None else ("experiment",))
+            _check_error_at(response, () if response.data is None else ("experiment",))
         elif experiment["aggregate"] is None:
-            _explained(answer, ("experiment", "aggregate"))
+            _check_error_at(response, ("experiment", "aggregate"))
         else:
             self._check_figures(item, experiment["aggregate"])
 
     async def _comparison(self) -> None:
-        chosen = self._random.sample(list(self._expected.experiments), 3)
-        answer = await self._client.ask("comparison", _COMPARISON, ids=[item.id for item in chosen])
-        if answer.data is None:
-            _explained(answer, ())
+        selected = self._random.sample(list(self._expected.experiments), 3)
+        response = await self._client.query("comparison", _COMPARISON, ids=[item.id for item in selected])
+        if response.data is None:
+            _check_error_at(response, ())
             return
         failed = {
             report["source"]["name"]
-            for report in answer.data["comparison"]["sources"]
+            for report in response.data["comparison"]["sources"]
             if report["status"] == "FAILED"
         }
-        for entry in answer.data["comparison"]["metrics"][0]["entries"]:
+        for entry in response.data["comparison"]["metrics"][0]["entries"]:
             item = self._by_id[entry["experiment"]["id"]]
             if entry["aggregate"] is not None:
                 self._check_figures(item, entry["aggregate"])
             elif item.source not in failed and self._expected.latencies(item.id):
-                raise Wrong(f"the comparison has no figures of {item.node['name']}, and its source did not fail")
+                raise Mismatch(
+                    f"the comparison has no figures of {item.node['name']}, although its source did not fail"
+                )
 
     def _check_figures(self, item: Item, aggregate: dict[str, Any]) -> None:
-        found = dict(aggregate)
-        if not found.pop("complete"):
-            raise Wrong(f"the figures of {item.node['name']} are not complete")
-        wanted = figures(self._expected.latencies(item.id))
-        if not alike(found, wanted):
-            raise Wrong(f"the figures of {item.node['name']} are {found} and must be {wanted}")
-        self._client.tally.rows += 1
+        actual = dict(aggregate)
+        if not actual.pop("complete"):
+            raise Mismatch(f"the figures of {item.node['name']} are not complete")
+        expected_figures = figures(self._expected.latencies(item.id))
+        if not nearly_equal(actual, expected_figures):
+            raise Mismatch(f"the figures of {item.node['name']} are {actual} and must be {expected_figures}")
+        self._client.stats.rows += 1
 
 
-def _explained(answer: Answer, path: tuple[str | int, ...]) -> None:
-    """See that an error stands at the place where something is missing. Raises Wrong."""
-    if not any(place[: len(path)] == path for place in answer.codes):
-        raise Wrong(f"something is missing at {path} without an error; there are {dict(answer.codes)}")
+def _check_error_at(response: QueryResponse, path: tuple[str | int, ...]) -> None:
+    """Check that an error explains a missing value. Raise Mismatch without one."""
+    if not any(error_path[: len(path)] == path for error_path in response.codes):
+        raise Mismatch(f"something is missing at {path} without an error; there are {dict(response.codes)}")

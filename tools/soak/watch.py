@@ -1,4 +1,4 @@
-"""What a process holds, sampled while it works: memory, sockets, asyncio tasks."""
+"""Samples a process's memory, sockets and asyncio tasks while it runs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """At one moment."""
+    """The measurements of one moment."""
 
     rss_bytes: int
     sockets: int
@@ -24,7 +24,7 @@ class Sample:
 
 @dataclass(slots=True)
 class Watch:
-    """Samples of the gateway, once a second."""
+    """Samples the gateway once a second."""
 
     gateway: GatewayProcess
     samples: list[Sample] = field(default_factory=list)
@@ -36,7 +36,7 @@ class Watch:
             await asyncio.sleep(1)
 
     async def sample(self) -> Sample:
-        """How things are now."""
+        """Take one sample."""
         return Sample(self._resident_bytes(), self._sockets(), await asyncio.to_thread(self.gateway.tasks))
 
     def _resident_bytes(self) -> int:
@@ -53,6 +53,6 @@ class Watch:
 
 
 def quarters(samples: Sequence[Sample]) -> tuple[Sequence[Sample], Sequence[Sample]]:
-    """The first and the last quarter of the samples."""
+    """Return the first and the last quarter of the samples."""
     size = max(1, len(samples) // 4)
     return samples[:size], samples[-size:]

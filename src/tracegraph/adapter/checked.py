@@ -108,17 +108,29 @@ class CheckedAdapter:
         return self._capabilities
 
     async def list_experiments(self, query: ExperimentQuery, page: PageRequest) -> Page[Experiment]:
-        """Return the adapter's page, checked. Raise SourceError."""
+        """Return the adapter's page, checked.
+
+        Raises:
+            SourceError: When the source fails, or its result is unusable.
+        """
         result = await self._call("list_experiments", self._adapter.list_experiments, query, page)
         return self._checked("list_experiments", result, self._experiments_page)
 
     async def get_experiments(self, refs: Sequence[str]) -> Mapping[str, Experiment | SourceError]:
-        """Return the adapter's experiments, checked. Raise SourceError."""
+        """Return the adapter's experiments, checked.
+
+        Raises:
+            SourceError: When the source fails, or its result is unusable.
+        """
         mapping = await self._call("get_experiments", self._adapter.get_experiments, refs)
         return self._mapping("get_experiments", mapping, self._require_experiments)
 
     async def list_sessions(self, requests: Sequence[SessionPageRequest]) -> Sequence[Page[Session] | SourceError]:
-        """Return the adapter's pages, checked. Raise SourceError."""
+        """Return the adapter's pages, checked.
+
+        Raises:
+            SourceError: When the source fails, or its result is unusable.
+        """
         results = await self._call("list_sessions", self._adapter.list_sessions, requests)
         self._checked("list_sessions", results, lambda pages: require_results(pages, len(requests)))
         return [
@@ -129,12 +141,20 @@ class CheckedAdapter:
         ]
 
     async def get_sessions(self, refs: Sequence[SessionRef]) -> Mapping[SessionRef, Session | SourceError]:
-        """Return the adapter's sessions, checked. Raise SourceError."""
+        """Return the adapter's sessions, checked.
+
+        Raises:
+            SourceError: When the source fails, or its result is unusable.
+        """
         mapping = await self._call("get_sessions", self._adapter.get_sessions, refs)
         return self._mapping("get_sessions", mapping, self._require_sessions)
 
     async def get_scores(self, refs: Sequence[SessionRef]) -> Mapping[SessionRef, Sequence[Score] | SourceError]:
-        """Return the adapter's scores, checked. Raise SourceError."""
+        """Return the adapter's scores, checked.
+
+        Raises:
+            SourceError: When the source fails, or its result is unusable.
+        """
         mapping = await self._call("get_scores", self._adapter.get_scores, refs)
         return self._mapping("get_scores", mapping, require_scores)
 
@@ -155,7 +175,7 @@ class CheckedAdapter:
         return kind
 
     async def check(self) -> SourceHealth:
-        """Return the adapter's health; a failed check is DOWN with its error. Raise nothing."""
+        """Return the adapter's health; a failed check is DOWN with its error."""
         try:
             health = await self._call("check", self._adapter.check)
             return self._checked("check", health, self._require_health)

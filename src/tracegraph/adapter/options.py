@@ -49,7 +49,7 @@ class SourceSettings:
         key = dotted(["sources", self.name, *path_of(first, self.options)])
         if first["type"] == "extra_forbidden":
             keys = ", ".join([*options, *self.common])
-            return f"{self.origin}: {key} is not a setting of vendor {self.vendor!r}; valid keys are: {keys}."
+            return f"{self.origin}: {key} is not a setting of vendor {self.vendor!r}; its keys are: {keys}."
         if first["type"] == "missing":
             return f"{self.origin}: {key} is missing; vendor {self.vendor!r} requires the key: add it."
         return f"{self.origin}: {key} cannot be used: {sentence_of(first)}."

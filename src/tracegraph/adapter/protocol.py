@@ -52,7 +52,7 @@ class Adapter(Protocol):
     """One open source. Every method is safe to call concurrently.
 
     Methods raise SourceError and nothing else. In a method for several objects, a failure for one object is a
-    SourceError in the place of its result, and the other results are unaffected.
+    SourceError in the place of its result; the other results are unaffected.
     """
 
     @property

@@ -55,13 +55,13 @@ def from_environment(
 def ignored_variables(environment: Mapping[str, str], model: type[BaseModel]) -> Iterator[tuple[str, str]]:
     """Yield the variables with one underscore in place of two, each with the name that would work."""
     for variable in sorted(environment):
-        rest = variable.upper().removeprefix(PREFIX).lower()
-        if not variable.upper().startswith(PREFIX) or "__" in rest:
+        setting = variable.upper().removeprefix(PREFIX).lower()
+        if not variable.upper().startswith(PREFIX) or "__" in setting:
             continue
         for table, field in model.model_fields.items():
-            key = rest.removeprefix(f"{table}_")
+            key = setting.removeprefix(f"{table}_")
             settings = getattr(_plain(field.annotation), "model_fields", {})
-            if rest.startswith(f"{table}_") and key in settings:
+            if setting.startswith(f"{table}_") and key in settings:
                 yield variable, f"{PREFIX}{table.upper()}__{key.upper()}"
 
 
@@ -97,9 +97,9 @@ def _resolve(
 ) -> Path:
     """Return the path with the names as the file or another variable spells them."""
     path: Path = ()
-    here: Any = file
+    table_value: Any = file
     for level in levels:
-        names = list(here) if isinstance(here, Mapping) else []
+        names = list(table_value) if isinstance(table_value, Mapping) else []
         names += [
             set_path[len(path)]
             for set_path in values
@@ -112,7 +112,7 @@ def _resolve(
             )
         name = level if level in matches or not matches else matches[0]
         path = (*path, name)
-        here = here.get(name) if isinstance(here, Mapping) else None
+        table_value = table_value.get(name) if isinstance(table_value, Mapping) else None
     return path
 
 

@@ -45,10 +45,10 @@ class Loaded:
 
         A secret is its reference.
         """
-        here: Any = self.tables
+        node: Any = self.tables
         for key in path:
-            here = here.get(key) if isinstance(here, Mapping) else None
-        return here
+            node = node.get(key) if isinstance(node, Mapping) else None
+        return node
 
     def with_variable(self, message: str) -> str:
         """Return the message, with the environment variable behind the key that the message names."""
@@ -119,9 +119,7 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise ConfigurationError(
-            f"{path}: the file is not valid TOML, or it sets a key twice: {_one_line(error)}."
-        ) from None
+        raise ConfigurationError(f"{path}: this is not TOML, or a key is set twice: {_one_line(error)}.") from None
     except ValueError:
         raise ConfigurationError(f"{path}: a number has too many digits: use a smaller number.") from None
 
@@ -162,12 +160,12 @@ def _merged(file: Mapping[str, Any], from_variables: VariableValues) -> dict[str
     """Return the file's tables with the values of the environment in them."""
     tables = deepcopy(dict(file))
     for path, (value, _) in from_variables.items():
-        here = tables
+        node = tables
         for key in path[:-1]:
-            if not isinstance(here.get(key), dict):
-                here[key] = {}
-            here = here[key]
-        here[path[-1]] = value
+            if not isinstance(node.get(key), dict):
+                node[key] = {}
+            node = node[key]
+        node[path[-1]] = value
     return tables
 
 
@@ -187,8 +185,8 @@ def _message(
     variables = {variable for keys, (_, variable) in from_variables.items() if path and keys[: len(path)] == path}
     key = dotted(path) + (f" (set by {', '.join(sorted(variables))})" if variables else "")
     if first["type"] == "extra_forbidden":
-        valid = ", ".join(_keys_at(path[:-1]))
-        return f"{origin}: {key} is not a setting; the keys of {_heading(path[:-1])} are: {valid}."
+        keys = ", ".join(_keys_at(path[:-1]))
+        return f"{origin}: {key} is not a setting; {_heading(path[:-1])} takes: {keys}."
     if first["type"] == "missing":
         return f"{origin}: {key} is missing: add it."
     sentence = sentence_of(first)

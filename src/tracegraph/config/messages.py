@@ -16,7 +16,7 @@ _BARE_KEY = re.compile(r"[\w./*+:@-]+")
 _UNION_BRANCH = re.compile(r"[A-Z]\w*|literal\[.*\]|\w+\[.*\]", re.DOTALL)
 _LIBRARY_TYPES = frozenset(get_args(core_schema.ErrorType))
 
-_INTEGER = "an integer is expected, such as 10"
+_INTEGER = "a whole number is expected, such as 10"
 _NUMBER = "a number is expected, such as 2.5"
 _BOOLEAN = "true or false is expected"
 _STRING = 'a string is expected, such as "name"'
@@ -35,10 +35,10 @@ _SENTENCES: dict[str, str | Callable[[Details], str]] = {
     **dict.fromkeys(
         ("dict_type", "mapping_type", "model_type", "model_attributes_type", "dataclass_type"), _TABLE
     ),
-    "greater_than": lambda details: f"it must be greater than {details['gt']:g}",
-    "greater_than_equal": lambda details: f"it must be at least {details['ge']:g}",
-    "less_than": lambda details: f"it must be less than {details['lt']:g}",
-    "less_than_equal": lambda details: f"it must be at most {_plain_number(details['le'])}",
+    "greater_than": lambda details: f"it must be above {details['gt']:g}",
+    "greater_than_equal": lambda details: f"it must be {details['ge']:g} or more",
+    "less_than": lambda details: f"it must be below {details['lt']:g}",
+    "less_than_equal": lambda details: f"it must be {_plain_number(details['le'])} or less",
     "multiple_of": lambda details: f"it must be a multiple of {details['multiple_of']:g}",
     "string_too_short": "it must not be empty: set a value, or remove the key",
     "too_short": "the list must not be empty: add at least one entry",
@@ -69,13 +69,13 @@ def path_of(details: ErrorDetails, values: Mapping[str, Any]) -> tuple[str, ...]
     `values` are the checked values: a key of them is never taken for a branch, whatever its name.
     """
     keys: list[str] = []
-    here: Any = values
+    node: Any = values
     for number, part in enumerate(details["loc"], 1):
         is_missing = details["type"] == "missing" and number == len(details["loc"])
-        is_given = part in here if isinstance(here, Mapping) else isinstance(part, int)
-        if is_given or is_missing or not _UNION_BRANCH.fullmatch(str(part)):
+        is_key = part in node if isinstance(node, Mapping) else isinstance(part, int)
+        if is_key or is_missing or not _UNION_BRANCH.fullmatch(str(part)):
             keys.append(str(part))
-            here = here.get(part) if isinstance(here, Mapping) else None
+            node = node.get(part) if isinstance(node, Mapping) else None
     cause = (details.get("ctx") or {}).get("error")
     return (*keys, *cause.keys) if isinstance(cause, SettingError) else tuple(keys)
 

@@ -60,8 +60,8 @@ class ServerSettings(Table):
     @classmethod
     def _origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
         expected = (
-            'write each site out as browsers do, such as "https://app.example": in small letters '
-            "(xn--... for those of other scripts), without a path, and without the port that the scheme implies"
+            'write each origin as browsers do, such as "https://app.example": in small letters '
+            "(xn--... for other scripts), without a path, and without the default port of the scheme"
         )
         for number, origin in enumerate(origins, 1):
             try:
@@ -111,7 +111,7 @@ class LimitSettings(Table):
     @model_validator(mode="after")
     def _default_within_maximum(self) -> Self:
         if self.default_first > self.max_first:
-            raise SettingError("default_first", "it is greater than max_first: lower it, or raise max_first")
+            raise SettingError("default_first", "it is larger than max_first: lower it, or raise max_first")
         return self
 
 
@@ -252,7 +252,7 @@ class Settings(Table):
             if table.timeout_s is not None and table.timeout_s >= deadline_s:
                 raise SettingError(
                     ("sources", name, "timeout_s"),
-                    f"it is {table.timeout_s:g} and must be less than limits.deadline_s ({deadline_s:g}), "
+                    f"it is {table.timeout_s:g} and must be below limits.deadline_s ({deadline_s:g}), "
                     "or a source that hangs takes the whole time of the request: lower timeout_s",
                 )
         return self

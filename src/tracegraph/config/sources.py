@@ -34,9 +34,17 @@ _SHARE_OF_DEADLINE = 0.4
 
 
 def reject_bool(table: type[BaseModel], value: Any, info: ValidationInfo) -> Any:
-    """Return the value. Raise ValueError for true or false where the field is a number.
+    """Return the value of a field, unless it is true or false where the field is a number.
 
     The library would take true for 1.
+
+    Args:
+        table: The model of the table.
+        value: The value.
+        info: The field.
+
+    Raises:
+        ValueError: For true or false where the field is a number.
     """
     if isinstance(value, bool) and info.field_name is not None:
         annotation = table.model_fields[info.field_name].annotation

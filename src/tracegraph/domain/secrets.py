@@ -63,7 +63,7 @@ def _read_reference(reference: Any) -> SecretStr:
         )
     if not value.isascii() or not value.isprintable():
         raise ValueError(
-            f"the secret in {reference} holds characters that are invalid in an HTTP header: replace the secret"
+            f"the secret in {reference} holds characters that an HTTP header may not hold: replace the secret"
         )
     return SecretStr(value)
 

@@ -66,7 +66,7 @@ def rounds_below(schema: GraphQLSchema, document: DocumentNode) -> Mapping[int, 
     counter = _RoundCounter(schema, document)
     for definition in document.definitions:
         if isinstance(definition, OperationDefinitionNode) and definition.operation is OperationType.QUERY:
-            counter.of_selections(schema.query_type, definition.selection_set)
+            counter.selection_rounds(schema.query_type, definition.selection_set)
     return counter.below
 
 
@@ -79,18 +79,20 @@ class _RoundCounter:
         }
         self._counted: dict[tuple[str, int], int] = {}
 
-    def of_selections(self, parent: GraphQLNamedType | None, selections: SelectionSetNode | None) -> int:
+    def selection_rounds(self, parent: GraphQLNamedType | None, selections: SelectionSetNode | None) -> int:
         """Return the longest chain of rounds within the selections."""
         if parent is None or selections is None:
             return 0
         key = parent.name, id(selections)
         if key not in self._counted:
-            self._counted[key] = max((self._of(parent, node) for node in selections.selections), default=0)
+            self._counted[key] = max(
+                (self._node_rounds(parent, node) for node in selections.selections), default=0
+            )
         return self._counted[key]
 
-    def _of(self, parent: GraphQLNamedType, selection: SelectionNode) -> int:
+    def _node_rounds(self, parent: GraphQLNamedType, selection: SelectionNode) -> int:
         if isinstance(selection, FieldNode):
-            return self._of_field(parent, selection)
+            return self._field_rounds(parent, selection)
         fragment: InlineFragmentNode | FragmentDefinitionNode
         if isinstance(selection, InlineFragmentNode):
             fragment = selection
@@ -100,13 +102,13 @@ class _RoundCounter:
             return 0
         condition = fragment.type_condition
         within = self._schema.get_type(condition.name.value) if condition else parent
-        return self.of_selections(within, fragment.selection_set)
+        return self.selection_rounds(within, fragment.selection_set)
 
-    def _of_field(self, parent: GraphQLNamedType, node: FieldNode) -> int:
+    def _field_rounds(self, parent: GraphQLNamedType, node: FieldNode) -> int:
         definition = getattr(parent, "fields", {}).get(node.name.value)
         if definition is None:
             return 0
-        below = self.of_selections(get_named_type(definition.type), node.selection_set)
+        below = self.selection_rounds(get_named_type(definition.type), node.selection_set)
         own = _ROUNDS.get((parent.name, node.name.value), 0)
         if own and node.name.value in _COMPUTED and not _is_computed(node):
             own = 0

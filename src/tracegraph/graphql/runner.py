@@ -39,7 +39,7 @@ class Operation:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class OperationResult:
     """The parts of a response.
 
     `executed` is False when the request was rejected before any field ran. `operation` is the name of the
@@ -86,7 +86,7 @@ class OperationRunner:
         """Return the deadline in seconds: the client's, but never more than the gateway's."""
         return min(self.deadline_s, operation.deadline_s or self.deadline_s)
 
-    async def run(self, operation: Operation, charge: CostCharger | None = None) -> Outcome:
+    async def run(self, operation: Operation, charge: CostCharger | None = None) -> OperationResult:
         """Run a query after `charge` accepts its cost. Never raise for client input or vendor failures.
 
         Vendors get slightly less time than the deadline, so that the response can contain the rows that arrived in
@@ -111,13 +111,13 @@ class OperationRunner:
                     raise
                 return _deadline_exceeded(allowed_s, context, operation)
 
-    async def _execute(self, operation: Operation, context: RequestContext) -> Outcome:
+    async def _execute(self, operation: Operation, context: RequestContext) -> OperationResult:
         with collect_stale_errors() as stale:
             result = await self.schema.execute(operation.query, operation.variables or {}, operation.name, context)
         errors = [to_client_error(error) for error in result.errors or ()]
         executed = result.data is not None or any(error.path for error in errors)
         context.reports += [SourceReport(error.source, SourceReportStatus.STALE, error) for error in stale]
-        return Outcome(
+        return OperationResult(
             data=result.data,
             errors=[dict(error.formatted) for error in [*errors, *context.errors]],
             extensions=_extensions(context, operation),
@@ -127,10 +127,10 @@ class OperationRunner:
         )
 
 
-def rejected_outcome(rejection: RequestError) -> Outcome:
+def rejected_outcome(rejection: RequestError) -> OperationResult:
     """Return the outcome of a request that was rejected before it ran."""
     error = to_client_error(GraphQLError(rejection.message, original_error=rejection))
-    return Outcome(None, [dict(error.formatted)], {}, executed=False)
+    return OperationResult(None, [dict(error.formatted)], {}, executed=False)
 
 
 def _extensions(context: RequestContext, operation: Operation) -> dict[str, Any]:
@@ -139,9 +139,9 @@ def _extensions(context: RequestContext, operation: Operation) -> dict[str, Any]
     return sources | ({"cost": context.cost} if operation.wants_cost else {})
 
 
-def _deadline_exceeded(allowed_s: float, context: RequestContext, operation: Operation) -> Outcome:
+def _deadline_exceeded(allowed_s: float, context: RequestContext, operation: Operation) -> OperationResult:
     message = f"The query did not finish within {round(allowed_s, 3):g} s: select less, or allow more time."
     error = GraphQLError(message, extensions={"code": "DEADLINE_EXCEEDED"})
-    return Outcome(
+    return OperationResult(
         None, [dict(error.formatted)], _extensions(context, operation), executed=True, operation=context.operation
     )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.datastructures import Headers
 
 from tracegraph.federation.report import SourceReportStatus
-from tracegraph.graphql.runner import Outcome
+from tracegraph.graphql.runner import OperationResult
 from tracegraph.http.negotiation import combined_header
 from tracegraph.http.response_cache import OperationResponse
 from tracegraph.metrics.operations import OperationOutcome, Operations, Reuse
@@ -67,7 +67,7 @@ def _trace_headers(headers: Headers) -> dict[str, str]:
     return {name: value for name, value in lines.items() if value is not None}
 
 
-def _outcome_of(outcome: Outcome) -> OperationOutcome:
+def _outcome_of(outcome: OperationResult) -> OperationOutcome:
     if not outcome.executed:
         return OperationOutcome.REFUSED
     if outcome.data is None and any(_code(error) == "DEADLINE_EXCEEDED" for error in outcome.errors):

@@ -29,7 +29,7 @@ from tracegraph.domain.clocks import elapsed_s
 from tracegraph.errors import BadUserInput, Forbidden, QueryTooComplex, RateLimited
 from tracegraph.federation.report import SourceReportStatus
 from tracegraph.graphql.context import CostCharger
-from tracegraph.graphql.runner import Operation, OperationRunner, Outcome, rejected_outcome
+from tracegraph.graphql.runner import Operation, OperationResult, OperationRunner, rejected_outcome
 from tracegraph.http.compression import deflate
 from tracegraph.http.json import to_json
 from tracegraph.metrics.operations import Reuse
@@ -85,13 +85,13 @@ class OperationResponse:
         entry_number: The number of the response's entry in the store, or None for a response without an entry.
     """
 
-    outcome: Outcome
+    outcome: OperationResult
     body: bytes
     reuse: Reuse | None = None
     entry_number: int | None = None
 
     @classmethod
-    def from_outcome(cls, outcome: Outcome) -> OperationResponse:
+    def from_outcome(cls, outcome: OperationResult) -> OperationResponse:
         """Return a new response for the outcome."""
         return cls(outcome, to_json(outcome.response()))
 
@@ -251,7 +251,7 @@ class ResponseCache:
 class _CachedResponse(CacheEntry):
     """A response in the store."""
 
-    outcome: Outcome
+    outcome: OperationResult
     dependencies: CacheDependencies
 
     def response(self) -> OperationResponse:
@@ -289,14 +289,14 @@ def _is_uncacheable(request: ExecutionRequest) -> bool:
     return any(field in request.operation.query for field in _UNCACHEABLE_FIELDS)
 
 
-def _is_permanently_rejected(outcome: Outcome) -> bool:
+def _is_permanently_rejected(outcome: OperationResult) -> bool:
     """Return whether document, variables and settings alone cause the rejection, at any time and load."""
     return not outcome.executed and all(
         error["extensions"]["code"] in _PERMANENT_ERROR_CODES for error in outcome.errors
     )
 
 
-def _is_cacheable(outcome: Outcome) -> bool:
+def _is_cacheable(outcome: OperationResult) -> bool:
     reports = outcome.extensions.get("sources", ())
     limited = SourceReportStatus.SCAN_LIMITED.value
     return outcome.executed and not outcome.errors and all(report["status"] == limited for report in reports)

@@ -1,4 +1,4 @@
-"""The sample data of all three vendors: believable, with gaps, and the same at every start."""
+"""The sample data of all three vendors: realistic, with gaps, and the same in every process."""
 
 from dataclasses import dataclass
 from random import Random
@@ -15,7 +15,7 @@ _SEED = 20261120
 
 @dataclass(frozen=True, slots=True)
 class SampleWorlds:
-    """What the three simulated vendors of the demo hold."""
+    """The content of the demo's three vendors."""
 
     nemo: NemoWorld
     langsmith: LangSmithWorld
@@ -23,6 +23,6 @@ class SampleWorlds:
 
 
 def sample_worlds() -> SampleWorlds:
-    """Make the sample data: 36 experiments, projects and agents with some 4,700 sessions."""
+    """Create the sample data: 36 experiments, projects and agents with some 4,700 sessions."""
     random = Random(_SEED)
     return SampleWorlds(sample_nemo(random), sample_langsmith(random), sample_meibel(random))

@@ -1,4 +1,4 @@
-"""What the sample data is about: a support assistant's test cases, and how a run of one turns out."""
+"""The subject of the sample data: test cases of a support assistant, and the results of its runs."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -40,8 +40,8 @@ _QUESTIONS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
-    """One test case; the same text is asked of every vendor's assistants."""
+class SampleCase:
+    """One test case. Every vendor's assistants get the same text."""
 
     case_id: str
     question: str
@@ -49,7 +49,7 @@ class Case:
 
 
 CASES = tuple(
-    Case(f"case-{number:03d}", question.format(product), answer.format(product))
+    SampleCase(f"case-{number:03d}", question.format(product), answer.format(product))
     for number, (product, (question, answer)) in enumerate(
         (product, texts) for texts in _QUESTIONS for product in _PRODUCTS
     )
@@ -59,7 +59,7 @@ CASES = tuple(
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """How one assistant fares: how often it was asked, and how fast, sure, good and dear it is."""
+    """How one assistant performs: number of sessions, speed, error rate, quality and price."""
 
     name: str
     sessions: int
@@ -77,11 +77,11 @@ class Profile:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """One session; None is what nobody measured."""
+class SampleRun:
+    """One session. None means that nothing was measured."""
 
     number: int
-    case: Case
+    case: SampleCase
     start: datetime
     seconds: float | None
     """None while it still runs."""
@@ -90,25 +90,25 @@ class Outcome:
     completion_tokens: int | None
     dollars: float | None
     scores: dict[str, float]
-    """0..1 by the name of what was judged: correctness, faithfulness, consistency."""
+    """From 0 to 1 by criterion: correctness, faithfulness, consistency."""
 
 
-def outcomes(random: Random, profile: Profile) -> Iterator[Outcome]:
+def sample_runs(random: Random, profile: Profile) -> Iterator[SampleRun]:
     """Let an assistant answer the cases in turn, spread over up to four days from its start."""
     start = TODAY - timedelta(days=profile.days_ago)
     window = min(timedelta(days=4), TODAY - start) - timedelta(hours=1)
     moments = sorted(start + window * random.random() for _ in range(profile.sessions))
     for number, moment in enumerate(moments):
-        yield _outcome(random, profile, number, moment)
+        yield _sample_run(random, profile, number, moment)
 
 
-def _outcome(random: Random, profile: Profile, number: int, moment: datetime) -> Outcome:
+def _sample_run(random: Random, profile: Profile, number: int, moment: datetime) -> SampleRun:
     failed = random.random() < profile.errors
     running = number == profile.sessions - 1 and profile.sessions > 3 and profile.days_ago < 10
     metered = random.random() > 0.04
     prompt, completion = random.randint(180, 2400), random.randint(20, 700)
     dollars = round((prompt + completion) / 1000 * profile.dollars_per_1k, 6)
-    return Outcome(
+    return SampleRun(
         number=number,
         case=CASES[number % len(CASES)],
         start=moment,

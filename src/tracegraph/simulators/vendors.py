@@ -1,4 +1,4 @@
-"""The three vendors of the demo, started together with the sample data."""
+"""Starts the demo's three vendors together with the sample data."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,7 +13,7 @@ from tracegraph.simulators.nemo import app as nemo
 
 @dataclass(frozen=True, slots=True)
 class DemoVendors:
-    """Where the vendors listen and what they ask for: all that a configuration needs."""
+    """The URLs and credentials of the vendors, as a configuration needs them."""
 
     nemo_url: str
     nemo_workspace: str

@@ -1,6 +1,6 @@
-"""The contract suite: one set of laws that every adapter keeps, run against its vendor over real HTTP.
+"""The contract suite: tests that every adapter must pass against its vendor's simulator over real HTTP.
 
-A vendor states what its simulator holds and what its adapter is configured with; the laws come from here:
+A vendor declares its simulator and its adapter's options. The suite supplies the tests:
 
     from tracegraph.testing import AdapterContract, Vendor
 
@@ -17,8 +17,8 @@ A vendor states what its simulator holds and what its adapter is configured with
         nameless_sessions = {"chats": [{"started": "2026-01-01T00:00:00Z"}]}
 
 The simulator is a `tracegraph.simulators.core.simulator.Simulator` around the vendor's routes. It records every
-call and plays faults on demand. The suite needs pytest and pytest-asyncio in its auto mode. Nothing else of
-the gateway does.
+call and injects faults on request. The suite needs pytest, and pytest-asyncio in its auto mode. No other part of
+the gateway needs them.
 """
 
 import pytest
@@ -26,7 +26,7 @@ import pytest
 _LAWS = ("failures", "filters", "listing", "lookup", "subject", "use", "values")
 pytest.register_assert_rewrite(*(f"{__name__}.{name}" for name in _LAWS))
 
-from tracegraph.testing.contract import AdapterContract  # noqa: E402 - after its asserts are made to explain
+from tracegraph.testing.contract import AdapterContract  # noqa: E402 - pytest must rewrite its asserts first
 from tracegraph.testing.subject import Subject  # noqa: E402
 from tracegraph.testing.vendor import Vendor, instant, maybe, odd  # noqa: E402
 

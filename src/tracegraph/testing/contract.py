@@ -1,4 +1,4 @@
-"""The laws together: what a vendor's test class inherits from."""
+"""All tests of the contract, as the base class of a vendor's test class."""
 
 from __future__ import annotations
 
@@ -11,4 +11,4 @@ from tracegraph.testing.values import ValueLaws
 
 
 class AdapterContract(ListingLaws, FilterLaws, LookupLaws, ValueLaws, FailureLaws, UseLaws):
-    """Every law; see `tracegraph.testing.subject.Contract` for what a vendor states."""
+    """The complete contract. `tracegraph.testing.subject.Contract` documents what a vendor declares."""

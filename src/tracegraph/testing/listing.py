@@ -1,5 +1,5 @@
-# ruff: noqa: S101 - assertions are what a law is made of
-"""Laws of lists: the order, pages of any size, resuming anywhere, rows that come and go meanwhile."""
+# ruff: noqa: S101 - the contract consists of assertions
+"""Lists: order, pages of any size, resuming after any row, rows that come and go during a traversal."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ from tracegraph.federation.lists import Listing, MergeRequest, list_experiments
 from tracegraph.federation.merge import Positions
 from tracegraph.federation.position import Position
 from tracegraph.testing.subject import (
-    AMPLE,
-    EVERYTHING,
+    ALL_ROWS,
+    AMPLE_BUDGET,
     EXPERIMENT_ORDERS,
     SESSION_ORDERS,
     Contract,
+    healthy,
     in_both_directions,
     in_every_order,
-    in_pages,
     ordered,
     ordered_refs,
     ordered_sessions,
+    read_all_pages,
     refs_of,
     rows,
-    sound,
 )
 from tracegraph.testing.vendor import seeded
 
@@ -42,14 +42,14 @@ SEEDS = (1, 2)
 
 
 class ListingLaws(Contract):
-    """What holds of every list, in every order that the gateway offers."""
+    """The behaviour of every list, in every order of the gateway."""
 
     @pytest.mark.parametrize("seed", SEEDS)
     async def test_one_page_holds_every_experiment_in_the_total_order(self, seed: int) -> None:
-        """Value by direction, nulls last, equals by vendor id; the total is the number of rows, or not told."""
-        async with self.opened(seed) as subject:
+        """The order is value by direction, nulls last, vendor id. The total is the number of rows, or None."""
+        async with self.open_subject(seed) as subject:
             complete = list((await subject.complete_experiments()).values())
-            assert {one.ref for one in complete} == set(subject.vendor.experiments())
+            assert {experiment.ref for experiment in complete} == set(subject.vendor.experiments())
             for order in EXPERIMENT_ORDERS:
                 listing = await subject.experiments(order)
                 assert refs_of(rows(listing)) == ordered_refs(complete, order), order
@@ -59,49 +59,51 @@ class ListingLaws(Contract):
     @in_every_order
     @pytest.mark.parametrize("seed", SEEDS)
     async def test_pages_of_one_give_the_experiments_of_one_page(self, seed: int, order: ExperimentOrder) -> None:
-        """Each is read from where the one before it ended."""
-        async with self.opened(seed) as subject:
-            whole = rows(await subject.experiments(order))
-            assert await in_pages(partial(subject.experiments, order, first=1)) == whole
+        """Each page is read from the end of the previous page."""
+        async with self.open_subject(seed) as subject:
+            complete_list = rows(await subject.experiments(order))
+            assert await read_all_pages(partial(subject.experiments, order, first=1)) == complete_list
 
     @in_every_order
     @pytest.mark.parametrize("seed", SEEDS)
     async def test_any_experiment_resumes_with_exactly_the_rest(self, seed: int, order: ExperimentOrder) -> None:
-        """Not only the last one of a page."""
-        async with self.opened(seed) as subject:
+        """The last row of a page is not special."""
+        async with self.open_subject(seed) as subject:
             listing = await subject.experiments(order)
-            whole = refs_of(rows(listing))
+            complete_list = refs_of(rows(listing))
             for index, merged in enumerate(listing.merged.rows):
                 positions = listing.merged.positions_after(merged)
                 rest = await subject.experiments(order, positions=positions)
-                assert refs_of(rows(rest)) == whole[index + 1 :]
+                assert refs_of(rows(rest)) == complete_list[index + 1 :]
 
     @pytest.mark.parametrize("seed", SEEDS)
-    async def test_a_hint_that_is_out_of_date_costs_calls_and_no_experiment(self, seed: int) -> None:
-        """The key is the truth, the vendor's offset a hint: rows have moved since the cursor was made."""
-        async with self.opened(seed) as subject:
+    async def test_an_outdated_hint_costs_calls_but_no_experiment(self, seed: int) -> None:
+        """The sort key is authoritative, the offset is a hint: rows may have moved since the cursor was made."""
+        async with self.open_subject(seed) as subject:
             for order in EXPERIMENT_ORDERS:
                 listing = await subject.experiments(order)
-                whole = refs_of(rows(listing))
-                middle = len(whole) // 2
-                true = listing.merged.positions_after(listing.merged.rows[middle])
-                hinted = {
-                    key: one.hint for key, one in true.overrides.items() if one.hint is not None and one.hint >= 0
+                complete_list = refs_of(rows(listing))
+                middle = len(complete_list) // 2
+                correct = listing.merged.positions_after(listing.merged.rows[middle])
+                hinted_keys = {
+                    key: position.hint
+                    for key, position in correct.overrides.items()
+                    if position.hint is not None and position.hint >= 0
                 }
                 for wrong in (0, 1, 7, 10_000):
-                    own = {key: Position(true.overrides[key].sort_key, wrong) for key in hinted}
+                    overrides = {key: Position(correct.overrides[key].sort_key, wrong) for key in hinted_keys}
                     rest = await subject.experiments(
-                        order, positions=Positions(true.sort_key, {**true.overrides, **own})
+                        order, positions=Positions(correct.sort_key, {**correct.overrides, **overrides})
                     )
-                    assert refs_of(rows(rest)) == whole[middle + 1 :], (order, wrong)
+                    assert refs_of(rows(rest)) == complete_list[middle + 1 :], (order, wrong)
 
     @in_every_order
     @pytest.mark.parametrize("seed", SEEDS)
     async def test_experiments_that_stay_come_once_while_others_come_and_go(
         self, seed: int, order: ExperimentOrder
     ) -> None:
-        """Whatever is added and deleted between two pages; and the order holds from page to page."""
-        async with self.opened(seed) as subject:
+        """Experiments are added and deleted between pages. The order holds from page to page."""
+        async with self.open_subject(seed) as subject:
             rng = seeded(seed)
             staying = {ref for ref in subject.vendor.experiments() if rng.random() < 0.6}
             numbers = iter(range(500, 600))
@@ -123,57 +125,57 @@ class ListingLaws(Contract):
 
     @pytest.mark.parametrize("seed", SEEDS)
     async def test_one_page_holds_every_session_of_an_experiment(self, seed: int) -> None:
-        """By start time in both directions, and each of them is that experiment's."""
-        async with self.opened(seed) as subject:
+        """Sessions are ordered by start time in both directions, and all are that experiment's."""
+        async with self.open_subject(seed) as subject:
             for ref, experiment in (await subject.complete_experiments()).items():
                 for order in SESSION_ORDERS:
                     listing = await subject.sessions_of(experiment, order)
-                    found: list[Session] = rows(listing)
-                    assert {one.vendor_id for one in found} == set(subject.vendor.sessions(ref))
-                    assert found == ordered_sessions(found, order)
-                    assert {one.experiment_ref for one in found} <= {ref}
-                    assert listing.total_count in {None, len(found)}
+                    sessions: list[Session] = rows(listing)
+                    assert {session.vendor_id for session in sessions} == set(subject.vendor.sessions(ref))
+                    assert sessions == ordered_sessions(sessions, order)
+                    assert {session.experiment_ref for session in sessions} <= {ref}
+                    assert listing.total_count in {None, len(sessions)}
                     assert listing.merged.has_next is False
 
     @in_both_directions
     @pytest.mark.parametrize("seed", SEEDS)
     async def test_pages_of_one_give_the_sessions_of_one_page(self, seed: int, order: SessionOrder) -> None:
-        """Of a long list pages of thirty do."""
-        async with self.opened(seed) as subject:
+        """A long list is read in pages of thirty."""
+        async with self.open_subject(seed) as subject:
             for experiment in (await subject.complete_experiments()).values():
-                whole = rows(await subject.sessions_of(experiment, order))
-                first = 1 if len(whole) < 20 else 30
-                parts = await in_pages(partial(subject.sessions_of, experiment, order, first=first))
-                assert parts == whole
+                complete_list = rows(await subject.sessions_of(experiment, order))
+                first = 1 if len(complete_list) < 20 else 30
+                parts = await read_all_pages(partial(subject.sessions_of, experiment, order, first=first))
+                assert parts == complete_list
 
     @in_both_directions
     @pytest.mark.parametrize("seed", SEEDS)
     async def test_any_session_resumes_with_exactly_the_rest(self, seed: int, order: SessionOrder) -> None:
-        """Of an experiment with many, one in twenty is tried."""
-        async with self.opened(seed) as subject:
+        """An experiment with many sessions is resumed after every twentieth."""
+        async with self.open_subject(seed) as subject:
             for experiment in (await subject.complete_experiments()).values():
                 listing = await subject.sessions_of(experiment, order)
-                whole = rows(listing)
-                for index in range(0, len(whole), 1 if len(whole) < 20 else 20):
+                complete_list = rows(listing)
+                for index in range(0, len(complete_list), 1 if len(complete_list) < 20 else 20):
                     positions = listing.merged.positions_after(listing.merged.rows[index])
                     rest = await subject.sessions_of(experiment, order, positions=positions)
-                    assert rows(rest) == whole[index + 1 :]
+                    assert rows(rest) == complete_list[index + 1 :]
 
     @in_both_directions
     @pytest.mark.parametrize("seed", SEEDS)
     async def test_sessions_that_stay_come_once_while_others_come_and_go(
         self, seed: int, order: SessionOrder
     ) -> None:
-        """Whatever starts, or is deleted, between two pages."""
-        async with self.opened(seed) as subject:
+        """Sessions start and are deleted between pages."""
+        async with self.open_subject(seed) as subject:
             rng = seeded(seed)
             ref, experiment = next(iter((await subject.complete_experiments()).items()))
-            staying = {one for one in subject.vendor.sessions(ref) if rng.random() < 0.6}
+            staying = {session_id for session_id in subject.vendor.sessions(ref) if rng.random() < 0.6}
             seen: list[str] = []
             positions = Positions()
             for number in range(900, 999):
                 listing = await subject.sessions_of(experiment, order, first=15, positions=positions)
-                seen += [one.vendor_id for one in rows(listing)]
+                seen += [session.vendor_id for session in rows(listing)]
                 if not listing.merged.has_next:
                     break
                 positions = listing.merged.positions_at_end()
@@ -188,46 +190,54 @@ class ListingLaws(Contract):
     @in_both_directions
     @pytest.mark.parametrize("seed", SEEDS)
     async def test_sessions_of_several_experiments_are_one_list(self, seed: int, order: SessionOrder) -> None:
-        """In one page, in pages of four, and resumed after one row in five; an unknown experiment has none."""
-        async with self.opened(seed) as subject:
+        """The list is read in one page, in pages of four, and after every fifth row.
+
+        An unknown experiment has no sessions.
+        """
+        async with self.open_subject(seed) as subject:
             complete = list((await subject.complete_experiments()).values())[1:]
             refs = [*refs_of(complete), *self.unknown_refs]
-            each = [rows(await subject.sessions_of(one, order)) for one in complete]
-            whole = ordered_sessions([session for some in each for session in some], order)
+            each = [rows(await subject.sessions_of(experiment, order)) for experiment in complete]
+            complete_list = ordered_sessions([session for sessions in each for session in sessions], order)
             listing = await subject.sessions(refs, order)
-            assert rows(listing) == whole
-            parts = await in_pages(partial(subject.sessions, refs, order, first=4))
-            assert parts == whole
-            for index in range(0, len(whole), 5):
+            assert rows(listing) == complete_list
+            parts = await read_all_pages(partial(subject.sessions, refs, order, first=4))
+            assert parts == complete_list
+            for index in range(0, len(complete_list), 5):
                 positions = listing.merged.positions_after(listing.merged.rows[index])
-                assert rows(await subject.sessions(refs, order, positions=positions)) == whole[index + 1 :]
+                assert rows(await subject.sessions(refs, order, positions=positions)) == complete_list[index + 1 :]
 
     @pytest.mark.parametrize("seed", SEEDS)
-    async def test_without_experiments_those_of_the_most_recently_active_are_listed(self, seed: int) -> None:
-        """Five of them, as the budget says."""
-        async with self.opened(seed) as subject:
+    async def test_without_experiments_the_most_recently_active_ones_are_listed(self, seed: int) -> None:
+        """The budget allows five."""
+        async with self.open_subject(seed) as subject:
             complete = await subject.complete_experiments()
             activity = ExperimentOrder(ExperimentOrderField.UPDATED_AT, OrderDirection.DESC)
             active = ordered_refs(list(complete.values()), activity)[:5]
             each = [rows(await subject.sessions_of(complete[ref])) for ref in active]
-            whole = ordered_sessions([session for some in each for session in some], SessionOrder())
-            assert rows(await subject.sessions(None)) == whole
+            complete_list = ordered_sessions(
+                [session for sessions in each for session in sessions], SessionOrder()
+            )
+            assert rows(await subject.sessions(None)) == complete_list
 
     @in_every_order
     async def test_two_sources_are_merged_in_one_order(self, order: ExperimentOrder) -> None:
-        """Equal values go by the source's name, then by the vendor's id."""
-        async with self.opened(4, name="a-source") as one, self.opened(5, name="b-source") as other:
-            adapters = [one.adapter, other.adapter]
+        """Equal values sort by the source's name, then by the vendor's id."""
+        async with (
+            self.open_subject(4, name="a-source") as first_subject,
+            self.open_subject(5, name="b-source") as second_subject,
+        ):
+            adapters = [first_subject.adapter, second_subject.adapter]
             filters = {adapter.name: ExperimentFilter() for adapter in adapters}
 
             async def page(first: int, positions: Positions) -> Listing[Experiment]:
-                return sound(
-                    await list_experiments(adapters, filters, order, MergeRequest(first, positions, AMPLE))
+                return healthy(
+                    await list_experiments(adapters, filters, order, MergeRequest(first, positions, AMPLE_BUDGET))
                 )
 
             everything = [
                 experiment
-                for subject in (one, other)
+                for subject in (first_subject, second_subject)
                 for experiment in (await subject.complete_experiments()).values()
             ]
             expected = ordered(
@@ -236,10 +246,10 @@ class ListingLaws(Contract):
                 order.direction,
                 lambda experiment: (experiment.source, experiment.vendor_id),
             )
-            in_one_page = rows(await page(EVERYTHING, Positions()))
+            in_one_page = rows(await page(ALL_ROWS, Positions()))
             assert _names(in_one_page) == _names(expected)
-            assert await in_pages(partial(page, 5)) == in_one_page
+            assert await read_all_pages(partial(page, 5)) == in_one_page
 
 
 def _names(experiments: Sequence[Experiment]) -> list[tuple[str, str]]:
-    return [(one.source, one.ref) for one in experiments]
+    return [(experiment.source, experiment.ref) for experiment in experiments]

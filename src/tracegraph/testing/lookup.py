@@ -1,5 +1,5 @@
-# ruff: noqa: S101 - assertions are what a law is made of
-"""Laws of looking things up: known ones whole, unknown ones left out, and no id that becomes a path."""
+# ruff: noqa: S101 - the contract consists of assertions
+"""Look-ups: known objects are complete, unknown ones are left out, and no id becomes a path."""
 
 from __future__ import annotations
 
@@ -27,29 +27,29 @@ HOSTILE = (
 )
 
 
-def disguised(known: str) -> list[str]:
-    """Texts that a careless path or query would take for something known."""
+def disguised(ref: str) -> list[str]:
+    """Return texts that a careless path or query would treat as the known ref."""
     return [
         *(
-            f"{known}/",
-            f"/{known}",
-            f"./{known}",
-            f"x/../{known}",
-            f"{known}/.",
-            f"{known}/sessions",
-            f"{known}%2F",
+            f"{ref}/",
+            f"/{ref}",
+            f"./{ref}",
+            f"x/../{ref}",
+            f"{ref}/.",
+            f"{ref}/sessions",
+            f"{ref}%2F",
         ),
-        *(f"{known}?", f"{known}?x=1", f"{known}#", f"{known}\0", f"{known}%00", f"{known}\r\n", f"{known} "),
-        *(f" {known}", f"{known},", f"{known},{known}", f"{known}&", f"{known};", f"{known}\\", f'"{known}"'),
+        *(f"{ref}?", f"{ref}?x=1", f"{ref}#", f"{ref}\0", f"{ref}%00", f"{ref}\r\n", f"{ref} "),
+        *(f" {ref}", f"{ref},", f"{ref},{ref}", f"{ref}&", f"{ref};", f"{ref}\\", f'"{ref}"'),
     ]
 
 
 class LookupLaws(Contract):
-    """What holds of get_experiments and get_sessions, and of every ref that a client may make up."""
+    """The behaviour of get_experiments and get_sessions, and of every ref that a client may invent."""
 
     async def test_looking_up_nothing_makes_no_call(self) -> None:
-        """Nor does asking for no list."""
-        async with self.opened() as subject:
+        """Neither does requesting no list."""
+        async with self.open_subject() as subject:
             assert dict(await subject.adapter.get_experiments([])) == {}
             assert dict(await subject.adapter.get_sessions([])) == {}
             assert dict(await subject.adapter.get_scores([])) == {}
@@ -58,24 +58,26 @@ class LookupLaws(Contract):
 
     @pytest.mark.parametrize("seed", SEEDS)
     async def test_known_experiments_are_found_complete_and_unknown_ones_left_out(self, seed: int) -> None:
-        """Whether asked for alone, together, or twice; the number of sessions may still be deferred."""
-        async with self.opened(seed) as subject:
-            known = list(subject.vendor.experiments())
-            found = await subject.adapter.get_experiments([*self.unknown_refs, *known, *known[:2]])
-            assert set(found) == set(known)
-            for ref in known:
-                experiment = expect(found[ref], Experiment)
+        """An experiment is looked up alone, with others, or twice. Its number of sessions may be deferred."""
+        async with self.open_subject(seed) as subject:
+            known_refs = list(subject.vendor.experiments())
+            found_by_ref = await subject.adapter.get_experiments(
+                [*self.unknown_refs, *known_refs, *known_refs[:2]]
+            )
+            assert set(found_by_ref) == set(known_refs)
+            for ref in known_refs:
+                experiment = expect(found_by_ref[ref], Experiment)
                 assert experiment.ref == ref
                 assert experiment.source == subject.adapter.name
                 assert experiment.deferred <= {"session_count"}
-            for ref in known[:3]:
-                assert dict(await subject.adapter.get_experiments([ref])) == {ref: found[ref]}
+            for ref in known_refs[:3]:
+                assert dict(await subject.adapter.get_experiments([ref])) == {ref: found_by_ref[ref]}
             assert dict(await subject.adapter.get_experiments(list(self.unknown_refs))) == {}
 
     @pytest.mark.parametrize("seed", SEEDS)
-    async def test_a_listed_experiment_is_the_one_that_is_looked_up(self, seed: int) -> None:
-        """In every field that the list does not defer."""
-        async with self.opened(seed) as subject:
+    async def test_a_listed_experiment_equals_the_looked_up_one(self, seed: int) -> None:
+        """Deferred fields are excepted."""
+        async with self.open_subject(seed) as subject:
             complete = await subject.complete_experiments()
             for listed in rows(await subject.experiments()):
                 assert _given(listed) == _given(replace(complete[listed.ref], deferred=listed.deferred))
@@ -83,113 +85,124 @@ class LookupLaws(Contract):
     @pytest.mark.parametrize("seed", SEEDS)
     async def test_known_sessions_are_found_complete_and_unknown_ones_left_out(self, seed: int) -> None:
         """A session of one experiment is unknown in another."""
-        async with self.opened(seed) as subject:
+        async with self.open_subject(seed) as subject:
             refs = list(subject.vendor.experiments())[:4]
-            known = [SessionRef(ref, one) for ref in refs for one in subject.vendor.sessions(ref)]
-            elsewhere = [SessionRef(refs[1], known[0].session_id), SessionRef(refs[0], known[-1].session_id)]
+            known_refs = [
+                SessionRef(ref, session_id) for ref in refs for session_id in subject.vendor.sessions(ref)
+            ]
+            elsewhere = [
+                SessionRef(refs[1], known_refs[0].session_id),
+                SessionRef(refs[0], known_refs[-1].session_id),
+            ]
             unknown = [
                 *elsewhere,
                 *(SessionRef(refs[0], made_up) for made_up in self.unknown_refs),
-                *(SessionRef(made_up, known[0].session_id) for made_up in self.unknown_refs),
+                *(SessionRef(made_up, known_refs[0].session_id) for made_up in self.unknown_refs),
             ]
-            found = await subject.adapter.get_sessions([*unknown, *known])
-            assert set(found) == set(known)
-            for ref in known:
-                session = expect(found[ref], Session)
+            found_by_ref = await subject.adapter.get_sessions([*unknown, *known_refs])
+            assert set(found_by_ref) == set(known_refs)
+            for ref in known_refs:
+                session = expect(found_by_ref[ref], Session)
                 assert session.ref == ref
                 assert session.deferred == frozenset()
-            assert dict(await subject.adapter.get_sessions([known[-1]])) == {known[-1]: found[known[-1]]}
+            assert dict(await subject.adapter.get_sessions([known_refs[-1]])) == {
+                known_refs[-1]: found_by_ref[known_refs[-1]]
+            }
 
     @pytest.mark.parametrize("seed", SEEDS)
-    async def test_a_listed_session_is_the_one_that_is_looked_up(self, seed: int) -> None:
-        """In every field that the list does not defer."""
-        async with self.opened(seed) as subject:
+    async def test_a_listed_session_equals_the_looked_up_one(self, seed: int) -> None:
+        """Deferred fields are excepted."""
+        async with self.open_subject(seed) as subject:
             for experiment in list((await subject.complete_experiments()).values())[:4]:
                 listed = rows(await subject.sessions_of(experiment))
-                found = await subject.adapter.get_sessions([one.ref for one in listed])
-                for one in listed:
-                    looked_up = expect(found[one.ref], Session)
-                    assert _given(one) == _given(replace(looked_up, deferred=one.deferred))
+                found_by_ref = await subject.adapter.get_sessions([session.ref for session in listed])
+                for session in listed:
+                    looked_up = expect(found_by_ref[session.ref], Session)
+                    assert _given(session) == _given(replace(looked_up, deferred=session.deferred))
 
     @pytest.mark.parametrize("seed", SEEDS)
-    async def test_scores_that_a_list_defers_are_those_of_the_sessions_looked_up(self, seed: int) -> None:
-        """A session that nobody scored is left out, and so is one that is unknown."""
-        async with self.opened(seed) as subject:
+    async def test_deferred_scores_equal_those_of_the_looked_up_sessions(self, seed: int) -> None:
+        """Sessions without scores and unknown sessions are left out."""
+        async with self.open_subject(seed) as subject:
             for experiment in list((await subject.complete_experiments()).values())[:4]:
                 deferring = [
-                    one for one in rows(await subject.sessions_of(experiment)) if "scores" in one.deferred
+                    session
+                    for session in rows(await subject.sessions_of(experiment))
+                    if "scores" in session.deferred
                 ]
-                refs = [one.ref for one in deferring]
-                whole = await subject.adapter.get_sessions(refs)
+                refs = [session.ref for session in deferring]
+                sessions = await subject.adapter.get_sessions(refs)
                 scores = await subject.adapter.get_scores(
                     [*refs, SessionRef(experiment.ref, self.unknown_refs[0])]
                 )
-                assert scores == {ref: one for ref in refs if (one := expect(whole[ref], Session).scores)}
+                assert scores == {
+                    ref: session for ref in refs if (session := expect(sessions[ref], Session).scores)
+                }
 
     async def test_a_made_up_experiment_is_unknown_and_reaches_no_other_path(self) -> None:
-        """Neither as a path of its own nor as a further parameter; the known one beside it stands."""
-        async with self.opened() as subject:
-            known, _ = subject.known
+        """The ref becomes neither a path nor a parameter, and the known ref beside it is found."""
+        async with self.open_subject() as subject:
+            known_ref, _ = subject.known_refs
 
             async def look(ref: str) -> None:
-                found = await subject.adapter.get_experiments([known, ref])
-                assert expect(found[known], Experiment).ref == known
-                assert isinstance(found.get(ref), SourceError | None), ref
+                found_by_ref = await subject.adapter.get_experiments([known_ref, ref])
+                assert expect(found_by_ref[known_ref], Experiment).ref == known_ref
+                assert isinstance(found_by_ref.get(ref), SourceError | None), ref
                 alone = await subject.adapter.get_experiments([ref])
                 assert isinstance(alone.get(ref), SourceError | None), ref
 
-            await self._stays_within(subject, look, self.unknown_refs[0], known)
+            await self._stays_within(subject, look, self.unknown_refs[0], known_ref)
 
     async def test_a_made_up_session_is_unknown_and_reaches_no_other_path(self) -> None:
-        """Whether it is the session's id that is made up or the experiment's."""
-        async with self.opened() as subject:
-            known, session_id = subject.known
+        """Either the session's id or the experiment's is made up."""
+        async with self.open_subject() as subject:
+            known_ref, session_id = subject.known_refs
 
             async def look(made_up: str) -> None:
-                for ref in (SessionRef(known, made_up), SessionRef(made_up, session_id)):
-                    found = await subject.adapter.get_sessions([ref])
-                    assert isinstance(found.get(ref), SourceError | None), ref
+                for ref in (SessionRef(known_ref, made_up), SessionRef(made_up, session_id)):
+                    found_by_ref = await subject.adapter.get_sessions([ref])
+                    assert isinstance(found_by_ref.get(ref), SourceError | None), ref
 
-            await self._stays_within(subject, look, self.unknown_refs[0], known, session_id)
+            await self._stays_within(subject, look, self.unknown_refs[0], known_ref, session_id)
 
     async def test_the_sessions_of_a_made_up_experiment_are_none_and_reach_no_other_path(self) -> None:
-        """An error in its place, or an empty page."""
-        async with self.opened() as subject:
-            known, _ = subject.known
+        """The result is an error or an empty page."""
+        async with self.open_subject() as subject:
+            known_ref, _ = subject.known_refs
 
             async def look(ref: str) -> None:
-                (answer,) = await subject.adapter.list_sessions([first_sessions(subject.adapter, ref, 5)])
-                assert isinstance(answer, SourceError | Page), ref
-                assert isinstance(answer, SourceError) or not answer.items, ref
+                (page,) = await subject.adapter.list_sessions([first_sessions(subject.adapter, ref, 5)])
+                assert isinstance(page, SourceError | Page), ref
+                assert isinstance(page, SourceError) or not page.items, ref
 
-            await self._stays_within(subject, look, self.unknown_refs[0], known)
+            await self._stays_within(subject, look, self.unknown_refs[0], known_ref)
 
     async def test_a_filter_with_a_made_up_ref_matches_nothing_and_reaches_no_other_path(self) -> None:
-        """Refs in a filter are a client's, too."""
-        async with self.opened() as subject:
-            known, _ = subject.known
+        """Clients also send refs in filters."""
+        async with self.open_subject() as subject:
+            known_ref, _ = subject.known_refs
 
             async def look(ref: str) -> None:
                 listing = await subject.experiments(matching=ExperimentFilter(refs=frozenset({ref})))
                 assert rows(listing) == [], ref
 
-            await self._stays_within(subject, look, self.unknown_refs[0], known)
+            await self._stays_within(subject, look, self.unknown_refs[0], known_ref)
 
     async def _stays_within(
-        self, subject: Subject, look: Callable[[str], Awaitable[None]], plain: str, *known: str
+        self, subject: Subject, look: Callable[[str], Awaitable[None]], plain: str, *known_refs: str
     ) -> None:
-        """Nothing hostile reaches a route, a parameter or a key of a body that a plain unknown id does not."""
+        """Check that hostile refs reach only routes, parameters and keys that a plain unknown ref reaches."""
         subject.calls.clear()
         await look(plain)
         allowed = set(_reached(subject))
-        for text in (*HOSTILE, *(text for one in known for text in disguised(one))):
+        for text in (*HOSTILE, *(text for ref in known_refs for text in disguised(ref))):
             subject.calls.clear()
             await look(text)
             assert set(_reached(subject)) <= allowed, text
 
 
 def _reached(subject: Subject) -> Iterator[tuple[str, str, str]]:
-    """Where calls went, and what they asked with: method, route, and each name of a parameter or key."""
+    """Yield the method, the route, and each parameter or key name of all calls."""
     for call in subject.calls:
         yield call.method, call.path_class, ""
         for name in (*call.query, *(call.body or ())):
@@ -197,5 +210,5 @@ def _reached(subject: Subject) -> Iterator[tuple[str, str, str]]:
 
 
 def _given(row: Experiment | Session) -> dict[str, Any]:
-    """The fields that a row gives: all but the deferred and the raw object."""
+    """Return the fields of a row without the deferred ones and the raw object."""
     return {name: value for name, value in row.comparable_fields().items() if name not in row.deferred}

@@ -1,5 +1,5 @@
-# ruff: noqa: S101, B008 - assertions are what a law is made of; frozen values as defaults are shared
-"""An adapter opened on its vendor, and its lists as federation reads them."""
+# ruff: noqa: S101, B008 - the contract consists of assertions; frozen values as defaults are shared
+"""An adapter connected to its vendor's simulator, and its lists as federation reads them."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ from tracegraph.upstream.transport import Transport, TransportSettings
 T = TypeVar("T")
 
 SOURCE = "source-under-test"
-EVERYTHING = 1000
-AMPLE = ScanBudget(pages=10_000, active_experiments=5)
+ALL_ROWS = 1000
+AMPLE_BUDGET = ScanBudget(pages=10_000, active_experiments=5)
 ORDER_IDS = [
     f"{field.value.lower()} {way.value.lower()}" for field in ExperimentOrderField for way in OrderDirection
 ]
@@ -63,83 +63,83 @@ in_both_directions = pytest.mark.parametrize("order", SESSION_ORDERS, ids=["olde
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """One adapter on one vendor, and what reading its lists may take."""
+    """One adapter connected to one vendor, with the budget of its lists."""
 
     adapter: Adapter
     vendor: Vendor
     base_url: str
-    budgets: ScanBudget = AMPLE
+    budgets: ScanBudget = AMPLE_BUDGET
 
     @property
     def calls(self) -> list[RecordedCall]:
-        """Every call that reached the vendor."""
+        """Return every call that reached the vendor."""
         return self.vendor.simulator.calls
 
     @property
-    def known(self) -> tuple[str, str]:
-        """An experiment with three sessions, and one of them."""
+    def known_refs(self) -> tuple[str, str]:
+        """Return the ref of an experiment with three sessions, and the id of its first session."""
         ref = list(self.vendor.experiments())[2]
         return ref, next(iter(self.vendor.sessions(ref)))
 
-    async def fetch(self, _source: str, ask: SessionPageRequest) -> Page[Session]:
-        """One ask by itself; raises what it failed with."""
-        (answer,) = await self.adapter.list_sessions([ask])
-        if isinstance(answer, SourceError):
-            raise answer
-        return answer
+    async def fetch(self, _source: str, request: SessionPageRequest) -> Page[Session]:
+        """Return the page of a single request. Raise its error."""
+        (page,) = await self.adapter.list_sessions([request])
+        if isinstance(page, SourceError):
+            raise page
+        return page
 
     async def complete_experiments(self) -> dict[str, Experiment]:
-        """Every experiment by its ref, as a look-up gives it."""
+        """Return every experiment by its ref, as a look-up returns it."""
         refs = list(self.vendor.experiments())
-        found = await self.adapter.get_experiments(refs)
-        return {ref: expect(found[ref], Experiment) for ref in refs}
+        experiments = await self.adapter.get_experiments(refs)
+        return {ref: expect(experiments[ref], Experiment) for ref in refs}
 
     async def experiments(
         self,
         order: ExperimentOrder = ExperimentOrder(),
         matching: ExperimentFilter = ExperimentFilter(),
-        first: int = EVERYTHING,
+        first: int = ALL_ROWS,
         positions: Positions = Positions(),
     ) -> Listing[Experiment]:
-        """A page of the merged list of this one source."""
-        wanted = MergeRequest(first, positions, self.budgets)
-        return sound(await list_experiments([self.adapter], {self.adapter.name: matching}, order, wanted))
+        """Return a page of the list of this source's experiments."""
+        request = MergeRequest(first, positions, self.budgets)
+        return healthy(await list_experiments([self.adapter], {self.adapter.name: matching}, order, request))
 
     async def sessions_of(
         self,
         experiment: Experiment,
         order: SessionOrder = SessionOrder(),
         matching: SessionFilter = SessionFilter(),
-        first: int = EVERYTHING,
+        first: int = ALL_ROWS,
         positions: Positions = Positions(),
     ) -> Listing[Session]:
-        """A page of the sessions of one experiment."""
-        ask = SessionPageRequest((), OffsetRequest(1), matching, order)
-        wanted = MergeRequest(first, positions, self.budgets)
-        return sound(await list_sessions_of(self.adapter, experiment, ask, wanted, self.fetch))
+        """Return a page of the sessions of one experiment."""
+        request = SessionPageRequest((), OffsetRequest(1), matching, order)
+        merge_request = MergeRequest(first, positions, self.budgets)
+        return healthy(await list_sessions_of(self.adapter, experiment, request, merge_request, self.fetch))
 
     async def sessions(
         self,
         refs: Sequence[str] | None,
         order: SessionOrder = SessionOrder(),
         matching: SessionFilter = SessionFilter(),
-        first: int = EVERYTHING,
+        first: int = ALL_ROWS,
         positions: Positions = Positions(),
     ) -> Listing[Session]:
-        """A page of the sessions of some experiments; with None of the most recently active ones."""
-        ask = SessionPageRequest((), OffsetRequest(1), matching, order)
-        named = None if refs is None else {self.adapter.name: refs}
-        wanted = MergeRequest(first, positions, self.budgets)
-        return await list_sessions([self.adapter], named, ask, wanted, self.fetch)
+        """Return a page of the sessions of several experiments; None means the most recently active ones."""
+        request = SessionPageRequest((), OffsetRequest(1), matching, order)
+        refs_by_source = None if refs is None else {self.adapter.name: refs}
+        merge_request = MergeRequest(first, positions, self.budgets)
+        return await list_sessions([self.adapter], refs_by_source, request, merge_request, self.fetch)
 
 
 class Contract:
-    """What a vendor states, and how its adapter is opened.
+    """What a vendor declares, and how its adapter is opened.
 
-    `options` are the adapter's own settings, the credential included; `secret` is that credential as text, which
-    the simulator asks for; `base_path` is appended to the server's address. `unknown_refs` look like refs of this
-    vendor and name nothing. `nameless_experiments` and `nameless_sessions` are bodies of lists with a row that
-    lacks its identity.
+    `options` are the adapter's own settings, including the credential. `secret` is that credential as text, which
+    the simulator requires. `base_path` is appended to the server's address. `unknown_refs` look like refs of this
+    vendor and name nothing. `nameless_experiments` and `nameless_sessions` are bodies of lists with a row without
+    identity.
     """
 
     vendor: ClassVar[type[Vendor]]
@@ -152,28 +152,28 @@ class Contract:
     nameless_sessions: ClassVar[Any]
 
     @asynccontextmanager
-    async def opened(
+    async def open_subject(
         self, seed: int = 0, *, name: str = SOURCE, steady: bool = False, **transport: Any
     ) -> AsyncIterator[Subject]:
-        """The adapter on a vendor whose content the seed makes; `steady`: equals come in one order."""
+        """Open the adapter on a vendor with random content of the seed. `steady`: equal values have one order."""
         rng = seeded(seed)
         vendor = self.vendor(rng)
         fill(vendor, rng)
         if steady:
             vendor.steady()
-        async with running(vendor.simulator) as url, self.connected(url, name, **transport) as adapter:
-            # Pages are asked for as without a cache, or, in every other case, as with one.
-            yield Subject(adapter, vendor, url, replace(AMPLE, align_to_cache_pages=seed % 2 == 0))
+        async with running(vendor.simulator) as url, self.connect_adapter(url, name, **transport) as adapter:
+            # Even seeds request pages as with a cache, odd seeds as without one.
+            yield Subject(adapter, vendor, url, replace(AMPLE_BUDGET, align_to_cache_pages=seed % 2 == 0))
 
     @asynccontextmanager
-    async def connected(
+    async def connect_adapter(
         self, url: str, name: str = SOURCE, *, attempts: int = 1, **transport: Any
     ) -> AsyncIterator[Adapter]:
-        """The adapter on whatever listens there, opened as the gateway opens it."""
+        """Open the adapter on a server, as the gateway opens it."""
         settings = SourceSettings(name, "under-test", self.options)
-        transport = {"timeout_s": 60.0, **transport}  # so that a slow machine is no failing vendor
+        transport = {"timeout_s": 60.0, **transport}  # a slow machine must not look like a failing vendor
         async with Transport(name, TransportSettings(url + self.base_path, **transport)) as connections:
-            retry = RetryPolicy(attempts=attempts, base_s=0.0, budget_floor=EVERYTHING)
+            retry = RetryPolicy(attempts=attempts, base_s=0.0, budget_floor=ALL_ROWS)
             policy = ResiliencePolicy(retry, CircuitBreakerPolicy(enabled=False), LimitPolicy(backoff_s=0.0))
             upstream = Upstream(ResiliencePipeline(connections, policy))
             async with type(self).open_adapter(settings, upstream) as adapter:
@@ -198,32 +198,32 @@ def first_sessions(
 
 
 def expect(value: object, kind: type[T]) -> T:
-    """The value, which has to be of that kind."""
+    """Return the value. Fail unless it has the type."""
     assert isinstance(value, kind), repr(value)
     return value
 
 
-def sound(listing: Listing[T]) -> Listing[T]:
-    """The listing, of which every source has to be well."""
+def healthy(listing: Listing[T]) -> Listing[T]:
+    """Return the listing. Fail unless every source is OK."""
     for report in listing.reports:
         assert report.status is SourceReportStatus.OK, report
     return listing
 
 
 def rows(listing: Listing[T]) -> list[T]:
-    """The rows of a page."""
+    """Return the rows of a page."""
     return [merged.node for merged in listing.merged.rows]
 
 
-async def in_pages(page: Callable[..., Awaitable[Listing[T]]], most: int = 5000) -> list[T]:
-    """The rows of all pages; `page` takes `positions`, which are those at the end of the page before."""
-    found: list[T] = []
+async def read_all_pages(page: Callable[..., Awaitable[Listing[T]]], max_pages: int = 5000) -> list[T]:
+    """Return the rows of all pages; `page` takes the `positions` at the end of the previous page."""
+    collected: list[T] = []
     positions = Positions()
-    for _ in range(most):
+    for _ in range(max_pages):
         listing = await page(positions=positions)
-        found += rows(listing)
+        collected += rows(listing)
         if not listing.merged.has_next:
-            return found
+            return collected
         positions = listing.merged.positions_at_end()
     raise AssertionError("the list does not end")
 
@@ -231,30 +231,33 @@ async def in_pages(page: Callable[..., Awaitable[Listing[T]]], most: int = 5000)
 def ordered(
     values: Sequence[T], by: Callable[[T], SortValue], direction: OrderDirection, tie: Callable[[T], Any]
 ) -> list[T]:
-    """The one total order, made the plain way: by value, nulls last, equals by id upwards."""
-    known = sorted((value for value in values if by(value) is not None), key=tie)
-    known.sort(key=by, reverse=direction is OrderDirection.DESC)  # type: ignore[arg-type]  # of one type each
-    return known + sorted((value for value in values if by(value) is None), key=tie)
+    """Sort by the one total order: by value, nulls last, equal values by ascending id."""
+    with_value = sorted((value for value in values if by(value) is not None), key=tie)
+    with_value.sort(key=by, reverse=direction is OrderDirection.DESC)  # type: ignore[arg-type]  # of one type each
+    return with_value + sorted((value for value in values if by(value) is None), key=tie)
 
 
 def ordered_refs(experiments: Sequence[Experiment], order: ExperimentOrder) -> list[str]:
-    """The refs in that order."""
-    found = ordered(
+    """Return the refs in an order."""
+    sorted_experiments = ordered(
         experiments,
-        lambda one: experiment_sort_value(one, order.field),
+        lambda experiment: experiment_sort_value(experiment, order.field),
         order.direction,
-        lambda one: one.vendor_id,
+        lambda experiment: experiment.vendor_id,
     )
-    return [one.ref for one in found]
+    return [experiment.ref for experiment in sorted_experiments]
 
 
 def ordered_sessions(sessions: Sequence[Session], order: SessionOrder) -> list[Session]:
-    """Sessions in that order; an id that several experiments share goes by their refs."""
+    """Sort sessions; sessions with one id in several experiments sort by the experiments' refs."""
     return ordered(
-        sessions, session_sort_value, order.direction, lambda one: f"{one.vendor_id}\0{one.experiment_ref}"
+        sessions,
+        session_sort_value,
+        order.direction,
+        lambda session: f"{session.vendor_id}\0{session.experiment_ref}",
     )
 
 
 def refs_of(experiments: Sequence[Experiment]) -> list[str]:
-    """Their refs."""
-    return [one.ref for one in experiments]
+    """Return the refs of experiments."""
+    return [experiment.ref for experiment in experiments]

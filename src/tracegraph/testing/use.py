@@ -1,5 +1,5 @@
-# ruff: noqa: S101 - assertions are what a law is made of
-"""Laws of use: opening and closing cost nothing and leave nothing, and one adapter serves many at once."""
+# ruff: noqa: S101 - the contract consists of assertions
+"""Use: opening and closing make no call and leave no resource open, and one adapter serves many requests."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from tracegraph.domain.models import SessionRef
 from tracegraph.errors import SourceError
 from tracegraph.testing.subject import EXPERIMENT_ORDERS, SESSION_ORDERS, Contract, Subject, first_sessions
 
-Question = Callable[[], Awaitable[object]]
+PortCall = Callable[[], Awaitable[object]]
 
 
 class UseLaws(Contract):
-    """What holds of an adapter as a resource that many requests share."""
+    """The behaviour of an adapter as a resource that many requests share."""
 
     async def test_opening_makes_no_call(self) -> None:
-        """A vendor that is down does not keep the gateway from starting."""
-        async with self.opened() as subject:
+        """A vendor that is down must not keep the gateway from starting."""
+        async with self.open_subject() as subject:
             assert subject.adapter.name
             assert subject.adapter.vendor
             capabilities = subject.adapter.capabilities
@@ -38,45 +38,50 @@ class UseLaws(Contract):
             assert subject.calls == []
 
     async def test_closing_leaves_nothing_open(self) -> None:
-        """No connection, and no complaint of the event loop about one."""
+        """No connection is left, and the event loop reports none."""
         complaints: list[Mapping[str, Any]] = []
         asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", ResourceWarning)
-            async with self.opened() as subject:
+            async with self.open_subject() as subject:
                 await asyncio.gather(*(subject.adapter.check() for _ in range(8)))
                 assert len(subject.calls) >= 8
             del subject
             gc.collect()
             await asyncio.sleep(0)
-        assert [str(one.message) for one in caught if issubclass(one.category, ResourceWarning)] == []
+        assert [str(message.message) for message in caught if issubclass(message.category, ResourceWarning)] == []
         assert complaints == []
 
     @pytest.mark.parametrize("seed", [41, 42])
-    async def test_many_questions_at_once_are_answered_as_one_after_the_other(self, seed: int) -> None:
-        """Two of each, all mixed, to an adapter that has answered nothing before."""
-        async with self.opened(seed, steady=True) as subject, self.connected(subject.base_url) as fresh:
-            one_by_one = [await question() for question in _questions(subject)]
+    async def test_concurrent_calls_return_the_same_as_sequential_calls(self, seed: int) -> None:
+        """Each call is made twice, in mixed order, on an adapter that was not used before."""
+        async with (
+            self.open_subject(seed, steady=True) as subject,
+            self.connect_adapter(subject.base_url) as fresh,
+        ):
+            one_by_one = [await port_call() for port_call in _port_calls(subject)]
             again = Subject(fresh, subject.vendor, subject.base_url)
-            together = await asyncio.gather(*(question() for question in _questions(again) for _ in range(2)))
-            assert together == [answer for answer in one_by_one for _ in range(2)]
+            together = await asyncio.gather(*(port_call() for port_call in _port_calls(again) for _ in range(2)))
+            assert together == [result for result in one_by_one for _ in range(2)]
 
-    async def test_every_answer_is_one_that_the_gateway_can_use(self) -> None:
-        """Of the port's types, with times that know their offset, rows of this source, each once in a page."""
-        async with self.opened(43, steady=True) as subject:
-            plain = [await question() for question in _questions(subject)]
+    async def test_every_result_is_usable_by_the_gateway(self) -> None:
+        """Results have the port's types and aware times. Rows are of this source and occur once per page."""
+        async with self.open_subject(43, steady=True) as subject:
+            plain = [await port_call() for port_call in _port_calls(subject)]
             checked = Subject(CheckedAdapter(subject.adapter), subject.vendor, subject.base_url)
             with capture_logs() as logs:
-                assert [await question() for question in _questions(checked)] == plain
-            assert [line for line in logs if line["event"] == "adapter.unusable_answer"] == []
+                assert [await port_call() for port_call in _port_calls(checked)] == plain
+            assert [line for line in logs if line["event"] == "adapter.unusable_result"] == []
 
 
-def _questions(subject: Subject) -> Sequence[Question]:
-    """Some of everything that an adapter can be asked, wrong questions among them."""
+def _port_calls(subject: Subject) -> Sequence[PortCall]:
+    """Return a sample of all calls of the port, including calls that fail."""
     adapter = subject.adapter
     refs = list(subject.vendor.experiments())
-    sessions = [SessionRef(ref, one) for ref in refs[:4] for one in list(subject.vendor.sessions(ref))[:5]]
-    asks = [
+    sessions = [
+        SessionRef(ref, session_id) for ref in refs[:4] for session_id in list(subject.vendor.sessions(ref))[:5]
+    ]
+    requests = [
         replace(first_sessions(adapter, ref, limit), order=order)
         for ref in refs
         for limit in (3, 50)
@@ -88,18 +93,18 @@ def _questions(subject: Subject) -> Sequence[Question]:
     async def listed(query: ExperimentQuery, page: PageRequest) -> object:
         return _comparable(await adapter.list_experiments(query, page))
 
-    async def pages(some: Sequence[SessionPageRequest]) -> object:
-        return [_comparable(answer) for answer in await adapter.list_sessions(some)]
+    async def pages(page_requests: Sequence[SessionPageRequest]) -> object:
+        return [_comparable(page) for page in await adapter.list_sessions(page_requests)]
 
-    async def experiments(some: Sequence[str]) -> object:
-        return dict(await adapter.get_experiments(some))
+    async def experiments(refs: Sequence[str]) -> object:
+        return dict(await adapter.get_experiments(refs))
 
-    async def looked_up(some: Sequence[SessionRef]) -> object:
-        return dict(await adapter.get_sessions(some))
+    async def looked_up(refs: Sequence[SessionRef]) -> object:
+        return dict(await adapter.get_sessions(refs))
 
     async def health() -> object:
-        found = await adapter.check()
-        return found.status, found.experiment_count
+        source_health = await adapter.check()
+        return source_health.status, source_health.experiment_count
 
     filters = (
         ExperimentFilter(),
@@ -107,9 +112,9 @@ def _questions(subject: Subject) -> Sequence[Question]:
         ExperimentFilter(refs=frozenset(refs[:2])),
     )
     queries = [
-        (ExperimentQuery(wanted, order, kind), capabilities)
+        (ExperimentQuery(experiment_filter, order, kind), capabilities)
         for kind, capabilities in adapter.capabilities.experiment_lists().items()
-        for wanted in filters
+        for experiment_filter in filters
         for order in EXPERIMENT_ORDERS
         if (order.field, order.direction) in capabilities.orders
     ]
@@ -121,9 +126,9 @@ def _questions(subject: Subject) -> Sequence[Question]:
             for query, capabilities in queries
             for limit in (2, 5)
         ),
-        *(lambda ask=ask: pages([ask]) for ask in asks[::11]),
-        lambda: pages(asks),
-        lambda: pages([first_sessions(adapter, "no/such", 5), *asks[:2]]),
+        *(lambda request=request: pages([request]) for request in requests[::11]),
+        lambda: pages(requests),
+        lambda: pages([first_sessions(adapter, "no/such", 5), *requests[:2]]),
         lambda: pages([first_sessions(adapter, refs[0], 20, unsteady)]),
         lambda: experiments(refs),
         *(lambda ref=ref: experiments([ref, "no/such"]) for ref in refs[:3]),
@@ -133,8 +138,8 @@ def _questions(subject: Subject) -> Sequence[Question]:
     ]
 
 
-def _comparable(answer: Page[Any] | SourceError) -> object:
-    """What of an answer does not tell how it was obtained."""
-    if isinstance(answer, SourceError):
-        return type(answer), answer.message
-    return list(answer.items), answer.offset, answer.next_hint, answer.total
+def _comparable(result: Page[Any] | SourceError) -> object:
+    """Return the parts of a result that do not depend on how it was obtained."""
+    if isinstance(result, SourceError):
+        return type(result), result.message
+    return list(result.items), result.offset, result.next_hint, result.total

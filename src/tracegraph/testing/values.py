@@ -1,5 +1,5 @@
-# ruff: noqa: S101 - assertions are what a law is made of
-"""Laws of values: UTC, finite, never negative without sense, and the vendor's own object behind them."""
+# ruff: noqa: S101 - the contract consists of assertions
+"""Values: times are UTC, figures are finite and not negative, and the vendor's raw object is available."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ STATISTICS = ("sum", "mean", "stddev", "min", "median", "p90", "p95", "p99", "ma
 
 
 class ValueLaws(Contract):
-    """What holds of every value that an adapter gives, listed or looked up, whatever the vendor says."""
+    """The behaviour of every value of an adapter, listed or looked up, for any vendor data."""
 
     @pytest.mark.parametrize("seed", SEEDS)
     async def test_times_are_aware_and_utc(self, seed: int) -> None:
-        """Also where the vendor states none, or an offset."""
-        async with self.opened(seed) as subject:
+        """The vendor may send no offset, or one other than UTC."""
+        async with self.open_subject(seed) as subject:
             everything: list[Experiment | Session] = [*await _experiments(subject), *await _sessions(subject)]
             for row in everything:
                 for name, value in row.comparable_fields().items():
@@ -32,8 +32,8 @@ class ValueLaws(Contract):
 
     @pytest.mark.parametrize("seed", SEEDS)
     async def test_figures_of_experiments_are_finite_and_not_negative(self, seed: int) -> None:
-        """Scores alone may lie below zero; an error rate is a part of one."""
-        async with self.opened(seed) as subject:
+        """Only scores may be negative. An error rate is at most 1."""
+        async with self.open_subject(seed) as subject:
             for row in await _experiments(subject):
                 _check_count(row.session_count)
                 _check_amount(row.error_rate)
@@ -45,8 +45,8 @@ class ValueLaws(Contract):
 
     @pytest.mark.parametrize("seed", SEEDS)
     async def test_figures_of_sessions_are_finite_and_not_negative(self, seed: int) -> None:
-        """Durations, costs, tokens and counts; scores are finite."""
-        async with self.opened(seed) as subject:
+        """Durations, costs, tokens and counts are not negative; scores are finite."""
+        async with self.open_subject(seed) as subject:
             for row in await _sessions(subject):
                 for amount in (row.latency_ms, row.first_token_ms, row.cost_usd):
                     _check_amount(amount)
@@ -60,31 +60,31 @@ class ValueLaws(Contract):
 
     @pytest.mark.parametrize("seed", SEEDS)
     async def test_the_raw_object_of_an_experiment_is_the_vendors_own(self, seed: int) -> None:
-        """With every value as the vendor has it, and undisturbed by what was done with an earlier copy."""
-        async with self.opened(seed) as subject:
-            own = subject.vendor.experiments()
+        """Every value is the vendor's, and changing a decoded copy changes no later copy."""
+        async with self.open_subject(seed) as subject:
+            vendor_rows = subject.vendor.experiments()
             for row in await _experiments(subject):
-                _check_raw(row.raw, row.vendor_id, own[row.ref])
+                _check_raw(row.raw, row.vendor_id, vendor_rows[row.ref])
 
     @pytest.mark.parametrize("seed", SEEDS)
     async def test_the_raw_object_of_a_session_is_the_vendors_own(self, seed: int) -> None:
-        """The same."""
-        async with self.opened(seed) as subject:
+        """Every value is the vendor's, and changing a decoded copy changes no later copy."""
+        async with self.open_subject(seed) as subject:
             for row in await _sessions(subject):
                 _check_raw(row.raw, row.vendor_id, subject.vendor.sessions(row.experiment_ref)[row.vendor_id])
 
 
 async def _experiments(subject: Subject) -> list[Experiment]:
-    """Every experiment twice: as listed and as looked up."""
+    """Return every experiment twice: as listed and as looked up."""
     return [*rows(await subject.experiments()), *(await subject.complete_experiments()).values()]
 
 
 async def _sessions(subject: Subject) -> list[Session]:
-    """Every session twice: as listed and as looked up."""
+    """Return every session twice: as listed and as looked up."""
     listed = rows(await subject.sessions(list(subject.vendor.experiments())))
     assert len(listed) > 100
-    found = await subject.adapter.get_sessions([one.ref for one in listed])
-    return [*listed, *(expect(found[one.ref], Session) for one in listed)]
+    looked_up = await subject.adapter.get_sessions([session.ref for session in listed])
+    return [*listed, *(expect(looked_up[session.ref], Session) for session in listed)]
 
 
 def _check_count(count: int | None) -> None:
@@ -107,15 +107,15 @@ def _check_aggregate(aggregate: Aggregate) -> None:
     assert (aggregate.metric.evaluator is not None) == (aggregate.metric.kind is MetricKind.SCORE)
 
 
-def _check_raw(raw: RawObject | None, vendor_id: str, own: Row) -> None:
+def _check_raw(raw: RawObject | None, vendor_id: str, vendor_row: Row) -> None:
     assert raw is not None
-    given = raw.decode()
-    assert vendor_id in _texts(given)
-    shared = given.keys() & own.keys()
+    decoded = raw.decode()
+    assert vendor_id in _texts(decoded)
+    shared = decoded.keys() & vendor_row.keys()
     assert len(shared) >= 3
-    assert {name: given[name] for name in shared} == {name: own[name] for name in shared}
-    before = dict(given)
-    given.clear()
+    assert {name: decoded[name] for name in shared} == {name: vendor_row[name] for name in shared}
+    before = dict(decoded)
+    decoded.clear()
     assert raw.decode() == before
 
 

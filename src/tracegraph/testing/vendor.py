@@ -1,4 +1,4 @@
-"""What the suite must know of a vendor: its simulator, the rows in it, how they come and go."""
+"""The description of a vendor for the suite: its simulator, its rows, how rows are added and removed."""
 
 from __future__ import annotations
 
@@ -16,53 +16,53 @@ T = TypeVar("T")
 
 EXPERIMENTS = 10
 LONG_LIST = 105
-"""Sessions of one of the experiments: more than a page of any vendor that gives a hundred rows."""
+"""Sessions of one of the experiments: more than a page of a vendor with pages of a hundred rows."""
 
 
 class Vendor(ABC):
-    """One vendor's server and its content, made at random and open to change.
+    """One vendor's server with random content that can change.
 
-    A vendor should draw its variants too: null or absent, ties shuffled, pages shorter than asked for. Rows
-    should hold what real ones do, and now and then a figure that makes no sense (a negative duration, a cost that
-    is no number): the adapter has to cope.
+    A vendor should also vary at random: null or absent values, shuffled ties, pages shorter than requested. Rows
+    should resemble real ones and sometimes hold an absurd figure, such as a negative duration or a non-numeric
+    cost. The adapter must cope.
     """
 
     simulator: Simulator
 
     @abstractmethod
     def __init__(self, rng: Random) -> None:
-        """An empty vendor, of a variant that `rng` draws."""
+        """Create an empty vendor, of a variant that `rng` draws."""
 
     @abstractmethod
     def experiments(self) -> Mapping[str, Row]:
-        """The vendor's own rows by the ref under which the adapter gives them."""
+        """Return the vendor's own rows by the ref that the adapter gives them."""
 
     @abstractmethod
     def sessions(self, ref: str) -> Mapping[str, Row]:
-        """The vendor's own rows of the sessions of an experiment, by their id."""
+        """Return the vendor's own rows of an experiment's sessions, by their id."""
 
     @abstractmethod
     def add_experiment(self, rng: Random, number: int) -> str:
-        """Add one; `number` tells it from all others. Its ref."""
+        """Add an experiment with a unique `number`, and return its ref."""
 
     @abstractmethod
     def add_session(self, rng: Random, ref: str, number: int) -> str:
-        """Add one to an experiment; `number` tells it from all others. Its id."""
+        """Add a session with a unique `number` to an experiment, and return its id."""
 
     @abstractmethod
     def remove_experiment(self, ref: str) -> None:
-        """Delete one with its sessions."""
+        """Delete an experiment with its sessions."""
 
     @abstractmethod
     def remove_session(self, ref: str, session_id: str) -> None:
-        """Delete one."""
+        """Delete a session."""
 
-    def steady(self) -> None:  # noqa: B027 - most vendors are
-        """From now on list rows of one value in one order: for laws that compare two answers."""
+    def steady(self) -> None:  # noqa: B027 - most vendors already do
+        """List rows with equal values in a fixed order from now on, for tests that compare two replies."""
 
 
 def fill(vendor: Vendor, rng: Random) -> None:
-    """Ten experiments: the first with many sessions, the second without any, the third with three."""
+    """Add ten experiments: the first with many sessions, the second without any, the third with three."""
     for number in range(EXPERIMENTS):
         ref = vendor.add_experiment(rng, number)
         count = {0: LONG_LIST, 1: 0, 2: 3}.get(number, rng.randint(0, 5))
@@ -71,20 +71,20 @@ def fill(vendor: Vendor, rng: Random) -> None:
 
 
 def seeded(seed: int) -> Random:
-    """The same random numbers in every run."""
+    """Return a random generator that is the same in every run."""
     return Random(seed)  # noqa: S311 - repeatable, not secret
 
 
 def instant(rng: Random) -> datetime:
-    """One of a few moments, so that many rows share theirs; some differ by a microsecond only."""
+    """Return one of a few times, so that many rows share a time; some differ by a microsecond."""
     return EPOCH + timedelta(minutes=rng.randint(0, 3), microseconds=rng.choice([0, 0, 0, 1]))
 
 
 def maybe(rng: Random, value: T, chance: float = 0.8) -> T | None:
-    """The value, or now and then None."""
+    """Return the value, or sometimes None."""
     return value if rng.random() < chance else None
 
 
 def odd(rng: Random, value: Any, *nonsense: Any) -> Any:
-    """The value, or now and then one of those that make no sense."""
+    """Return the value, or sometimes one of the absurd values."""
     return rng.choice(nonsense) if rng.random() < 0.1 else value

@@ -37,7 +37,14 @@ _BY_STATUS: Mapping[int, tuple[type[SourceError], str]] = {
 
 
 def error_for_status(source: str, status: int, headers: Mapping[str, str], body: bytes) -> SourceError:
-    """Return the error for a status other than 2xx, with our own sentence and no text of the vendor."""
+    """Return the error for a status other than 2xx, with our own sentence and no text of the vendor.
+
+    Args:
+        source: The configured name of the source.
+        status: The status of the response.
+        headers: Its headers.
+        body: Its body, of which the error keeps the beginning for the debug log.
+    """
     kind: type[SourceError]
     if status in _BY_STATUS:
         kind, problem = _BY_STATUS[status]
@@ -99,7 +106,13 @@ def report_failure(
 
 
 def report_circuit(source: str, kind: str, opened_by: SourceErrorCode | None) -> None:
-    """Log that the circuit of a class of calls opened because of `opened_by`, or closed when that is None."""
+    """Log that a circuit opened or closed.
+
+    Args:
+        source: The configured name of the source.
+        kind: The class of calls of the circuit.
+        opened_by: The last failure before the circuit opened, None when it closed.
+    """
     if opened_by is None:
         _log.info("upstream.circuit_closed", source=source, kind=kind)
     else:

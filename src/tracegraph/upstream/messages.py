@@ -85,7 +85,7 @@ def response_to(call: UpstreamRequest, source: str, body: bytes, provenance: Fet
         call: The call.
         source: The configured name of the source.
         body: The body of the reply.
-        provenance: The calls made for it.
+        provenance: The requests that were sent for it.
 
     Raises:
         SourceBadResponse: When `read` cannot read the body.

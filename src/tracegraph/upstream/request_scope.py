@@ -100,7 +100,7 @@ def request_tasks() -> Iterator[None]:
         _tasks.reset(token)
         for task in tasks:
             task.cancel()
-        tasks.clear()  # each keeps its context, which keeps this list
+        tasks.clear()  # each task references its context, and the context references this list
 
 
 def register_task(task: F) -> F:

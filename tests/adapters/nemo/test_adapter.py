@@ -362,7 +362,7 @@ class TestReleasesAndRefusals:
 
     @pytest.mark.parametrize("body", [b"<html>", b"[]", b'{"detail": [{"loc": []}]}', b""])
     async def test_a_404_with_another_detail_is_not_found(self, connect: Open, body: bytes) -> None:
-        with pytest.raises(SourceNotFound, match="does not know what was asked for"):
+        with pytest.raises(SourceNotFound, match="does not know the requested path"):
             await listed(await connect(Canned((404, body))))
 
     async def test_no_text_of_the_vendor_reaches_the_message(self, connect: Open) -> None:

@@ -71,11 +71,11 @@ def without(value: Any, keys: frozenset[str]) -> Any:
     return [without(inner, keys) for inner in value] if isinstance(value, list) else value
 
 
-def told(result: ExecutionResult, executor: Executor[Any], keys: frozenset[str]) -> str:
+def comparable(result: ExecutionResult, executor: Executor[Any], keys: frozenset[str]) -> str:
     """Data, and errors with their paths and places in the document, whatever came first."""
     errors = [dict(error.formatted) for error in [*(result.errors or ()), *executor.context_value.errors]]
-    told = [without(result.data, keys), *sorted(json.dumps(error, default=str) for error in errors)]
-    return REFERENCE.sub("", json.dumps(told, default=str))
+    comparable = [without(result.data, keys), *sorted(json.dumps(error, default=str) for error in errors)]
+    return REFERENCE.sub("", json.dumps(comparable, default=str))
 
 
 async def compared(document: Document, sources: list[RandomSource]) -> bool:
@@ -83,17 +83,17 @@ async def compared(document: Document, sources: list[RandomSource]) -> bool:
     parsed = parse(document.text)
     keys = moment_keys(parsed)
     first, second = executor(document, parsed, sources), executor(document, parsed, sources)
-    expected = told(await by_library(first), first, keys)
+    expected = comparable(await by_library(first), first, keys)
     plan = PlanCache().get(second)
     if plan is None:
         return False
-    assert told(await plan.execute(second), second, keys) == expected, document
+    assert comparable(await plan.execute(second), second, keys) == expected, document
     return True
 
 
 @pytest.fixture(scope="module", autouse=True)
 def left_coroutines() -> Iterator[None]:
-    """What the library leaves unawaited, when an error takes siblings along, is told within this module."""
+    """Coroutines that the library leaves unawaited after an error are reported within this module."""
     yield
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

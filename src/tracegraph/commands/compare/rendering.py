@@ -102,7 +102,7 @@ def as_tables(comparison: Mapping[str, Any]) -> Sequence[RenderableType]:
         return [Text("No two of these experiments have a metric in common. Name one with --metric.")]
     legend = (
         "* best; Δ and ratio against the baseline; its test cases: + improved, - regressed, = equal, ? missing; "
-        "over sessions unless it says (runs) or the like; ~ not every session was read"
+        "over sessions unless marked (runs) or the like; ~ not every session was read"
     )
     return [*(_table(comparison, metric) for metric in comparison["metrics"]), Text(legend, style="dim")]
 

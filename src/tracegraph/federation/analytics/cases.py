@@ -1,6 +1,6 @@
-"""Test cases paired between two experiments: what each session's case is, and how a case turned out.
+"""Test cases paired between two experiments: the case of each session, and the outcome of each case.
 
-A case is known by its key, the same in every experiment that ran it. Its value is the mean over its repetitions.
+A case is identified by its key, the same in every experiment that ran it. Its value is the mean over repetitions.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ Key = TypeVar("Key", bound=Hashable)
 
 
 _EQUAL_WITHIN = 1e-9
-"""Relative: floats that differ by less are the same figure."""
+"""Relative tolerance: floats that differ by less are equal."""
 
 
 _HEAD = 100
 
 
 class CaseKey(Enum):
-    """How a test case of one experiment is recognised in another."""
+    """How a test case is matched between experiments."""
 
     TEST_CASE_ID = "TEST_CASE_ID"
     INPUT = "INPUT"
@@ -33,24 +33,24 @@ class CaseKey(Enum):
 
 @dataclass(frozen=True, slots=True, order=True)
 class CaseId:
-    """A case's key in little space: its first characters, to order cases by, and 16 bytes for the whole of it."""
+    """A case's key in bounded space: its first characters, which order cases, and a digest of 16 bytes."""
 
     head: str
     digest: bytes
 
     @classmethod
     def from_key(cls, key: str) -> CaseId:
-        """The case of that key."""
+        """Return the case of a key."""
         return cls(key[:_HEAD], blake2b(key.encode("utf-8", "surrogatepass"), digest_size=16).digest())
 
     @property
     def key(self) -> str | None:
-        """The key itself, None when it is longer than the limit."""
+        """Return the key itself, or None when it is longer than the limit."""
         return self.head if len(self.head) < _HEAD else None
 
 
 class CaseOutcome(Enum):
-    """How a case of an experiment stands against the baseline's."""
+    """The outcome of a case compared with the baseline's."""
 
     IMPROVED = "IMPROVED"
     REGRESSED = "REGRESSED"
@@ -60,7 +60,7 @@ class CaseOutcome(Enum):
 
 @dataclass(frozen=True, slots=True)
 class CaseCounts:
-    """How many of the baseline's cases had which outcome; the four sum to all of them."""
+    """The number of the baseline's cases with each outcome. The four sum to all cases."""
 
     improved: int
     regressed: int
@@ -69,17 +69,17 @@ class CaseCounts:
 
 
 def equal(left: float, right: float) -> bool:
-    """Whether two finite figures are the same within one part in 10^9."""
+    """Return whether two finite figures are equal within one part in 10^9."""
     return math.isclose(left, right, rel_tol=_EQUAL_WITHIN, abs_tol=0.0)
 
 
 def finite(value: float) -> float | None:
-    """The figure, None when it is no number that can be shown."""
+    """Return the figure, or None when it is not finite."""
     return value if math.isfinite(value) else None
 
 
 def repetitions(keys: Sequence[Key | None]) -> dict[Key, list[int]]:
-    """The sessions of each case, as indices into the experiment's columns; a session without a key has none."""
+    """Return the sessions of each case, as indices into the experiment's columns. A key of None is no case."""
     sessions_by_key: dict[Key, list[int]] = {}
     for index, key in enumerate(keys):
         if key is not None:
@@ -88,7 +88,7 @@ def repetitions(keys: Sequence[Key | None]) -> dict[Key, list[int]]:
 
 
 def case_value(column: Sequence[float], sessions: Sequence[int]) -> float | None:
-    """The mean over the repetitions that have a value (NaN: none), None when none has."""
+    """Return the mean over the repetitions with a value (NaN: none), or None without any."""
     values = [column[index] for index in sessions if not math.isnan(column[index])]
     if not values:
         return None
@@ -99,16 +99,16 @@ def case_value(column: Sequence[float], sessions: Sequence[int]) -> float | None
 
 
 def case_values(cases: Mapping[Key, Sequence[int]], column: Sequence[float]) -> dict[Key, float | None]:
-    """The value of every case of an experiment."""
+    """Return the value of every case of an experiment."""
     return {key: case_value(column, sessions) for key, sessions in cases.items()}
 
 
 def outcome_of(
     metric: Metric, key: Key, baseline: Mapping[Key, float | None], compared: Mapping[Key, float | None]
 ) -> CaseOutcome:
-    """How one of the baseline's cases turned out in another experiment.
+    """Return the outcome of one of the baseline's cases in another experiment.
 
-    A case that both ran and neither has a value for is EQUAL; one for which only one of them has is MISSING.
+    A case that both ran without a value is EQUAL. A case that only one of them has a value for is MISSING.
     """
     baseline_value, compared_value = baseline[key], compared.get(key)
     if baseline_value is None and compared_value is None:
@@ -121,14 +121,14 @@ def outcome_of(
 
 
 def is_better(metric: Metric, value: float, reference: float) -> bool:
-    """Whether a value lies on the better side of another."""
+    """Return whether a value is better than a reference."""
     return value > reference if metric.better_when is Better.HIGHER else value < reference
 
 
 def count_outcomes(
     metric: Metric, baseline: Mapping[Key, float | None], compared: Mapping[Key, float | None]
 ) -> CaseCounts | None:
-    """The outcomes of all the baseline's cases, None when the two experiments share no case."""
+    """Count the outcomes of all the baseline's cases; None when the two experiments share no case."""
     if baseline.keys().isdisjoint(compared.keys()):
         return None
     counts = dict.fromkeys(CaseOutcome, 0)

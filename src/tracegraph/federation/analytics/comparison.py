@@ -1,4 +1,4 @@
-"""Figures of several experiments side by side: the value asked for, its distance from a baseline, the best."""
+"""Compares figures of several experiments: the selected statistic, its distance from a baseline, the best."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tracegraph.federation.analytics.statistics import in_order
 
 
 class Statistic(Enum):
-    """Which figure of an aggregate is compared."""
+    """The statistic of an aggregate that is compared."""
 
     MEAN = "MEAN"
     MEDIAN = "MEDIAN"
@@ -25,7 +25,7 @@ class Statistic(Enum):
     MAX = "MAX"
 
     def value_in(self, aggregate: Aggregate | None) -> float | None:
-        """That figure in the metric's unit, None when the aggregate does not give it."""
+        """Return the statistic in the metric's unit, or None when the aggregate lacks it."""
         figure = None if aggregate is None else getattr(aggregate, self.value.lower())
         return None if figure is None else float(figure)
 
@@ -42,7 +42,7 @@ class MetricEntry:
 
 @dataclass(frozen=True, slots=True)
 class MetricComparison:
-    """One metric over all experiments, in their order; `best` is an index among them."""
+    """One metric over all experiments, in their order; `best` is an index into the entries."""
 
     metric: Metric
     statistic: Statistic
@@ -51,17 +51,17 @@ class MetricComparison:
 
 
 def delta(value: float | None, baseline: float | None) -> float | None:
-    """`value - baseline`, None where one of them is missing."""
+    """Return `value - baseline`, or None where one of them is missing."""
     return None if value is None or baseline is None else finite(value - baseline)
 
 
 def ratio(value: float | None, baseline: float | None) -> float | None:
-    """`value / baseline`, None where one of them is missing, the baseline is 0 or the result is no number."""
+    """Return `value / baseline`, or None where one is missing, the baseline is 0 or the result is not finite."""
     return None if value is None or not baseline else finite(value / baseline)
 
 
 def best_of(metric: Metric, values: Sequence[float | None], identities: Sequence[Hashable]) -> int | None:
-    """The index of the best value; None without any, and when different experiments share it."""
+    """Return the index of the best value; None without values, and when different experiments share the best."""
     present = [(value, index) for index, value in enumerate(values) if value is not None]
     if not present:
         return None
@@ -78,7 +78,15 @@ def compare_metric(
     baseline: int,
     identities: Sequence[Hashable],
 ) -> MetricComparison:
-    """One metric's aggregates side by side; `identities` tell which entries are one and the same experiment."""
+    """Compare one metric's aggregates.
+
+    Args:
+        metric: The metric.
+        statistic: The statistic to compare.
+        aggregates: One aggregate per entry, or None.
+        baseline: The index of the baseline.
+        identities: Equal for entries that are the same experiment.
+    """
     values = [statistic.value_in(aggregate) for aggregate in aggregates]
     base = values[baseline]
     entries = [
@@ -89,7 +97,7 @@ def compare_metric(
 
 
 def shared_metrics(entries: Sequence[Mapping[Metric, Aggregate]], statistic: Statistic) -> list[Metric]:
-    """The metrics of which at least two entries give the statistic, in the order in which metrics are shown."""
+    """Return the metrics with the statistic in at least two entries, in the schema's order."""
     counts: dict[Metric, int] = {}
     for entry in entries:
         for metric, aggregate in entry.items():
@@ -99,7 +107,7 @@ def shared_metrics(entries: Sequence[Mapping[Metric, Aggregate]], statistic: Sta
 
 
 def best_basis(statistic: Statistic, reported: Aggregate | None, computed: Aggregate | None) -> Aggregate | None:
-    """The reported aggregate where it gives the statistic, else the computed one, else whichever there is."""
+    """Return the reported aggregate if it has the statistic, else the computed one, else any that exists."""
     available = [aggregate for aggregate in (reported, computed) if aggregate is not None]
     with_value = [aggregate for aggregate in available if statistic.value_in(aggregate) is not None]
     return next(iter([*with_value, *available]), None)

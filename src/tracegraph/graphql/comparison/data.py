@@ -46,10 +46,10 @@ async def find_entries(context: RequestContext, identities: Sequence[Identity]) 
         UnknownExperiment: When an identity is unknown.
     """
     distinct = list(dict.fromkeys(identities))
-    found = dict(
+    by_identity = dict(
         zip(distinct, await asyncio.gather(*(_find(context, identity) for identity in distinct)), strict=True)
     )
-    return [found[identity] for identity in identities]
+    return [by_identity[identity] for identity in identities]
 
 
 async def _find(context: RequestContext, identity: Identity) -> ComparedExperiment:

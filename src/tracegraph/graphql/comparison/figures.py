@@ -111,20 +111,20 @@ class Comparison:
         entry, arguments = self.compared.entries[index], self._arguments
         wants_reported = arguments.basis is not AggregateBasis.COMPUTED
         reported = {aggregate.metric: aggregate for aggregate in entry.experiment.aggregates if wants_reported}
-        lacking = self._lacking(reported)
-        if entry.error is not None or lacking == []:
+        unreported = self._unreported_metrics(reported)
+        if entry.error is not None or unreported == []:
             return reported, None
         if arguments.basis is AggregateBasis.REPORTED:
             return reported, entry.experiment.figures_error
-        scan, error = await self.compared.partial_scan(index, needs_of_all(lacking))
-        computed = scan.aggregates(lacking)
-        picked = {
+        scan, error = await self.compared.partial_scan(index, needs_of_all(unreported))
+        computed = scan.aggregates(unreported)
+        best = {
             metric: best_basis(arguments.statistic, reported.get(metric), computed.get(metric))
             for metric in [*reported, *computed]
         }
-        return {metric: aggregate for metric, aggregate in picked.items() if aggregate is not None}, error
+        return {metric: aggregate for metric, aggregate in best.items() if aggregate is not None}, error
 
-    def _lacking(self, reported: Aggregates) -> list[Metric] | None:
+    def _unreported_metrics(self, reported: Aggregates) -> list[Metric] | None:
         """Return the requested metrics without a reported statistic, None for all metrics of the sessions."""
         metrics, statistic = self._arguments.metrics, self._arguments.statistic
         if metrics is None:

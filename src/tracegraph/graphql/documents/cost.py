@@ -79,8 +79,8 @@ class FieldCost:
     `rows`: the number of rows. An int, the name of the argument that holds the number (`first`, `ids`), or
     `sources` or `compared` for the number of sources or compared experiments.
 
-    `calls`: the number of vendor calls. An int, `sources` for one per source, `merged` for one per experiment
-    whose sessions are merged, or `read` for the calls that read all sessions of an experiment.
+    `calls`: the number of vendor calls. An int, or `sources` for one call per source. `merged` is one call per
+    experiment of a merged list. `read` is the number of calls that read all sessions of an experiment.
 
     `calls_per_row`: the same per row; `read` adds one call for the row itself.
 

@@ -99,11 +99,11 @@ class ParseQueue(Generic[T]):
         """Evict longer jobs until one more request for that name fits."""
         allowed = self._max_characters - _weight(name)
         while self._characters > allowed:
-            largest = max(self._jobs.values(), key=lambda job: (len(job.name), job.sequence), default=None)
-            if largest is None or len(largest.name) <= len(name):
+            longest = max(self._jobs.values(), key=lambda job: (len(job.name), job.sequence), default=None)
+            if longest is None or len(longest.name) <= len(name):
                 raise _queue_full()
-            self._remove(largest)
-            largest.result.set_exception(_queue_full())
+            self._remove(longest)
+            longest.result.set_exception(_queue_full())
 
     def _remove(self, job: _Job[T]) -> None:
         del self._jobs[job.name]

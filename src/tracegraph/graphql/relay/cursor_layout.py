@@ -25,7 +25,7 @@ _HINT_MAX = 2**31 - 1
 V = TypeVar("V")
 
 Text = bytes
-"""A text: its UTF-8, which may hold half a surrogate pair, or the bytes of a UUID, behind a byte that says which."""
+"""A text: a byte that says the form, then UTF-8, which may hold half a surrogate pair, or the bytes of a UUID."""
 
 
 class _Mark(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True):

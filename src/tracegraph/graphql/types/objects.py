@@ -45,7 +45,7 @@ class PageInfo:
     """The GraphQL type of `relay.connections.PageInfo`."""
 
     has_next_page: bool = strawberry.field(
-        description="Covers only sources that did not fail. If one FAILED, request the next page, too."
+        description="Covers only sources that did not fail. If a source FAILED, request the next page."
     )
     has_previous_page: bool
     start_cursor: str | None

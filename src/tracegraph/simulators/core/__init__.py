@@ -1,1 +1,1 @@
-"""What the simulated vendors share: servers, faults, parameters, times."""
+"""Parts that the simulators share: servers, faults, parameters, times."""

@@ -1,4 +1,4 @@
-"""A certificate that nobody trusts, for a simulated vendor whose TLS is not to be believed."""
+"""A self-signed certificate for a simulated vendor, which no client trusts."""
 
 import ssl
 import subprocess
@@ -7,9 +7,9 @@ from pathlib import Path
 
 
 def self_signed(host: str = "127.0.0.1") -> ssl.SSLContext:
-    """A server's TLS with a fresh certificate that only its own key vouches for.
+    """Return a TLS context with a fresh self-signed certificate.
 
-    Made by the `openssl` command: FileNotFoundError where that is not installed.
+    The `openssl` command creates it. Raises FileNotFoundError where openssl is not installed.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     with tempfile.TemporaryDirectory() as folder:

@@ -1,4 +1,4 @@
-"""Faults on demand: what a vendor or the network does wrong, queued from Python or over HTTP."""
+"""Fault injection: failures of a vendor or of the network, queued from Python or over HTTP."""
 
 import asyncio
 import os
@@ -14,10 +14,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from tracegraph.simulators.core.rows import Row
 
 TRANSPORT = "tracegraph.transport"
-"""Where our own server leaves the connection's transport in the ASGI scope's state."""
+"""The key of the connection's transport in the ASGI scope's state, set by the simulators' server."""
 
 
-Kind = Literal[
+FaultKind = Literal[
     "status",
     "delay",
     "hang",
@@ -35,26 +35,26 @@ Kind = Literal[
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing that goes wrong, `times` times (None: for ever), for paths that begin with `path`.
+    """One fault, played `times` times (None: without end) for paths that begin with `path`.
 
-    status       answers `status` with `body`, or in the vendor's own style; with `retry_after` as header
-    delay        answers rightly, but `seconds` late
-    hang         never answers; ends when the client goes away
-    reset        resets the connection without an answer
-    truncate     gives half of the right body under the full Content-Length, then closes
-    html         answers 200 with a web page, as a proxy or a login form would
-    content_type gives the right body under the Content-Type `content_type`
-    not_json     answers 200 with bytes that are neither JSON nor text, under application/json
-    wrong_shape  answers 200 with JSON of a shape nobody asked for (`body`)
-    endless      answers 200 with a body that does not end
-    drip         gives the right body in small pieces, `seconds` apart
-    redirect     answers 302 to `location`
+        status       responds with `status` and `body`, or the vendor's own error body; `retry_after` as header
+        delay        responds correctly, but `seconds` late
+        hang         never responds; ends when the client disconnects
+        reset        resets the connection without a response
+        truncate     sends half of the correct body under the full Content-Length, then closes
+        html         responds 200 with a web page, as a proxy or a login form does
+        content_type sends the correct body under the Content-Type `content_type`
+        not_json     responds 200 with bytes that are neither JSON nor text, under application/json
+        wrong_shape  responds 200 with JSON of an unexpected shape (`body`)
+        endless      responds 200 with a body that does not end
+        drip         sends the correct body in small pieces, `seconds` apart
+        redirect     responds 302 to `location`
 
-    hang, reset, truncate and endless need a real connection: a simulator that is `running`. TLS that fails
-    is a fault of the port and not of a request: see `servers.running`.
+    hang, reset, truncate and endless need a real connection: a simulator that is `running`. A TLS failure is a
+    fault of the port, not of a request: see `servers.running`.
     """
 
-    kind: Kind
+    kind: FaultKind
     path: str = "/"
     times: int | None = 1
     status: int = 500
@@ -65,14 +65,14 @@ class Fault:
     body: Any = None
 
     def __post_init__(self) -> None:
-        if self.kind not in get_args(Kind):
-            raise ValueError(f"{self.kind!r} is not a kind of fault: {', '.join(get_args(Kind))}")
+        if self.kind not in get_args(FaultKind):
+            raise ValueError(f"{self.kind!r} is not a kind of fault: {', '.join(get_args(FaultKind))}")
         if self.times is not None and self.times < 1:
             raise ValueError("times must be at least 1, or None for ever")
 
 
 def replay(body: bytes, receive: Receive) -> Receive:
-    """Give the body, read already, to an application; after it, what else comes (a disconnect)."""
+    """Return a receive function that returns the body already read, then the remaining messages."""
     pending = [body]
 
     async def replayed() -> Message:
@@ -84,7 +84,7 @@ def replay(body: bytes, receive: Receive) -> Receive:
 
 
 class Faults:
-    """ASGI middleware that plays the first queued fault whose path fits, and else lets the request pass."""
+    """ASGI middleware that plays the first queued fault with a matching path, else passes the request on."""
 
     def __init__(self, app: ASGIApp, error_body: Callable[[int], Row]) -> None:
         self._app = app
@@ -92,22 +92,22 @@ class Faults:
         self.queue: list[Fault] = []
 
     def add(self, *faults: Fault) -> None:
-        """Queue faults: they come in this order."""
+        """Queue faults, which are played in this order."""
         self.queue.extend(faults)
 
     def clear(self) -> None:
-        """Forget every fault."""
+        """Remove every fault."""
         self.queue.clear()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request, rightly or wrongly."""
-        fault = self._take(scope["path"])
+        """Handle one request, with a fault or without."""
+        fault = self._next_fault(scope["path"])
         if fault is None:
             await self._app(scope, receive, send)
             return
-        await _PLAYERS[fault.kind](_Play(fault, self._app, self._error_body, scope, receive, send))
+        await _HANDLERS[fault.kind](_Injection(fault, self._app, self._error_body, scope, receive, send))
 
-    def _take(self, path: str) -> Fault | None:
+    def _next_fault(self, path: str) -> Fault | None:
         for index, fault in enumerate(self.queue):
             if not path.startswith(fault.path):
                 continue
@@ -120,8 +120,8 @@ class Faults:
 
 
 @dataclass(frozen=True, slots=True)
-class _Play:
-    """A fault and the request that it befalls."""
+class _Injection:
+    """A fault and the request that it applies to."""
 
     fault: Fault
     app: ASGIApp
@@ -130,135 +130,137 @@ class _Play:
     receive: Receive
     send: Send
 
-    async def answer(self, status: int, body: bytes, headers: dict[str, str], size: int | None = None) -> None:
-        """Send head and body; with a `size` beyond the body's, the answer stays unfinished."""
+    async def respond(self, status: int, body: bytes, headers: dict[str, str], size: int | None = None) -> None:
+        """Send head and body. A `size` larger than the body leaves the response unfinished."""
         length = len(body) if size is None else size
         raw = [(name.encode(), value.encode()) for name, value in headers.items()]
         head = [*raw, (b"content-length", str(length).encode())]
         await self.send({"type": "http.response.start", "status": status, "headers": head})
         await self.send({"type": "http.response.body", "body": body, "more_body": length > len(body)})
 
-    async def right_answer(self) -> tuple[Message, bytes]:
-        """Let the vendor answer, and keep its answer back: the start message and the body."""
+    async def correct_response(self) -> tuple[Message, bytes]:
+        """Run the vendor and return its response unsent: the start message and the body."""
         messages: list[Message] = []
 
-        async def keep(message: Message) -> None:
+        async def collect(message: Message) -> None:
             messages.append(message)
 
-        await self.app(self.scope, self.receive, keep)
+        await self.app(self.scope, self.receive, collect)
         return messages[0], b"".join(message.get("body", b"") for message in messages[1:])
 
-    async def gone(self) -> None:
-        """Wait until the client has gone away."""
+    async def disconnected(self) -> None:
+        """Wait until the client disconnects."""
         while (await self.receive())["type"] != "http.disconnect":
             pass
 
     def transport(self) -> asyncio.Transport:
-        """Give the connection, when the server is ours; ConnectionResetError otherwise."""
+        """Return the connection of our own server. Raise ConnectionResetError for other servers."""
         transport: asyncio.Transport | None = self.scope.get("state", {}).get(TRANSPORT)
         if transport is None:
             raise ConnectionResetError("the simulated vendor closed the connection")
         return transport
 
 
-async def _status(play: _Play) -> None:
-    fault = play.fault
+async def _status(injection: _Injection) -> None:
+    fault = injection.fault
     headers = {"content-type": "application/json"}
     if fault.retry_after is not None:
         headers["retry-after"] = fault.retry_after
-    body = play.error_body(fault.status) if fault.body is None else fault.body
-    await play.answer(fault.status, orjson.dumps(body), headers)
+    body = injection.error_body(fault.status) if fault.body is None else fault.body
+    await injection.respond(fault.status, orjson.dumps(body), headers)
 
 
-async def _delay(play: _Play) -> None:
-    request = await play.receive()
-    gone = asyncio.create_task(play.gone())
-    await asyncio.wait([gone], timeout=play.fault.seconds)
-    if gone.done():
+async def _delay(injection: _Injection) -> None:
+    request = await injection.receive()
+    disconnect = asyncio.create_task(injection.disconnected())
+    await asyncio.wait([disconnect], timeout=injection.fault.seconds)
+    if disconnect.done():
         return
-    gone.cancel()
-    await play.app(play.scope, replay(request.get("body", b""), play.receive), play.send)
+    disconnect.cancel()
+    await injection.app(injection.scope, replay(request.get("body", b""), injection.receive), injection.send)
 
 
-async def _hang(play: _Play) -> None:
-    await play.gone()
+async def _hang(injection: _Injection) -> None:
+    await injection.disconnected()
 
 
-async def _reset(play: _Play) -> None:
-    transport = play.transport()
-    # Lingering for zero seconds makes the kernel send RST, where a plain close would send FIN.
-    # It is set through a duplicate, since uvloop's own socket object does not let itself be set.
+async def _reset(injection: _Injection) -> None:
+    transport = injection.transport()
+    # A linger time of zero makes the kernel send RST; a plain close would send FIN.
+    # The option is set on a duplicate, because uvloop's socket object rejects setsockopt.
     with socket.socket(fileno=os.dup(transport.get_extra_info("socket").fileno())) as duplicate:
         duplicate.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     transport.abort()
-    await play.gone()
+    await injection.disconnected()
 
 
-async def _truncate(play: _Play) -> None:
-    start, body = await play.right_answer()
-    transport = play.transport()
+async def _truncate(injection: _Injection) -> None:
+    start, body = await injection.correct_response()
+    transport = injection.transport()
     headers = {"content-type": "application/json"}
-    await play.answer(start["status"], body[: len(body) // 2], headers, size=len(body))
+    await injection.respond(start["status"], body[: len(body) // 2], headers, size=len(body))
     transport.close()
-    await play.gone()
+    await injection.disconnected()
 
 
-async def _html(play: _Play) -> None:
+async def _html(injection: _Injection) -> None:
     page = b"<!doctype html><html><body><h1>Sign in</h1></body></html>"
-    await play.answer(200, page, {"content-type": "text/html; charset=utf-8"})
+    await injection.respond(200, page, {"content-type": "text/html; charset=utf-8"})
 
 
-async def _content_type(play: _Play) -> None:
-    start, body = await play.right_answer()
-    await play.answer(start["status"], body, {"content-type": play.fault.content_type})
+async def _content_type(injection: _Injection) -> None:
+    start, body = await injection.correct_response()
+    await injection.respond(start["status"], body, {"content-type": injection.fault.content_type})
 
 
-async def _not_json(play: _Play) -> None:
-    await play.answer(200, b"\x00\xff\xfe{" * 64, {"content-type": "application/json"})
+async def _not_json(injection: _Injection) -> None:
+    await injection.respond(200, b"\x00\xff\xfe{" * 64, {"content-type": "application/json"})
 
 
-async def _wrong_shape(play: _Play) -> None:
-    body = {"unexpected": ["shape"]} if play.fault.body is None else play.fault.body
-    await play.answer(200, orjson.dumps(body), {"content-type": "application/json"})
+async def _wrong_shape(injection: _Injection) -> None:
+    body = {"unexpected": ["shape"]} if injection.fault.body is None else injection.fault.body
+    await injection.respond(200, orjson.dumps(body), {"content-type": "application/json"})
 
 
-async def _endless(play: _Play) -> None:
+async def _endless(injection: _Injection) -> None:
     headers = [(b"content-type", b"application/json")]
-    await play.send({"type": "http.response.start", "status": 200, "headers": headers})
-    await play.send({"type": "http.response.body", "body": b'{"data": [', "more_body": True})
-    gone = asyncio.create_task(play.gone())
+    await injection.send({"type": "http.response.start", "status": 200, "headers": headers})
+    await injection.send({"type": "http.response.body", "body": b'{"data": [', "more_body": True})
+    disconnect = asyncio.create_task(injection.disconnected())
     try:
-        while not gone.done():
-            await play.send({"type": "http.response.body", "body": b"{}," * 20_000, "more_body": True})
+        while not disconnect.done():
+            await injection.send({"type": "http.response.body", "body": b"{}," * 20_000, "more_body": True})
             await asyncio.sleep(0)
     finally:
-        gone.cancel()
+        disconnect.cancel()
 
 
-async def _drip(play: _Play) -> None:
-    start, body = await play.right_answer()
-    await play.send(start)
+async def _drip(injection: _Injection) -> None:
+    start, body = await injection.correct_response()
+    await injection.send(start)
     step = max(1, len(body) // 10)
-    gone = asyncio.create_task(play.gone())
+    disconnect = asyncio.create_task(injection.disconnected())
     try:
-        for at in range(0, len(body), step):
-            await play.send({"type": "http.response.body", "body": body[at : at + step], "more_body": True})
-            await asyncio.wait([gone], timeout=play.fault.seconds)
-            if gone.done():
+        for offset in range(0, len(body), step):
+            await injection.send(
+                {"type": "http.response.body", "body": body[offset : offset + step], "more_body": True}
+            )
+            await asyncio.wait([disconnect], timeout=injection.fault.seconds)
+            if disconnect.done():
                 return
     finally:
-        gone.cancel()
-    await play.send({"type": "http.response.body", "body": b"", "more_body": False})
+        disconnect.cancel()
+    await injection.send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
-async def _redirect(play: _Play) -> None:
-    await play.answer(302, b"", {"location": play.fault.location})
+async def _redirect(injection: _Injection) -> None:
+    await injection.respond(302, b"", {"location": injection.fault.location})
 
 
-_Player: TypeAlias = Callable[[_Play], Awaitable[None]]
+_Handler: TypeAlias = Callable[[_Injection], Awaitable[None]]
 
 
-_PLAYERS: dict[Kind, _Player] = {
+_HANDLERS: dict[FaultKind, _Handler] = {
     "status": _status,
     "delay": _delay,
     "hang": _hang,

@@ -1,4 +1,4 @@
-"""Answers and query parameters as FastAPI gives and takes them: all three vendors are built on it."""
+"""Responses and query parameters in FastAPI's format, which all three vendors use."""
 
 import json
 import uuid
@@ -19,17 +19,17 @@ _FALSE = frozenset({"false", "0", "no", "off", "f", "n"})
 
 
 class Json(Response):
-    """A JSON answer."""
+    """A JSON response."""
 
     media_type = "application/json"
 
     def render(self, content: Any) -> bytes:
-        """Write the content as compact JSON."""
+        """Return the content as compact JSON."""
         return orjson.dumps(content)
 
 
-class Refused(Exception):
-    """The vendor answers with this status and body instead of data."""
+class ApiError(Exception):
+    """The vendor responds with this status and body instead of data."""
 
     def __init__(self, status: int, body: Row) -> None:
         super().__init__(f"{status}: {body}")
@@ -37,66 +37,77 @@ class Refused(Exception):
         self.body = body
 
 
-async def refusal(_: Request, refused: Exception) -> Response:
-    """Turn a `Refused` into its answer: Starlette's exception handler for it."""
-    if not isinstance(refused, Refused):
-        raise refused
-    return Json(refused.body, refused.status)
+async def api_error_response(_: Request, error: Exception) -> Response:
+    """Return the response of an `ApiError`; Starlette's exception handler for it."""
+    if not isinstance(error, ApiError):
+        raise error
+    return Json(error.body, error.status)
 
 
-def invalid(loc: list[str | int], kind: str, message: str, given: Any, ctx: Row | None = None) -> NoReturn:
-    """Refuse a parameter with 422 and FastAPI's list of what is wrong with it."""
-    error: Row = {"type": kind, "loc": loc, "msg": message, "input": given}
+def invalid(loc: list[str | int], kind: str, message: str, value: Any, ctx: Row | None = None) -> NoReturn:
+    """Raise a 422 with FastAPI's list of errors.
+
+    Args:
+        loc: The place of the parameter.
+        kind: Pydantic's type of the error.
+        message: Pydantic's message.
+        value: The value received.
+        ctx: Pydantic's context of the error.
+
+    Raises:
+        ApiError: Always.
+    """
+    error: Row = {"type": kind, "loc": loc, "msg": message, "input": value}
     if ctx is not None:
         error["ctx"] = ctx
-    raise Refused(422, {"detail": [error]})
+    raise ApiError(422, {"detail": [error]})
 
 
-def check_range(value: int, loc: list[str | int], given: Any, low: int, high: int | None) -> int:
-    """Refuse an integer outside of low..high with 422."""
+def check_range(value: int, loc: list[str | int], text: Any, low: int, high: int | None) -> int:
+    """Return the integer. Raise a 422 outside of low..high."""
     if value < low:
-        invalid(loc, "greater_than_equal", f"Input should be greater than or equal to {low}", given, {"ge": low})
+        invalid(loc, "greater_than_equal", f"Input should be greater than or equal to {low}", text, {"ge": low})
     if high is not None and value > high:
-        invalid(loc, "less_than_equal", f"Input should be less than or equal to {high}", given, {"le": high})
+        invalid(loc, "less_than_equal", f"Input should be less than or equal to {high}", text, {"le": high})
     return value
 
 
 def integer(query: QueryParams, name: str, default: int, low: int, high: int | None = None) -> int:
-    """Read an integer parameter within low..high; 422 otherwise."""
-    given = query.get(name)
-    if given is None:
+    """Return an integer parameter within low..high. Raise a 422 for anything else."""
+    text = query.get(name)
+    if text is None:
         return default
     try:
-        value = int(given)
+        value = int(text)
     except ValueError:
         message = "Input should be a valid integer, unable to parse string as an integer"
-        invalid(["query", name], "int_parsing", message, given)
-    return check_range(value, ["query", name], given, low, high)
+        invalid(["query", name], "int_parsing", message, text)
+    return check_range(value, ["query", name], text, low, high)
 
 
 def boolean(query: QueryParams, name: str, default: bool | None = None) -> bool | None:  # noqa: FBT001
-    """Read a boolean parameter as pydantic does; 422 otherwise."""
-    given = query.get(name)
-    if given is None:
+    """Return a boolean parameter as pydantic parses it. Raise a 422 for anything else."""
+    text = query.get(name)
+    if text is None:
         return default
-    if given.lower() in _TRUE:
+    if text.lower() in _TRUE:
         return True
-    if given.lower() in _FALSE:
+    if text.lower() in _FALSE:
         return False
-    invalid(["query", name], "bool_parsing", "Input should be a valid boolean, unable to interpret input", given)
+    invalid(["query", name], "bool_parsing", "Input should be a valid boolean, unable to interpret input", text)
 
 
 def choice(query: QueryParams, name: str, allowed: Collection[str], default: str) -> str:
-    """Read a parameter that is one of `allowed`; 422 otherwise."""
-    given = query.get(name, default)
-    if given not in allowed:
+    """Return a parameter that is one of `allowed`. Raise a 422 for anything else."""
+    value = query.get(name, default)
+    if value not in allowed:
         expected = " or ".join(f"'{value}'" for value in allowed)
-        invalid(["query", name], "enum", f"Input should be {expected}", given, {"expected": expected})
-    return given
+        invalid(["query", name], "enum", f"Input should be {expected}", value, {"expected": expected})
+    return value
 
 
 def check_uuid(text: Any, loc: list[str | int]) -> str:
-    """Read a UUID, in lower case with dashes; 422 otherwise."""
+    """Return a UUID in lower case with dashes. Raise a 422 for anything else."""
     try:
         return str(uuid.UUID(text))
     except (ValueError, AttributeError, TypeError):
@@ -104,7 +115,7 @@ def check_uuid(text: Any, loc: list[str | int]) -> str:
 
 
 def json_object(text: bytes | str, loc: list[str | int]) -> Row:
-    """Read a JSON object; 422 otherwise."""
+    """Return a JSON object. Raise a 422 for anything else."""
     try:
         value = json.loads(text)
     except ValueError:

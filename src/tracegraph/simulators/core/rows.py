@@ -1,6 +1,6 @@
-"""The shape of everything that a simulated vendor holds."""
+"""The type of a simulated vendor's data."""
 
 from typing import Any, TypeAlias
 
 Row: TypeAlias = dict[str, Any]
-"""One JSON object in a vendor's own words."""
+"""One JSON object with the vendor's own field names."""

@@ -1,4 +1,4 @@
-"""The simulators as real HTTP servers on loopback, in the caller's event loop or in a thread."""
+"""Runs the simulators as real HTTP servers on loopback, in the caller's event loop or in a thread."""
 
 import asyncio
 import ssl
@@ -19,7 +19,7 @@ _HOST = "127.0.0.1"
 
 
 class _Protocol(HttpToolsProtocol):
-    """uvicorn's HTTP, with the connection's transport in every request's state, for `Faults` to break."""
+    """uvicorn's HTTP protocol with the connection's transport in every request's state, for `Faults` to close."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -28,11 +28,11 @@ class _Protocol(HttpToolsProtocol):
 
 @asynccontextmanager
 async def running(app: ASGIApp, port: int = 0, tls: ssl.SSLContext | None = None) -> AsyncIterator[str]:
-    """Serve an application on loopback while the block runs; gives `http://127.0.0.1:PORT`, https with `tls`.
+    """Serve an application on loopback while the block runs, and yield its URL: http, or https with `tls`.
 
-    Port 0 takes a free one. Requests still under way at the end are cut off, and nothing of the
-    server outlives the block. Asked by https without `tls`, it refuses the handshake; with
-    `certificates.self_signed()`, the client meets a certificate that nobody trusts.
+    Port 0 takes a free one. Requests in flight at the end are aborted, and nothing of the server outlives the
+    block. Without `tls`, https clients fail in the handshake. With `certificates.self_signed()`, they get an
+    untrusted certificate.
     """
     config = uvicorn.Config(
         app,
@@ -47,7 +47,7 @@ async def running(app: ASGIApp, port: int = 0, tls: ssl.SSLContext | None = None
     config.load()
     state = ServerState()
     loop = asyncio.get_running_loop()
-    # uvicorn's own Server polls ten times a second and takes over the signals; its protocol needs neither.
+    # uvicorn's Server polls ten times a second and handles signals; its protocol needs neither.
     server = await loop.create_server(lambda: _Protocol(config, state, {}), _HOST, port, ssl=tls)
     scheme = "http" if tls is None else "https"
     try:
@@ -61,18 +61,18 @@ async def _stop(server: asyncio.Server, state: ServerState) -> None:
     for connection in list(state.connections):
         cast("_Protocol", connection).transport.abort()
     if state.tasks:
-        # The lost connections end what waits for its client; the rest, a delay for example, is cancelled.
+        # Closed connections end tasks that wait for their client. Others, such as a delay, are cancelled.
         _, late = await asyncio.wait(list(state.tasks), timeout=0.05)
         for task in late:
             task.cancel()
         await asyncio.gather(*late, return_exceptions=True)
     await server.wait_closed()
-    await asyncio.sleep(0)  # the aborted transports close their sockets in the loop's next turn
+    await asyncio.sleep(0)  # aborted transports close their sockets in the next iteration
 
 
 @contextmanager
 def serving(apps: Sequence[ASGIApp], ports: Sequence[int] | None = None) -> Iterator[list[str]]:
-    """Serve applications from a thread with its own event loop, for callers without one; gives the URLs."""
+    """Serve applications from a thread with its own event loop, for callers without one, and yield the URLs."""
     started: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event, list[str]]] = Future()
     thread = threading.Thread(
         target=lambda: asyncio.run(_serve(apps, ports or [0] * len(apps), started)),

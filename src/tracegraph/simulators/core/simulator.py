@@ -1,4 +1,4 @@
-"""One simulated vendor as an ASGI application: its call log and its faults around its routes."""
+"""One simulated vendor as an ASGI application: its routes with a call log and fault injection."""
 
 import time
 from collections import Counter
@@ -18,7 +18,7 @@ from tracegraph.simulators.core.faults import Fault, Faults, replay
 from tracegraph.simulators.core.responses import Json
 from tracegraph.simulators.core.rows import Row
 
-_KEPT_HEADERS = frozenset(
+_RECORDED_HEADERS = frozenset(
     {
         "accept",
         "authorization",
@@ -35,33 +35,33 @@ _KEPT_HEADERS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class RecordedCall:
-    """One request that reached the vendor, whatever came of it."""
+    """One request that reached the vendor, regardless of the response."""
 
     method: str
     path: str
     """Percent-decoded."""
     path_class: str
-    """The route, for example `/v2/agents/{agent_id}`; `unmatched` for a path that is none of the vendor's."""
+    """The route, for example `/v2/agents/{agent_id}`; `unmatched` for other paths."""
     query: dict[str, list[str]]
     body: Any
     """The JSON of the body, or None."""
     headers: dict[str, str]
-    """Those that tell who asked and for what, their names in lower case."""
+    """The headers of credentials, content negotiation and tracing, with names in lower case."""
     at: float
-    """Seconds of the monotonic clock."""
+    """The time in seconds of the monotonic clock."""
 
 
 class Simulator:
-    """A vendor's routes, with every request noted in `calls` and the faults in `faults` played first.
+    """A vendor's routes. Every request is recorded in `calls`, and the faults in `faults` are played first.
 
-    Beside the vendor's own paths it answers these, which are not noted and meet no fault:
+    These control paths are neither recorded nor subject to faults:
 
-        GET /__calls       how many requests came, by class
-        DELETE /__calls    count from zero again
-        GET /__faults      the faults that wait, in their order
+        GET /__calls       the number of requests by class
+        DELETE /__calls    reset the count
+        GET /__faults      the queued faults, in order
         POST /__faults     queue one, or a list: {"kind": "status", "status": 503, "times": null, "path": "/v2"};
-                           the keys are those of `Fault`, 400 for what is none
-        DELETE /__faults   forget them; one that plays already plays on
+                           the keys are those of `Fault`; 400 for an invalid fault
+        DELETE /__faults   remove all; a fault that is being played continues
     """
 
     def __init__(self, app: Starlette, error_body: Callable[[int], Row]) -> None:
@@ -69,11 +69,11 @@ class Simulator:
         self.calls: list[RecordedCall] = []
         self.in_flight = 0
         self.peak_in_flight = 0
-        """The most requests that were under way at one time."""
+        """The most requests that were in flight at one time."""
         self.faults = Faults(app, error_body)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
+        """Handle one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -97,7 +97,7 @@ class Simulator:
             path_class=self._path_class(scope),
             query=parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True),
             body=_json_or_none(body),
-            headers={name: value for name, value in headers.items() if name in _KEPT_HEADERS},
+            headers={name: value for name, value in headers.items() if name in _RECORDED_HEADERS},
             at=time.monotonic(),
         )
 
@@ -117,8 +117,10 @@ class Simulator:
             self.faults.clear()
         if request.method == "POST":
             try:
-                given = orjson.loads(await request.body())
-                self.faults.add(*(Fault(**one) for one in (given if isinstance(given, list) else [given])))
+                payload = orjson.loads(await request.body())
+                self.faults.add(
+                    *(Fault(**fields) for fields in (payload if isinstance(payload, list) else [payload]))
+                )
             except (TypeError, ValueError) as error:
                 return Json({"detail": str(error)}, 400)
         return Json({"queued": [{"kind": fault.kind, "times": fault.times} for fault in self.faults.queue]})

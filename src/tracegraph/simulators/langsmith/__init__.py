@@ -1,1 +1,1 @@
-"""LangSmith, simulated."""
+"""The LangSmith simulator."""

@@ -1,4 +1,4 @@
-"""LangSmith, simulated: the tracer sessions of one workspace and their runs, as the v1 API answers them."""
+"""The LangSmith simulator: tracer sessions of one workspace and their runs, as the v1 API serves them."""
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
@@ -14,15 +14,15 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from tracegraph.simulators.core.responses import (
+    ApiError,
     Json,
-    Refused,
+    api_error_response,
     boolean,
     check_uuid,
     choice,
     integer,
     invalid,
     json_object,
-    refusal,
 )
 from tracegraph.simulators.core.rows import Row
 from tracegraph.simulators.core.simulator import Simulator
@@ -61,9 +61,9 @@ _STATED = (
 
 
 def create_app(world: LangSmithWorld) -> Simulator:
-    """Make a LangSmith that answers from `world`, read anew for every request.
+    """Create a LangSmith that reads `world` anew for every request.
 
-    The paths are there with and without `/api/v1`, as on the vendor's host, whose SDK leaves it out.
+    The paths exist with and without `/api/v1`, as on the vendor's host, because its SDK omits the prefix.
     """
     service = _Service(world)
     routes = [
@@ -74,14 +74,14 @@ def create_app(world: LangSmithWorld) -> Simulator:
         Route("/info", service.info),
     ]
     prefixed = [Route(f"/api/v1{route.path}", route.endpoint, methods=route.methods) for route in routes]
-    handlers = {Refused: refusal, HTTPException: _no_route}
+    handlers = {ApiError: api_error_response, HTTPException: _no_route}
     return Simulator(Starlette(routes=[*prefixed, *routes], exception_handlers=handlers), error_body)
 
 
 def error_body(status: int) -> Row:
-    """Word an error as LangSmith does (docs/vendors/langsmith.md#access, #runs)."""
-    known = {401: "Invalid token", 429: "Rate limit exceeded", 500: "Internal server error"}
-    return {"detail": known.get(status) or HTTPStatus(status).phrase}
+    """Return an error in LangSmith's format (docs/vendors/langsmith.md#access, #runs)."""
+    details = {401: "Invalid token", 429: "Rate limit exceeded", 500: "Internal server error"}
+    return {"detail": details.get(status) or HTTPStatus(status).phrase}
 
 
 async def _no_route(_: Request, error: Exception) -> Response:
@@ -95,16 +95,16 @@ class _Service:
         self._seeds: Iterator[int] = itertools.count()
 
     async def info(self, _: Request) -> Response:
-        """Tell the SDK which query backend there is: the classic one only (LS-0.15.0 get_query_backend)."""
+        """Report the classic query backend to the SDK (LS-0.15.0 get_query_backend)."""
         flags = {"ch_query_enabled": True, "sdb_query_enabled": False}
         return Json({"version": "0.13.0-simulated", "license_expiration_time": None, "instance_flags": flags})
 
     async def list_sessions(self, request: Request) -> Response:
         """List tracer sessions as a bare array (docs/vendors/langsmith.md#tracer-sessions).
 
-        Accepted and without effect: tag_value_id, stats_select, stats_filter, use_approx_stats.
+        Accepted without effect: tag_value_id, stats_select, stats_filter, use_approx_stats.
         """
-        self._enter(request)
+        self._authorize(request)
         query = request.query_params
         limit, offset = integer(query, "limit", 100, 1, 100), integer(query, "offset", 0, 0)
         reader = _Sessions(self._world, query)
@@ -112,43 +112,43 @@ class _Service:
         return Json([reader.served(row) for row in rows[offset : offset + limit]])
 
     async def get_session(self, request: Request) -> Response:
-        """Give one tracer session by its id."""
-        self._enter(request)
-        wanted = check_uuid(request.path_params["id"], ["path", "session_id"])
+        """Return one tracer session by its id."""
+        self._authorize(request)
+        session_id = check_uuid(request.path_params["id"], ["path", "session_id"])
         reader = _Sessions(self._world, request.query_params)
         for row in self._world.sessions:
-            if row["id"] == wanted:
+            if row["id"] == session_id:
                 return Json(reader.served(row))
-        raise Refused(404, {"detail": "Session not found"})
+        raise ApiError(404, {"detail": "Session not found"})
 
     async def query_runs(self, request: Request) -> Response:
-        """Answer a run query: one page of runs, newest first unless asked otherwise."""
-        self._enter(request)
+        """Return one page of runs, newest first by default."""
+        self._authorize(request)
         query = RunQuery(json_object(await request.body(), ["body"]))
-        return Json(query.answer(self._world.runs, self._seed()))
+        return Json(query.execute(self._world.runs, self._seed()))
 
     async def get_run(self, request: Request) -> Response:
-        """Give one run, root or child, by its id."""
-        self._enter(request)
-        wanted = check_uuid(request.path_params["id"], ["path", "run_id"])
+        """Return one run, root or child, by its id."""
+        self._authorize(request)
+        run_id = check_uuid(request.path_params["id"], ["path", "run_id"])
         for session_id, runs in self._world.runs.items():
             for run in runs:
-                if run["id"] == wanted:
+                if run["id"] == run_id:
                     return Json({"session_id": session_id, **run})
-        raise Refused(404, {"detail": "Run not found"})
+        raise ApiError(404, {"detail": "Run not found"})
 
-    def _enter(self, request: Request) -> None:
+    def _authorize(self, request: Request) -> None:
         if request.headers.get("x-api-key") != self._world.api_key:
-            raise Refused(401, {"detail": "Invalid token"})
+            raise ApiError(401, {"detail": "Invalid token"})
         if self._world.org_scoped_key and request.headers.get("x-tenant-id") != self._world.tenant_id:
-            raise Refused(403, {"error": "org_scoped_key_requires_workspace"})
+            raise ApiError(403, {"error": "org_scoped_key_requires_workspace"})
 
     def _seed(self) -> int | None:
         return next(self._seeds) if self._world.shuffle_ties else None
 
 
 class _Sessions:
-    """One reading of the tracer sessions: which of them, in which order, with which figures."""
+    """One query of the tracer sessions: filters, order and figures."""
 
     def __init__(self, world: LangSmithWorld, query: QueryParams) -> None:
         self._world = world
@@ -161,11 +161,11 @@ class _Sessions:
         self._tests = list(_tests(query))
 
     def matching(self) -> list[Row]:
-        """Pick the sessions that pass every filter of the query."""
+        """Return the sessions that match every filter of the query."""
         return [row for row in self._world.sessions if all(test(row) for test in self._tests)]
 
     def sorted(self, rows: Sequence[Row], seed: int | None) -> list[Row]:
-        """Order sessions by the asked column; equals by id, or anyhow with a seed."""
+        """Sort sessions by the query's column; equal values by id, or at random with a seed."""
         tie = tie_key(seed)
         return ordered(
             rows,
@@ -176,7 +176,7 @@ class _Sessions:
         )
 
     def served(self, row: Row) -> Row:
-        """Write a session as the contract's TracerSession; without include_stats its figures are null."""
+        """Return a session as the contract's TracerSession; without include_stats its figures are null."""
         stats = self._stats(row) if self._with_stats else dict.fromkeys(STATS)
         last = self._last_run_start(row)
         return {
@@ -217,17 +217,17 @@ class _Sessions:
 
 
 def _time(query: QueryParams, name: str) -> datetime | None:
-    given = query.get(name)
-    if given is None:
+    value = query.get(name)
+    if value is None:
         return None
     try:
-        return parse(given)
+        return parse(value)
     except ValueError:
-        invalid(["query", name], "datetime_from_date_parsing", "Input should be a valid datetime", given)
+        invalid(["query", name], "datetime_from_date_parsing", "Input should be a valid datetime", value)
 
 
 def _tests(query: QueryParams) -> Iterator[Predicate]:
-    """Turn the query's filters into predicates over a session row."""
+    """Return the query's filters as predicates on a session row."""
     for name, column in (("id", "id"), ("reference_dataset", "reference_dataset_id")):
         if name in query:
             yield _one_of(column, [check_uuid(text, ["query", name]) for text in query.getlist(name)])
@@ -252,5 +252,5 @@ def _one_of(column: str, values: Sequence[str]) -> Callable[[Row], bool]:
 
 
 def _metadata(row: Row) -> Row:
-    found: Row = (row.get("extra") or {}).get("metadata") or {}
-    return found
+    metadata: Row = (row.get("extra") or {}).get("metadata") or {}
+    return metadata

@@ -5,8 +5,8 @@ See docs/vendors/langsmith.md#runs.
     expression = name "(" [argument {"," argument}] ")"
     argument   = expression | field | "text" | 'text' | number | true | false | null
 
-Known: and, or, eq, neq, gt, gte, lt, lte, has, search. A field with several values, as tags or feedback
-keys, fits when one of them does; the pairs of feedback_key and feedback_score are not tied together.
+Operators: and, or, eq, neq, gt, gte, lt, lte, has, search. A field with several values, such as tags or feedback
+keys, matches when one of them does. The pairs of feedback_key and feedback_score are not linked.
 """
 
 import json
@@ -23,7 +23,7 @@ Predicate: TypeAlias = Callable[[Row], bool]
 
 
 class FilterError(ValueError):
-    """The text is not a filter; the message says where and why."""
+    """The text is not a filter. The message states the position and the reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ _PLAIN = frozenset(
 
 
 def compile_filter(text: str) -> Predicate:
-    """Turn a filter into a function that tells whether a row passes. FilterError when it is none."""
+    """Compile a filter into a predicate on rows. Raise FilterError for an invalid text."""
     reader = _Reader(text)
     predicate = reader.expression(reader.take("word"))
     reader.end()
@@ -73,27 +73,27 @@ def compile_filter(text: str) -> Predicate:
 
 
 class _Reader:
-    """Recursive descent over the tokens of one filter."""
+    """Recursive-descent parser over the tokens of one filter."""
 
     def __init__(self, text: str) -> None:
         self._tokens = list(_tokens(text))
         self._at = 0
 
     def take(self, kind: str, value: str | None = None) -> str:
-        """Take the next token, which must be of this kind."""
-        found, text = self._tokens[self._at] if self._at < len(self._tokens) else ("end", "")
-        if found != kind or value not in {None, text}:
+        """Consume the next token, which must have this kind."""
+        token_kind, text = self._tokens[self._at] if self._at < len(self._tokens) else ("end", "")
+        if token_kind != kind or value not in {None, text}:
             raise FilterError(f"expected {value or kind} but found {text or 'the end'!r}")
         self._at += 1
         return text
 
     def end(self) -> None:
-        """Make sure that nothing follows."""
+        """Check that no token is left."""
         if self._at < len(self._tokens):
             raise FilterError(f"unexpected {self._tokens[self._at][1]!r} after the expression")
 
     def expression(self, name: str) -> Predicate:
-        """Read what follows an operator's name."""
+        """Parse the part after an operator's name."""
         self.take("sign", "(")
         arguments: list[Any] = []
         while self._peek() != ")":
@@ -123,11 +123,11 @@ class _Reader:
 def _tokens(text: str) -> Iterable[tuple[str, str]]:
     at, text = 0, text.rstrip()
     while at < len(text):
-        found = _TOKEN.match(text, at)
-        if found is None or found.lastgroup is None:
+        match = _TOKEN.match(text, at)
+        if match is None or match.lastgroup is None:
             raise FilterError(f"cannot read {text[at : at + 20]!r}")
-        yield found.lastgroup, found[found.lastgroup]
-        at = found.end()
+        yield match.lastgroup, match[match.lastgroup]
+        at = match.end()
 
 
 def _build(name: str, arguments: list[Any]) -> Predicate:
@@ -140,43 +140,43 @@ def _build(name: str, arguments: list[Any]) -> Predicate:
         return _search(arguments)
     if len(arguments) != 2 or not isinstance(arguments[0], _Field) or callable(arguments[1]):
         raise FilterError(f"{name} takes a field and a value")
-    field, wanted = arguments[0].name, arguments[1]
-    if isinstance(wanted, _Field):
-        raise FilterError(f"{wanted.name} is not a value; text stands in quotes")
+    field, expected = arguments[0].name, arguments[1]
+    if isinstance(expected, _Field):
+        raise FilterError(f"{expected.name} is not a value; quote text")
     if name == "has":
-        return _has(field, wanted)
-    return _comparison(name, field, wanted)
+        return _has(field, expected)
+    return _comparison(name, field, expected)
 
 
-def _comparison(name: str, field: str, wanted: Any) -> Predicate:
+def _comparison(name: str, field: str, expected: Any) -> Predicate:
     values = _values(field)
-    if field in _TIMES and wanted is not None:
-        wanted = _time(wanted)
+    if field in _TIMES and expected is not None:
+        expected = _time(expected)
     if name == "eq":
-        return lambda row: any(value == wanted for value in values(row))
+        return lambda row: any(value == expected for value in values(row))
     if name == "neq":
-        return lambda row: all(value != wanted for value in values(row))
+        return lambda row: all(value != expected for value in values(row))
     if name not in _ORDERS:
         raise FilterError(f"unknown operator {name!r}")
-    if wanted is None:
+    if expected is None:
         raise FilterError(f"{name} cannot compare with null")
-    return lambda row: any(_in_order(_ORDERS[name], value, wanted) for value in values(row))
+    return lambda row: any(_in_order(_ORDERS[name], value, expected) for value in values(row))
 
 
-def _in_order(compare: Callable[[Any, Any], bool], value: Any, wanted: Any) -> bool:
-    comparable = isinstance(value, type(wanted)) or (isinstance(value, int) and isinstance(wanted, float))
-    return comparable and compare(value, wanted)
+def _in_order(compare: Callable[[Any, Any], bool], value: Any, expected: Any) -> bool:
+    comparable = isinstance(value, type(expected)) or (isinstance(value, int) and isinstance(expected, float))
+    return comparable and compare(value, expected)
 
 
-def _has(field: str, wanted: Any) -> Predicate:
+def _has(field: str, expected: Any) -> Predicate:
     if field == "tags":
-        return lambda row: wanted in (row.get("tags") or [])
+        return lambda row: expected in (row.get("tags") or [])
     if field != "metadata":
         raise FilterError("has takes tags or metadata")
     try:
-        pairs = json.loads(str(wanted))
+        pairs = json.loads(str(expected))
     except ValueError:
-        return lambda row: wanted in _metadata(row)
+        return lambda row: expected in _metadata(row)
     if not isinstance(pairs, dict):
         raise FilterError("has(metadata, ...) takes a key or a JSON object")
     return lambda row: pairs.items() <= _metadata(row).items()
@@ -185,20 +185,20 @@ def _has(field: str, wanted: Any) -> Predicate:
 def _search(arguments: list[Any]) -> Predicate:
     if len(arguments) != 1 or not isinstance(arguments[0], str):
         raise FilterError("search takes one text")
-    wanted = arguments[0].lower()
-    return lambda row: any(wanted in json.dumps(row.get(key)).lower() for key in ("inputs", "outputs", "name"))
+    needle = arguments[0].lower()
+    return lambda row: any(needle in json.dumps(row.get(key)).lower() for key in ("inputs", "outputs", "name"))
 
 
 def _values(field: str) -> Callable[[Row], list[Any]]:
-    """Tell how to read a field: a list, since some have several values."""
+    """Return a reader of a field. It returns a list, because some fields have several values."""
     if field in _TIMES:
         return lambda row: [None if row.get(field) is None else _time(row[field])]
     if field in _PLAIN:
         return lambda row: [row.get(field)]
-    several = _SEVERAL.get(field)
-    if several is None:
+    multi_valued = _MULTI_VALUED.get(field)
+    if multi_valued is None:
         raise FilterError(f"unknown field {field!r}")
-    return several
+    return multi_valued
 
 
 def _time(value: Any) -> Any:
@@ -215,15 +215,15 @@ def _latency(row: Row) -> list[Any]:
 
 
 def _metadata(row: Row) -> Row:
-    found: Row = (row.get("extra") or {}).get("metadata") or {}
-    return found
+    metadata: Row = (row.get("extra") or {}).get("metadata") or {}
+    return metadata
 
 
 def _scores(row: Row) -> list[Any]:
     return [stats.get("avg") for stats in (row.get("feedback_stats") or {}).values()]
 
 
-_SEVERAL: Mapping[str, Callable[[Row], list[Any]]] = {
+_MULTI_VALUED: Mapping[str, Callable[[Row], list[Any]]] = {
     "latency": _latency,
     "is_root": lambda row: [row.get("parent_run_id") is None],
     "tags": lambda row: row.get("tags") or [],

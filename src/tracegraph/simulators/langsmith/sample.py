@@ -8,7 +8,7 @@ from tracegraph.simulators.core.ids import stable_uuid
 from tracegraph.simulators.core.rows import Row
 from tracegraph.simulators.core.times import naive, zulu
 from tracegraph.simulators.langsmith.world import LangSmithWorld, langsmith_run, langsmith_session
-from tracegraph.simulators.sample_cases import TODAY, Outcome, Profile, outcomes
+from tracegraph.simulators.sample_cases import TODAY, Profile, SampleRun, sample_runs
 
 _MINI, _LARGE = "gpt-4.1-mini", "gpt-4.1"
 
@@ -41,24 +41,24 @@ _STYLES: tuple[Callable[[datetime], str | None], ...] = (
     naive,
     lambda moment: moment.astimezone(_BERLIN).isoformat(),
 )
-"""The API mixes zones within one answer; here every session writes its own way.
+"""The API mixes zones within one response. Here each session has its own format.
 
 See docs/vendors/langsmith.md#times.
 """
 
 
 def sample_langsmith(random: Random) -> LangSmithWorld:
-    """Fill a LangSmith workspace."""
+    """Create a LangSmith workspace."""
     world = LangSmithWorld()
     for number, profile in enumerate((*_EXPERIMENTS, *_PROJECTS)):
         write = _STYLES[number % len(_STYLES)]
         judged = profile in _EXPERIMENTS
         runs: list[Row] = []
-        for outcome in outcomes(random, profile):
-            # Costs come as text or as numbers, by the version that took the run in
+        for run in sample_runs(random, profile):
+            # Costs are strings or numbers, depending on the version that ingested the run
             # (docs/vendors/langsmith.md#figures).
-            root = _root(profile, outcome, write, judged=judged, cost=str if number % 2 else float)
-            runs += [root, _model_call(profile, outcome, root, write)]
+            root = _root(profile, run, write, judged=judged, cost=str if number % 2 else float)
+            runs += [root, _model_call(profile, run, root, write)]
         world.add(_experiment(profile) if judged else _project(profile), runs)
     return world
 
@@ -101,55 +101,55 @@ def _experiment(profile: Profile) -> Row:
 
 def _root(
     profile: Profile,
-    outcome: Outcome,
+    run: SampleRun,
     write: Callable[[datetime], str | None],
     *,
     judged: bool,
     cost: Callable[[float], str | float],
 ) -> Row:
-    """Make the run of one question, with the figures of everything below it."""
-    known = outcome.prompt_tokens is not None and outcome.completion_tokens is not None
-    end = None if outcome.seconds is None else outcome.start + timedelta(seconds=outcome.seconds)
+    """Create the root run of one question, with the figures of its child runs."""
+    has_tokens = run.prompt_tokens is not None and run.completion_tokens is not None
+    end = None if run.seconds is None else run.start + timedelta(seconds=run.seconds)
     return langsmith_run(
-        f"{profile.name}:{outcome.number}",
-        start_time=outcome.start,
-        latency_s=outcome.seconds,
-        **_naming(outcome, "answer_question"),
+        f"{profile.name}:{run.number}",
+        start_time=run.start,
+        latency_s=run.seconds,
+        **_naming(run, "answer_question"),
     ) | {
-        "start_time": write(outcome.start),
+        "start_time": write(run.start),
         "end_time": None if end is None else write(end),
-        "status": "pending" if end is None else "error" if outcome.failed else "success",
-        "error": "TimeoutError: the knowledge base did not answer" if outcome.failed else None,
-        "inputs": {"question": outcome.case.question},
-        "outputs": None if outcome.failed or end is None else {"answer": outcome.case.answer},
-        "extra": {"metadata": {"thread_id": f"thread-{outcome.number // 4}", "ls_model_name": profile.model}},
-        "reference_example_id": stable_uuid(f"example:{outcome.case.case_id}") if judged else None,
-        "prompt_tokens": outcome.prompt_tokens,
-        "completion_tokens": outcome.completion_tokens,
-        "total_tokens": (outcome.prompt_tokens or 0) + (outcome.completion_tokens or 0) if known else None,
-        "total_cost": None if outcome.dollars is None else cost(outcome.dollars),
-        "prompt_cost": None if outcome.dollars is None else cost(round(outcome.dollars * 0.6, 6)),
-        "completion_cost": None if outcome.dollars is None else cost(round(outcome.dollars * 0.4, 6)),
-        "first_token_time": None if end is None else write(outcome.start + (end - outcome.start) / 5),
-        "feedback_stats": _feedback(outcome.scores, outcome.number) if judged else {},
+        "status": "pending" if end is None else "error" if run.failed else "success",
+        "error": "TimeoutError: the knowledge base did not answer" if run.failed else None,
+        "inputs": {"question": run.case.question},
+        "outputs": None if run.failed or end is None else {"answer": run.case.answer},
+        "extra": {"metadata": {"thread_id": f"thread-{run.number // 4}", "ls_model_name": profile.model}},
+        "reference_example_id": stable_uuid(f"example:{run.case.case_id}") if judged else None,
+        "prompt_tokens": run.prompt_tokens,
+        "completion_tokens": run.completion_tokens,
+        "total_tokens": (run.prompt_tokens or 0) + (run.completion_tokens or 0) if has_tokens else None,
+        "total_cost": None if run.dollars is None else cost(run.dollars),
+        "prompt_cost": None if run.dollars is None else cost(round(run.dollars * 0.6, 6)),
+        "completion_cost": None if run.dollars is None else cost(round(run.dollars * 0.4, 6)),
+        "first_token_time": None if end is None else write(run.start + (end - run.start) / 5),
+        "feedback_stats": _feedback(run.scores, run.number) if judged else {},
     }
 
 
-def _model_call(profile: Profile, outcome: Outcome, root: Row, write: Callable[[datetime], str | None]) -> Row:
-    """Make the child run below a root: what a reader who forgets is_root would count twice."""
-    name = f"{profile.name}:{outcome.number}:llm"
-    start = outcome.start + timedelta(milliseconds=15)
-    child = langsmith_run(name, start_time=start, parent=root, **_naming(outcome, "ChatOpenAI"))
+def _model_call(profile: Profile, run: SampleRun, root: Row, write: Callable[[datetime], str | None]) -> Row:
+    """Create the child run of a root, which a reader without an is_root filter would count twice."""
+    name = f"{profile.name}:{run.number}:llm"
+    start = run.start + timedelta(milliseconds=15)
+    child = langsmith_run(name, start_time=start, parent=root, **_naming(run, "ChatOpenAI"))
     same = ("end_time", "status", "error", "prompt_tokens", "completion_tokens", "total_tokens", "total_cost")
     return {**child, **{key: root[key] for key in same}, "start_time": write(start)}
 
 
-def _naming(outcome: Outcome, name: str) -> Row:
-    return {"name": name, "tags": ["long"] if (outcome.completion_tokens or 0) > 500 else []}
+def _naming(run: SampleRun, name: str) -> Row:
+    return {"name": name, "tags": ["long"] if (run.completion_tokens or 0) > 500 else []}
 
 
 def _feedback(scores: Mapping[str, float], number: int) -> Row:
-    """Write scores as feedback, and beside them a label, which has no average."""
+    """Return scores as feedback, and a label, which has no average."""
     judged: Row = {key: {"n": 1, "avg": score, "values": {}} for key, score in scores.items()}
     label = ("friendly", "neutral", "curt")[number % 3]
     return {**judged, "tone": {"n": 1, "avg": None, "values": {label: 1}}} if scores else {}

@@ -1,4 +1,4 @@
-"""The figures that LangSmith computes for a tracer session over its root runs.
+"""Figures that LangSmith computes for a tracer session over its root runs.
 
 See docs/vendors/langsmith.md#figures.
 """
@@ -37,7 +37,7 @@ STATS = (
 def session_stats(runs: Sequence[Row], since: datetime | None, *, costs_as_numbers: bool) -> Row:
     """Compute the stats over the root runs that started at `since` or later.
 
-    Latencies are seconds, rates fractions of one, costs dollars (as text, or as numbers when asked).
+    Latencies are in seconds, rates are fractions, costs are dollars, as strings or as numbers.
     """
     roots = [run for run in runs if run.get("parent_run_id") is None]
     if since is not None:
@@ -62,42 +62,42 @@ def session_stats(runs: Sequence[Row], since: datetime | None, *, costs_as_numbe
 
 
 def last_run_start(runs: Sequence[Row]) -> str | None:
-    """Give the latest start among the root runs, as that run states it."""
+    """Return the latest start among the root runs, in that run's own format."""
     starts = [run["start_time"] for run in runs if run.get("parent_run_id") is None]
     return max(starts, key=parse, default=None)
 
 
 def _seconds(runs: Sequence[Row], until: str) -> list[float]:
-    """Measure every run from its start to the given time, where there is one."""
+    """Return the time from each run's start to a given time, where the run has one."""
     pairs = [(run["start_time"], run[until]) for run in runs if run.get(until) is not None]
     return [(parse(end) - parse(start)).total_seconds() for start, end in pairs]
 
 
 def _cost(runs: Sequence[Row], key: str, *, as_number: bool) -> str | float | None:
-    known = [Decimal(str(run[key])) for run in runs if run.get(key) is not None]
-    if not known:
+    costs = [Decimal(str(run[key])) for run in runs if run.get(key) is not None]
+    if not costs:
         return None
-    total = sum(known, Decimal(0))
+    total = sum(costs, Decimal(0))
     return float(total) if as_number else str(total)
 
 
 def _feedback(runs: Sequence[Row]) -> Row:
-    given: dict[str, list[Row]] = {}
+    stats_by_key: dict[str, list[Row]] = {}
     for run in runs:
         for key, stats in (run.get("feedback_stats") or {}).items():
-            given.setdefault(key, []).append(stats)
-    return {key: _pooled(stats) for key, stats in sorted(given.items())}
+            stats_by_key.setdefault(key, []).append(stats)
+    return {key: _pooled(stats) for key, stats in sorted(stats_by_key.items())}
 
 
-def _pooled(given: Sequence[Row]) -> Row:
-    """Pool one key's feedback: scores have an average and a spread, labels only their counts."""
+def _pooled(all_stats: Sequence[Row]) -> Row:
+    """Pool one key's feedback: scores have an average and a deviation, labels only have counts."""
     labels: Counter[str] = Counter()
-    for stats in given:
+    for stats in all_stats:
         labels.update(stats.get("values") or {})
     scores: list[float] = [
-        stats["avg"] for stats in given for _ in range(stats["n"]) if stats.get("avg") is not None
+        stats["avg"] for stats in all_stats for _ in range(stats["n"]) if stats.get("avg") is not None
     ]
-    pooled: dict[str, Any] = {"n": sum(stats["n"] for stats in given), "avg": None, "values": dict(labels)}
+    pooled: dict[str, Any] = {"n": sum(stats["n"] for stats in all_stats), "avg": None, "values": dict(labels)}
     if scores:
         pooled |= {"avg": statistics.fmean(scores), "min": min(scores), "max": max(scores)}
     if len(scores) > 1:

@@ -1,7 +1,7 @@
-"""What a simulated vendor holds and how it behaves: plain rows in its own words, open to change at any time.
+"""The content and options of a simulated LangSmith: plain rows, which may change at any time.
 
-A row is a JSON object, and a key that it states is served as stated, also where the vendor computes it
-(a run count, a latency percentile): so a test may give any value without making a thousand sessions.
+A row is a JSON object. A key that it states is served as stated, even where the vendor computes it, such as a
+latency percentile. So a test can set any figure without creating a thousand runs.
 """
 
 from dataclasses import dataclass, field
@@ -22,16 +22,16 @@ class LangSmithWorld:
     api_key: str = "lsv2_pt_simulated"
     tenant_id: str = TENANT
     org_scoped_key: bool = False
-    """The key needs X-Tenant-Id beside it, 403 without (docs/vendors/langsmith.md#access)."""
+    """The key needs X-Tenant-Id; without it the response is 403 (docs/vendors/langsmith.md#access)."""
     costs_as_numbers: bool = False
-    """Send session costs as numbers and not, as the contract says, as strings.
+    """Send session costs as numbers instead of the contract's strings.
 
     See docs/vendors/langsmith.md#figures.
     """
     shuffle_ties: bool = False
     """Order rows of one sort value differently in every call: the vendor promises no order among them."""
     nulls_first: bool = False
-    """Where sessions without the sorted value come, in both directions."""
+    """Sessions without the sort value come first, in both directions."""
 
     def add(self, session: Row, runs: list[Row] | None = None) -> None:
         """Add a tracer session and its runs."""
@@ -40,7 +40,7 @@ class LangSmithWorld:
 
 
 def langsmith_session(name: str, /, *, start_time: datetime | str | None = EPOCH, **fields: Any) -> Row:
-    """Make a LangSmith tracer session: an experiment when `reference_dataset_id` is given, else a project."""
+    """Create a LangSmith tracer session: an experiment when `reference_dataset_id` is given, else a project."""
     return {
         "id": stable_uuid(f"session:{name}"),
         "name": name,
@@ -63,9 +63,9 @@ def langsmith_run(
     parent: Row | None = None,
     **fields: Any,
 ) -> Row:
-    """Make a LangSmith run of `latency_s` seconds (None: it still runs); below `parent` it is a child run.
+    """Create a LangSmith run of `latency_s` seconds (None: it is running); below `parent` it is a child run.
 
-    Runs of one name share an id, unless `id` is given; `name=` shows another name than the id's.
+    Runs with one name share an id, unless `id` is given; `name=` overrides the name without changing the id.
     """
     run_id = fields.get("id") or stable_uuid(f"run:{name}")
     start = _moment(start_time)

@@ -1,1 +1,1 @@
-"""Meibel, simulated."""
+"""The Meibel simulator."""

@@ -1,4 +1,4 @@
-"""Meibel, simulated: agents, their sessions, messages and confidence scores under /v2."""
+"""The Meibel simulator: agents, their sessions, messages and confidence scores under /v2."""
 
 import itertools
 import statistics
@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from tracegraph.simulators.core.responses import Json, Refused, boolean, integer, invalid, refusal
+from tracegraph.simulators.core.responses import ApiError, Json, api_error_response, boolean, integer, invalid
 from tracegraph.simulators.core.rows import Row
 from tracegraph.simulators.core.simulator import Simulator
 from tracegraph.simulators.core.sorting import ordered, tie_key
@@ -43,7 +43,7 @@ _SUMMARY_KEYS = (
 
 
 def create_app(world: MeibelWorld) -> Simulator:
-    """Make a Meibel that answers from `world`, read anew for every request."""
+    """Create a Meibel that reads `world` anew for every request."""
     service = _Service(world)
     scoring = _Scoring(world)
     summary = "/v2/confidence-scoring/summary/agent/{agent_name}"
@@ -57,12 +57,12 @@ def create_app(world: MeibelWorld) -> Simulator:
         Route(summary, _checked(world, scoring.summary)),
         Route(summary + "/session/{session_id}", _checked(world, scoring.summary)),
     ]
-    handlers = {Refused: refusal, HTTPException: _no_route}
+    handlers = {ApiError: api_error_response, HTTPException: _no_route}
     return Simulator(Starlette(routes=routes, exception_handlers=handlers), error_body)
 
 
 def error_body(status: int) -> Row:
-    """Word an error as Meibel does; a 429 has no code (docs/vendors/meibel.md#errors)."""
+    """Return an error in Meibel's format; a 429 has no code (docs/vendors/meibel.md#errors)."""
     phrase = HTTPStatus(status).phrase
     return {"message": phrase} if status == 429 else {"code": phrase.lower().replace(" ", "_"), "message": phrase}
 
@@ -72,19 +72,19 @@ async def _no_route(_: Request, error: Exception) -> Response:
     return Json(error_body(status), status)
 
 
-def _checked(world: MeibelWorld, answer: Callable[[Request], Any]) -> Callable[[Request], Any]:
-    """Ask for the API key before answering."""
+def _checked(world: MeibelWorld, handler: Callable[[Request], Any]) -> Callable[[Request], Any]:
+    """Check the API key before the handler runs."""
 
     async def endpoint(request: Request) -> Response:
         if request.headers.get("meibel-api-key") != world.api_key:
-            raise Refused(401, {"code": "unauthorized", "message": "Invalid or missing API key"})
-        return Json(answer(request))
+            raise ApiError(401, {"code": "unauthorized", "message": "Invalid or missing API key"})
+        return Json(handler(request))
 
     return endpoint
 
 
-def _missing(what: str) -> Refused:
-    return Refused(404, {"code": "not_found", "message": f"{what} not found"})
+def _not_found(what: str) -> ApiError:
+    return ApiError(404, {"code": "not_found", "message": f"{what} not found"})
 
 
 class _Service:
@@ -93,7 +93,7 @@ class _Service:
         self._seeds: Iterator[int] = itertools.count()
 
     def list_agents(self, request: Request) -> Row:
-        """List agents in summary, newest first unless asked otherwise (docs/vendors/meibel.md#agents)."""
+        """List agents in summary, newest first by default (docs/vendors/meibel.md#agents)."""
         query = request.query_params
         page = _Page(self._world, query)
         rows = self._world.agents
@@ -101,14 +101,14 @@ class _Service:
             rows = [row for row in rows if row["type"] == "published"]
         sort = _sort(query, _AGENT_SORTS)
         rows = self._ordered(rows, lambda row: _value(row, sort), "id", query)
-        return page.of([self._summary(row) for row in rows]) | page.told()
+        return page.cut([self._summary(row) for row in rows]) | page.metadata()
 
     def get_agent(self, request: Request) -> Row:
-        """Give an agent in detail."""
+        """Return an agent in detail."""
         return self._agent(request.path_params["agent_id"])
 
     def list_sessions(self, request: Request) -> Row:
-        """List an agent's sessions, newest first unless asked otherwise; an unknown status is not heeded."""
+        """List an agent's sessions, newest first by default. An unknown status is ignored."""
         agent = self._agent(request.path_params["agent_id"])
         query = request.query_params
         page = _Page(self._world, query)
@@ -118,11 +118,11 @@ class _Service:
             rows = [row for row in rows if row["status"] == status]
         sort = _sort(query, _SESSION_SORTS)
         rows = self._ordered(rows, lambda row: _value(row, sort), "session_id", query)
-        return page.of(rows) | (page.told() if self._world.echo_paging else {})
+        return page.cut(rows) | (page.metadata() if self._world.echo_paging else {})
 
     def get_session(self, request: Request) -> Row:
-        """Give a session's course; its times are in the list only (docs/vendors/meibel.md#sessions)."""
-        agent, row = self._found(request)
+        """Return a session's content; its times are in the list only (docs/vendors/meibel.md#sessions)."""
+        agent, row = self._find_session(request)
         usage = row.get("token_usage")
         return {
             "agent_id": agent["id"],
@@ -131,15 +131,15 @@ class _Service:
             "status": row["status"],
             "messages": self._world.messages.get(row["session_id"], []),
             "tool_activity": [],
-            # One entry a turn, null for a turn that was not metered.
+            # One entry for each turn, null for a turn without metering.
             "token_usage": [None] if usage is None else [usage],
             "file_parsing": [],
             "result": row.get("result", []),
         }
 
     def list_messages(self, request: Request) -> Row:
-        """Give a session's messages, as the chat shows them."""
-        agent, row = self._found(request)
+        """Return a session's messages, as the chat displays them."""
+        agent, row = self._find_session(request)
         items = [
             {"type": f"{message['role']}_message", **{key: message[key] for key in _MESSAGE_KEYS}}
             for message in self._world.messages.get(row["session_id"], [])
@@ -155,15 +155,15 @@ class _Service:
         for row in self._world.agents:
             if row["id"] == agent_id:
                 return row
-        raise _missing("Agent")
+        raise _not_found("Agent")
 
-    def _found(self, request: Request) -> tuple[Row, Row]:
-        wanted = request.path_params["session_id"]
+    def _find_session(self, request: Request) -> tuple[Row, Row]:
+        session_id = request.path_params["session_id"]
         for agent in self._world.agents:
             for row in self._world.sessions.get(agent["id"], []):
-                if row["session_id"] == wanted:
+                if row["session_id"] == session_id:
                     return agent, row
-        raise _missing("Session")
+        raise _not_found("Session")
 
     def _summary(self, row: Row) -> Row:
         keys = (*_SUMMARY_KEYS, "created_at") if self._world.created_at_in_summary else _SUMMARY_KEYS
@@ -194,31 +194,31 @@ class _Scoring:
         self._world = world
 
     def list_jobs(self, request: Request) -> list[Row]:
-        """List scoring jobs as a bare array, every filter of the identity context combined with AND."""
-        wanted = {name: value for name, value in request.query_params.items() if name in _CONTEXT}
-        return [job for job in self._world.jobs if wanted.items() <= job["agent_identity_context"].items()]
+        """List scoring jobs as a bare array; all filters of the identity context must match."""
+        conditions = {name: value for name, value in request.query_params.items() if name in _CONTEXT}
+        return [job for job in self._world.jobs if conditions.items() <= job["agent_identity_context"].items()]
 
     def summary(self, request: Request) -> Row:
-        """Average an agent's, or one of its sessions', completed jobs, whatever their scales.
+        """Average the completed jobs of an agent or of one of its sessions, regardless of their scales.
 
         See docs/vendors/meibel.md#scores.
         """
-        wanted = {"agent_name": request.path_params["agent_name"]}
+        conditions = {"agent_name": request.path_params["agent_name"]}
         if "session_id" in request.path_params:
-            wanted["agent_session_id"] = request.path_params["session_id"]
-        jobs = [job for job in self._world.jobs if wanted.items() <= job["agent_identity_context"].items()]
+            conditions["agent_session_id"] = request.path_params["session_id"]
+        jobs = [job for job in self._world.jobs if conditions.items() <= job["agent_identity_context"].items()]
         if not jobs:
             return dict.fromkeys(_SUMMARY_FIELDS)
         scores: dict[str, list[float]] = {}
         for job in jobs:
             if job["status"] == "completed" and job["score"] is not None:
                 scores.setdefault(job["module"], []).append(job["score"])
-        every = [score for given in scores.values() for score in given]
+        all_scores = [score for module_scores in scores.values() for score in module_scores]
         return {
             "status": "completed" if all(job["status"] == "completed" for job in jobs) else "in_progress",
-            "aggregate_score": statistics.fmean(every) if every else None,
-            "module_scores": {module: statistics.fmean(given) for module, given in scores.items()},
-            "n_jobs_per_module": {module: len(given) for module, given in scores.items()},
+            "aggregate_score": statistics.fmean(all_scores) if all_scores else None,
+            "module_scores": {module: statistics.fmean(module_scores) for module, module_scores in scores.items()},
+            "n_jobs_per_module": {module: len(module_scores) for module, module_scores in scores.items()},
             "job_ids": [job["job_id"] for job in jobs],
             "turns": None,
         }
@@ -231,26 +231,26 @@ _SUMMARY_FIELDS = ("status", "aggregate_score", "module_scores", "n_jobs_per_mod
 
 
 class _Page:
-    """The rows that a query asks for; `limit` has no documented maximum (docs/vendors/meibel.md#paging)."""
+    """The page of a query; `limit` has no documented maximum (docs/vendors/meibel.md#paging)."""
 
     def __init__(self, world: MeibelWorld, query: QueryParams) -> None:
         self._offset = integer(query, "offset", 0, 0)
         self._limit = integer(query, "limit", world.default_limit, 1)
-        self._most = self._limit if world.max_rows is None else min(self._limit, world.max_rows)
+        self._max_rows = self._limit if world.max_rows is None else min(self._limit, world.max_rows)
 
-    def of(self, rows: Sequence[Row]) -> Row:
-        """Cut the page out of all rows."""
-        return {"data": rows[self._offset : self._offset + self._most], "total": len(rows)}
+    def cut(self, rows: Sequence[Row]) -> Row:
+        """Return the page of all rows."""
+        return {"data": rows[self._offset : self._offset + self._max_rows], "total": len(rows)}
 
-    def told(self) -> Row:
-        """Say what was asked for."""
+    def metadata(self) -> Row:
+        """Return the query's paging parameters."""
         return {"offset": self._offset, "limit": self._limit}
 
 
-def _sort(query: QueryParams, known: Sequence[str]) -> str:
-    """Read the column; an unknown one is not heeded, since the schema has a plain string."""
-    wanted = query.get("sort_by", known[0])
-    return wanted if wanted in known else known[0]
+def _sort(query: QueryParams, allowed: Sequence[str]) -> str:
+    """Return the sort column. An unknown one is ignored, because the schema has a plain string."""
+    column = query.get("sort_by", allowed[0])
+    return column if column in allowed else allowed[0]
 
 
 def _order(query: QueryParams) -> str:

@@ -7,7 +7,7 @@ from tracegraph.simulators.core.ids import stable_uuid
 from tracegraph.simulators.core.rows import Row
 from tracegraph.simulators.core.times import zulu
 from tracegraph.simulators.meibel.world import MeibelWorld, meibel_agent, meibel_job, meibel_session
-from tracegraph.simulators.sample_cases import TODAY, Outcome, Profile, outcomes
+from tracegraph.simulators.sample_cases import TODAY, Profile, SampleRun, sample_runs
 
 _OPUS = "claude-opus-4-1"
 
@@ -27,20 +27,20 @@ _PROFILES = (
 
 
 _ENDINGS = ("COMPLETED", "CANCELED", "TERMINATED", "PAUSED_FOR_REVIEW", "timed_out")
-"""The status is a plain string: the last two are words that no document lists."""
+"""The status is a plain string: no document lists the last two words."""
 
 
 def sample_meibel(random: Random) -> MeibelWorld:
-    """Fill a Meibel project."""
+    """Create a Meibel project."""
     world = MeibelWorld()
     for profile in _PROFILES:
         sessions = []
-        for outcome in outcomes(random, profile):
-            session = _session(random, profile, outcome)
+        for run in sample_runs(random, profile):
+            session = _session(random, profile, run)
             sessions.append(session)
-            world.messages[session["session_id"]] = _messages(outcome)
+            world.messages[session["session_id"]] = _messages(run)
             if random.random() < 0.4:
-                world.jobs += _jobs(session["session_id"], profile.name, outcome)
+                world.jobs += _jobs(session["session_id"], profile.name, run)
         world.add(_agent(profile, sessions), sessions)
     return world
 
@@ -50,7 +50,7 @@ def _agent(profile: Profile, sessions: list[Row]) -> Row:
     aged = TODAY - timedelta(days=profile.days_ago, hours=3)
     return meibel_agent(
         f"agent-{stable_uuid(profile.name)[:8]}",
-        # An agent from before the vendor kept the date.
+        # An agent that is older than the vendor's created_at.
         created_at=None if profile.name == "legacy-faq" else aged,
         name=profile.name,
         display_name=profile.name.replace("-", " ").title(),
@@ -68,52 +68,52 @@ def _agent(profile: Profile, sessions: list[Row]) -> Row:
     )
 
 
-def _session(random: Random, profile: Profile, outcome: Outcome) -> Row:
-    ending = "FAILED" if outcome.failed else random.choices(_ENDINGS, [92, 3, 2, 2, 1])[0]
+def _session(random: Random, profile: Profile, run: SampleRun) -> Row:
+    ending = "FAILED" if run.failed else random.choices(_ENDINGS, [92, 3, 2, 2, 1])[0]
     return meibel_session(
-        stable_uuid(f"meibel:{profile.name}:{outcome.number}"),
-        start_time=outcome.start,
-        duration_s=outcome.seconds,
-        status="RUNNING" if outcome.seconds is None else ending,
+        stable_uuid(f"meibel:{profile.name}:{run.number}"),
+        start_time=run.start,
+        duration_s=run.seconds,
+        status="RUNNING" if run.seconds is None else ending,
         messages_count=2,
-        token_usage=_usage(outcome),
+        token_usage=_usage(run),
         result=[{"name": "answer.md", "file_type": "text/markdown"}] if profile.model == _OPUS else [],
     )
 
 
-def _usage(outcome: Outcome) -> Row | None:
-    """Meter a session: the keys are not documented and differ (docs/vendors/meibel.md#tokens)."""
-    if outcome.prompt_tokens is None or outcome.completion_tokens is None:
+def _usage(run: SampleRun) -> Row | None:
+    """Return the token usage: the keys are undocumented and differ (docs/vendors/meibel.md#tokens)."""
+    if run.prompt_tokens is None or run.completion_tokens is None:
         return None
-    given, taken = outcome.prompt_tokens, outcome.completion_tokens
-    if outcome.number % 9 == 0:
-        return {"input_tokens": given, "output_tokens": taken}
-    if outcome.number % 31 == 0:
-        return {"usage": {"prompt_tokens": given, "completion_tokens": taken}}
-    return {"prompt_tokens": given, "completion_tokens": taken, "total_tokens": given + taken}
+    prompt, completion = run.prompt_tokens, run.completion_tokens
+    if run.number % 9 == 0:
+        return {"input_tokens": prompt, "output_tokens": completion}
+    if run.number % 31 == 0:
+        return {"usage": {"prompt_tokens": prompt, "completion_tokens": completion}}
+    return {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
 
 
-def _messages(outcome: Outcome) -> list[Row]:
-    asked: Row = {"role": "user", "message": outcome.case.question, "signal_id": None}
-    asked["timestamp"] = zulu(outcome.start)
-    if outcome.failed or outcome.seconds is None:
-        return [asked]
-    answered = zulu(outcome.start + timedelta(seconds=outcome.seconds))
+def _messages(run: SampleRun) -> list[Row]:
+    question: Row = {"role": "user", "message": run.case.question, "signal_id": None}
+    question["timestamp"] = zulu(run.start)
+    if run.failed or run.seconds is None:
+        return [question]
+    answered_at = zulu(run.start + timedelta(seconds=run.seconds))
     return [
-        asked,
-        {"role": "assistant", "message": outcome.case.answer, "signal_id": None, "timestamp": answered},
+        question,
+        {"role": "assistant", "message": run.case.answer, "signal_id": None, "timestamp": answered_at},
     ]
 
 
-def _jobs(session_id: str, agent_name: str, outcome: Outcome) -> list[Row]:
-    """Score a session: judges from 0 to 10 in whole numbers, statistics from 0 to 1.
+def _jobs(session_id: str, agent_name: str, run: SampleRun) -> list[Row]:
+    """Create scoring jobs: judges score 0 to 10 in whole numbers, statistics 0 to 1.
 
     See docs/vendors/meibel.md#scores.
     """
     jobs = [
         meibel_job(session_id, name, round(score * 10), agent_name=agent_name)
-        for name, score in outcome.scores.items()
+        for name, score in run.scores.items()
         if name != "consistency"
     ]
-    consistency = outcome.scores.get("consistency")
+    consistency = run.scores.get("consistency")
     return [*jobs, meibel_job(session_id, "observed_consistency", consistency, agent_name=agent_name)]

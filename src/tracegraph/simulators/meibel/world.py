@@ -1,7 +1,7 @@
-"""What a simulated vendor holds and how it behaves: plain rows in its own words, open to change at any time.
+"""The content and options of a simulated Meibel: plain rows, which may change at any time.
 
-A row is a JSON object, and a key that it states is served as stated, also where the vendor computes it
-(a run count, a latency percentile): so a test may give any value without making a thousand sessions.
+A row is a JSON object. A key that it states is served as stated, even where the vendor computes it, such as a
+count of runs. So a test can set any figure without creating a thousand sessions.
 """
 
 from dataclasses import dataclass, field
@@ -23,9 +23,9 @@ class MeibelWorld:
     jobs: list[Row] = field(default_factory=list)
     api_key: str = "mb_simulated"
     default_limit: int = 10
-    """How many rows come when nobody says a limit."""
+    """The number of rows without a `limit`."""
     max_rows: int | None = None
-    """The most rows of one answer, whatever `limit` asks for; `total` still tells them all."""
+    """The most rows of one response, whatever `limit` is; `total` still counts all rows."""
     echo_paging: bool = True
     """Send `offset` and `limit` in the sessions list, as SDK 2.0.7 expects and the contract does not."""
     created_at_in_summary: bool = False
@@ -36,7 +36,7 @@ class MeibelWorld:
     shuffle_ties: bool = False
     """Order rows of one sort value differently in every call."""
     nulls_first: bool = False
-    """Where agents without `created_at` come, in both directions."""
+    """Agents without `created_at` come first, in both directions."""
 
     def add(self, agent: Row, sessions: list[Row] | None = None) -> None:
         """Add an agent and its sessions."""
@@ -45,7 +45,7 @@ class MeibelWorld:
 
 
 def meibel_agent(agent_id: str, /, *, created_at: datetime | str | None = EPOCH, **fields: Any) -> Row:
-    """Make a Meibel agent; `fields` are keys of the agent's detail."""
+    """Create a Meibel agent; `fields` are keys of the agent's detail."""
     return {
         "id": agent_id,
         "name": agent_id,
@@ -81,7 +81,7 @@ def meibel_session(
     status: str = "COMPLETED",
     **fields: Any,
 ) -> Row:
-    """Make a Meibel session of `duration_s` seconds (None: it goes on); `fields` as in the contract."""
+    """Create a Meibel session of `duration_s` seconds (None: it is running); `fields` as in the contract."""
     ended = None if duration_s is None else zulu(_moment(start_time) + timedelta(seconds=duration_s))
     return {
         "session_id": session_id,
@@ -95,7 +95,10 @@ def meibel_session(
 
 
 def meibel_job(session_id: str, module: str, score: float | None, *, agent_name: str, **fields: Any) -> Row:
-    """Make a scoring job of a session: judges score 0..10, statistics 0..1 (docs/vendors/meibel.md#scores)."""
+    """Create a scoring job of a session: judges score 0..10, statistics 0..1.
+
+    See docs/vendors/meibel.md#scores.
+    """
     context = {
         "customer_id": "customer-1",
         "project_id": "project-1",

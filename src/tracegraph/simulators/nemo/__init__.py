@@ -1,1 +1,1 @@
-"""NeMo Intake, simulated."""
+"""The NeMo Intake simulator."""

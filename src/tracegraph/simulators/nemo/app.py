@@ -1,4 +1,4 @@
-"""NVIDIA NeMo Intake, simulated: the experiments and sessions of one workspace, as 0.2.0 answers them."""
+"""The NVIDIA NeMo Intake simulator: experiments and sessions of one workspace, as release 0.2.0 serves them."""
 
 import math
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from tracegraph.simulators.core.responses import Json, Refused, integer, refusal
+from tracegraph.simulators.core.responses import ApiError, Json, api_error_response, integer
 from tracegraph.simulators.core.rows import Row
 from tracegraph.simulators.core.simulator import Simulator
 from tracegraph.simulators.core.sorting import ordered
@@ -31,7 +31,7 @@ _SORTS = frozenset({"created_at", "updated_at", "name"})
 _STATUSES = ("success", "error", "cancelled", "unknown")
 
 
-_LARGEST_LIST = 1000
+_MAX_LIST_LENGTH = 1000
 
 
 _BASE_FIELDS = frozenset({"id", "name", "workspace", "created_at", "updated_at", "entity_type", "project"})
@@ -89,21 +89,21 @@ _SESSION_KEYS = (
 
 
 def create_app(world: NemoWorld) -> Simulator:
-    """Make a NeMo that answers from `world`, read anew for every request."""
+    """Create a NeMo that reads `world` anew for every request."""
     service = _Service(world)
     routes = [
         Route(PREFIX, service.list_experiments),
         Route(PREFIX + "/{name}", service.get_experiment),
         Route(PREFIX + "/{name}/sessions", service.list_sessions),
     ]
-    handlers = {Refused: refusal, HTTPException: _no_route}
+    handlers = {ApiError: api_error_response, HTTPException: _no_route}
     return Simulator(Starlette(routes=routes, exception_handlers=handlers), error_body)
 
 
 def error_body(status: int) -> Row:
-    """Word an error as NeMo does (docs/vendors/nemo.md#errors)."""
-    known = {500: "An unexpected error occurred.", 503: "Telemetry store unavailable."}
-    return {"detail": known.get(status) or HTTPStatus(status).phrase}
+    """Return an error in NeMo's format (docs/vendors/nemo.md#errors)."""
+    details = {500: "An unexpected error occurred.", 503: "Telemetry store unavailable."}
+    return {"detail": details.get(status) or HTTPStatus(status).phrase}
 
 
 async def _no_route(_: Request, error: Exception) -> Response:
@@ -117,75 +117,77 @@ class _Service:
 
     async def list_experiments(self, request: Request) -> Response:
         """List experiments: filtered, sorted and cut in memory, 413 beyond 1000 (docs/vendors/nemo.md#paging)."""
-        self._enter(request)
+        self._authorize(request)
         page = _Page(request.query_params)
-        _refuse_unknown(request.query_params)
+        _reject_unknown_parameters(request.query_params)
         sort = request.query_params.get("sort", "-created_at")
         if sort.removeprefix("-") not in _SORTS:
-            raise Refused(400, {"detail": f"Unsupported sort field: {sort.removeprefix('-')}"})
+            raise ApiError(400, {"detail": f"Unsupported sort field: {sort.removeprefix('-')}"})
         tree = nemo_filter.parse_filter(request.query_params)
-        nemo_filter.check(tree or {}, self._filter_fields(), Refused(500, error_body(500)))
+        nemo_filter.check(tree or {}, self._filter_fields(), ApiError(500, error_body(500)))
         rows = [row for row in self._world.experiments if nemo_filter.matches(tree or {}, self._entity(row))]
-        if len(rows) > _LARGEST_LIST:
-            raise Refused(413, {"detail": _too_many(len(rows))})
-        data = [self._experiment(row) for row in page.of(_sorted(rows, sort))]
+        if len(rows) > _MAX_LIST_LENGTH:
+            raise ApiError(413, {"detail": _too_many(len(rows))})
+        data = [self._experiment(row) for row in page.cut(_sorted(rows, sort))]
         not_deleted: Tree = {"is_deleted": {"$eq": False}}
         echo = {"$and": [tree, not_deleted]} if tree else not_deleted
-        return Json({"data": data, "pagination": page.told(len(data), len(rows)), "sort": sort, "filter": echo})
+        return Json(
+            {"data": data, "pagination": page.metadata(len(data), len(rows)), "sort": sort, "filter": echo}
+        )
 
     async def get_experiment(self, request: Request) -> Response:
-        """Give one experiment by its name."""
-        self._enter(request)
+        """Return one experiment by its name."""
+        self._authorize(request)
         return Json(self._experiment(self._find(request)))
 
     async def list_sessions(self, request: Request) -> Response:
-        """List an experiment's sessions, oldest first; `sort` is accepted and not heeded.
+        """List an experiment's sessions, oldest first; `sort` is accepted and ignored.
 
         See docs/vendors/nemo.md#filters.
         """
-        self._enter(request)
+        self._authorize(request)
         if self._world.shape == "groups":
-            raise Refused(404, error_body(404))
+            raise ApiError(404, error_body(404))
         page = _Page(request.query_params)
-        _refuse_unknown(request.query_params)
+        _reject_unknown_parameters(request.query_params)
         experiment = self._find(request)
         tree = nemo_filter.parse_filter(request.query_params)
-        nemo_filter.check(tree or {}, _SESSION_FIELDS, Refused(503, error_body(503)))
-        wanted = nemo_filter.equalities(tree or {}, ("status", "test_case_id"))
-        if wanted.get("status", "success") not in _STATUSES:
-            detail = f"Invalid status '{wanted['status']}'. Valid values: {', '.join(_STATUSES)}"
-            raise Refused(400, {"detail": detail})
+        nemo_filter.check(tree or {}, _SESSION_FIELDS, ApiError(503, error_body(503)))
+        equalities = nemo_filter.equalities(tree or {}, ("status", "test_case_id"))
+        if equalities.get("status", "success") not in _STATUSES:
+            detail = f"Invalid status '{equalities['status']}'. Valid values: {', '.join(_STATUSES)}"
+            raise ApiError(400, {"detail": detail})
         if self._world.telemetry_down:
-            raise Refused(503, error_body(503))
-        rows = [row for row in self._sessions(experiment) if wanted.items() <= _comparable(row).items()]
+            raise ApiError(503, error_body(503))
+        rows = [row for row in self._sessions(experiment) if equalities.items() <= _comparable(row).items()]
         rows.sort(key=lambda row: (parse(row["started_at"]), row["root_span_id"]))
-        data = [self._session(row, experiment) for row in page.of(rows)]
-        body = {"data": data, "pagination": page.told(len(data), len(rows)), "sort": None, "filter": tree}
+        data = [self._session(row, experiment) for row in page.cut(rows)]
+        body = {"data": data, "pagination": page.metadata(len(data), len(rows)), "sort": None, "filter": tree}
         return Json(self._without_absent(body))
 
-    def _enter(self, request: Request) -> None:
-        """Check who asks, which workspace is meant, and that this release has the path."""
+    def _authorize(self, request: Request) -> None:
+        """Check the token, the workspace, and that this release has the path."""
         token = self._world.token
         if token is not None and request.headers.get("authorization") != f"Bearer {token}":
-            raise Refused(401, {"detail": "Not authenticated"})
+            raise ApiError(401, {"detail": "Not authenticated"})
         workspace = request.path_params["workspace"]
         if workspace != self._world.workspace:
-            raise Refused(404, {"detail": f"Workspace '{workspace}' not found"})
+            raise ApiError(404, {"detail": f"Workspace '{workspace}' not found"})
         if self._world.shape == "evaluations":
-            raise Refused(404, error_body(404))
+            raise ApiError(404, error_body(404))
 
     def _find(self, request: Request) -> Row:
         name = request.path_params["name"]
         for row in self._world.experiments:
             if row["name"] == name:
                 return row
-        raise Refused(404, {"detail": f"Experiment '{self._world.workspace}/{name}' not found."})
+        raise ApiError(404, {"detail": f"Experiment '{self._world.workspace}/{name}' not found."})
 
     def _sessions(self, experiment: Row) -> list[Row]:
         return self._world.sessions.get(experiment["name"], [])
 
     def _filter_fields(self) -> frozenset[str]:
-        """Tell what can be filtered by; agents cannot where they come as lists (docs/vendors/nemo.md#filters)."""
+        """Return the filterable fields; agents are not where they are lists (docs/vendors/nemo.md#filters)."""
         if self._world.shape == "agent_lists":
             return _EXPERIMENT_FIELDS - {"agent_name", "agent_version"}
         return _EXPERIMENT_FIELDS
@@ -209,9 +211,9 @@ class _Service:
         return {**rollup(self._sessions(row)), "model_names": [], **stated}
 
     def _group(self, row: Row) -> Row:
-        """Show a row as the group that newer releases list under this path (docs/vendors/nemo.md#releases)."""
-        kept = {key: row.get(key) for key in ("name", "description", "created_at", "updated_at")}
-        group = {"id": f"experiment-group-{row['name']}", "workspace": self._world.workspace, **kept}
+        """Return a row as the group that newer releases list under this path (docs/vendors/nemo.md#releases)."""
+        common = {key: row.get(key) for key in ("name", "description", "created_at", "updated_at")}
+        group = {"id": f"experiment-group-{row['name']}", "workspace": self._world.workspace, **common}
         return self._without_absent({**group, "default_sort": "-created_at", "insight_id": None, "pareto": None})
 
     def _session(self, row: Row, experiment: Row) -> Row:
@@ -219,34 +221,34 @@ class _Service:
         return self._without_absent({**owner, **{key: row.get(key) for key in _SESSION_KEYS}})
 
     def _without_absent(self, row: Row) -> Row:
-        """Leave absent values out, as the contract's types demand, or in, as the real service does."""
+        """Omit absent values, as the contract's types require, or keep them, as the real service does."""
         return row if self._world.send_nulls else {key: value for key, value in row.items() if value is not None}
 
 
 class _Page:
-    """The page that a query asks for: `page` from 1, `page_size` 1..1000 (docs/vendors/nemo.md#paging)."""
+    """The page of a query: `page` from 1, `page_size` 1..1000 (docs/vendors/nemo.md#paging)."""
 
     def __init__(self, query: QueryParams) -> None:
         self._number = integer(query, "page", 1, 1)
         self._size = integer(query, "page_size", 100, 1, 1000)
 
-    def of(self, rows: Sequence[Row]) -> Sequence[Row]:
-        """Cut the page out of all rows; empty past the end."""
+    def cut(self, rows: Sequence[Row]) -> Sequence[Row]:
+        """Return the page of all rows; empty past the end."""
         return rows[(self._number - 1) * self._size : self._number * self._size]
 
-    def told(self, given: int, total: int) -> Row:
-        """Describe the page in the answer."""
+    def metadata(self, count: int, total: int) -> Row:
+        """Return the page's description in the response."""
         return {
             "page": self._number,
             "page_size": self._size,
-            "current_page_size": given,
+            "current_page_size": count,
             "total_pages": math.ceil(total / self._size),
             "total_results": total,
         }
 
 
 def rollup(sessions: Sequence[Row]) -> Row:
-    """Compute an experiment's figures over its sessions; the unscored stay out (0.2.0).
+    """Compute an experiment's figures over its sessions; sessions without a score are excluded (0.2.0).
 
     See docs/vendors/nemo.md#numbers.
     """
@@ -258,8 +260,8 @@ def rollup(sessions: Sequence[Row]) -> Row:
         "evaluator_names": sorted(scores),
         "aggregate_scores": {name: aggregate(scores[name]) for name in sorted(scores)} or None,
         "run_count": len(sessions),
-        "cost_usd": aggregate(_known(sessions, "cost_total_usd")),
-        "latency_ms": aggregate(_known(sessions, "latency_ms")),
+        "cost_usd": aggregate(_present_values(sessions, "cost_total_usd")),
+        "latency_ms": aggregate(_present_values(sessions, "latency_ms")),
     }
 
 
@@ -267,7 +269,7 @@ def _no_telemetry() -> Row:
     return {**rollup([]), "model_names": []}
 
 
-def _known(sessions: Sequence[Row], key: str) -> list[float]:
+def _present_values(sessions: Sequence[Row], key: str) -> list[float]:
     return [session[key] for session in sessions if session.get(key) is not None]
 
 
@@ -282,20 +284,20 @@ def _sorted(rows: Sequence[Row], sort: str) -> list[Row]:
 
 
 def _comparable(row: Row) -> Row:
-    """Give what sessions can be filtered by; one without a test case has an empty one there, as observed."""
+    """Return the filterable fields of a session. A missing test case is an empty one, as observed."""
     return {"status": row["status"], "test_case_id": row.get("test_case_id") or ""}
 
 
 def _too_many(count: int) -> str:
     return (
-        f"This query selects {count} experiments, exceeding the maximum of {_LARGEST_LIST} that can be sorted "
+        f"This query selects {count} experiments, exceeding the maximum of {_MAX_LIST_LENGTH} that can be sorted "
         "in one request. Narrow the result with a filter (e.g. experiment_group_id)."
     )
 
 
-def _refuse_unknown(query: QueryParams) -> None:
-    """Refuse parameters that the service does not know (docs/vendors/nemo.md#filters)."""
-    known = {"page", "page_size", "sort"}
-    unknown = sorted({name for name in query if name not in known and not nemo_filter.is_filter(name)})
+def _reject_unknown_parameters(query: QueryParams) -> None:
+    """Reject parameters that the service does not know (docs/vendors/nemo.md#filters)."""
+    allowed = {"page", "page_size", "sort"}
+    unknown = sorted({name for name in query if name not in allowed and not nemo_filter.is_filter(name)})
     if unknown:
-        raise Refused(400, {"detail": f"Unsupported query parameter(s): {', '.join(unknown)}"})
+        raise ApiError(400, {"detail": f"Unsupported query parameter(s): {', '.join(unknown)}"})

@@ -1,4 +1,4 @@
-"""The statistics that the vendors compute over their sessions and runs."""
+"""Statistics that the vendors compute over their sessions and runs."""
 
 import math
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ from tracegraph.simulators.core.rows import Row
 
 
 def quantile_exact(values: Sequence[float], level: float) -> float | None:
-    """Take the element at `level` of the sorted values: never between two, null when there is none.
+    """Return the element at `level` of the sorted values, without interpolation; None when there is none.
 
     ClickHouse's quantileExact: the median of {0.4, 0.8} is 0.8 (docs/vendors/nemo.md#numbers).
     """
@@ -18,7 +18,7 @@ def quantile_exact(values: Sequence[float], level: float) -> float | None:
 
 
 def aggregate(values: Sequence[float]) -> Row | None:
-    """Roll values up into NeMo's `EvaluatorAggregate`; null when there is no value.
+    """Return NeMo's `EvaluatorAggregate` of the values; None when there is no value.
 
     See docs/vendors/nemo.md#numbers.
     """
@@ -37,6 +37,6 @@ def aggregate(values: Sequence[float]) -> Row | None:
 
 
 def known_sum(values: Sequence[float | None]) -> float | None:
-    """Add up the values that are there; null when none is."""
-    known = [value for value in values if value is not None]
-    return sum(known) if known else None
+    """Return the sum of the present values; None when there is none."""
+    present = [value for value in values if value is not None]
+    return sum(present) if present else None

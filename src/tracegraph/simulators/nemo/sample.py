@@ -6,7 +6,7 @@ from random import Random
 from tracegraph.simulators.core.ids import stable_uuid
 from tracegraph.simulators.core.rows import Row
 from tracegraph.simulators.nemo.world import NemoWorld, nemo_experiment, nemo_session
-from tracegraph.simulators.sample_cases import TODAY, Outcome, Profile, outcomes
+from tracegraph.simulators.sample_cases import TODAY, Profile, SampleRun, sample_runs
 
 WORKSPACE = "research"
 
@@ -40,17 +40,17 @@ _EVALUATORS = {
 
 
 def sample_nemo(random: Random) -> NemoWorld:
-    """Fill a NeMo workspace."""
+    """Create a NeMo workspace."""
     world = NemoWorld(workspace=WORKSPACE)
     for profile in _PROFILES:
-        sessions = [_session(random, profile, outcome) for outcome in outcomes(random, profile)]
+        sessions = [_session(random, profile, run) for run in sample_runs(random, profile)]
         world.add(_experiment(profile), sessions)
     return world
 
 
 def _experiment(profile: Profile) -> Row:
     topic = profile.name.partition("-")[0]
-    # The hour and a part of a second: NeMo writes microseconds, and no zone.
+    # NeMo writes microseconds and no zone.
     created = TODAY - timedelta(days=profile.days_ago, hours=1, microseconds=len(profile.name) * 7919)
     return nemo_experiment(
         profile.name,
@@ -68,22 +68,22 @@ def _experiment(profile: Profile) -> Row:
     )
 
 
-def _session(random: Random, profile: Profile, outcome: Outcome) -> Row:
-    session_id = f"{profile.name}-{outcome.number:04d}"
-    # One that has not ended says success too (docs/vendors/nemo.md#sessions).
+def _session(random: Random, profile: Profile, run: SampleRun) -> Row:
+    session_id = f"{profile.name}-{run.number:04d}"
+    # A running session has the status success, too (docs/vendors/nemo.md#sessions).
     ended = random.choices(["success", "cancelled", "unknown"], [97, 2, 1])[0]
     return nemo_session(
         session_id,
-        started_at=outcome.start,
-        latency_ms=None if outcome.seconds is None else round(outcome.seconds * 1000),
-        status="error" if outcome.failed else ended if outcome.seconds is not None else "success",
-        test_case_id=outcome.case.case_id,
+        started_at=run.start,
+        latency_ms=None if run.seconds is None else round(run.seconds * 1000),
+        status="error" if run.failed else ended if run.seconds is not None else "success",
+        test_case_id=run.case.case_id,
         trace_id=stable_uuid(f"trace:{session_id}").replace("-", ""),
         root_span_id=stable_uuid(f"span:{session_id}").replace("-", "")[:16],
-        input=outcome.case.question,
-        input_tokens=outcome.prompt_tokens,
-        output_tokens=outcome.completion_tokens,
-        cached_tokens=None if outcome.prompt_tokens is None else outcome.prompt_tokens // 4,
-        cost_total_usd=outcome.dollars,
-        evaluator_scores={_EVALUATORS[name]: score for name, score in outcome.scores.items()},
+        input=run.case.question,
+        input_tokens=run.prompt_tokens,
+        output_tokens=run.completion_tokens,
+        cached_tokens=None if run.prompt_tokens is None else run.prompt_tokens // 4,
+        cost_total_usd=run.dollars,
+        evaluator_scores={_EVALUATORS[name]: score for name, score in run.scores.items()},
     )

@@ -1,7 +1,7 @@
-"""What a simulated vendor holds and how it behaves: plain rows in its own words, open to change at any time.
+"""The content and options of a simulated NeMo: plain rows, which may change at any time.
 
-A row is a JSON object, and a key that it states is served as stated, also where the vendor computes it
-(a run count, a latency percentile): so a test may give any value without making a thousand sessions.
+A row is a JSON object. A key that it states is served as stated, even where the vendor computes it, such as a
+count of runs. So a test can set any figure without creating a thousand sessions.
 """
 
 from dataclasses import dataclass, field
@@ -21,14 +21,14 @@ class NemoWorld:
     experiments: list[Row] = field(default_factory=list)
     sessions: dict[str, list[Row]] = field(default_factory=dict)
     token: str | None = None
-    """The bearer token to ask for; None serves everybody, as a local run does (docs/vendors/nemo.md#access)."""
+    """The bearer token to require; None requires none, as a local run does (docs/vendors/nemo.md#access)."""
     shape: Literal["contract", "agent_lists", "groups", "evaluations"] = "contract"
     """What `/experiments` answers: runs with `agent_name`; runs with `agent_names` (0.2.0); groups (helix);
     404, for a service that calls runs evaluations (0.3.0). docs/vendors/nemo.md#releases."""
     telemetry_down: bool = False
-    """Sessions answer 503 and experiments silently show zero runs (docs/vendors/nemo.md#outage)."""
+    """Sessions respond 503 and experiments silently have zero runs (docs/vendors/nemo.md#outage)."""
     send_nulls: bool = False
-    """Send absent values as null, as the real service does, though the contract has no null."""
+    """Send absent values as null, as the real service does, although the contract has no null."""
 
     def add(self, experiment: Row, sessions: list[Row] | None = None) -> None:
         """Add an experiment and its sessions."""
@@ -37,7 +37,7 @@ class NemoWorld:
 
 
 def nemo_experiment(name: str, /, *, created_at: datetime | str | None = EPOCH, **fields: Any) -> Row:
-    """Make a NeMo experiment; `fields` are keys of the contract's ExperimentResponse, or `created_by`."""
+    """Create a NeMo experiment; `fields` are keys of the contract's ExperimentResponse, or `created_by`."""
     created = naive(created_at)
     return {
         "id": f"experiment-{name}",
@@ -64,7 +64,7 @@ def nemo_session(
     status: str = "success",
     **fields: Any,
 ) -> Row:
-    """Make a NeMo session that ran for `latency_ms` (None: it has not ended); `fields` as in the contract."""
+    """Create a NeMo session that ran for `latency_ms` (None: it is running); `fields` as in the contract."""
     start = naive(started_at)
     ended = None if latency_ms is None else naive(_moment(started_at) + timedelta(milliseconds=latency_ms))
     return {

@@ -53,7 +53,13 @@ class SharedStore(Protocol):
         ...
 
     def put(self, key: bytes, value: bytes, keep_s: float) -> None:
-        """Queue the value to be written."""
+        """Queue the value to be written.
+
+        Args:
+            key: The key.
+            value: The value.
+            keep_s: Its expiry in seconds.
+        """
         ...
 
     async def run(self, script: str, key: str, *arguments: str) -> Any:

@@ -66,7 +66,13 @@ class RedisStore:
         return value if isinstance(value, bytes) else None
 
     def put(self, key: bytes, value: bytes, keep_s: float) -> None:
-        """Queue the value to be written, with an expiry of `keep_s` seconds."""
+        """Queue the value to be written; drop it when it is too large or the queue is full.
+
+        Args:
+            key: The key.
+            value: The value.
+            keep_s: Its expiry in seconds.
+        """
         size = len(value)
         if size > MAX_VALUE_BYTES or self._queued_bytes + size > _MAX_QUEUED_BYTES or self._writes.full():
             return

@@ -1,4 +1,4 @@
-"""A circuit breaker: stops calls of a class that keeps failing, and later lets one probe decide."""
+"""A circuit breaker: stops calls of a class that fails repeatedly, and later lets one probe decide."""
 
 from __future__ import annotations
 

@@ -111,7 +111,7 @@ class ResiliencePipeline:
                     report_failure(self.source, call, reported, headers)
                     raise reported.with_traceback(
                         None
-                    ) from reported.__cause__  # the traceback would keep the failed body
+                    ) from reported.__cause__  # the traceback would reference the failed body
                 state.failure = reported
             await asyncio.sleep(pause_s)
         raise AssertionError("count() does not end")
