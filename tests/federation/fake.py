@@ -39,9 +39,8 @@ class FakeVendor:
     """Lists its items in one order, nulls last unless `nulls_first`, ties in insertion order or shuffled.
 
     With `vendor_orders` False it lists by id for any order. After `down_after` calls it fails. `between_calls` is
-    called before each call. With `one_direction` it
-    lists in the other direction only. Lists of tokens order equals by id; `expire` makes the list refuse every token
-    that it has returned.
+    called before each call. With `one_direction` it lists in the other direction only. Lists of tokens order ties
+    by id; `expire` makes the list refuse every token that it has returned.
     """
 
     name: str

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.federation.fake import FakeVendor, Item, stream
 from tracegraph.adapter.capabilities import Capabilities
-from tracegraph.adapter.paging import ExperimentQuery, PageRequest, SessionPageRequest
+from tracegraph.adapter.paging import ExperimentQuery, OffsetRequest, SessionPageRequest
 from tracegraph.domain.filters import (
     ExperimentFilter,
     ExperimentOrder,
@@ -56,7 +56,9 @@ def created(times: TimeRange | None, way: OrderDirection = OrderDirection.DESC) 
 
 
 def started(times: TimeRange | None, way: OrderDirection = OrderDirection.DESC) -> SessionPageRequest:
-    return SessionPageRequest(("e",), PageRequest(5), SessionFilter(started_at=times), SessionOrder(direction=way))
+    return SessionPageRequest(
+        ("e",), OffsetRequest(5), SessionFilter(started_at=times), SessionOrder(direction=way)
+    )
 
 
 @given(RANGES, SORT_KEYS, WAYS)

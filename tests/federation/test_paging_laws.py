@@ -14,8 +14,8 @@ from tests.federation.fake import FakeVendor, Item, comparable_key, page
 from tracegraph.adapter.paging import Page, PageRequest
 from tracegraph.domain.filters import OrderDirection
 from tracegraph.federation.merge import Positions
-from tracegraph.federation.sort_key import SortKey
 from tracegraph.federation.position import Position
+from tracegraph.federation.sort_key import SortKey
 
 VALUES = st.one_of(st.none(), st.integers(0, 12))
 SEEDS = st.integers(0, 2**32)

@@ -11,8 +11,8 @@ from tracegraph.adapter.paging import Page, PageRequest
 from tracegraph.domain.filters import OrderDirection
 from tracegraph.errors import SourceErrorCode
 from tracegraph.federation.merge import Merged, Positions, merge
-from tracegraph.federation.sort_key import SortKey
 from tracegraph.federation.position import Position
+from tracegraph.federation.sort_key import SortKey
 from tracegraph.federation.stream import FULL_SCAN
 
 

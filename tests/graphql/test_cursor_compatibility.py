@@ -9,8 +9,8 @@ from tracegraph.domain import filters as query
 from tracegraph.domain import models as model
 from tracegraph.federation.analytics.cases import CaseKey, CaseOutcome
 from tracegraph.federation.merge import Positions
-from tracegraph.federation.sort_key import SortKey
 from tracegraph.federation.position import Position
+from tracegraph.federation.sort_key import SortKey
 from tracegraph.graphql.relay.cursor import CursorBinding, decode_cursor, encode_cursor
 from tracegraph.graphql.types import inputs
 

@@ -14,8 +14,8 @@ from tracegraph.domain.models import SessionRef
 from tracegraph.domain.sort_values import SortValue, microseconds
 from tracegraph.errors import InvalidCursor, InvalidId
 from tracegraph.federation.merge import Positions
-from tracegraph.federation.sort_key import SortKey
 from tracegraph.federation.position import Position
+from tracegraph.federation.sort_key import SortKey
 from tracegraph.graphql.relay.cursor import CursorBinding, decode_cursor, encode_cursor
 from tracegraph.graphql.relay.ids import decode_id, encode_id, experiment_id, session_id
 

@@ -20,7 +20,7 @@ from tracegraph_meibel.lookup import MAX_SCAN_PAGES
 
 from tests.adapters.conftest import Serve
 from tracegraph.adapter.options import SourceSettings
-from tracegraph.adapter.paging import ExperimentQuery, Page, PageRequest, SessionPageRequest
+from tracegraph.adapter.paging import ExperimentQuery, OffsetRequest, Page, PageRequest, SessionPageRequest
 from tracegraph.adapter.protocol import Adapter, SourceHealthStatus
 from tracegraph.domain.calls import FetchInfo
 from tracegraph.domain.filters import (
@@ -61,7 +61,7 @@ from tracegraph.simulators.meibel.world import MeibelWorld, meibel_agent, meibel
 
 BY_NAME = ExperimentQuery(order=ExperimentOrder(ExperimentOrderField.NAME, OrderDirection.DESC))
 OLDEST_FIRST = ExperimentQuery(order=ExperimentOrder(direction=OrderDirection.ASC))
-PAGE = PageRequest(10)
+PAGE = OffsetRequest(10)
 
 HOSTILE_IDS = ["", ".", "..", "a1/sessions", "../sessions/s1", "..\\agents", "a\x00b", "\ud800", "x" * 2000]
 
@@ -233,8 +233,8 @@ class TestListingAgents:
         assert len(vendor.calls) == 4
 
     async def test_pages_by_offset(self, adapter: Adapter, vendor: Simulator) -> None:
-        first = await adapter.list_experiments(BY_NAME, PageRequest(2))
-        second = await adapter.list_experiments(BY_NAME, PageRequest(2, hint=first.next_hint))
+        first = await adapter.list_experiments(BY_NAME, OffsetRequest(2))
+        second = await adapter.list_experiments(BY_NAME, OffsetRequest(2, first.next_hint))
         assert (ids(first), first.offset, first.next_hint) == (["a1", "a2"], 0, 2)
         assert (ids(second), second.offset, second.next_hint) == (["a3"], 2, None)
         assert requested_urls(vendor)[1] == "/agents?offset=2&limit=2&sort_by=created_at&sort_order=asc"
@@ -247,11 +247,11 @@ class TestListingAgents:
         assert (ids(page), page.next_hint) == (["a1", "a2"], 2)
 
     async def test_past_the_end_is_empty_and_ends(self, adapter: Adapter) -> None:
-        page = await adapter.list_experiments(BY_NAME, PageRequest(10, hint=30))
+        page = await adapter.list_experiments(BY_NAME, OffsetRequest(10, 30))
         assert (ids(page), page.offset, page.next_hint) == ([], 30, None)
 
     async def test_requests_at_most_a_hundred(self, adapter: Adapter, vendor: Simulator) -> None:
-        await adapter.list_experiments(BY_NAME, PageRequest(500))
+        await adapter.list_experiments(BY_NAME, OffsetRequest(500))
         assert vendor.calls[0].query["limit"] == ["100"]
 
     @pytest.mark.parametrize(
@@ -280,8 +280,8 @@ class TestListingAgents:
 
     async def test_without_a_total_ends_with_a_short_page(self, connect: Connect) -> None:
         adapter = await connect(canned({"/agents": {"data": [{"id": "a1"}, {"id": "a2"}]}}))
-        assert (await adapter.list_experiments(BY_NAME, PageRequest(3))).next_hint is None
-        full = await adapter.list_experiments(BY_NAME, PageRequest(2))
+        assert (await adapter.list_experiments(BY_NAME, OffsetRequest(3))).next_hint is None
+        full = await adapter.list_experiments(BY_NAME, OffsetRequest(2))
         assert (full.next_hint, full.total) == (2, None)
 
 
@@ -298,7 +298,7 @@ class TestAgentsThatChangeMeanwhile:
         self, adapter: Adapter, vendor: Simulator
     ) -> None:
         vendor.faults.add(*(deleted(one) for one in ("a3", "a2")))
-        page = await adapter.list_experiments(ExperimentQuery(), PageRequest(2))
+        page = await adapter.list_experiments(ExperimentQuery(), OffsetRequest(2))
         assert (ids(page), page.offset, page.next_hint) == (["a1"], 2, None)
         assert page.provenance == FetchInfo(5)
 
@@ -333,7 +333,7 @@ class TestAgentsThatChangeMeanwhile:
         vendor.faults.add(*(deleted(one) for one in ("a3", "a2")))
         vendor.faults.add(Fault("status", path="/v2/agents/a1", status=500))
         with pytest.raises(SourceUnavailable) as failure:
-            await adapter.list_experiments(ExperimentQuery(), PageRequest(2))
+            await adapter.list_experiments(ExperimentQuery(), OffsetRequest(2))
         assert failure.value.upstream_requests == 5
 
 
@@ -416,7 +416,7 @@ class TestListingSessions:
     async def test_pages_by_offset_until_the_total(self, adapter: Adapter, world: MeibelWorld) -> None:
         world.max_rows = 2
         first = await sessions(adapter)
-        second = await sessions(adapter, page=PageRequest(10, hint=first.next_hint))
+        second = await sessions(adapter, page=OffsetRequest(10, first.next_hint))
         assert (ids(first), first.next_hint) == (["s3", "s2"], 2)
         assert (ids(second), second.offset, second.next_hint) == (["s1"], 2, None)
 

@@ -19,7 +19,7 @@ from tracegraph_nemo.adapter import CAPABILITIES
 
 from tests.adapters.conftest import Serve
 from tracegraph.adapter.options import SourceSettings
-from tracegraph.adapter.paging import ExperimentQuery, Page, PageRequest, SessionPageRequest
+from tracegraph.adapter.paging import ExperimentQuery, OffsetRequest, Page, SessionPageRequest
 from tracegraph.adapter.protocol import Adapter, SourceHealthStatus
 from tracegraph.domain.filters import (
     ExperimentFilter,
@@ -105,7 +105,7 @@ def sessions(count: int, **fields: Any) -> NemoWorld:
 
 
 def session_request(limit: int = 20, hint: int | None = None, **fields: Any) -> SessionPageRequest:
-    return SessionPageRequest(("base",), PageRequest(limit, hint=hint), **fields)
+    return SessionPageRequest(("base",), OffsetRequest(limit, hint), **fields)
 
 
 async def single_page(adapter: Adapter, request: SessionPageRequest) -> Page[Session]:
@@ -119,7 +119,7 @@ async def listed(
     adapter: Adapter, limit: int = 20, hint: int | None = None, **conditions: Any
 ) -> Page[Experiment]:
     query = ExperimentQuery(ExperimentFilter(**conditions))
-    return await adapter.list_experiments(query, PageRequest(limit, hint=hint))
+    return await adapter.list_experiments(query, OffsetRequest(limit, hint))
 
 
 def names(page: Page[Experiment]) -> list[str]:
@@ -230,7 +230,7 @@ class TestListExperiments:
     ) -> None:
         simulator = nemo.create_app(experiments(1))
         adapter = await connect(simulator)
-        await adapter.list_experiments(ExperimentQuery(order=order), PageRequest(5))
+        await adapter.list_experiments(ExperimentQuery(order=order), OffsetRequest(5))
         assert queries(simulator)[0]["sort"] == sort
 
     async def test_a_pushed_filter_has_the_vendors_count(self, connect: Open) -> None:
@@ -418,7 +418,7 @@ class TestGetExperiments:
             "a.b",
         }
         assert set(await adapter.get_experiments(["tuned+v2"])) == {"tuned+v2"}
-        (answer,) = await adapter.list_sessions([SessionPageRequest(("tuned+v2",), PageRequest(5))])
+        (answer,) = await adapter.list_sessions([SessionPageRequest(("tuned+v2",), OffsetRequest(5))])
         assert isinstance(answer, Page)
         assert ids(answer) == ["s1"]
 
@@ -665,14 +665,14 @@ class TestSeveralRequests:
         simulator = nemo.create_app(world)
         simulator.faults.add(Fault("delay", times=3, seconds=0.05))
         adapter = await connect(simulator)
-        answers = await adapter.list_sessions([SessionPageRequest((name,), PageRequest(5)) for name in "cab"])
+        answers = await adapter.list_sessions([SessionPageRequest((name,), OffsetRequest(5)) for name in "cab"])
         assert [ids(page) for page in answers if isinstance(page, Page)] == [["c1"], ["a1"], ["b1"]]
         assert simulator.peak_in_flight == 3
 
     async def test_an_unknown_experiment_fails_only_its_own_request(self, connect: Open) -> None:
         adapter = await connect(nemo.create_app(sessions(1)))
         first, second = await adapter.list_sessions(
-            [SessionPageRequest(("nope",), PageRequest(5)), session_request()]
+            [SessionPageRequest(("nope",), OffsetRequest(5)), session_request()]
         )
         assert isinstance(first, SourceNotFound)
         assert isinstance(second, Page)
@@ -681,7 +681,7 @@ class TestSeveralRequests:
     async def test_a_name_that_no_path_can_hold_is_unknown_without_a_call(self, connect: Open, ref: str) -> None:
         simulator = nemo.create_app(sessions(1))
         adapter = await connect(simulator)
-        (answer,) = await adapter.list_sessions([SessionPageRequest((ref,), PageRequest(5))])
+        (answer,) = await adapter.list_sessions([SessionPageRequest((ref,), OffsetRequest(5))])
         assert isinstance(answer, SourceNotFound)
         assert await adapter.get_sessions([SessionRef(ref, "s0000")]) == {}
         assert simulator.calls == []
@@ -691,7 +691,7 @@ class TestSeveralRequests:
         world = NemoWorld()
         world.add(nemo_experiment(ref), [nemo_session("s1")])
         simulator = nemo.create_app(world)
-        (answer,) = await (await connect(simulator)).list_sessions([SessionPageRequest((ref,), PageRequest(5))])
+        (answer,) = await (await connect(simulator)).list_sessions([SessionPageRequest((ref,), OffsetRequest(5))])
         assert isinstance(answer, Page)
         assert ids(answer) == ["s1"]
         assert simulator.calls[0].path == f"{EXPERIMENTS}/{ref}/sessions"
