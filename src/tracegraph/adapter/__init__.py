@@ -2,12 +2,14 @@
 
 from tracegraph.adapter.base import BaseAdapter, Probe
 from tracegraph.adapter.capabilities import Capabilities, ListCapabilities, both_directions
+from tracegraph.adapter.checks import consistent_total
 from tracegraph.adapter.client import Reply, VendorClient
 from tracegraph.adapter.helpers import (
     CallCost,
     add_cost_on_error,
     cost_of,
     distinct,
+    failure_of,
     first_page_with_rows,
     gather_by_key,
     gather_outcomes,
@@ -81,8 +83,10 @@ __all__ = [
     "WholeRequest",
     "add_cost_on_error",
     "both_directions",
+    "consistent_total",
     "cost_of",
     "distinct",
+    "failure_of",
     "first_page_with_rows",
     "gather_by_key",
     "gather_outcomes",

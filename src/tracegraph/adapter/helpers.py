@@ -82,6 +82,11 @@ def total_cost(outcomes: Iterable[HasProvenance | SourceError]) -> FetchInfo:
     return sum(map(cost_of, outcomes), FetchInfo())
 
 
+def failure_of(outcome: HasProvenance | SourceError) -> SourceError | None:
+    """Return the error of a call, or the error that a stale reply stands for; None for a current reply."""
+    return outcome if isinstance(outcome, SourceError) else outcome.provenance.stale
+
+
 @contextmanager
 def add_cost_on_error(previous: FetchInfo) -> Iterator[None]:
     """Add the cost of the previous calls to a SourceError of the block."""

@@ -52,9 +52,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 async def adapter(serve: Serve, simulator: Simulator, clock: Clock) -> NemoAdapter:
-    return NemoAdapter(
-        "nemo-a", "nemo", NemoClient(await serve(simulator, source="nemo-a"), "default", None), clock
-    )
+    return NemoAdapter("nemo-a", NemoClient(await serve(simulator, source="nemo-a"), "default", None), clock)
 
 
 async def listed(adapter: NemoAdapter) -> Page[Experiment]:
