@@ -140,7 +140,8 @@ def _experiment_spec(
     async def fetch_page(page: PageRequest) -> Page[Experiment]:
         return await adapter.list_experiments(query, page)
 
-    fetch = ReversedList(adapter.name, fetch_page).fetch if reading is Reading.FROM_THE_END else fetch_page
+    from_the_end = ReversedList(adapter.name, fetch_page, page_max=capabilities.page_max)
+    fetch = from_the_end.fetch if reading is Reading.FROM_THE_END else fetch_page
     lacking = lacking_fields(query, capabilities)
     return StreamSpec(
         name=adapter.name,
@@ -381,8 +382,9 @@ def session_spec(
             # In a list of many experiments, a missing experiment has no sessions.
             return Page((), 0, None, 0, FetchInfo(error.upstream_requests))
 
-    hint = None if active_conditions(request.filter) else total_hint
-    from_the_end = ReversedList(adapter.name, fetch_page, hint)
+    is_filtered_by_vendor = bool(active_conditions(request.filter) & capabilities.filters)
+    hint = None if is_filtered_by_vendor else total_hint
+    from_the_end = ReversedList(adapter.name, fetch_page, hint, page_max=capabilities.page_max)
     return StreamSpec(
         name=adapter.name,
         key=key,

@@ -36,17 +36,21 @@ _TOTAL_MAX = 2**31
 class ReversedList(Generic[T]):
     """The pages of a vendor's list in the other direction. Offsets count from the end."""
 
-    def __init__(self, source: str, fetch: Fetch[T], total_hint: int | None = None) -> None:
+    def __init__(
+        self, source: str, fetch: Fetch[T], total_hint: int | None = None, *, page_max: int = 10 * _FIRST_LOOK
+    ) -> None:
         """Create the list.
 
         Args:
             source: The source's name, for errors.
             fetch: Fetches a page in the vendor's direction, by OffsetRequest.
             total_hint: How many rows the list is said to have.
+            page_max: The most rows of one page.
         """
         self._source = source
         self._fetch = fetch
         self._total_hint = total_hint
+        self._page_max = page_max
         self._end: int | None = None
 
     async def fetch(self, request: PageRequest) -> Page[T]:
@@ -58,7 +62,7 @@ class ReversedList(Generic[T]):
         """
         skip = request.offset if isinstance(request, OffsetRequest) else 0
         known = self._end if skip else None
-        search = _EndSearch(request.limit, skip, self._total_hint, known)
+        search = _EndSearch(request.limit, skip, self._total_hint, known, self._page_max)
         cost = FetchInfo()
         for _ in range(_CALLS_MAX):
             try:
@@ -108,15 +112,16 @@ class _EndSearch:
     in this request. With `skip`, a stated total is trusted: the reader checks the rows by key.
     """
 
-    def __init__(self, limit: int, skip: int, total_hint: int | None, known: int | None) -> None:
+    def __init__(self, limit: int, skip: int, total_hint: int | None, known: int | None, page_max: int) -> None:
         self.skip = skip
         self.end = known
         self.is_end_shown = False
-        self._limit = max(1, limit)
+        self._page_max = page_max
+        self._limit = max(1, min(limit, page_max))
         self._least = 0
         self._most: int | None = None
         self._totals_tried = 0
-        self._probe_size = max(self._limit, _FIRST_LOOK)
+        self._probe_size = min(page_max, max(self._limit, _FIRST_LOOK))
         self._last_probe = 0
         self._aimed = False
         self.request = self._first_request(total_hint)
@@ -150,7 +155,7 @@ class _EndSearch:
     def _request_beyond(self, total: int) -> OffsetRequest:
         """Request the last of so many rows, and one place more."""
         self._aimed = self.skip == 0
-        wanted = min(total, self._limit if self._aimed else 1)
+        wanted = min(total, self._limit if self._aimed else 1, self._page_max - 1)
         return OffsetRequest(wanted + 1, total - wanted)
 
     def _request_up_to(self, target: int) -> OffsetRequest:
@@ -191,7 +196,7 @@ class _EndSearch:
             self._totals_tried += 1
             return self._request_beyond(total)
         self._aimed = False
-        self._probe_size = 10 * _FIRST_LOOK
+        self._probe_size = min(self._page_max, 10 * _FIRST_LOOK)
         return OffsetRequest(self._probe_size, self._probe() * self._probe_size)
 
     def _probe(self) -> int:
