@@ -48,6 +48,7 @@ WRONG: dict[str, State] = {
     "large": lambda *_: 10**9,
     "another one each time": lambda held, number: max(0, held + (number * 37) % 91 - 45),
 }
+STEADILY_WRONG = [state for name, state in WRONG.items() if name != "another one each time"]
 WRONGLY = pytest.mark.parametrize("state", list(WRONG.values()), ids=list(WRONG))
 
 
@@ -320,7 +321,7 @@ class TestWrongTotals:
     first=st.integers(1, 40),
     page_max=st.integers(20, 120),
     hint=st.none() | st.integers(0, 400),
-    state=st.sampled_from([right, *WRONG.values()]),
+    state=st.sampled_from([right, *STEADILY_WRONG]),
 )
 async def test_every_row_comes_once_in_pages_of_any_size(
     held: int, first: int, page_max: int, hint: int | None, state: State

@@ -382,8 +382,7 @@ def session_spec(
             # In a list of many experiments, a missing experiment has no sessions.
             return Page((), 0, None, 0, FetchInfo(error.upstream_requests))
 
-    is_filtered_by_vendor = bool(active_conditions(request.filter) & capabilities.filters)
-    hint = None if is_filtered_by_vendor else total_hint
+    hint = None if active_conditions(request.filter) & capabilities.filters else total_hint
     from_the_end = ReversedList(adapter.name, fetch_page, hint, page_max=capabilities.page_max)
     return StreamSpec(
         name=adapter.name,
