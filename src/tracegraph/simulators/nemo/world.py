@@ -23,7 +23,7 @@ class NemoWorld:
     token: str | None = None
     """The bearer token to require; None requires none, as a local run does (docs/vendors/nemo.md#access)."""
     shape: Literal["contract", "agent_lists", "groups", "evaluations"] = "contract"
-    """What `/experiments` answers: runs with `agent_name`; runs with `agent_names` (0.2.0); groups (helix);
+    """The response of `/experiments`: runs with `agent_name`; runs with `agent_names` (0.2.0); groups (helix);
     404, for a service that calls runs evaluations (0.3.0). docs/vendors/nemo.md#releases."""
     telemetry_down: bool = False
     """Sessions respond 503 and experiments silently have zero runs (docs/vendors/nemo.md#outage)."""
