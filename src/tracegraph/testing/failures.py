@@ -142,11 +142,13 @@ class FailureLaws(Contract):
             url = f"http://127.0.0.1:{bound.getsockname()[1]}"
             async with self.connect_adapter(url, attempts=2) as adapter:
                 for operation in OPERATIONS:
-                    error = await operation(adapter, self.unknown_refs[0], self.unknown_refs[0])
+                    error = await operation(
+                        adapter, self.configuration.unknown_refs[0], self.configuration.unknown_refs[0]
+                    )
                     assert type(error) is SourceUnavailable, operation
                     assert isinstance(error, SourceError)
                     assert error.upstream_requests == 2
-                    _assert_reveals_nothing(error, self.secret, url)
+                    _assert_reveals_nothing(error, self.configuration.secret, url)
 
     @pytest.mark.parametrize("case", [case for case in FAULT_CASES if case != "hang"])
     async def test_no_error_and_no_log_reveals_a_secret(self, case: str) -> None:
@@ -156,15 +158,15 @@ class FailureLaws(Contract):
             known_refs = subject.known_refs
             with capture_logs() as logs:
                 await subject.adapter.check()
-                headers = _secret_headers(subject, self.secret)
+                headers = _secret_headers(subject, self.configuration.secret)
                 assert headers, "the credential was not sent, or the simulator does not record its header"
                 subject.vendor.simulator.faults.add(fault_case.fault)
                 for operation in OPERATIONS:
                     error = await operation(subject.adapter, *known_refs)
                     assert isinstance(error, SourceError)
-                    _assert_reveals_nothing(error, self.secret, subject.base_url, *headers)
+                    _assert_reveals_nothing(error, self.configuration.secret, subject.base_url, *headers)
             assert logs
-            assert self.secret not in repr(logs)
+            assert self.configuration.secret not in repr(logs)
 
     async def test_a_reply_of_any_other_shape_is_a_bad_response(self) -> None:
         """A shape that happens to be an empty reply may give a result without rows."""
@@ -183,8 +185,8 @@ class FailureLaws(Contract):
         async with self.open_subject() as subject:
             known_refs = subject.known_refs
             for body, operation in (
-                (self.nameless_experiments, _list_experiments),
-                (self.nameless_sessions, _list_sessions),
+                (self.configuration.nameless_experiments, _list_experiments),
+                (self.configuration.nameless_sessions, _list_sessions),
             ):
                 subject.vendor.simulator.faults.add(Fault("wrong_shape", body=body))
                 assert type(await operation(subject.adapter, *known_refs)) is SourceBadResponse
@@ -199,7 +201,7 @@ class FailureLaws(Contract):
                     with deadline(0.1):
                         error = await operation(subject.adapter, *known_refs)
                 assert type(error) is SourceTimeout, operation
-                _assert_reveals_nothing(error, self.secret, subject.base_url)
+                _assert_reveals_nothing(error, self.configuration.secret, subject.base_url)
 
     async def test_if_any_call_fails_the_result_is_complete_or_an_error(self) -> None:
         """A partial result is never passed off as complete. The calls of a failed page are counted exactly."""
