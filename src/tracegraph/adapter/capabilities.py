@@ -116,7 +116,7 @@ class Capabilities:
         unsupported_session_fields: The fields of SessionFilter that no session has a value for.
         call_kinds: The classes of calls, for rate limits, circuits and metrics.
         rate_limits: The vendor's documented limits by class; `*` limits all classes together that are not named.
-        spans: Whether `Adapter.list_spans` answers.
+        spans: Whether the adapter has `ListsSpans.list_spans`.
     """
 
     experiments: Lists

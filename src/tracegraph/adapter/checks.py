@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from tracegraph.adapter.capabilities import Capabilities
 from tracegraph.adapter.paging import Page
 from tracegraph.domain.calls import FetchInfo
-from tracegraph.domain.models import Score, is_number
+from tracegraph.domain.models import Score, SessionStatus, Span, SpanKind, TokenUsage, is_number
 from tracegraph.domain.sort_values import EPOCH
 from tracegraph.errors import SourceError
 
@@ -182,6 +182,21 @@ def require_scores(scores: Sequence[Sequence[Score]]) -> None:
     require_texts([score.evaluator for score in flat])
     if not all(is_number(score.value) for score in flat):
         raise UnusableResult("a score that is not a number")
+
+
+def require_spans(spans: Sequence[Any]) -> None:
+    """Raise UnusableResult or another exception for anything but lists of spans with ids, times and kinds."""
+    require_lists(Span, spans)
+    flat: list[Span] = list(chain.from_iterable(spans))
+    require_ids([span.vendor_id for span in flat])
+    require_ids([span.parent_id for span in flat if span.parent_id is not None])
+    require_only(SpanKind, {type(span.kind) for span in flat})
+    require_only(SessionStatus, {type(span.status) for span in flat})
+    require_times([time for span in flat if (time := span.started_at) is not None])
+    require_times([time for span in flat if (time := span.ended_at) is not None])
+    require_only(TokenUsage, {type(span.tokens) for span in flat} - {NoneType})
+    require_scores([span.scores for span in flat])
+    require_raw({type(span.raw) for span in flat})
 
 
 def require_capabilities(capabilities: Capabilities) -> Capabilities:

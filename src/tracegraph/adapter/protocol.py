@@ -21,6 +21,7 @@ from tracegraph.domain.models import (
     Score,
     Session,
     SessionRef,
+    Span,
 )
 from tracegraph.errors import SourceError
 
@@ -137,4 +138,19 @@ class Adapter(Protocol):
 
     async def check(self) -> SourceHealth:
         """Make one cheap call to the vendor with this source's credential; never raise SourceError."""
+        ...
+
+
+class ListsSpans(Protocol):
+    """The part of the port for adapters whose capabilities declare `spans`."""
+
+    async def list_spans(self, refs: Sequence[SessionRef]) -> Mapping[SessionRef, Sequence[Span] | SourceError]:
+        """Return all spans of sessions, parents before children, without the sessions that the vendor lacks.
+
+        Args:
+            refs: The identities of the sessions.
+
+        Raises:
+            SourceError: When the source fails.
+        """
         ...
