@@ -45,14 +45,15 @@ class ExampleLaws(Contract):
             shown = {values["status"] for values in expected if "status" in values}
             statuses = subject.adapter.capabilities.statuses - shown - {SessionStatus.UNKNOWN}
             assert not statuses, (
-                f"session_examples lack the statuses {sorted(status.value for status in statuses)}, which the "
-                "capabilities declare: add a row of the vendor for each, with its `status` among the expected values"
+                f"session_examples lack the statuses {sorted(status.value for status in statuses)}, "
+                "which the capabilities declare: add a row of the vendor for each, with `status` among the "
+                "expected values"
             )
             occurring = await _occurring_quantities(subject)
             lacking = [name for name in occurring if not any(values.get(name) for values in expected)]
             assert not lacking, (
-                f"session_examples show no {', '.join(lacking)}, which occur: add a row of the vendor with the value "
-                "that it means in the gateway's unit (milliseconds, USD, tokens)"
+                f"session_examples show no {', '.join(lacking)}, which occur: add a row of the vendor with "
+                "the value that it means in the gateway's unit (milliseconds, USD, tokens)"
             )
 
 
@@ -67,6 +68,6 @@ def _check_values(example: Example, row: Experiment | Session) -> None:
             continue
         value = getattr(row, name)
         assert value == expected, (
-            f"{type(row).__name__}.{name} is {value!r} and must be {expected!r} "
-            f"for the example {row.vendor_id!r}: correct the mapping, its words or its unit. The row: {example.row}"
+            f"{type(row).__name__}.{name} is {value!r} and must be {expected!r} for the example "
+            f"{row.vendor_id!r}: correct the mapping, its words or its unit. The row: {example.row}"
         )

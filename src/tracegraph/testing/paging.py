@@ -123,7 +123,8 @@ def _require_each_once(method: str, listed: Sequence[str], expected: Sequence[st
     missing = sorted(set(expected) - set(listed))
     extra = sorted(set(listed) - set(expected))
     assert not repeated, (
-        f"{method}: pages repeat {repeated[:5]}: a page must begin right after the page that gave its token or offset"
+        f"{method}: pages repeat {repeated[:5]}: send the request's token or offset to the vendor, "
+        "so that a page begins right after the page before it"
     )
     assert not missing, (
         f"{method}: {len(missing)} of {len(expected)} rows are on no page, such as {missing[:3]}: "
@@ -146,8 +147,8 @@ def _require_order(what: str, order: Order, values: Sequence[SortValue]) -> None
         is_ordered = before >= after if descending else before <= after  # type: ignore[operator]  # of one type
         assert is_ordered, (
             f"capabilities declare the order {name} of {what}, but row {place + 1} comes after row {place}, "
-            f"whose value is {before!r}, with the value {after!r}: request this order from the vendor, for every page, "
-            "or do not declare it"
+            f"whose value is {before!r}, with the value {after!r}: request this order from the vendor, "
+            "for every page, or do not declare it"
         )
     assert gaps <= 1, f"in the order {name} of {what}, rows without a value are not together at one end"
 

@@ -28,6 +28,8 @@ class Vendor(ABC):
     """
 
     simulator: Simulator
+    refused_filters: frozenset[str] = frozenset()
+    """Declared filters that this variant of the vendor refuses; the adapter then leaves them to the gateway."""
 
     @abstractmethod
     def __init__(self, rng: Random) -> None:
