@@ -87,7 +87,8 @@ async def _check_filter(
         missing = expected - got
         assert not missing, (
             f"a declared filter of {what} drops rows that match: {condition} lacks "
-            f"{sorted(map(str, missing))[:3]}: send only conditions that the vendor applies exactly as the gateway does"
+            f"{sorted(map(str, missing))[:3]}: send only conditions that the vendor applies exactly as the "
+            "gateway does"
         )
         drops_a_row = drops_a_row or len(expected) < len(everything)
         is_applied = is_applied or len(got) < len(everything)

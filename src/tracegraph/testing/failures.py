@@ -189,8 +189,8 @@ class FailureLaws(Contract):
                     outcome = await operation(subject.adapter, *known_refs)
                     nothing = outcome is None or (isinstance(outcome, Page) and not outcome.items)
                     assert nothing or type(outcome) is SourceBadResponse, (
-                        f"the reply {body!r} gave {outcome!r} in {operation.__name__}: a reply of another shape must "
-                        "be SourceBadResponse; decode it with a LenientDecoder that names its fields"
+                        f"the reply {body!r} gave {outcome!r} in {operation.__name__}: a reply of another "
+                        "shape must be SourceBadResponse; decode it with a LenientDecoder that names its fields"
                     )
 
     async def test_a_row_without_its_identity_fails_the_page(self) -> None:
