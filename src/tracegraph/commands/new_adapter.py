@@ -60,6 +60,7 @@ def write_adapter(name: str, paging: PagingKind, folder: Path | None = None) -> 
 def package_files(name: str, paging: PagingKind) -> Mapping[str, str]:
     """Return the text of every file of the package by its path."""
     names = {
+        "x-acme-key": f"x-{name.replace('_', '-')}-key",
         "acme": name,
         "Acme": "".join(part.capitalize() for part in name.split("_")),
         "@VERSION@": version("tracegraph"),

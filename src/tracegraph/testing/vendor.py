@@ -61,11 +61,13 @@ class Vendor(ABC):
 
     def insert_experiment(self, row: Row) -> str:
         """Add an experiment that is exactly this row, and return its ref; for examples of experiments."""
-        raise NotImplementedError(f"{type(self).__name__}.insert_experiment must add an example's row: write it")
+        raise AssertionError(f"{type(self).__name__}.insert_experiment is missing: it adds the example {row}")
 
     def insert_session(self, ref: str, row: Row) -> str:
         """Add a session that is exactly this row, and return its id; for examples of sessions."""
-        raise NotImplementedError(f"{type(self).__name__}.insert_session must add an example's row: write it")
+        raise AssertionError(
+            f"{type(self).__name__}.insert_session is missing: it adds the example {row} to {ref!r}"
+        )
 
     def steady(self) -> None:  # noqa: B027 - most vendors already do
         """List rows with equal values in a fixed order from now on, for tests that compare two replies."""
