@@ -257,7 +257,21 @@ class TestResuming:
         (page,) = await listed(adapter, SessionPageRequest((P,), RangeRequest(5, Key(None, "x"))))
         assert (page.items, page.next_hint, vendor.calls) == ((), None, [])
 
-    @pytest.mark.parametrize("page", [RangeRequest(5, Key(10**30, "x")), CursorRequest(5, "made up"), RangeRequest(5, token="[1]")])
+    @pytest.mark.parametrize(
+        "page",
+        [
+            RangeRequest(5, Key(10**30, "x")),
+            CursorRequest(5, "made up"),
+            CursorRequest(5, "\ud800"),
+            CursorRequest(5, '["\\ud800"]'),
+            CursorRequest(5, "[1]"),
+            CursorRequest(5, f"[null,{10**30}]"),
+            CursorRequest(5, f"[null,null,[],[],{10**30}]"),
+            CursorRequest(5, "[null,null,7]"),
+            CursorRequest(5, f'["c",null,[],["{P}"]]'),
+            RangeRequest(5, token="{}"),
+        ],
+    )
     async def test_an_impossible_position_is_a_bad_request_without_a_call(
         self, adapter: Adapter, vendor: Simulator, page: PageRequest
     ) -> None:
