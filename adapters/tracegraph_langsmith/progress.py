@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby, takewhile
 
 import msgspec
 
@@ -107,7 +108,11 @@ class PendingRequest:
     experiments: tuple[str, ...]
     resume: Resume
     rows: dict[str, Session] = field(default_factory=dict)
-    next: str | None = None
+    goes_on: bool = False
+    cursor: str | None = None
+    """The vendor's cursor after the rows, for a request with its own query."""
+    reached: int | None = None
+    """The start of the last run that the vendor sent."""
     provenance: FetchInfo = field(default_factory=FetchInfo)
     error: SourceError | None = None
     excluded: frozenset[str] = frozenset()
@@ -143,9 +148,11 @@ class PendingRequest:
             self.experiments, request.filter, request.order, resume.range_start, request.fields, resume.range_end
         )
 
-    def add_rows(self, rows: Iterable[Session]) -> int:
+    def add_rows(self, rows: Sequence[Session]) -> int:
         """Add the rows of this request, each once, and return the number of new rows."""
         before = len(self.rows)
+        if rows:
+            self.reached = microseconds(rows[-1].started_at)
         for row in rows:
             if row.experiment_ref in self.experiments and row.vendor_id not in self.resume.seen:
                 self.rows.setdefault(row.vendor_id, row)
@@ -168,25 +175,51 @@ class PendingRequest:
         self.skipped += page.skipped
         return self.add_rows(page.rows)
 
-    def continue_at(self, cursor: str) -> None:
-        """Set the vendor's cursor as the beginning of the next page."""
-        self.next = msgspec.structs.replace(self.resume, cursor=cursor, excluded=self.excluded).to_token()
-
-    def suspend(self) -> None:
-        """Set the position after the last row as the beginning of the next page."""
-        starts = {vendor_id: microseconds(row.started_at) for vendor_id, row in self.rows.items()}
-        last = next(reversed(starts.values()))
-        seen = {vendor_id for vendor_id, start in starts.items() if start == last}
-        if last == self.resume.range_start:
-            seen |= self.resume.seen
-        self.next = Resume(None, last, frozenset(seen), range_end=self.resume.range_end).to_token()
+    @property
+    def can_end(self) -> bool:
+        """Return whether a page can end here: not within its only group of equal starts, unless it is full."""
+        rows = list(self.rows.values())
+        return bool(rows) and (len(rows) >= MAX_PAGE_SIZE or not 1 < len(_last_group(rows)) == len(rows))
 
     def outcome(self) -> Page[Session] | SourceError:
-        """Return the page or the error of the request."""
+        """Return the page or the error of the request.
+
+        The vendor promises no order among runs with equal starts. So a page orders them by id, and a key alone
+        resumes among them. If a page ends within such a group, its next page begins with the whole group.
+        """
         if self.error is not None:
             return self.error.with_cost(self.provenance.upstream_requests)
-        rows = tuple(self.rows.values())
-        return Page(rows, None, self.next, None, self.provenance, (0,) * self.skipped, self.partial_error)
+        rows = list(self.rows.values())
+        token = self._cut(rows).to_token() if self.goes_on else None
+        return Page(_by_id(rows), None, token, None, self.provenance, (0,) * self.skipped, self.partial_error)
+
+    def _cut(self, rows: list[Session]) -> Resume:
+        """Return the position after the rows, and remove a last group that is incomplete."""
+        group = _last_group(rows)
+        start, end = microseconds(group[0].started_at), self.resume.range_end
+        if self.reached == start and 1 < len(group) < len(rows):
+            del rows[-len(group) :]
+            return Resume(None, start, frozenset(), self.excluded, end)
+        if self.cursor is not None:
+            return msgspec.structs.replace(self.resume, cursor=self.cursor, excluded=self.excluded)
+        seen = frozenset(row.vendor_id for row in group)
+        if start == self.resume.range_start:
+            seen |= self.resume.seen
+        return Resume(None, start, seen, self.excluded, end)
+
+
+def _last_group(rows: Sequence[Session]) -> Sequence[Session]:
+    """Return the last rows that have one start."""
+    last = rows[-1].started_at
+    return list(takewhile(lambda row: row.started_at == last, reversed(rows)))
+
+
+def _by_id(rows: Sequence[Session]) -> Sequence[Session]:
+    """Return the rows with those of one start in the order of their ids."""
+    groups = groupby(rows, key=lambda row: row.started_at)
+    return tuple(
+        row for _, group in groups for row in sorted(group, key=lambda row: (row.vendor_id, row.experiment_ref))
+    )
 
 
 @dataclass(slots=True)

@@ -251,13 +251,12 @@ class RunsReader:
             page = await self._fetch_page(pending.query(), limit, cursor)
             pending.add_page(page)
             cursor = page.cursor
-            if pending.rows or cursor is None:
+            if pending.can_end or cursor is None:
                 break
-            limit = min(2 * limit, MAX_PAGE_SIZE)  # many of the next runs may be repetitions
-        else:
+            limit = min(2 * limit, MAX_PAGE_SIZE)  # many of the next runs may be repetitions, or of the same start
+        if cursor is not None and not pending.rows:
             raise no_progress_error(page.reply)
-        if cursor is not None:
-            pending.continue_at(cursor)
+        pending.goes_on, pending.cursor = cursor is not None, cursor
 
     async def _without_failing(self, pool: Sequence[PendingRequest], error: SourceError) -> list[PendingRequest]:
         """Return the requests that are left without the experiments for which the query of the pool fails.
@@ -363,9 +362,7 @@ def _distribute(pool: Sequence[PendingRequest], page: RunsPage) -> int:
         pending.provenance += FetchInfo(stale=page.provenance.stale)
         new_rows += pending.add_rows(page.rows)
     for pending in pool:
-        pending.next = None
-        if page.cursor is not None and pending.is_complete:
-            pending.suspend()
+        pending.goes_on = page.cursor is not None and pending.is_complete
     return new_rows
 
 
