@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby, takewhile
+from operator import attrgetter
 
 import msgspec
 
@@ -177,9 +178,16 @@ class PendingRequest:
 
     @property
     def can_end(self) -> bool:
-        """Return whether a page can end here: not within its only group of equal starts, unless it is full."""
+        """Return whether a page can end here.
+
+        It does not end within its first group of equal starts, unless it is full. A single run is no such group,
+        except where a list continues with all runs of a start.
+        """
         rows = list(self.rows.values())
-        return bool(rows) and (len(rows) >= MAX_PAGE_SIZE or not 1 < len(_last_group(rows)) == len(rows))
+        is_one_group = bool(rows) and rows[0].started_at == rows[-1].started_at
+        begins_group = self.resume.cursor is None and self.resume.range_start is not None
+        needs_rest = is_one_group and (begins_group or len(rows) > 1)
+        return bool(rows) and (len(rows) >= MAX_PAGE_SIZE or not needs_rest)
 
     def outcome(self) -> Page[Session] | SourceError:
         """Return the page or the error of the request.
@@ -191,7 +199,8 @@ class PendingRequest:
             return self.error.with_cost(self.provenance.upstream_requests)
         rows = list(self.rows.values())
         token = self._cut(rows).to_token() if self.goes_on else None
-        return Page(_by_id(rows), None, token, None, self.provenance, (0,) * self.skipped, self.partial_error)
+        items = _by_id(rows, is_begun=self.resume.cursor is not None)
+        return Page(items, None, token, None, self.provenance, (0,) * self.skipped, self.partial_error)
 
     def _cut(self, rows: list[Session]) -> Resume:
         """Return the position after the rows, and remove a last group that is incomplete."""
@@ -214,12 +223,18 @@ def _last_group(rows: Sequence[Session]) -> Sequence[Session]:
     return list(takewhile(lambda row: row.started_at == last, reversed(rows)))
 
 
-def _by_id(rows: Sequence[Session]) -> Sequence[Session]:
-    """Return the rows with those of one start in the order of their ids."""
-    groups = groupby(rows, key=lambda row: row.started_at)
-    return tuple(
-        row for _, group in groups for row in sorted(group, key=lambda row: (row.vendor_id, row.experiment_ref))
-    )
+def _by_id(rows: Sequence[Session], *, is_begun: bool) -> Sequence[Session]:
+    """Return the rows with those of one start in the order of their ids.
+
+    If an earlier page has begun the first group, its rows stay in the vendor's order.
+    """
+    ordered: list[Session] = []
+    for _, group in groupby(rows, key=lambda row: row.started_at):
+        if is_begun and not ordered:
+            ordered += group
+        else:
+            ordered += sorted(group, key=attrgetter("vendor_id", "experiment_ref"))
+    return tuple(ordered)
 
 
 @dataclass(slots=True)

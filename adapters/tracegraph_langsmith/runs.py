@@ -127,8 +127,7 @@ class RunsReader:
             resume = None
         readable = tuple(dict.fromkeys(experiments)) if resume is None else resume.readable(experiments)
         if resume is None or not readable:
-            message = f"Source {self.source!r} cannot resume its list at this position: start from the first page."
-            return SourceBadRequest(self.source, message)
+            return SourceBadRequest(self.source, _cannot_resume(self.source))
         return PendingRequest(request, readable, resume, excluded=resume.excluded)
 
     async def check(self, experiments: Sequence[str]) -> None:
@@ -235,15 +234,24 @@ class RunsReader:
         A page with a next page is never empty.
         """
         try:
+            await self._read_pages(pending)
+        except SourceError as error:
+            await self._recover(pending, error)
+
+    async def _recover(self, pending: PendingRequest, error: SourceError) -> None:
+        """Read the request without the experiments for which its query fails.
+
+        Behind a cursor, that error is a refusal: the gateway then reads by range.
+        """
+        if pending.resume.cursor is not None:
+            if len(pending.experiments) > 1 and may_concern_one_experiment(error):
+                error = error.restated(SourceBadRequest, _cannot_resume(self.source))
+            _fail([pending], error)
+        elif await self._without_failing([pending], error):
             try:
                 await self._read_pages(pending)
-            except SourceError as error:
-                if pending.resume.cursor is not None:
-                    raise
-                if await self._without_failing([pending], error):
-                    await self._read_pages(pending)
-        except SourceError as error:
-            _fail([pending], error)
+            except SourceError as failure:
+                _fail([pending], failure)
 
     async def _read_pages(self, pending: PendingRequest) -> None:
         cursor, limit = pending.resume.cursor, pending.limit
@@ -335,6 +343,10 @@ class RunsReader:
             self._read_pooled(pool[:middle], range_start, low_yield=True, failing_excluded=failing_excluded),
             self._read_pooled(pool[middle:], range_start, low_yield=True, failing_excluded=failing_excluded),
         )
+
+
+def _cannot_resume(source: str) -> str:
+    return f"Source {source!r} cannot resume its list at this position: start from the first page."
 
 
 def _pooled_query(pool: Sequence[PendingRequest], range_start: int | None) -> RunsQuery:
