@@ -128,6 +128,11 @@ class PendingRequest:
         return max(1, min(self.request.page.limit, MAX_PAGE_SIZE))
 
     @property
+    def query_limit(self) -> int:
+        """Return the number of runs to read: the requested ones, beside those that were read before."""
+        return min(self.limit + len(self.resume.seen), MAX_PAGE_SIZE)
+
+    @property
     def is_complete(self) -> bool:
         """Return whether the request has all requested rows."""
         return len(self.rows) >= self.limit
@@ -177,17 +182,21 @@ class PendingRequest:
         return self.add_rows(page.rows)
 
     @property
-    def can_end(self) -> bool:
-        """Return whether a page can end here.
+    def is_within_group(self) -> bool:
+        """Return whether all rows have one start, so that a longer page may add more runs of it.
 
-        It does not end within its first group of equal starts, unless it is full. A single run is no such group,
-        except where a list continues with all runs of a start.
+        A single run counts only where a list continues with all runs of a start. A group that an earlier page has
+        begun is continued by the vendor's cursor.
         """
+        if not self.rows or self.resume.cursor is not None:
+            return False
         rows = list(self.rows.values())
-        is_one_group = bool(rows) and rows[0].started_at == rows[-1].started_at
-        begins_group = self.resume.cursor is None and self.resume.range_start is not None
-        needs_rest = is_one_group and (begins_group or len(rows) > 1)
-        return bool(rows) and (len(rows) >= MAX_PAGE_SIZE or not needs_rest)
+        return rows[0].started_at == rows[-1].started_at and (len(rows) > 1 or self.resume.range_start is not None)
+
+    def discard_rows(self) -> None:
+        """Remove the rows, to read them again."""
+        self.rows.clear()
+        self.skipped = 0
 
     def outcome(self) -> Page[Session] | SourceError:
         """Return the page or the error of the request.

@@ -254,14 +254,22 @@ class RunsReader:
                 _fail([pending], failure)
 
     async def _read_pages(self, pending: PendingRequest) -> None:
-        cursor, limit = pending.resume.cursor, pending.limit
+        """Read until a row is found, and again as a full page if the page would end within its first start.
+
+        Each call has the limit of its cursor, which a vendor may require.
+        """
+        cursor, limit = pending.resume.cursor, pending.query_limit
         for _ in range(MAX_IDLE_PAGES):
             page = await self._fetch_page(pending.query(), limit, cursor)
             pending.add_page(page)
             cursor = page.cursor
-            if pending.can_end or cursor is None:
+            if cursor is None:
                 break
-            limit = min(2 * limit, MAX_PAGE_SIZE)  # many of the next runs may be repetitions, or of the same start
+            if pending.is_within_group and limit < MAX_PAGE_SIZE:
+                pending.discard_rows()
+                cursor, limit = None, MAX_PAGE_SIZE
+            elif pending.rows:
+                break
         if cursor is not None and not pending.rows:
             raise no_progress_error(page.reply)
         pending.goes_on, pending.cursor = cursor is not None, cursor
