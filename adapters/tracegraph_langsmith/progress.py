@@ -129,8 +129,16 @@ class PendingRequest:
 
     @property
     def query_limit(self) -> int:
-        """Return the number of runs to read: the requested ones, beside those that were read before."""
-        return min(self.limit + len(self.resume.seen), MAX_PAGE_SIZE)
+        """Return the number of runs to read: the requested ones, those that were read before, and the next one.
+
+        The next run shows whether a group of equal starts is complete. Such groups are rare in a single experiment.
+        """
+        return min(self.limit + len(self.resume.seen) + self.is_shared, MAX_PAGE_SIZE)
+
+    @property
+    def is_shared(self) -> bool:
+        """Return whether the request is for several experiments."""
+        return len(self.experiments) > 1
 
     @property
     def is_complete(self) -> bool:
@@ -207,15 +215,19 @@ class PendingRequest:
         if self.error is not None:
             return self.error.with_cost(self.provenance.upstream_requests)
         rows = list(self.rows.values())
-        token = self._cut(rows).to_token() if self.goes_on else None
+        token = self._cut(rows).to_token() if self.goes_on or self._is_long(rows) else None
         items = _by_id(rows, is_begun=self.resume.cursor is not None)
         return Page(items, None, token, None, self.provenance, (0,) * self.skipped, self.partial_error)
+
+    def _is_long(self, rows: Sequence[Session]) -> bool:
+        return self.is_shared and len(rows) > self.limit and len(_last_group(rows)) < len(rows)
 
     def _cut(self, rows: list[Session]) -> Resume:
         """Return the position after the rows, and remove a last group that is incomplete."""
         group = _last_group(rows)
         start, end = microseconds(group[0].started_at), self.resume.range_end
-        if self.reached == start and 1 < len(group) < len(rows):
+        is_incomplete = self.reached == start and len(group) > 1
+        if len(group) < len(rows) and (is_incomplete or self._is_long(rows)):
             del rows[-len(group) :]
             return Resume(None, start, frozenset(), self.excluded, end)
         if self.cursor is not None:
