@@ -131,7 +131,7 @@ class PendingRequest:
     def query_limit(self) -> int:
         """Return the number of runs to read: the requested ones, those that were read before, and the next one.
 
-        The next run shows whether a group of equal starts is complete. Such groups are rare in a single experiment.
+        The next run shows whether a group of equal starts is complete. Single experiments rarely have such groups.
         """
         return min(self.limit + len(self.resume.seen) + self.is_shared, MAX_PAGE_SIZE)
 
