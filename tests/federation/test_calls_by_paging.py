@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.federation.fake import FakeVendor, Item, page
@@ -11,7 +13,7 @@ from tracegraph.federation.merge import Merged, Positions
 HOUR = 3_600_000_000
 
 
-def token_vendor(rows: int = 5_000, name: str = "t", **options: bool) -> FakeVendor:
+def token_vendor(rows: int = 5_000, name: str = "t", **options: Any) -> FakeVendor:
     items = [Item(f"{name}{n:05}", n) for n in range(rows)]
     return FakeVendor(name, items, page_max=1000, pages_by_token=True, **options)
 

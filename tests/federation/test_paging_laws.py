@@ -16,6 +16,7 @@ from tracegraph.domain.filters import OrderDirection
 from tracegraph.federation.merge import Positions
 from tracegraph.federation.position import Position
 from tracegraph.federation.sort_key import SortKey
+from tracegraph.upstream import request_scope
 
 VALUES = st.one_of(st.none(), st.integers(0, 12))
 SEEDS = st.integers(0, 2**32)
@@ -214,15 +215,14 @@ class CachedVendor(FakeVendor):
     """Serves cached pages unless the request bypasses the cache; rows are deleted after its first call."""
 
     async def fetch(self, request: PageRequest) -> Page[Item]:
-        call = request.limit, request.hint
-        if request.bypass_cache or call not in self.cache:
-            self.cache[call] = await super().fetch(request)
+        if request_scope.bypasses_cache() or request not in self.cache:
+            self.cache[request] = await super().fetch(request)
             if len(self.calls) == 1:
                 del self.items[3:6]
-        return self.cache[call]
+        return self.cache[request]
 
     @cached_property
-    def cache(self) -> dict[object, Page[Item]]:
+    def cache(self) -> dict[PageRequest, Page[Item]]:
         return {}
 
 
