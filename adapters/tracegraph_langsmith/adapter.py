@@ -158,6 +158,13 @@ class LangSmithAdapter(BaseAdapter):
         """
         return await self._runs.list_pages(requests)
 
+    async def list_session_page(self, request: SessionPageRequest) -> Page[Session]:
+        """Return one page of root runs. Raise SourceError."""
+        (page,) = await self._runs.list_pages([request])
+        if isinstance(page, SourceError):
+            raise page
+        return page
+
     async def get_sessions(self, refs: Sequence[SessionRef]) -> Mapping[SessionRef, Session | SourceError]:
         """Return root runs by id, in one call for each hundred.
 

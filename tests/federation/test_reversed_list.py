@@ -83,7 +83,7 @@ class Vendor:
         return len(self.requests)
 
     def reversed(self, total_hint: int | None = None) -> ReversedList[int]:
-        return ReversedList("v", self.fetch, total_hint, page_max=self.page_max)
+        return ReversedList("v", self.fetch, self.page_max, total_hint)
 
 
 def descending(first: int, count: int) -> list[int]:
@@ -212,7 +212,7 @@ class TestRowsThatComeAndGoBetweenTwoCalls:
             )
 
         with pytest.raises(SourceBadResponse, match="from its end") as failure:
-            await ReversedList("v", full).fetch(OffsetRequest(20))
+            await ReversedList("v", full, 100).fetch(OffsetRequest(20))
 
         assert vendor.calls == failure.value.upstream_requests < 20
 
@@ -242,7 +242,7 @@ async def test_rows_that_cannot_be_read_keep_their_places() -> None:
         page = await Vendor(5).fetch(request)
         return Page([0, 2, 4], page.offset, page.next_hint, page.total, page.provenance, (1, 3))
 
-    page = await ReversedList("v", fetch).fetch(OffsetRequest(10))
+    page = await ReversedList("v", fetch, 100).fetch(OffsetRequest(10))
 
     assert (list(page.items), page.skipped, page.offset) == ([4, 2, 0], (1, 3), 0)
 

@@ -140,7 +140,7 @@ def _experiment_spec(
     async def fetch_page(page: PageRequest) -> Page[Experiment]:
         return await adapter.list_experiments(query, page)
 
-    from_the_end = ReversedList(adapter.name, fetch_page, page_max=capabilities.page_max)
+    from_the_end = ReversedList(adapter.name, fetch_page, capabilities.page_max)
     fetch = from_the_end.fetch if reading is Reading.FROM_THE_END else fetch_page
     lacking = lacking_fields(query, capabilities)
     return StreamSpec(
@@ -383,7 +383,7 @@ def session_spec(
             return Page((), 0, None, 0, FetchInfo(error.upstream_requests))
 
     hint = None if active_conditions(request.filter) & capabilities.filters else total_hint
-    from_the_end = ReversedList(adapter.name, fetch_page, hint, page_max=capabilities.page_max)
+    from_the_end = ReversedList(adapter.name, fetch_page, capabilities.page_max, hint)
     return StreamSpec(
         name=adapter.name,
         key=key,
