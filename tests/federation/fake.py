@@ -138,6 +138,8 @@ class FakeVendor:
         if request.until is not None:
             rows = [item for item in rows if not self._is_before(request.until, item)]
         start = 0
+        if self.pages_by_token and request.token is not None:
+            return self._page_by_token(rows, request.token, limit)
         if request.token is not None:
             start = int(request.token)
         elif request.after is not None and request.after.value is not None:

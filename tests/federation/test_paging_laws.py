@@ -22,7 +22,17 @@ VALUES = st.one_of(st.none(), st.integers(0, 12))
 SEEDS = st.integers(0, 2**32)
 
 
-KINDS = ("offset", "offset", "range", "tokens", "tokens and ranges", "whole", "windows", "from the end")
+KINDS = (
+    "offset",
+    "offset",
+    "range",
+    "tokens",
+    "tokens and ranges",
+    "whole",
+    "windows",
+    "token windows",
+    "from the end",
+)
 
 
 @st.composite
@@ -45,17 +55,17 @@ def worlds(draw: st.DrawFn) -> list[FakeVendor]:
                 short=draw(st.one_of(st.none(), SEEDS.map(random.Random))) if moves else None,
                 nulls_first=draw(st.booleans()) and kind == "offset",
                 pages_by_range=kind in {"range", "windows"},
-                pages_by_token=kind in {"tokens", "tokens and ranges"},
-                token_ranges=kind == "tokens and ranges",
+                pages_by_token=kind in {"tokens", "tokens and ranges", "token windows"},
+                token_ranges=kind in {"tokens and ranges", "token windows"},
                 whole=kind == "whole",
-                one_direction=kind in {"windows", "from the end"},
+                one_direction=kind in {"windows", "token windows", "from the end"},
             )
         )
     return vendors
 
 
 def takes_times(kind: str) -> bool:
-    return kind in {"range", "windows", "tokens and ranges"}
+    return kind in {"range", "windows", "tokens and ranges", "token windows"}
 
 
 def change(vendors: list[FakeVendor], rng: random.Random, protected: set[str]) -> None:

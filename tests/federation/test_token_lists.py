@@ -298,3 +298,22 @@ async def test_a_range_after_a_refused_token_begins_at_the_keys_value() -> None:
     await page([vendor], 10, positions)
     requests = [request for request in vendor.calls if isinstance(request, RangeRequest)]
     assert [request.after.value for request in requests if request.after] == [70]
+
+
+class LongTokens(FakeVendor):
+    """Its tokens are longer than a cursor holds."""
+
+    async def fetch(self, request: PageRequest) -> Page[Item]:
+        assert isinstance(request, CursorRequest)
+        token = None if request.token is None else request.token.strip()
+        found = await super().fetch(CursorRequest(request.limit, token))
+        return Page(found.items, None, None if found.next_hint is None else f"{found.next_hint:>200}")
+
+
+async def test_a_list_whose_tokens_no_cursor_holds_ends_with_an_error_beyond_the_budget() -> None:
+    vendor = LongTokens("t", numbered(range(100)), page_max=10, pages_by_token=True)
+    merged = await page([vendor], 20, Positions(SortKey(90, "t", "t0090")), budget=3)
+    assert ids(merged) == [f"t{number:04}" for number in range(89, 69, -1)]
+    merged = await page([vendor], 20, Positions(SortKey(50, "t", "t0050")), budget=3)
+    assert isinstance(merged.streams[0].error, SourceBadRequest)
+    assert "too long for a cursor" in merged.streams[0].error.message

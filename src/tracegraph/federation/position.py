@@ -6,6 +6,9 @@ from typing import NamedTuple
 
 from tracegraph.federation.sort_key import SortKey
 
+TOKEN_MAX = 128
+"""The longest continuation token, in characters, that a cursor holds; a list with a longer one resumes by key."""
+
 
 class Position(NamedTuple):
     """The resume position of a stream: after `sort_key` (None: the start).

@@ -15,7 +15,7 @@ from typing import Generic, TypeVar
 from tracegraph.errors import SourceBadRequest, SourceNotFound, SourceObjectNotFound
 from tracegraph.federation.keyset import RowBatch
 from tracegraph.federation.pages import PageBudgetExhausted, PageSource, Row, RowPage, key_of
-from tracegraph.federation.position import Position
+from tracegraph.federation.position import TOKEN_MAX, Position
 from tracegraph.federation.progress import OrderBroken, ProgressCheck
 from tracegraph.federation.sort_key import ComparableKey, SortKey
 
@@ -91,8 +91,19 @@ class TokenReader(Generic[T]):
             if self._is_sought and not self._held:
                 self.reached = Position(self._after, None, self._token)
             if self._source.stats.pages >= self._page_budget and not self._held:
+                self._require_resumable()
                 return RowBatch((), (), ended=False)
             count = self._source.page_max
+
+    def _require_resumable(self) -> None:
+        """Raise SourceBadRequest where no cursor holds the token that the search goes on with."""
+        if self._is_sought and self._token is not None and len(self._token) > TOKEN_MAX:
+            name = self._source.ordering.source
+            raise SourceBadRequest(
+                name,
+                f"Source {name!r} continues its list by tokens that are too long for a cursor, and the position "
+                "is beyond the page budget of one request: use another order, or narrow the filter.",
+            )
 
     # -- pages -----------------------------------------------------------------------------------------
 
