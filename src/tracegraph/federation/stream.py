@@ -89,6 +89,7 @@ class Stream(Generic[T]):
             spec.ordering,
             spec.page_max,
             self.stats,
+            stream=spec.key,
             page_budget=spec.page_budget,
             paging=spec.paging,
             align_to_cache_pages=spec.align_to_cache_pages,
