@@ -70,7 +70,8 @@ class TokenReader(Generic[T]):
             SourceError: The source failed.
         """
         try:
-            return await self._next_batch(count)
+            # Of a page with a single row, an unreadable one would look like a broken contract.
+            return await self._next_batch(max(2, count))
         except PageBudgetExhausted:
             if self._last_row is not None or self.reached != self._start:
                 return RowBatch((), (), ended=False)
