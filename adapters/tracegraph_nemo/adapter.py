@@ -5,47 +5,51 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 
 from pydantic import field_validator
 
-from tracegraph.adapter.capabilities import Capabilities
-from tracegraph.adapter.options import SourceSettings, StrictOptions
-from tracegraph.adapter.paging import ExperimentQuery, Page, PageRequest, SessionPageRequest
-from tracegraph.adapter.protocol import SourceHealth, SourceHealthStatus
+from tracegraph.adapter import (
+    BaseAdapter,
+    Capabilities,
+    ExperimentQuery,
+    ListCapabilities,
+    Page,
+    PageRequest,
+    Paging,
+    Probe,
+    SessionPageRequest,
+    SourceSettings,
+    StrictOptions,
+    both_directions,
+    consistent_total,
+    failure_of,
+    gather_outcomes,
+    path_segment,
+)
 from tracegraph.domain.clocks import elapsed_s
-from tracegraph.domain.models import Experiment, ExperimentKind, MetricKind, Score, Session, SessionRef
+from tracegraph.domain.filters import OrderDirection, SessionOrderField
+from tracegraph.domain.models import Experiment, ExperimentKind, MetricKind, Session
 from tracegraph.domain.secrets import SecretRef
-from tracegraph.errors import SourceError, SourceNotFound
+from tracegraph.errors import SourceError
 from tracegraph.upstream.client import Upstream
-from tracegraph.upstream.messages import path_segment
 from tracegraph_nemo.client import HTTP_TOO_MANY, NemoClient
 from tracegraph_nemo.experiments import Experiments
-from tracegraph_nemo.filters import VENDOR_ORDERS
+from tracegraph_nemo.filters import PUSHED_FIELDS, VENDOR_ORDERS
 from tracegraph_nemo.mapping import STATUSES
-from tracegraph_nemo.paging import MAX_PAGE_SIZE
+from tracegraph_nemo.paging import MAX_PAGE_SIZE, VendorPage
 from tracegraph_nemo.sessions import Sessions
 
 CAPABILITIES = Capabilities(
-    experiment_orders=VENDOR_ORDERS,
-    experiment_filters=frozenset(
-        {
-            "name",
-            "agent_name",
-            "agent_version",
-            "dataset_name",
-            "dataset_version",
-            "group_id",
-            "created_at",
-            "updated_at",
-        }
+    experiments=ListCapabilities(Paging.OFFSET, MAX_PAGE_SIZE, both_directions(*VENDOR_ORDERS), PUSHED_FIELDS),
+    sessions=ListCapabilities(
+        Paging.OFFSET,
+        MAX_PAGE_SIZE,
+        frozenset({(SessionOrderField.STARTED_AT, OrderDirection.ASC)}),
+        frozenset({"statuses", "test_case_id"}),
     ),
-    session_filters=frozenset({"statuses", "test_case_id"}),
     reported_metrics=(MetricKind.LATENCY, MetricKind.COST, MetricKind.SCORE),
     kinds=frozenset({ExperimentKind.EVALUATION}),
     statuses=frozenset(STATUSES.values()),
-    experiment_page_max=MAX_PAGE_SIZE,
-    session_page_max=MAX_PAGE_SIZE,
     call_kinds=frozenset({"experiments", "sessions"}),
 )
 
@@ -68,40 +72,26 @@ class Options(StrictOptions):
 async def open_adapter(settings: SourceSettings, upstream: Upstream) -> AsyncIterator[NemoAdapter]:
     """Open the adapter of one `[sources.<name>]` table without a call."""
     options = settings.read(Options)
-    client = NemoClient(upstream, options.workspace, options.api_key)
-    yield NemoAdapter(settings.name, settings.vendor, client)
+    yield NemoAdapter(settings.name, NemoClient(upstream, options.workspace, options.api_key))
 
 
-class NemoAdapter:
+class NemoAdapter(BaseAdapter):
     """Adapter of one workspace of one NeMo Intake service."""
+
+    vendor = "nemo"
+    capabilities = CAPABILITIES
 
     def __init__(
         self,
         name: str,
-        vendor: str,
         client: NemoClient,
         clock: Callable[[], float] = elapsed_s,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
-        self._name = name
-        self._vendor = vendor
-        self._experiments = Experiments(name, client, clock, wall_clock)
-        self._sessions = Sessions(name, client)
-
-    @property
-    def name(self) -> str:
-        """Return the configured name of the source."""
-        return self._name
-
-    @property
-    def vendor(self) -> str:
-        """Return the vendor name of the adapter."""
-        return self._vendor
-
-    @property
-    def capabilities(self) -> Capabilities:
-        """Return the operations that NeMo supports."""
-        return CAPABILITIES
+        super().__init__(name)
+        self._client = client
+        self._experiments = Experiments(client, clock, wall_clock)
+        self._sessions = Sessions(client)
 
     async def list_experiments(self, query: ExperimentQuery, page: PageRequest) -> Page[Experiment]:
         """Return a page of experiments, usually in one call.
@@ -119,42 +109,30 @@ class NemoAdapter:
         """
         return await self._experiments.get_by_name(refs)
 
-    async def list_sessions(self, requests: Sequence[SessionPageRequest]) -> Sequence[Page[Session] | SourceError]:
-        """Return a page of sessions for each request.
+    async def list_session_page(self, request: SessionPageRequest) -> Page[Session]:
+        """Return a page of one experiment's sessions in one call, oldest first."""
+        return await self._sessions.list_page(request)
 
-        Oldest first takes one call. Newest first mostly takes at most two further calls to find the end of the
-        list.
-        """
-        return await self._sessions.list_pages(requests)
+    async def find_sessions(
+        self, experiment_ref: str, session_ids: Sequence[str]
+    ) -> Mapping[str, Session | SourceError]:
+        """Return sessions by id. NeMo has no such look-up: the adapter reads the list once, in pages of 1000."""
+        return await self._sessions.find(experiment_ref, session_ids)
 
-    async def get_sessions(self, refs: Sequence[SessionRef]) -> Mapping[SessionRef, Session | SourceError]:
-        """Return sessions by id.
+    async def probe(self) -> Probe:
+        """Make one call for an experiment, and one for its sessions, whose path some releases lack.
 
-        NeMo has no look-up by session id. The adapter reads each experiment's sessions once, in pages of 1000.
-        """
-        return await self._sessions.get_by_id(refs)
-
-    async def get_scores(
-        self,
-        refs: Sequence[SessionRef],  # noqa: ARG002 - the port's form
-    ) -> Mapping[SessionRef, Sequence[Score] | SourceError]:
-        """Return no scores: the lists of sessions contain them."""
-        return {}
-
-    async def check(self) -> SourceHealth:
-        """Check the source with one call for an experiment and one call for its sessions.
-
-        The second call detects releases without the sessions path. A workspace with more experiments than the
-        service lists is DEGRADED, because narrower queries still work. A service without its telemetry store is
-        DEGRADED, because it still lists its experiments.
+        A workspace with more experiments than the service lists still answers narrower queries. A service without
+        its telemetry store still lists its experiments.
         """
         try:
-            count, figures_error = await self._experiments.check()
+            response = await self._client.experiments(VendorPage(1, 1))
         except SourceError as error:
-            lists_too_many = error.http_status == HTTP_TOO_MANY
-            status = SourceHealthStatus.DEGRADED if lists_too_many else SourceHealthStatus.DOWN
-            return SourceHealth(status, last_error=error, checked_at=datetime.now(UTC))
-        status = SourceHealthStatus.UP if figures_error is None else SourceHealthStatus.DEGRADED
-        if isinstance(figures_error, SourceNotFound):  # the release lacks the path permanently
-            status = SourceHealthStatus.DOWN
-        return SourceHealth(status, last_error=figures_error, checked_at=datetime.now(UTC), experiment_count=count)
+            if error.http_status != HTTP_TOO_MANY:
+                raise
+            return Probe(error=error)
+        count = consistent_total(response.page_of(response.rows, response.stated_total))
+        outcomes = await gather_outcomes(
+            self._client.sessions(row.name, VendorPage(1, 1)) for row in response.rows
+        )
+        return Probe(count, next(map(failure_of, outcomes), None))

@@ -7,9 +7,10 @@ A condition is pushed only where the vendor certainly applies it exactly (docs/v
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import TypeVar
 
 from tracegraph.domain.filters import (
     ExperimentFilter,
@@ -23,6 +24,9 @@ from tracegraph.domain.filters import (
 )
 from tracegraph.domain.models import ExperimentKind, SessionStatus
 from tracegraph_nemo.mapping import STATUSES
+
+T = TypeVar("T")
+
 
 Query = tuple[tuple[str, str], ...]
 
@@ -41,6 +45,10 @@ _EQUALITY_FIELDS = {
     "dataset_version": "dataset_version",
     "group_id": "experiment_group_id",
 }
+
+
+PUSHED_FIELDS = frozenset({*_EQUALITY_FIELDS, "name", "created_at", "updated_at"})
+"""The fields of ExperimentFilter that go to the vendor."""
 
 
 _AGENT_FIELDS = frozenset({"agent_name", "agent_version"})
@@ -69,6 +77,20 @@ class PushedFilter:
     covers_filter: bool
     by_agent: bool = False
     is_empty: bool = field(default=False, compare=False)
+
+    def total(self, stated_total: int | None, rows: Iterable[T], matches: Callable[[T], bool]) -> int | None:
+        """Return the vendor's total if it is the total of the query.
+
+        A row that does not match a completely pushed filter proves that the service ignored the filter
+        (docs/vendors/nemo.md#session-filters). Then the total is that of another query.
+
+        Args:
+            stated_total: The vendor's total.
+            rows: The rows of the page.
+            matches: Tests a row against the filter.
+        """
+        applies = self.covers_filter and (self.is_empty or all(map(matches, rows)))
+        return stated_total if applies else None
 
 
 _NO_FILTER = PushedFilter((), covers_filter=True, is_empty=True)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
 
 from msgspec import UNSET
 
+from tracegraph.adapter import latency_ms, text_of
 from tracegraph.domain.models import (
     COST,
     LATENCY,
@@ -23,7 +23,6 @@ from tracegraph.domain.models import (
     TokenUsage,
 )
 from tracegraph.domain.urls import http_url
-from tracegraph.upstream.lenient_values import text_of
 from tracegraph_nemo.wire import ExperimentRow, Figures, SessionRow
 
 STATUSES: Mapping[str, SessionStatus] = {
@@ -49,9 +48,6 @@ _TEST_CASES = AggregatePopulation.TEST_CASES
 
 
 _SESSIONS = AggregatePopulation.SESSIONS
-
-
-_MILLISECOND = timedelta(milliseconds=1)
 
 
 _NO_STATISTICS = (None,) * 8
@@ -154,11 +150,7 @@ def to_session(row: SessionRow, source: str, experiment_ref: str, raw: RawObject
 
 
 def _latency_ms(row: SessionRow) -> float | None:
-    if row.latency_ms is not None:
-        return row.latency_ms
-    if row.ended_at is None:
-        return None
-    return (row.ended_at - row.started_at) / _MILLISECOND
+    return latency_ms(row.started_at, row.ended_at) if row.latency_ms is None else row.latency_ms
 
 
 def _tokens(row: SessionRow) -> TokenUsage | None:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 
 from msgspec.structs import replace
 
-from tracegraph.domain.calls import FetchInfo
+from tracegraph.adapter import FetchInfo, cost_of, failure_of, gather_outcomes
 from tracegraph.domain.models import Experiment
 from tracegraph.errors import SourceError
 from tracegraph_nemo.client import NemoClient
@@ -65,11 +65,9 @@ class OutageCheck:
         An error that is not retryable does not indicate an outage: the experiment was deleted, or the release
         lacks the path.
         """
-        try:
-            response = await self._client.sessions(experiment.ref, VendorPage(1, 1))
-        except SourceError as error:
-            return error if error.retryable else None, FetchInfo(error.upstream_requests)
-        return response.provenance.stale, response.provenance  # a stale reply replaces a failed call
+        (outcome,) = await gather_outcomes([self._client.sessions(experiment.ref, VendorPage(1, 1))])
+        error = failure_of(outcome)
+        return (error if error is not None and error.retryable else None), cost_of(outcome)
 
     def _is_confirmed(self, experiments: Sequence[Experiment]) -> bool:
         confirmed_at = self._confirmed.get(_confirmation_key(experiments))

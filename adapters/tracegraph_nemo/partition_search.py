@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from math import ceil, isqrt
 from typing import NamedTuple
 
-from tracegraph.adapter.paging import ExperimentQuery, PageRequest
+from tracegraph.adapter import ExperimentQuery, OffsetRequest, PageRequest
 from tracegraph.domain.filters import ExperimentFilter, TimeRange
 from tracegraph.domain.models import Experiment
 from tracegraph.domain.sort_values import from_microseconds, microseconds
@@ -84,9 +84,11 @@ class Timeline:
         return cls(name, -1, -latest, -earliest) if descending else cls(name, 1, earliest, latest)
 
     def start_position(self, page: PageRequest) -> int:
-        """Return the first position of the requested page: its hint, or else the value of its key."""
-        if isinstance(page.hint, str):
-            return int(page.hint)
+        """Return the first position of the requested page: its token, or else the value of its key."""
+        if not isinstance(page, OffsetRequest):
+            return self.first
+        if page.token is not None:
+            return int(page.token)
         value = None if page.after is None else page.after.value
         if isinstance(value, int):
             return max(self.first, self.sign * value)

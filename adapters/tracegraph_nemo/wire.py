@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar
 
 from msgspec import UNSET, Struct, UnsetType
 
-from tracegraph.upstream.lenient_decoder import (
+from tracegraph.adapter import (
     Amount,
     Count,
     LenientDecoder,

@@ -15,14 +15,14 @@ from tests.federation.misbehaving import BROKEN_ANSWERS, MisbehavingSource, expe
 from tests.gateway import Vendors
 from tracegraph.adapter.capabilities import Capabilities
 from tracegraph.adapter.checked import CheckedAdapter
-from tracegraph.adapter.paging import ExperimentQuery, Page, PageRequest, SessionPageRequest
+from tracegraph.adapter.paging import ExperimentQuery, OffsetRequest, Page, SessionPageRequest
 from tracegraph.adapter.protocol import Adapter, SourceHealth, SourceHealthStatus
 from tracegraph.domain.calls import FetchInfo
 from tracegraph.domain.models import Score, Session, SessionRef, SessionStatus
 from tracegraph.errors import SourceBadResponse, SourceError, SourceErrorCode, SourceTimeout
 from tracegraph.sources import open_sources
 
-ASKS = [SessionPageRequest((ref,), PageRequest(5)) for ref in ("a", "b")]
+ASKS = [SessionPageRequest((ref,), OffsetRequest(5)) for ref in ("a", "b")]
 REFS = [SessionRef("a", "1"), SessionRef("a", "2")]
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -171,7 +171,7 @@ async def test_a_result_that_fails_when_it_is_read_is_a_bad_response() -> None:
 async def test_a_page_of_experiments_that_is_none_is_a_bad_response(broken: Any) -> None:
     source = MisbehavingSource([experiment("a", 1), experiment("b", 2)], breaks=broken)
     with pytest.raises(SourceBadResponse):
-        await CheckedAdapter(source).list_experiments(ExperimentQuery(), PageRequest(5))
+        await CheckedAdapter(source).list_experiments(ExperimentQuery(), OffsetRequest(5))
 
 
 # -- several results at once -----------------------------------------------------------------------------

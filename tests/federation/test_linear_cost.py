@@ -12,7 +12,8 @@ import pytest
 
 from tests.federation.fake import FakeVendor, Item, stream
 from tracegraph.federation.merge import Merged, Positions, merge
-from tracegraph.federation.stream import Position, Stream
+from tracegraph.federation.position import Position
+from tracegraph.federation.stream import Stream
 
 
 class Reads:

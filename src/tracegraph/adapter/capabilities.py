@@ -1,14 +1,24 @@
-"""What a vendor can do itself, as data."""
+"""What a vendor does itself, as data: its lists with their paging, orders and filters, its figures, its limits."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import product
 
+from tracegraph.adapter.paging import (
+    CursorRequest,
+    OffsetRequest,
+    PageRequest,
+    Paging,
+    RangeRequest,
+    WholeRequest,
+)
 from tracegraph.domain.calls import RateLimit
 from tracegraph.domain.filters import (
     ExperimentFilter,
     ExperimentOrderField,
+    OrderDirection,
     SessionFilter,
     SessionOrderField,
 )
@@ -18,34 +28,120 @@ from tracegraph.domain.models import (
     SessionStatus,
 )
 
+OrderField = ExperimentOrderField | SessionOrderField
+Order = tuple[OrderField, OrderDirection]
+
+
+def both_directions(*fields: OrderField) -> frozenset[Order]:
+    """Return the orders by these fields, ascending and descending."""
+    return frozenset(product(fields, OrderDirection))
+
+
+@dataclass(frozen=True, slots=True)
+class ListCapabilities:
+    """What the vendor does for one of its lists; all else the gateway does after fetching.
+
+    Attributes:
+        paging: How the list goes on.
+        page_max: The most rows of one page.
+        orders: The orders in which the vendor lists. The other direction of an order is read from windows (RANGE),
+            from the end (OFFSET) or from the whole list; any other order from the whole list.
+        filters: The conditions that the vendor applies, named as the fields of ExperimentFilter or SessionFilter.
+        ranges: Whether a CURSOR list takes range requests, too. Then it resumes without a token in one call.
+        lacks: The fields of Experiment that rows of the list lack and that look-ups have. The gateway looks them
+            up where they are needed.
+        pooled: Whether one request may name several experiments. Sessions only.
+    """
+
+    paging: Paging
+    page_max: int
+    orders: frozenset[Order] = frozenset()
+    filters: frozenset[str] = frozenset()
+    ranges: bool = False
+    lacks: frozenset[str] = frozenset()
+    pooled: bool = False
+
+    @property
+    def takes_ranges(self) -> bool:
+        """Whether the list takes range requests."""
+        return self.paging is Paging.RANGE or (self.paging is Paging.CURSOR and self.ranges)
+
+    def first_page(self, limit: int) -> PageRequest:
+        """Return the request for the first rows of the list."""
+        match self.paging:
+            case Paging.OFFSET:
+                return OffsetRequest(limit)
+            case Paging.RANGE:
+                return RangeRequest(limit)
+            case Paging.CURSOR:
+                return CursorRequest(limit)
+            case Paging.WHOLE:
+                return WholeRequest(limit)
+
+    def next_page(self, limit: int, hint: int | str) -> PageRequest:
+        """Return the request for the rows behind a page that gave this `next_hint`."""
+        token = str(hint)
+        match self.paging:
+            case Paging.OFFSET:
+                return OffsetRequest(limit, hint) if isinstance(hint, int) else OffsetRequest(limit, token=hint)
+            case Paging.RANGE:
+                return RangeRequest(limit, token=token)
+            case Paging.CURSOR:
+                return CursorRequest(limit, token)
+            case Paging.WHOLE:
+                return WholeRequest(limit, hint)
+
+    def order_fields(self) -> frozenset[OrderField]:
+        """Return the fields that the vendor orders by, in either direction."""
+        return frozenset(order_field for order_field, _ in self.orders)
+
+
+Lists = ListCapabilities | Mapping[ExperimentKind, ListCapabilities]
+"""One list for experiments of all kinds, or a list for each kind."""
+
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """The features of the vendor; the gateway does everything else after fetching.
+    """What the vendor does itself; all else the gateway does after fetching.
 
-    `experiment_orders` and `session_orders` are the orders in which the vendor lists. The gateway reads the
-    complete list for any other order. Filters are named as the fields of ExperimentFilter and SessionFilter. A
-    condition on an `unsupported_*` field, or on a kind or status that the vendor does not have, matches no row and
-    causes no call. Page maxima are the vendor's.
+    A condition on an `unsupported` field, or on no kind or status that occurs, matches no row and causes no call.
 
-    `call_kinds` are the classes of its calls, for limits and metrics. `rate_limits` are the documented rates of
-    the classes; `*` stands for all classes without a rate of their own together.
+    Attributes:
+        experiments: The list of experiments, or one for each kind.
+        sessions: The list of an experiment's sessions, or one for each kind of experiment.
+        reported_metrics: The metrics whose statistics the vendor reports.
+        kinds: The kinds of experiment that occur.
+        statuses: The statuses of a session that occur.
+        unsupported_experiment_fields: The fields of ExperimentFilter that no experiment has a value for.
+        unsupported_session_fields: The fields of SessionFilter that no session has a value for.
+        call_kinds: The classes of calls, for rate limits, circuits and metrics.
+        rate_limits: The vendor's documented limits by class; `*` limits all classes together that are not named.
+        spans: Whether the adapter has `ListsSpans.list_spans`.
     """
 
-    experiment_orders: frozenset[ExperimentOrderField]
-    experiment_filters: frozenset[str]
-    session_filters: frozenset[str]
+    experiments: Lists
+    sessions: Lists
     reported_metrics: tuple[MetricKind, ...]
     kinds: frozenset[ExperimentKind]
     statuses: frozenset[SessionStatus]
-    experiment_page_max: int
-    session_page_max: int
-    session_orders: frozenset[SessionOrderField] = frozenset(SessionOrderField)
     unsupported_experiment_fields: frozenset[str] = frozenset()
     unsupported_session_fields: frozenset[str] = frozenset()
-    lists_many_experiments: bool = False
     call_kinds: frozenset[str] = frozenset()
     rate_limits: Mapping[str, RateLimit] = field(default_factory=dict)
+    spans: bool = False
+
+    def experiment_lists(self) -> Mapping[ExperimentKind | None, ListCapabilities]:
+        """Return the lists of experiments by kind; None is the key of one list for all kinds."""
+        return _by_kind(self.experiments)
+
+    def session_list(self, kind: ExperimentKind | None) -> ListCapabilities:
+        """Return the list of sessions of experiments of that kind. Raise KeyError for an undeclared kind."""
+        lists = _by_kind(self.sessions)
+        return lists[None] if None in lists else lists[kind]
+
+    def session_lists(self) -> Mapping[ExperimentKind | None, ListCapabilities]:
+        """Return the lists of sessions by the kind of their experiment; None is the key of one list for all."""
+        return _by_kind(self.sessions)
 
     def may_match_experiments(self, filter: ExperimentFilter) -> bool:  # noqa: A002 - the field's own word
         """Return whether any experiment of this vendor could match the filter."""
@@ -58,3 +154,7 @@ class Capabilities:
         if filter.statuses is not None and not filter.statuses & self.statuses:
             return False
         return not any(getattr(filter, name) is not None for name in self.unsupported_session_fields)
+
+
+def _by_kind(lists: Lists) -> Mapping[ExperimentKind | None, ListCapabilities]:
+    return {None: lists} if isinstance(lists, ListCapabilities) else {kind: one for kind, one in lists.items()}  # noqa: C416 - the key's type widens

@@ -12,7 +12,7 @@ import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from types import NoneType
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import structlog
 
@@ -32,12 +32,13 @@ from tracegraph.adapter.checks import (
     require_raw,
     require_results,
     require_scores,
+    require_spans,
     require_texts,
     require_times,
     with_consistent_total,
 )
 from tracegraph.adapter.paging import ExperimentQuery, Page, PageRequest, SessionPageRequest
-from tracegraph.adapter.protocol import Adapter, SourceHealth, SourceHealthStatus
+from tracegraph.adapter.protocol import Adapter, ListsSpans, SourceHealth, SourceHealthStatus
 from tracegraph.domain.calls import CircuitState
 from tracegraph.domain.models import (
     Aggregate,
@@ -47,6 +48,7 @@ from tracegraph.domain.models import (
     Session,
     SessionRef,
     SessionStatus,
+    Span,
     TokenUsage,
 )
 from tracegraph.errors import SourceBadResponse, SourceError, SourceTimeout
@@ -157,6 +159,36 @@ class CheckedAdapter:
         """
         mapping = await self._call("get_scores", self._adapter.get_scores, refs)
         return self._mapping("get_scores", mapping, require_scores)
+
+    async def list_spans(self, refs: Sequence[SessionRef]) -> Mapping[SessionRef, Sequence[Span] | SourceError]:
+        """Return the adapter's spans, checked; none from an adapter that does not declare them.
+
+        Raises:
+            SourceError: When the source fails, or its result is unusable.
+        """
+        if not self.capabilities.spans:
+            return {}
+        mapping = await self._call("list_spans", self._list_spans, refs)
+        return self._mapping("list_spans", mapping, require_spans)
+
+    async def _list_spans(self, refs: Sequence[SessionRef]) -> Mapping[SessionRef, Sequence[Span] | SourceError]:
+        return await cast("ListsSpans", self._adapter).list_spans(refs)
+
+    def experiment_kind(self, ref: str) -> ExperimentKind | None:
+        """See `Adapter`. Raise nothing: an adapter that fails, or names no declared kind, means its first list."""
+        lists = self.capabilities.session_lists()
+        if None in lists:
+            return None
+        try:
+            kind = self._adapter.experiment_kind(ref)
+            if kind not in lists:
+                raise UnusableResult(f"{kind!r} instead of a kind that has a list of sessions")  # noqa: TRY301
+        except _CONTROL_EXCEPTIONS:
+            raise
+        except BaseException as bug:
+            self._reject("experiment_kind", bug)
+            return next(iter(lists))
+        return kind
 
     async def check(self) -> SourceHealth:
         """Return the adapter's health; a failed check is DOWN with its error."""

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from tracegraph.adapter.capabilities import Capabilities
 from tracegraph.adapter.paging import Page
 from tracegraph.domain.calls import FetchInfo
-from tracegraph.domain.models import Score, is_number
+from tracegraph.domain.models import Score, SessionStatus, Span, SpanKind, TokenUsage, is_number
 from tracegraph.domain.sort_values import EPOCH
 from tracegraph.errors import SourceError
 
@@ -159,8 +159,9 @@ def consistent_total(page: Page[Any]) -> int | None:
     end = offset + len(page.items) + len(page.skipped)
     if page.items and (end > total or (page.next_hint is None and page.offset is not None and end != total)):
         return None
-    is_complete = page.offset == 0 and page.next_hint is None
-    return None if is_complete and end != total else total
+    is_end = page.offset is not None and page.next_hint is None
+    # An empty page at an offset beyond the end says only that the list is not longer.
+    return None if is_end and (end != total if offset == 0 else end < total) else total
 
 
 def require_results(results: Sequence[Any], requests: int) -> Sequence[Any]:
@@ -182,6 +183,21 @@ def require_scores(scores: Sequence[Sequence[Score]]) -> None:
     require_texts([score.evaluator for score in flat])
     if not all(is_number(score.value) for score in flat):
         raise UnusableResult("a score that is not a number")
+
+
+def require_spans(spans: Sequence[Any]) -> None:
+    """Raise UnusableResult or another exception for anything but lists of spans with ids, times and kinds."""
+    require_lists(Span, spans)
+    flat: list[Span] = list(chain.from_iterable(spans))
+    require_ids([span.vendor_id for span in flat])
+    require_ids([span.parent_id for span in flat if span.parent_id is not None])
+    require_only(SpanKind, {type(span.kind) for span in flat})
+    require_only(SessionStatus, {type(span.status) for span in flat})
+    require_times([time for span in flat if (time := span.started_at) is not None])
+    require_times([time for span in flat if (time := span.ended_at) is not None])
+    require_only(TokenUsage, {type(span.tokens) for span in flat} - {NoneType})
+    require_scores([span.scores for span in flat])
+    require_raw({type(span.raw) for span in flat})
 
 
 def require_capabilities(capabilities: Capabilities) -> Capabilities:

@@ -1,9 +1,10 @@
-"""Pages and page requests of the port."""
+"""How vendors page their lists: the four kinds of paging, a request for each, and the page that answers it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import Generic, TypeVar
 
 from tracegraph.domain.calls import FetchInfo
@@ -13,6 +14,7 @@ from tracegraph.domain.filters import (
     SessionFilter,
     SessionOrder,
 )
+from tracegraph.domain.models import ExperimentKind
 from tracegraph.domain.sort_values import SortValue
 from tracegraph.domain.value_objects import value_object
 from tracegraph.errors import SourceError
@@ -20,47 +22,93 @@ from tracegraph.errors import SourceError
 T = TypeVar("T")
 
 
+class Paging(Enum):
+    """How a vendor's list goes on.
+
+    OFFSET: by the number of rows before the page; rows may move between calls. RANGE: by a bound on the sorted
+    value. CURSOR: by a token that continues right after the page it came with, whatever moves. WHOLE: in no order;
+    the gateway reads every page and orders the rows.
+    """
+
+    OFFSET = "OFFSET"
+    RANGE = "RANGE"
+    CURSOR = "CURSOR"
+    WHOLE = "WHOLE"
+
+
 @dataclass(frozen=True, slots=True)
 class Key:
-    """The sort key of a row: the value by which the list is ordered, and the vendor's id among equal values."""
+    """A place in a list: the value it is ordered by, and the vendor's id among equal values."""
 
     value: SortValue
     id: str
 
 
 @value_object(frozen=True, slots=True)
-class PageRequest:
-    """A request for one page of about `limit` rows.
+class OffsetRequest:
+    """About `limit` rows from `offset` on.
 
-    An adapter that pages by offset reads from `hint` (an int: the offset, 0 when None). An adapter that filters by
-    a range of the sort value begins at `after.value`, that value included. An adapter that pages by the vendor's
-    cursor continues from `hint` when it is a string, the `next_hint` of an earlier page.
+    `after` is the row that the list goes on behind. Where a vendor's list is too long for offsets, an adapter may
+    answer by that key, with a token as `Page.next_hint`, which then comes back as `token`.
+    """
 
-    With `bypass_cache`, the vendor must be called, because the reader saw that rows moved. With
-    `align_to_cache_pages`, replies are cached, so an adapter should request the pages that other requests need,
-    too.
+    limit: int
+    offset: int = 0
+    after: Key | None = None
+    token: str | None = None
+
+
+@value_object(frozen=True, slots=True)
+class RangeRequest:
+    """About `limit` rows from the value of `after` on, that value included, None for the list's start.
+
+    `until` is the last value in the request's direction, itself included, None for the list's end. The gateway
+    sets it to read a list backwards. `token` is the `Page.next_hint` of an earlier page of the same range.
     """
 
     limit: int
     after: Key | None = None
-    hint: int | str | None = None
-    bypass_cache: bool = False
-    align_to_cache_pages: bool = False
+    until: SortValue = None
+    token: str | None = None
+
+
+@value_object(frozen=True, slots=True)
+class CursorRequest:
+    """About `limit` rows right after the page that gave `token` as its `next_hint`; None for the list's start."""
+
+    limit: int
+    token: str | None = None
+
+
+@value_object(frozen=True, slots=True)
+class WholeRequest:
+    """About `limit` rows of a list in any order; `token` is the `next_hint` of the page before."""
+
+    limit: int
+    token: int | str | None = None
+
+
+PageRequest = OffsetRequest | RangeRequest | CursorRequest | WholeRequest
+"""Each list gets requests of the kind of paging that its capabilities declare.
+
+A CURSOR list that declares `ranges` gets range requests, too.
+"""
 
 
 @value_object(frozen=True, slots=True)
 class Page(Generic[T]):
     """A contiguous part of a vendor's list, in the vendor's order.
 
-    `offset` is the offset of the first item, None for a list that is read by range. `next_hint` is the hint for
-    the page right after the last item, None at the end of the list. `total` is the vendor's own count for the
-    request. It is None when the vendor reports no count, or when the gateway applies a part of the filter.
+    `offset` is the offset of the first item, None for a list without offsets. `next_hint` continues right after
+    the last item, None when the list ends here: an offset in an OFFSET list, a token elsewhere. `total` is the
+    vendor's own count for the request. It is None when the vendor reports none, or when the gateway applies a part
+    of the filter.
 
     `skipped` are the indices, counted from `offset`, of rows that cannot be read: `items` lacks them, and offsets
-    count them. In a list that is read by offset, `next_hint` comes right after a row of `items`.
+    count them. Where the list goes on by offset, `next_hint` comes right after a row of `items`.
 
-    `error` is the reason why some of the requested experiments could not be read. Then `items` belong to the
-    others, and the source has failed.
+    `error` is why some of the requested experiments could not be read: `items` are those of the others, and the
+    source has failed.
     """
 
     items: Sequence[T]
@@ -74,25 +122,28 @@ class Page(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class ExperimentQuery:
-    """The filter and the order of a list of experiments."""
+    """A list of experiments: its filter and order.
+
+    `kind` is set where the vendor has a list for each kind: the one to read. `fields` are the fields of Experiment
+    that are needed, None for all: an adapter may leave the others out where that saves the vendor work.
+    """
 
     filter: ExperimentFilter = ExperimentFilter()
     order: ExperimentOrder = ExperimentOrder()
+    kind: ExperimentKind | None = None
+    fields: frozenset[str] | None = None
 
 
 @value_object(frozen=True, slots=True)
 class SessionPageRequest:
-    """A request for one page of the sessions of some experiments, merged in one order.
+    """A part of the sessions of some experiments, merged in one order.
 
-    It names more than one experiment only where `Capabilities.lists_many_experiments`. `total_hint` is the
-    reported number of sessions of the experiment, which helps with vendors that list in one direction only.
-    `fields` are the required fields of LARGE_SESSION_FIELDS, None for all. An adapter may leave out the others,
-    and then names them in `Session.deferred`.
+    More than one experiment only where the list declares `pooled`. `fields` are those of LARGE_SESSION_FIELDS that
+    are needed, None for all: an adapter may leave out the others, which it then names in `Session.deferred`.
     """
 
     experiment_refs: tuple[str, ...]
     page: PageRequest
     filter: SessionFilter = SessionFilter()
     order: SessionOrder = SessionOrder()
-    total_hint: int | None = None
     fields: frozenset[str] | None = None

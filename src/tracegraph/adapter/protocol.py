@@ -17,9 +17,11 @@ from tracegraph.adapter.paging import ExperimentQuery, Page, PageRequest, Sessio
 from tracegraph.domain.calls import CircuitState
 from tracegraph.domain.models import (
     Experiment,
+    ExperimentKind,
     Score,
     Session,
     SessionRef,
+    Span,
 )
 from tracegraph.errors import SourceError
 
@@ -130,6 +132,25 @@ class Adapter(Protocol):
         """
         ...
 
+    def experiment_kind(self, ref: str) -> ExperimentKind | None:
+        """Return the kind whose list holds the experiment's sessions; None where all kinds share one list."""
+        ...
+
     async def check(self) -> SourceHealth:
         """Make one cheap call to the vendor with this source's credential; never raise SourceError."""
+        ...
+
+
+class ListsSpans(Protocol):
+    """The part of the port for adapters whose capabilities declare `spans`."""
+
+    async def list_spans(self, refs: Sequence[SessionRef]) -> Mapping[SessionRef, Sequence[Span] | SourceError]:
+        """Return all spans of sessions, parents before children, without the sessions that the vendor lacks.
+
+        Args:
+            refs: The identities of the sessions.
+
+        Raises:
+            SourceError: When the source fails.
+        """
         ...

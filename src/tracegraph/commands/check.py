@@ -14,12 +14,13 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Table
 
-from tracegraph.adapter.paging import ExperimentQuery, PageRequest
+from tracegraph.adapter.paging import ExperimentQuery
 from tracegraph.adapter.protocol import Adapter, SourceHealth, SourceHealthStatus
 from tracegraph.commands.services import ServiceResult, check_services
 from tracegraph.commands.validation import validate
 from tracegraph.config.loader import Loaded
 from tracegraph.config.settings import Settings
+from tracegraph.domain.models import ExperimentKind
 from tracegraph.errors import SourceError, SourceErrorCode
 from tracegraph.sources import open_sources
 from tracegraph.upstream.request_scope import bypass_cache
@@ -154,20 +155,26 @@ async def _count(adapter: Adapter, health: SourceHealth) -> str:
     """Return the vendor's own count, else count the rows of its list."""
     if health.experiment_count is not None:
         return str(health.experiment_count)
-    seen = 0
-    hint: int | str | None = None
     try:
-        for _ in range(_PAGES_COUNTED):
-            page = await adapter.list_experiments(
-                ExperimentQuery(), PageRequest(adapter.capabilities.experiment_page_max, None, hint)
-            )
-            seen += len(page.items)
-            hint = page.next_hint
-            if hint is None:
-                return str(seen)
+        counts = [await _count_list(adapter, kind) for kind in adapter.capabilities.experiment_lists()]
     except SourceError:
         return "?"
-    return f"{seen}+"
+    total = sum(count for count, _ in counts)
+    return str(total) if all(ended for _, ended in counts) else f"{total}+"
+
+
+async def _count_list(adapter: Adapter, kind: ExperimentKind | None) -> tuple[int, bool]:
+    """Return the rows of the first pages of a list, and whether these are all pages."""
+    capabilities = adapter.capabilities.experiment_lists()[kind]
+    query = ExperimentQuery(kind=kind)
+    request, seen = capabilities.first_page(capabilities.page_max), 0
+    for _ in range(_PAGES_COUNTED):
+        page = await adapter.list_experiments(query, request)
+        seen += len(page.items)
+        if page.next_hint is None:
+            return seen, True
+        request = capabilities.next_page(capabilities.page_max, page.next_hint)
+    return seen, False
 
 
 def render(results: Sequence[CheckResult]) -> Table:

@@ -26,6 +26,11 @@ class OrderDirection(Enum):
     ASC = "ASC"
     DESC = "DESC"
 
+    @property
+    def opposite(self) -> OrderDirection:
+        """The other direction."""
+        return OrderDirection.DESC if self is OrderDirection.ASC else OrderDirection.ASC
+
 
 class ExperimentOrderField(Enum):
     """The fields by which experiments can be ordered."""

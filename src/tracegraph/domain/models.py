@@ -39,6 +39,23 @@ class SessionStatus(Enum):
     UNKNOWN = "UNKNOWN"
 
 
+class SpanKind(Enum):
+    """The kind of a step; UNKNOWN stands for all other words of vendors."""
+
+    AGENT = "AGENT"
+    CHAIN = "CHAIN"
+    LLM = "LLM"
+    TOOL = "TOOL"
+    RETRIEVER = "RETRIEVER"
+    EMBEDDING = "EMBEDDING"
+    RERANKER = "RERANKER"
+    GUARDRAIL = "GUARDRAIL"
+    EVALUATOR = "EVALUATOR"
+    PROMPT = "PROMPT"
+    PARSER = "PARSER"
+    UNKNOWN = "UNKNOWN"
+
+
 class MetricUnit(Enum):
     """The unit of a metric's figures."""
 
@@ -303,3 +320,34 @@ class Session(VendorRecord, frozen=True, gc=False):
     def comparable_fields(self) -> dict[str, Any]:
         """Return the fields that decide equality; of the scores, only those with a number."""
         return super().comparable_fields() | {"scores": self.scores}
+
+
+class Span(VendorRecord, frozen=True, gc=False):
+    """One step of a session. `parent_id` is the `vendor_id` of the span around it, None for a root.
+
+    The depth of a span follows from its parents.
+    """
+
+    vendor_id: str
+    kind: SpanKind = SpanKind.UNKNOWN
+    status: SessionStatus = SessionStatus.UNKNOWN
+    parent_id: str | None = None
+    vendor_kind: str | None = None
+    name: str | None = None
+    vendor_status: str | None = None
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    latency_ms: float | None = None
+    first_token_ms: float | None = None
+    model: str | None = None
+    provider: str | None = None
+    tool_name: str | None = None
+    agent_name: str | None = None
+    input: str | None = None
+    output: str | None = None
+    error: str | None = None
+    tokens: TokenUsage | None = None
+    cost_usd: float | None = None
+    scores: tuple[Score, ...] = ()
+    metadata: Mapping[str, Any] | None = None
+    raw: RawObject | None = None

@@ -20,8 +20,8 @@ def from_microseconds(count: int) -> datetime:
     return EPOCH + timedelta(microseconds=count)
 
 
-SortValue = int | str | None
-"""A comparable sort value: microseconds for times, case-folded text for names, None when missing."""
+SortValue = int | float | str | None
+"""A comparable sort value, None when missing: microseconds for times, case-folded text, a number for figures."""
 
 
 OrderValue = datetime | SortValue

@@ -9,6 +9,7 @@ from hashlib import blake2s
 from operator import attrgetter
 from typing import Any, Generic, TypeVar
 
+from tracegraph.adapter.capabilities import ListCapabilities
 from tracegraph.adapter.paging import ExperimentQuery, Page, PageRequest, SessionPageRequest
 from tracegraph.adapter.protocol import Adapter
 from tracegraph.domain.calls import FetchInfo
@@ -17,19 +18,22 @@ from tracegraph.domain.filters import (
     ExperimentOrder,
     ExperimentOrderField,
     OrderDirection,
+    SessionOrder,
     active_conditions,
     experiment_order_value,
     session_order_value,
 )
-from tracegraph.domain.models import Experiment, Session
+from tracegraph.domain.models import Experiment, ExperimentKind, Session
 from tracegraph.domain.value_objects import value_object
 from tracegraph.errors import SourceObjectNotFound
+from tracegraph.federation.completion import CompletedList, lacking_fields
 from tracegraph.federation.merge import Merged, Positions, fill, merge
 from tracegraph.federation.range_bounds import UNBOUNDED, experiment_bounds, session_bounds
+from tracegraph.federation.reading import Reading
 from tracegraph.federation.report import SourceReport, SourceReportStatus, not_queried, report, total_count
+from tracegraph.federation.reversed_list import ReversedList
 from tracegraph.federation.sort_key import Ordering
 from tracegraph.federation.stream import Stream, StreamSpec
-from tracegraph.upstream.request_scope import bypass_cache
 
 T = TypeVar("T")
 
@@ -97,39 +101,62 @@ async def list_experiments(
         order: The order of the merged list.
         request: The page of the merged list.
     """
-    streams: dict[str, Stream[Experiment]] = {}
+    streams: dict[str, list[Stream[Experiment]]] = {}
     for adapter in adapters:
         experiment_filter = filters[adapter.name]
         if adapter.capabilities.may_match_experiments(experiment_filter):
-            spec = _experiment_spec(adapter, ExperimentQuery(experiment_filter, order), request.budget)
-            streams[adapter.name] = Stream(spec, request.positions.for_stream(spec.key))
-    merged = await merge(list(streams.values()), request.first, request.positions)
+            query = ExperimentQuery(experiment_filter, order)
+            streams[adapter.name] = _experiment_streams(adapter, query, request.budget, request.positions)
+    flat = [stream for of_source in streams.values() for stream in of_source]
+    merged = await merge(flat, request.first, request.positions)
     reports = [
-        report(adapter.name, [streams[adapter.name]]) if adapter.name in streams else not_queried(adapter.name)
+        report(adapter.name, streams[adapter.name]) if streams.get(adapter.name) else not_queried(adapter.name)
         for adapter in adapters
     ]
     return Listing(merged, reports)
 
 
-def _experiment_spec(adapter: Adapter, query: ExperimentQuery, budget: ScanBudget) -> StreamSpec[Experiment]:
-    capabilities, order = adapter.capabilities, query.order
+def _experiment_streams(
+    adapter: Adapter, query: ExperimentQuery, budget: ScanBudget, positions: Positions
+) -> list[Stream[Experiment]]:
+    """Return a stream for each list of the source: one, or one for each kind that can match."""
+    kinds = query.filter.kinds
+    specs = [
+        _experiment_spec(adapter, replace(query, kind=kind), capabilities, budget)
+        for kind, capabilities in adapter.capabilities.experiment_lists().items()
+        if kind is None or kinds is None or kind in kinds
+    ]
+    return [Stream(spec, positions.for_stream(spec.key)) for spec in specs]
 
-    async def fetch(page: PageRequest) -> Page[Experiment]:
-        with bypass_cache(page.bypass_cache):
-            return await adapter.list_experiments(query, page)
 
-    vendor_orders = order.field in capabilities.experiment_orders
+def _experiment_spec(
+    adapter: Adapter, query: ExperimentQuery, capabilities: ListCapabilities, budget: ScanBudget
+) -> StreamSpec[Experiment]:
+    order = query.order
+    reading = Reading.of(capabilities, order.field, order.direction)
+    if reading.is_reversed:
+        query = replace(query, order=replace(order, direction=order.direction.opposite))
+
+    async def fetch_page(page: PageRequest) -> Page[Experiment]:
+        return await adapter.list_experiments(query, page)
+
+    from_the_end = ReversedList(adapter.name, fetch_page, capabilities.page_max)
+    fetch = from_the_end.fetch if reading is Reading.FROM_THE_END else fetch_page
+    lacking = lacking_fields(query, capabilities)
     return StreamSpec(
         name=adapter.name,
-        key=adapter.name,
-        fetch=fetch,
+        key=adapter.name if query.kind is None else f"{adapter.name}/{query.kind.value}",
+        fetch=CompletedList(adapter, fetch, capabilities, lacking).fetch if lacking else fetch,
         ordering=Ordering(adapter.name, order.direction, experiment_order_value(order.field), _VENDOR_ID),
         matches=query.filter.matches if active_conditions(query.filter) else None,
-        vendor_orders=vendor_orders,
-        page_max=capabilities.experiment_page_max,
+        vendor_orders=reading is not Reading.FULL_SCAN,
+        page_max=capabilities.page_max,
         page_budget=budget.pages,
         align_to_cache_pages=budget.align_to_cache_pages,
-        bounds=experiment_bounds(query, capabilities) if vendor_orders else UNBOUNDED,
+        bounds=UNBOUNDED if reading is Reading.FULL_SCAN else experiment_bounds(order, query.filter, capabilities),
+        paging=capabilities.paging,
+        ranges=capabilities.ranges,
+        backwards=reading is Reading.BY_WINDOWS,
     )
 
 
@@ -151,13 +178,28 @@ async def list_sessions_of(
     """
     if not adapter.capabilities.may_match_sessions(request.filter):
         return await no_sessions(adapter)
-    request = SessionPageRequest(
-        (experiment.ref,), request.page, request.filter, request.order, experiment.session_count, request.fields
+    spec = session_spec(
+        adapter,
+        replace(request, experiment_refs=(experiment.ref,)),
+        adapter.name,
+        merge_request.budget,
+        fetch,
+        single_experiment=True,
+        total_hint=experiment.session_count,
     )
-    spec = session_spec(adapter, request, adapter.name, merge_request.budget, fetch, single_experiment=True)
     stream = Stream(spec, merge_request.positions.for_stream(spec.key))
     merged = await merge([stream], merge_request.first, merge_request.positions)
     return Listing(merged, [report(adapter.name, [stream])])
+
+
+async def session_total(adapter: Adapter, experiment: Experiment, fetch: FetchSessions) -> int | None:
+    """Return the vendor's number of sessions of an experiment, None when it reports none. Raises SourceError."""
+    capabilities = adapter.capabilities.session_list(adapter.experiment_kind(experiment.ref))
+    order = SessionOrder()
+    if (order.field, order.direction) not in capabilities.orders:
+        order = replace(order, direction=order.direction.opposite)
+    request = SessionPageRequest((experiment.ref,), capabilities.first_page(1), order=order, fields=frozenset())
+    return (await fetch(adapter.name, request)).total
 
 
 async def no_sessions(adapter: Adapter) -> Listing[Session]:
@@ -245,11 +287,10 @@ class _ActiveExperiments:
 
 async def _most_recently_active(adapter: Adapter, budget: ScanBudget) -> _ActiveExperiments:
     order = ExperimentOrder(ExperimentOrderField.UPDATED_AT, OrderDirection.DESC)
-    spec = _experiment_spec(adapter, ExperimentQuery(order=order), budget)
-    stream = Stream(spec, Positions().for_stream(spec.key))
-    merged = await merge([stream], budget.active_experiments)
+    streams = _experiment_streams(adapter, ExperimentQuery(order=order), budget, Positions())
+    merged = await merge(streams, budget.active_experiments)
     return _ActiveExperiments(
-        [row.node.ref for row in merged.rows], merged.has_next, report(adapter.name, [stream])
+        [row.node.ref for row in merged.rows], merged.has_next, report(adapter.name, streams)
     )
 
 
@@ -272,18 +313,22 @@ def _session_report(name: str, source: _SourceStreams | None) -> SourceReport:
 def _session_specs(
     adapter: Adapter, refs: Sequence[str], request: SessionPageRequest, budget: ScanBudget, fetch: FetchSessions
 ) -> list[StreamSpec[Session]]:
-    """Return one stream where the vendor lists many experiments at once, else one stream per experiment."""
-    if not refs:
-        return []
-    if adapter.capabilities.lists_many_experiments:
-        return [session_spec(adapter, replace(request, experiment_refs=tuple(refs)), adapter.name, budget, fetch)]
-    budget_each = replace(budget, pages=max(1, budget.pages // len(refs)))
+    """Return one stream for experiments that the vendor lists together, else one stream per experiment."""
+    pools: dict[str, list[str]] = {}
+    for ref in refs:
+        kind = adapter.experiment_kind(ref)
+        pooled = adapter.capabilities.session_list(kind).pooled
+        key = _pool_key(adapter.name, kind) if pooled else stream_key(adapter.name, ref)
+        pools.setdefault(key, []).append(ref)
+    budget_each = replace(budget, pages=max(1, budget.pages // max(1, len(pools))))
     return [
-        session_spec(
-            adapter, replace(request, experiment_refs=(ref,)), stream_key(adapter.name, ref), budget_each, fetch
-        )
-        for ref in refs
+        session_spec(adapter, replace(request, experiment_refs=tuple(pool)), key, budget_each, fetch)
+        for key, pool in pools.items()
     ]
+
+
+def _pool_key(source: str, kind: ExperimentKind | None) -> str:
+    return source if kind is None else f"{source}/{kind.value}"
 
 
 def stream_key(source: str, ref: str) -> str:
@@ -307,6 +352,7 @@ def session_spec(
     fetch: FetchSessions,
     *,
     single_experiment: bool = False,
+    total_hint: int | None = None,
 ) -> StreamSpec[Session]:
     """Return the stream of the experiments of a request.
 
@@ -317,18 +363,17 @@ def session_spec(
         budget: The limits of the scan.
         fetch: Fetches a page of sessions.
         single_experiment: Whether the list is one experiment's own: an unknown experiment is then an error.
+        total_hint: How many sessions the experiment is said to have, to find the end of its list.
     """
-    capabilities = adapter.capabilities
+    capabilities = adapter.capabilities.session_list(adapter.experiment_kind(request.experiment_refs[0]))
+    order = request.order
+    reading = Reading.of(capabilities, order.field, order.direction)
+    vendor_order = replace(order, direction=order.direction.opposite) if reading.is_reversed else order
 
     async def fetch_page(page: PageRequest) -> Page[Session]:
         try:
             page_request = SessionPageRequest(
-                request.experiment_refs,
-                page,
-                request.filter,
-                request.order,
-                request.total_hint,
-                request.fields,
+                request.experiment_refs, page, request.filter, vendor_order, request.fields
             )
             return await fetch(adapter.name, page_request)
         except SourceObjectNotFound as error:
@@ -337,20 +382,25 @@ def session_spec(
             # In a list of many experiments, a missing experiment has no sessions.
             return Page((), 0, None, 0, FetchInfo(error.upstream_requests))
 
+    hint = None if active_conditions(request.filter) & capabilities.filters else total_hint
+    from_the_end = ReversedList(adapter.name, fetch_page, capabilities.page_max, hint)
     return StreamSpec(
         name=adapter.name,
         key=key,
-        fetch=fetch_page,
+        fetch=from_the_end.fetch if reading is Reading.FROM_THE_END else fetch_page,
         ordering=Ordering(
             adapter.name,
-            request.order.direction,
+            order.direction,
             session_order_value,
             _VENDOR_ID if single_experiment else _session_id,
         ),
         matches=request.filter.matches if active_conditions(request.filter) else None,
-        vendor_orders=request.order.field in capabilities.session_orders,
-        page_max=capabilities.session_page_max,
+        vendor_orders=reading is not Reading.FULL_SCAN,
+        page_max=capabilities.page_max,
         page_budget=budget.pages,
         align_to_cache_pages=budget.align_to_cache_pages,
-        bounds=session_bounds(request, capabilities),
+        bounds=UNBOUNDED if reading is Reading.FULL_SCAN else session_bounds(request, capabilities),
+        paging=capabilities.paging,
+        ranges=capabilities.ranges,
+        backwards=reading is Reading.BY_WINDOWS,
     )

@@ -15,9 +15,21 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from tracegraph.adapter.checks import consistent_total
-from tracegraph.adapter.paging import Key, Page, PageRequest
-from tracegraph.errors import SourceBadResponse, SourceError, SourceResponseTooLarge
+from tracegraph.adapter.paging import (
+    CursorRequest,
+    Key,
+    OffsetRequest,
+    Page,
+    PageRequest,
+    Paging,
+    RangeRequest,
+    WholeRequest,
+)
+from tracegraph.domain.sort_values import SortValue
+from tracegraph.errors import SourceBadRequest, SourceError, SourceResponseTooLarge
+from tracegraph.federation.faults import bad_response
 from tracegraph.federation.sort_key import ComparableKey, Ordering, SortKey, same_value
+from tracegraph.upstream import request_scope
 
 T = TypeVar("T")
 
@@ -59,8 +71,18 @@ class Row(msgspec.Struct, Generic[T], eq=False):
     def comparable_key(self) -> ComparableKey:
         """Return the key that orders the row."""
         if self._comparable_key is None:
-            self._comparable_key = self._page.ordering.comparable_key(self.node)
+            self._comparable_key = self._page.comparable_key(self._index)
         return self._comparable_key
+
+    @property
+    def keeps_vendor_ties(self) -> bool:
+        """Return whether the row is of a list of tokens, where rows of one value keep the vendor's order."""
+        return isinstance(self._page, TokenPage)
+
+    @property
+    def token_position(self) -> tuple[str | None, int | None]:
+        """Return the token of the page to resume in after the row, and how many of its rows are done with."""
+        return self._page.token_position(self._index)
 
     @property
     def offset(self) -> int | None:
@@ -112,6 +134,8 @@ class RowPage(Generic[T]):
         The plain next hint is used for a vendor that returns single rows, and for a vendor's own cursor. It is
         also used when the page ends with the requested row: the same request would not advance.
         """
+        if self.start_offset is None:
+            return self.next_hint
         if isinstance(self.next_hint, int) and len(self.nodes) > 1 and self.next_hint - 1 != self.hint:
             return self.next_hint - 1
         return self.next_hint
@@ -142,6 +166,15 @@ class RowPage(Generic[T]):
         return self.ordering.comparable_key(self.nodes[index])
 
     @property
+    def next_token(self) -> str | None:
+        """Return the token of the next page, if it has one."""
+        return self.next_hint if isinstance(self.next_hint, str) else None
+
+    def token_position(self, index: int) -> tuple[str | None, int | None]:  # noqa: ARG002 - see TokenPage
+        """Return where a list of tokens resumes after a row: nowhere in any other list."""
+        return None, None
+
+    @property
     def last_group(self) -> int:
         """Return the index of the first row with the last row's value."""
         index = len(self.nodes) - 1
@@ -168,6 +201,55 @@ class RowPage(Generic[T]):
         for offset, (previous, current) in enumerate(pairwise(keys), start_offset):
             anchor = anchor if same_value(previous, current) else offset
             yield anchor
+
+
+class TokenPage(RowPage[T]):
+    """A page of a list of tokens: rows of one value keep the vendor's order, whatever their ids.
+
+    `stream` is the key of the stream, `first_number` counts its rows before the page. `is_addressable`: the hint
+    alone requests the page again.
+    """
+
+    __slots__ = ("first_number", "is_addressable", "stream")
+
+    def __init__(
+        self,
+        page: Page[T],
+        ordering: Ordering[T],
+        hint: int | str | None,
+        *,
+        stream: str,
+        first_number: int,
+        is_addressable: bool,
+    ) -> None:
+        super().__init__(page, ordering, hint)
+        self.stream = stream
+        self.first_number = first_number
+        self.is_addressable = is_addressable
+
+    def comparable_key(self, index: int) -> ComparableKey:
+        """Return the key that orders the row at an index: its stream and its number there in place of its id.
+
+        They sort before every id, and differ in two streams of one source.
+        """
+        position = index if index >= 0 else len(self.nodes) + index
+        return (*super().comparable_key(index)[:3], f"\0{self.stream}\0{self.first_number + position:09}")
+
+    def token_position(self, index: int) -> tuple[str | None, int | None]:
+        """Return the token of the page to resume in after a row, and how many of its rows are done with.
+
+        The list's first page has no token.
+        """
+        if index == len(self.nodes) - 1 and isinstance(self.next_hint, str):
+            return self.next_hint, 0
+        if not self.is_addressable:
+            return None, None
+        return (self.hint if isinstance(self.hint, str) else None), index + 1
+
+
+def key_of(sort_key: SortKey | None) -> Key | None:
+    """Return the sort key as the port has it."""
+    return None if sort_key is None else Key(sort_key.value, sort_key.id)
 
 
 @dataclass(slots=True)
@@ -208,10 +290,14 @@ class PageSource(Generic[T]):
     __slots__ = (
         "_calls_left",
         "_fetch",
+        "_rows",
+        "_stream",
         "_total_is_wrong",
         "align_to_cache_pages",
+        "keeps_vendor_ties",
         "ordering",
         "page_max",
+        "paging",
         "stats",
     )
 
@@ -222,15 +308,22 @@ class PageSource(Generic[T]):
         page_max: int,
         stats: ScanStats,
         *,
+        stream: str,
         page_budget: int,
+        paging: Paging = Paging.OFFSET,
         align_to_cache_pages: bool = False,
     ) -> None:
         self._fetch = fetch
+        self._stream = stream
         self.ordering = ordering
         self.page_max = page_max
         self.stats = stats
+        self.paging = paging
+        self.keeps_vendor_ties = False
+        """Whether rows of one value keep the vendor's order; else ids order them."""
         self.align_to_cache_pages = align_to_cache_pages
         self._calls_left = page_budget + _EXTRA_PAGES
+        self._rows = 0
         self._total_is_wrong = False
 
     async def page(
@@ -241,28 +334,66 @@ class PageSource(Generic[T]):
         Args:
             limit: The number of rows; at most `page_max` are requested.
             after: The sort key that the page follows, for vendors that page by range.
-            hint: The vendor's offset or cursor.
+            hint: The vendor's offset or token.
             bypass_cache: Whether the vendor must be called now.
 
         Raises:
             SourceError: The source failed, or it returned an empty page that has a next hint.
             PageBudgetExhausted: No call is left.
         """
-        key = None if after is None else Key(after.value, after.id)
-        page = await self._fetch_page(
-            PageRequest(min(limit, self.page_max), key, hint, bypass_cache, self.align_to_cache_pages)
-        )
+        request = self._request(min(limit, self.page_max), after, hint)
+        if not bypass_cache:
+            return self._rows_of(await self._fetch_page(request), hint)
+        with request_scope.bypass_cache():
+            return self._rows_of(await self._fetch_page(request), hint)
+
+    async def range_page(
+        self, limit: int, after: Key | None, until: SortValue = None, token: str | None = None
+    ) -> RowPage[T]:
+        """Fetch one page by range, from the value of `after` up to `until`. Raises as `page` does."""
+        request = RangeRequest(min(limit, self.page_max), after, until, token)
+        return self._rows_of(await self._fetch_page(request), None, is_addressable=False)
+
+    def _request(self, limit: int, after: SortKey | None, hint: int | str | None) -> PageRequest:
+        token = hint if isinstance(hint, str) else None
+        match self.paging:
+            case Paging.OFFSET:
+                return OffsetRequest(limit, hint if isinstance(hint, int) else 0, key_of(after), token)
+            case Paging.RANGE:
+                return RangeRequest(limit, key_of(after), None, token)
+            case Paging.CURSOR:
+                return CursorRequest(limit, token)
+            case Paging.WHOLE:
+                return WholeRequest(limit, hint)
+
+    def _rows_of(self, page: Page[T], hint: int | str | None, *, is_addressable: bool = True) -> RowPage[T]:
         if page.next_hint is not None and not page.items:
-            raise SourceBadResponse(
+            raise bad_response(
                 self.ordering.source,
                 f"Source {self.ordering.source!r} returned an empty page that is not the last one: "
                 "its pages do not advance.",
+            )
+        if isinstance(page.next_hint, int) and self.paging in {Paging.RANGE, Paging.CURSOR}:
+            raise bad_response(
+                self.ordering.source,
+                f"Source {self.ordering.source!r} continues a list at an offset, although the list has none.",
             )
         self.stats.add(page)
         self._total_is_wrong = self._total_is_wrong or consistent_total(page) != page.total
         if self._total_is_wrong:
             self.stats.total = None
-        return RowPage(page, self.ordering, hint)
+        if not self.keeps_vendor_ties:
+            return RowPage(page, self.ordering, hint)
+        self._rows += len(page.items)
+        number = self._rows - len(page.items)
+        return TokenPage(
+            page,
+            self.ordering,
+            hint,
+            stream=self._stream,
+            first_number=number,
+            is_addressable=is_addressable,
+        )
 
     async def _fetch_page(self, request: PageRequest) -> Page[T]:
         """Call the port. After a reply that is too large, request half the rows, from then on."""
@@ -279,6 +410,15 @@ class PageSource(Generic[T]):
                 self.stats.upstream_requests += error.upstream_requests
                 self.page_max = request.limit // 2
                 request = replace(request, limit=self.page_max)
+
+    def budget_error(self) -> SourceBadRequest:
+        """Return the error of a list whose next rows take more pages than one request may read."""
+        name = self.ordering.source
+        return SourceBadRequest(
+            name,
+            f"The next rows of source {name!r} exceed the page budget of one request, because too many rows "
+            "have the same value or change during the scan: use another order, or narrow the filter.",
+        )
 
     def set_row_count(self, rows: int) -> None:
         """Record that the list was read from start to end and has this many rows. Drop a contradicting total."""

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tracegraph.adapter.capabilities import Capabilities
-from tracegraph.adapter.paging import ExperimentQuery, SessionPageRequest
-from tracegraph.domain.filters import ExperimentOrderField, OrderDirection, TimeRange
+from tracegraph.adapter.capabilities import ListCapabilities
+from tracegraph.adapter.paging import SessionPageRequest
+from tracegraph.domain.filters import (
+    ExperimentFilter,
+    ExperimentOrder,
+    ExperimentOrderField,
+    OrderDirection,
+    TimeRange,
+)
 from tracegraph.domain.sort_values import microseconds
 from tracegraph.federation.sort_key import AFTER_EVERY_SOURCE, ComparableKey, SortKey, end_of_group
 
@@ -22,23 +28,25 @@ class Bounds:
 UNBOUNDED = Bounds()
 
 
-def experiment_bounds(query: ExperimentQuery, capabilities: Capabilities) -> Bounds:
+def experiment_bounds(
+    order: ExperimentOrder, experiment_filter: ExperimentFilter, capabilities: ListCapabilities
+) -> Bounds:
     """Return the bounds from createdAt or updatedAt when experiments are ordered by that time."""
-    if query.order.field is ExperimentOrderField.CREATED_AT:
-        name, times = "created_at", query.filter.created_at
-    elif query.order.field is ExperimentOrderField.UPDATED_AT:
-        name, times = "updated_at", query.filter.updated_at
+    if order.field is ExperimentOrderField.CREATED_AT:
+        name, times = "created_at", experiment_filter.created_at
+    elif order.field is ExperimentOrderField.UPDATED_AT:
+        name, times = "updated_at", experiment_filter.updated_at
     else:
         return UNBOUNDED
-    if times is None or name in capabilities.experiment_filters:
+    if times is None or name in capabilities.filters:
         return UNBOUNDED
-    return _bounds(times, query.order.direction)
+    return _bounds(times, order.direction)
 
 
-def session_bounds(request: SessionPageRequest, capabilities: Capabilities) -> Bounds:
+def session_bounds(request: SessionPageRequest, capabilities: ListCapabilities) -> Bounds:
     """Return the bounds from startedAt."""
     times = request.filter.started_at
-    if times is None or "started_at" in capabilities.session_filters:
+    if times is None or "started_at" in capabilities.filters:
         return UNBOUNDED
     return _bounds(times, request.order.direction)
 

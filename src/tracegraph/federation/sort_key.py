@@ -85,6 +85,8 @@ def directional(value: SortValue, direction: OrderDirection) -> Any:
         return 0
     if isinstance(value, int):
         return timedelta(microseconds=value if direction is OrderDirection.ASC else -value)
+    if isinstance(value, float):
+        return value if direction is OrderDirection.ASC else -value
     if direction is OrderDirection.ASC:
         return value
     # Descending, a name follows the names that it is a prefix of: the end of text sorts last.

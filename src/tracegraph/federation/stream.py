@@ -6,15 +6,20 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, TypeVar
 
+from tracegraph.adapter.paging import Paging
 from tracegraph.errors import SourceError
+from tracegraph.federation.faults import log_broken_order
 from tracegraph.federation.full_scan import NO_ROWS, EmittedRows, FullScanReader
 from tracegraph.federation.keyset import KeysetReader, RowBatch
 from tracegraph.federation.pages import COMPARABLE_KEY, Fetch, PageSource, Row, ScanStats
+from tracegraph.federation.position import Position
 from tracegraph.federation.progress import OrderBroken
 from tracegraph.federation.range_bounds import Bounds
 from tracegraph.federation.sort_key import ComparableKey, Ordering, SortKey
+from tracegraph.federation.token_reader import TokenReader
+from tracegraph.federation.window_reader import WindowReader
 
 T = TypeVar("T")
 
@@ -23,20 +28,13 @@ FULL_SCAN = -1
 """The hint of a list that the gateway sorts itself because the vendor broke the requested order."""
 
 
-class Position(NamedTuple):
-    """The resume position of a stream: after `sort_key` (None: the start), with the vendor's offset as a hint."""
-
-    sort_key: SortKey | None = None
-    hint: int | None = None
-
-
 @dataclass(slots=True)
 class StreamSpec(Generic[T]):
     """The definition of a stream.
 
     `name` is the source's name, `key` is unique among the streams of a list. `vendor_orders`: the vendor lists in
-    the requested order. `matches` is the filter, None without conditions. `align_to_cache_pages`: request the same
-    pages as other requests.
+    the requested order; `backwards`: in the other direction of it, and takes ranges. `matches` is the filter, None
+    without conditions. `align_to_cache_pages`: request the same pages as other requests.
     """
 
     name: str
@@ -49,6 +47,12 @@ class StreamSpec(Generic[T]):
     page_budget: int
     bounds: Bounds = Bounds()
     align_to_cache_pages: bool = False
+    paging: Paging = Paging.OFFSET
+    ranges: bool = False
+    backwards: bool = False
+
+
+Reader = KeysetReader[T] | TokenReader[T] | WindowReader[T] | FullScanReader[T]
 
 
 class Stream(Generic[T]):
@@ -78,24 +82,36 @@ class Stream(Generic[T]):
         """The last row before the batch."""
         self._dropped_before = 0
         """How many rows the filter dropped between the last match and the batch."""
-        sort_key, hint = start.sort_key, start.hint
-        if sort_key is None and spec.bounds.starts_after is not None:
-            sort_key, hint = spec.bounds.starts_after, None
+        if start.sort_key is None and spec.bounds.starts_after is not None:
+            start = Position(spec.bounds.starts_after)
         self._pages = PageSource(
             spec.fetch,
             spec.ordering,
             spec.page_max,
             self.stats,
+            stream=spec.key,
             page_budget=spec.page_budget,
+            paging=spec.paging,
             align_to_cache_pages=spec.align_to_cache_pages,
         )
-        self._is_full_scan = not spec.vendor_orders or hint == FULL_SCAN
-        self._sort_key = sort_key
-        self._reader: KeysetReader[T] | FullScanReader[T] = (
-            self._full_scan_reader(sort_key) if self._is_full_scan else KeysetReader(self._pages, sort_key, hint)
-        )
+        self._sort_key = start.sort_key
+        self._reader: Reader[T] = self._reader_from(start)
+        self.resumes_by_token = isinstance(self._reader, TokenReader)
+        """Whether the stream has positions of its own, which no other stream's sort key replaces."""
+
+    def _reader_from(self, start: Position) -> Reader[T]:
+        spec, pages, budget = self.spec, self._pages, self.spec.page_budget
+        is_ordered = spec.vendor_orders and spec.paging is not Paging.WHOLE and start.hint != FULL_SCAN
+        if not is_ordered:
+            return self._full_scan_reader(start.sort_key)
+        if spec.backwards:
+            return WindowReader(pages, start, page_budget=budget)
+        if spec.paging is Paging.CURSOR:
+            return TokenReader(pages, start, page_budget=budget, ranges=spec.ranges)
+        return KeysetReader(pages, start.sort_key, start.hint)
 
     def _full_scan_reader(self, after: SortKey | None, emitted: EmittedRows = NO_ROWS) -> FullScanReader[T]:
+        self._pages.keeps_vendor_ties = False
         budget, vendor_orders = self.spec.page_budget, self.spec.vendor_orders
         return FullScanReader(self._pages, after, page_budget=budget, vendor_orders=vendor_orders, emitted=emitted)
 
@@ -136,18 +152,35 @@ class Stream(Generic[T]):
         before = self._read_rows[following - 1] if following else self._last_before
         return self._position_after(before), dropped + following - last_taken - 1
 
+    def position_after(self, rows: Sequence[Row[T]], edge: ComparableKey) -> Position:
+        """Return where the stream resumes after an edge of the merged list, by its own rows.
+
+        Args:
+            rows: The rows of the stream that were popped, in order.
+            edge: The key of the edge.
+        """
+        count = bisect_right(rows, edge, key=COMPARABLE_KEY)
+        return (
+            self.before_next[0] if count == len(rows) else self._position_after(rows[count - 1] if count else None)
+        )
+
     def _position_after(self, row: Row[T] | None) -> Position:
-        return self.start if row is None else Position(row.sort_key, self._hint_of(row))
+        if row is None:
+            return self.start if isinstance(self._reader, FullScanReader) else self._reader.reached
+        if row.keeps_vendor_ties:
+            token, done = row.token_position
+            return Position(row.sort_key, done, token)
+        return Position(row.sort_key, self._hint_of(row))
 
     def _hint_of(self, row: Row[T]) -> int | None:
         """Return the hint to resume after the row itself."""
-        if self._is_full_scan:
+        if isinstance(self._reader, FullScanReader):
             return FULL_SCAN if self.spec.vendor_orders else None
-        return row.anchor
+        return self._reader.width if isinstance(self._reader, WindowReader) else row.anchor
 
     def hint_after(self, row: Row[T], key: ComparableKey) -> int | None:
         """Return the hint to resume after a key, of which this row is the last one before it."""
-        if not self._is_full_scan and row.offset is not None and row.comparable_key[:2] < key[:2]:
+        if isinstance(self._reader, KeysetReader) and row.offset is not None and row.comparable_key[:2] < key[:2]:
             return row.offset
         return self._hint_of(row)
 
@@ -170,7 +203,7 @@ class Stream(Generic[T]):
         try:
             return await self._reader.read(count)
         except OrderBroken as broken:
-            self._is_full_scan = True
+            log_broken_order(self.spec.name, self.spec.key)
             self._reader = self._full_scan_reader(
                 self.scan_position.sort_key or self._sort_key, EmittedRows(self._sort_key, broken.emitted_ids)
             )

@@ -14,7 +14,7 @@ from tracegraph.adapter.protocol import Adapter
 from tracegraph.domain.models import Experiment, Session, SessionRef
 from tracegraph.errors import SourceError
 from tracegraph.federation.lists import FetchSessions
-from tracegraph.upstream.request_scope import bypass_cache, register_current_task
+from tracegraph.upstream.request_scope import bypass_cache, bypasses_cache, register_current_task
 
 K = TypeVar("K")
 
@@ -125,7 +125,7 @@ class Loaders:
             request: The page to load.
             level: The rounds of calls below the field.
         """
-        pages = self._by_source[source].session_pages(bypass=request.page.bypass_cache, level=level)
+        pages = self._by_source[source].session_pages(bypass=bypasses_cache(), level=level)
         return await pages.load(request)
 
     def session_pages_at(self, level: int) -> FetchSessions:

@@ -7,17 +7,19 @@ import asyncio
 import gc
 import warnings
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
+from tracegraph.adapter.capabilities import ListCapabilities
 from tracegraph.adapter.checked import CheckedAdapter
 from tracegraph.adapter.paging import ExperimentQuery, Page, PageRequest, SessionPageRequest
 from tracegraph.domain.filters import ExperimentFilter, SessionFilter
 from tracegraph.domain.models import SessionRef
 from tracegraph.errors import SourceError
-from tracegraph.testing.subject import EXPERIMENT_ORDERS, SESSION_ORDERS, Contract, Subject
+from tracegraph.testing.subject import EXPERIMENT_ORDERS, SESSION_ORDERS, Contract, Subject, first_sessions
 
 PortCall = Callable[[], Awaitable[object]]
 
@@ -31,8 +33,8 @@ class UseLaws(Contract):
             assert subject.adapter.name
             assert subject.adapter.vendor
             capabilities = subject.adapter.capabilities
-            assert capabilities.experiment_page_max > 0
-            assert capabilities.session_page_max > 0
+            lists = [*capabilities.experiment_lists().values(), *capabilities.session_lists().values()]
+            assert all(one.page_max > 0 for one in lists)
             assert capabilities.kinds
             assert subject.calls == []
 
@@ -80,12 +82,7 @@ def _port_calls(subject: Subject) -> Sequence[PortCall]:
     sessions = [
         SessionRef(ref, session_id) for ref in refs[:4] for session_id in list(subject.vendor.sessions(ref))[:5]
     ]
-    requests = [
-        SessionPageRequest((ref,), PageRequest(limit), order=order)
-        for ref in refs
-        for limit in (3, 50)
-        for order in SESSION_ORDERS
-    ]
+    requests = _session_requests(subject, refs)
     unsteady = SessionFilter(statuses=frozenset(list(adapter.capabilities.statuses)[:1]))
 
     async def listed(query: ExperimentQuery, page: PageRequest) -> object:
@@ -104,29 +101,53 @@ def _port_calls(subject: Subject) -> Sequence[PortCall]:
         source_health = await adapter.check()
         return source_health.status, source_health.experiment_count
 
-    filters = (
-        ExperimentFilter(),
-        ExperimentFilter(agent_name="nobody"),
-        ExperimentFilter(refs=frozenset(refs[:2])),
-    )
-    queries = [
-        ExperimentQuery(experiment_filter, order) for experiment_filter in filters for order in EXPERIMENT_ORDERS
-    ]
+    queries = _queries(subject, refs)
     return [
         *(
-            lambda query=query, hint=hint: listed(query, PageRequest(5, hint=hint))
-            for query in queries
-            for hint in (None, 4)
+            lambda query=query, capabilities=capabilities, limit=limit: listed(
+                query, capabilities.first_page(limit)
+            )
+            for query, capabilities in queries
+            for limit in (2, 5)
         ),
         *(lambda request=request: pages([request]) for request in requests[::11]),
         lambda: pages(requests),
-        lambda: pages([SessionPageRequest(("no/such",), PageRequest(5)), *requests[:2]]),
-        lambda: pages([SessionPageRequest((refs[0],), PageRequest(20), unsteady)]),
+        lambda: pages([first_sessions(adapter, "no/such", 5), *requests[:2]]),
+        lambda: pages([first_sessions(adapter, refs[0], 20, unsteady)]),
         lambda: experiments(refs),
         *(lambda ref=ref: experiments([ref, "no/such"]) for ref in refs[:3]),
         lambda: looked_up(sessions),
         *(lambda ref=ref: looked_up([ref]) for ref in sessions[:3]),
         health,
+    ]
+
+
+def _session_requests(subject: Subject, refs: Sequence[str]) -> list[SessionPageRequest]:
+    """Return first pages of each experiment, in each declared order, or in any where none is declared."""
+    adapter = subject.adapter
+    declared = {ref: adapter.capabilities.session_list(adapter.experiment_kind(ref)).orders for ref in refs}
+    return [
+        replace(first_sessions(adapter, ref, limit), order=order)
+        for ref in refs
+        for limit in (3, 50)
+        for order in SESSION_ORDERS
+        if not declared[ref] or (order.field, order.direction) in declared[ref]
+    ]
+
+
+def _queries(subject: Subject, refs: Sequence[str]) -> list[tuple[ExperimentQuery, ListCapabilities]]:
+    """Return queries of each list of experiments, in each declared order, or in any where none is declared."""
+    filters = (
+        ExperimentFilter(),
+        ExperimentFilter(agent_name="nobody"),
+        ExperimentFilter(refs=frozenset(refs[:2])),
+    )
+    return [
+        (ExperimentQuery(experiment_filter, order, kind), capabilities)
+        for kind, capabilities in subject.adapter.capabilities.experiment_lists().items()
+        for experiment_filter in filters
+        for order in EXPERIMENT_ORDERS
+        if not capabilities.orders or (order.field, order.direction) in capabilities.orders
     ]
 
 

@@ -39,6 +39,11 @@ class Upstream:
         values = {name: secret.get_secret_value() for name, secret in present.items()}
         return replace(self, credential=present, cache=self.cache and self.cache.with_credential(values))
 
+    @property
+    def is_cached(self) -> bool:
+        """Whether replies are cached, so that requests for the same pages share calls."""
+        return self.cache is not None
+
     async def fetch(self, call: UpstreamRequest) -> UpstreamResponse:
         """Return the vendor's reply with status 2xx, or a cached one; `ReadThroughCache` decides which.
 

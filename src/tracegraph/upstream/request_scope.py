@@ -131,13 +131,15 @@ _meter: ContextVar[CallMeter | None] = ContextVar("tracegraph_meter", default=No
 
 @contextmanager
 def count_calls() -> Iterator[CallMeter]:
-    """Count the requests of the block and of the tasks it starts."""
-    meter = CallMeter()
+    """Count the requests of the block and of the tasks it starts; a surrounding block counts them as well."""
+    meter, outer = CallMeter(), _meter.get()
     token = _meter.set(meter)
     try:
         yield meter
     finally:
         _meter.reset(token)
+        if outer is not None:
+            outer.requests += meter.requests
 
 
 def count_request() -> None:

@@ -9,13 +9,14 @@ from pydantic import SecretStr
 from starlette.applications import Starlette
 from starlette.responses import JSONResponse
 from starlette.routing import Route
+from structlog.testing import capture_logs
 from tracegraph_langsmith import open_adapter
 from tracegraph_langsmith.adapter import CAPABILITIES
 
 from tests.adapters.conftest import Serve
 from tests.adapters.langsmith.conftest import KEY, Connect
 from tracegraph.adapter.options import SourceSettings
-from tracegraph.adapter.paging import ExperimentQuery, Page, PageRequest, SessionPageRequest
+from tracegraph.adapter.paging import CursorRequest, ExperimentQuery, OffsetRequest, Page, SessionPageRequest
 from tracegraph.adapter.protocol import Adapter, SourceHealthStatus
 from tracegraph.domain.calls import FetchInfo
 from tracegraph.domain.filters import (
@@ -87,7 +88,7 @@ class TestOpening:
     async def test_every_call_carries_the_key_and_the_workspace(self, connect: Connect, vendor: Simulator) -> None:
         adapter = await connect(vendor, tenant_id=TENANT)
         await adapter.check()
-        await adapter.list_sessions([SessionPageRequest((stable_uuid("p"),), PageRequest(1))])
+        await adapter.list_sessions([SessionPageRequest((stable_uuid("p"),), CursorRequest(1))])
         assert len(vendor.calls) == 2
         for call in vendor.calls:
             assert call.headers["x-api-key"] == KEY
@@ -118,7 +119,7 @@ class TestListExperiments:
         self, adapter: Adapter, vendor: Simulator, world: LangSmithWorld
     ) -> None:
         fill(world, 3)
-        page = await adapter.list_experiments(ExperimentQuery(), PageRequest(20))
+        page = await adapter.list_experiments(ExperimentQuery(), OffsetRequest(20))
         assert names(page) == ["p2", "p1", "p0"]
         assert (page.offset, page.next_hint, page.total, page.provenance) == (0, None, None, FetchInfo(1))
         assert requested_queries(vendor) == [f"{STATS}&limit=20&offset=0&{NEWEST}"]
@@ -127,24 +128,24 @@ class TestListExperiments:
         self, adapter: Adapter, vendor: Simulator, world: LangSmithWorld
     ) -> None:
         fill(world, 5)
-        first = await adapter.list_experiments(ExperimentQuery(), PageRequest(2))
-        second = await adapter.list_experiments(ExperimentQuery(), PageRequest(2, hint=first.next_hint))
-        third = await adapter.list_experiments(ExperimentQuery(), PageRequest(2, hint=second.next_hint))
+        first = await adapter.list_experiments(ExperimentQuery(), OffsetRequest(2))
+        second = await adapter.list_experiments(ExperimentQuery(), OffsetRequest(2, 2))
+        third = await adapter.list_experiments(ExperimentQuery(), OffsetRequest(2, 4))
         assert [names(page) for page in (first, second, third)] == [["p4", "p3"], ["p2", "p1"], ["p0"]]
         assert [(page.offset, page.next_hint) for page in (first, second, third)] == [(0, 2), (2, 4), (4, None)]
         assert [call.query["offset"] for call in vendor.calls] == [["0"], ["2"], ["4"]]
 
     async def test_a_page_behind_the_end_ends_the_list(self, adapter: Adapter, world: LangSmithWorld) -> None:
         fill(world, 2)
-        assert (await adapter.list_experiments(ExperimentQuery(), PageRequest(2))).next_hint == 2
-        behind = await adapter.list_experiments(ExperimentQuery(), PageRequest(2, hint=2))
+        assert (await adapter.list_experiments(ExperimentQuery(), OffsetRequest(2))).next_hint == 2
+        behind = await adapter.list_experiments(ExperimentQuery(), OffsetRequest(2, 2))
         assert (behind.items, behind.offset, behind.next_hint) == ([], 2, None)
 
     @pytest.mark.parametrize(("limit", "sent"), [(1000, "100"), (100, "100"), (0, "1")])
     async def test_no_more_is_requested_than_the_vendor_gives(
         self, adapter: Adapter, vendor: Simulator, limit: int, sent: str
     ) -> None:
-        await adapter.list_experiments(ExperimentQuery(), PageRequest(limit))
+        await adapter.list_experiments(ExperimentQuery(), OffsetRequest(limit))
         assert vendor.calls[0].query["limit"] == [sent]
 
     @pytest.mark.parametrize(
@@ -161,10 +162,10 @@ class TestListExperiments:
     async def test_orders_are_the_vendors_columns_and_by_name_is_left_to_the_gateway(
         self, adapter: Adapter, vendor: Simulator, order: ExperimentOrder, sent: tuple[str, str]
     ) -> None:
-        await adapter.list_experiments(ExperimentQuery(order=order), PageRequest(1))
+        await adapter.list_experiments(ExperimentQuery(order=order), OffsetRequest(1))
         (call,) = vendor.calls
         assert (call.query["sort_by"], call.query["sort_by_desc"]) == ([sent[0]], [sent[1]])
-        assert ExperimentOrderField.NAME not in CAPABILITIES.experiment_orders
+        assert ExperimentOrderField.NAME not in CAPABILITIES.experiment_lists()[None].order_fields()
 
     @pytest.mark.parametrize(
         ("conditions", "pushed"),
@@ -184,14 +185,14 @@ class TestListExperiments:
     async def test_only_conditions_that_the_vendor_surely_honours_are_pushed(
         self, adapter: Adapter, vendor: Simulator, conditions: Any, pushed: str
     ) -> None:
-        page = await adapter.list_experiments(filtered(**conditions), PageRequest(5))
+        page = await adapter.list_experiments(filtered(**conditions), OffsetRequest(5))
         assert requested_queries(vendor) == [f"{STATS}&limit=5&offset=0&{NEWEST}{pushed}"]
         assert page.total is None
 
     async def test_a_name_with_an_unpaired_surrogate_matches_nothing_without_a_call(
         self, adapter: Adapter, vendor: Simulator
     ) -> None:
-        page = await adapter.list_experiments(filtered(name=StringFilter(eq="\ud800")), PageRequest(5))
+        page = await adapter.list_experiments(filtered(name=StringFilter(eq="\ud800")), OffsetRequest(5))
         assert (list(page.items), page.next_hint, vendor.calls) == ([], None, [])
 
     async def test_refs_come_in_one_page_whatever_the_limit(
@@ -199,7 +200,7 @@ class TestListExperiments:
     ) -> None:
         ids = fill(world, 5)
         wanted = frozenset({ids[0], ids[3], ids[4].upper(), "no-uuid"})
-        page = await adapter.list_experiments(filtered(refs=wanted), PageRequest(1, hint=2))
+        page = await adapter.list_experiments(filtered(refs=wanted), OffsetRequest(1, 2))
         assert names(page) == ["p4", "p3", "p0"]
         assert (page.offset, page.next_hint) == (0, None)
         given = "".join(f"&id={one}" for one in sorted({ids[0], ids[3], ids[4]}))
@@ -209,7 +210,7 @@ class TestListExperiments:
     async def test_refs_with_impossible_ids_cost_no_call(
         self, adapter: Adapter, vendor: Simulator, refs: list[str]
     ) -> None:
-        page = await adapter.list_experiments(filtered(refs=frozenset(refs)), PageRequest(5))
+        page = await adapter.list_experiments(filtered(refs=frozenset(refs)), OffsetRequest(5))
         assert (list(page.items), page.offset, page.next_hint, vendor.calls) == ([], 0, None, [])
 
     async def test_many_refs_take_a_call_a_hundred_and_come_in_the_requested_order(
@@ -217,7 +218,7 @@ class TestListExperiments:
     ) -> None:
         ids = fill(world, 150)
         world.sessions[7]["start_time"] = None
-        page = await adapter.list_experiments(filtered(refs=frozenset(ids)), PageRequest(10))
+        page = await adapter.list_experiments(filtered(refs=frozenset(ids)), OffsetRequest(10))
         assert names(page) == [f"p{n}" for n in range(149, -1, -1) if n != 7] + ["p7"]
         assert page.provenance == FetchInfo(2)
         assert [len(call.query["id"]) for call in vendor.calls] == [100, 50]
@@ -228,14 +229,14 @@ class TestListExperiments:
         ids = fill(world, 150)
         vendor.faults.add(Fault("status", status=503))
         with pytest.raises(SourceUnavailable) as caught:
-            await adapter.list_experiments(filtered(refs=frozenset(ids)), PageRequest(10))
+            await adapter.list_experiments(filtered(refs=frozenset(ids)), OffsetRequest(10))
         assert caught.value.upstream_requests == len(vendor.calls) == 2
 
     async def test_every_row_has_its_figures_and_its_raw_object(
         self, adapter: Adapter, world: LangSmithWorld
     ) -> None:
         world.add(langsmith_session("p", run_count=7, total_cost="0.5"), [langsmith_run("r")])
-        (found,) = (await adapter.list_experiments(ExperimentQuery(), PageRequest(5))).items
+        (found,) = (await adapter.list_experiments(ExperimentQuery(), OffsetRequest(5))).items
         assert found.session_count == 7
         assert {aggregate.metric.name: aggregate.sum for aggregate in found.aggregates}["cost"] == 0.5
         assert found.raw is not None
@@ -349,8 +350,8 @@ class TestFailures:
     ) -> None:
         vendor.faults.add(fault, fault)
         with pytest.raises(SourceError) as caught:
-            await adapter.list_experiments(ExperimentQuery(), PageRequest(5))
-        (session,) = await adapter.list_sessions([SessionPageRequest((stable_uuid("p"),), PageRequest(5))])
+            await adapter.list_experiments(ExperimentQuery(), OffsetRequest(5))
+        (session,) = await adapter.list_sessions([SessionPageRequest((stable_uuid("p"),), CursorRequest(5))])
         for error in (caught.value, session):
             assert type(error) is kind
             assert error.upstream_requests == 1
@@ -358,7 +359,7 @@ class TestFailures:
 
     async def test_a_rate_limit_says_when_to_come_again(self, adapter: Adapter, vendor: Simulator) -> None:
         vendor.faults.add(Fault("status", status=429, retry_after="7"))
-        (error,) = await adapter.list_sessions([SessionPageRequest((stable_uuid("p"),), PageRequest(5))])
+        (error,) = await adapter.list_sessions([SessionPageRequest((stable_uuid("p"),), CursorRequest(5))])
         assert isinstance(error, SourceRateLimited)
         assert error.retry_after_s == 7
 
@@ -366,25 +367,24 @@ class TestFailures:
         self, connect: Connect, vendor: Simulator, world: LangSmithWorld
     ) -> None:
         world.org_scoped_key = True
-        with pytest.raises(SourceUnauthorized, match="set tenant_id") as caught:
-            await (await connect(vendor)).list_experiments(ExperimentQuery(), PageRequest(1))
+        with capture_logs() as logs, pytest.raises(SourceUnauthorized, match="set tenant_id") as caught:
+            await (await connect(vendor)).list_experiments(ExperimentQuery(), OffsetRequest(1))
         assert (caught.value.http_status, caught.value.upstream_requests) == (403, 1)
-        assert isinstance(caught.value.__cause__, SourceUnauthorized)
-        assert caught.value.reference == caught.value.__cause__.reference
+        assert {log["reference"] for log in logs} == {caught.value.reference}
         health = await (await connect(vendor, tenant_id=TENANT)).check()
         assert health.status is SourceHealthStatus.UP
 
     async def test_a_row_without_id_costs_itself(self, connect: Connect) -> None:
         rows = [langsmith_session("p"), {"name": "nobody"}, langsmith_session("q")]
         app = Starlette(routes=[Route("/api/v1/sessions", lambda _: JSONResponse(rows))])
-        page = await (await connect(app)).list_experiments(ExperimentQuery(), PageRequest(3))
+        page = await (await connect(app)).list_experiments(ExperimentQuery(), OffsetRequest(3))
         assert [one.name for one in page.items] == ["p", "q"]
         assert (page.skipped, page.next_hint) == ((1,), 3)
 
     async def test_rows_none_of_which_has_an_id_fail_their_page(self, connect: Connect) -> None:
         app = Starlette(routes=[Route("/api/v1/sessions", lambda _: JSONResponse([{"name": "nobody"}, None]))])
         with pytest.raises(SourceBadResponse):
-            await (await connect(app)).list_experiments(ExperimentQuery(), PageRequest(5))
+            await (await connect(app)).list_experiments(ExperimentQuery(), OffsetRequest(5))
 
     async def test_a_secret_is_not_in_the_adapters_messages(self, serve: Serve, vendor: Simulator) -> None:
         upstream = await serve(vendor)

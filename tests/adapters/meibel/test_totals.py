@@ -16,7 +16,7 @@ from tracegraph_meibel import open_adapter
 
 from tests.adapters.conftest import Serve
 from tracegraph.adapter.options import SourceSettings
-from tracegraph.adapter.paging import Page, PageRequest, SessionPageRequest
+from tracegraph.adapter.paging import OffsetRequest, Page, SessionPageRequest
 from tracegraph.adapter.protocol import Adapter
 from tracegraph.domain.filters import ExperimentFilter, ExperimentOrder, OrderDirection, SessionOrder
 from tracegraph.domain.models import Experiment, ExperimentKind, Session, SessionRef
@@ -100,7 +100,7 @@ async def session_page(adapter: Adapter, direction: OrderDirection, wanted: Merg
             raise answer
         return answer
 
-    request = SessionPageRequest((), PageRequest(0), order=SessionOrder(direction=direction))
+    request = SessionPageRequest((), OffsetRequest(0), order=SessionOrder(direction=direction))
     return await list_sessions_of(adapter, AGENT, request, wanted, fetch)
 
 

@@ -10,7 +10,7 @@ from tracegraph_nemo.adapter import NemoAdapter
 from tracegraph_nemo.client import NemoClient
 
 from tests.adapters.conftest import Serve
-from tracegraph.adapter.paging import ExperimentQuery, Page, PageRequest
+from tracegraph.adapter.paging import ExperimentQuery, OffsetRequest, Page
 from tracegraph.adapter.protocol import SourceHealthStatus
 from tracegraph.domain.models import Experiment
 from tracegraph.errors import SourceErrorCode
@@ -52,13 +52,11 @@ def clock() -> Clock:
 
 @pytest.fixture
 async def adapter(serve: Serve, simulator: Simulator, clock: Clock) -> NemoAdapter:
-    return NemoAdapter(
-        "nemo-a", "nemo", NemoClient(await serve(simulator, source="nemo-a"), "default", None), clock
-    )
+    return NemoAdapter("nemo-a", NemoClient(await serve(simulator, source="nemo-a"), "default", None), clock)
 
 
 async def listed(adapter: NemoAdapter) -> Page[Experiment]:
-    return await adapter.list_experiments(ExperimentQuery(), PageRequest(10))
+    return await adapter.list_experiments(ExperimentQuery(), OffsetRequest(10))
 
 
 def paths(simulator: Simulator) -> list[str]:

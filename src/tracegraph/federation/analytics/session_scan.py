@@ -12,7 +12,7 @@ from functools import partial
 from time import perf_counter
 from typing import Any, TypeVar
 
-from tracegraph.adapter.paging import PageRequest, SessionPageRequest
+from tracegraph.adapter.paging import OffsetRequest, SessionPageRequest
 from tracegraph.adapter.protocol import Adapter
 from tracegraph.domain.filters import OrderDirection, SessionOrder
 from tracegraph.domain.models import Aggregate, Metric, MetricKind, Session, SessionRef
@@ -21,8 +21,9 @@ from tracegraph.federation.analytics.case_texts import canonical
 from tracegraph.federation.analytics.cases import CaseId
 from tracegraph.federation.analytics.statistics import computed, in_order, session_values
 from tracegraph.federation.lists import FetchSessions, ScanBudget, session_spec
+from tracegraph.federation.position import Position
 from tracegraph.federation.report import SourceReport, SourceReportStatus, combined_in_sequence, report
-from tracegraph.federation.stream import Position, Stream
+from tracegraph.federation.stream import Stream
 from tracegraph.upstream.request_scope import collect_stale_errors, count_calls, register_task
 
 SCORES = "scores"
@@ -227,7 +228,7 @@ class SessionScans:
     async def _list(self, source: str, experiment_ref: str, fields: frozenset[str]) -> SessionScan:
         """List the sessions, oldest first, in the largest pages, with these large fields only."""
         order = SessionOrder(direction=OrderDirection.ASC)
-        request = SessionPageRequest((experiment_ref,), PageRequest(0), order=order, fields=fields)
+        request = SessionPageRequest((experiment_ref,), OffsetRequest(0), order=order, fields=fields)
         spec = session_spec(
             self._adapters[source], request, source, self._budget, self._fetch, single_experiment=True
         )

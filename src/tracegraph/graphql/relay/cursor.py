@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import base64
 import binascii
-import re
-import uuid
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import blake2s
 from typing import Any
+
+import msgspec
 
 from tracegraph.domain.filters import (
     ExperimentFilter,
@@ -28,89 +28,17 @@ from tracegraph.domain.filters import (
     TimeRange,
 )
 from tracegraph.domain.models import ExperimentKind, Metric, SessionStatus
-from tracegraph.domain.sort_values import SortValue, from_microseconds, microseconds
 from tracegraph.errors import InvalidCursor
 from tracegraph.federation.analytics.cases import CaseKey, CaseOutcome
 from tracegraph.federation.merge import Positions
-from tracegraph.federation.sort_key import SortKey
-from tracegraph.federation.stream import Position
+from tracegraph.graphql.relay.cursor_layout import pack, unpack
 
-_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-
-
-class Packer:
-    """Appends values to `data`."""
-
-    def __init__(self) -> None:
-        self.data = bytearray()
-
-    def unsigned(self, number: int) -> None:
-        """Append an integer that is not negative, seven bits per byte."""
-        while number > 0x7F:
-            self.data.append(number & 0x7F | 0x80)
-            number >>= 7
-        self.data.append(number)
-
-    def signed(self, number: int) -> None:
-        """Append an integer."""
-        self.unsigned(number << 1 if number >= 0 else (-number << 1) - 1)
-
-    def text(self, text: str) -> None:
-        """Append a text. A UUID in its canonical spelling takes 17 bytes."""
-        if len(text) == 36 and _UUID.fullmatch(text):
-            self.data.append(0)
-            self.data += uuid.UUID(text).bytes
-            return
-        encoded = text.encode("utf-8", "surrogatepass")
-        self.unsigned(len(encoded) + 1)
-        self.data += encoded
+_VERSION, _DEFLATED_VERSION = 3, 4
+"""1 and 2 were a layout of their own, without tokens."""
 
 
-class Unpacker:
-    """Reads packed values in order. Methods raise ValueError for malformed data."""
-
-    def __init__(self, data: bytes) -> None:
-        self._data = data
-        self._at = 0
-
-    def unsigned(self) -> int:
-        """Read an integer that is not negative, of at most 70 bits."""
-        number = 0
-        for shift in range(0, 70, 7):
-            byte = self.take(1)[0]
-            number |= (byte & 0x7F) << shift
-            if byte < 0x80:
-                return number
-        raise ValueError("an integer is too long")
-
-    def signed(self) -> int:
-        """Read an integer."""
-        number = self.unsigned()
-        return number >> 1 if number & 1 == 0 else -((number + 1) >> 1)
-
-    def text(self) -> str:
-        """Read a text."""
-        length = self.unsigned()
-        if length == 0:
-            return str(uuid.UUID(bytes=self.take(16)))
-        return self.take(length - 1).decode("utf-8", "surrogatepass")
-
-    def take(self, count: int) -> bytes:
-        """Return the next bytes."""
-        end = self._at + count
-        if count < 0 or end > len(self._data):
-            raise ValueError("the data ends early")
-        taken = self._data[self._at : end]
-        self._at = end
-        return taken
-
-    @property
-    def at_end(self) -> bool:
-        """Whether all bytes are read."""
-        return self._at == len(self._data)
-
-
-_VERSION, _DEFLATED_VERSION = 1, 2
+_CURSOR_MAX = 4_096
+"""Characters of a cursor with tokens; a longer one leaves the tokens out."""
 
 
 _MIN_DEFLATED_BYTES = 180
@@ -123,16 +51,6 @@ _FIELD_BYTES, _ARGUMENTS_BYTES, _CHECKSUM_BYTES = 2, 4, 4
 
 
 _HEADER_BYTES = 1 + _FIELD_BYTES + _ARGUMENTS_BYTES
-
-
-_NULL, _INTEGER, _TEXT = range(3)
-
-
-_NO_HINT = -2
-
-
-_MAX_HINT = 2**31 - 1
-"""The maximum row offset. No vendor list is longer, so a larger offset is forged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,29 +79,16 @@ class CursorBinding:
 
 def encode_cursor(binding: CursorBinding, positions: Positions) -> str:
     """Return the cursor that continues a list at these positions."""
-    version, data = _VERSION, _pack(positions)
+    cursor = _encoded(binding, pack(positions))
+    return cursor if len(cursor) <= _CURSOR_MAX else _encoded(binding, pack(positions, tokens=False))
+
+
+def _encoded(binding: CursorBinding, data: bytes) -> str:
+    version = _VERSION
     if len(data) > _MIN_DEFLATED_BYTES:
         version, data = _DEFLATED_VERSION, zlib.compress(data, wbits=-zlib.MAX_WBITS)
     body = bytes([version]) + binding.field + binding.arguments + data
     return base64.urlsafe_b64encode(body + _digest(body, _CHECKSUM_BYTES)).rstrip(b"=").decode()
-
-
-def _pack(positions: Positions) -> bytes:
-    packer = Packer()
-    sort_keys = _distinct_sort_keys(positions)
-    sources = sorted({sort_key.source for sort_key in sort_keys})
-    packer.unsigned(len(sources))
-    for source in sources:
-        packer.text(source)
-    packer.unsigned(len(sort_keys))
-    for sort_key in sort_keys:
-        _pack_sort_key(packer, sort_key, sources)
-    packer.unsigned(0 if positions.sort_key is None else sort_keys.index(positions.sort_key) + 1)
-    for key, position in sorted(positions.overrides.items()):
-        packer.text(key)
-        packer.unsigned(0 if position.sort_key is None else sort_keys.index(position.sort_key) + 1)
-        packer.signed(_NO_HINT if position.hint is None else position.hint)
-    return bytes(packer.data)
 
 
 def decode_cursor(binding: CursorBinding, cursor: str) -> Positions:
@@ -199,9 +104,8 @@ def decode_cursor(binding: CursorBinding, cursor: str) -> Positions:
         raise InvalidCursor("This cursor was made with another filter or order: keep both while paging.")
     try:
         data = body[_HEADER_BYTES:]
-        unpacker = Unpacker(data if body[0] == _VERSION else _inflated(data))
-        return _unpack(unpacker, _TEXT if binding.by_text else _INTEGER)
-    except (ValueError, IndexError, OverflowError, zlib.error):
+        return unpack(data if body[0] == _VERSION else _inflated(data), str if binding.by_text else int)
+    except (ValueError, OverflowError, zlib.error, msgspec.MsgspecError):
         raise InvalidCursor("This cursor is damaged.") from None
 
 
@@ -223,52 +127,6 @@ def _checked(cursor: str) -> bytes:
 def _inflated(data: bytes) -> bytes:
     """Return the inflated positions, up to a maximum size: a few bytes can inflate to very many."""
     return zlib.decompressobj(wbits=-zlib.MAX_WBITS).decompress(data, _MAX_INFLATED_BYTES)
-
-
-def _distinct_sort_keys(positions: Positions) -> list[SortKey]:
-    sort_keys = [positions.sort_key, *(position.sort_key for position in positions.overrides.values())]
-    return list(dict.fromkeys(sort_key for sort_key in sort_keys if sort_key is not None))
-
-
-def _pack_sort_key(packer: Packer, sort_key: SortKey, sources: list[str]) -> None:
-    packer.unsigned(sources.index(sort_key.source))
-    if sort_key.value is None:
-        packer.unsigned(_NULL)
-    elif isinstance(sort_key.value, int):
-        packer.unsigned(_INTEGER)
-        packer.signed(sort_key.value)
-    else:
-        packer.unsigned(_TEXT)
-        packer.text(sort_key.value)
-    packer.text(sort_key.id)
-
-
-def _unpack(unpacker: Unpacker, kind: int) -> Positions:
-    sources = [unpacker.text() for _ in range(unpacker.unsigned())]
-    sort_keys: list[SortKey | None] = [None]
-    for _ in range(unpacker.unsigned()):
-        source = sources[unpacker.unsigned()]
-        sort_keys.append(SortKey(_unpack_value(unpacker, kind), source, unpacker.text()))
-    sort_key = sort_keys[unpacker.unsigned()]
-    own: dict[str, Position] = {}
-    while not unpacker.at_end:
-        key = unpacker.text()
-        at = sort_keys[unpacker.unsigned()]
-        hint = unpacker.signed()
-        if not _NO_HINT <= hint <= _MAX_HINT:
-            raise ValueError("no list is that long")
-        own[key] = Position(at, None if hint == _NO_HINT else hint)
-    return Positions(sort_key, own)
-
-
-def _unpack_value(unpacker: Unpacker, kind: int) -> SortValue:
-    """Read a sort value of the list's type. Raise OverflowError for a time beyond the calendar."""
-    value_type = unpacker.unsigned()
-    if value_type == _NULL:
-        return None
-    if value_type != kind:
-        raise ValueError("the list is ordered by other values")
-    return unpacker.text() if kind == _TEXT else microseconds(from_microseconds(unpacker.signed()))
 
 
 def _digest(data: bytes, size: int) -> bytes:

@@ -8,10 +8,9 @@ from typing import Any
 import strawberry
 from graphql import GraphQLError
 
-from tracegraph.adapter.paging import PageRequest, SessionPageRequest
-from tracegraph.domain.filters import SessionFilter
 from tracegraph.domain.models import Experiment, RawObject, Session
 from tracegraph.errors import SourceError, SourceObjectNotFound
+from tracegraph.federation.lists import session_total
 from tracegraph.federation.report import SourceReport, SourceReportStatus
 from tracegraph.graphql.compiler.field_access import NeedsResolver, sync_accessor
 from tracegraph.graphql.context import RequestContext
@@ -102,9 +101,11 @@ def experiment_session_count(root: strawberry.Parent[Experiment], info: Tracegra
 
 
 async def _session_total(experiment: Experiment, context: RequestContext) -> int | None:
-    request = SessionPageRequest((experiment.ref,), PageRequest(1), SessionFilter(), fields=frozenset())
+    adapter = context.adapter(experiment.source)
+    if adapter is None:
+        return None
     try:
-        return (await context.loaders.session_page(experiment.source, request)).total
+        return await session_total(adapter, experiment, context.loaders.session_page)
     except SourceObjectNotFound:
         return None
 

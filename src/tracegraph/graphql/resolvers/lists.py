@@ -7,7 +7,7 @@ from typing import Any
 
 import strawberry
 
-from tracegraph.adapter.paging import PageRequest, SessionPageRequest
+from tracegraph.adapter.paging import OffsetRequest, SessionPageRequest
 from tracegraph.adapter.protocol import Adapter
 from tracegraph.domain.filters import ExperimentOrder, ExperimentOrderField, SessionOrder
 from tracegraph.domain.models import Experiment
@@ -26,8 +26,8 @@ from tracegraph.upstream.request_scope import time_share
 _NEWEST_EXPERIMENTS, _NEWEST_SESSIONS = ExperimentOrder(), SessionOrder()
 
 
-_NO_PAGE = PageRequest(0)
-"""The page of a request from which the federation derives the requests for its pages."""
+_NO_PAGE = OffsetRequest(0)
+"""Replaced for each stream."""
 
 
 async def query_experiments(

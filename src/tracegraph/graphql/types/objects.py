@@ -6,6 +6,7 @@ attribute of its name.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
@@ -81,11 +82,13 @@ class SourceHealth:
 
 
 def _experiment_orders(root: strawberry.Parent[adapter.Capabilities]) -> Any:
-    return [field for field in filters.ExperimentOrderField if field in root.experiment_orders]
+    orders = [capabilities.order_fields() for capabilities in root.experiment_lists().values()]
+    return [field for field in filters.ExperimentOrderField if all(field in fields for fields in orders)]
 
 
 def _session_orders(root: strawberry.Parent[adapter.Capabilities]) -> Any:
-    return [field for field in filters.SessionOrderField if field in root.session_orders]
+    orders = [capabilities.order_fields() for capabilities in root.session_lists().values()]
+    return [field for field in filters.SessionOrderField if all(field in fields for fields in orders)]
 
 
 def _camel_case(name: str) -> str:
@@ -93,12 +96,17 @@ def _camel_case(name: str) -> str:
     return first + "".join(word.capitalize() for word in rest)
 
 
+def _common_filters(lists: Collection[adapter.ListCapabilities]) -> list[str]:
+    """Return the filters that the vendor applies to each of these lists."""
+    return sorted(map(_camel_case, frozenset.intersection(*(capabilities.filters for capabilities in lists))))
+
+
 def _experiment_filters(root: strawberry.Parent[adapter.Capabilities]) -> list[str]:
-    return sorted(_camel_case(name) for name in root.experiment_filters)
+    return _common_filters(root.experiment_lists().values())
 
 
 def _session_filters(root: strawberry.Parent[adapter.Capabilities]) -> list[str]:
-    return sorted(_camel_case(name) for name in root.session_filters)
+    return _common_filters(root.session_lists().values())
 
 
 @strawberry.type(description="Filters and orders that the vendor applies itself. The gateway applies the others.")

@@ -1,0 +1,41 @@
+"""How a list is read in the requested order, by what its vendor offers."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from tracegraph.adapter.capabilities import ListCapabilities, OrderField
+from tracegraph.adapter.paging import Paging
+from tracegraph.domain.filters import ExperimentOrderField, OrderDirection, SessionOrderField
+
+_BY_TIME = frozenset(
+    {ExperimentOrderField.CREATED_AT, ExperimentOrderField.UPDATED_AT, SessionOrderField.STARTED_AT}
+)
+"""The orders whose values windows can cut."""
+
+
+class Reading(Enum):
+    """The way to an order: the vendor's own, one of two ways against the vendor's direction, or a full scan."""
+
+    FORWARD = "FORWARD"
+    BY_WINDOWS = "BY_WINDOWS"
+    FROM_THE_END = "FROM_THE_END"
+    FULL_SCAN = "FULL_SCAN"
+
+    @classmethod
+    def of(cls, capabilities: ListCapabilities, field: OrderField, direction: OrderDirection) -> Reading:
+        """Return the cheapest way to the order."""
+        if capabilities.paging is Paging.WHOLE:
+            return cls.FULL_SCAN
+        if (field, direction) in capabilities.orders:
+            return cls.FORWARD
+        if (field, direction.opposite) not in capabilities.orders:
+            return cls.FULL_SCAN
+        if capabilities.takes_ranges and field in _BY_TIME:
+            return cls.BY_WINDOWS
+        return cls.FROM_THE_END if capabilities.paging is Paging.OFFSET else cls.FULL_SCAN
+
+    @property
+    def is_reversed(self) -> bool:
+        """Whether the vendor lists in the other direction."""
+        return self in {Reading.BY_WINDOWS, Reading.FROM_THE_END}
