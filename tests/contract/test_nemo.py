@@ -78,7 +78,7 @@ class Nemo(Vendor):
 class TestNemo(AdapterContract):
     vendor = Nemo
     open_adapter = staticmethod(open_adapter)
-    options: ClassVar = {"api_key": SecretStr(SECRET)}
+    options: ClassVar = {"api_key": SecretStr(SECRET), "release": "0.2"}
     secret = SECRET
     unknown_refs = ("nobody-made-this", "nobody+made@that")
     nameless_experiments: ClassVar = {

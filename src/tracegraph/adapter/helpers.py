@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -203,6 +203,6 @@ def latency_ms(started_at: datetime | None, ended_at: datetime | None) -> float 
     return (ended_at - started_at) / _MILLISECOND
 
 
-def distinct(values: Iterable[str | None]) -> Sequence[str]:
+def distinct(values: Iterable[str | None]) -> tuple[str, ...]:
     """Return the texts in their order, each once, without empty ones."""
     return tuple(dict.fromkeys([value for value in values if value]))

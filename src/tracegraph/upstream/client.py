@@ -36,6 +36,11 @@ class Upstream:
         """The configured name of the source."""
         return self.pipeline.source
 
+    @property
+    def base_url(self) -> str:
+        """The base URL of the source."""
+        return self.pipeline.base_url
+
     def with_credential(self, headers: Mapping[str, SecretStr | None]) -> Upstream:
         """Return this client with these headers on every call; a header without a secret is left out."""
         present = {name: secret for name, secret in headers.items() if secret is not None}
