@@ -42,7 +42,7 @@ from tracegraph_nemo.filters import AGENT_FIELDS, PUSHED_FIELDS, VENDOR_ORDERS
 from tracegraph_nemo.mapping import STATUSES, Origin
 from tracegraph_nemo.paging import MAX_PAGE_SIZE, VendorPage
 from tracegraph_nemo.release_finder import FoundRelease, ReleaseFinder
-from tracegraph_nemo.releases import NEWEST, RELEASES, Release, ReleaseName
+from tracegraph_nemo.releases import NEWEST, RELEASES, Release
 from tracegraph_nemo.sessions import Sessions
 from tracegraph_nemo.studio import Studio
 from tracegraph_nemo.totals import METRICS, Totals
@@ -79,6 +79,10 @@ CAPABILITIES = {name: capabilities_of(release) for name, release in RELEASES.ite
 """The capabilities of each release."""
 
 
+Setting = Literal["auto", "0.2", "0.3", "0.4", "0.6"]
+"""The configured release: the name of a release, or "auto" to find it."""
+
+
 class Options(StrictOptions):
     """Settings of a NeMo source.
 
@@ -88,7 +92,7 @@ class Options(StrictOptions):
 
     workspace: str = "default"
     api_key: SecretRef | None = None
-    release: Literal["auto"] | ReleaseName = "auto"
+    release: Setting = "auto"
     web_url: str | None = None
 
     @field_validator("workspace")
@@ -141,7 +145,7 @@ class NemoAdapter(BaseAdapter):
         self,
         name: str,
         client: NemoClient,
-        release: Literal["auto"] | ReleaseName = "auto",
+        release: Setting = "auto",
         web_url: str | None = None,
         *,
         clock: Callable[[], float] = elapsed_s,
@@ -223,6 +227,7 @@ class NemoAdapter(BaseAdapter):
         experiments than the service lists still answers narrower queries. A service without its telemetry store
         still lists its experiments.
         """
+        await self._finder.refresh()
         found, _ = await self._read(_probe)
         return found
 

@@ -126,6 +126,15 @@ class ReleaseFinder:
             raise outcome.with_cost(cost.total.upstream_requests)
         return outcome, cost.total
 
+    async def refresh(self) -> None:
+        """Search again unless the release was found recently: newer releases may have the same paths.
+
+        Raises:
+            SourceError: The search failed.
+        """
+        if not self._is_fixed and (self._found is None or self._is_old()):
+            await self._searched()
+
     def _may_be_gone(self) -> bool:
         """Return whether the paths of the release were there, or may be there by now."""
         return not self._is_fixed and (self._has_served or self._is_old())
