@@ -265,9 +265,7 @@ class TestConfiguredRelease:
 class TestReplacedService:
     """The gateway runs on while NeMo is upgraded, or downgraded."""
 
-    @pytest.mark.parametrize(
-        ("before", "after"), [("0.2", "0.3"), ("0.2", "0.8"), ("0.3", "0.2"), ("0.8", "0.2")]
-    )
+    @pytest.mark.parametrize(("before", "after"), [("0.2", "0.3"), ("0.2", "0.8"), ("0.3", "0.2"), ("0.8", "0.2")])
     async def test_the_next_list_is_read_from_the_new_release(
         self, connect: Open, before: NemoDialect, after: NemoDialect
     ) -> None:
