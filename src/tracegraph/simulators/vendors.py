@@ -1,6 +1,6 @@
 """Starts the demo's three vendors together with the sample data."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
@@ -14,8 +14,8 @@ from tracegraph.simulators.meibel import app as meibel
 from tracegraph.simulators.nemo import app as nemo
 from tracegraph.simulators.nemo.releases import NemoDialect
 
-LangSmithDialect: TypeAlias = Literal["v1", "v2"]
-"""The runs that LangSmith serves: `POST /api/v1/runs/query`, or `POST /api/v2/runs/query`."""
+LangSmithDialect: TypeAlias = Literal["v1", "both", "v2"]
+"""The reads of runs that LangSmith serves: those of v1, of v2, or both as its cloud until the end of January 2027."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,5 +68,6 @@ def demo_vendors(
 
 
 def _langsmith(world: LangSmithWorld, dialect: LangSmithDialect) -> Simulator:
-    create: Callable[..., Simulator] = langsmith.create_app
-    return create(world) if dialect == "v1" else create(world, dialects={dialect})
+    if dialect != "v1":
+        raise NotImplementedError("the simulated LangSmith serves v1 only")
+    return langsmith.create_app(world)
