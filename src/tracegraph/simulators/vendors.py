@@ -15,7 +15,7 @@ from tracegraph.simulators.nemo import app as nemo
 from tracegraph.simulators.nemo.releases import NemoDialect
 
 LangSmithDialect: TypeAlias = Literal["v1", "both", "v2"]
-"""The reads of runs that LangSmith serves: those of v1, of v2, or both as its cloud until the end of January 2027."""
+"""The reads of runs that LangSmith serves: those of v1, those of v2, or both as its cloud until 2027-01-31."""
 
 
 @dataclass(frozen=True, slots=True)
