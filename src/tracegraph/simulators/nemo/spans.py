@@ -61,7 +61,7 @@ def spans_of(world: NemoWorld, experiment: Row, session: Row) -> list[Row]:
         return [common | span for span in stated]
     agent = {"agent_name": names[0], "agent_version": versions[0]}
     models = experiment.get("model_names") or [None]
-    derived = [_root(session) | agent, _model_call(session, models[0])]
+    derived = [_root(session) | agent | {"name": names[0]}, _model_call(session, models[0])]
     if session.get("ended_at") is not None:
         derived.append(_tool_call(session))
     return [common | span for span in derived]
@@ -100,7 +100,6 @@ def _root(session: Row) -> Row:
     return {
         "span_id": session["root_span_id"],
         "kind": "AGENT",
-        "name": "agent",
         "ended_at": session.get("ended_at"),
         "status": session["status"],
         "input": _text(session.get("input")),

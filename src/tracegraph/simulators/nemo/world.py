@@ -23,12 +23,15 @@ class NemoWorld:
     token: str | None = None
     """The bearer token to require; None requires none, as a local run does (docs/vendors/nemo.md#access)."""
     shape: Literal["contract", "agent_lists", "groups", "evaluations"] = "contract"
-    """What `/experiments` answers: runs with `agent_name`; runs with `agent_names` (0.2.0); groups (helix);
-    404, for a service that calls runs evaluations (0.3.0). docs/vendors/nemo.md#releases."""
+    """What `/experiments` of the dialect 0.2 answers: runs with `agent_name`; runs with `agent_names` (0.2.0);
+    groups (helix); 404, for a service that calls runs evaluations (0.3.0). docs/vendors/nemo.md#releases."""
     telemetry_down: bool = False
-    """Sessions respond 503 and experiments silently have zero runs (docs/vendors/nemo.md#outage)."""
+    """Sessions respond 503, other telemetry 500, and experiments have zero runs (docs/vendors/nemo.md#outage)."""
     send_nulls: bool = False
-    """Send absent values as null, as the real service does, although the contract has no null."""
+    """Send absent values as null, as the real service does, although the contract has no null.
+
+    Only the dialect 0.2 has the choice.
+    """
     groups: list[Row] = field(default_factory=list)
     """Groups of experiments. A group that only an experiment names is served too, under its id."""
     spans: dict[str, list[Row]] = field(default_factory=dict)
