@@ -129,7 +129,9 @@ class Readers:
         self, client: NemoClient, web_url: str, clock: Callable[[], float], wall_clock: Callable[[], float]
     ) -> None:
         release = client.release
-        origin = Origin(client.source, release, Studio(web_url, client.workspace, release.has_session_pages))
+        origin = Origin(
+            client.source, release, Studio(web_url, client.workspace, has_sessions=release.has_session_pages)
+        )
         self.client = client
         self.experiments = Experiments(client, origin, clock, wall_clock)
         self.sessions = Sessions(client, origin)

@@ -26,8 +26,8 @@ class Dialects:
     langsmith: LangSmithDialect
 
 
-DEFAULT_DIALECTS = Dialects(nemo="0.2", langsmith="v1")
-"""What the adapters can read."""
+DEFAULT_DIALECTS = Dialects(nemo="0.8", langsmith="v1")
+"""NeMo as it is today. LangSmith as its adapter reads it."""
 
 
 @dataclass(frozen=True, slots=True)
