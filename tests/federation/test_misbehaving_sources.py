@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from tests.federation.misbehaving import BROKEN_ANSWERS, MisbehavingSource, experiment
 from tracegraph.adapter.checked import CheckedAdapter
+from tracegraph.adapter.paging import Page, Paging
 from tracegraph.domain.filters import ExperimentFilter, ExperimentOrder, OrderDirection
 from tracegraph.domain.models import Experiment
 from tracegraph.errors import SourceErrorCode
@@ -20,7 +22,7 @@ from tracegraph.federation.report import SourceReportStatus
 BUDGET = 20
 FEW = 20
 """Calls beyond the budget with which a scan that began within it may end."""
-BOTH_KINDS = pytest.mark.parametrize("pages_by_range", [False, True], ids=["offset", "range"])
+EVERY_PAGING = pytest.mark.parametrize("paging", Paging, ids=lambda paging: paging.value)
 
 
 async def listed(
@@ -63,7 +65,7 @@ LIES: dict[str, st.SearchStrategy[dict[str, Any]]] = {
 
 READINGS = given(
     st.lists(st.integers(0, 30), max_size=40),
-    st.booleans(),
+    st.sampled_from(Paging),
     st.sampled_from(OrderDirection),
     st.integers(1, 12),
     st.lists(st.sampled_from(sorted(LIES)), min_size=1, max_size=2, unique=True),
@@ -73,7 +75,7 @@ READINGS = given(
 
 async def reading_ends_and_neither_repeats_nor_silently_loses_a_row(  # noqa: PLR0917
     values: list[int],
-    pages_by_range: bool,  # noqa: FBT001 - hypothesis draws it by place
+    paging: Paging,
     direction: OrderDirection,
     page_max: int,
     names: list[str],
@@ -82,7 +84,7 @@ async def reading_ends_and_neither_repeats_nor_silently_loses_a_row(  # noqa: PL
     lies: dict[str, Any] = {}
     for name in names:
         lies |= data.draw(LIES[name], label=name)
-    source = MisbehavingSource(rows(values), pages_by_range, page_max, **lies)
+    source = MisbehavingSource(rows(values), paging, page_max, **lies)
     listing = await listed(source, direction=direction)
     returned_refs, (report,) = refs(listing), listing.reports
     assert len(source.calls) <= BUDGET + FEW
@@ -107,12 +109,19 @@ test_reading_ends_and_neither_repeats_nor_silently_loses_a_row_in_more_examples 
     st.lists(st.tuples(st.integers(0, 40), st.integers(0, 40)), max_size=40),
     st.sampled_from(OrderDirection),
     st.integers(2, 12),
+    st.sampled_from(Paging),
 )
-@example(values=[0, 1, 2, 3], swaps=[(1, 3), (0, 1), (1, 3)], direction=OrderDirection.ASC, page_max=3)
+@example(
+    paging=Paging.OFFSET,
+    values=[0, 1, 2, 3],
+    swaps=[(1, 3), (0, 1), (1, 3)],
+    direction=OrderDirection.ASC,
+    page_max=3,
+)
 async def test_pages_each_in_order_but_not_across_pages_lose_no_row_silently(
-    values: list[int], swaps: list[tuple[int, int]], direction: OrderDirection, page_max: int
+    values: list[int], swaps: list[tuple[int, int]], direction: OrderDirection, page_max: int, paging: Paging
 ) -> None:
-    source = MisbehavingSource(rows(values), False, page_max, swaps=swaps, sorts_pages=True)  # noqa: FBT003
+    source = MisbehavingSource(rows(values), paging, page_max, swaps=swaps, sorts_pages=True)
     listing = await listed(source, direction=direction)
     returned_refs = refs(listing)
     assert len(source.calls) <= BUDGET + FEW
@@ -132,7 +141,7 @@ async def test_a_broken_page_costs_the_rows_of_its_own_source_only(broken: Any) 
     assert failed.error.code is SourceErrorCode.BAD_RESPONSE
 
 
-@BOTH_KINDS
+@EVERY_PAGING
 @pytest.mark.parametrize(
     "lie",
     [{"repeats_from": 0}, {"repeats_from": 2}, {"empty_every": 1}, {"empty_every": 3}],
@@ -140,17 +149,18 @@ async def test_a_broken_page_costs_the_rows_of_its_own_source_only(broken: Any) 
 )
 async def test_pages_that_do_not_advance_are_a_bad_response_after_a_few_calls(
     lie: dict[str, Any],
-    pages_by_range: bool,  # noqa: FBT001
+    paging: Paging,
 ) -> None:
-    source = MisbehavingSource(rows(range(60)), pages_by_range, **lie)
+    source = MisbehavingSource(rows(range(60)), paging, **lie)
     (report,) = (await listed(source)).reports
     assert report.error is not None
     assert report.error.code is SourceErrorCode.BAD_RESPONSE
     assert len(source.calls) <= 10
 
 
-async def test_a_cursor_that_comes_back_is_a_bad_response() -> None:
-    source = MisbehavingSource(rows([1] * 30), pages_by_range=True, restarts_after=10)
+@pytest.mark.parametrize("paging", [Paging.RANGE, Paging.CURSOR], ids=lambda paging: paging.value)
+async def test_a_token_that_comes_back_is_a_bad_response(paging: Paging) -> None:
+    source = MisbehavingSource(rows([1] * 30), paging, restarts_after=10)
     (report,) = (await listed(source)).reports
     assert report.error is not None
     assert "pages do not advance" in report.error.message
@@ -163,19 +173,51 @@ async def test_a_total_that_the_rows_contradict_is_none(total_off: int) -> None:
     assert (len(refs(listing)), listing.total_count) == (5, None)
 
 
-@BOTH_KINDS
-async def test_a_row_that_comes_twice_is_given_once(pages_by_range: bool) -> None:  # noqa: FBT001
-    source = MisbehavingSource(rows(range(12)), pages_by_range, repeated_positions=[0, 3, 4, 11])
+@EVERY_PAGING
+async def test_a_row_that_comes_twice_is_given_once(paging: Paging) -> None:
+    source = MisbehavingSource(rows(range(12)), paging, repeated_positions=[0, 3, 4, 11])
     listing = await listed(source)
     assert refs(listing) == [f"v{number:02}" for number in range(11, -1, -1)]
     assert listing.reports[0].status is SourceReportStatus.OK
 
 
-async def test_an_order_that_breaks_between_pages_is_rebuilt_by_a_full_scan() -> None:
+@EVERY_PAGING
+async def test_an_order_that_breaks_between_pages_is_rebuilt_by_a_full_scan(paging: Paging) -> None:
     """Pages have five sorted rows, and the seventh row belongs on the first page."""
-    source = MisbehavingSource(rows(range(10)), swaps=[(1, 6)], sorts_pages=True)
+    source = MisbehavingSource(rows(range(10)), paging, swaps=[(1, 6)], sorts_pages=True)
     listing = await listed(source, first=3)
     assert len(set(refs(listing))) == len(refs(listing))
     everything = await listed(source)
     complete = refs(everything) == [f"v{number:02}" for number in range(9, -1, -1)]
     assert complete or everything.reports[0].status is SourceReportStatus.FAILED
+
+
+@pytest.mark.parametrize("paging", [Paging.RANGE, Paging.CURSOR], ids=lambda paging: paging.value)
+async def test_an_offset_in_a_list_without_offsets_is_a_bad_response(paging: Paging) -> None:
+    source = MisbehavingSource(rows(range(60)), paging, breaks=lambda page: Page(page.items, None, 5))
+    (report,) = (await listed(source)).reports
+    assert report.error is not None
+    assert report.error.code is SourceErrorCode.BAD_RESPONSE
+    assert len(source.calls) == 1
+
+
+@EVERY_PAGING
+@pytest.mark.parametrize(
+    "lie", [{"repeats_from": 1}, {"empty_every": 2}], ids=["a repeated page", "an empty page that goes on"]
+)
+async def test_the_log_names_the_source_whose_pages_do_not_advance(lie: dict[str, Any], paging: Paging) -> None:
+    healthy = MisbehavingSource(rows([3, 2, 1], "w"), name="w")
+    with capture_logs() as logs:
+        listing = await listed(MisbehavingSource(rows(range(60)), paging, **lie), healthy)
+    error = listing.reports[0].error
+    assert error is not None
+    assert {"w00", "w01", "w02"} <= set(refs(listing))
+    assert ("v", error.reference) in [(line["source"], line.get("reference")) for line in logs]
+
+
+@pytest.mark.parametrize("paging", [Paging.OFFSET, Paging.RANGE, Paging.CURSOR], ids=lambda paging: paging.value)
+async def test_the_log_names_the_source_that_breaks_its_order(paging: Paging) -> None:
+    with capture_logs() as logs:
+        listing = await listed(MisbehavingSource(rows(range(10)), paging, swaps=[(0, 2)]))
+    assert refs(listing) == [f"v{number:02}" for number in range(9, -1, -1)]
+    assert [(line["event"], line["source"]) for line in logs] == [("source.order_broken", "v")]

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Itera
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, cast
 
 from tracegraph.adapter.paging import Page
 from tracegraph.domain.calls import FetchInfo
@@ -52,14 +52,12 @@ async def gather_outcomes(calls: Iterable[Coroutine[Any, Any, T]]) -> list[T | S
 
     The outcome of a failed call is its SourceError.
     """
-    return await asyncio.gather(*map(_outcome, calls))
-
-
-async def _outcome(call: Coroutine[Any, Any, T]) -> T | SourceError:
-    try:
-        return await call
-    except SourceError as error:
-        return error
+    # Each call is a task of its own: a call that is cancelled before it starts leaves no coroutine behind.
+    outcomes = await asyncio.gather(*calls, return_exceptions=True)
+    for outcome in outcomes:
+        if isinstance(outcome, BaseException) and not isinstance(outcome, SourceError):
+            raise outcome
+    return cast("list[T | SourceError]", outcomes)
 
 
 async def gather_by_key(calls: Mapping[K, Coroutine[Any, Any, T]]) -> dict[K, T | SourceError]:

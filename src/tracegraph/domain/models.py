@@ -1,4 +1,4 @@
-"""The unified model: what an experiment, a session and an aggregate are for every vendor.
+"""The unified model of every vendor: experiments, sessions and aggregates.
 
 Frozen values without I/O and without GraphQL. Times are timezone-aware UTC, durations are milliseconds, money is
 USD, ratios are 0..1. None means that the vendor does not report the value; 0 means zero.

@@ -29,7 +29,7 @@ from tracegraph.simulators.core.simulator import Simulator
 from tracegraph.simulators.core.sorting import ordered, tie_key
 from tracegraph.simulators.core.times import parse
 from tracegraph.simulators.langsmith.filters import Predicate
-from tracegraph.simulators.langsmith.runs import RunQuery, compiled
+from tracegraph.simulators.langsmith.runs import Cursors, RunQuery, compiled
 from tracegraph.simulators.langsmith.stats import STATS, last_run_start, session_stats
 from tracegraph.simulators.langsmith.world import LangSmithWorld
 
@@ -124,7 +124,8 @@ class _Service:
     async def query_runs(self, request: Request) -> Response:
         """Return one page of runs, newest first by default."""
         self._authorize(request)
-        query = RunQuery(json_object(await request.body(), ["body"]))
+        cursors = Cursors(self._world.cursor_generation, bound=self._world.bound_cursors)
+        query = RunQuery(json_object(await request.body(), ["body"]), cursors)
         return Json(query.execute(self._world.runs, self._seed()))
 
     async def get_run(self, request: Request) -> Response:

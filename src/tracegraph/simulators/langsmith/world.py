@@ -33,6 +33,11 @@ class LangSmithWorld:
     nulls_first: bool = False
     """Sessions without the sort value come first, in both directions."""
 
+    cursor_generation: int = 0
+    """Another number expires the cursors given so far: they are refused with 400."""
+    bound_cursors: bool = False
+    """Refuse a cursor with 400 unless the rest of the body is that of the query that it was given for."""
+
     def add(self, session: Row, runs: list[Row] | None = None) -> None:
         """Add a tracer session and its runs."""
         self.sessions.append(session)
