@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Literal, TypeVar
 
 from pydantic import field_validator
 
@@ -12,6 +14,7 @@ from tracegraph.adapter import (
     BaseAdapter,
     Capabilities,
     ExperimentQuery,
+    FetchInfo,
     ListCapabilities,
     Page,
     PageRequest,
@@ -28,37 +31,69 @@ from tracegraph.adapter import (
 )
 from tracegraph.domain.clocks import elapsed_s
 from tracegraph.domain.filters import OrderDirection, SessionOrderField
-from tracegraph.domain.models import Experiment, ExperimentKind, MetricKind, Session
+from tracegraph.domain.models import Aggregate, Experiment, ExperimentKind, MetricKind, Session
 from tracegraph.domain.secrets import SecretRef
+from tracegraph.domain.urls import http_url
 from tracegraph.errors import SourceError
 from tracegraph.upstream.client import Upstream
 from tracegraph_nemo.client import HTTP_TOO_MANY, NemoClient
 from tracegraph_nemo.experiments import Experiments
-from tracegraph_nemo.filters import PUSHED_FIELDS, VENDOR_ORDERS
-from tracegraph_nemo.mapping import STATUSES
+from tracegraph_nemo.filters import AGENT_FIELDS, PUSHED_FIELDS, VENDOR_ORDERS
+from tracegraph_nemo.mapping import STATUSES, Origin
 from tracegraph_nemo.paging import MAX_PAGE_SIZE, VendorPage
+from tracegraph_nemo.release_finder import FoundRelease, ReleaseFinder
+from tracegraph_nemo.releases import NEWEST, RELEASES, Release
 from tracegraph_nemo.sessions import Sessions
+from tracegraph_nemo.studio import Studio
+from tracegraph_nemo.totals import METRICS, Totals
 
-CAPABILITIES = Capabilities(
-    experiments=ListCapabilities(Paging.OFFSET, MAX_PAGE_SIZE, both_directions(*VENDOR_ORDERS), PUSHED_FIELDS),
-    sessions=ListCapabilities(
-        Paging.OFFSET,
-        MAX_PAGE_SIZE,
-        frozenset({(SessionOrderField.STARTED_AT, OrderDirection.ASC)}),
-        frozenset({"statuses", "test_case_id"}),
-    ),
-    reported_metrics=(MetricKind.LATENCY, MetricKind.COST, MetricKind.SCORE),
-    kinds=frozenset({ExperimentKind.EVALUATION}),
-    statuses=frozenset(STATUSES.values()),
-    call_kinds=frozenset({"experiments", "sessions"}),
-)
+T = TypeVar("T")
+
+
+def capabilities_of(release: Release) -> Capabilities:
+    """Return what a release does itself (docs/vendors/nemo.md#push-down, #totals)."""
+    pushed = PUSHED_FIELDS - AGENT_FIELDS if release.filters_agents is False else PUSHED_FIELDS
+    directions = OrderDirection if release.sorts_sessions else (OrderDirection.ASC,)
+    deferred = METRICS if release.has_trace_metrics else frozenset()
+    return Capabilities(
+        experiments=ListCapabilities(Paging.OFFSET, MAX_PAGE_SIZE, both_directions(*VENDOR_ORDERS), pushed),
+        sessions=ListCapabilities(
+            Paging.OFFSET,
+            MAX_PAGE_SIZE,
+            frozenset((SessionOrderField.STARTED_AT, direction) for direction in directions),
+            frozenset({"statuses", "test_case_id"}),
+        ),
+        reported_metrics=tuple(
+            kind
+            for kind in MetricKind
+            if kind in {MetricKind.LATENCY, MetricKind.COST, MetricKind.SCORE} or kind in deferred
+        ),
+        deferred_metrics=deferred,
+        kinds=frozenset({ExperimentKind.EVALUATION}),
+        statuses=frozenset(STATUSES.values()),
+        call_kinds=frozenset({"experiments", "sessions", "metrics", "service"}),
+    )
+
+
+CAPABILITIES = {name: capabilities_of(release) for name, release in RELEASES.items()}
+"""The capabilities of each release."""
+
+
+Setting = Literal["auto", "0.2", "0.3", "0.4", "0.6"]
+"""The configured release: the name of a release, or "auto" to find it."""
 
 
 class Options(StrictOptions):
-    """Settings of a NeMo source."""
+    """Settings of a NeMo source.
+
+    `release` is the first NeMo release with the interface of the service; "auto" finds it. `web_url` is the
+    address under which a browser reaches NeMo Studio, if that is not the base URL.
+    """
 
     workspace: str = "default"
     api_key: SecretRef | None = None
+    release: Setting = "auto"
+    web_url: str | None = None
 
     @field_validator("workspace")
     @classmethod
@@ -67,72 +102,150 @@ class Options(StrictOptions):
             raise ValueError("it must be the name of a NeMo workspace, without a slash")
         return workspace
 
+    @field_validator("web_url")
+    @classmethod
+    def _is_an_address(cls, web_url: str | None) -> str | None:
+        if web_url is not None and http_url(web_url) is None:
+            raise ValueError("it must be an address that a browser can open, such as https://nemo.example.com")
+        return web_url
+
 
 @asynccontextmanager
 async def open_adapter(settings: SourceSettings, upstream: Upstream) -> AsyncIterator[NemoAdapter]:
     """Open the adapter of one `[sources.<name>]` table without a call."""
     options = settings.read(Options)
-    yield NemoAdapter(settings.name, NemoClient(upstream, options.workspace, options.api_key))
+    client = NemoClient(upstream, options.workspace, options.api_key)
+    adapter = NemoAdapter(settings.name, client, options.release, options.web_url)
+    try:
+        yield adapter
+    finally:
+        await adapter.close()
+
+
+class Readers:
+    """What reads one release of the service."""
+
+    def __init__(
+        self, client: NemoClient, web_url: str, clock: Callable[[], float], wall_clock: Callable[[], float]
+    ) -> None:
+        release = client.release
+        origin = Origin(
+            client.source, release, Studio(web_url, client.workspace, has_sessions=release.has_session_pages)
+        )
+        self.client = client
+        self.experiments = Experiments(client, origin, clock, wall_clock)
+        self.sessions = Sessions(client, origin)
+        self.totals = Totals(client, wall_clock)
 
 
 class NemoAdapter(BaseAdapter):
-    """Adapter of one workspace of one NeMo Intake service."""
+    """Adapter of one workspace of one NeMo Intake service, whatever its release."""
 
     vendor = "nemo"
-    capabilities = CAPABILITIES
 
     def __init__(
         self,
         name: str,
         client: NemoClient,
+        release: Setting = "auto",
+        web_url: str | None = None,
+        *,
         clock: Callable[[], float] = elapsed_s,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
         super().__init__(name)
-        self._client = client
-        self._experiments = Experiments(client, clock, wall_clock)
-        self._sessions = Sessions(client)
+        self.capabilities = CAPABILITIES[NEWEST.name]
+        address = web_url or client.upstream.base_url
+        self._readers = {
+            known: Readers(client.for_release(known), address, clock, wall_clock) for known in RELEASES.values()
+        }
+        fixed = None if release == "auto" else RELEASES[release]
+        self._finder = ReleaseFinder(client, fixed, clock, self._use)
+
+    async def close(self) -> None:
+        """End what still runs."""
+        await self._finder.close()
+
+    def _use(self, found: FoundRelease) -> None:
+        self.capabilities = CAPABILITIES[found.release.name]
+        self.interface, self.version = found.release.interface, found.version
+
+    async def _read(
+        self, read: Callable[[Readers], Awaitable[T]], is_doubtful: Callable[[T], bool] = lambda _: False
+    ) -> tuple[T, FetchInfo]:
+        """Read in the words of the service's release: see `ReleaseFinder.run`."""
+        return await self._finder.run(lambda release: read(self._readers[release]), is_doubtful)
 
     async def list_experiments(self, query: ExperimentQuery, page: PageRequest) -> Page[Experiment]:
         """Return a page of experiments, usually in one call.
 
-        The first list that filters by agent needs a second call where the service rejects such filters. A page on
+        The first call of the adapter needs one to three more, which find the release. The first list of 0.2.0 that
+        filters by agent needs a second call, because the service rejects such filters. A page on
         which no experiment has a run needs one or two further calls, which detect a telemetry outage. A list that
         is too long for the service needs a few calls for the first page, and mostly one for each later page.
         """
-        return await self._experiments.list_page(query, page)
+        found, cost = await self._read(
+            lambda readers: readers.experiments.list_page(query, page), lambda result: not result.items
+        )
+        return replace(found, provenance=found.provenance + cost)
 
     async def get_experiments(self, refs: Sequence[str]) -> Mapping[str, Experiment | SourceError]:
         """Return experiments by name, in one call for each 5 kB of names.
 
         A service that rejects a list of names gets one call for each name.
         """
-        return await self._experiments.get_by_name(refs)
+        if not refs:
+            return {}
+        found, _ = await self._read(
+            lambda readers: readers.experiments.get_by_name(refs), lambda result: len(result) < len(set(refs))
+        )
+        return found
+
+    async def get_aggregates(
+        self, experiments: Sequence[Experiment]
+    ) -> Mapping[str, Sequence[Aggregate] | SourceError]:
+        """Return cost, tokens and error rate over the sessions of experiments, one call for each."""
+        if not experiments:
+            return {}
+        found, _ = await self._read(lambda readers: readers.totals.read(experiments))
+        return found
 
     async def list_session_page(self, request: SessionPageRequest) -> Page[Session]:
-        """Return a page of one experiment's sessions in one call, oldest first."""
-        return await self._sessions.list_page(request)
+        """Return a page of one experiment's sessions in one call, in 0.2.0 oldest first."""
+        found, cost = await self._read(lambda readers: readers.sessions.list_page(request))
+        return replace(found, provenance=found.provenance + cost)
 
     async def find_sessions(
         self, experiment_ref: str, session_ids: Sequence[str]
     ) -> Mapping[str, Session | SourceError]:
         """Return sessions by id. NeMo has no such look-up: the adapter reads the list once, in pages of 1000."""
-        return await self._sessions.find(experiment_ref, session_ids)
+        found, _ = await self._read(lambda readers: readers.sessions.find(experiment_ref, session_ids))
+        return found
 
     async def probe(self) -> Probe:
-        """Make one call for an experiment, and one for its sessions, whose path some releases lack.
+        """Make one call for an experiment, and one that shows whether its sessions can be read.
 
-        A workspace with more experiments than the service lists still answers narrower queries. A service without
-        its telemetry store still lists its experiments.
+        This is the readiness of the service, or a session, whose path some releases lack. A workspace with more
+        experiments than the service lists still answers narrower queries. A service without its telemetry store
+        still lists its experiments.
         """
-        try:
-            response = await self._client.experiments(VendorPage(1, 1))
-        except SourceError as error:
-            if error.http_status != HTTP_TOO_MANY:
-                raise
-            return Probe(error=error)
-        count = consistent_total(response.page_of(response.rows, response.stated_total))
-        outcomes = await gather_outcomes(
-            self._client.sessions(row.name, VendorPage(1, 1)) for row in response.rows
-        )
-        return Probe(count, next(map(failure_of, outcomes), None))
+        await self._finder.refresh()
+        found, _ = await self._read(_probe)
+        return found
+
+
+async def _probe(readers: Readers) -> Probe:
+    client = readers.client
+    try:
+        response = await client.experiments(VendorPage(1, 1))
+    except SourceError as error:
+        if error.http_status != HTTP_TOO_MANY:
+            raise
+        return Probe(error=error)
+    count = consistent_total(response.page_of(response.rows, response.stated_total))
+    name = response.rows[0].name if response.rows else None
+    if client.release.has_readiness:
+        outage, _ = await readers.experiments.outage_check.outage_error(name)
+        return Probe(count, outage)
+    outcomes = await gather_outcomes([] if name is None else [client.sessions(name, VendorPage(1, 1))])
+    return Probe(count, next(map(failure_of, outcomes), None))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 import orjson
@@ -24,24 +26,41 @@ from tracegraph.adapter import (
 )
 from tracegraph.errors import (
     SourceBadRequest,
-    SourceBadResponse,
     SourceError,
     SourceNotFound,
     SourceObjectNotFound,
+    SourceUnavailable,
 )
 from tracegraph.upstream.client import Upstream
 from tracegraph.upstream.lenient_decoder import length
 from tracegraph.upstream.messages import UpstreamRequest
 from tracegraph.upstream.raw import RawRow
-from tracegraph_nemo.filters import is_expressible
+from tracegraph_nemo.filters import is_expressible, rfc3339
 from tracegraph_nemo.paging import VendorPage
-from tracegraph_nemo.wire import EXPERIMENTS, SESSIONS, ExperimentRow, ListBody, SessionRow
+from tracegraph_nemo.releases import NEWEST, Release
+from tracegraph_nemo.wire import (
+    CLUSTER_INFO,
+    EXPERIMENTS,
+    METRICS,
+    NOTHING,
+    SESSIONS,
+    ClusterInfo,
+    ExperimentRow,
+    ListBody,
+    MetricsBody,
+    Nothing,
+    SessionRow,
+)
 
 HTTP_TOO_MANY = 413
 """The status of a list with more than 1000 matching experiments, whatever the page.
 
 See docs/vendors/nemo.md#paging.
 """
+
+
+_HIDDEN = frozenset({401, 403, 404, 405})
+"""The statuses of a proxy that does not pass a path on."""
 
 
 _EXPECTED = {"experiments": frozenset({HTTP_TOO_MANY}), "sessions": frozenset({404})}
@@ -62,6 +81,10 @@ R = TypeVar("R", bound=LenientStruct)
 
 
 T = TypeVar("T")
+
+
+class PathNotFound(SourceNotFound):
+    """The service does not have a path of the release: it is another release, or the base URL is wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,39 +135,95 @@ class ListResponse(Generic[R]):
 
 
 class NemoClient(VendorClient):
-    """HTTP client of one workspace of one NeMo Intake service."""
+    """HTTP client of one workspace of one NeMo Intake service, in the words of one release."""
 
-    def __init__(self, upstream: Upstream, workspace: str, api_key: SecretStr | None) -> None:
+    def __init__(
+        self, upstream: Upstream, workspace: str, api_key: SecretStr | None, release: Release = NEWEST
+    ) -> None:
         bearer = None if api_key is None else SecretStr(f"Bearer {api_key.get_secret_value()}")
         super().__init__(upstream, {"authorization": bearer})
-        self._experiments = f"/apis/intake/v2/workspaces/{path_segment(workspace)}/experiments"
+        self.release = release
+        self.workspace = workspace
+        self._workspace_path = f"/apis/intake/v2/workspaces/{path_segment(workspace)}"
+
+    def for_release(self, release: Release) -> NemoClient:
+        """Return this client in the words of another release."""
+        other = copy.copy(self)
+        other.release = release
+        return other
+
+    async def cluster_info(self) -> Reply[ClusterInfo]:
+        """Return the service's version, which needs no authentication (docs/vendors/nemo.md#releases).
+
+        Raises:
+            SourceError: The call failed: a proxy may hide the path.
+        """
+        return await self.get("service", "/cluster-info", CLUSTER_INFO, expected_statuses=_HIDDEN)
+
+    async def readiness(self) -> Reply[Nothing]:
+        """Return if the service is ready (docs/vendors/nemo.md#outage).
+
+        Raises:
+            SourceUnavailable: The service is not ready.
+            SourceError: The call failed: a proxy may hide the path.
+        """
+        return await self.get("service", "/health/ready", NOTHING, expected_statuses=_HIDDEN | {503})
+
+    async def first_row(self, collection: str) -> Reply[Nothing]:
+        """Request one row of a collection of the workspace, to learn whether the release has that path.
+
+        Raises:
+            PathNotFound: The release does not have the path.
+            SourceError: The call failed.
+        """
+        path = f"{self._workspace_path}/{collection}"
+        query = (("page_size", "1"),)
+        return await self.get("service", path, NOTHING, query, expected_statuses=frozenset({404}))
 
     async def experiments(
         self, page: VendorPage, query: Sequence[tuple[str, str]] = ()
     ) -> ListResponse[ExperimentRow]:
-        """Return a page of the workspace's experiments (docs/vendors/nemo.md).
+        """Return a page of the workspace's experiments (docs/vendors/nemo.md#releases).
 
         Raises:
-            SourceBadResponse: The release lists experiment groups instead of experiments.
+            PathNotFound: The service is another release.
             SourceError: The call failed.
         """
-        response = await self._list("experiments", self._experiments, page, query, EXPERIMENTS)
+        path = f"{self._workspace_path}/{self.release.runs}"
+        response = await self._list("experiments", path, page, query, EXPERIMENTS)
         if any(row.is_group for row in response.rows):
-            raise SourceBadResponse(
+            raise PathNotFound(
                 self.source,
-                f"Source {self.source!r} returned experiment groups instead of experiments: its NeMo version is "
-                "not supported. The adapter supports versions up to 0.2.",
+                f"Source {self.source!r} returned groups of experiments where experiments were expected: "
+                f"set sources.{self.source}.release to the release of its NeMo.",
                 http_status=200,
                 upstream_requests=response.provenance.upstream_requests,
             )
         return response
 
+    async def trace_metrics(self, experiment: str, since: datetime) -> Reply[MetricsBody]:
+        """Return the totals of an experiment's traces (docs/vendors/nemo.md#totals).
+
+        Args:
+            experiment: The name of the experiment, which a filter can express.
+            since: The earliest start. Without it the service counts the last 7 days.
+
+        Raises:
+            SourceError: The call failed.
+        """
+        query = (
+            ("bucket", "total"),
+            ("filter[evaluation_name]", experiment),
+            ("filter[started_at][$gte]", rfc3339(since)),
+        )
+        return await self.get("metrics", f"{self._workspace_path}/traces/metrics", METRICS, query)
+
     async def sessions(
         self, experiment: str, page: VendorPage, query: Sequence[tuple[str, str]] = ()
     ) -> ListResponse[SessionRow]:
-        """Return a page of an experiment's sessions, oldest first.
+        """Return a page of an experiment's sessions, oldest first unless the query sorts them.
 
-        The vendor has no other order (docs/vendors/nemo.md#paging). A name with a slash, even escaped, fails
+        A name with a slash, even escaped, fails
         without a call, because a slash ends the name in the vendor's routes. Where a 404 does not state its
         reason, one more call decides whether the experiment or the path is missing.
 
@@ -155,13 +234,13 @@ class NemoClient(VendorClient):
 
         Raises:
             SourceObjectNotFound: The experiment does not exist.
-            SourceNotFound: The release does not have the path.
+            PathNotFound: The release does not have the path.
             SourceError: The call failed.
         """
         segment = None if "/" in experiment else path_segment(experiment)
         if segment is None:
             raise SourceObjectNotFound(self.source, _unknown_experiment_message(self.source))
-        path = f"{self._experiments}/{segment}/sessions"
+        path = f"{self._workspace_path}/{self.release.runs}/{segment}/sessions"
         try:
             return await self._list("sessions", path, page, query, SESSIONS)
         except SourceNotFound as error:
@@ -181,7 +260,7 @@ class NemoClient(VendorClient):
         if isinstance(outcome, SourceError):
             return error
         if any(row.name == experiment for row in outcome.rows):
-            return error.restated(SourceNotFound, _no_sessions_message(self.source))
+            return error.restated(PathNotFound, _no_path_message(self.source, self.release))
         return error.restated(SourceObjectNotFound, _unknown_experiment_message(self.source))
 
     async def _list(
@@ -201,24 +280,28 @@ class NemoClient(VendorClient):
 
         See docs/vendors/nemo.md#releases, #paging, #errors.
         """
-        source, is_list = self.source, request.kind == "experiments"
-        if error.http_status == HTTP_TOO_MANY and is_list:
+        source = self.source
+        if error.http_status == HTTP_TOO_MANY and request.kind == "experiments":
             return error.restated(SourceBadRequest, too_many_message(source))
-        if error.http_status != 404:
-            return error
-        detail = _detail(error.vendor_body)
-        if _is_missing_route(detail):
-            message = f"Source {source!r} has no /experiments in its NeMo version: 0.1.2 to 0.2 are supported."
-            return error.restated(SourceNotFound, message if is_list else _no_sessions_message(source))
+        if error.http_status == 503 and request.kind == "service":
+            message = f"Source {source!r} reports that it is not ready: its figures are unknown."
+            return error.restated(SourceUnavailable, message)
+        return self._explain_not_found(error, request.kind) if error.http_status == 404 else error
+
+    def _explain_not_found(self, error: SourceError, kind: str) -> SourceError:
+        source, detail = self.source, _detail(error.vendor_body)
         if _is_missing_workspace(detail):
             message = (
                 f"Source {source!r} names a workspace that does not exist in its NeMo: "
                 f"check sources.{source}.workspace."
             )
             return error.restated(SourceNotFound, message)
-        if not is_list and _NO_EXPERIMENT.match(detail):
-            return error.restated(SourceObjectNotFound, _unknown_experiment_message(source))
-        return error
+        if _is_missing_route(detail):
+            return error.restated(PathNotFound, _no_path_message(source, self.release))
+        if kind == "sessions":
+            is_named = _NO_EXPERIMENT.match(detail) is not None
+            return error.restated(SourceObjectNotFound, _unknown_experiment_message(source)) if is_named else error
+        return error.restated(PathNotFound, error.message) if kind == "experiments" else error
 
 
 def too_many_message(source: str) -> str:
@@ -242,8 +325,11 @@ def _is_about_path(detail: str) -> bool:
     return _is_missing_route(detail) or _is_missing_workspace(detail)
 
 
-def _no_sessions_message(source: str) -> str:
-    return f"Source {source!r} does not list sessions in its NeMo version: 0.1.2 to 0.2 are supported."
+def _no_path_message(source: str, release: Release) -> str:
+    return (
+        f"Source {source!r} does not have the paths of NeMo {release.name}: "
+        f"check sources.{source}.base_url and sources.{source}.release."
+    )
 
 
 def _unknown_experiment_message(source: str) -> str:

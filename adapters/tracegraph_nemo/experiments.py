@@ -20,9 +20,9 @@ from tracegraph.adapter import (
 from tracegraph.domain.filters import ExperimentOrder
 from tracegraph.domain.models import Experiment
 from tracegraph.errors import SourceBadRequest, SourceBadResponse, SourceError, SourceObjectNotFound
-from tracegraph_nemo.client import HTTP_TOO_MANY, ListResponse, NemoClient
+from tracegraph_nemo.client import HTTP_TOO_MANY, ListResponse, NemoClient, PathNotFound
 from tracegraph_nemo.filters import is_expressible, names_implied_by, push_experiments, vendor_sort
-from tracegraph_nemo.mapping import to_experiment
+from tracegraph_nemo.mapping import Origin, to_experiment
 from tracegraph_nemo.outage_check import OutageCheck
 from tracegraph_nemo.paging import MAX_PAGE_SIZE, VendorPage, vendor_page
 from tracegraph_nemo.time_partitions import PartitionedLists
@@ -43,27 +43,29 @@ _BATCHABLE_NAME = re.compile(r"[\w\-@.+]+", re.ASCII)
 
 
 class Experiments:
-    """Reads experiments.
+    """Reads experiments of one release.
 
-    NeMo releases do not report their version, so the reader learns two of their features from responses: whether
-    the list can be filtered by agent, and whether one call accepts several names. For a minute it also remembers
-    which lists are too long for the service.
+    The reader learns two features from responses: whether lists of 0.1.2 and 0.2.0 can be filtered by agent, and
+    whether one call accepts several names. For a minute it also remembers which lists are too long.
     """
 
-    def __init__(self, client: NemoClient, clock: Callable[[], float], wall_clock: Callable[[], float]) -> None:
+    def __init__(
+        self, client: NemoClient, origin: Origin, clock: Callable[[], float], wall_clock: Callable[[], float]
+    ) -> None:
         self._source = client.source
         self._client = client
-        self._supports_agent_filters = True
+        self._origin = origin
+        self._supports_agent_filters = client.release.filters_agents is not False
         self._supports_name_lists = True
         self._partitioned = PartitionedLists(
             client.source, self._page_by_offset, clock, wall_clock, shares_slices=client.upstream.is_cached
         )
-        self._outage_check = OutageCheck(client, clock)
+        self.outage_check = OutageCheck(client, clock)
 
     async def list_page(self, query: ExperimentQuery, page: PageRequest) -> Page[Experiment]:
         """Return a page of experiments: see `NemoAdapter.list_experiments`."""
         result = await self._list_page(query, page)
-        items, probe_cost = await self._outage_check.verify_empty(result.items)
+        items, probe_cost = await self.outage_check.verify_empty(result.items)
         return replace(result, items=items, provenance=result.provenance + probe_cost)
 
     async def _list_page(self, query: ExperimentQuery, page: PageRequest) -> Page[Experiment]:
@@ -84,7 +86,7 @@ class Experiments:
 
     async def _page_by_offset(self, query: ExperimentQuery, page: PageRequest) -> Page[Experiment]:
         sort = ("sort", _sort_parameter(query.order))
-        pushed = push_experiments(query.filter, agents=self._supports_agent_filters)
+        pushed = push_experiments(query.filter, self._client.release, agents=self._supports_agent_filters)
         cost = CallCost()
         try:
             response = await self._client.experiments(vendor_page(page), (sort, *pushed.query))
@@ -92,7 +94,7 @@ class Experiments:
             if error.http_status not in FILTER_REJECTED_STATUSES or not pushed.by_agent:
                 raise
             cost.add_outcomes([error])
-            pushed = push_experiments(query.filter, agents=False)
+            pushed = push_experiments(query.filter, self._client.release, agents=False)
             with cost:
                 response = await self._retry_without_agents(vendor_page(page), (sort, *pushed.query))
         items = self._experiments(response)
@@ -126,7 +128,10 @@ class Experiments:
             self._find_each(single), *(self._find_batch(names) for names in _batches(batchable))
         )
         outcomes = {ref: experiment for part in parts for ref, experiment in part.items()}
-        verified, _ = await self._outage_check.verify_empty(
+        for outcome in outcomes.values():
+            if isinstance(outcome, PathNotFound):
+                raise outcome
+        verified, _ = await self.outage_check.verify_empty(
             [experiment for experiment in outcomes.values() if isinstance(experiment, Experiment)]
         )
         return outcomes | {experiment.ref: experiment for experiment in verified}
@@ -170,7 +175,7 @@ class Experiments:
         raise SourceBadResponse(self._source, message, http_status=200, upstream_requests=calls)
 
     def _experiments(self, response: ListResponse[ExperimentRow]) -> Sequence[Experiment]:
-        return [to_experiment(row, self._source, raw) for row, raw in response.raw_rows]
+        return [to_experiment(row, self._origin, raw) for row, raw in response.raw_rows]
 
 
 def _sort_parameter(order: ExperimentOrder) -> str:

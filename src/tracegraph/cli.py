@@ -40,6 +40,8 @@ from tracegraph.server.run import (
     serve_with_workers,
     workers_folder,
 )
+from tracegraph.simulators.nemo.releases import NemoDialect
+from tracegraph.simulators.vendors import DEFAULT_DIALECTS, Dialects, LangSmithDialect
 
 _app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 _key = typer.Typer(no_args_is_help=True, help="API keys of the gateway's clients.")
@@ -101,10 +103,16 @@ def serve(
 
 
 @_app.command()
-def demo(port: Annotated[int, typer.Option(min=0, max=65535, help="The gateway's port.")] = 8000) -> None:
+def demo(
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The gateway's port.")] = 8000,
+    nemo: Annotated[NemoDialect, typer.Option(help="The release that NeMo speaks like.")] = DEFAULT_DIALECTS.nemo,
+    langsmith: Annotated[
+        LangSmithDialect, typer.Option(help="The version of LangSmith's runs.")
+    ] = DEFAULT_DIALECTS.langsmith,
+) -> None:
     """Run the gateway over three simulated vendors with sample data."""
     with _configuration_errors():
-        run_demo(port)
+        run_demo(port, Dialects(nemo, langsmith))
 
 
 @_app.command()

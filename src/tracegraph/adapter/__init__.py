@@ -31,7 +31,7 @@ from tracegraph.adapter.paging import (
     SessionPageRequest,
     WholeRequest,
 )
-from tracegraph.adapter.protocol import Adapter, ListsSpans, SourceHealth, SourceHealthStatus
+from tracegraph.adapter.protocol import Adapter, ListsSpans, ReportsAggregates, SourceHealth, SourceHealthStatus
 from tracegraph.domain.calls import CircuitState, FetchInfo, RateLimit
 from tracegraph.upstream.lenient_decoder import (
     Amount,
@@ -74,6 +74,7 @@ __all__ = [
     "RangeRequest",
     "RateLimit",
     "Reply",
+    "ReportsAggregates",
     "SessionPageRequest",
     "SourceHealth",
     "SourceHealthStatus",

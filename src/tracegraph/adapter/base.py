@@ -11,7 +11,7 @@ from tracegraph.adapter.capabilities import Capabilities
 from tracegraph.adapter.helpers import gather_by_key, gather_outcomes, refs_by_experiment
 from tracegraph.adapter.paging import ExperimentQuery, Page, PageRequest, SessionPageRequest
 from tracegraph.adapter.protocol import SourceHealth, SourceHealthStatus
-from tracegraph.domain.models import Experiment, ExperimentKind, Score, Session, SessionRef, Span
+from tracegraph.domain.models import Aggregate, Experiment, ExperimentKind, Score, Session, SessionRef, Span
 from tracegraph.errors import SourceBadRequest, SourceError, SourceNotFound, SourceObjectNotFound
 
 
@@ -28,11 +28,14 @@ class BaseAdapter(ABC):
 
     A vendor's adapter sets `vendor` and `capabilities`. It implements `list_experiments`, `list_session_page`,
     `find_experiment`, and one of `find_session` and `find_sessions`. It overrides the rest where the vendor does
-    more.
+    more. An adapter that finds out which of the vendor's interfaces it meets sets `interface`, `version`, and the
+    `capabilities` of that interface.
     """
 
     vendor: str
     capabilities: Capabilities
+    interface: str | None = None
+    version: str | None = None
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -131,6 +134,13 @@ class BaseAdapter(ABC):
         """Return no scores: the lists of sessions contain them."""
         return {}
 
+    async def get_aggregates(
+        self,
+        experiments: Sequence[Experiment],  # noqa: ARG002 - the port's form
+    ) -> Mapping[str, Sequence[Aggregate] | SourceError]:
+        """Return no aggregates: see `Capabilities.deferred_metrics`."""
+        return {}
+
     async def list_spans(
         self,
         refs: Sequence[SessionRef],  # noqa: ARG002 - the port's form
@@ -157,6 +167,8 @@ class BaseAdapter(ABC):
             last_error=probe.error,
             checked_at=datetime.now(UTC),
             experiment_count=probe.experiment_count,
+            interface=self.interface,
+            version=self.version,
         )
 
 

@@ -16,6 +16,7 @@ from tracegraph.adapter.capabilities import Capabilities
 from tracegraph.adapter.paging import ExperimentQuery, Page, PageRequest, SessionPageRequest
 from tracegraph.domain.calls import CircuitState
 from tracegraph.domain.models import (
+    Aggregate,
     Experiment,
     ExperimentKind,
     Score,
@@ -40,13 +41,19 @@ class SourceHealthStatus(Enum):
 
 @dataclass(frozen=True, slots=True)
 class SourceHealth:
-    """The result of one cheap call to the vendor."""
+    """The result of one cheap call to the vendor.
+
+    `interface` is the vendor's interface that the adapter uses, where the vendor has several. `version` is the
+    vendor's own version. Both are None while they are unknown.
+    """
 
     status: SourceHealthStatus
     circuit: CircuitState = CircuitState.CLOSED
     last_error: SourceError | None = None
     checked_at: datetime | None = None
     experiment_count: int | None = None
+    interface: str | None = None
+    version: str | None = None
 
 
 class Adapter(Protocol):
@@ -138,6 +145,25 @@ class Adapter(Protocol):
 
     async def check(self) -> SourceHealth:
         """Make one cheap call to the vendor with this source's credential; never raise SourceError."""
+        ...
+
+
+class ReportsAggregates(Protocol):
+    """The part of the port for adapters whose capabilities declare `deferred_metrics`."""
+
+    async def get_aggregates(
+        self, experiments: Sequence[Experiment]
+    ) -> Mapping[str, Sequence[Aggregate] | SourceError]:
+        """Return the reported aggregates of the deferred metrics, by ref.
+
+        The result lacks experiments that the vendor has no such figures for.
+
+        Args:
+            experiments: The experiments, as a list or a look-up returned them.
+
+        Raises:
+            SourceError: When the source fails.
+        """
         ...
 
 

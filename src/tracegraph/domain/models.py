@@ -208,6 +208,10 @@ class Experiment(VendorRecord, frozen=True):
     `ref` is the vendor's look-up name. `deferred` names the fields that the vendor's list leaves out.
     `Adapter.get_experiments` fills them, and the total of its sessions fills `session_count`. `figures_error` is
     the reason why the vendor could not report session_count, aggregates, models and evaluators.
+
+    `group_ids`, `agent_names` and `agent_versions` are all values of a vendor that has several; `group_id`,
+    `agent_name` and `agent_version` are then the first. `vendor_status` is the vendor's own word. `page_url` is
+    the experiment's page in the vendor's user interface, where `url` leads elsewhere.
     """
 
     source: str
@@ -235,6 +239,11 @@ class Experiment(VendorRecord, frozen=True):
     figures_error: SourceError | None = None
     raw: RawObject | None = None
     deferred: frozenset[str] = frozenset()
+    group_ids: tuple[str, ...] = ()
+    agent_names: tuple[str, ...] = ()
+    agent_versions: tuple[str, ...] = ()
+    vendor_status: str | None = None
+    page_url: str | None = None
 
 
 class TokenUsage(Struct, frozen=True, gc=False):
@@ -275,7 +284,8 @@ class Session(VendorRecord, frozen=True, gc=False):
     """One execution: a NeMo experiment session, a LangSmith root run, a Meibel agent session.
 
     `scores_by_evaluator` may hold evaluators without a number. `deferred` names the fields that the vendor's list
-    leaves out and `Adapter.get_sessions` fills.
+    leaves out and `Adapter.get_sessions` fills. `conversation_id` is common to the sessions of one conversation.
+    `failed_evaluators` names the evaluators that could not judge the session.
     """
 
     source: str
@@ -304,6 +314,8 @@ class Session(VendorRecord, frozen=True, gc=False):
     metadata: Mapping[str, Any] | None = None
     raw: RawObject | None = None
     deferred: frozenset[str] = frozenset()
+    conversation_id: str | None = None
+    failed_evaluators: tuple[str, ...] = ()
 
     @property
     def ref(self) -> SessionRef:

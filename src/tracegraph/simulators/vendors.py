@@ -3,12 +3,31 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
 from tracegraph.simulators.core.servers import serving
+from tracegraph.simulators.core.simulator import Simulator
 from tracegraph.simulators.data import SampleWorlds, sample_worlds
 from tracegraph.simulators.langsmith import app as langsmith
+from tracegraph.simulators.langsmith.world import LangSmithWorld
 from tracegraph.simulators.meibel import app as meibel
 from tracegraph.simulators.nemo import app as nemo
+from tracegraph.simulators.nemo.releases import NemoDialect
+
+LangSmithDialect: TypeAlias = Literal["v1", "both", "v2"]
+"""The reads of runs that LangSmith serves: those of v1, those of v2, or both as its cloud until 2027-01-31."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dialects:
+    """What the demo's vendors speak."""
+
+    nemo: NemoDialect
+    langsmith: LangSmithDialect
+
+
+DEFAULT_DIALECTS = Dialects(nemo="0.8", langsmith="v1")
+"""NeMo as it is today. LangSmith as its adapter reads it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +44,16 @@ class DemoVendors:
 
 
 @contextmanager
-def demo_vendors(worlds: SampleWorlds | None = None, ports: Sequence[int] | None = None) -> Iterator[DemoVendors]:
+def demo_vendors(
+    worlds: SampleWorlds | None = None,
+    ports: Sequence[int] | None = None,
+    dialects: Dialects = DEFAULT_DIALECTS,
+) -> Iterator[DemoVendors]:
     """Run NeMo, LangSmith and Meibel on loopback while the block runs, on free ports or the given three."""
     worlds = worlds or sample_worlds()
     apps = [
-        nemo.create_app(worlds.nemo),
-        langsmith.create_app(worlds.langsmith),
+        nemo.create_app(worlds.nemo, dialects.nemo),
+        _langsmith(worlds.langsmith, dialects.langsmith),
         meibel.create_app(worlds.meibel),
     ]
     with serving(apps, ports) as (nemo_url, langsmith_url, meibel_url):
@@ -42,3 +65,9 @@ def demo_vendors(worlds: SampleWorlds | None = None, ports: Sequence[int] | None
             meibel_url=f"{meibel_url}/v2",
             meibel_api_key=worlds.meibel.api_key,
         )
+
+
+def _langsmith(world: LangSmithWorld, dialect: LangSmithDialect) -> Simulator:
+    if dialect != "v1":
+        raise NotImplementedError("the simulated LangSmith serves v1 only")
+    return langsmith.create_app(world)

@@ -80,7 +80,7 @@ async def connect(serve: Serve) -> AsyncIterator[Open]:
 
         async def start(app: ASGIApp, **options: Any) -> Adapter:
             upstream = await serve(app, source="nemo-a")
-            settings = SourceSettings("nemo-a", "nemo", options)
+            settings = SourceSettings("nemo-a", "nemo", {"release": "0.2"} | options)
             return await stack.enter_async_context(open_adapter(settings, upstream))
 
         yield start
@@ -104,7 +104,7 @@ def sessions(count: int, **fields: Any) -> NemoWorld:
 
 
 def session_request(limit: int = 20, offset: int = 0, **fields: Any) -> SessionPageRequest:
-    return SessionPageRequest(("base",), OffsetRequest(limit, offset), **fields)
+    return SessionPageRequest(("base",), OffsetRequest(limit, offset), **({"order": ASC} | fields))
 
 
 async def single_page(adapter: Adapter, request: SessionPageRequest) -> Page[Session]:
@@ -151,7 +151,7 @@ class TestOpening:
         simulator = nemo.create_app(experiments(1))
         adapter = await connect(simulator)
         assert simulator.calls == []
-        assert (adapter.name, adapter.vendor, adapter.capabilities) == ("nemo-a", "nemo", CAPABILITIES)
+        assert (adapter.name, adapter.vendor, adapter.capabilities) == ("nemo-a", "nemo", CAPABILITIES["0.2"])
 
     async def test_the_key_is_sent_as_bearer_and_the_workspace_is_in_the_path(self, connect: Open) -> None:
         world = NemoWorld(workspace="team a", token="s3cret")
@@ -328,25 +328,25 @@ class TestListExperiments:
 
 
 class TestReleasesAndRefusals:
-    async def test_groups_in_place_of_experiments_are_named_as_such(self, connect: Open) -> None:
-        """helix >= 0.5 (docs/vendors/nemo.md#releases)."""
-        world = experiments(2)
-        world.shape = "groups"
-        with pytest.raises(SourceBadResponse, match="'nemo-a' returned experiment groups"):
-            await listed(await connect(nemo.create_app(world)))
+    async def test_groups_in_place_of_experiments_point_to_the_setting(self, connect: Open) -> None:
+        """0.4.0 and later (docs/vendors/nemo.md#releases)."""
+        with pytest.raises(SourceNotFound, match=r"groups of experiments.* set sources\.nemo-a\.release"):
+            await listed(await connect(nemo.create_app(experiments(2), "0.8")))
 
-    async def test_a_release_without_experiments_is_named_as_such(self, connect: Open) -> None:
+    async def test_a_release_without_experiments_points_to_the_setting(self, connect: Open) -> None:
         """0.3.0 calls them evaluations (docs/vendors/nemo.md#releases)."""
-        world = sessions(1)
-        world.shape = "evaluations"
-        adapter = await connect(nemo.create_app(world))
-        with pytest.raises(SourceNotFound, match="no /experiments in its NeMo version"):
+        adapter = await connect(nemo.create_app(sessions(1), "0.3"))
+        message = (
+            r"does not have the paths of NeMo 0\.2: check sources\.nemo-a\.base_url and sources\.nemo-a\.release"
+        )
+        with pytest.raises(SourceNotFound, match=message):
             await listed(adapter)
+        with pytest.raises(SourceNotFound, match=message):
+            await adapter.get_experiments(["base"])
         (answer,) = await adapter.list_sessions([session_request()])
-        assert type(answer) is SourceNotFound
+        assert isinstance(answer, SourceNotFound)
         wanted = SessionRef("base", "s0000")
-        assert type((await adapter.get_sessions([wanted]))[wanted]) is SourceNotFound
-        assert type((await adapter.get_experiments(["base"]))["base"]) is SourceNotFound
+        assert isinstance((await adapter.get_sessions([wanted]))[wanted], SourceNotFound)
 
     async def test_an_unknown_workspace_points_to_the_setting(self, connect: Open) -> None:
         adapter = await connect(nemo.create_app(sessions(1)), workspace="nows")

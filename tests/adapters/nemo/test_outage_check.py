@@ -52,7 +52,9 @@ def clock() -> Clock:
 
 @pytest.fixture
 async def adapter(serve: Serve, simulator: Simulator, clock: Clock) -> NemoAdapter:
-    return NemoAdapter("nemo-a", NemoClient(await serve(simulator, source="nemo-a"), "default", None), clock)
+    return NemoAdapter(
+        "nemo-a", NemoClient(await serve(simulator, source="nemo-a"), "default", None), "0.2", clock=clock
+    )
 
 
 async def listed(adapter: NemoAdapter) -> Page[Experiment]:

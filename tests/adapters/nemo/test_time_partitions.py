@@ -69,7 +69,7 @@ def connect(serve: Serve) -> Open:
     async def start(app: ASGIApp, clock: Clock | None = None, *, cached: bool = False) -> NemoAdapter:
         time, upstream = clock or Clock(), await serve(app, source="nemo-a")
         client = NemoClient(reading(upstream, time) if cached else upstream, "default", None)
-        return NemoAdapter("nemo-a", client, time, time)
+        return NemoAdapter("nemo-a", client, "0.2", clock=time, wall_clock=time)
 
     return start
 

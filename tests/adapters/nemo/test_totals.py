@@ -95,7 +95,8 @@ async def connect(serve: Serve) -> AsyncIterator[Open]:
 
         async def start(vendor: Vendor) -> Adapter:
             upstream = await serve(vendor, source="nemo")
-            adapter = await stack.enter_async_context(open_adapter(SourceSettings("nemo", "nemo", {}), upstream))
+            settings = SourceSettings("nemo", "nemo", {"release": "0.2"})
+            adapter = await stack.enter_async_context(open_adapter(settings, upstream))
             return CheckedAdapter(adapter)
 
         yield start

@@ -58,6 +58,7 @@ class ResiliencePipeline:
         tracing: Tracing | None = None,
     ) -> None:
         self.source = transport.source
+        self.base_url = transport.settings.base_url
         self.counters = SourceCounters()
         self._transport = transport
         self._policy = policy
