@@ -60,7 +60,7 @@ def test_the_fault_that_the_demo_prints_costs_the_rows_of_its_vendor_only() -> N
     ("options", "expected"),
     [
         ([], DEFAULT_DIALECTS),
-        (["--nemo", "0.8", "--langsmith", "v2"], Dialects("0.8", "v2")),
+        (["--nemo", "0.8", "--langsmith", "v1"], Dialects("0.8", "v1")),
         (["--nemo", "0.2", "--langsmith", "v1"], Dialects("0.2", "v1")),
     ],
 )

@@ -6,16 +6,14 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from tracegraph.simulators.core.servers import serving
-from tracegraph.simulators.core.simulator import Simulator
 from tracegraph.simulators.data import SampleWorlds, sample_worlds
 from tracegraph.simulators.langsmith import app as langsmith
-from tracegraph.simulators.langsmith.world import LangSmithWorld
 from tracegraph.simulators.meibel import app as meibel
 from tracegraph.simulators.nemo import app as nemo
 from tracegraph.simulators.nemo.releases import NemoDialect
 
-LangSmithDialect: TypeAlias = Literal["v1", "both", "v2"]
-"""The reads of runs that LangSmith serves: those of v1, those of v2, or both as its cloud until 2027-01-31."""
+LangSmithDialect: TypeAlias = Literal["v1"]
+"""The reads of runs that the simulated LangSmith serves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +51,7 @@ def demo_vendors(
     worlds = worlds or sample_worlds()
     apps = [
         nemo.create_app(worlds.nemo, dialects.nemo),
-        _langsmith(worlds.langsmith, dialects.langsmith),
+        langsmith.create_app(worlds.langsmith),
         meibel.create_app(worlds.meibel),
     ]
     with serving(apps, ports) as (nemo_url, langsmith_url, meibel_url):
@@ -65,9 +63,3 @@ def demo_vendors(
             meibel_url=f"{meibel_url}/v2",
             meibel_api_key=worlds.meibel.api_key,
         )
-
-
-def _langsmith(world: LangSmithWorld, dialect: LangSmithDialect) -> Simulator:
-    if dialect != "v1":
-        raise NotImplementedError("the simulated LangSmith serves v1 only")
-    return langsmith.create_app(world)
