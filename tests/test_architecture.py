@@ -114,7 +114,7 @@ def test_a_choice_by_vendor_would_be_found(text: str) -> None:
     assert len(list(_choices_by_vendor(text))) == 1
 
 
-# -- what is under version control -----------------------------------------------------------------------
+# -- files under version control ----------------------------------------------------------------------------
 
 
 def tracked() -> list[Path]:

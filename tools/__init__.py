@@ -1,1 +1,1 @@
-"""Programs that put the gateway under load and measure it; no part of what is installed."""
+"""Load tests and benchmarks of the gateway, which are not part of the installed package."""

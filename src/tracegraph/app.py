@@ -128,14 +128,7 @@ def create_app(
                 gc_tuning.freeze_and_relax_gc()
             yield state
 
-    endpoint = GraphQLEndpoint(
-        read_documents(settings.documents, origin),
-        ReadingLimits(settings.limits.max_body_bytes, settings.limits.body_timeout_s),
-        playground=settings.server.playground,
-        allow_no_cache=settings.cache.allow_no_cache,
-        compression=settings.server.compression,
-        cors_origins=settings.server.cors_origins,
-    )
+    endpoint = _build_endpoint(settings, origin)
     hosts = settings.server.allowed_hosts
     middleware = security_middleware(
         settings.server.cors_origins,
@@ -151,6 +144,17 @@ def create_app(
     app.router.redirect_slashes = False
     app.state.settings = settings
     return app
+
+
+def _build_endpoint(settings: Settings, origin: str) -> GraphQLEndpoint:
+    return GraphQLEndpoint(
+        read_documents(settings.documents, origin),
+        ReadingLimits(settings.limits.max_body_bytes, settings.limits.body_timeout_s),
+        playground=settings.server.playground,
+        allow_no_cache=settings.cache.allow_no_cache,
+        compression=settings.server.compression,
+        cors_origins=settings.server.cors_origins,
+    )
 
 
 def _routes(settings: Settings, endpoint: GraphQLEndpoint) -> list[BaseRoute]:

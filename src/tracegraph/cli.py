@@ -39,6 +39,7 @@ from tracegraph.server.run import (
     serve_with_workers,
     workers_folder,
 )
+from tracegraph.simulators.langsmith.deployment import Dialect
 
 _app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 _key = typer.Typer(no_args_is_help=True, help="API keys of the gateway's clients.")
@@ -100,10 +101,15 @@ def serve(
 
 
 @_app.command()
-def demo(port: Annotated[int, typer.Option(min=0, max=65535, help="The gateway's port.")] = 8000) -> None:
+def demo(
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The gateway's port.")] = 8000,
+    langsmith: Annotated[
+        Dialect, typer.Option(help="LangSmith's API: v1 until 2027-01-31, v2 without v1's run reads, or both.")
+    ] = "both",
+) -> None:
     """Run the gateway over three simulated vendors with sample data."""
     with _configuration_errors():
-        run_demo(port)
+        run_demo(port, langsmith)
 
 
 @_app.command()

@@ -1,4 +1,4 @@
-"""The wall at the port: whatever an adapter raises or returns, the core gets the port's types or a SourceError."""
+"""The checks at the port: for any value or exception of an adapter, the core gets a valid value or an error."""
 
 from __future__ import annotations
 
@@ -142,11 +142,11 @@ async def test_an_error_that_cannot_be_reported_as_the_sources_own_is_a_bad_resp
 ) -> None:
     raised = await every_call(checked(failing(error)))
     (page, _) = await checked([error, Page([], 0, None)]).list_sessions(ASKS)
-    found = await checked({REFS[0]: error}).get_sessions(REFS)
+    results = await checked({REFS[0]: error}).get_sessions(REFS)
     (partial, _) = await checked([Page([], 0, None, error=error)] * 2).list_sessions(ASKS)
     stale: Page[Session] = Page([], 0, None, provenance=FetchInfo(1, error))
     (older, _) = await checked([stale, stale]).list_sessions(ASKS)
-    outcomes = [*raised, page, found[REFS[0]], partial, older]
+    outcomes = [*raised, page, results[REFS[0]], partial, older]
     assert [type(outcome) for outcome in outcomes] == [SourceBadResponse] * 8
     assert {outcome.source for outcome in outcomes} == {"v"}
 
@@ -203,9 +203,9 @@ async def test_one_page_of_several_that_cannot_be_used_costs_that_page_only(wron
 
 @pytest.mark.parametrize("wrong", WRONG_SESSIONS)
 async def test_one_look_up_that_cannot_be_used_costs_its_key_only(wrong: Any) -> None:
-    found = await checked({REFS[0]: wrong, REFS[1]: session(REFS[1])}).get_sessions(REFS)
-    assert isinstance(found[REFS[0]], SourceBadResponse)
-    assert found[REFS[1]] == session(REFS[1])
+    results = await checked({REFS[0]: wrong, REFS[1]: session(REFS[1])}).get_sessions(REFS)
+    assert isinstance(results[REFS[0]], SourceBadResponse)
+    assert results[REFS[1]] == session(REFS[1])
 
 
 @pytest.mark.parametrize(
@@ -214,9 +214,9 @@ async def test_one_look_up_that_cannot_be_used_costs_its_key_only(wrong: Any) ->
     ids=repr,
 )
 async def test_scores_that_cannot_be_used_cost_their_session_only(wrong: Any) -> None:
-    found = await checked({REFS[0]: wrong, REFS[1]: (Score("accuracy", 1.0),)}).get_scores(REFS)
-    assert isinstance(found[REFS[0]], SourceBadResponse)
-    assert found[REFS[1]] == (Score("accuracy", 1.0),)
+    results = await checked({REFS[0]: wrong, REFS[1]: (Score("accuracy", 1.0),)}).get_scores(REFS)
+    assert isinstance(results[REFS[0]], SourceBadResponse)
+    assert results[REFS[1]] == (Score("accuracy", 1.0),)
 
 
 @pytest.mark.parametrize("pages", [0, 1, 3])

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from tests.federation.test_figures import session
+from tests.federation.test_statistics import session
 from tests.gateway import LANGSMITH, MEIBEL, NAMES, NEMO, Vendors, eventually
 from tests.graphql.measured import add, drawn
 from tracegraph.domain.models import Metric, MetricKind, Session
@@ -55,15 +55,15 @@ async def test_concurrent_scans_read_the_sessions_once_and_count_every_call(
 ) -> None:
     ref = add(vendors, source, "e", drawn(source, "e", 250))
     needs = [frozenset[str](), frozenset({SCORES}), frozenset[str](), frozenset({SCORES})]
-    found = await asyncio.gather(*(scans.scan(source, ref, need) for need in needs))
+    session_scan = await asyncio.gather(*(scans.scan(source, ref, need) for need in needs))
     calls = len(vendors.named(source).calls)
     assert calls == {NEMO: 1, LANGSMITH: 3, MEIBEL: 3 + 2}[source]
-    assert found[1].report.upstream_requests == calls
+    assert session_scan[1].report.upstream_requests == calls
     again = await scans.scan(source, ref, frozenset({SCORES}))
     assert len(vendors.named(source).calls) == calls
     assert (again.sessions, again.complete) == (250, True)
     assert len(again.values(ACCURACY)) > 200
-    assert all(session_.sessions == 250 for session_ in found)
+    assert all(session_.sessions == 250 for session_ in session_scan)
 
 
 async def test_scores_and_inputs_that_a_list_leaves_out_are_read_only_when_they_are_needed(
@@ -83,10 +83,10 @@ async def test_scores_and_inputs_that_a_list_leaves_out_are_read_only_when_they_
 async def test_a_scan_that_the_budget_ends_is_not_complete(vendors: Vendors, open_scans: OpenScans) -> None:
     reports: list[SourceReport] = []
     scans = await open_scans(reports, computed_pages=2)
-    found = await scans.scan(LANGSMITH, add(vendors, LANGSMITH, "e", drawn(LANGSMITH, "e", 250)))
-    assert (found.complete, found.error) == (False, None)
-    assert 100 < found.sessions <= 200
-    assert not found.aggregate(Metric(MetricKind.ERROR_RATE)).complete
+    session_scan = await scans.scan(LANGSMITH, add(vendors, LANGSMITH, "e", drawn(LANGSMITH, "e", 250)))
+    assert (session_scan.complete, session_scan.error) == (False, None)
+    assert 100 < session_scan.sessions <= 200
+    assert not session_scan.aggregate(Metric(MetricKind.ERROR_RATE)).complete
     assert [report.status for report in reports] == [SourceReportStatus.SCAN_LIMITED]
 
 
@@ -117,20 +117,24 @@ async def test_one_failed_look_up_costs_its_own_value_and_is_the_sources_failure
     lost = complete.session_ids[1]
     vendors.meibel.fail(Fault("status", path=f"/v2/sessions/{lost}", status=403, times=None))
     reports: list[SourceReport] = []
-    found = await (await open_scans(reports)).scan(MEIBEL, ref, frozenset({SCORES, INPUT}))
+    session_scan = await (await open_scans(reports)).scan(MEIBEL, ref, frozenset({SCORES, INPUT}))
     assert complete.inputs[1] is not None
-    assert list(found.inputs) == [complete.inputs[0], None, complete.inputs[2]]
-    assert found.values(ACCURACY) == complete.values(ACCURACY)
-    assert (found.error, found.complete, found.report.status) == (None, False, SourceReportStatus.FAILED)
+    assert list(session_scan.inputs) == [complete.inputs[0], None, complete.inputs[2]]
+    assert session_scan.values(ACCURACY) == complete.values(ACCURACY)
+    assert (session_scan.error, session_scan.complete, session_scan.report.status) == (
+        None,
+        False,
+        SourceReportStatus.FAILED,
+    )
     assert [report.error.code for report in reports if report.error] == [SourceErrorCode.UNAUTHORIZED]
 
 
 async def test_look_ups_that_all_fail_fail_the_scan(vendors: Vendors, open_scans: OpenScans) -> None:
     ref = add(vendors, MEIBEL, "e", drawn(MEIBEL, "e", 3))
     vendors.meibel.fail(Fault("status", path="/v2/sessions/", status=403, times=None))
-    found = await (await open_scans()).scan(MEIBEL, ref, frozenset({SCORES, INPUT}))
-    assert found.error is not None
-    assert found.error.code is SourceErrorCode.UNAUTHORIZED
+    session_scan = await (await open_scans()).scan(MEIBEL, ref, frozenset({SCORES, INPUT}))
+    assert session_scan.error is not None
+    assert session_scan.error.code is SourceErrorCode.UNAUTHORIZED
 
 
 def test_a_session_that_a_list_repeats_counts_once() -> None:
@@ -164,9 +168,9 @@ async def test_sessions_that_come_and_go_while_their_list_is_read_leave_the_othe
     older = drawn(MEIBEL, "older", 3)
     add(vendors, MEIBEL, "other", older)
     rows[:0] = vendors.meibel.world.sessions.pop("other")
-    found = await reading
-    assert there <= set(found.session_ids)
-    assert len(set(found.session_ids)) == found.sessions
+    session_scan = await reading
+    assert there <= set(session_scan.session_ids)
+    assert len(set(session_scan.session_ids)) == session_scan.sessions
 
 
 # -- columns -------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
-from tests.http.watched import WatchedGateway, watched_gateway
+from tests.http.observed_process import WatchedGateway, watched_gateway
 from tracegraph.server.http_protocol import MAX_HEAD_BYTES, MAX_HEADERS
 
 pytestmark = pytest.mark.skipif(

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
-from tests.http.watched import WatchedGateway, watched_gateway
+from tests.http.observed_process import WatchedGateway, watched_gateway
 
 if TYPE_CHECKING:  # slow to import
     import schemathesis

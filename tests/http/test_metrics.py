@@ -153,10 +153,10 @@ async def test_a_stale_reply_is_counted_and_makes_the_request_partial(
 
 async def test_a_call_without_waiters_is_abandoned(vendors: Vendors, gateway: Gateway) -> None:
     vendors.nemo.fail(Fault("hang", seconds=30))
-    asking = asyncio.create_task(gateway.ask(LIST))
+    request = asyncio.create_task(gateway.ask(LIST))
     assert await eventually(lambda: len(vendors.nemo.calls) == 1)
-    asking.cancel()
-    await asyncio.wait([asking])
+    request.cancel()
+    await asyncio.wait([request])
     scrape = await scraped(gateway)
     assert scrape.by("outcome", "upstream_requests_total", source=NEMO) == {"ABANDONED": 1}
     assert scrape.by("outcome", "graphql_requests_total") == {"GONE": 1}

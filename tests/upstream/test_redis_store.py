@@ -11,7 +11,7 @@ from tests.gateway import eventually
 from tests.redis_server import COMMAND, RedisServer, free_port, running_redis
 from tests.upstream.conftest import READ
 from tests.upstream.reading import Clock, reading
-from tests.upstream.test_keys import Bomb
+from tests.upstream.test_cache_keys import Bomb
 from tracegraph.simulators.core.simulator import Simulator
 from tracegraph.upstream.cache.redis import MAX_VALUE_BYTES, RedisStore, open_redis
 from tracegraph.upstream.client import Upstream

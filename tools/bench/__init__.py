@@ -1,1 +1,1 @@
-"""`make bench`: what a query costs, in CPU, time and vendor calls, beside stock strawberry and other gateways."""
+"""`make bench`: CPU, latency and vendor calls per query, compared with stock strawberry and other gateways."""

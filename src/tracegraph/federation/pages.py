@@ -1,4 +1,4 @@
-"""Rows of one vendor page, and the counts of what a scan costs.
+"""Rows of one vendor page, and the counts of a scan's cost.
 
 Most rows are only passed on. A row is therefore an index into its page, and its sort key is computed on demand.
 """

@@ -83,17 +83,17 @@ def agree(left: RowPage[T], right: RowPage[T]) -> bool:
     return not (_contradicts(left, right) or _contradicts(right, left))
 
 
-def _contradicts(page: RowPage[T], other: RowPage[T]) -> bool:
+def _contradicts(page: RowPage[T], other_page: RowPage[T]) -> bool:
     """Return whether a row of one page sorts inside the other page, which does not hold it.
 
     No row can sort before a list's first page or after its last one.
     """
-    if not page.nodes or not other.nodes:
+    if not page.nodes or not other_page.nodes:
         return False
-    first, last = _group(other.comparable_key(0)), _group(other.comparable_key(-1))
-    begins, ends = other.start_offset == 0, other.next_hint is None
+    first, last = _group(other_page.comparable_key(0)), _group(other_page.comparable_key(-1))
+    begins, ends = other_page.start_offset == 0, other_page.next_hint is None
     id_of = page.ordering.id_of
-    ids = set(map(id_of, other.nodes))
+    ids = set(map(id_of, other_page.nodes))
     return any(
         (begins or first < group) and (ends or group < last) and id_of(node) not in ids
         for node, group in ((node, _group(page.comparable_key(index))) for index, node in enumerate(page.nodes))

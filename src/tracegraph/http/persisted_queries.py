@@ -208,6 +208,8 @@ def _verified_hash(key: str, text: object) -> str:
     digest = _normalized_hash(key)
     if digest is not None and isinstance(text, str) and hash_document(text) == digest:
         return digest
-    other = _OTHER_HASHES.get(len(key))
-    remedy = f"it looks like {other}; have your build write SHA-256" if other else "build the manifest again"
+    algorithm = _OTHER_HASHES.get(len(key))
+    remedy = (
+        f"it looks like {algorithm}; have your build write SHA-256" if algorithm else "build the manifest anew"
+    )
     raise ValueError(f"{key[:80]!r} is not the SHA-256 of its document: {remedy}")

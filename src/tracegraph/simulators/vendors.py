@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from tracegraph.simulators.core.servers import serving
 from tracegraph.simulators.data import SampleWorlds, sample_worlds
 from tracegraph.simulators.langsmith import app as langsmith
+from tracegraph.simulators.langsmith.deployment import Deployment, Dialect
 from tracegraph.simulators.meibel import app as meibel
 from tracegraph.simulators.nemo import app as nemo
 
@@ -25,12 +26,17 @@ class DemoVendors:
 
 
 @contextmanager
-def demo_vendors(worlds: SampleWorlds | None = None, ports: Sequence[int] | None = None) -> Iterator[DemoVendors]:
-    """Run NeMo, LangSmith and Meibel on loopback while the block runs, on free ports or the given three."""
+def demo_vendors(
+    worlds: SampleWorlds | None = None, ports: Sequence[int] | None = None, *, langsmith_dialect: Dialect = "both"
+) -> Iterator[DemoVendors]:
+    """Run NeMo, LangSmith and Meibel on loopback while the block runs, on free ports or the given three.
+
+    By default, LangSmith serves both dialects, as its cloud does until the end of January 2027.
+    """
     worlds = worlds or sample_worlds()
     apps = [
         nemo.create_app(worlds.nemo),
-        langsmith.create_app(worlds.langsmith),
+        langsmith.create_app(worlds.langsmith, Deployment.of(langsmith_dialect)),
         meibel.create_app(worlds.meibel),
     ]
     with serving(apps, ports) as (nemo_url, langsmith_url, meibel_url):

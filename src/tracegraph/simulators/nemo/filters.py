@@ -30,8 +30,8 @@ _COMPARE: Mapping[str, Callable[[Any, Any], bool]] = {
     "$gt": operator.gt,
     "$gte": operator.ge,
     "$eq": operator.eq,
-    "$in": lambda given, wanted: given in wanted,
-    "$nin": lambda given, wanted: given not in wanted,
+    "$in": lambda value, expected: value in expected,
+    "$nin": lambda value, expected: value not in expected,
 }
 
 

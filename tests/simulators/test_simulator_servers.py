@@ -9,7 +9,7 @@ import threading
 import httpx
 import pytest
 
-from tests.demo.conftest import eventually
+from tests.simulators.conftest import eventually
 from tracegraph.simulators.core.certificates import self_signed
 from tracegraph.simulators.core.faults import Fault
 from tracegraph.simulators.core.servers import running, serving
@@ -36,10 +36,10 @@ async def test_a_server_stops_with_a_request_under_way_and_warns_of_nothing() ->
     simulator.faults.add(Fault("hang"))
     async with httpx.AsyncClient() as client:
         async with running(simulator) as url:
-            asked = asyncio.create_task(client.get(url + PATH))
+            request_task = asyncio.create_task(client.get(url + PATH))
             assert await eventually(lambda: simulator.in_flight == 1)
         with pytest.raises(httpx.TransportError):
-            await asked
+            await request_task
     assert simulator.in_flight == 0
     gc.collect()  # an unclosed socket or transport would warn here, and warnings are errors
 
@@ -68,8 +68,8 @@ async def test_a_server_can_have_an_untrusted_certificate() -> None:
 
 
 def test_a_port_in_use_is_an_error() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        server = serving([nemo.create_app(NemoWorld())], [taken.getsockname()[1]])
+    with socket.create_server(("127.0.0.1", 0)) as occupied:
+        server = serving([nemo.create_app(NemoWorld())], [occupied.getsockname()[1]])
         with pytest.raises(OSError, match="in use"), server:
             pass
 

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.demo.conftest import Connect
+from tests.simulators.conftest import Connect
 from tracegraph.simulators.core.ids import stable_uuid
 from tracegraph.simulators.core.rows import Row
 from tracegraph.simulators.langsmith import app as langsmith
@@ -62,8 +62,8 @@ async def query_runs(client: httpx.AsyncClient, **body: Any) -> Row:
     """Return the response to a run query, over the first project unless another scope is given."""
     answer = await client.post("/runs/query", json={"session": [stable_uuid("session:alpha")], **body})
     assert answer.status_code == 200, answer.text
-    found: Row = answer.json()
-    return found
+    response: Row = answer.json()
+    return response
 
 
 async def run_names(client: httpx.AsyncClient, **body: Any) -> list[str]:
@@ -314,16 +314,16 @@ async def test_cursors_visit_every_run_once_for_any_order_of_ties(
     world.runs[stable_uuid("session:alpha")] = [
         langsmith_run(f"r{number}", start_time=start) for number, start in enumerate(starts)
     ]
-    found: list[Row] = []
+    runs: list[Row] = []
     cursor = None
     while True:
         page = await query_runs(client, limit=7, order=order, cursor=cursor)
-        found += page["runs"]
+        runs += page["runs"]
         cursor = page["cursors"]["next"]
         if cursor is None:
             break
-    assert len(found) == len({run["id"] for run in found}) == 45
-    times = [run["start_time"] for run in found]
+    assert len(runs) == len({run["id"] for run in runs}) == 45
+    times = [run["start_time"] for run in runs]
     assert times == sorted(times, reverse=order == "desc")
 
 

@@ -84,8 +84,8 @@ def test_langsmith_has_projects_and_experiments_of_two_datasets(worlds: SampleWo
 
 def test_meibel_has_undocumented_statuses_and_keys(worlds: SampleWorlds) -> None:
     sessions = all_rows(worlds.meibel.sessions)
-    known = {"RUNNING", "COMPLETED", "FAILED", "CANCELED", "TERMINATED"}
-    assert {row["status"] for row in sessions} > known
+    documented = {"RUNNING", "COMPLETED", "FAILED", "CANCELED", "TERMINATED"}
+    assert {row["status"] for row in sessions} > documented
     usages = {None if row["token_usage"] is None else frozenset(row["token_usage"]) for row in sessions}
     assert len(usages) == 4
     assert {row["created_at"] is None for row in worlds.meibel.agents} == {True, False}

@@ -13,7 +13,7 @@ from tracegraph.domain.clocks import elapsed_s
 from tracegraph.http.response_cache import ResponseCache
 from tracegraph.upstream.cache.read_through import CacheStores
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 WALL_CLOCK_READERS = {
     "adapters/tracegraph_nemo/adapter.py": "recent rows have dates",
     "src/tracegraph/metrics/multiprocess.py": "the file system dates the snapshots of other processes",

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.demo.conftest import Connect, eventually
+from tests.simulators.conftest import Connect, eventually
 from tracegraph.simulators.core.faults import Fault
 from tracegraph.simulators.core.rows import Row
 from tracegraph.simulators.core.servers import running

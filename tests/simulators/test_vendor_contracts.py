@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from tests.demo.conftest import Connect
+from tests.simulators.conftest import Connect
 from tracegraph.simulators.core.rows import Row
 from tracegraph.simulators.data import SampleWorlds
 from tracegraph.simulators.langsmith import app as langsmith
@@ -46,8 +46,8 @@ class Contract:
 
     def check_keys(self, name: str, parts: list[Row]) -> None:
         """Fail unless the parts have only keys that the named schema knows."""
-        known = self._document["components"]["schemas"][name]["properties"].keys()
-        assert {key for part in parts for key in part} <= known
+        known_keys = self._document["components"]["schemas"][name]["properties"].keys()
+        assert {key for part in parts for key in part} <= known_keys
 
     def _validator(self, schema: Row) -> jsonschema.Draft202012Validator:
         import jsonschema  # noqa: PLC0415
@@ -180,8 +180,8 @@ async def test_parts_outside_meibels_contract_fit_the_models_of_its_sdk(
 ) -> None:
     agent = worlds.meibel.agents[0]
     session_id = worlds.meibel.sessions[agent["id"]][0]["session_id"]
-    asked = path.format(agent_id=agent["id"], agent_name=agent["name"], session_id=session_id)
-    body = (await sample_meibel_client.get(asked)).json()
+    concrete_path = path.format(agent_id=agent["id"], agent_name=agent["name"], session_id=session_id)
+    body = (await sample_meibel_client.get(concrete_path)).json()
     sdks = sdk_model(model)
     sdks.model_validate(body)
     assert body.keys() <= sdks.model_fields.keys()
@@ -190,8 +190,8 @@ async def test_parts_outside_meibels_contract_fit_the_models_of_its_sdk(
 def sdk_model(name: str) -> type[BaseModel]:
     from meibel import models  # noqa: PLC0415 - slow to import
 
-    found: type[BaseModel] = getattr(models, name)
-    return found
+    model: type[BaseModel] = getattr(models, name)
+    return model
 
 
 async def test_meibels_scoring_jobs_fit_the_model_of_its_sdk(sample_meibel_client: httpx.AsyncClient) -> None:

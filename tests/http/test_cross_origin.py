@@ -94,15 +94,15 @@ async def test_a_get_of_a_program_of_the_gateways_own_page_or_of_a_listed_site_r
 
 
 async def test_a_listed_site_may_read_the_response_and_another_may_not(gateway: Gateway) -> None:
-    asks = {
+    preflight = {
         "access-control-request-method": "POST",
         "access-control-request-headers": "content-type,authorization",
     }
-    friend = await gateway.http.options("/graphql", headers={"origin": FRIEND, **asks})
+    friend = await gateway.http.options("/graphql", headers={"origin": FRIEND, **preflight})
     assert friend.status_code == 200
     assert friend.headers["access-control-allow-origin"] == FRIEND
     assert "authorization" in friend.headers["access-control-allow-headers"]
-    other = await gateway.http.options("/graphql", headers={"origin": "https://other.example", **asks})
+    other = await gateway.http.options("/graphql", headers={"origin": "https://other.example", **preflight})
     assert other.status_code == 400
     for response in (friend, other, await get(gateway, origin=FRIEND), await gateway.http.get("/healthz")):
         assert "access-control-allow-credentials" not in response.headers

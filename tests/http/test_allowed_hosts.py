@@ -140,5 +140,5 @@ async def test_behind_an_authenticating_proxy_any_name_is_accepted(vendors: Vend
     ],
 )  # fmt: skip
 def test_an_invalid_name_is_refused_at_start(vendors: Vendors, host: str) -> None:
-    with pytest.raises(ValueError, match="is no host"):
+    with pytest.raises(ValueError, match="is not a host"):
         vendors.settings(server={"allowed_hosts": [host]})

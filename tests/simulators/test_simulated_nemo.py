@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.demo.conftest import Connect
+from tests.simulators.conftest import Connect
 from tracegraph.simulators.nemo import app as nemo
 from tracegraph.simulators.nemo.world import NemoWorld, nemo_experiment, nemo_session
 

@@ -90,7 +90,7 @@ def test_langsmith_reads_projects_by_id(langsmith: Client) -> None:
     project = langsmith.read_project(project_name="default", include_stats=True)
     assert project.run_count == 3
     assert langsmith.read_project(project_id=str(project.id)).name == "default"
-    assert [found.id for found in langsmith.list_projects(project_ids=[project.id])] == [project.id]
+    assert [listed.id for listed in langsmith.list_projects(project_ids=[project.id])] == [project.id]
 
 
 @V1_READERS_GO
@@ -102,8 +102,8 @@ def test_langsmith_lists_every_root_run_of_a_project(worlds: SampleWorlds, langs
 
 @V1_READERS_GO
 def test_langsmith_lists_runs_by_filter_and_by_id(langsmith: Client) -> None:
-    wanted = "and(eq(is_root, true), neq(error, null))"
-    failed = list(langsmith.list_runs(project_name="staging-support-chat", filter=wanted, limit=5))
+    run_filter = "and(eq(is_root, true), neq(error, null))"
+    failed = list(langsmith.list_runs(project_name="staging-support-chat", filter=run_filter, limit=5))
     assert len(failed) == 5
     assert {run.status for run in failed} == {"error"}
     ids = [run.id for run in failed]
@@ -112,8 +112,8 @@ def test_langsmith_lists_runs_by_filter_and_by_id(langsmith: Client) -> None:
 
 @V1_READERS_GO
 def test_langsmith_reads_one_run(worlds: SampleWorlds, langsmith: Client) -> None:
-    wanted = roots(worlds, "default")[0]
-    assert langsmith.read_run(wanted["id"]).trace_id == UUID(wanted["id"])
+    root = roots(worlds, "default")[0]
+    assert langsmith.read_run(root["id"]).trace_id == UUID(root["id"])
 
 
 def test_langsmiths_sdk_reports_a_wrong_key(vendors: DemoVendors) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.demo.conftest import Connect
+from tests.simulators.conftest import Connect
 from tracegraph.simulators.core.rows import Row
 from tracegraph.simulators.meibel import app as meibel
 from tracegraph.simulators.meibel.world import MeibelWorld, meibel_agent, meibel_job, meibel_session
