@@ -43,6 +43,12 @@ MORE_KEYS = {
     ),
 }
 
+DIFFERENCES = {
+    # The sample has the root's total of the whole trace. This endpoint has no include_subtree_usage, and without
+    # it a run has its own usage only.
+    "trace-runs": [".items[].total_tokens: null, number instead of number"],
+}
+
 
 @pytest.fixture
 def sample_client(connect: Connect) -> httpx.AsyncClient:
@@ -137,7 +143,8 @@ async def test_an_answer_has_the_keys_types_and_nulls_of_the_sample(
     path, body = request_of(sample)
     answer = await sample_client.request(sample.method, path, json=body)
     assert answer.status_code == sample.status, answer.text
-    assert differences(sample.answer, answer.json(), MORE_KEYS.get(name, frozenset())) == []
+    found = differences(sample.answer, answer.json(), MORE_KEYS.get(name, frozenset()))
+    assert found == DIFFERENCES.get(name, [])
 
 
 def test_the_comparison_finds_missing_and_surplus_keys_types_and_nulls() -> None:
