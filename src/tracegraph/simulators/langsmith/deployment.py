@@ -36,8 +36,8 @@ class Deployment:
         if dialect == "v1":
             return cls()
         if dialect == "both":
-            return cls(v2=True, deprecated=True, version="0.17.3-simulated")
-        return cls(v1_runs=False, v2=True, version="0.18.0-simulated")
+            return cls(v2=True, deprecated=True, version="0.17.3+simulated")
+        return cls(v1_runs=False, v2=True, version="0.18.0+simulated")
 
     def info(self) -> Row:
         """Return the body of `GET /api/v1/info`."""

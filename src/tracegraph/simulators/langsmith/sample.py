@@ -148,6 +148,8 @@ def _root(
         "reference_example_id": stable_uuid(f"example:{run.case.case_id}") if judged else None,
         "prompt_tokens": run.prompt_tokens,
         "completion_tokens": run.completion_tokens,
+        "prompt_token_details": _part("cache_read", run.prompt_tokens, 4),
+        "completion_token_details": _part("reasoning", run.completion_tokens, 5),
         "total_tokens": (run.prompt_tokens or 0) + (run.completion_tokens or 0) if has_tokens else None,
         "total_cost": None if run.dollars is None else cost(run.dollars),
         "prompt_cost": None if run.dollars is None else cost(round(run.dollars * 0.6, 6)),
@@ -163,7 +165,13 @@ def _model_call(profile: Profile, run: SampleRun, root: Row, write: Callable[[da
     start = run.start + timedelta(milliseconds=15)
     child = langsmith_run(name, start_time=start, parent=root, **_naming(run, "ChatOpenAI"))
     same = ("end_time", "status", "error", "prompt_tokens", "completion_tokens", "total_tokens", "total_cost")
-    return {**child, **{key: root[key] for key in same}, "start_time": write(start)}
+    details = ("prompt_token_details", "completion_token_details")
+    return {**child, **{key: root[key] for key in (*same, *details)}, "start_time": write(start)}
+
+
+def _part(kind: str, tokens: int | None, divisor: int) -> Row | None:
+    """Return how many of a run's tokens are of a kind."""
+    return None if tokens is None else {kind: tokens // divisor}
 
 
 def _naming(run: SampleRun, name: str) -> Row:
