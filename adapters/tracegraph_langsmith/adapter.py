@@ -5,17 +5,32 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from operator import attrgetter
 from typing import Annotated
 
 from pydantic import StringConstraints
 
-from tracegraph.adapter.capabilities import Capabilities, ListCapabilities, both_directions
-from tracegraph.adapter.options import SourceSettings, StrictOptions
-from tracegraph.adapter.paging import ExperimentQuery, OffsetRequest, Page, PageRequest, Paging, SessionPageRequest
-from tracegraph.adapter.protocol import SourceHealth, SourceHealthStatus
-from tracegraph.domain.calls import FetchInfo, RateLimit
+from tracegraph.adapter import (
+    BaseAdapter,
+    Capabilities,
+    ExperimentQuery,
+    ListCapabilities,
+    OffsetRequest,
+    Page,
+    PageRequest,
+    Paging,
+    Probe,
+    RateLimit,
+    Reply,
+    SessionPageRequest,
+    SourceSettings,
+    StrictOptions,
+    both_directions,
+    gather_outcomes,
+    readable_rows,
+    total_cost,
+    unreadable_places,
+)
 from tracegraph.domain.filters import (
     ExperimentFilter,
     ExperimentOrder,
@@ -24,21 +39,12 @@ from tracegraph.domain.filters import (
     SessionOrderField,
     StringFilter,
 )
-from tracegraph.domain.models import (
-    Experiment,
-    ExperimentKind,
-    MetricKind,
-    Score,
-    Session,
-    SessionRef,
-    SessionStatus,
-)
+from tracegraph.domain.models import Experiment, ExperimentKind, MetricKind, Session, SessionRef, SessionStatus
 from tracegraph.domain.secrets import SecretRef
 from tracegraph.errors import SourceError
 from tracegraph.upstream.client import Upstream
-from tracegraph.upstream.lenient_decoder import length, readable_rows, unreadable_places
-from tracegraph.upstream.messages import UpstreamResponse
-from tracegraph.upstream.raw import RawDocument, RawRow, bad_response
+from tracegraph.upstream.lenient_decoder import length
+from tracegraph.upstream.raw import bad_response
 from tracegraph_langsmith import wire
 from tracegraph_langsmith.client import (
     MAX_PAGE_SIZE,
@@ -70,14 +76,9 @@ CAPABILITIES = Capabilities(
         pooled=True,
     ),
     reported_metrics=(
-        MetricKind.LATENCY,
-        MetricKind.FIRST_TOKEN_LATENCY,
-        MetricKind.COST,
-        MetricKind.INPUT_TOKENS,
-        MetricKind.OUTPUT_TOKENS,
-        MetricKind.TOTAL_TOKENS,
-        MetricKind.ERROR_RATE,
-        MetricKind.SCORE,
+        *(MetricKind.LATENCY, MetricKind.FIRST_TOKEN_LATENCY, MetricKind.COST),
+        *(MetricKind.INPUT_TOKENS, MetricKind.OUTPUT_TOKENS, MetricKind.TOTAL_TOKENS),
+        *(MetricKind.ERROR_RATE, MetricKind.SCORE),
     ),
     kinds=frozenset({ExperimentKind.EVALUATION, ExperimentKind.PROJECT}),
     statuses=frozenset({*STATUS_WORDS, SessionStatus.UNKNOWN}),
@@ -106,32 +107,17 @@ class Options(StrictOptions):
 async def open_adapter(settings: SourceSettings, upstream: Upstream) -> AsyncIterator[LangSmithAdapter]:
     """Open the adapter of one LangSmith workspace without a call."""
     options = settings.read(Options)
-    client = LangSmithClient.with_key(upstream, options.api_key, options.tenant_id)
+    client = LangSmithClient(upstream, options.api_key, options.tenant_id)
     yield LangSmithAdapter(settings.name, settings.vendor, client)
 
 
-@dataclass(frozen=True, slots=True)
-class _ExperimentRows:
-    """The experiments of one response, and the number and positions of all its rows: see `Page.skipped`."""
-
-    items: Sequence[Experiment]
-    sent: int
-    length: int
-    skipped: tuple[int, ...]
-    reply: UpstreamResponse
-
-    @property
-    def provenance(self) -> FetchInfo:
-        return self.reply.provenance
-
-
-class LangSmithAdapter:
+class LangSmithAdapter(BaseAdapter):
     """Adapter of one LangSmith workspace: tracer sessions are experiments, and root runs are sessions."""
 
     capabilities = CAPABILITIES
 
     def __init__(self, name: str, vendor: str, client: LangSmithClient) -> None:
-        self.name = name
+        super().__init__(name)
         self.vendor = vendor
         self._client = client
         self._runs = RunsReader(name, client)
@@ -148,11 +134,11 @@ class LangSmithAdapter:
             return Page((), 0, None)
         offset = page.offset if isinstance(page, OffsetRequest) else 0
         limit = max(1, min(page.limit, MAX_PAGE_SIZE))
-        rows = await self._experiments([*experiments_query(query.order, limit, offset), *pushed])
+        reply = await self._client.tracer_sessions([*experiments_query(query.order, limit, offset), *pushed])
+        rows = reply.value
         # The body has no total: a page that is not full is the last (docs/vendors/langsmith.md#tracer-sessions).
-        is_full = rows.sent >= limit
-        next_offset = offset + rows.length if is_full else None
-        return Page(rows.items, offset, next_offset, None, rows.provenance, rows.skipped)
+        next_offset = offset + length(rows) if len(rows) >= limit else None
+        return Page(self._experiments(reply), offset, next_offset, None, reply.provenance, unreadable_places(rows))
 
     async def get_experiments(self, refs: Sequence[str]) -> Mapping[str, Experiment | SourceError]:
         """Return tracer sessions with their statistics, in one call for each hundred.
@@ -161,7 +147,7 @@ class LangSmithAdapter:
         """
         uuid_by_ref = {ref: uuid for ref in refs if (uuid := canonical_uuid(ref)) is not None}
         ids = list(dict.fromkeys(uuid_by_ref.values()))
-        parts = await asyncio.gather(*(self._by_id(part) for part in chunks(ids)))
+        parts = await asyncio.gather(*map(self._by_id, chunks(ids)))
         by_id = {ref: experiment for part in parts for ref, experiment in part.items()}
         return {ref: by_id[uuid] for ref, uuid in uuid_by_ref.items() if uuid in by_id}
 
@@ -179,35 +165,17 @@ class LangSmithAdapter:
         """
         return await self._runs.get(refs)
 
-    async def get_scores(
-        self,
-        refs: Sequence[SessionRef],  # noqa: ARG002 - the port's form
-    ) -> Mapping[SessionRef, Sequence[Score] | SourceError]:
-        """Return no scores: the lists of sessions contain them."""
-        return {}
-
-    def experiment_kind(self, ref: str) -> ExperimentKind | None:  # noqa: ARG002 - the port's form
-        """Return None: one list holds the sessions of any experiment."""
-        return None
-
-    async def check(self) -> SourceHealth:
+    async def probe(self) -> Probe:
         """Request one tracer session without statistics, and one of its runs.
 
         LangSmith does not report the number of tracer sessions.
         """
-        try:
-            reply = await self._client.tracer_sessions([("limit", "1")])
-            await self._runs.check([row.id for row in reply.value if row is not None])
-        except SourceError as error:
-            return SourceHealth(SourceHealthStatus.DOWN, last_error=error, checked_at=datetime.now(UTC))
-        return SourceHealth(SourceHealthStatus.UP, checked_at=datetime.now(UTC))
+        reply = await self._client.tracer_sessions([("limit", "1")])
+        await self._runs.check([row.id for row in reply.value if row is not None])
+        return Probe()
 
-    async def _experiments(self, query: Query) -> _ExperimentRows:
-        reply = await self._client.tracer_sessions(query)
-        document = RawDocument(reply.body)
-        rows: list[wire.TracerSession | None] = reply.value
-        items = [to_experiment(self.name, row, RawRow(document, (index,))) for index, row in readable_rows(rows)]
-        return _ExperimentRows(items, len(rows), length(rows), unreadable_places(rows), reply)
+    def _experiments(self, reply: Reply[list[wire.TracerSession | None]]) -> list[Experiment]:
+        return [to_experiment(self.name, row, reply.raw(index)) for index, row in readable_rows(reply.value)]
 
     async def _list_by_refs(self, refs: frozenset[str], order: ExperimentOrder) -> Page[Experiment]:
         """Return all experiments with these refs in one page.
@@ -216,36 +184,28 @@ class LangSmithAdapter:
         """
         ids = sorted({uuid for ref in refs if (uuid := canonical_uuid(ref)) is not None})
         query = experiments_query(order, MAX_PAGE_SIZE, 0)
-        outcomes = await asyncio.gather(
-            *(self._experiments_or_error([*query, *id_parameters(part)]) for part in chunks(ids))
+        replies = await gather_outcomes(
+            self._client.tracer_sessions([*query, *id_parameters(part)]) for part in chunks(ids)
         )
-        pages = [outcome for outcome in outcomes if isinstance(outcome, _ExperimentRows)]
-        provenance = sum((page.provenance for page in pages), FetchInfo())
-        errors = [outcome for outcome in outcomes if isinstance(outcome, SourceError)]
-        if errors:
-            calls = sum(error.upstream_requests for error in errors)
-            errors[0].upstream_requests = calls + provenance.upstream_requests
-            raise errors[0]
-        items = [experiment for page in pages for experiment in page.items]
-        return Page(_merge_sorted(items, order) if len(pages) > 1 else items, 0, None, provenance=provenance)
+        cost = total_cost(replies)
+        items: list[Experiment] = []
+        for reply in replies:
+            if isinstance(reply, SourceError):
+                raise reply.with_cost(cost.upstream_requests)
+            items += self._experiments(reply)
+        return Page(_sorted(items, order) if len(replies) > 1 else items, 0, None, provenance=cost)
 
     async def _by_id(self, ids: Sequence[str]) -> Mapping[str, Experiment | SourceError]:
-        rows = await self._experiments_or_error(
-            [("include_stats", "true"), ("limit", str(MAX_PAGE_SIZE)), *id_parameters(ids)]
-        )
-        if isinstance(rows, SourceError):
-            return dict.fromkeys(ids, rows)
-        by_id: dict[str, Experiment | SourceError] = {experiment.ref: experiment for experiment in rows.items}
-        if rows.skipped:  # the ids of unreadable rows are unknown
-            unreadable = bad_response(rows.reply, "of which a row cannot be read")
-            return dict.fromkeys(ids, unreadable) | by_id
-        return by_id
-
-    async def _experiments_or_error(self, query: Query) -> _ExperimentRows | SourceError:
+        query = [("include_stats", "true"), ("limit", str(MAX_PAGE_SIZE)), *id_parameters(ids)]
         try:
-            return await self._experiments(query)
+            reply = await self._client.tracer_sessions(query)
         except SourceError as error:
-            return error
+            return dict.fromkeys(ids, error)
+        by_id = {experiment.ref: experiment for experiment in self._experiments(reply)}
+        if None not in reply.value:
+            return by_id
+        # The ids of unreadable rows are unknown.
+        return dict.fromkeys(ids, bad_response(reply.response, "of which a row cannot be read")) | by_id
 
 
 def _pushed_parameters(experiment_filter: ExperimentFilter) -> Query | None:
@@ -283,10 +243,9 @@ def _is_text(text: str) -> bool:
     return True
 
 
-def _merge_sorted(items: Sequence[Experiment], order: ExperimentOrder) -> list[Experiment]:
+def _sorted(items: Sequence[Experiment], order: ExperimentOrder) -> list[Experiment]:
     """Return the rows of several sorted responses as one sorted list. Missing values come last."""
-    by_update = order.field is ExperimentOrderField.UPDATED_AT
-    times = [(item.updated_at if by_update else item.created_at, item) for item in items]
-    dated = [(time, item) for time, item in times if time is not None]
-    dated.sort(key=lambda pair: pair[0], reverse=order.direction is OrderDirection.DESC)
-    return [item for _, item in dated] + [item for time, item in times if time is None]
+    column = "updated_at" if order.field is ExperimentOrderField.UPDATED_AT else "created_at"
+    dated = [item for item in items if getattr(item, column) is not None]
+    dated.sort(key=attrgetter(column), reverse=order.direction is OrderDirection.DESC)
+    return dated + [item for item in items if getattr(item, column) is None]

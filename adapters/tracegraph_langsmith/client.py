@@ -12,11 +12,11 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
 from typing import Any
 
 from pydantic import SecretStr
 
+from tracegraph.adapter import CallCost, Reply, VendorClient
 from tracegraph.domain.filters import (
     ExperimentOrder,
     ExperimentOrderField,
@@ -26,10 +26,9 @@ from tracegraph.domain.filters import (
 )
 from tracegraph.domain.models import SessionStatus
 from tracegraph.domain.sort_values import from_microseconds
-from tracegraph.errors import SourceUnauthorized
+from tracegraph.errors import SourceError, SourceUnauthorized
 from tracegraph.upstream.client import Upstream
-from tracegraph.upstream.messages import UpstreamRequest, UpstreamResponse
-from tracegraph.upstream.raw import decode
+from tracegraph.upstream.messages import UpstreamRequest
 from tracegraph_langsmith import wire
 from tracegraph_langsmith.mapping import STATUS_WORDS
 
@@ -68,12 +67,6 @@ _SORT_COLUMNS = {
 
 _LACKS_WORKSPACE = b"org_scoped_key_requires_workspace"
 """Text in the 403 for an organization's key without X-Tenant-Id (docs/vendors/langsmith.md#access)."""
-
-
-_SESSIONS = partial(decode, wire=wire.SESSIONS)
-
-
-_RUNS = partial(decode, wire=wire.RUNS)
 
 
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -224,76 +217,43 @@ def _quoted(text: str) -> str:
     return json.dumps(text)
 
 
-@dataclass(frozen=True, slots=True)
-class LangSmithClient:
+class LangSmithClient(VendorClient):
     """HTTP client of LangSmith. Its read operations raise SourceError."""
 
-    upstream: Upstream
-
-    @classmethod
-    def with_key(cls, upstream: Upstream, api_key: SecretStr, tenant_id: str | None) -> LangSmithClient:
-        """Return a client that sends the key, and the workspace if given, with every call (contract: security).
-
-        Args:
-            upstream: The upstream client of the source.
-            api_key: The key.
-            tenant_id: The id of the workspace.
-        """
+    def __init__(self, upstream: Upstream, api_key: SecretStr, tenant_id: str | None) -> None:
+        """Send the key, and the id of the workspace if given, with every call (contract: security)."""
         workspace = None if tenant_id is None else SecretStr(tenant_id)
-        return cls(upstream.with_credential({"X-API-Key": api_key, "X-Tenant-Id": workspace}))
+        super().__init__(upstream, {"X-API-Key": api_key, "X-Tenant-Id": workspace})
 
-    async def tracer_sessions(self, query: Query) -> UpstreamResponse:
-        """Return tracer sessions as a list of `wire.TracerSession`, with None for each unreadable row.
-
-        Raises:
-            SourceError: The call failed.
-        """
-        return await self._fetch(UpstreamRequest(SESSIONS, "/api/v1/sessions", query, read=_SESSIONS))
+    async def tracer_sessions(self, query: Query) -> Reply[list[wire.TracerSession | None]]:
+        """Return tracer sessions, with None for each unreadable row."""
+        return await self.get(SESSIONS, "/api/v1/sessions", wire.SESSIONS, query)
 
     async def existing_ids(self, ids: Sequence[str]) -> tuple[set[str], int]:
-        """Return the ids that are tracer sessions, and the number of calls: one for each hundred ids.
-
-        Raises:
-            SourceError: A call failed.
-        """
+        """Return the ids that are tracer sessions, and the number of calls: one for each hundred ids."""
         existing: set[str] = set()
-        calls = 0
+        cost = CallCost()
         for part in chunks(ids):
-            reply = await self.tracer_sessions([("limit", str(MAX_PAGE_SIZE)), *id_parameters(part)])
-            calls += reply.provenance.upstream_requests
+            query = [("limit", str(MAX_PAGE_SIZE)), *id_parameters(part)]
+            with cost:
+                reply = cost.add(await self.tracer_sessions(query))
             existing |= {row.id for row in reply.value if row is not None}
-        return existing & set(ids), calls
+        return existing & set(ids), cost.total.upstream_requests
 
-    async def runs(self, body: dict[str, Any]) -> UpstreamResponse:
-        """Return runs and a cursor as a `wire.RunsResponse`.
+    async def runs(self, body: dict[str, Any]) -> Reply[wire.RunsResponse]:
+        """Return runs and a cursor.
 
         The vendor allows 15 of these calls in 10 s: see docs/vendors/langsmith.md#rate-limits.
-
-        Raises:
-            SourceError: The call failed.
         """
         of_several = len(body.get("session", ())) > 1
-        return await self._fetch(
-            UpstreamRequest(RUNS, "/api/v1/runs/query", body=body, read=_RUNS, is_batch=of_several)
-        )
+        return await self.post(RUNS, "/api/v1/runs/query", wire.RUNS, body, is_batch=of_several)
 
-    async def _fetch(self, call: UpstreamRequest) -> UpstreamResponse:
-        try:
-            return await self.upstream.fetch(call)
-        except SourceUnauthorized as error:
-            if _LACKS_WORKSPACE in error.vendor_body:
-                raise self._tenant_id_error(error) from error
-            raise
-
-    def _tenant_id_error(self, error: SourceUnauthorized) -> SourceUnauthorized:
-        source = self.upstream.source
-        explained = SourceUnauthorized(
-            source,
-            f"Source {source!r} uses the key of a whole organization: set tenant_id in its configuration "
+    def explain_error(self, error: SourceError, request: UpstreamRequest) -> SourceError:
+        """Return the error for an organization's key without a workspace, or the same error."""
+        if not isinstance(error, SourceUnauthorized) or _LACKS_WORKSPACE not in error.vendor_body:
+            return super().explain_error(error, request)
+        return error.restated(
+            SourceUnauthorized,
+            f"Source {self.source!r} uses the key of a whole organization: set tenant_id in its configuration "
             "to the id of the workspace to read.",
-            http_status=error.http_status,
-            upstream_requests=error.upstream_requests,
-            vendor_body=error.vendor_body,
         )
-        explained.reference = error.reference  # the log entry of the call has this reference
-        return explained

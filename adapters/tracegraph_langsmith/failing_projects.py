@@ -130,19 +130,14 @@ class FailingExperiments:
 
 
 def _object_not_found_error(error: SourceError) -> SourceError:
-    message = f"Source {error.source!r} no longer has an experiment with that id."
-    return _as_not_found(SourceObjectNotFound, error, message)
+    return error.restated(
+        SourceObjectNotFound, f"Source {error.source!r} no longer has an experiment with that id."
+    )
 
 
 def no_run_query_error(error: SourceError) -> SourceError:
     """Return the error for a vendor that has the experiments but not the query for their runs."""
-    message = (
-        f"Source {error.source!r} has no /api/v1/runs/query (404): check its base_url and its LangSmith version."
+    return error.restated(
+        SourceNotFound,
+        f"Source {error.source!r} has no /api/v1/runs/query (404): check its base_url and its LangSmith version.",
     )
-    return _as_not_found(SourceNotFound, error, message)
-
-
-def _as_not_found(error_type: type[SourceError], error: SourceError, message: str) -> SourceError:
-    translated = error_type(error.source, message, http_status=404, upstream_requests=error.upstream_requests)
-    translated.reference = error.reference  # the log entry of the call has this reference
-    return translated

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from tracegraph.adapter import distinct, latency_ms
 from tracegraph.domain.models import (
     COST,
     ERROR_RATE,
@@ -43,22 +43,9 @@ _STATUSES = {word: status for status, word in STATUS_WORDS.items()}
 
 
 # Python 3.11 takes 0.2 us to look up a member of an Enum.
-_UNKNOWN = SessionStatus.UNKNOWN
-
-
-_RUNNING = SessionStatus.RUNNING
-
-
-_REPORTED = AggregateBasis.REPORTED
-
-
-_RUNS = AggregatePopulation.RUNS
-
-
-_EVALUATIONS = AggregatePopulation.EVALUATIONS
-
-
-_SCORE = MetricKind.SCORE
+_UNKNOWN, _RUNNING = SessionStatus.UNKNOWN, SessionStatus.RUNNING
+_REPORTED, _SCORE = AggregateBasis.REPORTED, MetricKind.SCORE
+_RUNS, _EVALUATIONS = AggregatePopulation.RUNS, AggregatePopulation.EVALUATIONS
 
 
 def to_experiment(source: str, row: TracerSession, raw: RawObject) -> Experiment:
@@ -121,7 +108,7 @@ def to_session(source: str, run: Run, raw: RawObject, deferred: frozenset[str] =
         name=run.name,
         ended_at=None if running else run.end_time,
         latency_ms=None if running else _latency_ms(run),
-        first_token_ms=_elapsed_ms(run.start_time, run.first_token_time),
+        first_token_ms=latency_ms(run.start_time, run.first_token_time),
         trace_id=run.trace_id,
         root_span_id=run.id,
         test_case_id=run.reference_example_id,
@@ -156,7 +143,7 @@ def _models(metadata: Mapping[str, Any]) -> tuple[str, ...]:
     if listed is None:
         return ()
     names = listed if isinstance(listed, list) else [listed]
-    return tuple(dict.fromkeys([name for name in names if isinstance(name, str) and name]))
+    return tuple(distinct([name for name in names if isinstance(name, str)]))
 
 
 # -- aggregates -----------------------------------------------------------------------------------------
@@ -220,14 +207,7 @@ def _score(key: str, stats: FeedbackStats | None, population: AggregatePopulatio
 def _latency_ms(run: Run) -> float | None:
     if run.latency_seconds is not None:
         return _ms(run.latency_seconds)
-    return _elapsed_ms(run.start_time, run.end_time)
-
-
-def _elapsed_ms(start: datetime, end: datetime | None) -> float | None:
-    """Return the milliseconds between the times, or None if there is no end or the end precedes the start."""
-    if end is None or end < start:
-        return None
-    return (end - start) / timedelta(milliseconds=1)
+    return latency_ms(run.start_time, run.end_time)
 
 
 def _tokens(run: Run) -> TokenUsage | None:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+
+import msgspec
 
 from tracegraph.adapter.paging import CursorRequest, Page, PageRequest, RangeRequest, SessionPageRequest
 from tracegraph.domain.calls import FetchInfo
 from tracegraph.domain.models import Session
-from tracegraph.domain.sort_values import microseconds
-from tracegraph.errors import SourceBadResponse, SourceError
+from tracegraph.domain.sort_values import SortValue, from_microseconds, microseconds
+from tracegraph.errors import SourceBadResponse, SourceError, SourceObjectNotFound
 from tracegraph.upstream.messages import UpstreamResponse
 from tracegraph.upstream.raw import bad_response
 from tracegraph_langsmith.client import MAX_PAGE_SIZE, RunsQuery
@@ -22,54 +23,65 @@ Beyond them the vendor's pages do not advance.
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Resume:
+class Resume(msgspec.Struct, array_like=True, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """The position at which a list continues.
 
     The list continues with runs from `range_start` (microseconds, inclusive) on, or after `cursor` in that range.
     `seen` contains the ids of earlier rows that started exactly at `range_start`. The range is inclusive because
     the vendor promises no order among runs with equal starts, so without `seen` these rows would repeat.
     `excluded` contains the experiments that cannot be read. `range_end` bounds the range on its other side. A
-    token is this object as text.
+    token is this object as text, as short as it can be: a long token leaves the client's cursor.
     """
 
-    range_start: int | None = None
     cursor: str | None = None
+    range_start: int | None = None
     seen: frozenset[str] = frozenset()
     excluded: frozenset[str] = frozenset()
     range_end: int | None = None
 
     @classmethod
     def from_page(cls, page: PageRequest) -> Resume:
-        """Return the position of a request: its token, or else its range. Raise ValueError for a damaged token."""
-        token = page.token if isinstance(page, CursorRequest | RangeRequest) else None
-        if token is not None:
-            return _decode(token)
-        if not isinstance(page, RangeRequest):
-            return cls()
-        start = None if page.after is None else page.after.value
-        return cls(
-            start if isinstance(start, int) else None,
-            range_end=page.until if isinstance(page.until, int) else None,
-        )
+        """Return the position of a request: its token, or else its range.
+
+        Raises:
+            ValueError: The token is damaged.
+            OverflowError: A time is beyond the calendar.
+        """
+        if isinstance(page, CursorRequest | RangeRequest) and page.token is not None:
+            resume = _decoder.decode(page.token.encode())
+        elif isinstance(page, RangeRequest):
+            after = None if page.after is None else page.after.value
+            resume = cls(None, _time_of(after), range_end=_time_of(page.until))
+        else:
+            resume = cls()
+        for time in (resume.range_start, resume.range_end):
+            if time is not None:
+                from_microseconds(time)
+        return resume
+
+    def readable(self, experiments: Sequence[str]) -> tuple[str, ...]:
+        """Return the experiments that can be read, each once."""
+        return tuple(dict.fromkeys(ref for ref in experiments if ref not in self.excluded))
 
     def to_token(self) -> str:
-        """Return the text for `Page.next_hint`, as short as it can be: a long token leaves the client's cursor."""
-        parts = [self.cursor, self.range_start, sorted(self.seen), sorted(self.excluded), self.range_end]
-        while parts and not parts[-1]:
-            parts.pop()
-        return json.dumps(parts, separators=(",", ":"))
+        """Return the text for `Page.next_hint`.
+
+        A token that excludes experiments is too long for a client's cursor: the client's next request asks again
+        for all experiments.
+        """
+        token = _encoder.encode(self).decode()
+        return token.ljust(_TOO_LONG) if self.excluded else token
 
 
-def _decode(token: str) -> Resume:
-    parts = json.loads(token)
-    if not isinstance(parts, list):
-        raise ValueError("a token is a list")  # noqa: TRY004 - a damaged token is one kind of error
-    cursor, range_start, seen, excluded, range_end = [*parts, *[None] * 5][:5]
-    numbers = [number for number in (range_start, range_end) if number is not None]
-    if not all(isinstance(number, int) for number in numbers) or not isinstance(cursor, str | None):
-        raise ValueError("a token holds a cursor and times")
-    return Resume(range_start, cursor, frozenset(seen or ()), frozenset(excluded or ()), range_end)
+_encoder, _decoder = msgspec.json.Encoder(order="deterministic"), msgspec.json.Decoder(Resume)
+
+
+def _time_of(value: SortValue) -> int | None:
+    return value if isinstance(value, int) else None
+
+
+_TOO_LONG = 129
+"""The length from which on a token leaves the client's cursor."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +95,7 @@ class RunsPage:
     cursor: str | None
     provenance: FetchInfo
     last: str | None
-    skipped: tuple[int, ...]
+    skipped: int
     reply: UpstreamResponse
 
 
@@ -98,6 +110,8 @@ class PendingRequest:
     next: str | None = None
     provenance: FetchInfo = field(default_factory=FetchInfo)
     error: SourceError | None = None
+    excluded: frozenset[str] = frozenset()
+    """The experiments that cannot be read."""
     partial_error: SourceError | None = None
     """The error of the experiments that cannot be read, while others can."""
     skipped: int = 0
@@ -124,13 +138,9 @@ class PendingRequest:
 
     def query(self) -> RunsQuery:
         """Return the query for this request alone."""
+        request, resume = self.request, self.resume
         return RunsQuery(
-            self.experiments,
-            self.request.filter,
-            self.request.order,
-            self.resume.range_start,
-            self.request.fields,
-            self.resume.range_end,
+            self.experiments, request.filter, request.order, resume.range_start, request.fields, resume.range_end
         )
 
     def add_rows(self, rows: Iterable[Session]) -> int:
@@ -141,6 +151,27 @@ class PendingRequest:
                 self.rows.setdefault(row.vendor_id, row)
         return len(self.rows) - before
 
+    def exclude(self, errors: Mapping[str, SourceError]) -> None:
+        """Leave out the experiments with an error. The request fails if no other is left."""
+        own = [errors[ref] for ref in self.experiments if ref in errors]
+        failures = [error for error in own if not isinstance(error, SourceObjectNotFound)]
+        self.excluded |= errors.keys()
+        self.experiments = tuple(ref for ref in self.experiments if ref not in errors)
+        if not self.experiments:
+            self.error = [*failures, *own][0]
+        elif failures:
+            self.partial_error = failures[0]
+
+    def add_page(self, page: RunsPage) -> int:
+        """Add the rows and the cost of a page, and return the number of new rows."""
+        self.provenance += page.provenance
+        self.skipped += page.skipped
+        return self.add_rows(page.rows)
+
+    def continue_at(self, cursor: str) -> None:
+        """Set the vendor's cursor as the beginning of the next page."""
+        self.next = msgspec.structs.replace(self.resume, cursor=cursor, excluded=self.excluded).to_token()
+
     def suspend(self) -> None:
         """Set the position after the last row as the beginning of the next page."""
         starts = {vendor_id: microseconds(row.started_at) for vendor_id, row in self.rows.items()}
@@ -148,7 +179,7 @@ class PendingRequest:
         seen = {vendor_id for vendor_id, start in starts.items() if start == last}
         if last == self.resume.range_start:
             seen |= self.resume.seen
-        self.next = Resume(last, seen=frozenset(seen), range_end=self.resume.range_end).to_token()
+        self.next = Resume(None, last, frozenset(seen), range_end=self.resume.range_end).to_token()
 
     def outcome(self) -> Page[Session] | SourceError:
         """Return the page or the error of the request."""
@@ -182,11 +213,9 @@ class ProgressGuard:
             raise no_progress_error(page.reply)
 
 
-def too_large_error(error: SourceError, calls: int) -> SourceError:
+def too_large_error(error: SourceError) -> SourceError:
     """Return the error for a response with one run that is too large: no smaller page exists."""
-    final = SourceBadResponse(error.source, error.message, http_status=error.http_status, upstream_requests=calls)
-    final.reference = error.reference  # the log entry of the call has this reference
-    return final
+    return error.restated(SourceBadResponse, error.message)
 
 
 def no_progress_error(reply: UpstreamResponse) -> SourceError:

@@ -8,16 +8,24 @@ list: each round requests the next hundred runs of all experiments that still la
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import structlog
 
-from tracegraph.adapter.paging import Page, RangeRequest, SessionPageRequest
-from tracegraph.domain.calls import FetchInfo
+from tracegraph.adapter import (
+    CallCost,
+    FetchInfo,
+    Page,
+    RangeRequest,
+    Reply,
+    SessionPageRequest,
+    readable_rows,
+    unreadable_places,
+)
 from tracegraph.domain.filters import SessionFilter, SessionOrder
 from tracegraph.domain.models import Session, SessionRef
-from tracegraph.domain.sort_values import from_microseconds, microseconds
+from tracegraph.domain.sort_values import microseconds
 from tracegraph.errors import (
     SourceBadRequest,
     SourceError,
@@ -25,9 +33,7 @@ from tracegraph.errors import (
     SourceObjectNotFound,
     SourceResponseTooLarge,
 )
-from tracegraph.upstream.lenient_decoder import unreadable_places
-from tracegraph.upstream.messages import UpstreamResponse
-from tracegraph.upstream.raw import RawDocument, RawRow, bad_response
+from tracegraph.upstream.raw import bad_response
 from tracegraph_langsmith import wire
 from tracegraph_langsmith.client import (
     MAX_PAGE_SIZE,
@@ -108,9 +114,8 @@ class RunsReader:
 
         An experiment with an impossible id has no sessions and does not affect the others.
         """
-        experiments = [canonical_uuid(ref) for ref in request.experiment_refs]
-        valid_ids = tuple(dict.fromkeys(ref for ref in experiments if ref is not None))
-        if not valid_ids:
+        experiments = [uuid for ref in request.experiment_refs if (uuid := canonical_uuid(ref)) is not None]
+        if not experiments:
             message = f"Source {self.source!r} has no experiment with that id."
             return SourceObjectNotFound(self.source, message)
         after = request.page.after if isinstance(request.page, RangeRequest) else None
@@ -118,13 +123,13 @@ class RunsReader:
             return Page((), None, None)  # no run follows a key without a start
         try:
             resume = Resume.from_page(request.page)
-            if resume.range_start is not None:
-                from_microseconds(resume.range_start)
-        except (ValueError, TypeError, OverflowError):
+        except (ValueError, OverflowError):
+            resume = None
+        readable = tuple(dict.fromkeys(experiments)) if resume is None else resume.readable(experiments)
+        if resume is None or not readable:
             message = f"Source {self.source!r} cannot resume its list at this position: start from the first page."
             return SourceBadRequest(self.source, message)
-        readable = tuple(ref for ref in valid_ids if ref not in resume.excluded)
-        return PendingRequest(request, readable, resume)
+        return PendingRequest(request, readable, resume, excluded=resume.excluded)
 
     async def check(self, experiments: Sequence[str]) -> None:
         """Request one run of the first experiment.
@@ -157,18 +162,18 @@ class RunsReader:
             reply = await self.client.runs(body)
         except SourceResponseTooLarge as error:
             if len(ids) == 1:
-                return {ids[0]: too_large_error(error, error.upstream_requests)}
+                return {ids[0]: too_large_error(error)}
             middle = len(ids) // 2
             halves = await asyncio.gather(self._by_id(ids[:middle]), self._by_id(ids[middle:]))
             return {**halves[0], **halves[1]}
         except SourceError as error:
             return dict.fromkeys(ids, error)
-        runs: list[wire.Run | None] = reply.value.runs
-        sessions = self._sessions(reply, [run if run is not None and run.is_root else None for run in runs])
-        by_id: dict[str, Session | SourceError] = {row.vendor_id: row for row in sessions}
+        runs = reply.value.runs
+        roots = self._sessions(reply, lambda run: run.is_root)
+        by_id: dict[str, Session | SourceError] = {row.vendor_id: row for row in roots}
         if None in runs:  # the ids of unreadable rows are unknown
             read_ids = {run.id for run in runs if run is not None}
-            unreadable = bad_response(reply, "of which a row cannot be read")
+            unreadable = bad_response(reply.response, "of which a row cannot be read")
             return dict.fromkeys((run_id for run_id in ids if run_id not in read_ids), unreadable) | by_id
         return by_id
 
@@ -177,51 +182,49 @@ class RunsReader:
 
         The page omits rows of experiments that are not part of the query.
         """
-        cost = FetchInfo()
+        cost = CallCost()
         limit = self.sizes.limit_for(query, limit)
         while True:
             try:
-                reply = await self.client.runs(query.body(limit, cursor))
+                with cost:
+                    reply = cost.add(await self.client.runs(query.body(limit, cursor)))
                 break
             except SourceResponseTooLarge as error:
-                cost += FetchInfo(error.upstream_requests)
                 if limit == 1:  # no smaller page exists
-                    raise too_large_error(error, cost.upstream_requests) from None
+                    raise too_large_error(error) from None
+                cost = CallCost(FetchInfo(error.upstream_requests))
                 limit //= 2
                 self.sizes.shrink(query, limit)
-            except SourceError as error:
-                raise error.with_cost(cost.upstream_requests + error.upstream_requests) from error.__cause__
-        self.sizes.record_size(query, len(reply.body))
-        return self._to_page(query, cursor, reply, cost)
+        self.sizes.record_size(query, len(reply.response.body))
+        return self._to_page(query, cursor, reply, cost.total)
 
-    def _to_page(self, query: RunsQuery, cursor: str | None, reply: UpstreamResponse, cost: FetchInfo) -> RunsPage:
-        sent_runs: list[wire.Run | None] = reply.value.runs
-        runs = [run if run is not None and run.session_id in query.experiments else None for run in sent_runs]
-        skipped = unreadable_places(sent_runs)
-        foreign_count = runs.count(None) - len(skipped)
+    def _to_page(
+        self, query: RunsQuery, cursor: str | None, reply: Reply[wire.RunsResponse], cost: FetchInfo
+    ) -> RunsPage:
+        runs, cursors = reply.value.runs, reply.value.cursors
+        rows = self._sessions(reply, lambda run: run.session_id in query.experiments, query.deferred_fields)
+        skipped = unreadable_places(runs)
+        foreign_count = len(runs) - len(skipped) - len(rows)
         if foreign_count:
-            _log.warning("rows.foreign", source=reply.source, kind=reply.kind, count=foreign_count)
+            _log.warning("rows.foreign", source=self.source, kind=reply.response.kind, count=foreign_count)
         # A response without rows is the end of the list, even with a cursor.
-        cursors = reply.value.cursors
-        next_cursor = cursors.next if sent_runs and cursors else None
+        next_cursor = cursors.next if runs and cursors else None
         if next_cursor and next_cursor == cursor:
-            raise bad_response(reply, "whose cursor leads back to itself")
-        last = next((run.id for run in reversed(sent_runs) if run is not None), None)
-        rows = self._sessions(reply, runs, query.deferred_fields)
-        return RunsPage(rows, next_cursor or None, cost + reply.provenance, last, skipped, reply)
+            raise bad_response(reply.response, "whose cursor leads back to itself")
+        last = next((run.id for run in reversed(runs) if run is not None), None)
+        return RunsPage(rows, next_cursor or None, cost, last, len(skipped), reply.response)
 
     def _sessions(
         self,
-        reply: UpstreamResponse,
-        runs: Iterable[wire.Run | None],
+        reply: Reply[wire.RunsResponse],
+        is_wanted: Callable[[wire.Run], bool],
         deferred_fields: frozenset[str] = frozenset(),
     ) -> list[Session]:
-        """Return the runs as sessions, each with its position in the reply."""
-        document = RawDocument(reply.body)
+        """Return the wanted runs as sessions, each with its position in the reply."""
         return [
-            to_session(self.source, run, RawRow(document, ("runs", index)), deferred_fields)
-            for index, run in enumerate(runs)
-            if run is not None
+            to_session(self.source, run, reply.raw("runs", index), deferred_fields)
+            for index, run in readable_rows(reply.value.runs)
+            if is_wanted(run)
         ]
 
     # -- one request -----------------------------------------------------------------------------------
@@ -232,21 +235,21 @@ class RunsReader:
         A page with a next page is never empty.
         """
         try:
-            await self._read_pages(pending)
+            try:
+                await self._read_pages(pending)
+            except SourceError as error:
+                if pending.resume.cursor is not None:
+                    raise
+                if await self._without_failing([pending], error):
+                    await self._read_pages(pending)
         except SourceError as error:
-            if pending.resume.cursor is None and may_concern_one_experiment(error):
-                await self._retry_without_failing(pending, error)
-            else:
-                _fail([pending], error)
+            _fail([pending], error)
 
     async def _read_pages(self, pending: PendingRequest) -> None:
-        resume = pending.resume
-        cursor, limit = resume.cursor, pending.limit
+        cursor, limit = pending.resume.cursor, pending.limit
         for _ in range(MAX_IDLE_PAGES):
             page = await self._fetch_page(pending.query(), limit, cursor)
-            pending.provenance += page.provenance
-            pending.skipped += len(page.skipped)
-            pending.add_rows(page.rows)
+            pending.add_page(page)
             cursor = page.cursor
             if pending.rows or cursor is None:
                 break
@@ -254,37 +257,29 @@ class RunsReader:
         else:
             raise no_progress_error(page.reply)
         if cursor is not None:
-            excluded = frozenset(_valid_ids(pending.request)) - set(pending.experiments)
-            pending.next = Resume(resume.range_start, cursor, resume.seen, excluded, resume.range_end).to_token()
+            pending.continue_at(cursor)
 
-    async def _retry_without_failing(self, pending: PendingRequest, error: SourceError) -> None:
-        """Read the request without the experiments for which its query fails."""
-        pending.provenance += FetchInfo(error.upstream_requests)
-        errors = await self._find_failing(pending, pending.experiments, error)
-        pending.experiments = tuple(experiment for experiment in pending.experiments if experiment not in errors)
-        failures = [failure for failure in errors.values() if not isinstance(failure, SourceObjectNotFound)]
-        if not pending.experiments:
-            pending.error = failures[0] if failures else next(iter(errors.values()))
-            return
-        pending.partial_error = failures[0] if failures else None
-        try:
-            await self._read_pages(pending)
-        except SourceError as failure:
-            _fail([pending], failure)
+    async def _without_failing(self, pool: Sequence[PendingRequest], error: SourceError) -> list[PendingRequest]:
+        """Return the requests that are left without the experiments for which the query of the pool fails.
 
-    async def _find_failing(
-        self, pending: PendingRequest, experiments: Sequence[str], error: SourceError
-    ) -> Mapping[str, SourceError]:
-        """Return the experiments for which the query fails, and add the cost of the search to the request."""
+        The first request carries the cost of the search.
+        """
+        if not may_concern_one_experiment(error):
+            _fail(pool, error)
+            return []
+        request = pool[0].request
 
         async def probe(probed: Sequence[str]) -> int:
-            query = RunsQuery(tuple(probed), pending.request.filter, pending.request.order, None, frozenset())
+            query = RunsQuery(tuple(probed), request.filter, request.order, fields=frozenset())
             return (await self.client.runs(query.body(1, None))).provenance.upstream_requests
 
+        experiments = list(dict.fromkeys(ref for pending in pool for ref in pending.experiments))
         search = FailingExperiments.for_experiments(self.client, probe, experiments)
         errors = await search.find(experiments, error)
-        pending.provenance += FetchInfo(search.calls)
-        return errors
+        pool[0].provenance += FetchInfo(error.upstream_requests + search.calls)
+        for pending in pool:
+            pending.exclude(errors)
+        return [pending for pending in pool if pending.experiments]
 
     # -- several requests ------------------------------------------------------------------------------
 
@@ -313,7 +308,10 @@ class RunsReader:
                 page = await self._fetch_page(query, MAX_PAGE_SIZE, cursor)
                 guard.check(page, _distribute(pool, page))
             except SourceError as error:
-                await self._recover(pool, query.range_start, error, failing_excluded=failing_excluded)
+                if failing_excluded:
+                    _fail(pool, error)
+                elif readable := await self._without_failing(pool, error):
+                    await self._read_pooled(readable, query.range_start, failing_excluded=True)
                 return
             incomplete = [pending for pending in pool if not pending.is_complete]
             if page.cursor is None or not incomplete:
@@ -339,33 +337,6 @@ class RunsReader:
             self._read_pooled(pool[middle:], range_start, low_yield=True, failing_excluded=failing_excluded),
         )
 
-    async def _recover(
-        self,
-        pool: Sequence[PendingRequest],
-        range_start: int | None,
-        error: SourceError,
-        *,
-        failing_excluded: bool,
-    ) -> None:
-        """Find the experiments for which the query fails, and read the other requests of the pool."""
-        if failing_excluded or not may_concern_one_experiment(error):
-            _fail(pool, error)
-            return
-        pool[0].provenance += FetchInfo(error.upstream_requests)
-        experiments = list(dict.fromkeys(ref for pending in pool for ref in pending.experiments))
-        errors = await self._find_failing(pool[0], experiments, error)
-        readable: list[PendingRequest] = []
-        for pending in pool:
-            pending.error = errors.get(pending.experiments[0])
-            if pending.error is None:
-                readable.append(pending)
-        if readable:
-            await self._read_pooled(readable, range_start, failing_excluded=True)
-
-
-def _valid_ids(request: SessionPageRequest) -> set[str]:
-    return {uuid for ref in request.experiment_refs if (uuid := canonical_uuid(ref)) is not None}
-
 
 def _pooled_query(pool: Sequence[PendingRequest], range_start: int | None) -> RunsQuery:
     """Return the query of a pool from `range_start` on, with the fields of all requests.
@@ -387,13 +358,11 @@ def _distribute(pool: Sequence[PendingRequest], page: RunsPage) -> int:
 
     The first request carries the cost of the call.
     """
-    pool[0].provenance += page.provenance
-    pool[0].skipped += len(page.skipped)
+    new_rows = pool[0].add_page(page)
     for pending in pool[1:]:
         pending.provenance += FetchInfo(stale=page.provenance.stale)
-    new_rows = 0
-    for pending in pool:
         new_rows += pending.add_rows(page.rows)
+    for pending in pool:
         pending.next = None
         if page.cursor is not None and pending.is_complete:
             pending.suspend()

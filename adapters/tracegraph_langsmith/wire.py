@@ -14,15 +14,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
-from tracegraph.upstream.lenient_decoder import (
-    Count,
-    LenientDecoder,
-    LenientStruct,
-    Name,
-    Number,
-    refuse_without_rows,
-    utc,
-)
+from tracegraph.adapter import Count, LenientDecoder, LenientStruct, Name, Number, refuse_without_rows, utc
 
 Ratio = Annotated[float, Meta(ge=0, le=1)]
 """A ratio from 0 to 1. A percentage is rejected as unreadable, rather than read as a hundredfold rate.

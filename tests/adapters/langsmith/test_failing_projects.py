@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from tests.adapters.langsmith.conftest import Connect
-from tracegraph.adapter.paging import OffsetRequest, Page, SessionPageRequest
+from tracegraph.adapter.paging import CursorRequest, Page, SessionPageRequest
 from tracegraph.adapter.protocol import Adapter, SourceHealthStatus
 from tracegraph.errors import (
     SourceBadResponse,
@@ -65,7 +65,7 @@ def names(count: int) -> list[str]:
 
 
 def merged(*refs: str) -> SessionPageRequest:
-    return SessionPageRequest(refs, OffsetRequest(100))
+    return SessionPageRequest(refs, CursorRequest(100))
 
 
 def refuses(status: int, *bad: str) -> Refuse:

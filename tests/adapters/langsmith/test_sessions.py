@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 from tracegraph_langsmith.client import RUN_FIELDS
 
 from tests.adapters.langsmith.conftest import Connect
-from tracegraph.adapter.paging import Key, OffsetRequest, Page, PageRequest, SessionPageRequest
+from tracegraph.adapter.paging import CursorRequest, Key, Page, PageRequest, RangeRequest, SessionPageRequest
 from tracegraph.adapter.protocol import Adapter
 from tracegraph.domain.calls import FetchInfo
 from tracegraph.domain.filters import OrderDirection, SessionFilter, SessionOrder, TimeRange, session_sort_value
@@ -53,8 +53,10 @@ def add(world: LangSmithWorld, name: str, starts: Sequence[float], **fields: Any
 def session_request(
     *refs: str, limit: int = 5, after: int | None = None, hint: Any = None, **rest: Any
 ) -> SessionPageRequest:
-    key = None if after is None else Key(after, "any")
-    return SessionPageRequest(refs, OffsetRequest(limit, key, hint), **rest)
+    page: PageRequest = CursorRequest(limit, hint)
+    if after is not None:
+        page = RangeRequest(limit, Key(after, "any"), token=hint)
+    return SessionPageRequest(refs, page, **rest)
 
 
 def micros(seconds: float) -> int:
@@ -252,10 +254,24 @@ class TestResuming:
     ) -> None:
         """Missing values come last, and every run has a start."""
         add(world, "p", [1])
-        (page,) = await listed(adapter, SessionPageRequest((P,), OffsetRequest(5, Key(None, "x"))))
+        (page,) = await listed(adapter, SessionPageRequest((P,), RangeRequest(5, Key(None, "x"))))
         assert (page.items, page.next_hint, vendor.calls) == ((), None, [])
 
-    @pytest.mark.parametrize("page", [OffsetRequest(5, Key(10**30, "x")), OffsetRequest(5, "made up")])
+    @pytest.mark.parametrize(
+        "page",
+        [
+            RangeRequest(5, Key(10**30, "x")),
+            CursorRequest(5, "made up"),
+            CursorRequest(5, "\ud800"),
+            CursorRequest(5, '["\\ud800"]'),
+            CursorRequest(5, "[1]"),
+            CursorRequest(5, f"[null,{10**30}]"),
+            CursorRequest(5, f"[null,null,[],[],{10**30}]"),
+            CursorRequest(5, "[null,null,7]"),
+            CursorRequest(5, f'["c",null,[],["{P}"]]'),
+            RangeRequest(5, token="{}"),
+        ],
+    )
     async def test_an_impossible_position_is_a_bad_request_without_a_call(
         self, adapter: Adapter, vendor: Simulator, page: PageRequest
     ) -> None:
