@@ -14,7 +14,7 @@ from tracegraph.domain.sort_values import SortValue, from_microseconds, microsec
 from tracegraph.errors import SourceBadResponse, SourceError, SourceObjectNotFound
 from tracegraph.upstream.messages import UpstreamResponse
 from tracegraph.upstream.raw import bad_response
-from tracegraph_langsmith.client import MAX_PAGE_SIZE, RunsQuery
+from tracegraph_langsmith.client import RunsQuery
 
 MAX_IDLE_PAGES, _MAX_REPEATED_ENDS = 10, 3
 """Limits on consecutive pages without a new row, and on consecutive pages with the same last run.
@@ -29,11 +29,14 @@ class Resume(msgspec.Struct, array_like=True, frozen=True, omit_defaults=True, f
     The list continues with runs from `range_start` (microseconds, inclusive) on, or after `cursor` in that range.
     `seen` contains the ids of earlier rows that started exactly at `range_start`. The range is inclusive because
     the vendor promises no order among runs with equal starts, so without `seen` these rows would repeat.
-    `excluded` contains the experiments that cannot be read. `range_end` bounds the range on its other side. A
+    `excluded` contains the experiments that cannot be read. `range_end` bounds the range on its other side.
+    `page_size` and `large_fields` are those of the query that a cursor of v2 is valid for. In v1 they are 0. A
     token is this object as text, as short as it can be: a long token leaves the client's cursor.
     """
 
     cursor: str | None = None
+    page_size: int = 0
+    large_fields: int = 0
     range_start: int | None = None
     seen: frozenset[str] = frozenset()
     excluded: frozenset[str] = frozenset()
@@ -51,7 +54,7 @@ class Resume(msgspec.Struct, array_like=True, frozen=True, omit_defaults=True, f
             resume = _decoder.decode(page.token.encode())
         elif isinstance(page, RangeRequest):
             after = None if page.after is None else page.after.value
-            resume = cls(None, _time_of(after), range_end=_time_of(page.until))
+            resume = cls(range_start=_time_of(after), range_end=_time_of(page.until))
         else:
             resume = cls()
         for time in (resume.range_start, resume.range_end):
@@ -88,7 +91,9 @@ _TOO_LONG = 129
 class RunsPage:
     """The rows of one query and the vendor's cursor, which is None at the end of the list.
 
-    `last` is the id of the last run in the response.
+    `last` is the id of the last run in the response. `foreign` counts the rows of experiments that were not
+    queried. `query` and `page_size` are those of the request: a cursor of v2 is valid only with them. In v1
+    `page_size` is 0.
     """
 
     rows: Sequence[Session]
@@ -97,6 +102,9 @@ class RunsPage:
     last: str | None
     skipped: int
     reply: UpstreamResponse
+    query: RunsQuery
+    page_size: int = 0
+    foreign: int = 0
 
 
 @dataclass(slots=True, eq=False)
@@ -106,6 +114,7 @@ class PendingRequest:
     request: SessionPageRequest
     experiments: tuple[str, ...]
     resume: Resume
+    page_max: int
     rows: dict[str, Session] = field(default_factory=dict)
     next: str | None = None
     provenance: FetchInfo = field(default_factory=FetchInfo)
@@ -119,7 +128,7 @@ class PendingRequest:
     @property
     def limit(self) -> int:
         """Return the number of requested runs."""
-        return max(1, min(self.request.page.limit, MAX_PAGE_SIZE))
+        return self.resume.page_size or max(1, min(self.request.page.limit, self.page_max))
 
     @property
     def is_complete(self) -> bool:
@@ -168,9 +177,16 @@ class PendingRequest:
         self.skipped += page.skipped
         return self.add_rows(page.rows)
 
-    def continue_at(self, cursor: str) -> None:
+    def continue_after(self, page: RunsPage) -> None:
         """Set the vendor's cursor as the beginning of the next page."""
-        self.next = msgspec.structs.replace(self.resume, cursor=cursor, excluded=self.excluded).to_token()
+        self.next = msgspec.structs.replace(
+            self.resume,
+            cursor=page.cursor,
+            page_size=page.page_size,
+            large_fields=page.query.large_fields if page.page_size else 0,
+            range_start=page.query.range_start,
+            excluded=self.excluded,
+        ).to_token()
 
     def suspend(self) -> None:
         """Set the position after the last row as the beginning of the next page."""
@@ -179,7 +195,8 @@ class PendingRequest:
         seen = {vendor_id for vendor_id, start in starts.items() if start == last}
         if last == self.resume.range_start:
             seen |= self.resume.seen
-        self.next = Resume(None, last, frozenset(seen), range_end=self.resume.range_end).to_token()
+        resume = Resume(range_start=last, seen=frozenset(seen), range_end=self.resume.range_end)
+        self.next = resume.to_token()
 
     def outcome(self) -> Page[Session] | SourceError:
         """Return the page or the error of the request."""

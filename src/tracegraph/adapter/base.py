@@ -27,11 +27,15 @@ class BaseAdapter:
 
     A vendor's adapter sets `vendor` and `capabilities`. It implements `list_experiments`, `list_session_page`,
     `find_experiment`, and one of `find_session` and `find_sessions`. It overrides the rest where the vendor does
-    more.
+    more. An adapter that finds out which of the vendor's interfaces it meets sets `interface`, `version`, and the
+    `capabilities` of that interface. `notices` are sentences about what the vendor will change.
     """
 
     vendor: str
     capabilities: Capabilities
+    interface: str | None = None
+    version: str | None = None
+    notices: tuple[str, ...] = ()
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -154,6 +158,9 @@ class BaseAdapter:
             last_error=probe.error,
             checked_at=datetime.now(UTC),
             experiment_count=probe.experiment_count,
+            interface=self.interface,
+            version=self.version,
+            notices=self.notices,
         )
 
 

@@ -40,13 +40,21 @@ class SourceHealthStatus(Enum):
 
 @dataclass(frozen=True, slots=True)
 class SourceHealth:
-    """The result of one cheap call to the vendor."""
+    """The result of one cheap call to the vendor.
+
+    `interface` is the vendor's interface that the adapter uses, where the vendor has several. `version` is the
+    vendor's own version. Both are None while they are unknown. `notices` are sentences about what the vendor will
+    change.
+    """
 
     status: SourceHealthStatus
     circuit: CircuitState = CircuitState.CLOSED
     last_error: SourceError | None = None
     checked_at: datetime | None = None
     experiment_count: int | None = None
+    interface: str | None = None
+    version: str | None = None
+    notices: tuple[str, ...] = ()
 
 
 class Adapter(Protocol):

@@ -76,17 +76,31 @@ class CheckResult:
         is_elsewhere = error.http_status in _ELSEWHERE or error.code is SourceErrorCode.BAD_RESPONSE
         return f"{sentence} Is {key}base_url right?" if is_elsewhere and key not in sentence else sentence
 
+    @property
+    def interface(self) -> str:
+        """Return the vendor's interface and version, as far as they are known."""
+        known = [text for text in (self.health.interface, self.health.version) if text is not None]
+        return " / ".join(known)
+
+    @property
+    def remarks(self) -> str:
+        """Return the problem, if there is one, and the notices."""
+        return " ".join([text for text in (self.trouble, *self.health.notices) if text is not None])
+
     def document(self) -> dict[str, Any]:
         """Return the result as JSON."""
         return {
             "name": self.name,
             "vendor": self.vendor,
+            "interface": self.health.interface,
+            "version": self.health.version,
             "reachable": self.reachable,
             "authorized": self.authorized,
             "usable": self.usable,
             "experiments": self.experiments or None,
             "durationMs": round(self.duration_ms),
             "trouble": self.trouble,
+            "notices": list(self.health.notices),
         }
 
 
@@ -180,7 +194,7 @@ async def _count_list(adapter: Adapter, kind: ExperimentKind | None) -> tuple[in
 def render(results: Sequence[CheckResult]) -> Table:
     """Return the results as a table for a terminal."""
     table = Table(title="Sources")
-    for heading in ("source", "vendor", "reachable", "authorized"):
+    for heading in ("source", "vendor", "interface", "reachable", "authorized"):
         table.add_column(heading)
     table.add_column("experiments", justify="right")
     table.add_column("ms", justify="right")
@@ -189,11 +203,12 @@ def render(results: Sequence[CheckResult]) -> Table:
         table.add_row(
             result.name,
             result.vendor,
+            escape(result.interface),
             _word(result.reachable),
             _word(result.authorized),
             result.experiments,
             f"{result.duration_ms:.0f}",
-            escape(result.trouble or ""),
+            escape(result.remarks),
         )
     return table
 

@@ -40,7 +40,7 @@ async def connect(serve: Serve) -> AsyncIterator[Connect]:
 
         async def connected(app: ASGIApp, *, breaker: CircuitBreakerPolicy = OFF, **options: Any) -> Adapter:
             upstream = await serve(app, source="ls", breaker=breaker)
-            settings = SourceSettings("ls", "langsmith", {"api_key": SecretStr(KEY)} | options)
+            settings = SourceSettings("ls", "langsmith", {"api_key": SecretStr(KEY), "api": "v1"} | options)
             return await stack.enter_async_context(open_adapter(settings, upstream))
 
         yield connected
