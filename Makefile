@@ -12,7 +12,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 # The tests of a file run in one process. Files with long waits run first, so that no core is idle at the end.
 PARALLEL := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-.PHONY: help demo test test-slow test-fuzz test-paging test-plans soak flood lint format schema docs-configuration live bench playground audit lock clean
+.PHONY: help demo test contract test-slow test-fuzz test-paging test-plans soak flood lint format schema docs-configuration live bench playground audit lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-18s %s\n", $$1, $$2}'
@@ -22,6 +22,10 @@ demo: .venv/runtime.ok ## run three simulated vendors, the gateway over them and
 
 test: .venv/dev.ok .venv/system.ok .venv/node.ok ## run the test suite on all cores, some minutes (WORKERS=auto)
 	$(BIN)/python -m pytest $(PARALLEL) -m "not slow" tests/reliability tests
+
+contract: .venv/dev.ok ## run the contract suite of one vendor (VENDOR=nemo)
+	@[ -f tests/contract/test_$(VENDOR).py ] || { echo "Name a vendor that has a file tests/contract/test_NAME.py, for instance: make contract VENDOR=nemo"; exit 2; }
+	$(BIN)/python -m pytest $(PARALLEL) --dist load tests/contract/test_$(VENDOR).py
 
 test-slow: .venv/dev.ok .venv/system.ok .venv/node.ok ## run the slow tests, with more examples
 	$(BIN)/python -m pytest $(PARALLEL) -m slow

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import os
+import runpy
 import shutil
 import subprocess
 import sys
@@ -13,6 +16,9 @@ from pathlib import Path
 
 import pytest
 
+from tracegraph.commands.new_adapter import PagingKind, package_files, write_adapter
+from tracegraph.simulators.core.servers import serving
+
 ROOT = Path(__file__).parents[1]
 PACKAGES = {"tracegraph", "tracegraph_nemo", "tracegraph_langsmith", "tracegraph_meibel"}
 
@@ -21,6 +27,15 @@ from tracegraph.adapter.registry import installed_vendors, load
 import adapters
 print(sorted(name for name, entry in installed_vendors().items() if load(entry)), adapters.OWNER)
 """
+
+
+OWN_SOURCE = """
+[sources.acme]
+vendor = "acme"
+base_url = "{url}"
+api_key = "file:{folder}/key"
+"""
+COMPARED = [base64.b64encode(f"Experiment:acme:project-{number}".encode()).decode() for number in (0, 1)]
 
 
 @pytest.fixture(scope="module")
@@ -41,16 +56,40 @@ def wheel(distributions: Path) -> Path:
 @pytest.fixture(scope="module")
 def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The Python of an environment with the wheel, its dependencies, and another project's `adapters`."""
-    folder = tmp_path_factory.mktemp("environment")
-    venv.create(folder, with_pip=False, symlinks=True)
-    packages = next((folder / "lib").glob("python*")) / "site-packages"
-    with zipfile.ZipFile(wheel) as archive:
-        archive.extractall(packages)  # noqa: S202 - our own wheel
+    packages, python = new_environment(tmp_path_factory.mktemp("environment"), wheel)
     (packages / "adapters").mkdir()
     (packages / "adapters" / "__init__.py").write_text("OWNER = 'another project'\n", "utf-8")
+    return python
+
+
+@pytest.fixture(scope="module")
+def new_adapter(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of an adapter in a distribution of its own."""
+    return write_adapter("acme", PagingKind.CURSOR, tmp_path_factory.mktemp("own") / "tracegraph-acme")
+
+
+@pytest.fixture(scope="module")
+def installed_beside(wheel: Path, new_adapter: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The Python of an environment with the gateway's wheel and the adapter's own."""
+    built = tmp_path_factory.mktemp("own-dist")
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(built)]
+    done = subprocess.run(command, cwd=new_adapter, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    (own,) = built.glob("*.whl")
+    _, python = new_environment(tmp_path_factory.mktemp("environment"), wheel, own)
+    return python
+
+
+def new_environment(folder: Path, *wheels: Path) -> tuple[Path, Path]:
+    """Create an environment with these wheels and borrowed dependencies; return its packages and its Python."""
+    venv.create(folder, with_pip=False, symlinks=True)
+    packages = next((folder / "lib").glob("python*")) / "site-packages"
+    for path in wheels:
+        with zipfile.ZipFile(path) as archive:
+            archive.extractall(packages)  # noqa: S202 - our own wheel
     dependencies = Path(pytest.__file__).parents[1]
     (packages / "dependencies.pth").write_text(f"{dependencies}\n", "utf-8")
-    return folder / "bin" / "python"
+    return packages, folder / "bin" / "python"
 
 
 def run(python: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -74,6 +113,34 @@ def test_the_wheel_works_beside_another_projects_package_named_adapters(installe
 def test_the_wheel_holds_what_the_command_line_needs(installed: Path) -> None:
     done = run(installed, "-m", "tracegraph", "schema")
     assert done.stdout == (ROOT / "schema.graphql").read_text("utf-8"), done.stderr
+
+
+def test_the_wheel_holds_the_templates_of_new_adapter(installed: Path, tmp_path: Path) -> None:
+    done = run(
+        installed, "-m", "tracegraph", "new-adapter", "acme", "--paging", "range", "--folder", f"{tmp_path}/a"
+    )
+    assert done.returncode == 0, done.stderr
+    texts = package_files("acme", PagingKind.RANGE)
+    assert {path: (tmp_path / "a" / path).read_text("utf-8") for path in texts} == texts
+
+
+def test_an_adapter_in_a_distribution_of_its_own_works_by_its_entry_point(
+    installed_beside: Path, new_adapter: Path, tmp_path: Path
+) -> None:
+    """`check` calls its source, and `compare` reads its sessions through the gateway."""
+    simulator = runpy.run_path(str(new_adapter / "tests" / "acme_simulator.py"))
+    with serving([simulator["create_app"]()]) as (url,):
+        config = tmp_path / "tracegraph.toml"
+        config.write_text(OWN_SOURCE.format(url=url, folder=tmp_path), "utf-8")
+        (tmp_path / "key").write_text("acme_simulated", "utf-8")
+        checked = run(installed_beside, "-m", "tracegraph", "check", "--config", str(config), "--json")
+        assert checked.returncode == 0, checked.stderr
+        (source,) = json.loads(checked.stdout)["sources"]
+        assert (source["name"], source["vendor"], source["reachable"]) == ("acme", "acme", True)
+        figures = ["--metric", "latency", "--basis", "computed", "--format", "json", "--config", str(config)]
+        compared = run(installed_beside, "-m", "tracegraph", "compare", *COMPARED, *figures)
+        assert compared.returncode == 0, compared.stderr
+        assert "1500" in compared.stdout
 
 
 def test_the_source_distribution_holds_every_tracked_file(distributions: Path) -> None:

@@ -1,4 +1,4 @@
-"""The command line: serve, demo, check, compare, config, key, schema."""
+"""The command line: serve, demo, check, compare, config, key, new-adapter, schema."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from tracegraph.commands.compare.query import CompareQuery
 from tracegraph.commands.compare.rendering import Format
 from tracegraph.commands.config import effective, summary
 from tracegraph.commands.demo import run_demo
+from tracegraph.commands.new_adapter import PagingKind, write_adapter
 from tracegraph.commands.validation import validate
 from tracegraph.config.loader import Loaded, load
 from tracegraph.domain.models import AggregateBasis
@@ -199,6 +200,23 @@ def new_api_key(
     sys.stdout.write(f"{key}\n")
     _errors.print("For the configuration of the gateway:")
     sys.stdout.write(f"\n{table}")
+
+
+@_app.command()
+def new_adapter(
+    name: Annotated[str, typer.Argument(help='The name of the vendor, as in vendor = "NAME".')],
+    paging: Annotated[PagingKind, typer.Option(case_sensitive=False, help="How the vendor's lists go on.")],
+    folder: Annotated[
+        Path | None, typer.Option(help="The folder to create. Default: tracegraph-NAME here.")
+    ] = None,
+) -> None:
+    """Write the package of a new adapter, with a simulator and its contract test."""
+    with _configuration_errors():
+        target = write_adapter(name, paging, folder)
+        sys.stdout.write(
+            f"Wrote {target}. Its contract test passes as it stands: run `python -m pytest` in this folder.\n"
+            "Its README.md has the next steps.\n"
+        )
 
 
 @_app.command()

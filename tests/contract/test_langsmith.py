@@ -8,12 +8,13 @@ from typing import ClassVar
 from pydantic import SecretStr
 from tracegraph_langsmith import open_adapter
 
+from tracegraph.domain.models import SessionStatus, TokenUsage
 from tracegraph.simulators.core.ids import stable_uuid
 from tracegraph.simulators.core.rows import Row
-from tracegraph.simulators.core.times import zulu
+from tracegraph.simulators.core.times import EPOCH, zulu
 from tracegraph.simulators.langsmith import app as langsmith
 from tracegraph.simulators.langsmith.world import LangSmithWorld, langsmith_run, langsmith_session
-from tracegraph.testing import AdapterContract, Vendor, instant, maybe, odd
+from tracegraph.testing import AdapterContract, Example, Vendor, instant, maybe, odd
 
 SECRET = "lsv2_pt_made-up-for-the-contract"
 NAMES = ("Support", "support", "Ärger", "straße", "zeta", "日本")
@@ -93,6 +94,9 @@ class LangSmith(Vendor):
             inputs=rng.choice([{"question": "why?"}, {"a": 1, "b": [None]}, {}, None]),
             feedback_stats=rng.choice([{}, {"accuracy": {"n": 1, "avg": -0.5, "values": {}}}]),
         )
+        return self.insert_session(ref, row)
+
+    def insert_session(self, ref: str, row: Row) -> str:
         self.world.runs[ref].append(row)
         self.world.runs[ref].append(
             langsmith_run(f"child of {row['id']}", parent=row, start_time=row["start_time"])
@@ -115,3 +119,28 @@ class TestLangSmith(AdapterContract):
     unknown_refs = (stable_uuid("nobody made this"), "no-uuid-at-all")
     nameless_experiments: ClassVar = [langsmith_session("a") | {"id": None}]
     nameless_sessions: ClassVar = {"runs": [langsmith_run("a") | {"id": None}], "cursors": {"next": None}}
+    session_examples = (
+        Example(
+            langsmith_run(
+                "example 1",
+                latency_s=1.5,
+                first_token_time=zulu(EPOCH + timedelta(seconds=0.25)),
+                prompt_tokens=7,
+                completion_tokens=2,
+                total_tokens=9,
+                total_cost="0.25",
+            ),
+            {
+                "status": SessionStatus.SUCCESS,
+                "latency_ms": 1500.0,
+                "first_token_ms": 250.0,
+                "tokens": TokenUsage(input=7, output=2, total=9),
+                "cost_usd": 0.25,
+            },
+        ),
+        Example(langsmith_run("example 2", status="error"), {"status": SessionStatus.ERROR}),
+        Example(
+            langsmith_run("example 3", status="pending", latency_s=None),
+            {"status": SessionStatus.RUNNING, "latency_ms": None},
+        ),
+    )

@@ -7,11 +7,12 @@ from typing import ClassVar
 from pydantic import SecretStr
 from tracegraph_meibel import open_adapter
 
+from tracegraph.domain.models import SessionStatus, TokenUsage
 from tracegraph.simulators.core.rows import Row
 from tracegraph.simulators.core.times import zulu
 from tracegraph.simulators.meibel import app as meibel
 from tracegraph.simulators.meibel.world import MeibelWorld, meibel_agent, meibel_job, meibel_session
-from tracegraph.testing import AdapterContract, Vendor, instant, maybe, odd
+from tracegraph.testing import AdapterContract, Example, Vendor, instant, maybe, odd
 
 SECRET = "mb_made-up-for-the-contract"
 NAMES = ("Support", "support", "Ärger", "straße", "zeta", "日本")
@@ -55,9 +56,8 @@ class Meibel(Vendor):
         return ref
 
     def add_session(self, rng: Random, ref: str, number: int) -> str:
-        session_id = f"session-{number}"
         row = meibel_session(
-            session_id,
+            f"session-{number}",
             start_time=instant(rng),
             duration_s=maybe(rng, odd(rng, rng.randint(0, 900), -30)),
             status=odd(
@@ -70,7 +70,7 @@ class Meibel(Vendor):
                 [None, {}, {"input_tokens": 5}, {"prompt_tokens": -5, "total_tokens": 7}, {"prompt_tokens": "x"}]
             ),
         )
-        self.world.sessions[ref].append(row)
+        session_id = self.insert_session(ref, row)
         self.world.messages[session_id] = [
             {"role": role, "message": f"{role} {number}", "signal_id": None, "timestamp": None}
             for role in ("user", "assistant")
@@ -78,6 +78,10 @@ class Meibel(Vendor):
         slug = self.experiments()[ref]["name"]
         self.world.jobs.append(meibel_job(session_id, "correctness", maybe(rng, 7.0), agent_name=slug))
         return session_id
+
+    def insert_session(self, ref: str, row: Row) -> str:
+        self.world.sessions[ref].append(row)
+        return str(row["session_id"])
 
     def remove_experiment(self, ref: str) -> None:
         self.world.agents = [row for row in self.world.agents if row["id"] != ref]
@@ -96,3 +100,19 @@ class TestMeibel(AdapterContract):
     unknown_refs = ("agent-nobody-made", "3f0e")
     nameless_experiments: ClassVar = {"data": [meibel_agent("a") | {"id": None}], "total": 1}
     nameless_sessions: ClassVar = {"data": [meibel_session("a") | {"session_id": ""}], "total": 1}
+    session_examples = (
+        Example(
+            meibel_session("example-1", duration_s=30.0, token_usage={"prompt_tokens": 100, "output_tokens": 20}),
+            {
+                "status": SessionStatus.SUCCESS,
+                "latency_ms": 30_000.0,
+                "tokens": TokenUsage(input=100, output=20, total=120),
+            },
+        ),
+        Example(meibel_session("example-2", status="FAILED"), {"status": SessionStatus.ERROR}),
+        Example(meibel_session("example-3", status="TERMINATED"), {"status": SessionStatus.CANCELLED}),
+        Example(
+            meibel_session("example-4", status="RUNNING", duration_s=None),
+            {"status": SessionStatus.RUNNING, "latency_ms": None},
+        ),
+    )

@@ -7,10 +7,11 @@ from typing import ClassVar
 from pydantic import SecretStr
 from tracegraph_nemo import open_adapter
 
+from tracegraph.domain.models import SessionStatus, TokenUsage
 from tracegraph.simulators.core.rows import Row
 from tracegraph.simulators.nemo import app as nemo
 from tracegraph.simulators.nemo.world import NemoWorld, nemo_experiment, nemo_session
-from tracegraph.testing import AdapterContract, Vendor, instant, maybe, odd
+from tracegraph.testing import AdapterContract, Example, Vendor, instant, maybe, odd
 
 SECRET = "jwt-made-up-for-the-contract"
 NAMES = ("base", "tuned+v2", "nightly@main", "a.b_c", "gpt-4o")
@@ -24,6 +25,8 @@ class Nemo(Vendor):
             token=SECRET, shape=rng.choice(["contract", "agent_lists"]), send_nulls=rng.random() < 0.5
         )
         self.simulator = nemo.create_app(self.world)
+        if self.world.shape == "agent_lists":  # this release refuses conditions on agents
+            self.refused_filters = frozenset({"agent_name", "agent_version"})
 
     def experiments(self) -> Mapping[str, Row]:
         return {row["name"]: row for row in self.world.experiments}
@@ -64,8 +67,11 @@ class Nemo(Vendor):
             cost_total_usd=maybe(rng, odd(rng, rng.random(), -0.5)),
             evaluator_scores=rng.choice([{}, {"accuracy": rng.random()}, {"tone/v1": -1.0, "accuracy": 1}]),
         )
+        return self.insert_session(ref, row)
+
+    def insert_session(self, ref: str, row: Row) -> str:
         self.world.sessions[ref].append(row)
-        return f"s-{number}"
+        return str(row["session_id"])
 
     def remove_experiment(self, ref: str) -> None:
         self.world.experiments = [row for row in self.world.experiments if row["name"] != ref]
@@ -89,3 +95,16 @@ class TestNemo(AdapterContract):
         "data": [nemo_session("a") | {"session_id": ""}],
         "pagination": {"total_results": 1},
     }
+    session_examples = (
+        Example(
+            nemo_session("example-1", latency_ms=1500.0, input_tokens=7, output_tokens=2, cost_total_usd=0.25),
+            {
+                "status": SessionStatus.SUCCESS,
+                "latency_ms": 1500.0,
+                "tokens": TokenUsage(input=7, output=2, cached=0, total=9),
+                "cost_usd": 0.25,
+            },
+        ),
+        Example(nemo_session("example-2", status="error"), {"status": SessionStatus.ERROR}),
+        Example(nemo_session("example-3", status="cancelled"), {"status": SessionStatus.CANCELLED}),
+    )

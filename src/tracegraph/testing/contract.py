@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+from tracegraph.testing.declared_filters import DeclaredFilterLaws
+from tracegraph.testing.examples import ExampleLaws
 from tracegraph.testing.failures import FailureLaws
 from tracegraph.testing.filters import FilterLaws
 from tracegraph.testing.listing import ListingLaws
 from tracegraph.testing.lookup import LookupLaws
+from tracegraph.testing.paging import PagingLaws
 from tracegraph.testing.use import UseLaws
 from tracegraph.testing.values import ValueLaws
 
 
-class AdapterContract(ListingLaws, FilterLaws, LookupLaws, ValueLaws, FailureLaws, UseLaws):
+class AdapterContract(
+    PagingLaws,
+    DeclaredFilterLaws,
+    ExampleLaws,
+    ListingLaws,
+    FilterLaws,
+    LookupLaws,
+    ValueLaws,
+    FailureLaws,
+    UseLaws,
+):
     """The complete contract. `tracegraph.testing.subject.Contract` documents what a vendor declares."""

@@ -120,6 +120,7 @@ class FailureLaws(Contract):
         fault_case = FAULT_CASES[case]
         async with self.open_subject(attempts=2, **fault_case.transport) as subject:
             known_refs = subject.known_refs
+            await subject.adapter.check()  # an adapter may find its dialect with its first call
             subject.vendor.simulator.faults.add(fault_case.fault)
             for operation in OPERATIONS:
                 subject.calls.clear()
@@ -129,10 +130,16 @@ class FailureLaws(Contract):
                 assert error.http_status == fault_case.status, operation
                 assert error.source == SOURCE
                 # One of several concurrent calls may have failed before the others.
-                assert error.upstream_requests == len(subject.calls), operation
+                assert error.upstream_requests == len(subject.calls), (
+                    f"{operation.__name__} made {len(subject.calls)} calls, and its error counts "
+                    f"{error.upstream_requests}: an error must carry the calls made before it (CallCost)"
+                )
                 assert (
                     fault_case.attempts <= len(subject.calls) <= (fault_case.max_calls or fault_case.attempts)
-                ), operation
+                ), (
+                    f"{operation.__name__} made {len(subject.calls)} calls: make one call for one object, leave "
+                    "retries to the gateway, and stop at the first failed call"
+                )
                 assert not any("elsewhere" in call.path for call in subject.calls), "a redirect was followed"
 
     async def test_a_vendor_that_is_not_running_is_unavailable(self) -> None:
@@ -142,11 +149,13 @@ class FailureLaws(Contract):
             url = f"http://127.0.0.1:{bound.getsockname()[1]}"
             async with self.connect_adapter(url, attempts=2) as adapter:
                 for operation in OPERATIONS:
-                    error = await operation(adapter, self.unknown_refs[0], self.unknown_refs[0])
+                    error = await operation(
+                        adapter, self.configuration.unknown_refs[0], self.configuration.unknown_refs[0]
+                    )
                     assert type(error) is SourceUnavailable, operation
                     assert isinstance(error, SourceError)
                     assert error.upstream_requests == 2
-                    _assert_reveals_nothing(error, self.secret, url)
+                    _assert_reveals_nothing(error, self.configuration.secret, url)
 
     @pytest.mark.parametrize("case", [case for case in FAULT_CASES if case != "hang"])
     async def test_no_error_and_no_log_reveals_a_secret(self, case: str) -> None:
@@ -156,15 +165,18 @@ class FailureLaws(Contract):
             known_refs = subject.known_refs
             with capture_logs() as logs:
                 await subject.adapter.check()
-                headers = _secret_headers(subject, self.secret)
-                assert headers, "the credential was not sent, or the simulator does not record its header"
+                headers = _secret_headers(subject, self.configuration.secret)
+                assert headers, (
+                    "no call has the credential: send it with every call, and name its header in "
+                    "Simulator(..., recorded_headers={...})"
+                )
                 subject.vendor.simulator.faults.add(fault_case.fault)
                 for operation in OPERATIONS:
                     error = await operation(subject.adapter, *known_refs)
                     assert isinstance(error, SourceError)
-                    _assert_reveals_nothing(error, self.secret, subject.base_url, *headers)
+                    _assert_reveals_nothing(error, self.configuration.secret, subject.base_url, *headers)
             assert logs
-            assert self.secret not in repr(logs)
+            assert self.configuration.secret not in repr(logs), "the log has the credential: keep it a SecretStr"
 
     async def test_a_reply_of_any_other_shape_is_a_bad_response(self) -> None:
         """A shape that happens to be an empty reply may give a result without rows."""
@@ -176,18 +188,24 @@ class FailureLaws(Contract):
                     subject.vendor.simulator.faults.add(_answer(body))
                     outcome = await operation(subject.adapter, *known_refs)
                     nothing = outcome is None or (isinstance(outcome, Page) and not outcome.items)
-                    assert nothing or type(outcome) is SourceBadResponse, (body, operation, outcome)
+                    assert nothing or type(outcome) is SourceBadResponse, (
+                        f"the reply {body!r} gave {outcome!r} in {operation.__name__}: a reply of another "
+                        "shape must be SourceBadResponse; decode it with a LenientDecoder that names its fields"
+                    )
 
     async def test_a_row_without_its_identity_fails_the_page(self) -> None:
         """A row without an identity cannot be sorted, resumed after, or looked up."""
         async with self.open_subject() as subject:
             known_refs = subject.known_refs
             for body, operation in (
-                (self.nameless_experiments, _list_experiments),
-                (self.nameless_sessions, _list_sessions),
+                (self.configuration.nameless_experiments, _list_experiments),
+                (self.configuration.nameless_sessions, _list_sessions),
             ):
                 subject.vendor.simulator.faults.add(Fault("wrong_shape", body=body))
-                assert type(await operation(subject.adapter, *known_refs)) is SourceBadResponse
+                outcome = await operation(subject.adapter, *known_refs)
+                assert type(outcome) is SourceBadResponse, (
+                    f"{body!r} gave {outcome!r}: a list without a readable row must fail (refuse_without_rows)"
+                )
 
     async def test_the_deadline_ends_every_call(self) -> None:
         """The deadline is shorter than the call's own timeout."""
@@ -199,12 +217,13 @@ class FailureLaws(Contract):
                     with deadline(0.1):
                         error = await operation(subject.adapter, *known_refs)
                 assert type(error) is SourceTimeout, operation
-                _assert_reveals_nothing(error, self.secret, subject.base_url)
+                _assert_reveals_nothing(error, self.configuration.secret, subject.base_url)
 
     async def test_if_any_call_fails_the_result_is_complete_or_an_error(self) -> None:
         """A partial result is never passed off as complete. The calls of a failed page are counted exactly."""
         async with self.open_subject(steady=True) as subject:
             known_refs = subject.known_refs
+            await subject.adapter.check()  # an adapter may find its dialect with its first call
             faults = subject.vendor.simulator.faults
             for operation in OPERATIONS:
                 subject.calls.clear()
@@ -229,13 +248,16 @@ class FailureLaws(Contract):
     async def test_the_calls_of_every_page_are_counted(self) -> None:
         """A report can then state the cost of a list."""
         async with self.open_subject(1) as subject:
+            await subject.adapter.check()  # an adapter may find its dialect with its first call
             requests = [first_sessions(subject.adapter, ref, 4) for ref in subject.vendor.experiments()]
             capabilities = next(iter(subject.adapter.capabilities.experiment_lists().values()))
             query, request = first_experiments(subject.adapter, 4)
             for _ in range(2):
                 subject.calls.clear()
                 page = await subject.adapter.list_experiments(query, request)
-                assert page.provenance.upstream_requests == len(subject.calls)
+                assert page.provenance.upstream_requests == len(subject.calls), (
+                    "Page.provenance must count its calls"
+                )
                 assert page.next_hint is not None
                 request = capabilities.next_page(4, page.next_hint)
             subject.calls.clear()

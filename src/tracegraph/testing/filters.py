@@ -39,7 +39,7 @@ class FilterLaws(Contract):
         async with self.open_subject(seed) as subject:
             rng = seeded(seed)
             complete = list((await subject.complete_experiments()).values())
-            for experiment_filter in experiment_filters(complete, [*self.unknown_refs], rng):
+            for experiment_filter in experiment_filters(complete, [*self.configuration.unknown_refs], rng):
                 order = rng.choice(EXPERIMENT_ORDERS)
                 expected = ordered_refs(
                     [experiment for experiment in complete if experiment_filter.matches(experiment)], order
@@ -54,7 +54,9 @@ class FilterLaws(Contract):
         async with self.open_subject(seed) as subject:
             rng = seeded(seed)
             complete = list((await subject.complete_experiments()).values())
-            for experiment_filter in rng.sample([*experiment_filters(complete, [*self.unknown_refs], rng)], 8):
+            for experiment_filter in rng.sample(
+                [*experiment_filters(complete, [*self.configuration.unknown_refs], rng)], 8
+            ):
                 order = rng.choice(EXPERIMENT_ORDERS)
                 expected = ordered_refs(
                     [experiment for experiment in complete if experiment_filter.matches(experiment)], order

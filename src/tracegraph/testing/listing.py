@@ -196,7 +196,7 @@ class ListingLaws(Contract):
         """
         async with self.open_subject(seed) as subject:
             complete = list((await subject.complete_experiments()).values())[1:]
-            refs = [*refs_of(complete), *self.unknown_refs]
+            refs = [*refs_of(complete), *self.configuration.unknown_refs]
             each = [rows(await subject.sessions_of(experiment, order)) for experiment in complete]
             complete_list = ordered_sessions([session for sessions in each for session in sessions], order)
             listing = await subject.sessions(refs, order)

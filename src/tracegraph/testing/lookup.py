@@ -62,7 +62,7 @@ class LookupLaws(Contract):
         async with self.open_subject(seed) as subject:
             known_refs = list(subject.vendor.experiments())
             found_by_ref = await subject.adapter.get_experiments(
-                [*self.unknown_refs, *known_refs, *known_refs[:2]]
+                [*self.configuration.unknown_refs, *known_refs, *known_refs[:2]]
             )
             assert set(found_by_ref) == set(known_refs)
             for ref in known_refs:
@@ -72,7 +72,7 @@ class LookupLaws(Contract):
                 assert experiment.deferred <= {"session_count"}
             for ref in known_refs[:3]:
                 assert dict(await subject.adapter.get_experiments([ref])) == {ref: found_by_ref[ref]}
-            assert dict(await subject.adapter.get_experiments(list(self.unknown_refs))) == {}
+            assert dict(await subject.adapter.get_experiments(list(self.configuration.unknown_refs))) == {}
 
     @pytest.mark.parametrize("seed", SEEDS)
     async def test_a_listed_experiment_equals_the_looked_up_one(self, seed: int) -> None:
@@ -96,8 +96,8 @@ class LookupLaws(Contract):
             ]
             unknown = [
                 *elsewhere,
-                *(SessionRef(refs[0], made_up) for made_up in self.unknown_refs),
-                *(SessionRef(made_up, known_refs[0].session_id) for made_up in self.unknown_refs),
+                *(SessionRef(refs[0], made_up) for made_up in self.configuration.unknown_refs),
+                *(SessionRef(made_up, known_refs[0].session_id) for made_up in self.configuration.unknown_refs),
             ]
             found_by_ref = await subject.adapter.get_sessions([*unknown, *known_refs])
             assert set(found_by_ref) == set(known_refs)
@@ -133,7 +133,7 @@ class LookupLaws(Contract):
                 refs = [session.ref for session in deferring]
                 sessions = await subject.adapter.get_sessions(refs)
                 scores = await subject.adapter.get_scores(
-                    [*refs, SessionRef(experiment.ref, self.unknown_refs[0])]
+                    [*refs, SessionRef(experiment.ref, self.configuration.unknown_refs[0])]
                 )
                 assert scores == {
                     ref: session for ref in refs if (session := expect(sessions[ref], Session).scores)
@@ -151,7 +151,7 @@ class LookupLaws(Contract):
                 alone = await subject.adapter.get_experiments([ref])
                 assert isinstance(alone.get(ref), SourceError | None), ref
 
-            await self._stays_within(subject, look, self.unknown_refs[0], known_ref)
+            await self._stays_within(subject, look, self.configuration.unknown_refs[0], known_ref)
 
     async def test_a_made_up_session_is_unknown_and_reaches_no_other_path(self) -> None:
         """Either the session's id or the experiment's is made up."""
@@ -163,7 +163,7 @@ class LookupLaws(Contract):
                     found_by_ref = await subject.adapter.get_sessions([ref])
                     assert isinstance(found_by_ref.get(ref), SourceError | None), ref
 
-            await self._stays_within(subject, look, self.unknown_refs[0], known_ref, session_id)
+            await self._stays_within(subject, look, self.configuration.unknown_refs[0], known_ref, session_id)
 
     async def test_the_sessions_of_a_made_up_experiment_are_none_and_reach_no_other_path(self) -> None:
         """The result is an error or an empty page."""
@@ -175,7 +175,7 @@ class LookupLaws(Contract):
                 assert isinstance(page, SourceError | Page), ref
                 assert isinstance(page, SourceError) or not page.items, ref
 
-            await self._stays_within(subject, look, self.unknown_refs[0], known_ref)
+            await self._stays_within(subject, look, self.configuration.unknown_refs[0], known_ref)
 
     async def test_a_filter_with_a_made_up_ref_matches_nothing_and_reaches_no_other_path(self) -> None:
         """Clients also send refs in filters."""
@@ -186,7 +186,7 @@ class LookupLaws(Contract):
                 listing = await subject.experiments(matching=ExperimentFilter(refs=frozenset({ref})))
                 assert rows(listing) == [], ref
 
-            await self._stays_within(subject, look, self.unknown_refs[0], known_ref)
+            await self._stays_within(subject, look, self.configuration.unknown_refs[0], known_ref)
 
     async def _stays_within(
         self, subject: Subject, look: Callable[[str], Awaitable[None]], plain: str, *known_refs: str

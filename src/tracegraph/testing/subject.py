@@ -39,6 +39,7 @@ from tracegraph.federation.merge import Positions
 from tracegraph.federation.report import SourceReportStatus
 from tracegraph.simulators.core.servers import running
 from tracegraph.simulators.core.simulator import RecordedCall
+from tracegraph.testing.configuration import Configuration, Example
 from tracegraph.testing.vendor import Vendor, fill, seeded
 from tracegraph.upstream.client import Upstream
 from tracegraph.upstream.resilience.circuit_breaker import CircuitBreakerPolicy
@@ -136,20 +137,49 @@ class Subject:
 class Contract:
     """What a vendor declares, and how its adapter is opened.
 
-    `options` are the adapter's own settings, including the credential. `secret` is that credential as text, which
-    the simulator requires. `base_path` is appended to the server's address. `unknown_refs` look like refs of this
-    vendor and name nothing. `nameless_experiments` and `nameless_sessions` are bodies of lists with a row without
-    identity.
+    `configurations` names the ways to run the suite, and every law holds for each. A vendor with one configuration
+    may declare its parts as attributes of the class instead; see `Configuration` for their meaning.
     """
 
-    vendor: ClassVar[type[Vendor]]
     open_adapter: ClassVar[OpenAdapter]
-    options: ClassVar[Mapping[str, Any]]
+    configurations: ClassVar[Mapping[str, Configuration]] = {}
+
+    vendor: ClassVar[type[Vendor]]
+    options: ClassVar[Mapping[str, Any]] = {}
     secret: ClassVar[str]
     base_path: ClassVar[str] = ""
     unknown_refs: ClassVar[Sequence[str]]
     nameless_experiments: ClassVar[Any]
     nameless_sessions: ClassVar[Any]
+    experiment_examples: ClassVar[Sequence[Example]] = ()
+    session_examples: ClassVar[Sequence[Example]] = ()
+
+    _selected: Configuration | None = None
+
+    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
+        """Run every law for every configuration."""
+        if self.configurations:
+            metafunc.parametrize("_use_configuration", sorted(self.configurations), indirect=True)
+
+    @pytest.fixture(autouse=True)
+    def _use_configuration(self, request: pytest.FixtureRequest) -> None:
+        name = getattr(request, "param", None)
+        self._selected = None if name is None else self.configurations[name]
+
+    @property
+    def configuration(self) -> Configuration:
+        """The configuration of the running law."""
+        return self._selected or Configuration(
+            vendor=self.vendor,
+            secret=self.secret,
+            unknown_refs=self.unknown_refs,
+            nameless_experiments=self.nameless_experiments,
+            nameless_sessions=self.nameless_sessions,
+            options=self.options,
+            base_path=self.base_path,
+            experiment_examples=self.experiment_examples,
+            session_examples=self.session_examples,
+        )
 
     @asynccontextmanager
     async def open_subject(
@@ -157,7 +187,7 @@ class Contract:
     ) -> AsyncIterator[Subject]:
         """Open the adapter on a vendor with random content of the seed. `steady`: equal values have one order."""
         rng = seeded(seed)
-        vendor = self.vendor(rng)
+        vendor = self.configuration.vendor(rng)
         fill(vendor, rng)
         if steady:
             vendor.steady()
@@ -170,9 +200,11 @@ class Contract:
         self, url: str, name: str = SOURCE, *, attempts: int = 1, **transport: Any
     ) -> AsyncIterator[Adapter]:
         """Open the adapter on a server, as the gateway opens it."""
-        settings = SourceSettings(name, "under-test", self.options)
+        configuration = self.configuration
+        settings = SourceSettings(name, "under-test", configuration.options)
         transport = {"timeout_s": 60.0, **transport}  # a slow machine must not look like a failing vendor
-        async with Transport(name, TransportSettings(url + self.base_path, **transport)) as connections:
+        base_url = url + configuration.base_path
+        async with Transport(name, TransportSettings(base_url, **transport)) as connections:
             retry = RetryPolicy(attempts=attempts, base_s=0.0, budget_floor=ALL_ROWS)
             policy = ResiliencePolicy(retry, CircuitBreakerPolicy(enabled=False), LimitPolicy(backoff_s=0.0))
             upstream = Upstream(ResiliencePipeline(connections, policy))
@@ -206,7 +238,10 @@ def expect(value: object, kind: type[T]) -> T:
 def healthy(listing: Listing[T]) -> Listing[T]:
     """Return the listing. Fail unless every source is OK."""
     for report in listing.reports:
-        assert report.status is SourceReportStatus.OK, report
+        assert report.status is SourceReportStatus.OK, (
+            f"the gateway could not read the list ({report.status.value}): {report.error!r}. "
+            "The captured log has the details at level debug, under the error's reference."
+        )
     return listing
 
 

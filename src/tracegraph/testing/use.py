@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+from tracegraph.adapter.capabilities import ListCapabilities
 from tracegraph.adapter.checked import CheckedAdapter
 from tracegraph.adapter.paging import ExperimentQuery, Page, PageRequest, SessionPageRequest
 from tracegraph.domain.filters import ExperimentFilter, SessionFilter
@@ -81,13 +82,7 @@ def _port_calls(subject: Subject) -> Sequence[PortCall]:
     sessions = [
         SessionRef(ref, session_id) for ref in refs[:4] for session_id in list(subject.vendor.sessions(ref))[:5]
     ]
-    requests = [
-        replace(first_sessions(adapter, ref, limit), order=order)
-        for ref in refs
-        for limit in (3, 50)
-        for order in SESSION_ORDERS
-        if (order.field, order.direction) in adapter.capabilities.session_list(adapter.experiment_kind(ref)).orders
-    ]
+    requests = _session_requests(subject, refs)
     unsteady = SessionFilter(statuses=frozenset(list(adapter.capabilities.statuses)[:1]))
 
     async def listed(query: ExperimentQuery, page: PageRequest) -> object:
@@ -106,18 +101,7 @@ def _port_calls(subject: Subject) -> Sequence[PortCall]:
         source_health = await adapter.check()
         return source_health.status, source_health.experiment_count
 
-    filters = (
-        ExperimentFilter(),
-        ExperimentFilter(agent_name="nobody"),
-        ExperimentFilter(refs=frozenset(refs[:2])),
-    )
-    queries = [
-        (ExperimentQuery(experiment_filter, order, kind), capabilities)
-        for kind, capabilities in adapter.capabilities.experiment_lists().items()
-        for experiment_filter in filters
-        for order in EXPERIMENT_ORDERS
-        if (order.field, order.direction) in capabilities.orders
-    ]
+    queries = _queries(subject, refs)
     return [
         *(
             lambda query=query, capabilities=capabilities, limit=limit: listed(
@@ -135,6 +119,35 @@ def _port_calls(subject: Subject) -> Sequence[PortCall]:
         lambda: looked_up(sessions),
         *(lambda ref=ref: looked_up([ref]) for ref in sessions[:3]),
         health,
+    ]
+
+
+def _session_requests(subject: Subject, refs: Sequence[str]) -> list[SessionPageRequest]:
+    """Return first pages of each experiment, in each declared order, or in any where none is declared."""
+    adapter = subject.adapter
+    declared = {ref: adapter.capabilities.session_list(adapter.experiment_kind(ref)).orders for ref in refs}
+    return [
+        replace(first_sessions(adapter, ref, limit), order=order)
+        for ref in refs
+        for limit in (3, 50)
+        for order in SESSION_ORDERS
+        if not declared[ref] or (order.field, order.direction) in declared[ref]
+    ]
+
+
+def _queries(subject: Subject, refs: Sequence[str]) -> list[tuple[ExperimentQuery, ListCapabilities]]:
+    """Return queries of each list of experiments, in each declared order, or in any where none is declared."""
+    filters = (
+        ExperimentFilter(),
+        ExperimentFilter(agent_name="nobody"),
+        ExperimentFilter(refs=frozenset(refs[:2])),
+    )
+    return [
+        (ExperimentQuery(experiment_filter, order, kind), capabilities)
+        for kind, capabilities in subject.adapter.capabilities.experiment_lists().items()
+        for experiment_filter in filters
+        for order in EXPERIMENT_ORDERS
+        if not capabilities.orders or (order.field, order.direction) in capabilities.orders
     ]
 
 

@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs
@@ -64,8 +64,18 @@ class Simulator:
         DELETE /__faults   remove all; a fault that is being played continues
     """
 
-    def __init__(self, app: Starlette, error_body: Callable[[int], Row]) -> None:
+    def __init__(
+        self, app: Starlette, error_body: Callable[[int], Row], recorded_headers: Collection[str] = ()
+    ) -> None:
+        """Wrap the vendor's routes.
+
+        Args:
+            app: The routes.
+            error_body: Returns the vendor's error body for a status.
+            recorded_headers: Further headers to record, in lower case, such as the vendor's credential.
+        """
         self._app = app
+        self._recorded_headers = _RECORDED_HEADERS.union(recorded_headers)
         self.calls: list[RecordedCall] = []
         self.in_flight = 0
         self.peak_in_flight = 0
@@ -97,7 +107,7 @@ class Simulator:
             path_class=self._path_class(scope),
             query=parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True),
             body=_json_or_none(body),
-            headers={name: value for name, value in headers.items() if name in _RECORDED_HEADERS},
+            headers={name: value for name, value in headers.items() if name in self._recorded_headers},
             at=time.monotonic(),
         )
 
