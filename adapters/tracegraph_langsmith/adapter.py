@@ -114,7 +114,10 @@ class LangSmithAdapter(BaseAdapter):
         if not uuid_by_ref:
             return {}
         ids = list(dict.fromkeys(uuid_by_ref.values()))
-        found, _ = await self._read_sessions(partial(experiments.look_up, ids=ids))
+        try:
+            found, _ = await self._read_sessions(partial(experiments.look_up, ids=ids))
+        except SourceError as error:
+            return dict.fromkeys(uuid_by_ref, error)
         by_id = await self._datasets.complete(found)
         return {ref: by_id[uuid] for ref, uuid in uuid_by_ref.items() if uuid in by_id}
 
@@ -170,7 +173,10 @@ class LangSmithAdapter(BaseAdapter):
         """
         if not refs:
             return {}
-        dialect, _ = await self._dialects.choose(Part.RUNS)
+        try:
+            dialect, _ = await self._dialects.choose(Part.RUNS)
+        except SourceError as error:
+            return dict.fromkeys(refs, error)
         found = dict(await self._runs[dialect].get(refs))
         missing = [ref for ref, outcome in found.items() if is_missing_path(outcome)]
         if not missing or not self._dialects.may_follow:
