@@ -40,7 +40,7 @@ class FakeVendor:
 
     With `vendor_orders` False it lists by id for any order. After `down_after` calls it fails. `between_calls` is
     called before each call. With `one_direction` it lists in the other direction only. Lists of tokens order ties
-    by id; `expire` makes the list refuse every token that it has returned.
+    by id, with `ties_by_tag` by tag; `expire` makes the list refuse every token that it has returned.
     """
 
     name: str
@@ -57,6 +57,7 @@ class FakeVendor:
     pages_by_range: bool = False
     pages_by_token: bool = False
     token_ranges: bool = False
+    ties_by_tag: bool = False
     whole: bool = False
     one_direction: bool = False
     age: int = 0
@@ -90,9 +91,9 @@ class FakeVendor:
             return sorted(items, key=self._token_key)
         return sorted(items, key=lambda i: ((i.value is None) != self.nulls_first, sign * (i.value or 0)))
 
-    def _token_key(self, item: Item) -> tuple[bool, int, str]:
+    def _token_key(self, item: Item) -> tuple[bool, int, str, str]:
         sign = 1 if self.vendor_direction is OrderDirection.ASC else -1
-        return item.value is None, sign * (item.value or 0), item.id
+        return item.value is None, sign * (item.value or 0), item.tag if self.ties_by_tag else "", item.id
 
     async def fetch(self, request: PageRequest) -> Page[Item]:
         self.calls.append(request)
@@ -137,6 +138,8 @@ class FakeVendor:
         if request.until is not None:
             rows = [item for item in rows if not self._is_before(request.until, item)]
         start = 0
+        if self.pages_by_token and request.token is not None:
+            return self._page_by_token(rows, request.token, limit)
         if request.token is not None:
             start = int(request.token)
         elif request.after is not None and request.after.value is not None:
@@ -175,7 +178,7 @@ def stream(
     spec = StreamSpec(
         name=vendor.name,
         key=vendor.name,
-        fetch=ReversedList(vendor.name, vendor.fetch).fetch if from_the_end else vendor.fetch,
+        fetch=ReversedList(vendor.name, vendor.fetch, vendor.page_max).fetch if from_the_end else vendor.fetch,
         ordering=Ordering(vendor.name, vendor.direction, attrgetter("value"), attrgetter("id")),
         matches=matches,
         vendor_orders=vendor_orders and vendor.vendor_orders,

@@ -9,25 +9,34 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from tracegraph.adapter.capabilities import Capabilities
-from tracegraph.adapter.paging import ExperimentQuery, Page, PageRequest, SessionPageRequest
+from tracegraph.adapter.capabilities import Capabilities, ListCapabilities, both_directions
+from tracegraph.adapter.paging import (
+    ExperimentQuery,
+    OffsetRequest,
+    Page,
+    PageRequest,
+    Paging,
+    RangeRequest,
+    SessionPageRequest,
+)
 from tracegraph.adapter.protocol import SourceHealth, SourceHealthStatus
 from tracegraph.domain.calls import FetchInfo
-from tracegraph.domain.filters import ExperimentOrderField, OrderDirection
+from tracegraph.domain.filters import ExperimentOrderField, OrderDirection, SessionOrderField
 from tracegraph.domain.models import Experiment, ExperimentKind, Score, Session, SessionRef
 from tracegraph.domain.sort_values import EPOCH, from_microseconds
 from tracegraph.errors import SourceError
 
-CAPABILITIES = Capabilities(
-    experiment_orders=frozenset(ExperimentOrderField),
-    experiment_filters=frozenset(),
-    session_filters=frozenset(),
-    reported_metrics=(),
-    kinds=frozenset({ExperimentKind.AGENT}),
-    statuses=frozenset(),
-    experiment_page_max=5,
-    session_page_max=5,
-)
+
+def capabilities_of(paging: Paging, page_max: int) -> Capabilities:
+    """Return the capabilities of a vendor with lists of that paging, in every order but for WHOLE."""
+    orders = frozenset[Any]() if paging is Paging.WHOLE else both_directions(*ExperimentOrderField)
+    return Capabilities(
+        experiments=ListCapabilities(paging, page_max, orders),
+        sessions=ListCapabilities(Paging.OFFSET, 5, both_directions(SessionOrderField.STARTED_AT)),
+        reported_metrics=(),
+        kinds=frozenset({ExperimentKind.AGENT}),
+        statuses=frozenset(),
+    )
 
 
 def experiment(ref: str, value: int, source: str = "v") -> Experiment:
@@ -96,7 +105,7 @@ def _with_row(page: Page[Experiment], **values: Any) -> Page[Experiment]:
 
 @dataclass
 class MisbehavingSource:
-    """Lists `rows` by their day, by offset or by range, with the configured faults.
+    """Lists `rows` by their day, with the configured paging and faults.
 
     `swaps` exchange rows of the ordered list; with `sorts_pages` each page is sorted by itself.
     `repeated_positions` are rows that occur twice, `total_off` is added to the total. From call `repeats_from` on,
@@ -106,7 +115,7 @@ class MisbehavingSource:
     """
 
     rows: list[Experiment]
-    pages_by_range: bool = False
+    paging: Paging = Paging.OFFSET
     page_max: int = 5
     swaps: Sequence[tuple[int, int]] = ()
     sorts_pages: bool = False
@@ -123,9 +132,11 @@ class MisbehavingSource:
 
     @property
     def capabilities(self) -> Capabilities:
-        from dataclasses import replace as with_  # noqa: PLC0415
+        return capabilities_of(self.paging, self.page_max)
 
-        return with_(CAPABILITIES, experiment_page_max=self.page_max)
+    @property
+    def gives_tokens(self) -> bool:
+        return self.paging in {Paging.RANGE, Paging.CURSOR}
 
     def listed(self, direction: OrderDirection) -> list[Experiment]:
         rows = sorted(self.rows, key=_day, reverse=direction is OrderDirection.DESC)
@@ -143,7 +154,7 @@ class MisbehavingSource:
         number = len(self.calls)
         answer = self._page(query.order.direction, page, number)
         if self.empty_every and number % self.empty_every == 0:
-            return Page((), answer.offset, f"e{number}" if self.pages_by_range else number * 5)
+            return Page((), answer.offset, f"e{number}" if self.gives_tokens else number * 5)
         if self.breaks is not None and number > self.breaks_at:
             broken: Page[Experiment] = self.breaks(answer)
             return broken
@@ -156,16 +167,14 @@ class MisbehavingSource:
         if self.repeats_from is not None and number > self.repeats_from:
             got = rows[:limit]
             return (
-                Page(got, None, f"0/{number}")
-                if self.pages_by_range
-                else Page(got, start, start + max(1, len(got)))
+                Page(got, None, f"0/{number}") if self.gives_tokens else Page(got, start, start + max(1, len(got)))
             )
         got = rows[start : start + limit]
         end = start + len(got)
         goes_on = bool(got) and end < len(rows)
         if self.sorts_pages:
             got = sorted(got, key=_day, reverse=direction is OrderDirection.DESC)
-        if self.pages_by_range:
+        if self.gives_tokens:
             if self.restarts_after and end >= self.restarts_after:
                 return Page(got, None, "0/again" if got else None, provenance=FetchInfo(1))
             return Page(got, None, f"{end}/" if goes_on else None, provenance=FetchInfo(1))
@@ -174,10 +183,12 @@ class MisbehavingSource:
         return Page(got, start, following, total, FetchInfo(1))
 
     def _start(self, rows: list[Experiment], direction: OrderDirection, page: PageRequest) -> int:
-        if isinstance(page.hint, str):
-            return int(page.hint.partition("/")[0]) if page.hint[0] != "e" else 0
-        if not self.pages_by_range:
-            return page.hint or 0
+        if isinstance(page, OffsetRequest):
+            return page.offset
+        if isinstance(page.token, str):
+            return int(page.token.partition("/")[0]) if page.token[0] != "e" else 0
+        if not isinstance(page, RangeRequest):
+            return page.token or 0
         if page.after is None or not isinstance(page.after.value, int):
             return 0
         bound, descending = from_microseconds(page.after.value), direction is OrderDirection.DESC
@@ -197,6 +208,9 @@ class MisbehavingSource:
 
     async def get_scores(self, _: Sequence[SessionRef]) -> Mapping[SessionRef, Sequence[Score] | SourceError]:
         return {}
+
+    def experiment_kind(self, ref: str) -> ExperimentKind | None:  # noqa: ARG002 - one list for all kinds
+        return None
 
     async def check(self) -> SourceHealth:
         return SourceHealth(SourceHealthStatus.UP)

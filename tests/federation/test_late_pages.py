@@ -8,7 +8,7 @@ import tracemalloc
 import pytest
 
 from tests.federation.fake import FakeVendor, Item, page
-from tracegraph.adapter.paging import Page, PageRequest
+from tracegraph.adapter.paging import OffsetRequest, Page, PageRequest
 from tracegraph.domain.filters import OrderDirection
 from tracegraph.federation.merge import Merged, Positions
 
@@ -19,8 +19,8 @@ class EndlessVendor(FakeVendor):
     """Creates its rows on request, so that it holds none; every third value occurs twice."""
 
     async def fetch(self, request: PageRequest) -> Page[Item]:
-        assert request.hint is None or isinstance(request.hint, int)
-        start = request.hint or 0
+        assert isinstance(request, OffsetRequest)
+        start = request.offset
         end = min(start + min(request.limit, self.page_max), ROWS)
         got = [Item(f"{number:07}", number // 4 * 4 + min(number % 4, 2)) for number in range(start, end)]
         return Page(got, start, end if end < ROWS else None, ROWS)

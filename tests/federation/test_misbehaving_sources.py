@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from tests.federation.misbehaving import BROKEN_ANSWERS, MisbehavingSource, experiment
 from tracegraph.adapter.checked import CheckedAdapter
+from tracegraph.adapter.paging import Paging
 from tracegraph.domain.filters import ExperimentFilter, ExperimentOrder, OrderDirection
 from tracegraph.domain.models import Experiment
 from tracegraph.errors import SourceErrorCode
@@ -20,7 +21,7 @@ from tracegraph.federation.report import SourceReportStatus
 BUDGET = 20
 FEW = 20
 """Calls beyond the budget with which a scan that began within it may end."""
-BOTH_KINDS = pytest.mark.parametrize("pages_by_range", [False, True], ids=["offset", "range"])
+EVERY_PAGING = pytest.mark.parametrize("paging", Paging, ids=lambda paging: paging.value)
 
 
 async def listed(
@@ -63,7 +64,7 @@ LIES: dict[str, st.SearchStrategy[dict[str, Any]]] = {
 
 READINGS = given(
     st.lists(st.integers(0, 30), max_size=40),
-    st.booleans(),
+    st.sampled_from(Paging),
     st.sampled_from(OrderDirection),
     st.integers(1, 12),
     st.lists(st.sampled_from(sorted(LIES)), min_size=1, max_size=2, unique=True),
@@ -73,7 +74,7 @@ READINGS = given(
 
 async def reading_ends_and_neither_repeats_nor_silently_loses_a_row(  # noqa: PLR0917
     values: list[int],
-    pages_by_range: bool,  # noqa: FBT001 - hypothesis draws it by place
+    paging: Paging,
     direction: OrderDirection,
     page_max: int,
     names: list[str],
@@ -82,7 +83,7 @@ async def reading_ends_and_neither_repeats_nor_silently_loses_a_row(  # noqa: PL
     lies: dict[str, Any] = {}
     for name in names:
         lies |= data.draw(LIES[name], label=name)
-    source = MisbehavingSource(rows(values), pages_by_range, page_max, **lies)
+    source = MisbehavingSource(rows(values), paging, page_max, **lies)
     listing = await listed(source, direction=direction)
     returned_refs, (report,) = refs(listing), listing.reports
     assert len(source.calls) <= BUDGET + FEW
@@ -112,7 +113,7 @@ test_reading_ends_and_neither_repeats_nor_silently_loses_a_row_in_more_examples 
 async def test_pages_each_in_order_but_not_across_pages_lose_no_row_silently(
     values: list[int], swaps: list[tuple[int, int]], direction: OrderDirection, page_max: int
 ) -> None:
-    source = MisbehavingSource(rows(values), False, page_max, swaps=swaps, sorts_pages=True)  # noqa: FBT003
+    source = MisbehavingSource(rows(values), Paging.OFFSET, page_max, swaps=swaps, sorts_pages=True)
     listing = await listed(source, direction=direction)
     returned_refs = refs(listing)
     assert len(source.calls) <= BUDGET + FEW
@@ -132,7 +133,7 @@ async def test_a_broken_page_costs_the_rows_of_its_own_source_only(broken: Any) 
     assert failed.error.code is SourceErrorCode.BAD_RESPONSE
 
 
-@BOTH_KINDS
+@EVERY_PAGING
 @pytest.mark.parametrize(
     "lie",
     [{"repeats_from": 0}, {"repeats_from": 2}, {"empty_every": 1}, {"empty_every": 3}],
@@ -140,9 +141,9 @@ async def test_a_broken_page_costs_the_rows_of_its_own_source_only(broken: Any) 
 )
 async def test_pages_that_do_not_advance_are_a_bad_response_after_a_few_calls(
     lie: dict[str, Any],
-    pages_by_range: bool,  # noqa: FBT001
+    paging: Paging,
 ) -> None:
-    source = MisbehavingSource(rows(range(60)), pages_by_range, **lie)
+    source = MisbehavingSource(rows(range(60)), paging, **lie)
     (report,) = (await listed(source)).reports
     assert report.error is not None
     assert report.error.code is SourceErrorCode.BAD_RESPONSE
@@ -150,7 +151,7 @@ async def test_pages_that_do_not_advance_are_a_bad_response_after_a_few_calls(
 
 
 async def test_a_cursor_that_comes_back_is_a_bad_response() -> None:
-    source = MisbehavingSource(rows([1] * 30), pages_by_range=True, restarts_after=10)
+    source = MisbehavingSource(rows([1] * 30), Paging.RANGE, restarts_after=10)
     (report,) = (await listed(source)).reports
     assert report.error is not None
     assert "pages do not advance" in report.error.message
@@ -163,9 +164,9 @@ async def test_a_total_that_the_rows_contradict_is_none(total_off: int) -> None:
     assert (len(refs(listing)), listing.total_count) == (5, None)
 
 
-@BOTH_KINDS
-async def test_a_row_that_comes_twice_is_given_once(pages_by_range: bool) -> None:  # noqa: FBT001
-    source = MisbehavingSource(rows(range(12)), pages_by_range, repeated_positions=[0, 3, 4, 11])
+@EVERY_PAGING
+async def test_a_row_that_comes_twice_is_given_once(paging: Paging) -> None:
+    source = MisbehavingSource(rows(range(12)), paging, repeated_positions=[0, 3, 4, 11])
     listing = await listed(source)
     assert refs(listing) == [f"v{number:02}" for number in range(11, -1, -1)]
     assert listing.reports[0].status is SourceReportStatus.OK

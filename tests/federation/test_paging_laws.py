@@ -16,9 +16,23 @@ from tracegraph.domain.filters import OrderDirection
 from tracegraph.federation.merge import Positions
 from tracegraph.federation.position import Position
 from tracegraph.federation.sort_key import SortKey
+from tracegraph.upstream import request_scope
 
 VALUES = st.one_of(st.none(), st.integers(0, 12))
 SEEDS = st.integers(0, 2**32)
+
+
+KINDS = (
+    "offset",
+    "offset",
+    "range",
+    "tokens",
+    "tokens and ranges",
+    "whole",
+    "windows",
+    "token windows",
+    "from the end",
+)
 
 
 @st.composite
@@ -27,31 +41,45 @@ def worlds(draw: st.DrawFn) -> list[FakeVendor]:
     vendors = []
     for number in range(draw(st.integers(1, 3))):
         values = draw(st.lists(VALUES, max_size=25))
-        by_range = draw(st.booleans()) and None not in values
+        kind = draw(st.sampled_from(KINDS))
+        if takes_times(kind) and None in values:
+            kind = "offset"
+        moves = kind in {"offset", "whole"}
         vendors.append(
             FakeVendor(
                 f"v{number}",
                 [Item(f"{number}-{index}", value) for index, value in enumerate(values)],
                 direction,
                 page_max=draw(st.integers(3, 12)),
-                shuffle=None if by_range else draw(st.one_of(st.none(), SEEDS.map(random.Random))),
-                short=draw(st.one_of(st.none(), SEEDS.map(random.Random))),
-                nulls_first=draw(st.booleans()),
-                pages_by_range=by_range,
+                shuffle=draw(st.one_of(st.none(), SEEDS.map(random.Random))) if moves else None,
+                short=draw(st.one_of(st.none(), SEEDS.map(random.Random))) if moves else None,
+                nulls_first=draw(st.booleans()) and kind == "offset",
+                pages_by_range=kind in {"range", "windows"},
+                pages_by_token=kind in {"tokens", "tokens and ranges", "token windows"},
+                token_ranges=kind in {"tokens and ranges", "token windows"},
+                whole=kind == "whole",
+                one_direction=kind in {"windows", "token windows", "from the end"},
             )
         )
     return vendors
 
 
+def takes_times(kind: str) -> bool:
+    return kind in {"range", "windows", "tokens and ranges", "token windows"}
+
+
 def change(vendors: list[FakeVendor], rng: random.Random, protected: set[str]) -> None:
-    """Insert and delete unprotected rows at random."""
+    """Insert and delete unprotected rows and let tokens expire, at random."""
     for vendor in vendors:
+        if rng.random() < 0.2:
+            vendor.expire()
         for _ in range(rng.randint(0, 6)):
             unprotected = [item for item in vendor.items if item.id not in protected]
             if unprotected and rng.random() < 0.5:
                 vendor.items.remove(rng.choice(unprotected))
             else:
-                value = rng.choice([None, *range(13)]) if not vendor.pages_by_range else rng.randint(0, 12)
+                has_nulls = not (vendor.pages_by_range or vendor.token_ranges)
+                value = rng.choice([None, *range(13)]) if has_nulls else rng.randint(0, 12)
                 if value is None and not any(item.value is None for item in vendor.items):
                     value = 3  # a vendor without nulls at the start gets none: its order would change
                 vendor.items.append(Item(f"{vendor.name[1:]}-new{rng.random()}", value))
@@ -113,9 +141,11 @@ async def test_a_filter_within_a_small_budget_still_reaches_every_row(
     positions = Positions()
     values = [[i.value for i in v.items] for v in vendors]  # nulls at the head: the whole list is read
     ordered = not any(
-        None in vendor_values and (v.nulls_first or set(vendor_values) == {None})
+        None in vendor_values and (v.nulls_first or v.one_direction or set(vendor_values) == {None})
         for v, vendor_values in zip(vendors, values, strict=True)
-    ) and not any(v.shuffle or v.short for v in vendors)  # a group that moves takes more pages than a few
+    ) and not any(
+        v.shuffle or v.short or v.whole for v in vendors
+    )  # a group that moves takes more pages than a few
     for _ in range(1000):
         merged = await page(
             vendors, first, positions, matches=lambda i: i.id in matching_ids, budget=budget if ordered else 1000
@@ -176,6 +206,7 @@ async def test_any_edge_resumes_right_after_itself_under_any_filter(
     rng = random.Random(seed)
     for vendor in vendors:  # nulls at the head would have the whole list read, and a group that moves many pages
         vendor.shuffle = vendor.short = None
+        budget = 1000 if vendor.whole else budget
         dropped = range(rng.choice([0, 150]))
         vendor.items = [Item(item.id, 100 * (item.value or 0)) for item in vendor.items]
         vendor.items += [Item(f"{vendor.name}-dropped{n}", rng.randint(0, 1200)) for n in dropped]
@@ -214,15 +245,14 @@ class CachedVendor(FakeVendor):
     """Serves cached pages unless the request bypasses the cache; rows are deleted after its first call."""
 
     async def fetch(self, request: PageRequest) -> Page[Item]:
-        call = request.limit, request.hint
-        if request.bypass_cache or call not in self.cache:
-            self.cache[call] = await super().fetch(request)
+        if request_scope.bypasses_cache() or request not in self.cache:
+            self.cache[request] = await super().fetch(request)
             if len(self.calls) == 1:
                 del self.items[3:6]
-        return self.cache[call]
+        return self.cache[request]
 
     @cached_property
-    def cache(self) -> dict[object, Page[Item]]:
+    def cache(self) -> dict[PageRequest, Page[Item]]:
         return {}
 
 

@@ -27,7 +27,7 @@ SEEDS = st.integers(0, 2**32)
 HABITS = st.sampled_from(
     [
         *("plain", "shuffled", "short", "both", "grid", "range", "unordered", "restless"),
-        *("tokens", "tokens and ranges", "windows", "from the end", "whole"),
+        *("tokens", "tokens and ranges", "windows", "windows with tokens", "from the end", "whole"),
     ]
 )
 HOUR = 3_600_000_000
@@ -91,10 +91,10 @@ class PagingMachine(RuleBasedStateMachine):
                 nulls_first=nulls_first and budget == AMPLE,
                 align_to_cache_pages=habit == "grid",
                 pages_by_range=habit in {"range", "windows"},
-                pages_by_token=habit in {"tokens", "tokens and ranges"},
-                token_ranges=habit == "tokens and ranges",
+                pages_by_token="tokens" in habit,
+                token_ranges=habit in {"tokens and ranges", "windows with tokens"},
                 whole=habit == "whole" and budget == AMPLE,
-                one_direction=habit in {"windows", "from the end"},
+                one_direction=habit in {"windows", "windows with tokens", "from the end"},
                 vendor_orders=habit != "unordered" or budget == SCANT,
             )
             self.vendors.append(vendor)
@@ -155,6 +155,16 @@ class PagingMachine(RuleBasedStateMachine):
             assert set(self.throughout.values()) <= set(self.seen)
             self.everything_came_once_and_in_order()
             self.restart()
+
+    @precondition(lambda self: not self.restless)
+    @rule(first=st.integers(20, 60))
+    def read_to_the_end(self, first: int) -> None:
+        """A list that nothing changes ends, within any budget."""
+        for _ in range(2_000):
+            self.next_page(first)
+            if self.failed or not self.pages:
+                return
+        raise AssertionError("the list does not end")
 
     @precondition(lambda self: not self.failed and not self.restless and any(shown.rows for shown in self.pages))
     @rule(seed=SEEDS)
@@ -218,6 +228,15 @@ class PagingMachine(RuleBasedStateMachine):
             self.remove(vendor, [item])
             self.add(vendor, value, again=item)
 
+    @precondition(lambda self: self.seen)
+    @rule(value=VALUES)
+    def move_the_row_of_the_position(self, value: int | None) -> None:
+        place = self.seen[-1]
+        for vendor in self.vendors:
+            for item in [item for item in vendor.items if self.key_of(vendor, item) == place]:
+                self.remove(vendor, [item])
+                self.add(vendor, value, again=item)
+
     @rule(which=st.integers(0, 2), calls=st.integers(0, 4))
     def fail_during_the_next_page(self, which: int, calls: int) -> None:
         self.vendors[which % len(self.vendors)].down_after = calls
@@ -248,7 +267,7 @@ class PagingMachine(RuleBasedStateMachine):
         ranges = vendor.pages_by_range or vendor.token_ranges
         if value is None and (ranges or vendor.nulls_first or self.budget == SCANT):
             value = 0
-        if vendor.one_direction and vendor.pages_by_range and not again and value is not None:
+        if vendor.one_direction and ranges and not again and value is not None:
             value *= HOUR
         self.number += 1
         tag, name = f"{self.number:06}", "zyx"[self.vendors.index(vendor)]  # ids run against the sources' names

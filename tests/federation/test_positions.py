@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from tests.federation.fake import FakeVendor, Item, page, stream
-from tracegraph.adapter.paging import Page, PageRequest
+from tracegraph.adapter.paging import OffsetRequest, Page, PageRequest
 from tracegraph.domain.filters import OrderDirection
 from tracegraph.errors import SourceErrorCode
 from tracegraph.federation.merge import Merged, Positions, merge
@@ -136,7 +136,7 @@ class EndingWithTheRequestedRow(FakeVendor):
 
     async def fetch(self, request: PageRequest) -> Page[Item]:
         items = self.ordered_items()
-        requested = request.hint if isinstance(request.hint, int) else 0
+        requested = request.offset if isinstance(request, OffsetRequest) else 0
         self.calls.append(request)
         assert len(self.calls) < 1000, "the reading does not end"
         start = max(0, requested - request.limit + 1)

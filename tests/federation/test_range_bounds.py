@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.federation.fake import FakeVendor, Item, stream
-from tracegraph.adapter.capabilities import Capabilities
-from tracegraph.adapter.paging import ExperimentQuery, OffsetRequest, SessionPageRequest
+from tracegraph.adapter.capabilities import ListCapabilities
+from tracegraph.adapter.paging import OffsetRequest, Paging, SessionPageRequest
 from tracegraph.domain.filters import (
     ExperimentFilter,
     ExperimentOrder,
@@ -36,23 +36,13 @@ SORT_KEYS = st.builds(SortKey, st.none() | MOMENTS.map(microseconds), SOURCES, s
 WAYS = st.sampled_from(OrderDirection)
 
 
-def capabilities(*pushed: str) -> Capabilities:
-    return Capabilities(
-        experiment_orders=frozenset(ExperimentOrderField),
-        experiment_filters=frozenset(pushed),
-        session_filters=frozenset(pushed),
-        reported_metrics=(),
-        kinds=frozenset(),
-        statuses=frozenset(),
-        experiment_page_max=100,
-        session_page_max=100,
-    )
+def capabilities(*pushed: str) -> ListCapabilities:
+    return ListCapabilities(Paging.OFFSET, 100, filters=frozenset(pushed))
 
 
-def created(times: TimeRange | None, way: OrderDirection = OrderDirection.DESC) -> ExperimentQuery:
-    return ExperimentQuery(
-        ExperimentFilter(created_at=times), ExperimentOrder(ExperimentOrderField.CREATED_AT, way)
-    )
+def of_created(times: TimeRange | None, way: OrderDirection = OrderDirection.DESC, *pushed: str) -> Bounds:
+    order = ExperimentOrder(ExperimentOrderField.CREATED_AT, way)
+    return experiment_bounds(order, ExperimentFilter(created_at=times), capabilities(*pushed))
 
 
 def started(times: TimeRange | None, way: OrderDirection = OrderDirection.DESC) -> SessionPageRequest:
@@ -68,7 +58,7 @@ def test_no_row_within_the_range_lies_beyond_its_bounds(
     if not times.matches(None if sort_key.value is None else from_microseconds(int(sort_key.value))):
         return
     for bounds in (
-        experiment_bounds(created(times, way), capabilities()),
+        of_created(times, way),
         session_bounds(started(times, way), capabilities()),
     ):
         assert bounds.starts_after is None or bounds.starts_after.comparable(way) < sort_key.comparable(way)
@@ -82,7 +72,7 @@ def test_no_row_outside_the_range_lies_between_its_bounds(
     """A missing time, which comes last in both directions, is beyond an end but not before a beginning."""
     if sort_key.value is None or times.matches(from_microseconds(int(sort_key.value))):
         return
-    bounds = experiment_bounds(created(times, way), capabilities())
+    bounds = of_created(times, way)
     before = bounds.starts_after is not None and sort_key.comparable(way) <= bounds.starts_after.comparable(way)
     behind = bounds.ends_at is not None and bounds.ends_at <= sort_key.comparable(way)
     assert before or behind
@@ -91,28 +81,26 @@ def test_no_row_outside_the_range_lies_between_its_bounds(
 @given(MOMENTS, WAYS)
 def test_a_row_without_a_time_lies_behind_the_end(moment: datetime, way: OrderDirection) -> None:
     times = TimeRange(gte=moment, lt=moment + timedelta(hours=1))
-    ends_at = experiment_bounds(created(times, way), capabilities()).ends_at
+    ends_at = of_created(times, way).ends_at
     assert ends_at is not None
     assert ends_at < SortKey(None, "", "").comparable(way)
 
 
 def test_a_range_that_the_vendor_takes_needs_no_bounds() -> None:
     times = TimeRange(gte=NOON)
-    assert experiment_bounds(created(times), capabilities("created_at")) == Bounds()
+    assert of_created(times, OrderDirection.DESC, "created_at") == Bounds()
     assert session_bounds(started(times), capabilities("started_at")) == Bounds()
 
 
 def test_without_a_range_there_are_no_bounds() -> None:
-    assert experiment_bounds(created(None), capabilities()) == Bounds()
+    assert of_created(None) == Bounds()
     assert session_bounds(started(None), capabilities()) == Bounds()
 
 
 @pytest.mark.parametrize("field", [ExperimentOrderField.UPDATED_AT, ExperimentOrderField.NAME])
 def test_a_range_on_a_value_other_than_the_sort_value_gives_no_bounds(field: ExperimentOrderField) -> None:
     experiment_filter = ExperimentFilter(created_at=TimeRange(gte=NOON), name=StringFilter(eq="a"))
-    assert (
-        experiment_bounds(ExperimentQuery(experiment_filter, ExperimentOrder(field)), capabilities()) == Bounds()
-    )
+    assert experiment_bounds(ExperimentOrder(field), experiment_filter, capabilities()) == Bounds()
 
 
 @pytest.mark.parametrize("way", OrderDirection)
@@ -120,7 +108,7 @@ async def test_a_list_is_read_within_its_bounds_only(way: OrderDirection) -> Non
     """Ten of two thousand rows match: reading starts before them and ends after them."""
     vendor = FakeVendor("v", [Item(f"{number:04}", number) for number in range(2000)], way)
     times = TimeRange(gte=from_microseconds(1000), lt=from_microseconds(1010))
-    given_bounds = experiment_bounds(created(times, way), capabilities())
+    given_bounds = of_created(times, way)
     spec = stream(vendor, Positions(), matches=lambda item: 1000 <= (item.value or 0) < 1010).spec
     bounded = Stream(replace(spec, bounds=given_bounds), Positions().for_stream("v"))
     merged = await merge([bounded], 50)

@@ -1,5 +1,6 @@
-"""Cursors of earlier releases stay valid: the names in a cursor's digest are part of the format."""
+"""The format of cursors: names and layout are fixed, and a cursor of an older layout is refused."""
 
+import base64
 from datetime import UTC, datetime
 
 import pytest
@@ -7,6 +8,7 @@ import strawberry
 
 from tracegraph.domain import filters as query
 from tracegraph.domain import models as model
+from tracegraph.errors import InvalidCursor
 from tracegraph.federation.analytics.cases import CaseKey, CaseOutcome
 from tracegraph.federation.merge import Positions
 from tracegraph.federation.position import Position
@@ -52,60 +54,73 @@ BY_NAME = Positions(SortKey("name \u00e9", "nemo", "e-1"), {"meibel": Position(S
 COMPARED = [("nemo", "a1"), ("langsmith", "b2")]
 SCORE = model.Metric(model.MetricKind.SCORE, "accuracy")
 OLDEST = query.ExperimentOrder(query.ExperimentOrderField.UPDATED_AT, query.OrderDirection.ASC)
+FIRST = query.SessionOrder(direction=query.OrderDirection.ASC)
 NAMES = query.ExperimentOrder(query.ExperimentOrderField.NAME, query.OrderDirection.DESC)
 
 
-@pytest.mark.parametrize(
-    ("field", "arguments", "positions", "cursor"),
-    [
-        (
-            "Query.experiments",
-            (ALL_OF_AN_EXPERIMENT.cursor_binding, OLDEST),
-            BY_TIME,
-            "AcRD9KlXZwIKbGFuZ3NtaXRoBW5lbW8CAQGAgPKBg4mFBgRlLTEAAYKA8oGDiYUGACs8TV4AAEAAgAAAAAAAAAEBCm"
-            "xhbmdzbWl0aAJSEG1laWJlbC8wYTFiMmMzZAABownBNQ",
-        ),
-        (
-            "Query.experiments",
-            (inputs.ANY_EXPERIMENT.cursor_binding, query.ExperimentOrder()),
-            BY_TIME,
-            "AcRDOGQbpQIKbGFuZ3NtaXRoBW5lbW8CAQGAgPKBg4mFBgRlLTEAAYKA8oGDiYUGACs8TV4AAEAAgAAAAAAAAAEBCm"
-            "xhbmdzbWl0aAJSEG1laWJlbC8wYTFiMmMzZAAB5x9z7A",
-        ),
-        (
-            "Query.experiments",
-            (inputs.ANY_EXPERIMENT.cursor_binding, NAMES),
-            BY_NAME,
-            "AcRDDlKcQwIHbWVpYmVsBW5lbW8CAQIIbmFtZSDDqQRlLTEAAAJ4AQdtZWliZWwCDq4F8rk",
-        ),
-        (
-            "Query.sessions",
-            (ALL_OF_A_SESSION.cursor_binding, query.SessionOrder(direction=query.OrderDirection.ASC)),
-            BY_TIME,
-            "ATw3zfyp0gIKbGFuZ3NtaXRoBW5lbW8CAQGAgPKBg4mFBgRlLTEAAYKA8oGDiYUGACs8TV4AAEAAgAAAAAAAAAEBCm"
-            "xhbmdzbWl0aAJSEG1laWJlbC8wYTFiMmMzZAAB0Rcbnw",
-        ),
-        (
-            "Experiment.sessions:nemo:a1",
-            (inputs.ANY_SESSION.cursor_binding, query.SessionOrder()),
-            BY_TIME,
-            "AVPzxiwosAIKbGFuZ3NtaXRoBW5lbW8CAQGAgPKBg4mFBgRlLTEAAYKA8oGDiYUGACs8TV4AAEAAgAAAAAAAAAEBCm"
-            "xhbmdzbWl0aAJSEG1laWJlbC8wYTFiMmMzZAAB04x0Lw",
-        ),
-        (
-            "Comparison.cases",
-            (COMPARED, 1, CaseKey.INPUT, SCORE, CaseOutcome.REGRESSED),
-            BY_NAME,
-            "AaBOzinmrgIHbWVpYmVsBW5lbW8CAQIIbmFtZSDDqQRlLTEAAAJ4AQdtZWliZWwCDmK10Q4",
-        ),
-    ],
-)
-def test_a_cursor_of_an_earlier_release_continues_at_its_position(
-    field: str, arguments: object, positions: Positions, cursor: str
+LISTS: list[tuple[str, object, Positions]] = [
+    ("Query.experiments", (ALL_OF_AN_EXPERIMENT.cursor_binding, OLDEST), BY_TIME),
+    ("Query.experiments", (inputs.ANY_EXPERIMENT.cursor_binding, query.ExperimentOrder()), BY_TIME),
+    ("Query.experiments", (inputs.ANY_EXPERIMENT.cursor_binding, NAMES), BY_NAME),
+    (
+        "Query.sessions",
+        (ALL_OF_A_SESSION.cursor_binding, FIRST),
+        BY_TIME,
+    ),
+    ("Experiment.sessions:nemo:a1", (inputs.ANY_SESSION.cursor_binding, query.SessionOrder()), BY_TIME),
+    ("Comparison.cases", (COMPARED, 1, CaseKey.INPUT, SCORE, CaseOutcome.REGRESSED), BY_NAME),
+]
+CURSORS = [
+    "A8RD9KlXZ5XCksQKAWxhbmdzbWl0aMQFAW5lbW-Sk88ABgokGB5AAAHEBAFlLTGTzwAGCiQYHkABAMQRACs8TV4AAE"
+    "AAgAAAAAAAAAEBkpTECgFsYW5nc21pdGgCKcCUxBABbWVpYmVsLzBhMWIyYzNkAP_AXzK4jQ",
+    "A8RDOGQbpZXCksQKAWxhbmdzbWl0aMQFAW5lbW-Sk88ABgokGB5AAAHEBAFlLTGTzwAGCiQYHkABAMQRACs8TV4AAE"
+    "AAgAAAAAAAAAEBkpTECgFsYW5nc21pdGgCKcCUxBABbWVpYmVsLzBhMWIyYzNkAP_AeHn_pw",
+    "A8RDDlKcQ5XCksQHAW1laWJlbMQFAW5lbW-Sk8QIAW5hbWUgw6kBxAQBZS0xk8AAxAIBeAGRlMQHAW1laWJlbAIHwIpkkZQ",
+    "Azw3zfyp0pXCksQKAWxhbmdzbWl0aMQFAW5lbW-Sk88ABgokGB5AAAHEBAFlLTGTzwAGCiQYHkABAMQRACs8TV4AAE"
+    "AAgAAAAAAAAAEBkpTECgFsYW5nc21pdGgCKcCUxBABbWVpYmVsLzBhMWIyYzNkAP_ArjHyUg",
+    "A1PzxiwosJXCksQKAWxhbmdzbWl0aMQFAW5lbW-Sk88ABgokGB5AAAHEBAFlLTGTzwAGCiQYHkABAMQRACs8TV4AAE"
+    "AAgAAAAAAAAAEBkpTECgFsYW5nc21pdGgCKcCUxBABbWVpYmVsLzBhMWIyYzNkAP_Afpy02g",
+    "A6BOzinmrpXCksQHAW1laWJlbMQFAW5lbW-Sk8QIAW5hbWUgw6kBxAQBZS0xk8AAxAIBeAGRlMQHAW1laWJlbAIHwDdW22Y",
+]
+OLDER_CURSORS = [
+    "AcRD9KlXZwIKbGFuZ3NtaXRoBW5lbW8CAQGAgPKBg4mFBgRlLTEAAYKA8oGDiYUGACs8TV4AAEAAgAAAAAAAAAEBCm"
+    "xhbmdzbWl0aAJSEG1laWJlbC8wYTFiMmMzZAABownBNQ",
+    "AcRDOGQbpQIKbGFuZ3NtaXRoBW5lbW8CAQGAgPKBg4mFBgRlLTEAAYKA8oGDiYUGACs8TV4AAEAAgAAAAAAAAAEBCm"
+    "xhbmdzbWl0aAJSEG1laWJlbC8wYTFiMmMzZAAB5x9z7A",
+    "AcRDDlKcQwIHbWVpYmVsBW5lbW8CAQIIbmFtZSDDqQRlLTEAAAJ4AQdtZWliZWwCDq4F8rk",
+    "ATw3zfyp0gIKbGFuZ3NtaXRoBW5lbW8CAQGAgPKBg4mFBgRlLTEAAYKA8oGDiYUGACs8TV4AAEAAgAAAAAAAAAEBCm"
+    "xhbmdzbWl0aAJSEG1laWJlbC8wYTFiMmMzZAAB0Rcbnw",
+    "AVPzxiwosAIKbGFuZ3NtaXRoBW5lbW8CAQGAgPKBg4mFBgRlLTEAAYKA8oGDiYUGACs8TV4AAEAAgAAAAAAAAAEBCm"
+    "xhbmdzbWl0aAJSEG1laWJlbC8wYTFiMmMzZAAB04x0Lw",
+    "AaBOzinmrgIHbWVpYmVsBW5lbW8CAQIIbmFtZSDDqQRlLTEAAAJ4AQdtZWliZWwCDmK10Q4",
+]
+"""Of the version before this one, which had a layout of its own."""
+
+
+def binding_of(field: str, arguments: object, positions: Positions) -> CursorBinding:
+    return CursorBinding.of(field, arguments, by_text=positions is BY_NAME)
+
+
+@pytest.mark.parametrize(("in_list", "cursor"), list(zip(LISTS, CURSORS, strict=True)))
+def test_a_cursor_of_this_version_continues_at_its_position(
+    in_list: tuple[str, object, Positions], cursor: str
 ) -> None:
-    binding = CursorBinding.of(field, arguments, by_text=positions is BY_NAME)
+    binding, positions = binding_of(*in_list), in_list[2]
     assert decode_cursor(binding, cursor) == positions
     assert encode_cursor(binding, positions) == cursor
+
+
+@pytest.mark.parametrize(("in_list", "cursor"), list(zip(LISTS, OLDER_CURSORS, strict=True)))
+def test_a_cursor_of_the_version_before_is_refused_as_one_of_another_version(
+    in_list: tuple[str, object, Positions], cursor: str
+) -> None:
+    with pytest.raises(InvalidCursor, match="from another version of this gateway: start again without `after`"):
+        decode_cursor(binding_of(*in_list), cursor)
+
+
+@pytest.mark.parametrize(("cursor", "older"), list(zip(CURSORS, OLDER_CURSORS, strict=True)))
+def test_the_names_in_the_digests_are_those_of_the_version_before(cursor: str, older: str) -> None:
+    assert base64.urlsafe_b64decode(cursor[:8])[1:] == base64.urlsafe_b64decode(older[:8])[1:]
 
 
 def test_a_type_without_a_fixed_name_is_rejected() -> None:

@@ -7,7 +7,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from tracegraph.errors import SourceBadRequest, SourceBadResponse, SourceError, SourceUnavailable
+from tracegraph.errors import SourceBadRequest, SourceError, SourceUnavailable
+from tracegraph.federation.faults import bad_response
 from tracegraph.federation.keyset import RowBatch
 from tracegraph.federation.pages import COMPARABLE_KEY, PageBudgetExhausted, PageSource, Row
 from tracegraph.federation.progress import STABLE_PASSES, ProgressCheck
@@ -153,4 +154,4 @@ class FullScanReader(Generic[T]):
         )
 
     def _bad(self, message: str) -> SourceError:
-        return SourceBadResponse(self._name, message)
+        return bad_response(self._name, message)

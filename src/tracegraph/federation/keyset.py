@@ -17,7 +17,6 @@ from itertools import pairwise
 from typing import Generic, NamedTuple, TypeVar
 
 from tracegraph.domain.value_objects import value_object
-from tracegraph.errors import SourceBadRequest
 from tracegraph.federation.pages import COMPARABLE_KEY, PageBudgetExhausted, PageSource, Row, RowPage
 from tracegraph.federation.progress import STABLE_PASSES, OrderBroken, ProgressCheck, agree, follows
 from tracegraph.federation.sort_key import ComparableKey, SortKey, end_of_group, same_value
@@ -116,7 +115,7 @@ class KeysetReader(Generic[T]):
             self._advance()
             if self._emitted_ids:
                 return RowBatch((), (), ended=False)
-            raise self._budget_error() from None
+            raise self._source.budget_error() from None
 
     async def _next_batch(self, count: int) -> RowBatch[T]:
         if self._window is None:
@@ -162,14 +161,6 @@ class KeysetReader(Generic[T]):
             if batch.ended:
                 self._source.set_row_count(self._rows_from_start)
         return RowBatch(rows, batch.open_rows, batch.ended)
-
-    def _budget_error(self) -> SourceBadRequest:
-        name = self._source.ordering.source
-        return SourceBadRequest(
-            name,
-            f"The next rows of source {name!r} exceed the page budget of one request, because too many rows "
-            "have the same value or change during the scan: use another order, or narrow the filter.",
-        )
 
     # -- whether pages are parts of one list -----------------------------------------------------------
 

@@ -139,10 +139,11 @@ def _experiment_spec(
     async def fetch(page: PageRequest) -> Page[Experiment]:
         return await adapter.list_experiments(query, page)
 
+    from_the_end = ReversedList(adapter.name, fetch, capabilities.page_max)
     return StreamSpec(
         name=adapter.name,
         key=adapter.name if query.kind is None else f"{adapter.name}/{query.kind.value}",
-        fetch=ReversedList(adapter.name, fetch).fetch if reading is Reading.FROM_THE_END else fetch,
+        fetch=from_the_end.fetch if reading is Reading.FROM_THE_END else fetch,
         ordering=Ordering(adapter.name, order.direction, experiment_order_value(order.field), _VENDOR_ID),
         matches=query.filter.matches if active_conditions(query.filter) else None,
         vendor_orders=reading is not Reading.FULL_SCAN,
@@ -379,7 +380,7 @@ def session_spec(
             return Page((), 0, None, 0, FetchInfo(error.upstream_requests))
 
     hint = None if active_conditions(request.filter) else total_hint
-    from_the_end = ReversedList(adapter.name, fetch_page, hint)
+    from_the_end = ReversedList(adapter.name, fetch_page, capabilities.page_max, hint)
     return StreamSpec(
         name=adapter.name,
         key=key,

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
+from tracegraph.domain.filters import OrderDirection
 from tracegraph.federation.pages import COMPARABLE_KEY, Row
 from tracegraph.federation.position import Position
 from tracegraph.federation.sort_key import AFTER_ALL, BEFORE_ALL, ComparableKey, SortKey
@@ -25,8 +26,8 @@ class Positions:
     """The resume position of a merged list: after `sort_key` (None: from the start), with exceptions by stream.
 
     `overrides` is by `StreamSpec.key`, and holds each position that differs or has a hint. A key is a source's
-    name, or begins with that name and a slash. The position of the name alone applies to all other streams of the
-    source.
+    name, or begins with that name and a slash. The position of the name alone, without its token, applies to all
+    other streams of the source.
     """
 
     sort_key: SortKey | None = None
@@ -34,9 +35,11 @@ class Positions:
 
     def for_stream(self, key: str) -> Position:
         """Return the resume position of a stream."""
-        if not self.overrides:
-            return Position(self.sort_key)
-        return self.overrides.get(key) or self.overrides.get(_source_of(key)) or Position(self.sort_key)
+        own = self.overrides.get(key)
+        if own is not None:
+            return own
+        of_source = self.overrides.get(_source_of(key))
+        return Position(self.sort_key) if of_source is None else of_source._replace(token=None)
 
     def for_source(self, name: str) -> Mapping[str, Position]:
         """Return the resume positions of all streams of a source, including streams not known yet."""
@@ -69,9 +72,9 @@ class Merged(Generic[T]):
 
     def positions_after(self, edge: Row[T]) -> Positions:
         """Return the positions to resume after a row."""
-        sort_key, key = edge.sort_key, edge.comparable_key
+        sort_key = edge.sort_key
         positions = {
-            stream.spec.key: self._position(stream, rows, sort_key, key)
+            stream.spec.key: self._position(stream, rows, edge, sort_key)
             for stream, rows in zip(self.streams, self.rows_by_stream, strict=True)
         }
         return self._positions(sort_key, positions)
@@ -93,11 +96,14 @@ class Merged(Generic[T]):
         )
 
     def _position(
-        self, stream: Stream[T], rows: Sequence[Row[T]], sort_key: SortKey, edge: ComparableKey
+        self, stream: Stream[T], rows: Sequence[Row[T]], edge_row: Row[T], sort_key: SortKey
     ) -> Position:
-        if stream.resumes_by_token:
-            return stream.position_after(rows, edge)
-        direction = stream.spec.ordering.direction
+        edge, direction = edge_row.comparable_key, stream.spec.ordering.direction
+        is_of_source = sort_key.source == stream.spec.name
+        if stream.resumes_by_token or (is_of_source and edge_row.keeps_vendor_ties):
+            own = stream.position_after(rows, edge)
+            # The edge of a list of tokens has its place in its own stream only: not by its id in others.
+            return own if is_of_source or stream.error is not None else _at_least(own, sort_key, direction)
         if stream.error is not None:
             scanned = stream.scan_position
             if scanned.sort_key is None or scanned.sort_key.comparable(direction) < edge:
@@ -120,6 +126,13 @@ class Merged(Generic[T]):
         ):
             return None
         return before if before.sort_key.comparable(stream.spec.ordering.direction) > edge else None
+
+
+def _at_least(position: Position, sort_key: SortKey, direction: OrderDirection) -> Position:
+    """Return the position, after the sort key where that is later: rows added before the key are passed."""
+    own = position.sort_key
+    is_later = own is None or own.comparable(direction) < sort_key.comparable(direction)
+    return position._replace(sort_key=sort_key) if is_later else position
 
 
 async def merge(

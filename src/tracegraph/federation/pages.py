@@ -26,7 +26,8 @@ from tracegraph.adapter.paging import (
     WholeRequest,
 )
 from tracegraph.domain.sort_values import SortValue
-from tracegraph.errors import SourceBadResponse, SourceError, SourceResponseTooLarge
+from tracegraph.errors import SourceBadRequest, SourceError, SourceResponseTooLarge
+from tracegraph.federation.faults import bad_response
 from tracegraph.federation.sort_key import ComparableKey, Ordering, SortKey, same_value
 from tracegraph.upstream import request_scope
 
@@ -72,6 +73,11 @@ class Row(msgspec.Struct, Generic[T], eq=False):
         if self._comparable_key is None:
             self._comparable_key = self._page.comparable_key(self._index)
         return self._comparable_key
+
+    @property
+    def keeps_vendor_ties(self) -> bool:
+        """Return whether the row is of a list of tokens, where rows of one value keep the vendor's order."""
+        return isinstance(self._page, TokenPage)
 
     @property
     def token_position(self) -> tuple[str | None, int | None]:
@@ -128,6 +134,8 @@ class RowPage(Generic[T]):
         The plain next hint is used for a vendor that returns single rows, and for a vendor's own cursor. It is
         also used when the page ends with the requested row: the same request would not advance.
         """
+        if self.start_offset is None:
+            return self.next_hint
         if isinstance(self.next_hint, int) and len(self.nodes) > 1 and self.next_hint - 1 != self.hint:
             return self.next_hint - 1
         return self.next_hint
@@ -217,17 +225,23 @@ class TokenPage(RowPage[T]):
         self.is_addressable = is_addressable
 
     def comparable_key(self, index: int) -> ComparableKey:
-        """Return the key that orders the row at an index, with its number in the stream in place of its id."""
+        """Return the key that orders the row at an index, with its number in the stream in place of its id.
+
+        The number sorts before every id.
+        """
         position = index if index >= 0 else len(self.nodes) + index
-        return (*super().comparable_key(index)[:3], f"{self.first_number + position:09}")
+        return (*super().comparable_key(index)[:3], f"\0{self.first_number + position:09}")
 
     def token_position(self, index: int) -> tuple[str | None, int | None]:
-        """Return the token of the page to resume in after a row, and how many of its rows are done with."""
+        """Return the token of the page to resume in after a row, and how many of its rows are done with.
+
+        The list's first page has no token.
+        """
         if index == len(self.nodes) - 1 and isinstance(self.next_hint, str):
             return self.next_hint, 0
-        if not self.is_addressable or not isinstance(self.hint, str):
+        if not self.is_addressable:
             return None, None
-        return self.hint, index + 1
+        return (self.hint if isinstance(self.hint, str) else None), index + 1
 
 
 def key_of(sort_key: SortKey | None) -> Key | None:
@@ -348,7 +362,7 @@ class PageSource(Generic[T]):
 
     def _rows_of(self, page: Page[T], hint: int | str | None, *, is_addressable: bool = True) -> RowPage[T]:
         if page.next_hint is not None and not page.items:
-            raise SourceBadResponse(
+            raise bad_response(
                 self.ordering.source,
                 f"Source {self.ordering.source!r} returned an empty page that is not the last one: "
                 "its pages do not advance.",
@@ -378,6 +392,15 @@ class PageSource(Generic[T]):
                 self.stats.upstream_requests += error.upstream_requests
                 self.page_max = request.limit // 2
                 request = replace(request, limit=self.page_max)
+
+    def budget_error(self) -> SourceBadRequest:
+        """Return the error of a list whose next rows take more pages than one request may read."""
+        name = self.ordering.source
+        return SourceBadRequest(
+            name,
+            f"The next rows of source {name!r} exceed the page budget of one request, because too many rows "
+            "have the same value or change during the scan: use another order, or narrow the filter.",
+        )
 
     def set_row_count(self, rows: int) -> None:
         """Record that the list was read from start to end and has this many rows. Drop a contradicting total."""

@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from typing import Any, Generic, TypeVar
 
 from tracegraph.errors import SourceBadResponse
+from tracegraph.federation.faults import bad_response
 from tracegraph.federation.pages import RowPage
 from tracegraph.federation.sort_key import ComparableKey
 
@@ -29,7 +30,7 @@ class OrderBroken(Exception):
 
 def do_not_advance(source: str) -> SourceBadResponse:
     """Return the error of a source whose pages do not advance."""
-    return SourceBadResponse(
+    return bad_response(
         source, f"Source {source!r} returned the same rows again and again: its pages do not advance."
     )
 

@@ -8,23 +8,27 @@ right, one call returns the last rows and shows that none follows.
 from __future__ import annotations
 
 from dataclasses import replace
-from math import isqrt
 from typing import Generic, TypeVar
 
 from tracegraph.adapter.paging import OffsetRequest, Page, PageRequest
 from tracegraph.domain.calls import FetchInfo
-from tracegraph.errors import SourceBadResponse, SourceError
+from tracegraph.errors import SourceError, SourceResponseTooLarge
+from tracegraph.federation.faults import bad_response
 from tracegraph.federation.pages import Fetch
 
 T = TypeVar("T")
 
 
-_CALLS_MAX = 16
-"""Calls for one page: enough to find the end of 100,000 rows without any help of the total."""
+_CALLS_MAX = 24
+"""Calls for one page: enough to find the end of 100,000 rows in pages of 50 without any help of the total."""
 
 
 _FIRST_LOOK = 100
 """The rows to request where their number is unknown: enough for most lists."""
+
+
+_GROWTH = 4
+"""The factor between two offsets where no page has shown the end yet."""
 
 
 _TOTALS_TRIED = 4
@@ -36,16 +40,18 @@ _TOTAL_MAX = 2**31
 class ReversedList(Generic[T]):
     """The pages of a vendor's list in the other direction. Offsets count from the end."""
 
-    def __init__(self, source: str, fetch: Fetch[T], total_hint: int | None = None) -> None:
+    def __init__(self, source: str, fetch: Fetch[T], page_max: int, total_hint: int | None = None) -> None:
         """Create the list.
 
         Args:
             source: The source's name, for errors.
             fetch: Fetches a page in the vendor's direction, by OffsetRequest.
+            page_max: The most rows of one page.
             total_hint: How many rows the list is said to have.
         """
         self._source = source
         self._fetch = fetch
+        self._page_max = page_max
         self._total_hint = total_hint
         self._end: int | None = None
 
@@ -58,12 +64,14 @@ class ReversedList(Generic[T]):
         """
         skip = request.offset if isinstance(request, OffsetRequest) else 0
         known = self._end if skip else None
-        search = _EndSearch(request.limit, skip, self._total_hint, known)
+        search = _EndSearch(request.limit, skip, self._page_max, self._total_hint, known)
         cost = FetchInfo()
         for _ in range(_CALLS_MAX):
             try:
                 page = await self._fetch(search.request)
             except SourceError as error:
+                if isinstance(error, SourceResponseTooLarge):
+                    self._page_max = max(1, search.request.limit // 2)
                 error.upstream_requests += cost.upstream_requests
                 raise
             cost += page.provenance
@@ -72,7 +80,7 @@ class ReversedList(Generic[T]):
                 self._end = search.end
             if done:
                 return _reversed(page, search, cost)
-        raise SourceBadResponse(
+        raise bad_response(
             self._source,
             f"Source {self._source!r} does not show where a list ends: it cannot be read from its end.",
             upstream_requests=cost.upstream_requests,
@@ -108,16 +116,15 @@ class _EndSearch:
     in this request. With `skip`, a stated total is trusted: the reader checks the rows by key.
     """
 
-    def __init__(self, limit: int, skip: int, total_hint: int | None, known: int | None) -> None:
+    def __init__(self, limit: int, skip: int, page_max: int, total_hint: int | None, known: int | None) -> None:
         self.skip = skip
         self.end = known
         self.is_end_shown = False
-        self._limit = max(1, limit)
+        self._limit = max(1, min(limit, page_max))
+        self._page_max = page_max
         self._least = 0
         self._most: int | None = None
         self._totals_tried = 0
-        self._probe_size = max(self._limit, _FIRST_LOOK)
-        self._last_probe = 0
         self._aimed = False
         self.request = self._first_request(total_hint)
 
@@ -145,13 +152,13 @@ class _EndSearch:
                 self.end = total_hint
                 return self._request_up_to(self.target)
             return self._request_beyond(total_hint)
-        return OffsetRequest(self._probe_size)
+        return OffsetRequest(min(self._page_max, max(self._limit, _FIRST_LOOK)))
 
     def _request_beyond(self, total: int) -> OffsetRequest:
         """Request the last of so many rows, and one place more."""
         self._aimed = self.skip == 0
         wanted = min(total, self._limit if self._aimed else 1)
-        return OffsetRequest(wanted + 1, total - wanted)
+        return OffsetRequest(min(self._page_max, wanted + 1), total - wanted)
 
     def _request_up_to(self, target: int) -> OffsetRequest:
         self._aimed = True
@@ -191,14 +198,11 @@ class _EndSearch:
             self._totals_tried += 1
             return self._request_beyond(total)
         self._aimed = False
-        self._probe_size = 10 * _FIRST_LOOK
-        return OffsetRequest(self._probe_size, self._probe() * self._probe_size)
+        size = min(self._page_max, 10 * _FIRST_LOOK)
+        return OffsetRequest(size, self._probe(size))
 
-    def _probe(self) -> int:
-        """Return the number of a large page that may hold the end: by doubling, then between what is known."""
-        first = self._least // self._probe_size
+    def _probe(self, size: int) -> int:
+        """Return the offset of a page that may hold the end: by growing steps, then by halves."""
         if self._most is None:
-            self._last_probe = max(first, 2 * self._last_probe, 1)
-            return self._last_probe
-        last = max(first, -(-self._most // self._probe_size) - 1)
-        return max(first, isqrt((first + 1) * (last + 1)) - 1)
+            return max(self._least, _GROWTH * self._least)
+        return self._least if self._most - self._least <= size else (self._least + self._most) // 2

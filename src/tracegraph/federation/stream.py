@@ -10,6 +10,7 @@ from typing import Generic, TypeVar
 
 from tracegraph.adapter.paging import Paging
 from tracegraph.errors import SourceError
+from tracegraph.federation.faults import log_broken_order
 from tracegraph.federation.full_scan import NO_ROWS, EmittedRows, FullScanReader
 from tracegraph.federation.keyset import KeysetReader, RowBatch
 from tracegraph.federation.pages import COMPARABLE_KEY, Fetch, PageSource, Row, ScanStats
@@ -94,6 +95,8 @@ class Stream(Generic[T]):
         )
         self._sort_key = start.sort_key
         self._reader: Reader[T] = self._reader_from(start)
+        self.resumes_by_token = isinstance(self._reader, TokenReader)
+        """Whether the stream has positions of its own, which no other stream's sort key replaces."""
 
     def _reader_from(self, start: Position) -> Reader[T]:
         spec, pages, budget = self.spec, self._pages, self.spec.page_budget
@@ -101,7 +104,7 @@ class Stream(Generic[T]):
         if not is_ordered:
             return self._full_scan_reader(start.sort_key)
         if spec.backwards:
-            return WindowReader(pages, start.sort_key, start.hint, page_budget=budget)
+            return WindowReader(pages, start, page_budget=budget)
         if spec.paging is Paging.CURSOR:
             return TokenReader(pages, start, page_budget=budget, ranges=spec.ranges)
         return KeysetReader(pages, start.sort_key, start.hint)
@@ -149,7 +152,7 @@ class Stream(Generic[T]):
         return self._position_after(before), dropped + following - last_taken - 1
 
     def position_after(self, rows: Sequence[Row[T]], edge: ComparableKey) -> Position:
-        """Return where a stream of tokens resumes after an edge of the merged list.
+        """Return where the stream resumes after an edge of the merged list, by its own rows.
 
         Args:
             rows: The rows of the stream that were popped, in order.
@@ -160,24 +163,19 @@ class Stream(Generic[T]):
             self.before_next[0] if count == len(rows) else self._position_after(rows[count - 1] if count else None)
         )
 
-    @property
-    def resumes_by_token(self) -> bool:
-        """Return whether the stream has positions of its own, which no other stream's sort key replaces."""
-        return isinstance(self._reader, TokenReader)
-
     def _position_after(self, row: Row[T] | None) -> Position:
-        if isinstance(self._reader, TokenReader):
-            if row is None:
-                return self._reader.reached
+        if row is None:
+            return self._reader.reached if isinstance(self._reader, TokenReader | WindowReader) else self.start
+        if row.keeps_vendor_ties:
             token, done = row.token_position
             return Position(row.sort_key, done, token)
-        return self.start if row is None else Position(row.sort_key, self._hint_of(row))
+        return Position(row.sort_key, self._hint_of(row))
 
     def _hint_of(self, row: Row[T]) -> int | None:
         """Return the hint to resume after the row itself."""
         if isinstance(self._reader, FullScanReader):
             return FULL_SCAN if self.spec.vendor_orders else None
-        return self._reader.width_s if isinstance(self._reader, WindowReader) else row.anchor
+        return self._reader.width if isinstance(self._reader, WindowReader) else row.anchor
 
     def hint_after(self, row: Row[T], key: ComparableKey) -> int | None:
         """Return the hint to resume after a key, of which this row is the last one before it."""
@@ -204,6 +202,7 @@ class Stream(Generic[T]):
         try:
             return await self._reader.read(count)
         except OrderBroken as broken:
+            log_broken_order(self.spec.name, self.spec.key)
             self._reader = self._full_scan_reader(
                 self.scan_position.sort_key or self._sort_key, EmittedRows(self._sort_key, broken.emitted_ids)
             )

@@ -2,8 +2,8 @@
 
 A token begins a page of the vendor. The key of the last row says where in that page to go on. So the next page
 costs one call at any depth. Rows of one value keep the vendor's order: a token is exact between such rows, an id
-is not. Without a token, or with one that the vendor refuses or that leads elsewhere, the list is read by range,
-where the vendor takes one, else from its start up to the key.
+is not. Without a token, or with one that the vendor refuses, the list is read by range, where the vendor takes
+one, else from its start up to the key. A page that begins before the key is read on from.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Generic, TypeVar
 
-from tracegraph.errors import SourceBadRequest, SourceError, SourceNotFound, SourceObjectNotFound
+from tracegraph.errors import SourceBadRequest, SourceNotFound, SourceObjectNotFound
 from tracegraph.federation.keyset import RowBatch
-from tracegraph.federation.pages import PageSource, Row, RowPage, key_of
-from tracegraph.federation.position import Position
+from tracegraph.federation.pages import PageBudgetExhausted, PageSource, Row, RowPage, key_of
+from tracegraph.federation.position import TOKEN_MAX, Position
 from tracegraph.federation.progress import OrderBroken, ProgressCheck
 from tracegraph.federation.sort_key import ComparableKey, SortKey
 
@@ -42,29 +42,41 @@ class TokenReader(Generic[T]):
         source.keeps_vendor_ties = True
         self._after = start.sort_key
         self._token = start.token
+        self._done = start.hint or 0
+        """How many rows of the first page precede the position: they are requested beside the wanted rows."""
         self._is_exact = start.token is not None and start.hint == 0
-        self._is_searching = start.hint is None
-        """Whether the token begins a page of a search, which ends behind it."""
+        """Whether the token begins right after the key's row."""
         self._page_budget = page_budget
         self._ranges = ranges
         self._is_sought = start.sort_key is not None
-        self._is_resumed = start.token is not None
+        self._is_restarted = False
+        """Whether a token was refused, or led elsewhere, in this request."""
+        self._last_row: Row[T] | None = None
         self._last: ComparableKey | None = None
         self._seen: set[str] = set()
         self._held: list[Row[T]] = []
         """Rows of the key's value, while the key's row may still follow."""
         self._rows_from_start: int | None = None if start.sort_key is not None else 0
         self._progress: ProgressCheck[T] = ProgressCheck()
-        self.reached = start
-        """Where the list resumes while no row was read."""
+        self._start = self.reached = start
+        """`reached` is where the list resumes while no row was read."""
 
     async def read(self, count: int) -> RowBatch[T]:
         """Read about `count` more rows: at least one unless the list ends, or the page budget does.
 
         Raises:
             OrderBroken: The vendor's rows are not in the requested order.
+            SourceBadRequest: The page budget was exhausted before any row was read, and will be again.
             SourceError: The source failed.
         """
+        try:
+            return await self._next_batch(count)
+        except PageBudgetExhausted:
+            if self._last_row is not None or self.reached != self._start:
+                return RowBatch((), (), ended=False)
+            raise self._source.budget_error() from None
+
+    async def _next_batch(self, count: int) -> RowBatch[T]:
         while True:
             page = await self._page(count)
             rows = self._new_rows(page)
@@ -76,51 +88,69 @@ class TokenReader(Generic[T]):
                     self._source.set_row_count(self._rows_from_start)
             if rows or ended:
                 return RowBatch(rows, (), ended)
-            if self._is_sought:
+            if self._is_sought and not self._held:
                 self.reached = Position(self._after, None, self._token)
-            if self._source.stats.pages >= self._page_budget:
+            if self._source.stats.pages >= self._page_budget and not self._held:
+                self._require_resumable()
                 return RowBatch((), (), ended=False)
             count = self._source.page_max
+
+    def _require_resumable(self) -> None:
+        """Raise SourceBadRequest where no cursor holds the token that the search goes on with."""
+        if self._is_sought and self._token is not None and len(self._token) > TOKEN_MAX:
+            name = self._source.ordering.source
+            raise SourceBadRequest(
+                name,
+                f"Source {name!r} continues its list by tokens that are too long for a cursor, and the position "
+                "is beyond the page budget of one request: use another order, or narrow the filter.",
+            )
 
     # -- pages -----------------------------------------------------------------------------------------
 
     async def _page(self, count: int) -> RowPage[T]:
-        page = await self._resumed_page(count) if self._is_resumed else None
+        page = None if self._token is None else await self._page_by_token(count, self._token)
         if page is None:
-            by_key = self._is_sought and self._token is None
-            page = await (self._page_by_key(count) if by_key else self._source.page(count, None, self._token))
+            page = await self._page_by_key(count)
+        self._done = 0
         self._check_order(page)
         self._progress.check(page)
         return page
 
-    async def _resumed_page(self, count: int) -> RowPage[T] | None:
-        """Return the page of the cursor's token; None when the vendor refuses the token, or it leads elsewhere."""
-        self._is_resumed = False
+    async def _page_by_token(self, count: int, token: str) -> RowPage[T] | None:
+        """Return the page of the token; None when the list must be read by key instead.
+
+        Where the vendor takes no range, a page before the key is nearer to it than the list's start.
+        """
         try:
-            page = await self._source.page(count, None, self._token)
-        except SourceError as error:
-            if not isinstance(error, _REFUSALS):
+            page = await self._source.page(count + self._done, None, token)
+        except _REFUSALS as error:
+            if self._is_restarted:
                 raise
             self._source.stats.upstream_requests += error.upstream_requests
         else:
-            if not self._is_elsewhere(page):
+            if self._is_restarted or not self._ranges or not self._ends_before_key(page):
                 return page
-        self._token, self._is_exact = None, False
+        self._restart()
         return None
 
     async def _page_by_key(self, count: int) -> RowPage[T]:
         """Return a page that begins at or before the key: by range, else the list's first."""
-        if self._ranges:
-            return await self._source.range_page(count, key_of(self._after))
-        return await self._source.page(count, None, None)
+        if self._is_sought and self._ranges:
+            return await self._source.range_page(count + 1, key_of(self._after))
+        return await self._source.page(count + self._done, None, None)
 
-    def _is_elsewhere(self, page: RowPage[T]) -> bool:
-        """Return whether the page of a token begins before the key and does not hold the key's row."""
-        if self._after is None or self._is_searching or not page.nodes:
+    def _restart(self) -> None:
+        """Go on by key, after the last row read."""
+        self._is_restarted = True
+        self._token, self._done, self._is_exact, self._held = None, 0, False, []
+        self._last, self._progress = None, ProgressCheck()
+        if self._last_row is not None:
+            self._after, self._is_sought = self._last_row.sort_key, True
+
+    def _ends_before_key(self, page: RowPage[T]) -> bool:
+        if not self._is_sought or self._after is None or not page.nodes:
             return False
-        key = self._after.comparable(self._source.ordering.direction)
-        id_of = self._source.ordering.id_of
-        return page.comparable_key(0)[:2] < key[:2] and self._after.id not in map(id_of, page.nodes)
+        return page.comparable_key(-1)[:2] < self._after.comparable(page.ordering.direction)[:2]
 
     def _check_order(self, page: RowPage[T]) -> None:
         if not page.nodes:
@@ -142,7 +172,7 @@ class TokenReader(Generic[T]):
         if self._is_sought and self._after is not None:
             rows = self._rows_after(self._after, page, rows)
         if rows:
-            self._is_sought = False
+            self._is_sought, self._last_row = False, rows[-1]
         id_of = self._source.ordering.id_of
         new = [row for row in rows if id_of(row.node) not in self._seen]
         self._seen.update(id_of(row.node) for row in new)
@@ -153,18 +183,23 @@ class TokenReader(Generic[T]):
 
         Rows of the key's value may be on both sides of its row. Where that row was deleted, ids decide.
         """
-        id_of = self._source.ordering.id_of
-        ids = list(map(id_of, page.nodes))
-        if after.id in ids:
-            self._is_sought, self._held = False, []
-            return rows[ids.index(after.id) + 1 :]
-        key = after.comparable(self._source.ordering.direction)[:3]
-        equal = [row for row in rows if row.comparable_key[:3] == key]
+        for index, row in enumerate(rows):
+            if page.ordering.id_of(row.node) == after.id and row.sort_key == after:
+                self._is_sought, self._held = False, []
+                return rows[index + 1 :]
+        key = after.comparable(page.ordering.direction)[:3]
+        if self._is_exact and rows and rows[0].comparable_key[:3] >= key:
+            return rows
+        self._is_exact = False
+        self._held += [row for row in rows if row.comparable_key[:3] == key]
         behind = [row for row in rows if row.comparable_key[:3] > key]
-        if self._is_exact:  # the page begins right after the key's row
-            return equal + behind
-        self._held += equal
         if not behind and page.next_hint is not None:
             return []
         held, self._held = self._held, []
-        return [row for row in held if id_of(row.node) > after.id] + behind
+        return self._held_after(after.id, held) + behind
+
+    def _held_after(self, after: str, held: list[Row[T]]) -> list[Row[T]]:
+        """Return the rows of the key's value that follow its deleted row, in the direction in which ids go."""
+        ids = [self._source.ordering.id_of(row.node) for row in held]
+        descends = len(ids) > 1 and ids == sorted(ids, reverse=True)
+        return [row for row, id_ in zip(held, ids, strict=True) if (id_ < after if descends else id_ > after)]

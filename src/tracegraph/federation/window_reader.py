@@ -16,7 +16,8 @@ from typing import Generic, NamedTuple, TypeVar
 from tracegraph.adapter.paging import Key
 from tracegraph.domain.filters import OrderDirection
 from tracegraph.federation.keyset import RowBatch
-from tracegraph.federation.pages import COMPARABLE_KEY, PageSource, Row, RowPage
+from tracegraph.federation.pages import COMPARABLE_KEY, PageBudgetExhausted, PageSource, Row, RowPage
+from tracegraph.federation.position import Position
 from tracegraph.federation.progress import OrderBroken, ProgressCheck
 from tracegraph.federation.sort_key import ComparableKey, SortKey
 
@@ -27,8 +28,11 @@ _SECOND = 1_000_000
 _HOUR, _DAY = 3_600 * _SECOND, 86_400 * _SECOND
 """In microseconds, as sorted values are."""
 
-_WIDTH_S_MAX = 2**31 - 1
-"""A hint's largest number."""
+_FAR = 60_000_000_000 * _SECOND
+"""The distance of the farthest time of a search from 1970: 1,900 years."""
+
+_WIDTH_MAX = 60
+"""The binary logarithm of the widest window."""
 
 
 def _now() -> int:
@@ -45,15 +49,15 @@ class _Window(NamedTuple, Generic[T]):
 class WindowReader(Generic[T]):
     """Reads on from a key, window by window. Not for concurrent use.
 
-    `width_s` is the width of an earlier window. A time within this class is a number that grows in the requested
-    direction: microseconds, negated where that direction is descending. None is the list's beginning or end.
+    The hint of a position tells the width of an earlier window. A time within this class is a number that
+    grows in the requested direction: microseconds, negated where that direction is descending. None is the list's
+    beginning or end.
     """
 
     def __init__(
         self,
         source: PageSource[T],
-        after: SortKey | None,
-        width_s: int | None,
+        start: Position,
         *,
         page_budget: int,
         clock: Callable[[], int] = _now,
@@ -62,80 +66,105 @@ class WindowReader(Generic[T]):
         direction = source.ordering.direction
         self._sign = 1 if direction is OrderDirection.ASC else -1
         self._latest = _DAY if self._sign < 0 else clock() + _DAY
+        self._start, after = start, start.sort_key
         self._after: ComparableKey | None = None if after is None else after.comparable(direction)
         self._begin = None if after is None or not isinstance(after.value, int) else self._sign * after.value
-        self._width = _HOUR if width_s is None else max(1, width_s) * _SECOND
+        self._begun_at = self._begin
+        self._width = _HOUR if start.hint is None else 1 << max(0, min(_WIDTH_MAX, start.hint))
         self._page_budget = page_budget
         self._rows_from_start: int | None = 0 if after is None else None
+        self._ids: set[str] = set()
 
     @property
-    def width_s(self) -> int:
-        """The width of the next window in seconds."""
-        return min(_WIDTH_S_MAX, max(1, self._width // _SECOND))
+    def width(self) -> int:
+        """The hint of a position: the binary logarithm of the next window's width."""
+        return min(_WIDTH_MAX, (self._width - 1).bit_length())
+
+    @property
+    def reached(self) -> Position:
+        """Where the list resumes while no row was read."""
+        if self._begin is None:
+            return self._start
+        if self._begin == self._begun_at:
+            return Position(self._start.sort_key, self.width)
+        return Position(SortKey(self._sign * self._begin, "", ""), self.width)  # no row is before the beginning
 
     async def read(self, count: int) -> RowBatch[T]:
-        """About `count` more rows: at least one unless the list ends, or the page budget does.
+        """Read about `count` more rows: at least one unless the list ends, or the page budget does.
 
-        Raises OrderBroken when the vendor's rows do not come in its order, and SourceError.
+        Raises:
+            OrderBroken: The vendor's rows do not come in its order.
+            SourceBadRequest: The page budget was exhausted before any row was read, and will be again.
+            SourceError: The source failed.
         """
-        while self._has_budget:
+        try:
+            return await self._next_batch(count)
+        except OrderBroken:
+            raise OrderBroken(self._ids) from None
+        except PageBudgetExhausted:
+            if self._has_progressed:
+                return RowBatch((), (), ended=False)
+            raise self._source.budget_error() from None
+
+    async def _next_batch(self, count: int) -> RowBatch[T]:
+        while True:
             window = await (self._first_window(count) if self._begin is None else self._next_window(count))
-            if window is None:
-                break
             rows, ended = window.rows, window.end is None
             if self._after is not None:
                 rows = rows[bisect_right(rows, self._after, key=COMPARABLE_KEY) :]
             if rows:
                 self._after = rows[-1].comparable_key
+                self._ids.update(self._source.ordering.id_of(row.node) for row in rows)
             if self._rows_from_start is not None:
                 self._rows_from_start += len(rows)
                 if ended:
                     self._source.set_row_count(self._rows_from_start)
-            if rows or ended:
+            if rows or ended or (self._source.stats.pages >= self._page_budget and self._has_progressed):
                 return RowBatch(rows, (), ended)
-        return RowBatch((), (), ended=False)
 
     @property
-    def _has_budget(self) -> bool:
-        return self._source.stats.pages < self._page_budget
+    def _has_progressed(self) -> bool:
+        return bool(self._ids) or self.reached != self._start
 
     # -- windows ---------------------------------------------------------------------------------------
 
-    async def _first_window(self, count: int) -> _Window[T] | None:
-        """Return a window without a beginning that fits into one page; None when the page budget ends before.
+    async def _first_window(self, count: int) -> _Window[T]:
+        """Return a window without a beginning that fits into one page, or else the first one of a single time.
 
         Its end is sought by growing steps while pages are full, and by halves once a step went too far.
         """
         end: int | None = None
         empty_until: int | None = None
-        full_from, step = 0, _SECOND
-        while self._has_budget:
+        full_from, step, was_empty = 0, 0, False
+        while True:
             page = await self._page(self._limit(count), None, end)
             if page.nodes and page.next_hint is not None:
-                full_from, span = self._time(page, -1), self._time(page, 0) - self._time(page, -1)
+                full_from = self._time(page, -1)
+                span, was_empty = self._time(page, 0) - full_from, False
                 step = max(_GROWTH * step, span)
-                if empty_until is None:
-                    end = full_from - step
-                else:
-                    end = full_from if full_from - empty_until < 2 * span else (empty_until + full_from) // 2
+                end = _next_end(full_from, span, step, empty_until)
             elif page.nodes or end is None:
                 return self._begun(page, end, count)
+            elif end == full_from - 1:
+                self._begin, self._width = full_from, _SECOND
+                return await self._next_window(count)
             else:
-                empty_until, end = end, (end + full_from) // 2
-        return None
+                # Up to `full_from` there is a row at least.
+                empty_until, end = end, full_from if was_empty else (end + full_from) // 2
+                was_empty = True
 
     def _begun(self, page: RowPage[T], end: int | None, count: int) -> _Window[T]:
         self._begin = end
         rows = sorted(page.rows(), key=COMPARABLE_KEY)
         if rows and end is not None:
-            self._width = max(_SECOND, (end - self._time(page, -1)) * (count + 1) // len(rows))
+            self._width = max(1, (end - self._time(page, -1)) * (count + 1) // len(rows))
         return _Window(rows, end)
 
-    async def _next_window(self, count: int) -> _Window[T] | None:
+    async def _next_window(self, count: int) -> _Window[T]:
         """The window from `_begin` on; made narrower until its rows fit into a page, or it holds a single time."""
         begin = self._begin or 0
         end = None if begin + self._width > self._latest else begin + self._width
-        while self._has_budget:
+        while True:
             page = await self._page(self._limit(count), begin, end)
             if page.next_hint is None:
                 break
@@ -143,25 +172,21 @@ class WindowReader(Generic[T]):
                 return await self._single_time(page, begin)
             farthest = self._time(page, -1)
             end = begin + max(0, farthest - begin) // 2
-            self._width = max(_SECOND, end - begin)
-        else:
-            return None
+            self._width = max(1, end - begin)
         if end is not None:
             expected = (count + 1) / len(page.nodes) if page.nodes else _GROWTH
-            self._width = max(_SECOND, int((end - begin) * min(_GROWTH, expected)))
-            self._begin = end
+            self._width = max(1, int((end - begin) * min(_GROWTH, expected)))
+            self._begin = end = max(end, begin + 1)  # every row of the beginning itself is read
         return _Window(sorted(page.rows(), key=COMPARABLE_KEY), end)
 
-    async def _single_time(self, page: RowPage[T], begin: int) -> _Window[T] | None:
+    async def _single_time(self, page: RowPage[T], begin: int) -> _Window[T]:
         """Every row of one time, by the vendor's tokens."""
         rows, progress = page.rows(), ProgressCheck[T]()
         while page.next_hint is not None:
-            if not self._has_budget:
-                return None
             progress.check(page)
             page = await self._page(self._source.page_max, begin, begin, page.next_hint)
             rows += page.rows()
-        self._begin = begin + 1
+        self._begin, self._width = begin + 1, _SECOND
         return _Window(sorted({row.comparable_key: row for row in rows}.values(), key=COMPARABLE_KEY), begin + 1)
 
     # -- pages -----------------------------------------------------------------------------------------
@@ -184,3 +209,12 @@ class WindowReader(Generic[T]):
     def _time(self, page: RowPage[T], index: int) -> int:
         value = page.ordering.sort_key(page.nodes[index]).value
         return self._sign * value if isinstance(value, int) else 0
+
+
+def _next_end(full_from: int, span: int, step: int, empty_until: int | None) -> int:
+    """Return the end of the next window to try, after a full page whose rows span some time."""
+    if span == 0:  # all rows of the page are of one time: is it the first?
+        return full_from - 1
+    if empty_until is None:
+        return max(-_FAR, min(_FAR, full_from - step))
+    return full_from if full_from - empty_until < 2 * span else (empty_until + full_from) // 2

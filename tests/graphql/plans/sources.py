@@ -10,11 +10,16 @@ from typing import Any, TypeVar
 
 from msgspec.structs import force_setattr, replace
 
-from tracegraph.adapter.capabilities import Capabilities
-from tracegraph.adapter.paging import ExperimentQuery, Page, PageRequest, SessionPageRequest
+from tracegraph.adapter.capabilities import Capabilities, ListCapabilities, both_directions
+from tracegraph.adapter.paging import ExperimentQuery, OffsetRequest, Page, PageRequest, Paging, SessionPageRequest
 from tracegraph.adapter.protocol import SourceHealth
 from tracegraph.adapter.protocol import SourceHealthStatus as Health
-from tracegraph.domain.filters import ExperimentOrderField, OrderDirection, experiment_sort_value
+from tracegraph.domain.filters import (
+    ExperimentOrderField,
+    OrderDirection,
+    SessionOrderField,
+    experiment_sort_value,
+)
 from tracegraph.domain.models import (
     Aggregate,
     AggregateBasis,
@@ -74,14 +79,16 @@ class RandomSource:
             for one in self.experiments
         }
         self.capabilities = Capabilities(
-            experiment_orders=frozenset(rng.sample(list(ExperimentOrderField), rng.randrange(4))),
-            experiment_filters=frozenset({"name"}),
-            session_filters=frozenset(),
+            experiments=ListCapabilities(
+                Paging.OFFSET,
+                page_max=3,
+                orders=both_directions(*rng.sample(list(ExperimentOrderField), rng.randrange(4))),
+                filters=frozenset({"name"}),
+            ),
+            sessions=ListCapabilities(Paging.OFFSET, 3, both_directions(SessionOrderField.STARTED_AT)),
             reported_metrics=(MetricKind.LATENCY, MetricKind.SCORE),
             kinds=frozenset(ExperimentKind),
             statuses=frozenset(SessionStatus),
-            experiment_page_max=3,
-            session_page_max=3,
         )
 
     @property
@@ -95,7 +102,7 @@ class RandomSource:
 
     async def list_experiments(self, query: ExperimentQuery, page: PageRequest) -> Page[Experiment]:
         """In the asked order."""
-        self._perhaps_fail("experiments", page.hint)
+        self._perhaps_fail("experiments", _offset(page) or None)
         rows = sorted(self.experiments, key=lambda one: _key(experiment_sort_value(one, query.order.field), one))
         if query.order.direction is OrderDirection.DESC:
             rows.reverse()
@@ -115,7 +122,7 @@ class RandomSource:
         rows = sorted(self.sessions.get(ref, ()), key=lambda one: (one.started_at, one.vendor_id))
         if ask.order.direction is OrderDirection.DESC:
             rows.reverse()
-        return self._or_failure(_page(rows, ask.page), "sessions", ref, ask.page.hint)
+        return self._or_failure(_page(rows, ask.page), "sessions", ref, _offset(ask.page) or None)
 
     async def get_sessions(self, refs: Sequence[SessionRef]) -> Mapping[SessionRef, Session | SourceError]:
         """Complete ones."""
@@ -130,6 +137,10 @@ class RandomSource:
     async def get_scores(self, _: Sequence[SessionRef]) -> Mapping[SessionRef, Sequence[Score] | SourceError]:
         """None beyond what the rows hold."""
         return {}
+
+    def experiment_kind(self, ref: str) -> ExperimentKind | None:  # noqa: ARG002 - one list for all kinds
+        """Return None: one list for all kinds."""
+        return None
 
     async def check(self) -> SourceHealth:
         """Up, or failing."""
@@ -190,8 +201,13 @@ def _key(value: Any, one: Experiment) -> tuple[bool, Any, str]:
     return (value is None, value if value is not None else 0, one.vendor_id)
 
 
+def _offset(page: PageRequest) -> int:
+    assert isinstance(page, OffsetRequest)
+    return page.offset
+
+
 def _page(rows: Sequence[T], page: PageRequest) -> Page[T]:
-    start = page.hint if isinstance(page.hint, int) else 0
+    start = _offset(page)
     items = rows[start : start + max(1, min(page.limit, 3))]
     end = start + len(items)
     return Page(items, start, end if end < len(rows) and items else None, len(rows))

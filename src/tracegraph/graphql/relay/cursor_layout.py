@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import uuid
 from typing import TypeVar
@@ -10,14 +11,11 @@ import msgspec
 
 from tracegraph.domain.sort_values import SortValue, from_microseconds, microseconds
 from tracegraph.federation.merge import Positions
-from tracegraph.federation.position import Position
+from tracegraph.federation.position import TOKEN_MAX, Position
 from tracegraph.federation.sort_key import SortKey
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _AS_UUID, _AS_UTF8 = b"\0", b"\1"
-
-TOKEN_MAX = 128
-"""The longest continuation token, in characters, that a cursor holds; a list with a longer one resumes by key."""
 
 _HINT_MAX = 2**31 - 1
 """Beyond it no vendor has rows: such an offset is forged."""
@@ -139,4 +137,6 @@ def _unpacked_value(value: int | float | bytes | None, kind: type) -> SortValue:
     found = _unpacked(value) if isinstance(value, bytes) else value
     if not isinstance(found, kind) or isinstance(found, bool):
         raise ValueError("the list is ordered by other values")  # noqa: TRY004 - see `unpack`
+    if isinstance(found, float) and not math.isfinite(found):
+        raise ValueError("a number that no list is ordered by")
     return microseconds(from_microseconds(found)) if isinstance(found, int) else found
