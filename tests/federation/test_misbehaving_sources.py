@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from tests.federation.misbehaving import BROKEN_ANSWERS, MisbehavingSource, experiment
 from tracegraph.adapter.checked import CheckedAdapter
@@ -108,12 +109,19 @@ test_reading_ends_and_neither_repeats_nor_silently_loses_a_row_in_more_examples 
     st.lists(st.tuples(st.integers(0, 40), st.integers(0, 40)), max_size=40),
     st.sampled_from(OrderDirection),
     st.integers(2, 12),
+    st.sampled_from(Paging),
 )
-@example(values=[0, 1, 2, 3], swaps=[(1, 3), (0, 1), (1, 3)], direction=OrderDirection.ASC, page_max=3)
+@example(
+    paging=Paging.OFFSET,
+    values=[0, 1, 2, 3],
+    swaps=[(1, 3), (0, 1), (1, 3)],
+    direction=OrderDirection.ASC,
+    page_max=3,
+)
 async def test_pages_each_in_order_but_not_across_pages_lose_no_row_silently(
-    values: list[int], swaps: list[tuple[int, int]], direction: OrderDirection, page_max: int
+    values: list[int], swaps: list[tuple[int, int]], direction: OrderDirection, page_max: int, paging: Paging
 ) -> None:
-    source = MisbehavingSource(rows(values), Paging.OFFSET, page_max, swaps=swaps, sorts_pages=True)
+    source = MisbehavingSource(rows(values), paging, page_max, swaps=swaps, sorts_pages=True)
     listing = await listed(source, direction=direction)
     returned_refs = refs(listing)
     assert len(source.calls) <= BUDGET + FEW
@@ -150,8 +158,9 @@ async def test_pages_that_do_not_advance_are_a_bad_response_after_a_few_calls(
     assert len(source.calls) <= 10
 
 
-async def test_a_cursor_that_comes_back_is_a_bad_response() -> None:
-    source = MisbehavingSource(rows([1] * 30), Paging.RANGE, restarts_after=10)
+@pytest.mark.parametrize("paging", [Paging.RANGE, Paging.CURSOR], ids=lambda paging: paging.value)
+async def test_a_token_that_comes_back_is_a_bad_response(paging: Paging) -> None:
+    source = MisbehavingSource(rows([1] * 30), paging, restarts_after=10)
     (report,) = (await listed(source)).reports
     assert report.error is not None
     assert "pages do not advance" in report.error.message
@@ -172,11 +181,34 @@ async def test_a_row_that_comes_twice_is_given_once(paging: Paging) -> None:
     assert listing.reports[0].status is SourceReportStatus.OK
 
 
-async def test_an_order_that_breaks_between_pages_is_rebuilt_by_a_full_scan() -> None:
+@EVERY_PAGING
+async def test_an_order_that_breaks_between_pages_is_rebuilt_by_a_full_scan(paging: Paging) -> None:
     """Pages have five sorted rows, and the seventh row belongs on the first page."""
-    source = MisbehavingSource(rows(range(10)), swaps=[(1, 6)], sorts_pages=True)
+    source = MisbehavingSource(rows(range(10)), paging, swaps=[(1, 6)], sorts_pages=True)
     listing = await listed(source, first=3)
     assert len(set(refs(listing))) == len(refs(listing))
     everything = await listed(source)
     complete = refs(everything) == [f"v{number:02}" for number in range(9, -1, -1)]
     assert complete or everything.reports[0].status is SourceReportStatus.FAILED
+
+
+@EVERY_PAGING
+@pytest.mark.parametrize(
+    "lie", [{"repeats_from": 1}, {"empty_every": 2}], ids=["a repeated page", "an empty page that goes on"]
+)
+async def test_the_log_names_the_source_whose_pages_do_not_advance(lie: dict[str, Any], paging: Paging) -> None:
+    healthy = MisbehavingSource(rows([3, 2, 1], "w"), name="w")
+    with capture_logs() as logs:
+        listing = await listed(MisbehavingSource(rows(range(60)), paging, **lie), healthy)
+    error = listing.reports[0].error
+    assert error is not None
+    assert {"w00", "w01", "w02"} <= set(refs(listing))
+    assert ("v", error.reference) in [(line["source"], line.get("reference")) for line in logs]
+
+
+@pytest.mark.parametrize("paging", [Paging.OFFSET, Paging.RANGE, Paging.CURSOR], ids=lambda paging: paging.value)
+async def test_the_log_names_the_source_that_breaks_its_order(paging: Paging) -> None:
+    with capture_logs() as logs:
+        listing = await listed(MisbehavingSource(rows(range(10)), paging, swaps=[(0, 2)]))
+    assert refs(listing) == [f"v{number:02}" for number in range(9, -1, -1)]
+    assert [(line["event"], line["source"]) for line in logs] == [("source.order_broken", "v")]

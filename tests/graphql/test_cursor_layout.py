@@ -70,7 +70,7 @@ def test_a_cursor_of_three_sources_of_offsets_or_ranges_is_below_300_characters(
 
 def test_a_cursor_above_4096_characters_leaves_its_tokens_out() -> None:
     """Tokens that nothing compresses: their lists resume by key."""
-    noise = [blake2s(str(number).encode()).hexdigest() + blake2s(b"-").hexdigest()[:60] for number in range(60)]
+    noise = [blake2s(str(number).encode()).hexdigest() + blake2s(b"-").hexdigest()[:60] for number in range(120)]
     key = SortKey(1_790_000_000_000_000, "v", "6f1f9a3e-1a8f-4c6e-9a51-000000000000")
     positions = Positions(key, {f"v/{text[:8]}": Position(key, 7, text) for text in noise})
     cursor = encode_cursor(BINDING, positions)

@@ -18,8 +18,9 @@ from typing import Generic, NamedTuple, TypeVar
 
 from tracegraph.domain.value_objects import value_object
 from tracegraph.federation.pages import COMPARABLE_KEY, PageBudgetExhausted, PageSource, Row, RowPage
+from tracegraph.federation.position import Position
 from tracegraph.federation.progress import STABLE_PASSES, OrderBroken, ProgressCheck, agree, follows
-from tracegraph.federation.sort_key import ComparableKey, SortKey, end_of_group, same_value
+from tracegraph.federation.sort_key import AFTER_EVERY_SOURCE, ComparableKey, SortKey, end_of_group, same_value
 
 T = TypeVar("T")
 
@@ -95,6 +96,9 @@ class KeysetReader(Generic[T]):
         self._last_query = _PageQuery(0, None, None)
         self._previous: tuple[RowPage[T], _PageQuery] | None = None
         """The page of the last batch."""
+        self._start = self.reached = Position(after, hint)
+        """`reached` is where the list resumes while no row was read."""
+        self._has_emitted = False
 
     async def read(self, count: int) -> RowBatch[T]:
         """Return about `count` more rows: at least one complete group, unless the list ends.
@@ -103,19 +107,21 @@ class KeysetReader(Generic[T]):
 
         Raises:
             OrderBroken: The vendor's order is not the requested one.
-            SourceBadRequest: The page budget was exhausted before any row was read.
+            SourceBadRequest: The page budget was exhausted before any row was read, and will be again.
             SourceError: The source failed.
         """
         try:
-            return await self._next_batch(count)
+            batch = await self._next_batch(count)
         except OrderBroken:
             self._advance()
             raise OrderBroken(self._emitted_ids) from None
         except PageBudgetExhausted:
             self._advance()
-            if self._emitted_ids:
+            if self._has_emitted or self.reached != self._start:
                 return RowBatch((), (), ended=False)
             raise self._source.budget_error() from None
+        self._has_emitted = self._has_emitted or bool(batch.rows)
+        return batch
 
     async def _next_batch(self, count: int) -> RowBatch[T]:
         if self._window is None:
@@ -149,6 +155,8 @@ class KeysetReader(Generic[T]):
             self._emitted_ids.update(map(self._source.ordering.id_of, [row.node for row in rows]))
             self._sort_key, self._after = rows[-1].sort_key, end_of_group(rows[-1].comparable_key)
             self._hint = max((row.offset for row in rows if row.offset is not None), default=None)
+            if not self._has_emitted:
+                self.reached = Position(SortKey(self._sort_key.value, AFTER_EVERY_SOURCE, ""), self._hint)
             self._continuation, self._last_rows = None, ()
 
     def _without_repeats(self, batch: RowBatch[T]) -> RowBatch[T]:

@@ -98,12 +98,14 @@ class Merged(Generic[T]):
     def _position(
         self, stream: Stream[T], rows: Sequence[Row[T]], edge_row: Row[T], sort_key: SortKey
     ) -> Position:
-        edge, direction = edge_row.comparable_key, stream.spec.ordering.direction
+        direction = stream.spec.ordering.direction
         is_of_source = sort_key.source == stream.spec.name
         if stream.resumes_by_token or (is_of_source and edge_row.keeps_vendor_ties):
-            own = stream.position_after(rows, edge)
-            # The edge of a list of tokens has its place in its own stream only: not by its id in others.
-            return own if is_of_source or stream.error is not None else _at_least(own, sort_key, direction)
+            own = stream.position_after(rows, edge_row.comparable_key)
+            # Among equal values, ids do not order the streams of this source: each goes on after its own rows.
+            passed = SortKey(sort_key.value, "", "") if is_of_source else sort_key
+            return own if stream.error is not None else _at_least(own, passed, direction)
+        edge = sort_key.comparable(direction)
         if stream.error is not None:
             scanned = stream.scan_position
             if scanned.sort_key is None or scanned.sort_key.comparable(direction) < edge:

@@ -206,31 +206,34 @@ class RowPage(Generic[T]):
 class TokenPage(RowPage[T]):
     """A page of a list of tokens: rows of one value keep the vendor's order, whatever their ids.
 
-    `first_number` counts the rows of the stream before it. `is_addressable`: the hint alone requests it again.
+    `stream` is the key of the stream, `first_number` counts its rows before the page. `is_addressable`: the hint
+    alone requests the page again.
     """
 
-    __slots__ = ("first_number", "is_addressable")
+    __slots__ = ("first_number", "is_addressable", "stream")
 
     def __init__(
         self,
         page: Page[T],
         ordering: Ordering[T],
         hint: int | str | None,
-        first_number: int,
         *,
+        stream: str,
+        first_number: int,
         is_addressable: bool,
     ) -> None:
         super().__init__(page, ordering, hint)
+        self.stream = stream
         self.first_number = first_number
         self.is_addressable = is_addressable
 
     def comparable_key(self, index: int) -> ComparableKey:
-        """Return the key that orders the row at an index, with its number in the stream in place of its id.
+        """Return the key that orders the row at an index: its stream and its number there in place of its id.
 
-        The number sorts before every id.
+        They sort before every id, and differ in two streams of one source.
         """
         position = index if index >= 0 else len(self.nodes) + index
-        return (*super().comparable_key(index)[:3], f"\0{self.first_number + position:09}")
+        return (*super().comparable_key(index)[:3], f"\0{self.stream}\0{self.first_number + position:09}")
 
     def token_position(self, index: int) -> tuple[str | None, int | None]:
         """Return the token of the page to resume in after a row, and how many of its rows are done with.
@@ -288,6 +291,7 @@ class PageSource(Generic[T]):
         "_calls_left",
         "_fetch",
         "_rows",
+        "_stream",
         "_total_is_wrong",
         "align_to_cache_pages",
         "keeps_vendor_ties",
@@ -304,11 +308,13 @@ class PageSource(Generic[T]):
         page_max: int,
         stats: ScanStats,
         *,
+        stream: str,
         page_budget: int,
         paging: Paging = Paging.OFFSET,
         align_to_cache_pages: bool = False,
     ) -> None:
         self._fetch = fetch
+        self._stream = stream
         self.ordering = ordering
         self.page_max = page_max
         self.stats = stats
@@ -375,7 +381,14 @@ class PageSource(Generic[T]):
             return RowPage(page, self.ordering, hint)
         self._rows += len(page.items)
         number = self._rows - len(page.items)
-        return TokenPage(page, self.ordering, hint, number, is_addressable=is_addressable)
+        return TokenPage(
+            page,
+            self.ordering,
+            hint,
+            stream=self._stream,
+            first_number=number,
+            is_addressable=is_addressable,
+        )
 
     async def _fetch_page(self, request: PageRequest) -> Page[T]:
         """Call the port. After a reply that is too large, request half the rows, from then on."""

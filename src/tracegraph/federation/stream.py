@@ -89,6 +89,7 @@ class Stream(Generic[T]):
             spec.ordering,
             spec.page_max,
             self.stats,
+            stream=spec.key,
             page_budget=spec.page_budget,
             paging=spec.paging,
             align_to_cache_pages=spec.align_to_cache_pages,
@@ -165,7 +166,7 @@ class Stream(Generic[T]):
 
     def _position_after(self, row: Row[T] | None) -> Position:
         if row is None:
-            return self._reader.reached if isinstance(self._reader, TokenReader | WindowReader) else self.start
+            return self.start if isinstance(self._reader, FullScanReader) else self._reader.reached
         if row.keeps_vendor_ties:
             token, done = row.token_position
             return Position(row.sort_key, done, token)

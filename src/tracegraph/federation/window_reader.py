@@ -67,6 +67,8 @@ class WindowReader(Generic[T]):
         self._sign = 1 if direction is OrderDirection.ASC else -1
         self._latest = _DAY if self._sign < 0 else clock() + _DAY
         self._start, after = start, start.sort_key
+        self.reached = start
+        """Where the list resumes while no row was read."""
         self._after: ComparableKey | None = None if after is None else after.comparable(direction)
         self._begin = None if after is None or not isinstance(after.value, int) else self._sign * after.value
         self._begun_at = self._begin
@@ -79,15 +81,6 @@ class WindowReader(Generic[T]):
     def width(self) -> int:
         """The hint of a position: the binary logarithm of the next window's width."""
         return min(_WIDTH_MAX, (self._width - 1).bit_length())
-
-    @property
-    def reached(self) -> Position:
-        """Where the list resumes while no row was read."""
-        if self._begin is None:
-            return self._start
-        if self._begin == self._begun_at:
-            return Position(self._start.sort_key, self.width)
-        return Position(SortKey(self._sign * self._begin, "", ""), self.width)  # no row is before the beginning
 
     async def read(self, count: int) -> RowBatch[T]:
         """Read about `count` more rows: at least one unless the list ends, or the page budget does.
@@ -102,7 +95,7 @@ class WindowReader(Generic[T]):
         except OrderBroken:
             raise OrderBroken(self._ids) from None
         except PageBudgetExhausted:
-            if self._has_progressed:
+            if self._has_progressed():
                 return RowBatch((), (), ended=False)
             raise self._source.budget_error() from None
 
@@ -119,12 +112,18 @@ class WindowReader(Generic[T]):
                 self._rows_from_start += len(rows)
                 if ended:
                     self._source.set_row_count(self._rows_from_start)
-            if rows or ended or (self._source.stats.pages >= self._page_budget and self._has_progressed):
+            if rows or ended or (self._has_progressed() and self._source.stats.pages >= self._page_budget):
                 return RowBatch(rows, (), ended)
 
-    @property
     def _has_progressed(self) -> bool:
-        return bool(self._ids) or self.reached != self._start
+        """Return whether a request from the place reached so far begins elsewhere, or with another window."""
+        if self._ids or self._begin is None:
+            return bool(self._ids)
+        after = self._start.sort_key
+        if self._begin != self._begun_at:
+            after = SortKey(self._sign * self._begin, "", "")  # no row is before the beginning
+        self.reached = Position(after, self.width)
+        return self.reached != self._start
 
     # -- windows ---------------------------------------------------------------------------------------
 
