@@ -23,9 +23,14 @@ def nobody() -> Iterator[str]:
 
 
 def rows(output: str) -> dict[str, list[str]]:
-    """The cells of the table by source."""
+    """The cells of the table by source, without the interface."""
+    return {name: [cells[0], *cells[2:]] for name, cells in table(output).items()}
+
+
+def table(output: str) -> dict[str, list[str]]:
+    """The cells of the table by source. A cell may go on in further lines."""
     lines = [re.split(r"\s*[│┃|]\s*", line.strip())[1:-1] for line in output.splitlines()]
-    return {cells[0]: cells[1:] for cells in lines if len(cells) == 7 and cells[0]}
+    return {cells[0]: cells[1:] for cells in lines if len(cells) == 8 and cells[0]}
 
 
 def test_sources_that_can_be_used_are_shown_with_their_experiments(vendors_running: Running) -> None:
