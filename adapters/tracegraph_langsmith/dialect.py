@@ -18,7 +18,6 @@ from tracegraph.errors import (
     SourceBadRequest,
     SourceBadResponse,
     SourceError,
-    SourceNotFound,
     SourceObjectNotFound,
 )
 from tracegraph_langsmith.client import LangSmithClient
@@ -33,9 +32,6 @@ _log = structlog.get_logger("tracegraph.adapter")
 
 _MISSING = frozenset({404, 410, 501})
 """The statuses of a path that a deployment does not have or no longer has."""
-
-_DEFINITIVE = (SourceNotFound, SourceBadRequest, SourceBadResponse)
-"""The errors after which asking for the backends again is useless: the deployment does not tell them."""
 
 
 class Dialect(Enum):
@@ -72,6 +68,12 @@ def dialect_of(info: Info) -> Dialect:
     flags = info.instance_flags
     has_v2 = flags is not None and flags.sdb_query_enabled is True
     return Dialect.V2 if has_v2 else Dialect.V1
+
+
+def _is_definitive(error: SourceError) -> bool:
+    """Return whether asking for the backends again is useless: the deployment, or a proxy, does not tell them."""
+    is_refusal = isinstance(error, SourceBadRequest | SourceBadResponse)
+    return is_refusal or error.http_status in _MISSING | {403}
 
 
 class Dialects:
@@ -124,7 +126,9 @@ class Dialects:
         """
         try:
             reply = await self._client.info()
-        except _DEFINITIVE as error:
+        except SourceError as error:
+            if not _is_definitive(error):
+                raise
             self._is_asked = True
             self._on_change()
             return FetchInfo(error.upstream_requests)

@@ -72,7 +72,10 @@ class Resume(msgspec.Struct, array_like=True, frozen=True, omit_defaults=True, f
         A token that excludes experiments is too long for a client's cursor: the client's next request asks again
         for all experiments.
         """
-        token = _encoder.encode(self).decode()
+        parts = [getattr(self, name) for name in self.__struct_fields__]
+        while parts and not parts[-1]:
+            parts.pop()
+        token = _encoder.encode(parts).decode()
         return token.ljust(_TOO_LONG) if self.excluded else token
 
 

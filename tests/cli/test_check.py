@@ -50,6 +50,7 @@ def test_sources_that_can_be_used_are_shown_with_their_experiments(vendors_runni
         "meibel": ["meibel", "yes", "yes", "3"],
     }
     assert all(cells[4].isdigit() for cells in shown.values())
+    assert table(out)["langsmith"][1].startswith("v1 / 0.")
 
 
 def test_a_source_of_which_a_part_is_down_is_reachable_all_the_same(vendors_running: Running) -> None:

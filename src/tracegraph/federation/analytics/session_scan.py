@@ -228,7 +228,7 @@ class SessionScans:
     async def _list(self, source: str, experiment_ref: str, fields: frozenset[str]) -> SessionScan:
         """List the sessions in the largest pages, with these large fields only.
 
-        The oldest come first, or the newest where the vendor lists in that direction only: windows cost more calls.
+        The oldest come first. The newest do where the vendor has that direction only: windows cost more calls.
         """
         adapter = self._adapters[source]
         orders = adapter.capabilities.session_list(adapter.experiment_kind(experiment_ref)).orders
