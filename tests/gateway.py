@@ -143,7 +143,12 @@ class Vendors:
     def sources(self) -> dict[str, dict[str, Any]]:
         """The tables `[sources.*]`."""
         return {
-            NEMO: {"vendor": "nemo", "base_url": self.nemo.url, "workspace": self.nemo.world.workspace},
+            NEMO: {
+                "vendor": "nemo",
+                "base_url": self.nemo.url,
+                "workspace": self.nemo.world.workspace,
+                "release": "0.2",
+            },
             LANGSMITH: {
                 "vendor": "langsmith",
                 "base_url": self.langsmith.url,

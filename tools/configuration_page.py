@@ -129,6 +129,9 @@ MEANINGS: Mapping[str, str] = {
     "meibel.api_key": "Sent as `Meibel-API-Key`.",
     "meibel.scores": "Whether confidence scores are read, by one more call for each agent.",
     "nemo.api_key": "Sent as a bearer token. A NeMo without authentication needs none.",
+    "nemo.release": "The NeMo release whose interface the service has: the highest of these that is not above its "
+    'version. `"auto"` finds it with the first call.',
+    "nemo.web_url": "The address under which a browser reaches NeMo Studio. Without it, the base URL.",
     "nemo.workspace": "The workspace that this source reads.",
 }
 """The meaning of each setting, by its path."""

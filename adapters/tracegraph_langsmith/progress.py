@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby, takewhile
+from operator import attrgetter
 
 import msgspec
 
@@ -119,7 +121,11 @@ class PendingRequest:
     resume: Resume
     page_max: int
     rows: dict[str, Session] = field(default_factory=dict)
-    next: str | None = None
+    goes_on: bool = False
+    last_page: RunsPage | None = None
+    """The page whose cursor continues the list, for a request with its own query."""
+    reached: int | None = None
+    """The start of the last run that the vendor sent."""
     provenance: FetchInfo = field(default_factory=FetchInfo)
     error: SourceError | None = None
     excluded: frozenset[str] = frozenset()
@@ -131,7 +137,21 @@ class PendingRequest:
     @property
     def limit(self) -> int:
         """Return the number of requested runs."""
-        return self.resume.page_size or max(1, min(self.request.page.limit, self.page_max))
+        return max(1, min(self.request.page.limit, self.page_max))
+
+    @property
+    def query_limit(self) -> int:
+        """Return the number of runs to read: the requested ones, those that were read before, and the next one.
+
+        The next run shows whether a group of equal starts is complete. Single experiments rarely have such groups.
+        A cursor of v2 fixes the number.
+        """
+        return self.resume.page_size or min(self.limit + len(self.resume.seen) + self.is_shared, self.page_max)
+
+    @property
+    def is_shared(self) -> bool:
+        """Return whether the request is for several experiments."""
+        return len(self.experiments) > 1
 
     @property
     def is_complete(self) -> bool:
@@ -155,9 +175,11 @@ class PendingRequest:
             self.experiments, request.filter, request.order, resume.range_start, request.fields, resume.range_end
         )
 
-    def add_rows(self, rows: Iterable[Session]) -> int:
+    def add_rows(self, rows: Sequence[Session]) -> int:
         """Add the rows of this request, each once, and return the number of new rows."""
         before = len(self.rows)
+        if rows:
+            self.reached = microseconds(rows[-1].started_at)
         for row in rows:
             if row.experiment_ref in self.experiments and row.vendor_id not in self.resume.seen:
                 self.rows.setdefault(row.vendor_id, row)
@@ -180,33 +202,84 @@ class PendingRequest:
         self.skipped += page.skipped
         return self.add_rows(page.rows)
 
-    def continue_after(self, page: RunsPage) -> None:
-        """Set the vendor's cursor as the beginning of the next page."""
-        self.next = msgspec.structs.replace(
+    @property
+    def is_within_group(self) -> bool:
+        """Return whether all rows have one start, so that a longer page may add more runs of it.
+
+        A single run counts only where a list continues with all runs of a start. A group that an earlier page has
+        begun is continued by the vendor's cursor.
+        """
+        if not self.rows or self.resume.cursor is not None:
+            return False
+        rows = list(self.rows.values())
+        return rows[0].started_at == rows[-1].started_at and (len(rows) > 1 or self.resume.range_start is not None)
+
+    def discard_rows(self) -> None:
+        """Remove the rows, to read them again."""
+        self.rows.clear()
+        self.skipped = 0
+
+    def outcome(self) -> Page[Session] | SourceError:
+        """Return the page or the error of the request.
+
+        The vendor promises no order among runs with equal starts. So a page orders them by id, and a key alone
+        resumes among them. If a page ends within such a group, its next page begins with the whole group.
+        """
+        if self.error is not None:
+            return self.error.with_cost(self.provenance.upstream_requests)
+        rows = list(self.rows.values())
+        token = self._cut(rows).to_token() if self.goes_on or self._is_long(rows) else None
+        items = _by_id(rows, is_begun=self.resume.cursor is not None)
+        return Page(items, None, token, None, self.provenance, (0,) * self.skipped, self.partial_error)
+
+    def _is_long(self, rows: Sequence[Session]) -> bool:
+        return self.is_shared and len(rows) > self.limit and len(_last_group(rows)) < len(rows)
+
+    def _cut(self, rows: list[Session]) -> Resume:
+        """Return the position after the rows, and remove a last group that is incomplete."""
+        group = _last_group(rows)
+        start, end = microseconds(group[0].started_at), self.resume.range_end
+        is_incomplete = self.reached == start and len(group) > 1
+        if len(group) < len(rows) and (is_incomplete or self._is_long(rows)):
+            del rows[-len(group) :]
+            return Resume(range_start=start, excluded=self.excluded, range_end=end)
+        if self.last_page is not None:
+            return self._after(self.last_page)
+        seen = frozenset(row.vendor_id for row in group)
+        if start == self.resume.range_start:
+            seen |= self.resume.seen
+        return Resume(range_start=start, seen=seen, excluded=self.excluded, range_end=end)
+
+    def _after(self, page: RunsPage) -> Resume:
+        """Return the position at the cursor of a page."""
+        return msgspec.structs.replace(
             self.resume,
             cursor=page.cursor,
             page_size=page.page_size,
             large_fields=page.query.large_fields if page.page_size else 0,
             range_start=page.query.range_start,
             excluded=self.excluded,
-        ).to_token()
+        )
 
-    def suspend(self) -> None:
-        """Set the position after the last row as the beginning of the next page."""
-        starts = {vendor_id: microseconds(row.started_at) for vendor_id, row in self.rows.items()}
-        last = next(reversed(starts.values()))
-        seen = {vendor_id for vendor_id, start in starts.items() if start == last}
-        if last == self.resume.range_start:
-            seen |= self.resume.seen
-        resume = Resume(range_start=last, seen=frozenset(seen), range_end=self.resume.range_end)
-        self.next = resume.to_token()
 
-    def outcome(self) -> Page[Session] | SourceError:
-        """Return the page or the error of the request."""
-        if self.error is not None:
-            return self.error.with_cost(self.provenance.upstream_requests)
-        rows = tuple(self.rows.values())
-        return Page(rows, None, self.next, None, self.provenance, (0,) * self.skipped, self.partial_error)
+def _last_group(rows: Sequence[Session]) -> Sequence[Session]:
+    """Return the last rows that have one start."""
+    last = rows[-1].started_at
+    return list(takewhile(lambda row: row.started_at == last, reversed(rows)))
+
+
+def _by_id(rows: Sequence[Session], *, is_begun: bool) -> Sequence[Session]:
+    """Return the rows with those of one start in the order of their ids.
+
+    If an earlier page has begun the first group, its rows stay in the vendor's order.
+    """
+    ordered: list[Session] = []
+    for _, group in groupby(rows, key=lambda row: row.started_at):
+        if is_begun and not ordered:
+            ordered += group
+        else:
+            ordered += sorted(group, key=attrgetter("vendor_id", "experiment_ref"))
+    return tuple(ordered)
 
 
 @dataclass(slots=True)

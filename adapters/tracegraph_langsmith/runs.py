@@ -170,9 +170,11 @@ class RunsReader:
             resume = None
         readable = tuple(dict.fromkeys(experiments)) if resume is None else resume.readable(experiments)
         if resume is None or not readable:
-            return self._cannot_resume()
+            return SourceBadRequest(self.source, _cannot_resume(self.source))
         pending = PendingRequest(request, readable, resume, self.api.page_max, excluded=resume.excluded)
-        return pending if self._takes(pending) else self._cannot_resume()
+        if not self._takes(pending):
+            return SourceBadRequest(self.source, _cannot_resume(self.source))
+        return pending
 
     def _takes(self, pending: PendingRequest) -> bool:
         """Return whether the cursor of the request is one of this dialect, and valid for its fields."""
@@ -180,10 +182,6 @@ class RunsReader:
         if resume.cursor is None or not self.api.binds_cursors:
             return resume.page_size == 0
         return 0 < resume.page_size <= self.api.page_max and resume.large_fields == pending.query().large_fields
-
-    def _cannot_resume(self) -> SourceBadRequest:
-        message = f"Source {self.source!r} cannot resume its list at this position: start from the first page."
-        return SourceBadRequest(self.source, message)
 
     async def check(self, experiments: Sequence[str]) -> None:
         """Request one run of the first experiment.
@@ -262,30 +260,46 @@ class RunsReader:
         A page with a next page is never empty.
         """
         try:
+            await self._read_pages(pending)
+        except SourceError as error:
+            await self._recover(pending, error)
+
+    async def _recover(self, pending: PendingRequest, error: SourceError) -> None:
+        """Read the request without the experiments for which its query fails.
+
+        Behind a cursor, that error is a refusal: the gateway then reads by range.
+        """
+        if pending.resume.cursor is not None:
+            if len(pending.experiments) > 1 and may_concern_one_experiment(error):
+                error = error.restated(SourceBadRequest, _cannot_resume(self.source))
+            _fail([pending], error)
+        elif await self._without_failing([pending], error):
             try:
                 await self._read_pages(pending)
-            except SourceError as error:
-                if pending.resume.cursor is not None:
-                    raise
-                if await self._without_failing([pending], error):
-                    await self._read_pages(pending)
-        except SourceError as error:
-            _fail([pending], error)
+            except SourceError as failure:
+                _fail([pending], failure)
 
     async def _read_pages(self, pending: PendingRequest) -> None:
-        query, cursor, limit = pending.query(), pending.resume.cursor, pending.limit
+        """Read until a row is found, and again as a full page if the page would end within its first start.
+
+        Each call has the limit of its cursor, which a vendor may require.
+        """
+        query, cursor, limit = pending.query(), pending.resume.cursor, pending.query_limit
+        is_full = limit == self.api.page_max
         for _ in range(MAX_IDLE_PAGES):
             page = await self._fetch_page(query, limit, cursor)
             pending.add_page(page)
-            query, cursor = page.query, page.cursor
-            if pending.rows or cursor is None:
+            query, cursor, limit = page.query, page.cursor, page.page_size or limit
+            if cursor is None:
                 break
-            # Many of the next runs may be repetitions.
-            limit = page.page_size or min(2 * limit, self.api.page_max)
-        else:
+            if pending.is_within_group and not is_full:
+                pending.discard_rows()
+                query, cursor, limit, is_full = pending.query(), None, self.api.page_max, True
+            elif pending.rows:
+                break
+        if cursor is not None and not pending.rows:
             raise no_progress_error(page.reply)
-        if cursor is not None:
-            pending.continue_after(page)
+        pending.goes_on, pending.last_page = cursor is not None, None if cursor is None else page
 
     async def _without_failing(self, pool: Sequence[PendingRequest], error: SourceError) -> list[PendingRequest]:
         """Return the requests that are left without the experiments for which the query of the pool fails.
@@ -368,6 +382,10 @@ class RunsReader:
         )
 
 
+def _cannot_resume(source: str) -> str:
+    return f"Source {source!r} cannot resume its list at this position: start from the first page."
+
+
 def _pooled_query(pool: Sequence[PendingRequest], range_start: int | None) -> RunsQuery:
     """Return the query of a pool from `range_start` on, with the fields of all requests.
 
@@ -404,9 +422,7 @@ def _distribute(pool: Sequence[PendingRequest], page: RunsPage) -> int:
         pending.provenance += FetchInfo(stale=page.provenance.stale)
         new_rows += pending.add_rows(page.rows)
     for pending in pool:
-        pending.next = None
-        if page.cursor is not None and pending.is_complete:
-            pending.suspend()
+        pending.goes_on = page.cursor is not None and pending.is_complete
     return new_rows
 
 

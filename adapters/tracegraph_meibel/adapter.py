@@ -4,12 +4,25 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 
-from tracegraph.adapter.capabilities import Capabilities, ListCapabilities, both_directions
-from tracegraph.adapter.options import SourceSettings, StrictOptions
-from tracegraph.adapter.paging import ExperimentQuery, OffsetRequest, Page, PageRequest, Paging, SessionPageRequest
-from tracegraph.adapter.protocol import SourceHealth, SourceHealthStatus
+from tracegraph.adapter import (
+    BaseAdapter,
+    Capabilities,
+    ExperimentQuery,
+    ListCapabilities,
+    OffsetRequest,
+    Page,
+    PageRequest,
+    Paging,
+    Probe,
+    SessionPageRequest,
+    SourceSettings,
+    StrictOptions,
+    both_directions,
+    gather_outcomes,
+    readable_rows,
+    unreadable_places,
+)
 from tracegraph.domain.filters import (
     ExperimentOrderField,
     OrderDirection,
@@ -19,17 +32,20 @@ from tracegraph.domain.filters import (
 )
 from tracegraph.domain.models import Experiment, ExperimentKind, Score, Session, SessionRef, SessionStatus
 from tracegraph.domain.secrets import SecretRef
-from tracegraph.errors import SourceBadRequest, SourceError, SourceNotFound, SourceObjectNotFound
+from tracegraph.errors import SourceBadRequest, SourceError
 from tracegraph.upstream.client import Upstream
-from tracegraph.upstream.lenient_decoder import readable_rows, unreadable_places
 from tracegraph_meibel import mapping, wire
 from tracegraph_meibel.agents import Agents
 from tracegraph_meibel.client import MAX_PAGE_SIZE, MeibelClient, Window
 from tracegraph_meibel.lookup import SessionLookup
-from tracegraph_meibel.outcomes import gather_outcomes
 
 CAPABILITIES = Capabilities(
-    experiments=ListCapabilities(Paging.OFFSET, MAX_PAGE_SIZE, both_directions(ExperimentOrderField.CREATED_AT)),
+    experiments=ListCapabilities(
+        Paging.OFFSET,
+        MAX_PAGE_SIZE,
+        both_directions(ExperimentOrderField.CREATED_AT),
+        lacks=mapping.LACKING_FIELDS,
+    ),
     sessions=ListCapabilities(
         Paging.OFFSET, MAX_PAGE_SIZE, both_directions(SessionOrderField.STARTED_AT), frozenset({"statuses"})
     ),
@@ -61,27 +77,25 @@ class Options(StrictOptions):
 async def open_adapter(settings: SourceSettings, upstream: Upstream) -> AsyncIterator[MeibelAdapter]:
     """Open the adapter of one Meibel account without a call. Its base URL ends in `/v2`."""
     options = settings.read(Options)
-    client = MeibelClient.with_key(upstream, options.api_key)
-    yield MeibelAdapter(settings.name, client, reads_scores=options.scores)
+    yield MeibelAdapter(settings.name, MeibelClient(upstream, options.api_key), reads_scores=options.scores)
 
 
-class MeibelAdapter:
+class MeibelAdapter(BaseAdapter):
     """Adapter of one Meibel account: an agent is an experiment, and its chats are the sessions."""
 
     vendor = "meibel"
     capabilities = CAPABILITIES
 
     def __init__(self, name: str, client: MeibelClient, *, reads_scores: bool) -> None:
-        self.name = name
+        super().__init__(name)
         self._client = client
-        self._agents = Agents(name, client)
-        self._lookup = SessionLookup(name, client, reads_scores=reads_scores)
+        self._agents = Agents(client)
+        self._lookup = SessionLookup(client, reads_scores=reads_scores)
 
     async def list_experiments(self, query: ExperimentQuery, page: PageRequest) -> Page[Experiment]:
         """Return a page of agents in one call.
 
-        A query that filters or sorts by creation time needs one more call for each agent. Rows of the list lack
-        this time, and the gateway cannot sort a row without its sort value.
+        Rows may lack the creation time. The gateway looks it up where a query filters or sorts by it.
         """
         return await self._agents.list_page(query, _window(page, _experiment_direction(query)))
 
@@ -89,68 +103,50 @@ class MeibelAdapter:
         """Return agents by id, with one concurrent call for each: Meibel has no batch look-up."""
         return await self._agents.get_by_id(refs)
 
-    async def list_sessions(self, requests: Sequence[SessionPageRequest]) -> Sequence[Page[Session] | SourceError]:
-        """Return a page of sessions for each request, with one concurrent call for each."""
-        return await gather_outcomes(self._sessions(request) for request in requests)
-
-    async def get_sessions(self, refs: Sequence[SessionRef]) -> Mapping[SessionRef, Session | SourceError]:
-        """Return sessions by id.
-
-        For each agent, the adapter reads its list up to the last requested session, each session, and all scores.
-        """
-        return await self._lookup.find(refs)
-
-    async def get_scores(self, refs: Sequence[SessionRef]) -> Mapping[SessionRef, Sequence[Score] | SourceError]:
-        """Return scores, with two calls for each agent: one for its name and one for all scores."""
-        return await self._lookup.scores(refs)
-
-    def experiment_kind(self, ref: str) -> ExperimentKind | None:  # noqa: ARG002 - the port's form
-        """Return None: one list holds the sessions of any experiment."""
-        return None
-
-    async def check(self) -> SourceHealth:
-        """Check the source with one call for an agent and one for its sessions, whose path a server may lack."""
-        try:
-            response = await self._client.any_agent()
-        except SourceError as error:
-            return SourceHealth(SourceHealthStatus.DOWN, last_error=error, checked_at=datetime.now(UTC))
-        first_agent = next((row for _, row in readable_rows(response.body.data)), None)
-        sessions_error = None if first_agent is None else await self._sessions_error(first_agent.id)
-        status = SourceHealthStatus.UP if sessions_error is None else SourceHealthStatus.DEGRADED
-        if isinstance(sessions_error, SourceNotFound):  # the server lacks the path permanently
-            status = SourceHealthStatus.DOWN
-        return SourceHealth(
-            status, last_error=sessions_error, checked_at=datetime.now(UTC), experiment_count=response.body.total
-        )
-
-    async def _sessions_error(self, agent_id: str) -> SourceError | None:
-        """Return the error of listing an agent's sessions, or None on success or if the agent no longer exists."""
-        try:
-            await self._client.sessions(agent_id, Window(0, 1, OrderDirection.DESC))
-        except SourceObjectNotFound:
-            return None
-        except SourceError as error:
-            return error
-        return None
-
-    async def _sessions(self, request: SessionPageRequest) -> Page[Session]:
+    async def list_session_page(self, request: SessionPageRequest) -> Page[Session]:
+        """Return a page of one agent's sessions in one call."""
         if len(request.experiment_refs) != 1:
             message = f"Source {self.name!r} lists the sessions of only one agent at a time."
             raise SourceBadRequest(self.name, message)
         (agent_id,) = request.experiment_refs
         window = _window(request.page, request.order.direction)
         status = _pushed_status(request.filter)
-        response = await self._client.sessions(agent_id, window, status)
-        rows = response.body.data
-        total = window.consistent_total(len(rows), response.body.total)
+        reply = await self._client.sessions(agent_id, window, status)
+        rows, total = reply.value.data, reply.value.total
         return Page(
-            items=self._lookup.to_sessions(agent_id, response),
+            items=self._lookup.to_sessions(agent_id, reply),
             offset=window.offset,
-            next_hint=window.next_offset(rows, response.body.total),
+            next_hint=window.next_offset(rows, total),
             total=total if _total_applies(request.filter, status, rows) else None,
-            provenance=response.provenance,
+            provenance=reply.provenance,
             skipped=unreadable_places(rows),
         )
+
+    async def find_sessions(
+        self, experiment_ref: str, session_ids: Sequence[str]
+    ) -> Mapping[str, Session | SourceError]:
+        """Return sessions by id.
+
+        The adapter reads the agent's list up to the last requested session, each session, and all scores.
+        """
+        return await self._lookup.find(experiment_ref, set(session_ids))
+
+    async def get_scores(self, refs: Sequence[SessionRef]) -> Mapping[SessionRef, Sequence[Score] | SourceError]:
+        """Return scores, with two calls for each agent: one for its name and one for all scores."""
+        return await self._lookup.scores(refs)
+
+    async def probe(self) -> Probe:
+        """Make one call for an agent and one for its sessions, whose path a server may lack."""
+        reply = await self._client.any_agent()
+        errors = [
+            outcome
+            for _, agent in readable_rows(reply.value.data)
+            for outcome in await gather_outcomes(
+                [self._client.sessions(agent.id, Window(0, 1, OrderDirection.DESC))]
+            )
+            if isinstance(outcome, SourceError)
+        ]
+        return Probe(reply.value.total, next(iter(errors), None))
 
 
 def _window(page: PageRequest, direction: OrderDirection) -> Window:

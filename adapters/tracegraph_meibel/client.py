@@ -8,19 +8,18 @@ one object is unknown, or the server lacks the path. If the body does not distin
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
-from typing import Generic, TypeVar
+from typing import TypeVar
 
 from pydantic import SecretStr
 
-from tracegraph.domain.calls import FetchInfo
+from tracegraph.adapter import LenientDecoder, Reply, VendorClient, path_segment
 from tracegraph.domain.filters import OrderDirection
 from tracegraph.errors import SourceError, SourceNotFound, SourceObjectNotFound
 from tracegraph.upstream.client import Upstream
-from tracegraph.upstream.lenient_decoder import LenientDecoder, length
-from tracegraph.upstream.messages import UpstreamRequest, UpstreamResponse, path_segment
-from tracegraph.upstream.raw import RawDocument, decode
+from tracegraph.upstream.lenient_decoder import length
+from tracegraph.upstream.messages import UpstreamRequest
 from tracegraph_meibel import wire
 from tracegraph_meibel.missing import Missing, parse_missing, resolve_404, unknown_id_message
 
@@ -32,23 +31,6 @@ _EXPECTED_STATUSES = frozenset({404})
 
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class DecodedResponse(Generic[T]):
-    """A reply with its decoded body."""
-
-    body: T
-    reply: UpstreamResponse
-
-    @property
-    def provenance(self) -> FetchInfo:
-        """Return the cost and origin of the reply."""
-        return self.reply.provenance
-
-    def document(self) -> RawDocument:
-        """Return the undecoded body, which all its objects share."""
-        return RawDocument(self.reply.body)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,57 +62,42 @@ class Window:
             return None
         return self.offset + length(rows)
 
-    def consistent_total(self, rows: int, total: int | None) -> int | None:
-        """Return the server's total unless this number of rows contradicts it."""
-        if total is None or (total < self.offset + rows if rows else total > self.offset):
-            return None
-        return total
 
-
-@dataclass(frozen=True, slots=True)
-class MeibelClient:
+class MeibelClient(VendorClient):
     """HTTP client of Meibel. Its read operations raise SourceError.
 
     The error is SourceObjectNotFound for an id that the vendor reports as unknown, and SourceNotFound for any
     other 404. A SourceNotFound for an agent is ambiguous: `explain_missing_agent` resolves it.
     """
 
-    upstream: Upstream
+    def __init__(self, upstream: Upstream, api_key: SecretStr) -> None:
+        super().__init__(upstream, {"Meibel-API-Key": api_key})  # contract: APIKeyHeader
 
-    @classmethod
-    def with_key(cls, upstream: Upstream, api_key: SecretStr) -> MeibelClient:
-        """Return a client that sends the key with every call (contract: APIKeyHeader)."""
-        return cls(upstream.with_credential({"Meibel-API-Key": api_key}))
-
-    async def agents(self, window: Window) -> DecodedResponse[wire.AgentList]:
+    async def agents(self, window: Window) -> Reply[wire.AgentList]:
         """Return a page of agents, sorted by creation.
 
         Raises:
             SourceError: The call failed.
         """
-        return await self._fetch(UpstreamRequest("agents", "/agents", window.query("created_at")), wire.AGENTS)
+        return await self._get("agents", "/agents", wire.AGENTS, window.query("created_at"))
 
-    async def any_agent(self) -> DecodedResponse[wire.AgentList]:
+    async def any_agent(self) -> Reply[wire.AgentList]:
         """Return one agent, if any exists, and the total. This is the vendor's cheapest call.
 
         Raises:
             SourceError: The call failed.
         """
-        return await self._fetch(
-            UpstreamRequest("agents", "/agents", [("offset", "0"), ("limit", "1")]), wire.AGENTS
-        )
+        return await self._get("agents", "/agents", wire.AGENTS, [("offset", "0"), ("limit", "1")])
 
-    async def agent(self, agent_id: str) -> DecodedResponse[wire.AgentDetail]:
+    async def agent(self, agent_id: str) -> Reply[wire.AgentDetail]:
         """Return one agent with all its fields.
 
         Raises:
             SourceError: The call failed.
         """
-        return await self._fetch(UpstreamRequest("agent", f"/agents/{self._segment(agent_id)}"), wire.AGENT)
+        return await self._get("agent", f"/agents/{self._segment(agent_id)}", wire.AGENT)
 
-    async def sessions(
-        self, agent_id: str, window: Window, status: str | None = None
-    ) -> DecodedResponse[wire.SessionList]:
+    async def sessions(self, agent_id: str, window: Window, status: str | None = None) -> Reply[wire.SessionList]:
         """Return a page of an agent's sessions, sorted by start.
 
         If a 404 does not say whether the agent or the path is missing, a call for the agent's details decides.
@@ -149,28 +116,22 @@ class MeibelClient:
             translated = await resolve_404(error, partial(self.agent, agent_id), self.any_agent)
         raise translated
 
-    async def _sessions(
-        self, agent_id: str, window: Window, status: str | None = None
-    ) -> DecodedResponse[wire.SessionList]:
+    async def _sessions(self, agent_id: str, window: Window, status: str | None = None) -> Reply[wire.SessionList]:
         query = window.query("start_time")
         if status is not None:
             query.append(("status", status))
         path = f"/agents/{self._segment(agent_id)}/sessions"
-        return await self._fetch(UpstreamRequest("sessions", path, query), wire.SESSIONS)
+        return await self._get("sessions", path, wire.SESSIONS, query)
 
-    async def session(self, session_id: str) -> DecodedResponse[wire.SessionDetail]:
+    async def session(self, session_id: str) -> Reply[wire.SessionDetail]:
         """Return one session's messages and token usage. The vendor returns no times here.
 
         Raises:
             SourceError: The call failed.
         """
-        return await self._fetch(
-            UpstreamRequest("session", f"/sessions/{self._segment(session_id)}"), wire.SESSION
-        )
+        return await self._get("session", f"/sessions/{self._segment(session_id)}", wire.SESSION)
 
-    async def scoring_jobs(
-        self, agent_name: str, session_ids: Sequence[str]
-    ) -> DecodedResponse[list[wire.ScoringJob]]:
+    async def scoring_jobs(self, agent_name: str, session_ids: Sequence[str]) -> Reply[list[wire.ScoringJob]]:
         """Return the confidence scores of an agent by its name, or only those of the session if one is given.
 
         The list has no pages and no parameter for several sessions.
@@ -181,7 +142,7 @@ class MeibelClient:
         query = [("agent_name", agent_name)]
         if len(session_ids) == 1:
             query.append(("agent_session_id", session_ids[0]))
-        return await self._fetch(UpstreamRequest("scores", "/confidence-scoring/jobs", query), wire.SCORING_JOBS)
+        return await self._get("scores", "/confidence-scoring/jobs", wire.SCORING_JOBS, query)
 
     async def explain_missing_agent(self, error: SourceError, agent_id: str) -> SourceError:
         """Return the error that a 404 for an agent's details stands for.
@@ -191,15 +152,27 @@ class MeibelClient:
         sessions = partial(self._sessions, agent_id, Window(0, 1, OrderDirection.DESC))
         return await resolve_404(error, sessions, self.any_agent)
 
-    async def _fetch(self, call: UpstreamRequest, wire_type: LenientDecoder[T]) -> DecodedResponse[T]:
+    async def _get(
+        self, kind: str, path: str, decoder: LenientDecoder[T], query: Sequence[tuple[str, str]] = ()
+    ) -> Reply[T]:
         # A client may request an id that does not exist, so a 404 is expected.
-        try:
-            reply = await self.upstream.fetch(
-                replace(call, read=partial(decode, wire=wire_type), expected_statuses=_EXPECTED_STATUSES)
-            )
-        except SourceNotFound as error:
-            raise _translate_error(error, call.kind) from None
-        return DecodedResponse(reply.value, reply)
+        return await self.get(kind, path, decoder, query, expected_statuses=_EXPECTED_STATUSES)
+
+    def explain_error(self, error: SourceError, request: UpstreamRequest) -> SourceError:
+        """Return the error with our message where a 404 names its subject, or is about the path of its kind."""
+        if not isinstance(error, SourceNotFound):
+            return error
+        source, kind = self.source, request.kind
+        if kind != "agents" and parse_missing(error) is Missing.OBJECT:
+            return error.restated(SourceObjectNotFound, unknown_id_message(source))
+        messages = {
+            "agents": f"Source {source!r} has no /agents: check sources.{source}.base_url, which ends in /v2.",
+            "agent": f"Source {source!r} does not serve details of agents.",
+            "sessions": f"Source {source!r} does not serve lists of sessions.",
+            "session": f"Source {source!r} does not serve details of sessions.",
+            "scores": f"Source {source!r} does not serve confidence scores: set sources.{source}.scores = false.",
+        }
+        return error.restated(SourceNotFound, messages[kind])
 
     def _segment(self, object_id: str) -> str:
         """Return the id as one segment of a path.
@@ -209,19 +182,5 @@ class MeibelClient:
         """
         segment = path_segment(object_id)
         if segment is None or "/" in object_id or "\\" in object_id or not object_id.isprintable():
-            raise SourceObjectNotFound(self.upstream.source, unknown_id_message(self.upstream.source))
+            raise SourceObjectNotFound(self.source, unknown_id_message(self.source))
         return segment
-
-
-def _translate_error(error: SourceNotFound, kind: str) -> SourceError:
-    source = error.source
-    if kind != "agents" and parse_missing(error) is Missing.OBJECT:
-        return error.restated(SourceObjectNotFound, unknown_id_message(source))
-    messages = {
-        "agents": f"Source {source!r} has no /agents: check sources.{source}.base_url, which ends in /v2.",
-        "agent": f"Source {source!r} does not serve details of agents.",
-        "sessions": f"Source {source!r} does not serve lists of sessions.",
-        "session": f"Source {source!r} does not serve details of sessions.",
-        "scores": f"Source {source!r} does not serve confidence scores: set sources.{source}.scores = false.",
-    }
-    return error.restated(SourceNotFound, messages[kind])

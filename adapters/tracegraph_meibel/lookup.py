@@ -7,20 +7,16 @@ no messages (docs/vendors/meibel.md#sessions). A complete session combines both.
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from tracegraph.domain.calls import FetchInfo
+from tracegraph.adapter import CallCost, Reply, gather_outcomes, refs_by_experiment
 from tracegraph.domain.filters import OrderDirection
 from tracegraph.domain.models import Score, Session, SessionRef
 from tracegraph.errors import SourceBadRequest, SourceError, SourceNotFound, SourceObjectNotFound
-from tracegraph.upstream.lenient_decoder import readable_rows
-from tracegraph.upstream.raw import RawRow
 from tracegraph_meibel import mapping, wire
-from tracegraph_meibel.client import MAX_PAGE_SIZE, DecodedResponse, MeibelClient, Window
+from tracegraph_meibel.client import MAX_PAGE_SIZE, MeibelClient, Window
 from tracegraph_meibel.missing import is_ambiguous_404, unknown_id_message
-from tracegraph_meibel.outcomes import add_cost_on_error, gather_outcomes
 
 MAX_SCAN_PAGES = 50
 """The maximum number of pages of one agent's sessions that a look-up reads."""
@@ -40,34 +36,31 @@ class _Scan:
 class SessionLookup:
     """Completes list rows to sessions of one account."""
 
-    def __init__(self, source: str, client: MeibelClient, *, reads_scores: bool) -> None:
-        self._source = source
+    def __init__(self, client: MeibelClient, *, reads_scores: bool) -> None:
+        self._source = client.source
         self._client = client
         self._reads_scores = reads_scores
         self._deferred = frozenset({"input", "output", "scores"} if reads_scores else {"input", "output"})
 
-    def to_sessions(self, agent_id: str, response: DecodedResponse[wire.SessionList]) -> list[Session]:
+    def to_sessions(self, agent_id: str, reply: Reply[wire.SessionList]) -> list[Session]:
         """Return the rows of one page of an agent's list as sessions."""
-        document = response.document()
         return [
-            mapping.listed_session(self._source, agent_id, row, RawRow(document, ("data", index)), self._deferred)
-            for index, row in readable_rows(response.body.data)
+            mapping.listed_session(self._source, agent_id, row, raw, self._deferred)
+            for row, raw in reply.rows(reply.value.data, "data")
         ]
 
-    async def find(self, refs: Sequence[SessionRef]) -> dict[SessionRef, Session | SourceError]:
-        """Return complete sessions. Unknown sessions are omitted. All agents are read concurrently."""
-        by_agent = _by_agent(refs)
-        parts = await asyncio.gather(*(self._find_in_agent(agent, ids) for agent, ids in by_agent.items()))
-        return {
-            SessionRef(agent, session_id): outcome
-            for agent, agent_outcomes in zip(by_agent, parts, strict=True)
-            for session_id, outcome in agent_outcomes.items()
-        }
+    async def find(self, agent_id: str, session_ids: set[str]) -> dict[str, Session | SourceError]:
+        """Return complete sessions of an agent. Unknown sessions are omitted."""
+        scan = await self._scan(agent_id, session_ids)
+        outcomes = await self._complete(agent_id, list(scan.sessions.values()))
+        if scan.failure is not None:
+            outcomes |= dict.fromkeys(session_ids - scan.sessions.keys(), scan.failure)
+        return outcomes
 
     async def scores(self, refs: Sequence[SessionRef]) -> dict[SessionRef, Sequence[Score] | SourceError]:
         """Return the scores of the sessions that have any. All agents are read concurrently."""
-        by_agent = _by_agent(refs)
-        parts = await asyncio.gather(*(self._scores(agent, list(ids), None) for agent, ids in by_agent.items()))
+        by_agent = refs_by_experiment(refs)
+        parts = await asyncio.gather(*(self._scores(agent, ids, None) for agent, ids in by_agent.items()))
         scores_by_agent = dict(zip(by_agent, parts, strict=True))
         scores: dict[SessionRef, Sequence[Score] | SourceError] = {}
         for ref in refs:
@@ -79,13 +72,6 @@ class SessionLookup:
                 scores[ref] = session_scores
         return scores
 
-    async def _find_in_agent(self, agent_id: str, session_ids: set[str]) -> dict[str, Session | SourceError]:
-        scan = await self._scan(agent_id, session_ids)
-        outcomes = await self._complete(agent_id, list(scan.sessions.values()))
-        if scan.failure is not None:
-            outcomes |= dict.fromkeys(session_ids - scan.sessions.keys(), scan.failure)
-        return outcomes
-
     async def _scan(self, agent_id: str, session_ids: set[str]) -> _Scan:
         """Read the agent's sessions, newest first, until all requested sessions are found.
 
@@ -95,19 +81,18 @@ class SessionLookup:
         scan = _Scan()
         offset, seen = 0, set[str]()
         row_count, ids_this_pass, ids_last_pass = 0, list[str](), list[str]()
-        cost = FetchInfo()
+        cost = CallCost()
         for _ in range(MAX_SCAN_PAGES):
             window = Window(offset, MAX_PAGE_SIZE, OrderDirection.DESC)
             try:
-                with add_cost_on_error(cost):
-                    response = await self._client.sessions(agent_id, window)
+                with cost:
+                    reply = cost.add(await self._client.sessions(agent_id, window))
             except SourceObjectNotFound:  # the agent does not exist, so its sessions do not exist
                 return scan
             except SourceError as error:
                 scan.failure = error
                 return scan
-            cost += response.provenance
-            page = self.to_sessions(agent_id, response)
+            page = self.to_sessions(agent_id, reply)
             ids = list(dict.fromkeys(session.vendor_id for session in page))
             seen.update(ids)
             ids_this_pass += ids
@@ -115,7 +100,7 @@ class SessionLookup:
             for session in page:
                 if session.vendor_id in session_ids:
                     scan.sessions.setdefault(session.vendor_id, session)
-            next_offset = window.next_offset(response.body.data, response.body.total)
+            next_offset = window.next_offset(reply.value.data, reply.value.total)
             if session_ids <= scan.sessions.keys():
                 return scan
             if next_offset is None:
@@ -123,7 +108,7 @@ class SessionLookup:
                     return scan
                 row_count, ids_this_pass, ids_last_pass = 0, [], ids_this_pass
             offset = next_offset or 0
-        scan.failure = self._scan_limit_error(cost.upstream_requests)
+        scan.failure = self._scan_limit_error(cost.total.upstream_requests)
         return scan
 
     def _scan_limit_error(self, requests: int) -> SourceError:
@@ -146,9 +131,7 @@ class SessionLookup:
             for session, detail in zip(sessions, details, strict=True)
         }
 
-    async def _details(
-        self, session_ids: Sequence[str]
-    ) -> list[DecodedResponse[wire.SessionDetail] | SourceError]:
+    async def _details(self, session_ids: Sequence[str]) -> list[Reply[wire.SessionDetail] | SourceError]:
         """Return the details of every session.
 
         If the details of one session are available, the path exists, and a 404 is about its session. The agent has
@@ -175,26 +158,19 @@ class SessionLookup:
             name = slug or await self._agent_name(agent_id)
             if name is None:
                 return {}
-            response = await self._client.scoring_jobs(name, session_ids)
+            reply = await self._client.scoring_jobs(name, session_ids)
         except SourceObjectNotFound:
             return {}
         except SourceError as error:
             return error
-        return mapping.scores_by_session(response.body)
+        return mapping.scores_by_session(reply.value)
 
     async def _agent_name(self, agent_id: str) -> str | None:
         try:
-            return (await self._client.agent(agent_id)).body.name
+            return (await self._client.agent(agent_id)).value.name
         except SourceNotFound as error:
             failure = await self._client.explain_missing_agent(error, agent_id)
         raise failure
-
-
-def _by_agent(refs: Sequence[SessionRef]) -> Mapping[str, set[str]]:
-    ids: dict[str, set[str]] = defaultdict(set)
-    for ref in refs:
-        ids[ref.experiment_ref].add(ref.session_id)
-    return ids
 
 
 def _agent_slug(sessions: Sequence[Session]) -> str | None:
@@ -204,7 +180,7 @@ def _agent_slug(sessions: Sequence[Session]) -> str | None:
 
 def _completed(
     listed: Session,
-    detail: DecodedResponse[wire.SessionDetail] | SourceError,
+    detail: Reply[wire.SessionDetail] | SourceError,
     scores: _Scores | SourceError,
 ) -> Session | SourceError:
     """Return the complete session, or its error.
@@ -218,5 +194,5 @@ def _completed(
     elif isinstance(detail, SourceError):
         return detail
     else:
-        body = detail.body
+        body = detail.value
     return mapping.completed_session(listed, body, scores.get(listed.vendor_id, ()))

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import timedelta
 from statistics import mean
 
 from msgspec.structs import replace
 
+from tracegraph.adapter import distinct, latency_ms, text_of
 from tracegraph.domain.models import (
     Experiment,
     ExperimentKind,
@@ -18,7 +18,6 @@ from tracegraph.domain.models import (
     SessionStatus,
     TokenUsage,
 )
-from tracegraph.upstream.lenient_values import text_of
 from tracegraph_meibel import wire
 
 PUSHED_STATUSES: Mapping[SessionStatus, str] = {
@@ -44,9 +43,6 @@ _RUNNING = SessionStatus.RUNNING
 _UNKNOWN = SessionStatus.UNKNOWN
 
 
-_MILLISECOND = timedelta(milliseconds=1)
-
-
 _NO_TOKENS = TokenUsage()
 
 
@@ -54,6 +50,10 @@ _HUMAN_ROLES = frozenset({"user", "human"})
 
 
 _NO_OUTPUT_ROLES = _HUMAN_ROLES | {"", "system", "developer", "tool", "function"}
+
+
+LACKING_FIELDS = frozenset({"created_at", "metadata", "models"})
+"""The fields that rows of the list of agents may lack and that details have."""
 
 
 def listed_agent(source: str, row: wire.AgentSummary, raw: RawObject) -> Experiment:
@@ -64,10 +64,10 @@ def listed_agent(source: str, row: wire.AgentSummary, raw: RawObject) -> Experim
         row: The decoded row.
         raw: The undecoded row.
     """
-    deferred = {"metadata", "models", "session_count"}
-    if row.created_at is None:
-        deferred.add("created_at")
-    return replace(_agent(source, row, raw), deferred=frozenset(deferred))
+    deferred = LACKING_FIELDS | {"session_count"}
+    if row.created_at is not None:
+        deferred -= {"created_at"}
+    return replace(_agent(source, row, raw), deferred=deferred)
 
 
 def agent(source: str, ref: str, detail: wire.AgentDetail, raw: RawObject) -> Experiment:
@@ -83,7 +83,7 @@ def agent(source: str, ref: str, detail: wire.AgentDetail, raw: RawObject) -> Ex
     return replace(
         _agent(source, detail, raw),
         ref=ref,
-        models=_distinct([detail.llm_model, *fallbacks]),
+        models=distinct([detail.llm_model, *fallbacks]),
         metadata={"tags": list(detail.tags)} if detail.tags else None,
         deferred=frozenset({"session_count"}),
     )
@@ -99,15 +99,11 @@ def _agent(source: str, row: wire.AgentSummary, raw: RawObject) -> Experiment:
         description=row.description,
         agent_name=row.name,
         agent_version=row.version,
-        models=_distinct([row.llm_model]),
+        models=distinct([row.llm_model]),
         created_at=row.created_at,
         updated_at=row.last_execution_time,
         raw=raw,
     )
-
-
-def _distinct(models: Iterable[str | None]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(model for model in models if model))
 
 
 def listed_session(
@@ -170,9 +166,7 @@ def session_status(word: str | None) -> SessionStatus:
 
 def _latency_ms(row: wire.SessionSummary, status: SessionStatus) -> float | None:
     """Return the duration of the whole conversation, with the person's pauses (docs/vendors/meibel.md#mapping)."""
-    if status is _RUNNING or row.end_time is None:
-        return None
-    return (row.end_time - row.start_time) / _MILLISECOND
+    return None if status is _RUNNING else latency_ms(row.start_time, row.end_time)
 
 
 def token_usage(usages: Sequence[wire.Usage]) -> TokenUsage | None:

@@ -7,28 +7,19 @@ further calls do.
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from enum import Enum
-from typing import Any, Protocol
+from typing import Any
 
 import orjson
 
-from tracegraph.domain.calls import FetchInfo
+from tracegraph.adapter import Reply, cost_of, gather_outcomes
 from tracegraph.errors import SourceError, SourceNotFound, SourceObjectNotFound
 
 _NAMES_OBJECT = re.compile(r"\b(agent|session)s?\b.*(not found|not exist|unknown)", re.DOTALL)
 
 
-class HasProvenance(Protocol):
-    """The result of any call of the client."""
-
-    @property
-    def provenance(self) -> FetchInfo:
-        """Return the cost and origin of the result."""
-        ...
-
-
-Probe = Callable[[], Awaitable[HasProvenance]]
+Probe = Callable[[], Coroutine[Any, Any, Reply[Any]]]
 """A call whose outcome explains the failure of another call."""
 
 
@@ -88,8 +79,5 @@ async def resolve_404(error: SourceError, probe_object: Probe, probe_server: Pro
 
 
 async def _run_probe(probe: Probe) -> tuple[SourceError | None, int]:
-    try:
-        response = await probe()
-    except SourceError as failure:
-        return failure, failure.upstream_requests
-    return None, response.provenance.upstream_requests
+    (outcome,) = await gather_outcomes([probe()])
+    return outcome if isinstance(outcome, SourceError) else None, cost_of(outcome).upstream_requests

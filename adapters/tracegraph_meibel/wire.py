@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from tracegraph.upstream.lenient_decoder import (
+from tracegraph.adapter import (
     Count,
     LenientDecoder,
     LenientStruct,

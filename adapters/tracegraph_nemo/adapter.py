@@ -3,66 +3,97 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from dataclasses import replace
+from typing import Literal, TypeVar
 
 from pydantic import field_validator
 
-from tracegraph.adapter.capabilities import Capabilities, ListCapabilities, both_directions
-from tracegraph.adapter.options import SourceSettings, StrictOptions
-from tracegraph.adapter.paging import ExperimentQuery, Page, PageRequest, Paging, SessionPageRequest
-from tracegraph.adapter.protocol import SourceHealth, SourceHealthStatus
+from tracegraph.adapter import (
+    BaseAdapter,
+    Capabilities,
+    ExperimentQuery,
+    FetchInfo,
+    ListCapabilities,
+    Page,
+    PageRequest,
+    Paging,
+    Probe,
+    SessionPageRequest,
+    SourceSettings,
+    StrictOptions,
+    both_directions,
+    consistent_total,
+    failure_of,
+    gather_outcomes,
+    path_segment,
+)
 from tracegraph.domain.clocks import elapsed_s
 from tracegraph.domain.filters import OrderDirection, SessionOrderField
-from tracegraph.domain.models import Experiment, ExperimentKind, MetricKind, Score, Session, SessionRef
+from tracegraph.domain.models import Aggregate, Experiment, ExperimentKind, MetricKind, Session
 from tracegraph.domain.secrets import SecretRef
-from tracegraph.errors import SourceError, SourceNotFound
+from tracegraph.domain.urls import http_url
+from tracegraph.errors import SourceError
 from tracegraph.upstream.client import Upstream
-from tracegraph.upstream.messages import path_segment
 from tracegraph_nemo.client import HTTP_TOO_MANY, NemoClient
 from tracegraph_nemo.experiments import Experiments
-from tracegraph_nemo.filters import VENDOR_ORDERS
-from tracegraph_nemo.mapping import STATUSES
-from tracegraph_nemo.paging import MAX_PAGE_SIZE
+from tracegraph_nemo.filters import AGENT_FIELDS, PUSHED_FIELDS, VENDOR_ORDERS
+from tracegraph_nemo.mapping import STATUSES, Origin
+from tracegraph_nemo.paging import MAX_PAGE_SIZE, VendorPage
+from tracegraph_nemo.release_finder import FoundRelease, ReleaseFinder
+from tracegraph_nemo.releases import NEWEST, RELEASES, Release
 from tracegraph_nemo.sessions import Sessions
+from tracegraph_nemo.studio import Studio
+from tracegraph_nemo.totals import METRICS, Totals
 
-CAPABILITIES = Capabilities(
-    experiments=ListCapabilities(
-        Paging.OFFSET,
-        MAX_PAGE_SIZE,
-        both_directions(*VENDOR_ORDERS),
-        frozenset(
-            {
-                "name",
-                "agent_name",
-                "agent_version",
-                "dataset_name",
-                "dataset_version",
-                "group_id",
-                "created_at",
-                "updated_at",
-            }
+T = TypeVar("T")
+
+
+def capabilities_of(release: Release) -> Capabilities:
+    """Return what a release does itself (docs/vendors/nemo.md#push-down, #totals)."""
+    pushed = PUSHED_FIELDS - AGENT_FIELDS if release.filters_agents is False else PUSHED_FIELDS
+    directions = OrderDirection if release.sorts_sessions else (OrderDirection.ASC,)
+    deferred = METRICS if release.has_trace_metrics else frozenset()
+    return Capabilities(
+        experiments=ListCapabilities(Paging.OFFSET, MAX_PAGE_SIZE, both_directions(*VENDOR_ORDERS), pushed),
+        sessions=ListCapabilities(
+            Paging.OFFSET,
+            MAX_PAGE_SIZE,
+            frozenset((SessionOrderField.STARTED_AT, direction) for direction in directions),
+            frozenset({"statuses", "test_case_id"}),
         ),
-    ),
-    sessions=ListCapabilities(
-        Paging.OFFSET,
-        MAX_PAGE_SIZE,
-        frozenset({(SessionOrderField.STARTED_AT, OrderDirection.ASC)}),
-        frozenset({"statuses", "test_case_id"}),
-    ),
-    reported_metrics=(MetricKind.LATENCY, MetricKind.COST, MetricKind.SCORE),
-    kinds=frozenset({ExperimentKind.EVALUATION}),
-    statuses=frozenset(STATUSES.values()),
-    call_kinds=frozenset({"experiments", "sessions"}),
-)
+        reported_metrics=tuple(
+            kind
+            for kind in MetricKind
+            if kind in {MetricKind.LATENCY, MetricKind.COST, MetricKind.SCORE} or kind in deferred
+        ),
+        deferred_metrics=deferred,
+        kinds=frozenset({ExperimentKind.EVALUATION}),
+        statuses=frozenset(STATUSES.values()),
+        call_kinds=frozenset({"experiments", "sessions", "metrics", "service"}),
+    )
+
+
+CAPABILITIES = {name: capabilities_of(release) for name, release in RELEASES.items()}
+"""The capabilities of each release."""
+
+
+Setting = Literal["auto", "0.2", "0.3", "0.4", "0.6"]
+"""The configured release: the name of a release, or "auto" to find it."""
 
 
 class Options(StrictOptions):
-    """Settings of a NeMo source."""
+    """Settings of a NeMo source.
+
+    `release` is the first NeMo release with the interface of the service; "auto" finds it. `web_url` is the
+    address under which a browser reaches NeMo Studio, if that is not the base URL.
+    """
 
     workspace: str = "default"
     api_key: SecretRef | None = None
+    release: Setting = "auto"
+    web_url: str | None = None
 
     @field_validator("workspace")
     @classmethod
@@ -71,102 +102,150 @@ class Options(StrictOptions):
             raise ValueError("it must be the name of a NeMo workspace, without a slash")
         return workspace
 
+    @field_validator("web_url")
+    @classmethod
+    def _is_an_address(cls, web_url: str | None) -> str | None:
+        if web_url is not None and http_url(web_url) is None:
+            raise ValueError("it must be an address that a browser can open, such as https://nemo.example.com")
+        return web_url
+
 
 @asynccontextmanager
 async def open_adapter(settings: SourceSettings, upstream: Upstream) -> AsyncIterator[NemoAdapter]:
     """Open the adapter of one `[sources.<name>]` table without a call."""
     options = settings.read(Options)
     client = NemoClient(upstream, options.workspace, options.api_key)
-    yield NemoAdapter(settings.name, settings.vendor, client)
+    adapter = NemoAdapter(settings.name, client, options.release, options.web_url)
+    try:
+        yield adapter
+    finally:
+        await adapter.close()
 
 
-class NemoAdapter:
-    """Adapter of one workspace of one NeMo Intake service."""
+class Readers:
+    """What reads one release of the service."""
+
+    def __init__(
+        self, client: NemoClient, web_url: str, clock: Callable[[], float], wall_clock: Callable[[], float]
+    ) -> None:
+        release = client.release
+        origin = Origin(
+            client.source, release, Studio(web_url, client.workspace, has_sessions=release.has_session_pages)
+        )
+        self.client = client
+        self.experiments = Experiments(client, origin, clock, wall_clock)
+        self.sessions = Sessions(client, origin)
+        self.totals = Totals(client, wall_clock)
+
+
+class NemoAdapter(BaseAdapter):
+    """Adapter of one workspace of one NeMo Intake service, whatever its release."""
+
+    vendor = "nemo"
 
     def __init__(
         self,
         name: str,
-        vendor: str,
         client: NemoClient,
+        release: Setting = "auto",
+        web_url: str | None = None,
+        *,
         clock: Callable[[], float] = elapsed_s,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
-        self._name = name
-        self._vendor = vendor
-        self._experiments = Experiments(name, client, clock, wall_clock)
-        self._sessions = Sessions(name, client)
+        super().__init__(name)
+        self.capabilities = CAPABILITIES[NEWEST.name]
+        address = web_url or client.upstream.base_url
+        self._readers = {
+            known: Readers(client.for_release(known), address, clock, wall_clock) for known in RELEASES.values()
+        }
+        fixed = None if release == "auto" else RELEASES[release]
+        self._finder = ReleaseFinder(client, fixed, clock, self._use)
 
-    @property
-    def name(self) -> str:
-        """Return the configured name of the source."""
-        return self._name
+    async def close(self) -> None:
+        """End what still runs."""
+        await self._finder.close()
 
-    @property
-    def vendor(self) -> str:
-        """Return the vendor name of the adapter."""
-        return self._vendor
+    def _use(self, found: FoundRelease) -> None:
+        self.capabilities = CAPABILITIES[found.release.name]
+        self.interface, self.version = found.release.interface, found.version
 
-    @property
-    def capabilities(self) -> Capabilities:
-        """Return the operations that NeMo supports."""
-        return CAPABILITIES
+    async def _read(
+        self, read: Callable[[Readers], Awaitable[T]], is_doubtful: Callable[[T], bool] = lambda _: False
+    ) -> tuple[T, FetchInfo]:
+        """Read in the words of the service's release: see `ReleaseFinder.run`."""
+        return await self._finder.run(lambda release: read(self._readers[release]), is_doubtful)
 
     async def list_experiments(self, query: ExperimentQuery, page: PageRequest) -> Page[Experiment]:
         """Return a page of experiments, usually in one call.
 
-        The first list that filters by agent needs a second call where the service rejects such filters. A page on
+        The first call of the adapter needs one to three more, which find the release. The first list of 0.2.0 that
+        filters by agent needs a second call, because the service rejects such filters. A page on
         which no experiment has a run needs one or two further calls, which detect a telemetry outage. A list that
         is too long for the service needs a few calls for the first page, and mostly one for each later page.
         """
-        return await self._experiments.list_page(query, page)
+        found, cost = await self._read(
+            lambda readers: readers.experiments.list_page(query, page), lambda result: not result.items
+        )
+        return replace(found, provenance=found.provenance + cost)
 
     async def get_experiments(self, refs: Sequence[str]) -> Mapping[str, Experiment | SourceError]:
         """Return experiments by name, in one call for each 5 kB of names.
 
         A service that rejects a list of names gets one call for each name.
         """
-        return await self._experiments.get_by_name(refs)
+        if not refs:
+            return {}
+        found, _ = await self._read(
+            lambda readers: readers.experiments.get_by_name(refs), lambda result: len(result) < len(set(refs))
+        )
+        return found
 
-    async def list_sessions(self, requests: Sequence[SessionPageRequest]) -> Sequence[Page[Session] | SourceError]:
-        """Return a page of sessions for each request.
+    async def get_aggregates(
+        self, experiments: Sequence[Experiment]
+    ) -> Mapping[str, Sequence[Aggregate] | SourceError]:
+        """Return cost, tokens and error rate over the sessions of experiments, one call for each."""
+        if not experiments:
+            return {}
+        found, _ = await self._read(lambda readers: readers.totals.read(experiments))
+        return found
 
-        Oldest first takes one call. Newest first mostly takes at most two further calls to find the end of the
-        list.
+    async def list_session_page(self, request: SessionPageRequest) -> Page[Session]:
+        """Return a page of one experiment's sessions in one call, in 0.2.0 oldest first."""
+        found, cost = await self._read(lambda readers: readers.sessions.list_page(request))
+        return replace(found, provenance=found.provenance + cost)
+
+    async def find_sessions(
+        self, experiment_ref: str, session_ids: Sequence[str]
+    ) -> Mapping[str, Session | SourceError]:
+        """Return sessions by id. NeMo has no such look-up: the adapter reads the list once, in pages of 1000."""
+        found, _ = await self._read(lambda readers: readers.sessions.find(experiment_ref, session_ids))
+        return found
+
+    async def probe(self) -> Probe:
+        """Make one call for an experiment, and one that shows whether its sessions can be read.
+
+        This is the readiness of the service, or a session, whose path some releases lack. A workspace with more
+        experiments than the service lists still answers narrower queries. A service without its telemetry store
+        still lists its experiments.
         """
-        return await self._sessions.list_pages(requests)
+        await self._finder.refresh()
+        found, _ = await self._read(_probe)
+        return found
 
-    async def get_sessions(self, refs: Sequence[SessionRef]) -> Mapping[SessionRef, Session | SourceError]:
-        """Return sessions by id.
 
-        NeMo has no look-up by session id. The adapter reads each experiment's sessions once, in pages of 1000.
-        """
-        return await self._sessions.get_by_id(refs)
-
-    async def get_scores(
-        self,
-        refs: Sequence[SessionRef],  # noqa: ARG002 - the port's form
-    ) -> Mapping[SessionRef, Sequence[Score] | SourceError]:
-        """Return no scores: the lists of sessions contain them."""
-        return {}
-
-    def experiment_kind(self, ref: str) -> ExperimentKind | None:  # noqa: ARG002 - the port's form
-        """Return None: one list holds the sessions of any experiment."""
-        return None
-
-    async def check(self) -> SourceHealth:
-        """Check the source with one call for an experiment and one call for its sessions.
-
-        The second call detects releases without the sessions path. A workspace with more experiments than the
-        service lists is DEGRADED, because narrower queries still work. A service without its telemetry store is
-        DEGRADED, because it still lists its experiments.
-        """
-        try:
-            count, figures_error = await self._experiments.check()
-        except SourceError as error:
-            lists_too_many = error.http_status == HTTP_TOO_MANY
-            status = SourceHealthStatus.DEGRADED if lists_too_many else SourceHealthStatus.DOWN
-            return SourceHealth(status, last_error=error, checked_at=datetime.now(UTC))
-        status = SourceHealthStatus.UP if figures_error is None else SourceHealthStatus.DEGRADED
-        if isinstance(figures_error, SourceNotFound):  # the release lacks the path permanently
-            status = SourceHealthStatus.DOWN
-        return SourceHealth(status, last_error=figures_error, checked_at=datetime.now(UTC), experiment_count=count)
+async def _probe(readers: Readers) -> Probe:
+    client = readers.client
+    try:
+        response = await client.experiments(VendorPage(1, 1))
+    except SourceError as error:
+        if error.http_status != HTTP_TOO_MANY:
+            raise
+        return Probe(error=error)
+    count = consistent_total(response.page_of(response.rows, response.stated_total))
+    name = response.rows[0].name if response.rows else None
+    if client.release.has_readiness:
+        outage, _ = await readers.experiments.outage_check.outage_error(name)
+        return Probe(count, outage)
+    outcomes = await gather_outcomes([] if name is None else [client.sessions(name, VendorPage(1, 1))])
+    return Probe(count, next(map(failure_of, outcomes), None))

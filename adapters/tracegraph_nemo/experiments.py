@@ -8,21 +8,29 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from urllib.parse import quote
 
-from tracegraph.adapter.paging import ExperimentQuery, OffsetRequest, Page, PageRequest
-from tracegraph.domain.calls import FetchInfo
+from tracegraph.adapter import (
+    CallCost,
+    ExperimentQuery,
+    OffsetRequest,
+    Page,
+    PageRequest,
+    cost_of,
+    gather_by_key,
+)
 from tracegraph.domain.filters import ExperimentOrder
 from tracegraph.domain.models import Experiment
 from tracegraph.errors import SourceBadRequest, SourceBadResponse, SourceError, SourceObjectNotFound
-from tracegraph.upstream.lenient_decoder import readable_rows, unreadable_places
-from tracegraph.upstream.raw import RawRow
-from tracegraph_nemo.client import HTTP_TOO_MANY, ListResponse, NemoClient
+from tracegraph_nemo.client import HTTP_TOO_MANY, ListResponse, NemoClient, PathNotFound
 from tracegraph_nemo.filters import is_expressible, names_implied_by, push_experiments, vendor_sort
-from tracegraph_nemo.mapping import to_experiment
+from tracegraph_nemo.mapping import Origin, to_experiment
 from tracegraph_nemo.outage_check import OutageCheck
-from tracegraph_nemo.paging import MAX_PAGE_SIZE, VendorPage, covering_page
+from tracegraph_nemo.paging import MAX_PAGE_SIZE, VendorPage, vendor_page
 from tracegraph_nemo.time_partitions import PartitionedLists
-from tracegraph_nemo.totals import FILTER_REJECTED_STATUSES, add_cost_on_error, offset_of, total_of
 from tracegraph_nemo.wire import ExperimentRow
+
+FILTER_REJECTED_STATUSES = frozenset({400, 422})
+"""The statuses of a filter that the service does not support (docs/vendors/nemo.md#filters)."""
+
 
 _MAX_NAMES_LENGTH = 5000  # characters of the escaped names in one call: the URL stays below 6 kB
 
@@ -35,29 +43,29 @@ _BATCHABLE_NAME = re.compile(r"[\w\-@.+]+", re.ASCII)
 
 
 class Experiments:
-    """Reads experiments.
+    """Reads experiments of one release.
 
-    NeMo releases do not report their version, so the reader learns two of their features from responses: whether
-    the list can be filtered by agent, and whether one call accepts several names. For a minute it also remembers
-    which lists are too long for the service.
+    The reader learns two features from responses: whether lists of 0.1.2 and 0.2.0 can be filtered by agent, and
+    whether one call accepts several names. For a minute it also remembers which lists are too long.
     """
 
     def __init__(
-        self, source: str, client: NemoClient, clock: Callable[[], float], wall_clock: Callable[[], float]
+        self, client: NemoClient, origin: Origin, clock: Callable[[], float], wall_clock: Callable[[], float]
     ) -> None:
-        self._source = source
+        self._source = client.source
         self._client = client
-        self._supports_agent_filters = True
+        self._origin = origin
+        self._supports_agent_filters = client.release.filters_agents is not False
         self._supports_name_lists = True
         self._partitioned = PartitionedLists(
-            source, self._page_by_offset, clock, wall_clock, shares_slices=client.is_cached
+            client.source, self._page_by_offset, clock, wall_clock, shares_slices=client.upstream.is_cached
         )
-        self._outage_check = OutageCheck(client, clock)
+        self.outage_check = OutageCheck(client, clock)
 
     async def list_page(self, query: ExperimentQuery, page: PageRequest) -> Page[Experiment]:
         """Return a page of experiments: see `NemoAdapter.list_experiments`."""
         result = await self._list_page(query, page)
-        items, probe_cost = await self._outage_check.verify_empty(result.items)
+        items, probe_cost = await self.outage_check.verify_empty(result.items)
         return replace(result, items=items, provenance=result.provenance + probe_cost)
 
     async def _list_page(self, query: ExperimentQuery, page: PageRequest) -> Page[Experiment]:
@@ -70,35 +78,28 @@ class Experiments:
         except SourceBadRequest as error:
             if error.http_status != HTTP_TOO_MANY:
                 raise
-            refused_cost = FetchInfo(error.upstream_requests)
+            cost = CallCost(cost_of(error))
         self._partitioned.mark_too_long(query)
-        with add_cost_on_error(refused_cost):
-            result = await self._partitioned.read(query, page)
-        return replace(result, provenance=refused_cost + result.provenance)
+        with cost:
+            result = cost.add(await self._partitioned.read(query, page))
+        return replace(result, provenance=cost.total)
 
     async def _page_by_offset(self, query: ExperimentQuery, page: PageRequest) -> Page[Experiment]:
-        vendor_page = covering_page(offset_of(page), page.limit, MAX_PAGE_SIZE)
-        pushed = push_experiments(query.filter, agents=self._supports_agent_filters)
         sort = ("sort", _sort_parameter(query.order))
-        refused_cost = FetchInfo()
+        pushed = push_experiments(query.filter, self._client.release, agents=self._supports_agent_filters)
+        cost = CallCost()
         try:
-            response = await self._client.experiments(vendor_page, (sort, *pushed.query))
+            response = await self._client.experiments(vendor_page(page), (sort, *pushed.query))
         except SourceBadRequest as error:
             if error.http_status not in FILTER_REJECTED_STATUSES or not pushed.by_agent:
                 raise
-            refused_cost = FetchInfo(error.upstream_requests)
-            pushed = push_experiments(query.filter, agents=False)
-            with add_cost_on_error(refused_cost):
-                response = await self._retry_without_agents(vendor_page, (sort, *pushed.query))
+            cost.add_outcomes([error])
+            pushed = push_experiments(query.filter, self._client.release, agents=False)
+            with cost:
+                response = await self._retry_without_agents(vendor_page(page), (sort, *pushed.query))
         items = self._experiments(response)
-        return Page(
-            items,
-            offset=response.offset,
-            next_hint=response.next_offset,
-            total=total_of(response.total, pushed, items, query.filter.matches),
-            provenance=refused_cost + response.provenance,
-            skipped=unreadable_places(response.sent_rows),
-        )
+        result = response.page_of(items, pushed.total(response.stated_total, items, query.filter.matches))
+        return replace(result, provenance=cost.total + response.provenance)
 
     async def _retry_without_agents(
         self, page: VendorPage, query: Sequence[tuple[str, str]]
@@ -127,7 +128,10 @@ class Experiments:
             self._find_each(single), *(self._find_batch(names) for names in _batches(batchable))
         )
         outcomes = {ref: experiment for part in parts for ref, experiment in part.items()}
-        verified, _ = await self._outage_check.verify_empty(
+        for outcome in outcomes.values():
+            if isinstance(outcome, PathNotFound):
+                raise outcome
+        verified, _ = await self.outage_check.verify_empty(
             [experiment for experiment in outcomes.values() if isinstance(experiment, Experiment)]
         )
         return outcomes | {experiment.ref: experiment for experiment in verified}
@@ -156,49 +160,22 @@ class Experiments:
         return await self._find_each(refs)
 
     async def _find_each(self, refs: Sequence[str]) -> Mapping[str, Experiment | SourceError]:
-        outcomes = await asyncio.gather(*(self._find_one(ref) for ref in refs))
-        return {ref: outcome for ref, outcome in zip(refs, outcomes, strict=True) if outcome is not None}
+        return await gather_by_key({ref: self._find_one(ref) for ref in refs})
 
-    async def _find_one(self, ref: str) -> Experiment | SourceError | None:
-        try:
-            response = await self._client.experiments(VendorPage(1, 1), (("filter[name]", ref),))
-        except SourceError as error:
-            return error
+    async def _find_one(self, ref: str) -> Experiment:
+        response = await self._client.experiments(VendorPage(1, 1), (("filter[name]", ref),))
         for experiment in self._experiments(response):
             if experiment.ref == ref:
                 return experiment
+        calls = response.provenance.upstream_requests
         if not response.rows:
-            return None
-        return SourceBadResponse(
-            self._source,
-            f"Source {self._source!r} returned other experiments for a look-up by name.",
-            http_status=200,
-            upstream_requests=response.provenance.upstream_requests,
-        )
-
-    async def check(self) -> tuple[int | None, SourceError | None]:
-        """Return the total, if the vendor states it, and the error of reading sessions, if any.
-
-        The check takes one or two calls.
-        """
-        response = await self._client.experiments(VendorPage(1, 1))
-        error = await self._sessions_error(response.rows[0].name) if response.rows else None
-        return response.total, error
-
-    async def _sessions_error(self, name: str) -> SourceError | None:
-        try:
-            response = await self._client.sessions(name, VendorPage(1, 1))
-        except SourceObjectNotFound:
-            return None  # the experiment was deleted between the two calls
-        except SourceError as error:
-            return error
-        return response.provenance.stale
+            message = f"Source {self._source!r} has no experiment with that name."
+            raise SourceObjectNotFound(self._source, message, upstream_requests=calls)
+        message = f"Source {self._source!r} returned other experiments for a look-up by name."
+        raise SourceBadResponse(self._source, message, http_status=200, upstream_requests=calls)
 
     def _experiments(self, response: ListResponse[ExperimentRow]) -> Sequence[Experiment]:
-        return [
-            to_experiment(row, self._source, RawRow(response.document, ("data", index)))
-            for index, row in readable_rows(response.sent_rows)
-        ]
+        return [to_experiment(row, self._origin, raw) for row, raw in response.raw_rows]
 
 
 def _sort_parameter(order: ExperimentOrder) -> str:

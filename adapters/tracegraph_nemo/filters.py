@@ -7,9 +7,10 @@ A condition is pushed only where the vendor certainly applies it exactly (docs/v
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import TypeVar
 
 from tracegraph.domain.filters import (
     ExperimentFilter,
@@ -23,6 +24,10 @@ from tracegraph.domain.filters import (
 )
 from tracegraph.domain.models import ExperimentKind, SessionStatus
 from tracegraph_nemo.mapping import STATUSES
+from tracegraph_nemo.releases import Release
+
+T = TypeVar("T")
+
 
 Query = tuple[tuple[str, str], ...]
 
@@ -39,11 +44,14 @@ _EQUALITY_FIELDS = {
     "agent_version": "agent_version",
     "dataset_name": "dataset_name",
     "dataset_version": "dataset_version",
-    "group_id": "experiment_group_id",
 }
 
 
-_AGENT_FIELDS = frozenset({"agent_name", "agent_version"})
+PUSHED_FIELDS = frozenset({*_EQUALITY_FIELDS, "name", "group_id", "created_at", "updated_at"})
+"""The fields of ExperimentFilter that go to the vendor."""
+
+
+AGENT_FIELDS = frozenset({"agent_name", "agent_version"})
 
 
 _POSSIBLE_STATUSES = frozenset(STATUSES.values())
@@ -69,6 +77,20 @@ class PushedFilter:
     covers_filter: bool
     by_agent: bool = False
     is_empty: bool = field(default=False, compare=False)
+
+    def total(self, stated_total: int | None, rows: Iterable[T], matches: Callable[[T], bool]) -> int | None:
+        """Return the vendor's total if it is the total of the query.
+
+        A row that does not match a completely pushed filter proves that the service ignored the filter
+        (docs/vendors/nemo.md#session-filters). Then the total is that of another query.
+
+        Args:
+            stated_total: The vendor's total.
+            rows: The rows of the page.
+            matches: Tests a row against the filter.
+        """
+        applies = self.covers_filter and (self.is_empty or all(map(matches, rows)))
+        return stated_total if applies else None
 
 
 _NO_FILTER = PushedFilter((), covers_filter=True, is_empty=True)
@@ -126,10 +148,13 @@ def names_implied_by(experiment_filter: ExperimentFilter) -> frozenset[str] | No
     return frozenset.intersection(*sets) if sets else None
 
 
-def push_experiments(experiment_filter: ExperimentFilter, *, agents: bool) -> PushedFilter:
+def push_experiments(experiment_filter: ExperimentFilter, release: Release, *, agents: bool) -> PushedFilter:
     """Return the pushed part of a filter on experiments.
 
-    Without `agents`, conditions on agents remain for the gateway.
+    Args:
+        experiment_filter: The filter.
+        release: The release of the service.
+        agents: Whether to push conditions on agents, or to leave them to the gateway.
     """
     remaining = set(active_conditions(experiment_filter))
     if not remaining:
@@ -145,9 +170,9 @@ def push_experiments(experiment_filter: ExperimentFilter, *, agents: bool) -> Pu
             if experiment_filter.name is None or experiment_filter.name.contains is None
             else {"refs"}
         )
-    for name, vendor_field in _EQUALITY_FIELDS.items():
+    for name, vendor_field in {**_EQUALITY_FIELDS, "group_id": release.group_field}.items():
         value = getattr(experiment_filter, name)
-        if value is not None and _matches_stored_json(value) and (agents or name not in _AGENT_FIELDS):
+        if value is not None and _matches_stored_json(value) and (agents or name not in AGENT_FIELDS):
             query.append((f"filter[{vendor_field}]", value))
             remaining.discard(name)
     for name in ("created_at", "updated_at"):
@@ -157,7 +182,7 @@ def push_experiments(experiment_filter: ExperimentFilter, *, agents: bool) -> Pu
     return PushedFilter(
         tuple(query),
         covers_filter=not remaining,
-        by_agent=agents and bool((active_conditions(experiment_filter) - remaining) & _AGENT_FIELDS),
+        by_agent=agents and bool((active_conditions(experiment_filter) - remaining) & AGENT_FIELDS),
     )
 
 
@@ -195,10 +220,14 @@ def rfc3339(moment: datetime) -> str:
     return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
-def push_sessions(session_filter: SessionFilter) -> PushedFilter:
+def push_sessions(session_filter: SessionFilter, release: Release) -> PushedFilter:
     """Return the pushed part of a filter on sessions: one status and one test case, by equality.
 
-    See docs/vendors/nemo.md#session-filters.
+    The service ignores other conditions in silence (docs/vendors/nemo.md#session-filters).
+
+    Args:
+        session_filter: The filter.
+        release: The release of the service.
     """
     remaining = set(active_conditions(session_filter))
     if not remaining:
@@ -214,7 +243,7 @@ def push_sessions(session_filter: SessionFilter) -> PushedFilter:
         query.append(("filter[status]", _STATUS_WORDS[status]))
         remaining.discard("statuses")
     if session_filter.test_case_id is not None and is_expressible(session_filter.test_case_id):
-        query.append(("filter[test_case_id]", session_filter.test_case_id))
+        query.append((f"filter[{release.test_case_field}]", session_filter.test_case_id))
         remaining.discard("test_case_id")
     if session_filter.started_at == TimeRange():
         remaining.discard("started_at")

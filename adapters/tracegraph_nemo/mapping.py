@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 from msgspec import UNSET
 
+from tracegraph.adapter import distinct, latency_ms, text_of
 from tracegraph.domain.models import (
     COST,
     LATENCY,
@@ -23,7 +24,8 @@ from tracegraph.domain.models import (
     TokenUsage,
 )
 from tracegraph.domain.urls import http_url
-from tracegraph.upstream.lenient_values import text_of
+from tracegraph_nemo.releases import NEWEST, Release
+from tracegraph_nemo.studio import Studio
 from tracegraph_nemo.wire import ExperimentRow, Figures, SessionRow
 
 STATUSES: Mapping[str, SessionStatus] = {
@@ -51,30 +53,46 @@ _TEST_CASES = AggregatePopulation.TEST_CASES
 _SESSIONS = AggregatePopulation.SESSIONS
 
 
-_MILLISECOND = timedelta(milliseconds=1)
-
-
 _NO_STATISTICS = (None,) * 8
 
 
-def to_experiment(row: ExperimentRow, source: str, raw: RawObject | None = None) -> Experiment:
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where rows come from: the source, and what their meaning depends on.
+
+    Attributes:
+        source: The name of the source.
+        release: The release of the service.
+        studio: The links to the vendor's user interface, None without.
+    """
+
+    source: str
+    release: Release = NEWEST
+    studio: Studio | None = None
+
+
+def to_experiment(row: ExperimentRow, origin: Origin, raw: RawObject | None = None) -> Experiment:
     """Return the experiment of a row. Its `ref` is the name, because the vendor looks experiments up by name.
 
     Args:
         row: The decoded row.
-        source: The name of the source.
+        origin: Where the row comes from.
         raw: The undecoded row.
     """
+    group_ids = distinct([row.experiment_group_id, *(row.experiment_ids or ())])
+    agent_names = distinct([row.agent_name, *(row.agent_names or ())])
+    agent_versions = distinct([row.agent_version, *(row.agent_versions or ())])
+    studio = origin.studio
     return Experiment(
-        source=source,
+        source=origin.source,
         ref=row.name,
         vendor_id=row.id,
         kind=ExperimentKind.EVALUATION,
         name=row.name,
         description=row.description,
-        group_id=row.experiment_group_id,
-        agent_name=_single_value(row.agent_name, row.agent_names),
-        agent_version=_single_value(row.agent_version, row.agent_versions),
+        group_id=group_ids[0] if group_ids else None,
+        agent_name=agent_names[0] if agent_names else None,
+        agent_version=agent_versions[0] if agent_versions else None,
         dataset_name=None if row.dataset_name is UNSET else row.dataset_name,
         dataset_version=row.dataset_version,
         models=tuple(row.model_names or ()),
@@ -84,22 +102,25 @@ def to_experiment(row: ExperimentRow, source: str, raw: RawObject | None = None)
         session_count=row.run_count,
         url=http_url(row.source_link),
         metadata=row.metadata,
-        aggregates=aggregates(row),
+        aggregates=aggregates(row, origin.release),
         raw=raw,
+        group_ids=group_ids,
+        agent_names=agent_names,
+        agent_versions=agent_versions,
+        vendor_status=row.status,
+        page_url=None if studio is None or not group_ids else studio.experiment(group_ids[0], row.name),
     )
 
 
-def _single_value(stated: str | None, listed: Sequence[str] | None) -> str | None:
-    """Return the value of the contract's single field, or the first value of the list that 0.2.0 sends instead."""
-    if stated is not None:
-        return stated
-    return listed[0] if listed else None
+def aggregates(row: ExperimentRow, release: Release) -> tuple[Aggregate, ...]:
+    """Return the reported aggregates: latency, cost, then scores by evaluator. Empty aggregates are omitted.
 
-
-def aggregates(row: ExperimentRow) -> tuple[Aggregate, ...]:
-    """Return the reported aggregates: latency, cost, then scores by evaluator. Empty aggregates are omitted."""
+    Where the service has the totals of traces, these report the cost: a sum over test cases is not what was spent.
+    """
     population = _TEST_CASES if row.averages_test_cases else _SESSIONS
-    reported = [_aggregate(LATENCY, row.latency_ms, population), _aggregate(COST, row.cost_usd, population)]
+    reported = [_aggregate(LATENCY, row.latency_ms, population)]
+    if not release.has_trace_metrics:
+        reported.append(_aggregate(COST, row.cost_usd, population))
     for name, figures in sorted((row.aggregate_scores or {}).items()):
         reported.append(_aggregate(Metric(_SCORE, name), figures, population))
     return tuple([aggregate for aggregate in reported if aggregate is not None])
@@ -114,22 +135,23 @@ def _aggregate(metric: Metric, figures: Figures | None, population: AggregatePop
     return Aggregate(metric, _REPORTED, population, figures.count, *statistics)
 
 
-def to_session(row: SessionRow, source: str, experiment_ref: str, raw: RawObject | None = None) -> Session:
+def to_session(row: SessionRow, origin: Origin, experiment_ref: str, raw: RawObject | None = None) -> Session:
     """Return the session of a row.
 
     A response has hundreds of rows. Positional construction takes 0.2 us a session; keyword arguments take 1.4 us.
 
     Args:
         row: The decoded row.
-        source: The name of the source.
+        origin: Where the row comes from.
         experiment_ref: The name of the requested experiment.
         raw: The undecoded row.
     """
     status, input_value, output_value = row.status, row.input, row.output
+    session_id, studio = row.session_id, origin.studio
     return Session(
-        source,
+        origin.source,
         experiment_ref,
-        row.session_id,
+        session_id,
         _UNKNOWN if status is None else STATUSES.get(status, _UNKNOWN),
         row.started_at,
         status,
@@ -139,7 +161,7 @@ def to_session(row: SessionRow, source: str, experiment_ref: str, raw: RawObject
         None,  # first_token_ms
         row.trace_id,
         row.root_span_id,
-        row.test_case_id,
+        row.test_case_name or row.test_case_id,
         None,  # agent_name
         None,  # agent_version
         input_value if input_value is None or input_value.__class__ is str else text_of(input_value),
@@ -149,16 +171,15 @@ def to_session(row: SessionRow, source: str, experiment_ref: str, raw: RawObject
         row.cost_total_usd,
         None,  # message_count
         row.evaluator_scores,
+        None if studio is None else studio.session(session_id, row.trace_id, row.root_span_id),
         raw=raw,
+        conversation_id=session_id,
+        failed_evaluators=tuple(row.failed_evaluators) if row.failed_evaluators else (),
     )
 
 
 def _latency_ms(row: SessionRow) -> float | None:
-    if row.latency_ms is not None:
-        return row.latency_ms
-    if row.ended_at is None:
-        return None
-    return (row.ended_at - row.started_at) / _MILLISECOND
+    return latency_ms(row.started_at, row.ended_at) if row.latency_ms is None else row.latency_ms
 
 
 def _tokens(row: SessionRow) -> TokenUsage | None:

@@ -1,8 +1,9 @@
 """Detection of a NeMo telemetry outage.
 
 While its telemetry store is down, the service still lists experiments, each with zero runs and no figures. Nothing
-in the response reports the outage (docs/vendors/nemo.md#outage); only requests for sessions answer 503. So when no
-experiment of a response has a run, the adapter requests the sessions of one of them.
+in the response reports the outage (docs/vendors/nemo.md#outage). So when no experiment of a response has a run,
+the adapter requests the readiness of the service, which reports the outage from 0.6.0 on. In older releases, and
+where a proxy hides the readiness, only requests for sessions answer 503. There the adapter requests a session.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Callable, Sequence
 
 from msgspec.structs import replace
 
-from tracegraph.domain.calls import FetchInfo
+from tracegraph.adapter import FetchInfo, cost_of, failure_of, gather_outcomes
 from tracegraph.domain.models import Experiment
 from tracegraph.errors import SourceError
 from tracegraph_nemo.client import NemoClient
@@ -44,32 +45,47 @@ class OutageCheck:
         """Return the experiments, without their figures if the telemetry store is down."""
         if not experiments or not all(map(is_empty, experiments)) or self._is_confirmed(experiments):
             return experiments, FetchInfo()
-        sessions_error, cost = await self.sessions_error(experiments[0])
-        if sessions_error is None:
+        outage, cost = await self.outage_error(experiments[0].ref)
+        if outage is None:
             self._confirm(experiments)
             return experiments, cost
         unknown_count = len(experiments)
-        if sessions_error.http_status == _SINGLE_EXPERIMENT_STATUS and len(experiments) > 1:
-            last_error, last_cost = await self.sessions_error(experiments[-1])
+        if outage.http_status == _SINGLE_EXPERIMENT_STATUS and len(experiments) > 1:
+            last_error, last_cost = await self._sessions_error(experiments[-1].ref)
             cost += last_cost
             unknown_count = 1 if last_error is None else len(experiments)
         without_figures = [
-            replace(experiment, session_count=None, figures_error=sessions_error)
+            replace(experiment, session_count=None, figures_error=outage)
             for experiment in experiments[:unknown_count]
         ]
         return [*without_figures, *experiments[unknown_count:]], cost
 
-    async def sessions_error(self, experiment: Experiment) -> tuple[SourceError | None, FetchInfo]:
+    async def outage_error(self, experiment: str | None) -> tuple[SourceError | None, FetchInfo]:
+        """Return the error of an outage, or None, with the cost of finding out.
+
+        Args:
+            experiment: The name of an experiment whose sessions may be requested, None without one.
+        """
+        if not self._client.release.has_readiness:
+            return await self._sessions_error(experiment)
+        (outcome,) = await gather_outcomes([self._client.readiness()])
+        error, cost = failure_of(outcome), cost_of(outcome)
+        if error is None or error.retryable:
+            return error, cost
+        sessions_error, sessions_cost = await self._sessions_error(experiment)
+        return sessions_error, cost + sessions_cost
+
+    async def _sessions_error(self, experiment: str | None) -> tuple[SourceError | None, FetchInfo]:
         """Request a session of the experiment, and return the error of an outage, or None, with the cost.
 
         An error that is not retryable does not indicate an outage: the experiment was deleted, or the release
         lacks the path.
         """
-        try:
-            response = await self._client.sessions(experiment.ref, VendorPage(1, 1))
-        except SourceError as error:
-            return error if error.retryable else None, FetchInfo(error.upstream_requests)
-        return response.provenance.stale, response.provenance  # a stale reply replaces a failed call
+        if experiment is None:
+            return None, FetchInfo()
+        (outcome,) = await gather_outcomes([self._client.sessions(experiment, VendorPage(1, 1))])
+        error = failure_of(outcome)
+        return (error if error is not None and error.retryable else None), cost_of(outcome)
 
     def _is_confirmed(self, experiments: Sequence[Experiment]) -> bool:
         confirmed_at = self._confirmed.get(_confirmation_key(experiments))

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
+from tracegraph.adapter import OffsetRequest, PageRequest
+
 MAX_PAGE_SIZE = 1000
 """The largest `page_size` that the service accepts (docs/vendors/nemo.md#paging)."""
 
@@ -23,6 +25,12 @@ class VendorPage(NamedTuple):
     def offset(self) -> int:
         """Return the offset of the first row."""
         return (self.number - 1) * self.size
+
+
+def vendor_page(request: PageRequest) -> VendorPage:
+    """Return the page of the vendor that contains the requested rows."""
+    offset = request.offset if isinstance(request, OffsetRequest) else 0
+    return covering_page(offset, request.limit, MAX_PAGE_SIZE)
 
 
 def covering_page(offset: int, limit: int, max_size: int) -> VendorPage:
@@ -41,25 +49,6 @@ def covering_page(offset: int, limit: int, max_size: int) -> VendorPage:
         return page
     size = _best_page_size(max_size, lambda size: min(limit, size - offset % size))
     return VendorPage(offset // size + 1, size)
-
-
-def page_up_to(end: int, limit: int, max_size: int) -> VendorPage:
-    """Return the smallest page that contains the `limit` rows that end before offset `end`.
-
-    If no page contains all of them, return the page with most of them, always including the row before `end`.
-
-    Args:
-        end: The offset after the last row.
-        limit: The number of rows.
-        max_size: The largest page size.
-    """
-    limit = max(1, min(limit, max_size, end))
-    page = _smallest_page(end - limit, limit, max_size)
-    if page is not None:
-        return page
-    last = end - 1
-    size = _best_page_size(max_size, lambda size: min(limit, last % size + 1))
-    return VendorPage(last // size + 1, size)
 
 
 def _best_page_size(max_size: int, rows_of: Callable[[int], int]) -> int:

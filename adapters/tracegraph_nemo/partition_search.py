@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from math import ceil, isqrt
 from typing import NamedTuple
 
-from tracegraph.adapter.paging import ExperimentQuery, OffsetRequest, PageRequest
+from tracegraph.adapter import ExperimentQuery, OffsetRequest, PageRequest
 from tracegraph.domain.filters import ExperimentFilter, TimeRange
 from tracegraph.domain.models import Experiment
 from tracegraph.domain.sort_values import from_microseconds, microseconds

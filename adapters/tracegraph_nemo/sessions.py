@@ -1,111 +1,120 @@
-"""Sessions of one experiment: pages of their list in both directions, and look-ups by id."""
+"""Sessions of one experiment: pages of their list, and look-ups by id."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
-from tracegraph.adapter.paging import Page, SessionPageRequest
-from tracegraph.domain.calls import FetchInfo
-from tracegraph.domain.models import Session, SessionRef
-from tracegraph.errors import SourceBadRequest, SourceError, SourceObjectNotFound
-from tracegraph.upstream.lenient_decoder import readable_rows, unreadable_places
-from tracegraph.upstream.raw import RawRow
-from tracegraph_nemo.client import ListResponse, NemoClient
-from tracegraph_nemo.filters import push_sessions
-from tracegraph_nemo.mapping import to_session
-from tracegraph_nemo.paging import MAX_PAGE_SIZE, VendorPage, covering_page
-from tracegraph_nemo.totals import add_cost_on_error, offset_of, total_of
-from tracegraph_nemo.wire import SessionRow
+from tracegraph.adapter import CallCost, OffsetRequest, Page, SessionPageRequest
+from tracegraph.domain.filters import OrderDirection
+from tracegraph.domain.models import Session
+from tracegraph.errors import SourceBadRequest, SourceBadResponse, SourceError, SourceObjectNotFound
+from tracegraph_nemo.client import NemoClient, PathNotFound
+from tracegraph_nemo.filters import Query, push_sessions
+from tracegraph_nemo.mapping import Origin, to_session
+from tracegraph_nemo.paging import MAX_PAGE_SIZE, VendorPage, vendor_page
 
 _MAX_LOOKUP_PAGES = 50
 
 
 class Sessions:
-    """Reads sessions. The service lists them only oldest first (docs/vendors/nemo.md#paging)."""
+    """Reads sessions of one release. 0.2.0 lists them only oldest first (docs/vendors/nemo.md#paging)."""
 
-    def __init__(self, source: str, client: NemoClient) -> None:
-        self._source = source
+    def __init__(self, client: NemoClient, origin: Origin) -> None:
         self._client = client
+        self._origin = origin
+        self._source = client.source
 
-    async def list_pages(self, requests: Sequence[SessionPageRequest]) -> Sequence[Page[Session] | SourceError]:
-        """Return a page of sessions for each request: see `NemoAdapter.list_sessions`."""
-        return await asyncio.gather(*(self._list_page(request) for request in requests))
+    async def list_page(self, request: SessionPageRequest) -> Page[Session]:
+        """Return a page of sessions: see `NemoAdapter.list_session_page`."""
+        is_newest_first = request.order.direction is OrderDirection.DESC
+        if is_newest_first and not self._client.release.sorts_sessions:
+            return await self._page_from_end(request)
+        sort = (("sort", "-started_at" if is_newest_first else "started_at"),)
+        return await self._page(request, vendor_page(request.page), sort if self._sorts else ())
 
-    async def _list_page(self, request: SessionPageRequest) -> Page[Session] | SourceError:
+    @property
+    def _sorts(self) -> bool:
+        return self._client.release.sorts_sessions
+
+    async def _page(self, request: SessionPageRequest, page: VendorPage, sort: Query) -> Page[Session]:
+        (experiment,) = request.experiment_refs
+        pushed = push_sessions(request.filter, self._client.release)
+        response = await self._client.sessions(experiment, page, (*sort, *pushed.query))
+        items = [to_session(row, self._origin, experiment, raw) for row, raw in response.raw_rows]
+        return response.page_of(items, pushed.total(response.stated_total, items, request.filter.matches))
+
+    async def _page_from_end(self, request: SessionPageRequest) -> Page[Session]:
+        """Return a page of the list newest first, from a service that lists oldest first.
+
+        The gateway asks for this only before the release is known. The page may be shorter than requested.
+
+        Raises:
+            SourceBadResponse: The service does not state the number of sessions.
+            SourceError: A call failed.
+        """
+        (experiment,) = request.experiment_refs
+        pushed, cost = push_sessions(request.filter, self._client.release), CallCost()
+        with cost:
+            counted = cost.add(await self._client.sessions(experiment, VendorPage(1, 1), pushed.query))
+            count = counted.stated_total
+            if count is None:
+                message = f"Source {self._source!r} does not state the number of sessions: try again."
+                raise SourceBadResponse(self._source, message, http_status=200)
+            skip = request.page.offset if isinstance(request.page, OffsetRequest) else 0
+            stop = max(count - skip, 1)
+            size = max(1, min(request.page.limit, MAX_PAGE_SIZE))
+            vendor = VendorPage((stop - 1) // size + 1, size)
+            page = cost.add(await self._page(request, vendor, ()))
+        return replace(_reversed(page, skip, stop - vendor.offset), provenance=cost.total)
+
+    async def find(self, experiment: str, session_ids: Sequence[str]) -> Mapping[str, Session | SourceError]:
+        """Return sessions by id: see `NemoAdapter.find_sessions`."""
+        wanted = set(filter(None, session_ids))
+        found: dict[str, Session | SourceError] = {}
+        cost = CallCost()
         try:
-            return await self._oldest_first(request)
-        except SourceError as error:
-            return error
-
-    async def _oldest_first(self, request: SessionPageRequest) -> Page[Session]:
-        (ref,) = request.experiment_refs
-        pushed = push_sessions(request.filter)
-        vendor_page = covering_page(offset_of(request.page), request.page.limit, MAX_PAGE_SIZE)
-        response = await self._client.sessions(ref, vendor_page, pushed.query)
-        items = self._sessions(response, ref)
-        return Page(
-            items,
-            offset=response.offset,
-            next_hint=response.next_offset,
-            total=total_of(response.total, pushed, items, request.filter.matches),
-            provenance=response.provenance,
-            skipped=unreadable_places(response.sent_rows),
-        )
-
-    async def get_by_id(self, refs: Sequence[SessionRef]) -> Mapping[SessionRef, Session | SourceError]:
-        """Return sessions by id: see `NemoAdapter.get_sessions`."""
-        refs_by_experiment: dict[str, set[SessionRef]] = {}
-        for ref in refs:
-            if ref.session_id:
-                refs_by_experiment.setdefault(ref.experiment_ref, set()).add(ref)
-        parts = await asyncio.gather(
-            *(self._scan_experiment(name, session_refs) for name, session_refs in refs_by_experiment.items())
-        )
-        return {ref: session for part in parts for ref, session in part.items()}
-
-    async def _scan_experiment(
-        self, experiment: str, refs: set[SessionRef]
-    ) -> Mapping[SessionRef, Session | SourceError]:
-        sessions: dict[SessionRef, Session | SourceError] = {}
-        cost = FetchInfo()
-        try:
-            for number in range(1, _MAX_LOOKUP_PAGES + 1):
-                with add_cost_on_error(cost):
-                    response = await self._client.sessions(experiment, VendorPage(number, MAX_PAGE_SIZE))
-                cost += response.provenance
-                sessions |= self._matching_sessions(response, experiment, refs)
-                if len(sessions) == len(refs) or response.next_offset is None:
-                    return sessions
+            for number in range(1, _MAX_LOOKUP_PAGES + 1 if wanted else 1):
+                with cost:
+                    response = cost.add(await self._client.sessions(experiment, VendorPage(number, MAX_PAGE_SIZE)))
+                for row, raw in response.raw_rows:
+                    if row.session_id in wanted and row.session_id not in found:
+                        found[row.session_id] = to_session(row, self._origin, experiment, raw)
+                if len(found) == len(wanted) or response.next_offset is None:
+                    return found
         except SourceObjectNotFound:
-            return sessions
+            return found
+        except PathNotFound:
+            raise
         except SourceError as error:
-            return dict.fromkeys(refs, error) | sessions
-        not_found = SourceBadRequest(
+            return dict.fromkeys(wanted, error) | found
+        return dict.fromkeys(wanted, self._too_many_error(cost)) | found
+
+    def _too_many_error(self, cost: CallCost) -> SourceError:
+        return SourceBadRequest(
             self._source,
             f"The session is not among the first {_MAX_LOOKUP_PAGES * MAX_PAGE_SIZE} of its experiment. "
             f"One look-up reads no more from source {self._source!r}.",
-            upstream_requests=cost.upstream_requests,
+            upstream_requests=cost.total.upstream_requests,
         )
-        return dict.fromkeys(refs, not_found) | sessions
 
-    def _matching_sessions(
-        self, response: ListResponse[SessionRow], experiment: str, refs: set[SessionRef]
-    ) -> Mapping[SessionRef, Session]:
-        rows_by_ref: dict[SessionRef, tuple[int, SessionRow]] = {}
-        for index, row in readable_rows(response.sent_rows):
-            rows_by_ref.setdefault(SessionRef(experiment, row.session_id), (index, row))
-        return {ref: self._session(response, experiment, *rows_by_ref[ref]) for ref in refs & rows_by_ref.keys()}
 
-    def _sessions(self, response: ListResponse[SessionRow], experiment: str) -> Sequence[Session]:
-        source, document = self._source, response.document
-        return [
-            to_session(row, source, experiment, RawRow(document, ("data", index)))
-            for index, row in readable_rows(response.sent_rows)
-        ]
+def _reversed(page: Page[Session], skip: int, count: int) -> Page[Session]:
+    """Return the first rows of a page in reverse order.
 
-    def _session(
-        self, response: ListResponse[SessionRow], experiment: str, index: int, row: SessionRow
-    ) -> Session:
-        raw = RawRow(response.document, ("data", index))
-        return to_session(row, self._source, experiment, raw)
+    Args:
+        page: The page, oldest first.
+        skip: The number of newer sessions before it.
+        count: The number of its rows that are not newer than the wanted ones.
+    """
+    count = min(count, len(page.items) + len(page.skipped))
+    places = [place for place in range(len(page.items) + len(page.skipped)) if place not in page.skipped]
+    items = [item for place, item in zip(places, page.items, strict=True) if place < count]
+    skipped = tuple(sorted(count - 1 - place for place in page.skipped if place < count))
+    return replace(
+        page,
+        items=items[::-1],
+        offset=skip,
+        next_hint=skip + count if page.offset and count else None,
+        skipped=skipped,
+    )

@@ -6,14 +6,12 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 
-from tracegraph.adapter.paging import ExperimentQuery, OffsetRequest, Page, PageRequest
-from tracegraph.domain.calls import FetchInfo
+from tracegraph.adapter import CallCost, ExperimentQuery, FetchInfo, OffsetRequest, Page, PageRequest, cost_of
 from tracegraph.domain.models import Experiment
 from tracegraph.errors import SourceBadRequest, SourceBadResponse
 from tracegraph_nemo.client import HTTP_TOO_MANY, too_many_message
 from tracegraph_nemo.paging import MAX_PAGE_SIZE
 from tracegraph_nemo.partition_search import PartitionHints, SliceCursor, Timeline, TimeSlice
-from tracegraph_nemo.totals import add_cost_on_error
 
 Fetch = Callable[[ExperimentQuery, PageRequest], Awaitable[Page[Experiment]]]
 
@@ -81,23 +79,22 @@ class PartitionedLists:
             timeline, timeline.start_position(page), hints, target_rows, int(self._wall_clock() * 1_000_000)
         )
         items: list[Experiment] = []
-        cost = FetchInfo()
+        cost = CallCost()
         while not cursor.ended:
             if 2 * len(items) >= page.limit and items:
-                return Page(items, None, str(cursor.position), None, cost)
+                return Page(items, None, str(cursor.position), None, cost.total)
             cached_slice = hints.slice_at(cursor.position) if self._shares_slices else None
             time_slice = cached_slice or cursor.next_slice()
-            with add_cost_on_error(cost):
-                experiments, provenance = await self._fetch_slice(query, timeline, time_slice)
-            cost += provenance
-            if experiments is not None:
+            with cost:
+                fetched = cost.add(await self._fetch_slice(query, timeline, time_slice))
+            if fetched.next_hint is None:
                 hints.add_slice(time_slice)
-                items += self._rows_from_position(cursor, timeline, time_slice, experiments, cost)
+                items += self._rows_from_position(cursor, timeline, time_slice, fetched.items, cost.total)
             elif cached_slice is not None:
                 hints.remove_slice(cached_slice)
             else:
                 cursor.mark_too_large(time_slice)
-        return Page(items, None, None, None, cost)
+        return Page(items, None, None, None, cost.total)
 
     def _rows_from_position(
         self,
@@ -119,28 +116,27 @@ class PartitionedLists:
 
     async def _fetch_slice(
         self, query: ExperimentQuery, timeline: Timeline, time_slice: TimeSlice
-    ) -> tuple[Sequence[Experiment] | None, FetchInfo]:
-        """Return all rows of a slice, or None if it contains more rows than the service lists, with the cost."""
+    ) -> Page[Experiment]:
+        """Return all rows of a slice, or an empty page that goes on if the service does not list that many."""
         slice_query = replace(query, filter=timeline.restrict(query.filter, time_slice))
+        cost = CallCost()
         try:
-            page = await self._fetch(slice_query, OffsetRequest(MAX_PAGE_SIZE))
+            page = cost.add(await self._fetch(slice_query, OffsetRequest(MAX_PAGE_SIZE)))
         except SourceBadRequest as error:
             if error.http_status != HTTP_TOO_MANY or time_slice.first == time_slice.last:
                 raise
-            return None, FetchInfo(error.upstream_requests)
-        cost = page.provenance
+            return _too_large(cost_of(error))
         if page.next_hint is None:
-            return page.items, cost
-        with add_cost_on_error(cost):
-            next_page = await self._fetch(slice_query, OffsetRequest(1, int(page.next_hint)))
-        cost += next_page.provenance
+            return page
+        with cost:
+            next_page = cost.add(await self._fetch(slice_query, OffsetRequest(1, int(page.next_hint))))
         if not next_page.items:  # the full page holds all rows of the slice
-            return page.items, cost
+            return replace(page, next_hint=None, provenance=cost.total)
         if time_slice.first == time_slice.last:
             raise SourceBadRequest(
-                self._source, too_many_message(self._source), upstream_requests=cost.upstream_requests
+                self._source, too_many_message(self._source), upstream_requests=cost.total.upstream_requests
             )
-        return None, cost
+        return _too_large(cost.total)
 
     def _positions(
         self, timeline: Timeline, time_slice: TimeSlice, experiments: Sequence[Experiment], cost: FetchInfo
@@ -165,3 +161,7 @@ class PartitionedLists:
         if len(self._hints) > _MAX_LISTS:
             self._hints.popitem(last=False)
         return hints
+
+
+def _too_large(cost: FetchInfo) -> Page[Experiment]:
+    return Page((), None, MAX_PAGE_SIZE, None, cost)

@@ -1,9 +1,8 @@
 """Structs of NeMo's JSON with NeMo's field names. They contain only the fields that the adapter maps.
 
-The contracts are nemo-experiments.json and nemo-experiment-sessions.json. The real service departs from them
-(docs/vendors/nemo.md#releases, #filters). It sends null for absent values, lists of agents for one agent and times
-without a zone, and it omits required fields. So a row requires only its identity, and a session also its start. A
-row without them is None in its list.
+One struct serves all releases (docs/vendors/nemo.md#releases): a field that a release lacks is None. The service
+sends null for absent values and times without a zone, and it omits required fields. So a row requires only its
+identity, and a session also its start. A row without them is None in its list.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from typing import Any, Generic, TypeVar
 
 from msgspec import UNSET, Struct, UnsetType
 
-from tracegraph.upstream.lenient_decoder import (
+from tracegraph.adapter import (
     Amount,
     Count,
     LenientDecoder,
@@ -49,7 +48,7 @@ class Amounts(Figures):
 
 
 class ExperimentRow(LenientStruct):
-    """The contract's ExperimentResponse, with fields that identify the objects of other releases."""
+    """An experiment of 0.2.0, an evaluation of 0.3.0 and later, with fields that identify other objects."""
 
     id: Name
     name: Name
@@ -73,7 +72,8 @@ class ExperimentRow(LenientStruct):
     latency_ms: Amounts | None = None
     default_sort: Any = UNSET
     test_case_count: Any = None
-    experiment_ids: Any = None
+    experiment_ids: list[str] | None = None
+    status: str | None = None
 
     def __post_init__(self) -> None:
         self.created_at = utc(self.created_at)
@@ -81,7 +81,7 @@ class ExperimentRow(LenientStruct):
 
     @property
     def is_group(self) -> bool:
-        """Return whether this is an experiment group, which releases from helix 0.5 list here.
+        """Return whether this is an experiment group, which releases from 0.4.0 on list here.
 
         See docs/vendors/nemo.md#releases.
         """
@@ -94,9 +94,9 @@ class ExperimentRow(LenientStruct):
 
 
 class SessionRow(LenientStruct):
-    """The contract's ExperimentSessionResponse.
+    """A session of an experiment.
 
-    Releases from 0.3.0 on add `output` (docs/vendors/nemo.md#releases).
+    0.3.0 adds `output`, 0.4.0 `test_case_name`, 0.8.0 `failed_evaluators` (docs/vendors/nemo.md#sessions).
     """
 
     session_id: Name
@@ -105,6 +105,7 @@ class SessionRow(LenientStruct):
     latency_ms: Amount | None = None
     status: str | None = None
     test_case_id: str | None = None
+    test_case_name: str | None = None
     trace_id: str | None = None
     root_span_id: str | None = None
     input: Any = None
@@ -114,12 +115,52 @@ class SessionRow(LenientStruct):
     cached_tokens: Count | None = None
     cost_total_usd: Amount | None = None
     evaluator_scores: dict[str, Number | None] | None = None
+    failed_evaluators: list[str] | None = None
 
     def __post_init__(self) -> None:
         self.started_at = utc(self.started_at)
         self.ended_at = utc(self.ended_at)
         if self.ended_at is not None and self.ended_at < self.started_at:
             self.ended_at = None
+
+
+class Totals(LenientStruct):
+    """Statistics of tokens or cost over traces."""
+
+    sum: Amount | None = None
+    mean: Amount | None = None
+    p90: Amount | None = None
+    p99: Amount | None = None
+
+
+class TraceTotals(LenientStruct):
+    """A point of `traces/metrics`: statistics over traces (docs/vendors/nemo.md#totals)."""
+
+    run_count: Count
+    failed_run_count: Count | None = None
+    input_tokens: Totals | None = None
+    output_tokens: Totals | None = None
+    cached_tokens: Totals | None = None
+    cost_usd: Totals | None = None
+
+
+class MetricsBody(LenientStruct):
+    """The reply of `traces/metrics`."""
+
+    data: list[TraceTotals | None]
+
+    def __post_init__(self) -> None:
+        refuse_without_rows(self.data)
+
+
+class ClusterInfo(LenientStruct):
+    """The reply of `/cluster-info`."""
+
+    platform_version: str | None = None
+
+
+class Nothing(LenientStruct):
+    """A reply whose status alone counts."""
 
 
 R = TypeVar("R", bound=LenientStruct)
@@ -150,3 +191,12 @@ EXPERIMENTS: LenientDecoder[ListBody[ExperimentRow]] = LenientDecoder(ListBody[E
 
 
 SESSIONS: LenientDecoder[ListBody[SessionRow]] = LenientDecoder(ListBody[SessionRow])
+
+
+METRICS: LenientDecoder[MetricsBody] = LenientDecoder(MetricsBody)
+
+
+CLUSTER_INFO: LenientDecoder[ClusterInfo] = LenientDecoder(ClusterInfo)
+
+
+NOTHING: LenientDecoder[Nothing] = LenientDecoder(Nothing)

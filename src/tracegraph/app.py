@@ -27,9 +27,9 @@ from tracegraph.http.fast_path import FastPathMiddleware
 from tracegraph.http.middleware.cross_origin import security_middleware
 from tracegraph.http.middleware.error_handler import ErrorMaskingMiddleware
 from tracegraph.http.persisted_queries import read_documents
-from tracegraph.http.playground import playground_routes
+from tracegraph.http.playground.page import playground_routes
 from tracegraph.http.rate_limit import RateLimiter
-from tracegraph.http.request_parser import ReadingLimits
+from tracegraph.http.request_parser import BodyLimits
 from tracegraph.http.response_cache import ResponseCache
 from tracegraph.http.routes.health import LIVE, READY, healthz, readyz
 from tracegraph.http.routes.metrics import metrics
@@ -149,7 +149,7 @@ def create_app(
 def _build_endpoint(settings: Settings, origin: str) -> GraphQLEndpoint:
     return GraphQLEndpoint(
         read_documents(settings.documents, origin),
-        ReadingLimits(settings.limits.max_body_bytes, settings.limits.body_timeout_s),
+        BodyLimits(settings.limits.max_body_bytes, settings.limits.body_timeout_s),
         playground=settings.server.playground,
         allow_no_cache=settings.cache.allow_no_cache,
         compression=settings.server.compression,

@@ -40,7 +40,8 @@ from tracegraph.server.run import (
     serve_with_workers,
     workers_folder,
 )
-from tracegraph.simulators.langsmith.deployment import Dialect
+from tracegraph.simulators.nemo.releases import NemoDialect
+from tracegraph.simulators.vendors import DEFAULT_DIALECTS, Dialects, LangSmithDialect
 
 _app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 _key = typer.Typer(no_args_is_help=True, help="API keys of the gateway's clients.")
@@ -104,13 +105,14 @@ def serve(
 @_app.command()
 def demo(
     port: Annotated[int, typer.Option(min=0, max=65535, help="The gateway's port.")] = 8000,
+    nemo: Annotated[NemoDialect, typer.Option(help="The release that NeMo speaks like.")] = DEFAULT_DIALECTS.nemo,
     langsmith: Annotated[
-        Dialect, typer.Option(help="LangSmith's API: v1 until 2027-01-31, v2 without v1's run reads, or both.")
-    ] = "both",
+        LangSmithDialect, typer.Option(help="The version of LangSmith's runs.")
+    ] = DEFAULT_DIALECTS.langsmith,
 ) -> None:
     """Run the gateway over three simulated vendors with sample data."""
     with _configuration_errors():
-        run_demo(port, langsmith)
+        run_demo(port, Dialects(nemo, langsmith))
 
 
 @_app.command()

@@ -33,7 +33,7 @@ from typing import ClassVar
 
 
 class SourceErrorCode(Enum):
-    """What went wrong with a source, for programs."""
+    """The code of a source's failure, for programs."""
 
     TIMEOUT = "TIMEOUT"
     UNAVAILABLE = "UNAVAILABLE"
@@ -46,7 +46,7 @@ class SourceErrorCode(Enum):
 
 
 class TracegraphError(Exception):
-    """Root of the tree; `message` is one sentence that helps its reader."""
+    """Base class of every error of the gateway; `message` is one sentence with a remedy where there is one."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
@@ -68,7 +68,7 @@ class BadUserInput(RequestError):
 
 
 class Forbidden(RequestError):
-    """The client may not do this here."""
+    """The gateway does not permit this request, such as introspection where it is disabled."""
 
     code = "FORBIDDEN"
 
@@ -106,7 +106,7 @@ class SourceError(TracegraphError):
 
     `source` is the configured name of the source. `retryable` says whether a later retry may succeed.
     `http_status` is the vendor's status if it responded. `retry_after_s` is the time until a retry, where known.
-    `reason` explains a failed connection to operators. `upstream_requests` counts the requests sent in vain.
+    `reason` explains a failed connection to operators. `upstream_requests` counts the requests that were sent.
     `reference` links the client's error to the log. `vendor_body` is for the adapter and the debug log only.
     """
 

@@ -11,5 +11,5 @@ warnings.warn("tracegraph.query moved to tracegraph.domain.filters", Deprecation
 
 
 def __getattr__(name: str) -> Any:
-    """What the module holds under its new name."""
+    """Return the attribute of the moved module, with a DeprecationWarning."""
     return getattr(filters if hasattr(filters, name) else sort_values, name)

@@ -11,5 +11,5 @@ warnings.warn("tracegraph.secrets moved to tracegraph.domain.secrets", Deprecati
 
 
 def __getattr__(name: str) -> Any:
-    """What the module holds under its new name."""
+    """Return the attribute of the moved module, with a DeprecationWarning."""
     return getattr(_moved, name)

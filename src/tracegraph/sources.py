@@ -77,7 +77,7 @@ async def open_sources(
             )
             adapter = CheckedAdapter(await stack.enter_async_context(opening))
             _reject_unknown_kinds(name, table, adapter, origin)
-            pipeline.limit(adapter.capabilities.rate_limits)
+            pipeline.set_documented_rates(adapter.capabilities.rate_limits)
             adapters.append(adapter)
         stack.push_async_callback(stores.flights.close)  # close flights before the connections that they use
         yield Sources(adapters, pipelines, stores.memory, stores.shared)

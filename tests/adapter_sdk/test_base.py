@@ -23,6 +23,7 @@ from tracegraph.adapter import (
 from tracegraph.domain.models import Experiment, ExperimentKind, Session, SessionRef, SessionStatus
 from tracegraph.domain.sort_values import EPOCH
 from tracegraph.errors import (
+    SourceBadRequest,
     SourceError,
     SourceNotFound,
     SourceObjectNotFound,
@@ -177,7 +178,26 @@ async def test_a_source_that_serves_stale_rows_is_degraded() -> None:
     assert (await Stale("acme").check()).status is SourceHealthStatus.DEGRADED
 
 
-@pytest.mark.parametrize("method", ["find_experiment", "find_session", "list_session_page"])
-async def test_a_method_that_a_vendor_must_write_is_a_fault_of_the_adapter_without_it(method: str) -> None:
-    with pytest.raises(NotImplementedError):
-        await getattr(BaseAdapter("acme"), method)(None)
+async def test_an_object_that_was_deleted_during_the_check_is_no_failure() -> None:
+    adapter = Probed("acme")
+    adapter.outcome = Probe(7, MISSING)
+
+    health = await adapter.check()
+
+    assert (health.status, health.experiment_count, health.last_error) == (SourceHealthStatus.UP, 7, None)
+
+
+class WithoutLookups(BaseAdapter):
+    """A vendor that only lists."""
+
+    vendor = "acme"
+    capabilities = Acme.capabilities
+    list_experiments = Acme.list_experiments
+    list_session_page = Acme.list_session_page
+
+
+async def test_a_vendor_without_look_ups_refuses_each_one() -> None:
+    adapter, ref = WithoutLookups("acme"), SessionRef("a", "s")
+
+    assert isinstance((await adapter.get_experiments(["a"]))["a"], SourceBadRequest)
+    assert isinstance((await adapter.get_sessions([ref]))[ref], SourceBadRequest)

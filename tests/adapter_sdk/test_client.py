@@ -35,6 +35,21 @@ class Echo(LenientStruct):
 ECHO: LenientDecoder[Echo] = LenientDecoder(Echo)
 
 
+class Thing(LenientStruct):
+    """A row."""
+
+    id: str
+
+
+class Things(LenientStruct):
+    """A list of rows."""
+
+    data: list[Thing | None]
+
+
+LIST: LenientDecoder[Things] = LenientDecoder(Things)
+
+
 async def _echo(request: Request) -> Response:
     body = await request.body()
     return JSONResponse(
@@ -52,6 +67,7 @@ async def _echo(request: Request) -> Response:
 VENDOR = Starlette(
     routes=[
         Route("/echo", _echo, methods=["GET", "POST"]),
+        Route("/list", lambda _: JSONResponse({"data": [{"id": "a", "more": 1}, {}, {"id": "c"}]})),
         Route("/odd", lambda _: JSONResponse(["another shape"])),
     ]
 )
@@ -87,6 +103,15 @@ async def test_a_reply_holds_its_cost_and_the_undecoded_body(client: Client) -> 
     assert reply.provenance == FetchInfo(1)
     assert reply.raw().decode()["unmapped"] == [1, 2]
     assert reply.raw("query").decode() == {}
+
+
+async def test_the_readable_rows_of_a_list_have_the_vendors_objects(client: Client) -> None:
+    reply = await client.get("things", "/list", LIST)
+
+    assert [(row.id, raw.decode()) for row, raw in reply.rows(reply.value.data, "data")] == [
+        ("a", {"id": "a", "more": 1}),
+        ("c", {"id": "c"}),
+    ]
 
 
 async def test_a_body_of_another_shape_is_a_bad_response(client: Client) -> None:

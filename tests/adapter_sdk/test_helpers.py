@@ -13,6 +13,7 @@ from tracegraph.adapter import (
     Page,
     add_cost_on_error,
     distinct,
+    failure_of,
     first_page_with_rows,
     gather_by_key,
     gather_outcomes,
@@ -75,6 +76,15 @@ def test_the_total_cost_counts_failed_calls_and_holds_the_first_stale_reason() -
     total = total_cost([Page((), None, None, provenance=FetchInfo(2, stale)), failure(3)])
 
     assert total == FetchInfo(5, stale)
+
+
+def test_a_stale_reply_has_the_error_that_it_stands_for() -> None:
+    stale = SourceUnavailable("vendor", "Source 'vendor' is not available.")
+    error = failure()
+
+    assert failure_of(Page((), None, None, provenance=FetchInfo(1, stale))) is stale
+    assert failure_of(error) is error
+    assert failure_of(Page((), None, None)) is None
 
 
 def test_an_error_carries_the_calls_before_it() -> None:

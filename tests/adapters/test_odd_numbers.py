@@ -9,10 +9,12 @@ from tracegraph_meibel import mapping as meibel_mapping
 from tracegraph_meibel import wire as meibel
 from tracegraph_nemo import mapping as nemo_mapping
 from tracegraph_nemo import wire as nemo
+from tracegraph_nemo.releases import RELEASES
 
 from tracegraph.domain.models import Experiment, Score, Session
 from tracegraph.upstream.raw import RawDocument, RawRow
 
+NEMO = nemo_mapping.Origin("nemo", RELEASES["0.2"])
 NO_NUMBER = ["NaN", "Infinity", "-Infinity", "1e999", "-1e999", '"many"', "[]", "true"]
 """As they stand in the JSON."""
 ODDLY = pytest.mark.parametrize("odd", [*NO_NUMBER, "-1", "-0.5"])
@@ -36,12 +38,12 @@ def body_of(document: Any, odd: str) -> bytes:
 def nemo_session(odd: str, **fields: Any) -> Session:
     row = {"session_id": "s1", "started_at": "2026-05-01T12:00:00Z", "test_case_id": "paris", **fields}
     found, _ = nemo.SESSIONS.read(body_of({"data": [row]}, odd))
-    return nemo_mapping.to_session(only(found.data), "nemo", "e")
+    return nemo_mapping.to_session(only(found.data), NEMO, "e")
 
 
 def nemo_experiment(odd: str, **fields: Any) -> Experiment:
     found, _ = nemo.EXPERIMENTS.read(body_of({"data": [{"id": "1", "name": "e", **fields}]}, odd))
-    return nemo_mapping.to_experiment(only(found.data), "nemo")
+    return nemo_mapping.to_experiment(only(found.data), NEMO)
 
 
 def meibel_session(odd: str, **fields: Any) -> Session:

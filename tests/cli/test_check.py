@@ -23,14 +23,14 @@ def nobody() -> Iterator[str]:
 
 
 def rows(output: str) -> dict[str, list[str]]:
-    """The cells of the table by source, without the interface."""
-    return {name: [cells[0], *cells[2:]] for name, cells in table(output).items()}
-
-
-def table(output: str) -> dict[str, list[str]]:
-    """The cells of the table by source. A cell may go on in further lines."""
+    """The cells of the table by source."""
     lines = [re.split(r"\s*[│┃|]\s*", line.strip())[1:-1] for line in output.splitlines()]
     return {cells[0]: cells[1:] for cells in lines if len(cells) == 8 and cells[0]}
+
+
+def without_interface(cells: list[str]) -> list[str]:
+    """The vendor, and whether the source can be used, with its number of experiments."""
+    return [cells[0], *cells[2:5]]
 
 
 def test_sources_that_can_be_used_are_shown_with_their_experiments(vendors_running: Running) -> None:
@@ -43,14 +43,13 @@ def test_sources_that_can_be_used_are_shown_with_their_experiments(vendors_runni
     code, out, err = run("check", "--config", vendors_running.config(), env=vendors_running.env)
     assert (code, err) == (0, "")
     shown = rows(out)
-    assert shown.pop("source")[:4] == ["vendor", "reachable", "authorized", "experiments"]
-    assert {name: cells[:4] for name, cells in shown.items()} == {
-        "nemo": ["nemo", "yes", "yes", "3"],
-        "langsmith": ["langsmith", "yes", "yes", "130"],
-        "meibel": ["meibel", "yes", "yes", "3"],
+    assert shown.pop("source")[:4] == ["vendor", "interface", "reachable", "authorized"]
+    assert {name: cells[:5] for name, cells in shown.items()} == {
+        "nemo": ["nemo", "Intake 0.2 / 0.2.0", "yes", "yes", "3"],
+        "langsmith": ["langsmith", "v1 / 0.13.0-simulated", "yes", "yes", "130"],
+        "meibel": ["meibel", "", "yes", "yes", "3"],
     }
-    assert all(cells[4].isdigit() for cells in shown.values())
-    assert table(out)["langsmith"][1].startswith("v1 / 0.")
+    assert all(cells[5].isdigit() for cells in shown.values())
 
 
 def test_a_source_of_which_a_part_is_down_is_reachable_all_the_same(vendors_running: Running) -> None:
@@ -61,8 +60,8 @@ def test_a_source_of_which_a_part_is_down_is_reachable_all_the_same(vendors_runn
     code, out, _ = run("check", "--config", vendors_running.config(), env=vendors_running.env)
     assert code == 0
     shown = rows(out)["nemo"]
-    assert shown[:4] == ["nemo", "yes", "yes", "1"]
-    assert shown[5] != ""
+    assert without_interface(shown) == ["nemo", "yes", "yes", "1"]
+    assert shown[6] != ""
 
 
 def test_sources_that_lack_a_path_are_not_content(vendors_running: Running) -> None:
@@ -75,8 +74,8 @@ def test_sources_that_lack_a_path_are_not_content(vendors_running: Running) -> N
     code, out, _ = run("check", "--config", vendors_running.config(), env=vendors_running.env)
     assert code == 1
     shown = rows(out)
-    assert "no /experiments" in shown["nemo"][5]
-    assert shown["meibel"][:4] == ["meibel", "yes", "yes", "1"]
+    assert "does not have the paths of NeMo" in shown["nemo"][6]
+    assert without_interface(shown["meibel"]) == ["meibel", "yes", "yes", "1"]
     assert "does not serve lists of sessions" in re.sub(r"\s+", " ", out)
 
 
@@ -89,10 +88,10 @@ def test_a_source_that_is_down_and_one_that_refuses_the_key_are_told_apart(
     code, out, err = run("check", "--config", vendors_running.config(urls=urls), env=vendors_running.env)
     assert code == 1
     shown = rows(out)
-    assert shown["nemo"][:4] == ["nemo", "no", "?", ""]
-    assert "cannot be reached" in shown["nemo"][5]
-    assert shown["langsmith"][:4] == ["langsmith", "yes", "no", ""]
-    assert "rejected the credential (401)" in shown["langsmith"][5]
-    assert shown["meibel"][:4] == ["meibel", "yes", "yes", "0"]
+    assert without_interface(shown["nemo"]) == ["nemo", "no", "?", ""]
+    assert "cannot be reached" in shown["nemo"][6]
+    assert without_interface(shown["langsmith"]) == ["langsmith", "yes", "no", ""]
+    assert "rejected the credential (401)" in shown["langsmith"][6]
+    assert without_interface(shown["meibel"]) == ["meibel", "yes", "yes", "0"]
     for never in (*vendors_running.secrets, "127.0.0.1", "Traceback"):
         assert never not in out + err

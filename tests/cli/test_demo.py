@@ -4,9 +4,13 @@ import re
 import signal
 
 import httpx
+import pytest
+from typer.testing import CliRunner
 
 from tests.processes import started
+from tracegraph import cli
 from tracegraph.commands.demo import FIRST_QUERY
+from tracegraph.simulators.vendors import DEFAULT_DIALECTS, Dialects, demo_vendors
 
 
 def test_the_demo_shows_a_query_and_its_answer_serves_them_and_ends_with_ctrl_c() -> None:
@@ -50,3 +54,30 @@ def test_the_fault_that_the_demo_prints_costs_the_rows_of_its_vendor_only() -> N
         statuses = {one["source"]["name"]: one["status"] for one in experiments["sources"]}
         assert statuses == {"nemo": "FAILED", "langsmith": "OK", "meibel": "OK"}
         assert "errors" not in found
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ([], DEFAULT_DIALECTS),
+        (["--nemo", "0.8", "--langsmith", "v2"], Dialects("0.8", "v2")),
+        (["--nemo", "0.2", "--langsmith", "v1"], Dialects("0.2", "v1")),
+    ],
+)
+def test_options_choose_what_the_vendors_speak(
+    monkeypatch: pytest.MonkeyPatch, options: list[str], expected: Dialects
+) -> None:
+    chosen = []
+    monkeypatch.setattr(cli, "run_demo", lambda _, dialects: chosen.append(dialects))
+    assert CliRunner().invoke(cli._app, ["demo", *options]).exit_code == 0
+    assert chosen == [expected]
+
+
+def test_an_unknown_release_is_refused() -> None:
+    assert CliRunner().invoke(cli._app, ["demo", "--nemo", "0.1"]).exit_code == 2
+
+
+def test_the_chosen_nemo_serves_its_own_paths() -> None:
+    with demo_vendors(dialects=Dialects(nemo="0.8", langsmith="v1")) as vendors:
+        path = f"{vendors.nemo_url}/apis/intake/v2/workspaces/{vendors.nemo_workspace}/evaluations"
+        assert httpx.get(path, trust_env=False).json()["pagination"]["total_results"] == 14

@@ -10,6 +10,7 @@ from tracegraph_nemo import open_adapter
 from tracegraph.domain.models import SessionStatus, TokenUsage
 from tracegraph.simulators.core.rows import Row
 from tracegraph.simulators.nemo import app as nemo
+from tracegraph.simulators.nemo.releases import NemoDialect
 from tracegraph.simulators.nemo.world import NemoWorld, nemo_experiment, nemo_session
 from tracegraph.testing import AdapterContract, Example, Vendor, instant, maybe, odd
 
@@ -18,14 +19,16 @@ NAMES = ("base", "tuned+v2", "nightly@main", "a.b_c", "gpt-4o")
 
 
 class Nemo(Vendor):
-    """A workspace of one of the two supported releases, with names that the service allows."""
+    """A workspace of 0.1.2 or 0.2.0, with names that the service allows."""
+
+    dialect: NemoDialect = "0.2"
 
     def __init__(self, rng: Random) -> None:
         self.world = NemoWorld(
             token=SECRET, shape=rng.choice(["contract", "agent_lists"]), send_nulls=rng.random() < 0.5
         )
-        self.simulator = nemo.create_app(self.world)
-        if self.world.shape == "agent_lists":  # this release refuses conditions on agents
+        self.simulator = nemo.create_app(self.world, self.dialect)
+        if self.dialect == "0.2" and self.world.shape == "agent_lists":  # 0.2.0 refuses conditions on agents
             self.refused_filters = frozenset({"agent_name", "agent_version"})
 
     def experiments(self) -> Mapping[str, Row]:
@@ -81,10 +84,22 @@ class Nemo(Vendor):
         self.world.sessions[ref] = [row for row in self.world.sessions[ref] if row["session_id"] != session_id]
 
 
+class Nemo03(Nemo):
+    """A workspace of 0.3.0."""
+
+    dialect = "0.3"
+
+
+class Nemo08(Nemo):
+    """A workspace of 0.8.1."""
+
+    dialect = "0.8"
+
+
 class TestNemo(AdapterContract):
     vendor = Nemo
     open_adapter = staticmethod(open_adapter)
-    options: ClassVar = {"api_key": SecretStr(SECRET)}
+    options: ClassVar = {"api_key": SecretStr(SECRET), "release": "0.2"}
     secret = SECRET
     unknown_refs = ("nobody-made-this", "nobody+made@that")
     nameless_experiments: ClassVar = {
@@ -108,3 +123,13 @@ class TestNemo(AdapterContract):
         Example(nemo_session("example-2", status="error"), {"status": SessionStatus.ERROR}),
         Example(nemo_session("example-3", status="cancelled"), {"status": SessionStatus.CANCELLED}),
     )
+
+
+class TestNemo03(TestNemo):
+    vendor = Nemo03
+    options: ClassVar = {"api_key": SecretStr(SECRET), "release": "0.3"}
+
+
+class TestNemo08(TestNemo):
+    vendor = Nemo08
+    options: ClassVar = {"api_key": SecretStr(SECRET), "release": "0.6"}

@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 
 from tests.federation.misbehaving import BROKEN_ANSWERS, MisbehavingSource, experiment
 from tracegraph.adapter.checked import CheckedAdapter
-from tracegraph.adapter.paging import Paging
+from tracegraph.adapter.paging import Page, Paging
 from tracegraph.domain.filters import ExperimentFilter, ExperimentOrder, OrderDirection
 from tracegraph.domain.models import Experiment
 from tracegraph.errors import SourceErrorCode
@@ -190,6 +190,15 @@ async def test_an_order_that_breaks_between_pages_is_rebuilt_by_a_full_scan(pagi
     everything = await listed(source)
     complete = refs(everything) == [f"v{number:02}" for number in range(9, -1, -1)]
     assert complete or everything.reports[0].status is SourceReportStatus.FAILED
+
+
+@pytest.mark.parametrize("paging", [Paging.RANGE, Paging.CURSOR], ids=lambda paging: paging.value)
+async def test_an_offset_in_a_list_without_offsets_is_a_bad_response(paging: Paging) -> None:
+    source = MisbehavingSource(rows(range(60)), paging, breaks=lambda page: Page(page.items, None, 5))
+    (report,) = (await listed(source)).reports
+    assert report.error is not None
+    assert report.error.code is SourceErrorCode.BAD_RESPONSE
+    assert len(source.calls) == 1
 
 
 @EVERY_PAGING

@@ -38,6 +38,24 @@ async def test_rows_before_such_a_group_are_given_and_the_source_is_limited() ->
     assert len(vendor.calls) <= 3 + FEW
 
 
+@pytest.mark.parametrize("pages_by_range", [False, True], ids=["offset", "range"])
+async def test_a_group_of_equals_without_a_further_match_does_not_hold_the_list(
+    pages_by_range: bool,  # noqa: FBT001
+) -> None:
+    """Each request reads the group to its end, and the budget ends there: the next one goes on behind it."""
+    items = [*equals(103), *(Item(f"later{number:02}", 9) for number in range(3))]
+    vendor = FakeVendor("v", items, OrderDirection.ASC, page_max=6, pages_by_range=pages_by_range)
+    positions, seen = Positions(), list[str]()
+    for _ in range(20):
+        merged = await page([vendor], 1, positions, budget=3, matches=lambda item: item.id in {"00102", "later02"})
+        assert merged.streams[0].error is None
+        seen += [row.node.id for row in merged.rows]
+        positions = merged.positions_at_end()
+        if not merged.has_next:
+            break
+    assert seen == ["00102", "later02"]
+
+
 async def test_a_list_that_is_longer_than_the_budget_is_not_read_again_and_again() -> None:
     vendor = FakeVendor("v", [Item(f"{n:05}", n) for n in range(100)], page_max=10, vendor_orders=False)
 

@@ -38,11 +38,13 @@ def in_order(vendor: FakeVendor) -> list[str]:
 
 
 async def traversed(vendor: FakeVendor, first: int, budget: int, pages: int = 3_000) -> list[str]:
-    """The ids of the whole list, page by page; an error of the source fails the test."""
-    positions, seen = Positions(), list[str]()
+    """The ids of the whole list, page by page; an error, or an empty page without a reason, fails the test."""
+    positions, seen, is_limited = Positions(), list[str](), False
     for _ in range(pages):
         merged = await page([vendor], first, positions, budget=budget)
         assert merged.streams[0].error is None
+        assert merged.rows or is_limited or merged.streams[0].budget_exhausted or not seen
+        is_limited = merged.streams[0].budget_exhausted
         seen += [row.node.id for row in merged.rows]
         positions = merged.positions_at_end()
         if not merged.has_next:

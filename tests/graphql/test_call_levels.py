@@ -36,8 +36,11 @@ def counted(query: str) -> dict[str, int]:
             "{ experiments { nodes { sessions { nodes { input experiment { sessionCount } } } } } }",
             {"experiments": 3, "sessions": 2, "input": 0, "experiment": 1, "sessionCount": 0},
         ),
-        ("{ experiments { nodes { aggregates { mean } } } }", {"experiments": 0}),
-        ("{ experiments { nodes { aggregates(basis: REPORTED) { mean } } } }", {"experiments": 0}),
+        ("{ experiments { nodes { aggregates { mean } } } }", {"experiments": 1, "aggregates": 0}),
+        (
+            "{ experiments { nodes { aggregates(basis: REPORTED) { mean } } } }",
+            {"experiments": 1, "aggregates": 0},
+        ),
         (
             "{ experiments { nodes { aggregates(basis: COMPUTED) { mean } } } }",
             {"experiments": 2, "aggregates": 0},

@@ -330,3 +330,33 @@ async def test_short_documents_have_a_fixed_overhead() -> None:
     assert documents.parsed_count == 100
     await documents.get("{a50}", SCHEMA)
     assert documents.parsed_count == 101
+
+
+@pytest.mark.parametrize(
+    ("arguments", "variables", "calls"),
+    [
+        ("", {}, 1),
+        ("(metrics: null)", {}, 1),
+        ("(metrics: [{kind: LATENCY}, {kind: COST}])", {}, 1),
+        ("(metrics: {kind: COST})", {}, 1),
+        ("(metrics: [{kind: LATENCY}])", {}, 0),
+        ("(metrics: $metrics)", {"metrics": [{"kind": "COST"}]}, 1),
+        ("(metrics: $metrics)", {"metrics": [{"kind": "SCORE", "evaluator": "a"}]}, 0),
+        ("(metrics: $metrics)", {}, 1),
+        ("(basis: COMPUTED, metrics: [{kind: LATENCY}])", {}, 2),
+    ],
+)
+def test_reported_figures_that_take_a_call_are_charged_where_they_are_selected(
+    arguments: str, variables: dict[str, Any], calls: int
+) -> None:
+    declared = "query($metrics: [MetricInput!])" if "$" in arguments else ""
+    found = document(f"{declared} {{ experiments(first: 3) {{ nodes {{ aggregates{arguments} {{ sum }} }} }} }}")
+    operation = found.operations()[0]
+    coerced = get_variable_values(SCHEMA, operation.variable_definitions or (), variables)
+    assert isinstance(coerced, VariableValues)
+    sizes = Sizes(coerced.coerced, 20, 1000, 1, computed_pages=10, deferred_metrics=frozenset({"COST"}))
+    assert found.cost(SCHEMA, operation, sizes) == 3 + 10 + 3 * 10 * calls
+
+
+def test_reported_figures_cost_no_call_where_every_row_has_them() -> None:
+    assert cost("{ experiments(first: 3) { nodes { aggregates { sum } } } }") == 3 + 30

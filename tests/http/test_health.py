@@ -6,7 +6,7 @@ import pytest
 from tests.conftest import OpenGateway
 from tests.gateway import Gateway, Vendors
 from tracegraph.app import create_app
-from tracegraph.http.playground import playground_page
+from tracegraph.http.playground.page import playground_page
 from tracegraph.simulators.core.servers import running
 
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"

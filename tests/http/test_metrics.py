@@ -205,7 +205,7 @@ def test_late_and_crashed_requests_have_outcomes_of_their_own() -> None:
     with OperationObservation(operations, None, Headers()) as late:
         errors = [{"extensions": {"code": "DEADLINE_EXCEEDED"}}]
         late.record_response(
-            OperationResponse.from_outcome(OperationResult(None, errors, {}, executed=True, operation="Q"))
+            OperationResponse.from_result(OperationResult(None, errors, {}, executed=True, operation="Q"))
         )
     with pytest.raises(RuntimeError), OperationObservation(operations, None, Headers()):
         raise RuntimeError

@@ -12,7 +12,7 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from tracegraph.http import playground
-from tracegraph.http.playground import playground_page, playground_routes
+from tracegraph.http.playground.page import playground_page, playground_routes
 
 BUILT = Path(playground.__file__).parent
 ASSETS = sorted((BUILT / "assets").iterdir())

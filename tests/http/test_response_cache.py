@@ -119,7 +119,7 @@ async def test_a_response_always_equals_a_new_execution_of_the_query(vendors: Ve
             if reuse is not None or (b'"errors"' not in body and b'"extensions"' not in body):
                 outcome = await opened.execute(Operation(query))  # type: ignore[misc]
                 assert body == to_json(outcome.response())
-            cached += reuse is Reuse.KEPT
+            cached += reuse is Reuse.CACHED
     assert cached > 5
 
 
@@ -143,7 +143,7 @@ async def test_an_expired_response_calls_the_vendors_again(vendors: Vendors) -> 
         await opened.ask(QUERY)
         calls = vendors.call_counts
         vendors.forget_calls()
-        assert (await opened.ask(QUERY))[1] is Reuse.KEPT
+        assert (await opened.ask(QUERY))[1] is Reuse.CACHED
         vendors.nemo.world.add(nemo_experiment("later", created_at=hours(99)))
         clock.now += 60
         body, reuse = await opened.ask(QUERY)
@@ -177,7 +177,7 @@ async def test_pages_of_a_frequent_response_are_refreshed_before_they_expire(ven
             reuses.append((await opened.ask(QUERY))[1])
             if vendors.call_counts[0]:
                 break
-        assert reuses.count(Reuse.KEPT) > 5
+        assert reuses.count(Reuse.CACHED) > 5
         assert await eventually(lambda: vendors.call_counts[0] > 0)
 
 
@@ -213,9 +213,9 @@ async def test_a_permanent_rejection_is_cached_and_charged_to_no_caller(vendors:
         request = ExecutionRequest(Operation(query), None, {}, bypass_cache=True, charge=opened.charge)
         first = await opened.cache.get_or_execute(request)
         again = await opened.cache.get_or_execute(request)
-    assert (first.reuse, again.reuse) == (None, Reuse.KEPT)
+    assert (first.reuse, again.reuse) == (None, Reuse.CACHED)
     assert first.body == again.body
-    assert (first.outcome.executed, again.outcome.executed) == (False, False)
+    assert (first.result.executed, again.result.executed) == (False, False)
     assert opened.charged == []
 
 

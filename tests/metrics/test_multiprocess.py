@@ -15,7 +15,7 @@ from tracegraph.metrics.definitions import (
     REQUEST_DURATIONS,
     REQUESTS,
     MetricFamily,
-    MetricKind,
+    MetricType,
 )
 from tracegraph.metrics.exposition import render_metrics
 from tracegraph.metrics.multiprocess import SnapshotDirectory
@@ -36,7 +36,7 @@ def any_snapshots(draw: st.DrawFn) -> Snapshot:
     snapshot = Snapshot()
     for family in draw(st.lists(st.sampled_from(FAMILIES))):
         labels = tuple(draw(st.text(max_size=3)) for _ in family.labels)
-        size = len(DURATION_BOUNDS_S) + 2 if family.kind is MetricKind.HISTOGRAM else 1
+        size = len(DURATION_BOUNDS_S) + 2 if family.metric_type is MetricType.HISTOGRAM else 1
         snapshot.add(family, labels, *draw(st.lists(st.integers(0, 1000), min_size=size, max_size=size)))
     return snapshot
 

@@ -26,35 +26,35 @@ def clock() -> Clock:
 
 def test_the_first_failure_of_each_call_counts(clock: Clock) -> None:
     calls = FailingCalls(30.0, clock)
-    assert [calls.outcome(call, failed=True) for call in (ONE, OTHER, THIRD)] == [True] * 3
+    assert [calls.record(call, failed=True) for call in (ONE, OTHER, THIRD)] == [True] * 3
 
 
 def test_every_failure_counts_while_no_call_succeeds(clock: Clock) -> None:
     calls = FailingCalls(30.0, clock)
-    calls.outcome(OTHER, failed=False)
-    assert [calls.outcome(ONE, failed=True) for _ in range(5)] == [True] * 5
+    calls.record(OTHER, failed=False)
+    assert [calls.record(ONE, failed=True) for _ in range(5)] == [True] * 5
 
 
 def test_a_repeated_failure_does_not_count_while_other_calls_succeed(clock: Clock) -> None:
     calls = FailingCalls(30.0, clock)
-    calls.outcome(ONE, failed=True)
-    calls.outcome(OTHER, failed=False)
-    assert [calls.outcome(ONE, failed=True) for _ in range(3)] == [None] * 3
+    calls.record(ONE, failed=True)
+    calls.record(OTHER, failed=False)
+    assert [calls.record(ONE, failed=True) for _ in range(3)] == [None] * 3
 
 
 def test_a_repeated_failure_counts_after_a_window_without_success(clock: Clock) -> None:
     calls = FailingCalls(30.0, clock)
-    calls.outcome(ONE, failed=True)
-    calls.outcome(OTHER, failed=False)
+    calls.record(ONE, failed=True)
+    calls.record(OTHER, failed=False)
     clock.now += 30
-    assert calls.outcome(ONE, failed=True) is True
+    assert calls.record(ONE, failed=True) is True
 
 
 def test_a_failure_after_a_success_of_the_same_call_counts(clock: Clock) -> None:
     calls = FailingCalls(30.0, clock)
     for _ in range(3):
-        assert calls.outcome(ONE, failed=True) is True
-        assert calls.outcome(ONE, failed=False) is False
+        assert calls.record(ONE, failed=True) is True
+        assert calls.record(ONE, failed=False) is False
 
 
 async def test_one_failing_object_does_not_open_the_circuit_for_the_others(connect: Connect) -> None:

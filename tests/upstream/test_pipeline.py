@@ -246,7 +246,7 @@ class TestRate:
         self, connect: Connect, vendor: Simulator
     ) -> None:
         upstream = await connect(vendor, limits=LimitPolicy({"things": RateLimit(3, 600.0)}))
-        upstream.pipeline.limit({"things": RateLimit(1, 600.0), "others": RateLimit(1, 600.0)})
+        upstream.pipeline.set_documented_rates({"things": RateLimit(1, 600.0), "others": RateLimit(1, 600.0)})
         with deadline(60):
             outcomes = await all_at_once(upstream, [READ, READ, OTHER, OTHER])
         assert kinds(outcomes) == [UpstreamResponse, UpstreamResponse, UpstreamResponse, SourceRateLimited]

@@ -2,12 +2,14 @@
 
 from tracegraph.adapter.base import BaseAdapter, Probe
 from tracegraph.adapter.capabilities import Capabilities, ListCapabilities, both_directions
+from tracegraph.adapter.checks import consistent_total
 from tracegraph.adapter.client import Reply, VendorClient
 from tracegraph.adapter.helpers import (
     CallCost,
     add_cost_on_error,
     cost_of,
     distinct,
+    failure_of,
     first_page_with_rows,
     gather_by_key,
     gather_outcomes,
@@ -29,7 +31,7 @@ from tracegraph.adapter.paging import (
     SessionPageRequest,
     WholeRequest,
 )
-from tracegraph.adapter.protocol import Adapter, ListsSpans, SourceHealth, SourceHealthStatus
+from tracegraph.adapter.protocol import Adapter, ListsSpans, ReportsAggregates, SourceHealth, SourceHealthStatus
 from tracegraph.domain.calls import CircuitState, FetchInfo, RateLimit
 from tracegraph.upstream.lenient_decoder import (
     Amount,
@@ -72,6 +74,7 @@ __all__ = [
     "RangeRequest",
     "RateLimit",
     "Reply",
+    "ReportsAggregates",
     "SessionPageRequest",
     "SourceHealth",
     "SourceHealthStatus",
@@ -81,8 +84,10 @@ __all__ = [
     "WholeRequest",
     "add_cost_on_error",
     "both_directions",
+    "consistent_total",
     "cost_of",
     "distinct",
+    "failure_of",
     "first_page_with_rows",
     "gather_by_key",
     "gather_outcomes",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,8 +11,8 @@ from tracegraph.adapter.capabilities import Capabilities
 from tracegraph.adapter.helpers import gather_by_key, gather_outcomes, refs_by_experiment
 from tracegraph.adapter.paging import ExperimentQuery, Page, PageRequest, SessionPageRequest
 from tracegraph.adapter.protocol import SourceHealth, SourceHealthStatus
-from tracegraph.domain.models import Experiment, ExperimentKind, Score, Session, SessionRef, Span
-from tracegraph.errors import SourceError, SourceNotFound, SourceObjectNotFound
+from tracegraph.domain.models import Aggregate, Experiment, ExperimentKind, Score, Session, SessionRef, Span
+from tracegraph.errors import SourceBadRequest, SourceError, SourceNotFound, SourceObjectNotFound
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,7 @@ class Probe:
     error: SourceError | None = None
 
 
-class BaseAdapter:
+class BaseAdapter(ABC):
     """An Adapter made of few methods.
 
     A vendor's adapter sets `vendor` and `capabilities`. It implements `list_experiments`, `list_session_page`,
@@ -42,10 +43,11 @@ class BaseAdapter:
 
     # -- the vendor's own methods ----------------------------------------------------------------------
 
+    @abstractmethod
     async def list_experiments(self, query: ExperimentQuery, page: PageRequest) -> Page[Experiment]:
         """See `Adapter`."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def list_session_page(self, request: SessionPageRequest) -> Page[Session]:
         """Return one page of sessions.
 
@@ -53,25 +55,24 @@ class BaseAdapter:
             SourceObjectNotFound: The experiment does not exist.
             SourceError: The source fails.
         """
-        raise NotImplementedError
 
-    async def find_experiment(self, ref: str) -> Experiment:
+    async def find_experiment(self, ref: str) -> Experiment:  # noqa: ARG002 - for subclasses
         """Return one complete experiment.
 
         Raises:
             SourceObjectNotFound: The vendor does not know the ref.
             SourceError: The source fails.
         """
-        raise NotImplementedError
+        raise SourceBadRequest(self.name, f"Source {self.name!r} has no look-up of experiments.")
 
-    async def find_session(self, ref: SessionRef) -> Session:
+    async def find_session(self, ref: SessionRef) -> Session:  # noqa: ARG002 - for subclasses
         """Return one complete session, where the vendor looks up sessions one by one.
 
         Raises:
             SourceObjectNotFound: The vendor does not know the session.
             SourceError: The source fails.
         """
-        raise NotImplementedError
+        raise SourceBadRequest(self.name, f"Source {self.name!r} has no look-up of sessions.")
 
     async def find_sessions(
         self, experiment_ref: str, session_ids: Sequence[str]
@@ -134,6 +135,13 @@ class BaseAdapter:
         """Return no scores: the lists of sessions contain them."""
         return {}
 
+    async def get_aggregates(
+        self,
+        experiments: Sequence[Experiment],  # noqa: ARG002 - the port's form
+    ) -> Mapping[str, Sequence[Aggregate] | SourceError]:
+        """Return no aggregates: see `Capabilities.deferred_metrics`."""
+        return {}
+
     async def list_spans(
         self,
         refs: Sequence[SessionRef],  # noqa: ARG002 - the port's form
@@ -152,6 +160,8 @@ class BaseAdapter:
         except SourceError as error:
             probe, status = Probe(error=error), SourceHealthStatus.DOWN
         else:
+            if isinstance(probe.error, SourceObjectNotFound):  # deleted between two calls of the probe
+                probe = Probe(probe.experiment_count)
             status = _status(probe.error)
         return SourceHealth(
             status,

@@ -110,6 +110,8 @@ class Capabilities:
         experiments: The list of experiments, or one for each kind.
         sessions: The list of an experiment's sessions, or one for each kind of experiment.
         reported_metrics: The metrics whose statistics the vendor reports.
+        deferred_metrics: Those of them that rows lack: `ReportsAggregates.get_aggregates` reads their statistics,
+            with a call for each experiment.
         kinds: The kinds of experiment that occur.
         statuses: The statuses of a session that occur.
         unsupported_experiment_fields: The fields of ExperimentFilter that no experiment has a value for.
@@ -129,6 +131,7 @@ class Capabilities:
     call_kinds: frozenset[str] = frozenset()
     rate_limits: Mapping[str, RateLimit] = field(default_factory=dict)
     spans: bool = False
+    deferred_metrics: frozenset[MetricKind] = frozenset()
 
     def experiment_lists(self) -> Mapping[ExperimentKind | None, ListCapabilities]:
         """Return the lists of experiments by kind; None is the key of one list for all kinds."""

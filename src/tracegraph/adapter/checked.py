@@ -38,7 +38,13 @@ from tracegraph.adapter.checks import (
     with_consistent_total,
 )
 from tracegraph.adapter.paging import ExperimentQuery, Page, PageRequest, SessionPageRequest
-from tracegraph.adapter.protocol import Adapter, ListsSpans, SourceHealth, SourceHealthStatus
+from tracegraph.adapter.protocol import (
+    Adapter,
+    ListsSpans,
+    ReportsAggregates,
+    SourceHealth,
+    SourceHealthStatus,
+)
 from tracegraph.domain.calls import CircuitState
 from tracegraph.domain.models import (
     Aggregate,
@@ -159,6 +165,24 @@ class CheckedAdapter:
         """
         mapping = await self._call("get_scores", self._adapter.get_scores, refs)
         return self._mapping("get_scores", mapping, require_scores)
+
+    async def get_aggregates(
+        self, experiments: Sequence[Experiment]
+    ) -> Mapping[str, Sequence[Aggregate] | SourceError]:
+        """Return the adapter's aggregates, checked; none from an adapter that does not declare them.
+
+        Raises:
+            SourceError: When the source fails, or its result is unusable.
+        """
+        if not self.capabilities.deferred_metrics:
+            return {}
+        mapping = await self._call("get_aggregates", self._get_aggregates, experiments)
+        return self._mapping("get_aggregates", mapping, lambda values: require_lists(Aggregate, values))
+
+    async def _get_aggregates(
+        self, experiments: Sequence[Experiment]
+    ) -> Mapping[str, Sequence[Aggregate] | SourceError]:
+        return await cast("ReportsAggregates", self._adapter).get_aggregates(experiments)
 
     async def list_spans(self, refs: Sequence[SessionRef]) -> Mapping[SessionRef, Sequence[Span] | SourceError]:
         """Return the adapter's spans, checked; none from an adapter that does not declare them.
@@ -319,7 +343,14 @@ class CheckedAdapter:
         require_ids([row.ref for row in rows])
         require_ids([row.vendor_id for row in rows])
         require_texts([row.name for row in rows])
-        require_lists(str, [names for row in rows for names in (row.models, row.evaluators)])
+        require_lists(
+            str,
+            [
+                values
+                for row in rows
+                for values in (row.models, row.evaluators, row.group_ids, row.agent_names, row.agent_versions)
+            ],
+        )
         require_lists(Aggregate, [row.aggregates for row in rows])
         for error in [row.figures_error for row in rows if row.figures_error is not None]:
             if not is_reportable(error, self.name):
@@ -374,6 +405,7 @@ class CheckedAdapter:
         require_only(SourceHealthStatus, [type(health.status)])
         require_only(CircuitState, [type(health.circuit)])
         require_times([] if health.checked_at is None else [health.checked_at])
+        require_texts([text for text in (health.interface, health.version) if text is not None])
         if health.last_error is not None and not is_reportable(health.last_error, self.name):
             raise UnusableResult("a last error that is not of this source")
         return health

@@ -159,8 +159,9 @@ def consistent_total(page: Page[Any]) -> int | None:
     end = offset + len(page.items) + len(page.skipped)
     if page.items and (end > total or (page.next_hint is None and page.offset is not None and end != total)):
         return None
-    is_complete = page.offset == 0 and page.next_hint is None
-    return None if is_complete and end != total else total
+    is_end = page.offset is not None and page.next_hint is None
+    # An empty page at an offset beyond the end says only that the list is not longer.
+    return None if is_end and (end != total if offset == 0 else end < total) else total
 
 
 def require_results(results: Sequence[Any], requests: int) -> Sequence[Any]:

@@ -12,11 +12,14 @@ from pydantic import SecretStr
 from tracegraph.domain.calls import FetchInfo
 from tracegraph.errors import SourceError
 from tracegraph.upstream.client import Upstream
-from tracegraph.upstream.lenient_decoder import LenientDecoder
+from tracegraph.upstream.lenient_decoder import LenientDecoder, readable_rows
 from tracegraph.upstream.messages import UpstreamRequest, UpstreamResponse
 from tracegraph.upstream.raw import RawDocument, RawRow, decode
 
 T = TypeVar("T")
+
+
+R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,16 @@ class Reply(Generic[T]):
     def raw(self, *path: str | int) -> RawRow:
         """Return the vendor's object at that path of keys and indices; it is decoded on demand."""
         return RawRow(self.document, path)
+
+    def rows(self, rows: Sequence[R | None], *path: str | int) -> list[tuple[R, RawRow]]:
+        """Return the readable rows of a list in the reply, each with the vendor's object.
+
+        Args:
+            rows: The decoded rows, None for an unreadable one.
+            path: Where the list is in the reply.
+        """
+        document = self.document
+        return [(row, RawRow(document, (*path, index))) for index, row in readable_rows(rows)]
 
 
 class VendorClient:

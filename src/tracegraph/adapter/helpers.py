@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, cast
 
 from tracegraph.adapter.paging import Page
 from tracegraph.domain.calls import FetchInfo
@@ -52,14 +52,12 @@ async def gather_outcomes(calls: Iterable[Coroutine[Any, Any, T]]) -> list[T | S
 
     The outcome of a failed call is its SourceError.
     """
-    return await asyncio.gather(*map(_outcome, calls))
-
-
-async def _outcome(call: Coroutine[Any, Any, T]) -> T | SourceError:
-    try:
-        return await call
-    except SourceError as error:
-        return error
+    # Each call is a task of its own: a call that is cancelled before it starts leaves no coroutine behind.
+    outcomes = await asyncio.gather(*calls, return_exceptions=True)
+    for outcome in outcomes:
+        if isinstance(outcome, BaseException) and not isinstance(outcome, SourceError):
+            raise outcome
+    return cast("list[T | SourceError]", outcomes)
 
 
 async def gather_by_key(calls: Mapping[K, Coroutine[Any, Any, T]]) -> dict[K, T | SourceError]:
@@ -80,6 +78,11 @@ def cost_of(outcome: HasProvenance | SourceError) -> FetchInfo:
 def total_cost(outcomes: Iterable[HasProvenance | SourceError]) -> FetchInfo:
     """Return the total cost of the calls, including failed calls."""
     return sum(map(cost_of, outcomes), FetchInfo())
+
+
+def failure_of(outcome: HasProvenance | SourceError) -> SourceError | None:
+    """Return the error of a call, or the error that a stale reply stands for; None for a current reply."""
+    return outcome if isinstance(outcome, SourceError) else outcome.provenance.stale
 
 
 @contextmanager
@@ -198,6 +201,6 @@ def latency_ms(started_at: datetime | None, ended_at: datetime | None) -> float 
     return (ended_at - started_at) / _MILLISECOND
 
 
-def distinct(values: Iterable[str | None]) -> Sequence[str]:
+def distinct(values: Iterable[str | None]) -> tuple[str, ...]:
     """Return the texts in their order, each once, without empty ones."""
     return tuple(dict.fromkeys([value for value in values if value]))

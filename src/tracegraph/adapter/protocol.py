@@ -16,6 +16,7 @@ from tracegraph.adapter.capabilities import Capabilities
 from tracegraph.adapter.paging import ExperimentQuery, Page, PageRequest, SessionPageRequest
 from tracegraph.domain.calls import CircuitState
 from tracegraph.domain.models import (
+    Aggregate,
     Experiment,
     ExperimentKind,
     Score,
@@ -146,6 +147,25 @@ class Adapter(Protocol):
 
     async def check(self) -> SourceHealth:
         """Make one cheap call to the vendor with this source's credential; never raise SourceError."""
+        ...
+
+
+class ReportsAggregates(Protocol):
+    """The part of the port for adapters whose capabilities declare `deferred_metrics`."""
+
+    async def get_aggregates(
+        self, experiments: Sequence[Experiment]
+    ) -> Mapping[str, Sequence[Aggregate] | SourceError]:
+        """Return the reported aggregates of the deferred metrics, by ref.
+
+        The result lacks experiments that the vendor has no such figures for.
+
+        Args:
+            experiments: The experiments, as a list or a look-up returned them.
+
+        Raises:
+            SourceError: When the source fails.
+        """
         ...
 
 

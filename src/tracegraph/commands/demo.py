@@ -16,8 +16,7 @@ from tracegraph.app import create_app
 from tracegraph.config.settings import LogSettings, Settings
 from tracegraph.observability.logging import configure_logs
 from tracegraph.server.run import build_server, endpoint_url, listen
-from tracegraph.simulators.langsmith.deployment import Dialect
-from tracegraph.simulators.vendors import DemoVendors, demo_vendors
+from tracegraph.simulators.vendors import DEFAULT_DIALECTS, DemoVendors, Dialects, demo_vendors
 
 _HOST = "127.0.0.1"
 
@@ -37,16 +36,11 @@ FIRST_QUERY = """\
 }"""
 
 
-def run_demo(port: int, langsmith: Dialect = "both") -> None:
-    """Serve until Ctrl-C. Raise ConfigurationError when the port is in use.
-
-    Args:
-        port: The gateway's port.
-        langsmith: The dialects that the simulated LangSmith serves.
-    """
+def run_demo(port: int, dialects: Dialects = DEFAULT_DIALECTS) -> None:
+    """Serve until Ctrl-C. Raise ConfigurationError when the port is in use."""
     configure_logs(LogSettings(level="warning"))
     listener = listen(_HOST, port)
-    with demo_vendors(langsmith_dialect=langsmith) as vendors:
+    with demo_vendors(dialects=dialects) as vendors:
         server = build_server(create_app(demo_settings(vendors)))
         asyncio.run(_serve(server, listener, endpoint_url(listener, _HOST), vendors))
 

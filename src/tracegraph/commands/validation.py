@@ -32,7 +32,7 @@ async def validate(loaded: Loaded) -> None:
 
 
 def validate_before_opening(loaded: Loaded) -> None:
-    """Check what opening the application does not check. Raise ConfigurationError with one sentence."""
+    """Check the settings that opening the application does not check. Raise ConfigurationError."""
     settings, origin = loaded.settings, loaded.origin
     _check_sizes(settings, origin)
     _check_rates_have_auth(settings, origin)

@@ -1,4 +1,4 @@
-"""Our own sentences for invalid values of the configuration, in place of the validating library's."""
+"""Our own sentences for invalid values of the configuration, in place of pydantic's."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def first_error(error: ValidationError) -> ErrorDetails:
 
 
 def path_of(details: ErrorDetails, values: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the keys of the invalid value, without the parts that the library adds for the branches of a union.
+    """Return the keys of the invalid value, without the parts that pydantic adds for the branches of a union.
 
     `values` are the checked values: a key of them is never taken for a branch, whatever its name.
     """
@@ -86,7 +86,7 @@ def dotted(keys: Sequence[str]) -> str:
 
 
 def sentence_of(details: ErrorDetails) -> str:
-    """Return what is wrong and what is expected, without the value, which may be a secret."""
+    """Return the problem and the expected form, without the value, which may be a secret."""
     context: Details = details.get("ctx") or {}
     sentence = _SENTENCES.get(details["type"])
     if sentence is not None:

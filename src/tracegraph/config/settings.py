@@ -33,7 +33,7 @@ _SOURCE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 
 
 class ServerSettings(Table):
-    """`[server]`: where the gateway listens, and what it serves beside `/graphql`.
+    """`[server]`: the address of the gateway, and the routes beside `/graphql`.
 
     `cors_origins` are the sites whose pages may send requests. `allowed_hosts` are the accepted names, addresses
     and networks beside those of loopback; "*" is every name. After SIGTERM the port stays open for `drain_s`. With

@@ -1,1 +1,1 @@
-"""The domain: experiments, sessions, filters, orders, secrets. No I/O, no GraphQL."""
+"""The domain: values such as experiments, sessions, filters, orders and secrets, without I/O and GraphQL."""

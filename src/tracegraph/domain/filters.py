@@ -6,7 +6,7 @@ filter itself, whatever the vendor has filtered.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -97,7 +97,10 @@ class TimeRange:
 
 @dataclass(frozen=True, slots=True)
 class ExperimentFilter:
-    """Conditions on experiments of one source; `refs` are the vendor's look-up names."""
+    """Conditions on experiments of one source; `refs` are the vendor's look-up names.
+
+    A condition on what a vendor has several of, such as groups, matches any of them.
+    """
 
     kinds: frozenset[ExperimentKind] | None = None
     refs: frozenset[str] | None = None
@@ -116,14 +119,19 @@ class ExperimentFilter:
             (self.kinds is None or experiment.kind in self.kinds)
             and (self.refs is None or experiment.ref in self.refs)
             and (self.name is None or self.name.matches(experiment.name))
-            and (self.agent_name is None or experiment.agent_name == self.agent_name)
-            and (self.agent_version is None or experiment.agent_version == self.agent_version)
+            and _is_among(self.agent_name, experiment.agent_name, experiment.agent_names)
+            and _is_among(self.agent_version, experiment.agent_version, experiment.agent_versions)
             and (self.dataset_name is None or experiment.dataset_name == self.dataset_name)
             and (self.dataset_version is None or experiment.dataset_version == self.dataset_version)
-            and (self.group_id is None or experiment.group_id == self.group_id)
+            and _is_among(self.group_id, experiment.group_id, experiment.group_ids)
             and (self.created_at is None or self.created_at.matches(experiment.created_at))
             and (self.updated_at is None or self.updated_at.matches(experiment.updated_at))
         )
+
+
+def _is_among(wanted: str | None, value: str | None, all_values: Sequence[str]) -> bool:
+    """Return whether there is no condition, or the wanted value is the value or one of all values."""
+    return wanted is None or wanted == value or wanted in all_values
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The unified model: what an experiment, a session and an aggregate are for every vendor.
+"""The unified model of every vendor: experiments, sessions and aggregates.
 
 Frozen values without I/O and without GraphQL. Times are timezone-aware UTC, durations are milliseconds, money is
 USD, ratios are 0..1. None means that the vendor does not report the value; 0 means zero.
@@ -207,8 +207,12 @@ class Experiment(VendorRecord, frozen=True):
 
     `ref` is the vendor's look-up name. `deferred` names the fields that the vendor's list leaves out.
     `Adapter.get_experiments` fills them, and the total of its sessions fills `session_count`. `figures_error` is
-    the reason why the vendor could not report session_count, aggregates, models and evaluators. `progress` is the
-    part of a running evaluation that is done, from 0 to 1.
+    the reason why the vendor could not report session_count, aggregates, models and evaluators.
+
+    `group_ids`, `agent_names` and `agent_versions` are all values of a vendor that has several; `group_id`,
+    `agent_name` and `agent_version` are then the first. `vendor_status` is the vendor's own word. `page_url` is
+    the experiment's page in the vendor's user interface, where `url` leads elsewhere. `progress` is the part of a
+    running evaluation that is done, from 0 to 1.
     """
 
     source: str
@@ -236,6 +240,11 @@ class Experiment(VendorRecord, frozen=True):
     figures_error: SourceError | None = None
     raw: RawObject | None = None
     deferred: frozenset[str] = frozenset()
+    group_ids: tuple[str, ...] = ()
+    agent_names: tuple[str, ...] = ()
+    agent_versions: tuple[str, ...] = ()
+    vendor_status: str | None = None
+    page_url: str | None = None
     progress: float | None = None
 
 

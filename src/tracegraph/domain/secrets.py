@@ -24,6 +24,10 @@ _SCHEME = re.compile(r"(bearer|basic)\s", re.IGNORECASE)
 _resolved: set[str] = set()
 
 
+_files: dict[str, str] = {}
+"""The reference of every secret that came from a file, by its value."""
+
+
 def resolved_secrets() -> frozenset[str]:
     """Return every secret that this process has resolved, for redaction of the logs."""
     return frozenset(_resolved)
@@ -38,7 +42,24 @@ def resolve(reference: Any) -> SecretStr:
     secret = reference if isinstance(reference, SecretStr) else _read_reference(reference)
     if len(secret.get_secret_value()) >= _MIN_LENGTH:
         _resolved.add(secret.get_secret_value())
+    if isinstance(reference, str) and reference.startswith("file:"):
+        _files[secret.get_secret_value()] = reference
     return secret
+
+
+def read_anew(header: SecretStr) -> SecretStr | None:
+    """Return a header's value with the secret that its file holds now, or None if there is no other secret.
+
+    Args:
+        header: A secret from a file, which may follow a scheme and a space.
+    """
+    scheme, space, value = header.get_secret_value().rpartition(" ")
+    reference = _files.get(value)
+    try:
+        secret = None if reference is None else resolve(reference).get_secret_value()
+    except ValueError:  # the file is being replaced
+        return None
+    return None if secret in {None, value} else SecretStr(f"{scheme}{space}{secret}")
 
 
 def _read_reference(reference: Any) -> SecretStr:

@@ -130,7 +130,7 @@ class KeysetReader(Generic[T]):
         while True:
             self._advance()
             # the anchor and the key's own row come first
-            limit = max(2, count + 1 if self._after is None else count + 3)
+            limit = self._source.page_max if progress else max(2, count + (1 if self._after is None else 3))
             page = await self._consistent_page(await self._page_at_or_before(limit), limit)
             batch = self._complete_groups(page)
             if not batch.rows and not batch.ended:

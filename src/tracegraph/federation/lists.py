@@ -26,6 +26,7 @@ from tracegraph.domain.filters import (
 from tracegraph.domain.models import Experiment, ExperimentKind, Session
 from tracegraph.domain.value_objects import value_object
 from tracegraph.errors import SourceObjectNotFound
+from tracegraph.federation.completion import CompletedList, lacking_fields
 from tracegraph.federation.merge import Merged, Positions, fill, merge
 from tracegraph.federation.range_bounds import UNBOUNDED, experiment_bounds, session_bounds
 from tracegraph.federation.reading import Reading
@@ -136,14 +137,16 @@ def _experiment_spec(
     if reading.is_reversed:
         query = replace(query, order=replace(order, direction=order.direction.opposite))
 
-    async def fetch(page: PageRequest) -> Page[Experiment]:
+    async def fetch_page(page: PageRequest) -> Page[Experiment]:
         return await adapter.list_experiments(query, page)
 
-    from_the_end = ReversedList(adapter.name, fetch, capabilities.page_max)
+    from_the_end = ReversedList(adapter.name, fetch_page, capabilities.page_max)
+    fetch = from_the_end.fetch if reading is Reading.FROM_THE_END else fetch_page
+    lacking = lacking_fields(query, capabilities)
     return StreamSpec(
         name=adapter.name,
         key=adapter.name if query.kind is None else f"{adapter.name}/{query.kind.value}",
-        fetch=from_the_end.fetch if reading is Reading.FROM_THE_END else fetch,
+        fetch=CompletedList(adapter, fetch, capabilities, lacking).fetch if lacking else fetch,
         ordering=Ordering(adapter.name, order.direction, experiment_order_value(order.field), _VENDOR_ID),
         matches=query.filter.matches if active_conditions(query.filter) else None,
         vendor_orders=reading is not Reading.FULL_SCAN,
@@ -379,7 +382,7 @@ def session_spec(
             # In a list of many experiments, a missing experiment has no sessions.
             return Page((), 0, None, 0, FetchInfo(error.upstream_requests))
 
-    hint = None if active_conditions(request.filter) else total_hint
+    hint = None if active_conditions(request.filter) & capabilities.filters else total_hint
     from_the_end = ReversedList(adapter.name, fetch_page, capabilities.page_max, hint)
     return StreamSpec(
         name=adapter.name,

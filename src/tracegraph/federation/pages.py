@@ -373,6 +373,11 @@ class PageSource(Generic[T]):
                 f"Source {self.ordering.source!r} returned an empty page that is not the last one: "
                 "its pages do not advance.",
             )
+        if isinstance(page.next_hint, int) and self.paging in {Paging.RANGE, Paging.CURSOR}:
+            raise bad_response(
+                self.ordering.source,
+                f"Source {self.ordering.source!r} continues a list at an offset, although the list has none.",
+            )
         self.stats.add(page)
         self._total_is_wrong = self._total_is_wrong or consistent_total(page) != page.total
         if self._total_is_wrong:

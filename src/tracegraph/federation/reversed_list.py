@@ -8,6 +8,7 @@ right, one call returns the last rows and shows that none follows.
 from __future__ import annotations
 
 from dataclasses import replace
+from math import isqrt
 from typing import Generic, TypeVar
 
 from tracegraph.adapter.paging import OffsetRequest, Page, PageRequest
@@ -19,7 +20,7 @@ from tracegraph.federation.pages import Fetch
 T = TypeVar("T")
 
 
-_CALLS_MAX = 24
+_CALLS_MAX = 19
 """Calls for one page: enough to find the end of 100,000 rows in pages of 50 without any help of the total."""
 
 
@@ -48,11 +49,13 @@ class ReversedList(Generic[T]):
             fetch: Fetches a page in the vendor's direction, by OffsetRequest.
             page_max: The most rows of one page.
             total_hint: How many rows the list is said to have.
+            page_max: The most rows of one page.
         """
         self._source = source
         self._fetch = fetch
         self._page_max = page_max
         self._total_hint = total_hint
+        self._page_max = page_max
         self._end: int | None = None
 
     async def fetch(self, request: PageRequest) -> Page[T]:
@@ -157,7 +160,7 @@ class _EndSearch:
     def _request_beyond(self, total: int) -> OffsetRequest:
         """Request the last of so many rows, and one place more."""
         self._aimed = self.skip == 0
-        wanted = min(total, self._limit if self._aimed else 1)
+        wanted = min(total, self._limit if self._aimed else 1, max(1, self._page_max - 1))
         return OffsetRequest(min(self._page_max, wanted + 1), total - wanted)
 
     def _request_up_to(self, target: int) -> OffsetRequest:
@@ -202,7 +205,9 @@ class _EndSearch:
         return OffsetRequest(size, self._probe(size))
 
     def _probe(self, size: int) -> int:
-        """Return the offset of a page that may hold the end: by growing steps, then by halves."""
-        if self._most is None:
-            return max(self._least, _GROWTH * self._least)
-        return self._least if self._most - self._least <= size else (self._least + self._most) // 2
+        """Return the offset of a page that may hold the end: by growing steps, then between what is known."""
+        least, most = self._least, self._most
+        if most is None:
+            return max(least, _GROWTH * least)
+        # The geometric mean, since a total that is too large is often too large by far.
+        return least if most - least <= size else max(least, isqrt((least + size) * (most + size)) - size)

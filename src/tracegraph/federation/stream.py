@@ -225,7 +225,8 @@ class Stream(Generic[T]):
             self._matching = [index for index, row in enumerate(rows) if matches(row.node)]
             self._has_open_match = not self.ended and any(matches(row.node) for row in batch.open_rows)
         self.buffered = len(self._matching)
-        self._more_pages = not self.ended
+        # Further pages hold a row; further windows may be empty.
+        self._more_pages = not self.ended and not isinstance(self._reader, WindowReader)
 
     @property
     def last_key(self) -> ComparableKey:

@@ -26,6 +26,10 @@ _REFUSALS = (SourceBadRequest, SourceNotFound, SourceObjectNotFound)
 """Errors that may mean a refused token. Reading without the token shows whether the list itself is refused."""
 
 
+_MIN_FIRST_PAGE, _MIN_FURTHER_PAGE = 2, 10
+"""The fewest rows of a page: a first page fits the client's page, so that the next one costs one call."""
+
+
 class TokenReader(Generic[T]):
     """Reads on from a position, page by page. Not for concurrent use."""
 
@@ -70,7 +74,9 @@ class TokenReader(Generic[T]):
             SourceError: The source failed.
         """
         try:
-            return await self._next_batch(count)
+            # Of a page with few rows, all may be unreadable, which looks like a broken contract.
+            least = _MIN_FIRST_PAGE if self._last_row is None else _MIN_FURTHER_PAGE
+            return await self._next_batch(max(least, count))
         except PageBudgetExhausted:
             if self._last_row is not None or self.reached != self._start:
                 return RowBatch((), (), ended=False)

@@ -1,4 +1,4 @@
-"""The GraphQL schema and its resolvers. No other package imports strawberry."""
+"""The GraphQL schema and its resolvers, the only package that imports strawberry."""
 
 from tracegraph.graphql.types.enums import register_enums
 

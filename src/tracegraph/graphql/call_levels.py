@@ -54,8 +54,8 @@ _ROUNDS: Mapping[tuple[str, str], int] = {
 """Consecutive rounds of calls of the field itself. Computed figures take two: sessions, then scores."""
 
 
-_COMPUTED = frozenset({"aggregate", "aggregates"})
-"""Fields of an experiment that make no calls without a basis or with REPORTED."""
+_AGGREGATES = frozenset({"aggregate", "aggregates"})
+"""Fields of an experiment that take one round without a basis or with REPORTED."""
 
 
 def rounds_below(schema: GraphQLSchema, document: DocumentNode) -> Mapping[int, int]:
@@ -110,8 +110,8 @@ class _RoundCounter:
             return 0
         below = self.selection_rounds(get_named_type(definition.type), node.selection_set)
         own = _ROUNDS.get((parent.name, node.name.value), 0)
-        if own and node.name.value in _COMPUTED and not _is_computed(node):
-            own = 0
+        if own and node.name.value in _AGGREGATES and not _is_computed(node):
+            own = 1
         if own:
             self.below[id(node)] = below
         return own + below

@@ -26,7 +26,7 @@ class AllSourcesFailed(RequestError):
 class SourceErrorView:
     """The failure of a source as data.
 
-    A resolver cannot return the SourceError itself: the library raises every value that is an exception.
+    A resolver cannot return the SourceError itself: graphql-core raises every value that is an exception.
     """
 
     code: SourceErrorCode

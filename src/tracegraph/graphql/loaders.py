@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Mapping, Sequence
 from functools import cached_property, partial
+from operator import attrgetter
 from typing import Any, TypeVar, cast
 
 from strawberry.dataloader import DataLoader
 
 from tracegraph.adapter.paging import Page, SessionPageRequest
-from tracegraph.adapter.protocol import Adapter
-from tracegraph.domain.models import Experiment, Session, SessionRef
+from tracegraph.adapter.protocol import Adapter, ReportsAggregates
+from tracegraph.domain.models import Aggregate, Experiment, Session, SessionRef
 from tracegraph.errors import SourceError
 from tracegraph.federation.lists import FetchSessions
 from tracegraph.upstream.request_scope import bypass_cache, bypasses_cache, register_current_task
@@ -59,6 +60,11 @@ class SourceLoaders:
         return SharedLoader(partial(_experiments, self._adapter))
 
     @cached_property
+    def aggregates(self) -> DataLoader[Experiment, Sequence[Aggregate]]:
+        """The deferred aggregates of experiments, none where the vendor has no such figures."""
+        return SharedLoader(partial(_aggregates, self._adapter), cache_key_fn=attrgetter("ref"))
+
+    @cached_property
     def sessions(self) -> DataLoader[SessionRef, Session | None]:
         """Sessions by ref, None for an unknown ref."""
         return SharedLoader(partial(_sessions, self._adapter))
@@ -79,6 +85,14 @@ class SourceLoaders:
 async def _experiments(adapter: Adapter, refs: list[str]) -> Sequence[Experiment | BaseException | None]:
     register_current_task()
     return _in_order(refs, await adapter.get_experiments(refs))
+
+
+async def _aggregates(
+    adapter: Adapter, experiments: list[Experiment]
+) -> Sequence[Sequence[Aggregate] | BaseException]:
+    register_current_task()
+    by_ref = await cast("ReportsAggregates", adapter).get_aggregates(experiments)
+    return [by_ref.get(experiment.ref, ()) for experiment in experiments]
 
 
 async def _sessions(adapter: Adapter, refs: list[SessionRef]) -> Sequence[Session | BaseException | None]:

@@ -29,7 +29,7 @@ _PATHS = (("nodes",), ("edges", "node"))
 
 def session_fields(info: Info[Any, Any]) -> frozenset[str]:
     """Return the large fields that the document selects on the sessions of this connection field."""
-    return info.ahead(_selected) if isinstance(info, LazyInfo) else _selected(info._raw_info)  # noqa: SLF001
+    return info.look_ahead(_selected) if isinstance(info, LazyInfo) else _selected(info._raw_info)  # noqa: SLF001
 
 
 def _selected(info: GraphQLResolveInfo[Any]) -> frozenset[str]:

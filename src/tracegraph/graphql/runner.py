@@ -1,4 +1,4 @@
-"""Run one GraphQL operation: from document and variables to the parts of the response."""
+"""Runs one GraphQL operation within its deadline, and returns the parts of its response."""
 
 from __future__ import annotations
 
@@ -127,8 +127,8 @@ class OperationRunner:
         )
 
 
-def rejected_outcome(rejection: RequestError) -> OperationResult:
-    """Return the outcome of a request that was rejected before it ran."""
+def rejected_result(rejection: RequestError) -> OperationResult:
+    """Return the result of an operation that was rejected before it ran."""
     error = to_client_error(GraphQLError(rejection.message, original_error=rejection))
     return OperationResult(None, [dict(error.formatted)], {}, executed=False)
 

@@ -1,4 +1,4 @@
-"""The schema, and the pipeline that runs an operation: document cache, compiled plans, the library's executor."""
+"""The schema, and the pipeline that runs an operation: document cache, compiled plans, graphql-core's executor."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ _log = structlog.get_logger("tracegraph.graphql")
 
 
 class GatewayExecutor(StrawberryGraphQLCoreExecutionContext):
-    """The library's executor, except that a value outside the range of its leaf type becomes null.
+    """Strawberry's executor, except that a value outside the range of its leaf type becomes null.
 
-    Such a value comes from a vendor, for example an integer that does not fit an Int. The library's error would
+    Such a value comes from a vendor, for example an integer that does not fit an Int. Graphql-core's error would
     blame the client. Compiled plans fall back to this executor, so plans behave the same.
     """
 
-    def complete_value(  # noqa: PLR0917 - the library's signature
+    def complete_value(  # noqa: PLR0917 - graphql-core's signature
         self,
         return_type: GraphQLOutputType,
         field_details_list: list[FieldDetails],
@@ -55,7 +55,7 @@ class GatewayExecutor(StrawberryGraphQLCoreExecutionContext):
         result: Any,
         position_context: Any,
     ) -> Any:
-        """Complete a value as the library does, but return None where a leaf type rejects the value."""
+        """Complete a value as graphql-core does, but return None where a leaf type rejects the value."""
         complete = super().complete_value
         if not is_leaf_type(return_type) or isinstance(result, Exception):
             return complete(return_type, field_details_list, info, path, result, position_context)
@@ -73,10 +73,10 @@ class GatewayExecutor(StrawberryGraphQLCoreExecutionContext):
 
 
 class GatewaySchema:
-    """The library's schema with document limits, a document cache and a plan cache. `execute` runs operations."""
+    """Strawberry's schema with document limits, a document cache and a plan cache. `execute` runs operations."""
 
-    def __init__(self, library: strawberry.Schema, limits: DocumentLimits) -> None:
-        self._schema = library._schema  # noqa: SLF001 - the graphql-core schema, which strawberry keeps private
+    def __init__(self, schema: strawberry.Schema, limits: DocumentLimits) -> None:
+        self._schema = schema._schema  # noqa: SLF001 - the graphql-core schema, which strawberry keeps private
         self._documents = DocumentCache(limits)
         self._hides_names = not limits.introspection
         self._admission = Admission(self._schema, self._documents)
@@ -85,9 +85,9 @@ class GatewaySchema:
     async def execute(
         self, text: str, variables: dict[str, Any], name: str | None, context: RequestContext
     ) -> ExecutionResult:
-        """Return the result that the library's `execute` would return, or errors only for a rejected document.
+        """Return the result that strawberry's `execute` would return, or errors only for a rejected document.
 
-        The library's own pipeline adds 0.2 ms per query, more than a small query takes to run.
+        Strawberry's own pipeline adds 0.2 ms per query, more than a small query takes to run.
 
         Args:
             text: The GraphQL document.
@@ -119,7 +119,7 @@ class GatewaySchema:
             raw_variable_values=variables,
             operation_name=name,
             hide_suggestions=self._hides_names,
-            is_awaitable=optimized_is_awaitable,  # type: ignore[arg-type]  # the library declares it as a bool
+            is_awaitable=optimized_is_awaitable,  # type: ignore[arg-type]  # graphql-core declares it as a bool
         )
         if not isinstance(executor, Executor):
             return ExecutionResult(None, executor)

@@ -22,8 +22,8 @@ from tracegraph.http.json import to_json
 from tracegraph.http.middleware.cross_origin import CrossSiteRequest, is_cross_site
 from tracegraph.http.negotiation import GRAPHQL, HTML, JSON, combined_header, negotiate, takes_gzip
 from tracegraph.http.persisted_queries import PersistedQueryStore
-from tracegraph.http.playground import playground_page
-from tracegraph.http.request_parser import BadRequest, ReadingLimits, parse_operation
+from tracegraph.http.playground.page import playground_page
+from tracegraph.http.request_parser import BadRequest, BodyLimits, parse_operation
 from tracegraph.http.response_cache import ExecutionRequest, OperationResponse, ResponseCache
 from tracegraph.metrics.operations import OperationOutcome
 
@@ -49,7 +49,7 @@ class GraphQLEndpoint:
     def __init__(
         self,
         documents: PersistedQueryStore,
-        reading: ReadingLimits,
+        body_limits: BodyLimits,
         *,
         playground: bool,
         allow_no_cache: bool,
@@ -60,7 +60,7 @@ class GraphQLEndpoint:
         self._allow_no_cache = allow_no_cache
         self._compression = compression
         self._cors_origins = cors_origins
-        self._reading = reading
+        self._body_limits = body_limits
         self._playground = playground
 
     async def __call__(self, request: Request) -> Response:
@@ -80,7 +80,7 @@ class GraphQLEndpoint:
         with OperationObservation(state.metrics.operations, state.tracing, request.headers) as observation:
             try:
                 principal = await state.access_control.authorize(request)
-                operation = await parse_operation(request, self._reading, self._documents)
+                operation = await parse_operation(request, self._body_limits, self._documents)
             except HTTPRequestError as error:
                 observation.outcome = OperationOutcome.REFUSED
                 return error_response(error, media)
@@ -111,28 +111,30 @@ class GraphQLEndpoint:
             observation.outcome = OperationOutcome.GONE
             _log.info("graphql.client_gone", operation=operation.name, duration_ms=_elapsed_ms(began))
             return Response(status_code=_CLIENT_CLOSED_REQUEST)
-        outcome = response.outcome
+        result = response.result
         observation.record_response(response)
         _log.info(
             "graphql.request",
             operation=operation.name,
             principal=principal.id,
             duration_ms=_elapsed_ms(began),
-            errors=len(outcome.errors),
-            sources=[report["source"] for report in outcome.extensions.get("sources", ())],
+            errors=len(result.errors),
+            sources=[report["source"] for report in result.extensions.get("sources", ())],
         )
         return await self._encoded_response(request, response, media)
 
     async def _encoded_response(self, request: Request, response: OperationResponse, media: str) -> Response:
-        outcome = response.outcome
-        is_worth_it = len(response.body) >= MIN_COMPRESSED_BYTES and outcome.executed and not outcome.errors
-        if not (
-            is_worth_it and self._compression and takes_gzip(combined_header(request.headers, "accept-encoding"))
-        ):
+        result = response.result
+        is_compressible = len(response.body) >= MIN_COMPRESSED_BYTES and result.executed and not result.errors
+        if not (is_compressible and self._compression and _accepts_gzip(request)):
             return _http_response(response, media)
         cache: ResponseCache = request.state.response_cache
         body = gzip_file(await cache.compressed_body(response))
         return _json(body, 200, media, {"content-encoding": "gzip"})
+
+
+def _accepts_gzip(request: Request) -> bool:
+    return takes_gzip(combined_header(request.headers, "accept-encoding"))
 
 
 def _bypasses_cache(request: Request) -> bool:
@@ -151,13 +153,13 @@ def _http_response(response: OperationResponse, media: str) -> Response:
     The status of a rejected operation is 400 in GraphQL's own media type. In the older JSON type the status is 400
     only for operations beyond the limits and for forbidden operations.
     """
-    outcome = response.outcome
-    codes = {error["extensions"]["code"] for error in outcome.errors}
-    is_rejected = not outcome.executed and (media == GRAPHQL or bool(codes & _REJECTED_IN_ANY_MEDIA_TYPE))
+    result = response.result
+    codes = {error["extensions"]["code"] for error in result.errors}
+    is_rejected = not result.executed and (media == GRAPHQL or bool(codes & _REJECTED_IN_ANY_MEDIA_TYPE))
     http_response = _json(response.body, 400 if is_rejected else 200, media)
-    if RateLimited.code in codes and not outcome.executed:
+    if RateLimited.code in codes and not result.executed:
         http_response.status_code = 429
-        http_response.headers["retry-after"] = str(outcome.errors[0]["extensions"]["retryAfterSeconds"])
+        http_response.headers["retry-after"] = str(result.errors[0]["extensions"]["retryAfterSeconds"])
     return http_response
 
 

@@ -56,8 +56,8 @@ class OperationObservation:
 
     def record_response(self, response: OperationResponse) -> None:
         """Record the operation's name and outcome, and whether its response is reused."""
-        self.name = response.outcome.operation or self.name
-        self.outcome = _outcome_of(response.outcome)
+        self.name = response.result.operation or self.name
+        self.outcome = _outcome_of(response.result)
         self._reuse = response.reuse
 
 
@@ -67,14 +67,14 @@ def _trace_headers(headers: Headers) -> dict[str, str]:
     return {name: value for name, value in lines.items() if value is not None}
 
 
-def _outcome_of(outcome: OperationResult) -> OperationOutcome:
-    if not outcome.executed:
+def _outcome_of(result: OperationResult) -> OperationOutcome:
+    if not result.executed:
         return OperationOutcome.REFUSED
-    if outcome.data is None and any(_code(error) == "DEADLINE_EXCEEDED" for error in outcome.errors):
+    if result.data is None and any(_code(error) == "DEADLINE_EXCEEDED" for error in result.errors):
         return OperationOutcome.LATE
-    if outcome.errors:
+    if result.errors:
         return OperationOutcome.ERRORS
-    if any(report["status"] in _DEGRADED_STATUSES for report in outcome.extensions.get("sources", ())):
+    if any(report["status"] in _DEGRADED_STATUSES for report in result.extensions.get("sources", ())):
         return OperationOutcome.PARTIAL
     return OperationOutcome.OK
 

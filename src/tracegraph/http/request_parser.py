@@ -55,14 +55,14 @@ class BadRequest(HTTPRequestError):
 
 
 @dataclass(frozen=True, slots=True)
-class ReadingLimits:
+class BodyLimits:
     """The maximum size of a body, and the time in which the body must arrive."""
 
     body_bytes: int
     body_timeout_s: float
 
 
-async def parse_operation(request: Request, limits: ReadingLimits, documents: PersistedQueryStore) -> Operation:
+async def parse_operation(request: Request, limits: BodyLimits, documents: PersistedQueryStore) -> Operation:
     """Return the operation of a GET or POST.
 
     Args:
@@ -85,7 +85,7 @@ def _deadline_s(header: str | None) -> float | None:
     return int(header) / 1000
 
 
-async def _read(request: Request, limits: ReadingLimits) -> Any:
+async def _read(request: Request, limits: BodyLimits) -> Any:
     query: bytes = request.scope["query_string"]
     url_parameters = _parse_query_string(query) if query else {}
     if request.method == "GET":
@@ -198,7 +198,7 @@ def _reject_duplicates(pairs: list[tuple[str, Any]]) -> None:
 _DUPLICATE_KEY_DECODER = json.JSONDecoder(object_pairs_hook=_reject_duplicates)
 
 
-async def _read_body_in_time(request: Request, limits: ReadingLimits) -> bytes:
+async def _read_body_in_time(request: Request, limits: BodyLimits) -> bytes:
     try:
         async with asyncio.timeout(limits.body_timeout_s):
             return await _read_body(request, limits.body_bytes)

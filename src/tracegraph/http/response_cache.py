@@ -3,13 +3,13 @@
 The steps for one request, in order:
 
     permanent rejection    the same rejection was cached earlier: return the cached rejection
-    cached response        all pages of a cached response are still the current ones in the page cache: return it
+    cached response        the vendor replies behind it are still current in the reply cache: return it
     single flight          an equal query of an equal caller is in progress: wait for its response
     execution              run the operation, and cache its response if the response is complete
 
-A cached response is never older than its pages, so the rules of the page cache apply to both. Both share the same
-bounds. A query with fields about its own execution (`upstreamRequests`, `durationMs`, `health`) runs for each
-caller.
+A cached response is never older than its vendor replies, so the rules of the reply cache (`upstream/cache/`) apply
+to both. Both share the same bounds. A query with fields about its own execution (`upstreamRequests`, `durationMs`,
+`health`) runs for each caller.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from tracegraph.domain.clocks import elapsed_s
 from tracegraph.errors import BadUserInput, Forbidden, QueryTooComplex, RateLimited
 from tracegraph.federation.report import SourceReportStatus
 from tracegraph.graphql.context import CostCharger
-from tracegraph.graphql.runner import Operation, OperationResult, OperationRunner, rejected_outcome
+from tracegraph.graphql.runner import Operation, OperationResult, OperationRunner, rejected_result
 from tracegraph.http.compression import deflate
 from tracegraph.http.json import to_json
 from tracegraph.metrics.operations import Reuse
@@ -41,7 +41,7 @@ _PERMANENT_ERROR_CODES = {BadUserInput.code, QueryTooComplex.code, Forbidden.cod
 
 
 MAX_REJECTIONS, MAX_REJECTIONS_BYTES = 2000, 2_000_000
-"""The bounds of the separate store for rejections, so that invalid queries evict no pages of vendors."""
+"""The bounds of the separate store for rejections, so that invalid queries evict no vendor replies."""
 
 
 _UNCACHEABLE_FIELDS = ("upstreamRequests", "durationMs", "health")
@@ -51,8 +51,8 @@ _JOIN_FRACTION = 0.1
 """The fraction of the deadline in which an equal query may join. A later waiter would have too little time."""
 
 
-_ENTRY_OVERHEAD_BYTES, _PAGE_OVERHEAD_BYTES = 800, 110
-"""The memory of a cached response beside its body: per entry, and per page (measured with tracemalloc)."""
+_ENTRY_OVERHEAD_BYTES, _REPLY_OVERHEAD_BYTES = 800, 110
+"""The memory of a cached response beside its body: per entry, and per vendor reply (measured with tracemalloc)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,24 +76,24 @@ class ExecutionRequest:
 
 @dataclass(frozen=True, slots=True)
 class OperationResponse:
-    """The outcome of an operation, and its response as JSON. The outcome of a cached response has no data.
+    """The result of an operation, and its response as JSON. The result of a cached response has no data.
 
     Attributes:
-        outcome: The outcome of the execution.
+        result: The result of the execution.
         body: The response as JSON.
         reuse: The way in which the response was reused, or None for a new response.
         entry_number: The number of the response's entry in the store, or None for a response without an entry.
     """
 
-    outcome: OperationResult
+    result: OperationResult
     body: bytes
     reuse: Reuse | None = None
     entry_number: int | None = None
 
     @classmethod
-    def from_outcome(cls, outcome: OperationResult) -> OperationResponse:
-        """Return a new response for the outcome."""
-        return cls(outcome, to_json(outcome.response()))
+    def from_result(cls, result: OperationResult) -> OperationResponse:
+        """Return a new response for the result."""
+        return cls(result, to_json(result.response()))
 
 
 class ResponseCache:
@@ -111,7 +111,7 @@ class ResponseCache:
 
         Args:
             runner: Runs operations.
-            store: The store of responses and pages. Without a store, responses are not cached.
+            store: The store of responses and vendor replies. Without a store, responses are not cached.
             share: Whether equal queries share one execution (single flight).
             clock: The clock of the store's entries.
         """
@@ -122,7 +122,7 @@ class ResponseCache:
         self._clock = clock
         self._secret = secrets.token_bytes(32)
         self._flights: dict[object, _Flight] = {}
-        self._compressing = asyncio.Lock()
+        self._compression_lock = asyncio.Lock()
 
     async def get_or_execute(self, request: ExecutionRequest) -> OperationResponse:
         """Return a cached, shared or new response. Cancellation of the last waiter cancels the execution."""
@@ -142,9 +142,9 @@ class ResponseCache:
             return await self._execute(key, request)
         if request.charge is not None and response.reuse is not None:
             try:
-                await request.charge(response.outcome.cost)
+                await request.charge(response.result.cost)
             except RateLimited as limited:
-                return OperationResponse.from_outcome(rejected_outcome(limited))
+                return OperationResponse.from_result(rejected_result(limited))
         return response
 
     async def compressed_body(self, response: OperationResponse) -> bytes:
@@ -154,7 +154,9 @@ class ResponseCache:
         key = b"gzip:%d" % response.entry_number
         entry = self._store.get(key)
         if entry is None:
-            async with self._compressing:  # the first of several waiters compresses, the others find its entry
+            async with (
+                self._compression_lock
+            ):  # the first of several waiters compresses, the others find its entry
                 entry = self._store.get(key)
                 if entry is None:
                     entry = CacheEntry(await deflate(response.body), self._clock())
@@ -175,7 +177,7 @@ class ResponseCache:
             None if sources is None else sorted(sources),
             {source: credential.get_secret_value() for source, credential in request.credentials.items()},
         )
-        return blake2b(orjson.dumps(parts), key=self._secret, digest_size=24, person=b"answer").digest()
+        return blake2b(orjson.dumps(parts), key=self._secret, digest_size=24, person=b"response").digest()
 
     # -- cached responses ------------------------------------------------------------------------------
 
@@ -196,20 +198,20 @@ class ResponseCache:
         dependencies: CacheDependencies,
     ) -> OperationResponse:
         now = self._clock()
-        if key is not None and _is_permanently_rejected(response.outcome):
+        if key is not None and _is_permanently_rejected(response.result):
             self._rejections.put(
                 key,
-                _CachedResponse(response.body, now, outcome=response.outcome, dependencies=CacheDependencies()),
+                _CachedResponse(response.body, now, result=response.result, dependencies=CacheDependencies()),
             )
         if (
             self._store is not None
             and key is not None
             and dependencies.valid_until > now
-            and _is_cacheable(response.outcome)
+            and _is_cacheable(response.result)
             and not _is_uncacheable(request)
         ):
-            outcome = replace(response.outcome, data=None)
-            entry = _CachedResponse(response.body, now, outcome=outcome, dependencies=dependencies)
+            result = replace(response.result, data=None)
+            entry = _CachedResponse(response.body, now, result=result, dependencies=dependencies)
             self._store.put(key, entry)
             return replace(response, entry_number=entry.number)
         return response
@@ -220,7 +222,7 @@ class ResponseCache:
             scopes.enter_context(bypass_cache(request.bypass_cache))
             scopes.enter_context(pass_through_credentials(request.credentials))
             dependencies = scopes.enter_context(collect_dependencies())
-            response = OperationResponse.from_outcome(await runner.run(request.operation, request.charge))
+            response = OperationResponse.from_result(await runner.run(request.operation, request.charge))
         return self._store_response(key, request, response, dependencies)
 
     # -- single flight ---------------------------------------------------------------------------------
@@ -235,7 +237,7 @@ class ResponseCache:
         flight = self._flights.get(flight_key)
         if flight is not None and flight.waiters and loop.time() < flight.join_deadline:
             response = await flight.wait()
-            return replace(response, reuse=Reuse.SHARED) if response.outcome.executed else None
+            return replace(response, reuse=Reuse.SHARED) if response.result.executed else None
         task = asyncio.create_task(self._execute(key, request))
         join_deadline = loop.time() + _JOIN_FRACTION * self._runner.allowed_s(operation)
         started = self._flights[flight_key] = _Flight(task, join_deadline)
@@ -251,19 +253,19 @@ class ResponseCache:
 class _CachedResponse(CacheEntry):
     """A response in the store."""
 
-    outcome: OperationResult
+    result: OperationResult
     dependencies: CacheDependencies
 
     def response(self) -> OperationResponse:
         """Return the cached response for the next caller."""
-        return OperationResponse(self.outcome, self.body, Reuse.KEPT, self.number)
+        return OperationResponse(self.result, self.body, Reuse.CACHED, self.number)
 
     @property
     def size_bytes(self) -> int:
         """The memory of the entry."""
-        name = self.outcome.operation or ""
-        pages = len(self.dependencies.numbers)
-        return len(self.body) + len(name) + _ENTRY_OVERHEAD_BYTES + _PAGE_OVERHEAD_BYTES * pages
+        name = self.result.operation or ""
+        replies = len(self.dependencies.numbers)
+        return len(self.body) + len(name) + _ENTRY_OVERHEAD_BYTES + _REPLY_OVERHEAD_BYTES * replies
 
 
 @dataclass(slots=True)
@@ -289,14 +291,14 @@ def _is_uncacheable(request: ExecutionRequest) -> bool:
     return any(field in request.operation.query for field in _UNCACHEABLE_FIELDS)
 
 
-def _is_permanently_rejected(outcome: OperationResult) -> bool:
+def _is_permanently_rejected(result: OperationResult) -> bool:
     """Return whether document, variables and settings alone cause the rejection, at any time and load."""
-    return not outcome.executed and all(
-        error["extensions"]["code"] in _PERMANENT_ERROR_CODES for error in outcome.errors
+    return not result.executed and all(
+        error["extensions"]["code"] in _PERMANENT_ERROR_CODES for error in result.errors
     )
 
 
-def _is_cacheable(outcome: OperationResult) -> bool:
-    reports = outcome.extensions.get("sources", ())
+def _is_cacheable(result: OperationResult) -> bool:
+    reports = result.extensions.get("sources", ())
     limited = SourceReportStatus.SCAN_LIMITED.value
-    return outcome.executed and not outcome.errors and all(report["status"] == limited for report in reports)
+    return result.executed and not result.errors and all(report["status"] == limited for report in reports)

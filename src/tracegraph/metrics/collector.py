@@ -45,8 +45,8 @@ async def open_metrics(sources: Sources, operation_names: int, folder: Path | No
         operation_names: The maximum number of operation names as labels.
         folder: The folder that the processes of one gateway share. None for a single process.
     """
-    kinds = {adapter.name: adapter.capabilities.call_kinds for adapter in sources.adapters}
-    source = MetricsSource(Operations(operation_names), sources.pipelines, kinds)
+    call_kinds = {adapter.name: adapter.capabilities.call_kinds for adapter in sources.adapters}
+    source = MetricsSource(Operations(operation_names), sources.pipelines, call_kinds)
     if folder is None:
         yield Metrics(source)
         return

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 
-class MetricKind(Enum):
+class MetricType(Enum):
     """The type of a metric: a COUNTER only grows, a GAUGE is a current value, a HISTOGRAM counts by duration."""
 
     COUNTER = "counter"
@@ -19,80 +19,80 @@ class MetricFamily:
     """Metrics of one name, which differ in the values of their labels. The name contains the unit."""
 
     name: str
-    kind: MetricKind
+    metric_type: MetricType
     labels: tuple[str, ...]
     description: str
 
 
-def _operation_family(name: str, kind: MetricKind, description: str, *extra_labels: str) -> MetricFamily:
-    return MetricFamily(f"tracegraph_graphql_{name}", kind, ("operation", *extra_labels), description)
+def _operation_family(name: str, metric_type: MetricType, description: str, *extra_labels: str) -> MetricFamily:
+    return MetricFamily(f"tracegraph_graphql_{name}", metric_type, ("operation", *extra_labels), description)
 
 
-def _call_family(name: str, kind: MetricKind, description: str, *extra_labels: str) -> MetricFamily:
-    return MetricFamily(f"tracegraph_{name}", kind, ("source", "kind", *extra_labels), description)
+def _call_family(name: str, metric_type: MetricType, description: str, *extra_labels: str) -> MetricFamily:
+    return MetricFamily(f"tracegraph_{name}", metric_type, ("source", "kind", *extra_labels), description)
 
 
-OPERATIONS = _operation_family("requests_total", MetricKind.COUNTER, "GraphQL requests by outcome.", "outcome")
+OPERATIONS = _operation_family("requests_total", MetricType.COUNTER, "GraphQL requests by outcome.", "outcome")
 
 
 OPERATION_DURATIONS = _operation_family(
-    "request_duration_seconds", MetricKind.HISTOGRAM, "Time from a request's head to its response."
+    "request_duration_seconds", MetricType.HISTOGRAM, "Time from a request's head to its response."
 )
 
 
 REUSED = _operation_family(
     "answers_reused_total",
-    MetricKind.COUNTER,
+    MetricType.COUNTER,
     "Responses without an execution: cached, or shared with an equal query.",
     "how",
 )
 
 
 REQUESTS = _call_family(
-    "upstream_requests_total", MetricKind.COUNTER, "Requests sent to vendors, retries included.", "outcome"
+    "upstream_requests_total", MetricType.COUNTER, "Requests sent to vendors, retries included.", "outcome"
 )
 
 
 REQUEST_DURATIONS = _call_family(
     "upstream_request_duration_seconds",
-    MetricKind.HISTOGRAM,
+    MetricType.HISTOGRAM,
     "Time from sending a request to its complete response.",
 )
 
 
 NOT_SENT = _call_family(
-    "upstream_not_sent_total", MetricKind.COUNTER, "Requests that could not be sent.", "reason"
+    "upstream_not_sent_total", MetricType.COUNTER, "Requests that could not be sent.", "reason"
 )
 
 
 RETRIES = _call_family(
-    "upstream_retries_total", MetricKind.COUNTER, "Requests sent because an earlier attempt failed."
+    "upstream_retries_total", MetricType.COUNTER, "Requests sent because an earlier attempt failed."
 )
 
 
 RETRIES_OVER_BUDGET = _call_family(
-    "upstream_retries_over_budget_total", MetricKind.COUNTER, "Retries that the retry budget prevented."
+    "upstream_retries_over_budget_total", MetricType.COUNTER, "Retries that the retry budget prevented."
 )
 
 
-WAITS = _call_family("upstream_waits_total", MetricKind.COUNTER, "Requests that waited for a permit.")
+WAITS = _call_family("upstream_waits_total", MetricType.COUNTER, "Requests that waited for a permit.")
 
 
 WAIT_TIME = _call_family(
-    "upstream_wait_seconds_total", MetricKind.COUNTER, "Total time that requests waited for a permit."
+    "upstream_wait_seconds_total", MetricType.COUNTER, "Total time that requests waited for a permit."
 )
 
 
-SHARED = _call_family("upstream_shared_total", MetricKind.COUNTER, "Reads that shared an equal request in flight.")
+SHARED = _call_family("upstream_shared_total", MetricType.COUNTER, "Reads that shared an equal request in flight.")
 
 
-CACHE = _call_family("cache_reads_total", MetricKind.COUNTER, "Reads by the result of the cache lookup.", "result")
+CACHE = _call_family("cache_reads_total", MetricType.COUNTER, "Reads by the result of the cache lookup.", "result")
 
 
-CIRCUITS = _call_family("circuits", MetricKind.GAUGE, "Processes with a circuit breaker in this state.", "state")
+CIRCUITS = _call_family("circuits", MetricType.GAUGE, "Processes with a circuit breaker in this state.", "state")
 
 
-PROCESSES = MetricFamily("tracegraph_processes", MetricKind.GAUGE, (), "Processes that the metrics include.")
+PROCESSES = MetricFamily("tracegraph_processes", MetricType.GAUGE, (), "Processes that the metrics include.")
 
 
 FAMILIES = (

@@ -9,7 +9,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from prometheus_client.registry import Collector
 
-from tracegraph.metrics.definitions import FAMILIES, MetricFamily, MetricKind
+from tracegraph.metrics.definitions import FAMILIES, MetricFamily, MetricType
 from tracegraph.metrics.snapshot import Snapshot
 from tracegraph.upstream.counters import DURATION_BOUNDS_S
 
@@ -35,12 +35,12 @@ class _SnapshotCollector(Collector):
 
     def _metric(self, family: MetricFamily) -> Metric:
         rows = self._snapshot.samples(family)
-        if family.kind is MetricKind.HISTOGRAM:
+        if family.metric_type is MetricType.HISTOGRAM:
             histogram = HistogramMetricFamily(family.name, family.description, labels=family.labels)
             for labels, (*counts, sum_s) in rows:
                 histogram.add_metric(labels, list(zip(_BOUNDS, accumulate(counts), strict=True)), sum_s)
             return histogram
-        metric_class = CounterMetricFamily if family.kind is MetricKind.COUNTER else GaugeMetricFamily
+        metric_class = CounterMetricFamily if family.metric_type is MetricType.COUNTER else GaugeMetricFamily
         metric = metric_class(family.name, family.description, labels=family.labels)
         for labels, (value,) in rows:
             metric.add_metric(labels, value)

@@ -37,9 +37,9 @@ class OperationOutcome(Enum):
 
 
 class Reuse(Enum):
-    """The way in which a response was reused: KEPT is a cached response, SHARED is a single flight."""
+    """The way in which a response was reused: from the response cache, or by a single flight."""
 
-    KEPT = "KEPT"
+    CACHED = "KEPT"
     SHARED = "SHARED"
 
 

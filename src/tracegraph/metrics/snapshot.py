@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 
 from tracegraph.domain.calls import CircuitState
 from tracegraph.metrics import definitions
-from tracegraph.metrics.definitions import FAMILIES, MetricFamily, MetricKind
+from tracegraph.metrics.definitions import FAMILIES, MetricFamily, MetricType
 from tracegraph.metrics.operations import Operations
 from tracegraph.upstream.counters import ClassCounters, Durations
 from tracegraph.upstream.resilience.pipeline import ResiliencePipeline
@@ -35,7 +35,7 @@ class Snapshot:
     def add_all(self, snapshot: Snapshot, *, gauges: bool = True) -> None:
         """Add the values of another process. `gauges` is false for a process that has ended."""
         for family in FAMILIES:
-            if gauges or family.kind is not MetricKind.GAUGE:
+            if gauges or family.metric_type is not MetricType.GAUGE:
                 for labels, values in snapshot.samples(family):
                     self.add(family, labels, *values)
 
@@ -66,8 +66,8 @@ class MetricsSource:
     """The counters of one process: requests by operation, and calls by source and kind."""
 
     operations: Operations
-    guards: Mapping[str, ResiliencePipeline]
-    kinds: Mapping[str, frozenset[str]]
+    pipelines: Mapping[str, ResiliencePipeline]
+    call_kinds: Mapping[str, frozenset[str]]
 
     def snapshot(self) -> Snapshot:
         """Return the current values of all counters."""
@@ -79,10 +79,10 @@ class MetricsSource:
             snapshot.add(definitions.OPERATION_DURATIONS, (label,), *_histogram(counters.durations))
             for reuse, count in counters.reused.items():
                 snapshot.add(definitions.REUSED, (label, reuse.value), count)
-        for source, guards in self.guards.items():
-            for kind in sorted(self.kinds[source] | guards.counters.keys()):
-                _add_calls(snapshot, (source, kind), guards.counters[kind])
-                _add_circuit(snapshot, (source, kind), guards.circuits.get(kind, CircuitState.CLOSED))
+        for source, pipeline in self.pipelines.items():
+            for kind in sorted(self.call_kinds[source] | pipeline.counters.keys()):
+                _add_calls(snapshot, (source, kind), pipeline.counters[kind])
+                _add_circuit(snapshot, (source, kind), pipeline.circuits.get(kind, CircuitState.CLOSED))
         return snapshot
 
 

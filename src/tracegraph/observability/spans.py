@@ -84,7 +84,13 @@ class OperationSpan:
         self._token = attach(set_span_in_context(self._span))
 
     def end(self, name: str, outcome: str, *, failed: bool) -> None:
-        """End the span, with the operation's label and outcome as in `/metrics`."""
+        """End the span, with the operation's label and outcome as in `/metrics`.
+
+        Args:
+            name: The label of the operation.
+            outcome: The outcome of the request.
+            failed: Whether the span has the status ERROR.
+        """
         detach(self._token)
         self._span.update_name(f"query {name}")
         self._span.set_attributes({"graphql.operation.name": name, "tracegraph.outcome": outcome})

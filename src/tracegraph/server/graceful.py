@@ -102,7 +102,7 @@ class Server(uvicorn.Server):
                 if previous is not None:
                     signal.signal(signal.SIGHUP, previous)
 
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - the library's signature
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - uvicorn's signature
         """Handle SIGTERM or SIGINT: the first shuts down gracefully, the second now, the third exits at once."""
         self._captured_signals.append(sig)
         if self._is_at_once:

@@ -127,13 +127,13 @@ class HeadLimitProtocol(HttpToolsProtocol):
         return request_line + b"".join(lines) + b"\r\n"
 
     def _unsupported_upgrade_warning(self) -> None:
-        """Parse the request again, and log nothing: the library would advise to install a package."""
+        """Parse the request again, and log nothing: uvicorn would advise to install a package."""
         upgrade = sys.exception()
         if self._head_without_upgrade is not None and isinstance(upgrade, httptools.HttpParserUpgrade):
             self._pending_data = self._head_without_upgrade + self._parsing[upgrade.args[0] :]
             self._head_without_upgrade = None
             self.parser = httptools.HttpRequestParser(self)
-            self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as in the library
+            self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn does
 
     def close_after_response(self) -> None:
         """Add `connection: close` to the response of the request in flight, if there is one."""

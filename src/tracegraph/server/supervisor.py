@@ -63,7 +63,7 @@ class WorkerServer(Server):
         self._parent = parent
         self._heartbeat_at = 0.0
 
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - the library's signature
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - uvicorn's signature
         """Shut down gracefully on SIGTERM, also on a repeated one: some process managers signal all processes."""
         if sig == signal.SIGTERM:
             self.end()

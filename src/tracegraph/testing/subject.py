@@ -6,12 +6,14 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from itertools import groupby
+from operator import attrgetter
 from typing import Any, ClassVar, TypeVar
 
 import pytest
 
 from tracegraph.adapter.options import SourceSettings
-from tracegraph.adapter.paging import ExperimentQuery, OffsetRequest, Page, PageRequest, SessionPageRequest
+from tracegraph.adapter.paging import ExperimentQuery, OffsetRequest, Page, PageRequest, Paging, SessionPageRequest
 from tracegraph.adapter.protocol import Adapter
 from tracegraph.adapter.registry import OpenAdapter
 from tracegraph.domain.filters import (
@@ -88,6 +90,25 @@ class Subject:
         if isinstance(page, SourceError):
             raise page
         return page
+
+    def ties_by_id(self, sessions: Sequence[Session], order: SessionOrder) -> list[Session]:
+        """Return sessions of one start ordered by id where their list is paged by token, else as they are.
+
+        Such a list keeps the vendor's order among equal values.
+        """
+        lists = self.adapter.capabilities.session_lists().values()
+        if all(capabilities.paging is not Paging.CURSOR for capabilities in lists):
+            return list(sessions)
+        groups = groupby(sessions, key=session_sort_value)
+        return [session for _, group in groups for session in ordered_sessions(list(group), order)]
+
+    def experiment_ties_by_id(self, experiments: Sequence[Experiment], order: ExperimentOrder) -> list[Experiment]:
+        """Return experiments of one value ordered by id where their list is paged by token, else as they are."""
+        lists = self.adapter.capabilities.experiment_lists().values()
+        if all(capabilities.paging is not Paging.CURSOR for capabilities in lists):
+            return list(experiments)
+        groups = groupby(experiments, key=lambda experiment: experiment_sort_value(experiment, order.field))
+        return [one for _, group in groups for one in sorted(group, key=attrgetter("source", "vendor_id"))]
 
     async def complete_experiments(self) -> dict[str, Experiment]:
         """Return every experiment by its ref, as a look-up returns it."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, replace
 
 from pydantic import SecretStr
 
+from tracegraph.domain.secrets import read_anew
 from tracegraph.errors import SourceUnauthorized
 from tracegraph.upstream.cache.dependencies import mark_uncacheable
 from tracegraph.upstream.cache.read_through import ReadThroughCache
@@ -14,6 +15,8 @@ from tracegraph.upstream.errors import report_failure
 from tracegraph.upstream.messages import AttemptState, UpstreamRequest, UpstreamResponse
 from tracegraph.upstream.request_scope import pass_through_credential, with_key
 from tracegraph.upstream.resilience.pipeline import ResiliencePipeline
+
+_HTTP_UNAUTHORIZED = 401
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +27,7 @@ class Upstream:
     """
 
     pipeline: ResiliencePipeline
-    credential: Mapping[str, SecretStr] | None = None
+    credential: MutableMapping[str, SecretStr] | None = None
     cache: ReadThroughCache | None = None
     pass_through: str | None = None
 
@@ -32,6 +35,11 @@ class Upstream:
     def source(self) -> str:
         """The configured name of the source."""
         return self.pipeline.source
+
+    @property
+    def base_url(self) -> str:
+        """The base URL of the source."""
+        return self.pipeline.base_url
 
     def with_credential(self, headers: Mapping[str, SecretStr | None]) -> Upstream:
         """Return this client with these headers on every call; a header without a secret is left out."""
@@ -69,7 +77,23 @@ class Upstream:
         return replace(self, pass_through=None).with_credential(with_key(self.credential or {}, key))
 
     async def _execute(self, call: UpstreamRequest, state: AttemptState) -> UpstreamResponse:
+        """Send the call. Send it again if the vendor rejects a key whose file now holds another one."""
+        headers = self._headers()
+        try:
+            return await self.pipeline.execute(call, headers, state)
+        except SourceUnauthorized as error:
+            if error.http_status != _HTTP_UNAUTHORIZED or not self._has_newer_key(headers):
+                raise
         return await self.pipeline.execute(call, self._headers(), state)
+
+    def _has_newer_key(self, rejected: Mapping[str, str]) -> bool:
+        """Read the keys' files anew, and return whether the headers are now other than the rejected ones."""
+        credential = self.credential or {}
+        for name, secret in list(credential.items()):
+            newer = read_anew(secret)
+            if newer is not None:
+                credential[name] = newer
+        return self._headers() != rejected
 
     def _headers(self) -> dict[str, str]:
         return {name: secret.get_secret_value() for name, secret in (self.credential or {}).items()}

@@ -27,7 +27,7 @@ class Durations:
 
 @dataclass(slots=True)
 class ClassCounters:
-    """One class of calls to one source, since the start of the process.
+    """One kind of call to one source, since the start of the process.
 
     `sent` counts requests, `failed` the failed ones and `not_sent` the calls without a request, both by code.
     `abandoned` counts requests that lost their last waiter. `durations` are those of all requests.
@@ -63,7 +63,7 @@ class ClassCounters:
 
 
 class SourceCounters(dict[str, ClassCounters]):
-    """One source's counters by class of call (`UpstreamRequest.kind`); a missing class starts with zeros."""
+    """One source's counters by kind of call (`UpstreamRequest.kind`); a missing kind starts with zeros."""
 
     def __missing__(self, kind: str) -> ClassCounters:
         counters = self[kind] = ClassCounters()

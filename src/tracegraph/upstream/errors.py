@@ -110,7 +110,7 @@ def report_circuit(source: str, kind: str, opened_by: SourceErrorCode | None) ->
 
     Args:
         source: The configured name of the source.
-        kind: The class of calls of the circuit.
+        kind: The kind of call of the circuit.
         opened_by: The last failure before the circuit opened, None when it closed.
     """
     if opened_by is None:

@@ -252,7 +252,7 @@ class _Repair:
         return None
 
     def _interpretations(self, value: Any) -> Iterator[Any]:
-        """Yield what the value may mean: 3.0 is an integer, "3" a number, "2026-11-20" a time."""
+        """Yield interpretations of the value: 3.0 is an integer, "3" a number, "2026-11-20" a time."""
         yield value
         with suppress(ValueError):
             if isinstance(value, str) and value[4:5] == "-":

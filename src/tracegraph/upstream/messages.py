@@ -38,9 +38,10 @@ def path_segment(text: str) -> str | None:
 
 @value_object(frozen=True, slots=True)
 class UpstreamRequest:
-    """A read. With a `body` it is a POST of JSON, without one a GET; a repetition changes nothing at the vendor.
+    """A call that reads from the vendor, so a retry is safe. With a `body` it is a POST of JSON, else a GET.
 
-    `kind` is the class of the call for limits and metrics. `path` is escaped and relative to the base URL.
+    `kind` is the unit of rates, circuits and metrics, such as `runs/query`. `path` is escaped and
+    relative to the base URL.
 
     `read` converts a reply into the adapter's type, or raises SourceBadResponse. A reply that cannot be read
     counts as a failure of the vendor and is not cached. `expected_statuses` are neither retried nor logged as

@@ -1,4 +1,4 @@
-"""State of the current request in context variables: deadline, tasks, call counts, keys, cache bypass."""
+"""State of the current request in context variables: deadline, tasks, calls, credentials, cache bypass."""
 
 from __future__ import annotations
 
@@ -11,9 +11,7 @@ from typing import Any, TypeVar
 
 from pydantic import SecretStr
 
-from tracegraph.errors import (
-    SourceError,
-)
+from tracegraph.errors import SourceError
 
 _FAIR_TIME_S = 1.0
 
@@ -21,7 +19,7 @@ _FAIR_TIME_S = 1.0
 _ends_at: ContextVar[float | None] = ContextVar("tracegraph_deadline", default=None)
 
 
-_FULL_TIME: AbstractContextManager[None] = nullcontext()
+_NO_LIMIT: AbstractContextManager[None] = nullcontext()
 
 
 @contextmanager
@@ -39,7 +37,7 @@ def deadline(seconds: float) -> Iterator[None]:
 
 def time_share(rounds_below: int) -> AbstractContextManager[None]:
     """Limit the block to an equal share of the remaining time; `rounds_below` more rounds of calls follow."""
-    return _share(rounds_below) if rounds_below else _FULL_TIME
+    return _share(rounds_below) if rounds_below else _NO_LIMIT
 
 
 @contextmanager
@@ -133,13 +131,15 @@ _meter: ContextVar[CallMeter | None] = ContextVar("tracegraph_meter", default=No
 
 @contextmanager
 def count_calls() -> Iterator[CallMeter]:
-    """Count the requests of the block and of the tasks it starts."""
-    meter = CallMeter()
+    """Count the requests of the block and of the tasks it starts; a surrounding block counts them as well."""
+    meter, outer = CallMeter(), _meter.get()
     token = _meter.set(meter)
     try:
         yield meter
     finally:
         _meter.reset(token)
+        if outer is not None:
+            outer.requests += meter.requests
 
 
 def count_request() -> None:
@@ -201,6 +201,13 @@ def bypasses_cache() -> bool:
 
 
 _stale: ContextVar[list[SourceError] | None] = ContextVar("tracegraph_stale", default=None)
+
+
+def record_stale_reply(error: SourceError) -> None:
+    """Record the reason for a stale reply in the surrounding `collect_stale_errors`."""
+    errors = _stale.get()
+    if errors is not None:
+        errors.append(error)
 
 
 @contextmanager

@@ -14,11 +14,13 @@ from tests.adapters.langsmith.conftest import Connect
 from tracegraph.adapter.paging import CursorRequest, Page, SessionPageRequest
 from tracegraph.adapter.protocol import Adapter, SourceHealthStatus
 from tracegraph.errors import (
+    SourceBadRequest,
     SourceBadResponse,
     SourceError,
     SourceErrorCode,
     SourceNotFound,
     SourceObjectNotFound,
+    SourceUnauthorized,
 )
 from tracegraph.simulators.core.ids import stable_uuid
 from tracegraph.simulators.langsmith.world import langsmith_run, langsmith_session
@@ -31,7 +33,10 @@ Refuse = Callable[[Sequence[str]], int | None]
 class Workspace:
     """A vendor whose projects have one run each; `calls` are the requested paths."""
 
-    def __init__(self, projects: Sequence[str], refuse: Refuse, *, lists_projects: bool = True) -> None:
+    def __init__(
+        self, projects: Sequence[str], refuse: Refuse, *, lists_projects: bool = True, runs_each: int = 1
+    ) -> None:
+        self.runs_each = runs_each
         self.projects = projects
         self.refuse = refuse
         self.lists_projects = lists_projects
@@ -56,8 +61,13 @@ class Workspace:
         status = self.refuse(body["session"])
         if status is not None:
             return JSONResponse({"detail": "no"}, status)
-        runs = [langsmith_run(one) | {"session_id": one} for one in body["session"]]
-        return JSONResponse({"runs": runs[: body["limit"]], "cursors": {"next": None}})
+        runs = [
+            langsmith_run(f"{one} {number}" if number else one) | {"session_id": one}
+            for one in body["session"]
+            for number in range(self.runs_each)
+        ]
+        page = runs[: body["limit"]]
+        return JSONResponse({"runs": page, "cursors": {"next": "more" if len(page) < len(runs) else None}})
 
 
 def names(count: int) -> list[str]:
@@ -158,6 +168,32 @@ async def test_a_query_that_fails_for_all_is_not_bisected_further(
     answers = await (await connect(vendor.app)).list_sessions(requests)
     assert all(isinstance(one, SourceError) and one.http_status == status for one in answers)
     assert len(vendor.calls) <= 35
+
+
+@pytest.mark.parametrize("status", [403, 404, 500])
+async def test_an_error_of_one_of_several_projects_behind_a_cursor_is_a_refusal(
+    connect: Connect, status: int
+) -> None:
+    """The gateway then reads by range, which finds the project."""
+    refs = names(3)
+    vendor = Workspace(refs, refuses(status, refs[1]))
+    page = CursorRequest(100, '["a cursor"]')
+    (answer,) = await (await connect(vendor.app)).list_sessions([SessionPageRequest(tuple(refs), page)])
+    assert isinstance(answer, SourceBadRequest)
+    assert len(vendor.calls) == answer.upstream_requests
+
+
+async def test_a_page_without_a_failing_project_has_a_token_too_long_for_a_clients_cursor(
+    connect: Connect,
+) -> None:
+    """So the client's next request asks for the project again."""
+    there, refused = names(2)
+    vendor = Workspace([there, refused], refuses(403, refused), runs_each=150)
+    (page,) = await (await connect(vendor.app)).list_sessions([merged(there, refused)])
+    assert isinstance(page, Page)
+    assert (len(page.items), type(page.error)) == (100, SourceUnauthorized)
+    assert isinstance(page.next_hint, str)
+    assert len(page.next_hint) > 128
 
 
 @pytest.mark.parametrize("count", [1, 2, 20])

@@ -279,6 +279,62 @@ class TestResuming:
         assert isinstance(answer, SourceBadRequest)
         assert vendor.calls == []
 
+    async def test_a_refused_cursor_is_a_bad_request(self, adapter: Adapter, world: LangSmithWorld) -> None:
+        add(world, "p", range(9))
+        (first,) = await listed(adapter, session_request(P, limit=3))
+        world.cursor_generation += 1
+        (answer,) = await adapter.list_sessions([session_request(P, limit=3, hint=first.next_hint)])
+        assert isinstance(answer, SourceBadRequest)
+        assert answer.upstream_requests == 1
+
+    async def test_a_token_fits_into_a_clients_cursor(self, adapter: Adapter, world: LangSmithWorld) -> None:
+        add(world, "p", range(300))
+        add(world, "q", range(300))
+        pages = await listed(
+            adapter, session_request(P), session_request(P, after=micros(7)), session_request(P, Q, limit=100)
+        )
+        assert all(isinstance(page.next_hint, str) and len(page.next_hint) <= 128 for page in pages)
+
+
+class TestRunsOfOneStart:
+    async def test_they_are_ordered_by_id_whatever_the_vendors_order(
+        self, adapter: Adapter, world: LangSmithWorld
+    ) -> None:
+        world.shuffle_ties = True
+        add(world, "p", [2, 1, 1, 1, 1, 1, 0])
+        for order in (NEWEST_FIRST, OLDEST_FIRST):
+            (page,) = await listed(adapter, session_request(P, limit=10, order=order))
+            ids = [session.vendor_id for session in page.items]
+            assert ids[1:6] == sorted(ids[1:6])
+
+    async def test_a_page_ends_before_them_if_more_may_follow(
+        self, adapter: Adapter, world: LangSmithWorld
+    ) -> None:
+        world.shuffle_ties = True
+        add(world, "p", [5, 4, 3, 3, 3, 2, 1])
+        (first,) = await listed(adapter, session_request(P, limit=4))
+        (second,) = await listed(adapter, session_request(P, limit=4, hint=first.next_hint))
+        assert (seconds(first), seconds(second)) == ([5, 4], [3, 3, 3, 2])
+
+    async def test_a_page_that_would_end_within_its_first_start_is_read_again_as_a_full_one(
+        self, adapter: Adapter, vendor: Simulator, world: LangSmithWorld
+    ) -> None:
+        add(world, "p", [5, 5, 5, 5, *range(4)])
+        (page,) = await listed(adapter, session_request(P, limit=2))
+        assert seconds(page) == [5, 5, 5, 5, 3, 2, 1, 0]
+        assert [body["limit"] for body in bodies(vendor)] == [2, 100]
+        assert page.provenance == FetchInfo(2)
+
+    async def test_more_than_a_page_of_them_continue_in_the_vendors_order(
+        self, adapter: Adapter, world: LangSmithWorld
+    ) -> None:
+        world.shuffle_ties = True
+        add(world, "p", [1] * 150)
+        (first,) = await listed(adapter, session_request(P, limit=10))
+        (second,) = await listed(adapter, session_request(P, limit=100, hint=first.next_hint))
+        assert (len(first.items), len(second.items), second.next_hint) == (100, 50, None)
+        assert len({session.vendor_id for page in (first, second) for session in page.items}) == 150
+
 
 class TestSeveralRequests:
     async def test_none_make_no_call(self, adapter: Adapter, vendor: Simulator) -> None:

@@ -4,6 +4,7 @@ import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
@@ -53,6 +54,7 @@ from tracegraph.errors import (
     SourceUnauthorized,
     SourceUnavailable,
 )
+from tracegraph.federation.completion import CompletedList, lacking_fields
 from tracegraph.simulators.core.faults import Fault
 from tracegraph.simulators.core.simulator import Simulator
 from tracegraph.simulators.core.times import EPOCH
@@ -62,6 +64,15 @@ from tracegraph.simulators.meibel.world import MeibelWorld, meibel_agent, meibel
 BY_NAME = ExperimentQuery(order=ExperimentOrder(ExperimentOrderField.NAME, OrderDirection.DESC))
 OLDEST_FIRST = ExperimentQuery(order=ExperimentOrder(direction=OrderDirection.ASC))
 PAGE = OffsetRequest(10)
+
+
+async def completed_page(adapter: Adapter, query: ExperimentQuery, request: PageRequest) -> Page[Experiment]:
+    """A page as the gateway orders it: with the fields that the query needs."""
+    capabilities = CAPABILITIES.experiment_lists()[None]
+    fetch = partial(adapter.list_experiments, query)
+    lacking = lacking_fields(query, capabilities)
+    return await CompletedList(adapter, fetch, capabilities, lacking).fetch(request)
+
 
 HOSTILE_IDS = ["", ".", "..", "a1/sessions", "../sessions/s1", "..\\agents", "a\x00b", "\ud800", "x" * 2000]
 
@@ -191,10 +202,15 @@ class TestCheck:
 
 
 class TestListingAgents:
+    async def test_is_one_call_whatever_its_rows_lack(self, adapter: Adapter, vendor: Simulator) -> None:
+        page = await adapter.list_experiments(ExperimentQuery(), PAGE)
+        assert page.items[0].deferred == {"created_at", "metadata", "models", "session_count"}
+        assert page.provenance == FetchInfo(len(vendor.calls)) == FetchInfo(1)
+
     async def test_by_creation_is_one_call_and_one_for_each_agents_creation(
         self, adapter: Adapter, vendor: Simulator
     ) -> None:
-        page = await adapter.list_experiments(ExperimentQuery(), PAGE)
+        page = await completed_page(adapter, ExperimentQuery(), PAGE)
         assert ids(page) == ["a3", "a2", "a1"]
         assert page.items[0].created_at == EPOCH + timedelta(days=3)
         assert {item.deferred for item in page.items} == {frozenset({"session_count"})}
@@ -213,7 +229,7 @@ class TestListingAgents:
         self, adapter: Adapter, world: MeibelWorld, vendor: Simulator
     ) -> None:
         world.created_at_in_summary = True
-        page = await adapter.list_experiments(ExperimentQuery(), PAGE)
+        page = await completed_page(adapter, ExperimentQuery(), PAGE)
         assert page.items[0].created_at == EPOCH + timedelta(days=3)
         assert page.items[0].deferred == {"metadata", "models", "session_count"}
         assert len(vendor.calls) == 1
@@ -228,13 +244,13 @@ class TestListingAgents:
 
     async def test_filtered_by_creation_fetches_it_in_any_order(self, adapter: Adapter, vendor: Simulator) -> None:
         query = ExperimentQuery(ExperimentFilter(created_at=TimeRange(gte=EPOCH)), BY_NAME.order)
-        page = await adapter.list_experiments(query, PAGE)
+        page = await completed_page(adapter, query, PAGE)
         assert all(item.created_at for item in page.items)
         assert len(vendor.calls) == 4
 
     async def test_pages_by_offset(self, adapter: Adapter, vendor: Simulator) -> None:
         first = await adapter.list_experiments(BY_NAME, OffsetRequest(2))
-        second = await adapter.list_experiments(BY_NAME, OffsetRequest(2, first.next_hint))
+        second = await adapter.list_experiments(BY_NAME, OffsetRequest(2, 2))
         assert (ids(first), first.offset, first.next_hint) == (["a1", "a2"], 0, 2)
         assert (ids(second), second.offset, second.next_hint) == (["a3"], 2, None)
         assert requested_urls(vendor)[1] == "/agents?offset=2&limit=2&sort_by=created_at&sort_order=asc"
@@ -272,7 +288,7 @@ class TestListingAgents:
 
     async def test_keeps_the_vendors_objects(self, adapter: Adapter) -> None:
         listed = (await adapter.list_experiments(BY_NAME, PAGE)).items[1]
-        complete = (await adapter.list_experiments(OLDEST_FIRST, PAGE)).items[1]
+        complete = (await completed_page(adapter, OLDEST_FIRST, PAGE)).items[1]
         assert listed.raw is not None
         assert complete.raw is not None
         assert (listed.raw.decode()["id"], listed.raw.decode()["tool_count"]) == ("a2", 0)
@@ -290,7 +306,7 @@ class TestAgentsThatChangeMeanwhile:
         self, adapter: Adapter, vendor: Simulator
     ) -> None:
         vendor.faults.add(Fault("status", path="/v2/agents/a2", status=404))
-        page = await adapter.list_experiments(ExperimentQuery(), PAGE)
+        page = await completed_page(adapter, ExperimentQuery(), PAGE)
         assert ids(page) == ["a3", "a1"]
         assert page.provenance == FetchInfo(4)
 
@@ -298,7 +314,7 @@ class TestAgentsThatChangeMeanwhile:
         self, adapter: Adapter, vendor: Simulator
     ) -> None:
         vendor.faults.add(*(deleted(one) for one in ("a3", "a2")))
-        page = await adapter.list_experiments(ExperimentQuery(), OffsetRequest(2))
+        page = await completed_page(adapter, ExperimentQuery(), OffsetRequest(2))
         assert (ids(page), page.offset, page.next_hint) == (["a1"], 2, None)
         assert page.provenance == FetchInfo(5)
 
@@ -306,7 +322,7 @@ class TestAgentsThatChangeMeanwhile:
         self, adapter: Adapter, vendor: Simulator
     ) -> None:
         vendor.faults.add(Fault("status", path="/v2/agents/a2", status=503, times=None))
-        page = await adapter.list_experiments(ExperimentQuery(), PAGE)
+        page = await completed_page(adapter, ExperimentQuery(), PAGE)
         assert ids(page) == ["a3", "a1"]
         assert isinstance(page.error, SourceUnavailable)
         assert page.provenance == FetchInfo(8), "list, 3 details, another's; list, 1 detail, another's"
@@ -315,7 +331,7 @@ class TestAgentsThatChangeMeanwhile:
         self, adapter: Adapter, vendor: Simulator
     ) -> None:
         vendor.faults.add(Fault("status", path="/v2/agents/a2", status=503))
-        page = await adapter.list_experiments(ExperimentQuery(), PAGE)
+        page = await completed_page(adapter, ExperimentQuery(), PAGE)
         assert (ids(page), page.error) == (["a3", "a2", "a1"], None)
         assert page.provenance == FetchInfo(7)
 
@@ -324,7 +340,7 @@ class TestAgentsThatChangeMeanwhile:
     ) -> None:
         vendor.faults.add(Fault("status", path="/v2/agents/", status=503, times=None))
         with pytest.raises(SourceUnavailable) as failure:
-            await adapter.list_experiments(ExperimentQuery(), PAGE)
+            await completed_page(adapter, ExperimentQuery(), PAGE)
         assert failure.value.upstream_requests == 4
 
     async def test_a_failure_on_the_way_counts_the_pages_before_it(
@@ -333,7 +349,7 @@ class TestAgentsThatChangeMeanwhile:
         vendor.faults.add(*(deleted(one) for one in ("a3", "a2")))
         vendor.faults.add(Fault("status", path="/v2/agents/a1", status=500))
         with pytest.raises(SourceUnavailable) as failure:
-            await adapter.list_experiments(ExperimentQuery(), OffsetRequest(2))
+            await completed_page(adapter, ExperimentQuery(), OffsetRequest(2))
         assert failure.value.upstream_requests == 5
 
 
@@ -416,7 +432,7 @@ class TestListingSessions:
     async def test_pages_by_offset_until_the_total(self, adapter: Adapter, world: MeibelWorld) -> None:
         world.max_rows = 2
         first = await sessions(adapter)
-        second = await sessions(adapter, page=OffsetRequest(10, first.next_hint))
+        second = await sessions(adapter, page=OffsetRequest(10, 2))
         assert (ids(first), first.next_hint) == (["s3", "s2"], 2)
         assert (ids(second), second.offset, second.next_hint) == (["s1"], 2, None)
 

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
-from itertools import chain, repeat
 from typing import Any
 
 import orjson
@@ -81,7 +80,7 @@ async def connect(serve: Serve) -> AsyncIterator[Open]:
 
         async def start(app: ASGIApp, **options: Any) -> Adapter:
             upstream = await serve(app, source="nemo-a")
-            settings = SourceSettings("nemo-a", "nemo", options)
+            settings = SourceSettings("nemo-a", "nemo", {"release": "0.2"} | options)
             return await stack.enter_async_context(open_adapter(settings, upstream))
 
         yield start
@@ -104,8 +103,8 @@ def sessions(count: int, **fields: Any) -> NemoWorld:
     return world
 
 
-def session_request(limit: int = 20, hint: int | None = None, **fields: Any) -> SessionPageRequest:
-    return SessionPageRequest(("base",), OffsetRequest(limit, hint), **fields)
+def session_request(limit: int = 20, offset: int = 0, **fields: Any) -> SessionPageRequest:
+    return SessionPageRequest(("base",), OffsetRequest(limit, offset), **({"order": ASC} | fields))
 
 
 async def single_page(adapter: Adapter, request: SessionPageRequest) -> Page[Session]:
@@ -116,8 +115,9 @@ async def single_page(adapter: Adapter, request: SessionPageRequest) -> Page[Ses
 
 
 async def listed(
-    adapter: Adapter, limit: int = 20, hint: int | None = None, **conditions: Any
+    adapter: Adapter, limit: int = 20, hint: int | str | None = 0, **conditions: Any
 ) -> Page[Experiment]:
+    assert isinstance(hint, int)
     query = ExperimentQuery(ExperimentFilter(**conditions))
     return await adapter.list_experiments(query, OffsetRequest(limit, hint))
 
@@ -151,7 +151,7 @@ class TestOpening:
         simulator = nemo.create_app(experiments(1))
         adapter = await connect(simulator)
         assert simulator.calls == []
-        assert (adapter.name, adapter.vendor, adapter.capabilities) == ("nemo-a", "nemo", CAPABILITIES)
+        assert (adapter.name, adapter.vendor, adapter.capabilities) == ("nemo-a", "nemo", CAPABILITIES["0.2"])
 
     async def test_the_key_is_sent_as_bearer_and_the_workspace_is_in_the_path(self, connect: Open) -> None:
         world = NemoWorld(workspace="team a", token="s3cret")
@@ -328,25 +328,25 @@ class TestListExperiments:
 
 
 class TestReleasesAndRefusals:
-    async def test_groups_in_place_of_experiments_are_named_as_such(self, connect: Open) -> None:
-        """helix >= 0.5 (docs/vendors/nemo.md#releases)."""
-        world = experiments(2)
-        world.shape = "groups"
-        with pytest.raises(SourceBadResponse, match="'nemo-a' returned experiment groups"):
-            await listed(await connect(nemo.create_app(world)))
+    async def test_groups_in_place_of_experiments_point_to_the_setting(self, connect: Open) -> None:
+        """0.4.0 and later (docs/vendors/nemo.md#releases)."""
+        with pytest.raises(SourceNotFound, match=r"groups of experiments.* set sources\.nemo-a\.release"):
+            await listed(await connect(nemo.create_app(experiments(2), "0.8")))
 
-    async def test_a_release_without_experiments_is_named_as_such(self, connect: Open) -> None:
+    async def test_a_release_without_experiments_points_to_the_setting(self, connect: Open) -> None:
         """0.3.0 calls them evaluations (docs/vendors/nemo.md#releases)."""
-        world = sessions(1)
-        world.shape = "evaluations"
-        adapter = await connect(nemo.create_app(world))
-        with pytest.raises(SourceNotFound, match="no /experiments in its NeMo version"):
+        adapter = await connect(nemo.create_app(sessions(1), "0.3"))
+        message = (
+            r"does not have the paths of NeMo 0\.2: check sources\.nemo-a\.base_url and sources\.nemo-a\.release"
+        )
+        with pytest.raises(SourceNotFound, match=message):
             await listed(adapter)
+        with pytest.raises(SourceNotFound, match=message):
+            await adapter.get_experiments(["base"])
         (answer,) = await adapter.list_sessions([session_request()])
-        assert type(answer) is SourceNotFound
+        assert isinstance(answer, SourceNotFound)
         wanted = SessionRef("base", "s0000")
-        assert type((await adapter.get_sessions([wanted]))[wanted]) is SourceNotFound
-        assert type((await adapter.get_experiments(["base"]))["base"]) is SourceNotFound
+        assert isinstance((await adapter.get_sessions([wanted]))[wanted], SourceNotFound)
 
     async def test_an_unknown_workspace_points_to_the_setting(self, connect: Open) -> None:
         adapter = await connect(nemo.create_app(sessions(1)), workspace="nows")
@@ -478,23 +478,23 @@ class TestGetExperiments:
         assert isinstance(found["c"], Experiment)
 
 
-class TestSessionsOldestFirst:
+class TestListSessions:
     async def test_a_page_is_one_call_in_the_vendors_order(self, connect: Open) -> None:
         simulator = nemo.create_app(sessions(5))
-        page = await single_page(await connect(simulator), session_request(2, order=ASC))
+        page = await single_page(await connect(simulator), session_request(2))
         assert queries(simulator) == [{"page": "1", "page_size": "2"}]
         assert simulator.calls[0].path == f"{EXPERIMENTS}/base/sessions"
         assert ids(page) == numbered([0, 1])
         assert (page.offset, page.next_hint, page.total, page.provenance.upstream_requests) == (0, 2, 5, 1)
 
     async def test_the_last_page_ends_the_list(self, connect: Open) -> None:
-        page = await single_page(await connect(nemo.create_app(sessions(5))), session_request(2, 4, order=ASC))
+        page = await single_page(await connect(nemo.create_app(sessions(5))), session_request(2, 4))
         assert (ids(page), page.offset, page.next_hint) == (numbered([4]), 4, None)
 
     async def test_a_status_and_a_test_case_are_pushed(self, connect: Open) -> None:
         simulator = nemo.create_app(sessions(3, status="error", test_case_id="paris"))
         wanted = SessionFilter(statuses=frozenset({SessionStatus.ERROR}), test_case_id="paris")
-        page = await single_page(await connect(simulator), session_request(order=ASC, filter=wanted))
+        page = await single_page(await connect(simulator), session_request(filter=wanted))
         assert queries(simulator) == [
             {
                 "page": "1",
@@ -508,89 +508,14 @@ class TestSessionsOldestFirst:
     async def test_several_statuses_are_left_to_the_gateway_and_leave_no_total(self, connect: Open) -> None:
         simulator = nemo.create_app(sessions(3))
         wanted = SessionFilter(statuses=frozenset({SessionStatus.ERROR, SessionStatus.SUCCESS}))
-        page = await single_page(await connect(simulator), session_request(order=ASC, filter=wanted))
+        page = await single_page(await connect(simulator), session_request(filter=wanted))
         assert queries(simulator) == [{"page": "1", "page_size": "20"}]
         assert (len(page.items), page.total) == (3, None)
 
     async def test_the_vendors_object_is_available_unchanged(self, connect: Open) -> None:
-        page = await single_page(await connect(nemo.create_app(sessions(2))), session_request(order=ASC))
+        page = await single_page(await connect(nemo.create_app(sessions(2))), session_request())
         assert page.items[1].raw is not None
         assert page.items[1].raw.decode()["root_span_id"] == "span-s0001"
-
-
-class TestSessionsNewestFirst:
-    async def test_few_are_one_call(self, connect: Open) -> None:
-        simulator = nemo.create_app(sessions(5))
-        page = await single_page(await connect(simulator), session_request(2))
-        assert queries(simulator) == [{"page": "1", "page_size": "100"}]
-        assert ids(page) == numbered([4, 3, 2, 1, 0])
-        assert (page.offset, page.next_hint, page.total, page.provenance.upstream_requests) == (0, None, 5, 1)
-
-    async def test_many_are_two_calls_the_first_to_find_the_total(self, connect: Open) -> None:
-        simulator = nemo.create_app(sessions(250))
-        page = await single_page(await connect(simulator), session_request(20))
-        assert queries(simulator) == [{"page": "1", "page_size": "100"}, {"page": "11", "page_size": "23"}]
-        assert ids(page) == numbered(range(249, 229, -1))
-        assert (page.offset, page.next_hint, page.total, page.provenance.upstream_requests) == (0, 20, 250, 2)
-
-    async def test_a_total_hint_saves_the_first_call(self, connect: Open) -> None:
-        simulator = nemo.create_app(sessions(250))
-        page = await single_page(await connect(simulator), session_request(20, total_hint=250))
-        assert queries(simulator) == [{"page": "11", "page_size": "23"}]
-        assert ids(page) == numbered(range(249, 229, -1))
-
-    @pytest.mark.parametrize("expected", [None, 250])
-    async def test_reading_on_from_each_next_gives_every_row_once(
-        self, connect: Open, expected: int | None
-    ) -> None:
-        adapter = await connect(nemo.create_app(sessions(250)))
-        seen: list[str] = []
-        hint: int | None = 0
-        while hint is not None:
-            page = await single_page(adapter, session_request(30, hint, total_hint=expected))
-            assert page.offset is not None
-            assert page.offset <= hint
-            seen += ids(page)[hint - page.offset :]
-            assert page.next_hint is None or isinstance(page.next_hint, int)
-            hint = page.next_hint
-        assert seen == numbered(range(249, -1, -1))
-
-    @pytest.mark.parametrize("expected", [1, 100, 240, 249, 251, 400])
-    async def test_a_wrong_total_hint_costs_at_most_one_more_call(self, connect: Open, expected: int) -> None:
-        simulator = nemo.create_app(sessions(250))
-        page = await single_page(await connect(simulator), session_request(20, total_hint=expected))
-        assert ids(page) == numbered(range(249, 249 - len(page.items), -1))
-        assert (page.offset, page.next_hint, page.total) == (0, len(page.items), 250)
-        assert len(simulator.calls) <= 2
-
-    async def test_a_total_hint_is_ignored_for_a_filtered_list(self, connect: Open) -> None:
-        simulator = nemo.create_app(sessions(150, status="error"))
-        wanted = SessionFilter(statuses=frozenset({SessionStatus.ERROR}))
-        page = await single_page(await connect(simulator), session_request(20, filter=wanted, total_hint=9))
-        assert [query["page_size"] for query in queries(simulator)] == ["100", "26"]
-        assert all(query["filter[status]"] == "error" for query in queries(simulator))
-        assert (ids(page)[:2], page.total) == (numbered([149, 148]), 150)
-
-    async def test_a_filter_of_the_gateway_reads_the_whole_list_by_the_total_hint(self, connect: Open) -> None:
-        simulator = nemo.create_app(sessions(150))
-        wanted = SessionFilter(started_at=TimeRange(gte=START))
-        page = await single_page(await connect(simulator), session_request(20, filter=wanted, total_hint=150))
-        assert len(simulator.calls) == 1
-        assert (ids(page)[0], page.total) == ("s0149", None)
-
-    async def test_past_the_oldest_there_is_nothing_and_nothing_follows(self, connect: Open) -> None:
-        adapter = await connect(nemo.create_app(sessions(3)))
-        page = await single_page(adapter, session_request(20, 3))
-        assert (list(page.items), page.offset, page.next_hint, page.total) == ([], 3, None, 3)
-        assert list((await single_page(adapter, session_request(20, 10**30))).items) == []
-
-    async def test_an_experiment_without_sessions_has_an_empty_page(self, connect: Open) -> None:
-        page = await single_page(await connect(nemo.create_app(sessions(0))), session_request())
-        assert (list(page.items), page.offset, page.next_hint, page.total) == ([], 0, None, 0)
-
-    async def test_the_vendors_object_is_that_of_its_row(self, connect: Open) -> None:
-        page = await single_page(await connect(nemo.create_app(sessions(5))), session_request())
-        assert [item.raw.decode()["session_id"] for item in page.items if item.raw] == ids(page)
 
 
 def rows_of(numbers: Sequence[int]) -> list[dict[str, Any]]:
@@ -598,63 +523,6 @@ def rows_of(numbers: Sequence[int]) -> list[dict[str, Any]]:
         {"session_id": f"s{number:04}", "started_at": (START + timedelta(minutes=number)).isoformat()}
         for number in numbers
     ]
-
-
-class TestSessionsThatChangeUnderTheReader:
-    """The vendor holds another number of sessions in each call, the last one from then on."""
-
-    def growing(self, *totals: int) -> Canned:
-        held = chain(totals, repeat(totals[-1]))
-
-        def answer(query: dict[str, str]) -> dict[str, Any]:
-            total, size = next(held), int(query["page_size"])
-            start = (int(query["page"]) - 1) * size
-            return list_body(rows_of(range(start, min(start + size, total))), total)
-
-        return Canned(answer)
-
-    async def test_rows_appended_between_two_calls_come_after_the_page(self, connect: Open) -> None:
-        vendor = self.growing(250, 253)
-        page = await single_page(await connect(vendor), session_request(20))
-        assert len(vendor.requests) == 3
-        assert set(numbered(range(233, 253))) <= set(ids(page)), "no gap where the page was aimed at"
-        assert ids(page) == sorted(ids(page), reverse=True)
-        assert (page.offset, page.total) == (0, 253)
-
-    async def test_a_next_page_then_overlaps_rather_than_skips(self, connect: Open) -> None:
-        page = await single_page(await connect(self.growing(250, 260)), session_request(20, 40))
-        assert page.offset is not None
-        assert page.offset <= 40
-        assert "s0209" in ids(page), "the row at offset 40 of the 250"
-        assert page.next_hint == page.offset + len(page.items)
-
-    async def test_rows_deleted_between_two_calls_are_looked_for_again(self, connect: Open) -> None:
-        vendor = self.growing(250, 200, 200)
-        page = await single_page(await connect(vendor), session_request(20))
-        assert len(vendor.requests) == 3
-        assert ids(page)[:20] == numbered(range(199, 179, -1))
-        assert (page.offset, page.total, page.provenance.upstream_requests) == (0, 200, 3)
-
-    async def test_a_list_of_which_no_page_shows_the_end_is_a_bad_response(self, connect: Open) -> None:
-        def full(query: dict[str, str]) -> dict[str, Any]:
-            size = int(query["page_size"])
-            start = (int(query["page"]) - 1) * size
-            return list_body(rows_of(range(start % 9000, start % 9000 + size)), start)
-
-        vendor = Canned(full)
-        with pytest.raises(SourceBadResponse, match="newest first") as failure:
-            await single_page(await connect(vendor), session_request(20))
-        assert len(vendor.requests) == failure.value.upstream_requests < 20
-
-    async def test_a_failure_of_the_second_call_counts_the_first(self, connect: Open) -> None:
-        vendor = Canned(list_body(rows_of(range(100)), 250), (503, {"detail": "Telemetry store unavailable."}))
-        with pytest.raises(SourceUnavailable) as failure:
-            await single_page(await connect(vendor), session_request(20))
-        assert failure.value.upstream_requests == 2
-
-    async def test_without_a_total_a_short_first_page_is_all(self, connect: Open) -> None:
-        page = await single_page(await connect(Canned({"data": rows_of(range(7))})), session_request(20))
-        assert (ids(page)[0], page.next_hint, page.total) == ("s0006", None, 7)
 
 
 class TestSeveralRequests:
@@ -791,7 +659,7 @@ async def test_every_method_may_be_called_at_the_same_time(connect: Open) -> Non
     page, found, answers, session, health = await asyncio.gather(
         listed(adapter),
         adapter.get_experiments(["base"]),
-        adapter.list_sessions([session_request(), session_request(order=ASC)]),
+        adapter.list_sessions([session_request(), session_request()]),
         adapter.get_sessions([SessionRef("base", "s0001")]),
         adapter.check(),
     )

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from tracegraph_nemo.filters import PushedFilter, push_experiments, push_sessions
+from tracegraph_nemo.releases import RELEASES
 
 from tracegraph.domain.filters import ExperimentFilter, SessionFilter, StringFilter, TimeRange
 from tracegraph.domain.models import ExperimentKind, SessionStatus
@@ -14,15 +15,15 @@ NOT_WRITABLE = ["", "a,b", "{x", "[x", "a\nb", "a\x00b", " a", "a ", "\ud800"]
 
 
 def experiments(**conditions: Any) -> PushedFilter:
-    return push_experiments(ExperimentFilter(**conditions), agents=True)
+    return push_experiments(ExperimentFilter(**conditions), RELEASES["0.2"], agents=True)
 
 
 def experiments_but_no_agents(**conditions: Any) -> PushedFilter:
-    return push_experiments(ExperimentFilter(**conditions), agents=False)
+    return push_experiments(ExperimentFilter(**conditions), RELEASES["0.2"], agents=False)
 
 
 def sessions(**conditions: Any) -> PushedFilter:
-    return push_sessions(SessionFilter(**conditions))
+    return push_sessions(SessionFilter(**conditions), RELEASES["0.2"])
 
 
 def test_no_filter_has_no_parameters() -> None:

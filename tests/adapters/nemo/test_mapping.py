@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from tracegraph_nemo.mapping import to_experiment, to_session
+from tracegraph_nemo.mapping import Origin, to_experiment, to_session
+from tracegraph_nemo.releases import RELEASES
 from tracegraph_nemo.wire import EXPERIMENTS, SESSIONS, ExperimentRow, ListBody, R, SessionRow
 
 from tracegraph.domain.models import (
@@ -25,6 +26,7 @@ from tracegraph.upstream.lenient_decoder import LenientDecoder, readable_rows
 from tracegraph.upstream.lenient_values import text_of
 
 IDENTITY = {"id": "experiment-1", "name": "base"}
+ORIGIN = Origin("nemo-a", RELEASES["0.2"])
 STARTED = {"session_id": "s1", "started_at": "2026-11-20T10:00:00"}
 
 
@@ -44,11 +46,11 @@ def session_row(**fields: Any) -> tuple[SessionRow, list[str]]:
 
 
 def experiment(**fields: Any) -> Experiment:
-    return to_experiment(experiment_row(**fields)[0], "nemo-a")
+    return to_experiment(experiment_row(**fields)[0], ORIGIN)
 
 
 def session(**fields: Any) -> Session:
-    return to_session(session_row(**fields)[0], "nemo-a", "base")
+    return to_session(session_row(**fields)[0], ORIGIN, "base")
 
 
 class TestExperiment:
@@ -88,6 +90,9 @@ class TestExperiment:
             session_count=3,
             url="https://git.example/run/1",
             metadata={"temperature": 0.2},
+            group_ids=("experiment-group-1",),
+            agent_names=("helper",),
+            agent_versions=("2",),
         )
         assert not found.deferred
 
@@ -123,7 +128,7 @@ class TestExperiment:
             model_names=["small", 7, "large", None],
             description="kept",
         )
-        found = to_experiment(row, "nemo-a")
+        found = to_experiment(row, ORIGIN)
         assert (found.session_count, found.created_at, found.updated_at, found.metadata) == (None,) * 4
         assert (found.models, found.description) == (("small", "large"), "kept")
         assert dropped_fields == [
@@ -173,7 +178,7 @@ class TestAggregates:
             latency_ms={**self.FIGURES, "p99": "fast"},
             aggregate_scores={"acc": {"mean": "NaN", "sum": 1, "count": -2}, "f1": {"mean": 0.5}, "bleu": 3},
         )
-        latency, acc, f1 = to_experiment(row, "nemo-a").aggregates
+        latency, acc, f1 = to_experiment(row, ORIGIN).aggregates
         assert (latency.p95, latency.p99) == (6.5, None)
         assert (acc.mean, acc.sum, acc.count) == (None, 1.0, None)
         assert (f1.mean, f1.count) == (0.5, None)
@@ -182,7 +187,7 @@ class TestAggregates:
     def test_nan_and_infinity_are_no_numbers(self) -> None:
         body = b'{"data": [{"id": "e", "name": "n", "cost_usd": {"mean": NaN, "sum": Infinity, "p90": 1}}]}'
         ((_, row),) = readable_rows(EXPERIMENTS.read(body)[0].data)
-        (cost,) = to_experiment(row, "nemo-a").aggregates
+        (cost,) = to_experiment(row, ORIGIN).aggregates
         assert (cost.mean, cost.sum, cost.p90) == (None, None, 1.0)
 
 
@@ -220,6 +225,7 @@ class TestSession:
             tokens=TokenUsage(100, 20, 5, 120),
             cost_usd=0.01,
             scores_by_evaluator={"acc": 0.0, "f/v1": 0.75},
+            conversation_id="s1",
         )
         assert found.scores == (Score("acc", 0.0), Score("f/v1", 0.75)), "by name"
         assert not found.deferred
@@ -227,7 +233,12 @@ class TestSession:
     def test_a_row_of_nulls_says_nothing_and_invents_nothing(self) -> None:
         nulls = dict.fromkeys(set(SessionRow.__struct_fields__) - {"session_id", "started_at"})
         bare = Session(
-            "nemo-a", "base", "s1", SessionStatus.UNKNOWN, started_at=datetime(2026, 11, 20, 10, tzinfo=UTC)
+            "nemo-a",
+            "base",
+            "s1",
+            SessionStatus.UNKNOWN,
+            started_at=datetime(2026, 11, 20, 10, tzinfo=UTC),
+            conversation_id="s1",
         )
         assert session(**nulls) == bare
         assert session() == bare
@@ -279,7 +290,7 @@ class TestSession:
             evaluator_scores={"acc": "NaN", "f1": 0.5, "bleu": None},
             trace_id=5,
         )
-        found = to_session(row, "nemo-a", "base")
+        found = to_session(row, ORIGIN, "base")
         assert (found.tokens, found.cost_usd, found.latency_ms, found.ended_at, found.trace_id) == (None,) * 5
         assert found.scores == (Score("f1", 0.5),)
         assert dropped_fields == [

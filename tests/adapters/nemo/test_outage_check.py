@@ -53,7 +53,7 @@ def clock() -> Clock:
 @pytest.fixture
 async def adapter(serve: Serve, simulator: Simulator, clock: Clock) -> NemoAdapter:
     return NemoAdapter(
-        "nemo-a", "nemo", NemoClient(await serve(simulator, source="nemo-a"), "default", None), clock
+        "nemo-a", NemoClient(await serve(simulator, source="nemo-a"), "default", None), "0.2", clock=clock
     )
 
 

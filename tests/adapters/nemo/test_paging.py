@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tracegraph_nemo.paging import VendorPage, covering_page, page_up_to
+from tracegraph_nemo.paging import VendorPage, covering_page
 
 MAXIMUM = 1000
 offsets = st.integers(0, 100_000)
@@ -43,26 +43,6 @@ def test_the_smallest_page_that_holds_the_stretch_is_taken(offset: int, limit: i
     else:
         held = page.offset + page.size - offset
         assert held == max(size - offset % size for size in range(1, MAXIMUM + 1))
-
-
-@settings(deadline=None)
-@given(st.integers(1, 100_000), limits)
-def test_the_row_before_the_end_is_always_on_the_page(end: int, limit: int) -> None:
-    page = page_up_to(end, limit, MAXIMUM)
-    assert page.offset < end <= page.offset + page.size
-    assert 1 <= page.size <= MAXIMUM
-
-
-@settings(deadline=None)
-@given(st.integers(1, 100_000), limits)
-def test_the_smallest_page_that_holds_the_stretch_before_the_end_is_taken(end: int, limit: int) -> None:
-    limit = min(limit, MAXIMUM, end)
-    holding = pages_that_hold(end - limit, limit)
-    page = page_up_to(end, limit, MAXIMUM)
-    if holding:
-        assert page == holding[0]
-    else:
-        assert end - page.offset == max((end - 1) % size + 1 for size in range(1, MAXIMUM + 1))
 
 
 @pytest.mark.parametrize(

@@ -204,21 +204,21 @@ class TestTimeline:
     def test_a_page_begins_at_its_hint_then_at_its_key(self, direction: OrderDirection) -> None:
         timeline = timeline_of(ExperimentOrder(direction=direction))
         key = Key(microseconds(NOW), "x")
-        assert timeline.start_position(OffsetRequest(10, key, "17")) == 17
-        assert timeline.start_position(OffsetRequest(10, key)) == timeline.sign * microseconds(NOW)
-        assert timeline.start_position(OffsetRequest(10, key, 400)) == timeline.sign * microseconds(NOW), (
+        assert timeline.start_position(OffsetRequest(10, after=key, token="17")) == 17
+        assert timeline.start_position(OffsetRequest(10, after=key)) == timeline.sign * microseconds(NOW)
+        assert timeline.start_position(OffsetRequest(10, 400, key)) == timeline.sign * microseconds(NOW), (
             "no offset counts here"
         )
         assert timeline.start_position(OffsetRequest(10)) == timeline.first
 
     def test_behind_a_key_without_a_time_no_range_leads_on(self) -> None:
         timeline = timeline_of(ExperimentOrder())
-        assert timeline.start_position(OffsetRequest(10, Key(None, "x"))) > timeline.last
+        assert timeline.start_position(OffsetRequest(10, after=Key(None, "x"))) > timeline.last
 
     @pytest.mark.parametrize("value", [10**30, -(10**30)])
     def test_a_key_beyond_the_calendar_is_before_the_list_or_behind_it(self, value: int) -> None:
         timeline = timeline_of(ExperimentOrder(direction=OrderDirection.ASC))
-        begin = timeline.start_position(OffsetRequest(10, Key(value, "x")))
+        begin = timeline.start_position(OffsetRequest(10, after=Key(value, "x")))
         assert begin == timeline.first or begin > timeline.last
 
     def test_an_experiment_without_the_time_has_no_position(self) -> None:

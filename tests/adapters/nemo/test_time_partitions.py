@@ -18,6 +18,7 @@ from tracegraph_nemo.time_partitions import PartitionedLists
 from tests.adapters.conftest import Serve
 from tests.conftest import OpenGateway
 from tests.gateway import Vendors
+from tests.upstream.reading import POLICY, reading
 from tracegraph.adapter.paging import ExperimentQuery, Key, OffsetRequest, Page, PageRequest
 from tracegraph.domain.filters import (
     ExperimentFilter,
@@ -65,12 +66,17 @@ Open = Callable[..., Awaitable[NemoAdapter]]
 def connect(serve: Serve) -> Open:
     """Opens an adapter on an application; several on one are the copies of a gateway."""
 
-    async def start(app: ASGIApp, clock: Clock | None = None) -> NemoAdapter:
-        upstream = await serve(app, source="nemo-a")
-        client, time = NemoClient(upstream, "default", None), clock or Clock()
-        return NemoAdapter("nemo-a", "nemo", client, time, time)
+    async def start(app: ASGIApp, clock: Clock | None = None, *, cached: bool = False) -> NemoAdapter:
+        time, upstream = clock or Clock(), await serve(app, source="nemo-a")
+        client = NemoClient(reading(upstream, time) if cached else upstream, "default", None)
+        return NemoAdapter("nemo-a", client, "0.2", clock=time, wall_clock=time)
 
     return start
+
+
+def after(limit: int, hint: int | str | None) -> OffsetRequest:
+    """The request behind a page that gave this `next_hint`."""
+    return OffsetRequest(limit, hint) if isinstance(hint, int) else OffsetRequest(limit, token=hint)
 
 
 def world_of(times: Sequence[datetime], **fields: Any) -> NemoWorld:
@@ -340,7 +346,7 @@ class TestChangesWhilePaging:
         found: set[str] = set()
         hint = first.next_hint
         while hint is not None:
-            page = await adapter.list_experiments(query, OffsetRequest(600, None, hint))
+            page = await adapter.list_experiments(query, after(600, hint))
             assert page.offset is None
             found |= {one.name for one in page.items}
             hint = page.next_hint
@@ -376,7 +382,7 @@ class TestResuming:
     async def test_behind_a_key_without_a_time_nothing_follows(self, connect: Open) -> None:
         simulator = nemo.create_app(world_of(evenly(1001)))
         page = await (await connect(simulator)).list_experiments(
-            ExperimentQuery(), OffsetRequest(10, Key(None, "experiment-x"))
+            ExperimentQuery(), OffsetRequest(10, after=Key(None, "experiment-x"))
         )
         assert (list(page.items), page.offset, page.next_hint, page.total) == ([], None, None, None)
         assert len(simulator.calls) == 1
@@ -391,7 +397,7 @@ class TestPages:
         first = await adapter.list_experiments(ExperimentQuery(), OffsetRequest(100))
         simulator.calls.clear()
         key = Key(microseconds(NOW - timedelta(days=50)), "experiment-x")
-        page = await adapter.list_experiments(ExperimentQuery(), OffsetRequest(100, key, 300))
+        page = await adapter.list_experiments(ExperimentQuery(), OffsetRequest(100, 300, key))
         (call,) = simulator.calls
         assert {name: value for name, (value,) in call.query.items()} == {
             "page": "1",
@@ -412,7 +418,7 @@ class TestPages:
         found: list[str] = []
         hint: int | str | None = None
         while True:
-            page = await adapter.list_experiments(ExperimentQuery(order=order), OffsetRequest(200, None, hint))
+            page = await adapter.list_experiments(ExperimentQuery(order=order), after(200, hint))
             found += [one.name for one in page.items]
             hint = page.next_hint
             if hint is None:
@@ -425,7 +431,7 @@ class TestPages:
         world = world_of([*evenly(1001, timedelta(hours=1)), NOW - timedelta(days=9000)])
         adapter = await connect(nemo.create_app(world))
         key = Key(microseconds(NOW - timedelta(hours=2)), "x")
-        page = await adapter.list_experiments(ExperimentQuery(), OffsetRequest(10, key))
+        page = await adapter.list_experiments(ExperimentQuery(), OffsetRequest(10, after=key))
         assert ([one.name for one in page.items], page.next_hint) == ([world.experiments[-1]["name"]], None)
 
 
@@ -471,24 +477,25 @@ class TestCalls:
     ) -> None:
         world = world_of(evenly(2000))
         simulator = nemo.create_app(world)
-        adapter = await connect(simulator)
-        first = await adapter.list_experiments(ExperimentQuery(), OffsetRequest(100, align_to_cache_pages=True))
+        clock = Clock()
+        adapter = await connect(simulator, clock, cached=True)
+        first = await adapter.list_experiments(ExperimentQuery(), OffsetRequest(100))
         simulator.calls.clear()
+        clock.now += POLICY.ttl_s + 1
         keys = [Key(microseconds(parse(row["created_at"])), row["name"]) for row in world.experiments[:500:50]]
-        found = [
-            await adapter.list_experiments(ExperimentQuery(), OffsetRequest(100, key, align_to_cache_pages=True))
-            for key in keys
-        ]
+        found = [await adapter.list_experiments(ExperimentQuery(), OffsetRequest(100, after=key)) for key in keys]
         assert {page.next_hint for page in found} == {first.next_hint}
-        assert len({str(call.query) for call in simulator.calls}) == 1
+        assert len(simulator.calls) == 1
         assert [page.items[0].name for page in found] == [row["name"] for row in world.experiments[:500:50]]
 
     async def test_a_cached_slice_that_has_become_too_long_is_cut_anew(self, connect: Open) -> None:
         world = world_of(evenly(2000))
-        adapter = await connect(nemo.create_app(world))
-        await adapter.list_experiments(ExperimentQuery(), OffsetRequest(100, align_to_cache_pages=True))
+        clock = Clock()
+        adapter = await connect(nemo.create_app(world), clock, cached=True)
+        await adapter.list_experiments(ExperimentQuery(), OffsetRequest(100))
+        clock.now += POLICY.ttl_s + 1
         world.experiments += world_of(evenly(600, timedelta(days=1))).experiments
-        page = await adapter.list_experiments(ExperimentQuery(), OffsetRequest(100, align_to_cache_pages=True))
+        page = await adapter.list_experiments(ExperimentQuery(), OffsetRequest(100))
         assert [one.name for one in page.items] == expected(world, NEWEST)[: len(page.items)]
 
     async def test_a_failure_counts_the_calls_that_were_made_before_it(self, connect: Open) -> None:
@@ -511,7 +518,7 @@ class TestCalls:
         async def nothing(query: ExperimentQuery, page: PageRequest) -> Page[Experiment]:
             raise AssertionError((query, page))
 
-        lists = PartitionedLists("nemo-a", nothing, Clock(), Clock())
+        lists = PartitionedLists("nemo-a", nothing, Clock(), Clock(), shares_slices=False)
         queries = [ExperimentQuery(ExperimentFilter(dataset_name=str(number))) for number in range(65)]
         for query in queries:
             lists.mark_too_long(query)

@@ -43,19 +43,33 @@ class CompareResponse:
 
 
 async def query_sources(operation: Operation, settings: Settings, origin: str) -> CompareResponse:
-    """Run the query over the configured sources. Raise ConfigurationError for invalid settings."""
+    """Run the query over the configured sources, with a longer deadline and a progress bar.
+
+    Args:
+        operation: The comparison query.
+        settings: The configuration.
+        origin: The name of the configuration in messages, such as its file.
+
+    Raises:
+        ConfigurationError: The settings are invalid.
+    """
     limits = settings.limits.model_copy(update={"deadline_s": _DEADLINE_S})
-    patient_settings = settings.model_copy(update={"limits": limits})
+    command_settings = settings.model_copy(update={"limits": limits})
     with session_progress() as progress:
-        async with open_sources(patient_settings, origin) as sources:
-            watched = [with_progress(adapter, progress) for adapter in sources.adapters]
-            executor = build_runner(replace(sources, adapters=watched), patient_settings)
-            outcome = await executor.run(operation)
-    return CompareResponse.from_json(outcome.response())
+        async with open_sources(command_settings, origin) as sources:
+            counted = [with_progress(adapter, progress) for adapter in sources.adapters]
+            runner = build_runner(replace(sources, adapters=counted), command_settings)
+            result = await runner.run(operation)
+    return CompareResponse.from_json(result.response())
 
 
 def query_gateway(operation: Operation, url: str, headers: Sequence[str]) -> CompareResponse:
     """Send the query to a running gateway.
+
+    Args:
+        operation: The comparison query.
+        url: The URL of the gateway.
+        headers: Headers of the request, as `Name: value`.
 
     Raises:
         BadUserInput: The URL or a header is invalid.

@@ -26,7 +26,13 @@ class SessionProgress:
         self._totals: dict[tuple[str, str], int] = {}
 
     def set_total(self, source: str, experiment_ref: str, sessions: int | None) -> None:
-        """Record the number of sessions of an experiment."""
+        """Record the number of sessions of an experiment.
+
+        Args:
+            source: The name of the source.
+            experiment_ref: The ref of the experiment.
+            sessions: The number of its sessions, or None when the vendor does not report it.
+        """
         if sessions is not None:
             self._totals[source, experiment_ref] = sessions
             self._show()

@@ -41,7 +41,13 @@ COLUMNS = (
 
 
 def write(data: Mapping[str, Any], form: Format, console: Console) -> None:
-    """Write the data of a comparison query."""
+    """Write the data of a comparison query.
+
+    Args:
+        data: The data of the response.
+        form: The output format.
+        console: The console to write to.
+    """
     if form == "json":
         console.file.write(orjson.dumps(data, option=orjson.OPT_INDENT_2).decode() + "\n")
     elif form == "csv":

@@ -20,6 +20,7 @@ from tracegraph.federation.analytics.session_scan import needs_of_all
 from tracegraph.federation.report import SourceReport
 from tracegraph.graphql.comparison.cases import PairedCases
 from tracegraph.graphql.comparison.data import ComparisonData
+from tracegraph.graphql.reported import all_reported, has_deferred
 from tracegraph.upstream.request_scope import register_task
 
 Aggregates = Mapping[Metric, Aggregate]
@@ -109,13 +110,12 @@ class Comparison:
     async def _aggregates(self, index: int) -> tuple[Aggregates, SourceError | None]:
         """Return an experiment's figures on the requested basis, and the error behind missing computed figures."""
         entry, arguments = self.compared.entries[index], self._arguments
-        wants_reported = arguments.basis is not AggregateBasis.COMPUTED
-        reported = {aggregate.metric: aggregate for aggregate in entry.experiment.aggregates if wants_reported}
+        reported, reported_error = await self._reported(entry.experiment)
         unreported = self._unreported_metrics(reported)
         if entry.error is not None or unreported == []:
             return reported, None
         if arguments.basis is AggregateBasis.REPORTED:
-            return reported, entry.experiment.figures_error
+            return reported, entry.experiment.figures_error or reported_error
         scan, error = await self.compared.partial_scan(index, needs_of_all(unreported))
         computed = scan.aggregates(unreported)
         best = {
@@ -123,6 +123,19 @@ class Comparison:
             for metric in [*reported, *computed]
         }
         return {metric: aggregate for metric, aggregate in best.items() if aggregate is not None}, error
+
+    async def _reported(self, experiment: Experiment) -> tuple[Aggregates, SourceError | None]:
+        """Return the reported figures, and the error behind those that take a call; none for COMPUTED."""
+        context, arguments = self.compared.context, self._arguments
+        if arguments.basis is AggregateBasis.COMPUTED:
+            return {}, None
+        reported, failure = experiment.aggregates, None
+        if has_deferred(context, experiment, arguments.metrics):
+            try:
+                reported = tuple(await all_reported(context, experiment))
+            except SourceError as error:
+                failure = error
+        return {aggregate.metric: aggregate for aggregate in reported}, failure
 
     def _unreported_metrics(self, reported: Aggregates) -> list[Metric] | None:
         """Return the requested metrics without a reported statistic, None for all metrics of the sessions."""

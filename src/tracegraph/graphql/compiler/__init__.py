@@ -1,1 +1,1 @@
-"""Compiled query plans. The library's executor is the fallback."""
+"""Compiled query plans, with graphql-core's executor as the fallback."""

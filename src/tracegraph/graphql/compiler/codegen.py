@@ -2,7 +2,7 @@
 
 A reader turns a domain value into the response's dict in one expression. A reader returns the correct response or
 raises. It raises for every unusual value: a null where the schema allows none, a float that is not finite, a value
-of an unexpected class. The caller then lets the library complete the value and report the error.
+of an unexpected class. The caller then lets graphql-core complete the value and report the error.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ _MAX_TEXTS, _MAX_TYPES = 500, 200
 
 
 class FallbackToLibrary(Exception):
-    """The value is unusual; the library must complete it."""
+    """The value is unusual; graphql-core must complete it."""
 
 
 _PLAIN = {
@@ -93,7 +93,7 @@ _SHARED_NAMES: Mapping[str, Any] = {
 
 
 @dataclass(slots=True)
-class AccessorCodegen:
+class ReaderCodegen:
     """Compiles the readers of one operation. `collect` returns the fields selected on an object."""
 
     schema: GraphQLSchema

@@ -1,4 +1,4 @@
-"""Synchronous access to fields: fields that need no waiting are read without the library's machinery."""
+"""Synchronous access to fields: fields that need no waiting are read without a resolver call of graphql-core."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def sync_accessor(read: Read) -> Callable[[R], R]:
 def instances_of(kind: type) -> Any:
     """Return an `is_type_of` for an object type whose values all have one class."""
 
-    def is_type_of(value: object, info: object) -> bool:  # noqa: ARG001 - the library's signature
+    def is_type_of(value: object, info: object) -> bool:  # noqa: ARG001 - graphql-core's signature
         return isinstance(value, kind)
 
     is_type_of.kind = kind  # type: ignore[attr-defined]

@@ -1,8 +1,8 @@
-"""Compiled plans: an operation compiled once into functions that return the same result as the library's executor.
+"""Compiled plans: an operation compiled once into functions that return the result of graphql-core's executor.
 
-Compiled readers read fields that need no waiting, whole objects and lists at once. Resolvers are called as the
-library calls them, siblings together, so that loaders form the same batches. The library's executor completes
-every unusual value, so errors, paths and nulls always come from the library.
+Compiled readers read fields that need no waiting, whole objects and lists at once. Sibling resolvers are called
+together, as graphql-core calls them, so that loaders form the same batches. Graphql-core's executor completes
+every unusual value, so errors, paths and nulls always come from graphql-core.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from graphql.execution.collect_fields import collect_fields, collect_subfields
 from graphql.execution.executor import Executor
 from graphql.execution.values import VariableValues
 
-from tracegraph.graphql.compiler.codegen import AccessorCodegen, Details, Selection
+from tracegraph.graphql.compiler.codegen import Details, ReaderCodegen, Selection
 from tracegraph.graphql.compiler.resolver_calls import ExecutionState
 from tracegraph.graphql.compiler.steps import ObjectPlan, StepCompiler, is_awaitable
 
@@ -22,7 +22,7 @@ _INTROSPECTION = frozenset({"__schema", "__type"})
 
 
 class Unplannable(Exception):
-    """The operation uses a feature that plans do not support; the library executes it."""
+    """The operation uses a feature that plans do not support; graphql-core executes it."""
 
 
 class Plan:
@@ -36,7 +36,7 @@ class Plan:
         """Compile the executor's operation for the current values of the condition variables.
 
         Args:
-            executor: The library's executor.
+            executor: The executor of graphql-core.
             conditions: The names of the variables in @skip and @include.
 
         Raises:
@@ -56,11 +56,15 @@ class Plan:
                 schema, fragments, variables, operation, object_type, details
             ).grouped_field_set
 
-        compiler = StepCompiler(schema, AccessorCodegen(schema, collect), collect)
+        compiler = StepCompiler(schema, ReaderCodegen(schema, collect), collect)
         return cls(ObjectPlan(compiler, root_type, fields))
 
     async def execute(self, executor: Executor[Any]) -> ExecutionResult:
-        """Return the result that `executor.execute_operation` would return."""
+        """Return the result that `executor.execute_operation` would return.
+
+        Raises:
+            TypeError: The executor returned an incremental result, which a query without `@defer` does not have.
+        """
         state = ExecutionState(executor, executor.context_value)
         try:
             completed = self._root.complete_root(state)

@@ -1,4 +1,4 @@
-"""LRU cache of compiled plans, in front of the library's executor."""
+"""LRU cache of compiled plans, in front of graphql-core's executor."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ class PlanCache:
         return len(self._plans)
 
     async def execute(self, executor: Executor[Any]) -> ExecutionResult:
-        """Return the result of the executor's operation, from its plan or from the library."""
+        """Return the result of the executor's operation, from its plan or from graphql-core."""
         try:
             plan = self.get(executor)
-        except (GraphQLError, RecursionError):  # the library reports why the fields cannot be collected
+        except (GraphQLError, RecursionError):  # graphql-core reports why the fields cannot be collected
             plan = None
         if plan is not None:
             return await plan.execute(executor)
@@ -52,7 +52,7 @@ class PlanCache:
         return result
 
     def get(self, executor: Executor[Any]) -> Plan | None:
-        """Return the plan of the executor's operation, or None when the library must execute it."""
+        """Return the plan of the executor's operation, or None when graphql-core must execute it."""
         names = self._conditions_of(executor)
         if names is None:
             return None

@@ -1,6 +1,6 @@
-"""Calls of resolvers, equal to the library's calls but without repeated work for every object of a list.
+"""Calls of resolvers, equal to strawberry's calls but without repeated work for every object of a list.
 
-Arguments are converted once per execution, or once per plan when they contain no variable. The library's info is
+Arguments are converted once per execution, or once per plan when they contain no variable. Graphql-core's info is
 built only when a resolver reads it.
 """
 
@@ -39,7 +39,7 @@ Arguments = Mapping[str, Any]
 
 @dataclass(slots=True)
 class ExecutionState:
-    """One execution: the library's executor, the context, the converted arguments."""
+    """One execution: graphql-core's executor, the context, the converted arguments."""
 
     executor: Executor[Any]
     context: Any
@@ -47,11 +47,11 @@ class ExecutionState:
 
 
 BuildInfo = Callable[[Path, ExecutionState], GraphQLResolveInfo[Any]]
-"""Builds the library's info for a field."""
+"""Builds graphql-core's info for a field."""
 
 
 class LazyInfo(Info[RequestContext, None]):
-    """Info for a resolver that has the context at once and builds the library's info on first use."""
+    """Info for a resolver that has the context at once and builds graphql-core's info on first use."""
 
     def __init__(
         self,
@@ -59,28 +59,28 @@ class LazyInfo(Info[RequestContext, None]):
         build_info: BuildInfo,
         path: Path,
         field_nodes: Sequence[FieldNode],
-        looked_ahead: dict[Any, Any],
+        lookahead: dict[Any, Any],
     ) -> None:
         self.field_nodes = field_nodes
         self._state = state
         self._build_info = build_info
         self._path = path
-        self._looked_ahead = looked_ahead
+        self._lookahead = lookahead
 
-    def ahead(self, look: Callable[[GraphQLResolveInfo[Any]], T]) -> T:
-        """Return the result of `look` on the document below the field. `look` runs once per field of a plan."""
-        if look not in self._looked_ahead:
-            self._looked_ahead[look] = look(self._raw_info)
-        result: T = self._looked_ahead[look]
+    def look_ahead(self, analyze: Callable[[GraphQLResolveInfo[Any]], T]) -> T:
+        """Return the result of `analyze` for the document below the field, computed once per field of a plan."""
+        if analyze not in self._lookahead:
+            self._lookahead[analyze] = analyze(self._raw_info)
+        result: T = self._lookahead[analyze]
         return result
 
     @property
-    def level(self) -> int:
+    def rounds_below(self) -> int:
         """The rounds of calls below the field, counted once per field of a plan."""
-        level = self._looked_ahead.get(_level)
-        if level is None:
-            level = self._looked_ahead[_level] = _level(self.field_nodes, self.context)
-        return cast("int", level)
+        rounds = self._lookahead.get(_rounds_below)
+        if rounds is None:
+            rounds = self._lookahead[_rounds_below] = _rounds_below(self.field_nodes, self.context)
+        return cast("int", rounds)
 
     @property
     def context(self) -> RequestContext:
@@ -93,19 +93,19 @@ class LazyInfo(Info[RequestContext, None]):
         return self._build_info(self._path, self._state)
 
 
-def level_time(info: Info[RequestContext, None]) -> AbstractContextManager[None]:
-    """Limit a field's own calls to a share of the remaining time when more rounds of calls follow below."""
-    return time_share(level_of(info))
+def nested_time_share(info: Info[RequestContext, None]) -> AbstractContextManager[None]:
+    """Limit a field's own calls to a share of the remaining time, where nested fields make further calls."""
+    return time_share(rounds_below_field(info))
 
 
-def level_of(info: Info[RequestContext, None]) -> int:
+def rounds_below_field(info: Info[RequestContext, None]) -> int:
     """Return the rounds of calls below the field."""
     if isinstance(info, LazyInfo):
-        return info.level
-    return _level(info._raw_info.field_nodes, info.context)  # noqa: SLF001 - the library's info has no public access to the nodes
+        return info.rounds_below
+    return _rounds_below(info._raw_info.field_nodes, info.context)  # noqa: SLF001 - strawberry's info has no public access to the nodes
 
 
-def _level(nodes: Sequence[FieldNode], context: RequestContext) -> int:
+def _rounds_below(nodes: Sequence[FieldNode], context: RequestContext) -> int:
     rounds_below = context.rounds_below
     return max([rounds_below.get(id(node), 0) for node in nodes], default=0)
 
@@ -123,7 +123,7 @@ class ResolverCall:
         self._first = details[0]
         self._nodes = [detail.node for detail in details]
         self._constant: Arguments | None = None
-        self._looked_ahead: dict[Any, Any] = {}
+        self._lookahead: dict[Any, Any] = {}
         self._may_vary = any(_has_variable(argument.value) for argument in self._first.node.arguments or ())
 
     def value(self, source: Any, state: ExecutionState, build_info: BuildInfo, path: Path) -> Any:
@@ -132,7 +132,7 @@ class ResolverCall:
         Args:
             source: The object of the field.
             state: The execution.
-            build_info: Builds the library's info.
+            build_info: Builds graphql-core's info.
             path: The path of the field.
         """
         constant = self._constant
@@ -140,7 +140,7 @@ class ResolverCall:
         if self._parent is not None:
             arguments[self._parent] = source
         if self._info is not None:
-            arguments[self._info] = LazyInfo(state, build_info, path, self._nodes, self._looked_ahead)
+            arguments[self._info] = LazyInfo(state, build_info, path, self._nodes, self._lookahead)
         return self._function(**arguments)
 
     def _arguments(self, state: ExecutionState) -> Arguments:

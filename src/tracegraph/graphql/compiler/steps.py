@@ -21,7 +21,7 @@ from graphql import (
 from graphql.pyutils import Path
 from graphql.pyutils.gather_with_cancel import gather_with_cancel
 
-from tracegraph.graphql.compiler.codegen import AccessorCodegen, Collect, Details, Selection
+from tracegraph.graphql.compiler.codegen import Collect, Details, ReaderCodegen, Selection
 from tracegraph.graphql.compiler.resolver_calls import ExecutionState, ResolverCall
 
 
@@ -74,7 +74,7 @@ class FieldStep:
             return self._failed(error, path, state)
 
     def info(self, path: Path, state: ExecutionState) -> GraphQLResolveInfo[Any]:
-        """Return the library's info for the resolver."""
+        """Return graphql-core's info for the resolver."""
         return state.executor.build_resolve_info(self._definition, self._nodes, self._parent, path)
 
     def _completed(self, value: Any, path: Path, state: ExecutionState) -> Any:
@@ -100,7 +100,7 @@ class FieldStep:
 
 
 Complete = Callable[[Any, Path, ExecutionState, FieldStep], Any]
-"""Completes a value to its response or an awaitable of it. Raises as the library's `complete_value` does."""
+"""Completes a value to its response or an awaitable of it. Raises as graphql-core's `complete_value` does."""
 
 
 class ObjectPlan:
@@ -273,7 +273,7 @@ class StepCompiler:
     """Builds the completers of one operation. `collect` returns the fields selected on an object."""
 
     schema: GraphQLSchema
-    readers: AccessorCodegen
+    readers: ReaderCodegen
     collect: Collect
 
     def completer(self, field_type: GraphQLOutputType, details: Details) -> Complete:
@@ -301,8 +301,8 @@ class StepCompiler:
         elif is_abstract_type(inner):
             present = AbstractPlan(self, inner, details).complete
         else:
-            present = _by_library(inner)
-        absent = _by_library(field_type)
+            present = _by_graphql_core(inner)
+        absent = _by_graphql_core(field_type)
 
         def complete(value: Any, path: Path, state: ExecutionState, step: FieldStep) -> Any:
             return absent(value, path, state, step) if value is None else present(value, path, state, step)
@@ -310,7 +310,7 @@ class StepCompiler:
         return complete
 
 
-def _by_library(field_type: GraphQLOutputType) -> Complete:
+def _by_graphql_core(field_type: GraphQLOutputType) -> Complete:
     def complete(value: Any, path: Path, state: ExecutionState, step: FieldStep) -> Any:
         return state.executor.complete_value(field_type, step.details, step.info(path, state), path, value, None)
 

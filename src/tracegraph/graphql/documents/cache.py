@@ -135,6 +135,6 @@ class DocumentCache:
         hides_names = not self._limits.introspection
         errors = validate(schema, tree, max_errors=_MAX_ERRORS, hide_suggestions=hides_names)
         if hides_names:
-            for error in errors:  # one rule of the library ignores hide_suggestions
+            for error in errors:  # one rule of graphql-core ignores hide_suggestions
                 error.message = error.message.partition(" Did you mean ")[0]
         return Document(tree, [to_client_error(error) for error in errors])

@@ -5,16 +5,17 @@
 Rows are `first` (or its default), the number of ids, or 1 for one object. Calls are the vendor calls that the
 table below allows for the field, whether or not a vendor needs them. Calls of a merged list grow with the sources.
 Calls of computed figures grow with the page budget. A field that occurs twice at one path counts once. Work that
-siblings share also counts once: the complete form of one row, or the sessions behind an experiment's computed
-figures. Variables count by their coerced values, as literals do. `@skip` and `@include` are ignored. A field
-outside the table costs nothing.
+siblings share also counts once: the complete form of one row, or the calls behind an experiment's figures. These
+read the sessions of computed figures. Reported figures that rows lack take one call. Variables count by their
+coerced values, as literals do. `@skip` and `@include` are ignored. A field outside the table costs nothing.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any
 
 from graphql import (
@@ -34,6 +35,7 @@ from graphql import (
     ValueNode,
     VariableNode,
     get_named_type,
+    value_from_ast_untyped,
 )
 
 from tracegraph.domain.models import AggregateBasis
@@ -51,7 +53,10 @@ _READ_DIVISOR = 6
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """The request's values that determine counts. `variables` are coerced, with defaults."""
+    """The request's values that determine counts. `variables` are coerced, with defaults.
+
+    `deferred_metrics` are the kinds of metrics whose reported figures take a call at any source.
+    """
 
     variables: Mapping[str, Any]
     default_first: int
@@ -59,6 +64,7 @@ class Sizes:
     sources: int
     active_experiments: int = 10
     computed_pages: int = 120
+    deferred_metrics: frozenset[str] = frozenset()
 
     @property
     def read_calls(self) -> int:
@@ -69,9 +75,6 @@ class Sizes:
 Count = Callable[[Sizes], int]
 
 
-Condition = Callable[[Sizes], bool]
-
-
 @dataclass(frozen=True, slots=True)
 class FieldCost:
     """The cost of one field of the schema.
@@ -80,11 +83,12 @@ class FieldCost:
     `sources` or `compared` for the number of sources or compared experiments.
 
     `calls`: the number of vendor calls. An int, or `sources` for one call per source. `merged` is one call per
-    experiment of a merged list. `read` is the number of calls that read all sessions of an experiment.
+    experiment of a merged list. `read` is the number of calls that read all sessions of an experiment. `figures`
+    are the calls behind its aggregates.
 
     `calls_per_row`: the same per row; `read` adds one call for the row itself.
 
-    `once`: a tag. Siblings with the same tag count once.
+    `once`: a tag. Siblings with the same tag count once, as the most expensive of them.
 
     `multiplies`: whether the fields below cost once per row.
     """
@@ -124,8 +128,8 @@ _FIELD_COSTS: Mapping[tuple[str, str], FieldCost] = {
     ("Experiment", "createdAt"): _COMPLETE_ROW,
     ("Experiment", "metadata"): _COMPLETE_ROW,
     ("Experiment", "sessionCount"): FieldCost(rows=0, calls=1),
-    ("Experiment", "aggregate"): FieldCost(rows=0, calls="read", once="sessions"),
-    ("Experiment", "aggregates"): FieldCost(rows=0, calls="read", once="sessions"),
+    ("Experiment", "aggregate"): FieldCost(rows=0, calls="figures", once="figures"),
+    ("Experiment", "aggregates"): FieldCost(rows=0, calls="figures", once="figures"),
     ("Experiment", "sessions"): FieldCost("first", calls=1),
     ("Session", "experiment"): FieldCost(calls=1),
     ("Session", "input"): _COMPLETE_ROW,
@@ -190,7 +194,7 @@ class _StepBuilder:
     ) -> tuple[Step, ...]:
         """Return the steps of the selections at one path. `compared` counts the experiments of a comparison."""
         steps: list[Step] = []
-        shared: dict[str, list[Condition]] = {}
+        shared: dict[str, list[Count]] = {}
         for field_parent, fields in self._fields(parent, selections):
             field = fields[0]
             definition = getattr(field_parent, "fields", {}).get(field.name.value)
@@ -207,11 +211,11 @@ class _StepBuilder:
             calls = self._calls(field, field_cost.calls)
             calls_per_row = self._calls(field, field_cost.calls_per_row, 1)
             if field_cost.once is not None:
-                conditions = shared.setdefault(field_cost.once, [])
-                conditions.append(_condition(field, field_cost))
-                if len(conditions) > 1:
+                siblings = shared.setdefault(field_cost.once, [])
+                siblings.append(calls)
+                if len(siblings) > 1:
                     continue
-                calls = calls if conditions[0] is _unconditional else _if_any(conditions, calls)
+                calls = _most(siblings)
             steps.append(Step(count, calls, calls_per_row, below, field_cost.multiplies))
         return tuple(steps)
 
@@ -249,6 +253,8 @@ class _StepBuilder:
             return lambda sizes: sizes.sources
         if calls == "read":
             return lambda sizes: extra + sizes.read_calls
+        if calls == "figures":
+            return _figure_calls(field)
         evaluate = _evaluator(_argument(field, "filter"))
         return lambda sizes: _merged_calls(evaluate(sizes.variables), sizes)
 
@@ -289,21 +295,34 @@ def _value(value: ValueNode | None, variables: Mapping[str, Any]) -> Any:
     return getattr(value, "value", None)
 
 
-def _condition(field: FieldNode, field_cost: FieldCost) -> Condition:
-    """Return the condition for shared work: only a basis other than REPORTED computes figures."""
-    if field_cost.once != "sessions":
-        return _unconditional
+def _figure_calls(field: FieldNode) -> Count:
+    """Return the calls behind aggregates: a basis other than REPORTED may read all sessions."""
     basis = _evaluator(_argument(field, "basis"))
-    return lambda sizes: basis(sizes.variables) not in _REPORTED
+    metrics = _argument(field, "metrics") or _argument(field, "metric")
+
+    def calls(sizes: Sizes) -> int:
+        if basis(sizes.variables) not in _REPORTED:
+            return sizes.read_calls
+        if not sizes.deferred_metrics:
+            return 0
+        kinds = _kinds(metrics, sizes.variables)
+        return int(kinds is None or not kinds.isdisjoint(sizes.deferred_metrics))
+
+    return calls
 
 
-def _if_any(conditions: list[Condition], calls: Count) -> Count:
-    """Return the calls where a condition holds. Later siblings append their conditions to the same list."""
-    return lambda sizes: calls(sizes) if any(holds(sizes) for holds in conditions) else 0
+def _kinds(metrics: ValueNode | None, variables: Mapping[str, Any]) -> frozenset[str] | None:
+    """Return the kinds of the metrics of an argument, None for all metrics."""
+    value = None if metrics is None else value_from_ast_untyped(metrics, dict(variables))
+    if not value:
+        return None
+    named = [metric.get("kind") for metric in (value if isinstance(value, list) else [value])]
+    return frozenset([kind.name if isinstance(kind, Enum) else str(kind) for kind in named])
 
 
-def _unconditional(_: Sizes) -> bool:
-    return True
+def _most(siblings: Sequence[Count]) -> Count:
+    """Return the most calls of any sibling. Later siblings are added to the same list."""
+    return lambda sizes: max(calls(sizes) for calls in siblings)
 
 
 def _requested_rows(value: Any, sizes: Sizes) -> int:

@@ -8,8 +8,10 @@ from typing import Any
 import strawberry
 
 from tracegraph.domain.models import Aggregate, AggregateBasis, Experiment, Metric
+from tracegraph.errors import SourceError
 from tracegraph.federation.analytics.session_scan import needs_of_all
 from tracegraph.federation.analytics.statistics import in_order
+from tracegraph.graphql.reported import all_reported, has_deferred
 from tracegraph.graphql.resolvers.deferred import add_field_error, report_source_error
 from tracegraph.graphql.resolvers.sources import TracegraphInfo
 from tracegraph.graphql.types.inputs import MetricInput
@@ -33,7 +35,9 @@ def experiment_aggregates(
     if basis is AggregateBasis.REPORTED:
         if root.figures_error is not None:
             add_field_error(info, report_source_error(root.figures_error, info.context))
-        return _reported(root, requested)
+        if has_deferred(info.context, root, requested):
+            return _with_deferred(root, info, requested)
+        return _selected(root.aggregates, requested)
     return _with_computed(root, info, requested, basis)
 
 
@@ -57,10 +61,39 @@ def experiment_aggregate(
     requested = metric.parsed
     if basis is AggregateBasis.REPORTED and root.figures_error is not None:
         raise report_source_error(root.figures_error, info.context)
-    reported = _reported_one(root, requested)
+    if basis is not AggregateBasis.COMPUTED and has_deferred(info.context, root, [requested]):
+        return _deferred(root, info, requested, basis)
+    reported = _of_metric(root.aggregates, requested)
     if basis is AggregateBasis.REPORTED or (basis is AggregateBasis.BEST and reported is not None):
         return reported
     return _computed(root, info, requested)
+
+
+async def _deferred(
+    experiment: Experiment, info: TracegraphInfo, metric: Metric, basis: AggregateBasis
+) -> Aggregate | None:
+    """Return a metric that takes a call, else compute the metric if the basis is BEST."""
+    try:
+        reported = _of_metric(await all_reported(info.context, experiment), metric)
+    except SourceError as error:
+        if basis is AggregateBasis.REPORTED:
+            raise report_source_error(error, info.context) from None
+        reported = None
+    if reported is not None or basis is AggregateBasis.REPORTED:
+        return reported
+    return await _computed(experiment, info, metric)
+
+
+async def _with_deferred(
+    experiment: Experiment, info: TracegraphInfo, requested: Sequence[Metric] | None
+) -> Sequence[Aggregate]:
+    """Return the reported metrics. If the call for the deferred ones fails, they are missing, with an error."""
+    try:
+        reported = await all_reported(info.context, experiment)
+    except SourceError as error:
+        add_field_error(info, report_source_error(error, info.context))
+        reported = experiment.aggregates
+    return _selected(reported, requested)
 
 
 async def _computed(experiment: Experiment, info: TracegraphInfo, metric: Metric) -> Aggregate:
@@ -70,23 +103,35 @@ async def _computed(experiment: Experiment, info: TracegraphInfo, metric: Metric
     return scan.aggregate(metric)
 
 
-def _reported(experiment: Experiment, requested: Sequence[Metric] | None) -> Sequence[Aggregate]:
+def _selected(reported: Sequence[Aggregate], requested: Sequence[Metric] | None) -> Sequence[Aggregate]:
     if requested is None:
-        return experiment.aggregates
-    return [aggregate for metric in requested if (aggregate := _reported_one(experiment, metric)) is not None]
+        return reported
+    return [aggregate for metric in requested if (aggregate := _of_metric(reported, metric)) is not None]
 
 
-def _reported_one(experiment: Experiment, requested: Metric) -> Aggregate | None:
-    for aggregate in experiment.aggregates:
+def _of_metric(reported: Sequence[Aggregate], requested: Metric) -> Aggregate | None:
+    for aggregate in reported:
         if aggregate.metric.kind is requested.kind and aggregate.metric == requested:
             return aggregate
     return None
 
 
+async def _best_reported(
+    experiment: Experiment, info: TracegraphInfo, requested: Sequence[Metric] | None
+) -> Sequence[Aggregate]:
+    """Return the reported metrics, those of the row alone if the call for the others fails: they are computed."""
+    if not has_deferred(info.context, experiment, requested):
+        return experiment.aggregates
+    try:
+        return await all_reported(info.context, experiment)
+    except SourceError:
+        return experiment.aggregates
+
+
 async def _with_computed(
     experiment: Experiment, info: TracegraphInfo, requested: Sequence[Metric] | None, basis: AggregateBasis
 ) -> Sequence[Aggregate]:
-    reported = experiment.aggregates if basis is AggregateBasis.BEST else ()
+    reported = await _best_reported(experiment, info, requested) if basis is AggregateBasis.BEST else ()
     by_metric = {aggregate.metric: aggregate for aggregate in reported}
     if requested is None or any(metric not in by_metric for metric in requested):
         needs = needs_of_all(requested)

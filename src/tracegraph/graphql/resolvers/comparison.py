@@ -20,7 +20,7 @@ from tracegraph.graphql.comparison.case_pages import CasePage, decode_case_curso
 from tracegraph.graphql.comparison.cases import CaseEntry, CaseRow, PairedCases
 from tracegraph.graphql.comparison.data import ComparisonData, Identity, UnknownExperiment, find_entries
 from tracegraph.graphql.comparison.figures import Comparison, ComparisonArguments, RequestedWork
-from tracegraph.graphql.compiler.resolver_calls import level_time
+from tracegraph.graphql.compiler.resolver_calls import nested_time_share
 from tracegraph.graphql.lookahead import fields_at
 from tracegraph.graphql.relay.cursor import CursorBinding
 from tracegraph.graphql.relay.ids import decode_id, experiment_id
@@ -66,7 +66,7 @@ async def query_comparison(  # noqa: PLR0917 - the schema's arguments
     if join_on is CaseKey.INPUT and (requested.counts or requested.cases):
         info.context.scans.expect(frozenset({INPUT}))  # before any list is read for another field
     try:
-        with level_time(info):
+        with nested_time_share(info):
             entries = await find_entries(info.context, identities)
     except UnknownExperiment as unknown:
         raise BadUserInput(
@@ -150,7 +150,7 @@ class ComparedMetric:
 
 async def comparison_metrics(root: strawberry.Parent[Comparison], info: TracegraphInfo) -> Any:
     """Return the metrics side by side. A failed source leaves nulls, with an error at this path."""
-    with level_time(info):
+    with nested_time_share(info):
         figures = await root.figures()
     _add_field_errors_once(info, root.compared, figures.errors)
     return [_compared_metric(root, metric) for metric in figures.metrics]
@@ -216,7 +216,7 @@ async def comparison_cases(  # noqa: PLR0917 - the schema's arguments
     binding = CursorBinding.of("Comparison.cases", arguments, by_text=True)
     count = parse_first(first, limits.default_first, limits.max_first)
     after_case = decode_case_cursor(binding, after)
-    with level_time(info):
+    with nested_time_share(info):
         table = await paired.table(parsed_metric)
     _add_field_errors_once(info, compared, table.errors)
     rows = [CaseRow(paired, table, case) for case in table.cases(outcome)]
@@ -262,7 +262,7 @@ async def _first_session(row: CaseRow, info: TracegraphInfo) -> Session | None:
 async def case_entry_sessions(root: strawberry.Parent[CaseEntry], info: TracegraphInfo) -> Any:
     """Return every repetition. Sessions that cannot be read are omitted, with an error at this path."""
     loader = info.context.loaders[root.experiment.source].sessions
-    with level_time(info):
+    with nested_time_share(info):
         results = await asyncio.gather(*(loader.load(ref) for ref in root.refs), return_exceptions=True)
     for result in results:
         if isinstance(result, BaseException) and not isinstance(result, SourceError):

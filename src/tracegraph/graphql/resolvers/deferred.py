@@ -24,7 +24,7 @@ def add_field_error(info: TracegraphInfo, error: SourceError) -> None:
     """Add an error at this field's path, beside the value that the field keeps."""
     field_error = GraphQLError(
         error.message,
-        nodes=info._raw_info.field_nodes,  # noqa: SLF001 - only the library's info has the locations
+        nodes=info._raw_info.field_nodes,  # noqa: SLF001 - only graphql-core's info has the locations
         path=info.path.as_list(),
         extensions=source_extensions(error),
     )

@@ -1,4 +1,4 @@
-"""Resolvers of lists: experiments and sessions of all sources, of one source, of one experiment."""
+"""Resolvers of the lists: experiments of all sources or one source, sessions of many experiments or one."""
 
 from __future__ import annotations
 
@@ -13,18 +13,13 @@ from tracegraph.domain.filters import ExperimentOrder, ExperimentOrderField, Ses
 from tracegraph.domain.models import Experiment
 from tracegraph.federation import lists
 from tracegraph.federation.report import SourceReport, SourceReportStatus
-from tracegraph.graphql.compiler.resolver_calls import level_of, level_time
+from tracegraph.graphql.compiler.resolver_calls import nested_time_share, rounds_below_field
 from tracegraph.graphql.context import RequestContext
 from tracegraph.graphql.errors import all_failed
 from tracegraph.graphql.lookahead import session_fields
 from tracegraph.graphql.relay.connections import Connection, ConnectionArguments
-from tracegraph.graphql.resolvers.deferred import (
-    add_field_error,
-)
-from tracegraph.graphql.resolvers.sources import (
-    TracegraphInfo,
-    adapter_of,
-)
+from tracegraph.graphql.resolvers.deferred import add_field_error
+from tracegraph.graphql.resolvers.sources import TracegraphInfo, adapter_of
 from tracegraph.graphql.types import inputs
 from tracegraph.upstream.request_scope import time_share
 
@@ -54,13 +49,19 @@ async def query_experiments(
     Raises:
         AllSourcesFailed: When every source failed.
     """
-    with level_time(info):
-        page = await _experiments(
-            info.context, info.context.adapters, "Query.experiments", (first, after), (filter, order_by)
+    with nested_time_share(info):
+        connection = await _experiments(
+            info.context,
+            info.context.adapters,
+            field="Query.experiments",
+            first=first,
+            after=after,
+            filter=filter,
+            order_by=order_by,
         )
-    if page.all_failed:
-        raise all_failed(page.sources)
-    return page
+    if connection.all_failed:
+        raise all_failed(connection.sources)
+    return connection
 
 
 async def source_experiments(  # noqa: PLR0917 - the schema's arguments
@@ -82,29 +83,34 @@ async def source_experiments(  # noqa: PLR0917 - the schema's arguments
         order_by: The order.
     """
     field = f"Source.experiments:{root.name}"
-    with level_time(info):
-        page = await _experiments(info.context, [root], field, (first, after), (filter, order_by))
-    _add_failures(info, page.sources)
-    return page
+    with nested_time_share(info):
+        connection = await _experiments(
+            info.context, [root], field=field, first=first, after=after, filter=filter, order_by=order_by
+        )
+    _add_failures(info, connection.sources)
+    return connection
 
 
 async def _experiments(
     context: RequestContext,
     adapters: Sequence[Adapter],
+    *,
     field: str,
-    page: tuple[int | None, str | None],
-    filter_and_order: tuple[inputs.ExperimentFilter | None, inputs.ExperimentOrder | None],
+    first: int | None,
+    after: str | None,
+    filter: inputs.ExperimentFilter | None,  # noqa: A002 - the schema's name
+    order_by: inputs.ExperimentOrder | None,
 ) -> Connection[Experiment]:
-    experiment_filter = filter_and_order[0] or inputs.ANY_EXPERIMENT
-    order = _NEWEST_EXPERIMENTS if filter_and_order[1] is None else filter_and_order[1].parsed
+    experiment_filter = filter or inputs.ANY_EXPERIMENT
+    order = _NEWEST_EXPERIMENTS if order_by is None else order_by.parsed
     max_ids = context.page_limits.max_first
     selected = inputs.select_sources(experiment_filter, adapters, max_ids, context.adapters)
     filters = {adapter.name: experiment_filter.for_source(adapter.name) for adapter in selected}
     by_text = order.field is ExperimentOrderField.NAME
-    arguments = ConnectionArguments(*page, field, experiment_filter.cursor_binding, order, by_text=by_text)
-    rows = await lists.list_experiments(selected, filters, order, arguments.merge_request(context))
-    context.reports.extend(rows.reports)
-    return Connection(rows, arguments)
+    arguments = ConnectionArguments(first, after, field, experiment_filter.cursor_binding, order, by_text=by_text)
+    listing = await lists.list_experiments(selected, filters, order, arguments.merge_request(context))
+    context.reports.extend(listing.reports)
+    return Connection(listing, arguments)
 
 
 async def query_sessions(
@@ -131,14 +137,14 @@ async def query_sessions(
     selected = inputs.select_sources(session_filter, context.adapters, context.page_limits.max_first)
     request = SessionPageRequest((), _NO_PAGE, session_filter.parsed, order, fields=session_fields(info))
     arguments = ConnectionArguments(first, after, "Query.sessions", session_filter.cursor_binding, order)
-    level = level_of(info)
-    merge_request, fetch = arguments.merge_request(context), context.loaders.session_pages_at(level)
-    with time_share(level):
-        rows = await lists.list_sessions(selected, session_filter.refs, request, merge_request, fetch)
-    context.reports.extend(rows.reports)
-    if rows.all_failed:
-        raise all_failed(rows.reports)
-    return Connection(rows, arguments)
+    rounds_below = rounds_below_field(info)
+    merge_request, fetch = arguments.merge_request(context), context.loaders.session_pages_at(rounds_below)
+    with time_share(rounds_below):
+        listing = await lists.list_sessions(selected, session_filter.refs, request, merge_request, fetch)
+    context.reports.extend(listing.reports)
+    if listing.all_failed:
+        raise all_failed(listing.reports)
+    return Connection(listing, arguments)
 
 
 async def experiment_sessions(  # noqa: PLR0917 - the schema's arguments
@@ -170,13 +176,13 @@ async def experiment_sessions(  # noqa: PLR0917 - the schema's arguments
     if not selected or not session_filter.includes_sessions_of(root):
         return Connection(await lists.no_sessions(adapter), arguments)
     request = SessionPageRequest((root.ref,), _NO_PAGE, session_filter.parsed, order, fields=session_fields(info))
-    level = level_of(info)
-    fetch = context.loaders.session_pages_at(level)
-    with time_share(level):
-        rows = await lists.list_sessions_of(adapter, root, request, merge_request, fetch)
-    context.reports.extend(rows.reports)
-    _add_failures(info, rows.reports)
-    return Connection(rows, arguments)
+    rounds_below = rounds_below_field(info)
+    fetch = context.loaders.session_pages_at(rounds_below)
+    with time_share(rounds_below):
+        listing = await lists.list_sessions_of(adapter, root, request, merge_request, fetch)
+    context.reports.extend(listing.reports)
+    _add_failures(info, listing.reports)
+    return Connection(listing, arguments)
 
 
 def _session_order(order: inputs.SessionOrder | None) -> SessionOrder:

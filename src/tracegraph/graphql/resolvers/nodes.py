@@ -8,7 +8,7 @@ import strawberry
 
 from tracegraph.domain.models import Session, SessionRef
 from tracegraph.graphql.comparison.cases import find_case
-from tracegraph.graphql.compiler.resolver_calls import level_time
+from tracegraph.graphql.compiler.resolver_calls import nested_time_share
 from tracegraph.graphql.context import RequestContext
 from tracegraph.graphql.relay.case_ids import CaseReference
 from tracegraph.graphql.relay.ids import GlobalId, decode_id
@@ -55,7 +55,7 @@ async def query_session(info: TracegraphInfo, id: strawberry.ID) -> Any:  # noqa
 
 
 async def _node(info: TracegraphInfo, identity: GlobalId) -> Any:
-    with level_time(info):
+    with nested_time_share(info):
         return await _object(info.context, identity)
 
 
@@ -74,5 +74,5 @@ async def _object(context: RequestContext, identity: GlobalId) -> Any:
 
 async def session_experiment(root: strawberry.Parent[Session], info: TracegraphInfo) -> Any:
     """Return the experiment of a session."""
-    with level_time(info):
+    with nested_time_share(info):
         return await info.context.loaders[root.source].experiments.load(root.experiment_ref)

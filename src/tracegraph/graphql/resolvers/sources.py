@@ -11,7 +11,7 @@ from strawberry.types import Info
 from tracegraph.adapter.protocol import Adapter, SourceHealthStatus
 from tracegraph.domain.calls import CircuitState
 from tracegraph.graphql.compiler.field_access import sync_accessor
-from tracegraph.graphql.compiler.resolver_calls import level_time
+from tracegraph.graphql.compiler.resolver_calls import nested_time_share
 from tracegraph.graphql.context import RequestContext
 from tracegraph.upstream.request_scope import bypass_cache
 
@@ -46,7 +46,7 @@ async def source_health(root: strawberry.Parent[Adapter], info: TracegraphInfo) 
 
     A source that is UP while the circuit breaker holds calls back is DEGRADED.
     """
-    with bypass_cache(), level_time(info):
+    with bypass_cache(), nested_time_share(info):
         health = await root.check()
     pipeline = info.context.pipelines.get(root.name)
     circuit = health.circuit if pipeline is None else pipeline.worst_circuit_state

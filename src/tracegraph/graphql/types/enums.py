@@ -7,23 +7,22 @@ from enum import Enum
 import strawberry
 
 from tracegraph import adapter, errors
-from tracegraph.domain import filters as query
-from tracegraph.domain import models as model
+from tracegraph.domain import filters, models
 from tracegraph.federation import report
 from tracegraph.federation.analytics import cases, comparison
 
 _DESCRIPTIONS: dict[type[Enum], str] = {
-    model.ExperimentKind: "The kind of an experiment: an evaluation over a dataset, a live project, or an agent.",
-    model.SessionStatus: "The outcome of a session, or RUNNING.",
-    model.MetricKind: "The measured quantity.",
-    model.MetricUnit: "The unit of a metric's statistics.",
-    model.Better: "The direction of a metric that is an improvement.",
-    model.AggregateBasis: (
+    models.ExperimentKind: "The kind of an experiment: an evaluation over a dataset, a live project, or an agent.",
+    models.SessionStatus: "The outcome of a session, or RUNNING.",
+    models.MetricKind: "The measured quantity.",
+    models.MetricUnit: "The unit of a metric's statistics.",
+    models.Better: "The direction of a metric that is an improvement.",
+    models.AggregateBasis: (
         "REPORTED: the vendor's own figures. COMPUTED: computed by the gateway from the experiment's sessions, in "
         "the same way for every vendor, with nearest-rank percentiles and the sample standard deviation. BEST: "
         "REPORTED where the vendor reports the metric, else COMPUTED."
     ),
-    model.AggregatePopulation: "The population of a figure. Means over different populations are not comparable.",
+    models.AggregatePopulation: "The population of a figure. Means over different populations are not comparable.",
     comparison.Statistic: "The statistic of an aggregate that is compared.",
     cases.CaseKey: (
         "The key that matches a test case of one experiment to the same case of another. Two vendors rarely share "
@@ -33,9 +32,9 @@ _DESCRIPTIONS: dict[type[Enum], str] = {
         "The outcome of a case against the baseline's, in the metric's better direction. EQUAL: the same within "
         "one part in 10^9, or run by both and measured by neither. MISSING: run or measured by only one."
     ),
-    query.OrderDirection: "Missing values come last in both directions.",
-    query.ExperimentOrderField: "NAME compares by code point after Unicode case folding, whatever the vendor.",
-    query.SessionOrderField: "The sort fields of sessions.",
+    filters.OrderDirection: "Missing values come last in both directions.",
+    filters.ExperimentOrderField: "NAME compares by code point after Unicode case folding, whatever the vendor.",
+    filters.SessionOrderField: "The sort fields of sessions.",
     errors.SourceErrorCode: "The reason why a source failed.",
     adapter.SourceHealthStatus: "The health of a source.",
     adapter.CircuitState: "The state of the circuit breaker of a source.",

@@ -11,8 +11,7 @@ from functools import cached_property
 import strawberry
 
 from tracegraph.adapter.protocol import Adapter
-from tracegraph.domain import filters as query
-from tracegraph.domain import models as model
+from tracegraph.domain import filters, models
 from tracegraph.errors import BadUserInput
 from tracegraph.graphql.relay.ids import decode_id
 
@@ -27,9 +26,9 @@ class StringFilter:
     in_: list[str] | None = strawberry.field(name="in", default=None)
     contains: str | None = None
 
-    def parsed(self) -> query.StringFilter:
+    def parsed(self) -> filters.StringFilter:
         """Return the domain value."""
-        return query.StringFilter(self.eq, None if self.in_ is None else frozenset(self.in_), self.contains)
+        return filters.StringFilter(self.eq, None if self.in_ is None else frozenset(self.in_), self.contains)
 
 
 @strawberry.input(description="A time range from gte, inclusive, to lt, exclusive.")
@@ -39,9 +38,9 @@ class DateTimeRange:
     gte: datetime | None = None
     lt: datetime | None = None
 
-    def parsed(self) -> query.TimeRange:
+    def parsed(self) -> filters.TimeRange:
         """Return the domain value."""
-        return query.TimeRange(self.gte, self.lt)
+        return filters.TimeRange(self.gte, self.lt)
 
 
 @strawberry.input(description="Conditions that must all hold. A list in a condition matches any member.")
@@ -50,7 +49,7 @@ class ExperimentFilter:
 
     sources: list[str] | None = strawberry.field(default=None, description="Names from the configuration.")
     vendors: list[str] | None = None
-    kinds: list[model.ExperimentKind] | None = None
+    kinds: list[models.ExperimentKind] | None = None
     ids: list[strawberry.ID] | None = None
     name: StringFilter | None = None
     agent_name: str | None = None
@@ -71,9 +70,9 @@ class ExperimentFilter:
         return None if self.ids is None else _refs_by_source(self.ids)
 
     @cached_property
-    def parsed(self) -> query.ExperimentFilter:
+    def parsed(self) -> filters.ExperimentFilter:
         """The conditions on an experiment of any source."""
-        return query.ExperimentFilter(
+        return filters.ExperimentFilter(
             kinds=None if self.kinds is None else frozenset(self.kinds),
             name=None if self.name is None else self.name.parsed(),
             agent_name=self.agent_name,
@@ -85,7 +84,7 @@ class ExperimentFilter:
             updated_at=None if self.updated_at is None else self.updated_at.parsed(),
         )
 
-    def for_source(self, name: str) -> query.ExperimentFilter:
+    def for_source(self, name: str) -> filters.ExperimentFilter:
         """Return the conditions on an experiment of one selected source."""
         return self.parsed if self.refs is None else replace(self.parsed, refs=frozenset(self.refs[name]))
 
@@ -105,7 +104,7 @@ class SessionFilter:
         default=None,
         description="By default the most recently active experiments of each source, up to a configured number.",
     )
-    statuses: list[model.SessionStatus] | None = None
+    statuses: list[models.SessionStatus] | None = None
     test_case_id: str | None = None
     started_at: DateTimeRange | None = None
 
@@ -119,15 +118,15 @@ class SessionFilter:
         return None if self.experiment_ids is None else _refs_by_source(self.experiment_ids)
 
     @cached_property
-    def parsed(self) -> query.SessionFilter:
+    def parsed(self) -> filters.SessionFilter:
         """The conditions on a session of any source."""
-        return query.SessionFilter(
+        return filters.SessionFilter(
             statuses=None if self.statuses is None else frozenset(self.statuses),
             test_case_id=self.test_case_id,
             started_at=None if self.started_at is None else self.started_at.parsed(),
         )
 
-    def includes_sessions_of(self, experiment: model.Experiment) -> bool:
+    def includes_sessions_of(self, experiment: models.Experiment) -> bool:
         """Return whether the filter selects sessions of that experiment."""
         return self.refs is None or experiment.ref in self.refs.get(experiment.source, ())
 
@@ -141,45 +140,45 @@ class SessionFilter:
 class ExperimentOrder:
     """The GraphQL input of `domain.filters.ExperimentOrder`."""
 
-    field: query.ExperimentOrderField
-    direction: query.OrderDirection = query.OrderDirection.DESC
+    field: filters.ExperimentOrderField
+    direction: filters.OrderDirection = filters.OrderDirection.DESC
 
     @cached_property
-    def parsed(self) -> query.ExperimentOrder:
+    def parsed(self) -> filters.ExperimentOrder:
         """The domain value."""
-        return query.ExperimentOrder(self.field, self.direction)
+        return filters.ExperimentOrder(self.field, self.direction)
 
 
 @strawberry.input(description="The order of a list of sessions.")
 class SessionOrder:
     """The GraphQL input of `domain.filters.SessionOrder`."""
 
-    field: query.SessionOrderField
-    direction: query.OrderDirection = query.OrderDirection.DESC
+    field: filters.SessionOrderField
+    direction: filters.OrderDirection = filters.OrderDirection.DESC
 
     @cached_property
-    def parsed(self) -> query.SessionOrder:
+    def parsed(self) -> filters.SessionOrder:
         """The domain value."""
-        return query.SessionOrder(self.field, self.direction)
+        return filters.SessionOrder(self.field, self.direction)
 
 
 @strawberry.input(description="A metric. evaluator is required for kind SCORE and not allowed for other kinds.")
 class MetricInput:
     """The GraphQL input of `domain.models.Metric`."""
 
-    kind: model.MetricKind
+    kind: models.MetricKind
     evaluator: str | None = None
 
     @cached_property
-    def parsed(self) -> model.Metric:
+    def parsed(self) -> models.Metric:
         """The metric.
 
         Raises:
             BadUserInput: When evaluator and kind do not match.
         """
-        if (self.kind is model.MetricKind.SCORE) != (self.evaluator is not None):
+        if (self.kind is models.MetricKind.SCORE) != (self.evaluator is not None):
             raise BadUserInput("A metric of kind SCORE requires an evaluator, and other kinds do not allow one.")
-        return model.Metric(self.kind, self.evaluator)
+        return models.Metric(self.kind, self.evaluator)
 
 
 _MAX_NAME_LENGTH = 100

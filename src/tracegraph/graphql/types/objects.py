@@ -14,8 +14,8 @@ import strawberry
 from strawberry.scalars import JSON
 
 from tracegraph import adapter, errors
-from tracegraph.domain import filters as query
-from tracegraph.domain import models as model
+from tracegraph.domain import filters
+from tracegraph.domain import models as domain_models
 from tracegraph.domain.urls import http_url
 from tracegraph.federation import report
 from tracegraph.graphql.compiler.field_access import instances_of
@@ -83,12 +83,12 @@ class SourceHealth:
 
 def _experiment_orders(root: strawberry.Parent[adapter.Capabilities]) -> Any:
     orders = [capabilities.order_fields() for capabilities in root.experiment_lists().values()]
-    return [field for field in query.ExperimentOrderField if all(field in fields for fields in orders)]
+    return [field for field in filters.ExperimentOrderField if all(field in fields for fields in orders)]
 
 
 def _session_orders(root: strawberry.Parent[adapter.Capabilities]) -> Any:
     orders = [capabilities.order_fields() for capabilities in root.session_lists().values()]
-    return [field for field in query.SessionOrderField if all(field in fields for fields in orders)]
+    return [field for field in filters.SessionOrderField if all(field in fields for fields in orders)]
 
 
 def _camel_case(name: str) -> str:
@@ -113,15 +113,15 @@ def _session_filters(root: strawberry.Parent[adapter.Capabilities]) -> list[str]
 class SourceCapabilities:
     """The GraphQL type of `adapter.Capabilities`."""
 
-    experiment_orders: list[query.ExperimentOrderField] = strawberry.field(resolver=_experiment_orders)
-    session_orders: list[query.SessionOrderField] = strawberry.field(resolver=_session_orders)
+    experiment_orders: list[filters.ExperimentOrderField] = strawberry.field(resolver=_experiment_orders)
+    session_orders: list[filters.SessionOrderField] = strawberry.field(resolver=_session_orders)
     experiment_filters: list[str] = strawberry.field(
         resolver=_experiment_filters, description="Fields of ExperimentFilter that the vendor applies."
     )
     session_filters: list[str] = strawberry.field(
         resolver=_session_filters, description="Fields of SessionFilter that the vendor applies."
     )
-    reported_metrics: list[model.MetricKind]
+    reported_metrics: list[domain_models.MetricKind]
 
 
 def _source_id(root: strawberry.Parent[adapter.Adapter]) -> strawberry.ID:
@@ -140,7 +140,7 @@ class Source(Node):
     experiments: ExperimentConnection = strawberry.field(resolver=source_experiments)
 
     @classmethod
-    def is_type_of(cls, value: object, info: object) -> bool:  # noqa: ARG003 - the library's signature
+    def is_type_of(cls, value: object, info: object) -> bool:  # noqa: ARG003 - graphql-core's signature
         """Return whether the value is an adapter: only adapters have capabilities."""
         return hasattr(value, "capabilities")
 
@@ -178,13 +178,13 @@ class SourceReport:
 
 @strawberry.type(description="A measured quantity, its unit, and its better direction.")
 class Metric:
-    """The GraphQL type of `domain.models.Metric`."""
+    """The GraphQL type of `domain.domain_models.Metric`."""
 
-    kind: model.MetricKind
+    kind: domain_models.MetricKind
     evaluator: str | None
     name: str
-    unit: model.MetricUnit
-    better_when: model.Better
+    unit: domain_models.MetricUnit
+    better_when: domain_models.Better
 
 
 @strawberry.type(
@@ -194,11 +194,13 @@ class Metric:
     )
 )
 class Aggregate:
-    """The GraphQL type of `domain.models.Aggregate`."""
+    """The GraphQL type of `domain.domain_models.Aggregate`."""
 
     metric: Metric
-    basis: model.AggregateBasis = strawberry.field(description="The actual basis: REPORTED or COMPUTED.")
-    population: model.AggregatePopulation = strawberry.field(description="The population of the statistics.")
+    basis: domain_models.AggregateBasis = strawberry.field(description="The actual basis: REPORTED or COMPUTED.")
+    population: domain_models.AggregatePopulation = strawberry.field(
+        description="The population of the statistics."
+    )
     count: int | None
     sum: float | None
     mean: float | None
@@ -221,7 +223,7 @@ def _url(root: strawberry.Parent[Any]) -> Any:
     return http_url(root.url) if isinstance(root.url, str) else None
 
 
-def _experiment_id(root: strawberry.Parent[model.Experiment]) -> strawberry.ID:
+def _experiment_id(root: strawberry.Parent[domain_models.Experiment]) -> strawberry.ID:
     return strawberry.ID(experiment_id(root.source, root.ref))
 
 
@@ -232,12 +234,12 @@ def _experiment_id(root: strawberry.Parent[model.Experiment]) -> strawberry.ID:
     )
 )
 class Experiment(Node):
-    """The GraphQL type of `domain.models.Experiment`."""
+    """The GraphQL type of `domain.domain_models.Experiment`."""
 
     id: strawberry.ID = strawberry.field(resolver=_experiment_id)
     source: Source = strawberry.field(resolver=source_of)
     vendor_id: str
-    kind: model.ExperimentKind
+    kind: domain_models.ExperimentKind
     name: str
     description: str | None
     group_id: str | None
@@ -271,7 +273,7 @@ class Experiment(Node):
     )
     sessions: SessionConnection = strawberry.field(resolver=experiment_sessions)
 
-    is_type_of = instances_of(model.Experiment)
+    is_type_of = instances_of(domain_models.Experiment)
 
 
 @strawberry.type(description="An experiment and the cursor that continues right after the experiment.")
@@ -298,7 +300,7 @@ class ExperimentConnection:
 
 @strawberry.type(description="The tokens of one session. cached is a part of input.")
 class TokenUsage:
-    """The GraphQL type of `domain.models.TokenUsage`."""
+    """The GraphQL type of `domain.domain_models.TokenUsage`."""
 
     input: int | None
     output: int | None
@@ -308,13 +310,13 @@ class TokenUsage:
 
 @strawberry.type(description="One evaluator's verdict, on that evaluator's own scale.")
 class Score:
-    """The GraphQL type of `domain.models.Score`."""
+    """The GraphQL type of `domain.domain_models.Score`."""
 
     evaluator: str
     value: float
 
 
-def _session_id(root: strawberry.Parent[model.Session]) -> strawberry.ID:
+def _session_id(root: strawberry.Parent[domain_models.Session]) -> strawberry.ID:
     return strawberry.ID(session_id(root.source, root.ref))
 
 
@@ -322,13 +324,13 @@ def _session_id(root: strawberry.Parent[model.Session]) -> strawberry.ID:
     description="One execution: a NeMo experiment session, a LangSmith root run (a trace), a Meibel agent session."
 )
 class Session(Node):
-    """The GraphQL type of `domain.models.Session`."""
+    """The GraphQL type of `domain.domain_models.Session`."""
 
     id: strawberry.ID = strawberry.field(resolver=_session_id)
     source: Source = strawberry.field(resolver=source_of)
     experiment: Experiment | None = strawberry.field(resolver=session_experiment)
     vendor_id: str
-    status: model.SessionStatus
+    status: domain_models.SessionStatus
     vendor_status: str | None = strawberry.field(description="The vendor's own status.")
     name: str | None
     started_at: datetime
@@ -353,7 +355,7 @@ class Session(Node):
         resolver=vendor_fields, description="The vendor's object, unchanged."
     )
 
-    is_type_of = instances_of(model.Session)
+    is_type_of = instances_of(domain_models.Session)
 
 
 @strawberry.type(description="A session and the cursor that continues right after the session.")

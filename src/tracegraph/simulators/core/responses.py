@@ -48,7 +48,7 @@ def invalid(loc: list[str | int], kind: str, message: str, value: Any, ctx: Row 
     """Raise a 422 with FastAPI's list of errors.
 
     Args:
-        loc: The place of the parameter.
+        loc: The location of the parameter.
         kind: Pydantic's type of the error.
         message: Pydantic's message.
         value: The value received.

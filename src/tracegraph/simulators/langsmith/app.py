@@ -36,7 +36,7 @@ from tracegraph.simulators.langsmith.deployment import Deployment
 from tracegraph.simulators.langsmith.feedback import list_feedback
 from tracegraph.simulators.langsmith.filters import Predicate
 from tracegraph.simulators.langsmith.problems import ProblemError, problem_body, problem_response
-from tracegraph.simulators.langsmith.runs import RunQuery, compiled
+from tracegraph.simulators.langsmith.runs import Cursors, RunQuery, compiled
 from tracegraph.simulators.langsmith.stats import STATS, last_run_start, session_stats
 from tracegraph.simulators.langsmith.v2 import ServiceV2
 from tracegraph.simulators.langsmith.world import LangSmithWorld
@@ -138,7 +138,8 @@ class _Service:
         """Return one page of runs, newest first by default."""
         self._check_v1_runs()
         self._authorize(request)
-        query = RunQuery(json_object(await request.body(), ["body"]))
+        cursors = Cursors(self._world.cursor_generation, bound=self._world.bound_cursors)
+        query = RunQuery(json_object(await request.body(), ["body"]), cursors)
         return self._deprecated(query.execute(self._world.runs, self._seed()))
 
     async def get_run(self, request: Request) -> Response:

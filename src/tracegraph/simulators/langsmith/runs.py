@@ -2,9 +2,13 @@
 
 import base64
 import json
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
+
+import msgspec
 
 from tracegraph.simulators.core.responses import ApiError, check_range, check_uuid, invalid
 from tracegraph.simulators.core.rows import Row
@@ -35,7 +39,8 @@ class RunQuery:
     See docs/vendors/langsmith.md#runs.
     """
 
-    def __init__(self, body: Row) -> None:
+    def __init__(self, body: Row, cursors: "Cursors") -> None:
+        self._cursors = cursors
         self._body = {key: value for key, value in body.items() if value is not None}
         self._limit = self._page_size()
         self._descending = self._order() == "desc"
@@ -48,7 +53,7 @@ class RunQuery:
             raise ApiError(400, {"detail": f"At least one of {scopes} must be specified"})
         self._sessions = self._uuids("session")
         self._tests = list(self._all_tests())
-        self._cursor = _Cursor.read(self._body["cursor"]) if "cursor" in self._body else None
+        self._cursor = self._cursors.read(self._body["cursor"], self._body) if "cursor" in self._body else None
 
     def execute(self, runs: Mapping[str, Sequence[Row]], seed: int | None) -> Row:
         """Return one page. With a seed, runs with one start time come in an order of that seed.
@@ -65,10 +70,10 @@ class RunQuery:
             keyed = [entry for entry in keyed if self._cursor.is_before(entry[0], entry[1], self._descending)]
         page = keyed[: self._limit]
         more = len(keyed) > len(page)
-        following = _Cursor(page[-1][0], page[-1][1], seed).write() if more and page else None
+        last = _Cursor(page[-1][0], page[-1][1], seed) if more and page else None
         return {
             "runs": [self._selected(run) for _, _, run in page],
-            "cursors": {"next": following, "prev": None},
+            "cursors": {"next": last and self._cursors.write(last, self._body), "prev": None},
             "search_cursors": None,
             "parsed_query": self._body.get("filter"),
         }
@@ -150,33 +155,54 @@ class RunQuery:
         return run if fields is None else {key: run.get(key) for key in dict.fromkeys(["id", *fields])}
 
 
+@dataclass(frozen=True)
 class _Cursor:
     """The position after the last run of a page: its start, its tie key, and the seed of the order."""
 
-    def __init__(self, start: datetime, tie: tuple[int, str], seed: int | None) -> None:
-        self._start = start
-        self._tie = tie
-        self.seed = seed
-
-    @classmethod
-    def read(cls, text: Any) -> "_Cursor":
-        """Decode a cursor of `write`. Raise a 400 for anything else."""
-        try:
-            start, first, second, seed = json.loads(base64.urlsafe_b64decode(text))
-            return cls(parse(start), (first, second), seed)
-        except (TypeError, ValueError):
-            raise ApiError(400, {"detail": "Invalid cursor"}) from None
-
-    def write(self) -> str:
-        """Encode the cursor as opaque text."""
-        parts = [self._start.isoformat(), *self._tie, self.seed]
-        return base64.urlsafe_b64encode(json.dumps(parts).encode()).decode()
+    start: datetime
+    tie: tuple[int, str]
+    seed: int | None
 
     def is_before(self, start: datetime, tie: tuple[int, str], descending: bool) -> bool:  # noqa: FBT001
         """Return whether a run comes after this position."""
-        if start != self._start:
-            return (start < self._start) == descending
-        return tie > self._tie
+        if start != self.start:
+            return (start < self.start) == descending
+        return tie > self.tie
+
+
+class Cursors:
+    """Cursors as opaque text.
+
+    A cursor of an earlier generation has expired. A bound cursor is valid only with its own body.
+    """
+
+    def __init__(self, generation: int = 0, *, bound: bool = False) -> None:
+        self._generation = generation
+        self._bound = bound
+
+    def write(self, cursor: _Cursor, body: Row) -> str:
+        """Encode a cursor for a body."""
+        start = (cursor.start - _EPOCH) // timedelta(microseconds=1)
+        parts = [self._generation, self._digest(body), start, *cursor.tie, cursor.seed]
+        return base64.urlsafe_b64encode(msgspec.msgpack.encode(parts)).decode()
+
+    def read(self, text: Any, body: Row) -> _Cursor:
+        """Decode a cursor. Raise a 400 for an expired one, for one of another body, and for anything else."""
+        try:
+            generation, digest, start, first, second, seed = msgspec.msgpack.decode(base64.urlsafe_b64decode(text))
+            moment = _EPOCH + timedelta(microseconds=start)
+        except (TypeError, ValueError, OverflowError):
+            raise ApiError(400, {"detail": "Invalid cursor"}) from None
+        if (generation, digest) != (self._generation, self._digest(body)):
+            raise ApiError(400, {"detail": "Invalid cursor"})
+        return _Cursor(moment, (first, second), seed)
+
+    def _digest(self, body: Row) -> int:
+        rest = {key: value for key, value in body.items() if key != "cursor"}
+        return zlib.crc32(json.dumps(rest, sort_keys=True).encode()) if self._bound else 0
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def _start(run: Row) -> datetime:

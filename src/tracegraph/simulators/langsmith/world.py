@@ -47,7 +47,9 @@ class LangSmithWorld:
     omit_nulls: bool = False
     """v2 leaves fields without a value out instead of sending null. The vendor does not say."""
     cursor_generation: int = 0
-    """The cursors of v2 that were given under another number have expired."""
+    """The cursors that were given under another number have expired: they are refused with 400."""
+    bound_cursors: bool = False
+    """v1 refuses a cursor, too, unless the rest of the body is that of the query that it was given for."""
 
     def add_dataset(self, dataset: Row, examples: list[Row] | None = None) -> None:
         """Add a dataset and its examples."""

@@ -83,8 +83,8 @@ def _checked(world: MeibelWorld, handler: Callable[[Request], Any]) -> Callable[
     return endpoint
 
 
-def _not_found(what: str) -> ApiError:
-    return ApiError(404, {"code": "not_found", "message": f"{what} not found"})
+def _not_found(subject: str) -> ApiError:
+    return ApiError(404, {"code": "not_found", "message": f"{subject} not found"})
 
 
 class _Service:

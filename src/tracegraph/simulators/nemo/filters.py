@@ -8,7 +8,7 @@ A tree is `{field: {operator: value}, ...}`, or one logical operator: `{"$and": 
 import json
 import operator
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
@@ -41,6 +41,9 @@ _OPERATORS = frozenset({"$like", *_COMPARE})
 _DATES = frozenset({"created_at", "updated_at"})
 
 
+_WITH_PATHS = frozenset({"metadata", "cost_usd", "latency_ms", "tokens", "evaluators"})
+
+
 _BRACKETS = re.compile(r"filter((?:\[[^\]]*\])+)")
 
 
@@ -71,22 +74,34 @@ def check(tree: Tree, valid: Collection[str], unsupported: ApiError) -> None:
     Such values are a list without $in, which a comma in a bracket makes, and a $in without a list. An invalid date
     is always 500.
     """
+    for name, sign, value in conditions(tree):
+        check_field(name, valid)
+        if isinstance(value, list) != (sign in {"$in", "$nin"}):
+            raise unsupported
+        if name in _DATES:
+            _times(value)
+
+
+def conditions(tree: Tree) -> Iterator[tuple[str, str, Any]]:
+    """Return the field, operator and value of every condition, at any level."""
     for name, condition in tree.items():
         if name in LOGICAL:
             for branch in condition if isinstance(condition, list) else [condition]:
-                check(branch, valid, unsupported)
-            continue
-        if name not in valid:
-            raise _bad_request(f"Unknown filter field '{name}'. Valid fields: {sorted(valid)}")
-        for sign, value in condition.items():
-            if isinstance(value, list) != (sign in {"$in", "$nin"}):
-                raise unsupported
-            if name in _DATES:
-                _times(value)
+                yield from conditions(branch)
+        else:
+            for sign, value in condition.items():
+                yield name, sign, value
+
+
+def check_field(name: str, valid: Collection[str]) -> None:
+    """Reject a field with 400 unless it is one of `valid`, or a path below one that has paths."""
+    head = name.partition(".")[0]
+    if (head if head in _WITH_PATHS else name) not in valid:
+        raise _bad_request(f"Unknown filter field '{name}'. Valid fields: {sorted(valid)}")
 
 
 def matches(tree: Tree, row: Row) -> bool:
-    """Return whether a row matches the filter. A missing value matches no comparison."""
+    """Return whether a row matches the filter. A missing value matches no comparison, a list by any member."""
     return all(_holds(name, condition, row) for name, condition in tree.items())
 
 
@@ -95,8 +110,8 @@ def equalities(tree: Tree, fields: Collection[str]) -> dict[str, Any]:
 
     See docs/vendors/nemo.md#session-filters.
     """
-    conditions = {name: tree[name] for name in fields if name in tree}
-    return {name: condition["$eq"] for name, condition in conditions.items() if condition.get("$eq") is not None}
+    stated = {name: tree[name] for name in fields if name in tree}
+    return {name: condition["$eq"] for name, condition in stated.items() if condition.get("$eq") is not None}
 
 
 def _bad_request(message: str) -> ApiError:
@@ -192,6 +207,8 @@ def _holds(name: str, condition: Any, row: Row) -> bool:
 
 
 def _compare(name: str, sign: str, expected: Any, value: Any) -> bool:
+    if isinstance(value, list):
+        return any(_compare(name, sign, expected, member) for member in value)
     if value is None or expected is None:
         return sign == "$eq" and value is expected
     if sign == "$like":

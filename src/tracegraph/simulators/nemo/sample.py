@@ -5,6 +5,7 @@ from random import Random
 
 from tracegraph.simulators.core.ids import stable_uuid
 from tracegraph.simulators.core.rows import Row
+from tracegraph.simulators.core.times import naive
 from tracegraph.simulators.nemo.world import NemoWorld, nemo_experiment, nemo_session
 from tracegraph.simulators.sample_cases import TODAY, Profile, SampleRun, sample_runs
 
@@ -32,6 +33,16 @@ _PROFILES = (
 )
 
 
+_GROUP = "experiment-group-"
+
+
+_MORE_GROUPS = {"guardrails-on": [f"{_GROUP}support"]}
+"""The groups that an experiment is in besides that of its topic (0.3.0 and later)."""
+
+
+_PINNED = "support-baseline"
+
+
 _EVALUATORS = {
     "correctness": "answer.correctness",
     "faithfulness": "faithfulness/v1",
@@ -41,10 +52,12 @@ _EVALUATORS = {
 
 def sample_nemo(random: Random) -> NemoWorld:
     """Create a NeMo workspace."""
-    world = NemoWorld(workspace=WORKSPACE)
+    world = NemoWorld(workspace=WORKSPACE, now=TODAY)
     for profile in _PROFILES:
         sessions = [_session(random, profile, run) for run in sample_runs(random, profile)]
         world.add(_experiment(profile), sessions)
+        world.annotations += [_feedback(session) for session in sessions[::60]]
+    world.groups.append(_baseline_group())
     return world
 
 
@@ -56,7 +69,7 @@ def _experiment(profile: Profile) -> Row:
         profile.name,
         created_at=created,
         id=f"experiment-{stable_uuid(profile.name)[:8]}",
-        experiment_group_id=f"experiment-group-{topic}",
+        experiment_group_id=f"{_GROUP}{topic}",
         agent_name=f"{topic}-assistant",
         agent_version="2.1.0" if profile.model == _SUPER else "1.4.2",
         dataset_name="support-cases",
@@ -64,6 +77,9 @@ def _experiment(profile: Profile) -> Row:
         description=None if profile.sessions == 3 else f"The {topic} assistant on the support cases.",
         metadata={"branch": profile.name, "temperature": 0.2},
         model_names=[profile.model] if profile.sessions else [],
+        experiment_ids=[f"{_GROUP}{topic}", *_MORE_GROUPS.get(profile.name, [])],
+        status="completed" if profile.sessions else None,
+        pinned_at=naive(created + timedelta(days=1)) if profile.name == _PINNED else None,
         source_link=f"https://git.example/support/{stable_uuid(profile.name)[:7]}",
     )
 
@@ -81,9 +97,42 @@ def _session(random: Random, profile: Profile, run: SampleRun) -> Row:
         trace_id=stable_uuid(f"trace:{session_id}").replace("-", ""),
         root_span_id=stable_uuid(f"span:{session_id}").replace("-", "")[:16],
         input=run.case.question,
+        output=None if run.failed or run.seconds is None else run.case.answer,
         input_tokens=run.prompt_tokens,
         output_tokens=run.completion_tokens,
         cached_tokens=None if run.prompt_tokens is None else run.prompt_tokens // 4,
         cost_total_usd=run.dollars,
         evaluator_scores={_EVALUATORS[name]: score for name, score in run.scores.items()},
+        failed_evaluators=_failed_evaluators(run),
     )
+
+
+def _failed_evaluators(run: SampleRun) -> list[str]:
+    """Return the evaluators that failed: in a third of the sessions, those that gave no score."""
+    missing = [label for name, label in _EVALUATORS.items() if name not in run.scores]
+    return missing if run.scores and run.number % 3 == 0 else []
+
+
+def _feedback(session: Row) -> Row:
+    moment = session["ended_at"] or session["started_at"]
+    return {
+        "annotation_id": f"ann-{stable_uuid('annotation:' + session['session_id']).replace('-', '')}",
+        "span_id": session["root_span_id"],
+        "session_id": session["session_id"],
+        "created_at": moment,
+        "ingested_at": moment,
+        "kind": "feedback",
+        "value": "negative" if session["status"] == "error" else "positive",
+    }
+
+
+def _baseline_group() -> Row:
+    created = naive(TODAY - timedelta(days=50))
+    return {
+        "id": f"{_GROUP}support",
+        "name": "support",
+        "description": "The support assistant, against its baseline.",
+        "baseline_evaluation_name": "support-baseline",
+        "created_at": created,
+        "updated_at": created,
+    }

@@ -19,7 +19,7 @@ class CacheEntry:
     """The body of a reply.
 
     `stored_at` is in seconds of this process's clock for ages (`clocks.elapsed_s`). `shared_at` is the same time
-    on the wall clock, under which several processes share the entry; it is None for an entry that is not shared.
+    on the wall clock, by which processes date a shared entry; None for an entry that is not shared.
     `duration_s` is the duration of the vendor's call, 0 when unknown. `read_again` and `refreshing` decide on an
     early refresh. `number` is unique within this process.
     """

@@ -37,11 +37,11 @@ from tracegraph.upstream.cache.memory import CacheEntry, MemoryStore
 from tracegraph.upstream.counters import SourceCounters
 from tracegraph.upstream.errors import report_failure
 from tracegraph.upstream.messages import AttemptState, UpstreamRequest, UpstreamResponse, response_to
-from tracegraph.upstream.request_scope import _stale, bypasses_cache, is_fair_time, remaining_s
+from tracegraph.upstream.request_scope import bypasses_cache, is_fair_time, record_stale_reply, remaining_s
 from tracegraph.upstream.resilience.timeouts import earlier_timeout, remember_timeout
 from tracegraph.upstream.single_flight import SingleFlight
 
-Attempts = Callable[[UpstreamRequest, AttemptState], Awaitable[UpstreamResponse]]
+CallVendor = Callable[[UpstreamRequest, AttemptState], Awaitable[UpstreamResponse]]
 """Calls the vendor, with retries; raises SourceError."""
 
 
@@ -145,17 +145,17 @@ class ReadThroughCache:
         """Return the cache for these headers: one credential must not see the replies to another."""
         return replace(self, keys=_cache_keys(self.source, self.base_url, headers, self.stores))
 
-    async def fetch(self, call: UpstreamRequest, attempts: Attempts) -> UpstreamResponse:
+    async def fetch(self, call: UpstreamRequest, call_vendor: CallVendor) -> UpstreamResponse:
         """Return a fresh reply, or a stale one when the call fails.
 
         Args:
             call: The call.
-            attempts: Calls the vendor.
+            call_vendor: Calls the vendor, with retries.
 
         Raises:
             SourceError: For a failure that no stale entry replaces.
         """
-        request = _CacheRequest(self.keys.key(call), call, attempts, bypasses_cache())
+        request = _CacheRequest(self.keys.key(call), call, call_vendor, bypasses_cache())
         entry = None if request.bypass_cache else self._lookup(request)
         if entry is not None and self._is_fresh(entry, call.kind):
             self._refresh_early(request, entry)
@@ -221,7 +221,7 @@ class ReadThroughCache:
         if self.stores.memory is not None and not request.bypass_cache:
             self.counters[request.call.kind].cache_misses += 1
         began = self.stores.clock()
-        reply = await request.attempts(request.call, state)
+        reply = await request.call_vendor(request.call, state)
         now = self.stores.clock()
         self._store(request, CacheEntry(reply.body, now, duration_s=now - began))
         return reply
@@ -295,7 +295,7 @@ class ReadThroughCache:
     # -- stale replies and refreshing ------------------------------------------------------------------
 
     async def _cached_without_waiting(self, request: _CacheRequest) -> UpstreamResponse | None:
-        """Return a cached reply when this request already waited in vain for this source, else None."""
+        """Return a cached reply when this source already timed out within the request, else None."""
         error = earlier_timeout(self.source)
         if error is None:
             return None
@@ -310,9 +310,7 @@ class ReadThroughCache:
         reply = self._decode_cached(request.call, entry, FetchInfo(error.upstream_requests, error))
         if reply is not None:
             self.counters[request.call.kind].cache_stale += 1
-            collected = _stale.get()
-            if collected is not None:
-                collected.append(error)
+            record_stale_reply(error)
         return reply
 
     def _decode_cached(
@@ -339,11 +337,11 @@ class ReadThroughCache:
 
 @value_object(frozen=True, slots=True)
 class _CacheRequest:
-    """One read."""
+    """One read of the cache: the call, its key, the function that calls the vendor, and the cache bypass."""
 
     key: bytes
     call: UpstreamRequest
-    attempts: Attempts
+    call_vendor: CallVendor
     bypass_cache: bool
 
     @property

@@ -30,11 +30,10 @@ class FailingCalls:
         self._succeeded_at = clock()
         self._failing: OrderedDict[str, int] = OrderedDict()  # call -> number of successes at its first failure
 
-    def outcome(self, call: UpstreamRequest, *, failed: bool) -> bool | None:
-        """Return what an outcome says about the vendor: `failed`, or None for nothing.
+    def record(self, call: UpstreamRequest, *, failed: bool) -> bool | None:
+        """Record the outcome of a call. Return whether the vendor failed, or None when only the object failed.
 
-        The outcome says nothing when the call failed before and other calls have succeeded since then and
-        recently.
+        Only the object failed if the call failed before, and other calls have succeeded since then and recently.
         """
         if not failed:
             self._successes += 1

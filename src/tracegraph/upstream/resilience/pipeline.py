@@ -1,4 +1,4 @@
-"""The resilience pipeline between a call and its source's connections: circuit, permits, deadline, retries."""
+"""The resilience pipeline between a call and the transport of its source: circuit, permits, deadline, retries."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class ResiliencePolicy:
 class ResiliencePipeline:
     """The pipeline of one source.
 
-    Every class of calls has its own circuit and rate; all classes share the connections and the retry budget.
+    Every kind of call has its own circuit and rate; all kinds share the connections and the retry budget.
     """
 
     def __init__(
@@ -58,6 +58,7 @@ class ResiliencePipeline:
         tracing: Tracing | None = None,
     ) -> None:
         self.source = transport.source
+        self.base_url = transport.settings.base_url
         self.counters = SourceCounters()
         self._transport = transport
         self._policy = policy
@@ -71,13 +72,13 @@ class ResiliencePipeline:
         self._failing = defaultdict[str, FailingCalls](partial(FailingCalls, policy.breaker.window_s, clock))
         self._opened_by: dict[str, SourceErrorCode] = {}
 
-    def limit(self, documented: Mapping[str, RateLimit]) -> None:
-        """Set the vendor's documented rates for the classes that the policy does not name."""
-        self._scheduler.limit(documented)
+    def set_documented_rates(self, documented: Mapping[str, RateLimit]) -> None:
+        """Set the vendor's documented rates for the kinds that the policy does not name."""
+        self._scheduler.set_rates(documented)
 
     @property
     def circuits(self) -> Mapping[str, CircuitState]:
-        """The state of every circuit, by class of call."""
+        """The state of every circuit, by kind of call."""
         return {kind: circuit.state for kind, circuit in self._circuits.items()}
 
     @property
@@ -223,7 +224,7 @@ class ResiliencePipeline:
         finally:
             counters.observe(self._clock() - began)
             if failed is not None:
-                failed = self._failing[call.kind].outcome(call, failed=failed)
+                failed = self._failing[call.kind].record(call, failed=failed)
             if circuit.after_call(generation, failed=failed, timed_out=timed_out):
                 self._circuit_changed(call.kind, failure if failed else None)
 

@@ -1,7 +1,7 @@
 """A rate limit that holds in every window of time, and the time of the next permitted call.
 
-A leaky bucket (aiolimiter and others) admits up to twice the calls in some windows: a full bucket at once, and the
-leaked amount during the window. Vendors count by windows.
+Vendors count by windows. A leaky bucket (aiolimiter and others) permits up to twice the calls in some windows: a
+full bucket at once, then the leaked amount.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ MAX_PAUSE_S = 300.0
 
 @dataclass(frozen=True, slots=True)
 class LimitPolicy:
-    """Rates by class of call, None for no limit; `backoff_s` is the pause after a 429 without Retry-After."""
+    """Rates by kind of call, None for no limit; `backoff_s` is the pause after a 429 without Retry-After."""
 
     rates: Mapping[str, RateLimit | None] = field(default_factory=dict)
     backoff_s: float = 1.0

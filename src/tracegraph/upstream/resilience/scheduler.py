@@ -1,6 +1,6 @@
 """Concurrency and rate limits of one source, first come first served.
 
-At most N calls are in flight at once, and each class of calls stays within its rate.
+At most N calls are in flight at once, and each kind of call stays within its rate.
 """
 
 from __future__ import annotations
@@ -52,10 +52,10 @@ class RequestScheduler:
         self._queues: dict[str, _ClassQueue] = {}
         self._order = count()
         self._timer: asyncio.TimerHandle | None = None
-        self.limit(rates)
+        self.set_rates(rates)
 
-    def limit(self, rates: Mapping[str, RateLimit | None]) -> None:
-        """Set rates for the classes without one."""
+    def set_rates(self, rates: Mapping[str, RateLimit | None]) -> None:
+        """Set rates for the kinds without one."""
         for kind, rate in rates.items():
             self._queues.setdefault(kind, _ClassQueue(SlidingWindowLimit(rate)))
 
@@ -72,7 +72,7 @@ class RequestScheduler:
         """Wait for a permit behind the earlier calls.
 
         Args:
-            kind: The class of the call.
+            kind: The kind of the call.
             within_s: How long to wait.
 
         Raises:
@@ -102,7 +102,7 @@ class RequestScheduler:
         self._grant_permits()
 
     def pause(self, kind: str, seconds: float) -> None:
-        """Pause this class for so long; reject waiting calls that could not start in time."""
+        """Pause this kind for so long; reject waiting calls that could not start in time."""
         queue, now = self._queue(kind), self._clock()
         queue.window.pause(now, seconds)
         remaining: deque[_Waiter] = deque()

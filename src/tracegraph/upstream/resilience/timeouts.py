@@ -1,4 +1,4 @@
-"""The sources that timed out within a request: a request waits in vain for a source at most once.
+"""The sources that timed out within a request: a request waits for a timeout of one source at most once.
 
 A stale reply in place of a timed-out call lets its list continue with the next call. Without this module, a
 hanging source would cost one timeout per call, and so the whole time of the request.

@@ -1,0 +1,69 @@
+"""Real answers of nemo-helix 0.8.1 through the adapter's wire structs and mapping: nothing is dropped."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tracegraph_nemo.mapping import Origin, to_experiment, to_session
+from tracegraph_nemo.totals import aggregates
+from tracegraph_nemo.wire import EXPERIMENTS, METRICS, SESSIONS
+
+from tracegraph.domain.models import COST, ERROR_RATE, LATENCY, TOTAL_TOKENS, SessionStatus, TokenUsage
+
+SAMPLES = Path(__file__).parents[2] / "contracts" / "nemo-helix-0.8.1"
+ORIGIN = Origin("nemo-a")
+
+
+def body(name: str) -> bytes:
+    sample: Any = json.loads((SAMPLES / f"{name}.json").read_text())
+    return json.dumps(sample["body"]).encode()
+
+
+@pytest.mark.parametrize("name", ["evaluations", "evaluations-agent", "evaluations-by-group", "evaluations-in"])
+def test_lists_of_evaluations_are_read_in_full(name: str) -> None:
+    assert EXPERIMENTS.read(body(name))[1] == []
+
+
+@pytest.mark.parametrize("name", ["sessions", "sessions-sorted", "sessions-case", "sessions-in"])
+def test_lists_of_sessions_are_read_in_full(name: str) -> None:
+    assert SESSIONS.read(body(name))[1] == []
+
+
+def test_a_list_of_groups_is_recognized() -> None:
+    found, _ = EXPERIMENTS.read(body("experiments"))
+    assert [row is not None and row.is_group for row in found.data] == [True]
+
+
+def test_an_evaluation_is_an_experiment() -> None:
+    _, row = EXPERIMENTS.read(body("evaluations"))[0].data
+    assert row is not None
+    found = to_experiment(row, ORIGIN)
+    assert (found.ref, found.vendor_id) == ("run-a", "experiment-UbT78dF5FcgCqSmnmBwr3k")
+    assert found.group_ids == ("experiment-group-Cegp2UqWbNvsWpBbZQdemG",)
+    assert (found.agent_names, found.agent_versions, found.models) == (("helper",), ("1",), ("small",))
+    assert (found.session_count, found.vendor_status) == (3, "completed")
+    assert found.created_at == datetime(2026, 11, 29, 16, 39, 57, 942931, UTC)
+    assert found.aggregates[0].metric == LATENCY
+
+
+def test_a_session_has_its_test_case_conversation_and_failed_evaluators() -> None:
+    row = SESSIONS.read(body("sessions"))[0].data[2]
+    assert row is not None
+    found = to_session(row, ORIGIN, "run-a")
+    assert (found.vendor_id, found.conversation_id, found.test_case_id) == ("run-a-s3", "run-a-s3", "paris")
+    assert (found.status, found.output, found.cost_usd) == (SessionStatus.ERROR, None, 0.03)
+    assert found.tokens == TokenUsage(100, 20, 5, 120)
+    assert (found.scores, found.failed_evaluators) == ((), ("acc",))
+
+
+def test_the_totals_are_those_of_all_sessions() -> None:
+    found, dropped = METRICS.read(body("traces-metrics"))
+    assert dropped == []
+    (point,) = found.data
+    assert point is not None
+    by_metric = {aggregate.metric: aggregate for aggregate in aggregates(point, 3)}
+    assert (by_metric[COST].sum, by_metric[COST].count) == (0.06, 3)
+    assert (by_metric[ERROR_RATE].sum, by_metric[ERROR_RATE].count) == (1, 3)
+    assert by_metric[TOTAL_TOKENS].sum == 360
