@@ -13,7 +13,7 @@ import pytest
 from tracegraph.simulators.core.rows import Row
 from tracegraph.simulators.core.times import parse
 from tracegraph.simulators.data import SampleWorlds
-from tracegraph.simulators.vendors import DemoVendors, demo_vendors
+from tracegraph.simulators.vendors import DemoVendors, Dialects, demo_vendors
 
 if TYPE_CHECKING:  # slow to import
     from langsmith import Client, Langsmith
@@ -207,7 +207,7 @@ def test_langsmith_without_v1_reads_a_run_from_v2(worlds: SampleWorlds) -> None:
     root = roots(worlds, "default")[0]
     start = parse(root["start_time"])
     with (
-        demo_vendors(worlds, langsmith_dialect="v2") as vendors,
+        demo_vendors(worlds, dialects=Dialects("0.8", "v2")) as vendors,
         langsmith_client(vendors, vendors.langsmith_api_key) as client,
         pytest.warns(DeprecationWarning, match="read_run"),
     ):
