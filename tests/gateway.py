@@ -153,6 +153,7 @@ class Vendors:
                 "vendor": "langsmith",
                 "base_url": self.langsmith.url,
                 "api_key": SecretStr(self.langsmith.world.api_key),
+                "api": "v1",  # finding the dialect costs a call
                 "limits": {"rates": {"runs/query": "off", "*": "off"}},  # the simulator has none
             },
             MEIBEL: {

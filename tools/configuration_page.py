@@ -124,6 +124,8 @@ MEANINGS: Mapping[str, str] = {
     f'{_SOURCE}.limits.rates."<kind>".per_s': "The window of the rate.",
     "langsmith.api_key": "Sent as `X-API-Key`.",
     "langsmith.tenant_id": "A workspace's id, sent as `X-Tenant-Id`. Required for a key of an organization.",
+    "langsmith.api": "The interface to use: `auto` follows the deployment and prefers v2.",
+    "langsmith.web_url": "The address of the web application, for `url`. The default follows from `base_url`.",
     "meibel.api_key": "Sent as `Meibel-API-Key`.",
     "meibel.scores": "Whether confidence scores are read, by one more call for each agent.",
     "nemo.api_key": "Sent as a bearer token. A NeMo without authentication needs none.",

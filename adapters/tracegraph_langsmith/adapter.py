@@ -1,106 +1,61 @@
-"""The LangSmith adapter: maps each gateway operation to calls of the vendor."""
+"""The LangSmith adapter: maps each gateway operation to calls of the vendor, in the dialect of the deployment."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from operator import attrgetter
-from typing import Annotated
+from dataclasses import replace
+from functools import partial
+from typing import Annotated, TypeVar
 
 from pydantic import StringConstraints
 
 from tracegraph.adapter import (
     BaseAdapter,
-    Capabilities,
     ExperimentQuery,
-    ListCapabilities,
-    OffsetRequest,
+    FetchInfo,
     Page,
     PageRequest,
-    Paging,
     Probe,
-    RateLimit,
-    Reply,
     SessionPageRequest,
     SourceSettings,
     StrictOptions,
-    both_directions,
-    gather_outcomes,
-    readable_rows,
-    total_cost,
-    unreadable_places,
+    add_cost_on_error,
+    cost_of,
 )
-from tracegraph.domain.filters import (
-    ExperimentFilter,
-    ExperimentOrder,
-    ExperimentOrderField,
-    OrderDirection,
-    SessionOrderField,
-    StringFilter,
-)
-from tracegraph.domain.models import Experiment, ExperimentKind, MetricKind, Session, SessionRef, SessionStatus
+from tracegraph.domain.models import Experiment, Session, SessionRef
 from tracegraph.domain.secrets import SecretRef
 from tracegraph.errors import SourceError
 from tracegraph.upstream.client import Upstream
-from tracegraph.upstream.lenient_decoder import length
-from tracegraph.upstream.raw import bad_response
-from tracegraph_langsmith import wire
-from tracegraph_langsmith.client import (
-    MAX_PAGE_SIZE,
-    RUNS,
-    SESSIONS,
-    LangSmithClient,
-    Query,
-    canonical_uuid,
-    chunks,
-    experiments_query,
-    id_parameters,
-)
-from tracegraph_langsmith.mapping import STATUS_WORDS, to_experiment
+from tracegraph_langsmith import experiments
+from tracegraph_langsmith.capabilities import capabilities_of
+from tracegraph_langsmith.client import LangSmithClient, canonical_uuid
+from tracegraph_langsmith.datasets import Datasets
+from tracegraph_langsmith.dialect import Api, Dialect, Dialects, Part, is_missing_path
+from tracegraph_langsmith.experiments import ExperimentsApi
+from tracegraph_langsmith.links import Links, web_url_of
+from tracegraph_langsmith.reversed_runs import list_in_order
 from tracegraph_langsmith.runs import RunsReader
+from tracegraph_langsmith.v1_runs import RunsV1
+from tracegraph_langsmith.v1_sessions import SessionsV1
+from tracegraph_langsmith.v2_runs import RunsV2
+from tracegraph_langsmith.v2_sessions import SessionsV2
 
-CAPABILITIES = Capabilities(
-    experiments=ListCapabilities(
-        Paging.OFFSET,
-        MAX_PAGE_SIZE,
-        both_directions(ExperimentOrderField.CREATED_AT, ExperimentOrderField.UPDATED_AT),
-        frozenset({"name", "refs"}),
-    ),
-    sessions=ListCapabilities(
-        Paging.CURSOR,
-        MAX_PAGE_SIZE,
-        both_directions(SessionOrderField.STARTED_AT),
-        frozenset({"statuses", "test_case_id", "started_at"}),
-        ranges=True,
-        pooled=True,
-    ),
-    reported_metrics=(
-        *(MetricKind.LATENCY, MetricKind.FIRST_TOKEN_LATENCY, MetricKind.COST),
-        *(MetricKind.INPUT_TOKENS, MetricKind.OUTPUT_TOKENS, MetricKind.TOTAL_TOKENS),
-        *(MetricKind.ERROR_RATE, MetricKind.SCORE),
-    ),
-    kinds=frozenset({ExperimentKind.EVALUATION, ExperimentKind.PROJECT}),
-    statuses=frozenset({*STATUS_WORDS, SessionStatus.UNKNOWN}),
-    unsupported_experiment_fields=frozenset({"dataset_name", "group_id"}),
-    call_kinds=frozenset({SESSIONS, RUNS}),
-    rate_limits={RUNS: RateLimit(15, 10.0), "*": RateLimit(1000, 10.0)},
-)
-"""The filter `name` is pushed only when it is exact, because the vendor does not document partial matches.
-
-See docs/vendors/langsmith.md#tracer-sessions, #runs, #rate-limits, #push-down.
-"""
+T = TypeVar("T")
 
 
 class Options(StrictOptions):
     """Settings of a LangSmith source.
 
     The adapter sends `api_key` as X-API-Key, and `tenant_id`, the id of a workspace, as X-Tenant-Id. See
-    docs/vendors/langsmith.md#access.
+    docs/vendors/langsmith.md#access. `api` is the interface to use; by default the deployment decides. `web_url`
+    is the address of the web application, where it is not that of the API or of LangSmith's cloud.
     """
 
     api_key: SecretRef
     tenant_id: Annotated[str, StringConstraints(pattern=r"^[!-~]+$")] | None = None
+    api: Api = "auto"
+    web_url: Annotated[str, StringConstraints(pattern=r"^https?://[!-~]+$")] | None = None
 
 
 @asynccontextmanager
@@ -108,151 +63,160 @@ async def open_adapter(settings: SourceSettings, upstream: Upstream) -> AsyncIte
     """Open the adapter of one LangSmith workspace without a call."""
     options = settings.read(Options)
     client = LangSmithClient(upstream, options.api_key, options.tenant_id)
-    yield LangSmithAdapter(settings.name, settings.vendor, client)
+    links = Links(options.web_url or web_url_of(settings.base_url), options.tenant_id)
+    yield LangSmithAdapter(settings.name, settings.vendor, client, links, options.api)
 
 
 class LangSmithAdapter(BaseAdapter):
     """Adapter of one LangSmith workspace: tracer sessions are experiments, and root runs are sessions."""
 
-    capabilities = CAPABILITIES
-
-    def __init__(self, name: str, vendor: str, client: LangSmithClient) -> None:
+    def __init__(self, name: str, vendor: str, client: LangSmithClient, links: Links, api: Api) -> None:
         super().__init__(name)
         self.vendor = vendor
         self._client = client
-        self._runs = RunsReader(name, client)
+        self._dialects = Dialects(client, api, self._follow)
+        self._datasets = Datasets(client, self._dialects)
+        self._sessions: Mapping[Dialect, ExperimentsApi] = {
+            Dialect.V1: SessionsV1(name, client, links),
+            Dialect.V2: SessionsV2(name, client, links),
+        }
+        self._runs = {
+            Dialect.V1: RunsReader(name, RunsV1(name, client, links), self._existing_ids),
+            Dialect.V2: RunsReader(name, RunsV2(name, client, links), self._existing_ids),
+        }
+        self._follow()
+
+    # -- experiments -----------------------------------------------------------------------------------
 
     async def list_experiments(self, query: ExperimentQuery, page: PageRequest) -> Page[Experiment]:
-        """Return a page of tracer sessions in one call.
+        """Return a page of tracer sessions in one call, with the names of their datasets in another.
 
         A filter by refs returns all its tracer sessions in one page, with one call for each hundred.
         """
-        if query.filter.refs is not None:
-            return await self._list_by_refs(query.filter.refs, query.order)
-        pushed = _pushed_parameters(query.filter)
-        if pushed is None:
-            return Page((), 0, None)
-        offset = page.offset if isinstance(page, OffsetRequest) else 0
-        limit = max(1, min(page.limit, MAX_PAGE_SIZE))
-        reply = await self._client.tracer_sessions([*experiments_query(query.order, limit, offset), *pushed])
-        rows = reply.value
-        # The body has no total: a page that is not full is the last (docs/vendors/langsmith.md#tracer-sessions).
-        next_offset = offset + length(rows) if len(rows) >= limit else None
-        return Page(self._experiments(reply), offset, next_offset, None, reply.provenance, unreadable_places(rows))
+
+        async def read(api: ExperimentsApi) -> Page[Experiment]:
+            if query.filter.refs is None:
+                return await api.page(query, page)
+            ids = sorted({uuid for ref in query.filter.refs if (uuid := canonical_uuid(ref)) is not None})
+            return await experiments.list_by_ids(api, ids, query.order, page)
+
+        found, before = await self._read_sessions(read)
+        found = replace(found, provenance=before + found.provenance)
+        needs_names = query.fields is None or "dataset_name" in query.fields
+        return await self._datasets.complete_page(found) if needs_names else found
 
     async def get_experiments(self, refs: Sequence[str]) -> Mapping[str, Experiment | SourceError]:
-        """Return tracer sessions with their statistics, in one call for each hundred.
+        """Return tracer sessions with figures, in one call for each hundred, and with the names of datasets.
 
         A ref that is not a UUID is omitted without a call.
         """
         uuid_by_ref = {ref: uuid for ref in refs if (uuid := canonical_uuid(ref)) is not None}
+        if not uuid_by_ref:
+            return {}
         ids = list(dict.fromkeys(uuid_by_ref.values()))
-        parts = await asyncio.gather(*map(self._by_id, chunks(ids)))
-        by_id = {ref: experiment for part in parts for ref, experiment in part.items()}
+        try:
+            found, _ = await self._read_sessions(partial(experiments.look_up, ids=ids))
+        except SourceError as error:
+            return dict.fromkeys(uuid_by_ref, error)
+        by_id = await self._datasets.complete(found)
         return {ref: by_id[uuid] for ref, uuid in uuid_by_ref.items() if uuid in by_id}
+
+    async def _existing_ids(self, ids: Sequence[str]) -> tuple[set[str], int]:
+        (existing, calls), before = await self._read_sessions(partial(experiments.existing_ids, ids=ids))
+        return existing, calls + before.upstream_requests
+
+    async def _read_sessions(self, read: Callable[[ExperimentsApi], Awaitable[T]]) -> tuple[T, FetchInfo]:
+        """Run a read of tracer sessions in the dialect of the deployment; return its result and earlier calls."""
+        reads = {dialect: partial(read, api) for dialect, api in self._sessions.items()}
+        return await self._dialects.read(Part.SESSIONS, reads)
+
+    # -- sessions --------------------------------------------------------------------------------------
+
+    async def list_session_page(self, request: SessionPageRequest) -> Page[Session]:
+        """Return a page of root runs. `list_sessions` is preferred."""
+        (outcome,) = await self.list_sessions([request])
+        if isinstance(outcome, SourceError):
+            raise outcome
+        return outcome
 
     async def list_sessions(self, requests: Sequence[SessionPageRequest]) -> Sequence[Page[Session] | SourceError]:
         """Return a page of root runs for each request.
 
         Requests with the same filter, order and start share queries: see runs.py.
         """
-        return await self._runs.list_pages(requests)
-
-    async def list_session_page(self, request: SessionPageRequest) -> Page[Session]:
-        """Return one page of root runs. Raise SourceError."""
-        (page,) = await self._runs.list_pages([request])
-        if isinstance(page, SourceError):
-            raise page
-        return page
+        if not requests:
+            return []
+        try:
+            dialect, cost = await self._dialects.choose(Part.RUNS)
+        except SourceError as error:
+            return [error.with_cost(0 if index else error.upstream_requests) for index in range(len(requests))]
+        outcomes = list(await list_in_order(self._runs[dialect], requests))
+        outcomes[0] = _with_calls(outcomes[0], cost.upstream_requests)
+        missing = [index for index, outcome in enumerate(outcomes) if is_missing_path(outcome)]
+        if not missing or not self._dialects.may_follow:
+            return outcomes
+        others = await list_in_order(self._runs[dialect.other], [requests[index] for index in missing])
+        if not all(map(is_missing_path, others)):
+            self._dialects.remember(Part.RUNS, dialect.other)
+        for index, other in zip(missing, others, strict=True):
+            first = outcomes[index]
+            if is_missing_path(other):
+                outcomes[index] = _with_calls(first, cost_of(other).upstream_requests)
+            else:
+                outcomes[index] = _with_calls(other, cost_of(first).upstream_requests)
+        return outcomes
 
     async def get_sessions(self, refs: Sequence[SessionRef]) -> Mapping[SessionRef, Session | SourceError]:
-        """Return root runs by id, in one call for each hundred.
+        """Return root runs by id within their tracer sessions, in one call for each hundred.
 
         An id that is not a UUID is omitted without a call.
         """
-        return await self._runs.get(refs)
+        if not refs:
+            return {}
+        try:
+            dialect, _ = await self._dialects.choose(Part.RUNS)
+        except SourceError as error:
+            return dict.fromkeys(refs, error)
+        found = dict(await self._runs[dialect].get(refs))
+        missing = [ref for ref, outcome in found.items() if is_missing_path(outcome)]
+        if not missing or not self._dialects.may_follow:
+            return found
+        others = await self._runs[dialect.other].get(missing)
+        if all(is_missing_path(others.get(ref)) for ref in missing):
+            return found
+        self._dialects.remember(Part.RUNS, dialect.other)
+        return {ref: outcome for ref, outcome in found.items() if ref not in missing} | dict(others)
+
+    # -- the source ------------------------------------------------------------------------------------
 
     async def probe(self) -> Probe:
-        """Request one tracer session without statistics, and one of its runs.
+        """Request one tracer session without figures, one of its runs, and the version of the deployment.
 
         LangSmith does not report the number of tracer sessions.
         """
-        reply = await self._client.tracer_sessions([("limit", "1")])
-        await self._runs.check([row.id for row in reply.value if row is not None])
+        try:
+            newest, before = await self._read_sessions(lambda api: api.newest())
+            refs = [row.ref for row in newest.items]
+            checks = {dialect: partial(reader.check, refs) for dialect, reader in self._runs.items()}
+            with add_cost_on_error(before + newest.provenance):
+                await self._dialects.read(Part.RUNS, checks)
+                await self._dialects.ask()
+        finally:
+            self.notices = self._client.deprecations.notices
         return Probe()
 
-    def _experiments(self, reply: Reply[list[wire.TracerSession | None]]) -> list[Experiment]:
-        return [to_experiment(self.name, row, reply.raw(index)) for index, row in readable_rows(reply.value)]
-
-    async def _list_by_refs(self, refs: frozenset[str], order: ExperimentOrder) -> Page[Experiment]:
-        """Return all experiments with these refs in one page.
-
-        The vendor may not apply limit and offset to a query by id: see docs/vendors/langsmith.md#tracer-sessions.
-        """
-        ids = sorted({uuid for ref in refs if (uuid := canonical_uuid(ref)) is not None})
-        query = experiments_query(order, MAX_PAGE_SIZE, 0)
-        replies = await gather_outcomes(
-            self._client.tracer_sessions([*query, *id_parameters(part)]) for part in chunks(ids)
-        )
-        cost = total_cost(replies)
-        items: list[Experiment] = []
-        for reply in replies:
-            if isinstance(reply, SourceError):
-                raise reply.with_cost(cost.upstream_requests)
-            items += self._experiments(reply)
-        return Page(_sorted(items, order) if len(replies) > 1 else items, 0, None, provenance=cost)
-
-    async def _by_id(self, ids: Sequence[str]) -> Mapping[str, Experiment | SourceError]:
-        query = [("include_stats", "true"), ("limit", str(MAX_PAGE_SIZE)), *id_parameters(ids)]
-        try:
-            reply = await self._client.tracer_sessions(query)
-        except SourceError as error:
-            return dict.fromkeys(ids, error)
-        by_id = {experiment.ref: experiment for experiment in self._experiments(reply)}
-        if None not in reply.value:
-            return by_id
-        # The ids of unreadable rows are unknown.
-        return dict.fromkeys(ids, bad_response(reply.response, "of which a row cannot be read")) | by_id
+    def _follow(self) -> None:
+        """Declare what the deployment can do in the dialects that are known by now."""
+        sessions, runs = self._dialects.known(Part.SESSIONS), self._dialects.known(Part.RUNS)
+        self.capabilities = capabilities_of(sessions, runs)
+        self.version = self._dialects.version
+        if self._dialects.is_known:
+            is_one = sessions is runs
+            self.interface = runs.value if is_one else f"runs {runs.value}, sessions {sessions.value}"
 
 
-def _pushed_parameters(experiment_filter: ExperimentFilter) -> Query | None:
-    """Return the conditions that the vendor certainly applies as intended, or None if no name can match.
-
-    The gateway applies the others: `reference_free=false` and partial names are not documented well enough, and
-    the vendor would ignore an empty name (docs/vendors/langsmith.md#push-down).
-    """
-    query: Query = []
-    name = _exact_name(experiment_filter.name)
-    if name:
-        if not _is_text(name):
-            return None
-        query.append(("name", name))
-    if experiment_filter.kinds == frozenset({ExperimentKind.PROJECT}):
-        query.append(("reference_free", "true"))
-    return query
-
-
-def _exact_name(name: StringFilter | None) -> str | None:
-    """Return the only name that can match the filter, or None if there are several."""
-    if name is None:
-        return None
-    if name.eq is None and name.any_of is not None and len(name.any_of) == 1:
-        return next(iter(name.any_of))
-    return name.eq
-
-
-def _is_text(text: str) -> bool:
-    """Return False for text with an unpaired surrogate, which neither a URL nor the vendor's JSON can contain."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _sorted(items: Sequence[Experiment], order: ExperimentOrder) -> list[Experiment]:
-    """Return the rows of several sorted responses as one sorted list. Missing values come last."""
-    column = "updated_at" if order.field is ExperimentOrderField.UPDATED_AT else "created_at"
-    dated = [item for item in items if getattr(item, column) is not None]
-    dated.sort(key=attrgetter(column), reverse=order.direction is OrderDirection.DESC)
-    return dated + [item for item in items if getattr(item, column) is None]
+def _with_calls(outcome: Page[Session] | SourceError, calls: int) -> Page[Session] | SourceError:
+    """Return the outcome with the number of calls before it added to its cost."""
+    if isinstance(outcome, SourceError):
+        return outcome.with_cost(outcome.upstream_requests + calls)
+    return replace(outcome, provenance=outcome.provenance + FetchInfo(calls))

@@ -1,8 +1,9 @@
-"""HTTP client of LangSmith: its two read operations, its credential headers and its query syntax.
+"""HTTP client of LangSmith: its read operations, its credential headers and its query syntax.
 
 `GET /api/v1/sessions` is part of the contract. `POST /api/v1/runs/query` and the filter language are described in
 docs/vendors/langsmith.md#runs. The vendor lets a run query select every name in RUN_FIELDS (RunQueryParams of its
 own generated clients). It does not let a query select `latency_seconds` and `is_root`.
+docs/vendors/langsmith.md#v2 describes the paths under `/api/v2`.
 """
 
 from __future__ import annotations
@@ -12,11 +13,11 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import SecretStr
 
-from tracegraph.adapter import CallCost, Reply, VendorClient
+from tracegraph.adapter import LenientDecoder, Reply, VendorClient
 from tracegraph.domain.filters import (
     ExperimentOrder,
     ExperimentOrderField,
@@ -29,8 +30,11 @@ from tracegraph.domain.sort_values import from_microseconds
 from tracegraph.errors import SourceError, SourceUnauthorized
 from tracegraph.upstream.client import Upstream
 from tracegraph.upstream.messages import UpstreamRequest
-from tracegraph_langsmith import wire
+from tracegraph_langsmith import v2_wire, wire
+from tracegraph_langsmith.deprecations import Deprecations
 from tracegraph_langsmith.mapping import STATUS_WORDS
+
+T = TypeVar("T")
 
 MAX_PAGE_SIZE = 100
 """The largest number of rows in one response: the contract's maximum `limit`. A larger run query is a 400.
@@ -39,15 +43,16 @@ See docs/vendors/langsmith.md#runs.
 """
 
 
-SESSIONS, RUNS = "sessions", "runs/query"
+SESSIONS, RUNS, DATASETS, INFO = "sessions", "runs/query", "datasets", "info"
 """The kinds of calls. The vendor limits the rate of each kind (docs/vendors/langsmith.md#rate-limits)."""
 
 
 RUN_FIELDS = (
     *("id", "session_id", "trace_id", "parent_run_id", "name", "status", "error", "app_path", "extra"),
-    *("start_time", "end_time", "first_token_time", "reference_example_id", "feedback_stats"),
+    *("start_time", "end_time", "first_token_time", "reference_example_id", "feedback_stats", "thread_id"),
     *("inputs", "outputs"),
-    *("prompt_tokens", "completion_tokens", "total_tokens", "prompt_token_details", "total_cost"),
+    *("prompt_tokens", "completion_tokens", "total_tokens", "prompt_token_details", "completion_token_details"),
+    *("total_cost", "prompt_cost", "completion_cost"),
 )
 
 
@@ -109,7 +114,7 @@ def id_parameters(ids: Sequence[str]) -> Query:
     return [("id", tracer_session_id) for tracer_session_id in ids]
 
 
-def chunks(ids: Sequence[str]) -> Iterator[Sequence[str]]:
+def chunks(ids: Sequence[T]) -> Iterator[Sequence[T]]:
     """Split the ids into chunks of one call each.
 
     The length of the URL is the bound: see docs/vendors/langsmith.md#tracer-sessions.
@@ -140,6 +145,11 @@ class RunsQuery:
         omitted = LARGE_FIELDS.keys() - self.fields
         return frozenset({*omitted, "raw"}) if omitted else frozenset()
 
+    @property
+    def large_fields(self) -> int:
+        """Return the large fields that the query selects, as a number."""
+        return sum(1 << bit for bit, name in enumerate(LARGE_FIELDS) if name not in self.deferred_fields)
+
     def body(self, limit: int, cursor: str | None) -> dict[str, Any]:
         """Return the JSON body of the query.
 
@@ -152,7 +162,7 @@ class RunsQuery:
             "limit": limit,
             "select": self._select(),
         }
-        conditions = list(self._conditions())
+        conditions = [*self.status_conditions(), *self._time_conditions()]
         if conditions:
             body["filter"] = conditions[0] if len(conditions) == 1 else f"and({', '.join(conditions)})"
         if self.filter.test_case_id is not None:
@@ -165,15 +175,18 @@ class RunsQuery:
         deferred_fields = {LARGE_FIELDS.get(name) for name in self.deferred_fields}
         return [name for name in RUN_FIELDS if name not in deferred_fields]
 
-    def _conditions(self) -> Iterator[str]:
-        """Yield conditions in the vendor's filter language.
+    def status_conditions(self) -> Iterator[str]:
+        """Yield the condition on the status in the vendor's filter language, which v1 and v2 share.
 
-        Only our own words and times appear inside its quotes.
+        Only our own words appear inside its quotes.
         """
         status_words = _status_words(self.filter)
         if status_words:
             comparisons = [f"eq(status, {_quoted(word)})" for word in status_words]
             yield comparisons[0] if len(comparisons) == 1 else f"or({', '.join(comparisons)})"
+
+    def _time_conditions(self) -> Iterator[str]:
+        """Yield the conditions on the start in the vendor's filter language."""
         started = self.filter.started_at
         if started is not None and started.gte is not None:
             yield f"gte(start_time, {_time(started.gte)})"
@@ -208,9 +221,13 @@ def _status_words(session_filter: SessionFilter) -> list[str]:
     return [word for status, word in STATUS_WORDS.items() if status in session_filter.statuses]
 
 
+def rfc3339(moment: datetime) -> str:
+    """Return the time as text in UTC."""
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
+
+
 def _time(moment: datetime) -> str:
-    text = moment.astimezone(UTC).isoformat(timespec="microseconds")
-    return _quoted(text.removesuffix("+00:00") + "Z")
+    return _quoted(rfc3339(moment))
 
 
 def _quoted(text: str) -> str:
@@ -224,21 +241,33 @@ class LangSmithClient(VendorClient):
         """Send the key, and the id of the workspace if given, with every call (contract: security)."""
         workspace = None if tenant_id is None else SecretStr(tenant_id)
         super().__init__(upstream, {"X-API-Key": api_key, "X-Tenant-Id": workspace})
+        self.deprecations = Deprecations(upstream.source)
+
+    async def fetch(self, request: UpstreamRequest, wire: LenientDecoder[T]) -> Reply[T]:
+        """Send a request, return its decoded reply, and note whether the vendor calls its path deprecated."""
+        reply = await super().fetch(request, wire)
+        self.deprecations.record(request.path, reply.response.headers)
+        return reply
+
+    async def info(self) -> Reply[wire.Info]:
+        """Return the version and the backends of the deployment."""
+        return await self.get(INFO, "/api/v1/info", wire.INFO, expected_statuses=frozenset({404}))
 
     async def tracer_sessions(self, query: Query) -> Reply[list[wire.TracerSession | None]]:
         """Return tracer sessions, with None for each unreadable row."""
         return await self.get(SESSIONS, "/api/v1/sessions", wire.SESSIONS, query)
 
-    async def existing_ids(self, ids: Sequence[str]) -> tuple[set[str], int]:
-        """Return the ids that are tracer sessions, and the number of calls: one for each hundred ids."""
-        existing: set[str] = set()
-        cost = CallCost()
-        for part in chunks(ids):
-            query = [("limit", str(MAX_PAGE_SIZE)), *id_parameters(part)]
-            with cost:
-                reply = cost.add(await self.tracer_sessions(query))
-            existing |= {row.id for row in reply.value if row is not None}
-        return existing & set(ids), cost.total.upstream_requests
+    async def tracer_sessions_v2(self, query: Query) -> Reply[v2_wire.SessionsPage]:
+        """Return a page of tracer sessions by v2."""
+        return await self.get(SESSIONS, "/api/v2/sessions", v2_wire.SESSIONS, query)
+
+    async def datasets(self, query: Query) -> Reply[list[wire.Dataset | None]]:
+        """Return datasets."""
+        return await self.get(DATASETS, "/api/v1/datasets", wire.DATASETS, query)
+
+    async def datasets_v2(self, query: Query) -> Reply[v2_wire.DatasetsPage]:
+        """Return a page of datasets by v2."""
+        return await self.get(DATASETS, "/api/v2/datasets", v2_wire.DATASETS, query)
 
     async def runs(self, body: dict[str, Any]) -> Reply[wire.RunsResponse]:
         """Return runs and a cursor.
@@ -247,6 +276,11 @@ class LangSmithClient(VendorClient):
         """
         of_several = len(body.get("session", ())) > 1
         return await self.post(RUNS, "/api/v1/runs/query", wire.RUNS, body, is_batch=of_several)
+
+    async def runs_v2(self, body: dict[str, Any]) -> Reply[v2_wire.RunsPage]:
+        """Return a page of runs by v2. The rate limit is assumed to be that of v1."""
+        of_several = len(body["project_ids"]) > 1
+        return await self.post(RUNS, "/api/v2/runs/query", v2_wire.RUNS, body, is_batch=of_several)
 
     def explain_error(self, error: SourceError, request: UpstreamRequest) -> SourceError:
         """Return the error for an organization's key without a workspace, or the same error."""

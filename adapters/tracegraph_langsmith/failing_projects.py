@@ -21,7 +21,9 @@ from tracegraph.errors import (
     SourceObjectNotFound,
     SourceUnauthorized,
 )
-from tracegraph_langsmith.client import LangSmithClient
+
+ExistingIds = Callable[[Sequence[str]], Awaitable[tuple[set[str], int]]]
+"""Returns those of the ids that are tracer sessions, and the number of calls. Raises SourceError."""
 
 Probe = Callable[[Sequence[str]], Awaitable[int]]
 """Runs the query over these experiments and returns the number of calls. Raises SourceError."""
@@ -41,24 +43,26 @@ class FailingExperiments:
     `calls` counts the calls of the search. `remaining_splits` bounds the bisection.
     """
 
-    client: LangSmithClient
+    existing_ids: ExistingIds
     probe: Probe
+    path: str
     remaining_splits: int
     calls: int = 0
     failing: dict[str, SourceError] = field(default_factory=dict)
 
     @classmethod
     def for_experiments(
-        cls, client: LangSmithClient, probe: Probe, experiments: Sequence[str]
+        cls, existing_ids: ExistingIds, probe: Probe, path: str, experiments: Sequence[str]
     ) -> FailingExperiments:
         """Return a search with enough splits to find one failing experiment by bisection, and mostly several.
 
         Args:
-            client: The client of the vendor.
+            existing_ids: Finds the tracer sessions that exist.
             probe: Runs the query over a subset of the experiments.
+            path: The path of the query.
             experiments: The experiments of the query.
         """
-        return cls(client, probe, 2 * len(experiments).bit_length() + 2)
+        return cls(existing_ids, probe, path, 2 * len(experiments).bit_length() + 2)
 
     async def find(self, experiments: Sequence[str], error: SourceError) -> Mapping[str, SourceError]:
         """Return the experiments for which the query fails, with their errors, given the error of the whole query.
@@ -84,9 +88,9 @@ class FailingExperiments:
             return
         ends = list(dict.fromkeys([experiments[0], experiments[-1]]))
         if len(ends) == 1:
-            self.failing[ends[0]] = error if existing is None else no_run_query_error(error)
+            self.failing[ends[0]] = error if existing is None else no_run_query_error(error, self.path)
         elif all([await self._probe_error([experiment]) is not None for experiment in ends]):
-            self.failing |= dict.fromkeys(experiments, no_run_query_error(error))
+            self.failing |= dict.fromkeys(experiments, no_run_query_error(error, self.path))
         else:
             await self._halve(experiments, error)
             for experiment, failure in self.failing.items():
@@ -96,7 +100,7 @@ class FailingExperiments:
     async def _existing(self, experiments: Sequence[str]) -> set[str] | None:
         """Return the existing experiments, or None if the call fails."""
         try:
-            existing, calls = await self.client.existing_ids(experiments)
+            existing, calls = await self.existing_ids(experiments)
         except SourceError as failure:
             self.calls += failure.upstream_requests
             return None
@@ -135,9 +139,10 @@ def _object_not_found_error(error: SourceError) -> SourceError:
     )
 
 
-def no_run_query_error(error: SourceError) -> SourceError:
+def no_run_query_error(error: SourceError, path: str) -> SourceError:
     """Return the error for a vendor that has the experiments but not the query for their runs."""
     return error.restated(
         SourceNotFound,
-        f"Source {error.source!r} has no /api/v1/runs/query (404): check its base_url and its LangSmith version.",
+        f"Source {error.source!r} has no {path} ({error.http_status}): "
+        "check its base_url and its LangSmith version.",
     )

@@ -23,13 +23,16 @@ from tracegraph.domain.models import (
     Metric,
     MetricKind,
     RawObject,
+    ScoreText,
     Session,
     SessionStatus,
     TokenUsage,
 )
-from tracegraph.domain.urls import http_url
 from tracegraph.upstream.lenient_values import scalar_text, text_of
-from tracegraph_langsmith.wire import Feedback, FeedbackStats, Run, TracerSession
+from tracegraph_langsmith import v2_wire, wire
+from tracegraph_langsmith.wire import Feedback, FeedbackStats, TracerSession
+
+Run = wire.Run | v2_wire.Run
 
 STATUS_WORDS: Mapping[SessionStatus, str] = {
     SessionStatus.SUCCESS: "success",
@@ -42,13 +45,21 @@ STATUS_WORDS: Mapping[SessionStatus, str] = {
 _STATUSES = {word: status for status, word in STATUS_WORDS.items()}
 
 
+_KINDS = {
+    "PROJECT": ExperimentKind.PROJECT,
+    "AGENT": ExperimentKind.AGENT,
+    "EXPERIMENT": ExperimentKind.EVALUATION,
+}
+"""The kinds of experiments by the types of tracer sessions in v2."""
+
+
 # Python 3.11 takes 0.2 us to look up a member of an Enum.
 _UNKNOWN, _RUNNING = SessionStatus.UNKNOWN, SessionStatus.RUNNING
 _REPORTED, _SCORE = AggregateBasis.REPORTED, MetricKind.SCORE
 _RUNS, _EVALUATIONS = AggregatePopulation.RUNS, AggregatePopulation.EVALUATIONS
 
 
-def to_experiment(source: str, row: TracerSession, raw: RawObject) -> Experiment:
+def to_experiment(source: str, row: TracerSession, raw: RawObject, url: str | None = None) -> Experiment:
     """Return the experiment of a tracer session.
 
     Newer services allow a tracer session without a name; its id then serves as its name.
@@ -57,15 +68,16 @@ def to_experiment(source: str, row: TracerSession, raw: RawObject) -> Experiment
         source: The name of the source.
         row: The decoded tracer session.
         raw: The undecoded tracer session.
+        url: The address of its page.
     """
     metadata = row.extra.metadata if row.extra else None
     fields = metadata or {}
-    evaluation = row.reference_dataset_id is not None
+    by_dataset = ExperimentKind.PROJECT if row.reference_dataset_id is None else ExperimentKind.EVALUATION
     return Experiment(
         source=source,
         ref=row.id,
         vendor_id=row.id,
-        kind=ExperimentKind.EVALUATION if evaluation else ExperimentKind.PROJECT,
+        kind=_KINDS.get(row.type or "", by_dataset),
         name=row.name or row.id,
         description=row.description,
         agent_name=scalar_text(fields.get("agent_name")),
@@ -79,25 +91,29 @@ def to_experiment(source: str, row: TracerSession, raw: RawObject) -> Experiment
         ended_at=row.end_time,
         session_count=row.run_count,
         error_rate=row.error_rate,
+        url=url,
         metadata=metadata,
         aggregates=_aggregates(row),
         raw=raw,
+        progress=row.experiment_progress.run_progress if row.experiment_progress else None,
     )
 
 
-def to_session(source: str, run: Run, raw: RawObject, deferred: frozenset[str] = frozenset()) -> Session:
+def to_session(
+    source: str, run: Run, raw: RawObject, url: str | None = None, deferred: frozenset[str] = frozenset()
+) -> Session:
     """Return the session of a root run. An unfinished run has no end and no latency.
 
     Args:
         source: The name of the source.
         run: The decoded run.
         raw: The undecoded run.
+        url: The address of its page.
         deferred: The fields that the query did not select.
     """
-    status = _STATUSES.get(run.status or "", _UNKNOWN)
+    status = _STATUSES.get((run.status or "").lower(), _UNKNOWN)
     running = status is _RUNNING
-    metadata = run.extra.metadata if run.extra else None
-    fields = metadata or {}
+    fields = run.metadata or {}
     return Session(
         source=source,
         experiment_ref=run.session_id or "",
@@ -118,12 +134,17 @@ def to_session(source: str, run: Run, raw: RawObject, deferred: frozenset[str] =
         output=_text(run.outputs),
         error=run.error,
         tokens=_tokens(run),
-        cost_usd=None if run.total_cost is None else float(run.total_cost),
+        cost_usd=_usd(run.total_cost),
         scores_by_evaluator=_scores(run.feedback_stats),
-        url=http_url(run.app_path),
-        metadata=metadata,
+        url=url,
+        metadata=run.metadata,
         raw=raw,
         deferred=deferred,
+        conversation_id=run.thread_id,
+        failed_evaluators=_failed_evaluators(run.feedback_stats or {}),
+        score_texts=_score_texts(run.feedback_stats or {}),
+        input_cost_usd=_usd(run.prompt_cost),
+        output_cost_usd=_usd(run.completion_cost),
     )
 
 
@@ -212,12 +233,53 @@ def _latency_ms(run: Run) -> float | None:
 
 def _tokens(run: Run) -> TokenUsage | None:
     input_tokens, output_tokens, total_tokens = run.prompt_tokens, run.completion_tokens, run.total_tokens
-    cached_tokens = run.prompt_token_details.cache_read if run.prompt_token_details else None
+    prompt, completion = run.prompt_token_details, run.completion_token_details
+    cached_tokens = prompt.cache_read if prompt else None
     if total_tokens is None and (input_tokens is not None or output_tokens is not None):
         total_tokens = (input_tokens or 0) + (output_tokens or 0)
     if total_tokens is None and cached_tokens is None:
         return None
-    return TokenUsage(input=input_tokens, output=output_tokens, cached=cached_tokens, total=total_tokens)
+    return TokenUsage(
+        input=input_tokens,
+        output=output_tokens,
+        cached=cached_tokens,
+        total=total_tokens,
+        cache_write=prompt.cache_creation if prompt else None,
+        reasoning=completion.reasoning if completion else None,
+    )
+
+
+def _usd(cost: Decimal | None) -> float | None:
+    return None if cost is None else float(cost)
+
+
+def _score_texts(feedback: Feedback) -> Mapping[str, ScoreText] | None:
+    """Return the label and the comments of each feedback key that has some.
+
+    Feedback with several labels has none: they are those of several evaluators
+    (docs/vendors/langsmith.md#feedback).
+    """
+    texts = {}
+    for key, stats in feedback.items():
+        if stats is None or not (stats.values or stats.comments):
+            continue
+        labels = tuple(stats.values or ())
+        comments = [comment for comment in stats.comments or () if isinstance(comment, str) and comment]
+        label, explanation = labels[0] if len(labels) == 1 else None, "\n".join(comments) or None
+        if label is not None or explanation is not None:
+            texts[key] = ScoreText(label, explanation)
+    return texts or None
+
+
+def _failed_evaluators(feedback: Feedback) -> tuple[str, ...]:
+    """Return the keys with an error and without a judgement."""
+    return tuple(
+        [
+            key
+            for key, stats in feedback.items()
+            if stats is not None and stats.errors and stats.avg is None and not stats.values
+        ]
+    )
 
 
 def _scores(feedback: Feedback | None) -> Mapping[str, float | None] | None:

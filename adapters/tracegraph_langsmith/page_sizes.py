@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterator
 
-from tracegraph_langsmith.client import MAX_PAGE_SIZE, RunsQuery
+from tracegraph_langsmith.client import RunsQuery
 
 _MAX_ENTRIES = 1000
 
@@ -13,10 +13,11 @@ _MAX_ENTRIES = 1000
 class PageSizes:
     """Remembers page sizes for the latest experiments with large runs.
 
-    A query over several experiments uses the smallest of their page sizes.
+    A query over several experiments uses the smallest of their page sizes. `page_max` is the vendor's limit.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, page_max: int) -> None:
+        self._page_max = page_max
         self._limits: OrderedDict[object, int] = OrderedDict()
         self._largest = 0
 
@@ -24,7 +25,7 @@ class PageSizes:
         """Return the limit, reduced to the page size of the query's experiments."""
         if not self._limits:
             return limit
-        return min([limit, *(self._limits.get(key, MAX_PAGE_SIZE) for key in _keys(query))])
+        return min([limit, *(self._limits.get(key, self._page_max) for key in _keys(query))])
 
     def shrink(self, query: RunsQuery, limit: int) -> None:
         """Set the page size for the query's experiments after a response that was too large."""
@@ -39,8 +40,8 @@ class PageSizes:
         if not self._limits or 4 * size > self._largest:
             return
         for key in _keys(query):
-            limit = 2 * self._limits.pop(key, MAX_PAGE_SIZE)
-            if limit < MAX_PAGE_SIZE:
+            limit = 2 * self._limits.pop(key, self._page_max)
+            if limit < self._page_max:
                 self._limits[key] = limit
 
 

@@ -16,7 +16,7 @@ from tracegraph.domain.sort_values import SortValue, from_microseconds, microsec
 from tracegraph.errors import SourceBadResponse, SourceError, SourceObjectNotFound
 from tracegraph.upstream.messages import UpstreamResponse
 from tracegraph.upstream.raw import bad_response
-from tracegraph_langsmith.client import MAX_PAGE_SIZE, RunsQuery
+from tracegraph_langsmith.client import RunsQuery
 
 MAX_IDLE_PAGES, _MAX_REPEATED_ENDS = 10, 3
 """Limits on consecutive pages without a new row, and on consecutive pages with the same last run.
@@ -31,11 +31,14 @@ class Resume(msgspec.Struct, array_like=True, frozen=True, omit_defaults=True, f
     The list continues with runs from `range_start` (microseconds, inclusive) on, or after `cursor` in that range.
     `seen` contains the ids of earlier rows that started exactly at `range_start`. The range is inclusive because
     the vendor promises no order among runs with equal starts, so without `seen` these rows would repeat.
-    `excluded` contains the experiments that cannot be read. `range_end` bounds the range on its other side. A
+    `excluded` contains the experiments that cannot be read. `range_end` bounds the range on its other side.
+    `page_size` and `large_fields` are those of the query that a cursor of v2 is valid for. In v1 they are 0. A
     token is this object as text, as short as it can be: a long token leaves the client's cursor.
     """
 
     cursor: str | None = None
+    page_size: int = 0
+    large_fields: int = 0
     range_start: int | None = None
     seen: frozenset[str] = frozenset()
     excluded: frozenset[str] = frozenset()
@@ -53,7 +56,7 @@ class Resume(msgspec.Struct, array_like=True, frozen=True, omit_defaults=True, f
             resume = _decoder.decode(page.token.encode())
         elif isinstance(page, RangeRequest):
             after = None if page.after is None else page.after.value
-            resume = cls(None, _time_of(after), range_end=_time_of(page.until))
+            resume = cls(range_start=_time_of(after), range_end=_time_of(page.until))
         else:
             resume = cls()
         for time in (resume.range_start, resume.range_end):
@@ -71,7 +74,10 @@ class Resume(msgspec.Struct, array_like=True, frozen=True, omit_defaults=True, f
         A token that excludes experiments is too long for a client's cursor: the client's next request asks again
         for all experiments.
         """
-        token = _encoder.encode(self).decode()
+        parts = [getattr(self, name) for name in self.__struct_fields__]
+        while parts and not parts[-1]:
+            parts.pop()
+        token = _encoder.encode(parts).decode()
         return token.ljust(_TOO_LONG) if self.excluded else token
 
 
@@ -90,7 +96,9 @@ _TOO_LONG = 129
 class RunsPage:
     """The rows of one query and the vendor's cursor, which is None at the end of the list.
 
-    `last` is the id of the last run in the response.
+    `last` is the id of the last run in the response. `foreign` counts the rows of experiments that were not
+    queried. `query` and `page_size` are those of the request: a cursor of v2 is valid only with them. In v1
+    `page_size` is 0.
     """
 
     rows: Sequence[Session]
@@ -99,6 +107,9 @@ class RunsPage:
     last: str | None
     skipped: int
     reply: UpstreamResponse
+    query: RunsQuery
+    page_size: int = 0
+    foreign: int = 0
 
 
 @dataclass(slots=True, eq=False)
@@ -108,10 +119,11 @@ class PendingRequest:
     request: SessionPageRequest
     experiments: tuple[str, ...]
     resume: Resume
+    page_max: int
     rows: dict[str, Session] = field(default_factory=dict)
     goes_on: bool = False
-    cursor: str | None = None
-    """The vendor's cursor after the rows, for a request with its own query."""
+    last_page: RunsPage | None = None
+    """The page whose cursor continues the list, for a request with its own query."""
     reached: int | None = None
     """The start of the last run that the vendor sent."""
     provenance: FetchInfo = field(default_factory=FetchInfo)
@@ -125,15 +137,16 @@ class PendingRequest:
     @property
     def limit(self) -> int:
         """Return the number of requested runs."""
-        return max(1, min(self.request.page.limit, MAX_PAGE_SIZE))
+        return max(1, min(self.request.page.limit, self.page_max))
 
     @property
     def query_limit(self) -> int:
         """Return the number of runs to read: the requested ones, those that were read before, and the next one.
 
         The next run shows whether a group of equal starts is complete. Single experiments rarely have such groups.
+        A cursor of v2 fixes the number.
         """
-        return min(self.limit + len(self.resume.seen) + self.is_shared, MAX_PAGE_SIZE)
+        return self.resume.page_size or min(self.limit + len(self.resume.seen) + self.is_shared, self.page_max)
 
     @property
     def is_shared(self) -> bool:
@@ -229,13 +242,24 @@ class PendingRequest:
         is_incomplete = self.reached == start and len(group) > 1
         if len(group) < len(rows) and (is_incomplete or self._is_long(rows)):
             del rows[-len(group) :]
-            return Resume(None, start, frozenset(), self.excluded, end)
-        if self.cursor is not None:
-            return msgspec.structs.replace(self.resume, cursor=self.cursor, excluded=self.excluded)
+            return Resume(range_start=start, excluded=self.excluded, range_end=end)
+        if self.last_page is not None:
+            return self._after(self.last_page)
         seen = frozenset(row.vendor_id for row in group)
         if start == self.resume.range_start:
             seen |= self.resume.seen
-        return Resume(None, start, seen, self.excluded, end)
+        return Resume(range_start=start, seen=seen, excluded=self.excluded, range_end=end)
+
+    def _after(self, page: RunsPage) -> Resume:
+        """Return the position at the cursor of a page."""
+        return msgspec.structs.replace(
+            self.resume,
+            cursor=page.cursor,
+            page_size=page.page_size,
+            large_fields=page.query.large_fields if page.page_size else 0,
+            range_start=page.query.range_start,
+            excluded=self.excluded,
+        )
 
 
 def _last_group(rows: Sequence[Session]) -> Sequence[Session]:

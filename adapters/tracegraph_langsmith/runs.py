@@ -1,15 +1,16 @@
-"""Reads root runs, with one query for several requests where that saves calls.
+"""Reads root runs in either dialect, with one query for several requests where that saves calls.
 
 LangSmith accepts many tracer sessions in one run query, but allows only 15 queries in 10 s
 (docs/vendors/langsmith.md#runs, #rate-limits). So the first pages of twenty experiments are read as one merged
-list: each round requests the next hundred runs of all experiments that still lack rows.
+list: each round requests the next runs of all experiments that still lack rows.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import ClassVar, Protocol
 
 import structlog
 
@@ -18,12 +19,9 @@ from tracegraph.adapter import (
     FetchInfo,
     Page,
     RangeRequest,
-    Reply,
     SessionPageRequest,
-    readable_rows,
-    unreadable_places,
 )
-from tracegraph.domain.filters import SessionFilter, SessionOrder
+from tracegraph.domain.filters import OrderDirection, SessionFilter, SessionOrder
 from tracegraph.domain.models import Session, SessionRef
 from tracegraph.domain.sort_values import microseconds
 from tracegraph.errors import (
@@ -34,22 +32,19 @@ from tracegraph.errors import (
     SourceResponseTooLarge,
 )
 from tracegraph.upstream.raw import bad_response
-from tracegraph_langsmith import wire
 from tracegraph_langsmith.client import (
-    MAX_PAGE_SIZE,
-    RUN_FIELDS,
-    LangSmithClient,
     RunsQuery,
     can_match,
     canonical_uuid,
     chunks,
 )
 from tracegraph_langsmith.failing_projects import (
+    ExistingIds,
     FailingExperiments,
     may_concern_one_experiment,
     no_run_query_error,
 )
-from tracegraph_langsmith.mapping import to_session
+from tracegraph_langsmith.page_ends import PageEnds
 from tracegraph_langsmith.page_sizes import PageSizes
 from tracegraph_langsmith.progress import (
     MAX_IDLE_PAGES,
@@ -64,19 +59,53 @@ from tracegraph_langsmith.progress import (
 _log = structlog.get_logger("tracegraph.adapter")
 
 
-@dataclass(frozen=True, slots=True)
+_MIN_POOL_ROWS, _ROWS_EACH, _LARGE_ROWS_EACH = 100, 10, 2
+"""The size of the first page of a pool: so many rows at least, and so many for each row that it needs.
+
+A larger page completes more experiments in one call. Rows with large fields cost more than they save.
+"""
+
+
+class RunsApi(Protocol):
+    """The queries for root runs in one dialect.
+
+    `path` is the path of the query, `page_max` the most rows of one page. `binds_cursors`: a cursor is valid only
+    with the page size and the fields of its query. `directions` are those of the order by start.
+    """
+
+    path: ClassVar[str]
+    page_max: ClassVar[int]
+    binds_cursors: ClassVar[bool]
+    directions: ClassVar[frozenset[OrderDirection]]
+
+    async def page(self, query: RunsQuery, limit: int, cursor: str | None) -> RunsPage:
+        """Return one page. Raise SourceError."""
+        ...
+
+    async def by_id(self, runs: Sequence[tuple[str, str]]) -> Mapping[str, Session | SourceError]:
+        """Return root runs by id, for at most 100 pairs of a project and a run. Raise SourceError."""
+        ...
+
+
 class RunsReader:
     """Reads pages of root runs, and root runs by ref.
 
     A failure is a SourceError in the result, never an exception.
     """
 
-    source: str
-    client: LangSmithClient
-    sizes: PageSizes = field(default_factory=PageSizes)
+    def __init__(self, source: str, api: RunsApi, existing_ids: ExistingIds) -> None:
+        """Take the queries of one dialect, and a function that finds the tracer sessions that exist."""
+        self.source = source
+        self.api = api
+        self.existing_ids = existing_ids
+        self.sizes = PageSizes(api.page_max)
+        self.ends = PageEnds()
 
     async def list_pages(self, requests: Sequence[SessionPageRequest]) -> Sequence[Page[Session] | SourceError]:
-        """Return a page or an error for each request, in the order of the requests."""
+        """Return a page or an error for each request, in the order of the requests.
+
+        The requests have an order of the dialect.
+        """
         outcomes: list[Page[Session] | SourceError | PendingRequest] = [
             self._prepare(request) for request in requests
         ]
@@ -99,15 +128,29 @@ class RunsReader:
             experiment, run = canonical_uuid(ref.experiment_ref), canonical_uuid(ref.session_id)
             if experiment is not None and run is not None:
                 uuids_by_ref[ref] = experiment, run
-        ids = list(dict.fromkeys(run for _, run in uuids_by_ref.values()))
-        parts = await asyncio.gather(*(self._by_id(part) for part in chunks(ids)))
+        runs = list(dict.fromkeys(uuids_by_ref.values()))
+        parts = await asyncio.gather(*map(self._by_id, chunks(runs)))
         session_of_run = {run: session for part in parts for run, session in part.items()}
+        gone = await self._missing(
+            {experiment for experiment, run in runs if _is_missing(session_of_run.get(run))}
+        )
         return {
             ref: session
             for ref, (experiment, run) in uuids_by_ref.items()
             if (session := session_of_run.get(run)) is not None
+            and not (_is_missing(session) and experiment in gone)
             and (isinstance(session, SourceError) or session.experiment_ref == experiment)
         }
+
+    async def _missing(self, experiments: set[str]) -> set[str]:
+        """Return those of the experiments that do not exist, as far as that can be found."""
+        if not experiments:
+            return set()
+        try:
+            existing, _ = await self.existing_ids(sorted(experiments))
+        except SourceError:
+            return set()
+        return experiments - existing
 
     def _prepare(self, request: SessionPageRequest) -> PendingRequest | Page[Session] | SourceError:
         """Return the pending request, or its result if the result needs no call.
@@ -128,7 +171,17 @@ class RunsReader:
         readable = tuple(dict.fromkeys(experiments)) if resume is None else resume.readable(experiments)
         if resume is None or not readable:
             return SourceBadRequest(self.source, _cannot_resume(self.source))
-        return PendingRequest(request, readable, resume, excluded=resume.excluded)
+        pending = PendingRequest(request, readable, resume, self.api.page_max, excluded=resume.excluded)
+        if not self._takes(pending):
+            return SourceBadRequest(self.source, _cannot_resume(self.source))
+        return pending
+
+    def _takes(self, pending: PendingRequest) -> bool:
+        """Return whether the cursor of the request is one of this dialect, and valid for its fields."""
+        resume = pending.resume
+        if resume.cursor is None or not self.api.binds_cursors:
+            return resume.page_size == 0
+        return 0 < resume.page_size <= self.api.page_max and resume.large_fields == pending.query().large_fields
 
     async def check(self, experiments: Sequence[str]) -> None:
         """Request one run of the first experiment.
@@ -142,51 +195,38 @@ class RunsReader:
             return
         query = RunsQuery(tuple(experiments[:1]), SessionFilter(), SessionOrder(), fields=frozenset())
         try:
-            await self.client.runs(query.body(1, None))
+            await self.api.page(query, 1, None)
         except SourceNotFound as error:
-            existing, _ = await self.client.existing_ids(query.experiments)
+            existing, _ = await self.existing_ids(query.experiments)
             if existing:
-                raise no_run_query_error(error) from None
+                raise no_run_query_error(error, self.api.path) from None
         except SourceError as error:
             if not may_concern_one_experiment(error):
                 raise
 
-    async def _by_id(self, ids: Sequence[str]) -> Mapping[str, Session | SourceError]:
-        """Return root runs by id. The vendor ignores other filters beside ids, so the adapter selects the roots.
-
-        See docs/vendors/langsmith.md#runs.
-        """
-        body = {"id": list(ids), "limit": MAX_PAGE_SIZE, "select": list(RUN_FIELDS)}
+    async def _by_id(self, runs: Sequence[tuple[str, str]]) -> Mapping[str, Session | SourceError]:
+        """Return root runs by id, for pairs of a project and a run, without those that do not exist."""
         try:
-            reply = await self.client.runs(body)
+            return await self.api.by_id(runs)
         except SourceResponseTooLarge as error:
-            if len(ids) == 1:
-                return {ids[0]: too_large_error(error)}
-            middle = len(ids) // 2
-            halves = await asyncio.gather(self._by_id(ids[:middle]), self._by_id(ids[middle:]))
+            if len(runs) == 1:
+                return {runs[0][1]: too_large_error(error)}
+            middle = len(runs) // 2
+            halves = await asyncio.gather(self._by_id(runs[:middle]), self._by_id(runs[middle:]))
             return {**halves[0], **halves[1]}
         except SourceError as error:
-            return dict.fromkeys(ids, error)
-        runs = reply.value.runs
-        roots = self._sessions(reply, lambda run: run.is_root)
-        by_id: dict[str, Session | SourceError] = {row.vendor_id: row for row in roots}
-        if None in runs:  # the ids of unreadable rows are unknown
-            read_ids = {run.id for run in runs if run is not None}
-            unreadable = bad_response(reply.response, "of which a row cannot be read")
-            return dict.fromkeys((run_id for run_id in ids if run_id not in read_ids), unreadable) | by_id
-        return by_id
+            return dict.fromkeys((run for _, run in runs), error)
 
     async def _fetch_page(self, query: RunsQuery, limit: int, cursor: str | None) -> RunsPage:
-        """Run one query, repeated with a smaller limit while the response is too large.
-
-        The page omits rows of experiments that are not part of the query.
-        """
+        """Run one query, repeated with a smaller limit while the response is too large."""
         cost = CallCost()
-        limit = self.sizes.limit_for(query, limit)
+        if cursor is None or not self.api.binds_cursors:
+            limit = self.sizes.limit_for(query, limit)
+        seen: frozenset[str] = frozenset()
         while True:
             try:
                 with cost:
-                    reply = cost.add(await self.client.runs(query.body(limit, cursor)))
+                    page = cost.add(await self.api.page(query, limit, cursor))
                 break
             except SourceResponseTooLarge as error:
                 if limit == 1:  # no smaller page exists
@@ -194,37 +234,23 @@ class RunsReader:
                 cost = CallCost(FetchInfo(error.upstream_requests))
                 limit //= 2
                 self.sizes.shrink(query, limit)
-        self.sizes.record_size(query, len(reply.response.body))
-        return self._to_page(query, cursor, reply, cost.total)
+                if cursor is not None and self.api.binds_cursors:
+                    query, seen = self.ends.range_after(query, cursor, error)
+                    cursor = None
+        self.sizes.record_size(query, len(page.reply.body))
+        return self._checked(page, cursor, seen, cost.total)
 
-    def _to_page(
-        self, query: RunsQuery, cursor: str | None, reply: Reply[wire.RunsResponse], cost: FetchInfo
-    ) -> RunsPage:
-        runs, cursors = reply.value.runs, reply.value.cursors
-        rows = self._sessions(reply, lambda run: run.session_id in query.experiments, query.deferred_fields)
-        skipped = unreadable_places(runs)
-        foreign_count = len(runs) - len(skipped) - len(rows)
-        if foreign_count:
-            _log.warning("rows.foreign", source=self.source, kind=reply.response.kind, count=foreign_count)
-        # A response without rows is the end of the list, even with a cursor.
-        next_cursor = cursors.next if runs and cursors else None
-        if next_cursor and next_cursor == cursor:
-            raise bad_response(reply.response, "whose cursor leads back to itself")
-        last = next((run.id for run in reversed(runs) if run is not None), None)
-        return RunsPage(rows, next_cursor or None, cost, last, len(skipped), reply.response)
-
-    def _sessions(
-        self,
-        reply: Reply[wire.RunsResponse],
-        is_wanted: Callable[[wire.Run], bool],
-        deferred_fields: frozenset[str] = frozenset(),
-    ) -> list[Session]:
-        """Return the wanted runs as sessions, each with its position in the reply."""
-        return [
-            to_session(self.source, run, reply.raw("runs", index), deferred_fields)
-            for index, run in readable_rows(reply.value.runs)
-            if is_wanted(run)
-        ]
+    def _checked(self, page: RunsPage, cursor: str | None, seen: frozenset[str], cost: FetchInfo) -> RunsPage:
+        """Return the page without the rows of the page before, and remember where it ends."""
+        if page.foreign:
+            _log.warning("rows.foreign", source=self.source, kind=page.reply.kind, count=page.foreign)
+        if page.cursor is not None and page.cursor == cursor:
+            raise bad_response(page.reply, "whose cursor leads back to itself")
+        rows = [row for row in page.rows if row.vendor_id not in seen] if seen else page.rows
+        page = replace(page, rows=rows, provenance=cost)
+        if self.api.binds_cursors:
+            self.ends.record(page, cursor, seen)
+        return page
 
     # -- one request -----------------------------------------------------------------------------------
 
@@ -258,21 +284,22 @@ class RunsReader:
 
         Each call has the limit of its cursor, which a vendor may require.
         """
-        cursor, limit = pending.resume.cursor, pending.query_limit
+        query, cursor, limit = pending.query(), pending.resume.cursor, pending.query_limit
+        is_full = limit == self.api.page_max
         for _ in range(MAX_IDLE_PAGES):
-            page = await self._fetch_page(pending.query(), limit, cursor)
+            page = await self._fetch_page(query, limit, cursor)
             pending.add_page(page)
-            cursor = page.cursor
+            query, cursor, limit = page.query, page.cursor, page.page_size or limit
             if cursor is None:
                 break
-            if pending.is_within_group and limit < MAX_PAGE_SIZE:
+            if pending.is_within_group and not is_full:
                 pending.discard_rows()
-                cursor, limit = None, MAX_PAGE_SIZE
+                query, cursor, limit, is_full = pending.query(), None, self.api.page_max, True
             elif pending.rows:
                 break
         if cursor is not None and not pending.rows:
             raise no_progress_error(page.reply)
-        pending.goes_on, pending.cursor = cursor is not None, cursor
+        pending.goes_on, pending.last_page = cursor is not None, None if cursor is None else page
 
     async def _without_failing(self, pool: Sequence[PendingRequest], error: SourceError) -> list[PendingRequest]:
         """Return the requests that are left without the experiments for which the query of the pool fails.
@@ -286,10 +313,10 @@ class RunsReader:
 
         async def probe(probed: Sequence[str]) -> int:
             query = RunsQuery(tuple(probed), request.filter, request.order, fields=frozenset())
-            return (await self.client.runs(query.body(1, None))).provenance.upstream_requests
+            return (await self.api.page(query, 1, None)).provenance.upstream_requests
 
         experiments = list(dict.fromkeys(ref for pending in pool for ref in pending.experiments))
-        search = FailingExperiments.for_experiments(self.client, probe, experiments)
+        search = FailingExperiments.for_experiments(self.existing_ids, probe, self.api.path, experiments)
         errors = await search.find(experiments, error)
         pool[0].provenance += FetchInfo(error.upstream_requests + search.calls)
         for pending in pool:
@@ -315,12 +342,14 @@ class RunsReader:
         one request each (`low_yield`), two halves of the pool are read concurrently. This takes less time and no
         more calls. `failing_excluded`: the pool no longer contains experiments for which the query fails.
         """
-        query = _pooled_query(pool, range_start)
+        query, limit = _pooled_query(pool, range_start), self.api.page_max
+        if range_start is None:
+            limit = min(limit, _pool_rows(pool, query))
         cursor: str | None = None
         guard = ProgressGuard()
         while True:
             try:
-                page = await self._fetch_page(query, MAX_PAGE_SIZE, cursor)
+                page = await self._fetch_page(query, limit, cursor)
                 guard.check(page, _distribute(pool, page))
             except SourceError as error:
                 if failing_excluded:
@@ -338,10 +367,10 @@ class RunsReader:
                 await self._split(incomplete, last_start, failing_excluded=failing_excluded)
                 break
             if complete_count == 0:
-                cursor = page.cursor
+                query, cursor, limit = page.query, page.cursor, page.page_size or limit
                 continue
             pool, range_start, cursor = incomplete, last_start, None
-            query = _pooled_query(pool, range_start)
+            query, limit = _pooled_query(pool, range_start), self.api.page_max
 
     async def _split(
         self, pool: Sequence[PendingRequest], range_start: int | None, *, failing_excluded: bool
@@ -370,6 +399,17 @@ def _pooled_query(pool: Sequence[PendingRequest], range_start: int | None) -> Ru
     start = first.resume.range_start if range_start is None else range_start
     end = first.resume.range_end
     return RunsQuery(experiments, first.request.filter, first.request.order, start, fields, end)
+
+
+def _is_missing(outcome: Session | SourceError | None) -> bool:
+    """Return whether the vendor answered 404: it lacks the project or the path."""
+    return isinstance(outcome, SourceNotFound)
+
+
+def _pool_rows(pool: Sequence[PendingRequest], query: RunsQuery) -> int:
+    """Return the size of the first page of a pool."""
+    needed = sum(pending.limit for pending in pool)
+    return max(_MIN_POOL_ROWS, needed * (_LARGE_ROWS_EACH if query.large_fields else _ROWS_EACH))
 
 
 def _distribute(pool: Sequence[PendingRequest], page: RunsPage) -> int:

@@ -1,4 +1,6 @@
-"""Structs of LangSmith's JSON with LangSmith's field names. They contain only the fields that the adapter maps.
+"""Structs of LangSmith's JSON with LangSmith's field names: those of v1, and those that v1 and v2 share.
+
+They contain only the fields that the adapter maps.
 
 TracerSession is part of the contract (langsmith-tracer-sessions.json). docs/vendors/langsmith.md#runs describes a
 run and the response to a run query. A row requires its identity, and a run also its start, the sort key of the
@@ -39,12 +41,27 @@ def _require_amounts(maximum: int, *figures: Decimal | None) -> None:
             raise ValueError("the figure must be zero or more, and finite")
 
 
-def _lower(text: str | None) -> str | None:
+def require_durations(*seconds: Decimal | None) -> None:
+    """Raise ValueError for an impossible duration."""
+    _require_amounts(_MAX_DURATION_S, *seconds)
+
+
+def require_costs(*costs: Decimal | None) -> None:
+    """Raise ValueError for an impossible cost in US dollars."""
+    _require_amounts(_MAX_COST_USD, *costs)
+
+
+def lower(text: str | None) -> str | None:
+    """Return an id in lower case."""
     return None if text is None else text.lower()
 
 
 class FeedbackStats(Struct, gc=False):
-    """The statistics of one feedback key. `avg` is null for categories."""
+    """The statistics of one feedback key. `avg` is null for categories.
+
+    `values` has the count of each category, `comments` a sample of the comments. `errors` counts the evaluators
+    that could not judge.
+    """
 
     n: Count | None = None
     avg: Number | None = None
@@ -52,6 +69,9 @@ class FeedbackStats(Struct, gc=False):
     min: Number | None = None
     max: Number | None = None
     median: Number | None = None
+    errors: Count | None = None
+    values: dict[str, Any] | None = None
+    comments: list[Any] | None = None
 
 
 Feedback = dict[str, FeedbackStats | None]
@@ -63,10 +83,21 @@ class Extra(Struct, gc=False):
     metadata: dict[str, Any] | None = None
 
 
+class ExperimentProgress(Struct, gc=False):
+    """How much of an experiment on a dataset is done."""
+
+    run_progress: Ratio | None = None
+
+
 class TracerSession(LenientStruct):
-    """A tracing project, or an experiment on a dataset. Figures are null without `include_stats`."""
+    """A tracing project, or an experiment on a dataset. Figures are null without `include_stats`.
+
+    Only v2 has `type`: PROJECT, AGENT or EXPERIMENT.
+    """
 
     id: Name
+    tenant_id: Name | None = None
+    type: str | None = None
     name: str | None = None
     description: str | None = None
     reference_dataset_id: Name | None = None
@@ -86,27 +117,28 @@ class TracerSession(LenientStruct):
     error_rate: Ratio | None = None
     feedback_stats: Feedback | None = None
     session_feedback_stats: Feedback | None = None
+    experiment_progress: ExperimentProgress | None = None
 
     def __post_init__(self) -> None:
         self.id = self.id.lower()
-        self.reference_dataset_id = _lower(self.reference_dataset_id)
+        self.reference_dataset_id = lower(self.reference_dataset_id)
         self.start_time = utc(self.start_time)
         self.end_time = utc(self.end_time)
         self.last_run_start_time = utc(self.last_run_start_time)
-        _require_amounts(
-            _MAX_DURATION_S, self.latency_p50, self.latency_p99, self.first_token_p50, self.first_token_p99
-        )
-        _require_amounts(_MAX_COST_USD, self.total_cost)
+        require_durations(self.latency_p50, self.latency_p99, self.first_token_p50, self.first_token_p99)
+        require_costs(self.total_cost)
 
 
-class PromptTokenDetails(Struct, gc=False):
-    """The parts of the prompt's token count."""
+class TokenDetails(Struct, gc=False):
+    """The parts of a token count: cache reads and writes of the prompt, reasoning of the completion."""
 
     cache_read: Count | None = None
+    cache_creation: Count | None = None
+    reasoning: Count | None = None
 
 
 class Run(LenientStruct):
-    """A run. A root run is one execution."""
+    """A run of v1. A root run is one execution."""
 
     id: Name
     start_time: datetime
@@ -125,23 +157,32 @@ class Run(LenientStruct):
     prompt_tokens: Count | None = None
     completion_tokens: Count | None = None
     total_tokens: Count | None = None
-    prompt_token_details: PromptTokenDetails | None = None
+    prompt_token_details: TokenDetails | None = None
+    completion_token_details: TokenDetails | None = None
     total_cost: Decimal | None = None
+    prompt_cost: Decimal | None = None
+    completion_cost: Decimal | None = None
+    thread_id: str | None = None
     feedback_stats: Feedback | None = None
     extra: Extra | None = None
     app_path: str | None = None
 
     def __post_init__(self) -> None:
         self.id = self.id.lower()
-        self.session_id = _lower(self.session_id)
-        self.parent_run_id = _lower(self.parent_run_id)
-        self.trace_id = _lower(self.trace_id)
-        self.reference_example_id = _lower(self.reference_example_id)
+        self.session_id = lower(self.session_id)
+        self.parent_run_id = lower(self.parent_run_id)
+        self.trace_id = lower(self.trace_id)
+        self.reference_example_id = lower(self.reference_example_id)
         self.start_time = utc(self.start_time)
         self.end_time = utc(self.end_time)
         self.first_token_time = utc(self.first_token_time)
-        _require_amounts(_MAX_DURATION_S, self.latency_seconds)
-        _require_amounts(_MAX_COST_USD, self.total_cost)
+        require_durations(self.latency_seconds)
+        require_costs(self.total_cost, self.prompt_cost, self.completion_cost)
+
+    @property
+    def metadata(self) -> dict[str, Any] | None:
+        """Return the user-defined data of the run."""
+        return self.extra.metadata if self.extra else None
 
     @property
     def is_root(self) -> bool:
@@ -166,6 +207,36 @@ class RunsResponse(Struct):
 
     def __post_init__(self) -> None:
         refuse_without_rows(self.runs)
+
+
+class InstanceFlags(Struct):
+    """The query backends of a deployment: ClickHouse answers v1, SmithDB answers v2."""
+
+    ch_query_enabled: bool | None = None
+    sdb_query_enabled: bool | None = None
+
+
+class Info(Struct):
+    """A deployment: its version and its backends."""
+
+    version: str | None = None
+    instance_flags: InstanceFlags | None = None
+
+
+class Dataset(LenientStruct):
+    """A dataset, for its name."""
+
+    id: Name
+    name: str | None = None
+
+    def __post_init__(self) -> None:
+        self.id = self.id.lower()
+
+
+INFO: LenientDecoder[Info] = LenientDecoder(Info)
+
+
+DATASETS: LenientDecoder[list[Dataset | None]] = LenientDecoder(list[Dataset | None])
 
 
 SESSIONS: LenientDecoder[list[TracerSession | None]] = LenientDecoder(list[TracerSession | None])

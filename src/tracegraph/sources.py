@@ -72,7 +72,7 @@ async def open_sources(
                 name, connection.base_url, _cache_policy(settings, name), stores, pipeline.counters
             )
             opening = package.open_adapter(
-                source_settings(name, table, origin),
+                replace(source_settings(name, table, origin), base_url=connection.base_url),
                 Upstream(pipeline, cache=cache, pass_through=table.pass_through),
             )
             adapter = CheckedAdapter(await stack.enter_async_context(opening))

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
+from typing import Any
 
 import pytest
 from starlette.types import ASGIApp
@@ -24,10 +25,15 @@ async def serve() -> AsyncIterator[Serve]:
     async with AsyncExitStack() as stack:
 
         async def start(
-            app: ASGIApp, *, path: str = "", source: str = "vendor", breaker: CircuitBreakerPolicy = OFF
+            app: ASGIApp,
+            *,
+            path: str = "",
+            source: str = "vendor",
+            breaker: CircuitBreakerPolicy = OFF,
+            **transport_settings: Any,
         ) -> Upstream:
             base_url = await stack.enter_async_context(running(app))
-            settings = TransportSettings(base_url=base_url + path)
+            settings = TransportSettings(base_url=base_url + path, **transport_settings)
             transport = await stack.enter_async_context(Transport(source, settings))
             policy = ResiliencePolicy(RetryPolicy(attempts=1), breaker, LimitPolicy(backoff_s=0.0))
             return Upstream(ResiliencePipeline(transport, policy))

@@ -46,7 +46,7 @@ def test_sources_that_can_be_used_are_shown_with_their_experiments(vendors_runni
     assert shown.pop("source")[:4] == ["vendor", "interface", "reachable", "authorized"]
     assert {name: cells[:5] for name, cells in shown.items()} == {
         "nemo": ["nemo", "Intake 0.2 / 0.2.0", "yes", "yes", "3"],
-        "langsmith": ["langsmith", "", "yes", "yes", "130"],
+        "langsmith": ["langsmith", "v1 / 0.13.0-simulated", "yes", "yes", "130"],
         "meibel": ["meibel", "", "yes", "yes", "3"],
     }
     assert all(cells[5].isdigit() for cells in shown.values())

@@ -1,20 +1,26 @@
 """The LangSmith adapter against the contract of all adapters."""
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta, timezone
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
 from random import Random
 from typing import ClassVar
 
+import orjson
 from pydantic import SecretStr
 from tracegraph_langsmith import open_adapter
+from tracegraph_langsmith.v2_runs import SELECTS
 
 from tracegraph.domain.models import SessionStatus, TokenUsage
 from tracegraph.simulators.core.ids import stable_uuid
 from tracegraph.simulators.core.rows import Row
 from tracegraph.simulators.core.times import EPOCH, zulu
 from tracegraph.simulators.langsmith import app as langsmith
+from tracegraph.simulators.langsmith.deployment import Deployment
+from tracegraph.simulators.langsmith.runs_v2 import RunReader
+from tracegraph.simulators.langsmith.sessions_v2 import SessionReader
 from tracegraph.simulators.langsmith.world import LangSmithWorld, langsmith_run, langsmith_session
-from tracegraph.testing import AdapterContract, Example, Vendor, instant, maybe, odd
+from tracegraph.testing import AdapterContract, Configuration, Example, Vendor, instant, maybe, odd
 
 SECRET = "lsv2_pt_made-up-for-the-contract"
 NAMES = ("Support", "support", "Ärger", "straße", "zeta", "日本")
@@ -111,36 +117,98 @@ class LangSmith(Vendor):
         self.world.runs[ref] = [run for run in self.world.runs[ref] if run["trace_id"] != session_id]
 
 
+def sent(row: Row) -> Row:
+    """Return a row as it arrives: JSON has no NaN."""
+    arrived: Row = orjson.loads(orjson.dumps(row))
+    return arrived
+
+
+class LangSmithV2(LangSmith):
+    """The same workspace by v2, in a deployment with v1 beside it or without."""
+
+    deployment = Deployment.of("v2")
+
+    def __init__(self, rng: Random) -> None:
+        super().__init__(rng)
+        self.world.now = datetime(2030, 1, 1, tzinfo=UTC)
+        self.world.max_start_inclusive = rng.random() < 0.5
+        self.world.omit_nulls = rng.random() < 0.5
+        self.simulator = langsmith.create_app(self.world, self.deployment)
+
+    def experiments(self) -> Mapping[str, Row]:
+        reader = SessionReader(self.world, {"include_stats": True})
+        return {row["id"]: sent(reader.served(row)) for row in self.world.sessions}
+
+    def sessions(self, ref: str) -> Mapping[str, Row]:
+        reader = RunReader(self.world)
+        roots = (run for run in self.world.runs[ref] if run["parent_run_id"] is None)
+        return {run["id"]: sent(reader.served(run, ref, SELECTS, subtree_usage=True)) for run in roots}
+
+
+class LangSmithBoth(LangSmithV2):
+    """A deployment of both dialects, as today's cloud."""
+
+    deployment = Deployment.of("both")
+
+
+class LangSmithV2Runs(LangSmithV2):
+    """A deployment whose tracer sessions and datasets have v1 only."""
+
+    deployment = Deployment(v1_runs=False, v2=True, v2_lists=False)
+
+    def experiments(self) -> Mapping[str, Row]:
+        return LangSmith.experiments(self)
+
+
+EXAMPLE_RUNS = (
+    Example(
+        langsmith_run(
+            "example 1",
+            latency_s=1.5,
+            first_token_time=zulu(EPOCH + timedelta(seconds=0.25)),
+            prompt_tokens=7,
+            completion_tokens=2,
+            total_tokens=9,
+            total_cost="0.25",
+        ),
+        {
+            "status": SessionStatus.SUCCESS,
+            "latency_ms": 1500.0,
+            "first_token_ms": 250.0,
+            "tokens": TokenUsage(input=7, output=2, total=9),
+            "cost_usd": 0.25,
+        },
+    ),
+    Example(langsmith_run("example 2", status="error"), {"status": SessionStatus.ERROR}),
+    Example(
+        langsmith_run("example 3", status="pending", latency_s=None),
+        {"status": SessionStatus.RUNNING, "latency_ms": None},
+    ),
+)
+
+
+V1 = Configuration(
+    vendor=LangSmith,
+    options={"api_key": SecretStr(SECRET)},
+    secret=SECRET,
+    unknown_refs=(stable_uuid("nobody made this"), "no-uuid-at-all"),
+    nameless_experiments=[langsmith_session("a") | {"id": None}],
+    nameless_sessions={"runs": [langsmith_run("a") | {"id": None}], "cursors": {"next": None}},
+    session_examples=EXAMPLE_RUNS,
+)
+V2 = replace(
+    V1,
+    vendor=LangSmithV2,
+    nameless_experiments={"items": V1.nameless_experiments, "next_cursor": None},
+    nameless_sessions={"items": V1.nameless_sessions["runs"], "next_cursor": None},
+)
+
+
 class TestLangSmith(AdapterContract):
-    vendor = LangSmith
     open_adapter = staticmethod(open_adapter)
-    options: ClassVar = {"api_key": SecretStr(SECRET)}
-    secret = SECRET
-    unknown_refs = (stable_uuid("nobody made this"), "no-uuid-at-all")
-    nameless_experiments: ClassVar = [langsmith_session("a") | {"id": None}]
-    nameless_sessions: ClassVar = {"runs": [langsmith_run("a") | {"id": None}], "cursors": {"next": None}}
-    session_examples = (
-        Example(
-            langsmith_run(
-                "example 1",
-                latency_s=1.5,
-                first_token_time=zulu(EPOCH + timedelta(seconds=0.25)),
-                prompt_tokens=7,
-                completion_tokens=2,
-                total_tokens=9,
-                total_cost="0.25",
-            ),
-            {
-                "status": SessionStatus.SUCCESS,
-                "latency_ms": 1500.0,
-                "first_token_ms": 250.0,
-                "tokens": TokenUsage(input=7, output=2, total=9),
-                "cost_usd": 0.25,
-            },
-        ),
-        Example(langsmith_run("example 2", status="error"), {"status": SessionStatus.ERROR}),
-        Example(
-            langsmith_run("example 3", status="pending", latency_s=None),
-            {"status": SessionStatus.RUNNING, "latency_ms": None},
-        ),
-    )
+    configurations: ClassVar = {
+        "v1": V1,
+        "v2": V2,
+        "both": replace(V2, vendor=LangSmithBoth),
+        "v2 without lists": replace(V2, vendor=LangSmithV2Runs, nameless_experiments=V1.nameless_experiments),
+    }

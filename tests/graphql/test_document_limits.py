@@ -238,7 +238,7 @@ def test_calls_follow_the_sources_and_the_settings(sources: int, active: int, pa
         found = COUNTED.setdefault(text, document(text))
         return found.cost(SCHEMA, found.operations()[0], Sizes({}, 20, 1000, sources, active, pages))
 
-    read = -(-pages // 5)
+    read = -(-pages // 6)
     assert cost_of("{ experiments(first: 5) { totalCount } }") == 5 + 10 * sources
     assert cost_of("{ sessions(first: 5) { totalCount } }") == 5 + 10 * sources * (1 + active)
     assert cost_of('{ experiment(id: "a") { aggregates(basis: BEST) { sum } } }') == 11 + 10 * read

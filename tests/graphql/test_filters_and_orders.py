@@ -314,7 +314,7 @@ def in_order(value: Any) -> str:
         ({"kinds": ["PROJECT"]}, {LANGSMITH}),
         ({"kinds": ["EVALUATION"]}, {NEMO, LANGSMITH}),
         ({"kinds": []}, set()),
-        ({"datasetName": "cases"}, {NEMO}),
+        ({"datasetName": "cases"}, {NEMO, LANGSMITH}),
         ({"datasetVersion": "1"}, {NEMO, LANGSMITH}),
         ({"groupId": "group-1"}, {NEMO}),
         ({"ids": []}, set()),

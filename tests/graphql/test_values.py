@@ -6,7 +6,7 @@ import pytest
 
 from tests.gateway import Gateway, Vendors
 from tests.worlds import Row, hours
-from tracegraph.simulators.core.ids import stable_uuid
+from tracegraph.simulators.core.ids import TENANT, stable_uuid
 from tracegraph.simulators.langsmith.world import langsmith_run, langsmith_session
 from tracegraph.simulators.meibel.world import meibel_agent, meibel_session
 from tracegraph.simulators.nemo.world import nemo_experiment, nemo_session
@@ -293,7 +293,7 @@ async def test_every_field_of_a_langsmith_run_is_mapped(vendors: Vendors, gatewa
         "costUsd": 0.001,
         "messageCount": None,
         "scores": [{"evaluator": "helpful", "value": 0.5}],
-        "url": None,
+        "url": f"http://localhost/o/{TENANT}/projects/p/{stable_uuid('session:p')}/r/{run}?poll=true",
         "metadata": {"agent_name": "support", "agent_version": "7", "team": "blue"},
     }
 

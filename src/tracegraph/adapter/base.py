@@ -29,13 +29,14 @@ class BaseAdapter(ABC):
     A vendor's adapter sets `vendor` and `capabilities`. It implements `list_experiments`, `list_session_page`,
     `find_experiment`, and one of `find_session` and `find_sessions`. It overrides the rest where the vendor does
     more. An adapter that finds out which of the vendor's interfaces it meets sets `interface`, `version`, and the
-    `capabilities` of that interface.
+    `capabilities` of that interface. `notices` are sentences about what the vendor will change.
     """
 
     vendor: str
     capabilities: Capabilities
     interface: str | None = None
     version: str | None = None
+    notices: tuple[str, ...] = ()
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -169,6 +170,7 @@ class BaseAdapter(ABC):
             experiment_count=probe.experiment_count,
             interface=self.interface,
             version=self.version,
+            notices=self.notices,
         )
 
 

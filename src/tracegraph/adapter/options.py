@@ -24,7 +24,7 @@ class StrictOptions(BaseModel):
 class SourceSettings:
     """One `[sources.<name>]` table: its name, its vendor and the adapter's own keys.
 
-    `common` names the keys that every vendor has, for messages.
+    `common` names the keys that every vendor has, for messages. `base_url` is the address of the API, for links.
     """
 
     name: str
@@ -32,6 +32,7 @@ class SourceSettings:
     options: Mapping[str, Any]
     origin: str = "the configuration"
     common: Sequence[str] = ("vendor", "base_url")
+    base_url: str = ""
 
     def read(self, model: type[Options]) -> Options:
         """Return the adapter's own keys as its model.

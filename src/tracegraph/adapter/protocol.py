@@ -44,7 +44,8 @@ class SourceHealth:
     """The result of one cheap call to the vendor.
 
     `interface` is the vendor's interface that the adapter uses, where the vendor has several. `version` is the
-    vendor's own version. Both are None while they are unknown.
+    vendor's own version. Both are None while they are unknown. `notices` are sentences about what the vendor will
+    change.
     """
 
     status: SourceHealthStatus
@@ -54,6 +55,7 @@ class SourceHealth:
     experiment_count: int | None = None
     interface: str | None = None
     version: str | None = None
+    notices: tuple[str, ...] = ()
 
 
 class Adapter(Protocol):

@@ -82,6 +82,11 @@ class CheckResult:
         known = [text for text in (self.health.interface, self.health.version) if text is not None]
         return " / ".join(known)
 
+    @property
+    def remarks(self) -> str:
+        """Return the problem, if there is one, and the notices."""
+        return " ".join([text for text in (self.trouble, *self.health.notices) if text is not None])
+
     def document(self) -> dict[str, Any]:
         """Return the result as JSON."""
         return {
@@ -95,6 +100,7 @@ class CheckResult:
             "experiments": self.experiments or None,
             "durationMs": round(self.duration_ms),
             "trouble": self.trouble,
+            "notices": list(self.health.notices),
         }
 
 
@@ -202,7 +208,7 @@ def render(results: Sequence[CheckResult]) -> Table:
             _word(result.authorized),
             result.experiments,
             f"{result.duration_ms:.0f}",
-            escape(result.trouble or ""),
+            escape(result.remarks),
         )
     return table
 

@@ -100,7 +100,7 @@ class LimitSettings(Table):
     max_first: int = Field(1000, ge=1, le=_MAX_COUNT)
     scan_pages: int = Field(20, ge=1, le=_MAX_COUNT)
     active_experiments: int = Field(10, ge=1, le=100)
-    computed_pages: int = Field(100, ge=1, le=_MAX_COUNT)
+    computed_pages: int = Field(120, ge=1, le=_MAX_COUNT)
     max_body_bytes: int = Field(250_000, ge=1000)
     body_timeout_s: float = Field(10.0, gt=0, le=300)
     max_tokens: int = Field(2000, ge=100, le=_MAX_COUNT)

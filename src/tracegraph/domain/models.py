@@ -211,7 +211,8 @@ class Experiment(VendorRecord, frozen=True):
 
     `group_ids`, `agent_names` and `agent_versions` are all values of a vendor that has several; `group_id`,
     `agent_name` and `agent_version` are then the first. `vendor_status` is the vendor's own word. `page_url` is
-    the experiment's page in the vendor's user interface, where `url` leads elsewhere.
+    the experiment's page in the vendor's user interface, where `url` leads elsewhere. `progress` is the part of a
+    running evaluation that is done, from 0 to 1.
     """
 
     source: str
@@ -244,15 +245,21 @@ class Experiment(VendorRecord, frozen=True):
     agent_versions: tuple[str, ...] = ()
     vendor_status: str | None = None
     page_url: str | None = None
+    progress: float | None = None
 
 
 class TokenUsage(Struct, frozen=True, gc=False):
-    """Tokens of one session; `cached` is a part of `input`."""
+    """Tokens of one session.
+
+    `cached` and `cache_write` are parts of `input`. `reasoning` is a part of `output`.
+    """
 
     input: int | None = None
     output: int | None = None
     cached: int | None = None
     total: int | None = None
+    cache_write: int | None = None
+    reasoning: int | None = None
 
 
 def is_number(value: object) -> TypeGuard[float]:
@@ -272,6 +279,13 @@ class Score(Struct, frozen=True, gc=False):
     value: float
 
 
+class ScoreText(Struct, frozen=True, gc=False):
+    """The words of one evaluator's verdict on one session: a label, and an explanation."""
+
+    label: str | None = None
+    explanation: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class SessionRef:
     """The identity of a session: its experiment's ref and its own id."""
@@ -283,9 +297,10 @@ class SessionRef:
 class Session(VendorRecord, frozen=True, gc=False):
     """One execution: a NeMo experiment session, a LangSmith root run, a Meibel agent session.
 
-    `scores_by_evaluator` may hold evaluators without a number. `deferred` names the fields that the vendor's list
-    leaves out and `Adapter.get_sessions` fills. `conversation_id` is common to the sessions of one conversation.
-    `failed_evaluators` names the evaluators that could not judge the session.
+    `scores_by_evaluator` may hold evaluators without a number, and `score_texts` the words of any of them.
+    `failed_evaluators` names the evaluators that could not judge the session. `deferred` names the fields that the
+    vendor's list leaves out and `Adapter.get_sessions` fills. `conversation_id` is common to the sessions of one
+    conversation.
     """
 
     source: str
@@ -316,6 +331,9 @@ class Session(VendorRecord, frozen=True, gc=False):
     deferred: frozenset[str] = frozenset()
     conversation_id: str | None = None
     failed_evaluators: tuple[str, ...] = ()
+    score_texts: Mapping[str, ScoreText] | None = None
+    input_cost_usd: float | None = None
+    output_cost_usd: float | None = None
 
     @property
     def ref(self) -> SessionRef:

@@ -52,7 +52,7 @@ class ScanBudget:
 
     pages: int = 20
     active_experiments: int = 10
-    computed_pages: int = 100
+    computed_pages: int = 120
     align_to_cache_pages: bool = False
 
 

@@ -186,7 +186,9 @@ class TokenReader(Generic[T]):
             page.comparable_key(index)[:2] <= page.comparable_key(following)[:2]
             for index, following in pairwise(range(len(page.nodes)))
         )
-        if not in_order or (self._last is not None and first < self._last[:2]):
+        is_start = self._last is None and self._after is None
+        starts_with_null = is_start and first[0] and page.next_hint is not None
+        if not in_order or starts_with_null or (self._last is not None and first < self._last[:2]):
             raise OrderBroken(self._seen)
         self._last = last
 

@@ -3,17 +3,18 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 from tracegraph.simulators.core.servers import serving
 from tracegraph.simulators.data import SampleWorlds, sample_worlds
 from tracegraph.simulators.langsmith import app as langsmith
+from tracegraph.simulators.langsmith.deployment import Deployment, Dialect
 from tracegraph.simulators.meibel import app as meibel
 from tracegraph.simulators.nemo import app as nemo
 from tracegraph.simulators.nemo.releases import NemoDialect
 
-LangSmithDialect: TypeAlias = Literal["v1"]
-"""The reads of runs that the simulated LangSmith serves."""
+LangSmithDialect: TypeAlias = Dialect
+"""The reads of runs that LangSmith serves: those of v1, those of v2, or both as its cloud until 2027-01-31."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +25,8 @@ class Dialects:
     langsmith: LangSmithDialect
 
 
-DEFAULT_DIALECTS = Dialects(nemo="0.8", langsmith="v1")
-"""NeMo as it is today. LangSmith as its adapter reads it."""
+DEFAULT_DIALECTS = Dialects(nemo="0.8", langsmith="both")
+"""The vendors as they are today."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ def demo_vendors(
     worlds = worlds or sample_worlds()
     apps = [
         nemo.create_app(worlds.nemo, dialects.nemo),
-        langsmith.create_app(worlds.langsmith),
+        langsmith.create_app(worlds.langsmith, Deployment.of(dialects.langsmith)),
         meibel.create_app(worlds.meibel),
     ]
     with serving(apps, ports) as (nemo_url, langsmith_url, meibel_url):

@@ -68,6 +68,7 @@ class UseLaws(Contract):
     async def test_every_result_is_usable_by_the_gateway(self) -> None:
         """Results have the port's types and aware times. Rows are of this source and occur once per page."""
         async with self.open_subject(43, steady=True) as subject:
+            await subject.adapter.check()  # an adapter may find its dialect with its first call
             plain = [await port_call() for port_call in _port_calls(subject)]
             checked = Subject(CheckedAdapter(subject.adapter), subject.vendor, subject.base_url)
             with capture_logs() as logs:

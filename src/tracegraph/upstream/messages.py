@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
 
@@ -70,16 +71,26 @@ class UpstreamRequest:
 
 @value_object(frozen=True, slots=True)
 class UpstreamResponse:
-    """A vendor's reply with status 2xx; `value` is the result of the call's `read`."""
+    """A vendor's reply with status 2xx; `value` is the result of the call's `read`.
+
+    `headers` are those of a reply that the vendor sent now. A cached reply has none.
+    """
 
     source: str
     kind: str
     body: bytes
     provenance: FetchInfo
     value: Any = None
+    headers: Mapping[str, str] = field(default_factory=dict, compare=False)
 
 
-def response_to(call: UpstreamRequest, source: str, body: bytes, provenance: FetchInfo) -> UpstreamResponse:
+def response_to(
+    call: UpstreamRequest,
+    source: str,
+    body: bytes,
+    provenance: FetchInfo,
+    headers: Mapping[str, str] = MappingProxyType({}),
+) -> UpstreamResponse:
     """Return the reply with the result of the call's `read`.
 
     Args:
@@ -87,14 +98,15 @@ def response_to(call: UpstreamRequest, source: str, body: bytes, provenance: Fet
         source: The configured name of the source.
         body: The body of the reply.
         provenance: The requests that were sent for it.
+        headers: The headers of the reply, none for a cached one.
 
     Raises:
         SourceBadResponse: When `read` cannot read the body.
     """
-    unread = UpstreamResponse(source, call.kind, body, provenance)
-    return (
-        unread if call.read is None else UpstreamResponse(source, call.kind, body, provenance, call.read(unread))
-    )
+    unread = UpstreamResponse(source, call.kind, body, provenance, headers=headers)
+    if call.read is None:
+        return unread
+    return UpstreamResponse(source, call.kind, body, provenance, call.read(unread), headers)
 
 
 @dataclass(slots=True)

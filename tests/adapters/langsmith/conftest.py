@@ -38,9 +38,11 @@ async def connect(serve: Serve) -> AsyncIterator[Connect]:
     """Opens the adapter on any server, with the options given."""
     async with AsyncExitStack() as stack:
 
-        async def connected(app: ASGIApp, *, breaker: CircuitBreakerPolicy = OFF, **options: Any) -> Adapter:
-            upstream = await serve(app, source="ls", breaker=breaker)
-            settings = SourceSettings("ls", "langsmith", {"api_key": SecretStr(KEY)} | options)
+        async def connected(
+            app: ASGIApp, *, breaker: CircuitBreakerPolicy = OFF, max_bytes: int = 2**25, **options: Any
+        ) -> Adapter:
+            upstream = await serve(app, source="ls", breaker=breaker, max_response_bytes=max_bytes)
+            settings = SourceSettings("ls", "langsmith", {"api_key": SecretStr(KEY), "api": "v1"} | options)
             return await stack.enter_async_context(open_adapter(settings, upstream))
 
         yield connected

@@ -11,7 +11,8 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 from structlog.testing import capture_logs
 from tracegraph_langsmith import open_adapter
-from tracegraph_langsmith.adapter import CAPABILITIES
+from tracegraph_langsmith.capabilities import capabilities_of
+from tracegraph_langsmith.dialect import Dialect
 
 from tests.adapters.conftest import Serve
 from tests.adapters.langsmith.conftest import KEY, Connect
@@ -44,6 +45,7 @@ from tracegraph.simulators.core.times import EPOCH
 from tracegraph.simulators.langsmith.world import LangSmithWorld, langsmith_run, langsmith_session
 
 STATS = "include_stats=true"
+CAPABILITIES = capabilities_of(Dialect.V1, Dialect.V1)
 NEWEST = "sort_by=start_time&sort_by_desc=true"
 HOSTILE = ["", ".", "../runs", "a/b", "5", "\ud800", "x" * 5000, f"{stable_uuid('x')}&limit=1", "\u0661" * 36]
 
@@ -89,7 +91,7 @@ class TestOpening:
         adapter = await connect(vendor, tenant_id=TENANT)
         await adapter.check()
         await adapter.list_sessions([SessionPageRequest((stable_uuid("p"),), CursorRequest(1))])
-        assert len(vendor.calls) == 2
+        assert len(vendor.calls) == 3
         for call in vendor.calls:
             assert call.headers["x-api-key"] == KEY
             assert call.headers["x-tenant-id"] == TENANT
@@ -100,8 +102,7 @@ class TestOpening:
 
 
 class TestCapabilities:
-    def test_a_dataset_name_or_a_group_matches_nothing(self) -> None:
-        assert not CAPABILITIES.may_match_experiments(ExperimentFilter(dataset_name="d"))
+    def test_a_group_matches_nothing(self) -> None:
         assert not CAPABILITIES.may_match_experiments(ExperimentFilter(group_id="g"))
 
     def test_nothing_is_an_agent_and_no_run_is_cancelled(self) -> None:
@@ -296,7 +297,7 @@ class TestGetExperiments:
 
 
 class TestHealth:
-    async def test_it_is_up_after_two_small_calls(
+    async def test_it_is_up_after_three_small_calls(
         self, adapter: Adapter, vendor: Simulator, world: LangSmithWorld
     ) -> None:
         fill(world, 3)
@@ -308,7 +309,8 @@ class TestHealth:
         )
         assert health.checked_at is not None
         assert health.checked_at.utcoffset() == timedelta(0)
-        projects, runs = vendor.calls
+        projects, runs, info = vendor.calls
+        assert info.path == "/api/v1/info"
         assert (projects.method, projects.query) == ("GET", {"limit": ["1"]})
         assert (runs.path, runs.body["limit"]) == ("/api/v1/runs/query", 1)
 

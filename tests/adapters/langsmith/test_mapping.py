@@ -332,21 +332,6 @@ class TestSession:
         assert (found.agent_name, found.agent_version) == ("helper", "1.2")
         assert found.metadata == {"agent_name": "helper", "agent_version": "1.2"}
 
-    @pytest.mark.parametrize(
-        ("path", "url"),
-        [
-            ("https://smith.example/o/1/r/2", "https://smith.example/o/1/r/2"),
-            ("/o/1/projects/p/2/r/3", None),
-            ("http://smith.example/x", "http://smith.example/x"),
-            ("https:///x", None),
-            ("https://[broken", None),
-            ("javascript:alert(1)", None),
-            (None, None),
-        ],
-    )
-    def test_its_url_is_an_absolute_address_or_none(self, path: str | None, url: str | None) -> None:
-        assert session(app_path=path).url == url
-
     def test_langsmith_counts_no_messages_and_leaves_nothing_out_of_lists(self) -> None:
         found = session()
         assert (found.message_count, found.deferred) == (None, frozenset())

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from tracegraph.adapter.paging import OffsetRequest, SessionPageRequest
 from tracegraph.adapter.protocol import Adapter
-from tracegraph.domain.filters import OrderDirection, SessionOrder
+from tracegraph.domain.filters import OrderDirection, SessionOrder, SessionOrderField
 from tracegraph.domain.models import Aggregate, Metric, MetricKind, Session, SessionRef
 from tracegraph.errors import SourceError
 from tracegraph.federation.analytics.case_texts import canonical
@@ -226,12 +226,16 @@ class SessionScans:
         return result
 
     async def _list(self, source: str, experiment_ref: str, fields: frozenset[str]) -> SessionScan:
-        """List the sessions, oldest first, in the largest pages, with these large fields only."""
-        order = SessionOrder(direction=OrderDirection.ASC)
+        """List the sessions in the largest pages, with these large fields only.
+
+        The oldest come first. The newest do where the vendor has that direction only: windows cost more calls.
+        """
+        adapter = self._adapters[source]
+        orders = adapter.capabilities.session_list(adapter.experiment_kind(experiment_ref)).orders
+        is_newest_first = orders == {(SessionOrderField.STARTED_AT, OrderDirection.DESC)}
+        order = SessionOrder(direction=OrderDirection.DESC if is_newest_first else OrderDirection.ASC)
         request = SessionPageRequest((experiment_ref,), OffsetRequest(0), order=order, fields=fields)
-        spec = session_spec(
-            self._adapters[source], request, source, self._budget, self._fetch, single_experiment=True
-        )
+        spec = session_spec(adapter, request, source, self._budget, self._fetch, single_experiment=True)
         stream = Stream(spec, Position())
         columns = Columns()
         async with self._slots[source]:

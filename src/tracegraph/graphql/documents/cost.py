@@ -47,7 +47,7 @@ A call takes some ten thousand times as long as a row, but calls run in parallel
 """
 
 
-_READ_DIVISOR = 5
+_READ_DIVISOR = 6
 """An experiment of some size fills one in this many of the pages that the budget allows."""
 
 
@@ -63,7 +63,7 @@ class Sizes:
     max_first: int
     sources: int
     active_experiments: int = 10
-    computed_pages: int = 100
+    computed_pages: int = 120
     deferred_metrics: frozenset[str] = frozenset()
 
     @property

@@ -1,4 +1,7 @@
-"""The LangSmith simulator: tracer sessions of one workspace and their runs, as the v1 API serves them."""
+"""The LangSmith simulator: one workspace in the dialects of a deployment.
+
+This module has the paths of v1. `v2` has those of v2.
+"""
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
@@ -28,9 +31,14 @@ from tracegraph.simulators.core.rows import Row
 from tracegraph.simulators.core.simulator import Simulator
 from tracegraph.simulators.core.sorting import ordered, tie_key
 from tracegraph.simulators.core.times import parse
+from tracegraph.simulators.langsmith.datasets import list_v1
+from tracegraph.simulators.langsmith.deployment import Deployment
+from tracegraph.simulators.langsmith.feedback import list_feedback
 from tracegraph.simulators.langsmith.filters import Predicate
+from tracegraph.simulators.langsmith.problems import ProblemError, problem_body, problem_response
 from tracegraph.simulators.langsmith.runs import Cursors, RunQuery, compiled
 from tracegraph.simulators.langsmith.stats import STATS, last_run_start, session_stats
+from tracegraph.simulators.langsmith.v2 import ServiceV2
 from tracegraph.simulators.langsmith.world import LangSmithWorld
 
 _SORTS = (
@@ -60,22 +68,26 @@ _STATED = (
 )
 
 
-def create_app(world: LangSmithWorld) -> Simulator:
-    """Create a LangSmith that reads `world` anew for every request.
+def create_app(world: LangSmithWorld, deployment: Deployment | None = None) -> Simulator:
+    """Create a LangSmith that reads `world` and `deployment` anew for every request. The default serves v1 only.
 
-    The paths exist with and without `/api/v1`, as on the vendor's host, because its SDK omits the prefix.
+    The paths of v1 exist with and without `/api/v1`, as on the vendor's host, because its SDK omits the prefix.
     """
-    service = _Service(world)
+    deployment = deployment or Deployment()
+    service = _Service(world, deployment)
     routes = [
         Route("/sessions", service.list_sessions),
         Route("/sessions/{id}", service.get_session),
         Route("/runs/query", service.query_runs, methods=["POST"]),
         Route("/runs/{id}", service.get_run),
+        Route("/datasets", service.list_datasets),
+        Route("/feedback", service.list_feedback),
         Route("/info", service.info),
     ]
     prefixed = [Route(f"/api/v1{route.path}", route.endpoint, methods=route.methods) for route in routes]
-    handlers = {ApiError: api_error_response, HTTPException: _no_route}
-    return Simulator(Starlette(routes=[*prefixed, *routes], exception_handlers=handlers), error_body)
+    handlers = {ApiError: api_error_response, ProblemError: problem_response, HTTPException: _no_route}
+    v2 = ServiceV2(world, deployment).routes()
+    return Simulator(Starlette(routes=[*prefixed, *v2, *routes], exception_handlers=handlers), error_body)
 
 
 def error_body(status: int) -> Row:
@@ -84,20 +96,21 @@ def error_body(status: int) -> Row:
     return {"detail": details.get(status) or HTTPStatus(status).phrase}
 
 
-async def _no_route(_: Request, error: Exception) -> Response:
+async def _no_route(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
-    return Json(error_body(status), status)
+    is_v2 = request.url.path.startswith("/api/v2/")
+    return Json(problem_body(status, "not found") if is_v2 else error_body(status), status)
 
 
 class _Service:
-    def __init__(self, world: LangSmithWorld) -> None:
+    def __init__(self, world: LangSmithWorld, deployment: Deployment) -> None:
         self._world = world
+        self._deployment = deployment
         self._seeds: Iterator[int] = itertools.count()
 
     async def info(self, _: Request) -> Response:
-        """Report the classic query backend to the SDK (LS-0.15.0 get_query_backend)."""
-        flags = {"ch_query_enabled": True, "sdb_query_enabled": False}
-        return Json({"version": "0.13.0-simulated", "license_expiration_time": None, "instance_flags": flags})
+        """Report the query backends to the SDK (LS-0.15.0 get_query_backend)."""
+        return Json(self._deployment.info())
 
     async def list_sessions(self, request: Request) -> Response:
         """List tracer sessions as a bare array (docs/vendors/langsmith.md#tracer-sessions).
@@ -123,20 +136,41 @@ class _Service:
 
     async def query_runs(self, request: Request) -> Response:
         """Return one page of runs, newest first by default."""
+        self._check_v1_runs()
         self._authorize(request)
         cursors = Cursors(self._world.cursor_generation, bound=self._world.bound_cursors)
         query = RunQuery(json_object(await request.body(), ["body"]), cursors)
-        return Json(query.execute(self._world.runs, self._seed()))
+        return self._deprecated(query.execute(self._world.runs, self._seed()))
 
     async def get_run(self, request: Request) -> Response:
         """Return one run, root or child, by its id."""
+        self._check_v1_runs()
         self._authorize(request)
         run_id = check_uuid(request.path_params["id"], ["path", "run_id"])
         for session_id, runs in self._world.runs.items():
             for run in runs:
                 if run["id"] == run_id:
-                    return Json({"session_id": session_id, **run})
+                    return self._deprecated({"session_id": session_id, **run})
         raise ApiError(404, {"detail": "Run not found"})
+
+    async def list_datasets(self, request: Request) -> Response:
+        """List datasets as a bare array."""
+        self._authorize(request)
+        return Json(list_v1(self._world, request.query_params))
+
+    async def list_feedback(self, request: Request) -> Response:
+        """List the feedback of runs as a bare array."""
+        self._authorize(request)
+        return Json(list_feedback(self._world, request.query_params))
+
+    def _check_v1_runs(self) -> None:
+        if not self._deployment.v1_runs:
+            raise ApiError(404, {"detail": "Not Found"})
+
+    def _deprecated(self, content: Row) -> Response:
+        response = Json(content)
+        response.headers.update(self._deployment.v1_headers())
+        return response
 
     def _authorize(self, request: Request) -> None:
         if request.headers.get("x-api-key") != self._world.api_key:

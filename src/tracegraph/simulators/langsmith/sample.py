@@ -7,8 +7,14 @@ from random import Random
 from tracegraph.simulators.core.ids import stable_uuid
 from tracegraph.simulators.core.rows import Row
 from tracegraph.simulators.core.times import naive, zulu
-from tracegraph.simulators.langsmith.world import LangSmithWorld, langsmith_run, langsmith_session
-from tracegraph.simulators.sample_cases import TODAY, Profile, SampleRun, sample_runs
+from tracegraph.simulators.langsmith.world import (
+    LangSmithWorld,
+    langsmith_dataset,
+    langsmith_example,
+    langsmith_run,
+    langsmith_session,
+)
+from tracegraph.simulators.sample_cases import CASES, TODAY, Profile, SampleCase, SampleRun, sample_runs
 
 _MINI, _LARGE = "gpt-4.1-mini", "gpt-4.1"
 
@@ -31,6 +37,10 @@ _EXPERIMENTS = (
     Profile("triage-router-v2-9e11", 40, 8, seconds=0.6, errors=0.25, quality=0.8, model=_MINI),
     Profile("triage-aborted-0c4d", 3, 7, errors=0.9, model=_MINI),
 )
+
+
+_DATASETS = {"support": 120, "triage": 40}
+"""The number of examples by dataset."""
 
 
 _BERLIN = timezone(timedelta(hours=2))
@@ -60,7 +70,19 @@ def sample_langsmith(random: Random) -> LangSmithWorld:
             root = _root(profile, run, write, judged=judged, cost=str if number % 2 else float)
             runs += [root, _model_call(profile, run, root, write)]
         world.add(_experiment(profile) if judged else _project(profile), runs)
+    for name, cases in _DATASETS.items():
+        dataset = langsmith_dataset(name, created_at=TODAY - timedelta(days=60), description=f"Cases of {name}.")
+        world.add_dataset(dataset, [_example(case) for case in CASES[:cases]])
     return world
+
+
+def _example(case: SampleCase) -> Row:
+    return langsmith_example(
+        case.case_id,
+        created_at=TODAY - timedelta(days=60),
+        inputs={"question": case.question},
+        outputs={"answer": case.answer},
+    )
 
 
 def _project(profile: Profile) -> Row:
@@ -126,6 +148,8 @@ def _root(
         "reference_example_id": stable_uuid(f"example:{run.case.case_id}") if judged else None,
         "prompt_tokens": run.prompt_tokens,
         "completion_tokens": run.completion_tokens,
+        "prompt_token_details": _part("cache_read", run.prompt_tokens, 4),
+        "completion_token_details": _part("reasoning", run.completion_tokens, 5),
         "total_tokens": (run.prompt_tokens or 0) + (run.completion_tokens or 0) if has_tokens else None,
         "total_cost": None if run.dollars is None else cost(run.dollars),
         "prompt_cost": None if run.dollars is None else cost(round(run.dollars * 0.6, 6)),
@@ -141,7 +165,13 @@ def _model_call(profile: Profile, run: SampleRun, root: Row, write: Callable[[da
     start = run.start + timedelta(milliseconds=15)
     child = langsmith_run(name, start_time=start, parent=root, **_naming(run, "ChatOpenAI"))
     same = ("end_time", "status", "error", "prompt_tokens", "completion_tokens", "total_tokens", "total_cost")
-    return {**child, **{key: root[key] for key in same}, "start_time": write(start)}
+    details = ("prompt_token_details", "completion_token_details")
+    return {**child, **{key: root[key] for key in (*same, *details)}, "start_time": write(start)}
+
+
+def _part(kind: str, tokens: int | None, divisor: int) -> Row | None:
+    """Return how many of a run's tokens are of a kind."""
+    return None if tokens is None else {kind: tokens // divisor}
 
 
 def _naming(run: SampleRun, name: str) -> Row:

@@ -39,9 +39,7 @@ def session_stats(runs: Sequence[Row], since: datetime | None, *, costs_as_numbe
 
     Latencies are in seconds, rates are fractions, costs are dollars, as strings or as numbers.
     """
-    roots = [run for run in runs if run.get("parent_run_id") is None]
-    if since is not None:
-        roots = [run for run in roots if parse(run["start_time"]) >= since]
+    roots = _roots(runs, since)
     latencies = _seconds(roots, "end_time")
     first_tokens = _seconds(roots, "first_token_time")
     tokens = ("total_tokens", "prompt_tokens", "completion_tokens")
@@ -61,10 +59,28 @@ def session_stats(runs: Sequence[Row], since: datetime | None, *, costs_as_numbe
     }
 
 
+def feedback_scores(runs: Sequence[Row], since: datetime | None) -> dict[str, list[float]]:
+    """Return the scores of every feedback key over the root runs that started at `since` or later."""
+    scores: dict[str, list[float]] = {}
+    for run in _roots(runs, since):
+        for key, stats in (run.get("feedback_stats") or {}).items():
+            scores.setdefault(key, []).extend(_scores([stats]))
+    return scores
+
+
 def last_run_start(runs: Sequence[Row]) -> str | None:
     """Return the latest start among the root runs, in that run's own format."""
     starts = [run["start_time"] for run in runs if run.get("parent_run_id") is None]
     return max(starts, key=parse, default=None)
+
+
+def _roots(runs: Sequence[Row], since: datetime | None) -> list[Row]:
+    roots = [run for run in runs if run.get("parent_run_id") is None]
+    return roots if since is None else [run for run in roots if parse(run["start_time"]) >= since]
+
+
+def _scores(all_stats: Sequence[Row]) -> list[float]:
+    return [stats["avg"] for stats in all_stats for _ in range(stats["n"]) if stats.get("avg") is not None]
 
 
 def _seconds(runs: Sequence[Row], until: str) -> list[float]:
@@ -94,9 +110,7 @@ def _pooled(all_stats: Sequence[Row]) -> Row:
     labels: Counter[str] = Counter()
     for stats in all_stats:
         labels.update(stats.get("values") or {})
-    scores: list[float] = [
-        stats["avg"] for stats in all_stats for _ in range(stats["n"]) if stats.get("avg") is not None
-    ]
+    scores = _scores(all_stats)
     pooled: dict[str, Any] = {"n": sum(stats["n"] for stats in all_stats), "avg": None, "values": dict(labels)}
     if scores:
         pooled |= {"avg": statistics.fmean(scores), "min": min(scores), "max": max(scores)}

@@ -15,10 +15,18 @@ from tracegraph.simulators.core.times import EPOCH, zulu
 
 @dataclass
 class LangSmithWorld:
-    """One LangSmith workspace: tracer sessions (projects and experiments), and runs by session id."""
+    """One LangSmith workspace: tracer sessions (projects and experiments), and runs by session id.
+
+    The rows have v1's form; v2 serves the same objects in its own.
+    """
 
     sessions: list[Row] = field(default_factory=list)
     runs: dict[str, list[Row]] = field(default_factory=dict)
+    datasets: list[Row] = field(default_factory=list)
+    examples: dict[str, list[Row]] = field(default_factory=dict)
+    """By dataset id."""
+    feedback: dict[str, list[Row]] = field(default_factory=dict)
+    """By run id. Without an entry, a run's feedback follows from its `feedback_stats`."""
     api_key: str = "lsv2_pt_simulated"
     tenant_id: str = TENANT
     org_scoped_key: bool = False
@@ -32,11 +40,21 @@ class LangSmithWorld:
     """Order rows of one sort value differently in every call: the vendor promises no order among them."""
     nulls_first: bool = False
     """Sessions without the sort value come first, in both directions."""
-
+    now: datetime | None = None
+    """The end of v2's default time window. None is the real time."""
+    max_start_inclusive: bool = True
+    """A run that starts at `max_start_time` matches a run query of v2. The vendor does not say."""
+    omit_nulls: bool = False
+    """v2 leaves fields without a value out instead of sending null. The vendor does not say."""
     cursor_generation: int = 0
-    """Another number expires the cursors given so far: they are refused with 400."""
+    """The cursors that were given under another number have expired: they are refused with 400."""
     bound_cursors: bool = False
-    """Refuse a cursor with 400 unless the rest of the body is that of the query that it was given for."""
+    """v1 refuses a cursor, too, unless the rest of the body is that of the query that it was given for."""
+
+    def add_dataset(self, dataset: Row, examples: list[Row] | None = None) -> None:
+        """Add a dataset and its examples."""
+        self.datasets.append(dataset)
+        self.examples[dataset["id"]] = list(examples or [])
 
     def add(self, session: Row, runs: list[Row] | None = None) -> None:
         """Add a tracer session and its runs."""
@@ -55,6 +73,32 @@ def langsmith_session(name: str, /, *, start_time: datetime | str | None = EPOCH
         "reference_dataset_id": None,
         "trace_tier": "longlived",
         "extra": {"metadata": {}},
+    } | fields
+
+
+def langsmith_dataset(name: str, /, *, created_at: datetime | str = EPOCH, **fields: Any) -> Row:
+    """Create a dataset. Its counts of examples and sessions follow from the world, unless they are stated."""
+    return {
+        "id": stable_uuid(f"dataset:{name}"),
+        "name": name,
+        "description": None,
+        "created_at": zulu(created_at),
+        "modified_at": zulu(created_at),
+        "data_type": "kv",
+        "metadata": {},
+    } | fields
+
+
+def langsmith_example(name: str, /, *, created_at: datetime | str = EPOCH, **fields: Any) -> Row:
+    """Create an example of a dataset: a test case."""
+    return {
+        "id": stable_uuid(f"example:{name}"),
+        "name": name,
+        "inputs": {"question": f"question of {name}"},
+        "outputs": {"answer": f"reference answer to {name}"},
+        "metadata": {},
+        "created_at": zulu(created_at),
+        "modified_at": zulu(created_at),
     } | fields
 
 

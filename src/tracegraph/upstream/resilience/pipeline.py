@@ -233,7 +233,7 @@ class ResiliencePipeline:
     ) -> UpstreamResponse:
         raw = await self._transport.send(call, headers, allowed_s)
         if 200 <= raw.status < 300:
-            return response_to(call, self.source, raw.body, FetchInfo(state.sent))
+            return response_to(call, self.source, raw.body, FetchInfo(state.sent), raw.headers)
         error = error_for_status(self.source, raw.status, raw.headers, raw.body)
         if raw.status == 429:
             if error.retry_after_s is None:

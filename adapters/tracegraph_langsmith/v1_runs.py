@@ -1,0 +1,83 @@
+"""Queries for root runs in v1: `POST /api/v1/runs/query` (docs/vendors/langsmith.md#runs)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from tracegraph.adapter import Reply, readable_rows, unreadable_places
+from tracegraph.domain.filters import OrderDirection
+from tracegraph.domain.models import Session
+from tracegraph.errors import SourceError
+from tracegraph.upstream.raw import bad_response
+from tracegraph_langsmith import wire
+from tracegraph_langsmith.client import MAX_PAGE_SIZE, RUN_FIELDS, LangSmithClient, RunsQuery
+from tracegraph_langsmith.links import Links
+from tracegraph_langsmith.mapping import to_session
+from tracegraph_langsmith.progress import RunsPage
+
+
+@dataclass(frozen=True, slots=True)
+class RunsV1:
+    """Implements `runs.RunsApi`."""
+
+    source: str
+    client: LangSmithClient
+    links: Links
+
+    path: ClassVar = "/api/v1/runs/query"
+    page_max: ClassVar = MAX_PAGE_SIZE
+    binds_cursors: ClassVar = False
+    directions: ClassVar = frozenset(OrderDirection)
+
+    async def page(self, query: RunsQuery, limit: int, cursor: str | None) -> RunsPage:
+        """Return one page. It omits rows of experiments that are not part of the query.
+
+        Raises:
+            SourceError: The call failed.
+        """
+        reply = await self.client.runs(query.body(limit, cursor))
+        runs, cursors = reply.value.runs, reply.value.cursors
+        rows = self._sessions(reply, lambda run: run.session_id in query.experiments, query.deferred_fields)
+        # A response without rows is the end of the list, even with a cursor.
+        next_cursor = cursors.next if runs and cursors else None
+        last = next((run.id for run in reversed(runs) if run is not None), None)
+        skipped = len(unreadable_places(runs))
+        foreign = len(runs) - skipped - len(rows)
+        cost, response = reply.provenance, reply.response
+        return RunsPage(rows, next_cursor or None, cost, last, skipped, response, query, foreign=foreign)
+
+    async def by_id(self, runs: Sequence[tuple[str, str]]) -> Mapping[str, Session | SourceError]:
+        """Return root runs by id, for pairs of a project and a run.
+
+        The vendor ignores other filters beside ids, so the adapter selects the roots. See
+        docs/vendors/langsmith.md#runs.
+
+        Raises:
+            SourceError: The call failed.
+        """
+        ids = list(dict.fromkeys(run for _, run in runs))
+        reply = await self.client.runs({"id": ids, "limit": MAX_PAGE_SIZE, "select": list(RUN_FIELDS)})
+        sent = reply.value.runs
+        by_id: dict[str, Session | SourceError] = {
+            row.vendor_id: row for row in self._sessions(reply, lambda run: run.is_root)
+        }
+        if None in sent:  # the ids of unreadable rows are unknown
+            read_ids = {run.id for run in sent if run is not None}
+            unreadable = bad_response(reply.response, "of which a row cannot be read")
+            return dict.fromkeys((run_id for run_id in ids if run_id not in read_ids), unreadable) | by_id
+        return by_id
+
+    def _sessions(
+        self,
+        reply: Reply[wire.RunsResponse],
+        is_wanted: Callable[[wire.Run], bool],
+        deferred: frozenset[str] = frozenset(),
+    ) -> list[Session]:
+        """Return the wanted runs as sessions, each with its position in the reply."""
+        return [
+            to_session(self.source, run, reply.raw("runs", index), self.links.session(run), deferred)
+            for index, run in readable_rows(reply.value.runs)
+            if is_wanted(run)
+        ]
