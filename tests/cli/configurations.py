@@ -40,6 +40,7 @@ base_url = "{nemo}"
 vendor = "langsmith"
 base_url = "{langsmith}"
 api_key = "env:SMITH_KEY"
+api = "v1"
 
 [sources.meibel]
 vendor = "meibel"
