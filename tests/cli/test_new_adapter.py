@@ -70,6 +70,20 @@ def test_the_package_passes_the_whole_contract_under_another_name(paging: Paging
     assert "Acme" not in "".join(path.read_text("utf-8") for path in folder.rglob("*.py"))
 
 
+@pytest.mark.parametrize("name", ["example", "none", "vendor"])
+def test_a_name_that_python_or_the_suite_uses_is_no_harm(name: str, tmp_path: Path) -> None:
+    folder = write_adapter(name, PagingKind.CURSOR, tmp_path / "new")
+    done = contract_test(folder, "-k", "example")
+    assert done.returncode == 0, done.stdout[-3000:]
+
+
+def test_a_name_that_contains_the_templates_own_is_written_once(tmp_path: Path) -> None:
+    folder = write_adapter("acme_two", PagingKind.CURSOR, tmp_path / "new")
+    client = (folder / "tracegraph_acme_two" / "client.py").read_text("utf-8")
+    assert '{"x-acme-two-key": api_key}' in client
+    assert 'api_key = "env:ACME_TWO_API_KEY"' in (folder / "README.md").read_text("utf-8")
+
+
 @pytest.mark.slow
 @EACH_KIND
 def test_the_package_has_types(paging: PagingKind, tmp_path: Path) -> None:
@@ -89,11 +103,20 @@ def test_adapter_client_mapping_and_filters_leave_room_below_550_lines(paging: P
 # -- what it refuses -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["", "Acme", "2acme", "ac-me", "a.b", "../acme", "class", "äcme", "acme store"])
+@pytest.mark.parametrize(
+    "name", ["", "Acme", "2acme", "ac-me", "a.b", "../acme", "class", "äcme", "acme store", "acme_", "ac__me"]
+)
 def test_a_name_that_is_no_identifier_is_refused(name: str, tmp_path: Path) -> None:
     code, output = invoke(name, "--paging", "cursor", "--folder", str(tmp_path / "new"))
     assert code == 2
     assert f"{name!r} cannot be the name of an adapter: use lower-case letters" in output
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_name_whose_classes_pytest_would_collect_is_refused(tmp_path: Path) -> None:
+    code, output = invoke("testbed", "--paging", "cursor", "--folder", str(tmp_path / "new"))
+    assert code == 2
+    assert "pytest collects" in output
     assert list(tmp_path.iterdir()) == []
 
 

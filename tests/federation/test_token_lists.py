@@ -317,3 +317,20 @@ async def test_a_list_whose_tokens_no_cursor_holds_ends_with_an_error_beyond_the
     merged = await page([vendor], 20, Positions(SortKey(50, "t", "t0050")), budget=3)
     assert isinstance(merged.streams[0].error, SourceBadRequest)
     assert "too long for a cursor" in merged.streams[0].error.message
+
+
+async def test_a_position_whose_row_ends_the_last_page_of_the_budget_is_not_returned_again() -> None:
+    vendor = LongTokens("t", numbered(range(100)), page_max=10, pages_by_token=True)
+    merged = await page([vendor], 10, Positions(SortKey(70, "t", "t0070")), budget=3)
+    assert isinstance(merged.streams[0].error, SourceBadRequest)
+    assert "too long for a cursor" in merged.streams[0].error.message
+
+
+async def test_a_search_that_ends_with_the_keys_row_goes_on_right_after_it() -> None:
+    vendor = token_vendor(numbered(range(100)), page_max=10)
+    merged = await page([vendor], 10, Positions(SortKey(70, "t", "t0070")), budget=3)
+    assert ids(merged) == []
+    calls = len(vendor.calls)
+    merged = await page([vendor], 10, merged.positions_at_end(), budget=3)
+    assert ids(merged) == [f"t{number:04}" for number in range(69, 59, -1)]
+    assert len(vendor.calls) == calls + 1

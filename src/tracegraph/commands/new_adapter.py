@@ -15,7 +15,7 @@ from tracegraph.adapter.registry import installed_vendors
 from tracegraph.errors import ConfigurationError
 
 _SUFFIX = ".template"
-_IDENTIFIER = re.compile(r"[a-z][a-z0-9_]*")
+_IDENTIFIER = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 _FOLDERS = {"package": "tracegraph_acme"}
 """Template folders whose name differs from the written folder."""
 
@@ -60,6 +60,7 @@ def write_adapter(name: str, paging: PagingKind, folder: Path | None = None) -> 
 def package_files(name: str, paging: PagingKind) -> Mapping[str, str]:
     """Return the text of every file of the package by its path."""
     names = {
+        "ACME": name.upper(),
         "x-acme-key": f"x-{name.replace('_', '-')}-key",
         "acme": name,
         "Acme": "".join(part.capitalize() for part in name.split("_")),
@@ -75,8 +76,10 @@ def _require_name(name: str) -> None:
     if not _IDENTIFIER.fullmatch(name) or iskeyword(name):
         raise ConfigurationError(
             f"{name!r} cannot be the name of an adapter: use lower-case letters, digits and underscores, "
-            "with a letter first."
+            "with a letter first and no underscore last or doubled."
         )
+    if name.startswith("test"):
+        raise ConfigurationError(f"{name!r} cannot be the name of an adapter: pytest collects classes named Test.")
     if name in installed_vendors():
         raise ConfigurationError(f"An adapter named {name!r} is installed already: choose another name.")
 
@@ -106,6 +109,5 @@ def _selected(template: str, paging: PagingKind) -> str:
 
 
 def _renamed(text: str, names: Mapping[str, str]) -> str:
-    for placeholder, name in names.items():
-        text = text.replace(placeholder, name)
-    return text
+    # In one pass: the name itself may contain a placeholder.
+    return re.sub("|".join(map(re.escape, names)), lambda found: names[found[0]], text)

@@ -94,8 +94,9 @@ class TokenReader(Generic[T]):
                     self._source.set_row_count(self._rows_from_start)
             if rows or ended:
                 return RowBatch(rows, (), ended)
-            if self._is_sought and not self._held:
-                self.reached = Position(self._after, None, self._token)
+            if (self._is_sought or self._last_row is None) and not self._held:
+                # The page may end with the key's row: then the token begins right after the key.
+                self.reached = Position(self._after, None if self._is_sought else 0, self._token)
             if self._source.stats.pages >= self._page_budget and not self._held:
                 self._require_resumable()
                 return RowBatch((), (), ended=False)
@@ -103,7 +104,8 @@ class TokenReader(Generic[T]):
 
     def _require_resumable(self) -> None:
         """Raise SourceBadRequest where no cursor holds the token that the search goes on with."""
-        if self._is_sought and self._token is not None and len(self._token) > TOKEN_MAX:
+        is_without_row = self._is_sought or self._last_row is None
+        if is_without_row and self._token is not None and len(self._token) > TOKEN_MAX:
             name = self._source.ordering.source
             raise SourceBadRequest(
                 name,
