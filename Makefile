@@ -29,6 +29,7 @@ contract: .venv/dev.ok ## run the contract suite of one vendor (VENDOR=nemo)
 
 test-slow: .venv/dev.ok .venv/system.ok .venv/node.ok ## run the slow tests, with more examples
 	$(BIN)/python -m pytest $(PARALLEL) -m slow
+	TRACEGRAPH_TESTS_EXAMPLES=all $(BIN)/python -m pytest $(PARALLEL) -m "not slow" tests/federation
 
 test-paging: .venv/dev.ok ## run the paging tests with 10,000 examples (half an hour)
 	PAGING_EXAMPLES=10000 $(BIN)/python -m pytest tests/federation/test_paging_machine.py

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from tests.federation.fake import FakeVendor, Item
 from tests.federation.misbehaving import MisbehavingSource
 from tracegraph.adapter.capabilities import Capabilities, ListCapabilities
@@ -153,7 +154,7 @@ def sources_by_kind(draw: st.DrawFn) -> list[SourceByKind]:
     return sources
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(sources_by_kind(), st.sampled_from(OrderDirection), st.integers(1, 12), SEEDS)
 async def test_every_row_of_every_kind_comes_once_and_any_edge_resumes(
     sources: list[SourceByKind], direction: OrderDirection, first: int, seed: int

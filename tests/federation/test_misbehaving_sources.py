@@ -10,6 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
+from tests.examples import examples
 from tests.federation.misbehaving import BROKEN_ANSWERS, MisbehavingSource, experiment
 from tracegraph.adapter.checked import CheckedAdapter
 from tracegraph.adapter.paging import Page, Paging
@@ -95,15 +96,17 @@ async def reading_ends_and_neither_repeats_nor_silently_loses_a_row(  # noqa: PL
         assert report.total_count == len(returned_refs)
 
 
-test_reading_ends_and_neither_repeats_nor_silently_loses_a_row = settings(max_examples=100, deadline=None)(
-    READINGS(reading_ends_and_neither_repeats_nor_silently_loses_a_row)
-)
+test_reading_ends_and_neither_repeats_nor_silently_loses_a_row = settings(
+    max_examples=examples(100), deadline=None
+)(READINGS(reading_ends_and_neither_repeats_nor_silently_loses_a_row))
 test_reading_ends_and_neither_repeats_nor_silently_loses_a_row_in_more_examples = pytest.mark.slow(
-    settings(max_examples=400, deadline=None)(READINGS(reading_ends_and_neither_repeats_nor_silently_loses_a_row))
+    settings(max_examples=examples(400), deadline=None)(
+        READINGS(reading_ends_and_neither_repeats_nor_silently_loses_a_row)
+    )
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(
     st.lists(st.integers(0, 30), max_size=40, unique=True),
     st.lists(st.tuples(st.integers(0, 40), st.integers(0, 40)), max_size=40),

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from tests.federation.fake import FakeVendor, Item, comparable_key, page
 from tracegraph.adapter.paging import Page, PageRequest
 from tracegraph.domain.filters import OrderDirection
@@ -86,7 +87,7 @@ def change(vendors: list[FakeVendor], rng: random.Random, protected: set[str]) -
             rng.shuffle(vendor.items)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(worlds(), st.integers(1, 15), SEEDS)
 async def test_rows_that_stay_come_exactly_once_and_in_order(
     vendors: list[FakeVendor], first: int, seed: int
@@ -113,7 +114,7 @@ async def test_rows_that_stay_come_exactly_once_and_in_order(
     assert places == sorted(places)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(worlds(), st.integers(1, 15), SEEDS)
 async def test_any_edge_resumes_right_after_itself(vendors: list[FakeVendor], first: int, seed: int) -> None:
     rng = random.Random(seed)
@@ -130,7 +131,7 @@ async def test_any_edge_resumes_right_after_itself(vendors: list[FakeVendor], fi
         positions = merged.positions_at_end()
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(worlds(), st.integers(1, 15), st.integers(1, 4), SEEDS)
 async def test_a_filter_within_a_small_budget_still_reaches_every_row(
     vendors: list[FakeVendor], first: int, budget: int, seed: int
@@ -162,7 +163,7 @@ async def test_a_filter_within_a_small_budget_still_reaches_every_row(
     assert seen == [item_id for _, item_id in expected]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(worlds(), st.integers(1, 15), SEEDS)
 async def test_rows_of_a_failed_source_come_late_but_come(
     vendors: list[FakeVendor], first: int, seed: int
@@ -198,7 +199,7 @@ async def test_a_page_in_the_middle_takes_one_call_too() -> None:
     assert len(vendor.calls) == 150
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(worlds(), st.integers(1, 15), st.integers(1, 4), SEEDS)
 async def test_any_edge_resumes_right_after_itself_under_any_filter(
     vendors: list[FakeVendor], first: int, budget: int, seed: int

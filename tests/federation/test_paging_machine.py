@@ -16,12 +16,13 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from tests.examples import examples
 from tests.federation.fake import FakeVendor, Item, comparable_key, page
 from tracegraph.domain.filters import OrderDirection
 from tracegraph.federation.merge import Merged, Positions
 from tracegraph.federation.sort_key import ComparableKey
 
-EXAMPLES = int(os.environ.get("PAGING_EXAMPLES", "200"))
+EXAMPLES = int(os.environ.get("PAGING_EXAMPLES", examples(200)))
 VALUES = st.one_of(st.none(), st.integers(0, 300))
 SEEDS = st.integers(0, 2**32)
 HABITS = st.sampled_from(

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from tests.federation.fake import FakeVendor, Item, page
 from tracegraph.adapter.paging import OffsetRequest, Page, PageRequest
 from tracegraph.domain.filters import OrderDirection
@@ -52,7 +53,7 @@ async def traversed(vendor: FakeVendor, first: int, budget: int, pages: int = 3_
     raise AssertionError("the list does not end")
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(
     st.lists(st.tuples(st.integers(0, 40), st.integers(1, 12)), max_size=12),
     SPREADS,
@@ -115,7 +116,7 @@ async def test_a_group_of_one_time_that_no_budget_suffices_for_is_an_error() -> 
     assert error.code is SourceErrorCode.BAD_REQUEST
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(
     st.lists(st.integers(0, 12), max_size=300), DIRECTIONS, st.integers(2, 30), st.integers(1, 30), st.booleans()
 )
@@ -141,7 +142,7 @@ class Miscounting(FakeVendor):
         return Page(found.items, found.offset, found.next_hint, max(0, len(self.items) + self.off))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.integers(0, 300), st.integers(-300, 300), st.integers(2, 60), st.integers(1, 30))
 async def test_a_wrong_total_costs_calls_and_no_rows(rows: int, off: int, page_max: int, first: int) -> None:
     items = [Item(f"r{number:05}", number) for number in range(rows)]

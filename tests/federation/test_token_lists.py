@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from tests.federation.fake import FakeVendor, Item, page
 from tracegraph.adapter.paging import CursorRequest, Page, PageRequest, RangeRequest
 from tracegraph.domain.filters import OrderDirection
@@ -136,7 +137,7 @@ async def test_an_id_of_another_source_is_no_place_in_the_list() -> None:
 # -- rows of equal value ---------------------------------------------------------------------------------
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.lists(st.integers(0, 3), max_size=60), st.integers(2, 9), st.integers(1, 12), SEEDS)
 async def test_rows_of_equal_value_come_once_each_in_the_vendors_order(
     values: list[int], page_max: int, first: int, seed: int
@@ -203,7 +204,7 @@ async def test_a_group_of_equals_that_no_budget_suffices_for_is_an_error_and_no_
 # -- tokens that the vendor refuses ----------------------------------------------------------------------
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.lists(st.integers(0, 30), max_size=80), st.booleans(), st.integers(2, 12), st.integers(1, 30), SEEDS)
 async def test_tokens_that_expire_between_any_two_calls_cost_no_row(
     values: list[int],
@@ -250,7 +251,7 @@ async def test_tokens_that_are_refused_again_and_again_are_the_sources_error() -
 # -- positions of other kinds of paging ------------------------------------------------------------------
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(
     st.lists(st.integers(0, 12), max_size=60),
     st.sampled_from(OrderDirection),

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from tests.gateway import Vendors, in_process
 from tests.worlds import hours
 from tracegraph.simulators.core.faults import Fault
@@ -35,7 +36,7 @@ class Step:
 STEPS = st.lists(st.builds(Step, st.booleans(), st.integers(0, 2), st.booleans()), min_size=1, max_size=12)
 
 
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 @given(STEPS, st.integers(1, 5), st.sampled_from([0, 300]))
 async def test_traversals_end_without_repeated_or_lost_rows(steps: list[Step], first: int, ttl_s: int) -> None:
     async with Vendors.open(NemoWorld(), LangSmithWorld(), MeibelWorld()) as vendors:

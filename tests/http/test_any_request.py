@@ -10,6 +10,7 @@ import pytest_asyncio
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from tests.gateway import Gateway, Vendors, in_process
 from tests.worlds import fill
 from tracegraph.graphql.relay.ids import encode_id
@@ -18,7 +19,7 @@ from tracegraph.simulators.meibel.world import MeibelWorld
 from tracegraph.simulators.nemo.world import NemoWorld
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-quickly = settings(max_examples=60, suppress_health_check=list(HealthCheck))
+quickly = settings(max_examples=examples(60), suppress_health_check=list(HealthCheck))
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats() | st.text(max_size=20),
