@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from tests.examples import examples
 from tests.federation.fake import FakeVendor, Item, page
@@ -335,3 +336,52 @@ async def test_a_search_that_ends_with_the_keys_row_goes_on_right_after_it() -> 
     merged = await page([vendor], 10, merged.positions_at_end(), budget=3)
     assert ids(merged) == [f"t{number:04}" for number in range(69, 59, -1)]
     assert len(vendor.calls) == calls + 1
+
+
+# -- tokens that contradict the list, and ties without an order of ids --------------------------------------
+
+
+class ShiftedVendor(FakeVendor):
+    """Its pages by token hold later values than its first page: the order breaks between pages."""
+
+    async def fetch(self, request: PageRequest) -> Page[Item]:
+        answer = await super().fetch(request)
+        if isinstance(request, CursorRequest) and request.token is not None:
+            items = [Item(item.id, (item.value or 0) + 1_000) for item in answer.items]
+            return Page(items, None, answer.next_hint)
+        return answer
+
+
+async def test_an_order_that_breaks_between_the_pages_of_two_requests_loses_no_row() -> None:
+    vendor = ShiftedVendor("t", numbered(range(60)), page_max=20, pages_by_token=True)
+    merged = await page([vendor], 20, Positions())
+    with capture_logs() as logs:
+        rest = await page([vendor], 100, merged.positions_at_end())
+    (stream,) = rest.streams
+    assert stream.error is not None or {row.node.id for row in rest.rows} >= {f"t{n:04}" for n in range(40)}
+    assert {log["event"] for log in logs} & {"source.order_broken", "source.unusable_pages"}
+
+
+class ScatteredVendor(FakeVendor):
+    """Rows of one value keep the order of adding, whatever their ids."""
+
+    def ordered_items(self) -> list[Item]:
+        return sorted(self.items, key=lambda item: -(item.value or 0))
+
+    async def fetch(self, request: PageRequest) -> Page[Item]:
+        assert isinstance(request, CursorRequest)
+        rows = self.ordered_items()
+        after = None if request.token is None else request.token
+        start = 0 if after is None else 1 + [item.tag for item in rows].index(after)
+        got = rows[start : start + request.limit]
+        return Page(got, None, got[-1].tag if start + len(got) < len(rows) else None)
+
+
+@pytest.mark.parametrize("edge", range(0, 19, 3))
+async def test_ties_without_an_order_of_ids_stay_whole_when_the_rows_own_edge_is_deleted(edge: int) -> None:
+    items = [Item(f"t{(7 * n) % 60:02}", 2 - n // 20, tag=str(n)) for n in range(60)]
+    vendor = ScatteredVendor("t", list(items), page_max=20, pages_by_token=True)
+    merged = await page([vendor], 20, Positions())
+    vendor.items.remove(merged.rows[edge].node)
+    rest = await read_on([vendor], merged.positions_after(merged.rows[edge]))
+    assert rest == [item.id for item in items[edge + 1 :]]

@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 
 from tracegraph.adapter.paging import Paging
 from tracegraph.errors import SourceError
-from tracegraph.federation.faults import log_broken_order
+from tracegraph.federation.faults import bad_response, log_broken_order
 from tracegraph.federation.full_scan import NO_ROWS, EmittedRows, FullScanReader
 from tracegraph.federation.keyset import KeysetReader, RowBatch
 from tracegraph.federation.pages import COMPARABLE_KEY, Fetch, PageSource, Row, ScanStats
@@ -204,6 +204,12 @@ class Stream(Generic[T]):
             return await self._reader.read(count)
         except OrderBroken as broken:
             log_broken_order(self.spec.name, self.spec.key)
+            if isinstance(self._reader, TokenReader) and self.start.sort_key is not None:
+                # Earlier requests relied on the order: rows before the position may never have been emitted.
+                name = self.spec.name
+                raise bad_response(
+                    name, f"Source {name!r} gave rows out of the requested order: start from the first page."
+                ) from None
             self._reader = self._full_scan_reader(
                 self.scan_position.sort_key or self._sort_key, EmittedRows(self._sort_key, broken.emitted_ids)
             )

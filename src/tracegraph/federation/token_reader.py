@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from tracegraph.errors import SourceBadRequest, SourceNotFound, SourceObjectNotFound
 from tracegraph.federation.keyset import RowBatch
@@ -48,8 +48,12 @@ class TokenReader(Generic[T]):
         self._token = start.token
         self._done = start.hint or 0
         """How many rows of the first page precede the position: they are requested beside the wanted rows."""
+        self._index = start.hint or 0
+        """The same number, while that page is looked at."""
         self._is_exact = start.token is not None and start.hint == 0
         """Whether the token begins right after the key's row."""
+        self._is_misplaced = False
+        """Whether such a token began before the key, and the key's row did not follow."""
         self._page_budget = page_budget
         self._ranges = ranges
         self._is_sought = start.sort_key is not None
@@ -85,8 +89,12 @@ class TokenReader(Generic[T]):
     async def _next_batch(self, count: int) -> RowBatch[T]:
         while True:
             page = await self._page(count)
-            rows = self._new_rows(page)
+            found = self._rows_behind(page)
             ended = page.next_hint is None
+            if self._is_misled(found, ended=ended):
+                self._restart()
+                continue
+            rows = self._new_rows(found)
             self._token = page.next_token
             if self._rows_from_start is not None:
                 self._rows_from_start += len(rows)
@@ -101,6 +109,15 @@ class TokenReader(Generic[T]):
                 self._require_resumable()
                 return RowBatch((), (), ended=False)
             count = self._source.page_max
+
+    def _is_misled(self, rows: Sequence[Row[T]], *, ended: bool) -> bool:
+        """Whether a cursor's token led past the key without its row, or to the list's end before the key.
+
+        Then only the list itself shows what follows the key.
+        """
+        if self._start.token is None or self._is_restarted:
+            return False
+        return (self._is_misplaced and bool(rows)) or (self._is_sought and ended and not rows)
 
     def _require_resumable(self) -> None:
         """Raise SourceBadRequest where no cursor holds the token that the search goes on with."""
@@ -150,7 +167,8 @@ class TokenReader(Generic[T]):
     def _restart(self) -> None:
         """Go on by key, after the last row read."""
         self._is_restarted = True
-        self._token, self._done, self._is_exact, self._held = None, 0, False, []
+        self._token, self._done, self._held = None, 0, []
+        self._is_exact = self._is_misplaced = False
         self._last, self._progress = None, ProgressCheck()
         if self._last_row is not None:
             self._after, self._is_sought = self._last_row.sort_key, True
@@ -174,11 +192,13 @@ class TokenReader(Generic[T]):
 
     # -- rows ------------------------------------------------------------------------------------------
 
-    def _new_rows(self, page: RowPage[T]) -> Sequence[Row[T]]:
-        """Return the rows after the key, each once."""
+    def _rows_behind(self, page: RowPage[T]) -> list[Row[T]]:
+        """Return the rows of the page after the key."""
         rows = page.rows()
-        if self._is_sought and self._after is not None:
-            rows = self._rows_after(self._after, page, rows)
+        return self._rows_after(self._after, page, rows) if self._is_sought and self._after is not None else rows
+
+    def _new_rows(self, rows: list[Row[T]]) -> Sequence[Row[T]]:
+        """Return the rows, each once in this request."""
         if rows:
             self._is_sought, self._last_row = False, rows[-1]
         id_of = self._source.ordering.id_of
@@ -193,11 +213,15 @@ class TokenReader(Generic[T]):
         """
         for index, row in enumerate(rows):
             if page.ordering.id_of(row.node) == after.id and row.sort_key == after:
-                self._is_sought, self._held = False, []
+                self._is_sought, self._held, self._is_misplaced = False, [], False
                 return rows[index + 1 :]
         key = after.comparable(page.ordering.direction)[:3]
+        index, self._index = self._index, 0
+        if index and not self._is_restarted and (counted := self._rows_from_index(index, key, rows)):
+            return counted
         if self._is_exact and rows and rows[0].comparable_key[:3] >= key:
             return rows
+        self._is_misplaced = self._is_misplaced or (self._is_exact and bool(rows))
         self._is_exact = False
         self._held += [row for row in rows if row.comparable_key[:3] == key]
         behind = [row for row in rows if row.comparable_key[:3] > key]
@@ -205,6 +229,13 @@ class TokenReader(Generic[T]):
             return []
         held, self._held = self._held, []
         return self._held_after(after.id, held) + behind
+
+    def _rows_from_index(self, index: int, key: tuple[Any, ...], rows: list[Row[T]]) -> list[Row[T]]:
+        """Return the rows after the key's deleted row by their number in the page, where no id orders equals."""
+        ids = [self._source.ordering.id_of(row.node) for row in rows if row.comparable_key[:3] == key]
+        if len(ids) < 2 or ids in (sorted(ids), sorted(ids, reverse=True)):
+            return []
+        return [row for row in rows[index - 1 :] if row.comparable_key[:3] >= key]
 
     def _held_after(self, after: str, held: list[Row[T]]) -> list[Row[T]]:
         """Return the rows of the key's value that follow its deleted row, in the direction in which ids go."""
