@@ -70,6 +70,7 @@ def test_the_package_passes_the_whole_contract_under_another_name(paging: Paging
     assert "Acme" not in "".join(path.read_text("utf-8") for path in folder.rglob("*.py"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["example", "none", "vendor"])
 def test_a_name_that_python_or_the_suite_uses_is_no_harm(name: str, tmp_path: Path) -> None:
     folder = write_adapter(name, PagingKind.CURSOR, tmp_path / "new")
