@@ -293,6 +293,10 @@ def increases(keys: Iterable[ComparableKey]) -> bool:
 
 
 PagingMachine.TestCase.settings = settings(
-    max_examples=EXAMPLES, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=EXAMPLES,
+    stateful_step_count=20,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    derandomize="PAGING_EXAMPLES" not in os.environ,  # `make test-paging` plays others each time
 )
 TestPaging = PagingMachine.TestCase
