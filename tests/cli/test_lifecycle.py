@@ -22,7 +22,7 @@ from tracegraph.http.auth.api_keys import hash_key, new_key
 from tracegraph.simulators.core.faults import Fault
 from tracegraph.simulators.nemo.world import nemo_experiment
 
-WORKERS = pytest.mark.parametrize("workers", [1, 2])
+WORKERS = pytest.mark.parametrize("workers", [pytest.param(1, marks=pytest.mark.slow), 2])
 LONG = {"TRACEGRAPH_SERVER__DRAIN_S": "60", "TRACEGRAPH_LIMITS__DEADLINE_S": "60"}
 ONE_SOURCE = '[sources.nemo]\nvendor = "nemo"\nbase_url = "{}"\n'
 

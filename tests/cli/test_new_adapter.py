@@ -49,7 +49,16 @@ def test_the_command_writes_a_distribution_and_says_what_comes_next(tmp_path: Pa
     }
 
 
-@EACH_KIND
+@pytest.mark.parametrize(
+    "paging",
+    [
+        PagingKind.CURSOR,
+        pytest.param(PagingKind.OFFSET, marks=pytest.mark.slow),
+        pytest.param(PagingKind.RANGE, marks=pytest.mark.slow),
+        PagingKind.WHOLE,
+    ],
+    ids=lambda paging: paging.value,
+)
 def test_the_package_passes_the_essential_laws_and_a_linter(paging: PagingKind, tmp_path: Path) -> None:
     folder = write_adapter("acme", paging, tmp_path / "acme")
     done = contract_test(folder, "-k", ESSENCE)
@@ -70,6 +79,7 @@ def test_the_package_passes_the_whole_contract_under_another_name(paging: Paging
     assert "Acme" not in "".join(path.read_text("utf-8") for path in folder.rglob("*.py"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["example", "none", "vendor"])
 def test_a_name_that_python_or_the_suite_uses_is_no_harm(name: str, tmp_path: Path) -> None:
     folder = write_adapter(name, PagingKind.CURSOR, tmp_path / "new")

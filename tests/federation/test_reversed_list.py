@@ -400,3 +400,36 @@ async def test_the_session_count_of_an_experiment_saves_a_call_unless_the_vendor
 
     assert [row.node.vendor_id for row in listing.merged.rows] == [f"s{n}" for n in descending(149, 20)]
     assert adapter.calls == calls
+
+
+class NumberedPages(Vendor):
+    """Its pages end at multiples of a size: a page may hold the first requested row and not the last."""
+
+    size = 100
+
+    async def fetch(self, request: PageRequest) -> Page[int]:
+        assert isinstance(request, OffsetRequest)
+        to_the_boundary = self.size - request.offset % self.size
+        return await super().fetch(OffsetRequest(min(request.limit, to_the_boundary), request.offset))
+
+
+@pytest.mark.parametrize("limit", [2, 50, 51, 100])
+@pytest.mark.parametrize("held", [1, 99, 100, 101, 250, 1000, 1001])
+async def test_rows_on_both_sides_of_a_page_boundary_come_once(held: int, limit: int) -> None:
+    vendor = NumberedPages(held, page_max=100)
+    from_the_end = vendor.reversed()
+    seen: list[int] = []
+    offset: int | None = 0
+    while offset is not None:
+        page = await from_the_end.fetch(OffsetRequest(limit, offset))
+        seen += [row for row in page.items if row not in seen]
+        offset = page.next_hint if isinstance(page.next_hint, int) else None
+    assert seen == descending(held - 1, held)
+
+
+@pytest.mark.parametrize("skip", range(880, 1001, 7))
+async def test_a_page_deep_in_the_list_is_found_by_a_stated_total(skip: int) -> None:
+    vendor = NumberedPages(1000, page_max=100)
+    page = await vendor.reversed().fetch(OffsetRequest(53, skip))
+    assert list(page.items)[:2] == descending(999 - (page.offset or 0), len(page.items))[:2]
+    assert (page.offset or 0) <= skip

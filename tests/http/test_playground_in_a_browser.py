@@ -61,7 +61,7 @@ def test_the_first_example_shows_rows_of_three_vendors_and_sends_requests_to_the
 @pytest.mark.parametrize(
     ("number", "name", "shown"),
     [
-        (1, "OneExperimentWithItsSessions", '"vendorStatus"'),
+        pytest.param(1, "OneExperimentWithItsSessions", '"vendorStatus"', marks=pytest.mark.slow),
         pytest.param(2, "FiguresOnOneScale", '"population": "SESSIONS"', marks=pytest.mark.slow),
         (3, "ExperimentsSideBySide", '"outcome": "IMPROVED"'),
         pytest.param(4, "SourcesAndTheirHealth", '"circuit": "CLOSED"', marks=pytest.mark.slow),

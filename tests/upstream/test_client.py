@@ -105,7 +105,7 @@ class TestCaps:
         upstream = await connect(
             vendor,
             max_connections=2,
-            timeout_s=0.4,
+            timeout_s=1.0,
             max_response_bytes=10_000,
             attempts=1,
             breaker=CircuitBreakerPolicy(enabled=False),

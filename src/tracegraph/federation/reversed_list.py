@@ -144,6 +144,9 @@ class _EndSearch:
             return False
         if self.target <= 0 or self._covers(page):
             return True
+        if self._aimed and (page.offset or 0) + _sent(page) < self.target:
+            # A vendor of numbered pages may have none with all these rows: fewer are on one.
+            self._limit = max(1, self._limit // 2)
         self.request = self._request_up_to(self.target)
         return False
 

@@ -111,13 +111,11 @@ class TokenReader(Generic[T]):
             count = self._source.page_max
 
     def _is_misled(self, rows: Sequence[Row[T]], *, ended: bool) -> bool:
-        """Whether a cursor's token led past the key without its row, or to the list's end before the key.
+        """Whether a token that begins right after the key led before it, and not to the key's row.
 
         Then only the list itself shows what follows the key.
         """
-        if self._start.token is None or self._is_restarted:
-            return False
-        return (self._is_misplaced and bool(rows)) or (self._is_sought and ended and not rows)
+        return self._is_misplaced and not self._is_restarted and (bool(rows) or ended)
 
     def _require_resumable(self) -> None:
         """Raise SourceBadRequest where no cursor holds the token that the search goes on with."""

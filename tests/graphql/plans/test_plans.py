@@ -28,7 +28,7 @@ from tracegraph.graphql.context import PageLimits, RequestContext
 from tracegraph.graphql.loaders import Loaders
 from tracegraph.graphql.schema import build_schema
 
-EXAMPLES = int(os.environ.get("PLAN_EXAMPLES", "200"))
+EXAMPLES = int(os.environ.get("PLAN_EXAMPLES", "100"))
 SCHEMA = build_schema()._schema
 
 REFERENCE = re.compile(r"\b[0-9a-f]{8}\b")
