@@ -3,11 +3,12 @@
 See docs/vendors/langsmith.md#deprecations. The order is by start, newest first, and cannot be chosen.
 """
 
-import heapq
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 from tracegraph.simulators.core.rows import Row
@@ -122,8 +123,9 @@ class RunReader:
         if bool(fields.get("project_ids")) == ("reference_dataset_id" in fields):
             problem(400, "exactly one of project_ids and reference_dataset_id is required")
         projects = fields.get("project_ids") or self._experiments(fields["reference_dataset_id"])
-        tests = [*self._window(fields, projects), *_tests(fields)]
-        page, following = self._page(projects, tests, _Paging.of(fields, 100, cursors, seed))
+        window = self._window(fields, projects, inclusive=self._world.max_start_inclusive)
+        paging = _Paging.of(fields, 100, cursors, seed)
+        page, following = self._page(projects, window, list(_tests(fields)), paging)
         subtree = fields.get("include_subtree_usage", False)
         items = [self.served(run, project, fields.get("selects"), subtree_usage=subtree) for run, project in page]
         return {"items": items, "next_cursor": following}
@@ -134,10 +136,11 @@ class RunReader:
         if "project_id" not in fields:
             problem(400, "project_id is required")
         projects = [fields["project_id"]]
-        tests = [*self._window(fields, projects, inclusive=False), *_tests({"is_root": True})]
+        window = self._window(fields, projects, inclusive=False)
+        tests = list(_tests({"is_root": True}))
         if "trace_ids" in fields:
             tests.append(lambda run: run["trace_id"] in fields["trace_ids"])
-        page, following = self._page(projects, tests, _Paging.of(fields, 20, cursors, seed))
+        page, following = self._page(projects, window, tests, _Paging.of(fields, 20, cursors, seed))
         items = [self._trace(run, project, fields.get("selects") or ["ID"]) for run, project in page]
         return {"items": items, "next_cursor": following}
 
@@ -148,7 +151,8 @@ class RunReader:
         project = fields["project_id"]
         tests = list(_tests({"trace_id": trace_id, **fields}))
         if "min_start_time" in fields:
-            tests += self._window(fields, [project], inclusive=True)
+            window = self._window(fields, [project], inclusive=True)
+            tests.append(lambda run: microseconds(run["start_time"]) in window)
         runs = [run for run in self._world.runs.get(project, []) if all(test(run) for test in tests)]
         runs.sort(key=lambda run: (microseconds(run["start_time"]), run["id"]))
         selects = fields.get("selects")
@@ -164,10 +168,8 @@ class RunReader:
     def _experiments(self, dataset_id: str) -> list[str]:
         return [session for session, dataset in self._datasets.items() if dataset == dataset_id]
 
-    def _window(
-        self, fields: Row, projects: Sequence[str], *, inclusive: bool | None = None
-    ) -> Iterator[Predicate]:
-        """Bound a run's start. The default is the last day, or the time since a dataset's first experiment."""
+    def _window(self, fields: Row, projects: Sequence[str], *, inclusive: bool) -> range:
+        """Return the starts of matching runs. By default they begin a day ago, or with a dataset's experiments."""
         now = self._world.now or datetime.now(UTC)
         earliest = now - timedelta(days=1)
         if "reference_dataset_id" in fields:
@@ -175,25 +177,40 @@ class RunReader:
             earliest = min(starts, default=earliest)
         low = _micros(fields.get("min_start_time", earliest))
         high = _micros(fields.get("max_start_time", now))
-        end = high + 1 if (self._world.max_start_inclusive if inclusive is None else inclusive) else high
-        yield lambda run: low <= microseconds(run["start_time"]) < end
+        return range(low, high + 1 if inclusive else high)
 
     def _page(
-        self, projects: Sequence[str], tests: Sequence[Predicate], paging: _Paging
+        self, projects: Sequence[str], window: range, tests: Sequence[Predicate], paging: _Paging
     ) -> tuple[list[tuple[Row, str]], str | None]:
         """Return the runs of a page with their projects, and the cursor of the next page."""
-        tie, after, size = tie_key(paging.seed), paging.after, paging.size
-        found = []
-        for project in dict.fromkeys(projects):
-            for run in self._world.runs.get(project, []):
-                place = microseconds(run["start_time"]), tie(run["id"])
-                if after is not None and not is_after(place, after, descending=True, nulls_first=False):
-                    continue
-                if all(test(run) for test in tests):
-                    found.append((place, run, project))
-        newest = heapq.nsmallest(size + 1, found, key=lambda entry: (-entry[0][0], entry[0][1]))
-        following = paging.cursors.write(newest[size - 1][0], paging.seed) if len(newest) > size else None
-        return [(run, project) for _, run, project in newest[:size]], following
+        places: list[Place] = []
+        page: list[tuple[Row, str]] = []
+        for place, run, project in self._newest_first(projects, window, paging):
+            if all(test(run) for test in tests):
+                if len(page) == paging.size:
+                    return page, paging.cursors.write(places[-1], paging.seed)
+                places.append(place)
+                page.append((run, project))
+        return page, None
+
+    def _newest_first(
+        self, projects: Sequence[str], window: range, paging: _Paging
+    ) -> Iterator[tuple[Place, Row, str]]:
+        """Yield the runs of a window after the page's beginning."""
+        tie, after = tie_key(paging.seed), paging.after
+        low, high = window.start, window.stop - 1 if after is None else min(window.stop - 1, after[0])
+        started = [
+            (start, run, project)
+            for project in dict.fromkeys(projects)
+            for run in self._world.runs.get(project, [])
+            if low <= (start := microseconds(run["start_time"])) <= high
+        ]
+        started.sort(key=itemgetter(0), reverse=True)
+        for start, group in groupby(started, key=itemgetter(0)):
+            placed = [((start, tie(run["id"])), run, project) for _, run, project in group]
+            for place, run, project in sorted(placed, key=itemgetter(0)):
+                if after is None or is_after(place, after, descending=True, nulls_first=False):
+                    yield place, run, project
 
     def _trace(self, root: Row, project: str, selects: Sequence[str]) -> Row:
         of_root = [name for name in selects if name not in _AGGREGATES]
