@@ -332,7 +332,7 @@ NUMBERS = [
     Wrong(
         "a time to live of an unknown kind",
         NEMO + "[sources.nemo.ttl_by_kind]\nruns = 1",
-        ("sources.nemo.ttl_by_kind", "'runs'", "experiments, sessions"),
+        ("sources.nemo.ttl_by_kind", "'runs'", "experiments, metrics, service, sessions"),
     ),
     Wrong(
         "a share above one",
@@ -343,7 +343,7 @@ NUMBERS = [
     Wrong(
         "a rate of an unknown kind of call",
         NEMO + "[sources.nemo.limits.rates]\nruns = {calls = 1, per_s = 1}",
-        ("sources.nemo.limits.rates", "'runs'", "experiments, sessions"),
+        ("sources.nemo.limits.rates", "'runs'", "experiments, metrics, service, sessions"),
     ),
     Wrong(
         "a rate of zero calls",

@@ -8,6 +8,7 @@ import orjson
 import pytest
 from structlog.testing import capture_logs
 from tracegraph_nemo.adapter import CAPABILITIES
+from tracegraph_nemo.releases import NEWEST
 
 from tests.conftest import OpenGateway
 from tests.gateway import NAMES, Answer, Gateway, Vendors, eventually
@@ -83,7 +84,7 @@ async def test_a_get_has_a_deadline_too(gateway: Gateway) -> None:
 class UnresponsiveSource:
     """A source that ignores every deadline."""
 
-    name, vendor, capabilities = "unresponsive", "unresponsive", CAPABILITIES
+    name, vendor, capabilities = "unresponsive", "unresponsive", CAPABILITIES[NEWEST.name]
 
     async def check(self) -> SourceHealth:
         """Never return."""

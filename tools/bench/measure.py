@@ -146,11 +146,13 @@ level = "warning"
 vendor = "nemo"
 base_url = "{vendors.nemo_url}"
 workspace = "{vendors.nemo_workspace}"
+release = "0.2"
 {keys["nemo"]}
 
 [sources.langsmith]
 vendor = "langsmith"
 base_url = "{vendors.langsmith_url}"
+api = "v1"
 {keys["langsmith"]}
 
 [sources.meibel]

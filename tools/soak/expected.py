@@ -126,7 +126,8 @@ def _nemo_session(ref: str, row: Row) -> Item:
 
 def _langsmith_run(ref: str, row: Row) -> Item:
     moment = parse(row["start_time"])
-    fields = _session_fields(row, moment, _elapsed_ms(row))
+    # The simulator serves v2, which writes statuses in upper case.
+    fields = _session_fields(row | {"status": row["status"].upper()}, moment, _elapsed_ms(row))
     return _item(_id("Session", "langsmith", ref, row["id"]), "langsmith", row["id"], moment, fields)
 
 
