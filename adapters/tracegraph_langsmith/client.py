@@ -128,6 +128,7 @@ class RunsQuery:
     """A query for the root runs of tracer sessions in the order of their start.
 
     If `range_start` (microseconds) is set, the list begins with the runs of that start; `range_end` ends it.
+    `is_pooled`: the query answers several requests.
     """
 
     experiments: tuple[str, ...]
@@ -136,6 +137,7 @@ class RunsQuery:
     range_start: int | None = None
     fields: frozenset[str] | None = None
     range_end: int | None = None
+    is_pooled: bool = False
 
     @property
     def deferred_fields(self) -> frozenset[str]:

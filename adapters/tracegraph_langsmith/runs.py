@@ -398,7 +398,7 @@ def _pooled_query(pool: Sequence[PendingRequest], range_start: int | None) -> Ru
         fields = None if fields is None or pending.request.fields is None else fields | pending.request.fields
     start = first.resume.range_start if range_start is None else range_start
     end = first.resume.range_end
-    return RunsQuery(experiments, first.request.filter, first.request.order, start, fields, end)
+    return RunsQuery(experiments, first.request.filter, first.request.order, start, fields, end, is_pooled=True)
 
 
 def _is_missing(outcome: Session | SourceError | None) -> bool:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from tracegraph.adapter import Reply, readable_rows, unreadable_places
+from tracegraph.adapter import FetchInfo, Reply, readable_rows, unreadable_places
 from tracegraph.domain.filters import OrderDirection
 from tracegraph.domain.models import Session
 from tracegraph.errors import SourceError
@@ -16,6 +16,7 @@ from tracegraph_langsmith.client import MAX_PAGE_SIZE, RUN_FIELDS, LangSmithClie
 from tracegraph_langsmith.links import Links
 from tracegraph_langsmith.mapping import to_session
 from tracegraph_langsmith.progress import RunsPage
+from tracegraph_langsmith.v1_ranges import RunsRange
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,16 +38,36 @@ class RunsV1:
         Raises:
             SourceError: The call failed.
         """
+        resumed = RunsRange.from_cursor(cursor)
+        if resumed is not None:
+            query, cursor, limit = resumed.applied_to(query), None, min(limit + len(resumed.seen), MAX_PAGE_SIZE)
         reply = await self.client.runs(query.body(limit, cursor))
         runs, cursors = reply.value.runs, reply.value.cursors
         rows = self._sessions(reply, lambda run: run.session_id in query.experiments, query.deferred_fields)
-        # A response without rows is the end of the list, even with a cursor.
-        next_cursor = cursors.next if runs and cursors else None
-        last = next((run.id for run in reversed(runs) if run is not None), None)
         skipped = len(unreadable_places(runs))
         foreign = len(runs) - skipped - len(rows)
+        if resumed is not None:
+            rows = [row for row in rows if row.vendor_id not in resumed.seen]
         cost, response = reply.provenance, reply.response
-        return RunsPage(rows, next_cursor or None, cost, last, skipped, response, query, foreign=foreign)
+        # A response without rows is the end of the list, even with a cursor.
+        next_cursor = (cursors.next if runs and cursors else None) or None
+        if next_cursor is None and cursor is None and len(runs) >= limit and not query.is_pooled:
+            next_cursor, further = await self._range_cursor(query, runs, resumed)
+            cost += further
+        last = next((run.id for run in reversed(runs) if run is not None), None)
+        return RunsPage(rows, next_cursor, cost, last, skipped, response, query, foreign=foreign)
+
+    async def _range_cursor(
+        self, query: RunsQuery, runs: Sequence[wire.Run | None], resumed: RunsRange | None
+    ) -> tuple[str | None, FetchInfo]:
+        """Return the cursor after a full page without one, if a run follows, and the cost of that question."""
+        following = RunsRange.after(runs, resumed)
+        if following is None:
+            return None, FetchInfo(0)
+        probe = replace(following.applied_to(query), fields=frozenset())
+        reply = await self.client.runs(probe.body(following.probe_size, None))
+        is_followed = following.is_followed(reply.value.runs, query.order.direction)
+        return following.to_cursor() if is_followed else None, reply.provenance
 
     async def by_id(self, runs: Sequence[tuple[str, str]]) -> Mapping[str, Session | SourceError]:
         """Return root runs by id, for pairs of a project and a run.

@@ -253,7 +253,10 @@ async def test_the_metrics_have_every_family_and_every_kind_of_call_from_the_sta
     names = {family.name.removesuffix("_total") for family in FAMILIES}
     assert {family.name for family in scrape.families} == names
     assert scrape.labels("source") == set(NAMES)
-    nemo, langsmith = {"service", "experiments", "sessions", "metrics"}, {"info", "sessions", "runs/query", "datasets"}
+    nemo, langsmith = (
+        {"service", "experiments", "sessions", "metrics"},
+        {"info", "sessions", "runs/query", "datasets"},
+    )
     assert scrape.labels("kind") == nemo | langsmith | {"agents", "agent", "session", "scores"}
     assert scrape.value("processes") == 1
 

@@ -25,8 +25,18 @@ def vendors() -> Iterator[DemoVendors]:
 def settings(vendors: DemoVendors) -> Settings:
     keyed = {"langsmith": SecretStr(vendors.langsmith_api_key), "meibel": SecretStr(vendors.meibel_api_key)}
     sources = {
-        "nemo": {"vendor": "nemo", "base_url": vendors.nemo_url, "workspace": vendors.nemo_workspace, "release": "0.2"},
-        "langsmith": {"vendor": "langsmith", "base_url": vendors.langsmith_url, "api_key": keyed["langsmith"], "api": "v1"},
+        "nemo": {
+            "vendor": "nemo",
+            "base_url": vendors.nemo_url,
+            "workspace": vendors.nemo_workspace,
+            "release": "0.2",
+        },
+        "langsmith": {
+            "vendor": "langsmith",
+            "base_url": vendors.langsmith_url,
+            "api_key": keyed["langsmith"],
+            "api": "v1",
+        },
         "meibel": {"vendor": "meibel", "base_url": vendors.meibel_url, "api_key": keyed["meibel"]},
     }
     return Settings.model_validate({"cache": {"url": "off", "share_in_flight": False}, "sources": sources})

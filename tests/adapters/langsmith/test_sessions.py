@@ -1,8 +1,10 @@
 """Root runs through the LangSmith adapter: its queries, its pages, and requests that share a query."""
 
 import random
+import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from operator import itemgetter
 from typing import Any
 
 import orjson
@@ -588,11 +590,61 @@ class TestFailures:
         (answer,) = await adapter.list_sessions([session_request(P, hint=page.next_hint)])
         assert isinstance(answer, SourceBadResponse)
 
+    @pytest.mark.parametrize("order", [NEWEST_FIRST, OLDEST_FIRST])
+    @pytest.mark.parametrize(
+        "starts", [range(250), [n // 7 for n in range(100)], range(50)], ids=["many", "equal", "full"]
+    )
+    async def test_a_vendor_without_cursors_is_read_on_by_time(
+        self, connect: Connect, starts: Sequence[float], order: SessionOrder
+    ) -> None:
+        vendor = WithoutCursors(starts)
+        adapter = await connect(runs_endpoint(vendor.answer))
+        seen: list[str] = []
+        hint: Any = None
+        for _ in range(20):
+            (page,) = await listed(adapter, session_request(P, limit=50, hint=hint, order=order))
+            seen += [session.vendor_id for session in page.items]
+            hint = page.next_hint
+            if hint is None:
+                break
+        assert sorted(seen) == sorted(run["id"] for run in vendor.runs)
+        assert hint is None
+
+    async def test_a_vendor_that_ignores_ranges_too_ends_with_its_first_page(self, connect: Connect) -> None:
+        vendor = WithoutCursors(range(60))
+        vendor.applies_ranges = False
+        adapter = await connect(runs_endpoint(vendor.answer))
+        (page,) = await listed(adapter, session_request(P, limit=50))
+        assert (len(page.items), page.next_hint, page.provenance) == (50, None, FetchInfo(2))
+
     @pytest.mark.parametrize("body", [{"runs": [], "cursors": None}, {"runs": []}])
     async def test_cursors_may_be_missing(self, connect: Connect, body: Any) -> None:
         adapter = await connect(runs_endpoint(lambda _: JSONResponse(body)))
         (page,) = await listed(adapter, session_request(P))
         assert (page.items, page.next_hint) == ((), None)
+
+
+class WithoutCursors:
+    """A vendor that sends full pages and never a cursor."""
+
+    def __init__(self, starts: Sequence[float]) -> None:
+        self.applies_ranges = True
+        self.runs = [
+            langsmith_run(f"r{n}", start_time=EPOCH + timedelta(seconds=start)) | {"session_id": P}
+            for n, start in enumerate(starts)
+        ]
+
+    async def answer(self, request: Request) -> JSONResponse:
+        """Answer with the first runs of the range."""
+        body = orjson.loads(await request.body())
+        runs = sorted(self.runs, key=itemgetter("start_time"), reverse=body["order"] == "desc")
+        bound = re.search(r'(lte|gte)\(start_time, "([^"]*)"\)', body.get("filter", ""))
+        if bound is not None and self.applies_ranges:
+            limit = datetime.fromisoformat(bound[2])
+            starts = [datetime.fromisoformat(run["start_time"]).replace(tzinfo=UTC) for run in runs]
+            inside = [start <= limit if bound[1] == "lte" else start >= limit for start in starts]
+            runs = [run for run, is_inside in zip(runs, inside, strict=True) if is_inside]
+        return JSONResponse({"runs": runs[: body["limit"]], "cursors": {"next": None}})
 
 
 def runs_endpoint(answer: Callable[[Request], Any]) -> Starlette:
