@@ -1,7 +1,7 @@
 """Finds which interfaces a LangSmith deployment has, and follows the deployment when it drops one.
 
 `GET /api/v1/info` names the backends of a deployment (docs/vendors/langsmith.md#dialects). v2 is preferred
-wherever it may exist. A call to a path that is missing goes to the other interface, which is then remembered.
+wherever the deployment may have it. A call to a path that is missing goes to the other interface, which is then remembered.
 Runs, tracer sessions and datasets are remembered each by itself: a deployment may have only some of them in v2.
 """
 
@@ -119,7 +119,8 @@ class Dialects:
     async def ask(self) -> FetchInfo:
         """Ask the deployment for its backends and its version, and return the cost.
 
-        If the deployment does not tell them, v2 is tried first. New backends replace earlier findings.
+        A deployment without this path is older than v2: v1 is tried first. If the path is refused, v2 is tried
+        first. New backends replace earlier findings.
 
         Raises:
             SourceError: The vendor fails.
@@ -130,6 +131,7 @@ class Dialects:
             if not _is_definitive(error):
                 raise
             self._is_asked = True
+            self._first = Dialect.V1 if error.http_status in _MISSING else Dialect.V2
             self._on_change()
             return FetchInfo(error.upstream_requests)
         stated = dialect_of(reply.value)

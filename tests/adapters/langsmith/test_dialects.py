@@ -83,8 +83,31 @@ class TestTheChoice:
         with pytest.raises(ConfigurationError, match=r"sources\.ls\.api "):
             await connect(Starlette(), api="v3")
 
+    @pytest.mark.parametrize(("status", "paths_of_first"), [(404, [RUNS_V1]), (410, [RUNS_V1]), (403, [RUNS_V2])])
+    async def test_without_the_path_the_deployment_is_older_than_v2_and_if_it_is_refused_v2_is_first(
+        self, connect: Connect, vendor: Simulator, world: LangSmithWorld, status: int, paths_of_first: list[str]
+    ) -> None:
+        p = add_project(world, "p", [1])
+        vendor.faults.add(Fault("status", path=INFO, status=status, body={}, times=None))
+        (page,) = await pages_of(await connect(vendor, api="auto"), request(p))
+        assert seconds(page) == [1]
+        assert paths(vendor) == [INFO, *paths_of_first]
+
+    @pytest.mark.parametrize("status", [404, 501])
+    async def test_a_deployment_of_v2_without_that_path_is_found(
+        self, connect: Connect, vendor: Simulator, world: LangSmithWorld, deployment: Deployment, status: int
+    ) -> None:
+        become(deployment, "v2")
+        p = add_project(world, "p", [1])
+        vendor.faults.add(Fault("status", path=INFO, status=status, body={}, times=None))
+        adapter = await connect(vendor, api="auto")
+        for _ in range(2):
+            (page,) = await pages_of(adapter, request(p))
+            assert seconds(page) == [1]
+        assert paths(vendor) == [INFO, RUNS_V1, RUNS_V2, RUNS_V2]
+
     @pytest.mark.parametrize("status", [404, 403, 501])
-    async def test_a_deployment_that_does_not_tell_its_backends_is_tried_by_v2_first(
+    async def test_a_deployment_of_v1_that_does_not_tell_its_backends_is_found(
         self, connect: Connect, vendor: Simulator, world: LangSmithWorld, deployment: Deployment, status: int
     ) -> None:
         become(deployment, "v1", without_v2=501)
