@@ -1,8 +1,8 @@
 """Finds which interfaces a LangSmith deployment has, and follows the deployment when it drops one.
 
 `GET /api/v1/info` names the backends of a deployment (docs/vendors/langsmith.md#dialects). v2 is preferred
-wherever the deployment may have it. A call to a path that is missing goes to the other interface, which is then remembered.
-Runs, tracer sessions and datasets are remembered each by itself: a deployment may have only some of them in v2.
+wherever the deployment may have it. A call to a missing path goes to the other interface, which is then
+remembered. Runs, tracer sessions and datasets are remembered each by itself: a deployment may have only some of them in v2.
 """
 
 from __future__ import annotations
