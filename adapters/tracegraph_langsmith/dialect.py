@@ -2,7 +2,8 @@
 
 `GET /api/v1/info` names the backends of a deployment (docs/vendors/langsmith.md#dialects). v2 is preferred
 wherever the deployment may have it. A call to a missing path goes to the other interface, which is then
-remembered. Runs, tracer sessions and datasets are remembered each by itself: a deployment may have only some of them in v2.
+remembered. Runs, tracer sessions and datasets are remembered each by itself: a deployment may have only some of
+them in v2.
 """
 
 from __future__ import annotations

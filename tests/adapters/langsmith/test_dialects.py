@@ -104,7 +104,7 @@ class TestTheChoice:
         for _ in range(2):
             (page,) = await pages_of(adapter, request(p))
             assert seconds(page) == [1]
-        assert paths(vendor) == [INFO, RUNS_V1, RUNS_V2, RUNS_V2]
+        assert paths(vendor) == [INFO, RUNS_V1, SESSIONS_V1, RUNS_V2, RUNS_V2]
 
     @pytest.mark.parametrize("status", [404, 403, 501])
     async def test_a_deployment_of_v1_that_does_not_tell_its_backends_is_found(
