@@ -1,8 +1,7 @@
 """Cursors of the adapter's own, for a full page of v1 runs without a cursor.
 
 Such a page is the end of a list of exactly that length, or the vendor omits cursors. One run that follows by time
-decides, except for a pooled query: there the call would cost more than the doubt. The cursor holds the start of
-the last run, inclusive, and the ids of the runs of that start so far.
+decides. The cursor holds the start of the last run, inclusive, and the ids of the runs of that start so far.
 """
 
 from __future__ import annotations
@@ -16,6 +15,16 @@ from tracegraph_langsmith import wire
 from tracegraph_langsmith.client import MAX_PAGE_SIZE, RunsQuery
 
 _PREFIX = "@"
+_MIN_VERIFIED = 20
+
+
+def is_verified(query: RunsQuery, limit: int) -> bool:
+    """Return whether the end of a list is worth a call.
+
+    Short lists often fit their page exactly, and the vendor allows few calls: only long pages are verified. Pooled
+    queries save calls, and are not.
+    """
+    return limit >= _MIN_VERIFIED and not query.is_pooled
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from tracegraph_langsmith.client import MAX_PAGE_SIZE, RUN_FIELDS, LangSmithClie
 from tracegraph_langsmith.links import Links
 from tracegraph_langsmith.mapping import to_session
 from tracegraph_langsmith.progress import RunsPage
-from tracegraph_langsmith.v1_ranges import RunsRange
+from tracegraph_langsmith.v1_ranges import RunsRange, is_verified
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class RunsV1:
         cost, response = reply.provenance, reply.response
         # A response without rows is the end of the list, even with a cursor.
         next_cursor = (cursors.next if runs and cursors else None) or None
-        if next_cursor is None and cursor is None and len(runs) >= limit and not query.is_pooled:
+        if next_cursor is None and cursor is None and len(runs) >= limit and is_verified(query, limit):
             next_cursor, further = await self._range_cursor(query, runs, resumed)
             cost += further
         last = next((run.id for run in reversed(runs) if run is not None), None)

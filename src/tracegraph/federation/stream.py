@@ -78,6 +78,8 @@ class Stream(Generic[T]):
         """How many matching rows were popped."""
         self.buffered = 0
         """How many rows can be popped."""
+        self._checked = self._matched = 0
+        """How many rows the filter was applied to, and how many of them matched."""
         self._last_before: Row[T] | None = None
         """The last row before the batch."""
         self._dropped_before = 0
@@ -191,13 +193,19 @@ class Stream(Generic[T]):
         began = perf_counter()
         try:
             while self.needs_fetch:
-                self._buffer(await self._read(count))
+                self._buffer(await self._read(self._rows_for(count)))
                 count = self.spec.page_max  # the filter drops most rows: read full pages
         except SourceError as error:
             self.error = error
             self.stats.upstream_requests += error.upstream_requests
         finally:
             self.duration_ms += (perf_counter() - began) * 1000
+
+    def _rows_for(self, count: int) -> int:
+        """Return how many rows to read for so many matching ones, by the share that matched so far."""
+        if self._matched == self._checked:
+            return count
+        return min(self.spec.page_max, -(-count * self._checked // max(1, self._matched)))
 
     async def _read(self, count: int) -> RowBatch[T]:
         try:
@@ -229,6 +237,8 @@ class Stream(Generic[T]):
             self._has_open_match = not self.ended and bool(batch.open_rows)
         else:
             self._matching = [index for index, row in enumerate(rows) if matches(row.node)]
+            self._checked += len(rows)
+            self._matched += len(self._matching)
             self._has_open_match = not self.ended and any(matches(row.node) for row in batch.open_rows)
         self.buffered = len(self._matching)
         # Further pages hold a row; further windows may be empty.
