@@ -85,6 +85,14 @@ async def test_the_deletion_of_the_last_row_costs_no_second_reading_of_the_list(
     assert len(vendor.calls) == 1
 
 
+async def test_after_rows_that_a_filter_drops_the_next_read_is_longer() -> None:
+    """Four of five rows do not match: 50 matching rows are read with two more calls, not with one for each ten."""
+    vendor = token_vendor(numbered(range(5_000)), page_max=1_000)
+    merged = await page([vendor], 50, Positions(), matches=lambda item: item.value % 5 == 0)
+    assert [row.node.value for row in merged.rows] == list(range(4_995, 4_745, -5))
+    assert len(vendor.calls) <= 3
+
+
 async def test_a_token_that_leads_back_is_read_on_from() -> None:
     """The vendor's tokens are offsets, and more rows than a page has were added before them."""
     vendor = DriftingVendor("t", numbered(range(500)), page_max=20, pages_by_token=True)
