@@ -7,6 +7,7 @@ from random import Random
 from typing import ClassVar
 
 import orjson
+import pytest
 from pydantic import SecretStr
 from tracegraph_langsmith import open_adapter
 from tracegraph_langsmith.v2_runs import SELECTS
@@ -206,9 +207,15 @@ V2 = replace(
 
 class TestLangSmith(AdapterContract):
     open_adapter = staticmethod(open_adapter)
+    configurations: ClassVar = {"v1": V1, "v2": V2}
+
+
+@pytest.mark.slow
+class TestDeploymentsOfBothDialects(AdapterContract):
+    """The adapter reads v2 here as above: `make test-slow` runs these."""
+
+    open_adapter = staticmethod(open_adapter)
     configurations: ClassVar = {
-        "v1": V1,
-        "v2": V2,
         "both": replace(V2, vendor=LangSmithBoth),
         "v2 without lists": replace(V2, vendor=LangSmithV2Runs, nameless_experiments=V1.nameless_experiments),
     }
