@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from random import Random
 from typing import ClassVar
 
+import pytest
 from pydantic import SecretStr
 from tracegraph_nemo import open_adapter
 
@@ -125,7 +126,10 @@ class TestNemo(AdapterContract):
     )
 
 
+@pytest.mark.slow
 class TestNemo03(TestNemo):
+    """0.3 differs from 0.8 in few calls: `make test-slow` runs these."""
+
     vendor = Nemo03
     options: ClassVar = {"api_key": SecretStr(SECRET), "release": "0.3"}
 
