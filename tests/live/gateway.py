@@ -4,7 +4,7 @@ import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -24,8 +24,8 @@ EXPERIMENT_FIELDS = """
     createdAt updatedAt sessionCount metadata vendorFields source { name vendor }
 """
 SESSION_FIELDS = """
-    vendorId status vendorStatus startedAt endedAt latencyMs traceId rootSpanId testCaseId input output costUsd url vendorFields
-    tokens { input output cached total } scores { evaluator value } experiment { name }
+    vendorId status vendorStatus startedAt endedAt latencyMs traceId rootSpanId testCaseId input output costUsd
+    url vendorFields tokens { input output cached total } scores { evaluator value } experiment { name }
 """
 EXPERIMENTS = f"""
     query Experiments($first: Int, $after: String, $filter: ExperimentFilter, $orderBy: ExperimentOrder) {{
@@ -138,6 +138,8 @@ class Live:
 
     intake: Intake
     gateway: Gateway
+    found: dict[str, str] = field(default_factory=dict)
+    """Global IDs of experiments by name, which stay the same."""
 
     @property
     def release(self) -> Release:
@@ -162,8 +164,9 @@ class Live:
 
     def ids(self, *names: str) -> list[str]:
         """The global IDs of the experiments of these names."""
-        found = {node["name"]: node["id"] for node in self.experiments()}
-        return [found[name] for name in names]
+        if not self.found:
+            self.found.update({node["name"]: node["id"] for node in self.experiments()})
+        return [self.found[name] for name in names]
 
     def sessions(
         self,

@@ -8,7 +8,7 @@ import os
 from dataclasses import dataclass
 
 BESIDE = ("chdb==4.4.0", "pyleak==0.2.0")
-"""What a service needs beside its own package: the engine of its telemetry store, and an import it does not declare."""
+"""What a service needs beside its package: the engine of its telemetry store, and an import it does not declare."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +54,11 @@ class Release:
         """The interface that `tracegraph check` must show."""
         first = next(first for first in ((0, 6), (0, 4), (0, 3), (0, 2)) if self.number >= first)
         return f"Intake {'.'.join(map(str, first))}"
+
+    @property
+    def stated_version(self) -> str:
+        """The version that the service states of itself: 0.2.0 does not find its own in a package of PyPI."""
+        return self.version if self.number >= (0, 3) else "dev"
 
     @property
     def runs(self) -> str:

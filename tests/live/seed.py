@@ -205,8 +205,8 @@ TALK = ExperimentSeed(
 ARCHIVED = ExperimentSeed(
     name="archived",
     group="drift",
-    dataset="rivers",
-    agent="scout",
+    dataset="oceans",
+    agent="archivist",
     sessions=[
         SessionSeed(id=f"archived-{day}", start_s=-86_400 * day, case=f"day-{day}", cost_usd=0.001 * day)
         for day in (1, 20, 60)

@@ -63,10 +63,9 @@ def test_experiments_are_those_that_were_put_in(live: Live) -> None:
         assert node["datasetVersion"] == experiment.dataset_version
         assert node["description"] == experiment.description
         assert node["sessionCount"] == len(experiment.sessions)
-        # The service learns agents and models from the sessions, later releases from those of test cases alone.
-        ran = any(
-            session.case is not None or not live.release.averages_test_cases for session in experiment.sessions
-        )
+        # The service learns agents and models from the sessions, later releases from those with a test case alone.
+        is_any_enough = not live.release.averages_test_cases
+        ran = any(is_any_enough or session.case is not None for session in experiment.sessions)
         assert node["agentName"] == (experiment.agent if ran else None)
         assert node["agentVersion"] == (experiment.agent_version if ran else None)
         assert node["models"] == ([experiment.model] if ran else [])

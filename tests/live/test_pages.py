@@ -71,16 +71,16 @@ def test_sessions_within_experiments(live: Live) -> None:
         assert node["sessions"]["totalCount"] in (None, len(sessions))
 
 
-@pytest.mark.parametrize("descending", [False, True])
-def test_sessions_are_in_the_order_of_the_service(live: Live, descending: bool) -> None:
+@pytest.mark.parametrize("direction", ["ASC", "DESC"])
+def test_sessions_are_in_the_order_of_the_service(live: Live, direction: str) -> None:
     path = f"{live.release.runs}/nightly@main/sessions"
     # 0.2.0 takes no order of sessions, and lists them oldest first.
     rows = live.intake.get(path, **({"sort": "started_at"} if live.release.sorts_sessions else {}))["data"]
     starts = [row["started_at"] for row in rows]
-    if descending and live.release.sorts_sessions:
+    if direction == "DESC" and live.release.sorts_sessions:
         assert [row["started_at"] for row in live.intake.get(path, sort="-started_at")["data"]] == starts[::-1]
-    order = {"field": "STARTED_AT", "direction": "DESC" if descending else "ASC"}
+    order = {"field": "STARTED_AT", "direction": direction}
     nodes = live.sessions(["nightly@main"], order=order, first=3)
     shown = [node["vendorFields"]["started_at"] for node in nodes]
-    assert shown == (starts[::-1] if descending else starts)
+    assert shown == (starts[::-1] if direction == "DESC" else starts)
     assert sorted(node["vendorId"] for node in nodes) == sorted(row["session_id"] for row in rows)

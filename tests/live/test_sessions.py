@@ -95,7 +95,9 @@ NO_TOKENS = tokens(None, None, None)
 def test_experiments_and_sessions_are_found_again_by_their_ids(live: Live) -> None:
     listed = """
         query Listed($filter: ExperimentFilter) {
-          experiments(first: 100, filter: $filter) { nodes { id name sessions(first: 100) { nodes { id vendorId } } } }
+          experiments(first: 100, filter: $filter) {
+            nodes { id name sessions(first: 100) { nodes { id vendorId } } }
+          }
         }
     """
     again = """

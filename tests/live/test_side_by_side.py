@@ -62,6 +62,6 @@ def test_the_command_line_shows_interface_and_version_of_each(intakes: Intakes, 
     assert set(shown) == {release.source for release in intakes}
     for release, intake in intakes.items():
         source = shown[release.source]
-        assert [source["interface"], source["version"]] == [release.interface, release.version]
+        assert [source["interface"], source["version"]] == [release.interface, release.stated_version]
         assert [source["reachable"], source["authorized"], source["trouble"]] == [True, True, None]
         assert source["experiments"] == str(len(intake.held()))
