@@ -3,6 +3,7 @@
 All tests share the services, which are seeded once, and one gateway over them.
 """
 
+import signal
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -37,7 +38,8 @@ def client() -> Iterator[httpx.Client]:
 
 @pytest.fixture(scope="session")
 def intakes(client: httpx.Client) -> Iterator[Mapping[Release, Intake]]:
-    """The services by release, side by side."""
+    """The services by release, side by side. They end with the tests, on a TERM signal too."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with ExitStack() as stack:
         services = [stack.enter_context(running(release)) for release in selected()]
         yield {

@@ -3,7 +3,7 @@
     python -m tests.live.service 0.8.1     # starts this release, prints its address, stops it on Ctrl-C
 
 Each release and its ClickHouse engine have an environment of their own, `.live/PACKAGE-VERSION`, which is made on
-first use (about 1.7 GB and two minutes). Each run has a directory of its own under `.live/runs`, its HOME included,
+first use (about 1.7 GB and two minutes). Each run has a directory of its own under `.live/runs`, with its HOME,
 which is removed when it stops.
 """
 
