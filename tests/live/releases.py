@@ -8,7 +8,7 @@ import os
 from dataclasses import dataclass
 
 BESIDE = ("chdb==4.4.0", "pyleak==0.2.0")
-"""What a service needs beside its package: its telemetry store's engine, and an import that it does not declare."""
+"""What a service needs beside its package: the engine of its store, and an import that it does not declare."""
 
 
 @dataclass(frozen=True, slots=True)
