@@ -90,7 +90,7 @@ async def test_a_service_is_upgraded_while_it_runs(simulator: NemoSimulator, cli
     assert simulator.dialect == "0.8"
 
 
-@pytest.mark.parametrize(("dialect", "version"), [("0.2", "dev"), ("0.3", "0.3.0"), ("0.8", "0.8.1")])
+@pytest.mark.parametrize(("dialect", "version"), [("0.2", "0.2.0"), ("0.3", "0.3.0"), ("0.8", "0.8.1")])
 async def test_cluster_info_reports_the_release_without_a_token(
     world: NemoWorld, connect: Connect, dialect: Any, version: str
 ) -> None:

@@ -17,13 +17,14 @@ class Release:
     """The facts of a release that its responses depend on."""
 
     version: str
-    """As `GET /cluster-info` reports it. 0.2.0 does not know its own."""
+    """As `GET /cluster-info` reports it. 0.2.0 does so only where `NMP_PLATFORM_VERSION` is set, else it says `dev`
+    (docs/vendors/nemo.md#releases)."""
     is_current: bool
     """Whether this is 0.8: it has test case names, failed results, filters on agents, and checks readiness."""
 
 
 RELEASES: Mapping[NemoDialect, Release] = {
-    "0.2": Release("dev", is_current=False),
+    "0.2": Release("0.2.0", is_current=False),
     "0.3": Release("0.3.0", is_current=False),
     "0.8": Release("0.8.1", is_current=True),
 }
