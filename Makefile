@@ -4,6 +4,7 @@ PORT ?= 8000
 SECONDS ?= 600
 WORKERS ?= auto
 SEED ?= 1
+RELEASES ?=
 PEERS ?= ../shared/peers/bench
 BIN := .venv/bin
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
@@ -65,8 +66,8 @@ schema: .venv/runtime.ok ## write schema.graphql from the code
 docs-configuration: .venv/dev.ok ## write the tables of docs/configuration.md from the settings
 	$(BIN)/python -m tools.configuration_page
 
-live: .venv/dev.ok ## test the gateway with a real NeMo Intake (installs 1.7 GB under .live)
-	$(BIN)/python -m pytest tests/live -m live
+live: .venv/dev.ok ## test the gateway with real NeMo services (3.4 GB under .live; needs Python 3.12; RELEASES=0.8.1)
+	LIVE_RELEASES="$(RELEASES)" $(BIN)/python -m pytest tests/live -m live
 
 playground: ## rebuild the playground's page from playground/ (needs Node 20)
 	cd playground && npm ci --no-fund --no-audit && npm run build

@@ -6,7 +6,8 @@ data behind the query, compressed or not. Answers go out uncompressed, which eve
 
     python clickhouse_front.py --port 8123 --data DIRECTORY
 
-Queries run one after another. It is run by the interpreter of `.live/venv`, where chdb is installed.
+Queries run one after another. It is run by the interpreter of a release's environment,
+where chdb is installed.
 """
 
 import argparse

@@ -1,18 +1,14 @@
-"""What the live tests put into NeMo Intake, and how.
+"""What the live tests put into NeMo Intake.
 
 Everything that is sent is also data (`EXPERIMENTS`), so that what comes out can be compared with it. Times lie
-a few days back: Intake drops telemetry that is older than ninety days.
+some days back: Intake drops telemetry that is older than ninety days.
 """
 
-import hashlib
-import struct
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
-from typing import Any
-from urllib.parse import quote
+from dataclasses import dataclass, field
+from datetime import datetime
 
-import httpx
+from tests.live.releases import Release
 
 VERDICT = "verdict"
 """An evaluator whose results are text; Intake leaves such out of every score."""
@@ -20,7 +16,7 @@ VERDICT = "verdict"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionSeed:
-    """One execution. Without `latency_ms` it has not ended."""
+    """One execution. Without `latency_ms` it has not ended. Tokens and cost are those of each of its traces."""
 
     id: str
     start_s: float
@@ -34,6 +30,15 @@ class SessionSeed:
     cost_usd: float | None = None
     scores: Mapping[str, Sequence[float]] = field(default_factory=dict)
     verdict: str | None = None
+    failed: Sequence[str] = ()
+    """Evaluators that ran without a result. Only releases that know of such are told."""
+    traces: int = 1
+    """How many traces of a conversation have the session's id, a minute apart."""
+
+    @property
+    def spent_usd(self) -> float | None:
+        """The cost of all traces."""
+        return None if self.cost_usd is None else self.cost_usd * self.traces
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,13 +47,16 @@ class ExperimentSeed:
 
     name: str
     group: str
+    further_groups: Sequence[str] = ()
+    """Where a run may belong to several."""
     dataset: str
     dataset_version: str | None = None
     agent: str = "helper"
     agent_version: str = "1"
     model: str = "small"
     description: str | None = None
-    metadata: Mapping[str, Any] = field(default_factory=dict)
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    is_pinned: bool = False
     sessions: Sequence[SessionSeed] = ()
 
 
@@ -64,6 +72,8 @@ class Seeded:
     """Group names and their ids."""
     experiments: Mapping[str, ExperimentSeed]
     """By name, in the order of creation."""
+    release: Release
+    """The service's release."""
 
 
 BASE = ExperimentSeed(
@@ -72,7 +82,7 @@ BASE = ExperimentSeed(
     dataset="capitals",
     dataset_version="3",
     description="Where we stand",
-    metadata={"temperature": 0.2, "tags": ["a", "b"]},
+    metadata={"temperature": "0.2", "tags": "a, b"},
     sessions=[
         SessionSeed(
             id="base-1",
@@ -138,11 +148,80 @@ NIGHTLY = ExperimentSeed(
     ],
 )
 
+GRADED = ExperimentSeed(
+    name="graded",
+    group="quality",
+    further_groups=["drift"],
+    dataset="lakes",
+    agent="grader",
+    sessions=[
+        # What a rollup over test cases tells otherwise than the sessions do: two of one case, a missing score, a
+        # result that failed, and a session of no test case.
+        SessionSeed(
+            id="graded-1",
+            start_s=400,
+            case="como",
+            input_tokens=10,
+            output_tokens=4,
+            cost_usd=0.01,
+            scores={"acc": [0.4]},
+        ),
+        SessionSeed(id="graded-2", start_s=410, case="como", input_tokens=20, output_tokens=6, cost_usd=0.03),
+        SessionSeed(
+            id="graded-3",
+            start_s=420,
+            case="garda",
+            input_tokens=30,
+            output_tokens=9,
+            cost_usd=0.02,
+            scores={"tone": [1.0]},
+            failed=["acc"],
+        ),
+        SessionSeed(
+            id="graded-4",
+            start_s=430,
+            status="error",
+            input_tokens=40,
+            output_tokens=1,
+            cost_usd=0.05,
+            scores={"acc": [0.8]},
+        ),
+    ],
+)
+
+TALK = ExperimentSeed(
+    name="talk",
+    group="drift",
+    dataset="chats",
+    agent="talker",
+    sessions=[
+        SessionSeed(
+            id="talk-1", start_s=500, case="hello", input_tokens=3, output_tokens=2, cost_usd=0.01, traces=2
+        ),
+        SessionSeed(id="talk-2", start_s=510, case="bye", input_tokens=5, output_tokens=1, cost_usd=0.02),
+    ],
+)
+
+ARCHIVED = ExperimentSeed(
+    name="archived",
+    group="drift",
+    dataset="oceans",
+    agent="archivist",
+    sessions=[
+        SessionSeed(id=f"archived-{day}", start_s=-86_400 * day, case=f"day-{day}", cost_usd=0.001 * day)
+        for day in (1, 20, 60)
+    ],
+)
+"""Sessions of longer ago than the service looks back when it is not asked to."""
+
 EXPERIMENTS: Sequence[ExperimentSeed] = [
     BASE,
     TUNED,
     NIGHTLY,
-    ExperimentSeed(name="empty", group="drift", dataset="rivers"),
+    ExperimentSeed(name="empty", group="drift", dataset="rivers", is_pinned=True),
+    GRADED,
+    TALK,
+    ARCHIVED,
     ExperimentSeed(name="quoted", group="drift", dataset='the "best", of all'),
     # Names that a collation of words would order otherwise than their characters do.
     *(
@@ -160,157 +239,3 @@ EXPERIMENTS: Sequence[ExperimentSeed] = [
 RENEWED = {"tuned+v2": "Tried again", "base": "Where we stood"}
 """New descriptions, given after all were created and in this order, so that `updated_at` orders otherwise than
 `created_at`."""
-
-
-def seed(base_url: str, *, workspace: str = "default") -> Seeded:
-    """Put everything into an empty workspace."""
-    api = f"{base_url}/apis/intake/v2/workspaces/{workspace}"
-    epoch = (datetime.now(UTC) - timedelta(days=3)).replace(microsecond=0)
-    with httpx.Client(timeout=60, trust_env=False) as client:
-
-        def send(method: str, path: str, **body: Any) -> httpx.Response:
-            response = client.request(method, f"{api}/{path}", **body)
-            if response.is_error:
-                raise RuntimeError(f"{method} {path}: {response.status_code} {response.text}")
-            return response
-
-        groups: dict[str, str] = {}
-        experiments = {experiment.name: experiment for experiment in EXPERIMENTS}
-        for experiment in EXPERIMENTS:
-            if experiment.group not in groups:
-                groups[experiment.group] = send(
-                    "POST", "experiment-groups", json={"name": experiment.group}
-                ).json()["id"]
-            send("POST", "experiments", json=experiment_body(experiment, groups))
-        for name, description in RENEWED.items():
-            path = f"experiments/{quote(name, safe='')}"
-            send("PUT", path, json={**experiment_body(experiments[name], groups), "description": description})
-            experiments[name] = replace(experiments[name], description=description)
-        for experiment in EXPERIMENTS:
-            for session in experiment.sessions:
-                if session.latency_ms is None or session.status == "cancelled":
-                    headers = {"Content-Type": "application/x-protobuf"}
-                    send(
-                        "POST",
-                        "ingest/otlp/v1/traces",
-                        content=otlp(experiment, session, epoch),
-                        headers=headers,
-                    )
-                else:
-                    send("POST", "ingest/atif", json=atif(experiment, session, epoch))
-                for result in evaluator_results(session):
-                    send("POST", "evaluator-results", json=result)
-    return Seeded(api=api, epoch=epoch, groups=groups, experiments=experiments)
-
-
-def experiment_body(experiment: ExperimentSeed, groups: Mapping[str, str]) -> dict[str, Any]:
-    """What creates an experiment, and describes it anew."""
-    return {
-        "name": experiment.name,
-        "experiment_group_id": groups[experiment.group],
-        "dataset_name": experiment.dataset,
-        "dataset_version": experiment.dataset_version,
-        "description": experiment.description,
-        "metadata": dict(experiment.metadata),
-    }
-
-
-def evaluator_results(session: SessionSeed) -> list[dict[str, Any]]:
-    """The results of a session's evaluators, one body each."""
-    # One evaluator's results for one span replace each other, so each gets a span of its own.
-    results: list[dict[str, Any]] = [
-        {"span_id": f"{session.id}-{number}", "name": name, "value": value, "data_type": "NUMERIC"}
-        for name, values in session.scores.items()
-        for number, value in enumerate(values)
-    ]
-    if session.verdict is not None:
-        span_id = f"{session.id}-0"
-        results.append({"span_id": span_id, "name": VERDICT, "string_value": session.verdict, "data_type": "TEXT"})
-    return [{"session_id": session.id, **result} for result in results]
-
-
-def atif(experiment: ExperimentSeed, session: SessionSeed, epoch: datetime) -> dict[str, Any]:
-    """An ended session as an ATIF trajectory: a question and an answer, the answer after `latency_ms`."""
-    started = epoch + timedelta(seconds=session.start_s)
-    ended = started + timedelta(milliseconds=session.latency_ms or 0)
-    answer: dict[str, Any] = {"source": "agent", "message": "Paris", "timestamp": ended.isoformat()}
-    if session.status == "error":
-        call = {"tool_call_id": "look-up", "function_name": "look_up"}
-        answer["tool_calls"] = [call]
-        answer["observation"] = {"results": [{"source_call_id": "look-up", "content": "[error] no such page"}]}
-    metrics = {
-        "prompt_tokens": session.input_tokens,
-        "completion_tokens": session.output_tokens,
-        "cached_tokens": session.cached_tokens,
-        "cost_usd": session.cost_usd,
-    }
-    answer["metrics"] = {name: value for name, value in metrics.items() if value is not None}
-    asked = {"source": "user", "message": session.question or "", "timestamp": started.isoformat()}
-    context = {"experiment_id": experiment.name, "test_case_id": session.case}
-    return {
-        "schema_version": "ATIF-v1.7",
-        "session_id": session.id,
-        "experiment_context": {name: value for name, value in context.items() if value is not None},
-        "agent": {
-            "name": experiment.agent,
-            "version": experiment.agent_version,
-            "model_name": experiment.model,
-        },
-        "steps": [{"step_id": number, **step} for number, step in enumerate([asked, answer], start=1)],
-    }
-
-
-def otlp(experiment: ExperimentSeed, session: SessionSeed, epoch: datetime) -> bytes:
-    """A session as one OTLP root span in protobuf: ATIF knows neither open nor cancelled ones."""
-    attributes: dict[str, str | int | float | None] = {
-        "session.id": session.id,
-        "nemo.experiment.id": experiment.name,
-        "nemo.test_case.id": session.case,
-        "gen_ai.agent.name": experiment.agent,
-        "gen_ai.agent.version": experiment.agent_version,
-        "gen_ai.request.model": experiment.model,
-        "gen_ai.usage.input_tokens": session.input_tokens,
-        "gen_ai.usage.output_tokens": session.output_tokens,
-        "gen_ai.usage.cached_tokens": session.cached_tokens,
-        "gen_ai.usage.cost": session.cost_usd,
-        "input.value": session.question,
-        "status": session.status,
-    }
-    identity = hashlib.sha256(session.id.encode()).digest()
-    started = epoch + timedelta(seconds=session.start_s)
-    span = _message(1, identity[:16]) + _message(2, identity[16:24]) + _message(5, experiment.agent.encode())
-    span += _fixed(7, struct.pack("<Q", _nanoseconds(started)))
-    if session.latency_ms is not None:
-        span += _fixed(8, struct.pack("<Q", _nanoseconds(started + timedelta(milliseconds=session.latency_ms))))
-    for key, value in attributes.items():
-        if value is not None:
-            span += _message(9, _message(1, key.encode()) + _message(2, _any_value(value)))
-    return _message(1, _message(2, _message(2, span)))
-
-
-def _nanoseconds(instant: datetime) -> int:
-    return (instant - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1) * 1000
-
-
-def _any_value(value: str | float) -> bytes:
-    if isinstance(value, str):
-        return _message(1, value.encode())
-    if isinstance(value, int):
-        return b"\x18" + _varint(value)
-    return _fixed(4, struct.pack("<d", value))
-
-
-def _message(number: int, content: bytes) -> bytes:
-    return bytes([number << 3 | 2]) + _varint(len(content)) + content
-
-
-def _fixed(number: int, content: bytes) -> bytes:
-    return bytes([number << 3 | 1]) + content
-
-
-def _varint(value: int) -> bytes:
-    encoded = bytearray()
-    while value > 0x7F:
-        encoded.append(value & 0x7F | 0x80)
-        value >>= 7
-    return bytes([*encoded, value])

@@ -1,12 +1,13 @@
 """NeMo Intake itself, from PyPI, on this machine: `make live` runs the gateway against it.
 
-    python -m tests.live.service     # starts it, prints its address, stops it on Ctrl-C
+    python -m tests.live.service 0.8.1     # starts this release, prints its address, stops it on Ctrl-C
 
-The service and its ClickHouse engine live in `.live/venv`, made here from `requirements.txt` on first use (about
-1.7 GB and three minutes). Each run has a directory of its own under `.live/runs`, its HOME included, which is
-removed when it stops.
+Each release and its ClickHouse engine have an environment of their own, `.live/PACKAGE-VERSION`, which is made on
+first use (about 1.7 GB and two minutes). Each run has a directory of its own under `.live/runs`, with its HOME,
+which is removed when it stops.
 """
 
+import argparse
 import contextlib
 import os
 import shutil
@@ -19,6 +20,8 @@ import time
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+
+from tests.live.releases import RELEASES, Release
 
 HERE = Path(__file__).resolve().parent
 LIVE = HERE.parent.parent / ".live"
@@ -35,16 +38,38 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def interpreter() -> Path:
-    """The Python of `.live/venv`, with the pinned requirements installed in it."""
-    venv = LIVE / "venv"
+def python_for(release: Release) -> Path:
+    """A Python that is new enough for the release: the one that runs the tests, else one on PATH or of pyenv.
+
+    Raises:
+        RuntimeError: There is none.
+    """
+    oldest = tuple(map(int, release.python.split(".")))
+    if sys.version_info[:2] >= oldest:
+        return Path(sys.executable)
+    on_path = shutil.which(f"python{release.python}")
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    installed = sorted(pyenv.glob(f"{release.python}.*/bin/python"), reverse=True)
+    for candidate in [*([] if on_path is None else [Path(on_path)]), *installed]:
+        # A shim of pyenv is on PATH for versions that are not active, too, and then fails.
+        if subprocess.run([candidate, "--version"], check=False, capture_output=True).returncode == 0:
+            return candidate
+    raise RuntimeError(
+        f"{release.package} {release.version} needs Python {release.python}: install it with pyenv, or put "
+        f"python{release.python} on PATH, or leave this release out (LIVE_RELEASES)."
+    )
+
+
+def interpreter(release: Release) -> Path:
+    """The Python of the release's environment, with the release installed in it."""
+    venv = LIVE / f"{release.package}-{release.version}"
     python = venv / "bin" / "python"
-    wanted = (HERE / "requirements.txt").read_text()
+    wanted = "\n".join(release.requirements)
     installed = venv / "installed.txt"
     if not installed.exists() or installed.read_text() != wanted:
-        subprocess.run([sys.executable, "-m", "venv", "--clear", venv], check=True)
-        requirements = HERE / "requirements.txt"
-        subprocess.run([python, "-m", "pip", "install", "--quiet", "-r", requirements], check=True)
+        subprocess.run([python_for(release), "-m", "venv", "--clear", venv], check=True)
+        pip = "-m", "pip", "install", "--quiet", "--disable-pip-version-check"
+        subprocess.run([python, *pip, *release.requirements], check=True)
         installed.write_text(wanted)
     return python
 
@@ -92,9 +117,10 @@ class Process:
 class NemoService:
     """A running NeMo platform with Intake, and its telemetry store as a process that can be stopped alone."""
 
-    def __init__(self, run: Path) -> None:
+    def __init__(self, release: Release, run: Path) -> None:
+        self.release = release
         self._run = run
-        self._python = interpreter()
+        self._python = interpreter(release)
         self._store_port = free_port()
         self._store: Process | None = None
         self._service: Process | None = None
@@ -108,12 +134,12 @@ class NemoService:
 
     @property
     def _env(self) -> dict[str, str]:
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("NMP_")}
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("NMP_", "NHX_"))}
         return kept | {
             "HOME": str(self._run / "home"),
             "TZ": "UTC",
             "NO_PROXY": "127.0.0.1,localhost",
-            "NMP_INTAKE_CLICKHOUSE_URL": f"http://127.0.0.1:{self._store_port}",
+            f"{self.release.prefix}INTAKE_CLICKHOUSE_URL": f"http://127.0.0.1:{self._store_port}",
         }
 
     def start(self) -> None:
@@ -153,13 +179,13 @@ class NemoService:
 
 
 @contextlib.contextmanager
-def running() -> Iterator[NemoService]:
-    """A service with nothing in it, stopped and removed at the end."""
+def running(release: Release) -> Iterator[NemoService]:
+    """A service of the release with nothing in it, stopped and removed at the end."""
     runs = LIVE / "runs"
     runs.mkdir(parents=True, exist_ok=True)
     run = Path(tempfile.mkdtemp(dir=runs))
     try:
-        service = NemoService(run)
+        service = NemoService(release, run)
         try:
             service.start()
             yield service
@@ -170,13 +196,17 @@ def running() -> Iterator[NemoService]:
 
 
 def main() -> None:
-    """Run the service until Ctrl-C or a TERM signal."""
+    """Run a release until Ctrl-C or a TERM signal."""
+    known = {release.version: release for release in RELEASES}
+    parser = argparse.ArgumentParser(description="Run NeMo Intake on this machine.")
+    parser.add_argument("release", choices=known)
+    release = known[parser.parse_args().release]
 
     def end(*_: object) -> None:
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, end)
-    with contextlib.suppress(KeyboardInterrupt), running() as service:
+    with contextlib.suppress(KeyboardInterrupt), running(release) as service:
         sys.stdout.write(f"{service.base_url}\n")
         sys.stdout.flush()
         signal.pause()

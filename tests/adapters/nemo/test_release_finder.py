@@ -226,10 +226,15 @@ class TestHiddenVersion:
         assert adapter.capabilities is CAPABILITIES[release]
         assert (adapter.interface, adapter.version) == (f"Intake {release}", None)
 
-    async def test_a_version_that_is_no_number_lets_the_paths_decide(self, connect: Open) -> None:
-        adapter = await connect(Hidden(simulated("0.8"), cluster_info=(200, {"platform_version": "dev"})))
-        await listed(adapter)
-        assert (adapter.interface, adapter.version) == ("Intake 0.4", "dev")
+    @pytest.mark.parametrize(("dialect", "release"), [("0.2", "0.2"), ("0.3", "0.3"), ("0.8", "0.4")])
+    async def test_a_version_that_is_no_number_lets_the_paths_decide(
+        self, connect: Open, dialect: NemoDialect, release: Any
+    ) -> None:
+        """The real 0.2.0 from PyPI states `dev` (docs/vendors/nemo.md#releases)."""
+        stated = (200, {"platform_version": "dev", "revision": "dev"})
+        adapter = await connect(Hidden(simulated(dialect), cluster_info=stated))
+        assert names(await listed(adapter)) == ["base"]
+        assert (adapter.interface, adapter.version) == (f"Intake {release}", "dev")
 
     async def test_a_404_that_is_not_of_the_service_decides_nothing(self, connect: Open) -> None:
         everything = {"cluster_info": (404, b"<html>"), "evaluations": (404, b"<html>")}

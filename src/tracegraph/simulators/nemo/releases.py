@@ -17,7 +17,7 @@ class Release:
     """The facts of a release that its responses depend on."""
 
     version: str
-    """As `GET /cluster-info` reports it."""
+    """As `GET /cluster-info` reports it; 0.2.0 only where `NMP_PLATFORM_VERSION` is set, else it reports `dev`."""
     is_current: bool
     """Whether this is 0.8: it has test case names, failed results, filters on agents, and checks readiness."""
 
