@@ -8,7 +8,6 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 from tracegraph.domain.urls import http_url
-from tracegraph_langsmith.v2_wire import Run as RunV2
 from tracegraph_langsmith.wire import Run, TracerSession
 
 _CLOUD = ".langchain.com"
@@ -53,8 +52,11 @@ class Links:
         self._tenant_id = self._tenant_id or tenant_id
         return self._project(tenant_id, row.id)
 
-    def session(self, run: Run | RunV2) -> str | None:
-        """Return the address of a root run: by the tenant, else from the vendor's own path."""
+    def session(self, run: Run) -> str | None:
+        """Return the address of a root run of v1: the vendor's own path, else by the tenant.
+
+        In v2, `app_path` is a location in the application's code, and no address.
+        """
         address = http_url(run.app_path)
         if address is not None:
             return address
@@ -63,9 +65,11 @@ class Links:
         is_path = run.app_path is not None and run.app_path.startswith("/")
         return http_url(f"{self._web_url}{run.app_path}") if is_path and self._web_url is not None else None
 
-    def run(self, project_id: str, run_id: str) -> str | None:
-        """Return the address of a root run by the tenant, None if the tenant is unknown."""
-        project = self._tenant_id and self._project(self._tenant_id, project_id)
+    def run(self, project_id: str | None, run_id: str) -> str | None:
+        """Return the address of a root run by the tenant, None if a part of it is unknown."""
+        if self._tenant_id is None or project_id is None:
+            return None
+        project = self._project(self._tenant_id, project_id)
         return f"{project}/r/{run_id}?poll=true" if project else None
 
     def _project(self, tenant_id: str, project_id: str) -> str | None:

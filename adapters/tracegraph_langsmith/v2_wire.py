@@ -35,9 +35,9 @@ class RawTokenDetails(Struct, gc=False):
         return self.raw.cache_read if self.raw else None
 
     @property
-    def cache_creation(self) -> int | None:
+    def written(self) -> int | None:
         """Return the tokens written to the model's cache."""
-        return self.raw.cache_creation if self.raw else None
+        return self.raw.written if self.raw else None
 
     @property
     def reasoning(self) -> int | None:
@@ -73,7 +73,6 @@ class Run(LenientStruct):
     completion_cost: Decimal | None = None
     feedback_stats: Feedback | None = None
     metadata: dict[str, Any] | None = None
-    app_path: str | None = None
 
     def __post_init__(self) -> None:
         self.id = self.id.lower()

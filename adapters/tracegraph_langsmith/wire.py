@@ -130,11 +130,20 @@ class TracerSession(LenientStruct):
 
 
 class TokenDetails(Struct, gc=False):
-    """The parts of a token count: cache reads and writes of the prompt, reasoning of the completion."""
+    """The parts of a token count: cache reads and writes of the prompt, reasoning of the completion.
+
+    The names depend on the model. For writes, the vendor's clients name two.
+    """
 
     cache_read: Count | None = None
     cache_creation: Count | None = None
+    cache_write: Count | None = None
     reasoning: Count | None = None
+
+    @property
+    def written(self) -> int | None:
+        """Return the tokens written to the model's cache."""
+        return self.cache_creation if self.cache_write is None else self.cache_write
 
 
 class Run(LenientStruct):

@@ -97,7 +97,9 @@ def test_a_meibel_score_that_is_no_number_is_no_score(odd: str) -> None:
     context = {"agent_session_id": "s1"}
     job = {"agent_identity_context": context, "module": "correctness", "status": "completed", "score": 7}
     found, _ = meibel.SCORING_JOBS.read(body_of([job, job | {"module": "odd", "score": "@"}], odd))
-    assert meibel_mapping.scores_by_session(found) == {"s1": (Score("correctness", 7.0),)}
+    assert meibel_mapping.verdicts_by_session(found) == {
+        "s1": meibel_mapping.Verdicts((Score("correctness", 7.0),))
+    }
 
 
 def test_an_end_before_the_start_is_no_end_and_gives_no_latency() -> None:
