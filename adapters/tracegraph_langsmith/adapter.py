@@ -210,11 +210,11 @@ class LangSmithAdapter(BaseAdapter):
         return {ref: outcome for ref, outcome in found.items() if ref not in missing} | dict(others)
 
     async def _with_addresses(self, sessions: Sequence[Session]) -> tuple[Sequence[Session], int]:
-        """Return the sessions with addresses, and the calls that this took: at most one while the tenant is unknown.
+        """Return the sessions with addresses, and the number of calls, which is 0 once the tenant is known.
 
         If the call fails, the addresses are unknown.
         """
-        if all([session.url is not None for session in sessions]):
+        if all(session.url is not None for session in sessions):
             return sessions, 0
         calls = 0
         if self._links.needs_tenant and self._may_tell_tenant:

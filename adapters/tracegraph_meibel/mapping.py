@@ -263,7 +263,7 @@ def _verdicts(jobs: Sequence[wire.ScoringJob]) -> Verdicts:
     explanations: dict[str, list[str]] = defaultdict(list)
     turns: list[TurnScore] = []
     for job in sorted(jobs, key=_turn_and_module):
-        module, turn = job.module or "", job.agent_identity_context and job.agent_identity_context.agent_turn
+        module, turn = job.module or "", _turn(job)
         explanation = job.explanation or None
         if job.score is not None:
             values[module].append(job.score)
@@ -277,5 +277,9 @@ def _verdicts(jobs: Sequence[wire.ScoringJob]) -> Verdicts:
 
 def _turn_and_module(job: wire.ScoringJob) -> tuple[bool, int, str]:
     """Return the place of a job: by turn, with those of the whole session last."""
-    turn = job.agent_identity_context and job.agent_identity_context.agent_turn
+    turn = _turn(job)
     return turn is None, turn or 0, job.module or ""
+
+
+def _turn(job: wire.ScoringJob) -> int | None:
+    return None if job.agent_identity_context is None else job.agent_identity_context.agent_turn

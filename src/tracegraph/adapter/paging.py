@@ -138,8 +138,9 @@ class ExperimentQuery:
 class SessionPageRequest:
     """A part of the sessions of some experiments, merged in one order.
 
-    More than one experiment only where the list declares `pooled`. `fields` are those of COSTLY_SESSION_FIELDS that
-    are needed, None for all: an adapter may leave out the others, which it then names in `Session.deferred`.
+    More than one experiment only where the list declares `pooled`. `fields` are those of COSTLY_SESSION_FIELDS
+    that are needed, None for all: an adapter may leave out the others. It names those that a look-up has in
+    `Session.deferred`.
     """
 
     experiment_refs: tuple[str, ...]
