@@ -60,16 +60,14 @@ class Links:
         address = http_url(run.app_path)
         if address is not None:
             return address
-        if self._tenant_id is not None and run.session_id is not None:
+        if self._tenant_id is not None:
             return self.run(run.session_id, run.id)
         is_path = run.app_path is not None and run.app_path.startswith("/")
         return http_url(f"{self._web_url}{run.app_path}") if is_path and self._web_url is not None else None
 
-    def run(self, project_id: str | None, run_id: str) -> str | None:
+    def run(self, project_id: str, run_id: str) -> str | None:
         """Return the address of a root run by the tenant, None if a part of it is unknown."""
-        if self._tenant_id is None or project_id is None:
-            return None
-        project = self._project(self._tenant_id, project_id)
+        project = None if self._tenant_id is None else self._project(self._tenant_id, project_id)
         return f"{project}/r/{run_id}?poll=true" if project else None
 
     def _project(self, tenant_id: str, project_id: str) -> str | None:

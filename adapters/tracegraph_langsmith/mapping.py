@@ -116,7 +116,7 @@ def to_session(
     fields = run.metadata or {}
     return Session(
         source=source,
-        experiment_ref=run.session_id or "",
+        experiment_ref=run.session_id,
         vendor_id=run.id,
         status=status,
         started_at=run.start_time,
