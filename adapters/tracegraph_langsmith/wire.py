@@ -3,10 +3,10 @@
 They contain only the fields that the adapter maps.
 
 TracerSession is part of the contract (langsmith-tracer-sessions.json). docs/vendors/langsmith.md#runs describes a
-run and the response to a run query. A row requires its identity, and a run also its tracer session and its start,
-the sort key of the list. Any other value may be null or missing, and an unreadable value becomes null. A row without
-a required value is None in its list. The vendor truncates the previews of inputs and outputs, so the adapter does not
-read them.
+run and the response to a run query. A row requires its identity, and a run also its tracer session and its
+start, the sort key of the list. Any other value may be null or missing, and an unreadable value becomes null. A
+row without a required value is None in its list. The vendor truncates the previews of inputs and outputs, so the
+adapter does not read them.
 """
 
 from __future__ import annotations
