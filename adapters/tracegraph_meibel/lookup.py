@@ -22,6 +22,10 @@ MAX_SCAN_PAGES = 50
 """The maximum number of pages of one agent's sessions that a look-up reads."""
 
 
+_OF_SCORES = ("scores", "score_texts", "turn_scores")
+"""The fields of a session that its scores fill."""
+
+
 _Verdicts = Mapping[str, mapping.Verdicts]
 
 
@@ -40,7 +44,7 @@ class SessionLookup:
         self._source = client.source
         self._client = client
         self._reads_scores = reads_scores
-        self._deferred = frozenset({"input", "output", "scores"} if reads_scores else {"input", "output"})
+        self._deferred = frozenset({"input", "output", *(_OF_SCORES if reads_scores else ())})
 
     def to_sessions(self, agent_id: str, reply: Reply[wire.SessionList]) -> list[Session]:
         """Return the rows of one page of an agent's list as sessions."""

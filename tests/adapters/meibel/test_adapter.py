@@ -418,7 +418,7 @@ class TestListingSessions:
         assert one.latency_ms == 2000.0
         assert one.tokens == TokenUsage(input=100, output=20, total=120)
         assert (one.agent_name, one.agent_version, one.message_count) == ("a2", "1", 2)
-        assert one.deferred == {"input", "output", "scores"}
+        assert one.deferred == {"input", "output", "scores", "score_texts", "turn_scores"}
         assert one.raw is not None
         assert one.raw.decode()["session_id"] == "s2"
 
