@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Annotated, TypeVar
 
+from msgspec.structs import replace as with_fields
 from pydantic import StringConstraints
 
 from tracegraph.adapter import (
@@ -74,6 +75,8 @@ class LangSmithAdapter(BaseAdapter):
         super().__init__(name)
         self.vendor = vendor
         self._client = client
+        self._links = links
+        self._may_tell_tenant = True
         self._dialects = Dialects(client, api, self._follow)
         self._datasets = Datasets(client, self._dialects)
         self._sessions: Mapping[Dialect, ExperimentsApi] = {
@@ -150,8 +153,21 @@ class LangSmithAdapter(BaseAdapter):
             dialect, cost = await self._dialects.choose(Part.RUNS)
         except SourceError as error:
             return [error.with_cost(0 if index else error.upstream_requests) for index in range(len(requests))]
+        outcomes = await self._list_runs(dialect, requests)
+        calls = cost.upstream_requests
+        for index, (request, page) in enumerate(zip(requests, outcomes, strict=True)):
+            if isinstance(page, Page) and (request.fields is None or "url" in request.fields):
+                items, calls_for_tenant = await self._with_addresses(page.items)
+                outcomes[index] = replace(page, items=items)
+                calls += calls_for_tenant
+        outcomes[0] = _with_calls(outcomes[0], calls)
+        return outcomes
+
+    async def _list_runs(
+        self, dialect: Dialect, requests: Sequence[SessionPageRequest]
+    ) -> list[Page[Session] | SourceError]:
+        """Return a page or an error for each request, from the other dialect where the path is missing."""
         outcomes = list(await list_in_order(self._runs[dialect], requests))
-        outcomes[0] = _with_calls(outcomes[0], cost.upstream_requests)
         missing = [index for index, outcome in enumerate(outcomes) if is_missing_path(outcome)]
         if not missing or not self._dialects.may_follow:
             return outcomes
@@ -171,6 +187,12 @@ class LangSmithAdapter(BaseAdapter):
 
         An id that is not a UUID is omitted without a call.
         """
+        found = await self._get_runs(refs)
+        sessions = {ref: outcome for ref, outcome in found.items() if isinstance(outcome, Session)}
+        addressed, _ = await self._with_addresses(list(sessions.values()))
+        return {**found, **dict(zip(sessions, addressed, strict=True))}
+
+    async def _get_runs(self, refs: Sequence[SessionRef]) -> Mapping[SessionRef, Session | SourceError]:
         if not refs:
             return {}
         try:
@@ -186,6 +208,29 @@ class LangSmithAdapter(BaseAdapter):
             return found
         self._dialects.remember(Part.RUNS, dialect.other)
         return {ref: outcome for ref, outcome in found.items() if ref not in missing} | dict(others)
+
+    async def _with_addresses(self, sessions: Sequence[Session]) -> tuple[Sequence[Session], int]:
+        """Return the sessions with addresses, and the number of calls, which is 0 once the tenant is known.
+
+        If the call fails, the addresses are unknown.
+        """
+        if all(session.url is not None for session in sessions):
+            return sessions, 0
+        calls = 0
+        if self._links.needs_tenant and self._may_tell_tenant:
+            try:
+                newest, before = await self._read_sessions(lambda api: api.newest())
+            except SourceError as error:
+                self._may_tell_tenant = error.retryable
+                calls = error.upstream_requests
+            else:
+                self._may_tell_tenant = self._links.needs_tenant and not newest.items
+                calls = (before + newest.provenance).upstream_requests
+        run_url = self._links.run
+        return [
+            with_fields(row, url=run_url(row.experiment_ref, row.vendor_id)) if row.url is None else row
+            for row in sessions
+        ], calls
 
     # -- the source ------------------------------------------------------------------------------------
 

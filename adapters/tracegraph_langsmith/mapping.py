@@ -116,7 +116,7 @@ def to_session(
     fields = run.metadata or {}
     return Session(
         source=source,
-        experiment_ref=run.session_id or "",
+        experiment_ref=run.session_id,
         vendor_id=run.id,
         status=status,
         started_at=run.start_time,
@@ -244,7 +244,7 @@ def _tokens(run: Run) -> TokenUsage | None:
         output=output_tokens,
         cached=cached_tokens,
         total=total_tokens,
-        cache_write=prompt.cache_creation if prompt else None,
+        cache_write=prompt.written if prompt else None,
         reasoning=completion.reasoning if completion else None,
     )
 

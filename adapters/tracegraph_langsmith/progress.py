@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby, takewhile
 from operator import attrgetter
+from uuid import UUID
 
 import msgspec
 
@@ -34,11 +35,15 @@ class Resume(msgspec.Struct, array_like=True, frozen=True, omit_defaults=True, f
     `excluded` contains the experiments that cannot be read. `range_end` bounds the range on its other side.
     `page_size` and `large_fields` are those of the query that a cursor of v2 is valid for. In v1 they are 0. A
     token is this object as text, as short as it can be: a long token leaves the client's cursor.
+
+    `last` is the run right before the cursor, where it is the only run of its start on its page: start and id.
+    Further runs of that start may follow in any order, so the client's key alone does not resume among them.
     """
 
     cursor: str | None = None
     page_size: int = 0
     large_fields: int = 0
+    last: bytes = b""
     range_start: int | None = None
     seen: frozenset[str] = frozenset()
     excluded: frozenset[str] = frozenset()
@@ -64,6 +69,14 @@ class Resume(msgspec.Struct, array_like=True, frozen=True, omit_defaults=True, f
                 from_microseconds(time)
         return resume
 
+    def by_range(self) -> Resume | None:
+        """Return the same position without the cursor, or None if only the cursor knows it."""
+        if self.cursor is None or len(self.last) != _START_BYTES + _ID_BYTES:
+            return None
+        start = int.from_bytes(self.last[:_START_BYTES], signed=True)
+        seen = frozenset({str(UUID(bytes=self.last[_START_BYTES:]))})
+        return Resume(range_start=start, seen=seen, excluded=self.excluded, range_end=self.range_end)
+
     def readable(self, experiments: Sequence[str]) -> tuple[str, ...]:
         """Return the experiments that can be read, each once."""
         return tuple(dict.fromkeys(ref for ref in experiments if ref not in self.excluded))
@@ -86,6 +99,10 @@ _encoder, _decoder = msgspec.json.Encoder(order="deterministic"), msgspec.json.D
 
 def _time_of(value: SortValue) -> int | None:
     return value if isinstance(value, int) else None
+
+
+_START_BYTES, _ID_BYTES = 8, 16
+"""The sizes of the parts of `Resume.last`."""
 
 
 _TOO_LONG = 129
@@ -214,6 +231,14 @@ class PendingRequest:
         rows = list(self.rows.values())
         return rows[0].started_at == rows[-1].started_at and (len(rows) > 1 or self.resume.range_start is not None)
 
+    def leave_cursor(self) -> bool:
+        """Go on without the cursor, and return whether that is possible."""
+        by_range = self.resume.by_range()
+        if by_range is not None:
+            self.resume = by_range
+            self.discard_rows()
+        return by_range is not None
+
     def discard_rows(self) -> None:
         """Remove the rows, to read them again."""
         self.rows.clear()
@@ -229,7 +254,8 @@ class PendingRequest:
             return self.error.with_cost(self.provenance.upstream_requests)
         rows = list(self.rows.values())
         token = self._cut(rows).to_token() if self.goes_on or self._is_long(rows) else None
-        items = _by_id(rows, is_begun=self.resume.cursor is not None)
+        resume = self.resume
+        items = _by_id(rows, is_begun=resume.cursor is not None and not resume.last)
         return Page(items, None, token, None, self.provenance, (0,) * self.skipped, self.partial_error)
 
     def _is_long(self, rows: Sequence[Session]) -> bool:
@@ -239,27 +265,46 @@ class PendingRequest:
         """Return the position after the rows, and remove a last group that is incomplete."""
         group = _last_group(rows)
         start, end = microseconds(group[0].started_at), self.resume.range_end
-        is_incomplete = self.reached == start and len(group) > 1
+        is_incomplete = self.reached == start and (len(group) > 1 or bool(self.excluded))
         if len(group) < len(rows) and (is_incomplete or self._is_long(rows)):
             del rows[-len(group) :]
             return Resume(range_start=start, excluded=self.excluded, range_end=end)
         if self.last_page is not None:
-            return self._after(self.last_page)
+            return self._after(self.last_page, group[0] if len(group) == 1 < len(rows) else None)
         seen = frozenset(row.vendor_id for row in group)
         if start == self.resume.range_start:
             seen |= self.resume.seen
         return Resume(range_start=start, seen=seen, excluded=self.excluded, range_end=end)
 
-    def _after(self, page: RunsPage) -> Resume:
-        """Return the position at the cursor of a page."""
-        return msgspec.structs.replace(
+    def _after(self, page: RunsPage, last: Session | None) -> Resume:
+        """Return the position at the cursor of a page, or that behind its only run of the last start.
+
+        Where the cursor is too long for a client's cursor, only the key of that run would be left. Then the range
+        replaces the cursor.
+        """
+        resume = msgspec.structs.replace(
             self.resume,
             cursor=page.cursor,
+            last=b"" if last is None else _packed(last),
             page_size=page.page_size,
             large_fields=page.query.large_fields if page.page_size else 0,
             range_start=page.query.range_start,
             excluded=self.excluded,
         )
+        by_range = resume.by_range()
+        if by_range is None or len(resume.to_token()) < _TOO_LONG:
+            return resume
+        # A page of the vendor's largest size has no place for the repeated run, and would cost a second call.
+        return by_range if self.limit < self.page_max else msgspec.structs.replace(resume, last=b"")
+
+
+def _packed(run: Session) -> bytes:
+    """Return start and id of a run; nothing for an id that is no UUID."""
+    try:
+        run_id = UUID(run.vendor_id).bytes
+    except ValueError:
+        return b""
+    return microseconds(run.started_at).to_bytes(_START_BYTES, signed=True) + run_id
 
 
 def _last_group(rows: Sequence[Session]) -> Sequence[Session]:

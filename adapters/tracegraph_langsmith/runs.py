@@ -172,7 +172,7 @@ class RunsReader:
         if resume is None or not readable:
             return SourceBadRequest(self.source, _cannot_resume(self.source))
         pending = PendingRequest(request, readable, resume, self.api.page_max, excluded=resume.excluded)
-        if not self._takes(pending):
+        if not self._takes(pending) and not pending.leave_cursor():
             return SourceBadRequest(self.source, _cannot_resume(self.source))
         return pending
 
@@ -267,9 +267,12 @@ class RunsReader:
     async def _recover(self, pending: PendingRequest, error: SourceError) -> None:
         """Read the request without the experiments for which its query fails.
 
-        Behind a cursor, that error is a refusal: the gateway then reads by range.
+        Behind a cursor, that error is a refusal: the request is then read by range, here or by the gateway.
         """
-        if pending.resume.cursor is not None:
+        if isinstance(error, SourceBadRequest | SourceNotFound) and pending.leave_cursor():
+            pending.provenance += FetchInfo(error.upstream_requests)
+            await self._read_single(pending)
+        elif pending.resume.cursor is not None:
             if len(pending.experiments) > 1 and may_concern_one_experiment(error):
                 error = error.restated(SourceBadRequest, _cannot_resume(self.source))
             _fail([pending], error)

@@ -33,7 +33,7 @@ from tracegraph_langsmith.mapping import to_session
 from tracegraph_langsmith.progress import MAX_IDLE_PAGES, RunsPage, no_progress_error
 
 SELECTS = (
-    *("ID", "PROJECT_ID", "TRACE_ID", "THREAD_ID", "NAME", "STATUS", "ERROR", "APP_PATH", "METADATA"),
+    *("ID", "PROJECT_ID", "TRACE_ID", "THREAD_ID", "NAME", "STATUS", "ERROR", "METADATA"),
     *("START_TIME", "END_TIME", "LATENCY_SECONDS", "FIRST_TOKEN_TIME", "REFERENCE_EXAMPLE_ID", "FEEDBACK_STATS"),
     *("INPUTS", "OUTPUTS", "PROMPT_TOKENS", "COMPLETION_TOKENS", "TOTAL_TOKENS"),
     *("PROMPT_TOKEN_DETAILS", "COMPLETION_TOKEN_DETAILS", "TOTAL_COST", "PROMPT_COST", "COMPLETION_COST"),
@@ -137,7 +137,9 @@ class RunsV2:
 
     def _sessions(self, reply: Reply[v2_wire.RunsPage], deferred: frozenset[str]) -> list[Session]:
         return [
-            to_session(self.source, run, reply.raw("items", index), self.links.session(run), deferred)
+            to_session(
+                self.source, run, reply.raw("items", index), self.links.run(run.project_id, run.id), deferred
+            )
             for index, run in readable_rows(reply.value.items)
         ]
 

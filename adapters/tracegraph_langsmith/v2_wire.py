@@ -1,7 +1,8 @@
 """Structs of LangSmith's v2 JSON: the envelope of every list, and a run in v2's field names.
 
 docs/vendors/langsmith.md#v2 describes them. Tracer sessions and datasets have the same fields as in v1. Every
-field of a run is optional, and a query selects each by name. A row requires its id, and a run also its start.
+field of a run is optional, and a query selects each by name. A row requires its id, and a run also its
+project and its start.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from tracegraph_langsmith.wire import (
     Feedback,
     TokenDetails,
     TracerSession,
+    end_after,
     lower,
     require_costs,
     require_durations,
@@ -35,9 +37,9 @@ class RawTokenDetails(Struct, gc=False):
         return self.raw.cache_read if self.raw else None
 
     @property
-    def cache_creation(self) -> int | None:
+    def written(self) -> int | None:
         """Return the tokens written to the model's cache."""
-        return self.raw.cache_creation if self.raw else None
+        return self.raw.written if self.raw else None
 
     @property
     def reasoning(self) -> int | None:
@@ -50,7 +52,7 @@ class Run(LenientStruct):
 
     id: Name
     start_time: datetime
-    project_id: Name | None = None
+    project_id: Name
     trace_id: Name | None = None
     thread_id: str | None = None
     name: str | None = None
@@ -73,22 +75,21 @@ class Run(LenientStruct):
     completion_cost: Decimal | None = None
     feedback_stats: Feedback | None = None
     metadata: dict[str, Any] | None = None
-    app_path: str | None = None
 
     def __post_init__(self) -> None:
         self.id = self.id.lower()
-        self.project_id = lower(self.project_id)
+        self.project_id = self.project_id.lower()
         self.trace_id = lower(self.trace_id)
         self.reference_example_id = lower(self.reference_example_id)
         self.start_time = utc(self.start_time)
-        self.end_time = utc(self.end_time)
+        self.end_time = end_after(self.start_time, utc(self.end_time))
         self.first_token_time = utc(self.first_token_time)
         self.error = self.error or self.error_preview
         require_durations(self.latency_seconds)
         require_costs(self.total_cost, self.prompt_cost, self.completion_cost)
 
     @property
-    def session_id(self) -> str | None:
+    def session_id(self) -> str:
         """Return the id of the tracer session, by v1's name."""
         return self.project_id
 

@@ -3,9 +3,10 @@
 They contain only the fields that the adapter maps.
 
 TracerSession is part of the contract (langsmith-tracer-sessions.json). docs/vendors/langsmith.md#runs describes a
-run and the response to a run query. A row requires its identity, and a run also its start, the sort key of the
-list. Any other value may be null or missing, and an unreadable value becomes null. A row without a required value
-is None in its list. The vendor truncates the previews of inputs and outputs, so the adapter does not read them.
+run and the response to a run query. A row requires its identity, and a run also its tracer session and its
+start, the sort key of the list. Any other value may be null or missing, and an unreadable value becomes null. A
+row without a required value is None in its list. The vendor truncates the previews of inputs and outputs, so the
+adapter does not read them.
 """
 
 from __future__ import annotations
@@ -54,6 +55,11 @@ def require_costs(*costs: Decimal | None) -> None:
 def lower(text: str | None) -> str | None:
     """Return an id in lower case."""
     return None if text is None else text.lower()
+
+
+def end_after(start: datetime, end: datetime | None) -> datetime | None:
+    """Return the end, or None for an end before the start."""
+    return None if end is None or end < start else end
 
 
 class FeedbackStats(Struct, gc=False):
@@ -130,11 +136,20 @@ class TracerSession(LenientStruct):
 
 
 class TokenDetails(Struct, gc=False):
-    """The parts of a token count: cache reads and writes of the prompt, reasoning of the completion."""
+    """The parts of a token count: cache reads and writes of the prompt, reasoning of the completion.
+
+    The names depend on the model. For writes, the vendor's clients name two.
+    """
 
     cache_read: Count | None = None
     cache_creation: Count | None = None
+    cache_write: Count | None = None
     reasoning: Count | None = None
+
+    @property
+    def written(self) -> int | None:
+        """Return the tokens written to the model's cache."""
+        return self.cache_creation if self.cache_write is None else self.cache_write
 
 
 class Run(LenientStruct):
@@ -142,7 +157,7 @@ class Run(LenientStruct):
 
     id: Name
     start_time: datetime
-    session_id: Name | None = None
+    session_id: Name
     parent_run_id: Name | None = None
     trace_id: Name | None = None
     name: str | None = None
@@ -169,12 +184,12 @@ class Run(LenientStruct):
 
     def __post_init__(self) -> None:
         self.id = self.id.lower()
-        self.session_id = lower(self.session_id)
+        self.session_id = self.session_id.lower()
         self.parent_run_id = lower(self.parent_run_id)
         self.trace_id = lower(self.trace_id)
         self.reference_example_id = lower(self.reference_example_id)
         self.start_time = utc(self.start_time)
-        self.end_time = utc(self.end_time)
+        self.end_time = end_after(self.start_time, utc(self.end_time))
         self.first_token_time = utc(self.first_token_time)
         require_durations(self.latency_seconds)
         require_costs(self.total_cost, self.prompt_cost, self.completion_cost)

@@ -22,7 +22,11 @@ MAX_SCAN_PAGES = 50
 """The maximum number of pages of one agent's sessions that a look-up reads."""
 
 
-_Scores = Mapping[str, tuple[Score, ...]]
+_OF_SCORES = ("scores", "score_texts", "turn_scores")
+"""The fields of a session that its scores fill."""
+
+
+_Verdicts = Mapping[str, mapping.Verdicts]
 
 
 @dataclass(slots=True)
@@ -40,7 +44,7 @@ class SessionLookup:
         self._source = client.source
         self._client = client
         self._reads_scores = reads_scores
-        self._deferred = frozenset({"input", "output", "scores"} if reads_scores else {"input", "output"})
+        self._deferred = frozenset({"input", "output", *(_OF_SCORES if reads_scores else ())})
 
     def to_sessions(self, agent_id: str, reply: Reply[wire.SessionList]) -> list[Session]:
         """Return the rows of one page of an agent's list as sessions."""
@@ -65,11 +69,10 @@ class SessionLookup:
         scores: dict[SessionRef, Sequence[Score] | SourceError] = {}
         for ref in refs:
             agent_scores = scores_by_agent[ref.experiment_ref]
-            session_scores = (
-                agent_scores if isinstance(agent_scores, SourceError) else agent_scores.get(ref.session_id)
-            )
-            if session_scores is not None:
-                scores[ref] = session_scores
+            if isinstance(agent_scores, SourceError):
+                scores[ref] = agent_scores
+            elif verdicts := agent_scores.get(ref.session_id):
+                scores[ref] = verdicts.scores
         return scores
 
     async def _scan(self, agent_id: str, session_ids: set[str]) -> _Scan:
@@ -147,7 +150,9 @@ class SessionLookup:
             for outcome in outcomes
         ]
 
-    async def _scores(self, agent_id: str, session_ids: Sequence[str], slug: str | None) -> _Scores | SourceError:
+    async def _scores(
+        self, agent_id: str, session_ids: Sequence[str], slug: str | None
+    ) -> _Verdicts | SourceError:
         """Return the scores of all these sessions; none for an agent that was deleted in the meantime.
 
         The vendor looks scores up by the agent's slug. If no session contains the slug, the agent does.
@@ -163,7 +168,7 @@ class SessionLookup:
             return {}
         except SourceError as error:
             return error
-        return mapping.scores_by_session(reply.value)
+        return mapping.verdicts_by_session(reply.value)
 
     async def _agent_name(self, agent_id: str) -> str | None:
         try:
@@ -181,7 +186,7 @@ def _agent_slug(sessions: Sequence[Session]) -> str | None:
 def _completed(
     listed: Session,
     detail: Reply[wire.SessionDetail] | SourceError,
-    scores: _Scores | SourceError,
+    scores: _Verdicts | SourceError,
 ) -> Session | SourceError:
     """Return the complete session, or its error.
 
@@ -195,4 +200,4 @@ def _completed(
         return detail
     else:
         body = detail.value
-    return mapping.completed_session(listed, body, scores.get(listed.vendor_id, ()))
+    return mapping.completed_session(listed, body, scores.get(listed.vendor_id, mapping.NO_VERDICTS))

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import mean
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from tracegraph.adapter import distinct, latency_ms, text_of
@@ -14,9 +15,11 @@ from tracegraph.domain.models import (
     ExperimentKind,
     RawObject,
     Score,
+    ScoreText,
     Session,
     SessionStatus,
     TokenUsage,
+    TurnScore,
 )
 from tracegraph_meibel import wire
 
@@ -137,25 +140,40 @@ def listed_session(
     )
 
 
-def completed_session(listed: Session, detail: wire.SessionDetail | None, scores: tuple[Score, ...]) -> Session:
+class Verdicts(Struct, frozen=True):
+    """What the scoring jobs of one session say: scores and explanations by module, and those of each turn."""
+
+    scores: tuple[Score, ...] = ()
+    texts: Mapping[str, ScoreText] = {}
+    turn_scores: tuple[TurnScore, ...] = ()
+
+
+NO_VERDICTS = Verdicts()
+
+
+def completed_session(listed: Session, detail: wire.SessionDetail | None, verdicts: Verdicts) -> Session:
     """Return the session with the fields that its list row lacks.
 
     Args:
         listed: The session of the list row.
         detail: The decoded details, or None if the server has none: input and output remain None.
-        scores: The scores of the session.
+        verdicts: The scores of the session, and their explanations.
     """
-    by_evaluator = {score.evaluator: score.value for score in scores}
+    judged = replace(
+        listed,
+        scores_by_evaluator={score.evaluator: score.value for score in verdicts.scores},
+        score_texts=verdicts.texts or None,
+        turn_scores=verdicts.turn_scores,
+        deferred=frozenset(),
+    )
     if detail is None:
-        return replace(listed, scores_by_evaluator=by_evaluator, deferred=frozenset())
+        return judged
     messages = [message for message in detail.messages or () if message is not None]
     return replace(
-        listed,
+        judged,
         input=first_input(messages),
         output=last_output(messages),
         tokens=listed.tokens or token_usage(detail.token_usage),
-        scores_by_evaluator=by_evaluator,
-        deferred=frozenset(),
     )
 
 
@@ -225,17 +243,43 @@ def _role(message: wire.Message) -> str:
     return (message.role or "").casefold()
 
 
-def scores_by_session(jobs: Iterable[wire.ScoringJob]) -> Mapping[str, tuple[Score, ...]]:
-    """Return each session's scores by module, as reported. Several scores of one module become their mean.
+def verdicts_by_session(jobs: Iterable[wire.ScoringJob]) -> Mapping[str, Verdicts]:
+    """Return each session's verdicts, as reported, from its completed jobs.
 
-    Modules use different scales: 0 to 10 for judges, 0 to 1 for statistics (docs/vendors/meibel.md#scores).
+    Several scores of one module become their mean, and its explanations the lines of one text. Modules use
+    different scales: 0 to 10 for judges, 0 to 1 for statistics (docs/vendors/meibel.md#scores).
     """
-    values: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    jobs_by_session: dict[str, list[wire.ScoringJob]] = defaultdict(list)
     for job in jobs:
         session_id = job.agent_identity_context and job.agent_identity_context.agent_session_id
-        if session_id and job.module and job.status == "completed" and job.score is not None:
-            values[session_id][job.module].append(job.score)
-    return {
-        session_id: tuple(Score(module, mean(modules[module])) for module in sorted(modules))
-        for session_id, modules in values.items()
-    }
+        if session_id and job.module and job.status == "completed":
+            jobs_by_session[session_id].append(job)
+    found = {session_id: _verdicts(of_session) for session_id, of_session in jobs_by_session.items()}
+    return {session_id: verdicts for session_id, verdicts in found.items() if verdicts != NO_VERDICTS}
+
+
+def _verdicts(jobs: Sequence[wire.ScoringJob]) -> Verdicts:
+    values: dict[str, list[float]] = defaultdict(list)
+    explanations: dict[str, list[str]] = defaultdict(list)
+    turns: list[TurnScore] = []
+    for job in sorted(jobs, key=_turn_and_module):
+        module, turn = job.module or "", _turn(job)
+        explanation = job.explanation or None
+        if job.score is not None:
+            values[module].append(job.score)
+        if explanation is not None:
+            explanations[module].append(explanation)
+        if turn is not None and (job.score is not None or explanation is not None):
+            turns.append(TurnScore(turn, module, job.score, explanation))
+    texts = {module: ScoreText(None, "\n".join(distinct(lines))) for module, lines in explanations.items()}
+    return Verdicts(tuple([Score(module, mean(values[module])) for module in sorted(values)]), texts, tuple(turns))
+
+
+def _turn_and_module(job: wire.ScoringJob) -> tuple[bool, int, str]:
+    """Return the place of a job: by turn, with those of the whole session last."""
+    turn = _turn(job)
+    return turn is None, turn or 0, job.module or ""
+
+
+def _turn(job: wire.ScoringJob) -> int | None:
+    return None if job.agent_identity_context is None else job.agent_identity_context.agent_turn

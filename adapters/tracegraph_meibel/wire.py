@@ -166,9 +166,10 @@ class SessionDetail(LenientStruct):
 
 
 class ScoredContext(msgspec.Struct, gc=False):
-    """The subject of a scoring job."""
+    """The subject of a scoring job. Jobs without a turn judge the whole session."""
 
     agent_session_id: str | None = None
+    agent_turn: int | None = None
 
 
 class ScoringJob(LenientStruct):
@@ -178,6 +179,7 @@ class ScoringJob(LenientStruct):
     module: str | None = None
     status: str | None = None
     score: Number | None = None
+    explanation: str | None = None
 
 
 AGENT: LenientDecoder[AgentDetail] = LenientDecoder(AgentDetail, quoted_numbers=False)

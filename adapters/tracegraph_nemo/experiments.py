@@ -64,7 +64,8 @@ class Experiments:
 
     async def list_page(self, query: ExperimentQuery, page: PageRequest) -> Page[Experiment]:
         """Return a page of experiments: see `NemoAdapter.list_experiments`."""
-        result = await self._list_page(query, page)
+        # NeMo returns all fields whichever are needed, so hints apply to lists with any fields.
+        result = await self._list_page(replace(query, fields=None), page)
         items, probe_cost = await self.outage_check.verify_empty(result.items)
         return replace(result, items=items, provenance=result.provenance + probe_cost)
 

@@ -1,10 +1,13 @@
-"""Impossible numbers and times from NeMo and Meibel: that value is null, and the row remains."""
+"""Impossible numbers and times from the vendors: that value is null, and the row remains."""
 
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
 import orjson
 import pytest
+from tracegraph_langsmith import mapping as langsmith_mapping
+from tracegraph_langsmith import v2_wire as langsmith_v2
+from tracegraph_langsmith import wire as langsmith
 from tracegraph_meibel import mapping as meibel_mapping
 from tracegraph_meibel import wire as meibel
 from tracegraph_nemo import mapping as nemo_mapping
@@ -54,6 +57,15 @@ def meibel_session(odd: str, **fields: Any) -> Session:
     return meibel_mapping.listed_session("mb", "a", only(found.data), raw, frozenset())
 
 
+def langsmith_session(interface: str, **fields: Any) -> Session:
+    row = {"id": "r1", "session_id": "p", "project_id": "p", "start_time": "2026-05-01T12:00:00Z", **fields}
+    body = orjson.dumps({"runs": [row], "items": [row]})
+    raw = RawRow(RawDocument(body), ("items", 0))
+    if interface == "v1":
+        return langsmith_mapping.to_session("ls", only(langsmith.RUNS.read(body)[0].runs), raw)
+    return langsmith_mapping.to_session("ls", only(langsmith_v2.RUNS.read(body)[0].items), raw)
+
+
 @ODDLY
 @pytest.mark.parametrize(
     ("field", "mapped"),
@@ -97,12 +109,15 @@ def test_a_meibel_score_that_is_no_number_is_no_score(odd: str) -> None:
     context = {"agent_session_id": "s1"}
     job = {"agent_identity_context": context, "module": "correctness", "status": "completed", "score": 7}
     found, _ = meibel.SCORING_JOBS.read(body_of([job, job | {"module": "odd", "score": "@"}], odd))
-    assert meibel_mapping.scores_by_session(found) == {"s1": (Score("correctness", 7.0),)}
+    assert meibel_mapping.verdicts_by_session(found) == {
+        "s1": meibel_mapping.Verdicts((Score("correctness", 7.0),))
+    }
 
 
 def test_an_end_before_the_start_is_no_end_and_gives_no_latency() -> None:
     before = "2026-05-01T11:00:00Z"
-    for found in (nemo_session("", ended_at=before), meibel_session("", end_time=before)):
+    of_langsmith = [langsmith_session(interface, end_time=before) for interface in ("v1", "v2")]
+    for found in (nemo_session("", ended_at=before), meibel_session("", end_time=before), *of_langsmith):
         assert (found.ended_at, found.latency_ms) == (None, None)
 
 

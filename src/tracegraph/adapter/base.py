@@ -98,7 +98,9 @@ class BaseAdapter(ABC):
             SourceError: The source fails.
         """
         kind, capabilities = next(iter(self.capabilities.experiment_lists().items()))
-        page = await self.list_experiments(ExperimentQuery(kind=kind), capabilities.first_page(1))
+        page = await self.list_experiments(
+            ExperimentQuery(kind=kind, fields=frozenset()), capabilities.first_page(1)
+        )
         return Probe(page.total if kind is None else None, page.error or page.provenance.stale)
 
     # -- the port --------------------------------------------------------------------------------------

@@ -124,8 +124,8 @@ class Page(Generic[T]):
 class ExperimentQuery:
     """A list of experiments: its filter and order.
 
-    `kind` is set where the vendor has a list for each kind: the one to read. `fields` are the fields of Experiment
-    that are needed, None for all: an adapter may leave the others out where that saves the vendor work.
+    `kind` is set where the vendor has a list for each kind: the one to read. `fields` are those of
+    COSTLY_EXPERIMENT_FIELDS that are needed, None for all: an adapter may leave out the others.
     """
 
     filter: ExperimentFilter = ExperimentFilter()
@@ -138,8 +138,9 @@ class ExperimentQuery:
 class SessionPageRequest:
     """A part of the sessions of some experiments, merged in one order.
 
-    More than one experiment only where the list declares `pooled`. `fields` are those of LARGE_SESSION_FIELDS that
-    are needed, None for all: an adapter may leave out the others, which it then names in `Session.deferred`.
+    More than one experiment only where the list declares `pooled`. `fields` are those of COSTLY_SESSION_FIELDS
+    that are needed, None for all: an adapter may leave out the others. It names those that a look-up has in
+    `Session.deferred`.
     """
 
     experiment_refs: tuple[str, ...]

@@ -26,8 +26,11 @@ from tracegraph.domain.models import (
 )
 from tracegraph.errors import SourceError
 
-LARGE_SESSION_FIELDS = frozenset({"input", "output", "metadata", "raw"})
-"""The fields of a session that may be large: texts of any length, and the vendor's own object."""
+COSTLY_SESSION_FIELDS = frozenset({"input", "output", "metadata", "raw", "url"})
+"""The fields of a session that may be large, or may cost a call: texts, the vendor's own object, an address."""
+
+COSTLY_EXPERIMENT_FIELDS = frozenset({"dataset_name"})
+"""The fields of an experiment that may cost a vendor call of their own."""
 
 
 class SourceHealthStatus(Enum):

@@ -180,7 +180,7 @@ async def _count(adapter: Adapter, health: SourceHealth) -> str:
 async def _count_list(adapter: Adapter, kind: ExperimentKind | None) -> tuple[int, bool]:
     """Return the rows of the first pages of a list, and whether these are all pages."""
     capabilities = adapter.capabilities.experiment_lists()[kind]
-    query = ExperimentQuery(kind=kind)
+    query = ExperimentQuery(kind=kind, fields=frozenset())
     request, seen = capabilities.first_page(capabilities.page_max), 0
     for _ in range(_PAGES_COUNTED):
         page = await adapter.list_experiments(query, request)

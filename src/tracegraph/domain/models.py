@@ -286,6 +286,18 @@ class ScoreText(Struct, frozen=True, gc=False):
     explanation: str | None = None
 
 
+class TurnScore(Struct, frozen=True, gc=False):
+    """One evaluator's verdict on one turn of a session, with the vendor's number of the turn.
+
+    `value` is on the evaluator's own scale. It is None where the verdict has words only.
+    """
+
+    turn: int
+    evaluator: str
+    value: float | None = None
+    explanation: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class SessionRef:
     """The identity of a session: its experiment's ref and its own id."""
@@ -300,7 +312,7 @@ class Session(VendorRecord, frozen=True, gc=False):
     `scores_by_evaluator` may hold evaluators without a number, and `score_texts` the words of any of them.
     `failed_evaluators` names the evaluators that could not judge the session. `deferred` names the fields that the
     vendor's list leaves out and `Adapter.get_sessions` fills. `conversation_id` is common to the sessions of one
-    conversation.
+    conversation. `turn_scores` are verdicts on single turns, where a vendor judges these.
     """
 
     source: str
@@ -334,6 +346,7 @@ class Session(VendorRecord, frozen=True, gc=False):
     score_texts: Mapping[str, ScoreText] | None = None
     input_cost_usd: float | None = None
     output_cost_usd: float | None = None
+    turn_scores: tuple[TurnScore, ...] = ()
 
     @property
     def ref(self) -> SessionRef:

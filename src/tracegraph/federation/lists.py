@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 
 from tracegraph.adapter.capabilities import ListCapabilities
 from tracegraph.adapter.paging import ExperimentQuery, Page, PageRequest, SessionPageRequest
-from tracegraph.adapter.protocol import Adapter
+from tracegraph.adapter.protocol import COSTLY_EXPERIMENT_FIELDS, Adapter
 from tracegraph.domain.calls import FetchInfo
 from tracegraph.domain.filters import (
     ExperimentFilter,
@@ -92,6 +92,7 @@ async def list_experiments(
     filters: Mapping[str, ExperimentFilter],
     order: ExperimentOrder,
     request: MergeRequest,
+    fields: frozenset[str] | None = None,
 ) -> Listing[Experiment]:
     """List experiments of all adapters in one order.
 
@@ -100,12 +101,13 @@ async def list_experiments(
         filters: The filter of each source, by its name.
         order: The order of the merged list.
         request: The page of the merged list.
+        fields: Those of COSTLY_EXPERIMENT_FIELDS that the caller needs, None for all.
     """
     streams: dict[str, list[Stream[Experiment]]] = {}
     for adapter in adapters:
         experiment_filter = filters[adapter.name]
         if adapter.capabilities.may_match_experiments(experiment_filter):
-            query = ExperimentQuery(experiment_filter, order)
+            query = ExperimentQuery(experiment_filter, order, fields=_needed_fields(experiment_filter, fields))
             streams[adapter.name] = _experiment_streams(adapter, query, request.budget, request.positions)
     flat = [stream for of_source in streams.values() for stream in of_source]
     merged = await merge(flat, request.first, request.positions)
@@ -114,6 +116,13 @@ async def list_experiments(
         for adapter in adapters
     ]
     return Listing(merged, reports)
+
+
+def _needed_fields(experiment_filter: ExperimentFilter, selected: frozenset[str] | None) -> frozenset[str] | None:
+    """Return the costly fields that the caller or the filter needs."""
+    if selected is None:
+        return None
+    return selected | (COSTLY_EXPERIMENT_FIELDS & active_conditions(experiment_filter))
 
 
 def _experiment_streams(
@@ -287,7 +296,7 @@ class _ActiveExperiments:
 
 async def _most_recently_active(adapter: Adapter, budget: ScanBudget) -> _ActiveExperiments:
     order = ExperimentOrder(ExperimentOrderField.UPDATED_AT, OrderDirection.DESC)
-    streams = _experiment_streams(adapter, ExperimentQuery(order=order), budget, Positions())
+    streams = _experiment_streams(adapter, ExperimentQuery(order=order, fields=frozenset()), budget, Positions())
     merged = await merge(streams, budget.active_experiments)
     return _ActiveExperiments(
         [row.node.ref for row in merged.rows], merged.has_next, report(adapter.name, streams)

@@ -1,8 +1,8 @@
-"""Lookahead: the large session fields that a document selects, so that vendors need not send the others."""
+"""Lookahead: the costly fields that a document selects, so that vendors need not send the others."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from graphql import (
@@ -20,26 +20,48 @@ from strawberry.types.nodes import SelectedField, Selection
 
 from tracegraph.graphql.compiler.resolver_calls import LazyInfo
 
-_LARGE = {"input": "input", "output": "output", "metadata": "metadata", "vendorFields": "raw"}
-"""Schema names of fields, with their names in `adapter.LARGE_SESSION_FIELDS`."""
+_SESSION = {"input": "input", "output": "output", "metadata": "metadata", "vendorFields": "raw", "url": "url"}
+"""Schema names of fields, with their names in `protocol.COSTLY_SESSION_FIELDS`."""
+
+_EXPERIMENT = {"datasetName": "dataset_name"}
+"""Schema names of fields, with their names in `protocol.COSTLY_EXPERIMENT_FIELDS`."""
 
 
 _PATHS = (("nodes",), ("edges", "node"))
 
 
 def session_fields(info: Info[Any, Any]) -> frozenset[str]:
-    """Return the large fields that the document selects on the sessions of this connection field."""
-    return info.look_ahead(_selected) if isinstance(info, LazyInfo) else _selected(info._raw_info)  # noqa: SLF001
+    """Return the costly fields that the document selects on the sessions of this connection field."""
+    return _look_ahead(info, _selected_of_sessions)
 
 
-def _selected(info: GraphQLResolveInfo[Any]) -> frozenset[str]:
+def experiment_fields(info: Info[Any, Any]) -> frozenset[str]:
+    """Return the costly fields that the document selects on the experiments of this connection field."""
+    return _look_ahead(info, _selected_of_experiments)
+
+
+def _look_ahead(
+    info: Info[Any, Any], analyze: Callable[[GraphQLResolveInfo[Any]], frozenset[str]]
+) -> frozenset[str]:
+    return info.look_ahead(analyze) if isinstance(info, LazyInfo) else analyze(info._raw_info)  # noqa: SLF001
+
+
+def _selected_of_sessions(info: GraphQLResolveInfo[Any]) -> frozenset[str]:
+    return _selected(info, _SESSION)
+
+
+def _selected_of_experiments(info: GraphQLResolveInfo[Any]) -> frozenset[str]:
+    return _selected(info, _EXPERIMENT)
+
+
+def _selected(info: GraphQLResolveInfo[Any], costly: Mapping[str, str]) -> frozenset[str]:
     below = [node.selection_set for node in info.field_nodes]
     names: set[str] = set()
     for path in _PATHS:
         sets = below
         for name in path:
             sets = [field.selection_set for field in _fields(sets, info) if field.name.value == name]
-        names |= {_LARGE[field.name.value] for field in _fields(sets, info) if field.name.value in _LARGE}
+        names |= {costly[field.name.value] for field in _fields(sets, info) if field.name.value in costly}
     return frozenset(names)
 
 

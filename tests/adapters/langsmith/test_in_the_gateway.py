@@ -1,12 +1,14 @@
 """LangSmith's dialects behind the gateway's own client, which shares equal calls."""
 
 import asyncio
+import base64
 import json
 
 import pytest
 
 from tests.adapters.langsmith.v2 import INFO, RUNS_V2, SESSIONS_V2, add_project, paths
-from tests.gateway import LANGSMITH, Vendors
+from tests.gateway import LANGSMITH, Vendors, in_process
+from tests.graphql.pages import SESSIONS, nodes
 from tracegraph.adapter import ExperimentQuery
 from tracegraph.commands.check import check_sources
 from tracegraph.config.settings import Settings
@@ -63,3 +65,31 @@ async def test_check_shows_interface_version_and_notices(vendors: Vendors, vendo
     notice = "LangSmith calls /api/v1/runs/query deprecated and removes it on 2027-01-31."
     assert [one["notices"] for one in shown] == [[], [notice]]
     assert RUNS_V2 in paths(vendor)
+
+
+@pytest.mark.parametrize("direction", ["ASC", "DESC"])
+@pytest.mark.parametrize("interface", ["v1", "v2"])
+@pytest.mark.parametrize(("group", "first"), [(2, 5), (3, 10), (7, 20), (7, 11)])
+@pytest.mark.parametrize("expired", [True, False])
+@pytest.mark.usefixtures("vendor")
+async def test_runs_of_one_start_come_once_although_the_cursor_between_them_has_expired(
+    vendors: Vendors, direction: str, interface: str, group: int, first: int, *, expired: bool
+) -> None:
+    """A page may end with the first run of a start. The others may have ids before or after it."""
+    world = vendors.langsmith.world
+    world.shuffle_ties = True
+    project = add_project(world, "p", [number // group for number in range(80)])
+    wanted = {
+        "filter": {"experimentIds": [base64.b64encode(f"Experiment:langsmith:{project}".encode()).decode()]},
+        "orderBy": {"field": "STARTED_AT", "direction": direction},
+    }
+    found: list[str] = []
+    async with in_process(settings_of(vendors, api=interface)) as gateway:
+        goes_on, after = True, None
+        while goes_on:
+            page = (await gateway.ask(SESSIONS, first=first, after=after, **wanted)).data["sessions"]
+            goes_on, after = page["pageInfo"]["hasNextPage"], page["pageInfo"]["endCursor"]
+            found += [node["vendorId"] for node in nodes(page)]
+            world.cursor_generation += expired
+    assert len(found) == 80
+    assert set(found) == {run["id"] for run in world.runs[project]}

@@ -338,7 +338,9 @@ class TestSession:
 
     def test_a_root_is_its_own_trace(self) -> None:
         root, child, stray = (
-            readable_rows(decode(reply({"runs": [langsmith_run("r") | fields]}), wire.RUNS).runs)[0][1]
+            readable_rows(
+                decode(reply({"runs": [langsmith_run("r") | {"session_id": "p"} | fields]}), wire.RUNS).runs
+            )[0][1]
             for fields in ({}, {"parent_run_id": EXAMPLE}, {"trace_id": EXAMPLE})
         )
         assert (root.is_root, child.is_root, stray.is_root) == (True, False, False)
@@ -387,7 +389,8 @@ class TestUnreadableValues:
         assert [(log["count"], log["fields"]) for log in logs] == [(3, ["feedback_stats"])]
 
     def test_a_page_logs_them_once_without_their_values(self) -> None:
-        runs = [langsmith_run(str(n), end_time="soon", total_tokens="secret") for n in range(3)]
+        fields = {"session_id": "p", "end_time": "soon", "total_tokens": "secret"}
+        runs = [langsmith_run(str(n)) | fields for n in range(3)]
         with capture_logs() as logs:
             answer = decode(reply({"runs": runs, "cursors": {}}), wire.RUNS)
         assert [run.end_time for _, run in readable_rows(answer.runs)] == [None, None, None]

@@ -228,10 +228,10 @@ class TestResuming:
     async def test_next_is_the_vendors_cursor_with_the_body_it_was_given_for(
         self, adapter: Adapter, vendor: Simulator, world: LangSmithWorld
     ) -> None:
-        add(world, "p", range(9))
-        (first,) = await listed(adapter, session_request(P, limit=3, after=micros(6)))
-        (second,) = await listed(adapter, session_request(P, limit=3, after=micros(4), hint=first.next_hint))
-        assert (seconds(first), seconds(second)) == ([6, 5, 4], [3, 2, 1])
+        add(world, "p", range(300))
+        (first,) = await listed(adapter, session_request(P, limit=100, after=micros(299)))
+        (second,) = await listed(adapter, session_request(P, limit=100, after=micros(200), hint=first.next_hint))
+        assert seconds(first) + seconds(second) == [*range(299, 99, -1)]
         before, after = bodies(vendor)
         assert after.pop("cursor")
         assert before == after
@@ -281,13 +281,15 @@ class TestResuming:
         assert isinstance(answer, SourceBadRequest)
         assert vendor.calls == []
 
-    async def test_a_refused_cursor_is_a_bad_request(self, adapter: Adapter, world: LangSmithWorld) -> None:
-        add(world, "p", range(9))
-        (first,) = await listed(adapter, session_request(P, limit=3))
+    async def test_a_refused_cursor_is_replaced_by_the_start_of_the_run_before_it(
+        self, adapter: Adapter, world: LangSmithWorld
+    ) -> None:
+        add(world, "p", range(300))
+        (first,) = await listed(adapter, session_request(P, limit=100))
         world.cursor_generation += 1
-        (answer,) = await adapter.list_sessions([session_request(P, limit=3, hint=first.next_hint)])
-        assert isinstance(answer, SourceBadRequest)
-        assert answer.upstream_requests == 1
+        (second,) = await listed(adapter, session_request(P, limit=50, hint=first.next_hint))
+        assert seconds(first) + seconds(second) == [*range(299, 149, -1)]
+        assert second.provenance.upstream_requests == 2
 
     async def test_a_token_fits_into_a_clients_cursor(self, adapter: Adapter, world: LangSmithWorld) -> None:
         add(world, "p", range(300))
@@ -566,7 +568,7 @@ class TestFailures:
         assert page.items[0].raw is not None
         assert page.items[0].raw.decode()["name"] == "b"
         assert page.next_hint is None
-        assert [(log["event"], log["count"]) for log in logs] == [("rows.foreign", 2)]
+        assert [(log["event"], log["count"]) for log in logs] == [("rows.unreadable", 1), ("rows.foreign", 1)]
 
     async def test_a_page_that_goes_on_is_never_empty(self, connect: Connect) -> None:
         outcomes = [

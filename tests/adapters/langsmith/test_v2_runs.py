@@ -319,6 +319,14 @@ class TestASession:
         assert (found.cost_usd, found.input_cost_usd, found.output_cost_usd) == (0.0012, 0.0008, 0.0004)
         assert (found.latency_ms, found.first_token_ms) == (2500.0, 400.0)
 
+    @pytest.mark.parametrize("name", ["cache_creation", "cache_write"])
+    async def test_writes_to_the_cache_have_either_of_the_vendors_names(
+        self, connect: Connect, vendor: Simulator, world: LangSmithWorld, name: str
+    ) -> None:
+        found = await self.one(connect, vendor, world, total_tokens=9, prompt_token_details={name: 7})
+        assert found.tokens is not None
+        assert found.tokens.cache_write == 7
+
     @pytest.mark.parametrize(
         ("status", "latency", "expected"),
         [

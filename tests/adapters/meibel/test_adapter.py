@@ -38,10 +38,12 @@ from tracegraph.domain.models import (
     Experiment,
     ExperimentKind,
     Score,
+    ScoreText,
     Session,
     SessionRef,
     SessionStatus,
     TokenUsage,
+    TurnScore,
 )
 from tracegraph.errors import (
     ConfigurationError,
@@ -416,7 +418,7 @@ class TestListingSessions:
         assert one.latency_ms == 2000.0
         assert one.tokens == TokenUsage(input=100, output=20, total=120)
         assert (one.agent_name, one.agent_version, one.message_count) == ("a2", "1", 2)
-        assert one.deferred == {"input", "output", "scores"}
+        assert one.deferred == {"input", "output", "scores", "score_texts", "turn_scores"}
         assert one.raw is not None
         assert one.raw.decode()["session_id"] == "s2"
 
@@ -537,7 +539,7 @@ class TestGettingSessions:
             {"role": "assistant", "message": "12.50", "signal_id": "x", "timestamp": None},
         ]
         world.jobs = [
-            meibel_job("s2", "correctness", 8, agent_name="a2"),
+            meibel_job("s2", "correctness", 8, agent_name="a2", explanation="the sum is right"),
             meibel_job("s2", "observed_consistency", 0.75, agent_name="a2"),
             meibel_job("s2", "faithfulness", None, agent_name="a2"),
             meibel_job("s3", "correctness", 4, agent_name="a2"),
@@ -562,6 +564,15 @@ class TestGettingSessions:
             "/sessions/s2",
             "/sessions/s3",
         ]
+
+    async def test_have_the_scores_of_each_turn_and_explanations(self, adapter: Adapter) -> None:
+        one = (await adapter.get_sessions([SessionRef("a2", "s2")]))[SessionRef("a2", "s2")]
+        assert isinstance(one, Session)
+        assert one.turn_scores == (
+            TurnScore(1, "correctness", 8.0, "the sum is right"),
+            TurnScore(1, "observed_consistency", 0.75),
+        )
+        assert one.score_texts == {"correctness": ScoreText(None, "the sum is right")}
 
     async def test_of_one_session_requests_only_its_scores(self, adapter: Adapter, vendor: Simulator) -> None:
         await adapter.get_sessions([SessionRef("a2", "s2")])

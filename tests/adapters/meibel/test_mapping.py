@@ -11,7 +11,16 @@ import orjson
 import pytest
 from tracegraph_meibel import mapping, wire
 
-from tracegraph.domain.models import Experiment, ExperimentKind, Score, Session, SessionStatus, TokenUsage
+from tracegraph.domain.models import (
+    Experiment,
+    ExperimentKind,
+    Score,
+    ScoreText,
+    Session,
+    SessionStatus,
+    TokenUsage,
+    TurnScore,
+)
 from tracegraph.upstream.lenient_decoder import readable_rows
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -291,7 +300,7 @@ class TestCompleteSession:
                 chat_message("tool", "{}"),
             ]
         )
-        one = mapping.completed_session(session(), found, (Score("correctness", 8.0),))
+        one = mapping.completed_session(session(), found, mapping.Verdicts((Score("correctness", 8.0),)))
         assert (one.input, one.output) == ("hello", "12.50")
         assert one.scores == (Score("correctness", 8.0),)
         assert one.deferred == frozenset()
@@ -301,14 +310,14 @@ class TestCompleteSession:
         found = detail(
             messages=[chat_message(other, "welcome"), chat_message(person, "hello"), chat_message(other, "bye")]
         )
-        one = mapping.completed_session(session(), found, ())
+        one = mapping.completed_session(session(), found, mapping.NO_VERDICTS)
         assert (one.input, one.output) == ("hello", "bye")
 
     @pytest.mark.parametrize(
         "messages", [None, [], [None], [chat_message("user", None)], [chat_message(None, "who?")]]
     )
     def test_without_text_has_neither(self, messages: Any) -> None:
-        one = mapping.completed_session(session(), detail(messages=messages), ())
+        one = mapping.completed_session(session(), detail(messages=messages), mapping.NO_VERDICTS)
         assert (one.input, one.output) == (None, None)
 
     @pytest.mark.parametrize(
@@ -322,31 +331,46 @@ class TestCompleteSession:
     )
     def test_a_message_that_is_an_object_is_its_one_text_or_compact_json(self, message: Any, text: str) -> None:
         assert (
-            mapping.completed_session(session(), detail(messages=[chat_message("user", message)]), ()).input
+            mapping.completed_session(
+                session(), detail(messages=[chat_message("user", message)]), mapping.NO_VERDICTS
+            ).input
             == text
         )
 
     def test_takes_tokens_from_the_detail_only_when_the_row_has_none(self) -> None:
         found = detail(token_usage=[{"prompt_tokens": 7}, None])
-        without = mapping.completed_session(session(), found, ())
-        having = mapping.completed_session(session(token_usage={"prompt_tokens": 1}), found, ())
+        without = mapping.completed_session(session(), found, mapping.NO_VERDICTS)
+        having = mapping.completed_session(session(token_usage={"prompt_tokens": 1}), found, mapping.NO_VERDICTS)
         assert without.tokens == TokenUsage(input=7, total=7)
         assert having.tokens == TokenUsage(input=1, total=1)
 
     def test_without_a_detail_is_complete_all_the_same(self) -> None:
-        one = mapping.completed_session(session(), None, ())
+        one = mapping.completed_session(session(), None, mapping.NO_VERDICTS)
         assert (one.input, one.output, one.deferred) == (None, None, frozenset())
 
 
 class TestScores:
     @staticmethod
     def scores(*jobs: dict[str, Any]) -> Mapping[str, tuple[Score, ...]]:
-        return mapping.scores_by_session(wire.SCORING_JOBS.read(orjson.dumps(jobs))[0])
+        return {session: found.scores for session, found in TestScores.verdicts(*jobs).items()}
 
     @staticmethod
-    def job(session_id: str | None, module: str | None, score: Any, status: str = "completed") -> dict[str, Any]:
-        context = {"agent_session_id": session_id}
-        return {"agent_identity_context": context, "module": module, "score": score, "status": status}
+    def verdicts(*jobs: dict[str, Any]) -> Mapping[str, mapping.Verdicts]:
+        return mapping.verdicts_by_session(wire.SCORING_JOBS.read(orjson.dumps(jobs))[0])
+
+    @staticmethod
+    def job(
+        session_id: str | None,
+        module: str | None,
+        score: Any,
+        status: str = "completed",
+        *,
+        turn: Any = None,
+        explanation: Any = None,
+    ) -> dict[str, Any]:
+        context = {"agent_session_id": session_id, "agent_turn": turn}
+        job = {"agent_identity_context": context, "module": module, "score": score, "status": status}
+        return job | {"explanation": explanation}
 
     def test_stand_by_session_and_module_as_they_were_reported(self) -> None:
         found = self.scores(
@@ -374,8 +398,45 @@ class TestScores:
     @pytest.mark.parametrize("score", ["NaN", "Infinity", "1e999"])
     def test_that_are_not_finite_do_not_count(self, score: str) -> None:
         body = orjson.dumps([self.job("s1", "correctness", "HERE")]).replace(b'"HERE"', score.encode())
-        assert mapping.scores_by_session(wire.SCORING_JOBS.read(body)[0]) == {}
+        assert mapping.verdicts_by_session(wire.SCORING_JOBS.read(body)[0]) == {}
 
     def test_of_no_session_or_no_module_are_omitted(self) -> None:
         nowhere = {"module": "correctness", "score": 8, "status": "completed"}
         assert self.scores(self.job(None, "correctness", 8), self.job("s1", None, 8), nowhere) == {}
+
+    def test_of_turns_stand_in_the_order_of_the_turns_with_their_explanations(self) -> None:
+        found = self.verdicts(
+            self.job("s1", "correctness", 4, turn=2, explanation="wrong sum"),
+            self.job("s1", "correctness", 8, turn=1),
+            self.job("s1", "coherence", 9, turn=2, explanation=""),
+            self.job("s1", "faithfulness", 3),
+        )["s1"]
+        assert found.turn_scores == (
+            TurnScore(1, "correctness", 8.0),
+            TurnScore(2, "coherence", 9.0),
+            TurnScore(2, "correctness", 4.0, "wrong sum"),
+        )
+        assert found.scores == (Score("coherence", 9.0), Score("correctness", 6.0), Score("faithfulness", 3.0))
+
+    def test_of_a_module_have_each_explanation_once_the_first_turn_first(self) -> None:
+        found = self.verdicts(
+            self.job("s1", "correctness", 5, explanation="of all"),
+            self.job("s1", "correctness", 4, turn=2, explanation="too short"),
+            self.job("s1", "correctness", 4, turn=1, explanation="wrong sum"),
+            self.job("s1", "correctness", 4, turn=3, explanation="too short"),
+        )["s1"]
+        assert found.texts == {"correctness": ScoreText(None, "wrong sum\ntoo short\nof all")}
+
+    def test_without_a_number_are_words_only(self) -> None:
+        found = self.verdicts(self.job("s1", "correctness", None, turn=1, explanation="no answer"))["s1"]
+        assert (found.scores, found.turn_scores) == ((), (TurnScore(1, "correctness", None, "no answer"),))
+
+    @pytest.mark.parametrize("odd", ["2", 1.5, [], True])
+    def test_of_an_unreadable_turn_count_for_the_session(self, odd: Any) -> None:
+        found = self.verdicts(self.job("s1", "correctness", 8, turn=odd))["s1"]
+        assert (found.scores, found.turn_scores) == ((Score("correctness", 8.0),), ())
+
+    @pytest.mark.parametrize("odd", [5, {}, []])
+    def test_with_an_unreadable_explanation_have_none(self, odd: Any) -> None:
+        found = self.verdicts(self.job("s1", "correctness", 8, explanation=odd))["s1"]
+        assert (found.scores, found.texts) == ((Score("correctness", 8.0),), {})

@@ -293,6 +293,16 @@ class TestFilters:
         assert len(found) == 1100
         assert sum("filter[agent_name]" in call.query for call in simulator.calls) == 1
 
+    async def test_lists_with_other_fields_share_what_was_learned(self, connect: Open) -> None:
+        """NeMo returns all fields whichever are needed. So a list of names is known to be too long, too."""
+        simulator = nemo.create_app(world_of(bulk(1200)))
+        adapter = await connect(simulator)
+        await adapter.list_experiments(ExperimentQuery(), OffsetRequest(5))
+        before = len(simulator.calls)
+        page = await adapter.list_experiments(ExperimentQuery(fields=frozenset()), OffsetRequest(5))
+        assert len(page.items) >= 3
+        assert all("filter[created_at][$gte]" in call.query for call in simulator.calls[before:])
+
 
 class TestChangesWhilePaging:
     @pytest.mark.parametrize("order", SOME_ORDERS, ids=word)

@@ -48,7 +48,11 @@ A call takes some ten thousand times as long as a row, but calls run in parallel
 
 
 _READ_DIVISOR = 6
-"""An experiment of some size fills one in this many of the pages that the budget allows."""
+"""An experiment of some size fills one in this many of the pages that the budget allows.
+
+The default of 120 pages serves the longest lists. With it, reading an experiment costs 20 calls: 2,000 sessions
+of a vendor with 100 in a page, 20,000 of one with 1,000.
+"""
 
 
 @dataclass(frozen=True, slots=True)

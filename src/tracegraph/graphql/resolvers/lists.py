@@ -14,9 +14,8 @@ from tracegraph.domain.models import Experiment
 from tracegraph.federation import lists
 from tracegraph.federation.report import SourceReport, SourceReportStatus
 from tracegraph.graphql.compiler.resolver_calls import nested_time_share, rounds_below_field
-from tracegraph.graphql.context import RequestContext
 from tracegraph.graphql.errors import all_failed
-from tracegraph.graphql.lookahead import session_fields
+from tracegraph.graphql.lookahead import experiment_fields, session_fields
 from tracegraph.graphql.relay.connections import Connection, ConnectionArguments
 from tracegraph.graphql.resolvers.deferred import add_field_error
 from tracegraph.graphql.resolvers.sources import TracegraphInfo, adapter_of
@@ -51,7 +50,7 @@ async def query_experiments(
     """
     with nested_time_share(info):
         connection = await _experiments(
-            info.context,
+            info,
             info.context.adapters,
             field="Query.experiments",
             first=first,
@@ -85,14 +84,14 @@ async def source_experiments(  # noqa: PLR0917 - the schema's arguments
     field = f"Source.experiments:{root.name}"
     with nested_time_share(info):
         connection = await _experiments(
-            info.context, [root], field=field, first=first, after=after, filter=filter, order_by=order_by
+            info, [root], field=field, first=first, after=after, filter=filter, order_by=order_by
         )
     _add_failures(info, connection.sources)
     return connection
 
 
 async def _experiments(
-    context: RequestContext,
+    info: TracegraphInfo,
     adapters: Sequence[Adapter],
     *,
     field: str,
@@ -101,6 +100,7 @@ async def _experiments(
     filter: inputs.ExperimentFilter | None,  # noqa: A002 - the schema's name
     order_by: inputs.ExperimentOrder | None,
 ) -> Connection[Experiment]:
+    context = info.context
     experiment_filter = filter or inputs.ANY_EXPERIMENT
     order = _NEWEST_EXPERIMENTS if order_by is None else order_by.parsed
     max_ids = context.page_limits.max_first
@@ -108,7 +108,8 @@ async def _experiments(
     filters = {adapter.name: experiment_filter.for_source(adapter.name) for adapter in selected}
     by_text = order.field is ExperimentOrderField.NAME
     arguments = ConnectionArguments(first, after, field, experiment_filter.cursor_binding, order, by_text=by_text)
-    listing = await lists.list_experiments(selected, filters, order, arguments.merge_request(context))
+    merge_request, fields = arguments.merge_request(context), experiment_fields(info)
+    listing = await lists.list_experiments(selected, filters, order, merge_request, fields)
     context.reports.extend(listing.reports)
     return Connection(listing, arguments)
 
