@@ -36,7 +36,8 @@ class Listening:
 def target_of(call: UpstreamRequest) -> str:
     """Return the target between method and version in the request line."""
     request = Transport("vendor", TransportSettings("http://vendor"))._request(call, {})
-    return request.split(b" ")[1].decode()
+    target: bytes = request.extensions["target"]
+    return target.decode()
 
 
 @given(TEXTS)

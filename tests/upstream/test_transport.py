@@ -176,8 +176,6 @@ async def test_unsolicited_bytes_are_not_the_response_to_the_next_call() -> None
         await sent(transport)
         server.writers[0].write(stray)
         await asyncio.sleep(0.05)  # until the bytes have arrived
-        with pytest.raises(SourceUnavailable):
-            await sent(transport)
         assert (await sent(transport)).body == b"{}"
     assert len(server.connections) == 2
 
@@ -234,7 +232,7 @@ async def test_a_path_is_appended_to_the_base_url(base: str, path: str, target: 
 )
 def test_the_host_header_follows_the_standard(base_url: str, host: str) -> None:
     request = Transport("vendor", TransportSettings(base_url))._request(READ, {})
-    assert f"\r\nhost: {host}\r\n".encode() in request
+    assert request.headers["host"] == host
 
 
 @pytest.mark.parametrize(

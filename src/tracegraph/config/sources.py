@@ -188,7 +188,7 @@ class SourceTable(BaseModel):
         """Return the seconds for one attempt: `timeout_s`, else the lesser of 4 s and 0.4 of the deadline."""
         return self.timeout_s or min(_TRANSPORT.timeout_s, _SHARE_OF_DEADLINE * deadline_s)
 
-    def transport(self, deadline_s: float) -> TransportSettings:
+    def transport_settings(self, deadline_s: float) -> TransportSettings:
         """Return the settings of the transport where a request has `deadline_s` seconds in all."""
         return TransportSettings(
             base_url=self.base_url.rstrip("/"),
