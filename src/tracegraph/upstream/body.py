@@ -39,9 +39,12 @@ async def read_body(response: httpx.Response, limit: int) -> bytes:
         raise TypeError("The transport must return an asynchronous stream.")
     blocks: list[bytes] = []
     try:
-        decoder = _decoder(response.headers.get("content-encoding"), limit)
-        async for chunk in stream:
-            blocks.append(decoder.decode(chunk))  # noqa: PERF401 - an error in between must clear the list
+        decoder = _decoder(_content_coding(response.headers), limit)
+        if isinstance(stream, httpx.ByteStream):  # all bytes are there, as for most responses of the pool
+            blocks.append(decoder.decode(b"".join(stream)))
+        else:
+            async for chunk in stream:
+                blocks.append(decoder.decode(chunk))  # noqa: PERF401 - an error in between must clear the list
         decoder.finish()
         return blocks[0] if len(blocks) == 1 else b"".join(blocks)
     except zlib.error:
@@ -51,13 +54,20 @@ async def read_body(response: httpx.Response, limit: int) -> bytes:
         await stream.aclose()
 
 
-def _decoder(encoding: str | None, limit: int) -> _Decoder:
-    coding = (encoding or "identity").strip().lower()
-    if coding == "identity":
+def _content_coding(headers: httpx.Headers) -> bytes:
+    """Return the content coding in lower case. `headers.get` takes 3 us to find that there is none."""
+    for name, value in headers.raw:
+        if len(name) == len(b"content-encoding") and name.lower() == b"content-encoding":
+            return value.strip().lower()
+    return b""
+
+
+def _decoder(coding: bytes, limit: int) -> _Decoder:
+    if coding in {b"", b"identity"}:
         return _Decoder(limit)
-    if coding in {"gzip", "x-gzip"}:
+    if coding in {b"gzip", b"x-gzip"}:
         return _Inflater(limit, is_gzip=True)
-    if coding == "deflate":
+    if coding == b"deflate":
         return _Inflater(limit, is_gzip=False)
     raise UndecodableBodyError
 

@@ -34,17 +34,17 @@ class HeadTooLarge(httpx.RemoteProtocolError):
 class HttpConnection(asyncio.Protocol):
     """One connection, which serves one exchange after another.
 
-    An exchange is `send`, `head`, then `next_chunk` until it returns b"". `status`, `fields` and `version` describe
-    the response once `head` has returned.
+    An exchange is `send`, `head`, then `next_chunk` until it returns b"". `status` and `fields` describe the response
+    once `head` has returned.
     """
 
     def __init__(self) -> None:
         self.status = 0
-        self.version = b""
         self.fields: list[tuple[bytes, bytes]] = []
         self.idle_since = 0.0
         self.exchanges = 0
         self.has_response_bytes = False
+        self.is_complete = True
         self._transport: asyncio.Transport | None = None
         self._parser = httptools.HttpResponseParser(self)
         self._parser.set_dangerous_leniencies(
@@ -56,8 +56,7 @@ class HttpConnection(asyncio.Protocol):
         self._buffered = 0
         self._reason_bytes = 0
         self._unread_bytes = 0
-        self._is_open = self._is_paused = self._has_head = self._is_delimited = False
-        self._is_complete = True
+        self._is_open = self._is_paused = self._has_head = False
         self._can_be_reused = True
 
     # -- the side of the pool ------------------------------------------------------------------------------
@@ -67,7 +66,7 @@ class HttpConnection(asyncio.Protocol):
         """Whether another request may be sent: the last response is complete and nothing follows it."""
         return (
             self._is_open
-            and self._is_complete
+            and self.is_complete
             and self._can_be_reused
             and self._transport is not None
             and not self._transport.is_closing()
@@ -78,7 +77,7 @@ class HttpConnection(asyncio.Protocol):
         """Write a request, and prepare for its response."""
         self.exchanges += 1
         self._start_message()
-        self._is_complete = self.has_response_bytes = False
+        self.is_complete = self.has_response_bytes = False
         if self._transport is not None:
             self._transport.write(request)
 
@@ -95,7 +94,7 @@ class HttpConnection(asyncio.Protocol):
 
     async def next_chunk(self) -> bytes:
         """Return the next bytes of the body, b"" at its end; the errors are those of `head`."""
-        while not self._chunks and not self._is_complete:
+        while not self._chunks and not self.is_complete:
             await self._wait()
         chunks = self._chunks
         chunk = chunks[0] if len(chunks) == 1 else b"".join(chunks)
@@ -130,7 +129,7 @@ class HttpConnection(asyncio.Protocol):
 
     def _fail(self, error: httpx.TransportError) -> None:
         self._can_be_reused = False
-        if self._error is None and not self._is_complete:
+        if self._error is None and not self.is_complete:
             self._error = error
         self._wake()
 
@@ -143,7 +142,7 @@ class HttpConnection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Parse bytes of the response. Bytes outside an exchange belong to no request: they end the connection."""
-        if self._is_complete:
+        if self.is_complete:
             self.close()
             return
         self.has_response_bytes = True
@@ -164,8 +163,8 @@ class HttpConnection(asyncio.Protocol):
     def eof_received(self) -> None:
         """End a body that extends to the end of the connection."""
         self._is_open = False
-        if self._has_head and not self._is_delimited:
-            self._is_complete = True
+        if self._has_head and not _is_delimited(self.fields):
+            self.is_complete = True
         self._wake()
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -181,12 +180,12 @@ class HttpConnection(asyncio.Protocol):
 
     def _start_message(self) -> None:
         self.fields = []
-        self._has_head = self._is_delimited = False
+        self._has_head = False
         self._reason_bytes = self._unread_bytes = 0
 
     def on_message_begin(self) -> None:
         """Note a response that nobody requested."""
-        if self._is_complete:
+        if self.is_complete:
             self._can_be_reused = False
 
     def on_status(self, reason: bytes) -> None:
@@ -206,31 +205,29 @@ class HttpConnection(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         """Take the status. An interim response, such as 100 or 103, is skipped."""
-        if self._is_complete:
+        if self.is_complete:
             return
         status = self._parser.get_status_code()
         if status >= 200 or status == _SWITCHING_PROTOCOLS:
             self.status = status
-            self.version = self._parser.get_http_version().encode()
-            self._is_delimited = _is_delimited(self.fields)
             self._has_head = True
             self._unread_bytes = 0
 
     def on_body(self, body: bytes) -> None:
         """Take a part of the body."""
-        if not self._is_complete:
+        if not self.is_complete:
             self._chunks.append(body)
             self._buffered += len(body)
             self._unread_bytes = 0
 
     def on_message_complete(self) -> None:
         """End the response, or an interim response."""
-        if self._is_complete:
+        if self.is_complete:
             return
         if not self._has_head:
             self._start_message()
             return
-        self._is_complete = True
+        self.is_complete = True
         self._can_be_reused = self._can_be_reused and self._parser.should_keep_alive()
 
 

@@ -7,6 +7,7 @@ It speaks HTTP/1.1 without proxies.
 from __future__ import annotations
 
 import asyncio
+import re
 import ssl
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable
@@ -22,6 +23,7 @@ T = TypeVar("T")
 _Origin = tuple[str, str, int]
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _NO_TIMEOUT: dict[str, float | None] = {}
+_CONTROL_OR_BLANK = re.compile(rb"[\x00-\x20\x7f]")
 
 
 class PooledTransport(httpx.AsyncBaseTransport):
@@ -47,6 +49,8 @@ class PooledTransport(httpx.AsyncBaseTransport):
         self._keepalive_s = keepalive_s
         self._idle: dict[_Origin, deque[HttpConnection]] = {}
         self._expiry: asyncio.TimerHandle | None = None
+        self._fields: list[tuple[bytes, bytes]] = []
+        self._lines = b""
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Return the response with its body unread. A request on a kept connection may be sent once more.
@@ -58,18 +62,42 @@ class PooledTransport(httpx.AsyncBaseTransport):
             httpx.TransportError: ConnectError, ConnectTimeout, PoolTimeout, ReadError, ReadTimeout,
                 RemoteProtocolError, LocalProtocolError or UnsupportedProtocol.
         """
-        content = b"".join([part async for part in _stream_of(request)])
-        head = _head_of(request)
+        content = await _content_of(request)
+        origin, head = _origin(request.url), self._head_of(request)
         timeout = request.extensions.get("timeout", _NO_TIMEOUT)
-        await _within(timeout.get("pool"), self._permits.acquire(), httpx.PoolTimeout)
+        if self._permits.locked():
+            await _within(timeout.get("pool"), self._permits.acquire(), httpx.PoolTimeout)
+        else:
+            await self._permits.acquire()
         try:
-            connection = await self._exchange(request.url, head + content, timeout)
+            connection = await self._exchange(origin, head + content, timeout)
         except BaseException:
             self._permits.release()
             raise
-        body = _Body(self, _origin(request.url), connection, timeout.get("read"))
-        extensions = {"http_version": b"HTTP/" + connection.version}
-        return httpx.Response(connection.status, headers=connection.fields, stream=body, extensions=extensions)
+        body: httpx.AsyncByteStream
+        if connection.is_complete:
+            body = httpx.ByteStream(await connection.next_chunk())
+            self.give_back(origin, connection)
+        else:
+            body = _Body(self, origin, connection, timeout.get("read"))
+        return httpx.Response(connection.status, headers=connection.fields, stream=body)
+
+    def _head_of(self, request: httpx.Request) -> bytes:
+        """Return the head of the request.
+
+        Raises:
+            httpx.LocalProtocolError: For a head that a server could read as another request.
+            httpx.UnsupportedProtocol: For HEAD and CONNECT, whose responses the parser would misread.
+        """
+        fields = request.headers.raw
+        if fields != self._fields:  # most requests have the fields of the one before
+            self._lines, self._fields = _field_lines(fields), fields
+        target = request.extensions.get("target") or request.url.raw_path
+        if request.method in {"CONNECT", "HEAD"}:
+            raise httpx.UnsupportedProtocol(f"The method {request.method} is not supported.")
+        if not target.isascii() or _CONTROL_OR_BLANK.search(target):
+            raise httpx.LocalProtocolError("The target of the request holds a blank or a control character.")
+        return b"%b %b HTTP/1.1\r\n%b\r\n" % (request.method.encode("ascii"), target, self._lines)
 
     async def aclose(self) -> None:
         """Close the idle connections."""
@@ -82,25 +110,26 @@ class PooledTransport(httpx.AsyncBaseTransport):
                 connection.close()
         await asyncio.sleep(0)  # the transports close in the next iteration of the loop
 
-    async def _exchange(
-        self, url: httpx.URL, request: bytes, timeout: dict[str, float | None]
-    ) -> HttpConnection:
+    async def _exchange(self, origin: _Origin, request: bytes, timeout: dict[str, float | None]) -> HttpConnection:
         """Send the request and return its connection once the head of the response is there."""
-        kept = self._take_idle(_origin(url))
+        kept = self._take_idle(origin)
         if kept is not None:
             try:
                 return await self._send(kept, request, timeout)
             except (httpx.ReadError, httpx.RemoteProtocolError):
                 if kept.has_response_bytes:
                     raise
-        return await self._send(await self._connect(url, timeout.get("connect")), request, timeout)
+        return await self._send(await self._connect(origin, timeout.get("connect")), request, timeout)
 
     async def _send(
         self, connection: HttpConnection, request: bytes, timeout: dict[str, float | None]
     ) -> HttpConnection:
         try:
             connection.send(request)
-            await _within(timeout.get("read"), connection.head(), httpx.ReadTimeout)
+            if timeout.get("read") is None:  # without a coroutine in between, since this is the hot path
+                await connection.head()
+            else:
+                await _within(timeout["read"], connection.head(), httpx.ReadTimeout)
         except BaseException:
             connection.close()  # else the next request would read the rest of this response
             raise
@@ -139,8 +168,8 @@ class PooledTransport(httpx.AsyncBaseTransport):
         when = None if oldest is None else oldest + self._keepalive_s
         self._expiry = None if when is None else loop.call_at(when, self._close_expired)
 
-    async def _connect(self, url: httpx.URL, timeout_s: float | None) -> HttpConnection:
-        scheme, host, port = _origin(url)
+    async def _connect(self, origin: _Origin, timeout_s: float | None) -> HttpConnection:
+        scheme, host, port = origin
         if scheme not in _DEFAULT_PORTS:
             raise httpx.UnsupportedProtocol(f"The scheme {scheme!r} is neither http nor https.")
         if scheme == "https" and self._tls is None:
@@ -215,25 +244,16 @@ def _origin(url: httpx.URL) -> _Origin:
     return scheme, url.raw_host.decode("ascii"), url.port or _DEFAULT_PORTS.get(scheme, 0)
 
 
-def _stream_of(request: httpx.Request) -> httpx.AsyncByteStream:
-    if not isinstance(request.stream, httpx.AsyncByteStream):
-        raise TypeError("The body of an asynchronous request must be an asynchronous stream.")
-    return request.stream
+async def _content_of(request: httpx.Request) -> bytes:
+    stream = request.stream
+    if isinstance(stream, httpx.ByteStream):
+        return b"".join(stream)
+    return await request.aread()
 
 
-def _head_of(request: httpx.Request) -> bytes:
-    """Return the head of the request, with a host and framing for its body.
-
-    Raises:
-        httpx.LocalProtocolError: For a head that a server could read as another request.
-    """
-    method = request.method.encode("ascii")
-    if method in {b"CONNECT", b"HEAD"}:
-        raise httpx.UnsupportedProtocol(f"The method {request.method} is not supported.")
-    target = request.extensions.get("target") or request.url.raw_path
-    lines = [b"%b %b HTTP/1.1" % (method, target)]
-    lines += [b"%b: %b" % field for field in request.headers.raw]
-    head = b"\r\n".join(lines)
-    if head.count(b"\n") >= len(lines) or head.count(b"\r") >= len(lines) or b"\0" in head or b" " in target:
-        raise httpx.LocalProtocolError("The head of the request holds a line break or a blank in the wrong place.")
-    return head + b"\r\n\r\n"
+def _field_lines(fields: list[tuple[bytes, bytes]]) -> bytes:
+    """Return the lines of the fields. Raise LocalProtocolError for a line break in one of them."""
+    lines = b"".join([b"%b: %b\r\n" % field for field in fields])
+    if lines.count(b"\n") != len(fields) or lines.count(b"\r") != len(fields) or b"\0" in lines:
+        raise httpx.LocalProtocolError("A field of the request holds a line break or a null byte.")
+    return lines

@@ -17,7 +17,13 @@ from urllib.parse import urlencode
 import httpx
 from pydantic import SecretStr
 
-from tracegraph.errors import SourceBadResponse, SourceError, SourceResponseTooLarge, SourceTimeout, SourceUnavailable
+from tracegraph.errors import (
+    SourceBadResponse,
+    SourceError,
+    SourceResponseTooLarge,
+    SourceTimeout,
+    SourceUnavailable,
+)
 from tracegraph.upstream.body import ACCEPT_ENCODING, BodyTooLargeError, UndecodableBodyError, read_body
 from tracegraph.upstream.http_connection import MAX_FIELD_BYTES, MAX_FIELDS, MAX_HEAD_BYTES, HeadTooLarge
 from tracegraph.upstream.messages import UpstreamRequest
@@ -86,7 +92,7 @@ class Transport:
         self.source = source
         self.settings = settings
         self._given = http
-        self._url = _read_url(settings.base_url)
+        self._url = read_base_url(settings.base_url)
         self._base = "" if self._url.raw_path == b"/" else self._url.raw_path.decode("ascii")
         self._timeout = {"connect": settings.connect_timeout_s, "read": None, "write": None, "pool": None}
         self._credential: Mapping[str, str] = {}
@@ -184,9 +190,7 @@ def open_http(settings: TransportSettings) -> httpx.AsyncBaseTransport:
     """Return the transport that the settings describe, without a connection."""
     tls = ssl_context(settings.ca_file, settings.client_certificate, settings.client_key)
     if settings.proxy is None and settings.implementation == "pooled":
-        return PooledTransport(
-            verify=tls, max_connections=settings.max_connections, keepalive_s=_KEEP_ALIVE_S
-        )
+        return PooledTransport(verify=tls, max_connections=settings.max_connections, keepalive_s=_KEEP_ALIVE_S)
     proxy = None
     if settings.proxy is not None:
         address = httpx.URL(settings.proxy.get_secret_value())
@@ -198,13 +202,14 @@ def open_http(settings: TransportSettings) -> httpx.AsyncBaseTransport:
     return httpx.AsyncHTTPTransport(verify=tls, trust_env=False, limits=limits, proxy=proxy)
 
 
-def _read_url(text: str) -> httpx.URL:
+def read_base_url(text: str) -> httpx.URL:
+    """Return the URL. Raise ValueError unless it is http or https, with a host that can be called."""
     try:
         url = httpx.URL(text)
     except httpx.InvalidURL:
-        raise ValueError("The base URL of a transport cannot be read.") from None
+        raise ValueError("its host cannot be read: it is no valid name of a host") from None
     if url.scheme not in {"http", "https"} or not url.host:
-        raise ValueError("The base URL of a transport must be http or https, with a host.")
+        raise ValueError("it must be an http(s) URL with a host")
     return url
 
 
