@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from typing import Any
@@ -52,11 +53,15 @@ async def connected_to(
     script: ScriptedServer | HandledServer,
     path: str = "",
     http: httpx.AsyncBaseTransport | None = None,
+    tls: ssl.SSLContext | None = None,
+    host: str = "127.0.0.1",
     **settings: Any,
 ) -> AsyncIterator[Transport]:
-    server = await asyncio.start_server(script.connect, "127.0.0.1", 0)
+    server = await asyncio.start_server(script.connect, host, 0, ssl=tls)
     async with server:
-        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}{path}"
+        address = f"[{host}]" if ":" in host else host
+        scheme = "http" if tls is None else "https"
+        url = f"{scheme}://{address}:{server.sockets[0].getsockname()[1]}{path}"
         async with Transport("vendor", TransportSettings(url, **settings), http) as transport:
             yield transport
         await asyncio.gather(*script.connections)

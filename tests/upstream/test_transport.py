@@ -544,7 +544,7 @@ async def test_a_response_may_come_before_the_request_was_sent_completely(connec
 
 @pooled_alone
 async def test_a_vendor_that_reads_no_more_of_the_request_has_responded(connected: Connected) -> None:
-    """The rest of the request is not sent: the vendor could take it for the next one. httpx sends all of it first."""
+    """The vendor could take the rest of the request for the next one. httpx sends all of it first."""
     is_done = asyncio.Event()
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

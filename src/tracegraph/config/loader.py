@@ -222,7 +222,7 @@ def _unused_proxies(settings: Settings) -> list[str]:
         if found is not None and table.effective_proxy() is None and not is_local:
             by_variable.setdefault(found.variable, []).append(name)
     return [
-        f"{variable} is set, but Tracegraph uses no proxy: it calls {', '.join(names)} directly. Set trust_env = true "
-        "for a source to use the proxy, or add the hosts to NO_PROXY to silence this warning."
+        f"{variable} is set, but Tracegraph uses no proxy: it calls {', '.join(names)} directly. Set "
+        "trust_env = true for a source to use the proxy, or add the hosts to NO_PROXY to silence this warning."
         for variable, names in by_variable.items()
     ]

@@ -50,7 +50,7 @@ async def _connected(info: _AddressInfo) -> socket.socket:
     family, kind, protocol, _, address = info
     connecting = socket.socket(family, kind, protocol)
     try:
-        connecting.setblocking(False)
+        connecting.settimeout(0)
         await asyncio.get_running_loop().sock_connect(connecting, address)
     except BaseException:
         connecting.close()

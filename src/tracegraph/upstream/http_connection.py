@@ -1,6 +1,6 @@
 """One HTTP/1.1 connection: it writes a request and parses the response, over asyncio and httptools.
 
-Both errors and limits of the head are here. `pooled_transport` decides which connection sends which request.
+`pooled_transport` decides which connection sends which request.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ class HeadTooLarge(httpx.RemoteProtocolError):
 class HttpConnection(asyncio.Protocol):
     """One connection, which serves one exchange after another.
 
-    An exchange is `send`, `head`, then `next_chunk` until it returns b"". `status` and `fields` describe the response
-    once `head` has returned.
+    An exchange is `send`, `head`, then `next_chunk` until it returns b"". Once `head` has returned, `status` and
+    `fields` describe the response.
     """
 
     def __init__(self) -> None:

@@ -1,7 +1,6 @@
 """An httpx transport with a connection pool, over asyncio and httptools.
 
-A call with a body of 11 KB takes a fortieth of the CPU time that httpx's own transport takes (docs/performance.md).
-It speaks HTTP/1.1 without proxies.
+It speaks HTTP/1.1 without proxies. A call takes a small part of the CPU time that httpx's own transport takes.
 """
 
 from __future__ import annotations
@@ -64,13 +63,13 @@ class PooledTransport(httpx.AsyncBaseTransport):
         """
         content = await _content_of(request)
         origin, head = _origin(request.url), self._head_of(request)
-        timeout = request.extensions.get("timeout", _NO_TIMEOUT)
+        waits = request.extensions.get("timeout", _NO_TIMEOUT)
         if self._permits.locked():
-            await _within(timeout.get("pool"), self._permits.acquire(), httpx.PoolTimeout)
+            await _within(waits.get("pool"), self._permits.acquire(), httpx.PoolTimeout)
         else:
             await self._permits.acquire()
         try:
-            connection = await self._exchange(origin, head + content, timeout)
+            connection = await self._exchange(origin, head + content, waits)
         except BaseException:
             self._permits.release()
             raise
@@ -79,7 +78,7 @@ class PooledTransport(httpx.AsyncBaseTransport):
             body = httpx.ByteStream(await connection.next_chunk())
             self.give_back(origin, connection)
         else:
-            body = _Body(self, origin, connection, timeout.get("read"))
+            body = _Body(self, origin, connection, waits.get("read"))
         return httpx.Response(connection.status, headers=connection.fields, stream=body)
 
     def _head_of(self, request: httpx.Request) -> bytes:
@@ -110,26 +109,26 @@ class PooledTransport(httpx.AsyncBaseTransport):
                 connection.close()
         await asyncio.sleep(0)  # the transports close in the next iteration of the loop
 
-    async def _exchange(self, origin: _Origin, request: bytes, timeout: dict[str, float | None]) -> HttpConnection:
+    async def _exchange(self, origin: _Origin, request: bytes, waits: dict[str, float | None]) -> HttpConnection:
         """Send the request and return its connection once the head of the response is there."""
         kept = self._take_idle(origin)
         if kept is not None:
             try:
-                return await self._send(kept, request, timeout)
+                return await self._send(kept, request, waits)
             except (httpx.ReadError, httpx.RemoteProtocolError):
                 if kept.has_response_bytes:
                     raise
-        return await self._send(await self._connect(origin, timeout.get("connect")), request, timeout)
+        return await self._send(await self._connect(origin, waits.get("connect")), request, waits)
 
     async def _send(
-        self, connection: HttpConnection, request: bytes, timeout: dict[str, float | None]
+        self, connection: HttpConnection, request: bytes, waits: dict[str, float | None]
     ) -> HttpConnection:
         try:
             connection.send(request)
-            if timeout.get("read") is None:  # without a coroutine in between, since this is the hot path
+            if waits.get("read") is None:  # without a coroutine in between, since this is the hot path
                 await connection.head()
             else:
-                await _within(timeout["read"], connection.head(), httpx.ReadTimeout)
+                await _within(waits["read"], connection.head(), httpx.ReadTimeout)
         except BaseException:
             connection.close()  # else the next request would read the rest of this response
             raise
