@@ -28,7 +28,7 @@ class EnvironmentProxy:
 
 
 def proxy_of_environment(base_url: str) -> EnvironmentProxy | None:
-    """Return the proxy of HTTPS_PROXY, HTTP_PROXY or ALL_PROXY for a URL, None where NO_PROXY excludes its host."""
+    """Return the proxy of HTTPS_PROXY, HTTP_PROXY or ALL_PROXY for a URL, None if NO_PROXY excludes its host."""
     proxies = getproxies_environment()
     parts = urlsplit(base_url)
     scheme = parts.scheme if parts.scheme in proxies else "all"

@@ -119,8 +119,8 @@ class SourceTable(BaseModel):
     """`[sources.<name>]`: the keys of every vendor; the adapter's own keys stay in the extras.
 
     `timeout_s` limits one attempt of one call, and is less than `limits.deadline_s`; see `timeout_within` for its
-    default. `ca_file` holds the only trusted authorities for an https source. `client_certificate` and `client_key`
-    hold the gateway's own certificate. `proxy` is the URL of a proxy, or a reference to it. With `trust_env` the
+    default. `ca_file` holds the only trusted authorities for an https source, and `client_certificate` and
+    `client_key` the gateway's own certificate. `proxy` is the URL of a proxy, or a reference to it. With `trust_env` the
     environment's HTTPS_PROXY and NO_PROXY apply.
 
     `ttl_by_kind` overrides `cache.ttl_s` by kind of call. `pass_through` names the header in which callers send

@@ -92,6 +92,8 @@ class Transport:
         self.source = source
         self.settings = settings
         self._given = http
+        # httpx applies a target also to its own requests to a proxy. A transport of a test reads the URL.
+        self._has_target_in_url = settings.proxy is not None or http is not None
         self._url = read_base_url(settings.base_url)
         self._base = "" if self._url.raw_path == b"/" else self._url.raw_path.decode("ascii")
         self._timeout = {"connect": settings.connect_timeout_s, "read": None, "write": None, "pool": None}
@@ -169,7 +171,7 @@ class Transport:
             self._headers, self._credential = self._template(headers), dict(headers)
         url, content, raw_target = self._url, call.content(), (target or "/").encode("ascii")
         extensions: dict[str, Any] = {"target": raw_target, "timeout": self._timeout}
-        if self.settings.proxy is not None:  # httpx would apply the target to its own request to the proxy, too
+        if self._has_target_in_url:
             url, extensions = url.copy_with(raw_path=raw_target), {"timeout": self._timeout}
         stream = _EMPTY if content is None else httpx.ByteStream(content)
         request = httpx.Request(call.method, url, headers=self._headers, stream=stream, extensions=extensions)
