@@ -120,8 +120,8 @@ class SourceTable(BaseModel):
 
     `timeout_s` limits one attempt of one call, and is less than `limits.deadline_s`; see `timeout_within` for its
     default. `ca_file` holds the only trusted authorities for an https source, and `client_certificate` and
-    `client_key` the gateway's own certificate. `proxy` is the URL of a proxy, or a reference to it. With `trust_env` the
-    environment's HTTPS_PROXY and NO_PROXY apply.
+    `client_key` the gateway's own certificate. `proxy` is the URL of a proxy, or a reference to it. With
+    `trust_env` the environment's HTTPS_PROXY and NO_PROXY apply.
 
     `ttl_by_kind` overrides `cache.ttl_s` by kind of call. `pass_through` names the header in which callers send
     their own key for this source. Such a source has no `api_key`.
