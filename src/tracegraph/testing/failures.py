@@ -42,7 +42,7 @@ class FaultCase:
     attempts: int = 1
     """The expected attempts of the two allowed: two where a retry may help."""
     max_calls: int | None = None
-    """The most calls where an adapter retries with fewer rows; None means `attempts`."""
+    """The most calls where an adapter retries with fewer rows, or the transport sends once more; None: `attempts`."""
     transport: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -58,7 +58,7 @@ FAULT_CASES = {
     "503": FaultCase(_status(503), SourceUnavailable, 503, attempts=2),
     "504": FaultCase(_status(504), SourceTimeout, 504, attempts=2),
     "hang": FaultCase(Fault("hang", times=None), SourceTimeout, transport={"timeout_s": 0.2}),
-    "reset": FaultCase(Fault("reset", times=None), SourceUnavailable, attempts=2),
+    "reset": FaultCase(Fault("reset", times=None), SourceUnavailable, attempts=2, max_calls=3),
     "truncate": FaultCase(Fault("truncate", times=None), SourceUnavailable, attempts=2),
     "html": FaultCase(Fault("html", times=None), SourceBadResponse, 200),
     "wrong shape": FaultCase(Fault("wrong_shape", times=None, body=_BODY), SourceBadResponse, 200),

@@ -10,7 +10,7 @@ import re
 import ssl
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import httpx
 
@@ -29,8 +29,9 @@ class PooledTransport(httpx.AsyncBaseTransport):
     """Sends requests over kept connections. It serves one event loop.
 
     It reads these extensions of a request: `target`, the bytes of the request line's target in place of the URL's,
-    and `timeout`, with `connect`, `read` and `pool` in seconds. A request's body is read before it is sent, and
-    the response body is a stream of undecoded bytes.
+    and `timeout`, with `connect`, `read` and `pool` in seconds. `on_resend` is called without arguments when a
+    request is sent once more. A request's body is read before it is sent, and the response body is a stream of
+    undecoded bytes.
     """
 
     def __init__(
@@ -69,7 +70,7 @@ class PooledTransport(httpx.AsyncBaseTransport):
         else:
             await self._permits.acquire()
         try:
-            connection = await self._exchange(origin, head + content, waits)
+            connection = await self._exchange(origin, head + content, request.extensions)
         except BaseException:
             self._permits.release()
             raise
@@ -109,8 +110,9 @@ class PooledTransport(httpx.AsyncBaseTransport):
                 connection.close()
         await asyncio.sleep(0)  # the transports close in the next iteration of the loop
 
-    async def _exchange(self, origin: _Origin, request: bytes, waits: dict[str, float | None]) -> HttpConnection:
+    async def _exchange(self, origin: _Origin, request: bytes, extensions: dict[str, Any]) -> HttpConnection:
         """Send the request and return its connection once the head of the response is there."""
+        waits = extensions.get("timeout", _NO_TIMEOUT)
         kept = self._take_idle(origin)
         if kept is not None:
             try:
@@ -118,7 +120,10 @@ class PooledTransport(httpx.AsyncBaseTransport):
             except (httpx.ReadError, httpx.RemoteProtocolError):
                 if kept.has_response_bytes:
                     raise
-        return await self._send(await self._connect(origin, waits.get("connect")), request, waits)
+        connection = await self._connect(origin, waits.get("connect"))
+        if kept is not None and "on_resend" in extensions:
+            extensions["on_resend"]()
+        return await self._send(connection, request, waits)
 
     async def _send(
         self, connection: HttpConnection, request: bytes, waits: dict[str, float | None]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Literal, NamedTuple
@@ -109,13 +109,20 @@ class Transport:
     ) -> None:
         await self._http.aclose()
 
-    async def send(self, call: UpstreamRequest, headers: Mapping[str, str], allowed_s: float) -> RawResponse:
+    async def send(
+        self,
+        call: UpstreamRequest,
+        headers: Mapping[str, str],
+        allowed_s: float,
+        on_resend: Callable[[], None] | None = None,
+    ) -> RawResponse:
         """Send one request. It waits while `max_connections` are in flight.
 
         Args:
             call: The request.
             headers: The headers of the credential.
             allowed_s: The time limit.
+            on_resend: Called when the request is sent once more because its kept connection was closed.
 
         Raises:
             SourceTimeout: After `allowed_s` seconds, or without a connection after `connect_timeout_s`.
@@ -123,6 +130,8 @@ class Transport:
             SourceBadResponse: For a response that exceeds a limit, or does not decompress.
         """
         request = self._request(call, headers)
+        if on_resend is not None:
+            request.extensions["on_resend"] = on_resend
         try:
             async with asyncio.timeout(allowed_s):
                 response = await self._http.handle_async_request(request)
