@@ -42,7 +42,7 @@ class FaultCase:
     attempts: int = 1
     """The expected attempts of the two allowed: two where a retry may help."""
     max_calls: int | None = None
-    """The most calls where an adapter retries with fewer rows, or the transport sends once more; None: `attempts`."""
+    """The most calls where the adapter or the transport sends more requests; None means `attempts`."""
     transport: Mapping[str, Any] = field(default_factory=dict)
 
 
