@@ -24,7 +24,8 @@ from tracegraph.errors import (
     SourceUnavailable,
 )
 from tracegraph.simulators.core.faults import Fault
-from tracegraph.testing.subject import SOURCE, Contract, Subject, first_experiments, first_sessions
+from tracegraph.testing.mocked import SOURCE
+from tracegraph.testing.subject import Contract, Subject, first_experiments, first_sessions
 from tracegraph.upstream.request_scope import deadline
 
 VENDOR_TEXT = "the-vendor's-own-words"
@@ -41,7 +42,7 @@ class FaultCase:
     attempts: int = 1
     """The expected attempts of the two allowed: two where a retry may help."""
     max_calls: int | None = None
-    """The most calls where an adapter retries with fewer rows; None means `attempts`."""
+    """The most calls where the adapter or the transport sends more requests; None means `attempts`."""
     transport: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -57,7 +58,7 @@ FAULT_CASES = {
     "503": FaultCase(_status(503), SourceUnavailable, 503, attempts=2),
     "504": FaultCase(_status(504), SourceTimeout, 504, attempts=2),
     "hang": FaultCase(Fault("hang", times=None), SourceTimeout, transport={"timeout_s": 0.2}),
-    "reset": FaultCase(Fault("reset", times=None), SourceUnavailable, attempts=2),
+    "reset": FaultCase(Fault("reset", times=None), SourceUnavailable, attempts=2, max_calls=3),
     "truncate": FaultCase(Fault("truncate", times=None), SourceUnavailable, attempts=2),
     "html": FaultCase(Fault("html", times=None), SourceBadResponse, 200),
     "wrong shape": FaultCase(Fault("wrong_shape", times=None, body=_BODY), SourceBadResponse, 200),

@@ -196,8 +196,7 @@ class ResiliencePipeline:
                 self.source, f"Source {self.source!r} was not called: the deadline of the request has passed."
             )
         generation, began, counters = circuit.before_call(), self._clock(), self.counters[call.kind]
-        state.sent += 1
-        count_request()
+        _count_sent(state)
         failed, failure, timed_out = None, None, False
         try:
             if self._tracing is None:
@@ -231,7 +230,7 @@ class ResiliencePipeline:
     async def _exchange(
         self, call: UpstreamRequest, headers: dict[str, str], allowed_s: float, state: AttemptState
     ) -> UpstreamResponse:
-        raw = await self._transport.send(call, headers, allowed_s)
+        raw = await self._transport.send(call, headers, allowed_s, on_resend=partial(_count_sent, state))
         if 200 <= raw.status < 300:
             return response_to(call, self.source, raw.body, FetchInfo(state.sent), raw.headers)
         error = error_for_status(self.source, raw.status, raw.headers, raw.body)
@@ -245,3 +244,8 @@ class ResiliencePipeline:
         if failure is not None:
             self._opened_by[kind] = failure
         report_circuit(self.source, kind, failure)
+
+
+def _count_sent(state: AttemptState) -> None:
+    state.sent += 1
+    count_request()
