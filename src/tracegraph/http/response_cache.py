@@ -17,7 +17,6 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from hashlib import blake2b
@@ -33,9 +32,9 @@ from tracegraph.graphql.runner import Operation, OperationResult, OperationRunne
 from tracegraph.http.compression import deflate
 from tracegraph.http.json import to_json
 from tracegraph.metrics.operations import Reuse
-from tracegraph.upstream.cache.dependencies import CacheDependencies, collect_dependencies
+from tracegraph.upstream.cache.dependencies import CacheDependencies
 from tracegraph.upstream.cache.memory import CacheEntry, MemoryStore
-from tracegraph.upstream.request_scope import bypass_cache, pass_through_credentials
+from tracegraph.upstream.request_scope import response_scope
 
 _PERMANENT_ERROR_CODES = {BadUserInput.code, QueryTooComplex.code, Forbidden.code}
 
@@ -218,10 +217,7 @@ class ResponseCache:
 
     async def _execute(self, key: bytes | None, request: ExecutionRequest) -> OperationResponse:
         runner = self._runner.restricted_to(request.sources)
-        with ExitStack() as scopes:
-            scopes.enter_context(bypass_cache(request.bypass_cache))
-            scopes.enter_context(pass_through_credentials(request.credentials))
-            dependencies = scopes.enter_context(collect_dependencies())
+        with response_scope(request.credentials, bypass_cache=request.bypass_cache) as dependencies:
             response = OperationResponse.from_result(await runner.run(request.operation, request.charge))
         return self._store_response(key, request, response, dependencies)
 

@@ -31,14 +31,20 @@ from tracegraph.errors import (
     SourceTimeout,
     SourceUnauthorized,
 )
-from tracegraph.upstream.cache.dependencies import current_dependencies
 from tracegraph.upstream.cache.keys import CacheKeys
 from tracegraph.upstream.cache.memory import CacheEntry, MemoryStore
 from tracegraph.upstream.counters import SourceCounters
 from tracegraph.upstream.errors import report_failure
 from tracegraph.upstream.messages import AttemptState, UpstreamRequest, UpstreamResponse, response_to
-from tracegraph.upstream.request_scope import bypasses_cache, is_fair_time, record_stale_reply, remaining_s
-from tracegraph.upstream.resilience.timeouts import earlier_timeout, remember_timeout
+from tracegraph.upstream.request_scope import (
+    bypasses_cache,
+    current_dependencies,
+    earlier_timeout,
+    is_fair_time,
+    record_stale_reply,
+    remaining_s,
+    remember_timeout,
+)
 from tracegraph.upstream.single_flight import SingleFlight
 
 CallVendor = Callable[[UpstreamRequest, AttemptState], Awaitable[UpstreamResponse]]
