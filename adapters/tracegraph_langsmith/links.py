@@ -5,9 +5,9 @@ See docs/vendors/langsmith.md#pages.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from urllib.parse import urlsplit
 
+from tracegraph.adapter import LRU
 from tracegraph.domain.urls import http_url
 from tracegraph_langsmith.v2_wire import Run as RunV2
 from tracegraph_langsmith.wire import Run, TracerSession
@@ -41,16 +41,14 @@ class Links:
     def __init__(self, web_url: str | None, tenant_id: str | None) -> None:
         self._web_url = None if web_url is None else web_url.rstrip("/")
         self._tenant_id = tenant_id
-        self._tenants: OrderedDict[str, str] = OrderedDict()
+        self._tenants = LRU[str, str](_MAX_PROJECTS)
 
     def experiment(self, row: TracerSession) -> str | None:
         """Return the address of a tracer session, None if a part of it is unknown."""
         tenant_id = row.tenant_id or self._tenant_id
         if tenant_id is None:
             return None
-        self._tenants[row.id] = tenant_id
-        if len(self._tenants) > _MAX_PROJECTS:
-            self._tenants.popitem(last=False)
+        self._tenants.put(row.id, tenant_id)
         return self._project(tenant_id, row.id)
 
     def session(self, run: Run | RunV2) -> str | None:
