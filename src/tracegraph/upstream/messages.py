@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -122,3 +123,7 @@ class AttemptState:
     timed_out: bool = False
     waiters_deadline: float = float("inf")
     failure: SourceError | None = None
+
+    def add_waiter(self, limit_s: float) -> None:
+        """Extend the waiters' deadline to `limit_s` seconds from now, unless it is later."""
+        self.waiters_deadline = max(self.waiters_deadline, asyncio.get_running_loop().time() + limit_s)
