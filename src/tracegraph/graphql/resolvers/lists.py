@@ -17,7 +17,7 @@ from tracegraph.graphql.compiler.resolver_calls import nested_time_share, rounds
 from tracegraph.graphql.context import RequestContext
 from tracegraph.graphql.errors import all_failed
 from tracegraph.graphql.lookahead import session_fields
-from tracegraph.graphql.relay.connections import Connection, ConnectionArguments
+from tracegraph.graphql.relay.connections import ConnectionArguments, MergedConnection
 from tracegraph.graphql.resolvers.deferred import add_field_error
 from tracegraph.graphql.resolvers.sources import TracegraphInfo, adapter_of
 from tracegraph.graphql.types import inputs
@@ -100,7 +100,7 @@ async def _experiments(
     after: str | None,
     filter: inputs.ExperimentFilter | None,  # noqa: A002 - the schema's name
     order_by: inputs.ExperimentOrder | None,
-) -> Connection[Experiment]:
+) -> MergedConnection[Experiment]:
     experiment_filter = filter or inputs.ANY_EXPERIMENT
     order = _NEWEST_EXPERIMENTS if order_by is None else order_by.parsed
     max_ids = context.page_limits.max_first
@@ -110,7 +110,7 @@ async def _experiments(
     arguments = ConnectionArguments(first, after, field, experiment_filter.cursor_binding, order, by_text=by_text)
     listing = await lists.list_experiments(selected, filters, order, arguments.merge_request(context))
     context.reports.extend(listing.reports)
-    return Connection(listing, arguments)
+    return MergedConnection(listing, arguments)
 
 
 async def query_sessions(
@@ -144,7 +144,7 @@ async def query_sessions(
     context.reports.extend(listing.reports)
     if listing.all_failed:
         raise all_failed(listing.reports)
-    return Connection(listing, arguments)
+    return MergedConnection(listing, arguments)
 
 
 async def experiment_sessions(  # noqa: PLR0917 - the schema's arguments
@@ -174,7 +174,7 @@ async def experiment_sessions(  # noqa: PLR0917 - the schema's arguments
     arguments = ConnectionArguments(first, after, field, session_filter.cursor_binding, order)
     merge_request = arguments.merge_request(context)
     if not selected or not session_filter.includes_sessions_of(root):
-        return Connection(await lists.no_sessions(adapter), arguments)
+        return MergedConnection(await lists.no_sessions(adapter), arguments)
     request = SessionPageRequest((root.ref,), _NO_PAGE, session_filter.parsed, order, fields=session_fields(info))
     rounds_below = rounds_below_field(info)
     fetch = context.loaders.session_pages_at(rounds_below)
@@ -182,7 +182,7 @@ async def experiment_sessions(  # noqa: PLR0917 - the schema's arguments
         listing = await lists.list_sessions_of(adapter, root, request, merge_request, fetch)
     context.reports.extend(listing.reports)
     _add_failures(info, listing.reports)
-    return Connection(listing, arguments)
+    return MergedConnection(listing, arguments)
 
 
 def _session_order(order: inputs.SessionOrder | None) -> SessionOrder:
