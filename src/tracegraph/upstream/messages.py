@@ -8,11 +8,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
-from urllib.parse import quote
 
 import orjson
 
 from tracegraph.domain.calls import FetchInfo
+from tracegraph.domain.texts import percent_encoded
 from tracegraph.domain.value_objects import value_object
 from tracegraph.errors import SourceError
 
@@ -32,7 +32,7 @@ def path_segment(text: str) -> str | None:
     if text in {"", ".", ".."} or len(text) > _MAX_SEGMENT_LENGTH or _FORBIDDEN_CHARACTERS.search(text):
         return None
     try:
-        return quote(text, safe="")
+        return percent_encoded(text)
     except UnicodeEncodeError:  # a lone surrogate
         return None
 
