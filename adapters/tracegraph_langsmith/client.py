@@ -12,7 +12,7 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, TypeVar
 
 from pydantic import SecretStr
@@ -27,6 +27,7 @@ from tracegraph.domain.filters import (
 )
 from tracegraph.domain.models import SessionStatus
 from tracegraph.domain.sort_values import from_microseconds
+from tracegraph.domain.texts import rfc3339
 from tracegraph.errors import SourceError, SourceUnauthorized
 from tracegraph.upstream.client import Upstream
 from tracegraph.upstream.messages import UpstreamRequest
@@ -221,11 +222,6 @@ def _status_words(session_filter: SessionFilter) -> list[str]:
     if session_filter.statuses is None or SessionStatus.UNKNOWN in session_filter.statuses:
         return []
     return [word for status, word in STATUS_WORDS.items() if status in session_filter.statuses]
-
-
-def rfc3339(moment: datetime) -> str:
-    """Return the time as text in UTC."""
-    return moment.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
 
 
 def _time(moment: datetime) -> str:

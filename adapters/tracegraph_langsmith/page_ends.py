@@ -6,9 +6,9 @@ the list goes on with smaller pages, from the start of the last run.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from dataclasses import replace
 
+from tracegraph.adapter import LRU
 from tracegraph.domain.sort_values import microseconds
 from tracegraph.errors import SourceError
 from tracegraph_langsmith.client import RunsQuery
@@ -24,7 +24,7 @@ class PageEnds:
     """Remembers the ends of the latest pages, by the cursor of the page that follows."""
 
     def __init__(self) -> None:
-        self._ends: OrderedDict[str, _End] = OrderedDict()
+        self._ends = LRU[str, _End](_MAX_ENTRIES)
 
     def record(self, page: RunsPage, cursor: str | None, seen: frozenset[str]) -> None:
         """Remember the end of a page.
@@ -37,9 +37,7 @@ class PageEnds:
         end = self._end_of(page, self._ends.get(cursor or ""), seen)
         if page.cursor is None or end is None:
             return
-        self._ends[page.cursor] = end
-        if len(self._ends) > _MAX_ENTRIES:
-            self._ends.popitem(last=False)
+        self._ends.put(page.cursor, end)
 
     def range_after(self, query: RunsQuery, cursor: str, error: SourceError) -> tuple[RunsQuery, frozenset[str]]:
         """Return the query for the runs from the end of a page on, and the ids of those of that start before it.

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Iterator
 
+from tracegraph.adapter import LRU
 from tracegraph_langsmith.client import RunsQuery
 
 _MAX_ENTRIES = 1000
@@ -18,21 +18,19 @@ class PageSizes:
 
     def __init__(self, page_max: int) -> None:
         self._page_max = page_max
-        self._limits: OrderedDict[object, int] = OrderedDict()
+        self._limits = LRU[object, int](_MAX_ENTRIES)
         self._largest = 0
 
     def limit_for(self, query: RunsQuery, limit: int) -> int:
         """Return the limit, reduced to the page size of the query's experiments."""
         if not self._limits:
             return limit
-        return min([limit, *(self._limits.get(key, self._page_max) for key in _keys(query))])
+        return min([limit, *(self._limits.get(key) or self._page_max for key in _keys(query))])
 
     def shrink(self, query: RunsQuery, limit: int) -> None:
         """Set the page size for the query's experiments after a response that was too large."""
         for key in _keys(query):
-            self._limits[key] = limit
-        while len(self._limits) > _MAX_ENTRIES:
-            self._limits.popitem(last=False)
+            self._limits.put(key, limit)
 
     def record_size(self, query: RunsQuery, size: int) -> None:
         """Record the size of a response in bytes. After a small response the page size doubles."""
@@ -40,9 +38,9 @@ class PageSizes:
         if not self._limits or 4 * size > self._largest:
             return
         for key in _keys(query):
-            limit = 2 * self._limits.pop(key, self._page_max)
+            limit = 2 * (self._limits.remove(key) or self._page_max)
             if limit < self._page_max:
-                self._limits[key] = limit
+                self._limits.put(key, limit)
 
 
 def _keys(query: RunsQuery) -> Iterator[object]:

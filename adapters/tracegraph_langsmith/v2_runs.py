@@ -16,6 +16,7 @@ from tracegraph.adapter import FetchInfo, Reply, add_cost_on_error, readable_row
 from tracegraph.domain.filters import OrderDirection
 from tracegraph.domain.models import Session
 from tracegraph.domain.sort_values import from_microseconds, microseconds
+from tracegraph.domain.texts import rfc3339
 from tracegraph.errors import SourceError
 from tracegraph.upstream.raw import bad_response
 from tracegraph_langsmith import v2_wire
@@ -25,7 +26,6 @@ from tracegraph_langsmith.client import (
     LangSmithClient,
     RunsQuery,
     canonical_uuid,
-    rfc3339,
 )
 from tracegraph_langsmith.failing_projects import may_concern_one_experiment
 from tracegraph_langsmith.links import Links

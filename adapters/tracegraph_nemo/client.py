@@ -24,6 +24,7 @@ from tracegraph.adapter import (
     path_segment,
     unreadable_places,
 )
+from tracegraph.domain.texts import rfc3339
 from tracegraph.errors import (
     SourceBadRequest,
     SourceError,
@@ -35,7 +36,7 @@ from tracegraph.upstream.client import Upstream
 from tracegraph.upstream.lenient_decoder import length
 from tracegraph.upstream.messages import UpstreamRequest
 from tracegraph.upstream.raw import RawRow
-from tracegraph_nemo.filters import is_expressible, rfc3339
+from tracegraph_nemo.filters import is_expressible
 from tracegraph_nemo.paging import VendorPage
 from tracegraph_nemo.releases import NEWEST, Release
 from tracegraph_nemo.wire import (

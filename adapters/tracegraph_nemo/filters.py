@@ -23,6 +23,7 @@ from tracegraph.domain.filters import (
     active_conditions,
 )
 from tracegraph.domain.models import ExperimentKind, SessionStatus
+from tracegraph.domain.texts import rfc3339
 from tracegraph_nemo.mapping import STATUSES
 from tracegraph_nemo.releases import Release
 
@@ -200,7 +201,8 @@ def _push_name(experiment_filter: ExperimentFilter, query: list[tuple[str, str]]
 def _push_range(field: str, time_range: TimeRange, query: list[tuple[str, str]]) -> bool:
     """Add the range to the query and return whether the range can be expressed.
 
-    The contract's DatetimeFilter has only `$gte` and `$lte`, and its times have microseconds.
+    The contract's DatetimeFilter has only `$gte` and `$lte`, and its times have microseconds. The service answers
+    a time that it cannot parse with 500: see docs/vendors/nemo.md#errors.
     """
     if time_range.gte is not None:
         query.append((f"filter[{field}][$gte]", rfc3339(time_range.gte)))
@@ -210,14 +212,6 @@ def _push_range(field: str, time_range: TimeRange, query: list[tuple[str, str]])
         return False
     query.append((f"filter[{field}][$lte]", rfc3339(time_range.lt - timedelta(microseconds=1))))
     return True
-
-
-def rfc3339(moment: datetime) -> str:
-    """Return the time in UTC with microseconds and Z.
-
-    The service answers a time that it cannot parse with 500: see docs/vendors/nemo.md#errors.
-    """
-    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 def push_sessions(session_filter: SessionFilter, release: Release) -> PushedFilter:

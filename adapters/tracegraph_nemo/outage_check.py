@@ -8,12 +8,11 @@ where a proxy hides the readiness, only requests for sessions answer 503. There 
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 
 from msgspec.structs import replace
 
-from tracegraph.adapter import FetchInfo, cost_of, failure_of, gather_outcomes
+from tracegraph.adapter import LRU, FetchInfo, cost_of, failure_of, gather_outcomes
 from tracegraph.domain.models import Experiment
 from tracegraph.errors import SourceError
 from tracegraph_nemo.client import NemoClient
@@ -39,7 +38,7 @@ class OutageCheck:
     def __init__(self, client: NemoClient, clock: Callable[[], float]) -> None:
         self._client = client
         self._clock = clock
-        self._confirmed: OrderedDict[frozenset[str], float] = OrderedDict()
+        self._confirmed = LRU[frozenset[str], float](_MAX_CONFIRMED)
 
     async def verify_empty(self, experiments: Sequence[Experiment]) -> tuple[Sequence[Experiment], FetchInfo]:
         """Return the experiments, without their figures if the telemetry store is down."""
@@ -92,10 +91,7 @@ class OutageCheck:
         return confirmed_at is not None and self._clock() - confirmed_at < _CONFIRMATION_TTL_S
 
     def _confirm(self, experiments: Sequence[Experiment]) -> None:
-        self._confirmed[_confirmation_key(experiments)] = self._clock()
-        self._confirmed.move_to_end(_confirmation_key(experiments))
-        if len(self._confirmed) > _MAX_CONFIRMED:
-            self._confirmed.popitem(last=False)
+        self._confirmed.put(_confirmation_key(experiments), self._clock())
 
 
 def is_empty(experiment: Experiment) -> bool:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import re
-from urllib.parse import quote
+from functools import partial
 
+from tracegraph.domain.texts import percent_encoded
 from tracegraph.domain.urls import http_url
 
 _MAX_LENGTH = 2048
 """The number of characters that every browser accepts."""
 
 
-_PLAIN = re.compile(r"[\w.~-]+", re.ASCII)
+_encoded = partial(percent_encoded, errors="replace")
 
 
 class Studio:
@@ -25,28 +25,24 @@ class Studio:
             workspace: The workspace.
             has_sessions: Whether the release has pages of sessions.
         """
-        self._workspace_url = http_url(f"{web_url.rstrip('/')}/studio/workspaces/{_escaped(workspace)}")
+        self._workspace_url = http_url(f"{web_url.rstrip('/')}/studio/workspaces/{_encoded(workspace)}")
         self._has_sessions = has_sessions
 
     def experiment(self, group_id: str, name: str) -> str | None:
         """Return the page of an experiment within a group."""
-        return self._page(f"/experiment/{_escaped(group_id)}/{_escaped(name)}")
+        return self._page(f"/experiment/{_encoded(group_id)}/{_encoded(name)}")
 
     def session(self, session_id: str, trace_id: str | None, span_id: str | None) -> str | None:
         """Return the page of a session, which opens its root span where that is known."""
         if not self._has_sessions:
             return None
-        path = f"/intake/sessions/{_escaped(session_id)}"
+        path = f"/intake/sessions/{_encoded(session_id)}"
         if not trace_id:
             return self._page(path)
-        span = f"&spanId={_escaped(span_id)}" if span_id else ""
-        return self._page(f"{path}?traceId={_escaped(trace_id)}{span}")
+        span = f"&spanId={_encoded(span_id)}" if span_id else ""
+        return self._page(f"{path}?traceId={_encoded(trace_id)}{span}")
 
     def _page(self, path: str) -> str | None:
         if self._workspace_url is None or len(self._workspace_url) + len(path) > _MAX_LENGTH:
             return None
         return self._workspace_url + path
-
-
-def _escaped(text: str) -> str:
-    return text if _PLAIN.fullmatch(text) else quote(text, safe="", errors="replace")

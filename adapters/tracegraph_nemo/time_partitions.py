@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 
-from tracegraph.adapter import CallCost, ExperimentQuery, FetchInfo, OffsetRequest, Page, PageRequest, cost_of
+from tracegraph.adapter import LRU, CallCost, ExperimentQuery, FetchInfo, OffsetRequest, Page, PageRequest, cost_of
 from tracegraph.domain.models import Experiment
 from tracegraph.errors import SourceBadRequest, SourceBadResponse
 from tracegraph_nemo.client import HTTP_TOO_MANY, too_many_message
@@ -53,7 +52,7 @@ class PartitionedLists:
         self._shares_slices = shares_slices
         self._clock = clock
         self._wall_clock = wall_clock
-        self._hints: OrderedDict[ExperimentQuery, PartitionHints] = OrderedDict()
+        self._hints = LRU[ExperimentQuery, PartitionHints](_MAX_LISTS)
 
     def is_too_long(self, query: ExperimentQuery) -> bool:
         """Return whether the service refused the list within the last minute."""
@@ -156,10 +155,10 @@ class PartitionedLists:
         return positions
 
     def _hints_for(self, query: ExperimentQuery) -> PartitionHints:
-        hints = self._hints.setdefault(query, PartitionHints())
-        self._hints.move_to_end(query)
-        if len(self._hints) > _MAX_LISTS:
-            self._hints.popitem(last=False)
+        hints = self._hints.get(query)
+        if hints is None:
+            hints = PartitionHints()
+            self._hints.put(query, hints)
         return hints
 
 

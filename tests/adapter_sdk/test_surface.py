@@ -3,7 +3,7 @@
 import tracegraph.adapter
 
 SURFACE = """
-Adapter Amount BaseAdapter CallCost Capabilities CircuitState Count CursorRequest ExperimentQuery FetchInfo
+LRU Adapter Amount BaseAdapter CallCost Capabilities CircuitState Count CursorRequest ExperimentQuery FetchInfo
 Key LenientDecoder LenientStruct ListCapabilities ListsSpans Name Number OffsetRequest Page PageRequest Paging
 Probe RangeRequest RateLimit Reply ReportsAggregates SessionPageRequest SourceHealth SourceHealthStatus
 SourceSettings

@@ -225,7 +225,7 @@ async def test_rejections_evict_no_pages_of_vendors(vendors: Vendors) -> None:
             await opened.ask(f"{{ nothing{number} }}")
         assert opened.sources.memory is not None
         assert len(opened.sources.memory) == 0
-        opened.cache._rejections._max_bytes = 10_000
+        opened.cache._rejections._max_weight = 10_000
         for number in range(100):
             await opened.ask(f"{{ no{number} }}")
             assert opened.cache._rejections.size_bytes <= 10_000 or number == 0
@@ -271,7 +271,7 @@ async def test_responses_and_pages_share_the_bounds_of_the_cache(vendors: Vendor
     async with open_cache(vendors) as opened:
         memory = opened.sources.memory
         assert memory is not None
-        memory._max_bytes = 200_000
+        memory._max_weight = 200_000
         for first in range(1, 60):
             await opened.ask(f"{{ sessions(first: {first}) {{ nodes {{ id metadata vendorFields }} }} }}")
             assert memory.size_bytes <= 200_000

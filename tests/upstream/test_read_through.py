@@ -23,16 +23,20 @@ from tracegraph.errors import (
 )
 from tracegraph.simulators.core.faults import Fault
 from tracegraph.simulators.core.simulator import Simulator
-from tracegraph.upstream.cache.dependencies import collect_dependencies
 from tracegraph.upstream.cache.keys import CacheKeys
 from tracegraph.upstream.cache.memory import MemoryStore
 from tracegraph.upstream.client import Upstream
 from tracegraph.upstream.lenient_decoder import LenientDecoder
 from tracegraph.upstream.messages import UpstreamRequest, UpstreamResponse
 from tracegraph.upstream.raw import decode
-from tracegraph.upstream.request_scope import bypass_cache, collect_stale_errors, deadline
+from tracegraph.upstream.request_scope import (
+    bypass_cache,
+    collect_stale_errors,
+    deadline,
+    operation_scope,
+    response_scope,
+)
 from tracegraph.upstream.resilience.circuit_breaker import CircuitBreakerPolicy
-from tracegraph.upstream.resilience.timeouts import remembered_timeouts
 
 SHAPED = replace(READ, read=partial(decode, wire=LenientDecoder(dict[str, list[int]])))
 
@@ -399,7 +403,7 @@ class TestTimeoutsOfARequest:
         self, client: Upstream, vendor: Simulator
     ) -> None:
         vendor.faults.add(self.HANG)
-        with remembered_timeouts(), collect_stale_errors() as errors:
+        with operation_scope(60), collect_stale_errors() as errors:
             await client.fetch(READ)
             calls = len(vendor.calls)
             reply = await client.fetch(self.OTHER)
@@ -408,17 +412,17 @@ class TestTimeoutsOfARequest:
 
     async def test_another_request_calls_the_vendor(self, client: Upstream, vendor: Simulator) -> None:
         vendor.faults.add(self.HANG)
-        with remembered_timeouts():
+        with operation_scope(60):
             await client.fetch(READ)
         vendor.faults.clear()
-        with remembered_timeouts():
+        with operation_scope(60):
             assert (await client.fetch(self.OTHER)).provenance.stale is None
 
     async def test_a_read_without_a_stale_entry_calls_the_vendor(
         self, client: Upstream, vendor: Simulator
     ) -> None:
         vendor.faults.add(self.HANG)
-        with remembered_timeouts():
+        with operation_scope(60):
             await client.fetch(READ)
             vendor.faults.clear()
             reply = await client.fetch(replace(READ, query=[("page", "3")]))
@@ -431,7 +435,7 @@ class TestTimeoutsOfARequest:
         self, client: Upstream, vendor: Simulator, fault: Fault
     ) -> None:
         vendor.faults.add(fault)
-        with remembered_timeouts():
+        with operation_scope(60):
             assert (await client.fetch(READ)).provenance.stale is not None
             assert (await client.fetch(self.OTHER)).provenance.stale is None
 
@@ -439,7 +443,7 @@ class TestTimeoutsOfARequest:
         self, client: Upstream, vendor: Simulator
     ) -> None:
         vendor.faults.add(self.HANG)
-        with remembered_timeouts():
+        with operation_scope(60):
             with deadline(0.05):
                 assert (await client.fetch(READ)).provenance.stale is not None
             vendor.faults.clear()
@@ -456,7 +460,7 @@ class TestTimeoutsOfARequest:
         clock.now += 100
         await second.fetch(self.OTHER)
         vendor.faults.add(self.HANG)
-        with remembered_timeouts():
+        with operation_scope(60):
             await client.fetch(READ)
             calls = len(vendor.calls)
             reply = await client.fetch(self.OTHER)
@@ -612,7 +616,7 @@ async def test_without_cache_and_sharing_every_read_calls_the_vendor(
     upstream: Upstream, vendor: Simulator, clock: Clock
 ) -> None:
     client = reading(upstream, clock, replace(POLICY, share=False), cached=False)
-    with collect_dependencies() as read:
+    with response_scope() as read:
         await asyncio.gather(client.fetch(READ), client.fetch(READ))
     assert (client.cache, len(vendor.calls)) == (None, 2)
     assert not read.is_valid(MemoryStore(), clock())

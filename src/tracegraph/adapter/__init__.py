@@ -33,6 +33,7 @@ from tracegraph.adapter.paging import (
 )
 from tracegraph.adapter.protocol import Adapter, ListsSpans, ReportsAggregates, SourceHealth, SourceHealthStatus
 from tracegraph.domain.calls import CircuitState, FetchInfo, RateLimit
+from tracegraph.domain.lru import LRU
 from tracegraph.upstream.lenient_decoder import (
     Amount,
     Count,
@@ -49,6 +50,7 @@ from tracegraph.upstream.lenient_values import text_of
 from tracegraph.upstream.messages import path_segment
 
 __all__ = [
+    "LRU",
     "Adapter",
     "Amount",
     "BaseAdapter",

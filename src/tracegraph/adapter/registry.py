@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from tracegraph.adapter.options import SourceSettings
 from tracegraph.adapter.protocol import Adapter
+from tracegraph.domain.texts import folded
 from tracegraph.upstream.client import Upstream
 
 GROUP = "tracegraph.adapters"
@@ -55,7 +56,7 @@ def load(entry: EntryPoint) -> AdapterPackage:
         open_adapter = cast("OpenAdapter", entry.load())
         module = import_module(entry.module)
     except Exception as error:  # third-party code may raise anything
-        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        reason = folded(f"{type(error).__name__}: {error}")
         raise ImportError(reason) from error
     return AdapterPackage(
         open_adapter, getattr(module, "normalize_base_url", str), getattr(module, "Options", None)

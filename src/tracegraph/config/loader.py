@@ -19,6 +19,7 @@ from tracegraph.config.messages import dotted, first_error, path_of, sentence_of
 from tracegraph.config.proxies import proxy_of_environment
 from tracegraph.config.settings import Settings
 from tracegraph.config.urls import is_loopback
+from tracegraph.domain.texts import folded
 from tracegraph.errors import ConfigurationError
 
 DEFAULT_FILE = Path("tracegraph.toml")
@@ -120,13 +121,11 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise ConfigurationError(f"{path}: this is not TOML, or a key is set twice: {_one_line(error)}.") from None
+        raise ConfigurationError(
+            f"{path}: this is not TOML, or a key is set twice: {folded(str(error))}."
+        ) from None
     except ValueError:
         raise ConfigurationError(f"{path}: a number has too many digits: use a smaller number.") from None
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())
 
 
 def _anchor_paths(tables: dict[str, Any], folder: Path) -> None:

@@ -16,7 +16,7 @@ from tracegraph.config.messages import SettingError
 from tracegraph.config.sources import YEAR_S, SourceTable, Table
 from tracegraph.config.urls import read_url
 from tracegraph.domain.secrets import SecretRef
-from tracegraph.upstream.request_scope import API_KEY_PLACEHOLDER
+from tracegraph.upstream.client import API_KEY_PLACEHOLDER
 
 _HOST = re.compile(r"\w[\w-]*(\.[\w-]+)*|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*", re.ASCII)
 """A name, IPv4 or IPv6."""

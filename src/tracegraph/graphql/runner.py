@@ -10,16 +10,15 @@ from typing import Any
 from graphql import GraphQLError
 
 from tracegraph.adapter.protocol import Adapter
-from tracegraph.errors import RequestError
+from tracegraph.errors import RequestError, SourceError
 from tracegraph.federation.lists import ScanBudget
 from tracegraph.federation.report import SourceReport, SourceReportStatus
 from tracegraph.graphql.context import CostCharger, PageLimits, RequestContext
 from tracegraph.graphql.errors import report_extensions, to_client_error
 from tracegraph.graphql.loaders import Loaders
 from tracegraph.graphql.schema import GatewaySchema
-from tracegraph.upstream.request_scope import collect_stale_errors, deadline, request_tasks
+from tracegraph.upstream.request_scope import operation_scope
 from tracegraph.upstream.resilience.pipeline import ResiliencePipeline
-from tracegraph.upstream.resilience.timeouts import remembered_timeouts
 
 _RESERVE_SHARE, _MAX_RESERVE_S = 0.1, 0.25
 """The part of the deadline that vendors do not get: the time to merge rows and write the response."""
@@ -102,18 +101,19 @@ class OperationRunner:
             charge=charge,
         )
         vendors_s = allowed_s - min(_MAX_RESERVE_S, _RESERVE_SHARE * allowed_s)
-        with request_tasks(), remembered_timeouts(), deadline(vendors_s):
+        with operation_scope(vendors_s) as stale:
             try:
                 async with asyncio.timeout(allowed_s) as timer:
-                    return await self._execute(operation, context)
+                    return await self._execute(operation, context, stale)
             except TimeoutError:
                 if not timer.expired():
                     raise
                 return _deadline_exceeded(allowed_s, context, operation)
 
-    async def _execute(self, operation: Operation, context: RequestContext) -> OperationResult:
-        with collect_stale_errors() as stale:
-            result = await self.schema.execute(operation.query, operation.variables or {}, operation.name, context)
+    async def _execute(
+        self, operation: Operation, context: RequestContext, stale: Sequence[SourceError]
+    ) -> OperationResult:
+        result = await self.schema.execute(operation.query, operation.variables or {}, operation.name, context)
         errors = [to_client_error(error) for error in result.errors or ()]
         executed = result.data is not None or any(error.path for error in errors)
         context.reports += [SourceReport(error.source, SourceReportStatus.STALE, error) for error in stale]

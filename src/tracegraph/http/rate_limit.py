@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import math
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from hashlib import blake2b
 
+from tracegraph.domain.lru import LRU
 from tracegraph.errors import RateLimited
 from tracegraph.http.auth.principal import Principal
 from tracegraph.upstream.cache.read_through import SharedStore
@@ -45,7 +45,7 @@ class InMemoryGCRA:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._full_at: OrderedDict[str, float] = OrderedDict()
+        self._full_at = LRU[str, float](MAX_BUCKETS)
 
     def __len__(self) -> int:
         return len(self._full_at)
@@ -53,14 +53,11 @@ class InMemoryGCRA:
     def take(self, key: str, seconds: float) -> float:
         """Take the amount that refills within `seconds` and return 0, or return the seconds to wait for it."""
         now = self._clock()
-        full_at = max(self._full_at.get(key, now), now) + seconds
+        full_at = max(self._full_at.get(key) or now, now) + seconds
         wait_s = full_at - now - _PERIOD_S
         if wait_s > _ROUNDING_S:
             return wait_s
-        self._full_at[key] = full_at
-        self._full_at.move_to_end(key)
-        if len(self._full_at) > MAX_BUCKETS:
-            self._full_at.popitem(last=False)
+        self._full_at.put(key, full_at)
         return 0.0
 
 

@@ -17,9 +17,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from functools import partial
 from hashlib import blake2b
 
 import orjson
@@ -33,9 +31,10 @@ from tracegraph.graphql.runner import Operation, OperationResult, OperationRunne
 from tracegraph.http.compression import deflate
 from tracegraph.http.json import to_json
 from tracegraph.metrics.operations import Reuse
-from tracegraph.upstream.cache.dependencies import CacheDependencies, collect_dependencies
+from tracegraph.upstream.cache.dependencies import CacheDependencies
 from tracegraph.upstream.cache.memory import CacheEntry, MemoryStore
-from tracegraph.upstream.request_scope import bypass_cache, pass_through_credentials
+from tracegraph.upstream.request_scope import response_scope
+from tracegraph.upstream.single_flight import SingleFlight
 
 _PERMANENT_ERROR_CODES = {BadUserInput.code, QueryTooComplex.code, Forbidden.code}
 
@@ -53,6 +52,9 @@ _JOIN_FRACTION = 0.1
 
 _ENTRY_OVERHEAD_BYTES, _REPLY_OVERHEAD_BYTES = 800, 110
 """The memory of a cached response beside its body: per entry, and per vendor reply (measured with tracemalloc)."""
+
+
+_FlightKey = tuple[bytes, float | None, bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +123,7 @@ class ResponseCache:
         self._share = share
         self._clock = clock
         self._secret = secrets.token_bytes(32)
-        self._flights: dict[object, _Flight] = {}
+        self._flights = SingleFlight[_FlightKey, OperationResponse, float]()  # with the end of joining
         self._compression_lock = asyncio.Lock()
 
     async def get_or_execute(self, request: ExecutionRequest) -> OperationResponse:
@@ -218,10 +220,7 @@ class ResponseCache:
 
     async def _execute(self, key: bytes | None, request: ExecutionRequest) -> OperationResponse:
         runner = self._runner.restricted_to(request.sources)
-        with ExitStack() as scopes:
-            scopes.enter_context(bypass_cache(request.bypass_cache))
-            scopes.enter_context(pass_through_credentials(request.credentials))
-            dependencies = scopes.enter_context(collect_dependencies())
+        with response_scope(request.credentials, bypass_cache=request.bypass_cache) as dependencies:
             response = OperationResponse.from_result(await runner.run(request.operation, request.charge))
         return self._store_response(key, request, response, dependencies)
 
@@ -235,18 +234,13 @@ class ResponseCache:
         operation, loop = request.operation, asyncio.get_running_loop()
         flight_key = (key, operation.deadline_s, request.bypass_cache)
         flight = self._flights.get(flight_key)
-        if flight is not None and flight.waiters and loop.time() < flight.join_deadline:
-            response = await flight.wait()
+        if flight is not None and loop.time() < flight.state:
+            response = await self._flights.wait(flight)
             return replace(response, reuse=Reuse.SHARED) if response.result.executed else None
-        task = asyncio.create_task(self._execute(key, request))
         join_deadline = loop.time() + _JOIN_FRACTION * self._runner.allowed_s(operation)
-        started = self._flights[flight_key] = _Flight(task, join_deadline)
-        task.add_done_callback(partial(self._remove_flight, flight_key, started))
-        return await started.wait()
-
-    def _remove_flight(self, flight_key: object, flight: _Flight, _: object) -> None:
-        if self._flights.get(flight_key) is flight:
-            del self._flights[flight_key]
+        return await self._flights.wait(
+            self._flights.start(flight_key, self._execute(key, request), join_deadline)
+        )
 
 
 @dataclass(slots=True, kw_only=True)
@@ -266,25 +260,6 @@ class _CachedResponse(CacheEntry):
         name = self.result.operation or ""
         replies = len(self.dependencies.numbers)
         return len(self.body) + len(name) + _ENTRY_OVERHEAD_BYTES + _REPLY_OVERHEAD_BYTES * replies
-
-
-@dataclass(slots=True)
-class _Flight:
-    """An execution in progress, and the number of its waiters."""
-
-    task: asyncio.Task[OperationResponse]
-    join_deadline: float
-    waiters: int = 0
-
-    async def wait(self) -> OperationResponse:
-        """Return the response. The last waiter that leaves cancels the execution."""
-        self.waiters += 1
-        try:
-            return await asyncio.shield(self.task)
-        finally:
-            self.waiters -= 1
-            if not self.waiters:
-                self.task.cancel()
 
 
 def _is_uncacheable(request: ExecutionRequest) -> bool:

@@ -9,12 +9,15 @@ from pydantic import SecretStr
 
 from tracegraph.domain.secrets import read_anew
 from tracegraph.errors import SourceUnauthorized
-from tracegraph.upstream.cache.dependencies import mark_uncacheable
 from tracegraph.upstream.cache.read_through import ReadThroughCache
 from tracegraph.upstream.errors import report_failure
 from tracegraph.upstream.messages import AttemptState, UpstreamRequest, UpstreamResponse
-from tracegraph.upstream.request_scope import pass_through_credential, with_key
+from tracegraph.upstream.request_scope import mark_uncacheable, pass_through_credential
 from tracegraph.upstream.resilience.pipeline import ResiliencePipeline
+
+API_KEY_PLACEHOLDER = SecretStr("{the key of the caller}")
+"""The `api_key` that the adapter of a pass-through source gets."""
+
 
 _HTTP_UNAUTHORIZED = 401
 
@@ -74,7 +77,7 @@ class Upstream:
             error = SourceUnauthorized(self.source, message)
             report_failure(self.source, call, error)
             raise error
-        return replace(self, pass_through=None).with_credential(with_key(self.credential or {}, key))
+        return replace(self, pass_through=None).with_credential(_with_key(self.credential or {}, key))
 
     async def _execute(self, call: UpstreamRequest, state: AttemptState) -> UpstreamResponse:
         """Send the call. Send it again if the vendor rejects a key whose file now holds another one."""
@@ -97,3 +100,11 @@ class Upstream:
 
     def _headers(self) -> dict[str, str]:
         return {name: secret.get_secret_value() for name, secret in (self.credential or {}).items()}
+
+
+def _with_key(headers: Mapping[str, SecretStr], key: SecretStr) -> dict[str, SecretStr | None]:
+    """Return the headers with the key in place of the placeholder."""
+    placeholder, real = API_KEY_PLACEHOLDER.get_secret_value(), key.get_secret_value()
+    return {
+        name: SecretStr(value.get_secret_value().replace(placeholder, real)) for name, value in headers.items()
+    }

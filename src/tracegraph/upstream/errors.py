@@ -7,33 +7,13 @@ from types import MappingProxyType
 
 import structlog
 
-from tracegraph.errors import (
-    SourceBadRequest,
-    SourceBadResponse,
-    SourceError,
-    SourceErrorCode,
-    SourceNotFound,
-    SourceRateLimited,
-    SourceTimeout,
-    SourceUnauthorized,
-    SourceUnavailable,
-)
+from tracegraph.errors import SourceError, SourceErrorCode
 from tracegraph.upstream.messages import UpstreamRequest
 from tracegraph.upstream.resilience.retry import retry_after_s
+from tracegraph.upstream.statuses import rule_for
 
 _MAX_BODY_BYTES = 16 * 1024
 """The part of a body that an error keeps: an error may live as long as its request, and bodies may be large."""
-
-
-_BY_STATUS: Mapping[int, tuple[type[SourceError], str]] = {
-    401: (SourceUnauthorized, "rejected the credential (401)"),
-    403: (SourceUnauthorized, "denies this credential access (403)"),
-    404: (SourceNotFound, "does not know the requested path (404)"),
-    408: (SourceTimeout, "timed out waiting for the request (408)"),
-    425: (SourceUnavailable, "is not ready to respond (425)"),
-    429: (SourceRateLimited, "limits the rate of calls (429)"),
-    504: (SourceTimeout, "timed out inside its own network (504)"),
-}
 
 
 def error_for_status(source: str, status: int, headers: Mapping[str, str], body: bytes) -> SourceError:
@@ -45,18 +25,10 @@ def error_for_status(source: str, status: int, headers: Mapping[str, str], body:
         headers: Its headers.
         body: Its body, of which the error keeps the beginning for the debug log.
     """
-    kind: type[SourceError]
-    if status in _BY_STATUS:
-        kind, problem = _BY_STATUS[status]
-    elif status >= 500:
-        kind, problem = SourceUnavailable, f"cannot respond now ({status})"
-    elif status >= 400:
-        kind, problem = SourceBadRequest, f"rejected the request ({status})"
-    else:
-        kind, problem = SourceBadResponse, f"returned the unexpected status {status}"
-    return kind(
+    rule = rule_for(status)
+    return rule.error(
         source,
-        f"Source {source!r} {problem}.",
+        f"Source {source!r} {rule.problem}.",
         http_status=status,
         retry_after_s=retry_after_s(headers.get("retry-after")),
         vendor_body=body[:_MAX_BODY_BYTES],

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
-from urllib.parse import quote
 
 import orjson
 
 from tracegraph.domain.calls import FetchInfo
+from tracegraph.domain.texts import percent_encoded
 from tracegraph.domain.value_objects import value_object
 from tracegraph.errors import SourceError
 
@@ -31,7 +32,7 @@ def path_segment(text: str) -> str | None:
     if text in {"", ".", ".."} or len(text) > _MAX_SEGMENT_LENGTH or _FORBIDDEN_CHARACTERS.search(text):
         return None
     try:
-        return quote(text, safe="")
+        return percent_encoded(text)
     except UnicodeEncodeError:  # a lone surrogate
         return None
 
@@ -122,3 +123,7 @@ class AttemptState:
     timed_out: bool = False
     waiters_deadline: float = float("inf")
     failure: SourceError | None = None
+
+    def add_waiter(self, limit_s: float) -> None:
+        """Extend the waiters' deadline to `limit_s` seconds from now, unless it is later."""
+        self.waiters_deadline = max(self.waiters_deadline, asyncio.get_running_loop().time() + limit_s)

@@ -7,7 +7,6 @@ and merge both anew, which takes ten times the CPU time of the rest of a call.
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
@@ -17,6 +16,7 @@ from urllib.parse import urlencode
 import httpx
 from pydantic import SecretStr
 
+from tracegraph.domain.texts import is_unreserved
 from tracegraph.errors import (
     SourceBadResponse,
     SourceError,
@@ -31,9 +31,6 @@ from tracegraph.upstream.pooled_transport import PooledTransport
 from tracegraph.upstream.tls import ssl_context, unreachable_reason
 
 _KEEP_ALIVE_S = 60.0
-
-
-_IS_UNRESERVED = re.compile(r"[A-Za-z0-9_.~-]*").fullmatch
 
 
 _COMMON_HEADERS = {"user-agent": "tracegraph", "accept": "application/json", "accept-encoding": ACCEPT_ENCODING}
@@ -224,6 +221,6 @@ def read_base_url(text: str) -> httpx.URL:
 
 def _escaped(query: Sequence[tuple[str, str]]) -> str:
     """Return the query string. Most queries need no escapes, and urlencode takes 8 us to find that out."""
-    if _IS_UNRESERVED("".join(map("".join, query))):
+    if is_unreserved("".join(map("".join, query))):
         return "&".join(map("=".join, query))
     return urlencode(query)

@@ -14,6 +14,8 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
+from tracegraph.domain.texts import folded
+
 _STARTS = ("{", "[")
 
 
@@ -28,7 +30,7 @@ def canonical(text: str) -> str:
             pass
         else:
             return written
-    return " ".join(text.split())
+    return folded(text)
 
 
 def _number(digits: str) -> float | int:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from time import perf_counter
-from typing import Any, TypeVar
+from typing import Any
 
 from tracegraph.adapter.paging import OffsetRequest, SessionPageRequest
 from tracegraph.adapter.protocol import Adapter
@@ -24,7 +24,8 @@ from tracegraph.federation.lists import FetchSessions, ScanBudget, session_spec
 from tracegraph.federation.position import Position
 from tracegraph.federation.report import SourceReport, SourceReportStatus, combined_in_sequence, report
 from tracegraph.federation.stream import Stream
-from tracegraph.upstream.request_scope import collect_stale_errors, count_calls, register_task
+from tracegraph.upstream.request_scope import collect_stale_errors, count_calls
+from tracegraph.upstream.single_flight import TaskMemo
 
 SCORES = "scores"
 """The field of a session that metrics of kind SCORE are read from."""
@@ -154,9 +155,6 @@ class Columns:
         )
 
 
-T = TypeVar("T")
-
-
 _CONCURRENCY = 4
 
 
@@ -187,7 +185,7 @@ class SessionScans:
         self._reports = reports
         self._slots: defaultdict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(_CONCURRENCY))
         self._fields: frozenset[str] = frozenset()
-        self._tasks: dict[tuple[str, ...], asyncio.Future[Any]] = {}
+        self._memo = TaskMemo[tuple[str, ...]]()
 
     def expect(self, fields: frozenset[str]) -> None:
         """Request these large fields in lists that are read from now on, because the request needs them."""
@@ -200,10 +198,10 @@ class SessionScans:
         """
         key = source, experiment_ref
         fields = frozenset({INPUT}) & (needs | self._fields)
-        list_scan = scan = await self._share(key, partial(self._list, source, experiment_ref, fields))
+        list_scan = scan = await self._memo.get(key, partial(self._list, source, experiment_ref, fields))
         for name, read in ((SCORES, self._scores), (INPUT, self._inputs)):
             if scan.error is None and name in needs & scan.deferred:
-                missing, read_report = await self._share(
+                missing, read_report = await self._memo.get(
                     (*key, name), partial(self._read_deferred, list_scan, read)
                 )
                 scan = _with_deferred(scan, name, missing, read_report)
@@ -217,13 +215,6 @@ class SessionScans:
         if scan.error is None:
             return scan, None
         return await self.scan(source, experiment_ref), scan.error
-
-    async def _share(self, key: tuple[str, ...], start: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """Run the scan once: concurrent callers wait for its result."""
-        if key not in self._tasks:
-            self._tasks[key] = register_task(asyncio.ensure_future(start()))
-        result: T = await asyncio.shield(self._tasks[key])
-        return result
 
     async def _list(self, source: str, experiment_ref: str, fields: frozenset[str]) -> SessionScan:
         """List the sessions in the largest pages, with these large fields only.

@@ -11,16 +11,17 @@ from tracegraph.federation.analytics.cases import CaseId
 from tracegraph.federation.merge import Positions
 from tracegraph.federation.sort_key import SortKey
 from tracegraph.graphql.comparison.cases import CaseRow
+from tracegraph.graphql.relay.connections import Connection, Edge
 from tracegraph.graphql.relay.cursor import CursorBinding, decode_cursor, encode_cursor
 
 
-class CaseEdge:
-    """A case with its cursor. The cursor is computed on access."""
+class CaseEdge(Edge[CaseRow]):
+    """A case with its cursor."""
 
-    __slots__ = ("_binding", "node")
+    __slots__ = ("_binding",)
 
     def __init__(self, node: CaseRow, binding: CursorBinding) -> None:
-        self.node = node
+        super().__init__(node)
         self._binding = binding
 
     @property
@@ -31,39 +32,40 @@ class CaseEdge:
         return encode_cursor(self._binding, Positions(sort_key))
 
 
-class CasePage:
+class CaseConnection(Connection[CaseRow]):
     """The first cases after a position. `total_count` is None when not every session was read."""
 
-    __slots__ = ("edges", "has_next_page", "has_previous_page", "total_count")
+    __slots__ = ("_binding", "_complete", "_end", "_rows", "_start")
 
     def __init__(
         self, rows: Sequence[CaseRow], first: int, after: CaseId | None, binding: CursorBinding, *, complete: bool
     ) -> None:
-        start = 0 if after is None else bisect_right(rows, after, key=lambda row: row.case)
-        self.edges = [CaseEdge(row, binding) for row in rows[start : start + first]]
-        self.has_next_page = start + first < len(rows)
-        self.has_previous_page = after is not None
-        self.total_count = len(rows) if complete else None
+        super().__init__(has_previous_page=after is not None)
+        self._rows = rows
+        self._start = 0 if after is None else bisect_right(rows, after, key=lambda row: row.case)
+        self._end = self._start + first
+        self._binding = binding
+        self._complete = complete
 
     @property
-    def nodes(self) -> list[CaseRow]:
+    def edges(self) -> list[CaseEdge]:
+        """The cases with their cursors."""
+        return [CaseEdge(row, self._binding) for row in self.nodes]
+
+    @property
+    def nodes(self) -> Sequence[CaseRow]:
         """The cases without cursors."""
-        return [edge.node for edge in self.edges]
+        return self._rows[self._start : self._end]
 
     @property
-    def page_info(self) -> CasePage:
-        """The page itself, which has the fields of the page info."""
-        return self
+    def total_count(self) -> int | None:
+        """The number of cases in the list, or None."""
+        return len(self._rows) if self._complete else None
 
     @property
-    def start_cursor(self) -> str | None:
-        """The cursor of the first edge."""
-        return self.edges[0].cursor if self.edges else None
-
-    @property
-    def end_cursor(self) -> str | None:
-        """The cursor of the last edge."""
-        return self.edges[-1].cursor if self.edges else None
+    def has_next_page(self) -> bool:
+        """Whether more cases follow."""
+        return self._end < len(self._rows)
 
 
 def decode_case_cursor(binding: CursorBinding, cursor: str | None) -> CaseId | None:

@@ -21,7 +21,7 @@ from tracegraph.federation.report import SourceReport
 from tracegraph.graphql.comparison.cases import PairedCases
 from tracegraph.graphql.comparison.data import ComparisonData
 from tracegraph.graphql.reported import all_reported, has_deferred
-from tracegraph.upstream.request_scope import register_task
+from tracegraph.upstream.single_flight import TaskMemo
 
 Aggregates = Mapping[Metric, Aggregate]
 
@@ -62,7 +62,7 @@ class Comparison:
         self.paired = PairedCases(compared, join_on)
         self._arguments = arguments
         self._requested = requested
-        self._figures: asyncio.Future[ComparisonFigures] | None = None
+        self._memo = TaskMemo[str]()
 
     @property
     def baseline(self) -> Experiment:
@@ -76,9 +76,7 @@ class Comparison:
 
     async def figures(self) -> ComparisonFigures:
         """Return the metrics side by side, computed once."""
-        if self._figures is None:
-            self._figures = register_task(asyncio.ensure_future(self._compare()))
-        return await asyncio.shield(self._figures)
+        return await self._memo.get("figures", self._compare)
 
     async def reports(self) -> list[SourceReport]:
         """Return the report of each source, after all selected fields have done their work."""

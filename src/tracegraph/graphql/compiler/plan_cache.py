@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from typing import Any
 
 from graphql import (
@@ -16,6 +15,7 @@ from graphql import (
 )
 from graphql.execution.executor import Executor
 
+from tracegraph.domain.lru import LRU
 from tracegraph.graphql.compiler.plan import Plan, Unplannable
 from tracegraph.graphql.compiler.steps import is_awaitable
 
@@ -32,9 +32,8 @@ class PlanCache:
     """
 
     def __init__(self, max_plans: int = _MAX_PLANS) -> None:
-        self._max_plans = max_plans
-        self._conditions: OrderedDict[int, tuple[OperationDefinitionNode, tuple[str, ...] | None]] = OrderedDict()
-        self._plans: OrderedDict[tuple[Any, ...], tuple[OperationDefinitionNode, Plan | None]] = OrderedDict()
+        self._conditions = LRU[int, tuple[OperationDefinitionNode, tuple[str, ...] | None]](max_plans)
+        self._plans = LRU[tuple[Any, ...], tuple[OperationDefinitionNode, Plan | None]](max_plans)
 
     def __len__(self) -> int:
         return len(self._plans)
@@ -64,8 +63,7 @@ class PlanCache:
                 cached = (executor.operation, Plan.compile(executor, names))
             except Unplannable:
                 cached = (executor.operation, None)
-            _store(self._plans, key, cached, self._max_plans)
-        self._plans.move_to_end(key)
+            self._plans.put(key, cached)
         return cached[1]
 
     def _conditions_of(self, executor: Executor[Any]) -> tuple[str, ...] | None:
@@ -77,8 +75,7 @@ class PlanCache:
             for node in (operation, *executor.fragment_definitions.values()):
                 visit(node, directives)
             cached = (operation, tuple(sorted(directives.variables)) if directives.all_supported else None)
-            _store(self._conditions, id(operation), cached, self._max_plans)
-        self._conditions.move_to_end(id(operation))
+            self._conditions.put(id(operation), cached)
         return cached[1]
 
 
@@ -95,9 +92,3 @@ class _Directives(Visitor):
             for argument in node.arguments or ()
             if isinstance(argument.value, VariableNode)
         }
-
-
-def _store(entries: OrderedDict[Any, Any], key: Any, value: Any, max_entries: int) -> None:
-    entries[key] = value
-    while len(entries) > max_entries:
-        entries.popitem(last=False)

@@ -4,6 +4,9 @@ The queue runs one job at a time, the shortest first. After a job the event loop
 duration for other work. The queue is bounded: when it is full, the longest job is rejected in favour of shorter
 ones. Cached documents do not wait. Each later arrival is charged 50 more characters of priority, so that long jobs
 cannot starve.
+
+This is no `SingleFlight`: a job is not a task that can be cancelled, and it waits in a bounded queue. What the two
+share is only that equal jobs run once.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""Values behind the schema's connections: one page of a merged list, with edges and cursors."""
+"""Values behind the schema's connections: one page of a list, with edges, cursors and page info."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Any, Generic, TypeVar
@@ -15,6 +16,93 @@ from tracegraph.graphql.relay.cursor import CursorBinding, decode_cursor, encode
 from tracegraph.graphql.types.inputs import parse_first
 
 T = TypeVar("T")
+
+
+class Edge(ABC, Generic[T]):
+    """A node with its cursor. The cursor is computed on access."""
+
+    __slots__ = ("node",)
+
+    def __init__(self, node: T) -> None:
+        self.node = node
+
+    @property
+    @abstractmethod
+    def cursor(self) -> str:
+        """The cursor that continues right after this edge."""
+
+
+class Connection(ABC, Generic[T]):
+    """One page of a list."""
+
+    __slots__ = ("has_previous_page",)
+
+    def __init__(self, *, has_previous_page: bool) -> None:
+        self.has_previous_page = has_previous_page
+
+    @property
+    @abstractmethod
+    def edges(self) -> Sequence[Edge[T]]:
+        """The rows with their cursors."""
+
+    @property
+    @abstractmethod
+    def nodes(self) -> Sequence[T]:
+        """The rows without cursors."""
+
+    @property
+    @abstractmethod
+    def total_count(self) -> int | None:
+        """The exact number of rows in the list, or None."""
+
+    @property
+    @abstractmethod
+    def has_next_page(self) -> bool:
+        """Whether the list continues after the page."""
+
+    @property
+    def page_info(self) -> PageInfo:
+        """The page info, built on access: storing it here would create a reference cycle."""
+        return PageInfo(self)
+
+    def start_cursor(self) -> str | None:
+        """Return the cursor of the first edge."""
+        edges = self.edges
+        return edges[0].cursor if edges else None
+
+    def end_cursor(self) -> str | None:
+        """Return the cursor after the page."""
+        edges = self.edges
+        return edges[-1].cursor if edges else None
+
+
+class PageInfo:
+    """The boundaries of a page. Cursors are computed on access."""
+
+    __slots__ = ("_page",)
+
+    def __init__(self, page: Connection[Any]) -> None:
+        self._page = page
+
+    @property
+    def has_next_page(self) -> bool:
+        """Whether the list continues after the page."""
+        return self._page.has_next_page
+
+    @property
+    def has_previous_page(self) -> bool:
+        """Whether the page begins after a cursor."""
+        return self._page.has_previous_page
+
+    @property
+    def start_cursor(self) -> str | None:
+        """The cursor of the first edge."""
+        return self._page.start_cursor()
+
+    @property
+    def end_cursor(self) -> str | None:
+        """The cursor after the page."""
+        return self._page.end_cursor()
 
 
 class ConnectionArguments:
@@ -52,13 +140,13 @@ class ConnectionArguments:
         return MergeRequest(first, decode_cursor(self.binding, self.after), context.budgets)
 
 
-class Edge(Generic[T]):
-    """A row with its cursor. The cursor is computed on access."""
+class MergedEdge(Edge[T]):
+    """A row of a merged list."""
 
-    __slots__ = ("_binding", "_merged", "_row", "node")
+    __slots__ = ("_binding", "_merged", "_row")
 
     def __init__(self, merged: Merged[T], row: Row[T], binding: CursorBinding) -> None:
-        self.node: T = row.node
+        self.node = row.node
         self._merged = merged
         self._row = row
         self._binding = binding
@@ -69,38 +157,14 @@ class Edge(Generic[T]):
         return encode_cursor(self._binding, self._merged.positions_after(self._row))
 
 
-class PageInfo:
-    """The boundaries of a page. Cursors are computed on access."""
+class MergedConnection(Connection[T]):
+    """One page of a merged list."""
 
-    __slots__ = ("_connection", "has_previous_page")
-
-    def __init__(self, connection: Connection[Any], *, has_previous_page: bool) -> None:
-        self._connection = connection
-        self.has_previous_page = has_previous_page
-
-    @property
-    def has_next_page(self) -> bool:
-        """Whether a source that did not fail has more rows."""
-        return self._connection.merged.has_next
-
-    @property
-    def start_cursor(self) -> str | None:
-        """The cursor of the first edge."""
-        return self._connection.start_cursor()
-
-    @property
-    def end_cursor(self) -> str | None:
-        """The cursor after the page. On a page without rows, set only if the list continues or a source failed."""
-        return self._connection.end_cursor()
-
-
-class Connection(Generic[T]):
-    """One page of a list."""
-
-    __slots__ = ("_arguments", "_listing", "merged")
+    __slots__ = ("_arguments", "_listing", "_merged")
 
     def __init__(self, listing: Listing[T], arguments: ConnectionArguments) -> None:
-        self.merged = listing.merged
+        super().__init__(has_previous_page=arguments.after is not None)
+        self._merged = listing.merged
         self._listing = listing
         self._arguments = arguments
 
@@ -120,33 +184,36 @@ class Connection(Generic[T]):
         return self._listing.total_count
 
     @property
-    def page_info(self) -> PageInfo:
-        """The page info, built on access: storing it here would create a reference cycle."""
-        return PageInfo(self, has_previous_page=self._arguments.after is not None)
+    def has_next_page(self) -> bool:
+        """Whether a source that did not fail has more rows."""
+        return self._merged.has_next
 
     @property
     def edges(self) -> list[Edge[T]]:
         """The rows with their cursors."""
-        return [self._edge(row) for row in self.merged.rows]
+        return [self._edge(row) for row in self._merged.rows]
 
     @property
     def nodes(self) -> list[T]:
         """The rows without cursors."""
-        return [row.node for row in self.merged.rows]
+        return [row.node for row in self._merged.rows]
 
     def start_cursor(self) -> str | None:
         """Return the cursor of the first edge."""
-        rows = self.merged.rows
+        rows = self._merged.rows
         return self._edge(rows[0]).cursor if rows else None
 
     def end_cursor(self) -> str | None:
-        """Return the cursor after this page (see PageInfo)."""
-        rows = self.merged.rows
+        """Return the cursor after the page.
+
+        A page without rows has one only if the list continues or a source failed.
+        """
+        rows = self._merged.rows
         if rows:
             return self._edge(rows[-1]).cursor
-        if self.merged.has_next:
-            return encode_cursor(self._arguments.binding, self.merged.positions_at_end())
+        if self._merged.has_next:
+            return encode_cursor(self._arguments.binding, self._merged.positions_at_end())
         return self._arguments.after
 
     def _edge(self, row: Row[T]) -> Edge[T]:
-        return Edge(self.merged, row, self._arguments.binding)
+        return MergedEdge(self._merged, row, self._arguments.binding)

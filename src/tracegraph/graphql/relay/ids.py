@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import base64
 import binascii
-import re
 from dataclasses import dataclass
 from functools import lru_cache
-from urllib.parse import quote, unquote
+from urllib.parse import unquote
 
 from tracegraph.domain.models import SessionRef
+from tracegraph.domain.texts import percent_encoded
 from tracegraph.errors import InvalidId
 
 _PARTS = {
@@ -21,9 +21,6 @@ _PARTS = {
 
 
 _MAX_CACHED = 10_000
-
-
-_IS_UNRESERVED = re.compile(r"[A-Za-z0-9_.~-]*").fullmatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +39,8 @@ class GlobalId:
 @lru_cache(_MAX_CACHED)
 def encode_id(type_name: str, *parts: str) -> str:
     """Return the global ID of an object, cached: lists repeat the same IDs."""
-    text = ":".join([type_name, *map(_quoted, parts)])
+    text = ":".join([type_name, *map(percent_encoded, parts)])
     return base64.b64encode(text.encode()).decode()
-
-
-def _quoted(part: str) -> str:
-    return part if _IS_UNRESERVED(part) else quote(part, safe="")
 
 
 def experiment_id(source: str, ref: str) -> str:

@@ -16,7 +16,7 @@ from tracegraph.federation.analytics.case_texts import canonical
 from tracegraph.federation.analytics.cases import CaseKey, CaseOutcome
 from tracegraph.federation.analytics.comparison import MetricComparison, Statistic
 from tracegraph.federation.analytics.session_scan import INPUT
-from tracegraph.graphql.comparison.case_pages import CasePage, decode_case_cursor
+from tracegraph.graphql.comparison.case_pages import CaseConnection, decode_case_cursor
 from tracegraph.graphql.comparison.cases import CaseEntry, CaseRow, PairedCases
 from tracegraph.graphql.comparison.data import ComparisonData, Identity, UnknownExperiment, find_entries
 from tracegraph.graphql.comparison.figures import Comparison, ComparisonArguments, RequestedWork
@@ -220,7 +220,7 @@ async def comparison_cases(  # noqa: PLR0917 - the schema's arguments
         table = await paired.table(parsed_metric)
     _add_field_errors_once(info, compared, table.errors)
     rows = [CaseRow(paired, table, case) for case in table.cases(outcome)]
-    return CasePage(rows, count, after_case, binding, complete=table.complete)
+    return CaseConnection(rows, count, after_case, binding, complete=table.complete)
 
 
 async def case_key(root: strawberry.Parent[CaseRow], info: TracegraphInfo) -> str:

@@ -16,7 +16,7 @@ from tracegraph.federation.report import SourceReport, SourceReportStatus
 from tracegraph.graphql.compiler.resolver_calls import nested_time_share, rounds_below_field
 from tracegraph.graphql.errors import all_failed
 from tracegraph.graphql.lookahead import experiment_fields, session_fields
-from tracegraph.graphql.relay.connections import Connection, ConnectionArguments
+from tracegraph.graphql.relay.connections import ConnectionArguments, MergedConnection
 from tracegraph.graphql.resolvers.deferred import add_field_error
 from tracegraph.graphql.resolvers.sources import TracegraphInfo, adapter_of
 from tracegraph.graphql.types import inputs
@@ -99,7 +99,7 @@ async def _experiments(
     after: str | None,
     filter: inputs.ExperimentFilter | None,  # noqa: A002 - the schema's name
     order_by: inputs.ExperimentOrder | None,
-) -> Connection[Experiment]:
+) -> MergedConnection[Experiment]:
     context = info.context
     experiment_filter = filter or inputs.ANY_EXPERIMENT
     order = _NEWEST_EXPERIMENTS if order_by is None else order_by.parsed
@@ -111,7 +111,7 @@ async def _experiments(
     merge_request, fields = arguments.merge_request(context), experiment_fields(info)
     listing = await lists.list_experiments(selected, filters, order, merge_request, fields)
     context.reports.extend(listing.reports)
-    return Connection(listing, arguments)
+    return MergedConnection(listing, arguments)
 
 
 async def query_sessions(
@@ -145,7 +145,7 @@ async def query_sessions(
     context.reports.extend(listing.reports)
     if listing.all_failed:
         raise all_failed(listing.reports)
-    return Connection(listing, arguments)
+    return MergedConnection(listing, arguments)
 
 
 async def experiment_sessions(  # noqa: PLR0917 - the schema's arguments
@@ -175,7 +175,7 @@ async def experiment_sessions(  # noqa: PLR0917 - the schema's arguments
     arguments = ConnectionArguments(first, after, field, session_filter.cursor_binding, order)
     merge_request = arguments.merge_request(context)
     if not selected or not session_filter.includes_sessions_of(root):
-        return Connection(await lists.no_sessions(adapter), arguments)
+        return MergedConnection(await lists.no_sessions(adapter), arguments)
     request = SessionPageRequest((root.ref,), _NO_PAGE, session_filter.parsed, order, fields=session_fields(info))
     rounds_below = rounds_below_field(info)
     fetch = context.loaders.session_pages_at(rounds_below)
@@ -183,7 +183,7 @@ async def experiment_sessions(  # noqa: PLR0917 - the schema's arguments
         listing = await lists.list_sessions_of(adapter, root, request, merge_request, fetch)
     context.reports.extend(listing.reports)
     _add_failures(info, listing.reports)
-    return Connection(listing, arguments)
+    return MergedConnection(listing, arguments)
 
 
 def _session_order(order: inputs.SessionOrder | None) -> SessionOrder:

@@ -9,7 +9,16 @@ from tracegraph.federation.analytics.comparison import Statistic
 from tracegraph.graphql.comparison.cases import CaseRow
 from tracegraph.graphql.compiler.field_access import instances_of
 from tracegraph.graphql.resolvers import comparison as resolvers
-from tracegraph.graphql.types.objects import Aggregate, Experiment, Metric, Node, PageInfo, Session, SourceReport
+from tracegraph.graphql.types.objects import (
+    Aggregate,
+    Connection,
+    Edge,
+    Experiment,
+    Metric,
+    Node,
+    Session,
+    SourceReport,
+)
 
 
 @strawberry.type(
@@ -92,20 +101,14 @@ class CaseComparison(Node):
 
 
 @strawberry.type(description="A case and the cursor that continues right after the case.")
-class CaseComparisonEdge:
+class CaseComparisonEdge(Edge[CaseComparison]):
     """The GraphQL type of `comparison.case_pages.CaseEdge`."""
-
-    node: CaseComparison
-    cursor: str
 
 
 @strawberry.type(description="A page of the baseline's cases, ordered by key.")
-class CaseComparisonConnection:
-    """The GraphQL type of `comparison.case_pages.CasePage`."""
+class CaseComparisonConnection(Connection[CaseComparison, CaseComparisonEdge]):
+    """The GraphQL type of `comparison.case_pages.CaseConnection`."""
 
-    edges: list[CaseComparisonEdge]
-    nodes: list[CaseComparison]
-    page_info: PageInfo
     total_count: int | None = strawberry.field(description="Exact, or null when not every session was read.")
 
 

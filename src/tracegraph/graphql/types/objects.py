@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import datetime
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import strawberry
 from strawberry.scalars import JSON
@@ -50,6 +50,30 @@ class PageInfo:
     has_previous_page: bool
     start_cursor: str | None
     end_cursor: str | None = strawberry.field(description="Set even without rows when the list continues.")
+
+
+N = TypeVar("N")
+
+
+E = TypeVar("E")
+
+
+@strawberry.type
+class Edge(Generic[N]):
+    """The fields of every edge; the GraphQL types of `relay.connections.Edge` inherit them."""
+
+    node: N
+    cursor: str
+
+
+@strawberry.type
+class Connection(Generic[N, E]):
+    """The fields of every connection; the GraphQL types of `relay.connections.Connection` inherit them."""
+
+    edges: list[E]
+    nodes: list[N]
+    page_info: PageInfo
+    total_count: int | None = strawberry.field(description="Exact, or null unless every source reports a count.")
 
 
 # -- sources -------------------------------------------------------------------------------------------
@@ -277,21 +301,14 @@ class Experiment(Node):
 
 
 @strawberry.type(description="An experiment and the cursor that continues right after the experiment.")
-class ExperimentEdge:
-    """The GraphQL type of `relay.connections.Edge`."""
-
-    node: Experiment
-    cursor: str
+class ExperimentEdge(Edge[Experiment]):
+    """The GraphQL type of `relay.connections.MergedEdge`."""
 
 
 @strawberry.type(description="A page of experiments, from one source or merged from several.")
-class ExperimentConnection:
-    """The GraphQL type of `relay.connections.Connection`."""
+class ExperimentConnection(Connection[Experiment, ExperimentEdge]):
+    """The GraphQL type of `relay.connections.MergedConnection`."""
 
-    edges: list[ExperimentEdge]
-    nodes: list[Experiment]
-    page_info: PageInfo
-    total_count: int | None = strawberry.field(description="Exact, or null unless every source reports a count.")
     sources: list[SourceReport]
 
 
@@ -359,19 +376,12 @@ class Session(Node):
 
 
 @strawberry.type(description="A session and the cursor that continues right after the session.")
-class SessionEdge:
-    """The GraphQL type of `relay.connections.Edge`."""
-
-    node: Session
-    cursor: str
+class SessionEdge(Edge[Session]):
+    """The GraphQL type of `relay.connections.MergedEdge`."""
 
 
 @strawberry.type(description="A page of sessions, from one experiment or merged from several.")
-class SessionConnection:
-    """The GraphQL type of `relay.connections.Connection`."""
+class SessionConnection(Connection[Session, SessionEdge]):
+    """The GraphQL type of `relay.connections.MergedConnection`."""
 
-    edges: list[SessionEdge]
-    nodes: list[Session]
-    page_info: PageInfo
-    total_count: int | None = strawberry.field(description="Exact, or null unless every source reports a count.")
     sources: list[SourceReport]

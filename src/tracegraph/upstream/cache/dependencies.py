@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
 from dataclasses import dataclass, field
 
 from tracegraph.upstream.cache.memory import CacheEntry, MemoryStore
-
-_current: ContextVar[CacheDependencies | None] = ContextVar("tracegraph_cache_dependencies", default=None)
 
 
 @dataclass(slots=True)
@@ -46,26 +41,3 @@ class CacheDependencies:
             return False
         entries = ((store.get(key), number) for key, number in self.numbers.items())
         return all(entry is not None and entry.number == number for entry, number in entries)
-
-
-@contextmanager
-def collect_dependencies() -> Iterator[CacheDependencies]:
-    """Collect the entries that are read in the block and in the tasks it starts."""
-    dependencies = CacheDependencies()
-    token = _current.set(dependencies)
-    try:
-        yield dependencies
-    finally:
-        _current.reset(token)
-
-
-def current_dependencies() -> CacheDependencies | None:
-    """Return the dependencies of the current response, None outside of `collect_dependencies`."""
-    return _current.get()
-
-
-def mark_uncacheable() -> None:
-    """Record that the current response holds data that is not cached."""
-    dependencies = _current.get()
-    if dependencies is not None:
-        dependencies.mark_uncacheable()

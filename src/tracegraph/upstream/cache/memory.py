@@ -6,9 +6,10 @@ backend of aiocache is behind this store, in `cache/redis.py`.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from dataclasses import dataclass, field
 from itertools import count
+
+from tracegraph.domain.lru import LRU
 
 PER_ENTRY_BYTES = 480
 """The overhead of an entry beside its body: key, dict slot, objects (measured with tracemalloc)."""
@@ -38,43 +39,26 @@ class CacheEntry:
         return len(self.body) + PER_ENTRY_BYTES
 
 
-class MemoryStore:
+class MemoryStore(LRU[bytes, CacheEntry]):
     """Entries up to a number and a size in bytes. Readers check the age: the store expires nothing."""
 
+    __slots__ = ()
+
     def __init__(self, *, max_entries: int = 10_000, max_bytes: int = 64 * 1024 * 1024) -> None:
-        self._max_entries = max_entries
-        self._max_bytes = max_bytes
-        self._entries: OrderedDict[bytes, CacheEntry] = OrderedDict()
-        self._bytes = 0
+        super().__init__(max_entries, max_bytes, _size_bytes)
 
     @property
     def size_bytes(self) -> int:
         """The memory that all entries use."""
-        return self._bytes
+        return int(self.weight)
 
-    def __len__(self) -> int:
-        return len(self._entries)
-
-    def get(self, key: bytes) -> CacheEntry | None:
-        """Return the entry of any age, and count it as used."""
-        entry = self._entries.get(key)
-        if entry is not None:
-            self._entries.move_to_end(key)
-        return entry
-
-    def put(self, key: bytes, entry: CacheEntry) -> None:
+    def put(self, key: bytes, entry: CacheEntry) -> list[tuple[bytes, CacheEntry]]:
         """Store an entry in place of an earlier one, unless the entry alone exceeds the size limit."""
-        self.remove(key)
-        size = entry.size_bytes
-        if size > self._max_bytes:
-            return
-        self._entries[key] = entry
-        self._bytes += size
-        while self._bytes > self._max_bytes or len(self._entries) > self._max_entries:
-            self.remove(next(iter(self._entries)))
+        if entry.size_bytes > self._max_weight:
+            self.remove(key)
+            return []
+        return super().put(key, entry)
 
-    def remove(self, key: bytes) -> None:
-        """Remove the entry, if there is one."""
-        entry = self._entries.pop(key, None)
-        if entry is not None:
-            self._bytes -= entry.size_bytes
+
+def _size_bytes(_: bytes, entry: CacheEntry) -> int:
+    return entry.size_bytes

@@ -15,7 +15,6 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import Any, Protocol
 
 from pydantic import SecretStr
@@ -31,15 +30,26 @@ from tracegraph.errors import (
     SourceTimeout,
     SourceUnauthorized,
 )
-from tracegraph.upstream.cache.dependencies import current_dependencies
 from tracegraph.upstream.cache.keys import CacheKeys
 from tracegraph.upstream.cache.memory import CacheEntry, MemoryStore
 from tracegraph.upstream.counters import SourceCounters
 from tracegraph.upstream.errors import report_failure
 from tracegraph.upstream.messages import AttemptState, UpstreamRequest, UpstreamResponse, response_to
-from tracegraph.upstream.request_scope import bypasses_cache, is_fair_time, record_stale_reply, remaining_s
-from tracegraph.upstream.resilience.timeouts import earlier_timeout, remember_timeout
-from tracegraph.upstream.single_flight import SingleFlight
+from tracegraph.upstream.request_scope import (
+    bypasses_cache,
+    current_dependencies,
+    detached_context,
+    earlier_timeout,
+    is_fair_time,
+    record_stale_reply,
+    remaining_s,
+    remember_timeout,
+)
+from tracegraph.upstream.single_flight import Flight, SingleFlight
+
+Flights = SingleFlight[bytes, UpstreamResponse, AttemptState]
+"""The loads in flight by key."""
+
 
 CallVendor = Callable[[UpstreamRequest, AttemptState], Awaitable[UpstreamResponse]]
 """Calls the vendor, with retries; raises SourceError."""
@@ -107,7 +117,7 @@ class CacheStores:
 
     memory: MemoryStore | None = None
     shared: SharedStore | None = None
-    flights: SingleFlight = field(default_factory=SingleFlight)
+    flights: Flights = field(default_factory=SingleFlight)
     secret: SecretStr | None = None
     clock: Callable[[], float] = elapsed_s
     wall_clock: Callable[[], float] = time.time
@@ -191,16 +201,30 @@ class ReadThroughCache:
             if allowed_s <= 0:
                 message = f"Source {self.source!r} was not called: the deadline of the request has passed."
                 raise SourceTimeout(self.source, message)
-            flight = flights.start(request.flight_key, partial(self._load, request), self.policy.limit_s)
+            flight = self._start_load(request, AttemptState(waiters_deadline=0.0))
         else:
             self.counters[request.call.kind].shared += 1
+        flight.state.add_waiter(allowed_s)
         try:
             reply = await flights.wait(flight, allowed_s)
         except TimeoutError:
+            flight.state.timed_out = not flight.waiters
             raise self._wait_expired(request, allowed_s, flight.state, first=first) from None
         except SourceError as error:
             raise error.with_cost(error.upstream_requests if first else 0) from error.__cause__
         return reply if first else replace(reply, provenance=FetchInfo())
+
+    def _start_load(
+        self, request: _CacheRequest, state: AttemptState, *, background: bool = False
+    ) -> Flight[bytes, UpstreamResponse, AttemptState]:
+        """Start a load under a deadline of its own."""
+        return self.stores.flights.start(
+            request.flight_key,
+            self._load(request, state),
+            state,
+            context=detached_context(self.policy.limit_s, inherit=not background),
+            background=background,
+        )
 
     def _wait_expired(
         self, request: _CacheRequest, waited_s: float, state: AttemptState, *, first: bool
@@ -332,7 +356,7 @@ class ReadThroughCache:
         if entry.refreshing or is_early or self.stores.flights.get(request.key):
             return
         entry.refreshing = True
-        self.stores.flights.start(request.key, partial(self._load, request), self.policy.limit_s, background=True)
+        self._start_load(request, AttemptState(), background=True)
 
 
 @value_object(frozen=True, slots=True)

@@ -6,9 +6,9 @@ that object would open the circuit for the others.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable
 
+from tracegraph.domain.lru import LRU
 from tracegraph.upstream.messages import UpstreamRequest
 
 MAX_FAILING_CALLS = 1000
@@ -28,7 +28,7 @@ class FailingCalls:
         self._clock = clock
         self._successes = 0
         self._succeeded_at = clock()
-        self._failing: OrderedDict[str, int] = OrderedDict()  # call -> number of successes at its first failure
+        self._failing = LRU[str, int](MAX_FAILING_CALLS)  # call -> number of successes at its first failure
 
     def record(self, call: UpstreamRequest, *, failed: bool) -> bool | None:
         """Record the outcome of a call. Return whether the vendor failed, or None when only the object failed.
@@ -39,11 +39,13 @@ class FailingCalls:
             self._successes += 1
             self._succeeded_at = self._clock()
             if self._failing:
-                self._failing.pop(_key(call), None)
+                self._failing.remove(_key(call))
             return False
-        successes = self._failing.setdefault(_key(call), self._successes)
-        if len(self._failing) > MAX_FAILING_CALLS:
-            self._failing.popitem(last=False)
+        key = _key(call)
+        successes = self._failing.peek(key)
+        if successes is None:
+            successes = self._successes
+            self._failing.put(key, successes)
         others_succeed = successes < self._successes and self._clock() - self._succeeded_at < self._window_s
         return None if others_succeed else True
 

@@ -11,13 +11,7 @@ from time import monotonic
 
 from tracegraph.errors import SourceError, SourceUnavailable
 from tracegraph.upstream.resilience.sliding_window import SlidingWindowCounter
-
-_RETRYABLE_4XX = frozenset({408, 425, 429})
-"""409 is not retryable: a repeated read does not resolve a conflict with the vendor's state."""
-
-
-_PERMANENT_5XX = frozenset({501, 505})
-"""A method that the vendor does not implement, and an unsupported version of HTTP."""
+from tracegraph.upstream.statuses import rule_for
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +69,8 @@ def is_worth_retrying(error: SourceError) -> bool:
     The retryable statuses are 408, 425, 429 and every 5xx but 501 and 505. A timeout is not retried: a second
     attempt could take as much of the request's time again.
     """
-    status = error.http_status
-    if status is not None:
-        return status in _RETRYABLE_4XX or (500 <= status <= 599 and status not in _PERMANENT_5XX)
+    if error.http_status is not None:
+        return rule_for(error.http_status).is_retryable
     return isinstance(error, SourceUnavailable)
 
 
