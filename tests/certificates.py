@@ -52,6 +52,14 @@ class Authority:
         context.load_cert_chain(path)
         return context
 
+    def client(self, name: str = "gateway") -> tuple[Path, Path]:
+        """The files of a client's certificate and of its key."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        certificate_file, key_file = self.folder / f"{name}.pem", self.folder / f"{name}.key"
+        certificate_file.write_bytes(self._signed(_named(name), key).public_bytes(Encoding.PEM))
+        key_file.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+        return certificate_file, key_file
+
     def _signed(
         self,
         subject: x509.Name,
@@ -73,10 +81,16 @@ class Authority:
             .add_extension(x509.BasicConstraints(ca=is_authority, path_length=None), critical=True)
         )
         if host is not None:
-            names = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(host))])
-            builder = builder.add_extension(names, critical=False)
+            builder = builder.add_extension(x509.SubjectAlternativeName([_alternative(host)]), critical=False)
         return builder.sign(self.key, hashes.SHA256())
 
 
 def _named(name: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+
+
+def _alternative(host: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(host))
+    except ValueError:
+        return x509.DNSName(host)

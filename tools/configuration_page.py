@@ -103,6 +103,13 @@ MEANINGS: Mapping[str, str] = {
     f"{_SOURCE}.max_response_bytes": "The largest reply, after decompression.",
     f"{_SOURCE}.allow_http": "Whether plain http is allowed for a host that is not loopback.",
     f"{_SOURCE}.ca_file": "A PEM file with the only authorities that are trusted for this source's certificate.",
+    f"{_SOURCE}.client_certificate": "A PEM file with the certificate that the gateway shows to this source.",
+    f"{_SOURCE}.client_key": "A PEM file with its private key, unencrypted. "
+    "If it is not set, `client_certificate` holds the key.",
+    f"{_SOURCE}.proxy": "The URL of an HTTP proxy. With a user and a password it must be a reference.",
+    f"{_SOURCE}.trust_env": "Whether `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` apply.",
+    f"{_SOURCE}.transport": "`pooled` is the gateway's own. `httpx` is that of the library, which takes more CPU "
+    "time and is always used with a proxy.",
     f"{_SOURCE}.pass_through": "A header that begins with `x-`, in which callers send their own key. "
     "It replaces `api_key`.",
     f"{_SOURCE}.ttl_by_kind": "`ttl_s` by kind of call, such as `{ sessions = 30 }`.",

@@ -17,9 +17,10 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
-import aiohttp
+import httpx
 
 from tracegraph.simulators.vendors import DemoVendors
+from tracegraph.upstream.pooled_transport import PooledTransport
 
 _GATEWAY = """
 import asyncio, os, signal
@@ -32,6 +33,11 @@ main()
 """The `tracegraph` command, which on SIGUSR1 also reports the number of tasks of its event loop."""
 _REPORT_TIMEOUT_S = 10.0
 _READY_TIMEOUT_S = 60.0
+
+
+def http_client(max_connections: int = 100) -> httpx.AsyncClient:
+    """Return a client without time limits. It uses the gateway's pool, since httpx's own takes much CPU time."""
+    return httpx.AsyncClient(transport=PooledTransport(max_connections=max_connections), timeout=None)  # noqa: S113
 
 
 class GatewayProcess:
@@ -49,14 +55,14 @@ class GatewayProcess:
         self._process.send_signal(signal.SIGUSR1)
         return self._task_counts.get(timeout=_REPORT_TIMEOUT_S)
 
-    async def ready(self, http: aiohttp.ClientSession) -> None:
+    async def ready(self, http: httpx.AsyncClient) -> None:
         """Wait until the gateway accepts queries. Raise TimeoutError if it does not."""
         async with asyncio.timeout(_READY_TIMEOUT_S):
             while True:
-                with suppress(aiohttp.ClientError):
-                    async with http.get(self.url.replace("/graphql", "/readyz")) as response:
-                        if response.status == 200:
-                            return
+                with suppress(httpx.HTTPError):
+                    response = await http.get(self.url.replace("/graphql", "/readyz"))
+                    if response.status_code == 200:
+                        return
                 await asyncio.sleep(0.1)
 
     def _read_log(self) -> None:

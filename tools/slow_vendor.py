@@ -14,9 +14,9 @@ import sys
 import time
 from contextlib import suppress
 
-import aiohttp
+import httpx
 
-from tools.processes import gateway_running, vendors_running
+from tools.processes import gateway_running, http_client, vendors_running
 
 _SLOW_S = 5.0
 _ROUND_S = 6.0
@@ -33,20 +33,20 @@ async def measure(rounds: int) -> tuple[list[float], list[float]]:
     """Return sorted latencies in milliseconds: with a quick NeMo, and with a slow one."""
     latencies: tuple[list[float], list[float]] = ([], [])
     with vendors_running() as vendors, gateway_running(vendors, _TABLES) as gateway:
-        async with aiohttp.ClientSession() as http:
+        async with http_client() as http:
             await gateway.ready(http)
             await _query_until(http, gateway.url, _OTHERS, time.monotonic() + 2)  # connections, plans, caches
             for number in range(2 * rounds):
                 slow = number % 2 == 1
                 if slow:
                     fault = {"kind": "delay", "seconds": _SLOW_S, "times": None}
-                    await (await http.post(f"{vendors.nemo_url}/__faults", json=fault)).read()
+                    await http.post(f"{vendors.nemo_url}/__faults", json=fault)
                 latencies[slow].extend(await _round(http, gateway.url))
-                await (await http.delete(f"{vendors.nemo_url}/__faults")).read()
+                await http.delete(f"{vendors.nemo_url}/__faults")
     return sorted(latencies[0]), sorted(latencies[1])
 
 
-async def _round(http: aiohttp.ClientSession, url: str) -> list[float]:
+async def _round(http: httpx.AsyncClient, url: str) -> list[float]:
     """Return the measured clients' latencies, while other clients query NeMo at most four times a second each."""
     ends_at = time.monotonic() + _ROUND_S
     background = [asyncio.create_task(_query_slowly_until(http, url, ends_at)) for _ in range(_SLOW_CLIENTS)]
@@ -58,7 +58,7 @@ async def _round(http: aiohttp.ClientSession, url: str) -> list[float]:
     return [latency for latencies in results for latency in latencies]
 
 
-async def _query_until(http: aiohttp.ClientSession, url: str, body: object, ends_at: float) -> list[float]:
+async def _query_until(http: httpx.AsyncClient, url: str, body: object, ends_at: float) -> list[float]:
     latencies = []
     while time.monotonic() < ends_at:
         began = time.monotonic()
@@ -67,15 +67,14 @@ async def _query_until(http: aiohttp.ClientSession, url: str, body: object, ends
     return latencies
 
 
-async def _query_slowly_until(http: aiohttp.ClientSession, url: str, ends_at: float) -> None:
+async def _query_slowly_until(http: httpx.AsyncClient, url: str, ends_at: float) -> None:
     while time.monotonic() < ends_at:
         await _query(http, url, _SLOW)
         await asyncio.sleep(0.25)
 
 
-async def _query(http: aiohttp.ClientSession, url: str, body: object) -> None:
-    async with http.post(url, json=body) as response:
-        await response.read()
+async def _query(http: httpx.AsyncClient, url: str, body: object) -> None:
+    await http.post(url, json=body)
 
 
 def main() -> None:

@@ -64,7 +64,8 @@ async def open_sources(
         for name, table in settings.sources.items():
             package = package_of(name, table.vendor, origin)
             connection = replace(
-                table.transport(settings.limits.deadline_s), base_url=base_url_of(name, table, package, origin)
+                table.transport_settings(settings.limits.deadline_s),
+                base_url=base_url_of(name, table, package, origin),
             )
             transport = await stack.enter_async_context(Transport(name, connection))
             pipeline = pipelines[name] = ResiliencePipeline(transport, table.policy(), tracing=tracing)

@@ -125,6 +125,15 @@ def test_a_secret_is_shown_as_its_reference(tmp_path: Path) -> None:
         assert SECRET not in result.output
 
 
+def test_a_proxy_is_shown_by_its_url_or_its_reference(tmp_path: Path) -> None:
+    url = f"http://gateway:{SECRET}@proxy.example:3128"
+    for proxy in ("http://proxy.example:3128", "env:OUR_PROXY"):
+        path = written(tmp_path, NEMO + f'proxy = "{proxy}"\n')
+        result = invoke("config", "show", "--config", str(path), OUR_PROXY=url)
+        assert f'proxy = "{proxy}"  # {path}' in result.stdout
+        assert SECRET not in result.output
+
+
 @pytest.mark.parametrize(
     ("given", "vendor", "used"),
     [
@@ -256,6 +265,16 @@ def test_an_unused_proxy_causes_a_warning(tmp_path: Path, variables: dict[str, s
     result = invoke("config", "check", "--config", str(written(tmp_path, NEMO)), **(none | variables))
     assert result.exit_code == 0
     assert ("HTTPS_PROXY is set, but Tracegraph uses no proxy: it calls nemo" in result.stderr) is warned
+
+
+NO_PROXIES = dict.fromkeys(("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"))
+
+
+@pytest.mark.parametrize("setting", ['proxy = "http://other.example:3128"', "trust_env = true"])
+def test_a_source_with_a_proxy_causes_no_warning(tmp_path: Path, setting: str) -> None:
+    variables = NO_PROXIES | {"HTTPS_PROXY": "http://proxy.example:3128", "NO_PROXY": ""}
+    result = invoke("config", "check", "--config", str(written(tmp_path, NEMO + setting)), **variables)
+    assert (result.exit_code, "HTTPS_PROXY" in result.stderr) == (0, False)
 
 
 # -- the command itself ----------------------------------------------------------------------------------

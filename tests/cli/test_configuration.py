@@ -166,7 +166,7 @@ def test_the_default_timeout_is_the_lesser_of_4_s_and_two_fifths_of_the_deadline
     tmp_path: Path, limits: str, source: str, timeout_s: float
 ) -> None:
     settings = load_settings(written(tmp_path, f"[limits]\n{limits}\n{NEMO}{source}"))
-    assert settings.sources["nemo"].transport(settings.limits.deadline_s).timeout_s == timeout_s
+    assert settings.sources["nemo"].transport_settings(settings.limits.deadline_s).timeout_s == timeout_s
 
 
 @pytest.mark.parametrize("timeout_s", [10, 60])

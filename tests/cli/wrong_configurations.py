@@ -239,6 +239,52 @@ ADDRESSES = [
         ("sources.nemo.ca_file", "no certificate", "PEM"),
         files={"ca.pem": b"hello"},
     ),
+    Wrong(
+        "a missing client certificate",
+        NEMO + 'client_certificate = "client.pem"',
+        ("sources.nemo.client_certificate", "client.pem", "cannot be read"),
+    ),
+    Wrong(
+        "a client certificate that is none",
+        NEMO + 'client_certificate = "client.pem"\nclient_key = "client.pem"',
+        ("sources.nemo.client_certificate", "PEM", "unencrypted"),
+        files={"client.pem": b"hello"},
+    ),
+    Wrong(
+        "a client's key without its certificate",
+        NEMO + 'client_key = "client.key"',
+        ("sources.nemo.client_key", "client_certificate is not set"),
+    ),
+    Wrong(
+        "a proxy with a password in the file",
+        NEMO + f'proxy = "http://gateway:{SECRET}@proxy.example:3128"',
+        ("sources.nemo.proxy", "must be a reference"),
+    ),
+    Wrong(
+        "a proxy of another kind",
+        NEMO + 'proxy = "socks5://proxy.example:1080"',
+        ("sources.nemo.proxy", "http(s) URL of a proxy"),
+    ),
+    Wrong("a proxy without a scheme", NEMO + 'proxy = "proxy.example:3128"', ("sources.nemo.proxy", "http://")),
+    Wrong("a proxy with a path", NEMO + 'proxy = "http://proxy.example/path"', ("sources.nemo.proxy", "path")),
+    Wrong("a proxy that is a number", NEMO + "proxy = 3128", ("sources.nemo.proxy", "http://proxy.example:3128")),
+    Wrong(
+        "a proxy by a reference to nothing",
+        NEMO + 'proxy = "env:NO_SUCH_PROXY"',
+        ("sources.nemo.proxy", "NO_SUCH_PROXY is not set"),
+    ),
+    Wrong(
+        "a proxy of the environment that cannot be used",
+        NEMO + "trust_env = true",
+        ("sources.nemo.trust_env", "http(s) URL of a proxy"),
+        environment={"HTTPS_PROXY": f"socks5://gateway:{SECRET}@proxy.example", "NO_PROXY": "", "no_proxy": ""},
+    ),
+    Wrong("an unknown transport", NEMO + 'transport = "curl"', ("sources.nemo.transport", "pooled", "httpx")),
+    Wrong(
+        "a host that is no name",
+        at("https://†.example"),
+        ("sources.x.base_url",),
+    ),
     Wrong("an empty path of the CA file", NEMO + 'ca_file = ""', ("sources.nemo.ca_file",)),
     Wrong(
         "a missing SSL_CERT_FILE",

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
+from typing import Literal
 
 import pytest
 from pydantic import SecretStr
@@ -28,6 +29,14 @@ BREAKER = CircuitBreakerPolicy()
 UNLIMITED = LimitPolicy(backoff_s=0.0)
 
 Connect = Callable[..., Awaitable[Upstream]]
+Implementation = Literal["pooled", "httpx"]
+
+
+@pytest.fixture(params=["pooled", "httpx"])
+def implementation(request: pytest.FixtureRequest) -> Implementation:
+    """The implementation of a transport. A test runs over both, unless it is marked `pooled_alone`."""
+    chosen: Implementation = request.param
+    return chosen
 
 
 @pytest.fixture

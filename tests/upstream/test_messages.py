@@ -2,8 +2,8 @@
 
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+import httpx
 import pytest
-import yarl
 from hypothesis import given
 from hypothesis import strategies as st
 from starlette.types import Receive, Scope, Send
@@ -36,7 +36,8 @@ class Listening:
 def target_of(call: UpstreamRequest) -> str:
     """Return the target between method and version in the request line."""
     request = Transport("vendor", TransportSettings("http://vendor"))._request(call, {})
-    return request.split(b" ")[1].decode()
+    target: bytes = request.extensions["target"]
+    return target.decode()
 
 
 @given(TEXTS)
@@ -60,7 +61,7 @@ def test_every_url_library_parses_a_segment_as_one_segment(text: str) -> None:
     if segment is not None:
         target = target_of(UpstreamRequest("things", f"/v2/{segment}/sessions"))
         assert target == f"/v2/{segment}/sessions"
-        for read in (yarl.URL(f"http://vendor{target}").raw_path, urlsplit(target).path):
+        for read in (httpx.URL(f"http://vendor{target}").raw_path.decode(), urlsplit(target).path):
             assert [unquote(part) for part in read.split("/")] == ["", "v2", text, "sessions"]
 
 
@@ -68,9 +69,9 @@ def test_every_url_library_parses_a_segment_as_one_segment(text: str) -> None:
 def test_every_url_library_parses_a_query_as_its_parameters(query: list[tuple[str, str]]) -> None:
     target = target_of(UpstreamRequest("things", "/things", query))
     assert parse_qsl(urlsplit(target).query, keep_blank_values=True) == query
-    read = yarl.URL(f"http://vendor{target}")
-    assert list(read.query.items()) == query
-    assert (read.raw_path, read.raw_fragment) == ("/things", "")
+    read = httpx.URL(f"http://vendor{target}")
+    assert sorted(read.params.multi_items()) == sorted(query)  # it groups the values of a name
+    assert (read.path, read.fragment) == ("/things", "")
 
 
 @pytest.mark.parametrize(

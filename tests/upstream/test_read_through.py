@@ -304,7 +304,7 @@ class TestStale:
             (Fault("status", status=500, times=3), "UNAVAILABLE"),
             (Fault("status", status=429, times=3), "RATE_LIMITED"),
             (Fault("status", status=504, times=3), "TIMEOUT"),
-            (Fault("reset", times=3), "UNAVAILABLE"),
+            (Fault("reset", times=4), "UNAVAILABLE"),  # the first attempt sends its request twice
             (Fault("redirect"), "BAD_RESPONSE"),
             (Fault("wrong_shape"), "BAD_RESPONSE"),
             (Fault("html"), "BAD_RESPONSE"),
@@ -320,7 +320,8 @@ class TestStale:
         calls = len(vendor.calls)
         with collect_stale_errors() as errors:
             reply = await client.fetch(SHAPED)
-        assert (reply.value, requests(reply)) == ({"things": []}, len(vendor.calls) - calls)
+        resent = 1 if fault.kind == "reset" else 0  # on the kept connection, see test_retry
+        assert (reply.value, requests(reply)) == ({"things": []}, len(vendor.calls) - calls - resent)
         assert reply.provenance.stale is not None
         assert reply.provenance.stale.code.value == code
         assert errors == [reply.provenance.stale]
@@ -426,7 +427,7 @@ class TestTimeoutsOfARequest:
                 present = await client.fetch(self.OTHER)
         assert (reply.provenance.stale, present.provenance.stale) == (None, None)
 
-    @pytest.mark.parametrize("fault", [Fault("status", status=504, times=3), Fault("reset", times=3)])
+    @pytest.mark.parametrize("fault", [Fault("status", status=504, times=3), Fault("reset", times=4)])
     async def test_a_failure_in_time_does_not_suppress_the_next_call(
         self, client: Upstream, vendor: Simulator, fault: Fault
     ) -> None:

@@ -68,14 +68,24 @@ class TestAttempts:
     async def test_every_attempt_is_one_request(
         self, connect: Connect, vendor: Simulator, call: UpstreamRequest
     ) -> None:
-        """No library below retries on its own, neither on a new nor on a reused connection."""
+        """The transport below repeats no request on a new connection."""
         once = await connect(vendor, attempts=1)
         vendor.faults.add(Fault("reset"))
         assert (await failure(once, call)).upstream_requests == len(vendor.calls) == 1
+
+    @pytest.mark.parametrize("call", [READ, UpstreamRequest("things", "/things", body={"wanted": "all"})])
+    async def test_a_request_on_a_kept_connection_that_closes_is_repeated_within_its_attempt(
+        self, connect: Connect, vendor: Simulator, call: UpstreamRequest
+    ) -> None:
+        """Servers close kept connections at any time: that is no failure of the vendor."""
+        once = await connect(vendor, attempts=1)
         await once.fetch(call)
         vendor.faults.add(Fault("reset"))
-        assert (await failure(once, call)).upstream_requests == 1
+        assert (await once.fetch(call)).provenance.upstream_requests == 1
         assert len(vendor.calls) == 3
+        vendor.faults.add(Fault("reset", times=2))
+        assert (await failure(once, call)).upstream_requests == 1
+        assert len(vendor.calls) == 5
 
     async def test_a_post_is_retried_with_its_body(self, upstream: Upstream, vendor: Simulator) -> None:
         vendor.faults.add(Fault("status", status=503))

@@ -17,13 +17,12 @@ from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import aiohttp
 import jwt
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from tools.flood.kinds import Keys, kinds, query
 from tools.flood.sending import Request, SendStats, send
-from tools.processes import GatewayProcess, gateway_running, vendors_running
+from tools.processes import GatewayProcess, gateway_running, http_client, vendors_running
 
 _GATEWAY_CORE, _OTHERS_CORE = 0, 1
 _KNOWN_PER_S, _NEW_PER_S = 40, 5
@@ -162,7 +161,7 @@ def _auth(folder: Path, good: Mapping[str, str], hostile_per_minute: int | None)
 
 
 async def _ready(gateway: GatewayProcess) -> None:
-    async with aiohttp.ClientSession() as http:
+    async with http_client() as http:
         await gateway.ready(http)
 
 

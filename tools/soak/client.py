@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import Counter
 from collections.abc import Mapping
@@ -9,7 +10,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
-import aiohttp
+import httpx
 import orjson
 
 from tools.soak.listing import Mismatch
@@ -50,13 +51,13 @@ class Client:
     """Sends queries to the gateway, some of them bypassing its cache."""
 
     def __init__(
-        self, http: aiohttp.ClientSession, url: str, stats: SoakStats, random: Random, hung_after_s: float
+        self, http: httpx.AsyncClient, url: str, stats: SoakStats, random: Random, hung_after_s: float
     ) -> None:
         self._http = http
         self._url = url
         self.stats = stats
         self.random = random
-        self._timeout = aiohttp.ClientTimeout(total=hung_after_s)
+        self._hung_after_s = hung_after_s
 
     async def query(self, kind: str, document: str, **variables: Any) -> QueryResponse:
         """Send a query and return its response.
@@ -76,14 +77,14 @@ class Client:
             headers["cache-control"] = "no-cache"
         body = orjson.dumps({"query": document, "variables": variables})
         began = time.monotonic()
-        async with self._http.post(self._url, data=body, headers=headers, timeout=self._timeout) as response:
-            content = await response.read()
+        async with asyncio.timeout(self._hung_after_s):
+            response = await self._http.post(self._url, content=body, headers=headers)
         self.stats.latencies_ms.append((time.monotonic() - began) * 1000)
-        if response.status != 200:
-            if response.status >= 500:
-                self.stats.server_errors.append(f"{kind}: HTTP {response.status}")
-            raise Mismatch(f"HTTP {response.status}: {content[:300]!r}")
-        return self._read(kind, orjson.loads(content))
+        if response.status_code != 200:
+            if response.status_code >= 500:
+                self.stats.server_errors.append(f"{kind}: HTTP {response.status_code}")
+            raise Mismatch(f"HTTP {response.status_code}: {response.content[:300]!r}")
+        return self._read(kind, orjson.loads(response.content))
 
     def _read(self, kind: str, payload: Mapping[str, Any]) -> QueryResponse:
         codes: dict[tuple[str | int, ...], str] = {}

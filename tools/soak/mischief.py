@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from random import Random
 from typing import Any
 
-import aiohttp
+import httpx
 
 FAULTS: tuple[Mapping[str, Any], ...] = (
     {"kind": "status", "status": 500},
@@ -36,7 +36,7 @@ _TIMES_CHOICES = (1, 2, 5, None, None)
 class FaultInjector:
     """Plays faults; `played` counts them by vendor and kind."""
 
-    def __init__(self, http: aiohttp.ClientSession, addresses: Mapping[str, str], random: Random) -> None:
+    def __init__(self, http: httpx.AsyncClient, addresses: Mapping[str, str], random: Random) -> None:
         self._http = http
         self._addresses = addresses
         self._random = random
@@ -55,10 +55,10 @@ class FaultInjector:
     async def _play(self, vendor: str) -> None:
         fault = {**self._random.choice(FAULTS), "times": self._random.choice(_TIMES_CHOICES)}
         self.played[f"{vendor} {fault['kind']} {fault.get('status', '')}".strip()] += 1
-        await (await self._http.post(f"{self._addresses[vendor]}/__faults", json=fault)).read()
+        await self._http.post(f"{self._addresses[vendor]}/__faults", json=fault)
 
     async def end(self) -> None:
         """Remove all faults, and reset every vendor's call log."""
         for address in self._addresses.values():
-            await (await self._http.delete(f"{address}/__faults")).read()
-            await (await self._http.delete(f"{address}/__calls")).read()
+            await self._http.delete(f"{address}/__faults")
+            await self._http.delete(f"{address}/__calls")

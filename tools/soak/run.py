@@ -9,9 +9,9 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from random import Random
 
-import aiohttp
+import httpx
 
-from tools.processes import GatewayProcess, gateway_running, vendors_running
+from tools.processes import GatewayProcess, gateway_running, http_client, vendors_running
 from tools.soak.client import Client, SoakStats
 from tools.soak.expected import Expected, expected
 from tools.soak.listing import Mismatch
@@ -68,14 +68,13 @@ async def soak(plan: Plan) -> Result:
     """Run the soak."""
     world = expected()
     with vendors_running() as vendors, gateway_running(vendors, _GATEWAY_TABLES, _SOURCE_KEYS) as gateway:
-        connector = aiohttp.TCPConnector(limit=plan.connections + 4)
-        async with aiohttp.ClientSession(connector=connector) as http:
+        async with http_client(plan.connections + 4) as http:
             await gateway.ready(http)
             return await _load(plan, http, vendors, gateway, world)
 
 
 async def _load(
-    plan: Plan, http: aiohttp.ClientSession, vendors: DemoVendors, gateway: GatewayProcess, world: Expected
+    plan: Plan, http: httpx.AsyncClient, vendors: DemoVendors, gateway: GatewayProcess, world: Expected
 ) -> Result:
     random = Random(plan.seed)
     stats = SoakStats()
@@ -112,7 +111,7 @@ async def _client(client: Client, world: Expected, ends_at: float) -> None:
             client.stats.wrong.append(str(mismatch))
         except TimeoutError:
             client.stats.hung.append("no response by the deadline and the slack")
-        except aiohttp.ClientError as error:
+        except httpx.HTTPError as error:
             client.stats.server_errors.append(f"the connection broke: {error!r}")
 
 

@@ -18,6 +18,7 @@ from tracegraph.sources import base_url_of, package_of
 Path = tuple[str, ...]
 _NO_NOTES: Mapping[str, str] = {}
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
+_PROXY_SCHEMES = ("http://", "https://")  # a proxy by its URL has no password, see `read_proxy`
 _SECRET_NAME = re.compile(r"key|token|secret|password", re.IGNORECASE)
 
 
@@ -84,8 +85,9 @@ class _TomlWriter:
         text = _literal(value)
         configured = self._loaded.configured_value(path)
         if isinstance(value, SecretStr) or (_SECRET_NAME.search(path[-1]) and isinstance(configured, str)):
-            is_reference = isinstance(configured, str) and configured.startswith(("env:", "file:"))
-            text = _literal(configured if is_reference else "[secret]")
+            readable = ("env:", "file:", *_PROXY_SCHEMES) if path[-1] == "proxy" else ("env:", "file:")
+            is_readable = isinstance(configured, str) and configured.startswith(readable)
+            text = _literal(configured if is_readable else "[secret]")
         return f"{_key(path[-1])} = {text}  # {origin}{'' if note is None else f', {note}'}"
 
     def _origin(self, path: Path) -> str:

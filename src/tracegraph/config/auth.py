@@ -11,8 +11,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, field_validator
 
-from tracegraph.config.sources import YEAR_S, Table, is_loopback
-from tracegraph.config.urls import read_url
+from tracegraph.config.sources import YEAR_S, Table
+from tracegraph.config.urls import is_loopback, read_url
 
 Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
 """Signatures with a key pair. With a shared secret, a party that can verify a token could also forge one."""

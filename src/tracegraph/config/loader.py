@@ -10,19 +10,20 @@ from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_origin
-from urllib.request import getproxies_environment, proxy_bypass
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ValidationError
 
 from tracegraph.config.environment import VariableValues, annotation_at, from_environment, ignored_variables
 from tracegraph.config.messages import dotted, first_error, path_of, sentence_of
+from tracegraph.config.proxies import proxy_of_environment
 from tracegraph.config.settings import Settings
-from tracegraph.config.sources import is_loopback
-from tracegraph.config.urls import read_url
+from tracegraph.config.urls import is_loopback
 from tracegraph.errors import ConfigurationError
 
 DEFAULT_FILE = Path("tracegraph.toml")
 _REFERENCE_PREFIX = "file:"
+_FILE_KEYS = ("ca_file", "client_certificate", "client_key")
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,8 +137,9 @@ def _anchor_paths(tables: dict[str, Any], folder: Path) -> None:
         documents["trusted"] = _anchored(documents["trusted"], folder)
     sources = tables.get("sources")
     for table in sources.values() if isinstance(sources, dict) else ():
-        if isinstance(table, dict) and isinstance(table.get("ca_file"), str) and table["ca_file"]:
-            table["ca_file"] = _anchored(table["ca_file"], folder)
+        for key in _FILE_KEYS if isinstance(table, dict) else ():
+            if isinstance(table.get(key), str) and table[key]:
+                table[key] = _anchored(table[key], folder)
 
 
 def _anchor_references(table: dict[str, Any], folder: Path) -> None:
@@ -212,17 +214,15 @@ def _ignored(variables: Mapping[str, str]) -> list[str]:
 
 
 def _unused_proxies(settings: Settings) -> list[str]:
-    """Return a sentence for each proxy variable that would apply to sources."""
-    proxies = getproxies_environment()
+    """Return a sentence for each proxy variable that would apply to sources which do not trust the environment."""
     by_variable: dict[str, list[str]] = {}
     for name, table in settings.sources.items():
-        parts = read_url(table.base_url, "a URL")
-        scheme = parts.scheme if parts.scheme in proxies else "all"
-        host = parts.hostname or ""
-        if scheme in proxies and not is_loopback(host) and not proxy_bypass(host):
-            by_variable.setdefault(f"{scheme.upper()}_PROXY", []).append(name)
+        found = proxy_of_environment(table.base_url)
+        is_local = is_loopback(urlsplit(table.base_url).hostname or "")
+        if found is not None and table.effective_proxy() is None and not is_local:
+            by_variable.setdefault(found.variable, []).append(name)
     return [
-        f"{variable} is set, but Tracegraph uses no proxy: it calls {', '.join(names)} directly. Add the hosts "
-        "to NO_PROXY to silence this warning."
+        f"{variable} is set, but Tracegraph uses no proxy: it calls {', '.join(names)} directly. Set "
+        "trust_env = true for a source to use the proxy, or add the hosts to NO_PROXY to silence this warning."
         for variable, names in by_variable.items()
     ]

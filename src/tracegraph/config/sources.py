@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator, model_validator
 
 from tracegraph.config.messages import SettingError
-from tracegraph.config.urls import read_url
+from tracegraph.config.proxies import ProxyRef, proxy_of_environment
+from tracegraph.config.urls import is_loopback, read_url
 from tracegraph.domain.calls import RateLimit
 from tracegraph.upstream.resilience.circuit_breaker import CircuitBreakerPolicy
 from tracegraph.upstream.resilience.pipeline import ResiliencePolicy
@@ -119,9 +119,12 @@ class SourceTable(BaseModel):
     """`[sources.<name>]`: the keys of every vendor; the adapter's own keys stay in the extras.
 
     `timeout_s` limits one attempt of one call, and is less than `limits.deadline_s`; see `timeout_within` for its
-    default. `ca_file` holds the only trusted authorities for an https source. `ttl_by_kind` overrides
-    `cache.ttl_s` by kind of call. `pass_through` names the header in which callers send their own key for this
-    source. Such a source has no `api_key`.
+    default. `ca_file` holds the only trusted authorities for an https source, and `client_certificate` and
+    `client_key` the gateway's own certificate. `proxy` is the URL of a proxy, or a reference to it. With
+    `trust_env` the environment's HTTPS_PROXY and NO_PROXY apply.
+
+    `ttl_by_kind` overrides `cache.ttl_s` by kind of call. `pass_through` names the header in which callers send
+    their own key for this source. Such a source has no `api_key`.
     """
 
     model_config = ConfigDict(extra="allow", frozen=True, allow_inf_nan=False)
@@ -134,6 +137,11 @@ class SourceTable(BaseModel):
     max_response_bytes: int = Field(_TRANSPORT.max_response_bytes, ge=1024)
     allow_http: bool = False
     ca_file: Annotated[str, Field(min_length=1)] | None = None
+    client_certificate: Annotated[str, Field(min_length=1)] | None = None
+    client_key: Annotated[str, Field(min_length=1)] | None = None
+    proxy: ProxyRef | None = None
+    trust_env: bool = False
+    transport: Literal["pooled", "httpx"] = _TRANSPORT.implementation
     pass_through: str | None = None
     ttl_by_kind: dict[str, Annotated[float, Field(ge=0, le=YEAR_S)]] = Field(default_factory=dict)
     retry: RetryTable = RetryTable()
@@ -170,6 +178,27 @@ class SourceTable(BaseModel):
         return ca_file
 
     @model_validator(mode="after")
+    def _has_a_usable_certificate(self) -> Self:
+        if self.client_certificate is None and self.client_key is not None:
+            raise SettingError("client_key", "client_certificate is not set: set both, or neither")
+        if self.client_certificate is not None:
+            try:
+                ssl_context(self.ca_file, self.client_certificate, self.client_key)
+            except ValueError as error:
+                raise SettingError("client_certificate", str(error)) from None
+        return self
+
+    @model_validator(mode="after")
+    def _has_a_usable_proxy(self) -> Self:
+        try:
+            self.effective_proxy()
+        except ValueError as error:
+            raise SettingError(
+                "trust_env", f"the environment names a proxy that cannot be used: {error}"
+            ) from None
+        return self
+
+    @model_validator(mode="after")
     def _sends_keys_safely(self) -> Self:
         parts = urlsplit(self.base_url)
         if parts.scheme == "http" and not (self.allow_http or is_loopback(parts.hostname or "")):
@@ -188,23 +217,24 @@ class SourceTable(BaseModel):
         """Return the seconds for one attempt: `timeout_s`, else the lesser of 4 s and 0.4 of the deadline."""
         return self.timeout_s or min(_TRANSPORT.timeout_s, _SHARE_OF_DEADLINE * deadline_s)
 
-    def transport(self, deadline_s: float) -> TransportSettings:
+    def effective_proxy(self) -> SecretStr | None:
+        """Return the URL of the proxy: `proxy`, else that of the environment if `trust_env` is set."""
+        if self.proxy is not None or not self.trust_env:
+            return self.proxy
+        found = proxy_of_environment(self.base_url)
+        return None if found is None else found.read()
+
+    def transport_settings(self, deadline_s: float) -> TransportSettings:
         """Return the settings of the transport where a request has `deadline_s` seconds in all."""
         return TransportSettings(
             base_url=self.base_url.rstrip("/"),
             ca_file=self.ca_file,
+            client_certificate=self.client_certificate,
+            client_key=self.client_key,
+            proxy=self.effective_proxy(),
+            implementation=self.transport,
             timeout_s=self.timeout_within(deadline_s),
             connect_timeout_s=self.connect_timeout_s,
             max_connections=self.max_connections,
             max_response_bytes=self.max_response_bytes,
         )
-
-
-def is_loopback(host: str) -> bool:
-    """Return whether only this machine can reach the host."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

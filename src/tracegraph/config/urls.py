@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from urllib.parse import SplitResult, urlsplit
+
+from tracegraph.upstream.transport import read_base_url
 
 _HOST = re.compile(r"[\w.-]+|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*(%\w+)?")
 """A name (letters of other scripts too), IPv4, or an IPv6 address without its brackets."""
@@ -31,4 +34,16 @@ def read_url(url: str, expected: str, schemes: frozenset[str] = frozenset({"http
         raise ValueError(f"a port must be 1 to 65535: {expected}")
     if not url.isprintable() or re.search(r"\s", url):
         raise ValueError(f"it has blanks or control characters: {expected}")
+    if parts.scheme in {"http", "https"}:
+        read_base_url(url)
     return parts
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether only this machine can reach the host."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -66,7 +66,7 @@ def configure_logs(settings: LogOptions, *, in_background: bool = False) -> None
         cache_logger_on_first_use=False,
     )
     logging.getLogger().addHandler(_FORWARDING_HANDLER)
-    for noisy in ("aiohttp", "asyncio"):
+    for noisy in ("httpx", "httpcore", "asyncio"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
 

@@ -20,7 +20,7 @@ from tracegraph.app import create_app
 from tracegraph.commands.validation import validate_before_opening
 from tracegraph.config.auth import AuthTable
 from tracegraph.config.loader import Loaded, load
-from tracegraph.config.sources import is_loopback
+from tracegraph.config.urls import is_loopback
 from tracegraph.errors import ConfigurationError
 from tracegraph.observability.logging import configure_logs
 from tracegraph.server.event_loop import MAX_ACCEPTS_PER_ITERATION

@@ -26,7 +26,8 @@ for each of them:
 
 `tracegraph new-adapter` writes such a test with its simulator. The simulator is a
 `tracegraph.simulators.core.simulator.Simulator` around the vendor's routes. It records every call and injects
-faults on request. The suite needs pytest, and pytest-asyncio in its auto mode. No other part of the gateway needs
+faults on request. `open_mocked` opens the adapter over an `httpx.MockTransport`, for unit tests without a server.
+The suite needs pytest, and pytest-asyncio in its auto mode. No other part of the gateway needs
 them.
 """
 
@@ -50,7 +51,18 @@ pytest.register_assert_rewrite(*(f"{__name__}.{name}" for name in _LAWS))
 
 from tracegraph.testing.configuration import Configuration, Example  # noqa: E402 - pytest must rewrite asserts first
 from tracegraph.testing.contract import AdapterContract  # noqa: E402
+from tracegraph.testing.mocked import open_mocked  # noqa: E402
 from tracegraph.testing.subject import Subject  # noqa: E402
 from tracegraph.testing.vendor import Vendor, instant, maybe, odd  # noqa: E402
 
-__all__ = ["AdapterContract", "Configuration", "Example", "Subject", "Vendor", "instant", "maybe", "odd"]
+__all__ = [
+    "AdapterContract",
+    "Configuration",
+    "Example",
+    "Subject",
+    "Vendor",
+    "instant",
+    "maybe",
+    "odd",
+    "open_mocked",
+]

@@ -24,7 +24,8 @@ from tracegraph.errors import (
     SourceUnavailable,
 )
 from tracegraph.simulators.core.faults import Fault
-from tracegraph.testing.subject import SOURCE, Contract, Subject, first_experiments, first_sessions
+from tracegraph.testing.mocked import SOURCE
+from tracegraph.testing.subject import Contract, Subject, first_experiments, first_sessions
 from tracegraph.upstream.request_scope import deadline
 
 VENDOR_TEXT = "the-vendor's-own-words"

@@ -42,17 +42,12 @@ from tracegraph.federation.report import SourceReportStatus
 from tracegraph.simulators.core.servers import running
 from tracegraph.simulators.core.simulator import RecordedCall
 from tracegraph.testing.configuration import Configuration, Example
+from tracegraph.testing.mocked import SOURCE, opened
 from tracegraph.testing.vendor import Vendor, fill, seeded
-from tracegraph.upstream.client import Upstream
-from tracegraph.upstream.resilience.circuit_breaker import CircuitBreakerPolicy
-from tracegraph.upstream.resilience.pipeline import ResiliencePipeline, ResiliencePolicy
-from tracegraph.upstream.resilience.rate_limit import LimitPolicy
-from tracegraph.upstream.resilience.retry import RetryPolicy
 from tracegraph.upstream.transport import Transport, TransportSettings
 
 T = TypeVar("T")
 
-SOURCE = "source-under-test"
 ALL_ROWS = 1000
 AMPLE_BUDGET = ScanBudget(pages=10_000, active_experiments=5)
 ORDER_IDS = [
@@ -224,13 +219,9 @@ class Contract:
         configuration = self.configuration
         settings = SourceSettings(name, "under-test", configuration.options)
         transport = {"timeout_s": 60.0, **transport}  # a slow machine must not look like a failing vendor
-        base_url = url + configuration.base_path
-        async with Transport(name, TransportSettings(base_url, **transport)) as connections:
-            retry = RetryPolicy(attempts=attempts, base_s=0.0, budget_floor=ALL_ROWS)
-            policy = ResiliencePolicy(retry, CircuitBreakerPolicy(enabled=False), LimitPolicy(backoff_s=0.0))
-            upstream = Upstream(ResiliencePipeline(connections, policy))
-            async with type(self).open_adapter(settings, upstream) as adapter:
-                yield adapter
+        connections = Transport(name, TransportSettings(url + configuration.base_path, **transport))
+        async with opened(type(self).open_adapter, settings, connections, attempts=attempts) as adapter:
+            yield adapter
 
 
 def first_experiments(adapter: Adapter, limit: int) -> tuple[ExperimentQuery, PageRequest]:

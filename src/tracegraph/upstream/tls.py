@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import certifi
+import httpx
 
 from tracegraph.errors import ConfigurationError
 
@@ -36,15 +37,22 @@ _PLAIN_TEXT_REASONS = frozenset(
 _MAX_CAUSES = 10
 
 
-def ssl_context(ca_file: str | None = None) -> ssl.SSLContext:
+def ssl_context(
+    ca_file: str | None = None, client_certificate: str | None = None, client_key: str | None = None
+) -> ssl.SSLContext:
     """Return TLS settings that trust only `ca_file`, else SSL_CERT_FILE and SSL_CERT_DIR, else certifi.
 
+    Args:
+        ca_file: A PEM file with the only trusted authorities.
+        client_certificate: A PEM file with the certificate that a server may request.
+        client_key: A PEM file with its private key; None where the certificate's file holds it.
+
     Raises:
-        ValueError: For a `ca_file` that cannot be used.
+        ValueError: For a file that cannot be used.
         ConfigurationError: For an environment variable that cannot be used.
     """
     if ca_file is not None:
-        return _context(ca_file, None)
+        return _context(ca_file, None, client_certificate, client_key)
     file, folder = os.environ.get("SSL_CERT_FILE") or None, os.environ.get("SSL_CERT_DIR") or None
     if folder is not None and not any(Path(part).is_dir() for part in folder.split(os.pathsep)):
         raise ConfigurationError(
@@ -53,14 +61,42 @@ def ssl_context(ca_file: str | None = None) -> ssl.SSLContext:
     if file is None and folder is None:
         file = certifi.where()
     try:
-        return _context(file, folder)
+        _context(file, folder)
     except ValueError as error:
         raise ConfigurationError(f"The environment's SSL_CERT_FILE cannot be used: {error}.") from None
+    return _context(file, folder, client_certificate, client_key)
 
 
 @functools.cache
-def _context(file: str | None, folder: str | None) -> ssl.SSLContext:
+def _context(
+    file: str | None, folder: str | None, certificate: str | None = None, key: str | None = None
+) -> ssl.SSLContext:
     """Return one context per file for all sources: reading the authorities dominates the time of the start."""
+    context = _trusting(file, folder)
+    if certificate is not None:
+        _load_certificate(context, certificate, key)
+    return context
+
+
+def _load_certificate(context: ssl.SSLContext, certificate: str, key: str | None) -> None:
+    try:
+        context.load_cert_chain(certificate, key, password=_no_password)
+    except ssl.SSLError:
+        raise ValueError(
+            f"{certificate} and its key cannot be used: both must be in PEM form, the key unencrypted and of this "
+            "certificate"
+        ) from None
+    except OSError as error:
+        names = certificate if key is None else f"{certificate} or {key}"
+        raise ValueError(f"{names} cannot be read: {error.strerror}") from None
+
+
+def _no_password() -> str:
+    """Return no password for an encrypted key: without this function OpenSSL would ask for it on the terminal."""
+    return ""
+
+
+def _trusting(file: str | None, folder: str | None) -> ssl.SSLContext:
     try:
         return ssl.create_default_context(cafile=file, capath=folder)
     except ssl.SSLError:
@@ -89,6 +125,7 @@ def _reason(cause: BaseException) -> str | None:
 
 
 _REASONS: tuple[tuple[type[BaseException], str], ...] = (
+    (httpx.ProxyError, "the proxy refused the connection"),
     (socket.gaierror, "DNS does not resolve the host"),
     (UnicodeError, "DNS does not resolve the host"),
     (ConnectionRefusedError, "the connection was refused: nothing listens on the port"),
@@ -104,6 +141,6 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
         current = pending.pop(0)
         if isinstance(current, BaseException) and current not in causes:
             causes.append(current)
-            inner = (current.__cause__, current.__context__, getattr(current, "os_error", None))
-            pending += [*inner, getattr(current, "certificate_error", None)]
+            pending += [current.__cause__, current.__context__]
+            pending += current.exceptions if isinstance(current, BaseExceptionGroup) else ()
     return reversed(causes)

@@ -15,7 +15,7 @@ from functools import lru_cache
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from tracegraph.config.sources import is_loopback
+from tracegraph.config.urls import is_loopback
 from tracegraph.errors import Forbidden
 from tracegraph.http.routes.health import FOREIGN_HOST, PROBES
 
