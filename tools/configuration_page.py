@@ -41,6 +41,8 @@ MEANINGS: Mapping[str, str] = {
     "server.allowed_hosts": "Names, addresses and networks that the `Host` header may have, beside loopback. "
     '`"*"` allows every name.',
     "server.drain_s": "How long the port stays open after SIGTERM, while `/readyz` is 503.",
+    "server.compiled_plans": "Whether queries are compiled into plans. Off, graphql-core executes them: equal "
+    "responses at several times the CPU, for a library version whose internals moved.",
     "limits.deadline_s": "The time within which a response is sent. Calls to vendors get slightly less.",
     "limits.default_first": "The number of rows of a list without `first`.",
     "limits.max_first": "The largest `first`, and the largest number of IDs in a filter.",

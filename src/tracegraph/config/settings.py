@@ -37,7 +37,8 @@ class ServerSettings(Table):
 
     `cors_origins` are the sites whose pages may send requests. `allowed_hosts` are the accepted names, addresses
     and networks beside those of loopback; "*" is every name. After SIGTERM the port stays open for `drain_s`. With
-    `compression`, long responses are compressed for clients that accept it.
+    `compression`, long responses are compressed for clients that accept it. Without `compiled_plans`, graphql-core
+    executes every query.
     """
 
     host: str = "127.0.0.1"
@@ -48,6 +49,7 @@ class ServerSettings(Table):
     cors_origins: tuple[str, ...] = ()
     allowed_hosts: tuple[str, ...] = ()
     drain_s: float = Field(5.0, ge=0, le=300)
+    compiled_plans: bool = True
 
     @field_validator("host")
     @classmethod

@@ -18,7 +18,7 @@ from graphql import (
 from strawberry.types import Info
 from strawberry.types.nodes import SelectedField, Selection
 
-from tracegraph.graphql.compiler.resolver_calls import LazyInfo
+from tracegraph.graphql.compiler.resolver_info import look_ahead
 
 _LARGE = {"input": "input", "output": "output", "metadata": "metadata", "vendorFields": "raw"}
 """Schema names of fields, with their names in `adapter.LARGE_SESSION_FIELDS`."""
@@ -29,7 +29,7 @@ _PATHS = (("nodes",), ("edges", "node"))
 
 def session_fields(info: Info[Any, Any]) -> frozenset[str]:
     """Return the large fields that the document selects on the sessions of this connection field."""
-    return info.look_ahead(_selected) if isinstance(info, LazyInfo) else _selected(info._raw_info)  # noqa: SLF001
+    return look_ahead(info, _selected)
 
 
 def _selected(info: GraphQLResolveInfo[Any]) -> frozenset[str]:
