@@ -35,7 +35,6 @@ from tracegraph.server.run import (
     build_server,
     endpoint_url,
     listen,
-    listening_sockets,
     require_auth_unless_loopback,
     serve_with_workers,
     workers_folder,
@@ -99,7 +98,7 @@ def serve(
             if workers > 1:
                 serve_with_workers(listener, workers, factory)
             else:
-                build_server(factory.create(), factory.create).run(sockets=listening_sockets(listener))
+                build_server(factory.create(), factory.create).run(sockets=[listener])
 
 
 @_app.command()

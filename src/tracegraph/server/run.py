@@ -23,7 +23,6 @@ from tracegraph.config.loader import Loaded, load
 from tracegraph.config.urls import is_loopback
 from tracegraph.errors import ConfigurationError
 from tracegraph.observability.logging import configure_logs
-from tracegraph.server.event_loop import MAX_ACCEPTS_PER_ITERATION
 from tracegraph.server.graceful import Server
 from tracegraph.server.http_protocol import HeadLimitProtocol
 from tracegraph.server.reload import Reloadable
@@ -126,12 +125,7 @@ async def _open_once(app: Starlette) -> None:
 def build_server(app: Starlette, prepare: Callable[[], Starlette] | None = None) -> uvicorn.Server:
     """Return a server for one process. On SIGHUP, the result of `prepare` replaces the application."""
     running = Reloadable(app, prepare)
-    return Server(build_uvicorn_config(running, "tracegraph.server.event_loop:HeadroomLoop"), running)
-
-
-def listening_sockets(opened: socket.socket) -> list[socket.socket]:
-    """Return duplicates of the socket. A loop accepts one connection of each duplicate in an iteration."""
-    return [opened, *(opened.dup() for _ in range(MAX_ACCEPTS_PER_ITERATION - 1))]
+    return Server(build_uvicorn_config(running, "tracegraph.server.event_loop:ServerLoop"), running)
 
 
 @contextmanager
