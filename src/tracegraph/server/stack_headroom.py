@@ -3,7 +3,7 @@
 Frames live in stack chunks of 16 KiB. A loop whose calls cross the end of a chunk maps and unmaps memory for each
 call (python/cpython#142183). At a bad stack depth, a query with 570 rows caused up to 1,400 page faults and took
 twice its time. A frame that is larger than a chunk makes Python allocate a chunk of 256 KiB. The frames of a
-server never reach the end of that chunk. Python 3.13.13, 3.14.4 and later keep one empty chunk, and need no remedy.
+server never reach the end of that chunk. Python 3.13.13, 3.14.4 and later keep one empty chunk: no remedy there.
 """
 
 from __future__ import annotations
