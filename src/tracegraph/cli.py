@@ -90,7 +90,7 @@ def serve(
         address = host or settings.server.host
         if not insecure:
             require_auth_unless_loopback(address, settings.auth)
-        with workers_folder() if workers > 1 else nullcontext() as folder:
+        with workers_folder(settings.metrics.directory) if workers > 1 else nullcontext() as folder:
             listener = listen(address, settings.server.port if port is None else port)
             url = endpoint_url(listener, address)
             _errors.print(f"Tracegraph serves {len(settings.sources)} sources at [bold]{url}[/]")

@@ -174,10 +174,22 @@ class LogSettings(Table):
 
 
 class MetricsSettings(Table):
-    """`[metrics]`: whether `/metrics` is served, and how many operation names each process distinguishes."""
+    """`[metrics]`: whether `/metrics` is served, and how many operation names each process distinguishes.
+
+    Several workers share their metrics in a temporary folder within `directory`, by default in shared memory where
+    the system has it.
+    """
 
     enabled: bool = True
     operation_names: int = Field(100, ge=0, le=1000)
+    directory: str | None = None
+
+    @field_validator("directory")
+    @classmethod
+    def _is_absolute(cls, directory: str | None) -> str | None:
+        if directory is not None and not directory.startswith("/"):
+            raise ValueError("it must be an absolute path, such as /dev/shm")
+        return directory
 
 
 class TracingSettings(Table):
