@@ -70,8 +70,8 @@ MEANINGS: Mapping[str, str] = {
     "log.format": "`auto` is `console` on a terminal and `json` elsewhere.",
     "metrics.enabled": "Whether `/metrics` is served.",
     "metrics.operation_names": "Operation names that one process counts separately. Others count as `other`.",
-    "metrics.directory": "Where several workers share their metrics, in a temporary folder. If not set, in `/dev/shm` "
-    "or else the system's temporary folder. Without any, each worker reports its own metrics.",
+    "metrics.directory": "Where several workers share their metrics, in a temporary folder. If not set, in "
+    "`/dev/shm` or else the system's temporary folder. Without any, each worker reports its own metrics.",
     "tracing.enabled": "Whether spans are exported. Needs the extra `tracegraph[otel]`.",
     "tracing.endpoint": "The full URL of the collector. `OTEL_EXPORTER_OTLP_*` apply if it is not set.",
     "tracing.sample_ratio": "The ratio of new traces that are sampled.",
