@@ -22,6 +22,7 @@ from tracegraph.app import build_runner
 from tracegraph.domain.clocks import elapsed_s
 from tracegraph.graphql.compiler.executor import core_schema
 from tracegraph.graphql.compiler.field_access import is_cacheable_field
+from tracegraph.graphql.relay.ids import source_id
 from tracegraph.graphql.runner import Operation
 from tracegraph.graphql.schema import library_schema
 from tracegraph.http.auth.api_keys import hash_key, new_key
@@ -285,13 +286,20 @@ async def test_the_names_of_those_fields_elsewhere_in_the_text_have_no_effect(
     assert sum((await reused(gateway)).values()) == 1
 
 
-async def test_a_field_about_its_own_execution_may_have_an_alias_in_a_fragment(
-    open_gateway: OpenGateway, vendors: Vendors
+@pytest.mark.parametrize(
+    "query",
+    [
+        "{ experiments { sources { ...F } } } fragment F on SourceReport { ms: durationMs }",
+        "{ experiments { sources { ... { ... on SourceReport { ms: durationMs } } } } }",
+        f'{{ node(id: "{source_id(NEMO)}") {{ ... on Source {{ name health {{ status }} }} }} }}',
+    ],
+)
+async def test_a_field_about_its_own_execution_is_found_in_fragments_and_under_an_alias(
+    open_gateway: OpenGateway, vendors: Vendors, query: str
 ) -> None:
     fill(vendors)
     gateway = await open_gateway(cache=CACHE)
     for _ in range(2):
-        query = "{ experiments { sources { ...F } } } fragment F on SourceReport { ms: durationMs }"
         assert (await gateway.ask(query)).errors == []
     assert await reused(gateway) == {}
 
