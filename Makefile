@@ -13,7 +13,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 # The tests of a file run in one process. Files with long waits run first, so that no core is idle at the end.
 PARALLEL := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-.PHONY: help demo test contract test-slow test-fuzz test-paging test-plans soak flood lint format schema docs-configuration live bench playground audit lock clean
+.PHONY: help demo test contract test-slow test-fuzz test-paging test-plans test-plans-off test-newest soak flood lint format schema docs-configuration live bench playground audit lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-18s %s\n", $$1, $$2}'
@@ -31,6 +31,11 @@ contract: .venv/dev.ok ## run the contract suite of one vendor (VENDOR=nemo)
 test-slow: .venv/dev.ok .venv/system.ok .venv/node.ok ## run the slow tests, with more examples
 	$(BIN)/python -m pytest $(PARALLEL) -m slow
 	TRACEGRAPH_TESTS_EXAMPLES=all $(BIN)/python -m pytest $(PARALLEL) -m "not slow" tests/federation
+	$(MAKE) test-plans-off
+
+test-plans-off: .venv/dev.ok ## run the tests of queries, HTTP and failures without compiled plans (some minutes)
+	TRACEGRAPH_SERVER__COMPILED_PLANS=false $(BIN)/python -m pytest $(PARALLEL) -m "not slow" \
+	  tests/reliability tests/graphql tests/http --ignore tests/graphql/plans
 
 test-paging: .venv/dev.ok ## run the paging tests with 10,000 examples (half an hour)
 	PAGING_EXAMPLES=10000 $(BIN)/python -m pytest tests/federation/test_paging_machine.py
@@ -49,6 +54,14 @@ flood: .venv/dev.ok ## send 1,000 hostile requests a second with ordinary ones; 
 
 test-plans: .venv/dev.ok ## compare compiled plans with graphql-core's executor over 5,000 random queries (some minutes)
 	PLAN_EXAMPLES=5000 $(BIN)/python -m pytest tests/graphql/plans
+
+test-newest: .venv/dev.ok ## compare plans with the newest strawberry and graphql-core, in a venv of their own
+	[ -x .venv-newest/bin/python ] || $(PYTHON) -m venv .venv-newest
+	.venv-newest/bin/python -m pip install --quiet --require-hashes -r requirements/dev.lock
+	.venv-newest/bin/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	.venv-newest/bin/python -m pip install --quiet --upgrade strawberry-graphql graphql-core
+	.venv-newest/bin/python -m pip list | grep graphql
+	PLAN_EXAMPLES=1000 .venv-newest/bin/python -m pytest tests/graphql/plans
 
 lint: .venv/dev.ok ## check style, types and imports between layers
 	$(BIN)/ruff check
@@ -80,7 +93,7 @@ lock: .venv/dev.ok ## update the lock files from pyproject.toml
 	$(COMPILE) --extra otel --extra dev -o requirements/dev.lock
 
 clean: ## remove .venv, .live, caches and node_modules
-	rm -rf .venv .live .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis \
+	rm -rf .venv .venv-newest .live .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis \
 	       playground/node_modules tests/node/node_modules
 
 .venv/bin/python:

@@ -11,6 +11,7 @@ The vendors always listen on loopback. The gateway is asked in process, or over 
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -40,6 +41,15 @@ World = TypeVar("World", NemoWorld, LangSmithWorld, MeibelWorld)
 
 NEMO, LANGSMITH, MEIBEL = "nemo", "langsmith", "meibel"
 NAMES = (NEMO, LANGSMITH, MEIBEL)
+
+COMPILED_PLANS = os.environ.get("TRACEGRAPH_SERVER__COMPILED_PLANS", "true") != "false"
+"""Whether the gateways of this test run use compiled plans (`make test-plans-off`)."""
+
+
+def settings_of(**tables: Any) -> Settings:
+    """A configuration of these tables; without compiled plans where the test run disables them."""
+    server = {"compiled_plans": COMPILED_PLANS, **tables.pop("server", {})}
+    return Settings.model_validate({"server": server, **tables})
 
 
 class Vendor(Generic[World]):
@@ -138,7 +148,7 @@ class Vendors:
 
         Without a cache unless one is given, so that counts of calls are those of one request.
         """
-        return Settings.model_validate({"cache": {"url": "off"}, "sources": self.sources(), **tables})
+        return settings_of(**{"cache": {"url": "off"}, "sources": self.sources(), **tables})
 
     def sources(self) -> dict[str, dict[str, Any]]:
         """The tables `[sources.*]`."""

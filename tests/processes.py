@@ -19,8 +19,15 @@ ENDS_WITHIN_S = 30.0
 
 
 def environment(**more: str) -> dict[str, str]:
-    """This process's environment without any configuration of the gateway, with these variables."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("TRACEGRAPH_")}
+    """This process's environment without any configuration of the gateway, with these variables.
+
+    The setting of `make test-plans-off` stays.
+    """
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("TRACEGRAPH_") or name == "TRACEGRAPH_SERVER__COMPILED_PLANS"
+    }
     return kept | {"COLUMNS": "160", "PYTHONWARNINGS": "error"} | more
 
 

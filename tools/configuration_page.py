@@ -41,6 +41,8 @@ MEANINGS: Mapping[str, str] = {
     "server.allowed_hosts": "Names, addresses and networks that the `Host` header may have, beside loopback. "
     '`"*"` allows every name.',
     "server.drain_s": "How long the port stays open after SIGTERM, while `/readyz` is 503.",
+    "server.compiled_plans": "Whether queries are compiled into plans. Off, graphql-core executes them: equal "
+    "responses at several times the CPU, for a library version whose internals moved.",
     "limits.deadline_s": "The time within which a response is sent. Calls to vendors get slightly less.",
     "limits.default_first": "The number of rows of a list without `first`.",
     "limits.max_first": "The largest `first`, and the largest number of IDs in a filter.",
@@ -68,6 +70,8 @@ MEANINGS: Mapping[str, str] = {
     "log.format": "`auto` is `console` on a terminal and `json` elsewhere.",
     "metrics.enabled": "Whether `/metrics` is served.",
     "metrics.operation_names": "Operation names that one process counts separately. Others count as `other`.",
+    "metrics.directory": "Where several workers share their metrics, in a temporary folder. If not set, in "
+    "`/dev/shm` or else the system's temporary folder. Without any, each worker reports its own metrics.",
     "tracing.enabled": "Whether spans are exported. Needs the extra `tracegraph[otel]`.",
     "tracing.endpoint": "The full URL of the collector. `OTEL_EXPORTER_OTLP_*` apply if it is not set.",
     "tracing.sample_ratio": "The ratio of new traces that are sampled.",

@@ -71,9 +71,8 @@ def build_runner(sources: Sources, settings: Settings) -> OperationRunner:
     documents = DocumentLimits(
         limits.max_tokens, limits.max_depth, limits.max_aliases, introspection=settings.server.introspection
     )
-    return OperationRunner(
-        build_schema(documents), sources.adapters, budgets, page_limits, limits.deadline_s, sources.pipelines
-    )
+    schema = build_schema(documents, compiled_plans=settings.server.compiled_plans)
+    return OperationRunner(schema, sources.adapters, budgets, page_limits, limits.deadline_s, sources.pipelines)
 
 
 def _build_access_control(settings: Settings, authentication: Authentication, sources: Sources) -> AccessControl:

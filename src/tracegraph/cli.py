@@ -35,7 +35,6 @@ from tracegraph.server.run import (
     build_server,
     endpoint_url,
     listen,
-    listening_sockets,
     require_auth_unless_loopback,
     serve_with_workers,
     workers_folder,
@@ -91,7 +90,7 @@ def serve(
         address = host or settings.server.host
         if not insecure:
             require_auth_unless_loopback(address, settings.auth)
-        with workers_folder() if workers > 1 else nullcontext() as folder:
+        with workers_folder(settings.metrics.directory) if workers > 1 else nullcontext() as folder:
             listener = listen(address, settings.server.port if port is None else port)
             url = endpoint_url(listener, address)
             _errors.print(f"Tracegraph serves {len(settings.sources)} sources at [bold]{url}[/]")
@@ -99,7 +98,7 @@ def serve(
             if workers > 1:
                 serve_with_workers(listener, workers, factory)
             else:
-                build_server(factory.create(), factory.create).run(sockets=listening_sockets(listener))
+                build_server(factory.create(), factory.create).run(sockets=[listener])
 
 
 @_app.command()

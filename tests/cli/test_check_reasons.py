@@ -21,7 +21,6 @@ from tests.cli.configurations import written
 from tests.cli.conftest import Running
 from tests.cli.test_config_commands import JWKS
 from tests.cli.wrong_configurations import JWT
-from tests.processes import COMMAND as COMMAND_LINE
 from tests.processes import environment, run
 from tests.redis_server import COMMAND, RedisServer
 from tracegraph.commands.check import CheckResults, run_check
@@ -256,21 +255,15 @@ async def asyncio_run(command: list[str], env: dict[str, str]) -> bytes:
 # -- what the parent finds before its workers do ---------------------------------------------------------
 
 
-def test_where_nothing_can_be_written_several_workers_are_refused_in_one_sentence(
+def test_a_configured_directory_that_cannot_be_written_is_named_in_one_sentence(
     vendors_running: Running,
 ) -> None:
-    arguments = ["serve", "--config", vendors_running.config(), "--port", "0", "--workers", "2"]
-    done = subprocess.run(
-        ["sh", "-c", 'ulimit -f 0; exec "$@"', "sh", COMMAND_LINE, *arguments],
-        env=vendors_running.env,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 2
-    assert done.stderr == (
-        "Several workers need a folder to share their metrics in, and none can be written: set TMPDIR to one, or "
-        "serve with --workers 1.\n"
+    path = vendors_running.config('[metrics]\ndirectory = "/proc/none"\n')
+    code, out, err = run("serve", "--config", path, "--port", "0", "--workers", "2", env=vendors_running.env)
+    assert (code, out) == (2, "")
+    assert err == (
+        "metrics.directory is /proc/none, and the gateway cannot write there: create the directory, "
+        "or choose another.\n"
     )
 
 

@@ -4,10 +4,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.gateway import NAMES, Gateway, Vendors, in_process
+from tests.gateway import NAMES, Gateway, Vendors, in_process, settings_of
 from tests.graphql.pages import PAGE, nodes, page, pages
 from tests.worlds import fill, hours, listed, nemo_sessions
-from tracegraph.config.settings import Settings
 from tracegraph.simulators.core.faults import Fault
 from tracegraph.simulators.core.servers import running
 from tracegraph.simulators.langsmith.world import langsmith_session
@@ -30,7 +29,7 @@ async def two(vendors: Vendors) -> AsyncIterator[Gateway]:
             "Team-A": sources["nemo"],
             "smith": sources["langsmith"],
         }
-        async with in_process(Settings.model_validate({"sources": tables})) as gateway:
+        async with in_process(settings_of(sources=tables)) as gateway:
             yield gateway
 
 
@@ -81,7 +80,7 @@ async def test_a_cursor_continues_exactly_after_a_source_is_removed(
     whole = nodes(await page(gateway, first=100, orderBy=order))
     cursor = (await page(gateway, first=first, orderBy=order))["pageInfo"]["endCursor"]
     tables = {name: table for name, table in vendors.sources().items() if name != removed}
-    async with in_process(Settings.model_validate({"cache": {"url": "off"}, "sources": tables})) as smaller:
+    async with in_process(settings_of(cache={"url": "off"}, sources=tables)) as smaller:
         rest = await page(smaller, first=100, after=cursor, orderBy=order)
     assert listed(nodes(rest)) == [row for row in listed(whole[first:]) if row[0] != removed]
 

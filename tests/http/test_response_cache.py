@@ -11,6 +11,7 @@ from typing import Any
 
 import orjson
 import pytest
+from graphql import GraphQLObjectType
 from pydantic import SecretStr
 
 from tests.conftest import OpenGateway
@@ -19,7 +20,11 @@ from tests.http.metering import scraped
 from tests.worlds import fill, hours
 from tracegraph.app import build_runner
 from tracegraph.domain.clocks import elapsed_s
+from tracegraph.graphql.compiler.executor import core_schema
+from tracegraph.graphql.compiler.field_access import is_cacheable_field
+from tracegraph.graphql.relay.ids import source_id
 from tracegraph.graphql.runner import Operation
+from tracegraph.graphql.schema import library_schema
 from tracegraph.http.auth.api_keys import hash_key, new_key
 from tracegraph.http.json import to_json
 from tracegraph.http.response_cache import ExecutionRequest, ResponseCache
@@ -261,6 +266,54 @@ async def test_responses_with_fields_about_their_own_execution_are_not_reused(
     await asyncio.gather(*(gateway.ask(query) for _ in range(3)))
     await gateway.ask(query)
     assert await reused(gateway) == {}
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        '{ experiments(filter: {name: {contains: "health"}}) { nodes { name } } }',
+        "{ experiments { nodes { name } } } # durationMs",
+        "query health { experiments { upstreamRequests: totalCount } }",
+    ],
+)
+async def test_the_names_of_those_fields_elsewhere_in_the_text_have_no_effect(
+    open_gateway: OpenGateway, vendors: Vendors, query: str
+) -> None:
+    fill(vendors)
+    gateway = await open_gateway(cache=CACHE)
+    for _ in range(2):
+        assert (await gateway.ask(query)).errors == []
+    assert sum((await reused(gateway)).values()) == 1
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "{ experiments { sources { ...F } } } fragment F on SourceReport { ms: durationMs }",
+        "{ experiments { sources { ... { ... on SourceReport { ms: durationMs } } } } }",
+        f'{{ node(id: "{source_id(NEMO)}") {{ ... on Source {{ name health {{ status }} }} }} }}',
+    ],
+)
+async def test_a_field_about_its_own_execution_is_found_in_fragments_and_under_an_alias(
+    open_gateway: OpenGateway, vendors: Vendors, query: str
+) -> None:
+    fill(vendors)
+    gateway = await open_gateway(cache=CACHE)
+    for _ in range(2):
+        assert (await gateway.ask(query)).errors == []
+    assert await reused(gateway) == {}
+
+
+def test_the_fields_about_their_own_execution_are_marked_in_the_schema() -> None:
+    types = core_schema(library_schema()).type_map.values()
+    objects = [one for one in types if isinstance(one, GraphQLObjectType)]
+    marked = {
+        f"{one.name}.{name}"
+        for one in objects
+        for name, definition in one.fields.items()
+        if not is_cacheable_field(definition)
+    }
+    assert marked == {"Source.health", "SourceReport.upstreamRequests", "SourceReport.durationMs"}
 
 
 async def test_responses_and_pages_share_the_bounds_of_the_cache(vendors: Vendors) -> None:

@@ -13,7 +13,7 @@ import orjson
 from pydantic import SecretStr
 from starlette.applications import Starlette
 
-from tests.gateway import LANGSMITH, MEIBEL, NAMES, NEMO, Answer, Gateway, Vendor, Vendors, living
+from tests.gateway import LANGSMITH, MEIBEL, NAMES, NEMO, Answer, Gateway, Vendor, Vendors, living, settings_of
 from tests.worlds import fill
 from tracegraph.app import create_app
 from tracegraph.config.settings import Settings
@@ -161,7 +161,7 @@ class Stacks:
             table["max_response_bytes"] = 200_000
             table["breaker"] = {"enabled": False}  # an open circuit would affect the queries after the fault
             table["base_url"] = base_urls.get(name, table["base_url"])
-        return Settings.model_validate({"sources": sources, **tables})
+        return settings_of(sources=sources, **tables)
 
     def fail(self, query_case: QueryCase, source: str, **fault: Any) -> None:
         """Play the fault for every request to the critical part of a query."""

@@ -1,4 +1,4 @@
-"""Several processes on one listening socket: each accepts a balanced share of the connections."""
+"""One accept loop: several connections per iteration, and a balanced share where processes share a socket."""
 
 import asyncio
 import socket
@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import pytest
 
-from tracegraph.server.event_loop import MAX_ACCEPTS_PER_ITERATION, BalancedServer, SharedSocketLoop
+from tracegraph.server.event_loop import MAX_ACCEPTS_PER_ITERATION, BalancedServer, ServerLoop, SharedSocketLoop
 from tracegraph.server.run import listen
 
 _CLIENTS = 20
@@ -52,7 +52,14 @@ def loop() -> Iterator[SharedSocketLoop]:
     loop.close()
 
 
-async def _server(loop: SharedSocketLoop, opened: socket.socket) -> tuple[BalancedServer, _GreetingProtocol]:
+@pytest.fixture(params=[ServerLoop, SharedSocketLoop], ids=["alone", "shared"])
+def any_loop(request: pytest.FixtureRequest) -> Iterator[ServerLoop]:
+    loop: ServerLoop = request.param()
+    yield loop
+    loop.close()
+
+
+async def _server(loop: ServerLoop, opened: socket.socket) -> tuple[BalancedServer, _GreetingProtocol]:
     protocol = _GreetingProtocol()
     return await loop.create_server(lambda: protocol, sock=opened.dup(), backlog=100), protocol
 
@@ -76,20 +83,23 @@ def test_two_servers_on_one_socket_accept_a_balanced_share(loop: SharedSocketLoo
     loop.run_until_complete(run())
 
 
-def test_a_single_server_accepts_all_connections_and_sends_small_responses_at_once(loop: SharedSocketLoop) -> None:
+def test_a_single_server_accepts_all_connections_and_sends_small_responses_at_once(any_loop: ServerLoop) -> None:
     async def run() -> None:
         with listen("127.0.0.1", 0) as opened:
-            (first, by_first), (second, by_second) = await _server(loop, opened), await _server(loop, opened)
+            (first, by_first), (second, by_second) = (
+                await _server(any_loop, opened),
+                await _server(any_loop, opened),
+            )
             second.close()
             await asyncio.gather(*(_greeted(opened) for _ in range(_CLIENTS)))
             first.close()
         assert (by_first.count, by_second.count) == (_CLIENTS, 0)
         assert all(by_first.without_delay)
 
-    loop.run_until_complete(run())
+    any_loop.run_until_complete(run())
 
 
-def test_a_busy_server_accepts_several_connections_in_one_iteration(loop: SharedSocketLoop) -> None:
+def test_a_busy_server_accepts_several_connections_in_one_iteration(any_loop: ServerLoop) -> None:
     """Otherwise a flood of connections would delay others by one iteration per connection."""
 
     async def run() -> list[int]:
@@ -97,7 +107,7 @@ def test_a_busy_server_accepts_several_connections_in_one_iteration(loop: Shared
             counting = _CountingSocket(fileno=opened.dup().detach())
             counting.bursts = []
             protocol = _GreetingProtocol()
-            server = await loop.create_server(lambda: protocol, sock=counting, backlog=100)
+            server = await any_loop.create_server(lambda: protocol, sock=counting, backlog=100)
             await _greeted(opened)
             for _ in range(_CLIENTS):
                 clients.enter_context(socket.create_connection(opened.getsockname()))
@@ -107,7 +117,7 @@ def test_a_busy_server_accepts_several_connections_in_one_iteration(loop: Shared
             server.close()
         return counting.bursts
 
-    assert 1 < max(loop.run_until_complete(run())) <= MAX_ACCEPTS_PER_ITERATION
+    assert 1 < max(any_loop.run_until_complete(run())) <= MAX_ACCEPTS_PER_ITERATION
 
 
 def test_tls_is_refused(loop: SharedSocketLoop) -> None:

@@ -45,7 +45,7 @@ def server(endpoint: Route_) -> Server:
     app = Starlette(routes=[Route("/", endpoint, methods=["POST"])])
     app.state.settings = Settings(server=ServerSettings(drain_s=0), limits=LimitSettings(deadline_s=0.1))
     running = Reloadable(app)
-    return Server(build_uvicorn_config(running, "tracegraph.server.event_loop:HeadroomLoop"), running, grace_s=0.1)
+    return Server(build_uvicorn_config(running, "tracegraph.server.event_loop:ServerLoop"), running, grace_s=0.1)
 
 
 async def end_with(endpoint: Route_, sent: bytes) -> bytes:

@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
-from tracegraph.server.event_loop import HeadroomLoop, run_with_stack_headroom
+from tracegraph.server.event_loop import ServerLoop
+from tracegraph.server.stack_headroom import needs_headroom, run_with_stack_headroom
 
 LOOPS = 2000
 DEPTHS = 200
@@ -41,7 +42,18 @@ async def worst_in_a_task() -> int:
     return worst()
 
 
-@pytest.mark.skipif(sys.version_info >= (3, 13), reason="Python 3.13.1 and later may have the fix")
+@pytest.mark.parametrize(
+    ("version", "needed"),
+    [
+        ((3, 11, 7), True), ((3, 12, 99), True), ((3, 13, 0), True), ((3, 13, 12), True), ((3, 13, 13), False),
+        ((3, 14, 3), True), ((3, 14, 4), False), ((3, 15, 0), False),
+    ],
+)  # fmt: skip
+def test_headroom_is_only_for_versions_without_the_fix(version: tuple[int, int, int], needed: bool) -> None:  # noqa: FBT001
+    assert needs_headroom(version) is needed
+
+
+@pytest.mark.skipif(not needs_headroom(sys.version_info[:3]), reason="this version of Python has the fix")
 def test_without_headroom_every_call_at_some_depth_costs_a_page_fault() -> None:
     """Otherwise the next test would prove nothing."""
     assert worst() >= LOOPS
@@ -52,5 +64,5 @@ def test_with_headroom_no_depth_costs_page_faults() -> None:
 
 
 def test_the_servers_loop_runs_with_stack_headroom() -> None:
-    with asyncio.Runner(loop_factory=HeadroomLoop) as runner:
+    with asyncio.Runner(loop_factory=ServerLoop) as runner:
         assert runner.run(worst_in_a_task()) < LOOPS / 100

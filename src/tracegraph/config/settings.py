@@ -37,7 +37,8 @@ class ServerSettings(Table):
 
     `cors_origins` are the sites whose pages may send requests. `allowed_hosts` are the accepted names, addresses
     and networks beside those of loopback; "*" is every name. After SIGTERM the port stays open for `drain_s`. With
-    `compression`, long responses are compressed for clients that accept it.
+    `compression`, long responses are compressed for clients that accept it. Without `compiled_plans`, graphql-core
+    executes every query.
     """
 
     host: str = "127.0.0.1"
@@ -48,6 +49,7 @@ class ServerSettings(Table):
     cors_origins: tuple[str, ...] = ()
     allowed_hosts: tuple[str, ...] = ()
     drain_s: float = Field(5.0, ge=0, le=300)
+    compiled_plans: bool = True
 
     @field_validator("host")
     @classmethod
@@ -172,10 +174,22 @@ class LogSettings(Table):
 
 
 class MetricsSettings(Table):
-    """`[metrics]`: whether `/metrics` is served, and how many operation names each process distinguishes."""
+    """`[metrics]`: whether `/metrics` is served, and how many operation names each process distinguishes.
+
+    Several workers share their metrics in a temporary folder within `directory`, by default in shared memory where
+    the system has it.
+    """
 
     enabled: bool = True
     operation_names: int = Field(100, ge=0, le=1000)
+    directory: str | None = None
+
+    @field_validator("directory")
+    @classmethod
+    def _is_absolute(cls, directory: str | None) -> str | None:
+        if directory is not None and not directory.startswith("/"):
+            raise ValueError("it must be an absolute path, such as /dev/shm")
+        return directory
 
 
 class TracingSettings(Table):

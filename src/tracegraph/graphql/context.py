@@ -34,7 +34,7 @@ class RequestContext:
     `reports` come from every list that was read. `errors` belong to fields that keep a value because the schema
     does not allow null. `operation` is the name of the operation. `cost` is set before the operation runs and
     passed to `charge`, which may reject it. `rounds_below` is keyed by the `id` of a field node (see
-    `call_levels.py`).
+    `call_levels.py`). `cacheable` is false for a document with fields about their own execution.
     """
 
     adapters: Sequence[Adapter]
@@ -48,6 +48,7 @@ class RequestContext:
     cost: int = 0
     charge: CostCharger | None = None
     rounds_below: Mapping[int, int] = field(default_factory=dict)
+    cacheable: bool = True
     _scans: SessionScans | None = field(default=None, init=False)
 
     @property

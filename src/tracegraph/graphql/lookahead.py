@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from graphql import (
@@ -18,7 +18,7 @@ from graphql import (
 from strawberry.types import Info
 from strawberry.types.nodes import SelectedField, Selection
 
-from tracegraph.graphql.compiler.resolver_calls import LazyInfo
+from tracegraph.graphql.compiler.resolver_info import look_ahead
 
 _SESSION = {"input": "input", "output": "output", "metadata": "metadata", "vendorFields": "raw", "url": "url"}
 """Schema names of fields, with their names in `protocol.COSTLY_SESSION_FIELDS`."""
@@ -32,18 +32,12 @@ _PATHS = (("nodes",), ("edges", "node"))
 
 def session_fields(info: Info[Any, Any]) -> frozenset[str]:
     """Return the costly fields that the document selects on the sessions of this connection field."""
-    return _look_ahead(info, _selected_of_sessions)
+    return look_ahead(info, _selected_of_sessions)
 
 
 def experiment_fields(info: Info[Any, Any]) -> frozenset[str]:
     """Return the costly fields that the document selects on the experiments of this connection field."""
-    return _look_ahead(info, _selected_of_experiments)
-
-
-def _look_ahead(
-    info: Info[Any, Any], analyze: Callable[[GraphQLResolveInfo[Any]], frozenset[str]]
-) -> frozenset[str]:
-    return info.look_ahead(analyze) if isinstance(info, LazyInfo) else analyze(info._raw_info)  # noqa: SLF001
+    return look_ahead(info, _selected_of_experiments)
 
 
 def _selected_of_sessions(info: GraphQLResolveInfo[Any]) -> frozenset[str]:

@@ -42,7 +42,8 @@ class OperationResult:
     """The parts of a response.
 
     `executed` is False when the request was rejected before any field ran. `operation` is the name of the
-    operation, if it has one. `cost` is the cost that the principal was charged.
+    operation, if it has one. `cost` is the cost that the principal was charged. `cacheable` is False when a field
+    of the document describes its own execution.
     """
 
     data: dict[str, Any] | None
@@ -51,6 +52,7 @@ class OperationResult:
     executed: bool
     operation: str | None = None
     cost: int = 0
+    cacheable: bool = True
 
     def response(self) -> dict[str, Any]:
         """Return the response object. A rejected request has no `data` entry."""
@@ -124,6 +126,7 @@ class OperationRunner:
             executed=executed,
             operation=context.operation,
             cost=context.cost,
+            cacheable=context.cacheable,
         )
 
 
@@ -143,5 +146,10 @@ def _deadline_exceeded(allowed_s: float, context: RequestContext, operation: Ope
     message = f"The query did not finish within {round(allowed_s, 3):g} s: select less, or allow more time."
     error = GraphQLError(message, extensions={"code": "DEADLINE_EXCEEDED"})
     return OperationResult(
-        None, [dict(error.formatted)], _extensions(context, operation), executed=True, operation=context.operation
+        None,
+        [dict(error.formatted)],
+        _extensions(context, operation),
+        executed=True,
+        operation=context.operation,
+        cacheable=context.cacheable,
     )

@@ -7,16 +7,11 @@ from functools import cache
 from typing import Any
 
 import strawberry
-import structlog
-from graphql import ExecutionResult, GraphQLError, GraphQLOutputType, GraphQLResolveInfo, is_leaf_type
-from graphql.execution.collect_fields import FieldDetails
-from graphql.execution.executor import Executor
-from graphql.pyutils import Path
-from strawberry.execution import optimized_is_awaitable
+from graphql import ExecutionResult, GraphQLError
 from strawberry.schema.config import StrawberryConfig
-from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
-from tracegraph.graphql.compiler.plan_cache import PlanCache
+from tracegraph.graphql.compiler import execution
+from tracegraph.graphql.compiler.executor import build_executor, core_schema
 from tracegraph.graphql.context import RequestContext
 from tracegraph.graphql.documents.cache import DocumentCache
 from tracegraph.graphql.documents.limits import DocumentLimits
@@ -36,51 +31,19 @@ from tracegraph.graphql.types.objects import (
 )
 from tracegraph.graphql.types.scalars import DATE_TIME
 
-_log = structlog.get_logger("tracegraph.graphql")
-
-
-class GatewayExecutor(StrawberryGraphQLCoreExecutionContext):
-    """Strawberry's executor, except that a value outside the range of its leaf type becomes null.
-
-    Such a value comes from a vendor, for example an integer that does not fit an Int. Graphql-core's error would
-    blame the client. Compiled plans fall back to this executor, so plans behave the same.
-    """
-
-    def complete_value(  # noqa: PLR0917 - graphql-core's signature
-        self,
-        return_type: GraphQLOutputType,
-        field_details_list: list[FieldDetails],
-        info: GraphQLResolveInfo[Any],
-        path: Path,
-        result: Any,
-        position_context: Any,
-    ) -> Any:
-        """Complete a value as graphql-core does, but return None where a leaf type rejects the value."""
-        complete = super().complete_value
-        if not is_leaf_type(return_type) or isinstance(result, Exception):
-            return complete(return_type, field_details_list, info, path, result, position_context)
-        try:
-            return complete(return_type, field_details_list, info, path, result, position_context)
-        except Exception:
-            field = f"{info.parent_type.name}.{info.field_name}"
-            _log.warning(
-                "graphql.integer_too_large" if type(result) is int else "graphql.unusable_value",
-                field=field,
-                path=path.as_list(),
-                type=type(result).__name__,
-            )
-            return None
-
 
 class GatewaySchema:
-    """Strawberry's schema with document limits, a document cache and a plan cache. `execute` runs operations."""
+    """Strawberry's schema with document limits and a document cache. `execute` runs operations.
 
-    def __init__(self, schema: strawberry.Schema, limits: DocumentLimits) -> None:
-        self._schema = schema._schema  # noqa: SLF001 - the graphql-core schema, which strawberry keeps private
+    Without `compiled_plans`, graphql-core executes every operation.
+    """
+
+    def __init__(self, schema: strawberry.Schema, limits: DocumentLimits, *, compiled_plans: bool = True) -> None:
+        self._schema = core_schema(schema)
         self._documents = DocumentCache(limits)
         self._hides_names = not limits.introspection
         self._admission = Admission(self._schema, self._documents)
-        self._plans = PlanCache()
+        self._execute_operation = execution(compiled_plans=compiled_plans)
 
     async def execute(
         self, text: str, variables: dict[str, Any], name: str | None, context: RequestContext
@@ -104,6 +67,11 @@ class GatewaySchema:
         except Exception as error:  # `errors.to_client_error` masks and logs unexpected errors
             return ExecutionResult(None, [GraphQLError(str(error), original_error=error)])
 
+    def may_be_cacheable(self, text: str) -> bool:
+        """Return False if the document is known to select fields about their own execution."""
+        document = self._documents.peek(text)
+        return document is None or bool(document.errors) or document.is_cacheable(self._schema)
+
     def touch(self, text: str) -> None:
         """Mark a document as used when its response came from the response cache."""
         self._documents.touch(text)
@@ -112,21 +80,15 @@ class GatewaySchema:
         self, text: str, variables: dict[str, Any], name: str | None, context: RequestContext
     ) -> ExecutionResult:
         document = await self._admission.admit(text, name, context)
-        executor = GatewayExecutor.build(
-            self._schema,
-            document.tree,
-            context_value=context,
-            raw_variable_values=variables,
-            operation_name=name,
-            hide_suggestions=self._hides_names,
-            is_awaitable=optimized_is_awaitable,  # type: ignore[arg-type]  # graphql-core declares it as a bool
+        executor = build_executor(
+            self._schema, document.tree, context, variables, name, hide_suggestions=self._hides_names
         )
-        if not isinstance(executor, Executor):
+        if isinstance(executor, list):
             return ExecutionResult(None, executor)
         self._admission.check_cost(document, executor.operation, executor.variable_values.coerced, context)
         if context.charge is not None:
             await context.charge(context.cost)
-        return await self._plans.execute(executor)
+        return await self._execute_operation(executor)
 
 
 @strawberry.type(description="Queries over every source.")
@@ -162,9 +124,18 @@ class Query:
     )
 
 
-def build_schema(limits: DocumentLimits = DocumentLimits()) -> GatewaySchema:  # noqa: B008 - frozen
-    """Return the schema with these document limits and with bounded caches of documents and plans."""
-    return GatewaySchema(library_schema(), limits)
+def build_schema(
+    limits: DocumentLimits = DocumentLimits(),  # noqa: B008 - frozen
+    *,
+    compiled_plans: bool = True,
+) -> GatewaySchema:
+    """Return the schema with these document limits and with bounded caches of documents and plans.
+
+    Args:
+        limits: The limits of documents.
+        compiled_plans: Whether operations are compiled. Otherwise graphql-core executes them.
+    """
+    return GatewaySchema(library_schema(), limits, compiled_plans=compiled_plans)
 
 
 @cache

@@ -8,8 +8,8 @@ The steps for one request, in order:
     execution              run the operation, and cache its response if the response is complete
 
 A cached response is never older than its vendor replies, so the rules of the reply cache (`upstream/cache/`) apply
-to both. Both share the same bounds. A query with fields about its own execution (`upstreamRequests`, `durationMs`,
-`health`) runs for each caller.
+to both. Both share the same bounds. A query with fields about its own execution, which the schema marks as
+UNCACHEABLE, runs for each caller.
 """
 
 from __future__ import annotations
@@ -43,11 +43,12 @@ MAX_REJECTIONS, MAX_REJECTIONS_BYTES = 2000, 2_000_000
 """The bounds of the separate store for rejections, so that invalid queries evict no vendor replies."""
 
 
-_UNCACHEABLE_FIELDS = ("upstreamRequests", "durationMs", "health")
-
-
 _JOIN_FRACTION = 0.1
 """The fraction of the deadline in which an equal query may join. A later waiter would have too little time."""
+
+
+_MIN_DEADLINE_S = 0.001
+"""The deadline of a request whose time is over. It is positive, since a deadline of 0 means none."""
 
 
 _ENTRY_OVERHEAD_BYTES, _REPLY_OVERHEAD_BYTES = 800, 110
@@ -138,8 +139,11 @@ class ResponseCache:
         response = None if request.bypass_cache else self._lookup(key)
         if response is not None:
             self._runner.schema.touch(request.operation.query)
-        if response is None and self._share and not _is_uncacheable(request):
+        if response is None and self._share and self._runner.schema.may_be_cacheable(request.operation.query):
+            started = self._clock()
             response = await self._join_or_start(key, request)
+            if response is None:
+                request = self._with_remaining_time(request, self._clock() - started)
         if response is None:
             return await self._execute(key, request)
         if request.charge is not None and response.reuse is not None:
@@ -195,7 +199,6 @@ class ResponseCache:
     def _store_response(
         self,
         key: bytes | None,
-        request: ExecutionRequest,
         response: OperationResponse,
         dependencies: CacheDependencies,
     ) -> OperationResponse:
@@ -210,7 +213,6 @@ class ResponseCache:
             and key is not None
             and dependencies.valid_until > now
             and _is_cacheable(response.result)
-            and not _is_uncacheable(request)
         ):
             result = replace(response.result, data=None)
             entry = _CachedResponse(response.body, now, result=result, dependencies=dependencies)
@@ -222,7 +224,7 @@ class ResponseCache:
         runner = self._runner.restricted_to(request.sources)
         with response_scope(request.credentials, bypass_cache=request.bypass_cache) as dependencies:
             response = OperationResponse.from_result(await runner.run(request.operation, request.charge))
-        return self._store_response(key, request, response, dependencies)
+        return self._store_response(key, response, dependencies)
 
     # -- single flight ---------------------------------------------------------------------------------
 
@@ -236,11 +238,17 @@ class ResponseCache:
         flight = self._flights.get(flight_key)
         if flight is not None and loop.time() < flight.state:
             response = await self._flights.wait(flight)
-            return replace(response, reuse=Reuse.SHARED) if response.result.executed else None
+            is_shared = response.result.executed and response.result.cacheable
+            return replace(response, reuse=Reuse.SHARED) if is_shared else None
         join_deadline = loop.time() + _JOIN_FRACTION * self._runner.allowed_s(operation)
         return await self._flights.wait(
             self._flights.start(flight_key, self._execute(key, request), join_deadline)
         )
+
+    def _with_remaining_time(self, request: ExecutionRequest, waited_s: float) -> ExecutionRequest:
+        """Return the request with the rest of its deadline, for a waiter that cannot use the response."""
+        remaining_s = max(self._runner.allowed_s(request.operation) - waited_s, _MIN_DEADLINE_S)
+        return replace(request, operation=replace(request.operation, deadline_s=remaining_s))
 
 
 @dataclass(slots=True, kw_only=True)
@@ -262,10 +270,6 @@ class _CachedResponse(CacheEntry):
         return len(self.body) + len(name) + _ENTRY_OVERHEAD_BYTES + _REPLY_OVERHEAD_BYTES * replies
 
 
-def _is_uncacheable(request: ExecutionRequest) -> bool:
-    return any(field in request.operation.query for field in _UNCACHEABLE_FIELDS)
-
-
 def _is_permanently_rejected(result: OperationResult) -> bool:
     """Return whether document, variables and settings alone cause the rejection, at any time and load."""
     return not result.executed and all(
@@ -276,4 +280,5 @@ def _is_permanently_rejected(result: OperationResult) -> bool:
 def _is_cacheable(result: OperationResult) -> bool:
     reports = result.extensions.get("sources", ())
     limited = SourceReportStatus.SCAN_LIMITED.value
-    return result.executed and not result.errors and all(report["status"] == limited for report in reports)
+    is_complete = result.executed and not result.errors
+    return result.cacheable and is_complete and all(report["status"] == limited for report in reports)

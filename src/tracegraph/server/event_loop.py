@@ -1,9 +1,8 @@
-"""Event loops with stack headroom, and a server that accepts a balanced share of the connections of a socket.
+"""The event loop of a server process, with one way to accept connections for one process and for several.
 
-Up to Python 3.13.0 frames live in stack chunks of 16 KiB, and Python returns an empty chunk to the system at once.
-A loop whose calls cross the end of a chunk maps and unmaps memory for each call (python/cpython#142183). At a bad
-stack depth, a query with 570 rows caused up to 1,400 page faults and took twice its time. A frame that is larger
-than a chunk makes Python allocate a chunk of 256 KiB. The frames of a server never reach the end of that chunk.
+The loop of uvloop accepts one connection per iteration. An iteration of a busy loop takes as long as all work that
+arrived meanwhile, so a flood of connections delayed others for seconds. This loop accepts several per iteration.
+Processes that share a socket also pause after an accept, so that each accepts a balanced share.
 """
 
 from __future__ import annotations
@@ -13,40 +12,18 @@ import math
 import socket
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TypeVar
 
 import uvloop
 
-T = TypeVar("T")
-
-
-_STACK_SLOTS = 20_000
-"""Slots of 8 bytes, 160 kB in all, so that 96 kB of the chunk are left. Python reserves them without a write."""
-
-
-def run_with_stack_headroom(call: Callable[[], T]) -> T:
-    """Return the result of the call, which runs with stack headroom."""
-    return call()
-
-
-run_with_stack_headroom.__code__ = run_with_stack_headroom.__code__.replace(co_stacksize=_STACK_SLOTS)
-
-
-class HeadroomLoop(uvloop.Loop):
-    """uvloop's event loop, with stack headroom for its callbacks."""
-
-    def run_forever(self) -> None:
-        """Run until `stop` is called."""
-        run_with_stack_headroom(super().run_forever)
-
+from tracegraph.server.stack_headroom import run_with_stack_headroom
 
 _ACCEPT_PAUSE_S = 0.001
-"""The pause after an accept, in which an idle process wakes up. One process still accepts hundreds a second."""
+"""The pause after an accept, in which an idle process wakes up, for processes that share a socket. Each process
+still accepts hundreds of connections a second."""
 
 
 MAX_ACCEPTS_PER_ITERATION = 8
-"""The most connections that one iteration of a busy loop accepts. With one per iteration, a flood of connections
-delayed others for seconds: an iteration takes as long as all work that arrived meanwhile."""
+"""The most connections that one iteration of a busy loop accepts."""
 
 
 _DESCRIPTOR_PAUSE_S = 1.0
@@ -56,8 +33,14 @@ _DESCRIPTOR_PAUSE_S = 1.0
 MakeProtocol = Callable[[], asyncio.BaseProtocol]
 
 
-class SharedSocketLoop(HeadroomLoop):
-    """The loop of a process that shares its listening socket with others."""
+class ServerLoop(uvloop.Loop):
+    """The loop of a process that alone listens on its socket, with stack headroom for its callbacks."""
+
+    accept_pause_s = 0.0
+
+    def run_forever(self) -> None:
+        """Run until `stop` is called."""
+        run_with_stack_headroom(super().run_forever)
 
     async def create_server(  # type: ignore[override]  # only the signature that uvicorn calls
         self, protocol_factory: MakeProtocol, *, sock: socket.socket, backlog: int, ssl: None = None
@@ -80,13 +63,20 @@ class SharedSocketLoop(HeadroomLoop):
         return BalancedServer(self, sock, protocol_factory)
 
 
+class SharedSocketLoop(ServerLoop):
+    """The loop of a process that shares its listening socket with others."""
+
+    accept_pause_s = _ACCEPT_PAUSE_S
+
+
 class BalancedServer:
     """Accepts connections until `close`. It implements the part of asyncio's server that uvicorn uses."""
 
-    def __init__(self, loop: SharedSocketLoop, listening: socket.socket, make_protocol: MakeProtocol) -> None:
+    def __init__(self, loop: ServerLoop, listening: socket.socket, make_protocol: MakeProtocol) -> None:
         self._loop = loop
         self._listening = listening
         self._make_protocol = make_protocol
+        self._pause_s = loop.accept_pause_s
         self._timer: asyncio.TimerHandle | None = None
         self._accept_budget = 1
         self._opening: set[asyncio.Task[None]] = set()
@@ -103,9 +93,12 @@ class BalancedServer:
         """Return at once: `close` leaves nothing to wait for."""
 
     def _watch(self, since: float = math.inf) -> None:
-        """Accept the next connection, and one more for each pause that a busy loop missed since `since`."""
-        missed = int(max(0.0, self._loop.time() - since) / _ACCEPT_PAUSE_S)
-        self._accept_budget = min(1 + missed, MAX_ACCEPTS_PER_ITERATION)
+        """Accept up to the budget in each iteration, which grows by one for each pause that a busy loop missed."""
+        if self._pause_s:
+            missed = int(max(0.0, self._loop.time() - since) / self._pause_s)
+            self._accept_budget = min(1 + missed, MAX_ACCEPTS_PER_ITERATION)
+        else:
+            self._accept_budget = MAX_ACCEPTS_PER_ITERATION
         self._loop.add_reader(self._listening, self._accept)
 
     def _accept(self) -> None:
@@ -117,11 +110,12 @@ class BalancedServer:
                 self._opening.add(opening)
                 opening.add_done_callback(self._opening.discard)
         except (BlockingIOError, ConnectionAbortedError):
-            self._pause(_ACCEPT_PAUSE_S)
+            pass
         except OSError:
             self._pause(_DESCRIPTOR_PAUSE_S)
-        else:
-            self._pause(_ACCEPT_PAUSE_S)
+            return
+        if self._pause_s:
+            self._pause(self._pause_s)
 
     async def _open(self, connection: socket.socket) -> None:
         connection.settimeout(0)

@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
@@ -70,6 +71,7 @@ class Server(uvicorn.Server):
         self._terminal = Terminal()
         self._is_quick = False
         self._is_at_once = False
+        self._is_interrupted = False
         self._is_to_reload = False
         self._reloading: asyncio.Task[None] | None = None
 
@@ -89,22 +91,28 @@ class Server(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Handle SIGHUP, and other signals as uvicorn does. After SIGTERM the process exits with 0.
+        """Handle signals while the server runs. After SIGINT, raise KeyboardInterrupt at the end.
 
-        uvicorn raises SIGTERM again after the shutdown, so that a clean exit would look like a killed process.
+        uvicorn's own method also raises SIGTERM again, so that a clean exit would look like a killed process.
         """
-        with super().capture_signals():
-            previous = signal.signal(signal.SIGHUP, self.handle_hangup) if self._running.can_reload else None
-            try:
-                yield
-            finally:
-                self._captured_signals = [sig for sig in self._captured_signals if sig != signal.SIGTERM]
-                if previous is not None:
-                    signal.signal(signal.SIGHUP, previous)
+        if threading.current_thread() is not threading.main_thread():  # other threads get no signals
+            yield
+            return
+        handlers = {signal.SIGTERM: self.handle_exit, signal.SIGINT: self.handle_exit}
+        if self._running.can_reload:
+            handlers[signal.SIGHUP] = self.handle_hangup
+        previous = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+        try:
+            yield
+        finally:
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+        if self._is_interrupted:
+            signal.raise_signal(signal.SIGINT)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - uvicorn's signature
         """Handle SIGTERM or SIGINT: the first shuts down gracefully, the second now, the third exits at once."""
-        self._captured_signals.append(sig)
+        self._is_interrupted = self._is_interrupted or sig == signal.SIGINT
         if self._is_at_once:
             os._exit(128 + sig)
         if self.should_exit:

@@ -7,11 +7,12 @@ import socket
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+import structlog
 import uvicorn
 from starlette.applications import Starlette
 from uvicorn.config import STARTUP_FAILURE
@@ -23,13 +24,18 @@ from tracegraph.config.loader import Loaded, load
 from tracegraph.config.urls import is_loopback
 from tracegraph.errors import ConfigurationError
 from tracegraph.observability.logging import configure_logs
-from tracegraph.server.event_loop import MAX_ACCEPTS_PER_ITERATION
 from tracegraph.server.graceful import Server
 from tracegraph.server.http_protocol import HeadLimitProtocol
 from tracegraph.server.reload import Reloadable
 from tracegraph.server.supervisor import Supervisor, WorkerServer
 
 _BACKLOG = 2048
+
+
+_SHARED_MEMORY = "/dev/shm"  # noqa: S108 - the folder within has a random name, and only this user can read it
+
+
+_log = structlog.get_logger("tracegraph.server")
 
 
 def require_auth_unless_loopback(host: str, auth: AuthTable) -> None:
@@ -126,30 +132,38 @@ async def _open_once(app: Starlette) -> None:
 def build_server(app: Starlette, prepare: Callable[[], Starlette] | None = None) -> uvicorn.Server:
     """Return a server for one process. On SIGHUP, the result of `prepare` replaces the application."""
     running = Reloadable(app, prepare)
-    return Server(build_uvicorn_config(running, "tracegraph.server.event_loop:HeadroomLoop"), running)
-
-
-def listening_sockets(opened: socket.socket) -> list[socket.socket]:
-    """Return duplicates of the socket. A loop accepts one connection of each duplicate in an iteration."""
-    return [opened, *(opened.dup() for _ in range(MAX_ACCEPTS_PER_ITERATION - 1))]
+    return Server(build_uvicorn_config(running, "tracegraph.server.event_loop:ServerLoop"), running)
 
 
 @contextmanager
-def workers_folder() -> Iterator[Path]:
-    """Create the folder that the processes of one gateway share, and remove it at the end.
+def workers_folder(directory: str | None) -> Iterator[Path | None]:
+    """Create the folder in which the processes of one gateway share metrics, and remove it at the end.
+
+    Args:
+        directory: The configured directory of the folder. None for shared memory, or else the system's own.
+
+    Yields:
+        The folder, or None when no folder can be written. Each process then reports its own metrics.
 
     Raises:
-        ConfigurationError: No temporary folder can be written.
+        ConfigurationError: The configured directory cannot be written.
     """
-    try:
-        folder = tempfile.TemporaryDirectory(prefix="tracegraph-")
-    except OSError:
+    for parent in (_SHARED_MEMORY, None) if directory is None else (directory,):
+        with ExitStack() as stack:
+            try:
+                folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="tracegraph-", dir=parent))
+                Path(folder, "probe").write_bytes(b"-")
+            except OSError:
+                continue
+            yield Path(folder)
+            return
+    if directory is not None:
         raise ConfigurationError(
-            "Several workers need a folder to share their metrics in, and none can be written: set TMPDIR to one, "
-            "or serve with --workers 1."
-        ) from None
-    with folder as path:
-        yield Path(path)
+            f"metrics.directory is {directory}, and the gateway cannot write there: create the directory, "
+            "or choose another."
+        )
+    _log.warning("metrics.not_shared")
+    yield None
 
 
 def serve_with_workers(opened: socket.socket, workers: int, factory: AppFactory) -> None:

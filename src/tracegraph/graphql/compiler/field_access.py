@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -14,6 +14,10 @@ R = TypeVar("R", bound=Callable[..., Any])
 
 
 Read = Callable[[Any, RequestContext], Any]
+
+
+UNCACHEABLE: Mapping[Any, Any] = {"cacheable": False}
+"""The `metadata` of a field about its own execution: no response with the field is reused."""
 
 
 class NeedsResolver(Exception):
@@ -47,6 +51,12 @@ def instances_of(kind: type) -> Any:
 
     is_type_of.kind = kind  # type: ignore[attr-defined]
     return staticmethod(is_type_of)
+
+
+def is_cacheable_field(definition: GraphQLField) -> bool:
+    """Return whether responses with this field may be reused: the field is not marked with `UNCACHEABLE`."""
+    field: Any = (definition.extensions or {}).get("strawberry-definition")
+    return field is None or field.metadata.get("cacheable", True) is True
 
 
 def sync_accessor_of(definition: GraphQLField) -> SyncAccessor | None:

@@ -15,7 +15,7 @@ from graphql.execution.executor import Executor
 from graphql.execution.values import VariableValues
 
 from tracegraph.graphql.compiler.codegen import Details, ReaderCodegen, Selection
-from tracegraph.graphql.compiler.resolver_calls import ExecutionState
+from tracegraph.graphql.compiler.resolver_info import ExecutionState
 from tracegraph.graphql.compiler.steps import ObjectPlan, StepCompiler, is_awaitable
 
 _INTROSPECTION = frozenset({"__schema", "__type"})

@@ -16,8 +16,8 @@ from graphql import (
 from graphql.execution.executor import Executor
 
 from tracegraph.domain.lru import LRU
+from tracegraph.graphql.compiler.executor import execute_by_library
 from tracegraph.graphql.compiler.plan import Plan, Unplannable
-from tracegraph.graphql.compiler.steps import is_awaitable
 
 _MAX_PLANS = 256
 
@@ -46,9 +46,7 @@ class PlanCache:
             plan = None
         if plan is not None:
             return await plan.execute(executor)
-        pending: Any = executor.execute_operation()
-        result: ExecutionResult = await pending if is_awaitable(pending) else pending
-        return result
+        return await execute_by_library(executor)
 
     def get(self, executor: Executor[Any]) -> Plan | None:
         """Return the plan of the executor's operation, or None when graphql-core must execute it."""

@@ -22,7 +22,8 @@ from graphql.pyutils import Path
 from graphql.pyutils.gather_with_cancel import gather_with_cancel
 
 from tracegraph.graphql.compiler.codegen import Collect, Details, ReaderCodegen, Selection
-from tracegraph.graphql.compiler.resolver_calls import ExecutionState, ResolverCall
+from tracegraph.graphql.compiler.resolver_calls import ResolverCall
+from tracegraph.graphql.compiler.resolver_info import ExecutionState
 
 
 def is_awaitable(value: Any) -> bool:

@@ -10,6 +10,7 @@ from graphql import DocumentNode, GraphQLError, GraphQLSchema, OperationDefiniti
 from tracegraph.domain.lru import SegmentedLRU
 from tracegraph.errors import RequestError
 from tracegraph.graphql.call_levels import rounds_below
+from tracegraph.graphql.documents.cacheability import is_cacheable
 from tracegraph.graphql.documents.cost import Sizes, Step, steps_of, total
 from tracegraph.graphql.documents.limits import DocumentLimits, check_length, check_tokens, check_tree
 from tracegraph.graphql.documents.parse_queue import ParseQueue
@@ -49,6 +50,7 @@ class Document:
     errors: list[GraphQLError]
     _steps: dict[int, tuple[Step, ...]] = field(default_factory=dict)
     _rounds_below: Mapping[int, int] | None = None
+    _is_cacheable: bool | None = None
 
     def operations(self) -> list[OperationDefinitionNode]:
         """Return the operations of the document, of which a request runs one."""
@@ -72,6 +74,12 @@ class Document:
         if self._rounds_below is None:
             self._rounds_below = rounds_below(schema, self.tree)
         return self._rounds_below
+
+    def is_cacheable(self, schema: GraphQLSchema) -> bool:
+        """Return whether the response of a valid document may be reused (see `cacheability.py`)."""
+        if self._is_cacheable is None:
+            self._is_cacheable = is_cacheable(schema, self.tree)
+        return self._is_cacheable
 
 
 _Entry = Document | GraphQLError | RequestError
@@ -117,6 +125,11 @@ class DocumentCache:
         if isinstance(entry, Document):
             return entry
         raise entry.with_traceback(None)
+
+    def peek(self, text: str) -> Document | None:
+        """Return the document of a text if it is cached, without a wait."""
+        entry = self._cached.get(text)
+        return entry if isinstance(entry, Document) else None
 
     def touch(self, text: str) -> None:
         """Mark a document as used when its response came from the response cache."""

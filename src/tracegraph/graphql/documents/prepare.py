@@ -30,7 +30,7 @@ class Admission:
     documents: DocumentCache
 
     async def admit(self, text: str, name: str | None, context: RequestContext) -> Document:
-        """Return the document of a request, and store the operation's name and call rounds in its context.
+        """Return the document of a request, and store in its context what the document determines.
 
         Args:
             text: The GraphQL document.
@@ -53,6 +53,7 @@ class Admission:
         if name is None and len(operations) > 1:
             raise BadUserInput("The document contains several operations: operationName must name the one to run.")
         context.rounds_below = document.rounds_below(self.schema)
+        context.cacheable = document.is_cacheable(self.schema)
         return document
 
     def check_cost(

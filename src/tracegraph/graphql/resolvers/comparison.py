@@ -20,7 +20,7 @@ from tracegraph.graphql.comparison.case_pages import CaseConnection, decode_case
 from tracegraph.graphql.comparison.cases import CaseEntry, CaseRow, PairedCases
 from tracegraph.graphql.comparison.data import ComparisonData, Identity, UnknownExperiment, find_entries
 from tracegraph.graphql.comparison.figures import Comparison, ComparisonArguments, RequestedWork
-from tracegraph.graphql.compiler.resolver_calls import nested_time_share
+from tracegraph.graphql.compiler.resolver_info import nested_time_share
 from tracegraph.graphql.lookahead import fields_at
 from tracegraph.graphql.relay.cursor import CursorBinding
 from tracegraph.graphql.relay.ids import decode_id, experiment_id

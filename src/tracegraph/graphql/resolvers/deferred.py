@@ -13,6 +13,7 @@ from tracegraph.errors import SourceError, SourceObjectNotFound
 from tracegraph.federation.lists import session_total
 from tracegraph.federation.report import SourceReport, SourceReportStatus
 from tracegraph.graphql.compiler.field_access import NeedsResolver, sync_accessor
+from tracegraph.graphql.compiler.resolver_info import graphql_info
 from tracegraph.graphql.context import RequestContext
 from tracegraph.graphql.errors import source_extensions
 from tracegraph.graphql.resolvers.sources import (
@@ -24,7 +25,7 @@ def add_field_error(info: TracegraphInfo, error: SourceError) -> None:
     """Add an error at this field's path, beside the value that the field keeps."""
     field_error = GraphQLError(
         error.message,
-        nodes=info._raw_info.field_nodes,  # noqa: SLF001 - only graphql-core's info has the locations
+        nodes=graphql_info(info).field_nodes,
         path=info.path.as_list(),
         extensions=source_extensions(error),
     )

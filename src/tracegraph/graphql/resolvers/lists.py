@@ -13,7 +13,7 @@ from tracegraph.domain.filters import ExperimentOrder, ExperimentOrderField, Ses
 from tracegraph.domain.models import Experiment
 from tracegraph.federation import lists
 from tracegraph.federation.report import SourceReport, SourceReportStatus
-from tracegraph.graphql.compiler.resolver_calls import nested_time_share, rounds_below_field
+from tracegraph.graphql.compiler.resolver_info import nested_time_share, rounds_below_field
 from tracegraph.graphql.errors import all_failed
 from tracegraph.graphql.lookahead import experiment_fields, session_fields
 from tracegraph.graphql.relay.connections import ConnectionArguments, MergedConnection

@@ -8,7 +8,7 @@ import strawberry
 
 from tracegraph.domain.models import Session, SessionRef
 from tracegraph.graphql.comparison.cases import find_case
-from tracegraph.graphql.compiler.resolver_calls import nested_time_share
+from tracegraph.graphql.compiler.resolver_info import nested_time_share
 from tracegraph.graphql.context import RequestContext
 from tracegraph.graphql.relay.case_ids import CaseReference
 from tracegraph.graphql.relay.ids import GlobalId, decode_id

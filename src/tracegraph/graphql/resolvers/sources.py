@@ -11,7 +11,7 @@ from strawberry.types import Info
 from tracegraph.adapter.protocol import Adapter, SourceHealthStatus
 from tracegraph.domain.calls import CircuitState
 from tracegraph.graphql.compiler.field_access import sync_accessor
-from tracegraph.graphql.compiler.resolver_calls import nested_time_share
+from tracegraph.graphql.compiler.resolver_info import nested_time_share
 from tracegraph.graphql.context import RequestContext
 from tracegraph.upstream.request_scope import bypass_cache
 

@@ -18,7 +18,7 @@ from tracegraph.domain import filters
 from tracegraph.domain import models as domain_models
 from tracegraph.domain.urls import http_url
 from tracegraph.federation import report
-from tracegraph.graphql.compiler.field_access import instances_of
+from tracegraph.graphql.compiler.field_access import UNCACHEABLE, instances_of
 from tracegraph.graphql.errors import SourceErrorView
 from tracegraph.graphql.relay.ids import experiment_id, session_id, source_id
 from tracegraph.graphql.resolvers.aggregates import experiment_aggregate, experiment_aggregates
@@ -160,7 +160,7 @@ class Source(Node):
     name: str = strawberry.field(description="The unique name from the configuration.")
     vendor: str
     capabilities: SourceCapabilities
-    health: SourceHealth = strawberry.field(resolver=source_health)
+    health: SourceHealth = strawberry.field(resolver=source_health, metadata=UNCACHEABLE)
     experiments: ExperimentConnection = strawberry.field(resolver=source_experiments)
 
     @classmethod
@@ -192,9 +192,10 @@ class SourceReport:
     )
     fetched: int = strawberry.field(description="Rows read from the vendor or the cache for this page.")
     upstream_requests: int = strawberry.field(
-        description="Calls to the vendor for this page. A call that serves several lists counts in one of them."
+        description="Calls to the vendor for this page. A call that serves several lists counts in one of them.",
+        metadata=UNCACHEABLE,
     )
-    duration_ms: float
+    duration_ms: float = strawberry.field(metadata=UNCACHEABLE)
 
 
 # -- aggregates ----------------------------------------------------------------------------------------
