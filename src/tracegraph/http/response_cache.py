@@ -16,8 +16,8 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from hashlib import blake2b
@@ -137,7 +137,7 @@ class ResponseCache:
         response = None if request.bypass_cache else self._lookup(key)
         if response is not None:
             self._runner.schema.touch(request.operation.query)
-        if response is None and self._share and self._runner.schema.may_be_cacheable(request.operation.query):
+        if response is None and self._share:
             started = self._clock()
             response = await self._join_or_start(key, request)
             if response is None:
@@ -218,13 +218,15 @@ class ResponseCache:
             return replace(response, entry_number=entry.number)
         return response
 
-    async def _execute(self, key: bytes | None, request: ExecutionRequest) -> OperationResponse:
+    async def _execute(
+        self, key: bytes | None, request: ExecutionRequest, admitted: Callable[[bool], None] | None = None
+    ) -> OperationResponse:
         runner = self._runner.restricted_to(request.sources)
         with ExitStack() as scopes:
             scopes.enter_context(bypass_cache(request.bypass_cache))
             scopes.enter_context(pass_through_credentials(request.credentials))
             dependencies = scopes.enter_context(collect_dependencies())
-            response = OperationResponse.from_result(await runner.run(request.operation, request.charge))
+            response = OperationResponse.from_result(await runner.run(request.operation, request.charge, admitted))
         return self._store_response(key, response, dependencies)
 
     # -- single flight ---------------------------------------------------------------------------------
@@ -238,12 +240,14 @@ class ResponseCache:
         flight_key = (key, operation.deadline_s, request.bypass_cache)
         flight = self._flights.get(flight_key)
         if flight is not None and flight.waiters and loop.time() < flight.join_deadline:
-            response = await flight.wait()
-            is_shared = response.result.executed and response.result.cacheable
-            return replace(response, reuse=Reuse.SHARED) if is_shared else None
-        task = asyncio.create_task(self._execute(key, request))
+            response = await flight.join()
+            if response is None or not response.result.executed:
+                return None
+            return replace(response, reuse=Reuse.SHARED)
+        is_shareable: asyncio.Future[bool] = loop.create_future()
+        task = asyncio.create_task(self._execute(key, request, is_shareable.set_result))
         join_deadline = loop.time() + _JOIN_FRACTION * self._runner.allowed_s(operation)
-        started = self._flights[flight_key] = _Flight(task, join_deadline)
+        started = self._flights[flight_key] = _Flight(task, is_shareable, join_deadline)
         task.add_done_callback(partial(self._remove_flight, flight_key, started))
         return await started.wait()
 
@@ -278,17 +282,31 @@ class _CachedResponse(CacheEntry):
 
 @dataclass(slots=True)
 class _Flight:
-    """An execution in progress, and the number of its waiters."""
+    """An execution in progress, and the number of its waiters. The document determines `is_shareable`."""
 
     task: asyncio.Task[OperationResponse]
+    is_shareable: asyncio.Future[bool]
     join_deadline: float
     waiters: int = 0
 
     async def wait(self) -> OperationResponse:
         """Return the response. The last waiter that leaves cancels the execution."""
+        with self._waiter():
+            return await asyncio.shield(self.task)
+
+    async def join(self) -> OperationResponse | None:
+        """Return the response, or None as soon as the document is known not to be shareable."""
+        with self._waiter():
+            await asyncio.wait({self.task, self.is_shareable}, return_when=asyncio.FIRST_COMPLETED)
+            if self.is_shareable.done() and not self.is_shareable.result():
+                return None
+            return await asyncio.shield(self.task)
+
+    @contextmanager
+    def _waiter(self) -> Iterator[None]:
         self.waiters += 1
         try:
-            return await asyncio.shield(self.task)
+            yield
         finally:
             self.waiters -= 1
             if not self.waiters:
