@@ -21,6 +21,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from hashlib import blake2b
+from typing import Any
 
 import orjson
 from pydantic import SecretStr
@@ -297,7 +298,8 @@ class _Flight:
     async def join(self) -> OperationResponse | None:
         """Return the response, or None as soon as the document is known not to be shareable."""
         with self._waiter():
-            await asyncio.wait({self.task, self.is_shareable}, return_when=asyncio.FIRST_COMPLETED)
+            first: tuple[asyncio.Future[Any], ...] = (self.task, self.is_shareable)
+            await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
             if self.is_shareable.done() and not self.is_shareable.result():
                 return None
             return await asyncio.shield(self.task)
