@@ -13,7 +13,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 # The tests of a file run in one process. Files with long waits run first, so that no core is idle at the end.
 PARALLEL := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-.PHONY: help demo test contract test-slow test-fuzz test-paging test-plans test-plans-off test-newest soak flood lint format schema docs-configuration live bench playground audit lock clean
+.PHONY: help demo test contract test-slow test-httpx test-fuzz test-paging test-plans test-plans-off test-newest soak soak-httpx flood lint format schema docs-configuration live bench playground audit lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-18s %s\n", $$1, $$2}'
@@ -32,6 +32,7 @@ test-slow: .venv/dev.ok .venv/system.ok .venv/node.ok ## run the slow tests, wit
 	$(BIN)/python -m pytest $(PARALLEL) -m slow
 	TRACEGRAPH_TESTS_EXAMPLES=all $(BIN)/python -m pytest $(PARALLEL) -m "not slow" tests/federation
 	$(MAKE) test-plans-off
+	$(MAKE) test-httpx
 
 # tests/graphql/plans tests the compiler itself, so it has nothing to test without plans.
 test-plans-off: .venv/dev.ok ## run the tests of queries, HTTP and failures without compiled plans (some minutes)
@@ -44,8 +45,15 @@ test-paging: .venv/dev.ok ## run the paging tests with 10,000 examples (half an 
 test-fuzz: .venv/dev.ok ## send generated queries and bytes, 3,000 of each kind (ten minutes; FUZZ_SEED=1)
 	FUZZ_EXAMPLES=3000 $(BIN)/python -m pytest tests/http/test_generated_queries.py tests/http/test_generated_bytes.py
 
+test-httpx: .venv/dev.ok ## run the tests of failures and the contract suite over httpx's own transport
+	TRACEGRAPH_TESTS_TRANSPORT=httpx $(BIN)/python -m pytest $(PARALLEL) -m "not slow" tests/reliability tests/contract
+
 soak: .venv/dev.ok ## send mixed queries while vendors fail at random (SECONDS=600 SEED=1)
 	$(BIN)/python -m tools.soak --seconds $(SECONDS) --seed $(SEED)
+
+soak-httpx: .venv/dev.ok ## the same over httpx's own transport, and without compiled plans
+	$(BIN)/python -m tools.soak --seconds $(SECONDS) --seed $(SEED) --transport httpx
+	$(BIN)/python -m tools.soak --seconds $(SECONDS) --seed $(SEED) --without-plans
 
 bench: .venv/dev.ok .venv/system.ok ## measure queries, and other gateways where PEERS=FOLDER has them; write docs/performance.md
 	$(BIN)/python -m tools.bench --peers $(PEERS)

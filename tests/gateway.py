@@ -42,6 +42,9 @@ World = TypeVar("World", NemoWorld, LangSmithWorld, MeibelWorld)
 NEMO, LANGSMITH, MEIBEL = "nemo", "langsmith", "meibel"
 NAMES = (NEMO, LANGSMITH, MEIBEL)
 
+TRANSPORT = os.environ.get("TRACEGRAPH_TESTS_TRANSPORT", "pooled")
+"""The transport of the sources in this test run (`make test-httpx`)."""
+
 COMPILED_PLANS = os.environ.get("TRACEGRAPH_SERVER__COMPILED_PLANS", "true") != "false"
 """Whether the gateways of this test run use compiled plans (`make test-plans-off`)."""
 
@@ -152,7 +155,7 @@ class Vendors:
 
     def sources(self) -> dict[str, dict[str, Any]]:
         """The tables `[sources.*]`."""
-        return {
+        tables: dict[str, dict[str, Any]] = {
             NEMO: {
                 "vendor": "nemo",
                 "base_url": self.nemo.url,
@@ -172,6 +175,7 @@ class Vendors:
                 "api_key": SecretStr(self.meibel.world.api_key),
             },
         }
+        return {name: table | {"transport": TRANSPORT} for name, table in tables.items()}
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,10 +18,18 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=600)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--connections", type=int, default=16)
+    parser.add_argument("--transport", choices=["pooled", "httpx"], default="pooled")
+    parser.add_argument("--without-plans", action="store_true", help="without compiled plans")
     parser.add_argument("--out", type=Path, help="a file to write the summary to")
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the child processes end, too
-    plan = Plan(arguments.seconds, arguments.seed, arguments.connections)
+    plan = Plan(
+        arguments.seconds,
+        arguments.seed,
+        arguments.connections,
+        transport=arguments.transport,
+        compiled_plans=not arguments.without_plans,
+    )
     result = asyncio.run(soak(plan))
     text = summary(plan, result)
     sys.stdout.write(text)

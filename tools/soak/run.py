@@ -47,11 +47,13 @@ max_mb = 16
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The duration, the random seed and the number of connections."""
+    """The duration, the random seed, the number of connections, and two settings of the gateway."""
 
     seconds: float
     seed: int
     connections: int
+    transport: str = "pooled"
+    compiled_plans: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,9 @@ class Result:
 async def soak(plan: Plan) -> Result:
     """Run the soak."""
     world = expected()
-    with vendors_running() as vendors, gateway_running(vendors, _GATEWAY_TABLES, _SOURCE_KEYS) as gateway:
+    tables = f"{_GATEWAY_TABLES}\n[server]\ncompiled_plans = {str(plan.compiled_plans).lower()}\n"
+    keys = f'{_SOURCE_KEYS}\ntransport = "{plan.transport}"'
+    with vendors_running() as vendors, gateway_running(vendors, tables, keys) as gateway:
         async with http_client(plan.connections + 4) as http:
             await gateway.ready(http)
             return await _load(plan, http, vendors, gateway, world)

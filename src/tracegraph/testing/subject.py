@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from itertools import groupby
 from operator import attrgetter
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar
 
 import pytest
 
@@ -160,6 +160,9 @@ class Contract:
     open_adapter: ClassVar[OpenAdapter]
     configurations: ClassVar[Mapping[str, Configuration]] = {}
 
+    transport: ClassVar[Literal["pooled", "httpx"]] = "pooled"
+    """The transport of the calls: the setting of the same name."""
+
     vendor: ClassVar[type[Vendor]]
     options: ClassVar[Mapping[str, Any]] = {}
     secret: ClassVar[str]
@@ -218,7 +221,8 @@ class Contract:
         """Open the adapter on a server, as the gateway opens it."""
         configuration = self.configuration
         settings = SourceSettings(name, "under-test", configuration.options)
-        transport = {"timeout_s": 60.0, **transport}  # a slow machine must not look like a failing vendor
+        # A slow machine must not look like a failing vendor.
+        transport = {"timeout_s": 60.0, "implementation": self.transport, **transport}
         connections = Transport(name, TransportSettings(url + configuration.base_path, **transport))
         async with opened(type(self).open_adapter, settings, connections, attempts=attempts) as adapter:
             yield adapter
