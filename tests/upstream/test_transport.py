@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
+import httpx
 import pytest
 
 from tests.upstream.conftest import READ, SECRET, Implementation
@@ -143,6 +144,39 @@ async def test_a_response_head_beyond_the_limit_is_reported(connected: Connected
         assert "secret-of-the-vendor" not in "".join(traceback.format_exception(error.value))
         assert (await sent(transport)).body == b"{}"
     assert len(server.connections) == 2
+
+
+_LONG = b"HTTP/1.1 200 OK\r\ncontent-length: 300000\r\n%b\r\n"
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        _LONG % b"" + b"0" * 300_000,
+        _LONG % b"" + b"0" * 30_000,
+        _LONG % b"content-encoding: gzip\r\n" + b"0" * 300_000,
+    ],
+    ids=["too large", "truncated", "not gzip"],
+)
+async def test_an_error_holds_no_part_of_the_body(connected: Connected, response: bytes) -> None:
+    """Errors may be remembered: beside a stale page, or in a cycle until the next garbage collection."""
+    async with connected(ScriptedServer(response), max_response_bytes=200_000) as transport:
+        with pytest.raises(SourceError) as raised:
+            await sent(transport)
+    error: BaseException = raised.value
+    behind: list[BaseException] = []
+    while (following := error.__cause__ or error.__context__) is not None:
+        behind.append(following)
+        error = following
+    assert all(one.__traceback__ is None for one in behind)
+    frames = [frame for frame, _ in traceback.walk_tb(raised.value.__traceback__)]
+    values = [
+        value
+        for frame in frames
+        if frame.f_globals["__name__"].startswith("tracegraph")
+        for value in frame.f_locals.values()
+    ]
+    assert not any(isinstance(value, bytes | bytearray | httpx.Response) for value in values)
 
 
 async def test_a_connection_of_a_cancelled_call_is_not_reused(connected: Connected) -> None:

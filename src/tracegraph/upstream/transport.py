@@ -126,6 +126,23 @@ class Transport:
             SourceUnavailable: When the vendor cannot be reached or closes the connection.
             SourceBadResponse: For a response that exceeds a limit, or does not decompress.
         """
+        outcome = await self._outcome(call, headers, allowed_s, on_resend)
+        if isinstance(outcome, SourceError):
+            raise outcome
+        return outcome
+
+    async def _outcome(
+        self,
+        call: UpstreamRequest,
+        headers: Mapping[str, str],
+        allowed_s: float,
+        on_resend: Callable[[], None] | None,
+    ) -> RawResponse | SourceError:
+        """Return the response or the error.
+
+        An error that was raised here would hold the frames below, and so a part of the body. Errors may live as
+        long as a cached page.
+        """
         request = self._request(call, headers)
         if on_resend is not None:
             request.extensions["on_resend"] = on_resend
@@ -133,24 +150,26 @@ class Transport:
             async with asyncio.timeout(allowed_s):
                 response = await self._http.handle_async_request(request)
                 return await self._read(response)
-        except TimeoutError as error:
+        except TimeoutError:
             problem = f"did not respond within {round(allowed_s, 2):g} s"
-            raise SourceTimeout(self.source, f"Source {self.source!r} {problem}.") from error
-        except HeadTooLarge:  # the cause would hold text of the vendor
+            return SourceTimeout(self.source, f"Source {self.source!r} {problem}.")
+        except HeadTooLarge:
             limits = f"a header of more than {MAX_FIELD_BYTES} bytes, or more than {MAX_FIELDS} headers"
-            raise self._bad_response(f"with {limits} or {MAX_HEAD_BYTES} bytes of them") from None
+            return self._bad_response(f"with {limits} or {MAX_HEAD_BYTES} bytes of them")
         except (httpx.HTTPError, OSError, UnicodeError) as error:  # UnicodeError: the host name is invalid
-            raise self._unreachable(error) from error
+            unreachable = self._unreachable(error)
+            unreachable.__cause__ = _without_frames(error)  # for the log
+            return unreachable
 
-    async def _read(self, response: httpx.Response) -> RawResponse:
+    async def _read(self, response: httpx.Response) -> RawResponse | SourceError:
         status, limit = response.status_code, self.settings.max_response_bytes
         try:
             body = await read_body(response, limit)
         except BodyTooLargeError:
             message = f"Source {self.source!r} returned a response of more than {limit} bytes."
-            raise SourceResponseTooLarge(self.source, message, http_status=status) from None
+            return SourceResponseTooLarge(self.source, message, http_status=status)
         except UndecodableBodyError:
-            raise self._bad_response("that does not decompress", status) from None
+            return self._bad_response("that does not decompress", status)
         return RawResponse(status, response.headers, body)
 
     def _bad_response(self, problem: str, status: int | None = None) -> SourceBadResponse:
@@ -190,6 +209,15 @@ class Transport:
         if not all(map(str.isprintable, headers.values())):
             raise ValueError("A header's value must be printable: a line break would end its line.")
         return httpx.Headers({"host": self._url.netloc.decode("ascii"), **_COMMON_HEADERS, **headers})
+
+
+def _without_frames(error: BaseException) -> BaseException:
+    """Return the error without the frames of its traceback, nor those of the errors behind it."""
+    current: BaseException | None = error
+    while current is not None:
+        current.__traceback__ = None
+        current = current.__cause__ or current.__context__
+    return error
 
 
 def open_http(settings: TransportSettings) -> httpx.AsyncBaseTransport:
