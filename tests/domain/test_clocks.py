@@ -11,7 +11,7 @@ from tracegraph_nemo.adapter import NemoAdapter
 
 from tracegraph.domain.clocks import elapsed_s
 from tracegraph.http.response_cache import ResponseCache
-from tracegraph.upstream.cache.read_through import CacheStores
+from tracegraph.upstream.cache.entries import CacheStores
 
 ROOT = Path(__file__).parents[2]
 WALL_CLOCK_READERS = {
