@@ -77,9 +77,7 @@ class Upstream:
 
     def with_credential(self, headers: Mapping[str, SecretStr | None]) -> Upstream:
         """Return this client with these headers on every call; a header without a secret is left out."""
-        present = {name: secret for name, secret in headers.items() if secret is not None}
-        values = {name: secret.get_secret_value() for name, secret in present.items()}
-        return replace(self, credential=present, cache=self.cache and self.cache.with_credential(values))
+        return self._with(headers, self.pass_through)
 
     @property
     def is_cached(self) -> bool:
@@ -93,10 +91,11 @@ class Upstream:
             SourceError: For a failed call, with the number of requests sent for this caller.
             SourceUnauthorized: For a caller without a key where the source passes keys through.
         """
-        client = self if self.pass_through is None else self._as_caller(call, self.pass_through)
-        if client.cache is None:
+        if self.pass_through is not None:
+            return await self._as_caller(call, self.pass_through).fetch(call)
+        if self.cache is None:
             mark_uncacheable()
-        return await client._first_layer.fetch(call, CallState())
+        return await self._first_layer.fetch(call, CallState())
 
     def _as_caller(self, call: UpstreamRequest, header: str) -> Upstream:
         """Return this client with the caller's key, so that cache and single flight serve that key alone."""
@@ -106,7 +105,14 @@ class Upstream:
             error = SourceUnauthorized(self.source, message)
             report_failure(self.source, call, error)
             raise error
-        return self.with_credential(_with_key(self.credential or {}, key))
+        return self._with(_with_key(self.credential or {}, key), None)
+
+    def _with(self, headers: Mapping[str, SecretStr | None], pass_through: str | None) -> Upstream:
+        present = {name: secret for name, secret in headers.items() if secret is not None}
+        cache = self.cache
+        if cache is not None:
+            cache = cache.with_credential({name: secret.get_secret_value() for name, secret in present.items()})
+        return replace(self, credential=present, cache=cache, pass_through=pass_through)
 
 
 def _with_key(headers: Mapping[str, SecretStr], key: SecretStr) -> dict[str, SecretStr | None]:

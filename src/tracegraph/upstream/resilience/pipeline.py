@@ -193,10 +193,9 @@ class ResiliencePipeline:
             if self._tracing is None:
                 reply = await self._exchange(call, state.headers, allowed_s, state)
             else:
-                with self._tracing.request(
-                    self.source, call.kind, call.method, state.sent, state.headers
-                ) as traced:
-                    reply = await self._exchange(call, traced, allowed_s, state)
+                span = self._tracing.request(self.source, call.kind, call.method, state.sent, state.headers)
+                with span as headers:
+                    reply = await self._exchange(call, headers, allowed_s, state)
         except SourceError as error:
             counters.failed[error.code] += 1
             failed = is_failure(error, call, had_fair_time=is_fair_time(allowed_s, timeout_s))
