@@ -1,6 +1,6 @@
 """HTTP of one vendor for its adapter: `fetch` returns a reply with status 2xx or raises a SourceError.
 
-`compose` has the layers of a call in their order. Each has the one method of `Fetcher`, and the transport `send`.
+`compose` builds the stack of layers that a call passes.
 """
 
 from __future__ import annotations
@@ -25,14 +25,20 @@ API_KEY_PLACEHOLDER = SecretStr("{the key of the caller}")
 
 
 def compose(
-    pipeline: ResiliencePipeline, credential: MutableMapping[str, SecretStr] | None, cache: CacheEntries | None
+    pipeline: Fetcher, credential: MutableMapping[str, SecretStr] | None, cache: CacheEntries | None
 ) -> Fetcher:
-    """Return the layers of a call as one stack. The transport is below the pipeline.
+    """Return the layers of a call as one stack. A call passes them in this order.
+
+        ReadThroughCache      returns a fresh entry in memory, or a stale one after a failure
+        SharedCalls           single flight: equal calls share one call of the layers below
+        CacheFill             looks the reply up in the shared store, and stores the reply of the layers below
+        AuthorizedCalls       adds the credential, and reads a rotated key anew
+        ResiliencePipeline    applies circuit, permits, deadline and retries to `Transport.send`
 
     Args:
-        pipeline: The pipeline of the source.
+        pipeline: The pipeline of the source, over its transport.
         credential: The secret headers of the calls.
-        cache: The cached replies of this credential, None where nothing is cached or shared.
+        cache: The cached replies of this credential. None leaves out the first three layers.
     """
     layer: Fetcher = AuthorizedCalls(pipeline, credential)
     if cache is None:

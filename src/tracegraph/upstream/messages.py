@@ -109,8 +109,7 @@ def response_to(
     return UpstreamResponse(source, call.kind, body, provenance, call.read(unread), headers)
 
 
-@dataclass(slots=True, eq=False)
-class CallState:
+class CallState(msgspec.Struct, eq=False):
     """What the layers tell each other about one call. Callers that share a call share the state of the first one.
 
     `key` is the key of the cache and of single flight. `headers` are those of the credential for the next request.
@@ -121,11 +120,15 @@ class CallState:
     """
 
     key: bytes = b""
-    headers: dict[str, str] = field(default_factory=dict, repr=False)
+    headers: dict[str, str] = {}
     sent: int = 0
     timed_out: bool = False
     waiters_deadline: float = float("inf")
     failure: SourceError | None = None
+
+    def __repr__(self) -> str:
+        """Return the state without the headers, which are secret."""
+        return f"CallState(sent={self.sent}, timed_out={self.timed_out}, failure={self.failure!r})"
 
     def add_waiter(self, limit_s: float) -> None:
         """Extend the waiters' deadline to `limit_s` seconds from now, unless it is later."""
