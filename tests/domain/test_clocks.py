@@ -18,7 +18,7 @@ WALL_CLOCK_READERS = {
     "adapters/tracegraph_nemo/adapter.py": "recent rows have dates",
     "src/tracegraph/federation/window_reader.py": "the newest window ends at the present date",
     "src/tracegraph/metrics/multiprocess.py": "the file system dates the snapshots of other processes",
-    "src/tracegraph/upstream/cache/read_through.py": "other processes date shared cache entries",
+    "src/tracegraph/upstream/cache/entries.py": "other processes date shared cache entries",
 }
 
 
