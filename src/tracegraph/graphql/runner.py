@@ -121,7 +121,7 @@ class OperationRunner:
         context.reports += [SourceReport(error.source, SourceReportStatus.STALE, error) for error in stale]
         return OperationResult(
             data=result.data,
-            errors=[dict(error.formatted) for error in [*errors, *context.errors]],
+            errors=[dict(error.formatted) for error in errors],
             extensions=_extensions(context, operation),
             executed=executed,
             operation=context.operation,

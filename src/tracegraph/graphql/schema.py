@@ -100,14 +100,14 @@ class Query:
     sources: list[Source] = strawberry.field(resolver=query_sources)
     experiment: Experiment | None = strawberry.field(resolver=query_experiment)
     session: Session | None = strawberry.field(resolver=query_session)
-    experiments: ExperimentConnection = strawberry.field(
+    experiments: ExperimentConnection | None = strawberry.field(
         resolver=query_experiments,
         description=(
             "Experiments of all sources as one list. A cursor continues right after its edge. An experiment that "
             "exists during a whole traversal is returned exactly once, whatever is added or deleted meanwhile."
         ),
     )
-    sessions: SessionConnection = strawberry.field(
+    sessions: SessionConnection | None = strawberry.field(
         resolver=query_sessions,
         description=(
             "Sessions of many experiments as one list. Without experimentIds, the list covers the most recently "
@@ -115,7 +115,7 @@ class Query:
             "source has more of them."
         ),
     )
-    comparison: Comparison = strawberry.field(
+    comparison: Comparison | None = strawberry.field(
         resolver=comparison_resolvers.query_comparison,
         description=(
             "2 to 20 experiments of any vendors side by side. The first is the baseline unless baselineId names "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import strawberry
 
@@ -12,15 +12,16 @@ from tracegraph.adapter.protocol import Adapter
 from tracegraph.domain.filters import ExperimentOrder, ExperimentOrderField, SessionOrder
 from tracegraph.domain.models import Experiment
 from tracegraph.federation import lists
-from tracegraph.federation.report import SourceReport, SourceReportStatus
 from tracegraph.graphql.compiler.resolver_info import nested_time_share, rounds_below_field
 from tracegraph.graphql.errors import all_failed
 from tracegraph.graphql.lookahead import experiment_fields, session_fields
 from tracegraph.graphql.relay.connections import ConnectionArguments, MergedConnection
-from tracegraph.graphql.resolvers.deferred import add_field_error
 from tracegraph.graphql.resolvers.sources import TracegraphInfo, adapter_of
 from tracegraph.graphql.types import inputs
 from tracegraph.upstream.request_scope import time_share
+
+T = TypeVar("T")
+
 
 _NEWEST_EXPERIMENTS, _NEWEST_SESSIONS = ExperimentOrder(), SessionOrder()
 
@@ -71,7 +72,7 @@ async def source_experiments(  # noqa: PLR0917 - the schema's arguments
     filter: inputs.ExperimentFilter | None = None,  # noqa: A002 - the schema's name
     order_by: inputs.ExperimentOrder | None = None,
 ) -> Any:
-    """Return experiments of one source. When the source fails, return an empty page with an error at this path.
+    """Return experiments of one source. When the source fails after some rows, return these rows.
 
     Args:
         root: The source.
@@ -80,14 +81,16 @@ async def source_experiments(  # noqa: PLR0917 - the schema's arguments
         after: The cursor before the first row.
         filter: The conditions.
         order_by: The order.
+
+    Raises:
+        SourceError: When the source failed before any row.
     """
     field = f"Source.experiments:{root.name}"
     with nested_time_share(info):
         connection = await _experiments(
             info, [root], field=field, first=first, after=after, filter=filter, order_by=order_by
         )
-    _add_failures(info, connection.sources)
-    return connection
+    return _require_rows(connection)
 
 
 async def _experiments(
@@ -156,7 +159,7 @@ async def experiment_sessions(  # noqa: PLR0917 - the schema's arguments
     filter: inputs.SessionFilter | None = None,  # noqa: A002 - the schema's name
     order_by: inputs.SessionOrder | None = None,
 ) -> Any:
-    """Return sessions of one experiment. When its source fails, return an empty page with an error at this path.
+    """Return sessions of one experiment. When its source fails after some rows, return these rows.
 
     Args:
         root: The experiment.
@@ -165,6 +168,9 @@ async def experiment_sessions(  # noqa: PLR0917 - the schema's arguments
         after: The cursor before the first row.
         filter: The conditions.
         order_by: The order.
+
+    Raises:
+        SourceError: When the source failed before any row.
     """
     context = info.context
     adapter = adapter_of(context, root.source)
@@ -182,16 +188,17 @@ async def experiment_sessions(  # noqa: PLR0917 - the schema's arguments
     with time_share(rounds_below):
         listing = await lists.list_sessions_of(adapter, root, request, merge_request, fetch)
     context.reports.extend(listing.reports)
-    _add_failures(info, listing.reports)
-    return MergedConnection(listing, arguments)
+    return _require_rows(MergedConnection(listing, arguments))
 
 
 def _session_order(order: inputs.SessionOrder | None) -> SessionOrder:
     return _NEWEST_SESSIONS if order is None else order.parsed
 
 
-def _add_failures(info: TracegraphInfo, reports: Sequence[SourceReport]) -> None:
-    """Add the errors of failed sources beside a value that the schema does not allow to be null."""
-    for report in reports:
-        if report.status is SourceReportStatus.FAILED and report.error is not None:
-            add_field_error(info, report.error)
+def _require_rows(connection: MergedConnection[T]) -> MergedConnection[T]:
+    """Return a page of one source. Raise the error of the source when it failed before any row."""
+    if connection.all_failed:
+        for report in connection.sources:
+            if report.error is not None:
+                raise report.error
+    return connection

@@ -58,7 +58,9 @@ class MetricComparison:
 
     metric: Metric
     statistic: Statistic
-    entries: list[MetricEntry] = strawberry.field(description="One for each of experimentIds, in their order.")
+    entries: list[MetricEntry] = strawberry.field(
+        description="One for each of Comparison.experiments, in their order."
+    )
     best: Experiment | None = strawberry.field(
         description="The best experiment by betterWhen; null when several experiments share the best value."
     )
@@ -69,9 +71,11 @@ class CaseEntry:
     """The GraphQL type of `comparison.cases.CaseEntry`."""
 
     experiment: Experiment
-    sessions: list[Session] = strawberry.field(
+    sessions: list[Session] | None = strawberry.field(
         resolver=resolvers.case_entry_sessions,
-        description="Every repetition of the case; empty when the experiment did not run it.",
+        description=(
+            "Every repetition of the case; empty when the experiment did not run it, null when its source failed."
+        ),
     )
     value: float | None = strawberry.field(description="The mean over the repetitions that have a value.")
     delta: float | None = strawberry.field(description="The value minus the baseline's.")
@@ -95,7 +99,9 @@ class CaseComparison(Node):
     input: str | None = strawberry.field(
         resolver=resolvers.case_input, description="The input of the baseline's first session of the case."
     )
-    entries: list[CaseEntry] = strawberry.field(description="One for each of experimentIds, in their order.")
+    entries: list[CaseEntry] = strawberry.field(
+        description="One for each of Comparison.experiments, in their order."
+    )
 
     is_type_of = instances_of(CaseRow)
 
@@ -123,11 +129,14 @@ class Comparison:
 
     baseline: Experiment
     experiments: list[Experiment]
+    missing_ids: list[strawberry.ID] = strawberry.field(
+        description="The members of experimentIds that no source knows. They have no column."
+    )
     metrics: list[MetricComparison] = strawberry.field(
         resolver=resolvers.comparison_metrics,
         description="The requested metrics, or by default the metrics that at least two of the experiments have.",
     )
-    cases: CaseComparisonConnection = strawberry.field(
+    cases: CaseComparisonConnection | None = strawberry.field(
         resolver=resolvers.comparison_cases,
         description=(
             "The baseline's cases. With an outcome, only the cases for which at least one experiment has that "

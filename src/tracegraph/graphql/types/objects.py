@@ -76,6 +76,12 @@ class Connection(Generic[N, E]):
     total_count: int | None = strawberry.field(description="Exact, or null unless every source reports a count.")
 
 
+_IS_COMPLETE = (
+    "Whether no source FAILED on this page. When false, request this page again, or continue: the rows of that "
+    "source come later, out of their order."
+)
+
+
 # -- sources -------------------------------------------------------------------------------------------
 
 
@@ -89,6 +95,7 @@ class SourceError:
     )
     retryable: bool = strawberry.field(description="Whether a later retry may succeed.")
     http_status: int | None
+    reference: str | None = strawberry.field(description="Identifies the details in the gateway's log.")
 
 
 def _last_error(root: strawberry.Parent[adapter.SourceHealth]) -> Any:
@@ -161,7 +168,7 @@ class Source(Node):
     vendor: str
     capabilities: SourceCapabilities
     health: SourceHealth = strawberry.field(resolver=source_health, metadata=UNCACHEABLE)
-    experiments: ExperimentConnection = strawberry.field(resolver=source_experiments)
+    experiments: ExperimentConnection | None = strawberry.field(resolver=source_experiments)
 
     @classmethod
     def is_type_of(cls, value: object, info: object) -> bool:  # noqa: ARG003 - graphql-core's signature
@@ -196,6 +203,7 @@ class SourceReport:
         metadata=UNCACHEABLE,
     )
     duration_ms: float = strawberry.field(metadata=UNCACHEABLE)
+    skipped: int = strawberry.field(description="Rows that could not be read and are left out.")
 
 
 # -- aggregates ----------------------------------------------------------------------------------------
@@ -273,19 +281,22 @@ class Experiment(Node):
     dataset_id: str | None
     dataset_name: str | None
     dataset_version: str | None
-    models: list[str] = strawberry.field(resolver=aggregate_backed_field("models"))
-    evaluators: list[str] = strawberry.field(resolver=aggregate_backed_field("evaluators"))
+    models: list[str] | None = strawberry.field(resolver=aggregate_backed_field("models"))
+    evaluators: list[str] | None = strawberry.field(resolver=aggregate_backed_field("evaluators"))
     created_at: datetime | None = strawberry.field(resolver=deferred_field("created_at"))
     updated_at: datetime | None = strawberry.field(description="The last change or activity at the vendor.")
     ended_at: datetime | None
     session_count: int | None = strawberry.field(resolver=experiment_session_count)
-    error_rate: float | None = strawberry.field(description="The vendor's own figure, from 0 to 1.")
+    error_rate: float | None = strawberry.field(
+        description="The vendor's own figure, from 0 to 1.",
+        deprecation_reason="Ask aggregate(metric: {kind: ERROR_RATE}, basis: BEST).",
+    )
     url: str | None = strawberry.field(resolver=_url)
     metadata: JSON | None = strawberry.field(resolver=deferred_field("metadata"))
     vendor_fields: JSON | None = strawberry.field(
         resolver=vendor_fields, description="The vendor's object, unchanged."
     )
-    aggregates: list[Aggregate] = strawberry.field(
+    aggregates: list[Aggregate] | None = strawberry.field(
         resolver=experiment_aggregates,
         description=(
             "REPORTED omits metrics that the vendor does not report. Without metrics, COMPUTED returns metrics "
@@ -296,7 +307,7 @@ class Experiment(Node):
         resolver=experiment_aggregate,
         description="Null when the basis is REPORTED and the vendor does not report the metric.",
     )
-    sessions: SessionConnection = strawberry.field(resolver=experiment_sessions)
+    sessions: SessionConnection | None = strawberry.field(resolver=experiment_sessions)
 
     is_type_of = instances_of(domain_models.Experiment)
 
@@ -311,6 +322,7 @@ class ExperimentConnection(Connection[Experiment, ExperimentEdge]):
     """The GraphQL type of `relay.connections.MergedConnection`."""
 
     sources: list[SourceReport]
+    is_complete: bool = strawberry.field(description=_IS_COMPLETE)
 
 
 # -- sessions ------------------------------------------------------------------------------------------
@@ -331,7 +343,7 @@ class Score:
     """The GraphQL type of `domain.domain_models.Score`."""
 
     evaluator: str
-    value: float
+    value: float | None
 
 
 def _session_id(root: strawberry.Parent[domain_models.Session]) -> strawberry.ID:
@@ -366,7 +378,7 @@ class Session(Node):
     tokens: TokenUsage | None
     cost_usd: float | None
     message_count: int | None
-    scores: list[Score] = strawberry.field(resolver=deferred_field("scores", nullable=False))
+    scores: list[Score] | None = strawberry.field(resolver=deferred_field("scores"))
     url: str | None = strawberry.field(resolver=_url)
     metadata: JSON | None = strawberry.field(resolver=deferred_field("metadata"))
     vendor_fields: JSON | None = strawberry.field(
@@ -386,3 +398,4 @@ class SessionConnection(Connection[Session, SessionEdge]):
     """The GraphQL type of `relay.connections.MergedConnection`."""
 
     sources: list[SourceReport]
+    is_complete: bool = strawberry.field(description=_IS_COMPLETE)
