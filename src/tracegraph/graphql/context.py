@@ -31,8 +31,7 @@ class RequestContext:
 
     `reports` come from every list that was read. `operation` is the name of the operation. `cost` is set before
     the operation runs and passed to `charge`, which may reject it. `rounds_below` is keyed by the `id` of a field
-    node (see
-    `call_levels.py`). `cacheable` is false for a document with fields about their own execution.
+    node (see `call_levels.py`). `cacheable` is false for a document with fields about their own execution.
     """
 
     adapters: Sequence[Adapter]
