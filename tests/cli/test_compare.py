@@ -173,7 +173,10 @@ def refused(capsys: pytest.CaptureFixture[str], question: CompareQuery, asked: C
     ("question", "sentence"),
     [
         (CompareQuery([BEFORE]), "experimentIds has 1 IDs: a comparison takes 2 to 20."),
-        (CompareQuery([BEFORE, identity("nemo", "nowhere")]), "No experiment has the ID"),
+        (
+            CompareQuery([BEFORE, identity("nemo", "nowhere")]),
+            "The sources have 1 of the experiments in experimentIds: a comparison takes at least 2.",
+        ),
         (CompareQuery([BEFORE, AFTER], baseline_id=SMITH), "baselineId is not among experimentIds"),
         (CompareQuery([BEFORE, AFTER], metrics=["speed"]), "'speed' is not a metric: use latency"),
         (CompareQuery([BEFORE, AFTER], metrics=["score"]), "'score' is not a metric"),

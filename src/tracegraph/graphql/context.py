@@ -25,6 +25,18 @@ class PageLimits:
     max_cost: int = 100_000
 
 
+@dataclass(frozen=True, slots=True)
+class GatewayLimits:
+    """The limits of one request, as clients may read them."""
+
+    default_first: int = 20
+    max_first: int = 1000
+    max_depth: int = 20
+    max_aliases: int = 100
+    max_cost: int = 100_000
+    deadline_ms: int = 10_000
+
+
 @dataclass(slots=True)
 class RequestContext:
     """The sources, loaders and scans of one request, with the reports that its response carries.
@@ -45,6 +57,7 @@ class RequestContext:
     charge: CostCharger | None = None
     rounds_below: Mapping[int, int] = field(default_factory=dict)
     cacheable: bool = True
+    limits: GatewayLimits = GatewayLimits()
     _scans: SessionScans | None = field(default=None, init=False)
 
     @property

@@ -17,10 +17,12 @@ from tracegraph.graphql.documents.cache import DocumentCache
 from tracegraph.graphql.documents.limits import DocumentLimits
 from tracegraph.graphql.documents.prepare import Admission, InvalidDocument
 from tracegraph.graphql.resolvers import comparison as comparison_resolvers
+from tracegraph.graphql.resolvers.gateway import query_gateway
 from tracegraph.graphql.resolvers.lists import query_experiments, query_sessions
 from tracegraph.graphql.resolvers.nodes import query_experiment, query_node, query_nodes, query_session
 from tracegraph.graphql.resolvers.sources import query_sources
 from tracegraph.graphql.types.comparison import CaseComparison, Comparison
+from tracegraph.graphql.types.gateway import Gateway
 from tracegraph.graphql.types.objects import (
     Experiment,
     ExperimentConnection,
@@ -33,12 +35,13 @@ from tracegraph.graphql.types.scalars import DATE_TIME
 
 
 class GatewaySchema:
-    """Strawberry's schema with document limits and a document cache. `execute` runs operations.
+    """Strawberry's schema with document `limits` and a document cache. `execute` runs operations.
 
     Without `compiled_plans`, graphql-core executes every operation.
     """
 
     def __init__(self, schema: strawberry.Schema, limits: DocumentLimits, *, compiled_plans: bool = True) -> None:
+        self.limits = limits
         self._schema = core_schema(schema)
         self._documents = DocumentCache(limits)
         self._hides_names = not limits.introspection
@@ -98,6 +101,9 @@ class Query:
     node: Node | None = strawberry.field(resolver=query_node, description="Null when no object has that ID.")
     nodes: list[Node | None] = strawberry.field(resolver=query_nodes)
     sources: list[Source] = strawberry.field(resolver=query_sources)
+    gateway: Gateway = strawberry.field(
+        resolver=query_gateway, description="The gateway's version, and what one request may ask for."
+    )
     experiment: Experiment | None = strawberry.field(resolver=query_experiment)
     session: Session | None = strawberry.field(resolver=query_session)
     experiments: ExperimentConnection | None = strawberry.field(

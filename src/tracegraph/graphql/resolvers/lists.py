@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import strawberry
@@ -10,7 +11,8 @@ import strawberry
 from tracegraph.adapter.paging import OffsetRequest, SessionPageRequest
 from tracegraph.adapter.protocol import Adapter
 from tracegraph.domain.filters import ExperimentOrder, ExperimentOrderField, SessionOrder
-from tracegraph.domain.models import Experiment
+from tracegraph.domain.models import Experiment, Session
+from tracegraph.errors import BadUserInput
 from tracegraph.federation import lists
 from tracegraph.graphql.compiler.resolver_info import nested_time_share, rounds_below_field
 from tracegraph.graphql.errors import all_failed
@@ -28,6 +30,10 @@ _NEWEST_EXPERIMENTS, _NEWEST_SESSIONS = ExperimentOrder(), SessionOrder()
 
 _NO_PAGE = OffsetRequest(0)
 """Replaced for each stream."""
+
+
+_MAX_ACTIVE_EXPERIMENTS = 100
+"""As in the configuration: every experiment may take a call of its own."""
 
 
 async def query_experiments(
@@ -117,12 +123,13 @@ async def _experiments(
     return MergedConnection(listing, arguments)
 
 
-async def query_sessions(
+async def query_sessions(  # noqa: PLR0917 - the schema's arguments
     info: TracegraphInfo,
     first: int | None = None,
     after: str | None = None,
     filter: inputs.SessionFilter | None = None,  # noqa: A002 - the schema's name
     order_by: inputs.SessionOrder | None = None,
+    active_experiments: int | None = None,
 ) -> Any:
     """Return sessions of many experiments as one list.
 
@@ -132,23 +139,95 @@ async def query_sessions(
         after: The cursor before the first row.
         filter: The conditions.
         order_by: The order.
+        active_experiments: The number of experiments of each source where the filter names none.
 
     Raises:
         AllSourcesFailed: When every source failed.
     """
+    connection = await _sessions(
+        info,
+        info.context.adapters,
+        active_experiments,
+        field="Query.sessions",
+        first=first,
+        after=after,
+        filter=filter,
+        order_by=order_by,
+    )
+    if connection.all_failed:
+        raise all_failed(connection.sources)
+    return connection
+
+
+async def source_sessions(  # noqa: PLR0917 - the schema's arguments
+    root: strawberry.Parent[Adapter],
+    info: TracegraphInfo,
+    first: int | None = None,
+    after: str | None = None,
+    filter: inputs.SessionFilter | None = None,  # noqa: A002 - the schema's name
+    order_by: inputs.SessionOrder | None = None,
+    active_experiments: int | None = None,
+) -> Any:
+    """Return sessions of many experiments of one source. When the source fails after some rows, return these rows.
+
+    Args:
+        root: The source.
+        info: The info of the field.
+        first: The number of rows.
+        after: The cursor before the first row.
+        filter: The conditions.
+        order_by: The order.
+        active_experiments: The number of experiments of the source where the filter names none.
+
+    Raises:
+        SourceError: When the source failed before any row.
+    """
+    connection = await _sessions(
+        info,
+        [root],
+        active_experiments,
+        field=f"Source.sessions:{root.name}",
+        first=first,
+        after=after,
+        filter=filter,
+        order_by=order_by,
+    )
+    return _require_rows(connection)
+
+
+async def _sessions(
+    info: TracegraphInfo,
+    adapters: Sequence[Adapter],
+    active_experiments: int | None,
+    *,
+    field: str,
+    first: int | None,
+    after: str | None,
+    filter: inputs.SessionFilter | None,  # noqa: A002 - the schema's name
+    order_by: inputs.SessionOrder | None,
+) -> MergedConnection[Session]:
     context = info.context
     session_filter, order = filter or inputs.ANY_SESSION, _session_order(order_by)
-    selected = inputs.select_sources(session_filter, context.adapters, context.page_limits.max_first)
+    max_ids = context.page_limits.max_first
+    selected = inputs.select_sources(session_filter, adapters, max_ids, context.adapters)
     request = SessionPageRequest((), _NO_PAGE, session_filter.parsed, order, fields=session_fields(info))
-    arguments = ConnectionArguments(first, after, "Query.sessions", session_filter.cursor_binding, order)
+    arguments = ConnectionArguments(first, after, field, session_filter.cursor_binding, order)
     rounds_below = rounds_below_field(info)
-    merge_request, fetch = arguments.merge_request(context), context.loaders.session_pages_at(rounds_below)
+    merge_request = _with_active_experiments(arguments.merge_request(context), active_experiments)
+    fetch = context.loaders.session_pages_at(rounds_below)
     with time_share(rounds_below):
         listing = await lists.list_sessions(selected, session_filter.refs, request, merge_request, fetch)
     context.reports.extend(listing.reports)
-    if listing.all_failed:
-        raise all_failed(listing.reports)
     return MergedConnection(listing, arguments)
+
+
+def _with_active_experiments(request: lists.MergeRequest, count: int | None) -> lists.MergeRequest:
+    """Return the request with another number of experiments of each source. Raise BadUserInput for a wrong one."""
+    if count is None:
+        return request
+    if not 1 <= count <= _MAX_ACTIVE_EXPERIMENTS:
+        raise BadUserInput(f"activeExperiments is {count}, and must be 1 to {_MAX_ACTIVE_EXPERIMENTS}.")
+    return replace(request, budget=replace(request.budget, active_experiments=count))
 
 
 async def experiment_sessions(  # noqa: PLR0917 - the schema's arguments

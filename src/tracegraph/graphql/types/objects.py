@@ -28,9 +28,11 @@ from tracegraph.graphql.resolvers.deferred import (
     experiment_session_count,
     vendor_fields,
 )
-from tracegraph.graphql.resolvers.lists import experiment_sessions, source_experiments
+from tracegraph.graphql.resolvers.gateway import source_rate_limits
+from tracegraph.graphql.resolvers.lists import experiment_sessions, source_experiments, source_sessions
 from tracegraph.graphql.resolvers.nodes import session_experiment
 from tracegraph.graphql.resolvers.sources import source_health, source_of
+from tracegraph.graphql.types.gateway import RateLimit
 
 
 @strawberry.interface(description="An object with a global ID.")
@@ -153,6 +155,7 @@ class SourceCapabilities:
         resolver=_session_filters, description="Fields of SessionFilter that the vendor applies."
     )
     reported_metrics: list[domain_models.MetricKind]
+    spans: bool = strawberry.field(description="Whether the sessions of the source have spans.")
 
 
 def _source_id(root: strawberry.Parent[adapter.Adapter]) -> strawberry.ID:
@@ -168,7 +171,25 @@ class Source(Node):
     vendor: str
     capabilities: SourceCapabilities
     health: SourceHealth = strawberry.field(resolver=source_health, metadata=UNCACHEABLE)
+    api_version: str | None = strawberry.field(
+        description=(
+            "The interface of the vendor that the gateway uses, such as `runs v2` or `0.8.1`. Null before the "
+            "first call, and for a vendor with one interface."
+        ),
+        metadata=UNCACHEABLE,
+    )
+    rate_limits: list[RateLimit] = strawberry.field(
+        resolver=source_rate_limits,
+        description="The rates at which the gateway calls the source, by kind of call. Empty without limits.",
+    )
     experiments: ExperimentConnection | None = strawberry.field(resolver=source_experiments)
+    sessions: SessionConnection | None = strawberry.field(
+        resolver=source_sessions,
+        description=(
+            "Sessions of many experiments of this source as one list, as `Query.sessions` has them for all "
+            "sources. Null with an error when the source failed before any row."
+        ),
+    )
 
     @classmethod
     def is_type_of(cls, value: object, info: object) -> bool:  # noqa: ARG003 - graphql-core's signature
