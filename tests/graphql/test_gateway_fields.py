@@ -67,7 +67,7 @@ async def test_rate_limits_are_those_of_the_configuration_else_of_the_vendors_do
     vendors: Vendors, open_gateway: OpenGateway
 ) -> None:
     sources = vendors.sources()
-    sources[NEMO] |= {"limits": {"rates": {"sessions": "30/10s"}}}
+    sources[NEMO] |= {"limits": {"rates": {"sessions": {"calls": 30, "per_s": 10}}}}
     sources[LANGSMITH] |= {"limits": {"rates": {"*": "off"}}}
     gateway = await open_gateway(sources=sources)
     answer = await gateway.ask("{ sources { name rateLimits { kind calls perSeconds } } }")

@@ -22,6 +22,7 @@ from tracegraph.graphql.resolvers.lists import query_experiments, query_sessions
 from tracegraph.graphql.resolvers.nodes import query_experiment, query_node, query_nodes, query_session
 from tracegraph.graphql.resolvers.sources import query_sources
 from tracegraph.graphql.types.comparison import CaseComparison, Comparison
+from tracegraph.graphql.types.descriptions import VOCABULARY, describe
 from tracegraph.graphql.types.gateway import Gateway
 from tracegraph.graphql.types.objects import (
     Experiment,
@@ -94,7 +95,7 @@ class GatewaySchema:
         return await self._execute_operation(executor)
 
 
-@strawberry.type(description="Queries over every source.")
+@strawberry.type(description=VOCABULARY)
 class Query:
     """The root type."""
 
@@ -110,7 +111,8 @@ class Query:
         resolver=query_experiments,
         description=(
             "Experiments of all sources as one list. A cursor continues right after its edge. An experiment that "
-            "exists during a whole traversal is returned exactly once, whatever is added or deleted meanwhile."
+            "exists during a whole traversal is returned exactly once, whatever is added or deleted meanwhile. "
+            "Null with an error when every source failed."
         ),
     )
     sessions: SessionConnection | None = strawberry.field(
@@ -118,14 +120,15 @@ class Query:
         description=(
             "Sessions of many experiments as one list. Without experimentIds, the list covers the most recently "
             "active experiments of each source, selected again for every page. SCAN_LIMITED reports that a "
-            "source has more of them."
+            "source has more of them. Null with an error when every source failed."
         ),
     )
     comparison: Comparison | None = strawberry.field(
         resolver=comparison_resolvers.query_comparison,
         description=(
             "2 to 20 experiments of any vendors side by side. The first is the baseline unless baselineId names "
-            "another. BEST uses the vendor's own figure where it reports the statistic, else a computed one."
+            "another. BEST uses the vendor's own figure where it reports the statistic, else a computed one. Null "
+            "with an error when the arguments are wrong."
         ),
     )
 
@@ -150,11 +153,13 @@ def library_schema() -> strawberry.Schema:
 
     The schema does not depend on the limits, and building takes up to 30 ms.
     """
-    return strawberry.Schema(
+    schema = strawberry.Schema(
         Query,
         types=[CaseComparison, Experiment, Session, Source],
         config=StrawberryConfig(scalar_map={datetime: DATE_TIME}),
     )
+    describe(core_schema(schema))
+    return schema
 
 
 def schema_text() -> str:

@@ -39,7 +39,9 @@ from tracegraph.graphql.types.gateway import RateLimit
 class Node:
     """The Node interface of Relay."""
 
-    id: strawberry.ID
+    id: strawberry.ID = strawberry.field(
+        description="The global ID. It is opaque, and the same in every response."
+    )
 
 
 @strawberry.type(description="The boundaries of a page, and whether the list continues.")
@@ -49,9 +51,14 @@ class PageInfo:
     has_next_page: bool = strawberry.field(
         description="Covers only sources that did not fail. If a source FAILED, request the next page."
     )
-    has_previous_page: bool
-    start_cursor: str | None
-    end_cursor: str | None = strawberry.field(description="Set even without rows when the list continues.")
+    has_previous_page: bool = strawberry.field(description="Whether the page begins after a cursor.")
+    start_cursor: str | None = strawberry.field(description="The cursor of the first row. Null without rows.")
+    end_cursor: str | None = strawberry.field(
+        description=(
+            "The cursor after the last row, or after the page where it has no row and the list continues. Else "
+            "null."
+        )
+    )
 
 
 N = TypeVar("N")
@@ -64,17 +71,19 @@ E = TypeVar("E")
 class Edge(Generic[N]):
     """The fields of every edge; the GraphQL types of `relay.connections.Edge` inherit them."""
 
-    node: N
-    cursor: str
+    node: N = strawberry.field(description="The row.")
+    cursor: str = strawberry.field(description="The list continues right after this row with `after: cursor`.")
 
 
 @strawberry.type
 class Connection(Generic[N, E]):
     """The fields of every connection; the GraphQL types of `relay.connections.Connection` inherit them."""
 
-    edges: list[E]
-    nodes: list[N]
-    page_info: PageInfo
+    edges: list[E] = strawberry.field(description="The rows in their order, each with its cursor.")
+    nodes: list[N] = strawberry.field(description="The rows in their order, without cursors.")
+    page_info: PageInfo = strawberry.field(
+        description="The boundaries of the page, and whether the list continues."
+    )
     total_count: int | None = strawberry.field(description="Exact, or null unless every source reports a count.")
 
 
@@ -97,7 +106,9 @@ class SourceError:
     )
     retryable: bool = strawberry.field(description="Whether a later retry may succeed.")
     http_status: int | None
-    reference: str | None = strawberry.field(description="Identifies the details in the gateway's log.")
+    reference: str | None = strawberry.field(
+        description="Identifies the details in the gateway's log. Null without a line in the log."
+    )
 
 
 def _last_error(root: strawberry.Parent[adapter.SourceHealth]) -> Any:
@@ -149,10 +160,12 @@ class SourceCapabilities:
     experiment_orders: list[filters.ExperimentOrderField] = strawberry.field(resolver=_experiment_orders)
     session_orders: list[filters.SessionOrderField] = strawberry.field(resolver=_session_orders)
     experiment_filters: list[str] = strawberry.field(
-        resolver=_experiment_filters, description="Fields of ExperimentFilter that the vendor applies."
+        resolver=_experiment_filters,
+        description="Fields of ExperimentFilter that the vendor applies, in alphabetical order.",
     )
     session_filters: list[str] = strawberry.field(
-        resolver=_session_filters, description="Fields of SessionFilter that the vendor applies."
+        resolver=_session_filters,
+        description="Fields of SessionFilter that the vendor applies, in alphabetical order.",
     )
     reported_metrics: list[domain_models.MetricKind]
     spans: bool = strawberry.field(description="Whether the sessions of the source have spans.")
@@ -180,7 +193,7 @@ class Source(Node):
     )
     rate_limits: list[RateLimit] = strawberry.field(
         resolver=source_rate_limits,
-        description="The rates at which the gateway calls the source, by kind of call. Empty without limits.",
+        description="The rates at which the gateway calls the source, ordered by kind. Empty without limits.",
     )
     experiments: ExperimentConnection | None = strawberry.field(resolver=source_experiments)
     sessions: SessionConnection | None = strawberry.field(
@@ -213,7 +226,7 @@ class SourceReport:
     source: Source = strawberry.field(resolver=source_of)
     status: report.SourceReportStatus
     error: SourceError | None = strawberry.field(
-        resolver=_report_error, description="The reason, when the status is FAILED or STALE."
+        resolver=_report_error, description="The reason, when the status is FAILED or STALE; null otherwise."
     )
     total_count: int | None = strawberry.field(
         description="The vendor's count of rows under this filter; null when the vendor reports none."
@@ -305,28 +318,34 @@ class Experiment(Node):
     models: list[str] | None = strawberry.field(resolver=aggregate_backed_field("models"))
     evaluators: list[str] | None = strawberry.field(resolver=aggregate_backed_field("evaluators"))
     created_at: datetime | None = strawberry.field(resolver=deferred_field("created_at"))
-    updated_at: datetime | None = strawberry.field(description="The last change or activity at the vendor.")
+    updated_at: datetime | None = strawberry.field(
+        description="The last change or activity at the vendor. Null when the vendor does not say."
+    )
     ended_at: datetime | None
     session_count: int | None = strawberry.field(resolver=experiment_session_count)
     error_rate: float | None = strawberry.field(
-        description="The vendor's own figure, from 0 to 1.",
+        description="The vendor's own figure, a ratio from 0 to 1. Null when the vendor does not say.",
         deprecation_reason="Ask aggregate(metric: {kind: ERROR_RATE}, basis: BEST).",
     )
     url: str | None = strawberry.field(resolver=_url)
     metadata: JSON | None = strawberry.field(resolver=deferred_field("metadata"))
     vendor_fields: JSON | None = strawberry.field(
-        resolver=vendor_fields, description="The vendor's object, unchanged."
+        resolver=vendor_fields, description="The vendor's object, unchanged. Null when it is not at hand."
     )
     aggregates: list[Aggregate] | None = strawberry.field(
         resolver=experiment_aggregates,
         description=(
-            "REPORTED omits metrics that the vendor does not report. Without metrics, COMPUTED returns metrics "
-            "for which at least one session has a value. A request reads the sessions once for all fields."
+            "Figures in the order of `metrics`, else of MetricKind. REPORTED omits metrics that the vendor does "
+            "not report. Without metrics, COMPUTED returns metrics for which at least one session has a value. A "
+            "request reads the sessions once for all fields. Null with an error when no metric could be read."
         ),
     )
     aggregate: Aggregate | None = strawberry.field(
         resolver=experiment_aggregate,
-        description="Null when the basis is REPORTED and the vendor does not report the metric.",
+        description=(
+            "One figure. Null when the basis is REPORTED and the vendor does not report the metric, and with an "
+            "error when it could not be read."
+        ),
     )
     sessions: SessionConnection | None = strawberry.field(resolver=experiment_sessions)
 
@@ -382,7 +401,7 @@ class Session(Node):
     experiment: Experiment | None = strawberry.field(resolver=session_experiment)
     vendor_id: str
     status: domain_models.SessionStatus
-    vendor_status: str | None = strawberry.field(description="The vendor's own status.")
+    vendor_status: str | None = strawberry.field(description="The vendor's own status; null without one.")
     name: str | None
     started_at: datetime
     ended_at: datetime | None
@@ -403,7 +422,7 @@ class Session(Node):
     url: str | None = strawberry.field(resolver=_url)
     metadata: JSON | None = strawberry.field(resolver=deferred_field("metadata"))
     vendor_fields: JSON | None = strawberry.field(
-        resolver=vendor_fields, description="The vendor's object, unchanged."
+        resolver=vendor_fields, description="The vendor's object, unchanged. Null when it is not at hand."
     )
 
     is_type_of = instances_of(domain_models.Session)
