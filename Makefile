@@ -33,6 +33,7 @@ test-slow: .venv/dev.ok .venv/system.ok .venv/node.ok ## run the slow tests, wit
 	TRACEGRAPH_TESTS_EXAMPLES=all $(BIN)/python -m pytest $(PARALLEL) -m "not slow" tests/federation
 	$(MAKE) test-plans-off
 
+# tests/graphql/plans tests the compiler itself, so it has nothing to test without plans.
 test-plans-off: .venv/dev.ok ## run the tests of queries, HTTP and failures without compiled plans (some minutes)
 	TRACEGRAPH_SERVER__COMPILED_PLANS=false $(BIN)/python -m pytest $(PARALLEL) -m "not slow" \
 	  tests/reliability tests/graphql tests/http --ignore tests/graphql/plans

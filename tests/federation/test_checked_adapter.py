@@ -308,6 +308,6 @@ def test_capabilities_that_fail_later_are_those_that_were_usable_last() -> None:
     assert adapter.capabilities == capabilities
 
 
-async def test_every_source_that_is_opened_is_behind_the_wall(vendors: Vendors) -> None:
+async def test_every_source_that_is_opened_is_checked(vendors: Vendors) -> None:
     async with open_sources(vendors.settings()) as sources:
         assert [type(adapter) for adapter in sources.adapters] == [CheckedAdapter] * 3

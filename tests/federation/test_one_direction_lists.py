@@ -12,6 +12,7 @@ from tracegraph.adapter.paging import OffsetRequest, Page, PageRequest
 from tracegraph.domain.filters import OrderDirection
 from tracegraph.errors import SourceErrorCode
 from tracegraph.federation.merge import Positions
+from tracegraph.federation.sort_key import SortKey
 
 HOUR = 3_600_000_000
 DIRECTIONS = st.sampled_from(OrderDirection)
@@ -78,6 +79,15 @@ async def test_a_group_of_one_time_at_the_far_end_is_read_in_a_few_calls(directi
     merged = await page([vendor], 400, Positions(), budget=20)
     assert [row.node.id for row in merged.rows] == in_order(vendor)
     assert len(vendor.calls) <= 20  # of which most show that no row of a later time follows
+
+
+@pytest.mark.parametrize("direction", OrderDirection)
+async def test_behind_a_row_without_a_value_no_time_follows(direction: OrderDirection) -> None:
+    """Rows without a value come last, those of another source, too."""
+    vendor = reversed_vendor([number * HOUR for number in range(100)], direction, 10, windows=True)
+    merged = await page([vendor], 10, Positions(SortKey(None, "other", "row")))
+    assert (merged.rows, merged.has_next) == ([], False)
+    assert len(vendor.calls) == 1
 
 
 @pytest.mark.parametrize("direction", OrderDirection)

@@ -16,7 +16,6 @@ from tracegraph.domain.filters import (
 )
 from tracegraph.domain.models import ExperimentKind
 from tracegraph.domain.sort_values import SortValue
-from tracegraph.domain.value_objects import value_object
 from tracegraph.errors import SourceError
 
 T = TypeVar("T")
@@ -44,7 +43,7 @@ class Key:
     id: str
 
 
-@value_object(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class OffsetRequest:
     """About `limit` rows from `offset` on.
 
@@ -58,7 +57,7 @@ class OffsetRequest:
     token: str | None = None
 
 
-@value_object(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class RangeRequest:
     """About `limit` rows from the value of `after` on, that value included, None for the list's start.
 
@@ -72,7 +71,7 @@ class RangeRequest:
     token: str | None = None
 
 
-@value_object(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class CursorRequest:
     """About `limit` rows right after the page that gave `token` as its `next_hint`; None for the list's start."""
 
@@ -80,7 +79,7 @@ class CursorRequest:
     token: str | None = None
 
 
-@value_object(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class WholeRequest:
     """About `limit` rows of a list in any order; `token` is the `next_hint` of the page before."""
 
@@ -95,7 +94,7 @@ A CURSOR list that declares `ranges` gets range requests, too.
 """
 
 
-@value_object(frozen=True, slots=True)
+@dataclass(frozen=True)  # Python 3.11 cannot create `Page[T](...)` of a frozen dataclass with slots
 class Page(Generic[T]):
     """A contiguous part of a vendor's list, in the vendor's order.
 
@@ -136,7 +135,7 @@ class ExperimentQuery:
     fields: frozenset[str] | None = None
 
 
-@value_object(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class SessionPageRequest:
     """A part of the sessions of some experiments, merged in one order.
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from tracegraph.domain.value_objects import value_object
+import msgspec
+
 from tracegraph.errors import SourceError
 
 
-@value_object(frozen=True, slots=True)
-class FetchInfo:
+class FetchInfo(msgspec.Struct, frozen=True):
     """How data was fetched: the calls made to the vendor, and the reason when the data is stale."""
 
     upstream_requests: int = 0

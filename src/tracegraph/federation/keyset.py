@@ -16,7 +16,8 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Generic, NamedTuple, TypeVar
 
-from tracegraph.domain.value_objects import value_object
+import msgspec
+
 from tracegraph.federation.pages import COMPARABLE_KEY, PageBudgetExhausted, PageSource, Row, RowPage
 from tracegraph.federation.position import Position
 from tracegraph.federation.progress import STABLE_PASSES, OrderBroken, ProgressCheck, agree, follows
@@ -37,8 +38,7 @@ _MIN_WINDOW = 10
 _MAX_REREADS = 2
 
 
-@value_object(frozen=True, slots=True)
-class RowBatch(Generic[T]):
+class RowBatch(msgspec.Struct, Generic[T], frozen=True):
     """Rows of complete groups, the rows of a last group that is still open, and whether the list ends here."""
 
     rows: Sequence[Row[T]]

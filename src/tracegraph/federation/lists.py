@@ -9,6 +9,8 @@ from hashlib import blake2s
 from operator import attrgetter
 from typing import Any, Generic, TypeVar
 
+import msgspec
+
 from tracegraph.adapter.capabilities import ListCapabilities
 from tracegraph.adapter.paging import ExperimentQuery, Page, PageRequest, SessionPageRequest
 from tracegraph.adapter.protocol import COSTLY_EXPERIMENT_FIELDS, Adapter
@@ -24,7 +26,6 @@ from tracegraph.domain.filters import (
     session_order_value,
 )
 from tracegraph.domain.models import Experiment, ExperimentKind, Session
-from tracegraph.domain.value_objects import value_object
 from tracegraph.errors import SourceObjectNotFound
 from tracegraph.federation.completion import CompletedList, lacking_fields
 from tracegraph.federation.merge import Merged, Positions, fill, merge
@@ -56,8 +57,7 @@ class ScanBudget:
     align_to_cache_pages: bool = False
 
 
-@value_object(frozen=True, slots=True)
-class Listing(Generic[T]):
+class Listing(msgspec.Struct, Generic[T], frozen=True):
     """A page of a merged list with a report of each source."""
 
     merged: Merged[T]
@@ -78,8 +78,7 @@ class Listing(Generic[T]):
         )
 
 
-@value_object(frozen=True, slots=True)
-class MergeRequest:
+class MergeRequest(msgspec.Struct, frozen=True):
     """A page of a merged list: `first` rows from the positions on, within the budget."""
 
     first: int
@@ -312,7 +311,7 @@ def _session_report(name: str, source: _SourceStreams | None) -> SourceReport:
     if picked is None:
         return report(name, streams)
     sessions_report = report(name, streams, truncated=picked.more)
-    return replace(
+    return msgspec.structs.replace(
         sessions_report,
         upstream_requests=sessions_report.upstream_requests + picked.report.upstream_requests,
         duration_ms=sessions_report.duration_ms + picked.report.duration_ms,

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from enum import Enum
 from typing import Any
 
-from tracegraph.domain.value_objects import value_object
+import msgspec
+
 from tracegraph.errors import SourceError
 from tracegraph.federation.stream import Stream
 
@@ -21,8 +21,7 @@ class SourceReportStatus(Enum):
     SCAN_LIMITED = "SCAN_LIMITED"
 
 
-@value_object(frozen=True, slots=True)
-class SourceReport:
+class SourceReport(msgspec.Struct, frozen=True):
     """One source's part in one list. `fetched` and `upstream_requests` are the cost of this page.
 
     `skipped` is the number of rows that could not be read and are left out.
@@ -79,7 +78,7 @@ _SEVERITY_ORDER = (
 
 def combined_in_sequence(reports: Sequence[SourceReport]) -> SourceReport:
     """Combine reports of one source on consecutive work: the worst status, the summed costs."""
-    return replace(
+    return msgspec.structs.replace(
         _worst(reports),
         total_count=reports[0].total_count,
         fetched=sum(entry.fetched for entry in reports),

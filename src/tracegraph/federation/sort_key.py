@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from operator import gt, lt
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from tracegraph.domain.filters import OrderDirection
 from tracegraph.domain.sort_values import EPOCH, OrderValue, SortValue, sort_value
-from tracegraph.domain.value_objects import value_object
 
 T = TypeVar("T")
 
@@ -41,7 +41,7 @@ class SortKey(NamedTuple):
         return (self.value is None, directional(self.value, direction), self.source, self.id)
 
 
-@value_object(frozen=True, slots=True)
+@dataclass(frozen=True)  # Python 3.11 cannot create `Ordering[T](...)` of a frozen dataclass with slots
 class Ordering(Generic[T]):
     """The order of one source's rows: by `value_of`, equal values by `id_of`.
 

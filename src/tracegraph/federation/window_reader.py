@@ -70,12 +70,16 @@ class WindowReader(Generic[T]):
         self.reached = start
         """Where the list resumes while no row was read."""
         self._after: ComparableKey | None = None if after is None else after.comparable(direction)
-        self._begin = None if after is None or not isinstance(after.value, int) else self._sign * after.value
+        self._begin = None if after is None else self._time_of(after)
         self._begun_at = self._begin
         self._width = _HOUR if start.hint is None else 1 << max(0, min(_WIDTH_MAX, start.hint))
         self._page_budget = page_budget
         self._rows_from_start: int | None = 0 if after is None else None
         self._ids: set[str] = set()
+
+    def _time_of(self, key: SortKey) -> int:
+        """Return the time of a key. Rows without a value come last: such a key is beyond all times."""
+        return self._sign * key.value if isinstance(key.value, int) else self._latest + 1
 
     @property
     def width(self) -> int:
@@ -206,8 +210,7 @@ class WindowReader(Generic[T]):
         return page
 
     def _time(self, page: RowPage[T], index: int) -> int:
-        value = page.ordering.sort_key(page.nodes[index]).value
-        return self._sign * value if isinstance(value, int) else 0
+        return self._time_of(page.ordering.sort_key(page.nodes[index]))
 
 
 def _next_end(full_from: int, span: int, step: int, empty_until: int | None) -> int:

@@ -43,7 +43,8 @@ class RequestContext:
 
     `reports` come from every list that was read. `operation` is the name of the operation. `cost` is set before
     the operation runs and passed to `charge`, which may reject it. `rounds_below` is keyed by the `id` of a field
-    node (see `call_levels.py`). `cacheable` is false for a document with fields about their own execution.
+    node (see `call_levels.py`). `cacheable` is false for a document with fields about their own execution;
+    `admitted` gets that value as soon as the document is known.
     """
 
     adapters: Sequence[Adapter]
@@ -57,6 +58,7 @@ class RequestContext:
     charge: CostCharger | None = None
     rounds_below: Mapping[int, int] = field(default_factory=dict)
     cacheable: bool = True
+    admitted: Callable[[bool], None] | None = None
     limits: GatewayLimits = GatewayLimits()
     _scans: SessionScans | None = field(default=None, init=False)
 

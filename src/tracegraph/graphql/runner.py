@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -98,8 +98,15 @@ class OperationRunner:
             round(self.deadline_s * 1000),
         )
 
-    async def run(self, operation: Operation, charge: CostCharger | None = None) -> OperationResult:
+    async def run(
+        self,
+        operation: Operation,
+        charge: CostCharger | None = None,
+        admitted: Callable[[bool], None] | None = None,
+    ) -> OperationResult:
         """Run a query after `charge` accepts its cost. Never raise for client input or vendor failures.
+
+        `admitted` is called as soon as the document is known, with whether its response may be reused.
 
         Vendors get slightly less time than the deadline, so that the response can contain the rows that arrived in
         time. An operation that exceeds the deadline is cancelled, with every task that was started for it.
@@ -112,6 +119,7 @@ class OperationRunner:
             self.page_limits,
             pipelines=self.pipelines,
             charge=charge,
+            admitted=admitted,
             limits=self._limits(),
         )
         vendors_s = allowed_s - min(_MAX_RESERVE_S, _RESERVE_SHARE * allowed_s)

@@ -71,11 +71,6 @@ class GatewaySchema:
         except Exception as error:  # `errors.to_client_error` masks and logs unexpected errors
             return ExecutionResult(None, [GraphQLError(str(error), original_error=error)])
 
-    def may_be_cacheable(self, text: str) -> bool:
-        """Return False if the document is known to select fields about their own execution."""
-        document = self._documents.peek(text)
-        return document is None or bool(document.errors) or document.is_cacheable(self._schema)
-
     def touch(self, text: str) -> None:
         """Mark a document as used when its response came from the response cache."""
         self._documents.touch(text)

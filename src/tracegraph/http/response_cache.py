@@ -34,7 +34,7 @@ from tracegraph.metrics.operations import Reuse
 from tracegraph.upstream.cache.dependencies import CacheDependencies
 from tracegraph.upstream.cache.memory import CacheEntry, MemoryStore
 from tracegraph.upstream.request_scope import response_scope
-from tracegraph.upstream.single_flight import SingleFlight
+from tracegraph.upstream.single_flight import Flight, SingleFlight
 
 _PERMANENT_ERROR_CODES = {BadUserInput.code, QueryTooComplex.code, Forbidden.code}
 
@@ -124,7 +124,7 @@ class ResponseCache:
         self._share = share
         self._clock = clock
         self._secret = secrets.token_bytes(32)
-        self._flights = SingleFlight[_FlightKey, OperationResponse, float]()  # with the end of joining
+        self._flights = SingleFlight[_FlightKey, OperationResponse, _FlightState]()
         self._compression_lock = asyncio.Lock()
 
     async def get_or_execute(self, request: ExecutionRequest) -> OperationResponse:
@@ -139,7 +139,7 @@ class ResponseCache:
         response = None if request.bypass_cache else self._lookup(key)
         if response is not None:
             self._runner.schema.touch(request.operation.query)
-        if response is None and self._share and self._runner.schema.may_be_cacheable(request.operation.query):
+        if response is None and self._share:
             started = self._clock()
             response = await self._join_or_start(key, request)
             if response is None:
@@ -220,10 +220,12 @@ class ResponseCache:
             return replace(response, entry_number=entry.number)
         return response
 
-    async def _execute(self, key: bytes | None, request: ExecutionRequest) -> OperationResponse:
+    async def _execute(
+        self, key: bytes | None, request: ExecutionRequest, admitted: Callable[[bool], None] | None = None
+    ) -> OperationResponse:
         runner = self._runner.restricted_to(request.sources)
         with response_scope(request.credentials, bypass_cache=request.bypass_cache) as dependencies:
-            response = OperationResponse.from_result(await runner.run(request.operation, request.charge))
+            response = OperationResponse.from_result(await runner.run(request.operation, request.charge, admitted))
         return self._store_response(key, response, dependencies)
 
     # -- single flight ---------------------------------------------------------------------------------
@@ -236,14 +238,23 @@ class ResponseCache:
         operation, loop = request.operation, asyncio.get_running_loop()
         flight_key = (key, operation.deadline_s, request.bypass_cache)
         flight = self._flights.get(flight_key)
-        if flight is not None and loop.time() < flight.state:
-            response = await self._flights.wait(flight)
-            is_shared = response.result.executed and response.result.cacheable
-            return replace(response, reuse=Reuse.SHARED) if is_shared else None
-        join_deadline = loop.time() + _JOIN_FRACTION * self._runner.allowed_s(operation)
-        return await self._flights.wait(
-            self._flights.start(flight_key, self._execute(key, request), join_deadline)
+        if flight is not None and loop.time() < flight.state.join_deadline:
+            return await self._join(flight)
+        state = _FlightState(
+            loop.time() + _JOIN_FRACTION * self._runner.allowed_s(operation), loop.create_future()
         )
+        work = self._execute(key, request, state.set_shareable)
+        return await self._flights.wait(self._flights.start(flight_key, work, state))
+
+    async def _join(self, flight: Flight[_FlightKey, OperationResponse, _FlightState]) -> OperationResponse | None:
+        """Return the response of the flight, or None as soon as the document is known not to be shareable."""
+        if flight.state.is_unshareable.done():
+            return None
+        try:
+            response = await self._flights.wait(flight, leaves=flight.state.is_unshareable)
+        except TimeoutError:
+            return None
+        return replace(response, reuse=Reuse.SHARED) if response.result.executed else None
 
     def _with_remaining_time(self, request: ExecutionRequest, waited_s: float) -> ExecutionRequest:
         """Return the request with the rest of its deadline, for a waiter that cannot use the response."""
@@ -268,6 +279,19 @@ class _CachedResponse(CacheEntry):
         name = self.result.operation or ""
         replies = len(self.dependencies.numbers)
         return len(self.body) + len(name) + _ENTRY_OVERHEAD_BYTES + _REPLY_OVERHEAD_BYTES * replies
+
+
+@dataclass(frozen=True, slots=True)
+class _FlightState:
+    """Until when an equal query may join. The future is done once the document is found not to be shareable."""
+
+    join_deadline: float
+    is_unshareable: asyncio.Future[None]
+
+    def set_shareable(self, is_shareable: bool) -> None:  # noqa: FBT001 - a callback
+        """Let the waiters leave, unless the response may be shared."""
+        if not is_shareable and not self.is_unshareable.done():
+            self.is_unshareable.set_result(None)
 
 
 def _is_permanently_rejected(result: OperationResult) -> bool:

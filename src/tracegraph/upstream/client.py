@@ -1,4 +1,13 @@
-"""HTTP of one vendor for its adapter: `fetch` returns a reply with status 2xx or raises a SourceError."""
+"""HTTP of one vendor for its adapter: `fetch` returns a reply with status 2xx or raises a SourceError.
+
+A call passes these objects, each with one method for it:
+
+    Upstream.fetch                adds the credential, the gateway's or the caller's
+    ReadThroughCache.fetch        returns a fresh entry, or a stale one after a failure
+    SingleFlight.wait             shares one load among equal reads
+    ResiliencePipeline.execute    applies circuit, permits, deadline and retries
+    Transport.send                sends one request
+"""
 
 from __future__ import annotations
 

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
+import msgspec
 import orjson
 
 from tracegraph.domain.calls import FetchInfo
 from tracegraph.domain.texts import percent_encoded
-from tracegraph.domain.value_objects import value_object
 from tracegraph.errors import SourceError
 
 _MAX_SEGMENT_LENGTH = 1024
@@ -37,7 +37,7 @@ def path_segment(text: str) -> str | None:
         return None
 
 
-@value_object(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class UpstreamRequest:
     """A call that reads from the vendor, so a retry is safe. With a `body` it is a POST of JSON, else a GET.
 
@@ -70,8 +70,7 @@ class UpstreamRequest:
         return None if self.body is None else orjson.dumps(self.body)
 
 
-@value_object(frozen=True, slots=True)
-class UpstreamResponse:
+class UpstreamResponse(msgspec.Struct, frozen=True):
     """A vendor's reply with status 2xx; `value` is the result of the call's `read`.
 
     `headers` are those of a reply that the vendor sent now. A cached reply has none.
@@ -82,7 +81,7 @@ class UpstreamResponse:
     body: bytes
     provenance: FetchInfo
     value: Any = None
-    headers: Mapping[str, str] = field(default_factory=dict, compare=False)
+    headers: Mapping[str, str] = {}
 
 
 def response_to(

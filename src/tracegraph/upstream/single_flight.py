@@ -73,22 +73,28 @@ class SingleFlight(Generic[K, V, S]):
         task.add_done_callback(partial(self._on_done, flight))
         return flight
 
-    async def wait(self, flight: Flight[K, V, S], limit_s: float | None = None) -> V:
+    async def wait(
+        self, flight: Flight[K, V, S], limit_s: float | None = None, leaves: asyncio.Future[None] | None = None
+    ) -> V:
         """Return the result of the work.
 
         Args:
             flight: The work.
             limit_s: How long this waiter waits in seconds, or None for as long as the work lasts.
+            leaves: The waiter leaves when this future is done.
 
         Raises:
-            TimeoutError: After `limit_s` seconds. Work that is cancelled for this reason is not yet aware of it.
+            TimeoutError: After `limit_s` seconds, or when the waiter leaves. The work may be cancelled for this
+                reason, and is not yet aware of it.
             Exception: Any exception of the work.
         """
         flight.waiters += 1
         loop = asyncio.get_running_loop()
         over: asyncio.Future[None] = loop.create_future()  # half the cost of asyncio.wait
         timer = None if limit_s is None else loop.call_later(limit_s, _resolve, over)
-        flight.task.add_done_callback(partial(_resolve, over))
+        for end in (flight.task, leaves):
+            if end is not None:
+                end.add_done_callback(partial(_resolve, over))
         try:
             await over
         finally:

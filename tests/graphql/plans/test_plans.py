@@ -91,9 +91,9 @@ async def compared(document: Document, sources: list[RandomSource]) -> bool:
     return True
 
 
-@pytest.fixture(scope="module", autouse=True)
+@pytest.fixture(autouse=True)
 def left_coroutines() -> Iterator[None]:
-    """Coroutines that the library leaves unawaited after an error are reported within this module."""
+    """Coroutines that the library leaves unawaited after an error are collected before the next test."""
     yield
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -61,6 +61,20 @@ def test_without_plans_no_module_that_compiles_is_imported() -> None:
     assert set(done.stdout.split()) <= ENTRIES
 
 
+def test_a_test_run_without_plans_opens_its_gateways_without_plans() -> None:
+    """Otherwise `make test-plans-off` would prove nothing."""
+    code = "from tests.gateway import settings_of; print(settings_of().server.compiled_plans)"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=environment(TRACEGRAPH_SERVER__COMPILED_PLANS="false"),
+        cwd=SOURCE.parent,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout == "False\n", done.stderr
+
+
 def test_other_packages_import_only_the_entries_of_the_compiler() -> None:
     imported = {
         f"{path.relative_to(SOURCE)}: {node.module}"

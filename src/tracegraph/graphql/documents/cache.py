@@ -126,11 +126,6 @@ class DocumentCache:
             return entry
         raise entry.with_traceback(None)
 
-    def peek(self, text: str) -> Document | None:
-        """Return the document of a text if it is cached, without a wait."""
-        entry = self._cached.get(text)
-        return entry if isinstance(entry, Document) else None
-
     def touch(self, text: str) -> None:
         """Mark a document as used when its response came from the response cache."""
         self._cached.get(text)

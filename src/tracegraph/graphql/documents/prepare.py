@@ -54,6 +54,8 @@ class Admission:
             raise BadUserInput("The document contains several operations: operationName must name the one to run.")
         context.rounds_below = document.rounds_below(self.schema)
         context.cacheable = document.is_cacheable(self.schema)
+        if context.admitted is not None:
+            context.admitted(context.cacheable)
         return document
 
     def check_cost(

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 import strawberry
+from msgspec.structs import replace as with_fields
 
 from tracegraph.adapter.paging import OffsetRequest, SessionPageRequest
 from tracegraph.adapter.protocol import Adapter
@@ -227,7 +228,7 @@ def _with_active_experiments(request: lists.MergeRequest, count: int | None) -> 
         return request
     if not 1 <= count <= _MAX_ACTIVE_EXPERIMENTS:
         raise BadUserInput(f"activeExperiments is {count}, and must be 1 to {_MAX_ACTIVE_EXPERIMENTS}.")
-    return replace(request, budget=replace(request.budget, active_experiments=count))
+    return with_fields(request, budget=replace(request.budget, active_experiments=count))
 
 
 async def experiment_sessions(  # noqa: PLR0917 - the schema's arguments

@@ -17,11 +17,11 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
+import msgspec
 from pydantic import SecretStr
 
 from tracegraph.domain.calls import FetchInfo
 from tracegraph.domain.clocks import elapsed_s
-from tracegraph.domain.value_objects import value_object
 from tracegraph.errors import (
     SourceBadRequest,
     SourceBadResponse,
@@ -212,7 +212,7 @@ class ReadThroughCache:
             raise self._wait_expired(request, allowed_s, flight.state, first=first) from None
         except SourceError as error:
             raise error.with_cost(error.upstream_requests if first else 0) from error.__cause__
-        return reply if first else replace(reply, provenance=FetchInfo())
+        return reply if first else msgspec.structs.replace(reply, provenance=FetchInfo())
 
     def _start_load(
         self, request: _CacheRequest, state: AttemptState, *, background: bool = False
@@ -359,8 +359,7 @@ class ReadThroughCache:
         self._start_load(request, AttemptState(), background=True)
 
 
-@value_object(frozen=True, slots=True)
-class _CacheRequest:
+class _CacheRequest(msgspec.Struct, frozen=True):
     """One read of the cache: the call, its key, the function that calls the vendor, and the cache bypass."""
 
     key: bytes
