@@ -162,6 +162,11 @@ class NemoAdapter(BaseAdapter):
         fixed = None if release == "auto" else RELEASES[release]
         self._finder = ReleaseFinder(client, fixed, clock, self._use)
 
+    @property
+    def api_version(self) -> str | None:
+        """The version of the service, else the release of its interface."""
+        return self.version or self.interface
+
     async def close(self) -> None:
         """End what still runs."""
         await self._finder.close()

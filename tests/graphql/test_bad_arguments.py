@@ -30,6 +30,9 @@ def global_id(text: str) -> str:
     return base64.b64encode(text.encode()).decode()
 
 
+SOURCE = global_id(f"Source:{NEMO}")
+
+
 def flipped(text: str, at: int) -> str:
     """Return the base64 text with one bit of its bytes flipped."""
     data = bytearray(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
@@ -57,13 +60,14 @@ def assert_refused(answer: Answer, code: str) -> str:
         "query($first: Int) { experiments(first: $first) { nodes { id } } }",
         "query($first: Int) { sessions(first: $first) { nodes { id } } }",
         "query($first: Int) { experiments(first: 1) { nodes { sessions(first: $first) { nodes { id } } } } }",
-        "query($first: Int) { sources { experiments(first: $first) { totalCount } } }",
+        "query($first: Int) { node(id: SOURCE) { ... on Source { experiments(first: $first) { totalCount } } } }",
     ],
     ids=["experiments", "sessions", "nested sessions", "a source's"],
 )
 async def test_first_out_of_range_is_rejected_with_the_range_in_the_message(
     gateway: Gateway, query: str, first: int
 ) -> None:
+    query = query.replace("SOURCE", f'"{SOURCE}"')
     message = assert_refused(await gateway.ask(query, first=first), "BAD_USER_INPUT")
     assert message == f"first is {first}, and must be 0 to 1000: request less, and continue with after."
 

@@ -123,6 +123,7 @@ async def values(gateway: Gateway) -> Values:
         "baselineId": [here[0], hidden[0]],
         "after": [edge["cursor"] for page in pages for edge in page["edges"][:3]],
         "first": [1, 0],
+        "activeExperiments": [1, 100, 0],
         "filter: ExperimentFilter": [*named, *({"ids": group} for group in groups)],
         "filter: SessionFilter": [*named, *({"experimentIds": group} for group in groups)],
         "orderBy: ExperimentOrder": [{"field": "NAME"}, {"field": "CREATED_AT", "direction": "ASC"}],

@@ -33,6 +33,7 @@ _ROUNDS: Mapping[tuple[str, str], int] = {
     ("Query", "sessions"): 1,
     ("Query", "comparison"): 1,
     ("Source", "experiments"): 1,
+    ("Source", "sessions"): 1,
     ("Source", "health"): 1,
     ("Experiment", "createdAt"): 1,
     ("Experiment", "metadata"): 1,

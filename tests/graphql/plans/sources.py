@@ -6,7 +6,7 @@ import random
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import Enum
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from msgspec.structs import force_setattr, replace
 
@@ -64,6 +64,8 @@ OTHER_FAILURES: Sequence[type[Exception]] = (LookupError, ValueError)
 
 class RandomSource:
     """An adapter over random rows. Equal calls have equal results, in every order of calls."""
+
+    api_version: ClassVar[str | None] = None
 
     vendor = "random"
 

@@ -19,6 +19,7 @@ query Compare($ids: [ID!]!, $baseline: ID, $metrics: [MetricInput!], $statistic:
              basis: $basis, joinOn: $joinOn) {
     baseline { id name source { name } }
     experiments { id name source { name } }
+    missingIds
     metrics {
       metric { name unit betterWhen }
       statistic

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
 
@@ -87,8 +87,8 @@ class FieldCost:
     `sources` or `compared` for the number of sources or compared experiments.
 
     `calls`: the number of vendor calls. An int, or `sources` for one call per source. `merged` is one call per
-    experiment of a merged list. `read` is the number of calls that read all sessions of an experiment. `figures`
-    are the calls behind its aggregates.
+    experiment of a merged list, and `merged of one` the same for one source. `read` is the number of calls that
+    read all sessions of an experiment. `figures` are the calls behind its aggregates.
 
     `calls_per_row`: the same per row; `read` adds one call for the row itself.
 
@@ -128,6 +128,7 @@ _FIELD_COSTS: Mapping[tuple[str, str], FieldCost] = {
     ("Query", "sessions"): FieldCost("first", calls="merged"),
     ("Query", "comparison"): FieldCost("experimentIds", calls_per_row="read", multiplies=False),
     ("Source", "experiments"): FieldCost("first", calls=1),
+    ("Source", "sessions"): FieldCost("first", calls="merged of one"),
     ("Source", "health"): FieldCost(calls=1),
     ("Experiment", "createdAt"): _COMPLETE_ROW,
     ("Experiment", "metadata"): _COMPLETE_ROW,
@@ -260,7 +261,12 @@ class _StepBuilder:
         if calls == "figures":
             return _figure_calls(field)
         evaluate = _evaluator(_argument(field, "filter"))
-        return lambda sizes: _merged_calls(evaluate(sizes.variables), sizes)
+        active = _evaluator(_argument(field, "activeExperiments"))
+        return lambda sizes: _merged_calls(
+            evaluate(sizes.variables),
+            active(sizes.variables),
+            replace(sizes, sources=1) if calls == "merged of one" else sizes,
+        )
 
     def _count(self, field: FieldNode, rows: str | int) -> Count:
         if isinstance(rows, int):
@@ -340,10 +346,12 @@ def _min_compared(_: Sizes) -> int:
     return 2
 
 
-def _merged_calls(session_filter: Any, sizes: Sizes) -> int:
+def _merged_calls(session_filter: Any, active: Any, sizes: Sizes) -> int:
     """Return one call per named experiment, or per source one call plus one per active experiment."""
     ids = session_filter.get("experimentIds") if isinstance(session_filter, dict) else None
-    return sizes.sources * (1 + sizes.active_experiments) if ids is None else _length(ids, sizes)
+    if ids is not None:
+        return _length(ids, sizes)
+    return sizes.sources * (1 + (max(0, active) if isinstance(active, int) else sizes.active_experiments))
 
 
 def _length(value: Any, _: Sizes) -> int:

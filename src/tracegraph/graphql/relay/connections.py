@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 from tracegraph.federation.lists import Listing, MergeRequest
 from tracegraph.federation.merge import Merged
 from tracegraph.federation.pages import Row
-from tracegraph.federation.report import SourceReport
+from tracegraph.federation.report import SourceReport, SourceReportStatus
 from tracegraph.graphql.context import RequestContext
 from tracegraph.graphql.relay.cursor import CursorBinding, decode_cursor, encode_cursor
 from tracegraph.graphql.types.inputs import parse_first
@@ -172,6 +172,11 @@ class MergedConnection(Connection[T]):
     def sources(self) -> Sequence[SourceReport]:
         """The report of each source."""
         return self._listing.reports
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether no source failed on this page."""
+        return all(report.status is not SourceReportStatus.FAILED for report in self._listing.reports)
 
     @property
     def all_failed(self) -> bool:

@@ -22,9 +22,9 @@ from tracegraph.graphql.relay.ids import decode_id
 class StringFilter:
     """The GraphQL input of `domain.filters.StringFilter`."""
 
-    eq: str | None = None
-    in_: list[str] | None = strawberry.field(name="in", default=None)
-    contains: str | None = None
+    eq: str | None = strawberry.field(default=None, description="Equal to this string.")
+    in_: list[str] | None = strawberry.field(name="in", default=None, description="One of these strings.")
+    contains: str | None = strawberry.field(default=None, description="Has this part, in any case.")
 
     def parsed(self) -> filters.StringFilter:
         """Return the domain value."""
@@ -35,8 +35,8 @@ class StringFilter:
 class DateTimeRange:
     """The GraphQL input of `domain.filters.TimeRange`."""
 
-    gte: datetime | None = None
-    lt: datetime | None = None
+    gte: datetime | None = strawberry.field(default=None, description="At this time or later.")
+    lt: datetime | None = strawberry.field(default=None, description="Before this time.")
 
     def parsed(self) -> filters.TimeRange:
         """Return the domain value."""
@@ -48,17 +48,19 @@ class ExperimentFilter:
     """The GraphQL input of `domain.filters.ExperimentFilter`, with the selection of sources."""
 
     sources: list[str] | None = strawberry.field(default=None, description="Names from the configuration.")
-    vendors: list[str] | None = None
-    kinds: list[models.ExperimentKind] | None = None
-    ids: list[strawberry.ID] | None = None
-    name: StringFilter | None = None
-    agent_name: str | None = None
-    agent_version: str | None = None
-    dataset_name: str | None = None
-    dataset_version: str | None = None
-    group_id: str | None = None
-    created_at: DateTimeRange | None = None
-    updated_at: DateTimeRange | None = None
+    vendors: list[str] | None = strawberry.field(default=None, description="Names of vendors, as Source.vendor.")
+    kinds: list[models.ExperimentKind] | None = strawberry.field(default=None, description="By default all kinds.")
+    ids: list[strawberry.ID] | None = strawberry.field(default=None, description="IDs of experiments.")
+    name: StringFilter | None = strawberry.field(default=None, description="On the name.")
+    agent_name: str | None = strawberry.field(default=None, description="The exact name of any agent.")
+    agent_version: str | None = strawberry.field(default=None, description="The exact version of any agent.")
+    dataset_name: str | None = strawberry.field(default=None, description="The dataset's exact name.")
+    dataset_version: str | None = strawberry.field(default=None, description="The dataset's exact version.")
+    group_id: str | None = strawberry.field(default=None, description="The exact id of any group.")
+    created_at: DateTimeRange | None = strawberry.field(default=None, description="On the creation.")
+    updated_at: DateTimeRange | None = strawberry.field(
+        default=None, description="On the last change or activity."
+    )
 
     @cached_property
     def refs(self) -> dict[str, list[str]] | None:
@@ -99,14 +101,16 @@ class SessionFilter:
     """The GraphQL input of `domain.filters.SessionFilter`, with the selection of sources and experiments."""
 
     sources: list[str] | None = strawberry.field(default=None, description="Names from the configuration.")
-    vendors: list[str] | None = None
+    vendors: list[str] | None = strawberry.field(default=None, description="Names of vendors, as Source.vendor.")
     experiment_ids: list[strawberry.ID] | None = strawberry.field(
         default=None,
         description="By default the most recently active experiments of each source, up to a configured number.",
     )
-    statuses: list[models.SessionStatus] | None = None
-    test_case_id: str | None = None
-    started_at: DateTimeRange | None = None
+    statuses: list[models.SessionStatus] | None = strawberry.field(
+        default=None, description="By default all statuses."
+    )
+    test_case_id: str | None = strawberry.field(default=None, description="The exact id of the test case.")
+    started_at: DateTimeRange | None = strawberry.field(default=None, description="On the start.")
 
     @cached_property
     def refs(self) -> dict[str, list[str]] | None:
