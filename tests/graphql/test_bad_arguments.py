@@ -352,8 +352,8 @@ async def test_a_rejected_field_leaves_its_nullable_siblings(gateway: Gateway) -
         {"ids": []},
         {"sources": []},
         {"kinds": []},
-        {"groupId": ""},
-        {"agentName": "{}[]"},
+        {"groupId": {"eq": ""}},
+        {"agentName": {"eq": "{}[]"}},
     ],
     ids=lambda one: str(one)[:40],
 )

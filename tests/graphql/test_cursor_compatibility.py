@@ -14,7 +14,7 @@ from tracegraph.federation.merge import Positions
 from tracegraph.federation.position import Position
 from tracegraph.federation.sort_key import SortKey
 from tracegraph.graphql.relay.cursor import CursorBinding, decode_cursor, encode_cursor
-from tracegraph.graphql.types import inputs
+from tracegraph.graphql.types import filter_inputs as inputs
 
 TIME = datetime(2026, 3, 1, 12, 30, 0, 123456, tzinfo=UTC)
 SINCE, UNTIL = inputs.DateTimeRange(gte=TIME, lt=None), inputs.DateTimeRange(gte=None, lt=TIME)
@@ -25,11 +25,11 @@ ALL_OF_AN_EXPERIMENT = inputs.ExperimentFilter(
     kinds=[model.ExperimentKind.AGENT, model.ExperimentKind.EVALUATION],
     ids=IDS,
     name=inputs.StringFilter(eq="a", in_=["b", "a"], contains="c"),
-    agent_name="x",
-    agent_version="1",
-    dataset_name="d",
-    dataset_version="2",
-    group_id="g",
+    agent_name=inputs.StringFilter(eq="x"),
+    agent_version=inputs.StringFilter(eq="1"),
+    dataset_name=inputs.StringFilter(eq="d"),
+    dataset_version=inputs.StringFilter(eq="2"),
+    group_id=inputs.StringFilter(eq="g"),
     created_at=SINCE,
     updated_at=UNTIL,
 )
@@ -38,7 +38,7 @@ ALL_OF_A_SESSION = inputs.SessionFilter(
     vendors=None,
     experiment_ids=IDS,
     statuses=[model.SessionStatus.ERROR, model.SessionStatus.RUNNING],
-    test_case_id="t",
+    test_case_id=inputs.StringFilter(eq="t"),
     started_at=inputs.DateTimeRange(gte=TIME, lt=TIME),
 )
 BY_TIME = Positions(

@@ -232,7 +232,7 @@ async def test_an_experiments_sessions_are_its_own_newest_first(gateway: Gateway
     [
         ("statuses: [ERROR]", {"n": ["n1"], "l": ["l1"], "m": ["m1"]}),
         ("statuses: [CANCELLED, UNKNOWN]", {"n": [], "l": [], "m": ["m2"]}),
-        ('testCaseId: "case-n0"', {"n": ["n0"], "l": [], "m": []}),
+        ('testCaseId: {eq: "case-n0"}', {"n": ["n0"], "l": [], "m": []}),
         ('startedAt: {gte: "2026-11-01T09:01:00Z"}', {"n": ["n1"], "l": ["l1"], "m": ["m2", "m1"]}),
         ('startedAt: {lt: "2026-11-01T09:01:00Z"}', {"n": ["n0"], "l": ["l0"], "m": ["m0"]}),
         ('vendors: ["nemo"]', {"n": ["n1", "n0"], "l": [], "m": []}),

@@ -78,11 +78,12 @@ def session_filters(sessions: Sequence[Session], rng: Random) -> Iterator[Sessio
     single += [{"started_at": span} for span in _time_ranges([one.started_at for one in sessions], rng)]
     for field, attribute in SESSION_TEXTS.items():
         single += [{field: text} for text in _string_conditions(_texts_of(sessions, attribute), rng)]
-    for field, numbers in {
+    values: dict[str, list[float | None]] = {
         "latency_ms": [one.latency_ms for one in sessions],
         "cost_usd": [one.cost_usd for one in sessions],
         "total_tokens": [one.tokens.total for one in sessions if one.tokens is not None],
-    }.items():
+    }
+    for field, numbers in values.items():
         known = [float(number) for number in numbers if number is not None]
         single += [{field: span} for span in _number_ranges(known, rng)]
     single += [{"metadata": wanted} for wanted in _metadata_conditions([one.metadata for one in sessions], rng)]
