@@ -370,8 +370,7 @@ BY_FILTER = {
     "experiments": "query($f: ExperimentFilter) { experiments(filter: $f) { totalCount } }",
     "sessions": "query($f: SessionFilter) { sessions(filter: $f) { totalCount } }",
     "a source's": "query($f: ExperimentFilter) { sources { experiments(filter: $f) { totalCount } } }",
-    "nested sessions": "query($f: SessionFilter) { experiments(first: 1) { nodes { sessions(filter: $f) { nodes { id } } } } }",  # noqa: E501
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("query", BY_FILTER.values(), ids=BY_FILTER)

@@ -71,13 +71,13 @@ LISTS: list[tuple[str, object, Positions]] = [
     ("Comparison.cases", (COMPARED, 1, CaseKey.INPUT, SCORE, CaseOutcome.REGRESSED), BY_NAME),
 ]
 CURSORS = [
-    "A8RD9KlXZ5XCksQKAWxhbmdzbWl0aMQFAW5lbW-Sk88ABgokGB5AAAHEBAFlLTGTzwAGCiQYHkABAMQRACs8TV4AAE"
-    "AAgAAAAAAAAAEBkpTECgFsYW5nc21pdGgCKcCUxBABbWVpYmVsLzBhMWIyYzNkAP_AXzK4jQ",
+    "A8RDSsJompXCksQKAWxhbmdzbWl0aMQFAW5lbW-Sk88ABgokGB5AAAHEBAFlLTGTzwAGCiQYHkABAMQRACs8TV4AAE"
+    "AAgAAAAAAAAAEBkpTECgFsYW5nc21pdGgCKcCUxBABbWVpYmVsLzBhMWIyYzNkAP_AdVSzYQ",
     "A8RDOGQbpZXCksQKAWxhbmdzbWl0aMQFAW5lbW-Sk88ABgokGB5AAAHEBAFlLTGTzwAGCiQYHkABAMQRACs8TV4AAE"
     "AAgAAAAAAAAAEBkpTECgFsYW5nc21pdGgCKcCUxBABbWVpYmVsLzBhMWIyYzNkAP_AeHn_pw",
     "A8RDDlKcQ5XCksQHAW1laWJlbMQFAW5lbW-Sk8QIAW5hbWUgw6kBxAQBZS0xk8AAxAIBeAGRlMQHAW1laWJlbAIHwIpkkZQ",
-    "Azw3zfyp0pXCksQKAWxhbmdzbWl0aMQFAW5lbW-Sk88ABgokGB5AAAHEBAFlLTGTzwAGCiQYHkABAMQRACs8TV4AAE"
-    "AAgAAAAAAAAAEBkpTECgFsYW5nc21pdGgCKcCUxBABbWVpYmVsLzBhMWIyYzNkAP_ArjHyUg",
+    "Azw3_NHM_pXCksQKAWxhbmdzbWl0aMQFAW5lbW-Sk88ABgokGB5AAAHEBAFlLTGTzwAGCiQYHkABAMQRACs8TV4AAE"
+    "AAgAAAAAAAAAEBkpTECgFsYW5nc21pdGgCKcCUxBABbWVpYmVsLzBhMWIyYzNkAP_AwBxcaA",
     "A1PzxiwosJXCksQKAWxhbmdzbWl0aMQFAW5lbW-Sk88ABgokGB5AAAHEBAFlLTGTzwAGCiQYHkABAMQRACs8TV4AAE"
     "AAgAAAAAAAAAEBkpTECgFsYW5nc21pdGgCKcCUxBABbWVpYmVsLzBhMWIyYzNkAP_Afpy02g",
     "A6BOzinmrpXCksQHAW1laWJlbMQFAW5lbW-Sk8QIAW5hbWUgw6kBxAQBZS0xk8AAxAIBeAGRlMQHAW1laWJlbAIHwDdW22Y",
@@ -118,8 +118,16 @@ def test_a_cursor_of_the_version_before_is_refused_as_one_of_another_version(
         decode_cursor(binding_of(*in_list), cursor)
 
 
-@pytest.mark.parametrize(("cursor", "older"), list(zip(CURSORS, OLDER_CURSORS, strict=True)))
+@pytest.mark.parametrize(
+    ("cursor", "older"),
+    [
+        pair
+        for in_list, *pair in zip(LISTS, CURSORS, OLDER_CURSORS, strict=True)
+        if str(in_list[1]).find("StringFilter(eq=") < 0
+    ],
+)
 def test_the_names_in_the_digests_are_those_of_the_version_before(cursor: str, older: str) -> None:
+    """Filters that have string conditions now are other filters than before."""
     assert base64.urlsafe_b64decode(cursor[:8])[1:] == base64.urlsafe_b64decode(older[:8])[1:]
 
 

@@ -533,7 +533,9 @@ class TestCalls:
             raise AssertionError((query, page))
 
         lists = PartitionedLists("nemo-a", nothing, Clock(), Clock(), shares_slices=False)
-        queries = [ExperimentQuery(ExperimentFilter(dataset_name=str(number))) for number in range(65)]
+        queries = [
+            ExperimentQuery(ExperimentFilter(dataset_name=StringFilter(eq=str(number)))) for number in range(65)
+        ]
         for query in queries:
             lists.mark_too_long(query)
         assert [lists.is_too_long(query) for query in queries] == [False] + 64 * [True]
