@@ -112,8 +112,9 @@ def ranges(kind: Callable[..., Any], values: Sequence[Any]) -> st.SearchStrategy
 
 
 def some_of(strategies: Mapping[str, st.SearchStrategy[Any]]) -> st.SearchStrategy[dict[str, Any]]:
-    """One to three of the conditions."""
-    names = st.lists(st.sampled_from(sorted(strategies)), min_size=1, max_size=3, unique=True)
+    """One to three of the conditions, mostly one: several leave few rows that a wrong push-down could drop."""
+    name = st.sampled_from(sorted(strategies))
+    names = name.map(lambda one: [one]) | st.lists(name, min_size=1, max_size=3, unique=True)
     return names.flatmap(lambda chosen: st.fixed_dictionaries({name: strategies[name] for name in chosen}))
 
 
@@ -153,7 +154,7 @@ def session_conditions(rows: Sequence[Session]) -> st.SearchStrategy[dict[str, A
     )
 
 
-law = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+law = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @law
