@@ -395,25 +395,28 @@ def _session_id(session: Session) -> str:
 
 def _listed_sessions(
     adapter: Adapter,
-    request: SessionPageRequest,
     reading: Reading,
     capabilities: ListCapabilities,
     fetch: FetchSessions,
+    request: SessionPageRequest,
     *,
-    single_experiment: bool,
+    single: bool,
     total_hint: int | None,
 ) -> Fetch[Session]:
     """Return the fetch of a vendor's list, with rows that have all fields of the filter.
 
     Args:
         adapter: The source.
-        request: The experiments, the filter, the vendor's order and the selected fields.
         reading: How the list is read.
         capabilities: The capabilities of the list.
         fetch: Fetches a page of sessions.
-        single_experiment: See `session_spec`.
+        request: The experiments, the filter, the order and the selected fields.
+        single: Whether the list is one experiment's own.
         total_hint: See `session_spec`.
     """
+    order = request.order
+    if reading.is_reversed:
+        request = replace(request, order=replace(order, direction=order.direction.opposite))
     to_complete = session_fields_to_complete(request.filter)
     fields = None if request.fields is None else request.fields | (COSTLY_SESSION_FIELDS & to_complete)
 
@@ -421,7 +424,7 @@ def _listed_sessions(
         try:
             return await fetch(adapter.name, replace(request, page=page, fields=fields))
         except SourceObjectNotFound as error:
-            if single_experiment:
+            if single:
                 raise
             # In a list of many experiments, a missing experiment has no sessions.
             return Page((), 0, None, 0, FetchInfo(error.upstream_requests))
@@ -464,27 +467,15 @@ def session_spec(
         capabilities = ListCapabilities(Paging.WHOLE, max(1, len(named)))
     order = request.order
     reading = Reading.of(capabilities, order.field, order.direction)
-    if reading.is_reversed:
-        vendor_request = replace(request, order=replace(order, direction=order.direction.opposite))
-    else:
-        vendor_request = request
-    fetch_rows = (
-        fetch_by_id(adapter, named)
-        if named is not None
-        else _listed_sessions(
-            adapter,
-            vendor_request,
-            reading,
-            capabilities,
-            fetch,
-            single_experiment=single_experiment,
-            total_hint=total_hint,
+    rows = None if named is None else fetch_by_id(adapter, named)
+    if rows is None:
+        rows = _listed_sessions(
+            adapter, reading, capabilities, fetch, request, single=single_experiment, total_hint=total_hint
         )
-    )
     return StreamSpec(
         name=adapter.name,
         key=key,
-        fetch=fetch_rows,
+        fetch=rows,
         ordering=Ordering(
             adapter.name,
             order.direction,
