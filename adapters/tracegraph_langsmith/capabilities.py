@@ -13,12 +13,13 @@ from tracegraph_langsmith.mapping import STATUS_WORDS
 from tracegraph_langsmith.v2_runs import RunsV2
 
 _EXPERIMENT_ORDERS = both_directions(ExperimentOrderField.CREATED_AT, ExperimentOrderField.UPDATED_AT)
-_SESSION_FILTERS = frozenset({"statuses", "test_case_id", "started_at"})
+_EXPERIMENT_FILTERS = frozenset({"name", "refs", "dataset_id", "metadata"})
+_SESSION_FILTERS = frozenset({"statuses", "test_case_id", "started_at", "name", "latency_ms", "score", "metadata"})
 
 _EXPERIMENTS = {
-    Dialect.V1: ListCapabilities(Paging.OFFSET, MAX_PAGE_SIZE, _EXPERIMENT_ORDERS, frozenset({"name", "refs"})),
+    Dialect.V1: ListCapabilities(Paging.OFFSET, MAX_PAGE_SIZE, _EXPERIMENT_ORDERS, _EXPERIMENT_FILTERS),
     Dialect.V2: ListCapabilities(
-        Paging.CURSOR, MAX_PAGE_SIZE, _EXPERIMENT_ORDERS, frozenset({"name", "refs", "kinds"})
+        Paging.CURSOR, MAX_PAGE_SIZE, _EXPERIMENT_ORDERS, _EXPERIMENT_FILTERS | {"kinds"}
     ),
 }
 """The filter `name` is pushed only when it is exact, because the vendor does not document partial matches."""

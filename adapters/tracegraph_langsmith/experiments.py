@@ -17,7 +17,7 @@ from tracegraph.adapter import (
     gather_outcomes,
     total_cost,
 )
-from tracegraph.domain.filters import ExperimentOrder, ExperimentOrderField, OrderDirection, StringFilter
+from tracegraph.domain.filters import ExperimentOrder, ExperimentOrderField, OrderDirection
 from tracegraph.domain.models import Experiment
 from tracegraph.errors import SourceError
 from tracegraph.upstream.messages import UpstreamResponse
@@ -122,24 +122,6 @@ async def existing_ids(api: ExperimentsApi, ids: Sequence[str]) -> tuple[set[str
             rows = cost.add(await api.of_ids(part, with_figures=False))
         existing |= {experiment.ref for experiment in rows.items}
     return existing & set(ids), cost.total.upstream_requests
-
-
-def exact_name(name: StringFilter | None) -> str | None:
-    """Return the only name that can match the filter, or None if there are several."""
-    if name is None:
-        return None
-    if name.eq is None and name.any_of is not None and len(name.any_of) == 1:
-        return next(iter(name.any_of))
-    return name.eq
-
-
-def is_text(text: str) -> bool:
-    """Return False for text with an unpaired surrogate, which neither a URL nor the vendor's JSON can contain."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _sorted(items: Sequence[Experiment], order: ExperimentOrder) -> list[Experiment]:

@@ -24,8 +24,9 @@ from tracegraph.domain.filters import (
 from tracegraph.domain.models import Experiment, ExperimentKind
 from tracegraph.errors import SourceBadRequest
 from tracegraph_langsmith import v2_wire
-from tracegraph_langsmith.client import MAX_PAGE_SIZE, LangSmithClient, Query, id_parameters
-from tracegraph_langsmith.experiments import ExperimentRows, exact_name, is_text
+from tracegraph_langsmith.client import MAX_PAGE_SIZE, LangSmithClient, id_parameters
+from tracegraph_langsmith.experiments import ExperimentRows
+from tracegraph_langsmith.filters import Query, experiment_parameters, is_text
 from tracegraph_langsmith.links import Links
 from tracegraph_langsmith.mapping import to_experiment
 from tracegraph_langsmith.v2_pages import all_pages
@@ -123,13 +124,8 @@ def _pushed_parameters(experiment_filter: ExperimentFilter) -> Query | None:
 
     The gateway applies the others (docs/vendors/langsmith.md#push-down).
     """
-    query: Query = []
-    name = exact_name(experiment_filter.name)
-    if name:
-        if not is_text(name):
-            return None
-        query.append(("name", name))
-    if experiment_filter.kinds is not None:
+    query = experiment_parameters(experiment_filter, "reference_dataset_id")
+    if query is not None and experiment_filter.kinds is not None:
         types = [word for kind, word in _TYPES.items() if kind in experiment_filter.kinds]
         if not types:
             return None

@@ -53,6 +53,7 @@ T = TypeVar("T")
 def capabilities_of(release: Release) -> Capabilities:
     """Return what a release does itself (docs/vendors/nemo.md#push-down, #totals)."""
     pushed = PUSHED_FIELDS - AGENT_FIELDS if release.filters_agents is False else PUSHED_FIELDS
+    pushed |= {"model"} if release.filters_models else frozenset()
     directions = OrderDirection if release.sorts_sessions else (OrderDirection.ASC,)
     deferred = METRICS if release.has_trace_metrics else frozenset()
     return Capabilities(
@@ -71,6 +72,8 @@ def capabilities_of(release: Release) -> Capabilities:
         deferred_metrics=deferred,
         kinds=frozenset({ExperimentKind.EVALUATION}),
         statuses=frozenset(STATUSES.values()),
+        unsupported_experiment_fields=frozenset({"dataset_id"}),
+        unsupported_session_fields=frozenset({"name", "agent_name", "agent_version", "model", "metadata"}),
         call_kinds=frozenset({"experiments", "sessions", "metrics", "service"}),
     )
 

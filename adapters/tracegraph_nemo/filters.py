@@ -49,10 +49,14 @@ _EQUALITY_FIELDS = {
 
 
 PUSHED_FIELDS = frozenset({*_EQUALITY_FIELDS, "name", "group_id", "created_at", "updated_at"})
-"""The fields of ExperimentFilter that go to the vendor."""
+"""The fields of ExperimentFilter that go to every release."""
 
 
 AGENT_FIELDS = frozenset({"agent_name", "agent_version"})
+
+
+_SEVERAL_VALUES = AGENT_FIELDS | {"group_id", "model"}
+"""The fields of which an experiment may have several values."""
 
 
 _POSSIBLE_STATUSES = frozenset(STATUSES.values())
@@ -141,8 +145,7 @@ def names_implied_by(experiment_filter: ExperimentFilter) -> frozenset[str] | No
         names
         for names in (
             experiment_filter.refs,
-            None if name is None else name.any_of,
-            None if name is None or name.eq is None else frozenset({name.eq}),
+            None if name is None else name.exact_values,
         )
         if names is not None
     ]
@@ -161,20 +164,20 @@ def push_experiments(experiment_filter: ExperimentFilter, release: Release, *, a
     if not remaining:
         return _NO_FILTER
     query: list[tuple[str, str]] = []
+    remaining -= {name for name in remaining if getattr(experiment_filter, name) == StringFilter()}
     if experiment_filter.kinds is not None and ExperimentKind.EVALUATION in experiment_filter.kinds:
         remaining.discard("kinds")
-    if experiment_filter.name == StringFilter():
-        remaining.discard("name")
     if _push_name(experiment_filter, query):
-        remaining -= (
-            {"refs", "name"}
-            if experiment_filter.name is None or experiment_filter.name.contains is None
-            else {"refs"}
-        )
-    for name, vendor_field in {**_EQUALITY_FIELDS, "group_id": release.group_field}.items():
-        value = getattr(experiment_filter, name)
-        if value is not None and _matches_stored_json(value) and (agents or name not in AGENT_FIELDS):
-            query.append((f"filter[{vendor_field}]", value))
+        remaining.discard("refs")
+        if experiment_filter.name is None or experiment_filter.name.exact_values is not None:
+            remaining.discard("name")
+    for name, vendor_field in _equality_fields(release, agents=agents).items():
+        condition: StringFilter | None = getattr(experiment_filter, name)
+        value = only_value(condition)
+        if value is None or condition is None or not _matches_stored_json(value):
+            continue
+        query.append((f"filter[{vendor_field}]", value))
+        if condition.not_in is None or name not in _SEVERAL_VALUES:
             remaining.discard(name)
     for name in ("created_at", "updated_at"):
         time_range: TimeRange | None = getattr(experiment_filter, name)
@@ -185,6 +188,20 @@ def push_experiments(experiment_filter: ExperimentFilter, release: Release, *, a
         covers_filter=not remaining,
         by_agent=agents and bool((active_conditions(experiment_filter) - remaining) & AGENT_FIELDS),
     )
+
+
+def only_value(condition: StringFilter | None) -> str | None:
+    """Return the only string that can meet the condition, None if there are several."""
+    values = None if condition is None else condition.exact_values
+    return next(iter(values)) if values is not None and len(values) == 1 else None
+
+
+def _equality_fields(release: Release, *, agents: bool) -> Mapping[str, str]:
+    """Return the vendor's names of the fields that it compares for equality."""
+    fields = {**_EQUALITY_FIELDS, "group_id": release.group_field}
+    if release.filters_models:
+        fields["model"] = "model_name"
+    return {name: field for name, field in fields.items() if agents or name not in AGENT_FIELDS}
 
 
 def _push_name(experiment_filter: ExperimentFilter, query: list[tuple[str, str]]) -> bool:
@@ -227,6 +244,7 @@ def push_sessions(session_filter: SessionFilter, release: Release) -> PushedFilt
     if not remaining:
         return _NO_FILTER
     query: list[tuple[str, str]] = []
+    remaining -= {name for name in remaining if getattr(session_filter, name) == StringFilter()}
     statuses = (
         _POSSIBLE_STATUSES if session_filter.statuses is None else session_filter.statuses & _POSSIBLE_STATUSES
     )
@@ -236,8 +254,9 @@ def push_sessions(session_filter: SessionFilter, release: Release) -> PushedFilt
         (status,) = statuses
         query.append(("filter[status]", _STATUS_WORDS[status]))
         remaining.discard("statuses")
-    if session_filter.test_case_id is not None and is_expressible(session_filter.test_case_id):
-        query.append((f"filter[{release.test_case_field}]", session_filter.test_case_id))
+    test_case = only_value(session_filter.test_case_id)
+    if test_case is not None and is_expressible(test_case):
+        query.append((f"filter[{release.test_case_field}]", test_case))
         remaining.discard("test_case_id")
     if session_filter.started_at == TimeRange():
         remaining.discard("started_at")

@@ -126,6 +126,7 @@ async def values(gateway: Gateway) -> Values:
         "activeExperiments": [1, 100, 0],
         "filter: ExperimentFilter": [*named, *({"ids": group} for group in groups)],
         "filter: SessionFilter": [*named, *({"experimentIds": group} for group in groups)],
+        "filter: ExperimentSessionFilter": [{"statuses": ["SUCCESS"]}, {"name": {"exists": True}}],
         "orderBy: ExperimentOrder": [{"field": "NAME"}, {"field": "CREATED_AT", "direction": "ASC"}],
         "orderBy: SessionOrder": [{"field": "STARTED_AT", "direction": "ASC"}],
         "metric": [{"kind": "LATENCY"}, {"kind": "SCORE", "evaluator": "quality"}],

@@ -15,12 +15,14 @@ from tracegraph.adapter.paging import (
     WholeRequest,
 )
 from tracegraph.domain.calls import RateLimit
+from tracegraph.domain.conditions import may_match_some_value, meets_without_value
 from tracegraph.domain.filters import (
     ExperimentFilter,
     ExperimentOrderField,
     OrderDirection,
     SessionFilter,
     SessionOrderField,
+    active_conditions,
 )
 from tracegraph.domain.models import (
     ExperimentKind,
@@ -104,7 +106,8 @@ Lists = ListCapabilities | Mapping[ExperimentKind, ListCapabilities]
 class Capabilities:
     """What the vendor does itself; all else the gateway does after fetching.
 
-    A condition on an `unsupported` field, or on no kind or status that occurs, matches no row and causes no call.
+    A condition that needs a value of an `unsupported` field, or a kind or status that occurs, matches no row there
+    and causes no call. A condition that a missing value meets, such as `exists=False`, still matches.
 
     Attributes:
         experiments: The list of experiments, or one for each kind.
@@ -150,13 +153,21 @@ class Capabilities:
         """Return whether any experiment of this vendor could match the filter."""
         if filter.kinds is not None and not filter.kinds & self.kinds:
             return False
-        return not any(getattr(filter, name) is not None for name in self.unsupported_experiment_fields)
+        return _may_match(filter, self.unsupported_experiment_fields)
 
     def may_match_sessions(self, filter: SessionFilter) -> bool:  # noqa: A002 - the field's own word
         """Return whether any session of this vendor could match the filter."""
         if filter.statuses is not None and not filter.statuses & self.statuses:
             return False
-        return not any(getattr(filter, name) is not None for name in self.unsupported_session_fields)
+        return filter.ids != frozenset() and _may_match(filter, self.unsupported_session_fields)
+
+
+def _may_match(conditions: ExperimentFilter | SessionFilter, unsupported: frozenset[str]) -> bool:
+    active = {name: getattr(conditions, name) for name in active_conditions(conditions)}
+    return all(
+        may_match_some_value(condition) and (name not in unsupported or meets_without_value(condition))
+        for name, condition in active.items()
+    )
 
 
 def _by_kind(lists: Lists) -> Mapping[ExperimentKind | None, ListCapabilities]:

@@ -12,8 +12,8 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from tracegraph.adapter.capabilities import ListCapabilities
-from tracegraph.adapter.paging import ExperimentQuery, Page, PageRequest, SessionPageRequest
-from tracegraph.adapter.protocol import COSTLY_EXPERIMENT_FIELDS, Adapter
+from tracegraph.adapter.paging import ExperimentQuery, Page, PageRequest, Paging, SessionPageRequest
+from tracegraph.adapter.protocol import COSTLY_EXPERIMENT_FIELDS, COSTLY_SESSION_FIELDS, Adapter
 from tracegraph.domain.calls import FetchInfo
 from tracegraph.domain.filters import (
     ExperimentFilter,
@@ -23,12 +23,21 @@ from tracegraph.domain.filters import (
     SessionOrder,
     active_conditions,
     experiment_order_value,
+    fields_of_conditions,
     session_order_value,
 )
 from tracegraph.domain.models import Experiment, ExperimentKind, Session
 from tracegraph.errors import SourceObjectNotFound
-from tracegraph.federation.completion import CompletedList, lacking_fields
+from tracegraph.federation.completion import (
+    CompletedList,
+    experiment_look_up,
+    lacking_fields,
+    session_fields_to_complete,
+    session_look_up,
+)
+from tracegraph.federation.looked_up import fetch_by_id, named_sessions
 from tracegraph.federation.merge import Merged, Positions, fill, merge
+from tracegraph.federation.pages import Fetch
 from tracegraph.federation.range_bounds import UNBOUNDED, experiment_bounds, session_bounds
 from tracegraph.federation.reading import Reading
 from tracegraph.federation.report import SourceReport, SourceReportStatus, not_queried, report, total_count
@@ -92,6 +101,8 @@ async def list_experiments(
     order: ExperimentOrder,
     request: MergeRequest,
     fields: frozenset[str] | None = None,
+    *,
+    complete: frozenset[str] = frozenset(),
 ) -> Listing[Experiment]:
     """List experiments of all adapters in one order.
 
@@ -101,13 +112,16 @@ async def list_experiments(
         order: The order of the merged list.
         request: The page of the merged list.
         fields: Those of COSTLY_EXPERIMENT_FIELDS that the caller needs, None for all.
+        complete: The fields that all rows must have, even where the vendor's list lacks them.
     """
     streams: dict[str, list[Stream[Experiment]]] = {}
     for adapter in adapters:
         experiment_filter = filters[adapter.name]
         if adapter.capabilities.may_match_experiments(experiment_filter):
             query = ExperimentQuery(experiment_filter, order, fields=_needed_fields(experiment_filter, fields))
-            streams[adapter.name] = _experiment_streams(adapter, query, request.budget, request.positions)
+            streams[adapter.name] = _experiment_streams(
+                adapter, query, request.budget, request.positions, complete
+            )
     flat = [stream for of_source in streams.values() for stream in of_source]
     merged = await merge(flat, request.first, request.positions)
     reports = [
@@ -125,12 +139,16 @@ def _needed_fields(experiment_filter: ExperimentFilter, selected: frozenset[str]
 
 
 def _experiment_streams(
-    adapter: Adapter, query: ExperimentQuery, budget: ScanBudget, positions: Positions
+    adapter: Adapter,
+    query: ExperimentQuery,
+    budget: ScanBudget,
+    positions: Positions,
+    complete: frozenset[str] = frozenset(),
 ) -> list[Stream[Experiment]]:
     """Return a stream for each list of the source: one, or one for each kind that can match."""
     kinds = query.filter.kinds
     specs = [
-        _experiment_spec(adapter, replace(query, kind=kind), capabilities, budget)
+        _experiment_spec(adapter, replace(query, kind=kind), capabilities, budget, complete)
         for kind, capabilities in adapter.capabilities.experiment_lists().items()
         if kind is None or kinds is None or kind in kinds
     ]
@@ -138,23 +156,34 @@ def _experiment_streams(
 
 
 def _experiment_spec(
-    adapter: Adapter, query: ExperimentQuery, capabilities: ListCapabilities, budget: ScanBudget
+    adapter: Adapter,
+    query: ExperimentQuery,
+    capabilities: ListCapabilities,
+    budget: ScanBudget,
+    complete: frozenset[str],
 ) -> StreamSpec[Experiment]:
     order = query.order
     reading = Reading.of(capabilities, order.field, order.direction)
     if reading.is_reversed:
         query = replace(query, order=replace(order, direction=order.direction.opposite))
 
+    needed = complete | fields_of_conditions(query.filter)
+
     async def fetch_page(page: PageRequest) -> Page[Experiment]:
-        return await adapter.list_experiments(query, page)
+        found = await adapter.list_experiments(query, page)
+        if not needed.isdisjoint(_FIGURE_FIELDS):
+            _require_figures(found)
+        return found
 
     from_the_end = ReversedList(adapter.name, fetch_page, capabilities.page_max)
-    fetch = from_the_end.fetch if reading is Reading.FROM_THE_END else fetch_page
-    lacking = lacking_fields(query, capabilities)
+    fetch: Fetch[Experiment] = from_the_end.fetch if reading is Reading.FROM_THE_END else fetch_page
+    lacking = lacking_fields(query, capabilities) | (capabilities.lacks & complete)
+    if lacking:
+        fetch = CompletedList(adapter.name, fetch, experiment_look_up(adapter), capabilities, lacking).fetch
     return StreamSpec(
         name=adapter.name,
         key=adapter.name if query.kind is None else f"{adapter.name}/{query.kind.value}",
-        fetch=CompletedList(adapter, fetch, capabilities, lacking).fetch if lacking else fetch,
+        fetch=fetch,
         ordering=Ordering(adapter.name, order.direction, experiment_order_value(order.field), _VENDOR_ID),
         matches=query.filter.matches if active_conditions(query.filter) else None,
         vendor_orders=reading is not Reading.FULL_SCAN,
@@ -166,6 +195,17 @@ def _experiment_spec(
         ranges=capabilities.ranges,
         backwards=reading is Reading.BY_WINDOWS,
     )
+
+
+_FIGURE_FIELDS = frozenset({"models", "evaluators"})
+"""The fields that a row lacks when it has a `figures_error`."""
+
+
+def _require_figures(page: Page[Experiment]) -> None:
+    """Raise the error of a row without figures: no filter can decide on such a row."""
+    error = next((row.figures_error for row in page.items if row.figures_error is not None), None)
+    if error is not None:
+        raise error.with_cost(page.provenance.upstream_requests)
 
 
 async def list_sessions_of(
@@ -352,6 +392,52 @@ def _session_id(session: Session) -> str:
     return f"{session.vendor_id}\0{session.experiment_ref}"
 
 
+def _listed_sessions(
+    adapter: Adapter,
+    reading: Reading,
+    capabilities: ListCapabilities,
+    fetch: FetchSessions,
+    request: SessionPageRequest,
+    *,
+    single: bool,
+    total_hint: int | None,
+) -> Fetch[Session]:
+    """Return the fetch of a vendor's list, with rows that have all fields of the filter.
+
+    Args:
+        adapter: The source.
+        reading: How the list is read.
+        capabilities: The capabilities of the list.
+        fetch: Fetches a page of sessions.
+        request: The experiments, the filter, the order and the selected fields.
+        single: Whether the list is one experiment's own.
+        total_hint: See `session_spec`.
+    """
+    order = request.order
+    if reading.is_reversed:
+        request = replace(request, order=replace(order, direction=order.direction.opposite))
+    to_complete = session_fields_to_complete(request.filter)
+    fields = None if request.fields is None else request.fields | (COSTLY_SESSION_FIELDS & to_complete)
+
+    async def fetch_page(page: PageRequest) -> Page[Session]:
+        try:
+            return await fetch(adapter.name, replace(request, page=page, fields=fields))
+        except SourceObjectNotFound as error:
+            if single:
+                raise
+            # In a list of many experiments, a missing experiment has no sessions.
+            return Page((), 0, None, 0, FetchInfo(error.upstream_requests))
+
+    rows: Fetch[Session] = fetch_page
+    if reading is Reading.FROM_THE_END:
+        hint = None if active_conditions(request.filter) & capabilities.filters else total_hint
+        rows = ReversedList(adapter.name, fetch_page, capabilities.page_max, hint).fetch
+    if not to_complete:
+        return rows
+    look_up = session_look_up(adapter, to_complete)
+    return CompletedList(adapter.name, rows, look_up, capabilities, to_complete).fetch
+
+
 def session_spec(
     adapter: Adapter,
     request: SessionPageRequest,
@@ -373,29 +459,22 @@ def session_spec(
         single_experiment: Whether the list is one experiment's own: an unknown experiment is then an error.
         total_hint: How many sessions the experiment is said to have, to find the end of its list.
     """
-    capabilities = adapter.capabilities.session_list(adapter.experiment_kind(request.experiment_refs[0]))
+    named = named_sessions(adapter, request)
+    if named is None:
+        capabilities = adapter.capabilities.session_list(adapter.experiment_kind(request.experiment_refs[0]))
+    else:
+        capabilities = ListCapabilities(Paging.WHOLE, max(1, len(named)))
     order = request.order
     reading = Reading.of(capabilities, order.field, order.direction)
-    vendor_order = replace(order, direction=order.direction.opposite) if reading.is_reversed else order
-
-    async def fetch_page(page: PageRequest) -> Page[Session]:
-        try:
-            page_request = SessionPageRequest(
-                request.experiment_refs, page, request.filter, vendor_order, request.fields
-            )
-            return await fetch(adapter.name, page_request)
-        except SourceObjectNotFound as error:
-            if single_experiment:
-                raise
-            # In a list of many experiments, a missing experiment has no sessions.
-            return Page((), 0, None, 0, FetchInfo(error.upstream_requests))
-
-    hint = None if active_conditions(request.filter) & capabilities.filters else total_hint
-    from_the_end = ReversedList(adapter.name, fetch_page, capabilities.page_max, hint)
+    rows = None if named is None else fetch_by_id(adapter, named)
+    if rows is None:
+        rows = _listed_sessions(
+            adapter, reading, capabilities, fetch, request, single=single_experiment, total_hint=total_hint
+        )
     return StreamSpec(
         name=adapter.name,
         key=key,
-        fetch=from_the_end.fetch if reading is Reading.FROM_THE_END else fetch_page,
+        fetch=rows,
         ordering=Ordering(
             adapter.name,
             order.direction,

@@ -32,6 +32,7 @@ _ROUNDS: Mapping[tuple[str, str], int] = {
     ("Query", "experiments"): 1,
     ("Query", "sessions"): 1,
     ("Query", "comparison"): 1,
+    ("Query", "experimentFacets"): 1,
     ("Source", "experiments"): 1,
     ("Source", "sessions"): 1,
     ("Source", "health"): 1,

@@ -17,12 +17,14 @@ from tracegraph.graphql.documents.cache import DocumentCache
 from tracegraph.graphql.documents.limits import DocumentLimits
 from tracegraph.graphql.documents.prepare import Admission, InvalidDocument
 from tracegraph.graphql.resolvers import comparison as comparison_resolvers
+from tracegraph.graphql.resolvers.facets import query_experiment_facets
 from tracegraph.graphql.resolvers.gateway import query_gateway
 from tracegraph.graphql.resolvers.lists import query_experiments, query_sessions
 from tracegraph.graphql.resolvers.nodes import query_experiment, query_node, query_nodes, query_session
 from tracegraph.graphql.resolvers.sources import query_sources
 from tracegraph.graphql.types.comparison import CaseComparison, Comparison
 from tracegraph.graphql.types.descriptions import VOCABULARY, describe
+from tracegraph.graphql.types.facets import ExperimentFacet
 from tracegraph.graphql.types.gateway import Gateway
 from tracegraph.graphql.types.objects import (
     Experiment,
@@ -116,6 +118,13 @@ class Query:
             "Sessions of many experiments as one list. Without experimentIds, the list covers the most recently "
             "active experiments of each source, selected again for every page. SCAN_LIMITED reports that a "
             "source has more of them. Null with an error when every source failed."
+        ),
+    )
+    experiment_facets: list[ExperimentFacet] | None = strawberry.field(
+        resolver=query_experiment_facets,
+        description=(
+            "What the experiments have in common, for menus: the values of some fields with their counts, in the "
+            "order of `of`. Null with an error when every source failed."
         ),
     )
     comparison: Comparison | None = strawberry.field(

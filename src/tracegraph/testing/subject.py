@@ -26,7 +26,7 @@ from tracegraph.domain.filters import (
     experiment_sort_value,
     session_sort_value,
 )
-from tracegraph.domain.models import Experiment, Session
+from tracegraph.domain.models import Experiment, Session, SessionRef
 from tracegraph.domain.sort_values import SortValue
 from tracegraph.errors import SourceError
 from tracegraph.federation.lists import (
@@ -110,6 +110,12 @@ class Subject:
         refs = list(self.vendor.experiments())
         experiments = await self.adapter.get_experiments(refs)
         return {ref: expect(experiments[ref], Experiment) for ref in refs}
+
+    async def complete_sessions(self, sessions: Sequence[Session]) -> dict[SessionRef, Session]:
+        """Return these sessions by their refs, as a look-up returns them."""
+        refs = [session.ref for session in sessions]
+        found = await self.adapter.get_sessions(refs)
+        return {ref: expect(found[ref], Session) for ref in refs}
 
     async def experiments(
         self,

@@ -69,11 +69,17 @@ class Sizes:
     active_experiments: int = 10
     computed_pages: int = 120
     deferred_metrics: frozenset[str] = frozenset()
+    scan_pages: int = 20
 
     @property
     def read_calls(self) -> int:
         """The calls that read the sessions behind one experiment's computed figures."""
         return math.ceil(self.computed_pages / _READ_DIVISOR)
+
+    @property
+    def scan_calls(self) -> int:
+        """The calls that read the whole list of experiments of one source."""
+        return math.ceil(self.scan_pages / _READ_DIVISOR)
 
 
 Count = Callable[[Sizes], int]
@@ -87,10 +93,12 @@ class FieldCost:
     `sources` or `compared` for the number of sources or compared experiments.
 
     `calls`: the number of vendor calls. An int, or `sources` for one call per source. `merged` is one call per
-    experiment of a merged list, and `merged of one` the same for one source. `read` is the number of calls that
-    read all sessions of an experiment. `figures` are the calls behind its aggregates.
+    experiment of a merged list, `merged of one` the same for one source, and `of one` one call for one
+    experiment's list. `read` is the number of calls that read all sessions of an experiment. `figures` are the
+    calls behind its aggregates. `scan` is the number of calls that read all experiments of all sources.
 
-    `calls_per_row`: the same per row; `read` adds one call for the row itself.
+    `calls_per_row`: the same per row; `read` adds one call for the row itself, and `filtered` is one call where
+    the filter may need the complete form of each row.
 
     `once`: a tag. Siblings with the same tag count once, as the most expensive of them.
 
@@ -125,17 +133,18 @@ _FIELD_COSTS: Mapping[tuple[str, str], FieldCost] = {
     ("Query", "session"): FieldCost(calls=1),
     ("Query", "sources"): FieldCost("sources"),
     ("Query", "experiments"): FieldCost("first", calls="sources"),
-    ("Query", "sessions"): FieldCost("first", calls="merged"),
+    ("Query", "sessions"): FieldCost("first", calls="merged", calls_per_row="filtered"),
+    ("Query", "experimentFacets"): FieldCost("of", calls="scan", multiplies=False),
     ("Query", "comparison"): FieldCost("experimentIds", calls_per_row="read", multiplies=False),
     ("Source", "experiments"): FieldCost("first", calls=1),
-    ("Source", "sessions"): FieldCost("first", calls="merged of one"),
+    ("Source", "sessions"): FieldCost("first", calls="merged of one", calls_per_row="filtered"),
     ("Source", "health"): FieldCost(calls=1),
     ("Experiment", "createdAt"): _COMPLETE_ROW,
     ("Experiment", "metadata"): _COMPLETE_ROW,
     ("Experiment", "sessionCount"): FieldCost(rows=0, calls=1),
     ("Experiment", "aggregate"): FieldCost(rows=0, calls="figures", once="figures"),
     ("Experiment", "aggregates"): FieldCost(rows=0, calls="figures", once="figures"),
-    ("Experiment", "sessions"): FieldCost("first", calls=1),
+    ("Experiment", "sessions"): FieldCost("first", calls="of one", calls_per_row="filtered"),
     ("Session", "experiment"): FieldCost(calls=1),
     ("Session", "input"): _COMPLETE_ROW,
     ("Session", "output"): _COMPLETE_ROW,
@@ -254,13 +263,16 @@ class _StepBuilder:
     def _calls(self, field: FieldNode, calls: int | str, extra: int = 0) -> Count:
         if isinstance(calls, int):
             return lambda _: calls
-        if calls == "sources":
-            return lambda sizes: sizes.sources
+        if calls in _SOURCE_CALLS:
+            return _SOURCE_CALLS[calls]
         if calls == "read":
             return lambda sizes: extra + sizes.read_calls
         if calls == "figures":
             return _figure_calls(field)
         evaluate = _evaluator(_argument(field, "filter"))
+        if calls in _FILTER_CALLS:
+            of_filter = _FILTER_CALLS[calls]
+            return lambda sizes: of_filter(evaluate(sizes.variables), sizes)
         active = _evaluator(_argument(field, "activeExperiments"))
         return lambda sizes: _merged_calls(
             evaluate(sizes.variables),
@@ -348,10 +360,41 @@ def _min_compared(_: Sizes) -> int:
 
 def _merged_calls(session_filter: Any, active: Any, sizes: Sizes) -> int:
     """Return one call per named experiment, or per source one call plus one per active experiment."""
-    ids = session_filter.get("experimentIds") if isinstance(session_filter, dict) else None
+    ids = _condition(session_filter, "experimentIds")
+    if ids is None:
+        ids = _condition(session_filter, "ids")
     if ids is not None:
         return _length(ids, sizes)
     return sizes.sources * (1 + (max(0, active) if isinstance(active, int) else sizes.active_experiments))
+
+
+def _calls_of_one(session_filter: Any, sizes: Sizes) -> int:
+    """Return one call for the sessions of an experiment, or one per session that the filter names."""
+    ids = _condition(session_filter, "ids")
+    return 1 if ids is None else max(1, _length(ids, sizes))
+
+
+def _filtered_calls(session_filter: Any, _: Sizes) -> int:
+    """Return one call if the filter reads what a list may leave out: texts and scores."""
+    return int(any(_condition(session_filter, name) is not None for name in ("text", "score")))
+
+
+def _condition(session_filter: Any, name: str) -> Any:
+    return session_filter.get(name) if isinstance(session_filter, dict) else None
+
+
+_SOURCE_CALLS: Mapping[str, Count] = {
+    "sources": lambda sizes: sizes.sources,
+    "scan": lambda sizes: sizes.sources * sizes.scan_calls,
+}
+"""The numbers of calls that follow from the number of sources."""
+
+
+_FILTER_CALLS: Mapping[str, Callable[[Any, Sizes], int]] = {
+    "of one": _calls_of_one,
+    "filtered": _filtered_calls,
+}
+"""The numbers of calls that follow from the argument `filter` alone."""
 
 
 def _length(value: Any, _: Sizes) -> int:

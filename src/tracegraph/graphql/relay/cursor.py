@@ -20,7 +20,10 @@ from tracegraph.domain.filters import (
     ExperimentFilter,
     ExperimentOrder,
     ExperimentOrderField,
+    FloatRange,
+    MetadataFilter,
     OrderDirection,
+    ScoreFilter,
     SessionFilter,
     SessionOrder,
     SessionOrderField,
@@ -142,7 +145,9 @@ def _canonical(value: Any) -> Any:
     if isinstance(names, str):
         return f"{names}.{value.name}"
     if names is not None:
-        return tuple((name, _canonical(getattr(value, attribute))) for name, attribute in names.items())
+        fields = [(name, getattr(value, attribute)) for name, attribute in names.items()]
+        added = _ADDED_NAMES.get(type(value), frozenset())
+        return tuple((name, _canonical(field)) for name, field in fields if field is not None or name not in added)
     if isinstance(value, frozenset | set | Mapping | list | tuple):
         return _canonical_members(value)
     if value is None or isinstance(value, str | int | float | bool | datetime):
@@ -171,6 +176,26 @@ def _same(*names: str) -> dict[str, str]:
     return {name: name for name in names}
 
 
+_OF_STRINGS = "not_in", "starts_with", "exists"
+
+
+_OF_EXPERIMENTS = "dataset_id", "model", "metadata"
+
+
+_OF_SESSIONS = (
+    *("ids", "name", "agent_name", "agent_version", "model", "conversation_id", "text"),
+    *("latency_ms", "cost_usd", "total_tokens", "score", "metadata"),
+)
+
+
+_ADDED_NAMES: Mapping[type, frozenset[str]] = {
+    StringFilter: frozenset(_OF_STRINGS),
+    ExperimentFilter: frozenset(_OF_EXPERIMENTS),
+    SessionFilter: frozenset(_OF_SESSIONS),
+}
+"""Conditions that older releases lack. A digest contains them only where they are set, as it did before."""
+
+
 _NAMES: Mapping[type, str | Mapping[str, str]] = {
     OrderDirection: "OrderDirection",
     ExperimentOrderField: "ExperimentOrderField",
@@ -181,12 +206,15 @@ _NAMES: Mapping[type, str | Mapping[str, str]] = {
     CaseOutcome: "CaseOutcome",
     ExperimentOrder: _same("field", "direction"),
     SessionOrder: _same("field", "direction"),
-    StringFilter: _same("eq", "any_of", "contains"),
+    StringFilter: _same("eq", "any_of", "contains", *_OF_STRINGS),
     TimeRange: _same("gte", "lt"),
-    SessionFilter: _same("statuses", "test_case_id", "started_at"),
+    FloatRange: _same("gte", "lt"),
+    MetadataFilter: _same("key", "value"),
+    ScoreFilter: _same("evaluator", "gte", "lt"),
+    SessionFilter: _same("statuses", "test_case_id", "started_at", *_OF_SESSIONS),
     ExperimentFilter: _same(
         *("kinds", "refs", "name", "agent_name", "agent_version", "dataset_name", "dataset_version", "group_id"),
-        *("created_at", "updated_at"),
+        *("created_at", "updated_at", *_OF_EXPERIMENTS),
     ),
 }
 """The names that a cursor's digest contains: of enums, and of fields with the attributes that hold them.

@@ -20,7 +20,7 @@ from tracegraph.graphql.errors import all_failed
 from tracegraph.graphql.lookahead import experiment_fields, session_fields
 from tracegraph.graphql.relay.connections import ConnectionArguments, MergedConnection
 from tracegraph.graphql.resolvers.sources import TracegraphInfo, adapter_of
-from tracegraph.graphql.types import inputs
+from tracegraph.graphql.types import filter_inputs, inputs
 from tracegraph.upstream.request_scope import time_share
 
 T = TypeVar("T")
@@ -41,7 +41,7 @@ async def query_experiments(
     info: TracegraphInfo,
     first: int | None = None,
     after: str | None = None,
-    filter: inputs.ExperimentFilter | None = None,  # noqa: A002 - the schema's name
+    filter: filter_inputs.ExperimentFilter | None = None,  # noqa: A002 - the schema's name
     order_by: inputs.ExperimentOrder | None = None,
 ) -> Any:
     """Return experiments of all sources as one list.
@@ -76,7 +76,7 @@ async def source_experiments(  # noqa: PLR0917 - the schema's arguments
     info: TracegraphInfo,
     first: int | None = None,
     after: str | None = None,
-    filter: inputs.ExperimentFilter | None = None,  # noqa: A002 - the schema's name
+    filter: filter_inputs.ExperimentFilter | None = None,  # noqa: A002 - the schema's name
     order_by: inputs.ExperimentOrder | None = None,
 ) -> Any:
     """Return experiments of one source. When the source fails after some rows, return these rows.
@@ -107,14 +107,14 @@ async def _experiments(
     field: str,
     first: int | None,
     after: str | None,
-    filter: inputs.ExperimentFilter | None,  # noqa: A002 - the schema's name
+    filter: filter_inputs.ExperimentFilter | None,  # noqa: A002 - the schema's name
     order_by: inputs.ExperimentOrder | None,
 ) -> MergedConnection[Experiment]:
     context = info.context
-    experiment_filter = filter or inputs.ANY_EXPERIMENT
+    experiment_filter = filter or filter_inputs.ANY_EXPERIMENT
     order = _NEWEST_EXPERIMENTS if order_by is None else order_by.parsed
     max_ids = context.page_limits.max_first
-    selected = inputs.select_sources(experiment_filter, adapters, max_ids, context.adapters)
+    selected = filter_inputs.select_sources(experiment_filter, adapters, max_ids, context.adapters)
     filters = {adapter.name: experiment_filter.for_source(adapter.name) for adapter in selected}
     by_text = order.field is ExperimentOrderField.NAME
     arguments = ConnectionArguments(first, after, field, experiment_filter.cursor_binding, order, by_text=by_text)
@@ -128,7 +128,7 @@ async def query_sessions(  # noqa: PLR0917 - the schema's arguments
     info: TracegraphInfo,
     first: int | None = None,
     after: str | None = None,
-    filter: inputs.SessionFilter | None = None,  # noqa: A002 - the schema's name
+    filter: filter_inputs.SessionFilter | None = None,  # noqa: A002 - the schema's name
     order_by: inputs.SessionOrder | None = None,
     active_experiments: int | None = None,
 ) -> Any:
@@ -165,7 +165,7 @@ async def source_sessions(  # noqa: PLR0917 - the schema's arguments
     info: TracegraphInfo,
     first: int | None = None,
     after: str | None = None,
-    filter: inputs.SessionFilter | None = None,  # noqa: A002 - the schema's name
+    filter: filter_inputs.SessionFilter | None = None,  # noqa: A002 - the schema's name
     order_by: inputs.SessionOrder | None = None,
     active_experiments: int | None = None,
 ) -> Any:
@@ -204,13 +204,13 @@ async def _sessions(
     field: str,
     first: int | None,
     after: str | None,
-    filter: inputs.SessionFilter | None,  # noqa: A002 - the schema's name
+    filter: filter_inputs.SessionFilter | None,  # noqa: A002 - the schema's name
     order_by: inputs.SessionOrder | None,
 ) -> MergedConnection[Session]:
     context = info.context
-    session_filter, order = filter or inputs.ANY_SESSION, _session_order(order_by)
+    session_filter, order = filter or filter_inputs.ANY_SESSION, _session_order(order_by)
     max_ids = context.page_limits.max_first
-    selected = inputs.select_sources(session_filter, adapters, max_ids, context.adapters)
+    selected = filter_inputs.select_sources(session_filter, adapters, max_ids, context.adapters)
     request = SessionPageRequest((), _NO_PAGE, session_filter.parsed, order, fields=session_fields(info))
     arguments = ConnectionArguments(first, after, field, session_filter.cursor_binding, order)
     rounds_below = rounds_below_field(info)
@@ -236,7 +236,7 @@ async def experiment_sessions(  # noqa: PLR0917 - the schema's arguments
     info: TracegraphInfo,
     first: int | None = None,
     after: str | None = None,
-    filter: inputs.SessionFilter | None = None,  # noqa: A002 - the schema's name
+    filter: filter_inputs.ExperimentSessionFilter | None = None,  # noqa: A002 - the schema's name
     order_by: inputs.SessionOrder | None = None,
 ) -> Any:
     """Return sessions of one experiment. When its source fails after some rows, return these rows.
@@ -254,14 +254,11 @@ async def experiment_sessions(  # noqa: PLR0917 - the schema's arguments
     """
     context = info.context
     adapter = adapter_of(context, root.source)
-    session_filter, order = filter or inputs.ANY_SESSION, _session_order(order_by)
-    max_ids = context.page_limits.max_first
-    selected = inputs.select_sources(session_filter, [adapter], max_ids, context.adapters)
+    session_filter, order = filter or filter_inputs.ANY_SESSION_OF_ONE, _session_order(order_by)
+    filter_inputs.check_number_of_ids("ids", session_filter.ids, context.page_limits.max_first)
     field = f"Experiment.sessions:{root.source}:{root.ref}"
     arguments = ConnectionArguments(first, after, field, session_filter.cursor_binding, order)
     merge_request = arguments.merge_request(context)
-    if not selected or not session_filter.includes_sessions_of(root):
-        return MergedConnection(await lists.no_sessions(adapter), arguments)
     request = SessionPageRequest((root.ref,), _NO_PAGE, session_filter.parsed, order, fields=session_fields(info))
     rounds_below = rounds_below_field(info)
     fetch = context.loaders.session_pages_at(rounds_below)

@@ -79,7 +79,6 @@ _FIELDS: Mapping[str, Mapping[str, str]] = {
         "kind": "Whether this is an evaluation, a project or an agent.",
         "name": "The name at the vendor. It need not be unique.",
         "description": "The description at the vendor; null without one.",
-        "groupId": "The vendor's id of the group of the experiment; null without one.",
         "agentName": "The name of the agent that ran, the first of several; null when the vendor names none.",
         "agentVersion": "The version of the agent, the first of several; null when the vendor names none.",
         "datasetId": "The vendor's id of the dataset; null without a dataset.",
@@ -229,6 +228,15 @@ _VALUES: Mapping[str, Mapping[str, str]] = {
         "CLOSED": "Calls are sent.",
         "HALF_OPEN": "A few calls are sent to find out whether the vendor has recovered.",
         "OPEN": "No call is sent, because too many of its kind failed recently.",
+    },
+    "ExperimentFacetField": {
+        "SOURCE": "The name of the source.",
+        "VENDOR": "The name of the vendor's adapter.",
+        "KIND": "The kind of the experiment.",
+        "DATASET_NAME": "The name of the dataset.",
+        "AGENT_NAME": "The name of each agent.",
+        "MODEL": "The name of each model.",
+        "EVALUATOR": "The name of each evaluator.",
     },
     "ExperimentKind": {
         "EVALUATION": "A run over the cases of a dataset.",

@@ -8,7 +8,7 @@ import strawberry
 
 from tracegraph import adapter, errors
 from tracegraph.domain import filters, models
-from tracegraph.federation import report
+from tracegraph.federation import facets, report
 from tracegraph.federation.analytics import cases, comparison
 
 _DESCRIPTIONS: dict[type[Enum], str] = {
@@ -35,6 +35,7 @@ _DESCRIPTIONS: dict[type[Enum], str] = {
     filters.OrderDirection: "Missing values come last in both directions.",
     filters.ExperimentOrderField: "NAME compares by code point after Unicode case folding, whatever the vendor.",
     filters.SessionOrderField: "The sort fields of sessions.",
+    facets.ExperimentFacetField: "The fields of experiments whose values can be counted.",
     errors.SourceErrorCode: "The reason why a source failed.",
     adapter.SourceHealthStatus: "The health of a source.",
     adapter.CircuitState: "The state of the circuit breaker of a source.",

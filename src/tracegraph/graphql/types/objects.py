@@ -290,6 +290,10 @@ def _url(root: strawberry.Parent[Any]) -> Any:
     return http_url(root.url) if isinstance(root.url, str) else None
 
 
+def _group_ids(root: strawberry.Parent[domain_models.Experiment]) -> Any:
+    return root.group_ids or (() if root.group_id is None else (root.group_id,))
+
+
 def _experiment_id(root: strawberry.Parent[domain_models.Experiment]) -> strawberry.ID:
     return strawberry.ID(experiment_id(root.source, root.ref))
 
@@ -309,7 +313,9 @@ class Experiment(Node):
     kind: domain_models.ExperimentKind
     name: str
     description: str | None
-    group_id: str | None
+    group_ids: list[str] = strawberry.field(
+        resolver=_group_ids, description="Every group of the experiment, in the vendor's order."
+    )
     agent_name: str | None
     agent_version: str | None
     dataset_id: str | None
