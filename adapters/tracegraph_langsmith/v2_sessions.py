@@ -18,13 +18,12 @@ from tracegraph.adapter import (
 from tracegraph.domain.filters import (
     ExperimentFilter,
     ExperimentOrder,
-    ExperimentOrderField,
     OrderDirection,
 )
 from tracegraph.domain.models import Experiment, ExperimentKind
 from tracegraph.errors import SourceBadRequest
 from tracegraph_langsmith import v2_wire
-from tracegraph_langsmith.client import MAX_PAGE_SIZE, LangSmithClient, Query, id_parameters
+from tracegraph_langsmith.client import MAX_PAGE_SIZE, LangSmithClient, Query, id_parameters, sort_column
 from tracegraph_langsmith.experiments import ExperimentRows, exact_name, is_text
 from tracegraph_langsmith.links import Links
 from tracegraph_langsmith.mapping import to_experiment
@@ -34,13 +33,6 @@ _TYPES = {
     ExperimentKind.PROJECT: "PROJECT",
     ExperimentKind.AGENT: "AGENT",
     ExperimentKind.EVALUATION: "EXPERIMENT",
-}
-
-
-_SORTS = {
-    ExperimentOrderField.CREATED_AT: "START_TIME",
-    ExperimentOrderField.UPDATED_AT: "LAST_RUN_START_TIME",
-    ExperimentOrderField.NAME: "START_TIME",  # the vendor's collation is unknown, so the gateway sorts by name
 }
 
 
@@ -115,7 +107,7 @@ class SessionsV2:
 
 def _order(order: ExperimentOrder) -> Query:
     direction = "desc" if order.direction is OrderDirection.DESC else "asc"
-    return [("sort_by", _SORTS[order.field]), ("sort_order", direction)]
+    return [("sort_by", sort_column(order).upper()), ("sort_order", direction)]
 
 
 def _pushed_parameters(experiment_filter: ExperimentFilter) -> Query | None:

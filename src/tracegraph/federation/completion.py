@@ -84,11 +84,11 @@ class CompletedList:
 
     async def _require_look_ups(self, completed: _Completed, failure: SourceError, cost: FetchInfo) -> FetchInfo:
         """Return the cost with that of a look-up of a row that was complete. Raise the failure if it fails."""
-        ref = completed.page.items[0].ref
+        row = completed.page.items[0]
         with bypass_cache():
-            outcomes, own_cost = await self._look_up([ref])
+            outcomes, own_cost = await self._look_up([row])
         total = cost + completed.page.provenance + own_cost
-        if not isinstance(outcomes.get(ref), Experiment) or own_cost.stale is not None:
+        if not isinstance(outcomes.get(row.ref), Experiment) or own_cost.stale is not None:
             raise failure.with_cost(total.upstream_requests)
         return total
 
@@ -117,10 +117,10 @@ class CompletedList:
         return self._capabilities.next_page(request.limit, hint)
 
     async def _complete(self, page: Page[Experiment], found: dict[str, Experiment]) -> _Completed:
-        lacking = [row.ref for row in page.items if row.deferred & self._fields]
+        lacking = [row for row in page.items if self._is_incomplete(row)]
         if not lacking:
             return _Completed(page)
-        outcomes, cost = await self._look_up([ref for ref in lacking if ref not in found])
+        outcomes, cost = await self._look_up([row for row in lacking if row.ref not in found])
         found |= {ref: outcome for ref, outcome in outcomes.items() if isinstance(outcome, Experiment)}
         completed = self._with_outcomes(page, outcomes, found)
         cost += page.provenance
@@ -128,14 +128,24 @@ class CompletedList:
             raise completed.failure.with_cost(cost.upstream_requests)
         return replace(completed, page=replace(completed.page, provenance=cost))
 
-    async def _look_up(self, refs: Sequence[str]) -> tuple[Mapping[str, Experiment | SourceError], FetchInfo]:
+    def _is_incomplete(self, row: Experiment) -> bool:
+        """Return whether a field must be looked up."""
+        return bool(row.deferred & self._fields)
+
+    async def _outcomes(self, rows: Sequence[Experiment]) -> Mapping[str, Experiment | SourceError]:
+        """Return the complete rows by ref, without the rows that do not exist any more. Raise SourceError."""
+        return await self._adapter.get_experiments([row.ref for row in rows])
+
+    async def _look_up(
+        self, rows: Sequence[Experiment]
+    ) -> tuple[Mapping[str, Experiment | SourceError], FetchInfo]:
         """Return the outcomes of look-ups, without the experiments that do not exist, and their cost."""
         outcomes: Mapping[str, Experiment | SourceError] = {}
         with count_calls() as meter, collect_stale_errors() as stale:
             try:
-                outcomes = await self._adapter.get_experiments(refs) if refs else {}
+                outcomes = await self._outcomes(rows) if rows else {}
             except SourceError as error:
-                outcomes = dict.fromkeys(refs, error)
+                outcomes = dict.fromkeys([row.ref for row in rows], error)
         return outcomes, FetchInfo(meter.requests, next(iter(stale), None))
 
     def _with_outcomes(
@@ -150,7 +160,7 @@ class CompletedList:
         failures: dict[int, SourceError] = {}
         for place, row in zip(places, page.items, strict=True):
             outcome = outcomes.get(row.ref)
-            if not row.deferred & self._fields:
+            if not self._is_incomplete(row):
                 rows[place] = row
             elif row.ref in found:
                 rows[place] = found[row.ref]

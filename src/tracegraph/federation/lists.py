@@ -18,7 +18,7 @@ from tracegraph.domain.filters import (
     ExperimentOrder,
     ExperimentOrderField,
     OrderDirection,
-    SessionOrder,
+    SessionOrderField,
     active_conditions,
     experiment_order_value,
     session_order_value,
@@ -28,6 +28,14 @@ from tracegraph.domain.value_objects import value_object
 from tracegraph.errors import SourceObjectNotFound
 from tracegraph.federation.completion import CompletedList, lacking_fields
 from tracegraph.federation.merge import Merged, Positions, fill, merge
+from tracegraph.federation.order_figures import (
+    FigureList,
+    ScoredList,
+    is_by_figure,
+    needs_scores,
+    offered_order,
+    takes_look_ups,
+)
 from tracegraph.federation.range_bounds import UNBOUNDED, experiment_bounds, session_bounds
 from tracegraph.federation.reading import Reading
 from tracegraph.federation.report import SourceReport, SourceReportStatus, not_queried, report, total_count
@@ -142,7 +150,7 @@ def _experiment_spec(
     adapter: Adapter, query: ExperimentQuery, capabilities: ListCapabilities, budget: ScanBudget
 ) -> StreamSpec[Experiment]:
     order = query.order
-    reading = Reading.of(capabilities, order.field, order.direction)
+    reading = Reading.of(capabilities, order)
     if reading.is_reversed:
         query = replace(query, order=replace(order, direction=order.direction.opposite))
 
@@ -152,15 +160,22 @@ def _experiment_spec(
     from_the_end = ReversedList(adapter.name, fetch_page, capabilities.page_max)
     fetch = from_the_end.fetch if reading is Reading.FROM_THE_END else fetch_page
     lacking = lacking_fields(query, capabilities)
+    if lacking:
+        fetch = CompletedList(adapter, fetch, capabilities, lacking).fetch
+    page_max, pages = capabilities.page_max, budget.pages
+    if is_by_figure(order):
+        fetch = FigureList(adapter, fetch, capabilities, order).fetch
+        if reading is Reading.FULL_SCAN and takes_look_ups(adapter, order):
+            page_max, pages = min(page_max, budget.computed_pages), 1
     return StreamSpec(
         name=adapter.name,
         key=adapter.name if query.kind is None else f"{adapter.name}/{query.kind.value}",
-        fetch=CompletedList(adapter, fetch, capabilities, lacking).fetch if lacking else fetch,
-        ordering=Ordering(adapter.name, order.direction, experiment_order_value(order.field), _VENDOR_ID),
+        fetch=fetch,
+        ordering=Ordering(adapter.name, order.direction, experiment_order_value(order), _VENDOR_ID),
         matches=query.filter.matches if active_conditions(query.filter) else None,
         vendor_orders=reading is not Reading.FULL_SCAN,
-        page_max=capabilities.page_max,
-        page_budget=budget.pages,
+        page_max=page_max,
+        page_budget=pages,
         align_to_cache_pages=budget.align_to_cache_pages,
         bounds=UNBOUNDED if reading is Reading.FULL_SCAN else experiment_bounds(order, query.filter, capabilities),
         paging=capabilities.paging,
@@ -204,9 +219,7 @@ async def list_sessions_of(
 async def session_total(adapter: Adapter, experiment: Experiment, fetch: FetchSessions) -> int | None:
     """Return the vendor's number of sessions of an experiment, None when it reports none. Raises SourceError."""
     capabilities = adapter.capabilities.session_list(adapter.experiment_kind(experiment.ref))
-    order = SessionOrder()
-    if (order.field, order.direction) not in capabilities.orders:
-        order = replace(order, direction=order.direction.opposite)
+    order = offered_order(capabilities)
     request = SessionPageRequest((experiment.ref,), capabilities.first_page(1), order=order, fields=frozenset())
     return (await fetch(adapter.name, request)).total
 
@@ -376,8 +389,10 @@ def session_spec(
     """
     capabilities = adapter.capabilities.session_list(adapter.experiment_kind(request.experiment_refs[0]))
     order = request.order
-    reading = Reading.of(capabilities, order.field, order.direction)
+    reading = Reading.of(capabilities, order)
     vendor_order = replace(order, direction=order.direction.opposite) if reading.is_reversed else order
+    if reading is Reading.FULL_SCAN and order.field is not SessionOrderField.STARTED_AT:
+        vendor_order = offered_order(capabilities)
 
     async def fetch_page(page: PageRequest) -> Page[Session]:
         try:
@@ -393,14 +408,15 @@ def session_spec(
 
     hint = None if active_conditions(request.filter) & capabilities.filters else total_hint
     from_the_end = ReversedList(adapter.name, fetch_page, capabilities.page_max, hint)
+    page_fetch = from_the_end.fetch if reading is Reading.FROM_THE_END else fetch_page
     return StreamSpec(
         name=adapter.name,
         key=key,
-        fetch=from_the_end.fetch if reading is Reading.FROM_THE_END else fetch_page,
+        fetch=ScoredList(adapter, page_fetch).fetch if needs_scores(order) else page_fetch,
         ordering=Ordering(
             adapter.name,
             order.direction,
-            session_order_value,
+            session_order_value(order),
             _VENDOR_ID if single_experiment else _session_id,
         ),
         matches=request.filter.matches if active_conditions(request.filter) else None,

@@ -11,6 +11,7 @@ from tracegraph.domain.filters import (
     ExperimentOrder,
     ExperimentOrderField,
     OrderDirection,
+    SessionOrderField,
     TimeRange,
 )
 from tracegraph.domain.sort_values import microseconds
@@ -44,9 +45,13 @@ def experiment_bounds(
 
 
 def session_bounds(request: SessionPageRequest, capabilities: ListCapabilities) -> Bounds:
-    """Return the bounds from startedAt."""
+    """Return the bounds from startedAt when sessions are ordered by that time."""
     times = request.filter.started_at
-    if times is None or "started_at" in capabilities.filters:
+    if (
+        request.order.field is not SessionOrderField.STARTED_AT
+        or times is None
+        or "started_at" in capabilities.filters
+    ):
         return UNBOUNDED
     return _bounds(times, request.order.direction)
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from enum import Enum
 
-from tracegraph.adapter.capabilities import ListCapabilities, OrderField
+from tracegraph.adapter.capabilities import ListCapabilities
 from tracegraph.adapter.paging import Paging
-from tracegraph.domain.filters import ExperimentOrderField, OrderDirection, SessionOrderField
+from tracegraph.domain.filters import ExperimentOrderField, Order, SessionOrderField
 
 _BY_TIME = frozenset(
     {ExperimentOrderField.CREATED_AT, ExperimentOrderField.UPDATED_AT, SessionOrderField.STARTED_AT}
@@ -23,15 +24,15 @@ class Reading(Enum):
     FULL_SCAN = "FULL_SCAN"
 
     @classmethod
-    def of(cls, capabilities: ListCapabilities, field: OrderField, direction: OrderDirection) -> Reading:
+    def of(cls, capabilities: ListCapabilities, order: Order) -> Reading:
         """Return the cheapest way to the order."""
         if capabilities.paging is Paging.WHOLE:
             return cls.FULL_SCAN
-        if (field, direction) in capabilities.orders:
+        if capabilities.lists_in(order):
             return cls.FORWARD
-        if (field, direction.opposite) not in capabilities.orders:
+        if not capabilities.lists_in(replace(order, direction=order.direction.opposite)):
             return cls.FULL_SCAN
-        if capabilities.takes_ranges and field in _BY_TIME:
+        if capabilities.takes_ranges and order.field in _BY_TIME:
             return cls.BY_WINDOWS
         return cls.FROM_THE_END if capabilities.paging is Paging.OFFSET else cls.FULL_SCAN
 

@@ -75,7 +75,7 @@ class PagingLaws(Contract):
                 orders = experiment_orders(capabilities) if capabilities.orders else []
                 for order in orders:
                     listed = await read_experiments(subject, kind, order=order, limit=2)
-                    values = [experiment_sort_value(complete[row.ref], order.field) for row in listed]
+                    values = [experiment_sort_value(complete[row.ref], order) for row in listed]
                     _require_order("experiments", (order.field, order.direction), values)
 
     @pytest.mark.parametrize("seed", SEEDS)
@@ -87,7 +87,7 @@ class PagingLaws(Contract):
                 orders = session_orders(capabilities) if capabilities.orders else []
                 for order in orders:
                     listed = await read_sessions(subject, ref, order=order)
-                    values = list(map(session_sort_value, listed))
+                    values = [session_sort_value(row, order) for row in listed]
                     _require_order("sessions", (order.field, order.direction), values)
 
     @pytest.mark.parametrize("seed", SEEDS)
@@ -98,7 +98,7 @@ class PagingLaws(Contract):
             for kind, capabilities in subject.adapter.capabilities.experiment_lists().items():
                 for order in experiment_orders(capabilities):
                     by = (order.field, order.direction)
-                    values = {row.ref: experiment_sort_value(row, order.field) for row in of_kind(complete, kind)}
+                    values = {row.ref: experiment_sort_value(row, order) for row in of_kind(complete, kind)}
                     for request in _ranges(capabilities, by, list(values.values()), limit=2):
                         listed = await read_experiments(subject, kind, order=order, first=request)
                         _require_range(request, order.direction, [row.ref for row in listed], values)

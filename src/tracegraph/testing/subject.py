@@ -102,7 +102,7 @@ class Subject:
         lists = self.adapter.capabilities.experiment_lists().values()
         if all(capabilities.paging is not Paging.CURSOR for capabilities in lists):
             return list(experiments)
-        groups = groupby(experiments, key=lambda experiment: experiment_sort_value(experiment, order.field))
+        groups = groupby(experiments, key=lambda experiment: experiment_sort_value(experiment, order))
         return [one for _, group in groups for one in sorted(group, key=attrgetter("source", "vendor_id"))]
 
     async def complete_experiments(self) -> dict[str, Experiment]:
@@ -288,7 +288,7 @@ def ordered_refs(experiments: Sequence[Experiment], order: ExperimentOrder) -> l
     """Return the refs in an order."""
     sorted_experiments = ordered(
         experiments,
-        lambda experiment: experiment_sort_value(experiment, order.field),
+        lambda experiment: experiment_sort_value(experiment, order),
         order.direction,
         lambda experiment: experiment.vendor_id,
     )

@@ -10,11 +10,12 @@ from typing import Any
 import strawberry
 from strawberry.types.nodes import Selection
 
+from tracegraph.domain.figures import Statistic
 from tracegraph.domain.models import Aggregate, AggregateBasis, Experiment, Metric, MetricKind, Session
 from tracegraph.errors import BadUserInput, SourceError
 from tracegraph.federation.analytics.case_texts import canonical
 from tracegraph.federation.analytics.cases import CaseKey, CaseOutcome
-from tracegraph.federation.analytics.comparison import MetricComparison, Statistic
+from tracegraph.federation.analytics.comparison import MetricComparison
 from tracegraph.federation.analytics.session_scan import INPUT
 from tracegraph.graphql.comparison.case_pages import CaseConnection, decode_case_cursor
 from tracegraph.graphql.comparison.cases import CaseEntry, CaseRow, PairedCases
