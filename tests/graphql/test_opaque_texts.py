@@ -20,7 +20,7 @@ from tracegraph.graphql.relay.cursor import CursorBinding, decode_cursor, encode
 from tracegraph.graphql.relay.ids import decode_id, encode_id, experiment_id, session_id
 
 BINDING = CursorBinding.of("Query.experiments", ("filter", "order"))
-BY_NAME = CursorBinding.of("Query.experiments", ("filter", "order"), by_text=True)
+BY_NAME = CursorBinding.of("Query.experiments", ("filter", "order"), str)
 
 
 def deflated(data: bytes) -> bytes:

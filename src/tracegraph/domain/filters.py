@@ -208,6 +208,18 @@ def _no_value(_: Experiment) -> None:
     return None
 
 
+def sort_value_type(order: Order) -> type[int] | type[float] | type[str]:
+    """Return the type of the sort values: microseconds of times, figures, or texts."""
+    if order.field is ExperimentOrderField.NAME:
+        return str
+    return int if order.field in _BY_TIME else float
+
+
+_BY_TIME = frozenset(
+    {ExperimentOrderField.CREATED_AT, ExperimentOrderField.UPDATED_AT, SessionOrderField.STARTED_AT}
+)
+
+
 def experiment_sort_value(experiment: Experiment, order: ExperimentOrder) -> SortValue:
     """Return the sort value of an experiment in an order."""
     return sort_value(experiment_order_value(order)(experiment))

@@ -162,11 +162,11 @@ def _experiment_spec(
     lacking = lacking_fields(query, capabilities)
     if lacking:
         fetch = CompletedList(adapter, fetch, capabilities, lacking).fetch
-    page_max, pages = capabilities.page_max, budget.pages
+    page_max = capabilities.page_max
     if is_by_figure(order):
-        fetch = FigureList(adapter, fetch, capabilities, order).fetch
+        fetch = FigureList(adapter, fetch, capabilities, order, budget.computed_pages).fetch
         if reading is Reading.FULL_SCAN and takes_look_ups(adapter, order):
-            page_max, pages = min(page_max, budget.computed_pages), 1
+            page_max = min(page_max, budget.computed_pages)
     return StreamSpec(
         name=adapter.name,
         key=adapter.name if query.kind is None else f"{adapter.name}/{query.kind.value}",
@@ -175,7 +175,7 @@ def _experiment_spec(
         matches=query.filter.matches if active_conditions(query.filter) else None,
         vendor_orders=reading is not Reading.FULL_SCAN,
         page_max=page_max,
-        page_budget=pages,
+        page_budget=budget.pages,
         align_to_cache_pages=budget.align_to_cache_pages,
         bounds=UNBOUNDED if reading is Reading.FULL_SCAN else experiment_bounds(order, query.filter, capabilities),
         paging=capabilities.paging,

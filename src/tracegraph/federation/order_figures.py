@@ -22,7 +22,7 @@ from tracegraph.domain.filters import (
 from tracegraph.domain.models import Aggregate, Experiment, Score, Session, SessionRef
 from tracegraph.errors import SourceError, SourceObjectNotFound
 from tracegraph.federation.completion import CompletedList
-from tracegraph.federation.pages import Fetch
+from tracegraph.federation.pages import Fetch, PageBudgetExhausted
 from tracegraph.upstream.request_scope import collect_stale_errors, count_calls
 
 _FIGURES = frozenset({ExperimentOrderField.METRIC, ExperimentOrderField.SESSION_COUNT})
@@ -34,7 +34,7 @@ def is_by_figure(order: ExperimentOrder) -> bool:
 
 
 def takes_look_ups(adapter: Adapter, order: ExperimentOrder) -> bool:
-    """Return whether the figure may take a call for each experiment: the list must then be short."""
+    """Return whether the figure may take a call for each experiment."""
     if order.figure is not None:
         return order.figure.metric.kind in adapter.capabilities.deferred_metrics
     return order.field is ExperimentOrderField.SESSION_COUNT
@@ -43,11 +43,17 @@ def takes_look_ups(adapter: Adapter, order: ExperimentOrder) -> bool:
 class FigureList(CompletedList):
     """The pages of a list with the figures of its order.
 
-    A row whose figure cannot be read is left out, and the page carries the error.
+    A row whose figure cannot be read is left out, and the page carries the error. After `look_ups_max` look-ups
+    the page budget counts as exhausted: each may cost a call.
     """
 
     def __init__(
-        self, adapter: Adapter, fetch: Fetch[Experiment], capabilities: ListCapabilities, order: ExperimentOrder
+        self,
+        adapter: Adapter,
+        fetch: Fetch[Experiment],
+        capabilities: ListCapabilities,
+        order: ExperimentOrder,
+        look_ups_max: int,
     ) -> None:
         """Create the list.
 
@@ -56,10 +62,13 @@ class FigureList(CompletedList):
             fetch: Fetches a page of the source's list.
             capabilities: The capabilities of that list.
             order: The order, which is by a figure.
+            look_ups_max: How many experiments may be looked up.
         """
         super().__init__(adapter, fetch, capabilities, frozenset({"session_count"}))
         self._order = order
         self._looks_up = takes_look_ups(adapter, order)
+        self._look_ups_max = look_ups_max
+        self._looked_up: set[str] = set()
 
     def _is_incomplete(self, row: Experiment) -> bool:
         if row.figures_error is not None:
@@ -73,6 +82,9 @@ class FigureList(CompletedList):
             row.ref: row.figures_error for row in rows if row.figures_error is not None
         }
         readable = [row for row in rows if row.figures_error is None]
+        self._looked_up.update(row.ref for row in readable)
+        if len(self._looked_up) > self._look_ups_max:
+            raise PageBudgetExhausted
         if not readable:
             return outcomes
         if self._order.field is ExperimentOrderField.METRIC:

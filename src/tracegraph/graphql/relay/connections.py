@@ -13,6 +13,7 @@ from tracegraph.federation.pages import Row
 from tracegraph.federation.report import SourceReport
 from tracegraph.graphql.context import RequestContext
 from tracegraph.graphql.relay.cursor import CursorBinding, decode_cursor, encode_cursor
+from tracegraph.graphql.relay.cursor_layout import SortValueType
 from tracegraph.graphql.types.inputs import parse_first
 
 T = TypeVar("T")
@@ -108,23 +109,23 @@ class PageInfo:
 class ConnectionArguments:
     """`first` and `after` of a field, and the list that its cursors are bound to.
 
-    The field's path in the schema and its parsed filter and order identify a list. `by_text` is True when the sort
-    key of the list is a text.
+    The field's path in the schema and its parsed filter and order identify a list. `values` is the type of its
+    sort values.
     """
 
     def __init__(
-        self, first: int | None, after: str | None, field: str, *list_of: object, by_text: bool = False
+        self, first: int | None, after: str | None, field: str, *list_of: object, values: SortValueType = int
     ) -> None:
         self.first = first
         self.after = after
         self._list = (field, list_of)
-        self._by_text = by_text
+        self._values = values
 
     @cached_property
     def binding(self) -> CursorBinding:
         """The binding of the list's cursors, computed on first use."""
         field, arguments = self._list
-        return CursorBinding.of(field, arguments, by_text=self._by_text)
+        return CursorBinding.of(field, arguments, self._values)
 
     def merge_request(self, context: RequestContext) -> MergeRequest:
         """Return the requested page of the merged list.

@@ -16,6 +16,7 @@ from typing import Any
 
 import msgspec
 
+from tracegraph.domain.figures import Figure, Statistic
 from tracegraph.domain.filters import (
     ExperimentFilter,
     ExperimentOrder,
@@ -31,7 +32,7 @@ from tracegraph.domain.models import ExperimentKind, Metric, SessionStatus
 from tracegraph.errors import InvalidCursor
 from tracegraph.federation.analytics.cases import CaseKey, CaseOutcome
 from tracegraph.federation.merge import Positions
-from tracegraph.graphql.relay.cursor_layout import pack, unpack
+from tracegraph.graphql.relay.cursor_layout import SortValueType, pack, unpack
 
 _VERSION, _DEFLATED_VERSION = 3, 4
 """1 and 2 were a layout of their own, without tokens."""
@@ -55,25 +56,25 @@ _HEADER_BYTES = 1 + _FIELD_BYTES + _ARGUMENTS_BYTES
 
 @dataclass(frozen=True, slots=True)
 class CursorBinding:
-    """The list of a cursor: digests of its field and of its filter and order, and the type of its sort key."""
+    """The list of a cursor: digests of its field and of its filter and order, and the type of its sort values."""
 
     field: bytes
     arguments: bytes
-    by_text: bool = False
+    values: SortValueType = int
 
     @classmethod
-    def of(cls, field: str, arguments: object, *, by_text: bool = False) -> CursorBinding:
+    def of(cls, field: str, arguments: object, values: SortValueType = int) -> CursorBinding:
         """Return the binding of a list.
 
         Args:
             field: The field's path in the schema.
             arguments: The parsed filter and order.
-            by_text: Whether the sort key is a text; otherwise it is a time.
+            values: The type of the sort values: int for times, float for figures, str for texts.
         """
         return cls(
             _digest(field.encode("utf-8", "surrogatepass"), _FIELD_BYTES),
             _digest(repr(_canonical(arguments)).encode("utf-8", "surrogatepass"), _ARGUMENTS_BYTES),
-            by_text,
+            values,
         )
 
 
@@ -104,7 +105,7 @@ def decode_cursor(binding: CursorBinding, cursor: str) -> Positions:
         raise InvalidCursor("This cursor was made with another filter or order: keep both while paging.")
     try:
         data = body[_HEADER_BYTES:]
-        return unpack(data if body[0] == _VERSION else _inflated(data), str if binding.by_text else int)
+        return unpack(data if body[0] == _VERSION else _inflated(data), binding.values)
     except (ValueError, OverflowError, zlib.error, msgspec.MsgspecError):
         raise InvalidCursor("This cursor is damaged.") from None
 
@@ -142,7 +143,10 @@ def _canonical(value: Any) -> Any:
     if isinstance(names, str):
         return f"{names}.{value.name}"
     if names is not None:
-        return tuple((name, _canonical(getattr(value, attribute))) for name, attribute in names.items())
+        pairs = [(name, getattr(value, attribute)) for name, attribute in names.items()]
+        return tuple(
+            (name, _canonical(found)) for name, found in pairs if found is not None or name not in _LATER_NAMES
+        )
     if isinstance(value, frozenset | set | Mapping | list | tuple):
         return _canonical_members(value)
     if value is None or isinstance(value, str | int | float | bool | datetime):
@@ -179,8 +183,10 @@ _NAMES: Mapping[type, str | Mapping[str, str]] = {
     SessionStatus: "SessionStatus",
     CaseKey: "CaseKey",
     CaseOutcome: "CaseOutcome",
-    ExperimentOrder: _same("field", "direction"),
-    SessionOrder: _same("field", "direction"),
+    Statistic: "Statistic",
+    Figure: _same("metric", "statistic"),
+    ExperimentOrder: _same("field", "direction", "figure"),
+    SessionOrder: _same("field", "direction", "evaluator"),
     StringFilter: _same("eq", "any_of", "contains"),
     TimeRange: _same("gte", "lt"),
     SessionFilter: _same("statuses", "test_case_id", "started_at"),
@@ -193,3 +199,7 @@ _NAMES: Mapping[type, str | Mapping[str, str]] = {
 
 The names are part of the cursor format. A class or attribute may be renamed, these names may not.
 """
+
+
+_LATER_NAMES = frozenset({"figure", "evaluator"})
+"""The names that are later than the cursor format. A digest lacks them where there is no value."""

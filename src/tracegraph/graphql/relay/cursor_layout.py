@@ -22,6 +22,9 @@ _HINT_MAX = 2**31 - 1
 
 V = TypeVar("V")
 
+SortValueType = type[int] | type[float] | type[str]
+"""The type of a list's sort values: of times, of figures, of texts."""
+
 Text = bytes
 """A text: a byte that says the form, then UTF-8, which may hold half a surrogate pair, or the bytes of a UUID."""
 
@@ -79,7 +82,7 @@ def _own(key: str, at: Position, mark: int, *, tokens: bool) -> _Own:
     return _Own(_packed(key), mark, at.hint, at.token)
 
 
-def unpack(data: bytes, kind: type[int] | type[float] | type[str]) -> Positions:
+def unpack(data: bytes, kind: SortValueType) -> Positions:
     """The positions, whose values are of that kind. Raises ValueError when the data is not what was packed."""
     layout = _decoder.decode(data)
     sources = [_unpacked(source) for source in layout.sources]

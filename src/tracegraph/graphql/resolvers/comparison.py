@@ -214,7 +214,7 @@ async def comparison_cases(  # noqa: PLR0917 - the schema's arguments
     parsed_metric = metric.parsed
     compared, paired = root.compared, root.paired
     arguments = (compared.identities, compared.baseline, paired.join_on, parsed_metric, outcome)
-    binding = CursorBinding.of("Comparison.cases", arguments, by_text=True)
+    binding = CursorBinding.of("Comparison.cases", arguments, str)
     count = parse_first(first, limits.default_first, limits.max_first)
     after_case = decode_case_cursor(binding, after)
     with nested_time_share(info):

@@ -9,7 +9,7 @@ import strawberry
 
 from tracegraph.adapter.paging import OffsetRequest, SessionPageRequest
 from tracegraph.adapter.protocol import Adapter
-from tracegraph.domain.filters import ExperimentOrder, ExperimentOrderField, SessionOrder
+from tracegraph.domain.filters import ExperimentOrder, SessionOrder, sort_value_type
 from tracegraph.domain.models import Experiment
 from tracegraph.federation import lists
 from tracegraph.federation.report import SourceReport, SourceReportStatus
@@ -106,8 +106,9 @@ async def _experiments(
     max_ids = context.page_limits.max_first
     selected = inputs.select_sources(experiment_filter, adapters, max_ids, context.adapters)
     filters = {adapter.name: experiment_filter.for_source(adapter.name) for adapter in selected}
-    by_text = order.field is ExperimentOrderField.NAME
-    arguments = ConnectionArguments(first, after, field, experiment_filter.cursor_binding, order, by_text=by_text)
+    arguments = ConnectionArguments(
+        first, after, field, experiment_filter.cursor_binding, order, values=sort_value_type(order)
+    )
     merge_request, fields = arguments.merge_request(context), experiment_fields(info)
     listing = await lists.list_experiments(selected, filters, order, merge_request, fields)
     context.reports.extend(listing.reports)
@@ -137,7 +138,9 @@ async def query_sessions(
     session_filter, order = filter or inputs.ANY_SESSION, _session_order(order_by)
     selected = inputs.select_sources(session_filter, context.adapters, context.page_limits.max_first)
     request = SessionPageRequest((), _NO_PAGE, session_filter.parsed, order, fields=session_fields(info))
-    arguments = ConnectionArguments(first, after, "Query.sessions", session_filter.cursor_binding, order)
+    arguments = ConnectionArguments(
+        first, after, "Query.sessions", session_filter.cursor_binding, order, values=sort_value_type(order)
+    )
     rounds_below = rounds_below_field(info)
     merge_request, fetch = arguments.merge_request(context), context.loaders.session_pages_at(rounds_below)
     with time_share(rounds_below):
@@ -172,7 +175,9 @@ async def experiment_sessions(  # noqa: PLR0917 - the schema's arguments
     max_ids = context.page_limits.max_first
     selected = inputs.select_sources(session_filter, [adapter], max_ids, context.adapters)
     field = f"Experiment.sessions:{root.source}:{root.ref}"
-    arguments = ConnectionArguments(first, after, field, session_filter.cursor_binding, order)
+    arguments = ConnectionArguments(
+        first, after, field, session_filter.cursor_binding, order, values=sort_value_type(order)
+    )
     merge_request = arguments.merge_request(context)
     if not selected or not session_filter.includes_sessions_of(root):
         return MergedConnection(await lists.no_sessions(adapter), arguments)
