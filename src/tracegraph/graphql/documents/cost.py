@@ -38,6 +38,7 @@ from graphql import (
     value_from_ast_untyped,
 )
 
+from tracegraph.domain.filters import ExperimentOrderField
 from tracegraph.domain.models import AggregateBasis
 
 CALL_COST = 10
@@ -86,7 +87,8 @@ class FieldCost:
     `rows`: the number of rows. An int, the name of the argument that holds the number (`first`, `ids`), or
     `sources` or `compared` for the number of sources or compared experiments.
 
-    `calls`: the number of vendor calls. An int, or `sources` for one call per source. `merged` is one call per
+    `calls`: the number of vendor calls. An int, or `sources` for one call per source. `ordered` is one call, and
+    those that read the figures of an order; `ordered sources` is the same per source. `merged` is one call per
     experiment of a merged list. `read` is the number of calls that read all sessions of an experiment. `figures`
     are the calls behind its aggregates.
 
@@ -124,10 +126,10 @@ _FIELD_COSTS: Mapping[tuple[str, str], FieldCost] = {
     ("Query", "experiment"): FieldCost(calls=1),
     ("Query", "session"): FieldCost(calls=1),
     ("Query", "sources"): FieldCost("sources"),
-    ("Query", "experiments"): FieldCost("first", calls="sources"),
+    ("Query", "experiments"): FieldCost("first", calls="ordered sources"),
     ("Query", "sessions"): FieldCost("first", calls="merged"),
     ("Query", "comparison"): FieldCost("experimentIds", calls_per_row="read", multiplies=False),
-    ("Source", "experiments"): FieldCost("first", calls=1),
+    ("Source", "experiments"): FieldCost("first", calls="ordered"),
     ("Source", "health"): FieldCost(calls=1),
     ("Experiment", "createdAt"): _COMPLETE_ROW,
     ("Experiment", "metadata"): _COMPLETE_ROW,
@@ -259,6 +261,8 @@ class _StepBuilder:
             return lambda sizes: extra + sizes.read_calls
         if calls == "figures":
             return _figure_calls(field)
+        if calls in {"ordered", "ordered sources"}:
+            return _ordered_calls(field, per_source=calls == "ordered sources")
         evaluate = _evaluator(_argument(field, "filter"))
         return lambda sizes: _merged_calls(evaluate(sizes.variables), sizes)
 
@@ -315,13 +319,40 @@ def _figure_calls(field: FieldNode) -> Count:
     return calls
 
 
+def _ordered_calls(field: FieldNode, *, per_source: bool) -> Count:
+    """Return the calls of a list of experiments: an order by a figure may look up each experiment of a source."""
+    order_by = _argument(field, "orderBy")
+
+    def calls(sizes: Sizes) -> int:
+        order = None if order_by is None else value_from_ast_untyped(order_by, dict(sizes.variables))
+        each = 1 + sizes.read_calls if _takes_look_ups(order, sizes) else 1
+        return sizes.sources * each if per_source else each
+
+    return calls
+
+
+def _takes_look_ups(order: Any, sizes: Sizes) -> bool:
+    """Return whether an order may take a call for each experiment."""
+    if not isinstance(order, dict):
+        return False
+    field, metric = _name(order.get("field")), order.get("metric")
+    if field == ExperimentOrderField.SESSION_COUNT.name:
+        return True
+    return isinstance(metric, dict) and _name(metric.get("kind")) in sizes.deferred_metrics
+
+
+def _name(member: object) -> str:
+    """Return the name of an enum value, which is a member in coerced variables and a text in literals."""
+    return member.name if isinstance(member, Enum) else str(member)
+
+
 def _kinds(metrics: ValueNode | None, variables: Mapping[str, Any]) -> frozenset[str] | None:
     """Return the kinds of the metrics of an argument, None for all metrics."""
     value = None if metrics is None else value_from_ast_untyped(metrics, dict(variables))
     if not value:
         return None
     named = [metric.get("kind") for metric in (value if isinstance(value, list) else [value])]
-    return frozenset([kind.name if isinstance(kind, Enum) else str(kind) for kind in named])
+    return frozenset(map(_name, named))
 
 
 def _most(siblings: Sequence[Count]) -> Count:

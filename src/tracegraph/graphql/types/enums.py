@@ -33,11 +33,8 @@ _DESCRIPTIONS: dict[type[Enum], str] = {
         "one part in 10^9, or run by both and measured by neither. MISSING: run or measured by only one."
     ),
     filters.OrderDirection: "Missing values come last in both directions.",
-    filters.ExperimentOrderField: (
-        "NAME compares by code point after Unicode case folding, whatever the vendor. METRIC is a figure that the "
-        "vendor reports."
-    ),
-    filters.SessionOrderField: "The sort fields of sessions. Sessions without the value come last.",
+    filters.ExperimentOrderField: "NAME compares by code point after Unicode case folding, whatever the vendor.",
+    filters.SessionOrderField: "The sort fields of sessions.",
     errors.SourceErrorCode: "The reason why a source failed.",
     adapter.SourceHealthStatus: "The health of a source.",
     adapter.CircuitState: "The state of the circuit breaker of a source.",
