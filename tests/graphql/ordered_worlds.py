@@ -135,11 +135,11 @@ async def opened(dialects: Dialects, **tables: Any) -> AsyncIterator[Subject]:
 
 EXPERIMENTS = """
 query Page(
-  $first: Int, $after: String, $filter: ExperimentFilter, $orderBy: ExperimentOrder
+  $first: Int, $after: String, $last: Int, $before: String, $filter: ExperimentFilter, $orderBy: ExperimentOrder
   $metric: MetricInput!
 ) {
   page: experiments(
-    first: $first, after: $after, filter: $filter, orderBy: $orderBy
+    first: $first, after: $after, last: $last, before: $before, filter: $filter, orderBy: $orderBy
   ) {
     edges { cursor node {
       id vendorId name createdAt updatedAt sessionCount source { name }
@@ -152,10 +152,10 @@ query Page(
 
 SESSIONS = """
 query Page(
-  $first: Int, $after: String, $filter: SessionFilter, $orderBy: SessionOrder
+  $first: Int, $after: String, $last: Int, $before: String, $filter: SessionFilter, $orderBy: SessionOrder
 ) {
   page: sessions(
-    first: $first, after: $after, filter: $filter, orderBy: $orderBy
+    first: $first, after: $after, last: $last, before: $before, filter: $filter, orderBy: $orderBy
   ) {
     edges { cursor node {
       id vendorId startedAt latencyMs costUsd tokens { total } scores { evaluator value } source { name }

@@ -99,7 +99,11 @@ async def all_pages(subject: Subject, query: str, variables: Row, size: int) -> 
     raise AssertionError("the traversal does not end")
 
 
-def places(nodes: list[Row], value: Callable[[Row, Row], Any], order: Row) -> list[Place]:
+Value = Callable[[Row, Row], Any]
+"""Reads the value of a row in an order."""
+
+
+def places(nodes: list[Row], value: Value, order: Row) -> list[Place]:
     """Return the place of each row in the order."""
     return [
         (value(node, order), node["source"]["name"], f"{node['vendorId']}{_experiment(node)}") for node in nodes
@@ -157,6 +161,70 @@ async def test_small_pages_of_sessions_are_the_sorted_list(
     ordered = {"filter": matching, "orderBy": {**order, "direction": direction}}
     found = places(await all_pages(subject, SESSIONS, ordered, size), session_value, order)
     assert ties_by_id(found) == ties_by_id(wanted)
+
+
+async def pages_backwards(subject: Subject, query: str, variables: Row, size: int) -> list[Row]:
+    """Return the edges of all pages, read from the last to the first, in the order of the list."""
+    found: list[Row] = []
+    before = None
+    for _ in range(EVERYTHING):
+        one = await page(subject, query, {**variables, "last": size, "before": before})
+        assert one["pageInfo"]["hasNextPage"] is (before is not None)
+        found = one["edges"] + found
+        before = one["pageInfo"]["startCursor"]
+        if not one["pageInfo"]["hasPreviousPage"]:
+            return found
+    raise AssertionError("the traversal does not end")
+
+
+async def require_mirror(
+    subject: Subject, query: str, variables: Row, size: int, value: Value, order: Row
+) -> None:
+    """Pages from the end hold the rows of the list in its order, and every cursor turns in both directions."""
+
+    def of(edges: list[Row]) -> list[Place]:
+        return ties_by_id(places([edge["node"] for edge in edges], value, order))
+
+    listed = await page(subject, query, {**variables, "first": EVERYTHING})
+    edges = listed["edges"]
+    backwards = await pages_backwards(subject, query, variables, size)
+    assert of(backwards) == of(edges)
+    for index in range(0, len(edges), 3):
+        for cursor in (edges[index]["cursor"], _cursor_of(backwards, edges[index])):
+            before = await page(subject, query, {**variables, "last": EVERYTHING, "before": cursor})
+            after = await page(subject, query, {**variables, "first": EVERYTHING, "after": cursor})
+            found = [*before["edges"], edges[index], *after["edges"]]
+            assert of(found) == of(edges)
+
+
+def _cursor_of(edges: list[Row], wanted: Row) -> str:
+    return next(edge["cursor"] for edge in edges if edge["node"]["id"] == wanted["node"]["id"])
+
+
+@LAW
+@given(SEEDS, lists_in(EXPERIMENT_ORDERS, EXPERIMENT_FILTERS), PAGE_SIZES)
+async def test_pages_of_experiments_from_the_end_mirror_those_from_the_start(
+    subject: Subject, seed: int, ordered_list: OrderedList, size: int
+) -> None:
+    order, direction, matching = ordered_list
+    subject.fill(Random(seed))
+    variables = {
+        "filter": matching,
+        "metric": order.get("metric", {"kind": "LATENCY"}),
+        "orderBy": {**order, "direction": direction},
+    }
+    await require_mirror(subject, EXPERIMENTS, variables, size, experiment_value, order)
+
+
+@LAW
+@given(SEEDS, lists_in(SESSION_ORDERS, SESSION_FILTERS), PAGE_SIZES)
+async def test_pages_of_sessions_from_the_end_mirror_those_from_the_start(
+    subject: Subject, seed: int, ordered_list: OrderedList, size: int
+) -> None:
+    order, direction, matching = ordered_list
+    subject.fill(Random(seed))
+    variables = {"filter": matching, "orderBy": {**order, "direction": direction}}
+    await require_mirror(subject, SESSIONS, variables, size, session_value, order)
 
 
 class TestCalls:

@@ -10,7 +10,7 @@ from operator import attrgetter
 from typing import Any, Generic, TypeVar
 
 from tracegraph.adapter.capabilities import ListCapabilities
-from tracegraph.adapter.paging import ExperimentQuery, Page, PageRequest, SessionPageRequest
+from tracegraph.adapter.paging import ExperimentQuery, Page, PageRequest, Paging, SessionPageRequest
 from tracegraph.adapter.protocol import COSTLY_EXPERIMENT_FIELDS, Adapter
 from tracegraph.domain.calls import FetchInfo
 from tracegraph.domain.filters import (
@@ -40,7 +40,7 @@ from tracegraph.federation.range_bounds import UNBOUNDED, experiment_bounds, ses
 from tracegraph.federation.reading import Reading
 from tracegraph.federation.report import SourceReport, SourceReportStatus, not_queried, report, total_count
 from tracegraph.federation.reversed_list import ReversedList
-from tracegraph.federation.sort_key import Ordering
+from tracegraph.federation.sort_key import Direction, Ordering, reading_direction, value_direction
 from tracegraph.federation.stream import Stream, StreamSpec
 
 T = TypeVar("T")
@@ -139,7 +139,7 @@ def _experiment_streams(
     """Return a stream for each list of the source: one, or one for each kind that can match."""
     kinds = query.filter.kinds
     specs = [
-        _experiment_spec(adapter, replace(query, kind=kind), capabilities, budget)
+        _experiment_spec(adapter, replace(query, kind=kind), capabilities, budget, backwards=positions.backwards)
         for kind, capabilities in adapter.capabilities.experiment_lists().items()
         if kind is None or kinds is None or kind in kinds
     ]
@@ -147,10 +147,15 @@ def _experiment_streams(
 
 
 def _experiment_spec(
-    adapter: Adapter, query: ExperimentQuery, capabilities: ListCapabilities, budget: ScanBudget
+    adapter: Adapter,
+    query: ExperimentQuery,
+    capabilities: ListCapabilities,
+    budget: ScanBudget,
+    *,
+    backwards: bool,
 ) -> StreamSpec[Experiment]:
     order = query.order
-    reading = Reading.of(capabilities, order)
+    reading = Reading.backwards(capabilities, order) if backwards else Reading.of(capabilities, order)
     if reading.is_reversed:
         query = replace(query, order=replace(order, direction=order.direction.opposite))
 
@@ -171,7 +176,12 @@ def _experiment_spec(
         name=adapter.name,
         key=adapter.name if query.kind is None else f"{adapter.name}/{query.kind.value}",
         fetch=fetch,
-        ordering=Ordering(adapter.name, order.direction, experiment_order_value(order), _VENDOR_ID),
+        ordering=Ordering(
+            adapter.name,
+            reading_direction(order.direction, backwards=backwards),
+            experiment_order_value(order),
+            _VENDOR_ID,
+        ),
         matches=query.filter.matches if active_conditions(query.filter) else None,
         vendor_orders=reading is not Reading.FULL_SCAN,
         page_max=page_max,
@@ -208,6 +218,7 @@ async def list_sessions_of(
         adapter.name,
         merge_request.budget,
         fetch,
+        backwards=merge_request.positions.backwards,
         single_experiment=True,
         total_hint=experiment.session_count,
     )
@@ -291,7 +302,7 @@ async def _open_source(
         if active.report.status is SourceReportStatus.FAILED:
             return _SourceStreams(None, active)
         refs = active.refs
-    specs = _session_specs(adapter, refs, request, merge_request.budget, fetch)
+    specs = _session_specs(adapter, refs, request, merge_request, fetch)
     streams = [Stream(spec, merge_request.positions.for_stream(spec.key)) for spec in specs]
     if merge_request.first:
         await fill(streams, merge_request.first)
@@ -333,7 +344,11 @@ def _session_report(name: str, source: _SourceStreams | None) -> SourceReport:
 
 
 def _session_specs(
-    adapter: Adapter, refs: Sequence[str], request: SessionPageRequest, budget: ScanBudget, fetch: FetchSessions
+    adapter: Adapter,
+    refs: Sequence[str],
+    request: SessionPageRequest,
+    merge_request: MergeRequest,
+    fetch: FetchSessions,
 ) -> list[StreamSpec[Session]]:
     """Return one stream for experiments that the vendor lists together, else one stream per experiment."""
     pools: dict[str, list[str]] = {}
@@ -342,9 +357,10 @@ def _session_specs(
         pooled = adapter.capabilities.session_list(kind).pooled
         key = _pool_key(adapter.name, kind) if pooled else stream_key(adapter.name, ref)
         pools.setdefault(key, []).append(ref)
-    budget_each = replace(budget, pages=max(1, budget.pages // max(1, len(pools))))
+    budget, backwards = merge_request.budget, merge_request.positions.backwards
+    each = replace(budget, pages=max(1, budget.pages // max(1, len(pools))))
     return [
-        session_spec(adapter, replace(request, experiment_refs=tuple(pool)), key, budget_each, fetch)
+        session_spec(adapter, replace(request, experiment_refs=tuple(pool)), key, each, fetch, backwards=backwards)
         for key, pool in pools.items()
     ]
 
@@ -356,6 +372,11 @@ def _pool_key(source: str, kind: ExperimentKind | None) -> str:
 def stream_key(source: str, ref: str) -> str:
     """Return a short name for the stream of one experiment: the source and a digest of the ref."""
     return f"{source}/{blake2s(ref.encode('utf-8', 'surrogatepass'), digest_size=4).hexdigest()}"
+
+
+def _vendor_direction(direction: Direction, reading: Reading) -> OrderDirection:
+    values = value_direction(direction)
+    return values.opposite if reading.is_reversed else values
 
 
 _VENDOR_ID: Callable[[Any], str] = attrgetter("vendor_id")
@@ -373,6 +394,7 @@ def session_spec(
     budget: ScanBudget,
     fetch: FetchSessions,
     *,
+    backwards: bool = False,
     single_experiment: bool = False,
     total_hint: int | None = None,
 ) -> StreamSpec[Session]:
@@ -384,14 +406,17 @@ def session_spec(
         key: The name of the stream.
         budget: The limits of the scan.
         fetch: Fetches a page of sessions.
+        backwards: Whether the list is read from its end.
         single_experiment: Whether the list is one experiment's own: an unknown experiment is then an error.
         total_hint: How many sessions the experiment is said to have, to find the end of its list.
     """
     capabilities = adapter.capabilities.session_list(adapter.experiment_kind(request.experiment_refs[0]))
     order = request.order
-    reading = Reading.of(capabilities, order)
-    vendor_order = replace(order, direction=order.direction.opposite) if reading.is_reversed else order
-    if reading is Reading.FULL_SCAN and order.field is not SessionOrderField.STARTED_AT:
+    reading = Reading.backwards(capabilities, order) if backwards else Reading.of(capabilities, order)
+    direction = reading_direction(order.direction, backwards=backwards)
+    vendor_order = replace(order, direction=_vendor_direction(direction, reading))
+    reads_by_range = backwards and reading is Reading.FORWARD and capabilities.takes_ranges
+    if reading is Reading.FULL_SCAN and (backwards or order.field is not SessionOrderField.STARTED_AT):
         vendor_order = offered_order(capabilities)
 
     async def fetch_page(page: PageRequest) -> Page[Session]:
@@ -415,7 +440,7 @@ def session_spec(
         fetch=ScoredList(adapter, page_fetch).fetch if needs_scores(order) else page_fetch,
         ordering=Ordering(
             adapter.name,
-            order.direction,
+            direction,
             session_order_value(order),
             _VENDOR_ID if single_experiment else _session_id,
         ),
@@ -424,8 +449,8 @@ def session_spec(
         page_max=capabilities.page_max,
         page_budget=budget.pages,
         align_to_cache_pages=budget.align_to_cache_pages,
-        bounds=UNBOUNDED if reading is Reading.FULL_SCAN else session_bounds(request, capabilities),
-        paging=capabilities.paging,
+        bounds=UNBOUNDED if reading is Reading.FULL_SCAN else session_bounds(request, capabilities, direction),
+        paging=Paging.RANGE if reads_by_range else capabilities.paging,
         ranges=capabilities.ranges,
         backwards=reading is Reading.BY_WINDOWS,
     )

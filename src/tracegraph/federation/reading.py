@@ -36,6 +36,19 @@ class Reading(Enum):
             return cls.BY_WINDOWS
         return cls.FROM_THE_END if capabilities.paging is Paging.OFFSET else cls.FULL_SCAN
 
+    @classmethod
+    def backwards(cls, capabilities: ListCapabilities, order: Order) -> Reading:
+        """Return the cheapest way to the mirror image of the order: that to the other direction, or a full scan.
+
+        In the mirror image nulls come first, and ids order equal values. No vendor lists the former, and a list of
+        tokens needs ranges for the latter.
+        """
+        if order.field is not SessionOrderField.STARTED_AT:
+            return cls.FULL_SCAN
+        reading = cls.of(capabilities, replace(order, direction=order.direction.opposite))
+        has_ids = capabilities.paging is not Paging.CURSOR or capabilities.ranges
+        return reading if has_ids else cls.FULL_SCAN
+
     @property
     def is_reversed(self) -> bool:
         """Whether the vendor lists in the other direction."""

@@ -272,8 +272,10 @@ class _StepBuilder:
         if rows == "sources":
             return lambda sizes: sizes.sources
         evaluate = _evaluator(_argument(field, rows))
-        count = _requested_rows if rows == "first" else _length
-        return lambda sizes: count(evaluate(sizes.variables), sizes)
+        if rows != "first":
+            return lambda sizes: _length(evaluate(sizes.variables), sizes)
+        from_the_end = _evaluator(_argument(field, "last"))
+        return lambda sizes: _requested_rows(evaluate(sizes.variables), from_the_end(sizes.variables), sizes)
 
 
 def _argument(field: FieldNode, name: str) -> ValueNode | None:
@@ -360,9 +362,9 @@ def _most(siblings: Sequence[Count]) -> Count:
     return lambda sizes: max(calls(sizes) for calls in siblings)
 
 
-def _requested_rows(value: Any, sizes: Sizes) -> int:
+def _requested_rows(first: Any, last: Any, sizes: Sizes) -> int:
     """Return the number of rows, 0 beyond the maximum: the field itself rejects such a value."""
-    rows = value if isinstance(value, int) else sizes.default_first
+    rows = next((value for value in (first, last) if isinstance(value, int)), sizes.default_first)
     return rows if 0 <= rows <= sizes.max_first else 0
 
 

@@ -63,7 +63,7 @@ def pack(positions: Positions, *, tokens: bool = True) -> bytes:
     sources = sorted({mark.source for mark in distinct})
     numbers: dict[SortKey | None, int] = {None: 0} | {mark: number for number, mark in enumerate(distinct, 1)}
     layout = _Layout(
-        backwards=False,
+        backwards=positions.backwards,
         sources=[_packed(source) for source in sources],
         marks=[
             _Mark(_packed_value(mark.value), sources.index(mark.source), _packed(mark.id)) for mark in distinct
@@ -98,7 +98,7 @@ def unpack(data: bytes, kind: SortValueType) -> Positions:
         if one.token is not None and len(one.token) > TOKEN_MAX:
             raise ValueError("no token is that long")
         overrides[_unpacked(one.key)] = Position(_at(marks, one.mark), one.hint, one.token)
-    return Positions(_at(marks, layout.mark), overrides)
+    return Positions(_at(marks, layout.mark), overrides, layout.backwards)
 
 
 def _at(values: list[V], index: int) -> V:

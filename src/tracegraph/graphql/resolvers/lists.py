@@ -17,6 +17,7 @@ from tracegraph.graphql.compiler.resolver_info import nested_time_share, rounds_
 from tracegraph.graphql.errors import all_failed
 from tracegraph.graphql.lookahead import experiment_fields, session_fields
 from tracegraph.graphql.relay.connections import ConnectionArguments, MergedConnection
+from tracegraph.graphql.relay.page_arguments import PageArguments
 from tracegraph.graphql.resolvers.deferred import add_field_error
 from tracegraph.graphql.resolvers.sources import TracegraphInfo, adapter_of
 from tracegraph.graphql.types import inputs
@@ -29,10 +30,12 @@ _NO_PAGE = OffsetRequest(0)
 """Replaced for each stream."""
 
 
-async def query_experiments(
+async def query_experiments(  # noqa: PLR0917 - the schema's arguments
     info: TracegraphInfo,
     first: int | None = None,
     after: str | None = None,
+    last: int | None = None,
+    before: str | None = None,
     filter: inputs.ExperimentFilter | None = None,  # noqa: A002 - the schema's name
     order_by: inputs.ExperimentOrder | None = None,
 ) -> Any:
@@ -42,6 +45,8 @@ async def query_experiments(
         info: The info of the field.
         first: The number of rows.
         after: The cursor before the first row.
+        last: The number of rows, counted from the end of the list or from `before`.
+        before: The cursor after the last row.
         filter: The conditions.
         order_by: The order.
 
@@ -52,9 +57,8 @@ async def query_experiments(
         connection = await _experiments(
             info,
             info.context.adapters,
+            PageArguments(first, after, last, before),
             field="Query.experiments",
-            first=first,
-            after=after,
             filter=filter,
             order_by=order_by,
         )
@@ -68,6 +72,8 @@ async def source_experiments(  # noqa: PLR0917 - the schema's arguments
     info: TracegraphInfo,
     first: int | None = None,
     after: str | None = None,
+    last: int | None = None,
+    before: str | None = None,
     filter: inputs.ExperimentFilter | None = None,  # noqa: A002 - the schema's name
     order_by: inputs.ExperimentOrder | None = None,
 ) -> Any:
@@ -78,14 +84,15 @@ async def source_experiments(  # noqa: PLR0917 - the schema's arguments
         info: The info of the field.
         first: The number of rows.
         after: The cursor before the first row.
+        last: The number of rows, counted from the end of the list or from `before`.
+        before: The cursor after the last row.
         filter: The conditions.
         order_by: The order.
     """
     field = f"Source.experiments:{root.name}"
     with nested_time_share(info):
-        connection = await _experiments(
-            info, [root], field=field, first=first, after=after, filter=filter, order_by=order_by
-        )
+        page = PageArguments(first, after, last, before)
+        connection = await _experiments(info, [root], page, field=field, filter=filter, order_by=order_by)
     _add_failures(info, connection.sources)
     return connection
 
@@ -93,10 +100,9 @@ async def source_experiments(  # noqa: PLR0917 - the schema's arguments
 async def _experiments(
     info: TracegraphInfo,
     adapters: Sequence[Adapter],
+    page: PageArguments,
     *,
     field: str,
-    first: int | None,
-    after: str | None,
     filter: inputs.ExperimentFilter | None,  # noqa: A002 - the schema's name
     order_by: inputs.ExperimentOrder | None,
 ) -> MergedConnection[Experiment]:
@@ -107,7 +113,7 @@ async def _experiments(
     selected = inputs.select_sources(experiment_filter, adapters, max_ids, context.adapters)
     filters = {adapter.name: experiment_filter.for_source(adapter.name) for adapter in selected}
     arguments = ConnectionArguments(
-        first, after, field, experiment_filter.cursor_binding, order, values=sort_value_type(order)
+        page, field, experiment_filter.cursor_binding, order, values=sort_value_type(order)
     )
     merge_request, fields = arguments.merge_request(context), experiment_fields(info)
     listing = await lists.list_experiments(selected, filters, order, merge_request, fields)
@@ -115,10 +121,12 @@ async def _experiments(
     return MergedConnection(listing, arguments)
 
 
-async def query_sessions(
+async def query_sessions(  # noqa: PLR0917 - the schema's arguments
     info: TracegraphInfo,
     first: int | None = None,
     after: str | None = None,
+    last: int | None = None,
+    before: str | None = None,
     filter: inputs.SessionFilter | None = None,  # noqa: A002 - the schema's name
     order_by: inputs.SessionOrder | None = None,
 ) -> Any:
@@ -128,6 +136,8 @@ async def query_sessions(
         info: The info of the field.
         first: The number of rows.
         after: The cursor before the first row.
+        last: The number of rows, counted from the end of the list or from `before`.
+        before: The cursor after the last row.
         filter: The conditions.
         order_by: The order.
 
@@ -138,8 +148,9 @@ async def query_sessions(
     session_filter, order = filter or inputs.ANY_SESSION, _session_order(order_by)
     selected = inputs.select_sources(session_filter, context.adapters, context.page_limits.max_first)
     request = SessionPageRequest((), _NO_PAGE, session_filter.parsed, order, fields=session_fields(info))
+    page = PageArguments(first, after, last, before)
     arguments = ConnectionArguments(
-        first, after, "Query.sessions", session_filter.cursor_binding, order, values=sort_value_type(order)
+        page, "Query.sessions", session_filter.cursor_binding, order, values=sort_value_type(order)
     )
     rounds_below = rounds_below_field(info)
     merge_request, fetch = arguments.merge_request(context), context.loaders.session_pages_at(rounds_below)
@@ -156,6 +167,8 @@ async def experiment_sessions(  # noqa: PLR0917 - the schema's arguments
     info: TracegraphInfo,
     first: int | None = None,
     after: str | None = None,
+    last: int | None = None,
+    before: str | None = None,
     filter: inputs.SessionFilter | None = None,  # noqa: A002 - the schema's name
     order_by: inputs.SessionOrder | None = None,
 ) -> Any:
@@ -166,6 +179,8 @@ async def experiment_sessions(  # noqa: PLR0917 - the schema's arguments
         info: The info of the field.
         first: The number of rows.
         after: The cursor before the first row.
+        last: The number of rows, counted from the end of the list or from `before`.
+        before: The cursor after the last row.
         filter: The conditions.
         order_by: The order.
     """
@@ -175,8 +190,9 @@ async def experiment_sessions(  # noqa: PLR0917 - the schema's arguments
     max_ids = context.page_limits.max_first
     selected = inputs.select_sources(session_filter, [adapter], max_ids, context.adapters)
     field = f"Experiment.sessions:{root.source}:{root.ref}"
+    page = PageArguments(first, after, last, before)
     arguments = ConnectionArguments(
-        first, after, field, session_filter.cursor_binding, order, values=sort_value_type(order)
+        page, field, session_filter.cursor_binding, order, values=sort_value_type(order)
     )
     merge_request = arguments.merge_request(context)
     if not selected or not session_filter.includes_sessions_of(root):

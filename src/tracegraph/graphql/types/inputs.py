@@ -256,24 +256,6 @@ def select_sources(
     ]
 
 
-def parse_first(first: int | None, default: int, maximum: int) -> int:
-    """Return the number of rows of a page.
-
-    Args:
-        first: The argument of the field, or None.
-        default: The number of rows without the argument.
-        maximum: The maximum number of rows.
-
-    Raises:
-        BadUserInput: When `first` is negative or greater than the maximum.
-    """
-    if first is None:
-        return default
-    if not 0 <= first <= maximum:
-        raise BadUserInput(f"first is {first}, and must be 0 to {maximum}: request less, and continue with after.")
-    return first
-
-
 def _check_names(field: str, names: Sequence[str], known: AbstractSet[str]) -> None:
     """Raise BadUserInput for an unknown name. The message does not reveal that a hidden name exists."""
     unknown = next((name for name in names if name not in known), None)
