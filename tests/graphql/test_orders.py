@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -103,11 +104,17 @@ Value = Callable[[Row, Row], Any]
 """Reads the value of a row in an order."""
 
 
+PlaceOf = Callable[[Row], Place]
+
+
+def place_of(value: Value, order: Row, node: Row) -> Place:
+    """Return the place of a row in the order."""
+    return value(node, order), node["source"]["name"], f"{node['vendorId']}{_experiment(node)}"
+
+
 def places(nodes: list[Row], value: Value, order: Row) -> list[Place]:
     """Return the place of each row in the order."""
-    return [
-        (value(node, order), node["source"]["name"], f"{node['vendorId']}{_experiment(node)}") for node in nodes
-    ]
+    return [place_of(value, order, node) for node in nodes]
 
 
 def _experiment(node: Row) -> str:
@@ -125,9 +132,8 @@ def lists_in(orders: list[Row], filters: list[Row]) -> st.SearchStrategy[Ordered
     return st.tuples(st.sampled_from(orders), DIRECTIONS, st.sampled_from(filters))
 
 
-LAW = hypothesis_settings(
-    max_examples=examples(150), suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+LAW = hypothesis_settings(max_examples=examples(100), suppress_health_check=list(HealthCheck))
+MIRROR = hypothesis_settings(LAW, max_examples=examples(40))
 
 
 @LAW
@@ -177,13 +183,11 @@ async def pages_backwards(subject: Subject, query: str, variables: Row, size: in
     raise AssertionError("the traversal does not end")
 
 
-async def require_mirror(
-    subject: Subject, query: str, variables: Row, size: int, value: Value, order: Row
-) -> None:
+async def require_mirror(subject: Subject, query: str, variables: Row, size: int, place: PlaceOf) -> None:
     """Pages from the end hold the rows of the list in its order, and every cursor turns in both directions."""
 
     def of(edges: list[Row]) -> list[Place]:
-        return ties_by_id(places([edge["node"] for edge in edges], value, order))
+        return ties_by_id([place(edge["node"]) for edge in edges])
 
     listed = await page(subject, query, {**variables, "first": EVERYTHING})
     edges = listed["edges"]
@@ -198,10 +202,11 @@ async def require_mirror(
 
 
 def _cursor_of(edges: list[Row], wanted: Row) -> str:
-    return next(edge["cursor"] for edge in edges if edge["node"]["id"] == wanted["node"]["id"])
+    (cursor,) = [edge["cursor"] for edge in edges if edge["node"]["id"] == wanted["node"]["id"]]
+    return str(cursor)
 
 
-@LAW
+@MIRROR
 @given(SEEDS, lists_in(EXPERIMENT_ORDERS, EXPERIMENT_FILTERS), PAGE_SIZES)
 async def test_pages_of_experiments_from_the_end_mirror_those_from_the_start(
     subject: Subject, seed: int, ordered_list: OrderedList, size: int
@@ -213,10 +218,10 @@ async def test_pages_of_experiments_from_the_end_mirror_those_from_the_start(
         "metric": order.get("metric", {"kind": "LATENCY"}),
         "orderBy": {**order, "direction": direction},
     }
-    await require_mirror(subject, EXPERIMENTS, variables, size, experiment_value, order)
+    await require_mirror(subject, EXPERIMENTS, variables, size, partial(place_of, experiment_value, order))
 
 
-@LAW
+@MIRROR
 @given(SEEDS, lists_in(SESSION_ORDERS, SESSION_FILTERS), PAGE_SIZES)
 async def test_pages_of_sessions_from_the_end_mirror_those_from_the_start(
     subject: Subject, seed: int, ordered_list: OrderedList, size: int
@@ -224,7 +229,7 @@ async def test_pages_of_sessions_from_the_end_mirror_those_from_the_start(
     order, direction, matching = ordered_list
     subject.fill(Random(seed))
     variables = {"filter": matching, "orderBy": {**order, "direction": direction}}
-    await require_mirror(subject, SESSIONS, variables, size, session_value, order)
+    await require_mirror(subject, SESSIONS, variables, size, partial(place_of, session_value, order))
 
 
 class TestCalls:

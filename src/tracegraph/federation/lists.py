@@ -36,6 +36,7 @@ from tracegraph.federation.order_figures import (
     offered_order,
     takes_look_ups,
 )
+from tracegraph.federation.pages import Fetch
 from tracegraph.federation.range_bounds import UNBOUNDED, experiment_bounds, session_bounds
 from tracegraph.federation.reading import Reading
 from tracegraph.federation.report import SourceReport, SourceReportStatus, not_queried, report, total_count
@@ -387,6 +388,24 @@ def _session_id(session: Session) -> str:
     return f"{session.vendor_id}\0{session.experiment_ref}"
 
 
+def _fetch_of(
+    source: str, request: SessionPageRequest, fetch: FetchSessions, *, single_experiment: bool
+) -> Fetch[Session]:
+    async def fetch_page(page: PageRequest) -> Page[Session]:
+        try:
+            page_request = SessionPageRequest(
+                request.experiment_refs, page, request.filter, request.order, request.fields
+            )
+            return await fetch(source, page_request)
+        except SourceObjectNotFound as error:
+            if single_experiment:
+                raise
+            # In a list of many experiments, a missing experiment has no sessions.
+            return Page((), 0, None, 0, FetchInfo(error.upstream_requests))
+
+    return fetch_page
+
+
 def session_spec(
     adapter: Adapter,
     request: SessionPageRequest,
@@ -419,18 +438,9 @@ def session_spec(
     if reading is Reading.FULL_SCAN and (backwards or order.field is not SessionOrderField.STARTED_AT):
         vendor_order = offered_order(capabilities)
 
-    async def fetch_page(page: PageRequest) -> Page[Session]:
-        try:
-            page_request = SessionPageRequest(
-                request.experiment_refs, page, request.filter, vendor_order, request.fields
-            )
-            return await fetch(adapter.name, page_request)
-        except SourceObjectNotFound as error:
-            if single_experiment:
-                raise
-            # In a list of many experiments, a missing experiment has no sessions.
-            return Page((), 0, None, 0, FetchInfo(error.upstream_requests))
-
+    fetch_page = _fetch_of(
+        adapter.name, replace(request, order=vendor_order), fetch, single_experiment=single_experiment
+    )
     hint = None if active_conditions(request.filter) & capabilities.filters else total_hint
     from_the_end = ReversedList(adapter.name, fetch_page, capabilities.page_max, hint)
     page_fetch = from_the_end.fetch if reading is Reading.FROM_THE_END else fetch_page
