@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 from pydantic import SecretStr
 
 from tracegraph.adapter import LenientDecoder, Reply, VendorClient
+from tracegraph.domain.figures import Statistic
 from tracegraph.domain.filters import (
     ExperimentOrder,
     ExperimentOrderField,
@@ -24,6 +25,7 @@ from tracegraph.domain.filters import (
     SessionFilter,
     SessionOrder,
 )
+from tracegraph.domain.models import MetricKind
 from tracegraph.domain.sort_values import from_microseconds
 from tracegraph.domain.texts import rfc3339
 from tracegraph.errors import SourceError, SourceUnauthorized
@@ -65,8 +67,32 @@ A query omits them unless a client selects them.
 _SORT_COLUMNS = {
     ExperimentOrderField.CREATED_AT: "start_time",
     ExperimentOrderField.UPDATED_AT: "last_run_start_time",
-    ExperimentOrderField.NAME: "start_time",  # the vendor's collation is unknown, so the gateway sorts by name
 }
+
+
+_FIGURE_COLUMNS = {
+    (MetricKind.LATENCY, Statistic.MEDIAN): "latency_p50",
+    (MetricKind.LATENCY, Statistic.P99): "latency_p99",
+    (MetricKind.ERROR_RATE, Statistic.MEAN): "error_rate",
+}
+
+
+SORTED_FIGURES = frozenset(_FIGURE_COLUMNS)
+"""The figures that the vendor sorts by. It also sorts by feedback, of runs or of whole sessions.
+
+A score is reported from either: from the session's feedback where there is some. So no sort by feedback is certain
+to be the order of the scores.
+"""
+
+
+def sort_column(order: ExperimentOrder) -> str:
+    """Return the column of an order, and the start for orders that the vendor does not have.
+
+    The vendor also sorts by name, but its collation is unknown.
+    """
+    if order.figure is not None:
+        return _FIGURE_COLUMNS.get((order.figure.metric.kind, order.figure.statistic), "start_time")
+    return _SORT_COLUMNS.get(order.field, "start_time")
 
 
 _LACKS_WORKSPACE = b"org_scoped_key_requires_workspace"
@@ -88,7 +114,7 @@ def experiments_query(order: ExperimentOrder, limit: int, offset: int) -> Query:
         ("include_stats", "true"),
         ("limit", str(limit)),
         ("offset", str(offset)),
-        ("sort_by", _SORT_COLUMNS[order.field]),
+        ("sort_by", sort_column(order)),
         ("sort_by_desc", "true" if descending else "false"),
     ]
 

@@ -18,13 +18,12 @@ from tracegraph.adapter import (
 from tracegraph.domain.filters import (
     ExperimentFilter,
     ExperimentOrder,
-    ExperimentOrderField,
     OrderDirection,
 )
 from tracegraph.domain.models import Experiment, ExperimentKind
 from tracegraph.errors import SourceBadRequest
 from tracegraph_langsmith import v2_wire
-from tracegraph_langsmith.client import MAX_PAGE_SIZE, LangSmithClient, id_parameters
+from tracegraph_langsmith.client import MAX_PAGE_SIZE, LangSmithClient, id_parameters, sort_column
 from tracegraph_langsmith.experiments import ExperimentRows
 from tracegraph_langsmith.filters import Query, experiment_parameters, is_text
 from tracegraph_langsmith.links import Links
@@ -35,13 +34,6 @@ _TYPES = {
     ExperimentKind.PROJECT: "PROJECT",
     ExperimentKind.AGENT: "AGENT",
     ExperimentKind.EVALUATION: "EXPERIMENT",
-}
-
-
-_SORTS = {
-    ExperimentOrderField.CREATED_AT: "START_TIME",
-    ExperimentOrderField.UPDATED_AT: "LAST_RUN_START_TIME",
-    ExperimentOrderField.NAME: "START_TIME",  # the vendor's collation is unknown, so the gateway sorts by name
 }
 
 
@@ -116,7 +108,7 @@ class SessionsV2:
 
 def _order(order: ExperimentOrder) -> Query:
     direction = "desc" if order.direction is OrderDirection.DESC else "asc"
-    return [("sort_by", _SORTS[order.field]), ("sort_order", direction)]
+    return [("sort_by", sort_column(order).upper()), ("sort_order", direction)]
 
 
 def _pushed_parameters(experiment_filter: ExperimentFilter) -> Query | None:

@@ -30,7 +30,7 @@ from tracegraph.adapter import (
     path_segment,
 )
 from tracegraph.domain.clocks import elapsed_s
-from tracegraph.domain.filters import OrderDirection, SessionOrderField
+from tracegraph.domain.filters import ExperimentOrderField, OrderDirection, SessionOrderField
 from tracegraph.domain.models import Aggregate, Experiment, ExperimentKind, MetricKind, Session
 from tracegraph.domain.secrets import SecretRef
 from tracegraph.domain.urls import http_url
@@ -38,7 +38,7 @@ from tracegraph.errors import SourceError
 from tracegraph.upstream.client import Upstream
 from tracegraph_nemo.client import HTTP_TOO_MANY, NemoClient
 from tracegraph_nemo.experiments import Experiments
-from tracegraph_nemo.filters import AGENT_FIELDS, PUSHED_FIELDS, VENDOR_ORDERS
+from tracegraph_nemo.filters import AGENT_FIELDS, PUSHED_FIELDS, VENDOR_ORDERS, sorted_figures
 from tracegraph_nemo.mapping import STATUSES, Origin
 from tracegraph_nemo.paging import MAX_PAGE_SIZE, VendorPage
 from tracegraph_nemo.release_finder import FoundRelease, ReleaseFinder
@@ -56,12 +56,16 @@ def capabilities_of(release: Release) -> Capabilities:
     pushed |= {"model"} if release.filters_models else frozenset()
     directions = OrderDirection if release.sorts_sessions else (OrderDirection.ASC,)
     deferred = METRICS if release.has_trace_metrics else frozenset()
+    by_latency = both_directions(SessionOrderField.LATENCY) if release.sorts_sessions else frozenset()
+    orders = VENDOR_ORDERS | {ExperimentOrderField.SESSION_COUNT} if release.sorts_figures else VENDOR_ORDERS
     return Capabilities(
-        experiments=ListCapabilities(Paging.OFFSET, MAX_PAGE_SIZE, both_directions(*VENDOR_ORDERS), pushed),
+        experiments=ListCapabilities(
+            Paging.OFFSET, MAX_PAGE_SIZE, both_directions(*orders), pushed, figures=sorted_figures(release)
+        ),
         sessions=ListCapabilities(
             Paging.OFFSET,
             MAX_PAGE_SIZE,
-            frozenset((SessionOrderField.STARTED_AT, direction) for direction in directions),
+            frozenset((SessionOrderField.STARTED_AT, direction) for direction in directions) | by_latency,
             frozenset({"statuses", "test_case_id"}),
         ),
         reported_metrics=tuple(

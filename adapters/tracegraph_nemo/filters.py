@@ -10,8 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import product
 from typing import TypeVar
 
+from tracegraph.domain.figures import Statistic
 from tracegraph.domain.filters import (
     ExperimentFilter,
     ExperimentOrder,
@@ -22,7 +24,7 @@ from tracegraph.domain.filters import (
     TimeRange,
     active_conditions,
 )
-from tracegraph.domain.models import ExperimentKind, SessionStatus
+from tracegraph.domain.models import ExperimentKind, MetricKind, SessionStatus
 from tracegraph.domain.texts import rfc3339
 from tracegraph_nemo.mapping import STATUSES
 from tracegraph_nemo.releases import Release
@@ -34,7 +36,7 @@ Query = tuple[tuple[str, str], ...]
 
 
 VENDOR_ORDERS = frozenset({ExperimentOrderField.CREATED_AT, ExperimentOrderField.UPDATED_AT})
-"""The sort orders of the vendor that the adapter uses.
+"""The sort orders by a time that the adapter uses.
 
 The vendor's order by name uses an unknown collation, so the gateway sorts by name itself.
 """
@@ -101,12 +103,62 @@ class PushedFilter:
 _NO_FILTER = PushedFilter((), covers_filter=True, is_empty=True)
 
 
-def vendor_sort(order: ExperimentOrder) -> tuple[str, bool]:
-    """Return the vendor's sort field and whether the order is descending.
+_STATISTICS = {
+    statistic: statistic.value.lower()
+    for statistic in (
+        *(Statistic.SUM, Statistic.MEAN, Statistic.MEDIAN, Statistic.P90, Statistic.P95, Statistic.P99),
+        Statistic.COUNT,
+    )
+}
 
-    An order that the capabilities do not claim becomes a stable one: creation time, ascending.
+
+def sorted_figures(release: Release) -> frozenset[tuple[MetricKind, Statistic]]:
+    """Return the figures by which a release sorts runs, and which are those that the gateway reports.
+
+    Where a release has the totals of traces, these report the cost, and it does not sort by them.
     """
-    if order.field not in VENDOR_ORDERS:
+    if not release.sorts_figures:
+        return frozenset()
+    kinds = {MetricKind.LATENCY, MetricKind.SCORE} if release.has_trace_metrics else _FIGURE_KINDS
+    return frozenset(product(kinds, _STATISTICS))
+
+
+_FIGURE_KINDS = frozenset({MetricKind.LATENCY, MetricKind.SCORE, MetricKind.COST})
+
+
+def sort_parameter(order: ExperimentOrder, release: Release) -> str:
+    """Return the value of `sort`. An order that the capabilities do not claim becomes a stable one."""
+    column, descending = _figure_column(order, release), order.direction is OrderDirection.DESC
+    if column is None:
+        column, descending = vendor_sort(order)
+    return f"-{column}" if descending else column
+
+
+def _figure_column(order: ExperimentOrder, release: Release) -> str | None:
+    if not release.sorts_figures:
+        return None
+    if order.field is ExperimentOrderField.SESSION_COUNT:
+        return "run_count"
+    figure = order.figure
+    if figure is None or (figure.metric.kind, figure.statistic) not in sorted_figures(release):
+        return None
+    statistic, evaluator = _STATISTICS[figure.statistic], figure.metric.evaluator
+    if evaluator is None:
+        return f"{'latency_ms' if figure.metric.kind is MetricKind.LATENCY else 'cost_usd'}.{statistic}"
+    return f"evaluators.{evaluator}.{statistic}" if is_expressible(evaluator) else None
+
+
+def is_by_time(order: ExperimentOrder) -> bool:
+    """Return whether the order is one by a time of the vendor."""
+    return order.field in VENDOR_ORDERS
+
+
+def vendor_sort(order: ExperimentOrder) -> tuple[str, bool]:
+    """Return the time by which the vendor sorts, and whether the order is descending.
+
+    An order that is not by a time becomes a stable one: creation time, ascending.
+    """
+    if not is_by_time(order):
         return "created_at", False
     return order.field.value.lower(), order.direction is OrderDirection.DESC
 

@@ -20,6 +20,7 @@ class Release:
         name: The first version of the interface.
         runs: The path of runs over a dataset.
         sorts_sessions: Whether `sort` orders the sessions of a run.
+        sorts_figures: Whether `sort` orders runs by the figures of their sessions.
         test_case_field: The filter of sessions by test case.
         group_field: The filter of runs by group.
         filters_agents: Whether runs can be filtered by agent. None: the service decides.
@@ -32,6 +33,7 @@ class Release:
     name: ReleaseName
     runs: Literal["experiments", "evaluations"]
     sorts_sessions: bool = True
+    sorts_figures: bool = True
     test_case_field: str = "test_case_id"
     group_field: str = "experiment_group_id"
     filters_agents: bool | None = True
@@ -50,6 +52,7 @@ _FIRST = Release(
     "0.2",
     "experiments",
     sorts_sessions=False,
+    sorts_figures=False,
     filters_agents=None,
     filters_models=False,
     has_trace_metrics=False,

@@ -250,7 +250,7 @@ async def test_a_filter_has_at_most_as_many_ids_as_a_page_has_rows(
         ("{ experiments(orderBy: {field: COST}) { totalCount } }", "COST"),
         ("{ experiments(filter: {kinds: [ROBOT]}) { totalCount } }", "ROBOT"),
         ("{ experiments(filter: {colour: 1}) { totalCount } }", "colour"),
-        ("{ experiments(before: 1) { totalCount } }", "before"),
+        ("{ experiments(behind: 1) { totalCount } }", "behind"),
         ("{ experiments { nodes { price } } }", "price"),
         ("{ experiments { nodes } }", "nodes"),
         ("{ experiments { totalCount { x } } }", "totalCount"),

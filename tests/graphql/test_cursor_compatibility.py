@@ -98,7 +98,7 @@ OLDER_CURSORS = [
 
 
 def binding_of(field: str, arguments: object, positions: Positions) -> CursorBinding:
-    return CursorBinding.of(field, arguments, by_text=positions is BY_NAME)
+    return CursorBinding.of(field, arguments, str if positions is BY_NAME else int)
 
 
 @pytest.mark.parametrize(("in_list", "cursor"), list(zip(LISTS, CURSORS, strict=True)))

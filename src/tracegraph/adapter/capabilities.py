@@ -16,11 +16,14 @@ from tracegraph.adapter.paging import (
 )
 from tracegraph.domain.calls import RateLimit
 from tracegraph.domain.conditions import may_match_some_value, meets_without_value
+from tracegraph.domain.figures import Statistic
 from tracegraph.domain.filters import (
     ExperimentFilter,
+    ExperimentOrder,
     ExperimentOrderField,
     OrderDirection,
     SessionFilter,
+    SessionOrder,
     SessionOrderField,
     active_conditions,
 )
@@ -48,6 +51,8 @@ class ListCapabilities:
         page_max: The most rows of one page.
         orders: The orders in which the vendor lists. The other direction of an order is read from windows (RANGE),
             from the end (OFFSET) or from the whole list; any other order from the whole list.
+        figures: The figures by which the vendor lists experiments, in both directions: the order METRIC. Each must
+            be the figure that the experiment's aggregates hold.
         filters: The conditions that the vendor applies, named as the fields of ExperimentFilter or SessionFilter.
         ranges: Whether a CURSOR list takes range requests, too. Then it resumes without a token in one call.
         lacks: The fields of Experiment that rows of the list lack and that look-ups have. The gateway looks them
@@ -62,6 +67,13 @@ class ListCapabilities:
     ranges: bool = False
     lacks: frozenset[str] = frozenset()
     pooled: bool = False
+    figures: frozenset[tuple[MetricKind, Statistic]] = frozenset()
+
+    def lists_in(self, order: ExperimentOrder | SessionOrder) -> bool:
+        """Return whether the vendor lists in this order."""
+        if isinstance(order, ExperimentOrder) and order.figure is not None:
+            return (order.figure.metric.kind, order.figure.statistic) in self.figures
+        return (order.field, order.direction) in self.orders
 
     @property
     def takes_ranges(self) -> bool:
@@ -95,7 +107,8 @@ class ListCapabilities:
 
     def order_fields(self) -> frozenset[OrderField]:
         """Return the fields that the vendor orders by, in either direction."""
-        return frozenset(order_field for order_field, _ in self.orders)
+        fields: set[OrderField] = {order_field for order_field, _ in self.orders}
+        return frozenset(fields | {ExperimentOrderField.METRIC} if self.figures else fields)
 
 
 Lists = ListCapabilities | Mapping[ExperimentKind, ListCapabilities]

@@ -13,6 +13,7 @@ from operator import attrgetter
 from typing import Any
 
 from tracegraph.domain.conditions import FloatRange, MetadataFilter, ScoreFilter, StringFilter, TimeRange
+from tracegraph.domain.figures import Figure, number
 from tracegraph.domain.models import Experiment, ExperimentKind, Session, SessionStatus
 from tracegraph.domain.sort_values import (
     OrderValue,
@@ -60,28 +61,40 @@ class ExperimentOrderField(Enum):
     CREATED_AT = "CREATED_AT"
     UPDATED_AT = "UPDATED_AT"
     NAME = "NAME"
+    SESSION_COUNT = "SESSION_COUNT"
+    METRIC = "METRIC"
 
 
 class SessionOrderField(Enum):
     """The fields by which sessions can be ordered."""
 
     STARTED_AT = "STARTED_AT"
+    LATENCY = "LATENCY"
+    COST = "COST"
+    TOTAL_TOKENS = "TOTAL_TOKENS"
+    SCORE = "SCORE"
 
 
 @dataclass(frozen=True, slots=True)
 class ExperimentOrder:
-    """The order of a list of experiments."""
+    """The order of a list of experiments. `figure` is set with METRIC only: the figure that the vendor reports."""
 
     field: ExperimentOrderField = ExperimentOrderField.CREATED_AT
     direction: OrderDirection = OrderDirection.DESC
+    figure: Figure | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class SessionOrder:
-    """The order of a list of sessions."""
+    """The order of a list of sessions. `evaluator` names the score and is set with SCORE only."""
 
     field: SessionOrderField = SessionOrderField.STARTED_AT
     direction: OrderDirection = OrderDirection.DESC
+    evaluator: str | None = None
+
+
+Order = ExperimentOrder | SessionOrder
+"""The order of any list."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,25 +230,62 @@ def active_conditions(conditions: ExperimentFilter | SessionFilter) -> frozenset
     return frozenset([name for name in conditions.__match_args__ if getattr(conditions, name) is not None])
 
 
-def experiment_order_value(field: ExperimentOrderField) -> Callable[[Experiment], OrderValue]:
+def experiment_order_value(order: ExperimentOrder) -> Callable[[Experiment], OrderValue]:
     """Return a function that reads the order value of an experiment.
 
     Names compare by code point after Unicode case folding.
     """
-    if field is ExperimentOrderField.NAME:
-        return lambda experiment: experiment.name.casefold()
-    return attrgetter("created_at" if field is ExperimentOrderField.CREATED_AT else "updated_at")
+    match order.field:
+        case ExperimentOrderField.NAME:
+            return lambda experiment: experiment.name.casefold()
+        case ExperimentOrderField.SESSION_COUNT:
+            return lambda experiment: number(experiment.session_count)
+        case ExperimentOrderField.METRIC:
+            return _no_value if order.figure is None else order.figure.value_of
+        case ExperimentOrderField.CREATED_AT | ExperimentOrderField.UPDATED_AT:
+            return attrgetter(order.field.value.lower())
 
 
-session_order_value: Callable[[Session], OrderValue] = attrgetter("started_at")
-"""Reads the order value of a session: its start."""
+def session_order_value(order: SessionOrder) -> Callable[[Session], OrderValue]:
+    """Return a function that reads the order value of a session."""
+    match order.field:
+        case SessionOrderField.STARTED_AT:
+            return _STARTED_AT
+        case SessionOrderField.LATENCY:
+            return lambda session: number(session.latency_ms)
+        case SessionOrderField.COST:
+            return lambda session: number(session.cost_usd)
+        case SessionOrderField.TOTAL_TOKENS:
+            return lambda session: number(getattr(session.tokens, "total", None))
+        case SessionOrderField.SCORE:
+            evaluator = order.evaluator
+            return lambda session: number((session.scores_by_evaluator or {}).get(evaluator or ""))
 
 
-def experiment_sort_value(experiment: Experiment, field: ExperimentOrderField) -> SortValue:
-    """Return the sort value of an experiment for an order field."""
-    return sort_value(experiment_order_value(field)(experiment))
+_STARTED_AT: Callable[[Session], OrderValue] = attrgetter("started_at")
 
 
-def session_sort_value(session: Session) -> SortValue:
-    """Return the sort value of a session."""
-    return sort_value(session_order_value(session))
+def _no_value(_: Experiment) -> None:
+    return None
+
+
+def sort_value_type(order: Order) -> type[int] | type[float] | type[str]:
+    """Return the type of the sort values: microseconds of times, figures, or texts."""
+    if order.field is ExperimentOrderField.NAME:
+        return str
+    return int if order.field in _BY_TIME else float
+
+
+_BY_TIME = frozenset(
+    {ExperimentOrderField.CREATED_AT, ExperimentOrderField.UPDATED_AT, SessionOrderField.STARTED_AT}
+)
+
+
+def experiment_sort_value(experiment: Experiment, order: ExperimentOrder) -> SortValue:
+    """Return the sort value of an experiment in an order."""
+    return sort_value(experiment_order_value(order)(experiment))
+
+
+def session_sort_value(session: Session, order: SessionOrder = SessionOrder()) -> SortValue:
+    """Return the sort value of a session in an order."""
+    return sort_value(session_order_value(order)(session))

@@ -14,7 +14,7 @@ from tracegraph.adapter.helpers import MAX_EMPTY_PAGES, CallCost
 from tracegraph.adapter.paging import ExperimentQuery, Page, PageRequest, RangeRequest
 from tracegraph.adapter.protocol import COSTLY_SESSION_FIELDS, Adapter
 from tracegraph.domain.calls import FetchInfo
-from tracegraph.domain.filters import SessionFilter, fields_of_conditions
+from tracegraph.domain.filters import SessionFilter, SessionOrder, SessionOrderField, fields_of_conditions
 from tracegraph.domain.models import Experiment, Session, SessionRef
 from tracegraph.errors import SourceBadResponse, SourceError
 from tracegraph.federation.pages import Fetch
@@ -37,9 +37,15 @@ def lacking_fields(query: ExperimentQuery, capabilities: ListCapabilities) -> fr
     return capabilities.lacks & {*fields_of_conditions(query.filter), query.order.field.value.lower()}
 
 
-def session_fields_to_complete(session_filter: SessionFilter) -> frozenset[str]:
-    """Return the fields that the filter reads and that a list of sessions may leave out."""
-    return (COSTLY_SESSION_FIELDS | {"scores"}) & fields_of_conditions(session_filter)
+def session_fields_to_complete(session_filter: SessionFilter, order: SessionOrder) -> frozenset[str]:
+    """Return the fields that the filter or the order reads and that a list of sessions may leave out."""
+    of_order = {"scores"} if order.field is SessionOrderField.SCORE else frozenset[str]()
+    return ((COSTLY_SESSION_FIELDS | {"scores"}) & fields_of_conditions(session_filter)) | of_order
+
+
+def lacks_any(fields: frozenset[str]) -> Callable[[Experiment | Session], bool]:
+    """Return a function that returns whether a row lacks one of the fields."""
+    return lambda row: not fields.isdisjoint(row.deferred)
 
 
 def experiment_look_up(adapter: Adapter) -> LookUp[Experiment]:
@@ -97,7 +103,7 @@ class CompletedList(Generic[R]):
         fetch: Fetch[R],
         look_up: LookUp[R],
         capabilities: ListCapabilities,
-        fields: frozenset[str],
+        is_incomplete: Callable[[R], bool],
     ) -> None:
         """Create the list.
 
@@ -106,13 +112,13 @@ class CompletedList(Generic[R]):
             fetch: Fetches a page of the source's list.
             look_up: Looks rows up.
             capabilities: The capabilities of that list.
-            fields: The fields to complete.
+            is_incomplete: Returns whether a row must be looked up.
         """
         self._source = source
         self._fetch: Fetch[R] = fetch
         self._look_up_rows: LookUp[R] = look_up
         self._capabilities = capabilities
-        self._fields = fields
+        self._is_incomplete: Callable[[R], bool] = is_incomplete
 
     async def fetch(self, request: PageRequest) -> Page[R]:
         """Return the first page from the request on that has a row. An empty page would not advance.
@@ -174,7 +180,7 @@ class CompletedList(Generic[R]):
         return self._capabilities.next_page(request.limit, hint)
 
     async def _complete(self, page: Page[R], found: dict[Any, R]) -> _Completed[R]:
-        lacking = [row for row in page.items if row.deferred & self._fields]
+        lacking = [row for row in page.items if self._is_incomplete(row)]
         if not lacking:
             return _Completed(page)
         outcomes, cost = await self._look_up([row for row in lacking if row.ref not in found])
@@ -207,7 +213,7 @@ class CompletedList(Generic[R]):
         failures: dict[int, SourceError] = {}
         for place, row in zip(places, page.items, strict=True):
             outcome = outcomes.get(row.ref)
-            if not row.deferred & self._fields:
+            if not self._is_incomplete(row):
                 rows[place] = row
             elif row.ref in found:
                 rows[place] = found[row.ref]

@@ -431,7 +431,11 @@ class PageSource(Generic[T]):
             "have the same value or change during the scan: use another order, or narrow the filter.",
         )
 
+    def drop_total(self) -> None:
+        """Record that the vendor's total is not the number of rows of the list."""
+        self._total_is_wrong, self.stats.total = True, None
+
     def set_row_count(self, rows: int) -> None:
         """Record that the list was read from start to end and has this many rows. Drop a contradicting total."""
         if self.stats.total not in {None, rows}:
-            self._total_is_wrong, self.stats.total = True, None
+            self.drop_total()

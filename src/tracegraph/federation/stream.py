@@ -125,6 +125,12 @@ class Stream(Generic[T]):
         return self._has_no_row_yet and self.stats.pages >= self.spec.page_budget
 
     @property
+    def scan_limited(self) -> bool:
+        """Return whether the page budget ended before the list did."""
+        is_cut = isinstance(self._reader, FullScanReader) and self._reader.is_limited
+        return is_cut or self.budget_exhausted
+
+    @property
     def needs_fetch(self) -> bool:
         """Return whether the next row is unknown and may still be read."""
         return self._has_no_row_yet and self.stats.pages < self.spec.page_budget

@@ -56,7 +56,7 @@ from tracegraph.errors import (
     SourceUnauthorized,
     SourceUnavailable,
 )
-from tracegraph.federation.completion import CompletedList, experiment_look_up, lacking_fields
+from tracegraph.federation.completion import CompletedList, experiment_look_up, lacking_fields, lacks_any
 from tracegraph.simulators.core.faults import Fault
 from tracegraph.simulators.core.simulator import Simulator
 from tracegraph.simulators.core.times import EPOCH
@@ -74,7 +74,7 @@ async def completed_page(adapter: Adapter, query: ExperimentQuery, request: Page
     fetch = partial(adapter.list_experiments, query)
     lacking = lacking_fields(query, capabilities)
     look_up = experiment_look_up(adapter)
-    return await CompletedList(adapter.name, fetch, look_up, capabilities, lacking).fetch(request)
+    return await CompletedList(adapter.name, fetch, look_up, capabilities, lacks_any(lacking)).fetch(request)
 
 
 HOSTILE_IDS = ["", ".", "..", "a1/sessions", "../sessions/s1", "..\\agents", "a\x00b", "\ud800", "x" * 2000]

@@ -40,13 +40,13 @@ from tracegraph.simulators.nemo import app as nemo
 from tracegraph.simulators.nemo.world import NemoWorld, nemo_experiment, nemo_session
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
-CREATED, UPDATED, NAME = ExperimentOrderField
+CREATED, UPDATED, NAME = list(ExperimentOrderField)[:3]
 ASC, DESC = OrderDirection
 NEWEST = ExperimentOrder(CREATED, DESC)
 EVERYTHING = ExperimentFilter()
 BOUND = {CREATED: "created_at", UPDATED: "updated_at", NAME: "created_at"}
 SOME_ORDERS = [NEWEST, ExperimentOrder(UPDATED, ASC), ExperimentOrder(NAME, DESC)]
-ORDERS = [ExperimentOrder(field, direction) for field in ExperimentOrderField for direction in OrderDirection]
+ORDERS = [ExperimentOrder(field, direction) for field in (CREATED, UPDATED, NAME) for direction in OrderDirection]
 
 
 class Clock:

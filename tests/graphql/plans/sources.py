@@ -105,7 +105,7 @@ class RandomSource:
     async def list_experiments(self, query: ExperimentQuery, page: PageRequest) -> Page[Experiment]:
         """In the asked order."""
         self._perhaps_fail("experiments", _offset(page) or None)
-        rows = sorted(self.experiments, key=lambda one: _key(experiment_sort_value(one, query.order.field), one))
+        rows = sorted(self.experiments, key=lambda one: _key(experiment_sort_value(one, query.order), one))
         if query.order.direction is OrderDirection.DESC:
             rows.reverse()
         return _page(rows, page)

@@ -6,12 +6,12 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from tracegraph.domain.figures import Statistic
 from tracegraph.domain.models import Aggregate, AggregateBasis, Experiment, Metric
 from tracegraph.errors import SourceError
 from tracegraph.federation.analytics.cases import CaseKey
 from tracegraph.federation.analytics.comparison import (
     MetricComparison,
-    Statistic,
     best_basis,
     compare_metric,
     shared_metrics,

@@ -16,6 +16,7 @@ from typing import Any
 
 import msgspec
 
+from tracegraph.domain.figures import Figure, Statistic
 from tracegraph.domain.filters import (
     ExperimentFilter,
     ExperimentOrder,
@@ -34,7 +35,7 @@ from tracegraph.domain.models import ExperimentKind, Metric, SessionStatus
 from tracegraph.errors import InvalidCursor
 from tracegraph.federation.analytics.cases import CaseKey, CaseOutcome
 from tracegraph.federation.merge import Positions
-from tracegraph.graphql.relay.cursor_layout import pack, unpack
+from tracegraph.graphql.relay.cursor_layout import SortValueType, pack, unpack
 
 _VERSION, _DEFLATED_VERSION = 3, 4
 """1 and 2 were a layout of their own, without tokens."""
@@ -58,25 +59,25 @@ _HEADER_BYTES = 1 + _FIELD_BYTES + _ARGUMENTS_BYTES
 
 @dataclass(frozen=True, slots=True)
 class CursorBinding:
-    """The list of a cursor: digests of its field and of its filter and order, and the type of its sort key."""
+    """The list of a cursor: digests of its field and of its filter and order, and the type of its sort values."""
 
     field: bytes
     arguments: bytes
-    by_text: bool = False
+    values: SortValueType = int
 
     @classmethod
-    def of(cls, field: str, arguments: object, *, by_text: bool = False) -> CursorBinding:
+    def of(cls, field: str, arguments: object, values: SortValueType = int) -> CursorBinding:
         """Return the binding of a list.
 
         Args:
             field: The field's path in the schema.
             arguments: The parsed filter and order.
-            by_text: Whether the sort key is a text; otherwise it is a time.
+            values: The type of the sort values: int for times, float for figures, str for texts.
         """
         return cls(
             _digest(field.encode("utf-8", "surrogatepass"), _FIELD_BYTES),
             _digest(repr(_canonical(arguments)).encode("utf-8", "surrogatepass"), _ARGUMENTS_BYTES),
-            by_text,
+            values,
         )
 
 
@@ -107,7 +108,7 @@ def decode_cursor(binding: CursorBinding, cursor: str) -> Positions:
         raise InvalidCursor("This cursor was made with another filter or order: keep both while paging.")
     try:
         data = body[_HEADER_BYTES:]
-        return unpack(data if body[0] == _VERSION else _inflated(data), str if binding.by_text else int)
+        return unpack(data if body[0] == _VERSION else _inflated(data), binding.values)
     except (ValueError, OverflowError, zlib.error, msgspec.MsgspecError):
         raise InvalidCursor("This cursor is damaged.") from None
 
@@ -146,8 +147,8 @@ def _canonical(value: Any) -> Any:
         return f"{names}.{value.name}"
     if names is not None:
         fields = [(name, getattr(value, attribute)) for name, attribute in names.items()]
-        added = _ADDED_NAMES.get(type(value), frozenset())
-        return tuple((name, _canonical(field)) for name, field in fields if field is not None or name not in added)
+        later = _LATER_NAMES.get(type(value), frozenset())
+        return tuple((name, _canonical(field)) for name, field in fields if field is not None or name not in later)
     if isinstance(value, frozenset | set | Mapping | list | tuple):
         return _canonical_members(value)
     if value is None or isinstance(value, str | int | float | bool | datetime):
@@ -188,12 +189,14 @@ _OF_SESSIONS = (
 )
 
 
-_ADDED_NAMES: Mapping[type, frozenset[str]] = {
+_LATER_NAMES: Mapping[type, frozenset[str]] = {
+    ExperimentOrder: frozenset({"figure"}),
+    SessionOrder: frozenset({"evaluator"}),
     StringFilter: frozenset(_OF_STRINGS),
     ExperimentFilter: frozenset(_OF_EXPERIMENTS),
     SessionFilter: frozenset(_OF_SESSIONS),
 }
-"""Conditions that older releases lack. A digest contains them only where they are set, as it did before."""
+"""Names that are later than the cursor format. A digest contains them only where they have a value."""
 
 
 _NAMES: Mapping[type, str | Mapping[str, str]] = {
@@ -204,8 +207,10 @@ _NAMES: Mapping[type, str | Mapping[str, str]] = {
     SessionStatus: "SessionStatus",
     CaseKey: "CaseKey",
     CaseOutcome: "CaseOutcome",
-    ExperimentOrder: _same("field", "direction"),
-    SessionOrder: _same("field", "direction"),
+    Statistic: "Statistic",
+    Figure: _same("metric", "statistic"),
+    ExperimentOrder: _same("field", "direction", "figure"),
+    SessionOrder: _same("field", "direction", "evaluator"),
     StringFilter: _same("eq", "any_of", "contains", *_OF_STRINGS),
     TimeRange: _same("gte", "lt"),
     FloatRange: _same("gte", "lt"),

@@ -10,13 +10,14 @@ from typing import Any
 import strawberry
 from strawberry.types.nodes import Selection
 
+from tracegraph.domain.figures import Statistic
 from tracegraph.domain.models import Aggregate, AggregateBasis, Experiment, Metric, MetricKind, Session
 from tracegraph.errors import BadUserInput, SourceError
 from tracegraph.federation.analytics.case_texts import canonical
 from tracegraph.federation.analytics.cases import CaseKey, CaseOutcome
-from tracegraph.federation.analytics.comparison import MetricComparison, Statistic
+from tracegraph.federation.analytics.comparison import MetricComparison
 from tracegraph.federation.analytics.session_scan import INPUT
-from tracegraph.graphql.comparison.case_pages import CaseConnection, decode_case_cursor
+from tracegraph.graphql.comparison.case_pages import CaseConnection, PageOfCases, decode_case_cursor
 from tracegraph.graphql.comparison.cases import CaseEntry, CaseRow, PairedCases
 from tracegraph.graphql.comparison.data import ComparedExperiment, ComparisonData, Identity, find_entries
 from tracegraph.graphql.comparison.figures import Comparison, ComparisonArguments, RequestedWork
@@ -24,9 +25,10 @@ from tracegraph.graphql.compiler.resolver_info import nested_time_share
 from tracegraph.graphql.lookahead import fields_at
 from tracegraph.graphql.relay.cursor import CursorBinding
 from tracegraph.graphql.relay.ids import decode_id
+from tracegraph.graphql.relay.page_arguments import PageArguments
 from tracegraph.graphql.resolvers.deferred import report_source_error
 from tracegraph.graphql.resolvers.sources import TracegraphInfo
-from tracegraph.graphql.types.inputs import MetricInput, parse_first
+from tracegraph.graphql.types.inputs import MetricInput
 
 _MIN_EXPERIMENTS, _MAX_EXPERIMENTS = 2, 20
 
@@ -201,6 +203,8 @@ async def comparison_cases(  # noqa: PLR0917 - the schema's arguments
     outcome: CaseOutcome | None = None,
     first: int | None = None,
     after: str | None = None,
+    last: int | None = None,
+    before: str | None = None,
 ) -> Any:
     """Return a page of the baseline's cases, None when the baseline's source failed.
 
@@ -213,24 +217,26 @@ async def comparison_cases(  # noqa: PLR0917 - the schema's arguments
         outcome: The outcome that at least one experiment must have for a case.
         first: The number of rows.
         after: The cursor before the first row.
+        last: The number of rows, counted from the end of the list or from `before`.
+        before: The cursor after the last row.
 
     Raises:
-        BadUserInput: When `first` is out of range, or the metric is invalid.
-        InvalidCursor: When `after` is not a cursor of this list.
+        BadUserInput: When `first` or `last` is out of range, both are given, or the metric is invalid.
+        InvalidCursor: When `after` or `before` is not a cursor of this list.
     """
-    limits = info.context.page_limits
+    page = PageArguments(first, after, last, before)
     parsed_metric = metric.parsed
     compared, paired = root.compared, root.paired
     arguments = (compared.identities, compared.baseline, paired.join_on, parsed_metric, outcome)
-    binding = CursorBinding.of("Comparison.cases", arguments, by_text=True)
-    count = parse_first(first, limits.default_first, limits.max_first)
-    after_case = decode_case_cursor(binding, after)
+    binding = CursorBinding.of("Comparison.cases", arguments, str)
+    count = page.count(info.context.page_limits)
+    place = decode_case_cursor(binding, page.cursor)
     with nested_time_share(info):
         table = await paired.table(parsed_metric)
     if table.column(table.baseline) is None:
         return None
     rows = [CaseRow(paired, table, case) for case in table.cases(outcome)]
-    return CaseConnection(rows, count, after_case, binding, complete=table.complete)
+    return CaseConnection(rows, PageOfCases(count, place, page.backwards), binding, complete=table.complete)
 
 
 async def case_key(root: strawberry.Parent[CaseRow], info: TracegraphInfo) -> str:

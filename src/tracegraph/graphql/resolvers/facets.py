@@ -6,12 +6,12 @@ from typing import Annotated, Any
 
 import strawberry
 
+from tracegraph.errors import BadUserInput
 from tracegraph.federation.facets import ExperimentFacetField, count_experiments
 from tracegraph.graphql.compiler.resolver_info import nested_time_share
 from tracegraph.graphql.errors import all_failed
 from tracegraph.graphql.resolvers.sources import TracegraphInfo
 from tracegraph.graphql.types import filter_inputs
-from tracegraph.graphql.types.inputs import parse_first
 
 _DEFAULT_VALUES = 50
 
@@ -36,15 +36,18 @@ async def query_experiment_facets(
         filter: The conditions on experiments.
 
     Raises:
+        BadUserInput: When `first` is out of range.
         AllSourcesFailed: When every source failed.
     """
     context, wanted = info.context, filter or filter_inputs.ANY_EXPERIMENT
     limit = context.page_limits.max_first
-    count = parse_first(first, _DEFAULT_VALUES, max(_DEFAULT_VALUES, limit))
+    most = max(_DEFAULT_VALUES, limit)
+    if not 0 <= first <= most:
+        raise BadUserInput(f"first is {first}, and must be 0 to {most}.")
     selected = filter_inputs.select_sources(wanted, context.adapters, limit, context.adapters)
     filters = {adapter.name: wanted.for_source(adapter.name) for adapter in selected}
     with nested_time_share(info):
-        found = await count_experiments(of, count, selected, filters, context.budgets)
+        found = await count_experiments(of, first, selected, filters, context.budgets)
     context.reports.extend(found.reports)
     if found.all_failed:
         raise all_failed(found.reports)

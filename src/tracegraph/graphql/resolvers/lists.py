@@ -11,7 +11,7 @@ from msgspec.structs import replace as with_fields
 
 from tracegraph.adapter.paging import OffsetRequest, SessionPageRequest
 from tracegraph.adapter.protocol import Adapter
-from tracegraph.domain.filters import ExperimentOrder, ExperimentOrderField, SessionOrder
+from tracegraph.domain.filters import ExperimentOrder, SessionOrder, sort_value_type
 from tracegraph.domain.models import Experiment, Session
 from tracegraph.errors import BadUserInput
 from tracegraph.federation import lists
@@ -19,6 +19,7 @@ from tracegraph.graphql.compiler.resolver_info import nested_time_share, rounds_
 from tracegraph.graphql.errors import all_failed
 from tracegraph.graphql.lookahead import experiment_fields, session_fields
 from tracegraph.graphql.relay.connections import ConnectionArguments, MergedConnection
+from tracegraph.graphql.relay.page_arguments import PageArguments
 from tracegraph.graphql.resolvers.sources import TracegraphInfo, adapter_of
 from tracegraph.graphql.types import filter_inputs, inputs
 from tracegraph.upstream.request_scope import time_share
@@ -37,10 +38,12 @@ _MAX_ACTIVE_EXPERIMENTS = 100
 """As in the configuration: every experiment may take a call of its own."""
 
 
-async def query_experiments(
+async def query_experiments(  # noqa: PLR0917 - the schema's arguments
     info: TracegraphInfo,
     first: int | None = None,
     after: str | None = None,
+    last: int | None = None,
+    before: str | None = None,
     filter: filter_inputs.ExperimentFilter | None = None,  # noqa: A002 - the schema's name
     order_by: inputs.ExperimentOrder | None = None,
 ) -> Any:
@@ -50,6 +53,8 @@ async def query_experiments(
         info: The info of the field.
         first: The number of rows.
         after: The cursor before the first row.
+        last: The number of rows, counted from the end of the list or from `before`.
+        before: The cursor after the last row.
         filter: The conditions.
         order_by: The order.
 
@@ -60,9 +65,8 @@ async def query_experiments(
         connection = await _experiments(
             info,
             info.context.adapters,
+            PageArguments(first, after, last, before),
             field="Query.experiments",
-            first=first,
-            after=after,
             filter=filter,
             order_by=order_by,
         )
@@ -76,6 +80,8 @@ async def source_experiments(  # noqa: PLR0917 - the schema's arguments
     info: TracegraphInfo,
     first: int | None = None,
     after: str | None = None,
+    last: int | None = None,
+    before: str | None = None,
     filter: filter_inputs.ExperimentFilter | None = None,  # noqa: A002 - the schema's name
     order_by: inputs.ExperimentOrder | None = None,
 ) -> Any:
@@ -86,6 +92,8 @@ async def source_experiments(  # noqa: PLR0917 - the schema's arguments
         info: The info of the field.
         first: The number of rows.
         after: The cursor before the first row.
+        last: The number of rows, counted from the end of the list or from `before`.
+        before: The cursor after the last row.
         filter: The conditions.
         order_by: The order.
 
@@ -94,19 +102,17 @@ async def source_experiments(  # noqa: PLR0917 - the schema's arguments
     """
     field = f"Source.experiments:{root.name}"
     with nested_time_share(info):
-        connection = await _experiments(
-            info, [root], field=field, first=first, after=after, filter=filter, order_by=order_by
-        )
+        page = PageArguments(first, after, last, before)
+        connection = await _experiments(info, [root], page, field=field, filter=filter, order_by=order_by)
     return _require_rows(connection)
 
 
 async def _experiments(
     info: TracegraphInfo,
     adapters: Sequence[Adapter],
+    page: PageArguments,
     *,
     field: str,
-    first: int | None,
-    after: str | None,
     filter: filter_inputs.ExperimentFilter | None,  # noqa: A002 - the schema's name
     order_by: inputs.ExperimentOrder | None,
 ) -> MergedConnection[Experiment]:
@@ -116,8 +122,9 @@ async def _experiments(
     max_ids = context.page_limits.max_first
     selected = filter_inputs.select_sources(experiment_filter, adapters, max_ids, context.adapters)
     filters = {adapter.name: experiment_filter.for_source(adapter.name) for adapter in selected}
-    by_text = order.field is ExperimentOrderField.NAME
-    arguments = ConnectionArguments(first, after, field, experiment_filter.cursor_binding, order, by_text=by_text)
+    arguments = ConnectionArguments(
+        page, field, experiment_filter.cursor_binding, order, values=sort_value_type(order)
+    )
     merge_request, fields = arguments.merge_request(context), experiment_fields(info)
     listing = await lists.list_experiments(selected, filters, order, merge_request, fields)
     context.reports.extend(listing.reports)
@@ -128,6 +135,8 @@ async def query_sessions(  # noqa: PLR0917 - the schema's arguments
     info: TracegraphInfo,
     first: int | None = None,
     after: str | None = None,
+    last: int | None = None,
+    before: str | None = None,
     filter: filter_inputs.SessionFilter | None = None,  # noqa: A002 - the schema's name
     order_by: inputs.SessionOrder | None = None,
     active_experiments: int | None = None,
@@ -138,6 +147,8 @@ async def query_sessions(  # noqa: PLR0917 - the schema's arguments
         info: The info of the field.
         first: The number of rows.
         after: The cursor before the first row.
+        last: The number of rows, counted from the end of the list or from `before`.
+        before: The cursor after the last row.
         filter: The conditions.
         order_by: The order.
         active_experiments: The number of experiments of each source where the filter names none.
@@ -148,10 +159,9 @@ async def query_sessions(  # noqa: PLR0917 - the schema's arguments
     connection = await _sessions(
         info,
         info.context.adapters,
+        PageArguments(first, after, last, before),
         active_experiments,
         field="Query.sessions",
-        first=first,
-        after=after,
         filter=filter,
         order_by=order_by,
     )
@@ -165,6 +175,8 @@ async def source_sessions(  # noqa: PLR0917 - the schema's arguments
     info: TracegraphInfo,
     first: int | None = None,
     after: str | None = None,
+    last: int | None = None,
+    before: str | None = None,
     filter: filter_inputs.SessionFilter | None = None,  # noqa: A002 - the schema's name
     order_by: inputs.SessionOrder | None = None,
     active_experiments: int | None = None,
@@ -176,6 +188,8 @@ async def source_sessions(  # noqa: PLR0917 - the schema's arguments
         info: The info of the field.
         first: The number of rows.
         after: The cursor before the first row.
+        last: The number of rows, counted from the end of the list or from `before`.
+        before: The cursor after the last row.
         filter: The conditions.
         order_by: The order.
         active_experiments: The number of experiments of the source where the filter names none.
@@ -186,10 +200,9 @@ async def source_sessions(  # noqa: PLR0917 - the schema's arguments
     connection = await _sessions(
         info,
         [root],
+        PageArguments(first, after, last, before),
         active_experiments,
         field=f"Source.sessions:{root.name}",
-        first=first,
-        after=after,
         filter=filter,
         order_by=order_by,
     )
@@ -199,11 +212,10 @@ async def source_sessions(  # noqa: PLR0917 - the schema's arguments
 async def _sessions(
     info: TracegraphInfo,
     adapters: Sequence[Adapter],
+    page: PageArguments,
     active_experiments: int | None,
     *,
     field: str,
-    first: int | None,
-    after: str | None,
     filter: filter_inputs.SessionFilter | None,  # noqa: A002 - the schema's name
     order_by: inputs.SessionOrder | None,
 ) -> MergedConnection[Session]:
@@ -212,7 +224,9 @@ async def _sessions(
     max_ids = context.page_limits.max_first
     selected = filter_inputs.select_sources(session_filter, adapters, max_ids, context.adapters)
     request = SessionPageRequest((), _NO_PAGE, session_filter.parsed, order, fields=session_fields(info))
-    arguments = ConnectionArguments(first, after, field, session_filter.cursor_binding, order)
+    arguments = ConnectionArguments(
+        page, field, session_filter.cursor_binding, order, values=sort_value_type(order)
+    )
     rounds_below = rounds_below_field(info)
     merge_request = _with_active_experiments(arguments.merge_request(context), active_experiments)
     fetch = context.loaders.session_pages_at(rounds_below)
@@ -236,6 +250,8 @@ async def experiment_sessions(  # noqa: PLR0917 - the schema's arguments
     info: TracegraphInfo,
     first: int | None = None,
     after: str | None = None,
+    last: int | None = None,
+    before: str | None = None,
     filter: filter_inputs.ExperimentSessionFilter | None = None,  # noqa: A002 - the schema's name
     order_by: inputs.SessionOrder | None = None,
 ) -> Any:
@@ -246,6 +262,8 @@ async def experiment_sessions(  # noqa: PLR0917 - the schema's arguments
         info: The info of the field.
         first: The number of rows.
         after: The cursor before the first row.
+        last: The number of rows, counted from the end of the list or from `before`.
+        before: The cursor after the last row.
         filter: The conditions.
         order_by: The order.
 
@@ -257,7 +275,10 @@ async def experiment_sessions(  # noqa: PLR0917 - the schema's arguments
     session_filter, order = filter or filter_inputs.ANY_SESSION_OF_ONE, _session_order(order_by)
     filter_inputs.check_number_of_ids("ids", session_filter.ids, context.page_limits.max_first)
     field = f"Experiment.sessions:{root.source}:{root.ref}"
-    arguments = ConnectionArguments(first, after, field, session_filter.cursor_binding, order)
+    page = PageArguments(first, after, last, before)
+    arguments = ConnectionArguments(
+        page, field, session_filter.cursor_binding, order, values=sort_value_type(order)
+    )
     merge_request = arguments.merge_request(context)
     request = SessionPageRequest((root.ref,), _NO_PAGE, session_filter.parsed, order, fields=session_fields(info))
     rounds_below = rounds_below_field(info)

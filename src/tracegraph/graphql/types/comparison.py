@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import strawberry
 
+from tracegraph.domain.figures import Statistic
 from tracegraph.federation.analytics.cases import CaseOutcome
-from tracegraph.federation.analytics.comparison import Statistic
 from tracegraph.graphql.comparison.cases import CaseRow
 from tracegraph.graphql.compiler.field_access import instances_of
 from tracegraph.graphql.resolvers import comparison as resolvers

@@ -247,6 +247,8 @@ _VALUES: Mapping[str, Mapping[str, str]] = {
         "CREATED_AT": "The time of creation.",
         "UPDATED_AT": "The time of the vendor's last change, or of its last activity.",
         "NAME": "The name, by code point after Unicode case folding.",
+        "SESSION_COUNT": "The number of sessions by the vendor's own count.",
+        "METRIC": "A statistic that the vendor reports: see `metric` and `statistic`.",
     },
     "MetricKind": {
         "LATENCY": "The duration of a session, in milliseconds. Running sessions have none.",
@@ -270,7 +272,13 @@ _VALUES: Mapping[str, Mapping[str, str]] = {
         "ASC": "The oldest or smallest value first; missing values last.",
         "DESC": "The newest or largest value first; missing values last.",
     },
-    "SessionOrderField": {"STARTED_AT": "The start of the session."},
+    "SessionOrderField": {
+        "STARTED_AT": "The start of the session.",
+        "LATENCY": "The duration. Running sessions come last.",
+        "COST": "The cost in US dollars.",
+        "TOTAL_TOKENS": "All tokens: the vendor's total, else input plus output.",
+        "SCORE": "The score of one evaluator: see `evaluator`.",
+    },
     "SessionStatus": {
         "RUNNING": "The session has not ended.",
         "SUCCESS": "The session ended without an error.",
@@ -316,6 +324,9 @@ _VALUES: Mapping[str, Mapping[str, str]] = {
 _ARGUMENTS: Mapping[str, str] = {
     "first": "The number of rows, from 0 to `gateway.limits.maxFirst`. By default `gateway.limits.defaultFirst`.",
     "after": "A cursor of this list: the page begins right after its edge. By default it begins at the start.",
+    "last": "The number of rows at the end of the list, or right before `before`. Not beside `first`. By default "
+    "`gateway.limits.defaultFirst`, where `before` is given.",
+    "before": "A cursor of this list: the page ends right before its edge. By default it ends at the end.",
     "filter": "The conditions that every row meets. By default there is none.",
     "orderBy": "The order of the rows. By default the newest come first.",
     "activeExperiments": "How many of the most recently active experiments of each source to read, from 1 to 100, "

@@ -7,33 +7,8 @@ from functools import cached_property
 import strawberry
 
 from tracegraph.domain import filters, models
+from tracegraph.domain.figures import Figure, Statistic
 from tracegraph.errors import BadUserInput
-
-
-@strawberry.input(description="The order of a list of experiments; missing values come last in both directions.")
-class ExperimentOrder:
-    """The GraphQL input of `domain.filters.ExperimentOrder`."""
-
-    field: filters.ExperimentOrderField
-    direction: filters.OrderDirection = filters.OrderDirection.DESC
-
-    @cached_property
-    def parsed(self) -> filters.ExperimentOrder:
-        """The domain value."""
-        return filters.ExperimentOrder(self.field, self.direction)
-
-
-@strawberry.input(description="The order of a list of sessions.")
-class SessionOrder:
-    """The GraphQL input of `domain.filters.SessionOrder`."""
-
-    field: filters.SessionOrderField
-    direction: filters.OrderDirection = filters.OrderDirection.DESC
-
-    @cached_property
-    def parsed(self) -> filters.SessionOrder:
-        """The domain value."""
-        return filters.SessionOrder(self.field, self.direction)
 
 
 @strawberry.input(description="A metric. evaluator is required for kind SCORE and not allowed for other kinds.")
@@ -55,19 +30,53 @@ class MetricInput:
         return models.Metric(self.kind, self.evaluator)
 
 
-def parse_first(first: int | None, default: int, maximum: int) -> int:
-    """Return the number of rows of a page.
+@strawberry.input(description="The order of a list of experiments; missing values come last in both directions.")
+class ExperimentOrder:
+    """The GraphQL input of `domain.filters.ExperimentOrder`."""
 
-    Args:
-        first: The argument of the field, or None.
-        default: The number of rows without the argument.
-        maximum: The maximum number of rows.
+    field: filters.ExperimentOrderField
+    direction: filters.OrderDirection = filters.OrderDirection.DESC
+    metric: MetricInput | None = strawberry.field(
+        default=None,
+        description=(
+            "Required with METRIC, and not allowed with other fields: the metric that the vendor reports. "
+            "Experiments without the figure come last."
+        ),
+    )
+    statistic: Statistic = strawberry.field(
+        default=Statistic.MEAN, description="The statistic of the metric. Without effect on other fields."
+    )
 
-    Raises:
-        BadUserInput: When `first` is negative or greater than the maximum.
-    """
-    if first is None:
-        return default
-    if not 0 <= first <= maximum:
-        raise BadUserInput(f"first is {first}, and must be 0 to {maximum}: request less, and continue with after.")
-    return first
+    @cached_property
+    def parsed(self) -> filters.ExperimentOrder:
+        """The domain value.
+
+        Raises:
+            BadUserInput: When metric and field do not match.
+        """
+        if (self.field is filters.ExperimentOrderField.METRIC) != (self.metric is not None):
+            raise BadUserInput("orderBy: METRIC requires a metric, and other fields do not allow one.")
+        figure = None if self.metric is None else Figure(self.metric.parsed, self.statistic)
+        return filters.ExperimentOrder(self.field, self.direction, figure)
+
+
+@strawberry.input(description="The order of a list of sessions; missing values come last in both directions.")
+class SessionOrder:
+    """The GraphQL input of `domain.filters.SessionOrder`."""
+
+    field: filters.SessionOrderField
+    direction: filters.OrderDirection = filters.OrderDirection.DESC
+    evaluator: str | None = strawberry.field(
+        default=None, description="The name of the score. Required with SCORE, and not allowed with other fields."
+    )
+
+    @cached_property
+    def parsed(self) -> filters.SessionOrder:
+        """The domain value.
+
+        Raises:
+            BadUserInput: When evaluator and field do not match.
+        """
+        if (self.field is filters.SessionOrderField.SCORE) != (self.evaluator is not None):
+            raise BadUserInput("orderBy: SCORE requires an evaluator, and other fields do not allow one.")
+        return filters.SessionOrder(self.field, self.direction, self.evaluator)
