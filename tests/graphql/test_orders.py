@@ -232,6 +232,44 @@ async def test_pages_of_sessions_from_the_end_mirror_those_from_the_start(
     await require_mirror(subject, SESSIONS, variables, size, partial(place_of, session_value, order))
 
 
+async def test_a_cursor_before_the_first_row_of_a_list_whose_nulls_the_vendor_lists_first_goes_on(
+    subject: Subject,
+) -> None:
+    vendors = subject.vendors
+    vendors.langsmith.world.nulls_first = True
+    vendors.nemo.world.add(nemo_experiment("first", created_at=hours(-9)), [])
+    vendors.langsmith.world.add(langsmith_session("run"), [langsmith_run("run")])
+    vendors.langsmith.world.add(langsmith_session("empty"), [])
+    variables = {"metric": {"kind": "LATENCY"}, "orderBy": {"field": "UPDATED_AT", "direction": "ASC"}}
+    whole = await page(subject, EXPERIMENTS, {**variables, "first": EVERYTHING})
+    rest = await page(
+        subject, EXPERIMENTS, {**variables, "first": EVERYTHING, "after": whole["edges"][0]["cursor"]}
+    )
+    ids = [edge["node"]["id"] for edge in whole["edges"]]
+    assert whole["edges"][0]["node"]["vendorId"] == "experiment-first"
+    assert len(ids) == 3
+    assert [edge["node"]["id"] for edge in rest["edges"]] == ids[1:]
+
+
+async def test_a_cursor_of_a_page_from_the_end_goes_on_in_a_list_whose_nulls_the_vendor_lists_first(
+    subject: Subject,
+) -> None:
+    """No earlier request relied on the vendor's order, so the list is read as a whole."""
+    world = subject.vendors.langsmith.world
+    world.nulls_first = True
+    for number in range(3):
+        world.add(langsmith_session(f"run{number}"), [langsmith_run(f"{number}", start_time=minutes(number))])
+        world.add(langsmith_session(f"empty{number}"), [])
+    order = {"field": "UPDATED_AT", "direction": "ASC"}
+    variables = {"metric": {"kind": "LATENCY"}, "orderBy": order, "filter": {"vendors": ["langsmith"]}}
+    from_the_end = await page(subject, EXPERIMENTS, {**variables, "last": 5})
+    cursor = from_the_end["edges"][0]["cursor"]
+    rest = await page(subject, EXPERIMENTS, {**variables, "first": EVERYTHING, "after": cursor})
+    assert [edge["node"]["id"] for edge in rest["edges"]] == [
+        edge["node"]["id"] for edge in from_the_end["edges"][1:]
+    ]
+
+
 class TestCalls:
     """What an order costs: one call where the vendor sorts, else the whole list."""
 

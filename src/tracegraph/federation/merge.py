@@ -24,7 +24,8 @@ T = TypeVar("T")
 class Positions:
     """The resume position of a merged list: after `sort_key` (None: from the start), with exceptions by stream.
 
-    With `backwards` the list is read from its end, and the position is before `sort_key`.
+    With `backwards` the list is read from its end, and the position is before `sort_key`. `is_turned` says that
+    the cursor is of a page in the other direction.
 
     `overrides` is by `StreamSpec.key`, and holds each position that differs or has a hint. A key is a source's
     name, or begins with that name and a slash. The position of the name alone, without its token, applies to all
@@ -34,6 +35,7 @@ class Positions:
     sort_key: SortKey | None = None
     overrides: Mapping[str, Position] = field(default_factory=dict)
     backwards: bool = False
+    is_turned: bool = False
 
     def for_stream(self, key: str) -> Position:
         """Return the resume position of a stream."""
@@ -41,7 +43,9 @@ class Positions:
         if own is not None:
             return own
         of_source = self.overrides.get(_source_of(key))
-        return Position(self.sort_key) if of_source is None else of_source._replace(token=None)
+        if of_source is None:
+            return Position(self.sort_key, is_turned=self.is_turned)
+        return of_source._replace(token=None)
 
     def for_source(self, name: str) -> Mapping[str, Position]:
         """Return the resume positions of all streams of a source, including streams not known yet."""

@@ -63,6 +63,7 @@ class Stream(Generic[T]):
 
     def __init__(self, spec: StreamSpec[T], start: Position) -> None:
         self.spec = spec
+        self._is_turned, start = start.is_turned, start._replace(is_turned=False)
         self.start = start
         self.ended = False
         self.error: SourceError | None = None
@@ -174,7 +175,9 @@ class Stream(Generic[T]):
 
     def _position_after(self, row: Row[T] | None) -> Position:
         if row is None:
-            return self.start if isinstance(self._reader, FullScanReader) else self._reader.reached
+            if not isinstance(self._reader, FullScanReader):
+                return self._reader.reached
+            return Position(self.start.sort_key, FULL_SCAN) if self.spec.vendor_orders else self.start
         if row.keeps_vendor_ties:
             token, done = row.token_position
             return Position(row.sort_key, done, token)
@@ -218,8 +221,9 @@ class Stream(Generic[T]):
             return await self._reader.read(count)
         except OrderBroken as broken:
             log_broken_order(self.spec.name, self.spec.key)
-            if isinstance(self._reader, TokenReader) and self.start.sort_key is not None:
-                # Earlier requests relied on the order: rows before the position may never have been emitted.
+            relied_on_order = self.start.sort_key is not None and not self._is_turned
+            if isinstance(self._reader, TokenReader) and relied_on_order:
+                # Rows before the position may never have been emitted.
                 name = self.spec.name
                 raise bad_response(
                     name, f"Source {name!r} gave rows out of the requested order: start from the first page."

@@ -152,7 +152,7 @@ def _turned(positions: Positions) -> Positions:
         raise InvalidCursor(
             "This cursor is of a page without rows: it continues only in the direction of that page."
         )
-    return Positions(positions.sort_key, backwards=not positions.backwards)
+    return Positions(positions.sort_key, backwards=not positions.backwards, is_turned=True)
 
 
 class MergedEdge(Edge[T]):
