@@ -27,7 +27,7 @@ from tracegraph.domain.filters import (
     fields_of_conditions,
     session_order_value,
 )
-from tracegraph.domain.models import Experiment, ExperimentKind, Session
+from tracegraph.domain.models import Experiment, ExperimentKind, Session, SessionRef
 from tracegraph.errors import SourceObjectNotFound
 from tracegraph.federation.completion import (
     CompletedList,
@@ -428,6 +428,15 @@ def _vendor_order(
     return replace(order, direction=_vendor_direction(direction, reading))
 
 
+def _session_list(
+    adapter: Adapter, request: SessionPageRequest, named: Sequence[SessionRef] | None
+) -> ListCapabilities:
+    """Return the capabilities of the list: the vendor's, or those of look-ups of the named sessions."""
+    if named is not None:
+        return ListCapabilities(Paging.WHOLE, max(1, len(named)))
+    return adapter.capabilities.session_list(adapter.experiment_kind(request.experiment_refs[0]))
+
+
 def _listed_sessions(
     adapter: Adapter,
     reading: Reading,
@@ -497,17 +506,15 @@ def session_spec(
         single_experiment: Whether the list is one experiment's own: an unknown experiment is then an error.
         total_hint: How many sessions the experiment is said to have, to find the end of its list.
     """
-    named = named_sessions(adapter, request)
-    if named is None:
-        capabilities = adapter.capabilities.session_list(adapter.experiment_kind(request.experiment_refs[0]))
-    else:
-        capabilities = ListCapabilities(Paging.WHOLE, max(1, len(named)))
-    order = request.order
+    named, order = named_sessions(adapter, request), request.order
+    capabilities = _session_list(adapter, request, named)
     reading = Reading.backwards(capabilities, order) if backwards else Reading.of(capabilities, order)
     direction = reading_direction(order.direction, backwards=backwards)
+    id_of = _VENDOR_ID if single_experiment else _session_id
     reads_by_range = backwards and reading is Reading.FORWARD and capabilities.takes_ranges
-    rows = None if named is None else fetch_by_id(adapter, named)
-    if rows is None:
+    if named is not None:
+        rows = fetch_by_id(adapter, named)
+    else:
         vendor_order = _vendor_order(order, reading, direction, capabilities, backwards=backwards)
         rows = _listed_sessions(
             adapter,
@@ -523,12 +530,7 @@ def session_spec(
         name=adapter.name,
         key=key,
         fetch=rows,
-        ordering=Ordering(
-            adapter.name,
-            direction,
-            session_order_value(order),
-            _VENDOR_ID if single_experiment else _session_id,
-        ),
+        ordering=Ordering(adapter.name, direction, session_order_value(order), id_of),
         matches=request.filter.matches if active_conditions(request.filter) else None,
         vendor_orders=reading is not Reading.FULL_SCAN,
         page_max=capabilities.page_max,
