@@ -175,3 +175,34 @@ async def test_the_sessions_of_one_source_cost_the_calls_of_one_source(gateway: 
     query = "{ sources { sessions(first: 1, activeExperiments: 2) { totalCount } } }"
     merged = await cost_of(gateway, "{ sessions(first: 1, activeExperiments: 2) { totalCount } }")
     assert await cost_of(gateway, query) == merged + 3 - 1 + 3
+
+
+@pytest.mark.parametrize(
+    ("plain", "completed"),
+    [
+        ("orderBy: {field: STARTED_AT}", 'orderBy: {field: SCORE, evaluator: "e"}'),
+        ('filter: {name: {eq: "x"}}', 'filter: {text: "x"}'),
+    ],
+    ids=["order", "filter"],
+)
+async def test_a_list_of_sessions_by_scores_or_texts_costs_a_call_for_each_row(
+    gateway: Gateway, plain: str, completed: str
+) -> None:
+    """The sources may leave scores and texts out of their lists."""
+    query = "{{ sources {{ sessions(first: 2, activeExperiments: 1, {}) {{ totalCount }} }} }}"
+    difference = await cost_of(gateway, query.format(completed)) - await cost_of(gateway, query.format(plain))
+    assert difference == 3 * 2 * 10
+
+
+async def test_an_order_by_score_in_a_variable_costs_the_same_as_a_literal(gateway: Gateway) -> None:
+    query = "query($order: SessionOrder) { sessions(first: 2, orderBy: $order) { totalCount } }"
+    literal = '{ sessions(first: 2, orderBy: {field: SCORE, evaluator: "e"}) { totalCount } }'
+    order = {"field": "SCORE", "evaluator": "e"}
+    assert await cost_of(gateway, query, order=order) == await cost_of(gateway, literal)
+
+
+async def test_the_last_rows_of_a_list_cost_as_much_as_the_first(gateway: Gateway) -> None:
+    costs = [
+        await cost_of(gateway, f"{{ experiments({count}: 7) {{ totalCount }} }}") for count in ("first", "last")
+    ]
+    assert costs[0] == costs[1]
