@@ -157,7 +157,7 @@ def _experiment_streams(
         for kind, capabilities in adapter.capabilities.experiment_lists().items()
         if kind is None or kinds is None or kind in kinds
     ]
-    return [Stream(spec, positions.for_stream(spec.key)) for spec in specs]
+    return [Stream(spec, positions.for_stream(spec.key), is_turned=positions.is_turned) for spec in specs]
 
 
 def _experiment_spec(
@@ -254,8 +254,9 @@ async def list_sessions_of(
         single_experiment=True,
         total_hint=experiment.session_count,
     )
-    stream = Stream(spec, merge_request.positions.for_stream(spec.key))
-    merged = await merge([stream], merge_request.first, merge_request.positions)
+    positions = merge_request.positions
+    stream = Stream(spec, positions.for_stream(spec.key), is_turned=positions.is_turned)
+    merged = await merge([stream], merge_request.first, positions)
     return Listing(merged, [report(adapter.name, [stream])])
 
 
@@ -335,7 +336,8 @@ async def _open_source(
             return _SourceStreams(None, active)
         refs = active.refs
     specs = _session_specs(adapter, refs, request, merge_request, fetch)
-    streams = [Stream(spec, merge_request.positions.for_stream(spec.key)) for spec in specs]
+    positions = merge_request.positions
+    streams = [Stream(spec, positions.for_stream(spec.key), is_turned=positions.is_turned) for spec in specs]
     if merge_request.first:
         await fill(streams, merge_request.first)
     return _SourceStreams(streams, active)

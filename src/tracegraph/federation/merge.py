@@ -43,9 +43,7 @@ class Positions:
         if own is not None:
             return own
         of_source = self.overrides.get(_source_of(key))
-        if of_source is None:
-            return Position(self.sort_key, is_turned=self.is_turned)
-        return of_source._replace(token=None)
+        return Position(self.sort_key) if of_source is None else of_source._replace(token=None)
 
     def for_source(self, name: str) -> Mapping[str, Position]:
         """Return the resume positions of all streams of a source, including streams not known yet."""

@@ -15,10 +15,8 @@ class Position(NamedTuple):
 
     `hint` helps to find the place: the vendor's offset, the binary logarithm of a window's width, or, in a list of
     tokens, how many rows of the token's page are done with. `token` begins the vendor's page that the place is in.
-    `is_turned` says that earlier requests read the list in the other direction only.
     """
 
     sort_key: SortKey | None = None
     hint: int | None = None
     token: str | None = None
-    is_turned: bool = False

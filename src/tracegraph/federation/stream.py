@@ -61,9 +61,10 @@ class Stream(Generic[T]):
     After `fill`, rows are buffered, or the list ended, or the budget is used up, or it failed.
     """
 
-    def __init__(self, spec: StreamSpec[T], start: Position) -> None:
+    def __init__(self, spec: StreamSpec[T], start: Position, *, is_turned: bool = False) -> None:
+        """Create the stream. `is_turned`: earlier requests read the list in the other direction only."""
         self.spec = spec
-        self._is_turned, start = start.is_turned, start._replace(is_turned=False)
+        self._is_turned = is_turned
         self.start = start
         self.ended = False
         self.error: SourceError | None = None
