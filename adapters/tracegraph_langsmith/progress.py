@@ -127,6 +127,8 @@ class RunsPage:
     query: RunsQuery
     page_size: int = 0
     foreign: int = 0
+    is_followed: bool = False
+    """Whether runs follow although there is no cursor: the list goes on by range."""
 
 
 @dataclass(slots=True, eq=False)

@@ -301,7 +301,8 @@ class RunsReader:
                 break
         if cursor is not None and not pending.rows:
             raise no_progress_error(page.reply)
-        pending.goes_on, pending.last_page = cursor is not None, None if cursor is None else page
+        pending.goes_on = cursor is not None or page.is_followed
+        pending.last_page = None if cursor is None else page
 
     async def _without_failing(self, pool: Sequence[PendingRequest], error: SourceError) -> list[PendingRequest]:
         """Return the requests that are left without the experiments for which the query of the pool fails.

@@ -9,6 +9,7 @@ from typing import ClassVar
 from tracegraph.adapter import FetchInfo, Reply, readable_rows, unreadable_places
 from tracegraph.domain.filters import OrderDirection
 from tracegraph.domain.models import Session
+from tracegraph.domain.sort_values import microseconds
 from tracegraph.errors import SourceError
 from tracegraph.upstream.raw import bad_response
 from tracegraph_langsmith import wire
@@ -16,7 +17,8 @@ from tracegraph_langsmith.client import MAX_PAGE_SIZE, RUN_FIELDS, LangSmithClie
 from tracegraph_langsmith.links import Links
 from tracegraph_langsmith.mapping import to_session
 from tracegraph_langsmith.progress import RunsPage
-from tracegraph_langsmith.v1_ranges import RunsRange, is_verified
+
+_MIN_VERIFIED = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,36 +40,43 @@ class RunsV1:
         Raises:
             SourceError: The call failed.
         """
-        resumed = RunsRange.from_cursor(cursor)
-        if resumed is not None:
-            query, cursor, limit = resumed.applied_to(query), None, min(limit + len(resumed.seen), MAX_PAGE_SIZE)
         reply = await self.client.runs(query.body(limit, cursor))
         runs, cursors = reply.value.runs, reply.value.cursors
         rows = self._sessions(reply, lambda run: run.session_id in query.experiments, query.deferred_fields)
         skipped = len(unreadable_places(runs))
         foreign = len(runs) - skipped - len(rows)
-        if resumed is not None:
-            rows = [row for row in rows if row.vendor_id not in resumed.seen]
         cost, response = reply.provenance, reply.response
         # A response without rows is the end of the list, even with a cursor.
         next_cursor = (cursors.next if runs and cursors else None) or None
-        if next_cursor is None and cursor is None and len(runs) >= limit and is_verified(query, limit):
-            next_cursor, further = await self._range_cursor(query, runs, resumed)
+        is_followed = False
+        if next_cursor is None and cursor is None and len(runs) >= limit and _is_verified(query, limit):
+            is_followed, further = await self._is_followed(query, runs)
             cost += further
         last = next((run.id for run in reversed(runs) if run is not None), None)
-        return RunsPage(rows, next_cursor, cost, last, skipped, response, query, foreign=foreign)
+        return RunsPage(
+            rows, next_cursor, cost, last, skipped, response, query, foreign=foreign, is_followed=is_followed
+        )
 
-    async def _range_cursor(
-        self, query: RunsQuery, runs: Sequence[wire.Run | None], resumed: RunsRange | None
-    ) -> tuple[str | None, FetchInfo]:
-        """Return the cursor after a full page without one, if a run follows, and the cost of that question."""
-        following = RunsRange.after(runs, resumed)
-        if following is None:
-            return None, FetchInfo(0)
-        probe = replace(following.applied_to(query), fields=frozenset())
-        reply = await self.client.runs(probe.body(following.probe_size, None))
-        is_followed = following.is_followed(reply.value.runs, query.order.direction)
-        return following.to_cursor() if is_followed else None, reply.provenance
+    async def _is_followed(self, query: RunsQuery, runs: Sequence[wire.Run | None]) -> tuple[bool, FetchInfo]:
+        """Return whether runs follow a full page without a cursor, and the cost of that question.
+
+        Such a page is the end of a list of exactly that length, or the vendor omits cursors. One call for the runs
+        from the last start on decides, if the vendor applies the range.
+        """
+        last = runs[-1]
+        if last is None:
+            return False, FetchInfo()
+        before = {run.id for run in runs if run is not None}
+        same_start = sum(run is not None and run.start_time == last.start_time for run in runs)
+        probe = replace(query, range_start=microseconds(last.start_time), fields=frozenset())
+        reply = await self.client.runs(probe.body(min(same_start + 1, MAX_PAGE_SIZE), None))
+        found = [run for run in reply.value.runs if run is not None]
+        descends = query.order.direction is OrderDirection.DESC
+        in_range = all(
+            (run.start_time <= last.start_time) if descends else (run.start_time >= last.start_time)
+            for run in found
+        )
+        return in_range and any(run.id not in before for run in found), reply.provenance
 
     async def by_id(self, runs: Sequence[tuple[str, str]]) -> Mapping[str, Session | SourceError]:
         """Return root runs by id, for pairs of a project and a run.
@@ -102,3 +111,12 @@ class RunsV1:
             for index, run in readable_rows(reply.value.runs)
             if is_wanted(run)
         ]
+
+
+def _is_verified(query: RunsQuery, limit: int) -> bool:
+    """Return whether the end of a list is worth a call.
+
+    Short lists often fit their page exactly, and the vendor allows few calls: only long pages are verified. Pooled
+    queries save calls, and are not.
+    """
+    return limit >= _MIN_VERIFIED and not query.is_pooled

@@ -14,8 +14,8 @@ from tracegraph.config.settings import CacheSettings, Settings, source_settings
 from tracegraph.config.sources import SourceTable
 from tracegraph.domain.clocks import elapsed_s
 from tracegraph.errors import ConfigurationError
+from tracegraph.upstream.cache.entries import CacheEntries, CachePolicy, CacheStores, SharedStore
 from tracegraph.upstream.cache.memory import MemoryStore
-from tracegraph.upstream.cache.read_through import CachePolicy, CacheStores, ReadThroughCache, SharedStore
 from tracegraph.upstream.client import Upstream
 from tracegraph.upstream.resilience.pipeline import ResiliencePipeline
 from tracegraph.upstream.resilience.scheduler import ALL_OTHERS
@@ -69,7 +69,7 @@ async def open_sources(
             )
             transport = await stack.enter_async_context(Transport(name, connection))
             pipeline = pipelines[name] = ResiliencePipeline(transport, table.policy(), tracing=tracing)
-            cache = ReadThroughCache.for_source(
+            cache = CacheEntries.for_source(
                 name, connection.base_url, _cache_policy(settings, name), stores, pipeline.counters
             )
             opening = package.open_adapter(

@@ -11,14 +11,14 @@ from tracegraph_nemo.adapter import NemoAdapter
 
 from tracegraph.domain.clocks import elapsed_s
 from tracegraph.http.response_cache import ResponseCache
-from tracegraph.upstream.cache.read_through import CacheStores
+from tracegraph.upstream.cache.entries import CacheStores
 
 ROOT = Path(__file__).parents[2]
 WALL_CLOCK_READERS = {
     "adapters/tracegraph_nemo/adapter.py": "recent rows have dates",
     "src/tracegraph/federation/window_reader.py": "the newest window ends at the present date",
     "src/tracegraph/metrics/multiprocess.py": "the file system dates the snapshots of other processes",
-    "src/tracegraph/upstream/cache/read_through.py": "other processes date shared cache entries",
+    "src/tracegraph/upstream/cache/entries.py": "other processes date shared cache entries",
 }
 
 

@@ -360,3 +360,9 @@ def test_reported_figures_that_take_a_call_are_charged_where_they_are_selected(
 
 def test_reported_figures_cost_no_call_where_every_row_has_them() -> None:
     assert cost("{ experiments(first: 3) { nodes { aggregates { sum } } } }") == 3 + 30
+
+
+def test_the_tokens_of_a_parsed_document_are_no_reference_cycle() -> None:
+    location = document("{ sources { name } }").tree.loc
+    assert location is not None
+    assert (location.start_token.next, location.end_token.prev) == (None, None)

@@ -30,6 +30,7 @@ def fill(vendors: Vendors, rows: int) -> None:
         vendors.meibel.world.add(meibel_agent(f"m{index:05}", created_at=third), [])
 
 
+@pytest.mark.slow
 async def test_a_traversal_by_100_makes_at_most_1_3_times_the_fewest_calls(
     vendors: Vendors, open_gateway: OpenGateway
 ) -> None:
@@ -57,6 +58,7 @@ async def test_a_middle_page_takes_as_many_calls_as_the_first_plus_or_minus_one_
         assert abs(first - middle) <= 1
 
 
+@pytest.mark.slow
 async def test_one_row_in_5000_is_reached_within_the_budget_by_following_cursors(
     vendors: Vendors, open_gateway: OpenGateway
 ) -> None:

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from tests.upstream.conftest import SECRET
+from tracegraph.upstream.cache.entries import CacheEntries, CachePolicy, CacheStores, SharedStore
 from tracegraph.upstream.cache.memory import MemoryStore
-from tracegraph.upstream.cache.read_through import CachePolicy, CacheStores, ReadThroughCache, SharedStore
 from tracegraph.upstream.client import Upstream
 from tracegraph.upstream.counters import SourceCounters
 
@@ -56,5 +56,5 @@ def reading(
     Without `wall_clock` both clocks agree.
     """
     stores = CacheStores(MemoryStore() if cached else None, shared, clock=clock, wall_clock=wall_clock or clock)
-    cache = ReadThroughCache.for_source(upstream.source, "http://vendor", policy, stores, SourceCounters())
+    cache = CacheEntries.for_source(upstream.source, "http://vendor", policy, stores, SourceCounters())
     return replace(upstream, cache=cache).with_credential({"authorization": SECRET})

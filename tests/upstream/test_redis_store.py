@@ -33,7 +33,7 @@ async def stack() -> AsyncIterator[AsyncExitStack]:
         yield opened
 
 
-async def opened(stack: AsyncExitStack, url: str, timeout_s: float = 0.3) -> RedisStore:
+async def opened(stack: AsyncExitStack, url: str, timeout_s: float = 3.0) -> RedisStore:
     return await stack.enter_async_context(open_redis(url, None, timeout_s))
 
 

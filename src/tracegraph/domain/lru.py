@@ -74,9 +74,7 @@ class LRU(Generic[K, V]):
         if self._weight_of is not None:
             self._total += self._weight_of(key, value)
         evicted: list[tuple[K, V]] = []
-        while (self._total > self._max_weight or len(self._entries) > self._max_entries) and len(
-            self._entries
-        ) > 1:
+        while len(self._entries) > 1 and self._exceeds_bounds():
             oldest = next(iter(self._entries))
             evicted.append((oldest, self._entries[oldest]))
             self.remove(oldest)

@@ -16,7 +16,7 @@ from hashlib import blake2b
 from tracegraph.domain.lru import LRU
 from tracegraph.errors import RateLimited
 from tracegraph.http.auth.principal import Principal
-from tracegraph.upstream.cache.read_through import SharedStore
+from tracegraph.upstream.cache.entries import SharedStore
 
 _PERIOD_S = 60.0
 """The time in which an empty bucket refills."""

@@ -9,8 +9,12 @@ from __future__ import annotations
 
 import gc
 
-_GEN0_THRESHOLD = 50_000
-"""Net allocations that trigger a collection of generation 0. If all were cycles, they would hold some 10 MB."""
+_GEN0_THRESHOLD = 10_000
+"""Net allocations that trigger a collection of generation 0.
+
+Measured: with 50,000 a collection stops the event loop for 40 to 80 ms in a flood of new documents. With 10,000 a
+query of 24 calls takes 3 % more CPU.
+"""
 
 
 def freeze_and_relax_gc() -> None:

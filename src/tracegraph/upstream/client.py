@@ -1,34 +1,58 @@
 """HTTP of one vendor for its adapter: `fetch` returns a reply with status 2xx or raises a SourceError.
 
-A call passes these objects, each with one method for it:
-
-    Upstream.fetch                adds the credential, the gateway's or the caller's
-    ReadThroughCache.fetch        returns a fresh entry, or a stale one after a failure
-    SingleFlight.wait             shares one load among equal reads
-    ResiliencePipeline.execute    applies circuit, permits, deadline and retries
-    Transport.send                sends one request
+`compose` builds the stack of layers that a call passes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, MutableMapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from pydantic import SecretStr
 
-from tracegraph.domain.secrets import read_anew
 from tracegraph.errors import SourceUnauthorized
-from tracegraph.upstream.cache.read_through import ReadThroughCache
+from tracegraph.upstream.authorized_calls import AuthorizedCalls
+from tracegraph.upstream.cache.entries import CacheEntries
+from tracegraph.upstream.cache.read_through import CacheFill, ReadThroughCache
 from tracegraph.upstream.errors import report_failure
-from tracegraph.upstream.messages import AttemptState, UpstreamRequest, UpstreamResponse
+from tracegraph.upstream.messages import CallState, Fetcher, UpstreamRequest, UpstreamResponse
 from tracegraph.upstream.request_scope import mark_uncacheable, pass_through_credential
 from tracegraph.upstream.resilience.pipeline import ResiliencePipeline
+from tracegraph.upstream.shared_calls import SharedCalls
 
 API_KEY_PLACEHOLDER = SecretStr("{the key of the caller}")
 """The `api_key` that the adapter of a pass-through source gets."""
 
 
-_HTTP_UNAUTHORIZED = 401
+def compose(
+    pipeline: Fetcher, credential: MutableMapping[str, SecretStr] | None, cache: CacheEntries | None
+) -> Fetcher:
+    """Return the layers of a call as one stack. A call passes them in this order.
+
+        ReadThroughCache      returns a fresh entry in memory, or a stale one after a failure
+        SharedCalls           single flight: equal calls share one call of the layers below
+        CacheFill             looks the reply up in the shared store, and stores the reply of the layers below
+        AuthorizedCalls       adds the credential, and reads a rotated key anew
+        ResiliencePipeline    applies circuit, permits, deadline and retries to `Transport.send`
+
+    Args:
+        pipeline: The pipeline of the source, over its transport.
+        credential: The secret headers of the calls.
+        cache: The cached replies of this credential. None leaves out the first three layers.
+    """
+    layer: Fetcher = AuthorizedCalls(pipeline, credential)
+    if cache is None:
+        return layer
+    layer = CacheFill(layer, cache)
+    shared = SharedCalls(
+        layer,
+        cache.stores.flights,
+        cache.source,
+        cache.counters,
+        limit_s=cache.policy.limit_s,
+        share=cache.policy.share,
+    )
+    return ReadThroughCache(shared, cache)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +64,12 @@ class Upstream:
 
     pipeline: ResiliencePipeline
     credential: MutableMapping[str, SecretStr] | None = None
-    cache: ReadThroughCache | None = None
+    cache: CacheEntries | None = None
     pass_through: str | None = None
+    _first_layer: Fetcher = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_first_layer", compose(self.pipeline, self.credential, self.cache))
 
     @property
     def source(self) -> str:
@@ -55,9 +83,7 @@ class Upstream:
 
     def with_credential(self, headers: Mapping[str, SecretStr | None]) -> Upstream:
         """Return this client with these headers on every call; a header without a secret is left out."""
-        present = {name: secret for name, secret in headers.items() if secret is not None}
-        values = {name: secret.get_secret_value() for name, secret in present.items()}
-        return replace(self, credential=present, cache=self.cache and self.cache.with_credential(values))
+        return self._with(headers, self.pass_through)
 
     @property
     def is_cached(self) -> bool:
@@ -75,8 +101,7 @@ class Upstream:
             return await self._as_caller(call, self.pass_through).fetch(call)
         if self.cache is None:
             mark_uncacheable()
-            return await self._execute(call, AttemptState())
-        return await self.cache.fetch(call, self._execute)
+        return await self._first_layer.fetch(call, CallState())
 
     def _as_caller(self, call: UpstreamRequest, header: str) -> Upstream:
         """Return this client with the caller's key, so that cache and single flight serve that key alone."""
@@ -86,29 +111,14 @@ class Upstream:
             error = SourceUnauthorized(self.source, message)
             report_failure(self.source, call, error)
             raise error
-        return replace(self, pass_through=None).with_credential(_with_key(self.credential or {}, key))
+        return self._with(_with_key(self.credential or {}, key), None)
 
-    async def _execute(self, call: UpstreamRequest, state: AttemptState) -> UpstreamResponse:
-        """Send the call. Send it again if the vendor rejects a key whose file now holds another one."""
-        headers = self._headers()
-        try:
-            return await self.pipeline.execute(call, headers, state)
-        except SourceUnauthorized as error:
-            if error.http_status != _HTTP_UNAUTHORIZED or not self._has_newer_key(headers):
-                raise
-        return await self.pipeline.execute(call, self._headers(), state)
-
-    def _has_newer_key(self, rejected: Mapping[str, str]) -> bool:
-        """Read the keys' files anew, and return whether the headers are now other than the rejected ones."""
-        credential = self.credential or {}
-        for name, secret in list(credential.items()):
-            newer = read_anew(secret)
-            if newer is not None:
-                credential[name] = newer
-        return self._headers() != rejected
-
-    def _headers(self) -> dict[str, str]:
-        return {name: secret.get_secret_value() for name, secret in (self.credential or {}).items()}
+    def _with(self, headers: Mapping[str, SecretStr | None], pass_through: str | None) -> Upstream:
+        present = {name: secret for name, secret in headers.items() if secret is not None}
+        cache = self.cache
+        if cache is not None:
+            cache = cache.with_credential({name: secret.get_secret_value() for name, secret in present.items()})
+        return replace(self, credential=present, cache=cache, pass_through=pass_through)
 
 
 def _with_key(headers: Mapping[str, SecretStr], key: SecretStr) -> dict[str, SecretStr | None]:

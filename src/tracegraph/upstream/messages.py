@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 import orjson
@@ -109,20 +109,43 @@ def response_to(
     return UpstreamResponse(source, call.kind, body, provenance, call.read(unread), headers)
 
 
-@dataclass(slots=True)
-class AttemptState:
-    """The attempts of one call so far, shared with the callers that wait for it.
+class CallState(msgspec.Struct, eq=False):
+    """What the layers tell each other about one call. Callers that share a call share the state of the first one.
+
+    `key` is the key of the cache and of single flight. `headers` are those of the credential for the next request.
 
     `sent` counts the requests that were sent. `timed_out` says that a cancellation comes from the waiters'
     deadline and not from their departure. After `waiters_deadline`, in seconds of the event loop, a permit or a
     retry is useless. `failure` is the error of the last attempt while the next one is due or running.
     """
 
+    key: bytes = b""
+    headers: dict[str, str] = {}
     sent: int = 0
     timed_out: bool = False
     waiters_deadline: float = float("inf")
     failure: SourceError | None = None
 
+    def __repr__(self) -> str:
+        """Return the state without the headers, which are secret."""
+        return f"CallState(sent={self.sent}, timed_out={self.timed_out}, failure={self.failure!r})"
+
     def add_waiter(self, limit_s: float) -> None:
         """Extend the waiters' deadline to `limit_s` seconds from now, unless it is later."""
         self.waiters_deadline = max(self.waiters_deadline, asyncio.get_running_loop().time() + limit_s)
+
+
+class Fetcher(Protocol):
+    """One layer of the way to a vendor. Each layer gets the next one when it is created."""
+
+    async def fetch(self, call: UpstreamRequest, state: CallState) -> UpstreamResponse:
+        """Return the reply to the call, with status 2xx.
+
+        Args:
+            call: The call.
+            state: The state of this call, which all layers share.
+
+        Raises:
+            SourceError: For a failed call, with the number of requests sent for this caller.
+        """
+        ...

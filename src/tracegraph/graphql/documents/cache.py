@@ -139,6 +139,7 @@ class DocumentCache:
     def _parse(self, text: str, schema: GraphQLSchema) -> _Entry:
         try:
             tree = parse(text)
+            _unlink_tokens(tree)
             check_tree(tree, self._limits)
         except GraphQLError as rejection:
             return to_client_error(rejection)
@@ -150,6 +151,18 @@ class DocumentCache:
             for error in errors:  # one rule of graphql-core ignores hide_suggestions
                 error.message = error.message.partition(" Did you mean ")[0]
         return Document(tree, [to_client_error(error) for error in errors])
+
+
+def _unlink_tokens(tree: DocumentNode) -> None:
+    """Remove the links between the tokens of a document, which only the parser reads.
+
+    They are reference cycles. In a flood of new documents, one garbage collection spent up to 240 ms on them.
+    """
+    token = tree.loc.start_token if tree.loc else None
+    while token is not None:
+        following = token.next
+        token.prev = token.next = None
+        token = following
 
 
 def _weight(text: str, _: _Entry) -> int:

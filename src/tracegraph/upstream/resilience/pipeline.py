@@ -15,7 +15,7 @@ from tracegraph.domain.calls import CircuitState, FetchInfo, RateLimit
 from tracegraph.errors import SourceCircuitOpen, SourceError, SourceErrorCode, SourceTimeout
 from tracegraph.upstream.counters import SourceCounters
 from tracegraph.upstream.errors import error_for_status, report_circuit, report_failure
-from tracegraph.upstream.messages import AttemptState, UpstreamRequest, UpstreamResponse, response_to
+from tracegraph.upstream.messages import CallState, UpstreamRequest, UpstreamResponse, response_to
 from tracegraph.upstream.request_scope import count_request, is_fair_time, remaining_s
 from tracegraph.upstream.resilience.circuit_breaker import CircuitBreaker, CircuitBreakerPolicy, is_failure
 from tracegraph.upstream.resilience.failing_calls import FailingCalls
@@ -91,15 +91,12 @@ class ResiliencePipeline:
         """The most severe state of any circuit."""
         return max(self.circuits.values(), key=_SEVERITY.index, default=CircuitState.CLOSED)
 
-    async def execute(
-        self, call: UpstreamRequest, headers: dict[str, str], state: AttemptState
-    ) -> UpstreamResponse:
+    async def fetch(self, call: UpstreamRequest, state: CallState) -> UpstreamResponse:
         """Return the vendor's reply; retry transient failures while a retry may help.
 
         Args:
             call: The call.
-            headers: The headers of the credential.
-            state: The attempts so far, for the waiters.
+            state: The headers of the credential, and the attempts so far for the waiters.
 
         Raises:
             SourceError: With the number of requests sent. When a retry was not sent, it is the error of the
@@ -108,13 +105,13 @@ class ResiliencePipeline:
         self._budget.call()
         for attempt in count(1):
             try:
-                return await self._attempt(call, headers, state)
+                return await self._attempt(call, state)
             except SourceError as error:
                 reported = self._error_to_report(error, state)
                 reported.upstream_requests = state.sent
                 pause_s = None if reported is not error else self._pause_s(call, error, attempt, state)
                 if pause_s is None:
-                    report_failure(self.source, call, reported, headers)
+                    report_failure(self.source, call, reported, state.headers)
                     raise reported.with_traceback(
                         None
                     ) from reported.__cause__  # the traceback would reference the failed body
@@ -122,7 +119,7 @@ class ResiliencePipeline:
             await asyncio.sleep(pause_s)
         raise AssertionError("count() does not end")
 
-    def _error_to_report(self, error: SourceError, state: AttemptState) -> SourceError:
+    def _error_to_report(self, error: SourceError, state: CallState) -> SourceError:
         """Return the error, or the previous one when this attempt was not sent or had no time left."""
         before = state.failure
         if before is None:
@@ -130,14 +127,12 @@ class ResiliencePipeline:
         had_no_time = isinstance(error, SourceTimeout) and error.http_status is None and self._left_s(state) <= 0
         return before if had_no_time or state.sent == before.upstream_requests else error
 
-    def _left_s(self, state: AttemptState) -> float:
+    def _left_s(self, state: CallState) -> float:
         """Return the seconds until the deadline of the request or of the last waiter."""
         waiters_left_s = state.waiters_deadline - asyncio.get_running_loop().time()
         return max(0.0, min(waiters_left_s, remaining_s(_MAX_WAIT_S)))
 
-    def _pause_s(
-        self, call: UpstreamRequest, error: SourceError, attempt: int, state: AttemptState
-    ) -> float | None:
+    def _pause_s(self, call: UpstreamRequest, error: SourceError, attempt: int, state: CallState) -> float | None:
         """Return the seconds until the next attempt, None when there is none."""
         if error.http_status in call.expected_statuses:
             return None
@@ -151,9 +146,7 @@ class ResiliencePipeline:
         counters.retries += 1
         return pause_s
 
-    async def _attempt(
-        self, call: UpstreamRequest, headers: dict[str, str], state: AttemptState
-    ) -> UpstreamResponse:
+    async def _attempt(self, call: UpstreamRequest, state: CallState) -> UpstreamResponse:
         circuit = self._circuits.get(call.kind)
         if circuit is None:
             circuit = self._circuits[call.kind] = CircuitBreaker(self._policy.breaker, self._clock)
@@ -164,7 +157,7 @@ class ResiliencePipeline:
                 await self._acquire(call, state)
             try:
                 self._raise_if_open(circuit, call)  # other calls may have failed during the wait
-                return await self._send(circuit, call, headers, state)
+                return await self._send(circuit, call, state)
             finally:
                 self._scheduler.release()
         except SourceError as error:
@@ -182,7 +175,7 @@ class ResiliencePipeline:
                 retry_after_s=wait_s,
             )
 
-    async def _acquire(self, call: UpstreamRequest, state: AttemptState) -> None:
+    async def _acquire(self, call: UpstreamRequest, state: CallState) -> None:
         began, counters = self._clock(), self.counters[call.kind]
         counters.waits += 1
         try:
@@ -190,9 +183,7 @@ class ResiliencePipeline:
         finally:
             counters.wait_s += self._clock() - began
 
-    async def _send(
-        self, circuit: CircuitBreaker, call: UpstreamRequest, headers: dict[str, str], state: AttemptState
-    ) -> UpstreamResponse:
+    async def _send(self, circuit: CircuitBreaker, call: UpstreamRequest, state: CallState) -> UpstreamResponse:
         """Send one request, and record its outcome in the circuit."""
         timeout_s = self._transport.settings.timeout_s
         allowed_s = remaining_s(timeout_s)
@@ -205,10 +196,11 @@ class ResiliencePipeline:
         failed, failure, timed_out = None, None, False
         try:
             if self._tracing is None:
-                reply = await self._exchange(call, headers, allowed_s, state)
+                reply = await self._exchange(call, state.headers, allowed_s, state)
             else:
-                with self._tracing.request(self.source, call.kind, call.method, state.sent, headers) as traced:
-                    reply = await self._exchange(call, traced, allowed_s, state)
+                span = self._tracing.request(self.source, call.kind, call.method, state.sent, state.headers)
+                with span as headers:
+                    reply = await self._exchange(call, headers, allowed_s, state)
         except SourceError as error:
             counters.failed[error.code] += 1
             failed = is_failure(error, call, had_fair_time=is_fair_time(allowed_s, timeout_s))
@@ -233,7 +225,7 @@ class ResiliencePipeline:
                 self._circuit_changed(call.kind, failure if failed else None)
 
     async def _exchange(
-        self, call: UpstreamRequest, headers: dict[str, str], allowed_s: float, state: AttemptState
+        self, call: UpstreamRequest, headers: dict[str, str], allowed_s: float, state: CallState
     ) -> UpstreamResponse:
         raw = await self._transport.send(call, headers, allowed_s, on_resend=partial(_count_sent, state))
         if 200 <= raw.status < 300:
@@ -251,6 +243,6 @@ class ResiliencePipeline:
         report_circuit(self.source, kind, failure)
 
 
-def _count_sent(state: AttemptState) -> None:
+def _count_sent(state: CallState) -> None:
     state.sent += 1
     count_request()
