@@ -27,6 +27,31 @@ const withoutInlineFonts = {
   },
 };
 
+/** The checker of the variables pane requires every non-null variable, even one with a default: GraphQL does not. */
+const optionalVariables = {
+  name: 'optional-variables',
+  setup({ onLoad }) {
+    onLoad({ filter: /graphql-language-service\/.*\/collectVariables\.js$/ }, async ({ path }) => {
+      const code = await readFile(path, 'utf8');
+      const changes = [
+        ['{ variable, type } of', '{ variable, type: declared, defaultValue } of'],
+        [
+          'const inputType =',
+          'const type = defaultValue && declared.kind === Kind.NON_NULL_TYPE ? declared.type : declared;\nconst inputType =',
+        ],
+      ];
+      return { contents: changes.reduce(replaceOnce, code), loader: 'js' };
+    });
+  },
+};
+
+/** Replace the one occurrence, or fail: a new release of the package may need another change. */
+function replaceOnce(code, [old, replacement]) {
+  const parts = code.split(old);
+  if (parts.length !== 2) throw new Error(`expected one ${JSON.stringify(old)}, not ${parts.length - 1}`);
+  return parts.join(replacement);
+}
+
 /** Return the licences of every package in the output. */
 async function licences(inputs) {
   const folders = new Set(inputs.map((input) => input.match(/^.*node_modules\/(?:@[^/]+\/)?[^/]+/)?.[0]));
@@ -79,7 +104,7 @@ const { metafile } = await build({
     'prettier/parser-babel': './src/prettier-jsonc.js',
     'prettier/plugins/estree': './src/prettier-jsonc.js',
   },
-  plugins: [monacoStyleOnce, withoutInlineFonts],
+  plugins: [monacoStyleOnce, withoutInlineFonts, optionalVariables],
   logLevel: 'warning',
 });
 

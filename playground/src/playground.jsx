@@ -5,6 +5,9 @@ import { createRoot } from 'react-dom/client';
 import { examples, newTab } from './examples.js';
 import { fetcher } from './fetcher.js';
 
+/** A narrow window has no room for the variables pane until the user opens it. */
+const openTools = window.matchMedia('(max-width: 799px)').matches ? false : 'variables';
+
 const plugins = [explorerPlugin({ showAttribution: false }), HISTORY_PLUGIN];
 
 /** Three traces that meet in one graph. */
@@ -29,7 +32,7 @@ function Playground() {
       plugins={plugins}
       defaultTabs={examples}
       defaultQuery={newTab}
-      defaultEditorToolsVisibility="variables"
+      defaultEditorToolsVisibility={openTools}
       isHeadersEditorEnabled
     >
       <GraphiQL.Logo>
