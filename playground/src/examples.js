@@ -114,8 +114,8 @@ query Leaderboard(
         median
         p99
       }
-      # Computed from the sessions, in the same way for all
-      # vendors: only these figures are comparable.
+      # Computed from the sessions, in the same way for
+      # all vendors: only these figures are comparable.
       # complete: whether all sessions were read.
       computed: aggregate(
         metric: { kind: $kind }
@@ -277,8 +277,8 @@ query OneExperiment(
 }
 `;
 
-const pagingBack = `# The last page of the list has the oldest experiments. For
-# the page before it, set the variable before to the
+const pagingBack = `# The last page of the list has the oldest experiments.
+# For the page before it, set the variable before to the
 # startCursor.
 query PagingBack($last: Int = 5, $before: String) {
   experiments(
@@ -310,9 +310,9 @@ query PagingBack($last: Int = 5, $before: String) {
 }
 `;
 
-const experimentsSideBySide = `# Assistants of three vendors with the same questions. The
-# Variables pane below has the IDs of the demo. The id field
-# of experiments has the IDs of yours.
+const experimentsSideBySide = `# Assistants of three vendors with the same questions.
+# The Variables pane below has the IDs of the demo. The
+# field id of experiments has the IDs of yours.
 query ExperimentsSideBySide(
   $experimentIds: [ID!]!
   $joinOn: CaseKey = INPUT
@@ -388,8 +388,8 @@ query ExperimentsSideBySide(
 `;
 
 const sourcesAndGateway = `# Every source: its health, the calls that it allows, and
-# what its vendor filters and sorts. Then the limits of the
-# gateway.
+# what its vendor filters and sorts. Then the limits of
+# the gateway.
 query SourcesAndGateway {
   sources {
     name

@@ -1,6 +1,8 @@
 import './workers.js';
 import { explorerPlugin } from '@graphiql/plugin-explorer';
+import { useGraphiQL } from '@graphiql/react';
 import { GraphiQL, HISTORY_PLUGIN } from 'graphiql';
+import { useEffect } from 'react';
 import { createRoot } from 'react-dom/client';
 import { examples, newTab } from './examples.js';
 import { fetcher } from './fetcher.js';
@@ -25,13 +27,27 @@ function Mark() {
   );
 }
 
+/** Writes into each new tab what to type there, with the cursor below. GraphiQL has no query for a new tab. */
+function NewTab() {
+  const editor = useGraphiQL((state) => state.queryEditor);
+  const tab = useGraphiQL((state) => state.tabs[state.activeTabIndex]);
+  const isNew = tab.query === null;
+  useEffect(() => {
+    if (editor && isNew) {
+      editor.setValue(newTab);
+      editor.setPosition(editor.getModel().getFullModelRange().getEndPosition());
+      editor.focus();
+    }
+  }, [editor, isNew, tab.id]);
+  return null;
+}
+
 function Playground() {
   return (
     <GraphiQL
       fetcher={fetcher}
       plugins={plugins}
       defaultTabs={examples}
-      defaultQuery={newTab}
       defaultEditorToolsVisibility={openTools}
       isHeadersEditorEnabled
     >
@@ -41,6 +57,7 @@ function Playground() {
           Tracegraph
         </h1>
       </GraphiQL.Logo>
+      <NewTab />
     </GraphiQL>
   );
 }
