@@ -452,9 +452,15 @@ export const examples = [
   { query: sourcesAndGateway },
 ];
 
-export const newTab = `# Type a query below these lines, for example:
-# { sources { name health { status } } }
+export const newTab = `# Type a query in place of this one.
 # Ctrl-Space lists the fields. Ctrl-Enter runs the query.
 # Hovering over a name shows its documentation.
-
+query NewTab {
+  sources {
+    name
+    health {
+      status
+    }
+  }
+}
 `;

@@ -27,7 +27,7 @@ function Mark() {
   );
 }
 
-/** Writes into each new tab what to type there, with the cursor below. GraphiQL has no query for a new tab. */
+/** Writes into each new tab a query to replace, with the cursor at its end. GraphiQL has no query for a new tab. */
 function NewTab() {
   const editor = useGraphiQL((state) => state.queryEditor);
   const tab = useGraphiQL((state) => state.tabs[state.activeTabIndex]);
