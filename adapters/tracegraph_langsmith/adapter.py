@@ -30,10 +30,11 @@ from tracegraph.errors import SourceError
 from tracegraph.upstream.client import Upstream
 from tracegraph_langsmith import experiments
 from tracegraph_langsmith.capabilities import capabilities_of
-from tracegraph_langsmith.client import LangSmithClient, canonical_uuid
+from tracegraph_langsmith.client import LangSmithClient
 from tracegraph_langsmith.datasets import Datasets
 from tracegraph_langsmith.dialect import Api, Dialect, Dialects, Part, is_missing_path
 from tracegraph_langsmith.experiments import ExperimentsApi
+from tracegraph_langsmith.filters import canonical_uuid
 from tracegraph_langsmith.links import Links, web_url_of
 from tracegraph_langsmith.reversed_runs import list_in_order
 from tracegraph_langsmith.runs import RunsReader

@@ -7,18 +7,25 @@ from functools import cache
 from tracegraph.adapter import Capabilities, ListCapabilities, Paging, RateLimit, both_directions
 from tracegraph.domain.filters import ExperimentOrderField, OrderDirection, SessionOrderField
 from tracegraph.domain.models import ExperimentKind, MetricKind, SessionStatus
-from tracegraph_langsmith.client import DATASETS, INFO, MAX_PAGE_SIZE, RUNS, SESSIONS
+from tracegraph_langsmith.client import DATASETS, INFO, MAX_PAGE_SIZE, RUNS, SESSIONS, SORTED_FIGURES
 from tracegraph_langsmith.dialect import Dialect
 from tracegraph_langsmith.mapping import STATUS_WORDS
 from tracegraph_langsmith.v2_runs import RunsV2
 
 _EXPERIMENT_ORDERS = both_directions(ExperimentOrderField.CREATED_AT, ExperimentOrderField.UPDATED_AT)
-_SESSION_FILTERS = frozenset({"statuses", "test_case_id", "started_at"})
+_EXPERIMENT_FILTERS = frozenset({"name", "refs", "dataset_id", "metadata"})
+_SESSION_FILTERS = frozenset({"statuses", "test_case_id", "started_at", "name", "latency_ms", "score", "metadata"})
 
 _EXPERIMENTS = {
-    Dialect.V1: ListCapabilities(Paging.OFFSET, MAX_PAGE_SIZE, _EXPERIMENT_ORDERS, frozenset({"name", "refs"})),
+    Dialect.V1: ListCapabilities(
+        Paging.OFFSET, MAX_PAGE_SIZE, _EXPERIMENT_ORDERS, _EXPERIMENT_FILTERS, figures=SORTED_FIGURES
+    ),
     Dialect.V2: ListCapabilities(
-        Paging.CURSOR, MAX_PAGE_SIZE, _EXPERIMENT_ORDERS, frozenset({"name", "refs", "kinds"})
+        Paging.CURSOR,
+        MAX_PAGE_SIZE,
+        _EXPERIMENT_ORDERS,
+        _EXPERIMENT_FILTERS | {"kinds"},
+        figures=SORTED_FIGURES,
     ),
 }
 """The filter `name` is pushed only when it is exact, because the vendor does not document partial matches."""

@@ -9,7 +9,6 @@ docs/vendors/langsmith.md#v2 describes the paths under `/api/v2`.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,6 +17,7 @@ from typing import Any, TypeVar
 from pydantic import SecretStr
 
 from tracegraph.adapter import LenientDecoder, Reply, VendorClient
+from tracegraph.domain.figures import Statistic
 from tracegraph.domain.filters import (
     ExperimentOrder,
     ExperimentOrderField,
@@ -25,7 +25,7 @@ from tracegraph.domain.filters import (
     SessionFilter,
     SessionOrder,
 )
-from tracegraph.domain.models import SessionStatus
+from tracegraph.domain.models import MetricKind
 from tracegraph.domain.sort_values import from_microseconds
 from tracegraph.domain.texts import rfc3339
 from tracegraph.errors import SourceError, SourceUnauthorized
@@ -33,7 +33,7 @@ from tracegraph.upstream.client import Upstream
 from tracegraph.upstream.messages import UpstreamRequest
 from tracegraph_langsmith import v2_wire, wire
 from tracegraph_langsmith.deprecations import Deprecations
-from tracegraph_langsmith.mapping import STATUS_WORDS
+from tracegraph_langsmith.filters import Query, all_of, run_conditions, uuids
 
 T = TypeVar("T")
 
@@ -67,24 +67,36 @@ A query omits them unless a client selects them.
 _SORT_COLUMNS = {
     ExperimentOrderField.CREATED_AT: "start_time",
     ExperimentOrderField.UPDATED_AT: "last_run_start_time",
-    ExperimentOrderField.NAME: "start_time",  # the vendor's collation is unknown, so the gateway sorts by name
 }
+
+
+_FIGURE_COLUMNS = {
+    (MetricKind.LATENCY, Statistic.MEDIAN): "latency_p50",
+    (MetricKind.LATENCY, Statistic.P99): "latency_p99",
+    (MetricKind.ERROR_RATE, Statistic.MEAN): "error_rate",
+}
+
+
+SORTED_FIGURES = frozenset(_FIGURE_COLUMNS)
+"""The figures that the vendor sorts by. It also sorts by feedback, of runs or of whole sessions.
+
+A score is reported from either: from the session's feedback where there is some. So no sort by feedback is certain
+to be the order of the scores.
+"""
+
+
+def sort_column(order: ExperimentOrder) -> str:
+    """Return the column of an order, and the start for orders that the vendor does not have.
+
+    The vendor also sorts by name, but its collation is unknown.
+    """
+    if order.figure is not None:
+        return _FIGURE_COLUMNS.get((order.figure.metric.kind, order.figure.statistic), "start_time")
+    return _SORT_COLUMNS.get(order.field, "start_time")
 
 
 _LACKS_WORKSPACE = b"org_scoped_key_requires_workspace"
 """Text in the 403 for an organization's key without X-Tenant-Id (docs/vendors/langsmith.md#access)."""
-
-
-_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-
-
-Query = list[tuple[str, str]]
-
-
-def canonical_uuid(text: str) -> str | None:
-    """Return the UUID in LangSmith's notation, or None for other text, which is the id of no object."""
-    lower = text.lower()
-    return lower if _UUID.fullmatch(lower) else None
 
 
 def experiments_query(order: ExperimentOrder, limit: int, offset: int) -> Query:
@@ -102,7 +114,7 @@ def experiments_query(order: ExperimentOrder, limit: int, offset: int) -> Query:
         ("include_stats", "true"),
         ("limit", str(limit)),
         ("offset", str(offset)),
-        ("sort_by", _SORT_COLUMNS[order.field]),
+        ("sort_by", sort_column(order)),
         ("sort_by_desc", "true" if descending else "false"),
     ]
 
@@ -165,11 +177,12 @@ class RunsQuery:
             "limit": limit,
             "select": self._select(),
         }
-        conditions = [*self.status_conditions(), *self._time_conditions()]
+        conditions = [*run_conditions(self.filter), *self._time_conditions()]
         if conditions:
-            body["filter"] = conditions[0] if len(conditions) == 1 else f"and({', '.join(conditions)})"
-        if self.filter.test_case_id is not None:
-            body["reference_example"] = [canonical_uuid(self.filter.test_case_id)]
+            body["filter"] = all_of(conditions)
+        test_cases = uuids(self.filter.test_case_id)
+        if test_cases is not None:
+            body["reference_example"] = test_cases
         if cursor is not None:
             body["cursor"] = cursor
         return body
@@ -177,16 +190,6 @@ class RunsQuery:
     def _select(self) -> list[str]:
         deferred_fields = {LARGE_FIELDS.get(name) for name in self.deferred_fields}
         return [name for name in RUN_FIELDS if name not in deferred_fields]
-
-    def status_conditions(self) -> Iterator[str]:
-        """Yield the condition on the status in the vendor's filter language, which v1 and v2 share.
-
-        Only our own words appear inside its quotes.
-        """
-        status_words = _status_words(self.filter)
-        if status_words:
-            comparisons = [f"eq(status, {_quoted(word)})" for word in status_words]
-            yield comparisons[0] if len(comparisons) == 1 else f"or({', '.join(comparisons)})"
 
     def _time_conditions(self) -> Iterator[str]:
         """Yield the conditions on the start in the vendor's filter language."""
@@ -201,27 +204,6 @@ class RunsQuery:
         if self.range_end is not None:
             operator = "gte" if self.order.direction is OrderDirection.DESC else "lte"
             yield f"{operator}(start_time, {_time(from_microseconds(self.range_end))})"
-
-
-def can_match(session_filter: SessionFilter) -> bool:
-    """Return whether any run can match the filter.
-
-    No run matches a filter with only unknown statuses, or with a test case that is not a UUID.
-    """
-    if session_filter.test_case_id is not None and canonical_uuid(session_filter.test_case_id) is None:
-        return False
-    statuses = session_filter.statuses
-    return statuses is None or bool(statuses & {*STATUS_WORDS, SessionStatus.UNKNOWN})
-
-
-def _status_words(session_filter: SessionFilter) -> list[str]:
-    """Return the vendor's words for the requested statuses.
-
-    The list is empty if the filter includes UNKNOWN, which has no word.
-    """
-    if session_filter.statuses is None or SessionStatus.UNKNOWN in session_filter.statuses:
-        return []
-    return [word for status, word in STATUS_WORDS.items() if status in session_filter.statuses]
 
 
 def _time(moment: datetime) -> str:

@@ -14,12 +14,11 @@ from tracegraph.errors import SourceError
 from tracegraph_langsmith.client import (
     MAX_PAGE_SIZE,
     LangSmithClient,
-    Query,
-    canonical_uuid,
     chunks,
     id_parameters,
 )
 from tracegraph_langsmith.dialect import Dialect, Dialects, Part
+from tracegraph_langsmith.filters import Query, canonical_uuid
 from tracegraph_langsmith.v2_pages import all_pages
 
 _DENIED = frozenset({400, 403, 404, 405, 410, 422, 501})

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from operator import attrgetter
-from typing import Protocol
+from operator import itemgetter
+from typing import Any, Protocol
 
 from tracegraph.adapter import (
     CallCost,
@@ -17,7 +17,7 @@ from tracegraph.adapter import (
     gather_outcomes,
     total_cost,
 )
-from tracegraph.domain.filters import ExperimentOrder, ExperimentOrderField, OrderDirection, StringFilter
+from tracegraph.domain.filters import ExperimentOrder, OrderDirection, experiment_order_value
 from tracegraph.domain.models import Experiment
 from tracegraph.errors import SourceError
 from tracegraph.upstream.messages import UpstreamResponse
@@ -124,27 +124,10 @@ async def existing_ids(api: ExperimentsApi, ids: Sequence[str]) -> tuple[set[str
     return existing & set(ids), cost.total.upstream_requests
 
 
-def exact_name(name: StringFilter | None) -> str | None:
-    """Return the only name that can match the filter, or None if there are several."""
-    if name is None:
-        return None
-    if name.eq is None and name.any_of is not None and len(name.any_of) == 1:
-        return next(iter(name.any_of))
-    return name.eq
-
-
-def is_text(text: str) -> bool:
-    """Return False for text with an unpaired surrogate, which neither a URL nor the vendor's JSON can contain."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
 def _sorted(items: Sequence[Experiment], order: ExperimentOrder) -> list[Experiment]:
     """Return the rows of several sorted responses as one sorted list. Missing values come last."""
-    column = "updated_at" if order.field is ExperimentOrderField.UPDATED_AT else "created_at"
-    dated = [item for item in items if getattr(item, column) is not None]
-    dated.sort(key=attrgetter(column), reverse=order.direction is OrderDirection.DESC)
-    return dated + [item for item in items if getattr(item, column) is None]
+    value = experiment_order_value(order)
+    valued: list[tuple[Any, Experiment]] = [(value(item), item) for item in items]
+    present = [pair for pair in valued if pair[0] is not None]
+    present.sort(key=itemgetter(0), reverse=order.direction is OrderDirection.DESC)
+    return [item for _, item in present] + [item for found, item in valued if found is None]

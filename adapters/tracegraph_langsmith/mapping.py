@@ -145,6 +145,7 @@ def to_session(
         score_texts=_score_texts(run.feedback_stats or {}),
         input_cost_usd=_usd(run.prompt_cost),
         output_cost_usd=_usd(run.completion_cost),
+        models=_models(fields),
     )
 
 
@@ -159,8 +160,8 @@ def _ms(seconds: Decimal | None) -> float | None:
 
 
 def _models(metadata: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the names under `models`, a list or one name, or else under `model`."""
-    listed = metadata.get("models") or metadata.get("model")
+    """Return the names under `models`, a list or one name, else under `model` or `ls_model_name`."""
+    listed = metadata.get("models") or metadata.get("model") or metadata.get("ls_model_name")
     if listed is None:
         return ()
     names = listed if isinstance(listed, list) else [listed]

@@ -34,8 +34,6 @@ from tracegraph.errors import (
 from tracegraph.upstream.raw import bad_response
 from tracegraph_langsmith.client import (
     RunsQuery,
-    can_match,
-    canonical_uuid,
     chunks,
 )
 from tracegraph_langsmith.failing_projects import (
@@ -44,6 +42,7 @@ from tracegraph_langsmith.failing_projects import (
     may_concern_one_experiment,
     no_run_query_error,
 )
+from tracegraph_langsmith.filters import can_match, canonical_uuid
 from tracegraph_langsmith.page_ends import PageEnds
 from tracegraph_langsmith.page_sizes import PageSizes
 from tracegraph_langsmith.progress import (

@@ -20,8 +20,9 @@ from tracegraph.domain.models import Experiment, ExperimentKind
 from tracegraph.errors import SourceBadRequest
 from tracegraph.upstream.lenient_decoder import length
 from tracegraph_langsmith import wire
-from tracegraph_langsmith.client import MAX_PAGE_SIZE, LangSmithClient, Query, experiments_query, id_parameters
-from tracegraph_langsmith.experiments import ExperimentRows, exact_name, is_text
+from tracegraph_langsmith.client import MAX_PAGE_SIZE, LangSmithClient, experiments_query, id_parameters
+from tracegraph_langsmith.experiments import ExperimentRows
+from tracegraph_langsmith.filters import Query, experiment_parameters
 from tracegraph_langsmith.links import Links
 from tracegraph_langsmith.mapping import to_experiment
 
@@ -100,15 +101,10 @@ class SessionsV1:
 def _pushed_parameters(experiment_filter: ExperimentFilter) -> Query | None:
     """Return the conditions that the vendor certainly applies as intended, or None if no name can match.
 
-    The gateway applies the others: `reference_free=false` and partial names are not documented well enough, and
-    the vendor would ignore an empty name (docs/vendors/langsmith.md#push-down).
+    The gateway applies the others: `reference_free=false` is not documented well enough
+    (docs/vendors/langsmith.md#push-down).
     """
-    query: Query = []
-    name = exact_name(experiment_filter.name)
-    if name:
-        if not is_text(name):
-            return None
-        query.append(("name", name))
-    if experiment_filter.kinds == frozenset({ExperimentKind.PROJECT}):
+    query = experiment_parameters(experiment_filter, "reference_dataset")
+    if query is not None and experiment_filter.kinds == frozenset({ExperimentKind.PROJECT}):
         query.append(("reference_free", "true"))
     return query

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol, TypeVar
 
 from tracegraph.adapter import CallCost, FetchInfo, Reply
-from tracegraph_langsmith.client import Query
+from tracegraph_langsmith.filters import Query
 from tracegraph_langsmith.progress import MAX_IDLE_PAGES, no_progress_error
 
 

@@ -25,9 +25,9 @@ from tracegraph_langsmith.client import (
     MAX_PAGE_SIZE,
     LangSmithClient,
     RunsQuery,
-    canonical_uuid,
 )
 from tracegraph_langsmith.failing_projects import may_concern_one_experiment
+from tracegraph_langsmith.filters import all_of, run_conditions, uuids
 from tracegraph_langsmith.links import Links
 from tracegraph_langsmith.mapping import to_session
 from tracegraph_langsmith.progress import MAX_IDLE_PAGES, RunsPage, no_progress_error
@@ -159,11 +159,12 @@ def body_of(query: RunsQuery, limit: int, cursor: str | None) -> dict[str, Any]:
         "selects": [name for name in SELECTS if name not in omitted],
         "page_size": limit,
     }
-    statuses = list(query.status_conditions())
-    if statuses:
-        body["filter"] = statuses[0]
-    if query.filter.test_case_id is not None:
-        body["reference_examples"] = [canonical_uuid(query.filter.test_case_id)]
+    conditions = list(run_conditions(query.filter))
+    if conditions:
+        body["filter"] = all_of(conditions)
+    test_cases = uuids(query.filter.test_case_id)
+    if test_cases is not None:
+        body["reference_examples"] = test_cases
     if cursor is not None:
         body["cursor"] = cursor
     return body

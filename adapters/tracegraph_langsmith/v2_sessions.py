@@ -18,14 +18,14 @@ from tracegraph.adapter import (
 from tracegraph.domain.filters import (
     ExperimentFilter,
     ExperimentOrder,
-    ExperimentOrderField,
     OrderDirection,
 )
 from tracegraph.domain.models import Experiment, ExperimentKind
 from tracegraph.errors import SourceBadRequest
 from tracegraph_langsmith import v2_wire
-from tracegraph_langsmith.client import MAX_PAGE_SIZE, LangSmithClient, Query, id_parameters
-from tracegraph_langsmith.experiments import ExperimentRows, exact_name, is_text
+from tracegraph_langsmith.client import MAX_PAGE_SIZE, LangSmithClient, id_parameters, sort_column
+from tracegraph_langsmith.experiments import ExperimentRows
+from tracegraph_langsmith.filters import Query, experiment_parameters, is_text
 from tracegraph_langsmith.links import Links
 from tracegraph_langsmith.mapping import to_experiment
 from tracegraph_langsmith.v2_pages import all_pages
@@ -34,13 +34,6 @@ _TYPES = {
     ExperimentKind.PROJECT: "PROJECT",
     ExperimentKind.AGENT: "AGENT",
     ExperimentKind.EVALUATION: "EXPERIMENT",
-}
-
-
-_SORTS = {
-    ExperimentOrderField.CREATED_AT: "START_TIME",
-    ExperimentOrderField.UPDATED_AT: "LAST_RUN_START_TIME",
-    ExperimentOrderField.NAME: "START_TIME",  # the vendor's collation is unknown, so the gateway sorts by name
 }
 
 
@@ -115,7 +108,7 @@ class SessionsV2:
 
 def _order(order: ExperimentOrder) -> Query:
     direction = "desc" if order.direction is OrderDirection.DESC else "asc"
-    return [("sort_by", _SORTS[order.field]), ("sort_order", direction)]
+    return [("sort_by", sort_column(order).upper()), ("sort_order", direction)]
 
 
 def _pushed_parameters(experiment_filter: ExperimentFilter) -> Query | None:
@@ -123,13 +116,8 @@ def _pushed_parameters(experiment_filter: ExperimentFilter) -> Query | None:
 
     The gateway applies the others (docs/vendors/langsmith.md#push-down).
     """
-    query: Query = []
-    name = exact_name(experiment_filter.name)
-    if name:
-        if not is_text(name):
-            return None
-        query.append(("name", name))
-    if experiment_filter.kinds is not None:
+    query = experiment_parameters(experiment_filter, "reference_dataset_id")
+    if query is not None and experiment_filter.kinds is not None:
         types = [word for kind, word in _TYPES.items() if kind in experiment_filter.kinds]
         if not types:
             return None

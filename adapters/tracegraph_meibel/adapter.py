@@ -52,8 +52,10 @@ CAPABILITIES = Capabilities(
     reported_metrics=(),
     kinds=frozenset({ExperimentKind.AGENT}),
     statuses=frozenset(SessionStatus),
-    unsupported_experiment_fields=frozenset({"dataset_name", "dataset_version", "group_id"}),
-    unsupported_session_fields=frozenset({"test_case_id"}),
+    unsupported_experiment_fields=frozenset({"dataset_id", "dataset_name", "dataset_version", "group_id"}),
+    unsupported_session_fields=frozenset(
+        {"test_case_id", "name", "model", "conversation_id", "cost_usd", "metadata"}
+    ),
     call_kinds=frozenset({"agents", "agent", "sessions", "session", "scores"}),
 )
 """The vendor also sorts by `name` and `display_name`, but with an undocumented collation.

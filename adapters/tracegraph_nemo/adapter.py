@@ -30,7 +30,7 @@ from tracegraph.adapter import (
     path_segment,
 )
 from tracegraph.domain.clocks import elapsed_s
-from tracegraph.domain.filters import OrderDirection, SessionOrderField
+from tracegraph.domain.filters import ExperimentOrderField, OrderDirection, SessionOrderField
 from tracegraph.domain.models import Aggregate, Experiment, ExperimentKind, MetricKind, Session
 from tracegraph.domain.secrets import SecretRef
 from tracegraph.domain.urls import http_url
@@ -38,7 +38,7 @@ from tracegraph.errors import SourceError
 from tracegraph.upstream.client import Upstream
 from tracegraph_nemo.client import HTTP_TOO_MANY, NemoClient
 from tracegraph_nemo.experiments import Experiments
-from tracegraph_nemo.filters import AGENT_FIELDS, PUSHED_FIELDS, VENDOR_ORDERS
+from tracegraph_nemo.filters import AGENT_FIELDS, PUSHED_FIELDS, VENDOR_ORDERS, sorted_figures
 from tracegraph_nemo.mapping import STATUSES, Origin
 from tracegraph_nemo.paging import MAX_PAGE_SIZE, VendorPage
 from tracegraph_nemo.release_finder import FoundRelease, ReleaseFinder
@@ -53,14 +53,19 @@ T = TypeVar("T")
 def capabilities_of(release: Release) -> Capabilities:
     """Return what a release does itself (docs/vendors/nemo.md#push-down, #totals)."""
     pushed = PUSHED_FIELDS - AGENT_FIELDS if release.filters_agents is False else PUSHED_FIELDS
+    pushed |= {"model"} if release.filters_models else frozenset()
     directions = OrderDirection if release.sorts_sessions else (OrderDirection.ASC,)
     deferred = METRICS if release.has_trace_metrics else frozenset()
+    by_latency = both_directions(SessionOrderField.LATENCY) if release.sorts_sessions else frozenset()
+    orders = VENDOR_ORDERS | {ExperimentOrderField.SESSION_COUNT} if release.sorts_figures else VENDOR_ORDERS
     return Capabilities(
-        experiments=ListCapabilities(Paging.OFFSET, MAX_PAGE_SIZE, both_directions(*VENDOR_ORDERS), pushed),
+        experiments=ListCapabilities(
+            Paging.OFFSET, MAX_PAGE_SIZE, both_directions(*orders), pushed, figures=sorted_figures(release)
+        ),
         sessions=ListCapabilities(
             Paging.OFFSET,
             MAX_PAGE_SIZE,
-            frozenset((SessionOrderField.STARTED_AT, direction) for direction in directions),
+            frozenset((SessionOrderField.STARTED_AT, direction) for direction in directions) | by_latency,
             frozenset({"statuses", "test_case_id"}),
         ),
         reported_metrics=tuple(
@@ -71,6 +76,8 @@ def capabilities_of(release: Release) -> Capabilities:
         deferred_metrics=deferred,
         kinds=frozenset({ExperimentKind.EVALUATION}),
         statuses=frozenset(STATUSES.values()),
+        unsupported_experiment_fields=frozenset({"dataset_id"}),
+        unsupported_session_fields=frozenset({"name", "agent_name", "agent_version", "model", "metadata"}),
         call_kinds=frozenset({"experiments", "sessions", "metrics", "service"}),
     )
 
@@ -161,6 +168,11 @@ class NemoAdapter(BaseAdapter):
         }
         fixed = None if release == "auto" else RELEASES[release]
         self._finder = ReleaseFinder(client, fixed, clock, self._use)
+
+    @property
+    def api_version(self) -> str | None:
+        """The version of the service, else the release of its interface."""
+        return self.version or self.interface
 
     async def close(self) -> None:
         """End what still runs."""

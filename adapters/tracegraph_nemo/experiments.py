@@ -17,16 +17,19 @@ from tracegraph.adapter import (
     cost_of,
     gather_by_key,
 )
-from tracegraph.domain.filters import ExperimentOrder
+from tracegraph.domain.filters import ExperimentOrder, OrderDirection
 from tracegraph.domain.models import Experiment
 from tracegraph.errors import SourceBadRequest, SourceBadResponse, SourceError, SourceObjectNotFound
 from tracegraph_nemo.client import HTTP_TOO_MANY, ListResponse, NemoClient, PathNotFound
-from tracegraph_nemo.filters import is_expressible, names_implied_by, push_experiments, vendor_sort
+from tracegraph_nemo.filters import is_by_time, is_expressible, names_implied_by, push_experiments, sort_parameter
 from tracegraph_nemo.mapping import Origin, to_experiment
 from tracegraph_nemo.outage_check import OutageCheck
 from tracegraph_nemo.paging import MAX_PAGE_SIZE, VendorPage, vendor_page
 from tracegraph_nemo.time_partitions import PartitionedLists
 from tracegraph_nemo.wire import ExperimentRow
+
+_OLDEST_FIRST = ExperimentOrder(direction=OrderDirection.ASC)
+
 
 FILTER_REJECTED_STATUSES = frozenset({400, 422})
 """The statuses of a filter that the service does not support (docs/vendors/nemo.md#filters)."""
@@ -72,21 +75,23 @@ class Experiments:
     async def _list_page(self, query: ExperimentQuery, page: PageRequest) -> Page[Experiment]:
         if names_implied_by(query.filter) == frozenset():
             return Page((), offset=0, next_hint=None, total=0)
-        if (isinstance(page, OffsetRequest) and page.token is not None) or self._partitioned.is_too_long(query):
-            return await self._partitioned.read(query, page)
+        # A list that is too long is read by time. The gateway sees that the rows are in no other order.
+        by_time = query if is_by_time(query.order) else replace(query, order=_OLDEST_FIRST)
+        if (isinstance(page, OffsetRequest) and page.token is not None) or self._partitioned.is_too_long(by_time):
+            return await self._partitioned.read(by_time, page)
         try:
             return await self._page_by_offset(query, page)
         except SourceBadRequest as error:
             if error.http_status != HTTP_TOO_MANY:
                 raise
             cost = CallCost(cost_of(error))
-        self._partitioned.mark_too_long(query)
+        self._partitioned.mark_too_long(by_time)
         with cost:
-            result = cost.add(await self._partitioned.read(query, page))
+            result = cost.add(await self._partitioned.read(by_time, page))
         return replace(result, provenance=cost.total)
 
     async def _page_by_offset(self, query: ExperimentQuery, page: PageRequest) -> Page[Experiment]:
-        sort = ("sort", _sort_parameter(query.order))
+        sort = ("sort", sort_parameter(query.order, self._client.release))
         pushed = push_experiments(query.filter, self._client.release, agents=self._supports_agent_filters)
         cost = CallCost()
         try:
@@ -177,11 +182,6 @@ class Experiments:
 
     def _experiments(self, response: ListResponse[ExperimentRow]) -> Sequence[Experiment]:
         return [to_experiment(row, self._origin, raw) for row, raw in response.raw_rows]
-
-
-def _sort_parameter(order: ExperimentOrder) -> str:
-    field, descending = vendor_sort(order)
-    return f"-{field}" if descending else field
 
 
 def _batches(names: Sequence[str]) -> Iterator[Sequence[str]]:

@@ -10,8 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import product
 from typing import TypeVar
 
+from tracegraph.domain.figures import Statistic
 from tracegraph.domain.filters import (
     ExperimentFilter,
     ExperimentOrder,
@@ -22,7 +24,7 @@ from tracegraph.domain.filters import (
     TimeRange,
     active_conditions,
 )
-from tracegraph.domain.models import ExperimentKind, SessionStatus
+from tracegraph.domain.models import ExperimentKind, MetricKind, SessionStatus
 from tracegraph.domain.texts import rfc3339
 from tracegraph_nemo.mapping import STATUSES
 from tracegraph_nemo.releases import Release
@@ -34,7 +36,7 @@ Query = tuple[tuple[str, str], ...]
 
 
 VENDOR_ORDERS = frozenset({ExperimentOrderField.CREATED_AT, ExperimentOrderField.UPDATED_AT})
-"""The sort orders of the vendor that the adapter uses.
+"""The sort orders by a time that the adapter uses.
 
 The vendor's order by name uses an unknown collation, so the gateway sorts by name itself.
 """
@@ -49,10 +51,14 @@ _EQUALITY_FIELDS = {
 
 
 PUSHED_FIELDS = frozenset({*_EQUALITY_FIELDS, "name", "group_id", "created_at", "updated_at"})
-"""The fields of ExperimentFilter that go to the vendor."""
+"""The fields of ExperimentFilter that go to every release."""
 
 
 AGENT_FIELDS = frozenset({"agent_name", "agent_version"})
+
+
+_SEVERAL_VALUES = AGENT_FIELDS | {"group_id", "model"}
+"""The fields of which an experiment may have several values."""
 
 
 _POSSIBLE_STATUSES = frozenset(STATUSES.values())
@@ -97,12 +103,62 @@ class PushedFilter:
 _NO_FILTER = PushedFilter((), covers_filter=True, is_empty=True)
 
 
-def vendor_sort(order: ExperimentOrder) -> tuple[str, bool]:
-    """Return the vendor's sort field and whether the order is descending.
+_STATISTICS = {
+    statistic: statistic.value.lower()
+    for statistic in (
+        *(Statistic.SUM, Statistic.MEAN, Statistic.MEDIAN, Statistic.P90, Statistic.P95, Statistic.P99),
+        Statistic.COUNT,
+    )
+}
 
-    An order that the capabilities do not claim becomes a stable one: creation time, ascending.
+
+def sorted_figures(release: Release) -> frozenset[tuple[MetricKind, Statistic]]:
+    """Return the figures by which a release sorts runs, and which are those that the gateway reports.
+
+    Where a release has the totals of traces, these report the cost, and it does not sort by them.
     """
-    if order.field not in VENDOR_ORDERS:
+    if not release.sorts_figures:
+        return frozenset()
+    kinds = {MetricKind.LATENCY, MetricKind.SCORE} if release.has_trace_metrics else _FIGURE_KINDS
+    return frozenset(product(kinds, _STATISTICS))
+
+
+_FIGURE_KINDS = frozenset({MetricKind.LATENCY, MetricKind.SCORE, MetricKind.COST})
+
+
+def sort_parameter(order: ExperimentOrder, release: Release) -> str:
+    """Return the value of `sort`. An order that the capabilities do not claim becomes a stable one."""
+    column, descending = _figure_column(order, release), order.direction is OrderDirection.DESC
+    if column is None:
+        column, descending = vendor_sort(order)
+    return f"-{column}" if descending else column
+
+
+def _figure_column(order: ExperimentOrder, release: Release) -> str | None:
+    if not release.sorts_figures:
+        return None
+    if order.field is ExperimentOrderField.SESSION_COUNT:
+        return "run_count"
+    figure = order.figure
+    if figure is None or (figure.metric.kind, figure.statistic) not in sorted_figures(release):
+        return None
+    statistic, evaluator = _STATISTICS[figure.statistic], figure.metric.evaluator
+    if evaluator is None:
+        return f"{'latency_ms' if figure.metric.kind is MetricKind.LATENCY else 'cost_usd'}.{statistic}"
+    return f"evaluators.{evaluator}.{statistic}" if is_expressible(evaluator) else None
+
+
+def is_by_time(order: ExperimentOrder) -> bool:
+    """Return whether the order is one by a time of the vendor."""
+    return order.field in VENDOR_ORDERS
+
+
+def vendor_sort(order: ExperimentOrder) -> tuple[str, bool]:
+    """Return the time by which the vendor sorts, and whether the order is descending.
+
+    An order that is not by a time becomes a stable one: creation time, ascending.
+    """
+    if not is_by_time(order):
         return "created_at", False
     return order.field.value.lower(), order.direction is OrderDirection.DESC
 
@@ -141,8 +197,7 @@ def names_implied_by(experiment_filter: ExperimentFilter) -> frozenset[str] | No
         names
         for names in (
             experiment_filter.refs,
-            None if name is None else name.any_of,
-            None if name is None or name.eq is None else frozenset({name.eq}),
+            None if name is None else name.exact_values,
         )
         if names is not None
     ]
@@ -161,20 +216,20 @@ def push_experiments(experiment_filter: ExperimentFilter, release: Release, *, a
     if not remaining:
         return _NO_FILTER
     query: list[tuple[str, str]] = []
+    remaining -= {name for name in remaining if getattr(experiment_filter, name) == StringFilter()}
     if experiment_filter.kinds is not None and ExperimentKind.EVALUATION in experiment_filter.kinds:
         remaining.discard("kinds")
-    if experiment_filter.name == StringFilter():
-        remaining.discard("name")
     if _push_name(experiment_filter, query):
-        remaining -= (
-            {"refs", "name"}
-            if experiment_filter.name is None or experiment_filter.name.contains is None
-            else {"refs"}
-        )
-    for name, vendor_field in {**_EQUALITY_FIELDS, "group_id": release.group_field}.items():
-        value = getattr(experiment_filter, name)
-        if value is not None and _matches_stored_json(value) and (agents or name not in AGENT_FIELDS):
-            query.append((f"filter[{vendor_field}]", value))
+        remaining.discard("refs")
+        if experiment_filter.name is None or experiment_filter.name.exact_values is not None:
+            remaining.discard("name")
+    for name, vendor_field in _equality_fields(release, agents=agents).items():
+        condition: StringFilter | None = getattr(experiment_filter, name)
+        value = only_value(condition)
+        if value is None or condition is None or not _matches_stored_json(value):
+            continue
+        query.append((f"filter[{vendor_field}]", value))
+        if condition.not_in is None or name not in _SEVERAL_VALUES:
             remaining.discard(name)
     for name in ("created_at", "updated_at"):
         time_range: TimeRange | None = getattr(experiment_filter, name)
@@ -185,6 +240,20 @@ def push_experiments(experiment_filter: ExperimentFilter, release: Release, *, a
         covers_filter=not remaining,
         by_agent=agents and bool((active_conditions(experiment_filter) - remaining) & AGENT_FIELDS),
     )
+
+
+def only_value(condition: StringFilter | None) -> str | None:
+    """Return the only string that can meet the condition, None if there are several."""
+    values = None if condition is None else condition.exact_values
+    return next(iter(values)) if values is not None and len(values) == 1 else None
+
+
+def _equality_fields(release: Release, *, agents: bool) -> Mapping[str, str]:
+    """Return the vendor's names of the fields that it compares for equality."""
+    fields = {**_EQUALITY_FIELDS, "group_id": release.group_field}
+    if release.filters_models:
+        fields["model"] = "model_name"
+    return {name: field for name, field in fields.items() if agents or name not in AGENT_FIELDS}
 
 
 def _push_name(experiment_filter: ExperimentFilter, query: list[tuple[str, str]]) -> bool:
@@ -227,6 +296,7 @@ def push_sessions(session_filter: SessionFilter, release: Release) -> PushedFilt
     if not remaining:
         return _NO_FILTER
     query: list[tuple[str, str]] = []
+    remaining -= {name for name in remaining if getattr(session_filter, name) == StringFilter()}
     statuses = (
         _POSSIBLE_STATUSES if session_filter.statuses is None else session_filter.statuses & _POSSIBLE_STATUSES
     )
@@ -236,8 +306,9 @@ def push_sessions(session_filter: SessionFilter, release: Release) -> PushedFilt
         (status,) = statuses
         query.append(("filter[status]", _STATUS_WORDS[status]))
         remaining.discard("statuses")
-    if session_filter.test_case_id is not None and is_expressible(session_filter.test_case_id):
-        query.append((f"filter[{release.test_case_field}]", session_filter.test_case_id))
+    test_case = only_value(session_filter.test_case_id)
+    if test_case is not None and is_expressible(test_case):
+        query.append((f"filter[{release.test_case_field}]", test_case))
         remaining.discard("test_case_id")
     if session_filter.started_at == TimeRange():
         remaining.discard("started_at")

@@ -20,9 +20,11 @@ class Release:
         name: The first version of the interface.
         runs: The path of runs over a dataset.
         sorts_sessions: Whether `sort` orders the sessions of a run.
+        sorts_figures: Whether `sort` orders runs by the figures of their sessions.
         test_case_field: The filter of sessions by test case.
         group_field: The filter of runs by group.
         filters_agents: Whether runs can be filtered by agent. None: the service decides.
+        filters_models: Whether runs can be filtered by model.
         has_trace_metrics: Whether `traces/metrics` has the totals of a run.
         has_session_pages: Whether NeMo Studio has pages of sessions.
         has_readiness: Whether `/health/ready` reports a telemetry store that is down.
@@ -31,9 +33,11 @@ class Release:
     name: ReleaseName
     runs: Literal["experiments", "evaluations"]
     sorts_sessions: bool = True
+    sorts_figures: bool = True
     test_case_field: str = "test_case_id"
     group_field: str = "experiment_group_id"
     filters_agents: bool | None = True
+    filters_models: bool = True
     has_trace_metrics: bool = True
     has_session_pages: bool = True
     has_readiness: bool = False
@@ -48,14 +52,21 @@ _FIRST = Release(
     "0.2",
     "experiments",
     sorts_sessions=False,
+    sorts_figures=False,
     filters_agents=None,
+    filters_models=False,
     has_trace_metrics=False,
     has_session_pages=False,
 )
 
 
 _EVALUATIONS = Release(
-    "0.3", "evaluations", filters_agents=False, has_trace_metrics=False, has_session_pages=False
+    "0.3",
+    "evaluations",
+    filters_agents=False,
+    filters_models=False,
+    has_trace_metrics=False,
+    has_session_pages=False,
 )
 
 

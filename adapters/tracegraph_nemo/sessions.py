@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from tracegraph.adapter import CallCost, OffsetRequest, Page, SessionPageRequest
-from tracegraph.domain.filters import OrderDirection
+from tracegraph.domain.filters import OrderDirection, SessionOrderField
 from tracegraph.domain.models import Session
 from tracegraph.errors import SourceBadRequest, SourceBadResponse, SourceError, SourceObjectNotFound
 from tracegraph_nemo.client import NemoClient, PathNotFound
@@ -27,10 +27,11 @@ class Sessions:
 
     async def list_page(self, request: SessionPageRequest) -> Page[Session]:
         """Return a page of sessions: see `NemoAdapter.list_session_page`."""
-        is_newest_first = request.order.direction is OrderDirection.DESC
-        if is_newest_first and not self._client.release.sorts_sessions:
+        is_descending = request.order.direction is OrderDirection.DESC
+        if is_descending and not self._client.release.sorts_sessions:
             return await self._page_from_end(request)
-        sort = (("sort", "-started_at" if is_newest_first else "started_at"),)
+        column = "latency_ms" if request.order.field is SessionOrderField.LATENCY else "started_at"
+        sort = (("sort", f"-{column}" if is_descending else column),)
         return await self._page(request, vendor_page(request.page), sort if self._sorts else ())
 
     @property

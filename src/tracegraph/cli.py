@@ -23,10 +23,10 @@ from tracegraph.commands.demo import run_demo
 from tracegraph.commands.new_adapter import PagingKind, write_adapter
 from tracegraph.commands.validation import validate
 from tracegraph.config.loader import Loaded, load
+from tracegraph.domain.figures import Statistic
 from tracegraph.domain.models import AggregateBasis
 from tracegraph.errors import ConfigurationError
 from tracegraph.federation.analytics.cases import CaseKey
-from tracegraph.federation.analytics.comparison import Statistic
 from tracegraph.graphql.schema import schema_text
 from tracegraph.http.auth.api_keys import new_key, toml_table
 from tracegraph.observability.logging import configure_logs

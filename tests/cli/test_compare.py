@@ -156,6 +156,14 @@ def test_a_source_that_fails_keeps_its_column_and_is_named(compared: Running, fo
         assert never not in out + err
 
 
+def test_an_experiment_that_no_source_has_is_named_beside_the_comparison_of_the_others(compared: Running) -> None:
+    unknown = identity("nemo", "nowhere")
+    code, out, err = compare(compared, *IDS, unknown, "--metric", "latency")
+    assert code == 2
+    assert "before" in out
+    assert err == f"No source has an experiment with the ID {unknown}: the comparison omits it.\n"
+
+
 def test_a_wrong_question_ends_with_2_and_a_sentence(compared: Running) -> None:
     assert compare(compared, BEFORE, "nonsense") == (2, "", "This is not an ID of this gateway.\n")
 
@@ -173,7 +181,10 @@ def refused(capsys: pytest.CaptureFixture[str], question: CompareQuery, asked: C
     ("question", "sentence"),
     [
         (CompareQuery([BEFORE]), "experimentIds has 1 IDs: a comparison takes 2 to 20."),
-        (CompareQuery([BEFORE, identity("nemo", "nowhere")]), "No experiment has the ID"),
+        (
+            CompareQuery([BEFORE, identity("nemo", "nowhere")]),
+            "The sources have 1 of the experiments in experimentIds: a comparison takes at least 2.",
+        ),
         (CompareQuery([BEFORE, AFTER], baseline_id=SMITH), "baselineId is not among experimentIds"),
         (CompareQuery([BEFORE, AFTER], metrics=["speed"]), "'speed' is not a metric: use latency"),
         (CompareQuery([BEFORE, AFTER], metrics=["score"]), "'score' is not a metric"),

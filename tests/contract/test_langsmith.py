@@ -86,6 +86,12 @@ class LangSmith(Vendor):
     def add_session(self, rng: Random, ref: str, number: int) -> str:
         start = instant(rng)
         status = odd(rng, rng.choice(["success", "error", "pending"]), "interrupted")
+        metadata = {
+            "environment": rng.choice(["production", "staging"]),
+            "thread_id": f"thread-{number % 4}",
+            "ls_model_name": rng.choice(["small", "large"]),
+            "attempt": rng.choice([1, "1", None, ["a", 2.0]]),
+        }
         row = langsmith_run(
             f"run {number} of {ref}",
             start_time=written(rng, start),
@@ -100,6 +106,7 @@ class LangSmith(Vendor):
             total_cost=maybe(rng, odd(rng, rng.choice(["0.0123", 0.5]), "-1", "NaN")),
             inputs=rng.choice([{"question": "why?"}, {"a": 1, "b": [None]}, {}, None]),
             feedback_stats=rng.choice([{}, {"accuracy": {"n": 1, "avg": -0.5, "values": {}}}]),
+            extra=maybe(rng, {"metadata": metadata}),
         )
         return self.insert_session(ref, row)
 

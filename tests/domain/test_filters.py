@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from tracegraph.domain.filters import ExperimentFilter
+from tests.adapters.conditions import equalities
+from tracegraph.domain.filters import ExperimentFilter, StringFilter
 from tracegraph.domain.models import Experiment, ExperimentKind
 
 
@@ -35,10 +36,10 @@ SINGLE = experiment(group_id="g1", agent_name="helper", agent_version="1")
     ],
 )
 def test_any_value_matches(condition: dict[str, str], several: bool, single: bool) -> None:  # noqa: FBT001 - cases
-    wanted = ExperimentFilter(**condition)  # type: ignore[arg-type]
+    wanted = ExperimentFilter(**equalities(condition))
     assert (wanted.matches(SEVERAL), wanted.matches(SINGLE)) == (several, single)
 
 
 def test_an_experiment_without_a_value_matches_no_condition_on_it() -> None:
-    assert not ExperimentFilter(group_id="g1").matches(experiment())
+    assert not ExperimentFilter(group_id=StringFilter(eq="g1")).matches(experiment())
     assert ExperimentFilter().matches(experiment())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 from msgspec.structs import replace
 
@@ -113,6 +113,8 @@ class MisbehavingSource:
     is not the last. After `restarts_after` rows the cursors lead to the start again. `breaks` changes the pages
     from call `breaks_at` on.
     """
+
+    api_version: ClassVar[str | None] = None
 
     rows: list[Experiment]
     paging: Paging = Paging.OFFSET

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from tracegraph.domain.figures import Statistic
 from tracegraph.domain.models import Aggregate, AggregateBasis, AggregatePopulation, Metric, MetricKind
 from tracegraph.federation.analytics.cases import (
     CaseCounts,
@@ -19,7 +20,6 @@ from tracegraph.federation.analytics.cases import (
     repetitions,
 )
 from tracegraph.federation.analytics.comparison import (
-    Statistic,
     best_basis,
     best_of,
     compare_metric,

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tests.federation.fake import FakeVendor, Item, stream
 from tracegraph.adapter.paging import Page, PageRequest
 from tracegraph.domain.calls import FetchInfo
 from tracegraph.errors import SourceTimeout, SourceUnavailable
 from tracegraph.federation.merge import Positions, merge
-from tracegraph.federation.report import SourceReport, SourceReportStatus, not_queried, report, total_count
+from tracegraph.federation.pages import ScanStats
+from tracegraph.federation.report import (
+    SourceReport,
+    SourceReportStatus,
+    combined_in_parallel,
+    combined_in_sequence,
+    not_queried,
+    report,
+    total_count,
+)
 from tracegraph.federation.stream import Stream
 
 ITEMS = [Item(f"{number:03}", number) for number in range(30)]
@@ -98,3 +109,36 @@ def test_a_list_has_a_total_when_every_source_reports_one() -> None:
     assert total_count([SourceReport("a", total_count=3), not_queried("b")]) == 3
     assert total_count([SourceReport("a", total_count=3), SourceReport("b")]) is None
     assert total_count([]) == 0
+
+
+class UnreadableVendor(FakeVendor):
+    """Reports the row before each page as unreadable, and the first row of it as repeated."""
+
+    async def fetch(self, request: PageRequest) -> Page[Item]:
+        page = await super().fetch(request)
+        return replace(page, skipped=(0, 1), repeated=frozenset({1}))
+
+
+async def test_unreadable_rows_count_as_skipped_and_repeated_rows_do_not() -> None:
+    source_report = await read(stream_of(UnreadableVendor("v", ITEMS)))
+    assert source_report.skipped == 1
+
+
+async def test_a_page_that_is_read_again_counts_its_unreadable_rows_once() -> None:
+    stats = ScanStats()
+    page = Page("ab", 10, 13, skipped=(1,))
+    for read_page in (page, page, replace(page, offset=20)):
+        stats.add(read_page)
+    assert stats.unreadable == {11, 21}
+
+
+async def test_unreadable_rows_of_a_list_without_offsets_add_up() -> None:
+    stats = ScanStats()
+    for _ in range(2):
+        stats.add(Page("ab", None, "token", skipped=(0, 0)))
+    assert len(stats.unreadable) == 4
+
+
+def test_combined_reports_add_up_their_skipped_rows() -> None:
+    reports = [SourceReport("v", skipped=1), SourceReport("v", skipped=2)]
+    assert combined_in_parallel("v", reports).skipped == combined_in_sequence(reports).skipped == 3

@@ -26,8 +26,12 @@ async def test_its_rows_are_returned_and_its_figures_are_errors(gateway: Gateway
     answer = await gateway.ask(f"{{ experiments {{ nodes {{ name source {{ name }} {FIGURES} }} }} }}")
     rows = answer.partial["experiments"]["nodes"]
     assert len(rows) == 6
-    absent: dict[str, Any] = dict.fromkeys(("sessionCount", "aggregate", "computed", "errorRate"))
-    absent |= {name: [] for name in ("aggregates", "best", "models", "evaluators")}
+    absent: dict[str, Any] = dict.fromkeys(
+        (
+            *("sessionCount", "aggregate", "computed", "errorRate"),
+            *("aggregates", "best", "models", "evaluators"),
+        )
+    )
     assert [{name: row[name] for name in absent} for row in rows if row["source"]["name"] == NEMO] == [absent] * 2
     others = [row["sessionCount"] for row in rows if row["source"]["name"] != NEMO]
     assert others == [3] * 4

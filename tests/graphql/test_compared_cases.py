@@ -222,28 +222,26 @@ async def test_cases_of_an_incomplete_read_have_no_total(vendors: Vendors, open_
 # -- failures --------------------------------------------------------------------------------------------
 
 
-async def test_a_source_that_fails_leaves_its_entries_empty(vendors: Vendors, gateway: Gateway) -> None:
+async def test_a_source_that_fails_leaves_nulls_in_its_entries(vendors: Vendors, gateway: Gateway) -> None:
     ids = put(vendors, Held(NEMO, "a", [Ran("c", "x")]), Held(LANGSMITH, "b", [Ran("c", "x")]))
     vendors.langsmith.fail(Fault("status", status=403, path="/api/v1/runs/query", times=None))
-    answer = await gateway.ask(CASES, ids=ids, metric=LATENCY)
-    page = answer.partial["comparison"]["cases"]
+    query = CASES.replace("outcome }", "outcome sessions { vendorId } }")
+    answer = await gateway.ask(query, ids=ids, metric=LATENCY)
+    page = answer.data["comparison"]["cases"]
     (edge,) = page["edges"]
     up, down = edge["node"]["entries"]
     assert (up["value"], up["outcome"]) == (1000, None)
-    assert (down["value"], down["delta"], down["outcome"]) == (None, None, None)
+    assert (down["value"], down["delta"], down["outcome"], down["sessions"]) == (None, None, None, None)
     assert page["totalCount"] is None
-    assert [(error["path"], error["extensions"]["code"]) for error in answer.errors] == [
-        (["comparison", "cases"], "SOURCE_UNAUTHORIZED")
-    ]
+    assert answer.troubles == {LANGSMITH: "UNAUTHORIZED"}
 
 
-async def test_a_baseline_whose_source_fails_has_no_cases(vendors: Vendors, gateway: Gateway) -> None:
+async def test_a_baseline_whose_source_fails_has_null_for_its_cases(vendors: Vendors, gateway: Gateway) -> None:
     ids = put(vendors, Held(LANGSMITH, "a", [Ran("c", "x")]), Held(NEMO, "b", [Ran("c", "x")]))
     vendors.langsmith.fail(Fault("status", status=403, path="/api/v1/runs/query", times=None))
     answer = await gateway.ask(CASES, ids=ids, metric=LATENCY)
-    page = answer.partial["comparison"]["cases"]
-    assert (page["edges"], page["totalCount"]) == ([], None)
-    assert answer.codes == ["SOURCE_UNAUTHORIZED"]
+    assert answer.data["comparison"]["cases"] is None
+    assert answer.troubles == {LANGSMITH: "UNAUTHORIZED"}
 
 
 # -- by ID -----------------------------------------------------------------------------------------------

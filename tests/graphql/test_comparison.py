@@ -298,7 +298,7 @@ async def test_an_experiment_whose_sessions_cannot_be_read_keeps_its_column(
     ids = put(vendors, Held(NEMO, "up", [Ran("1", "x")]), Held(LANGSMITH, "down", [Ran("1", "x")]))
     vendors.langsmith.fail(Fault("status", status=403, path="/api/v1/runs/query", times=None))
     answer = await gateway.ask(FIGURES, ids=ids, metrics=[LATENCY])
-    found = answer.partial["comparison"]
+    found = answer.data["comparison"]
     up, down = found["metrics"][0]["entries"]
     assert up["value"] == 1000
     assert (down["value"], down["delta"], down["ratio"], down["cases"]) == (None, None, None, None)
@@ -306,8 +306,6 @@ async def test_an_experiment_whose_sessions_cannot_be_read_keeps_its_column(
     report = by_source(found)[LANGSMITH]
     assert (report["status"], report["error"]["code"]) == ("FAILED", "UNAUTHORIZED")
     assert by_source(found)[NEMO]["status"] == "OK"
-    assert [error["path"] for error in answer.errors] == [["comparison", "metrics"]]
-    assert answer.codes == ["SOURCE_UNAUTHORIZED"]
     assert answer.troubles == {LANGSMITH: "UNAUTHORIZED"}
 
 
@@ -318,30 +316,29 @@ async def test_an_experiment_that_cannot_be_looked_up_keeps_its_column(
     ids = put(vendors, Held(NEMO, "up", [Ran("1", "x")]), Held(MEIBEL, "gone-dark", [Ran("1", "x")]))
     await vendors.meibel.stop()
     answer = await gateway.ask(FIGURES, ids=ids, baseline=ids[baseline], metrics=[LATENCY])
-    found = answer.partial["comparison"]
+    found = answer.data["comparison"]
     assert found["experiments"][1] == {"id": ids[1], "name": "gone-dark"}
     up, down = found["metrics"][0]["entries"]
     assert (up["value"], up["delta"]) == (1000, 0 if baseline == 0 else None)
     assert (down["value"], down["aggregate"], down["cases"]) == (None, None, None)
     assert by_source(found)[MEIBEL]["status"] == "FAILED"
+    assert by_source(found)[MEIBEL]["error"]["code"] == "UNAVAILABLE"
     assert by_source(found)[MEIBEL]["upstreamRequests"] >= 1
-    assert [error["path"] for error in answer.errors] == [["comparison"]]
-    assert answer.codes == ["SOURCE_UNAVAILABLE"]
+    assert answer.troubles == {MEIBEL: "UNAVAILABLE"}
 
 
-async def test_a_failure_that_costs_only_counts_is_reported_once_at_their_path(
+async def test_a_failure_that_costs_only_counts_is_in_the_report_of_its_source(
     vendors: Vendors, gateway: Gateway
 ) -> None:
     """The baseline's sessions cannot be read, so no entry of any metric has counts; its figures are reported."""
     ids = put(vendors, *(Held(LANGSMITH, name, [Ran("1", "x")]) for name in ("one", "two", "three")))
     vendors.langsmith.fail(Fault("status", status=403, path="/api/v1/runs/query", times=None))
-    shape = "{ metrics { entries { cases { equal } } } }"
+    shape = "{ metrics { entries { cases { equal } } } sources { status error { code } } }"
     query = VALUES.replace("metrics: $metrics", "metrics: $metrics, statistic: SUM") % shape
     kinds: list[Row] = [{"kind": "COST"}, {"kind": "INPUT_TOKENS"}]
     answer = await gateway.ask(query, ids=ids, metrics=kinds)
-    assert answer.partial["comparison"]["metrics"] == [{"entries": [{"cases": None}] * 3}] * 2
-    assert len(answer.errors) <= len(ids)
-    assert {error["path"][-1] for error in answer.errors} == {"cases"}
+    assert answer.data["comparison"]["metrics"] == [{"entries": [{"cases": None}] * 3}] * 2
+    assert answer.data["comparison"]["sources"] == [{"status": "FAILED", "error": {"code": "UNAUTHORIZED"}}]
 
 
 async def test_reported_figures_are_returned_when_the_sessions_cannot_be_read(
@@ -363,11 +360,10 @@ async def test_scores_that_cannot_be_read_cost_no_other_metric(
     ids = put(vendors, *(Held(source, source, [Ran("1", "x", accuracy=0.5)]) for source in (NEMO, MEIBEL)))
     vendors.meibel.fail(Fault("status", status=403, path="/v2/confidence-scoring", times=None))
     answer = await gateway.ask(FIGURES, ids=ids, metrics=metrics)
-    found = answer.partial["comparison"]
+    found = answer.data["comparison"]
     figures = {one["metric"]["name"]: [entry["value"] for entry in one["entries"]] for one in found["metrics"]}
     assert figures["latency"] == [1000, 1000]
     assert figures.get("score:correctness") == (None if metrics is None else [0.5, None])
-    assert [error["path"] for error in answer.errors] == [["comparison", "metrics"]]
     report = by_source(found)[MEIBEL]
     assert (report["status"], report["error"]["code"]) == ("FAILED", "UNAUTHORIZED")
 
@@ -391,12 +387,11 @@ async def test_zeros_of_a_store_that_is_down_are_not_figures(
     ids = put(vendors, Held(NEMO, "dark", [Ran("1", "x")]), Held(LANGSMITH, "up", [Ran("1", "x")]))
     vendors.nemo.world.telemetry_down = True
     answer = await gateway.ask(FIGURES, ids=ids, metrics=[LATENCY], statistic="MEDIAN", basis=basis)
-    found = answer.partial["comparison"]
+    found = answer.data["comparison"]
     dark, up = found["metrics"][0]["entries"]
     assert (dark["value"], dark["cases"], up["value"], up["delta"], up["cases"]) == (None, None, 1000, None, None)
     assert found["metrics"][0]["best"]["id"] == ids[1]
-    assert by_source(found)[NEMO]["status"] == "FAILED"
-    assert set(answer.codes) == {"SOURCE_UNAVAILABLE"}
+    assert by_source(found)[NEMO]["error"]["code"] == "UNAVAILABLE"
 
 
 # -- wrong questions -------------------------------------------------------------------------------------
@@ -421,14 +416,45 @@ async def test_a_baseline_that_is_not_compared_is_rejected(vendors: Vendors, gat
 
 
 @pytest.mark.parametrize("source", [NEMO, LANGSMITH, MEIBEL, "elsewhere"])
-async def test_an_unknown_experiment_is_rejected_with_its_id(
+async def test_an_unknown_experiment_is_in_missing_ids_and_has_no_column(
     vendors: Vendors, gateway: Gateway, source: str
 ) -> None:
-    (known,) = put(vendors, Held(NEMO, "a", []))
+    known = put(vendors, Held(NEMO, "a", [Ran("1", "x")]), Held(LANGSMITH, "b", [Ran("1", "x")]))
     unknown = Held(source, "nowhere", []).id
-    answer = await gateway.ask(FIGURES, ids=[known, unknown])
+    query = VALUES % "{ missingIds experiments { name } baseline { name } metrics { entries { value } } }"
+    answer = await gateway.ask(query, ids=[unknown, *known, unknown], metrics=[LATENCY])
+    assert answer.data["comparison"] == {
+        "missingIds": [unknown],
+        "experiments": [{"name": "a"}, {"name": "b"}],
+        "baseline": {"name": "a"},
+        "metrics": [{"entries": [{"value": 1000}, {"value": 1000}]}],
+    }
+
+
+async def test_every_known_experiment_leaves_missing_ids_empty(vendors: Vendors, gateway: Gateway) -> None:
+    ids = put(vendors, Held(NEMO, "a", []), Held(NEMO, "b", []))
+    answer = await gateway.ask(VALUES % "{ missingIds }", ids=ids)
+    assert answer.data == {"comparison": {"missingIds": []}}
+
+
+async def test_fewer_than_two_known_experiments_are_rejected_and_siblings_are_answered(
+    vendors: Vendors, gateway: Gateway
+) -> None:
+    (known,) = put(vendors, Held(NEMO, "a", []))
+    unknown = Held(NEMO, "nowhere", []).id
+    query = "query($ids: [ID!]!) { comparison(experimentIds: $ids) { missingIds } sources { vendor } }"
+    answer = await gateway.ask(query, ids=[known, unknown])
     assert answer.codes == ["BAD_USER_INPUT"]
-    assert unknown in answer.errors[0]["message"]
+    assert answer.errors[0]["path"] == ["comparison"]
+    assert answer.partial["comparison"] is None
+    assert len(answer.partial["sources"]) == 3
+
+
+async def test_an_unknown_baseline_is_rejected(vendors: Vendors, gateway: Gateway) -> None:
+    ids = [*put(vendors, Held(NEMO, "a", []), Held(NEMO, "b", [])), Held(NEMO, "nowhere", []).id]
+    answer = await gateway.ask(FIGURES, ids=ids, baseline=ids[2])
+    assert answer.codes == ["BAD_USER_INPUT"]
+    assert "baselineId" in answer.errors[0]["message"]
 
 
 async def test_an_id_of_another_kind_is_rejected(gateway: Gateway) -> None:

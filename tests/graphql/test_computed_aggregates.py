@@ -262,7 +262,7 @@ async def test_a_source_that_fails_costs_its_computed_figures_and_nothing_else(
           reported: aggregates { count } } } }"""
     )
     rows = {row["source"]["name"]: row for row in answer.partial["experiments"]["nodes"]}
-    assert (rows[source]["computed"], rows[source]["all"]) == (None, [])
+    assert (rows[source]["computed"], rows[source]["all"]) == (None, None)
     assert all(rows[name]["computed"] is not None and rows[name]["all"] for name in NAMES if name != source)
     assert answer.codes == ["SOURCE_UNAUTHORIZED"] * 2
     assert answer.troubles == {source: "UNAUTHORIZED"}
@@ -280,7 +280,7 @@ async def test_scores_that_cannot_be_read_cost_no_other_figure(
           aggregates(metrics: $metrics, basis: COMPUTED) { metric { name } count mean } } } }""",
         metrics=metrics,
     )
-    (row,) = answer.partial["experiments"]["nodes"]
+    (row,) = answer.data["experiments"]["nodes"]
     assert row["aggregates"][0] == {"metric": {"name": "latency"}, "count": 1, "mean": 2000}
     assert "score:correctness" not in [one["metric"]["name"] for one in row["aggregates"]]
-    assert answer.codes == ["SOURCE_UNAUTHORIZED"]
+    assert answer.troubles == {MEIBEL: "UNAUTHORIZED"}

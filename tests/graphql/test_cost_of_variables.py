@@ -51,7 +51,7 @@ FILTERS = st.fixed_dictionaries(
     optional={
         "experimentIds": st.none() | IDS,
         "statuses": st.just("ERROR"),
-        "testCaseId": st.just("x"),
+        "testCaseId": st.just({"eq": "x"}),
     },
 )
 KINDS_OF_VALUES = {

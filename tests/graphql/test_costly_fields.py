@@ -55,7 +55,7 @@ async def test_a_filter_by_a_dataset_needs_its_name(vendors: Vendors, gateway: G
     named = await gateway.ask("{ experiments { nodes { vendorId datasetName } } }")
     name = {node["vendorId"]: node["datasetName"] for node in named.data["experiments"]["nodes"]}
     wanted = stable_uuid("session:a")
-    query = "query($name: String) { experiments(filter: {datasetName: $name}) { nodes { vendorId } } }"
+    query = "query($name: String) { experiments(filter: {datasetName: {eq: $name}}) { nodes { vendorId } } }"
     answer = await gateway.ask(query, name=name[wanted])
     assert answer.data["experiments"]["nodes"] == [{"vendorId": wanted}]
 

@@ -14,7 +14,7 @@ from tracegraph.federation.merge import Positions
 from tracegraph.federation.position import Position
 from tracegraph.federation.sort_key import SortKey
 from tracegraph.graphql.relay.cursor import CursorBinding, decode_cursor, encode_cursor
-from tracegraph.graphql.types import inputs
+from tracegraph.graphql.types import filter_inputs as inputs
 
 TIME = datetime(2026, 3, 1, 12, 30, 0, 123456, tzinfo=UTC)
 SINCE, UNTIL = inputs.DateTimeRange(gte=TIME, lt=None), inputs.DateTimeRange(gte=None, lt=TIME)
@@ -25,11 +25,11 @@ ALL_OF_AN_EXPERIMENT = inputs.ExperimentFilter(
     kinds=[model.ExperimentKind.AGENT, model.ExperimentKind.EVALUATION],
     ids=IDS,
     name=inputs.StringFilter(eq="a", in_=["b", "a"], contains="c"),
-    agent_name="x",
-    agent_version="1",
-    dataset_name="d",
-    dataset_version="2",
-    group_id="g",
+    agent_name=inputs.StringFilter(eq="x"),
+    agent_version=inputs.StringFilter(eq="1"),
+    dataset_name=inputs.StringFilter(eq="d"),
+    dataset_version=inputs.StringFilter(eq="2"),
+    group_id=inputs.StringFilter(eq="g"),
     created_at=SINCE,
     updated_at=UNTIL,
 )
@@ -38,7 +38,7 @@ ALL_OF_A_SESSION = inputs.SessionFilter(
     vendors=None,
     experiment_ids=IDS,
     statuses=[model.SessionStatus.ERROR, model.SessionStatus.RUNNING],
-    test_case_id="t",
+    test_case_id=inputs.StringFilter(eq="t"),
     started_at=inputs.DateTimeRange(gte=TIME, lt=TIME),
 )
 BY_TIME = Positions(
@@ -71,13 +71,13 @@ LISTS: list[tuple[str, object, Positions]] = [
     ("Comparison.cases", (COMPARED, 1, CaseKey.INPUT, SCORE, CaseOutcome.REGRESSED), BY_NAME),
 ]
 CURSORS = [
-    "A8RD9KlXZ5XCksQKAWxhbmdzbWl0aMQFAW5lbW-Sk88ABgokGB5AAAHEBAFlLTGTzwAGCiQYHkABAMQRACs8TV4AAE"
-    "AAgAAAAAAAAAEBkpTECgFsYW5nc21pdGgCKcCUxBABbWVpYmVsLzBhMWIyYzNkAP_AXzK4jQ",
+    "A8RDSsJompXCksQKAWxhbmdzbWl0aMQFAW5lbW-Sk88ABgokGB5AAAHEBAFlLTGTzwAGCiQYHkABAMQRACs8TV4AAE"
+    "AAgAAAAAAAAAEBkpTECgFsYW5nc21pdGgCKcCUxBABbWVpYmVsLzBhMWIyYzNkAP_AdVSzYQ",
     "A8RDOGQbpZXCksQKAWxhbmdzbWl0aMQFAW5lbW-Sk88ABgokGB5AAAHEBAFlLTGTzwAGCiQYHkABAMQRACs8TV4AAE"
     "AAgAAAAAAAAAEBkpTECgFsYW5nc21pdGgCKcCUxBABbWVpYmVsLzBhMWIyYzNkAP_AeHn_pw",
     "A8RDDlKcQ5XCksQHAW1laWJlbMQFAW5lbW-Sk8QIAW5hbWUgw6kBxAQBZS0xk8AAxAIBeAGRlMQHAW1laWJlbAIHwIpkkZQ",
-    "Azw3zfyp0pXCksQKAWxhbmdzbWl0aMQFAW5lbW-Sk88ABgokGB5AAAHEBAFlLTGTzwAGCiQYHkABAMQRACs8TV4AAE"
-    "AAgAAAAAAAAAEBkpTECgFsYW5nc21pdGgCKcCUxBABbWVpYmVsLzBhMWIyYzNkAP_ArjHyUg",
+    "Azw3_NHM_pXCksQKAWxhbmdzbWl0aMQFAW5lbW-Sk88ABgokGB5AAAHEBAFlLTGTzwAGCiQYHkABAMQRACs8TV4AAE"
+    "AAgAAAAAAAAAEBkpTECgFsYW5nc21pdGgCKcCUxBABbWVpYmVsLzBhMWIyYzNkAP_AwBxcaA",
     "A1PzxiwosJXCksQKAWxhbmdzbWl0aMQFAW5lbW-Sk88ABgokGB5AAAHEBAFlLTGTzwAGCiQYHkABAMQRACs8TV4AAE"
     "AAgAAAAAAAAAEBkpTECgFsYW5nc21pdGgCKcCUxBABbWVpYmVsLzBhMWIyYzNkAP_Afpy02g",
     "A6BOzinmrpXCksQHAW1laWJlbMQFAW5lbW-Sk8QIAW5hbWUgw6kBxAQBZS0xk8AAxAIBeAGRlMQHAW1laWJlbAIHwDdW22Y",
@@ -98,7 +98,7 @@ OLDER_CURSORS = [
 
 
 def binding_of(field: str, arguments: object, positions: Positions) -> CursorBinding:
-    return CursorBinding.of(field, arguments, by_text=positions is BY_NAME)
+    return CursorBinding.of(field, arguments, str if positions is BY_NAME else int)
 
 
 @pytest.mark.parametrize(("in_list", "cursor"), list(zip(LISTS, CURSORS, strict=True)))
@@ -118,8 +118,16 @@ def test_a_cursor_of_the_version_before_is_refused_as_one_of_another_version(
         decode_cursor(binding_of(*in_list), cursor)
 
 
-@pytest.mark.parametrize(("cursor", "older"), list(zip(CURSORS, OLDER_CURSORS, strict=True)))
+@pytest.mark.parametrize(
+    ("cursor", "older"),
+    [
+        pair
+        for in_list, *pair in zip(LISTS, CURSORS, OLDER_CURSORS, strict=True)
+        if str(in_list[1]).find("StringFilter(eq=") < 0
+    ],
+)
 def test_the_names_in_the_digests_are_those_of_the_version_before(cursor: str, older: str) -> None:
+    """Filters that have string conditions now are other filters than before."""
     assert base64.urlsafe_b64decode(cursor[:8])[1:] == base64.urlsafe_b64decode(older[:8])[1:]
 
 

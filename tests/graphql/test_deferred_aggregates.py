@@ -113,13 +113,23 @@ async def test_computed_figures_make_no_such_call(vendors: Vendors, gateway: Gat
     assert "traces/metrics" not in paths(vendors)
 
 
-async def test_a_failed_call_leaves_the_figures_of_the_row_with_an_error(
+async def test_a_failed_call_leaves_the_figures_of_the_row_without_an_error(
     vendors: Vendors, gateway: Gateway
 ) -> None:
     query = "query($id: ID!) { experiment(id: $id) { aggregates { metric { kind } } } }"
     vendors.nemo.fail(Fault("delay", seconds=0.0), Fault("status", status=400))
     answer = await gateway.ask(query, id=experiment_id(NEMO, "a"))
-    assert answer.partial["experiment"]["aggregates"] == [{"metric": {"kind": "LATENCY"}}]
+    assert answer.data["experiment"]["aggregates"] == [{"metric": {"kind": "LATENCY"}}]
+    assert answer.troubles == {NEMO: "BAD_REQUEST"}
+
+
+async def test_a_failed_call_is_null_with_an_error_where_no_requested_figure_is_left(
+    vendors: Vendors, gateway: Gateway
+) -> None:
+    query = "query($id: ID!) { experiment(id: $id) { name aggregates(metrics: [{kind: COST}]) { mean } } }"
+    vendors.nemo.fail(Fault("delay", seconds=0.0), Fault("status", status=400))
+    answer = await gateway.ask(query, id=experiment_id(NEMO, "a"))
+    assert answer.partial["experiment"] == {"name": "a", "aggregates": None}
     assert answer.codes == ["SOURCE_BAD_REQUEST"]
     assert answer.errors[0]["path"] == ["experiment", "aggregates"]
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from random import Random
 from typing import Any
 
+import orjson
 import pytest
 import pytest_asyncio
 
@@ -15,7 +16,7 @@ from tests.graphql.pages import nodes, pages
 from tests.worlds import minutes
 from tracegraph.simulators.core.ids import stable_uuid
 from tracegraph.simulators.langsmith.world import LangSmithWorld, langsmith_run, langsmith_session
-from tracegraph.simulators.meibel.world import MeibelWorld, meibel_agent, meibel_session
+from tracegraph.simulators.meibel.world import MeibelWorld, meibel_agent, meibel_job, meibel_session
 from tracegraph.simulators.nemo.world import NemoWorld, nemo_experiment, nemo_session
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -26,7 +27,8 @@ EXPERIMENTS = """
 query($first: Int!, $after: String, $filter: ExperimentFilter, $orderBy: ExperimentOrder) {
   experiments(first: $first, after: $after, filter: $filter, orderBy: $orderBy) {
     edges { node {
-      id vendorId kind name agentName agentVersion datasetName datasetVersion groupId createdAt updatedAt
+      id vendorId kind name agentName agentVersion datasetId datasetName datasetVersion groupIds models metadata
+      createdAt updatedAt
       source { name vendor }
     } }
     pageInfo { hasNextPage endCursor } totalCount sources { status }
@@ -35,7 +37,10 @@ query($first: Int!, $after: String, $filter: ExperimentFilter, $orderBy: Experim
 SESSIONS = """
 query($first: Int!, $after: String, $filter: SessionFilter, $orderBy: SessionOrder) {
   sessions(first: $first, after: $after, filter: $filter, orderBy: $orderBy) {
-    edges { node { id vendorId status testCaseId startedAt experiment { id } source { name vendor } } }
+    edges { node {
+      id vendorId status name agentName agentVersion testCaseId startedAt latencyMs costUsd tokens { total }
+      input output error scores { evaluator value } metadata experiment { id } source { name vendor }
+    } }
     pageInfo { hasNextPage endCursor } totalCount sources { status }
   }
 }"""
@@ -66,6 +71,7 @@ def fill(vendors: Vendors, rng: Random) -> None:
                 dataset_name=maybe(rng.choice(("cases", "more cases"))),
                 dataset_version=maybe(rng.choice("12")),
                 experiment_group_id=rng.choice(("group-1", "group-2")),
+                metadata=maybe({"branch": rng.choice(("main", "next")), "build": rng.choice((1, "1", [2.5]))}),
             )
             | {"updated_at": moment().replace(tzinfo=None).isoformat()},
             [
@@ -74,11 +80,18 @@ def fill(vendors: Vendors, rng: Random) -> None:
                     started_at=moment(),
                     status=rng.choice(("success", "error", "cancelled")),
                     test_case_id=rng.choice(("case-1", "case-2")),
+                    latency_ms=maybe(rng.choice((5, 250.5))),
+                    input=rng.choice(("a Question", None)),
+                    evaluator_scores=rng.choice(({}, {"accuracy": 0.5}, {"accuracy": 1.0, "tone": 0.0})),
                 )
                 for number in ids
             ],
         )
         metadata = {"agent_name": maybe("assistant"), "agent_version": maybe("1"), "dataset_version": maybe("2")}
+        metadata |= {
+            "models": rng.choice((["small"], ["small", "large"], None)),
+            "branch": rng.choice(("main", "next")),
+        }
         dataset = maybe(stable_uuid("dataset"))
         session = langsmith_session(
             rng.choice(LIKE), id=stable_uuid(f"{index}"), start_time=moment(), extra={"metadata": metadata}
@@ -91,6 +104,12 @@ def fill(vendors: Vendors, rng: Random) -> None:
                     start_time=moment(),
                     status=rng.choice(("success", "error", "pending")),
                     reference_example_id=maybe(stable_uuid("case")),
+                    name=rng.choice(LIKE),
+                    latency_s=rng.choice((0.005, 0.2505)),
+                    inputs={"question": rng.choice(("Why?", "why not"))},
+                    error=maybe("Question refused"),
+                    feedback_stats=rng.choice(({}, {"accuracy": {"n": 1, "avg": 0.5, "values": {}}})),
+                    extra=maybe({"metadata": {"agent_name": "assistant", "attempt": rng.choice((1, "1", True))}}),
                 )
                 for number in ids
             ],
@@ -112,6 +131,12 @@ def fill(vendors: Vendors, rng: Random) -> None:
                 for number in ids
             ],
         )
+        for number in ids:
+            if rng.random() < 0.5:
+                job = meibel_job(
+                    f"{index}-{number}", "accuracy", rng.choice((0.5, 1.0)), agent_name=f"agent-{index}"
+                )
+                vendors.meibel.world.jobs.append(job)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module", params=SEEDS)
@@ -147,12 +172,50 @@ def within(text: str | None, span: Mapping[str, str]) -> bool:
     )
 
 
-def is_named(name: str, wanted: Mapping[str, Any]) -> bool:
+def meets(values: Sequence[str | None], wanted: Mapping[str, Any]) -> bool:
+    """Whether an object with these values meets the conditions on a string."""
+    known = [value for value in values if value is not None]
+    positive = [name for name in ("eq", "in", "contains", "startsWith") if name in wanted]
     return (
-        wanted.get("eq", name) == name
-        and name in wanted.get("in", [name])
-        and wanted.get("contains", "").casefold() in name.casefold()
+        ("exists" not in wanted or wanted["exists"] == bool(known))
+        and not any(value in wanted.get("notIn", []) for value in known)
+        and (
+            not positive
+            or any(all(HOLDS_FOR_TEXT[name](value, wanted[name]) for name in positive) for value in known)
+        )
     )
+
+
+HOLDS_FOR_TEXT: dict[str, Callable[[str, Any], bool]] = {
+    "eq": lambda value, wanted: value == wanted,
+    "in": lambda value, wanted: value in wanted,
+    "contains": lambda value, wanted: wanted.casefold() in value.casefold(),
+    "startsWith": lambda value, wanted: value.casefold().startswith(wanted.casefold()),
+}
+
+
+def text_of(value: Any) -> str:
+    return value if isinstance(value, str) else orjson.dumps(value).decode()
+
+
+def has_metadata(metadata: Mapping[str, Any] | None, wanted: Sequence[Mapping[str, Any]]) -> bool:
+    def texts(key: str) -> list[str | None]:
+        return [text_of(metadata[key])] if metadata is not None and key in metadata else []
+
+    return all(meets(texts(one["key"]), one.get("value") or {"exists": True}) for one in wanted)
+
+
+def between(number: float | None, span: Mapping[str, float]) -> bool:
+    return number is not None and span.get("gte", number) <= number and not number >= span.get("lt", number + 1)
+
+
+def has_text(row: Row, wanted: str) -> bool:
+    return any(wanted.casefold() in (row[name] or "").casefold() for name in ("input", "output", "error"))
+
+
+def has_score(row: Row, wanted: Mapping[str, Any]) -> bool:
+    scores = [score["value"] for score in row["scores"] if score["evaluator"] == wanted["evaluator"]]
+    return any(between(value, wanted) for value in scores)
 
 
 HOLDS: dict[str, Callable[[Row, Any], bool]] = {
@@ -160,17 +223,30 @@ HOLDS: dict[str, Callable[[Row, Any], bool]] = {
     "vendors": lambda row, wanted: row["source"]["vendor"] in wanted,
     "kinds": lambda row, wanted: row["kind"] in wanted,
     "ids": lambda row, wanted: row["id"] in wanted,
-    "name": lambda row, wanted: is_named(row["name"], wanted),
-    "agentName": lambda row, wanted: row["agentName"] == wanted,
-    "agentVersion": lambda row, wanted: row["agentVersion"] == wanted,
-    "datasetName": lambda row, wanted: row["datasetName"] == wanted,
-    "datasetVersion": lambda row, wanted: row["datasetVersion"] == wanted,
-    "groupId": lambda row, wanted: row["groupId"] == wanted,
+    **{
+        field: lambda row, wanted, field=field: meets([row[field]], wanted)  # type: ignore[misc]  # bound by default
+        for field in (
+            "name",
+            "agentName",
+            "agentVersion",
+            "datasetId",
+            "datasetName",
+            "datasetVersion",
+            "testCaseId",
+        )
+    },
+    "groupId": lambda row, wanted: meets(row["groupIds"], wanted),
+    "model": lambda row, wanted: meets(row["models"], wanted),
+    "metadata": lambda row, wanted: has_metadata(row["metadata"], wanted),
+    "latencyMs": lambda row, wanted: between(row["latencyMs"], wanted),
+    "costUsd": lambda row, wanted: between(row["costUsd"], wanted),
+    "totalTokens": lambda row, wanted: between((row["tokens"] or {}).get("total"), wanted),
+    "text": has_text,
+    "score": has_score,
     "createdAt": lambda row, wanted: within(row["createdAt"], wanted),
     "updatedAt": lambda row, wanted: within(row["updatedAt"], wanted),
     "experimentIds": lambda row, wanted: row["experiment"]["id"] in wanted,
     "statuses": lambda row, wanted: row["status"] in wanted,
-    "testCaseId": lambda row, wanted: row["testCaseId"] == wanted,
     "startedAt": lambda row, wanted: within(row["startedAt"], wanted),
 }
 
@@ -198,17 +274,48 @@ def spans(moments: Sequence[str | None], rng: Random) -> list[dict[str, str]]:
     return [{"gte": one}, {"lt": other}, {"gte": min(one, other), "lt": max(one, other)}, {"gte": one, "lt": one}]
 
 
+def on_texts(values: Sequence[str | None], rng: Random) -> list[dict[str, Any]]:
+    """Conditions on a field with these values: each operator, and all of them together."""
+    occurring = [*sorted({value for value in values if value is not None}), "nothing of it"]
+    one, other = rng.choice(occurring), rng.choice(occurring)
+    return [
+        {"eq": one},
+        {"eq": one.swapcase()},
+        {"in": [one, other]},
+        {"notIn": [one]},
+        {"contains": one[1:3].swapcase()},
+        {"startsWith": one[:2].swapcase()},
+        {"exists": rng.random() < 0.5},
+        {"eq": one, "in": [one, other], "notIn": [other], "startsWith": one[:1], "exists": True},
+    ]
+
+
+def on_metadata(rows: Sequence[Row], rng: Random) -> list[dict[str, Any]]:
+    pairs = [(key, value) for row in rows for key, value in (row["metadata"] or {}).items()]
+    key, value = rng.choice(pairs) if pairs else ("none", "none")
+    return [
+        {"metadata": [{"key": key, "value": {"eq": text_of(value)}}]},
+        {"metadata": [{"key": key, "value": {"notIn": [text_of(value)]}}]},
+        {"metadata": [{"key": key}, {"key": "none", "value": {"exists": False}}]},
+        {"metadata": []},
+    ]
+
+
+def on_numbers(numbers: Sequence[float | None], rng: Random) -> list[dict[str, float]]:
+    one, other = rng.choices([number for number in numbers if number is not None] or [0.0], k=2)
+    return [{"gte": one}, {"lt": other}, {"gte": min(one, other), "lt": max(one, other)}]
+
+
 def experiment_conditions(rows: Sequence[Row], rng: Random) -> list[dict[str, Any]]:
     """Each field with values that occur and one that does not."""
     single: list[dict[str, Any]] = []
-    for field in ("agentName", "agentVersion", "datasetName", "datasetVersion", "groupId"):
-        occurring = sorted({row[field] for row in rows if row[field] is not None})
-        single += [{field: text} for text in [*rng.sample(occurring, min(2, len(occurring))), "nothing of it"]]
+    for field in ("name", "agentName", "agentVersion", "datasetId", "datasetName", "datasetVersion"):
+        single += [{field: wanted} for wanted in on_texts([row[field] for row in rows], rng)]
+    single += [{"groupId": wanted} for wanted in on_texts([text for row in rows for text in row["groupIds"]], rng)]
+    single += [{"model": wanted} for wanted in on_texts([text for row in rows for text in row["models"]], rng)]
+    single += on_metadata(rows, rng)
     for kinds in (["EVALUATION"], ["PROJECT"], ["AGENT"], ["AGENT", "EVALUATION"]):
         single.append({"kinds": kinds})
-    one, other = rng.sample([row["name"] for row in rows], 2)
-    for name in ({"eq": one}, {"eq": one.swapcase()}, {"in": [one, other]}, {"contains": one[1:3].swapcase()}):
-        single.append({"name": name})
     single += [{"ids": [row["id"] for row in rng.sample(list(rows), 5)]}]
     single += [
         {field: span} for field in ("createdAt", "updatedAt") for span in spans([r[field] for r in rows], rng)
@@ -217,8 +324,20 @@ def experiment_conditions(rows: Sequence[Row], rng: Random) -> list[dict[str, An
 
 
 def session_conditions(rows: Sequence[Row], rng: Random) -> list[dict[str, Any]]:
-    cases = sorted({row["testCaseId"] for row in rows if row["testCaseId"] is not None})
-    single: list[dict[str, Any]] = [{"testCaseId": case} for case in (*cases, "nothing of it")]
+    single: list[dict[str, Any]] = []
+    for field in ("name", "agentName", "agentVersion", "testCaseId"):
+        single += [{field: wanted} for wanted in on_texts([row[field] for row in rows], rng)]
+    single += [{"latencyMs": span} for span in on_numbers([row["latencyMs"] for row in rows], rng)]
+    single += [{"costUsd": span} for span in on_numbers([row["costUsd"] for row in rows], rng)]
+    totals = [(row["tokens"] or {}).get("total") for row in rows]
+    single += [{"totalTokens": span} for span in on_numbers(totals, rng)]
+    for score in rng.sample([score for row in rows for score in row["scores"]], 2):
+        single += [{"score": {"evaluator": score["evaluator"], "gte": score["value"]}}]
+        single += [{"score": {"evaluator": score["evaluator"]}}]
+    texts = [row[name] for row in rows for name in ("input", "output", "error") if row[name]]
+    single += [{"text": rng.choice(texts)[1:5].swapcase()}, {"text": "nothing of it"}]
+    single += on_metadata(rows, rng)
+    single += [{"ids": [row["id"] for row in rng.sample(list(rows), 3)]}]
     words = ["RUNNING", "SUCCESS", "ERROR", "CANCELLED", "UNKNOWN"]
     single += [{"statuses": some} for some in ([word] for word in words)]
     single += [{"statuses": rng.sample(words, 2)}, {"statuses": []}]
@@ -314,9 +433,14 @@ def in_order(value: Any) -> str:
         ({"kinds": ["PROJECT"]}, {LANGSMITH}),
         ({"kinds": ["EVALUATION"]}, {NEMO, LANGSMITH}),
         ({"kinds": []}, set()),
-        ({"datasetName": "cases"}, {NEMO, LANGSMITH}),
-        ({"datasetVersion": "1"}, {NEMO, LANGSMITH}),
-        ({"groupId": "group-1"}, {NEMO}),
+        ({"datasetName": {"eq": "cases"}}, {NEMO, LANGSMITH}),
+        ({"datasetVersion": {"startsWith": "1"}}, {NEMO, LANGSMITH}),
+        ({"datasetId": {"eq": stable_uuid("dataset")}}, {LANGSMITH}),
+        ({"datasetId": {"exists": False}}, {NEMO, LANGSMITH, MEIBEL}),
+        ({"datasetId": {"eq": "no id of LangSmith"}}, set()),
+        ({"groupId": {"eq": "group-1"}}, {NEMO}),
+        ({"groupId": {"notIn": ["group-1"]}}, {NEMO, LANGSMITH, MEIBEL}),
+        ({"name": {"eq": "a", "notIn": ["a"]}}, set()),
         ({"ids": []}, set()),
         ({"sources": []}, set()),
         ({"vendors": []}, set()),
@@ -336,7 +460,9 @@ async def test_a_vendor_that_cannot_match_the_filter_is_not_called_for_experimen
 @pytest.mark.parametrize(
     ("wanted", "asked"),
     [
-        ({"testCaseId": stable_uuid("case")}, {NEMO, LANGSMITH}),
+        ({"testCaseId": {"in": [stable_uuid("case")]}}, {NEMO, LANGSMITH}),
+        ({"metadata": [{"key": "attempt"}]}, {LANGSMITH}),
+        ({"ids": []}, set()),
         ({"statuses": []}, set()),
         ({"statuses": ["CANCELLED"]}, {NEMO, MEIBEL}),
     ],

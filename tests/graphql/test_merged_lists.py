@@ -183,8 +183,8 @@ async def test_the_total_count_of_an_experiments_sessions_is_the_vendors(
         ({"name": {"eq": "n0"}}, ["n0"]),
         ({"createdAt": {"gte": "2026-11-01T10:00:00Z"}}, ["l1", "m1", "n1"]),
         ({"createdAt": {"lt": "2026-11-01T12:00:00+02:00"}}, ["l0", "m0", "n0"]),
-        ({"datasetName": "cases"}, ["n1", "n0"]),
-        ({"agentName": "m0"}, ["m0"]),
+        ({"datasetName": {"eq": "cases"}}, ["n1", "n0"]),
+        ({"agentName": {"eq": "m0"}}, ["m0"]),
         ({"sources": ["nemo"], "name": {"eq": "m0"}}, []),
     ],
 )

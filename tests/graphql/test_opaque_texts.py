@@ -20,7 +20,7 @@ from tracegraph.graphql.relay.cursor import CursorBinding, decode_cursor, encode
 from tracegraph.graphql.relay.ids import decode_id, encode_id, experiment_id, session_id
 
 BINDING = CursorBinding.of("Query.experiments", ("filter", "order"))
-BY_NAME = CursorBinding.of("Query.experiments", ("filter", "order"), by_text=True)
+BY_NAME = CursorBinding.of("Query.experiments", ("filter", "order"), str)
 
 
 def deflated(data: bytes) -> bytes:
@@ -36,7 +36,7 @@ def positions(values: st.SearchStrategy[SortValue], hints: st.SearchStrategy[int
     """Positions in a list that is ordered by such values."""
     sources = st.sampled_from(["nemo", "langsmith", "meibel", "ü"])
     marks = st.builds(SortKey, st.none() | values, sources, texts | uuids)
-    own = st.builds(Position, st.none() | marks, st.none() | hints)
+    own = st.builds(Position, st.none() | marks, st.none() | hints, st.none())
     keys = st.sampled_from(["nemo", "nemo/1a2b", "meibel"]) | texts
     return st.builds(Positions, st.none() | marks, st.dictionaries(keys, own))
 

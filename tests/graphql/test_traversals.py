@@ -69,7 +69,7 @@ async def test_one_row_in_5000_is_reached_within_the_budget_by_following_cursors
         vendors.meibel.world.add(meibel_agent(f"m{index:05}", created_at=minutes(index), version=version), [])
     gateway = await open_gateway(limits={"scan_pages": 10})
     found = await pages(
-        gateway, PAGE, "experiments", first=5, filter={"agentVersion": "rare", "vendors": ["meibel"]}
+        gateway, PAGE, "experiments", first=5, filter={"agentVersion": {"eq": "rare"}, "vendors": ["meibel"]}
     )
     assert [node["name"] for page in found for node in nodes(page)] == ["M03333"]
     statuses = [page["sources"][0]["status"] for page in found]

@@ -285,3 +285,18 @@ async def test_an_order_by_full_scan_reads_the_list_once_past_unreadable_rows(
     assert len(page["nodes"]) == 100
     assert {one["status"] for one in page["sources"]} == {"OK"}
     assert len(vendors.named(name).calls) <= 4
+
+
+@pytest.mark.parametrize("name", [LANGSMITH, NEMO, MEIBEL])
+async def test_a_row_that_cannot_be_read_costs_itself_and_is_counted_as_skipped(
+    vendors: Vendors, connect: Connect, name: str
+) -> None:
+    put(vendors, name, {LANGSMITH: "run", NEMO: "session", MEIBEL: "chat"}[name])
+    gateway = await connect(name, in_fields(b"null", "id", "session_id"))
+    found = (
+        await gateway.ask("{ sessions { nodes { vendorId } sources { source { name } status skipped } } }")
+    ).data
+    assert len(found["sessions"]["nodes"]) == 8
+    assert {report["source"]["name"]: report["skipped"] for report in found["sessions"]["sources"]} == {
+        source: int(source == name) for source in (NEMO, LANGSMITH, MEIBEL)
+    }

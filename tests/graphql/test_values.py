@@ -309,7 +309,7 @@ async def test_every_field_of_a_nemo_experiment_is_mapped(vendors: Vendors, gate
         ),
         [nemo_session("s", evaluator_scores={"accuracy": 0.75})],
     )
-    fields = """vendorId kind name description groupId agentName agentVersion datasetId datasetName datasetVersion
+    fields = """vendorId kind name description groupIds agentName agentVersion datasetId datasetName datasetVersion
       models evaluators createdAt updatedAt endedAt sessionCount errorRate url metadata
       aggregates { metric { kind evaluator name unit betterWhen } basis population count mean complete }"""
     assert await experiment(gateway, fields) == {
@@ -317,7 +317,7 @@ async def test_every_field_of_a_nemo_experiment_is_mapped(vendors: Vendors, gate
         "kind": "EVALUATION",
         "name": "nightly+1@2026",
         "description": "Every night.",
-        "groupId": "experiment-group-default",
+        "groupIds": ["experiment-group-default"],
         "agentName": "assistant",
         "agentVersion": "1.0.0",
         "datasetId": None,
@@ -369,7 +369,7 @@ async def test_every_field_of_a_langsmith_session_is_mapped(vendors: Vendors, ga
             langsmith_run("bad", status="error", start_time=hours(0.5)),
         ],
     )
-    fields = """vendorId kind name description groupId datasetId datasetName datasetVersion models evaluators
+    fields = """vendorId kind name description groupIds datasetId datasetName datasetVersion models evaluators
       createdAt updatedAt endedAt sessionCount errorRate metadata
       cost: aggregate(metric: {kind: COST}) { sum mean population }
       tokens: aggregate(metric: {kind: TOTAL_TOKENS}) { sum }"""
@@ -378,7 +378,7 @@ async def test_every_field_of_a_langsmith_session_is_mapped(vendors: Vendors, ga
         "kind": "EVALUATION",
         "name": "gpt-test",
         "description": "Against the golden set.",
-        "groupId": None,
+        "groupIds": [],
         "datasetId": dataset,
         "datasetName": None,
         "datasetVersion": "3",

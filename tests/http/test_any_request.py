@@ -120,6 +120,14 @@ async def test_any_value_of_any_argument(gateway: Gateway, name: str, value: Any
 
 
 texts = st.text(max_size=30)
+strings = st.fixed_dictionaries(
+    {},
+    optional={
+        **dict.fromkeys(["eq", "contains", "startsWith"], texts),
+        **dict.fromkeys(["in", "notIn"], st.lists(texts, max_size=3)),
+        "exists": st.none() | st.booleans(),
+    },
+)
 moments = st.datetimes(timezones=st.timezones()).map(lambda moment: moment.isoformat()) | texts
 times = st.fixed_dictionaries({}, optional={"gte": st.none() | moments, "lt": st.none() | moments})
 filters = st.fixed_dictionaries(
@@ -128,12 +136,9 @@ filters = st.fixed_dictionaries(
         "sources": st.lists(st.sampled_from(["nemo", "meibel", "langsmith"]) | texts, max_size=3),
         "vendors": st.none() | st.lists(texts, max_size=2),
         "kinds": st.lists(st.sampled_from(["AGENT", "PROJECT", "EVALUATION"]), max_size=3),
-        "name": st.fixed_dictionaries({}, optional={"eq": texts, "in": st.lists(texts), "contains": texts}),
-        "agentName": texts,
-        "agentVersion": texts,
-        "datasetName": texts,
-        "datasetVersion": texts,
-        "groupId": texts,
+        **dict.fromkeys(["name", "agentName", "agentVersion", "datasetId", "datasetName"], strings),
+        **dict.fromkeys(["datasetVersion", "groupId", "model"], strings),
+        "metadata": st.lists(st.fixed_dictionaries({"key": texts}, optional={"value": strings}), max_size=2),
         "createdAt": times,
         "updatedAt": times,
     },

@@ -313,7 +313,12 @@ def test_the_fields_about_their_own_execution_are_marked_in_the_schema() -> None
         for name, definition in one.fields.items()
         if not is_cacheable_field(definition)
     }
-    assert marked == {"Source.health", "SourceReport.upstreamRequests", "SourceReport.durationMs"}
+    assert marked == {
+        "Source.apiVersion",
+        "Source.health",
+        "SourceReport.upstreamRequests",
+        "SourceReport.durationMs",
+    }
 
 
 async def test_responses_and_pages_share_the_bounds_of_the_cache(vendors: Vendors) -> None:

@@ -113,7 +113,8 @@ class Walk:
     def _tried(self, name: str, argument: GraphQLArgument) -> Sequence[Any]:
         kind = get_named_type(argument.type)
         if isinstance(kind, GraphQLEnumType):
-            return list(kind.values)
+            is_list = isinstance(_without_null(argument.type), GraphQLList)
+            return [[value] if is_list else value for value in kind.values]
         for key in (f"{name}: {kind.name}", name):
             if key in self.values:
                 return self.values[key]

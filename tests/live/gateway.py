@@ -20,7 +20,7 @@ from tests.live.service import NemoService, Process, free_port
 Json = dict[str, Any]
 
 EXPERIMENT_FIELDS = """
-    id vendorId kind name description groupId agentName agentVersion datasetName datasetVersion models evaluators
+    id vendorId kind name description groupIds agentName agentVersion datasetName datasetVersion models evaluators
     createdAt updatedAt sessionCount metadata vendorFields source { name vendor }
 """
 SESSION_FIELDS = """

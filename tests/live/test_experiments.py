@@ -42,7 +42,6 @@ def test_experiments_are_those_of_the_service(live: Live) -> None:
         same = {
             "name": "name",
             "description": "description",
-            "groupId": "experiment_group_id",
             "datasetName": "dataset_name",
             "datasetVersion": "dataset_version",
             "models": "model_names",
@@ -50,6 +49,7 @@ def test_experiments_are_those_of_the_service(live: Live) -> None:
             "sessionCount": "run_count",
             "metadata": "metadata",
         }
+        assert node["groupIds"][0] == row["experiment_group_id"]
         assert {field: node[field] for field in same} == {field: row[column] for field, column in same.items()}
 
 
@@ -58,7 +58,7 @@ def test_experiments_are_those_that_were_put_in(live: Live) -> None:
     assert set(nodes) == set(live.seeded.experiments)
     for name, experiment in live.seeded.experiments.items():
         node = nodes[name]
-        assert node["groupId"] == live.seeded.groups[experiment.group]
+        assert node["groupIds"][0] == live.seeded.groups[experiment.group]
         assert node["datasetName"] == experiment.dataset
         assert node["datasetVersion"] == experiment.dataset_version
         assert node["description"] == experiment.description

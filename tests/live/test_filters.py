@@ -24,16 +24,16 @@ pytestmark = pytest.mark.live
         ({"name": {"contains": "a_b"}}, lambda one: "a_b" in one.name),
         ({"name": {"contains": "%"}}, lambda _: False),
         ({"name": {"in": ["base", "ab"], "contains": "as"}}, lambda one: one.name == "base"),
-        ({"datasetName": "capitals"}, lambda one: one.dataset == "capitals"),
-        ({"datasetName": 'the "best", of all'}, lambda one: one.name == "quoted"),
-        ({"datasetName": "capitals, rivers"}, lambda _: False),
-        ({"datasetName": "capitals", "datasetVersion": "4"}, lambda one: one.name == "tuned+v2"),
-        ({"datasetVersion": "null"}, lambda _: False),
-        ({"agentName": "scout"}, lambda one: one.name == "nightly@main"),
-        ({"agentName": "helper", "agentVersion": "2"}, lambda one: one.name == "tuned+v2"),
-        ({"name": {"contains": "e"}, "datasetName": "rivers"}, lambda one: one.name == "empty"),
-        ({"agentName": "grader", "groupId": "no-such"}, lambda _: False),
-        ({"agentName": "no-such"}, lambda _: False),
+        ({"datasetName": {"eq": "capitals"}}, lambda one: one.dataset == "capitals"),
+        ({"datasetName": {"eq": 'the "best", of all'}}, lambda one: one.name == "quoted"),
+        ({"datasetName": {"eq": "capitals, rivers"}}, lambda _: False),
+        ({"datasetName": {"eq": "capitals"}, "datasetVersion": {"eq": "4"}}, lambda one: one.name == "tuned+v2"),
+        ({"datasetVersion": {"eq": "null"}}, lambda _: False),
+        ({"agentName": {"eq": "scout"}}, lambda one: one.name == "nightly@main"),
+        ({"agentName": {"eq": "helper"}, "agentVersion": {"eq": "2"}}, lambda one: one.name == "tuned+v2"),
+        ({"name": {"contains": "e"}, "datasetName": {"eq": "rivers"}}, lambda one: one.name == "empty"),
+        ({"agentName": {"eq": "grader"}, "groupId": {"eq": "no-such"}}, lambda _: False),
+        ({"agentName": {"eq": "no-such"}}, lambda _: False),
         ({"vendors": ["nemo"], "kinds": ["EVALUATION"]}, lambda _: True),
         ({"kinds": ["AGENT"]}, lambda _: False),
     ],
@@ -49,7 +49,7 @@ def test_experiments_are_filtered(live: Live, condition: Json, holds: Callable[[
 
 def test_experiments_are_filtered_by_group(live: Live) -> None:
     for group, group_id in live.seeded.groups.items():
-        nodes = live.experiments({"groupId": group_id}, first=3)
+        nodes = live.experiments({"groupId": {"eq": group_id}}, first=3)
         assert {node["name"] for node in nodes} == {
             one.name
             for one in live.seeded.experiments.values()
@@ -86,11 +86,11 @@ def shifted(moment: datetime, offset: timedelta) -> str:
         ({"statuses": ["CANCELLED"]}, lambda one: one.status == "cancelled"),
         ({"statuses": ["ERROR", "CANCELLED"]}, lambda one: one.status in {"error", "cancelled"}),
         ({"statuses": ["UNKNOWN"]}, lambda _: False),
-        ({"testCaseId": "paris"}, lambda one: one.case == "paris"),
-        ({"testCaseId": "oslo, norway"}, lambda one: one.case == "oslo, norway"),
-        ({"testCaseId": "no-such"}, lambda _: False),
-        ({"testCaseId": "paris", "statuses": ["ERROR"]}, lambda one: one.id == "base-3"),
-        ({"testCaseId": "rome", "statuses": ["ERROR", "SUCCESS"]}, lambda one: one.case == "rome"),
+        ({"testCaseId": {"eq": "paris"}}, lambda one: one.case == "paris"),
+        ({"testCaseId": {"eq": "oslo, norway"}}, lambda one: one.case == "oslo, norway"),
+        ({"testCaseId": {"eq": "no-such"}}, lambda _: False),
+        ({"testCaseId": {"eq": "paris"}, "statuses": ["ERROR"]}, lambda one: one.id == "base-3"),
+        ({"testCaseId": {"eq": "rome"}, "statuses": ["ERROR", "SUCCESS"]}, lambda one: one.case == "rome"),
     ],
 )
 def test_sessions_are_filtered(live: Live, condition: Json, holds: Callable[[SessionSeed], bool]) -> None:

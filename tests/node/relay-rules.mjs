@@ -16,7 +16,7 @@ const eslint = new ESLint({
       },
       plugins: { '@graphql-eslint': graphqlPlugin },
       rules: {
-        '@graphql-eslint/relay-arguments': ['error', { includeBoth: false }],
+        '@graphql-eslint/relay-arguments': 'error',
         '@graphql-eslint/relay-connection-types': 'error',
         '@graphql-eslint/relay-edge-types': ['error', { listTypeCanWrapOnlyEdgeType: false }],
         '@graphql-eslint/relay-page-info': 'error',

@@ -111,6 +111,11 @@ SHAPES = (
              aggregate(basis: BEST, metric: {kind: ERROR_RATE}) { count mean } } } }""",
     ),
     _plain("sources", "{ sources { name experiments(first: 2) { nodes { EXPERIMENT } } } }"),
+    _plain("sessions of each source", "{ sources { name sessions(first: 2) { nodes { SESSION } } } }"),
+    _plain(
+        "health beside a list",
+        "{ sources { name health { status } } experiments(first: 4) { nodes { EXPERIMENT } } }",
+    ),
     _plain("health", "{ sources { name health { status } } }"),
     _plain(
         "look-ups",

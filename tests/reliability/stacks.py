@@ -68,7 +68,7 @@ def list_without(data: Any, failed: str) -> Any:
 
 def _nested_without(data: Any, failed: str) -> Any:
     nodes = [
-        node | {"sessions": {"nodes": []}} if node["source"]["name"] == failed else node
+        node | {"sessions": None} if node["source"]["name"] == failed else node
         for node in data["experiments"]["nodes"]
     ]
     return {"experiments": {"nodes": nodes}}

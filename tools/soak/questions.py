@@ -88,10 +88,9 @@ class QueryMix:
             response = await self._client.query(
                 field, query, first=first, after=after, direction=direction, **variables
             )
-            if response.data is None:
-                _check_error_at(response, ())
+            connection = _root_value(response, field)
+            if connection is None:
                 return
-            connection = response.data[field]
             edges = connection["edges"]
             resume_index = (
                 len(edges) if self._random.random() < 0.7 else self._random.randint(1, max(1, len(edges)))
@@ -108,17 +107,17 @@ class QueryMix:
     async def _nested(self) -> None:
         first, inner = self._random.choice([2, 5, 10]), self._random.choice([1, 5, 12])
         response = await self._client.query("nested lists", _NESTED, first=first, inner=inner)
-        if response.data is None:
-            _check_error_at(response, ())
+        experiments = _root_value(response, "experiments")
+        if experiments is None:
             return
-        experiments = response.data["experiments"]
         self._client.stats.rows += Traversal(
             self._expected.experiments, lambda item: item.sort_key("DESC")
         ).check_page(experiments, first)
         for index, node in enumerate(experiments["nodes"]):
             sessions = node["sessions"]
-            if sessions["sources"][0]["status"] == "FAILED":
+            if sessions is None:
                 _check_error_at(response, ("experiments", "nodes", index, "sessions"))
+                continue
             items = self._expected.sessions[node["id"]]
             if sessions["totalCount"] not in (None, len(items)):
                 raise Mismatch(f"totalCount is {sessions['totalCount']} of {len(items)} sessions")
@@ -156,15 +155,11 @@ class QueryMix:
     async def _comparison(self) -> None:
         selected = self._random.sample(list(self._expected.experiments), 3)
         response = await self._client.query("comparison", _COMPARISON, ids=[item.id for item in selected])
-        if response.data is None:
-            _check_error_at(response, ())
+        comparison = _root_value(response, "comparison")
+        if comparison is None:
             return
-        failed = {
-            report["source"]["name"]
-            for report in response.data["comparison"]["sources"]
-            if report["status"] == "FAILED"
-        }
-        for entry in response.data["comparison"]["metrics"][0]["entries"]:
+        failed = {report["source"]["name"] for report in comparison["sources"] if report["status"] == "FAILED"}
+        for entry in comparison["metrics"][0]["entries"]:
             item = self._by_id[entry["experiment"]["id"]]
             if entry["aggregate"] is not None:
                 self._check_figures(item, entry["aggregate"])
@@ -181,6 +176,14 @@ class QueryMix:
         if not nearly_equal(actual, expected_figures):
             raise Mismatch(f"the figures of {item.node['name']} are {actual} and must be {expected_figures}")
         self._client.stats.rows += 1
+
+
+def _root_value(response: QueryResponse, field: str) -> Any:
+    """Return the value of a root field, or None after a check that an error explains the missing value."""
+    value = None if response.data is None else response.data[field]
+    if value is None:
+        _check_error_at(response, () if response.data is None else (field,))
+    return value
 
 
 def _check_error_at(response: QueryResponse, path: tuple[str | int, ...]) -> None:

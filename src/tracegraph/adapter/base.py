@@ -41,6 +41,11 @@ class BaseAdapter(ABC):
     def __init__(self, name: str) -> None:
         self.name = name
 
+    @property
+    def api_version(self) -> str | None:
+        """The interface in use, else the vendor's version. An adapter overrides it where the version says more."""
+        return self.interface or self.version
+
     # -- the vendor's own methods ----------------------------------------------------------------------
 
     @abstractmethod

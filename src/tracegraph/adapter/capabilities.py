@@ -15,12 +15,17 @@ from tracegraph.adapter.paging import (
     WholeRequest,
 )
 from tracegraph.domain.calls import RateLimit
+from tracegraph.domain.conditions import may_match_some_value, meets_without_value
+from tracegraph.domain.figures import Statistic
 from tracegraph.domain.filters import (
     ExperimentFilter,
+    ExperimentOrder,
     ExperimentOrderField,
     OrderDirection,
     SessionFilter,
+    SessionOrder,
     SessionOrderField,
+    active_conditions,
 )
 from tracegraph.domain.models import (
     ExperimentKind,
@@ -46,6 +51,8 @@ class ListCapabilities:
         page_max: The most rows of one page.
         orders: The orders in which the vendor lists. The other direction of an order is read from windows (RANGE),
             from the end (OFFSET) or from the whole list; any other order from the whole list.
+        figures: The figures by which the vendor lists experiments, in both directions: the order METRIC. Each must
+            be the figure that the experiment's aggregates hold.
         filters: The conditions that the vendor applies, named as the fields of ExperimentFilter or SessionFilter.
         ranges: Whether a CURSOR list takes range requests, too. Then it resumes without a token in one call.
         lacks: The fields of Experiment that rows of the list lack and that look-ups have. The gateway looks them
@@ -60,6 +67,13 @@ class ListCapabilities:
     ranges: bool = False
     lacks: frozenset[str] = frozenset()
     pooled: bool = False
+    figures: frozenset[tuple[MetricKind, Statistic]] = frozenset()
+
+    def lists_in(self, order: ExperimentOrder | SessionOrder) -> bool:
+        """Return whether the vendor lists in this order."""
+        if isinstance(order, ExperimentOrder) and order.figure is not None:
+            return (order.figure.metric.kind, order.figure.statistic) in self.figures
+        return (order.field, order.direction) in self.orders
 
     @property
     def takes_ranges(self) -> bool:
@@ -93,7 +107,8 @@ class ListCapabilities:
 
     def order_fields(self) -> frozenset[OrderField]:
         """Return the fields that the vendor orders by, in either direction."""
-        return frozenset(order_field for order_field, _ in self.orders)
+        fields: set[OrderField] = {order_field for order_field, _ in self.orders}
+        return frozenset(fields | {ExperimentOrderField.METRIC} if self.figures else fields)
 
 
 Lists = ListCapabilities | Mapping[ExperimentKind, ListCapabilities]
@@ -104,7 +119,8 @@ Lists = ListCapabilities | Mapping[ExperimentKind, ListCapabilities]
 class Capabilities:
     """What the vendor does itself; all else the gateway does after fetching.
 
-    A condition on an `unsupported` field, or on no kind or status that occurs, matches no row and causes no call.
+    A condition that needs a value of an `unsupported` field, or a kind or status that occurs, matches no row there
+    and causes no call. A condition that a missing value meets, such as `exists=False`, still matches.
 
     Attributes:
         experiments: The list of experiments, or one for each kind.
@@ -150,13 +166,21 @@ class Capabilities:
         """Return whether any experiment of this vendor could match the filter."""
         if filter.kinds is not None and not filter.kinds & self.kinds:
             return False
-        return not any(getattr(filter, name) is not None for name in self.unsupported_experiment_fields)
+        return _may_match(filter, self.unsupported_experiment_fields)
 
     def may_match_sessions(self, filter: SessionFilter) -> bool:  # noqa: A002 - the field's own word
         """Return whether any session of this vendor could match the filter."""
         if filter.statuses is not None and not filter.statuses & self.statuses:
             return False
-        return not any(getattr(filter, name) is not None for name in self.unsupported_session_fields)
+        return filter.ids != frozenset() and _may_match(filter, self.unsupported_session_fields)
+
+
+def _may_match(conditions: ExperimentFilter | SessionFilter, unsupported: frozenset[str]) -> bool:
+    active = {name: getattr(conditions, name) for name in active_conditions(conditions)}
+    return all(
+        may_match_some_value(condition) and (name not in unsupported or meets_without_value(condition))
+        for name, condition in active.items()
+    )
 
 
 def _by_kind(lists: Lists) -> Mapping[ExperimentKind | None, ListCapabilities]:

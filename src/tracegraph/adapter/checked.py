@@ -115,6 +115,19 @@ class CheckedAdapter:
             self._reject("capabilities", bug)
         return self._capabilities
 
+    @property
+    def api_version(self) -> str | None:
+        """The vendor's interface in use; None while it is unknown, and when the adapter fails."""
+        try:
+            version = self._adapter.api_version
+            require_texts([] if version is None else [version])
+        except _CONTROL_EXCEPTIONS:
+            raise
+        except BaseException as bug:
+            self._reject("api_version", bug)
+            return None
+        return version
+
     async def list_experiments(self, query: ExperimentQuery, page: PageRequest) -> Page[Experiment]:
         """Return the adapter's page, checked.
 

@@ -134,8 +134,13 @@ def consistent_page(page: Page[T], ids: Sequence[Any]) -> Page[T]:
         first = dict(zip(reversed(ids), reversed(range(len(ids))), strict=True))
         indices = sorted(first.values())
         repeated = [place for index, place in enumerate(_places(page)) if index not in first.values()]
-        skipped = tuple(sorted([*page.skipped, *repeated]))
-        return replace(page, items=[page.items[index] for index in indices], total=None, skipped=skipped)
+        return replace(
+            page,
+            items=[page.items[index] for index in indices],
+            total=None,
+            skipped=tuple(sorted([*page.skipped, *repeated])),
+            repeated=frozenset(repeated),
+        )
     return with_consistent_total(page)
 
 

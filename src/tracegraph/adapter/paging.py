@@ -104,7 +104,8 @@ class Page(Generic[T]):
     of the filter.
 
     `skipped` are the indices, counted from `offset`, of rows that cannot be read: `items` lacks them, and offsets
-    count them. Where the list goes on by offset, `next_hint` comes right after a row of `items`.
+    count them. Where the list goes on by offset, `next_hint` comes right after a row of `items`. `repeated` are
+    those of them that the gateway removed because another row of the page has the same id.
 
     `error` is why some of the requested experiments could not be read: `items` are those of the others, and the
     source has failed.
@@ -117,6 +118,7 @@ class Page(Generic[T]):
     provenance: FetchInfo = FetchInfo()
     skipped: tuple[int, ...] = ()
     error: SourceError | None = None
+    repeated: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

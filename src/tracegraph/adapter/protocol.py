@@ -83,6 +83,11 @@ class Adapter(Protocol):
         """The capabilities of the vendor."""
         ...
 
+    @property
+    def api_version(self) -> str | None:
+        """The vendor's interface in use, or the version of the vendor's service. None while it is unknown."""
+        ...
+
     async def list_experiments(self, query: ExperimentQuery, page: PageRequest) -> Page[Experiment]:
         """Return one page of the experiments, in the requested order if it is among `experiment_orders`.
 

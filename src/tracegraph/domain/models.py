@@ -312,7 +312,8 @@ class Session(VendorRecord, frozen=True, gc=False):
     `scores_by_evaluator` may hold evaluators without a number, and `score_texts` the words of any of them.
     `failed_evaluators` names the evaluators that could not judge the session. `deferred` names the fields that the
     vendor's list leaves out and `Adapter.get_sessions` fills. `conversation_id` is common to the sessions of one
-    conversation. `turn_scores` are verdicts on single turns, where a vendor judges these.
+    conversation. `turn_scores` are verdicts on single turns, where a vendor judges these. `models` are those that
+    the vendor's list names.
     """
 
     source: str
@@ -347,6 +348,7 @@ class Session(VendorRecord, frozen=True, gc=False):
     input_cost_usd: float | None = None
     output_cost_usd: float | None = None
     turn_scores: tuple[TurnScore, ...] = ()
+    models: tuple[str, ...] = ()
 
     @property
     def ref(self) -> SessionRef:

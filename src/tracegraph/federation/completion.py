@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any, Generic, TypeVar
+
+from msgspec.structs import replace as with_fields
 
 from tracegraph.adapter.capabilities import ListCapabilities
 from tracegraph.adapter.checks import consistent_total
 from tracegraph.adapter.helpers import MAX_EMPTY_PAGES, CallCost
 from tracegraph.adapter.paging import ExperimentQuery, Page, PageRequest, RangeRequest
-from tracegraph.adapter.protocol import Adapter
+from tracegraph.adapter.protocol import COSTLY_SESSION_FIELDS, Adapter
 from tracegraph.domain.calls import FetchInfo
-from tracegraph.domain.filters import active_conditions
-from tracegraph.domain.models import Experiment
+from tracegraph.domain.filters import SessionFilter, SessionOrder, SessionOrderField, fields_of_conditions
+from tracegraph.domain.models import Experiment, Session, SessionRef
 from tracegraph.errors import SourceBadResponse, SourceError
 from tracegraph.federation.pages import Fetch
 from tracegraph.upstream.request_scope import bypass_cache, collect_stale_errors, count_calls, time_share
+
+R = TypeVar("R", Experiment, Session)
+
+LookUp = Callable[[Sequence[R]], Awaitable[Mapping[Any, R | SourceError]]]
+"""Returns the complete forms of rows by their refs, without the rows that do not exist any more."""
 
 _SMALL_PAGE_ROWS = 2
 """If all look-ups fail on a page of at most this number of rows, the next page is read."""
@@ -26,18 +34,63 @@ def lacking_fields(query: ExperimentQuery, capabilities: ListCapabilities) -> fr
 
     Selected fields are read later, and only for the rows of the merged page.
     """
-    return capabilities.lacks & {*active_conditions(query.filter), query.order.field.value.lower()}
+    return capabilities.lacks & {*fields_of_conditions(query.filter), query.order.field.value.lower()}
+
+
+def session_fields_to_complete(session_filter: SessionFilter, order: SessionOrder) -> frozenset[str]:
+    """Return the fields that the filter or the order reads and that a list of sessions may leave out."""
+    of_order = {"scores"} if order.field is SessionOrderField.SCORE else frozenset[str]()
+    return ((COSTLY_SESSION_FIELDS | {"scores"}) & fields_of_conditions(session_filter)) | of_order
+
+
+def lacks_any(fields: frozenset[str]) -> Callable[[Experiment | Session], bool]:
+    """Return a function that returns whether a row lacks one of the fields."""
+    return lambda row: not fields.isdisjoint(row.deferred)
+
+
+def experiment_look_up(adapter: Adapter) -> LookUp[Experiment]:
+    """Return the look-up of complete experiments."""
+
+    async def look_up(rows: Sequence[Experiment]) -> Mapping[str, Experiment | SourceError]:
+        return await adapter.get_experiments([row.ref for row in rows])
+
+    return look_up
+
+
+def session_look_up(adapter: Adapter, fields: frozenset[str]) -> LookUp[Session]:
+    """Return the look-up of sessions with these fields. Scores alone may take fewer calls than whole sessions."""
+
+    async def look_up(rows: Sequence[Session]) -> Mapping[SessionRef, Session | SourceError]:
+        refs = [row.ref for row in rows]
+        if fields - {"scores"}:
+            return await adapter.get_sessions(refs)
+        scores = await adapter.get_scores(refs)
+        found: dict[SessionRef, Session | SourceError] = {}
+        for row in rows:
+            outcome = scores.get(row.ref, ())
+            found[row.ref] = (
+                outcome
+                if isinstance(outcome, SourceError)
+                else with_fields(
+                    row,
+                    scores_by_evaluator={score.evaluator: score.value for score in outcome},
+                    deferred=row.deferred - {"scores"},
+                )
+            )
+        return found
+
+    return look_up
 
 
 @dataclass(frozen=True, slots=True)
-class _Completed:
+class _Completed(Generic[R]):
     """A page of complete rows, and why some rows of the vendor's page are left out."""
 
-    page: Page[Experiment]
+    page: Page[R]
     failure: SourceError | None = None
 
 
-class CompletedList:
+class CompletedList(Generic[R]):
     """The pages of a list with complete rows.
 
     A row whose look-up fails is left out, and the page carries the error: without its value the row has no place
@@ -45,22 +98,29 @@ class CompletedList:
     """
 
     def __init__(
-        self, adapter: Adapter, fetch: Fetch[Experiment], capabilities: ListCapabilities, fields: frozenset[str]
+        self,
+        source: str,
+        fetch: Fetch[R],
+        look_up: LookUp[R],
+        capabilities: ListCapabilities,
+        is_incomplete: Callable[[R], bool],
     ) -> None:
         """Create the list.
 
         Args:
-            adapter: The source.
+            source: The name of the source.
             fetch: Fetches a page of the source's list.
+            look_up: Looks rows up.
             capabilities: The capabilities of that list.
-            fields: The fields to complete.
+            is_incomplete: Returns whether a row must be looked up.
         """
-        self._adapter = adapter
-        self._fetch = fetch
+        self._source = source
+        self._fetch: Fetch[R] = fetch
+        self._look_up_rows: LookUp[R] = look_up
         self._capabilities = capabilities
-        self._fields = fields
+        self._is_incomplete: Callable[[R], bool] = is_incomplete
 
-    async def fetch(self, request: PageRequest) -> Page[Experiment]:
+    async def fetch(self, request: PageRequest) -> Page[R]:
         """Return the first page from the request on that has a row. An empty page would not advance.
 
         While the vendor as a whole fails, the page must fail, so that its rows come later. To distinguish that
@@ -70,7 +130,7 @@ class CompletedList:
         Raises:
             SourceError: The list fails, no row is left, or the look-ups of the vendor fail as a whole.
         """
-        found: dict[str, Experiment] = {}
+        found: dict[Any, R] = {}
         completed = await self._first_with_rows(request, found)
         if completed.failure is None:
             return completed.page
@@ -82,17 +142,20 @@ class CompletedList:
         total = await self._require_look_ups(completed, completed.failure, cost.total)
         return replace(completed.page, provenance=total, error=completed.page.error or completed.failure)
 
-    async def _require_look_ups(self, completed: _Completed, failure: SourceError, cost: FetchInfo) -> FetchInfo:
+    async def _require_look_ups(
+        self, completed: _Completed[R], failure: SourceError, cost: FetchInfo
+    ) -> FetchInfo:
         """Return the cost with that of a look-up of a row that was complete. Raise the failure if it fails."""
-        ref = completed.page.items[0].ref
+        row = completed.page.items[0]
         with bypass_cache():
-            outcomes, own_cost = await self._look_up([ref])
+            outcomes, own_cost = await self._look_up([row])
         total = cost + completed.page.provenance + own_cost
-        if not isinstance(outcomes.get(ref), Experiment) or own_cost.stale is not None:
+        outcome = outcomes.get(row.ref)
+        if outcome is None or isinstance(outcome, SourceError) or own_cost.stale is not None:
             raise failure.with_cost(total.upstream_requests)
         return total
 
-    async def _first_with_rows(self, request: PageRequest, found: dict[str, Experiment]) -> _Completed:
+    async def _first_with_rows(self, request: PageRequest, found: dict[Any, R]) -> _Completed[R]:
         cost, failure = CallCost(), None
         for _ in range(MAX_EMPTY_PAGES):
             with cost:
@@ -104,10 +167,10 @@ class CompletedList:
                     raise failure.with_cost(cost.total.upstream_requests)
                 return _Completed(replace(page, provenance=cost.total), failure)
             request = self._next_request(request, page.next_hint)
-        source = self._adapter.name
+        source = self._source
         raise SourceBadResponse(
             source,
-            f"Source {source!r} has no details of any experiment on {MAX_EMPTY_PAGES} consecutive pages.",
+            f"Source {source!r} has no details of any row on {MAX_EMPTY_PAGES} consecutive pages.",
             upstream_requests=cost.total.upstream_requests,
         )
 
@@ -116,41 +179,41 @@ class CompletedList:
             return replace(request, token=str(hint))
         return self._capabilities.next_page(request.limit, hint)
 
-    async def _complete(self, page: Page[Experiment], found: dict[str, Experiment]) -> _Completed:
-        lacking = [row.ref for row in page.items if row.deferred & self._fields]
+    async def _complete(self, page: Page[R], found: dict[Any, R]) -> _Completed[R]:
+        lacking = [row for row in page.items if self._is_incomplete(row)]
         if not lacking:
             return _Completed(page)
-        outcomes, cost = await self._look_up([ref for ref in lacking if ref not in found])
-        found |= {ref: outcome for ref, outcome in outcomes.items() if isinstance(outcome, Experiment)}
+        outcomes, cost = await self._look_up([row for row in lacking if row.ref not in found])
+        found |= {ref: outcome for ref, outcome in outcomes.items() if not isinstance(outcome, SourceError)}
         completed = self._with_outcomes(page, outcomes, found)
         cost += page.provenance
         if completed.failure is not None and not completed.page.items and len(page.items) > _SMALL_PAGE_ROWS:
             raise completed.failure.with_cost(cost.upstream_requests)
         return replace(completed, page=replace(completed.page, provenance=cost))
 
-    async def _look_up(self, refs: Sequence[str]) -> tuple[Mapping[str, Experiment | SourceError], FetchInfo]:
-        """Return the outcomes of look-ups, without the experiments that do not exist, and their cost."""
-        outcomes: Mapping[str, Experiment | SourceError] = {}
+    async def _look_up(self, rows: Sequence[R]) -> tuple[Mapping[Any, R | SourceError], FetchInfo]:
+        """Return the outcomes of look-ups, without the rows that do not exist, and their cost."""
+        outcomes: Mapping[Any, R | SourceError] = {}
         with count_calls() as meter, collect_stale_errors() as stale:
             try:
-                outcomes = await self._adapter.get_experiments(refs) if refs else {}
+                outcomes = await self._look_up_rows(rows) if rows else {}
             except SourceError as error:
-                outcomes = dict.fromkeys(refs, error)
+                outcomes = {row.ref: error for row in rows}
         return outcomes, FetchInfo(meter.requests, next(iter(stale), None))
 
     def _with_outcomes(
         self,
-        page: Page[Experiment],
-        outcomes: Mapping[str, Experiment | SourceError],
-        found: Mapping[str, Experiment],
-    ) -> _Completed:
+        page: Page[R],
+        outcomes: Mapping[Any, R | SourceError],
+        found: Mapping[Any, R],
+    ) -> _Completed[R]:
         """Return the page with complete rows. The others count as skipped if the vendor still lists them."""
         places = [place for place in range(len(page.items) + len(page.skipped)) if place not in page.skipped]
-        rows: dict[int, Experiment] = {}
+        rows: dict[int, R] = {}
         failures: dict[int, SourceError] = {}
         for place, row in zip(places, page.items, strict=True):
             outcome = outcomes.get(row.ref)
-            if not row.deferred & self._fields:
+            if not self._is_incomplete(row):
                 rows[place] = row
             elif row.ref in found:
                 rows[place] = found[row.ref]

@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from tracegraph.errors import SourceBadRequest, SourceError, SourceUnavailable
+from tracegraph.errors import SourceError, SourceUnavailable
 from tracegraph.federation.faults import bad_response
 from tracegraph.federation.keyset import RowBatch
 from tracegraph.federation.pages import COMPARABLE_KEY, PageBudgetExhausted, PageSource, Row
@@ -44,8 +44,9 @@ class FullScanReader(Generic[T]):
     """Reads a list once to its end, in any order, and returns it in the requested order.
 
     The vendor's rows may move between pages, so each page begins with the last row of the page before. When it
-    does not, the list is read again, and rows are matched by id. `vendor_orders` is set for a vendor that declares
-    the requested order but breaks it.
+    does not, the list is read again, and rows are matched by id. Of a list that is longer than the page budget,
+    the rows within the budget are returned, and `is_limited` is set. `vendor_orders` is set for a vendor that
+    declares the requested order but breaks it: such a list must fit into the budget.
     """
 
     def __init__(
@@ -64,13 +65,15 @@ class FullScanReader(Generic[T]):
         self._page_budget = page_budget
         self._orders = vendor_orders
         self._earlier = emitted
+        self.is_limited = False
+        """Whether the page budget ended before the list did."""
 
     async def read(self, count: int) -> RowBatch[T]:  # noqa: ARG002 - the signature of all readers
         """Return every row after the sort key.
 
         Raises:
-            SourceBadRequest: The list is longer than the page budget.
-            SourceBadResponse: The same, for a vendor that declares the order; or its pages contradict each other.
+            SourceBadResponse: The vendor declares the order, breaks it, and its list is longer than the page
+                budget; or its pages contradict each other.
             SourceError: The source failed.
         """
         rows_by_id: dict[str, Row[T]] = {}
@@ -80,7 +83,9 @@ class FullScanReader(Generic[T]):
             try:
                 result = await self._pass(rows_by_id, bypass_cache=pass_number > 0)
             except PageBudgetExhausted:
-                raise self._too_long() if pass_number == 0 else self._moves() from None
+                if pass_number:
+                    raise self._moves() from None
+                result = self._limited(())
             identical_passes, previous_ids = (
                 (identical_passes + 1 if result.ids == previous_ids else 0),
                 result.ids,
@@ -89,7 +94,9 @@ class FullScanReader(Generic[T]):
                 break
             if identical_passes >= STABLE_PASSES:
                 raise self._bad(f"Source {self._name!r} returned pages that do not continue each other.")
-        if self._after is None:
+        if self.is_limited:
+            self._source.drop_total()
+        elif self._after is None:
             self._source.set_row_count(len(rows_by_id))
         return RowBatch(self._following(rows_by_id), (), ended=True)
 
@@ -133,20 +140,18 @@ class FullScanReader(Generic[T]):
                     ids, follows_on, page.start_offset is None or not page_number or len(rows_by_id) >= slots
                 )
             hint, overlaps, previous_ids = page.continuation, page.continuation != page.next_hint, page_ids
-        raise self._too_long()
+        return self._limited(ids)
 
-    def _too_long(self) -> SourceError:
+    def _limited(self, ids: Sequence[str]) -> _Pass:
+        """Return a pass that the page budget ended. Raise SourceBadResponse if the vendor broke its order."""
         if self._orders:
-            return self._bad(
+            raise self._bad(
                 f"Source {self._name!r} returns rows out of the requested order, and its list is longer "
                 f"than the gateway may read to order it ({self._page_budget} pages): use another order, or narrow "
                 "the filter."
             )
-        return SourceBadRequest(
-            self._name,
-            f"Source {self._name!r} does not offer this order, and its list is longer than the gateway may "
-            f"read to make it ({self._page_budget} pages): use another order, or narrow the filter.",
-        )
+        self.is_limited = True
+        return _Pass(ids, follows_on=True, complete=True)
 
     def _moves(self) -> SourceError:
         return SourceUnavailable(

@@ -21,7 +21,7 @@ import msgspec
 from tracegraph.federation.pages import COMPARABLE_KEY, PageBudgetExhausted, PageSource, Row, RowPage
 from tracegraph.federation.position import Position
 from tracegraph.federation.progress import STABLE_PASSES, OrderBroken, ProgressCheck, agree, follows
-from tracegraph.federation.sort_key import AFTER_EVERY_SOURCE, ComparableKey, SortKey, end_of_group, same_value
+from tracegraph.federation.sort_key import ComparableKey, SortKey, after_value, end_of_group, same_value
 
 T = TypeVar("T")
 
@@ -49,12 +49,13 @@ class RowBatch(msgspec.Struct, Generic[T], frozen=True):
 def _in_order(page: RowPage[T]) -> bool:
     """Return whether the rows are in the requested order.
 
-    A list that starts with nulls may have more of them later.
+    A list that starts with nulls may have more of them later. Only values that are never null are read backwards.
     """
     if page.is_strictly_sorted:
         return True
     keys = list(map(page.ordering.comparable_key, page.nodes))
-    if keys and keys[0][0] and not page.start_offset and page.next_hint is not None:
+    starts_with_null = bool(keys) and page.ordering.value_of(page.nodes[0]) is None
+    if starts_with_null and not page.start_offset and page.next_hint is not None:
         return False
     return all(previous[:2] <= current[:2] for previous, current in pairwise(keys))
 
@@ -156,7 +157,9 @@ class KeysetReader(Generic[T]):
             self._sort_key, self._after = rows[-1].sort_key, end_of_group(rows[-1].comparable_key)
             self._hint = max((row.offset for row in rows if row.offset is not None), default=None)
             if not self._has_emitted:
-                self.reached = Position(SortKey(self._sort_key.value, AFTER_EVERY_SOURCE, ""), self._hint)
+                self.reached = Position(
+                    after_value(self._sort_key.value, self._source.ordering.direction), self._hint
+                )
             self._continuation, self._last_rows = None, ()
 
     def _without_repeats(self, batch: RowBatch[T]) -> RowBatch[T]:

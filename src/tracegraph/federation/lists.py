@@ -12,8 +12,8 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from tracegraph.adapter.capabilities import ListCapabilities
-from tracegraph.adapter.paging import ExperimentQuery, Page, PageRequest, SessionPageRequest
-from tracegraph.adapter.protocol import COSTLY_EXPERIMENT_FIELDS, Adapter
+from tracegraph.adapter.paging import ExperimentQuery, Page, PageRequest, Paging, SessionPageRequest
+from tracegraph.adapter.protocol import COSTLY_EXPERIMENT_FIELDS, COSTLY_SESSION_FIELDS, Adapter
 from tracegraph.domain.calls import FetchInfo
 from tracegraph.domain.filters import (
     ExperimentFilter,
@@ -21,19 +21,31 @@ from tracegraph.domain.filters import (
     ExperimentOrderField,
     OrderDirection,
     SessionOrder,
+    SessionOrderField,
     active_conditions,
     experiment_order_value,
+    fields_of_conditions,
     session_order_value,
 )
-from tracegraph.domain.models import Experiment, ExperimentKind, Session
+from tracegraph.domain.models import Experiment, ExperimentKind, Session, SessionRef
 from tracegraph.errors import SourceObjectNotFound
-from tracegraph.federation.completion import CompletedList, lacking_fields
+from tracegraph.federation.completion import (
+    CompletedList,
+    experiment_look_up,
+    lacking_fields,
+    lacks_any,
+    session_fields_to_complete,
+    session_look_up,
+)
+from tracegraph.federation.looked_up import fetch_by_id, named_sessions
 from tracegraph.federation.merge import Merged, Positions, fill, merge
+from tracegraph.federation.order_figures import is_by_figure, offered_order, takes_look_ups, with_figures
+from tracegraph.federation.pages import Fetch
 from tracegraph.federation.range_bounds import UNBOUNDED, experiment_bounds, session_bounds
 from tracegraph.federation.reading import Reading
 from tracegraph.federation.report import SourceReport, SourceReportStatus, not_queried, report, total_count
 from tracegraph.federation.reversed_list import ReversedList
-from tracegraph.federation.sort_key import Ordering
+from tracegraph.federation.sort_key import Direction, Ordering, reading_direction, value_direction
 from tracegraph.federation.stream import Stream, StreamSpec
 
 T = TypeVar("T")
@@ -92,6 +104,8 @@ async def list_experiments(
     order: ExperimentOrder,
     request: MergeRequest,
     fields: frozenset[str] | None = None,
+    *,
+    complete: frozenset[str] = frozenset(),
 ) -> Listing[Experiment]:
     """List experiments of all adapters in one order.
 
@@ -101,13 +115,16 @@ async def list_experiments(
         order: The order of the merged list.
         request: The page of the merged list.
         fields: Those of COSTLY_EXPERIMENT_FIELDS that the caller needs, None for all.
+        complete: The fields that all rows must have, even where the vendor's list lacks them.
     """
     streams: dict[str, list[Stream[Experiment]]] = {}
     for adapter in adapters:
         experiment_filter = filters[adapter.name]
         if adapter.capabilities.may_match_experiments(experiment_filter):
             query = ExperimentQuery(experiment_filter, order, fields=_needed_fields(experiment_filter, fields))
-            streams[adapter.name] = _experiment_streams(adapter, query, request.budget, request.positions)
+            streams[adapter.name] = _experiment_streams(
+                adapter, query, request.budget, request.positions, complete
+            )
     flat = [stream for of_source in streams.values() for stream in of_source]
     merged = await merge(flat, request.first, request.positions)
     reports = [
@@ -125,40 +142,70 @@ def _needed_fields(experiment_filter: ExperimentFilter, selected: frozenset[str]
 
 
 def _experiment_streams(
-    adapter: Adapter, query: ExperimentQuery, budget: ScanBudget, positions: Positions
+    adapter: Adapter,
+    query: ExperimentQuery,
+    budget: ScanBudget,
+    positions: Positions,
+    complete: frozenset[str] = frozenset(),
 ) -> list[Stream[Experiment]]:
     """Return a stream for each list of the source: one, or one for each kind that can match."""
     kinds = query.filter.kinds
     specs = [
-        _experiment_spec(adapter, replace(query, kind=kind), capabilities, budget)
+        _experiment_spec(
+            adapter, replace(query, kind=kind), capabilities, budget, complete, backwards=positions.backwards
+        )
         for kind, capabilities in adapter.capabilities.experiment_lists().items()
         if kind is None or kinds is None or kind in kinds
     ]
-    return [Stream(spec, positions.for_stream(spec.key)) for spec in specs]
+    return [Stream(spec, positions.for_stream(spec.key), is_turned=positions.is_turned) for spec in specs]
 
 
 def _experiment_spec(
-    adapter: Adapter, query: ExperimentQuery, capabilities: ListCapabilities, budget: ScanBudget
+    adapter: Adapter,
+    query: ExperimentQuery,
+    capabilities: ListCapabilities,
+    budget: ScanBudget,
+    complete: frozenset[str],
+    *,
+    backwards: bool,
 ) -> StreamSpec[Experiment]:
     order = query.order
-    reading = Reading.of(capabilities, order.field, order.direction)
+    reading = Reading.backwards(capabilities, order) if backwards else Reading.of(capabilities, order)
     if reading.is_reversed:
         query = replace(query, order=replace(order, direction=order.direction.opposite))
 
+    needed = complete | fields_of_conditions(query.filter)
+
     async def fetch_page(page: PageRequest) -> Page[Experiment]:
-        return await adapter.list_experiments(query, page)
+        found = await adapter.list_experiments(query, page)
+        if not needed.isdisjoint(_FIGURE_FIELDS):
+            _require_figures(found)
+        return found
 
     from_the_end = ReversedList(adapter.name, fetch_page, capabilities.page_max)
-    fetch = from_the_end.fetch if reading is Reading.FROM_THE_END else fetch_page
-    lacking = lacking_fields(query, capabilities)
+    fetch: Fetch[Experiment] = from_the_end.fetch if reading is Reading.FROM_THE_END else fetch_page
+    lacking = lacking_fields(query, capabilities) | (capabilities.lacks & complete)
+    if lacking:
+        look_up = experiment_look_up(adapter)
+        fetch = CompletedList(adapter.name, fetch, look_up, capabilities, lacks_any(lacking)).fetch
+    page_max = capabilities.page_max
+    if is_by_figure(order):
+        fetch = with_figures(adapter, fetch, capabilities, order, budget.computed_pages)
+        if reading is Reading.FULL_SCAN and takes_look_ups(adapter, order):
+            page_max = min(page_max, budget.computed_pages)
     return StreamSpec(
         name=adapter.name,
         key=adapter.name if query.kind is None else f"{adapter.name}/{query.kind.value}",
-        fetch=CompletedList(adapter, fetch, capabilities, lacking).fetch if lacking else fetch,
-        ordering=Ordering(adapter.name, order.direction, experiment_order_value(order.field), _VENDOR_ID),
+        fetch=fetch,
+        ordering=Ordering(
+            adapter.name,
+            reading_direction(order.direction, backwards=backwards),
+            experiment_order_value(order),
+            _VENDOR_ID,
+        ),
         matches=query.filter.matches if active_conditions(query.filter) else None,
         vendor_orders=reading is not Reading.FULL_SCAN,
-        page_max=capabilities.page_max,
+        page_max=page_max,
         page_budget=budget.pages,
         align_to_cache_pages=budget.align_to_cache_pages,
         bounds=UNBOUNDED if reading is Reading.FULL_SCAN else experiment_bounds(order, query.filter, capabilities),
@@ -166,6 +213,17 @@ def _experiment_spec(
         ranges=capabilities.ranges,
         backwards=reading is Reading.BY_WINDOWS,
     )
+
+
+_FIGURE_FIELDS = frozenset({"models", "evaluators"})
+"""The fields that a row lacks when it has a `figures_error`."""
+
+
+def _require_figures(page: Page[Experiment]) -> None:
+    """Raise the error of a row without figures: no filter can decide on such a row."""
+    error = next((row.figures_error for row in page.items if row.figures_error is not None), None)
+    if error is not None:
+        raise error.with_cost(page.provenance.upstream_requests)
 
 
 async def list_sessions_of(
@@ -192,20 +250,20 @@ async def list_sessions_of(
         adapter.name,
         merge_request.budget,
         fetch,
+        backwards=merge_request.positions.backwards,
         single_experiment=True,
         total_hint=experiment.session_count,
     )
-    stream = Stream(spec, merge_request.positions.for_stream(spec.key))
-    merged = await merge([stream], merge_request.first, merge_request.positions)
+    positions = merge_request.positions
+    stream = Stream(spec, positions.for_stream(spec.key), is_turned=positions.is_turned)
+    merged = await merge([stream], merge_request.first, positions)
     return Listing(merged, [report(adapter.name, [stream])])
 
 
 async def session_total(adapter: Adapter, experiment: Experiment, fetch: FetchSessions) -> int | None:
     """Return the vendor's number of sessions of an experiment, None when it reports none. Raises SourceError."""
     capabilities = adapter.capabilities.session_list(adapter.experiment_kind(experiment.ref))
-    order = SessionOrder()
-    if (order.field, order.direction) not in capabilities.orders:
-        order = replace(order, direction=order.direction.opposite)
+    order = offered_order(capabilities)
     request = SessionPageRequest((experiment.ref,), capabilities.first_page(1), order=order, fields=frozenset())
     return (await fetch(adapter.name, request)).total
 
@@ -277,8 +335,9 @@ async def _open_source(
         if active.report.status is SourceReportStatus.FAILED:
             return _SourceStreams(None, active)
         refs = active.refs
-    specs = _session_specs(adapter, refs, request, merge_request.budget, fetch)
-    streams = [Stream(spec, merge_request.positions.for_stream(spec.key)) for spec in specs]
+    specs = _session_specs(adapter, refs, request, merge_request, fetch)
+    positions = merge_request.positions
+    streams = [Stream(spec, positions.for_stream(spec.key), is_turned=positions.is_turned) for spec in specs]
     if merge_request.first:
         await fill(streams, merge_request.first)
     return _SourceStreams(streams, active)
@@ -319,7 +378,11 @@ def _session_report(name: str, source: _SourceStreams | None) -> SourceReport:
 
 
 def _session_specs(
-    adapter: Adapter, refs: Sequence[str], request: SessionPageRequest, budget: ScanBudget, fetch: FetchSessions
+    adapter: Adapter,
+    refs: Sequence[str],
+    request: SessionPageRequest,
+    merge_request: MergeRequest,
+    fetch: FetchSessions,
 ) -> list[StreamSpec[Session]]:
     """Return one stream for experiments that the vendor lists together, else one stream per experiment."""
     pools: dict[str, list[str]] = {}
@@ -328,9 +391,10 @@ def _session_specs(
         pooled = adapter.capabilities.session_list(kind).pooled
         key = _pool_key(adapter.name, kind) if pooled else stream_key(adapter.name, ref)
         pools.setdefault(key, []).append(ref)
-    budget_each = replace(budget, pages=max(1, budget.pages // max(1, len(pools))))
+    budget, backwards = merge_request.budget, merge_request.positions.backwards
+    each = replace(budget, pages=max(1, budget.pages // max(1, len(pools))))
     return [
-        session_spec(adapter, replace(request, experiment_refs=tuple(pool)), key, budget_each, fetch)
+        session_spec(adapter, replace(request, experiment_refs=tuple(pool)), key, each, fetch, backwards=backwards)
         for key, pool in pools.items()
     ]
 
@@ -344,12 +408,81 @@ def stream_key(source: str, ref: str) -> str:
     return f"{source}/{blake2s(ref.encode('utf-8', 'surrogatepass'), digest_size=4).hexdigest()}"
 
 
+def _vendor_direction(direction: Direction, reading: Reading) -> OrderDirection:
+    values = value_direction(direction)
+    return values.opposite if reading.is_reversed else values
+
+
 _VENDOR_ID: Callable[[Any], str] = attrgetter("vendor_id")
 
 
 def _session_id(session: Session) -> str:
     """Return an id that is unique in the source: one vendor id may occur in two experiments."""
     return f"{session.vendor_id}\0{session.experiment_ref}"
+
+
+def _vendor_order(
+    order: SessionOrder, reading: Reading, direction: Direction, capabilities: ListCapabilities, *, backwards: bool
+) -> SessionOrder:
+    """Return the order in which the vendor is asked to list."""
+    if reading is Reading.FULL_SCAN and (backwards or order.field is not SessionOrderField.STARTED_AT):
+        return offered_order(capabilities)
+    return replace(order, direction=_vendor_direction(direction, reading))
+
+
+def _session_list(
+    adapter: Adapter, request: SessionPageRequest, named: Sequence[SessionRef] | None
+) -> ListCapabilities:
+    """Return the capabilities of the list: the vendor's, or those of look-ups of the named sessions."""
+    if named is not None:
+        return ListCapabilities(Paging.WHOLE, max(1, len(named)))
+    return adapter.capabilities.session_list(adapter.experiment_kind(request.experiment_refs[0]))
+
+
+def _listed_sessions(
+    adapter: Adapter,
+    reading: Reading,
+    capabilities: ListCapabilities,
+    fetch: FetchSessions,
+    request: SessionPageRequest,
+    *,
+    vendor_order: SessionOrder,
+    single: bool,
+    total_hint: int | None,
+) -> Fetch[Session]:
+    """Return the fetch of a vendor's list, with rows that have all fields of the filter and the order.
+
+    Args:
+        adapter: The source.
+        reading: How the list is read.
+        capabilities: The capabilities of the list.
+        fetch: Fetches a page of sessions.
+        request: The experiments, the filter, the order and the selected fields.
+        vendor_order: The order in which the vendor lists.
+        single: Whether the list is one experiment's own.
+        total_hint: See `session_spec`.
+    """
+    to_complete = session_fields_to_complete(request.filter, request.order)
+    fields = None if request.fields is None else request.fields | (COSTLY_SESSION_FIELDS & to_complete)
+
+    async def fetch_page(page: PageRequest) -> Page[Session]:
+        try:
+            page_request = SessionPageRequest(request.experiment_refs, page, request.filter, vendor_order, fields)
+            return await fetch(adapter.name, page_request)
+        except SourceObjectNotFound as error:
+            if single:
+                raise
+            # In a list of many experiments, a missing experiment has no sessions.
+            return Page((), 0, None, 0, FetchInfo(error.upstream_requests))
+
+    rows: Fetch[Session] = fetch_page
+    if reading is Reading.FROM_THE_END:
+        hint = None if active_conditions(request.filter) & capabilities.filters else total_hint
+        rows = ReversedList(adapter.name, fetch_page, capabilities.page_max, hint).fetch
+    if not to_complete:
+        return rows
+    look_up = session_look_up(adapter, to_complete)
+    return CompletedList(adapter.name, rows, look_up, capabilities, lacks_any(to_complete)).fetch
 
 
 def session_spec(
@@ -359,6 +492,7 @@ def session_spec(
     budget: ScanBudget,
     fetch: FetchSessions,
     *,
+    backwards: bool = False,
     single_experiment: bool = False,
     total_hint: int | None = None,
 ) -> StreamSpec[Session]:
@@ -370,45 +504,42 @@ def session_spec(
         key: The name of the stream.
         budget: The limits of the scan.
         fetch: Fetches a page of sessions.
+        backwards: Whether the list is read from its end.
         single_experiment: Whether the list is one experiment's own: an unknown experiment is then an error.
         total_hint: How many sessions the experiment is said to have, to find the end of its list.
     """
-    capabilities = adapter.capabilities.session_list(adapter.experiment_kind(request.experiment_refs[0]))
-    order = request.order
-    reading = Reading.of(capabilities, order.field, order.direction)
-    vendor_order = replace(order, direction=order.direction.opposite) if reading.is_reversed else order
-
-    async def fetch_page(page: PageRequest) -> Page[Session]:
-        try:
-            page_request = SessionPageRequest(
-                request.experiment_refs, page, request.filter, vendor_order, request.fields
-            )
-            return await fetch(adapter.name, page_request)
-        except SourceObjectNotFound as error:
-            if single_experiment:
-                raise
-            # In a list of many experiments, a missing experiment has no sessions.
-            return Page((), 0, None, 0, FetchInfo(error.upstream_requests))
-
-    hint = None if active_conditions(request.filter) & capabilities.filters else total_hint
-    from_the_end = ReversedList(adapter.name, fetch_page, capabilities.page_max, hint)
+    named, order = named_sessions(adapter, request), request.order
+    capabilities = _session_list(adapter, request, named)
+    reading = Reading.backwards(capabilities, order) if backwards else Reading.of(capabilities, order)
+    direction = reading_direction(order.direction, backwards=backwards)
+    id_of = _VENDOR_ID if single_experiment else _session_id
+    reads_by_range = backwards and reading is Reading.FORWARD and capabilities.takes_ranges
+    if named is not None:
+        rows = fetch_by_id(adapter, named)
+    else:
+        vendor_order = _vendor_order(order, reading, direction, capabilities, backwards=backwards)
+        rows = _listed_sessions(
+            adapter,
+            reading,
+            capabilities,
+            fetch,
+            request,
+            vendor_order=vendor_order,
+            single=single_experiment,
+            total_hint=total_hint,
+        )
     return StreamSpec(
         name=adapter.name,
         key=key,
-        fetch=from_the_end.fetch if reading is Reading.FROM_THE_END else fetch_page,
-        ordering=Ordering(
-            adapter.name,
-            order.direction,
-            session_order_value,
-            _VENDOR_ID if single_experiment else _session_id,
-        ),
+        fetch=rows,
+        ordering=Ordering(adapter.name, direction, session_order_value(order), id_of),
         matches=request.filter.matches if active_conditions(request.filter) else None,
         vendor_orders=reading is not Reading.FULL_SCAN,
         page_max=capabilities.page_max,
         page_budget=budget.pages,
         align_to_cache_pages=budget.align_to_cache_pages,
-        bounds=UNBOUNDED if reading is Reading.FULL_SCAN else session_bounds(request, capabilities),
-        paging=capabilities.paging,
+        bounds=UNBOUNDED if reading is Reading.FULL_SCAN else session_bounds(request, capabilities, direction),
+        paging=Paging.RANGE if reads_by_range else capabilities.paging,
         ranges=capabilities.ranges,
         backwards=reading is Reading.BY_WINDOWS,
     )

@@ -12,10 +12,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from tracegraph.domain.filters import OrderDirection
 from tracegraph.federation.pages import COMPARABLE_KEY, Row
 from tracegraph.federation.position import Position
-from tracegraph.federation.sort_key import AFTER_ALL, BEFORE_ALL, ComparableKey, SortKey
+from tracegraph.federation.sort_key import AFTER_ALL, BEFORE_ALL, ComparableKey, Direction, SortKey
 from tracegraph.federation.stream import Stream
 
 T = TypeVar("T")
@@ -25,6 +24,9 @@ T = TypeVar("T")
 class Positions:
     """The resume position of a merged list: after `sort_key` (None: from the start), with exceptions by stream.
 
+    With `backwards` the list is read from its end, and the position is before `sort_key`. `is_turned` says that
+    the cursor is of a page in the other direction.
+
     `overrides` is by `StreamSpec.key`, and holds each position that differs or has a hint. A key is a source's
     name, or begins with that name and a slash. The position of the name alone, without its token, applies to all
     other streams of the source.
@@ -32,6 +34,8 @@ class Positions:
 
     sort_key: SortKey | None = None
     overrides: Mapping[str, Position] = field(default_factory=dict)
+    backwards: bool = False
+    is_turned: bool = False
 
     def for_stream(self, key: str) -> Position:
         """Return the resume position of a stream."""
@@ -92,7 +96,9 @@ class Merged(Generic[T]):
             key: position for name in self.unknown for key, position in self.start.for_source(name).items()
         }
         return Positions(
-            sort_key, {key: position for key, position in positions.items() if position != common} | unresolved
+            sort_key,
+            {key: position for key, position in positions.items() if position != common} | unresolved,
+            self.start.backwards,
         )
 
     def _position(
@@ -130,7 +136,7 @@ class Merged(Generic[T]):
         return before if before.sort_key.comparable(stream.spec.ordering.direction) > edge else None
 
 
-def _at_least(position: Position, sort_key: SortKey, direction: OrderDirection) -> Position:
+def _at_least(position: Position, sort_key: SortKey, direction: Direction) -> Position:
     """Return the position, after the sort key where that is later: rows added before the key are passed."""
     own = position.sort_key
     is_later = own is None or own.comparable(direction) < sort_key.comparable(direction)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import count, pairwise, repeat
 from operator import attrgetter
 from typing import Any, Generic, TypeVar
@@ -258,7 +258,7 @@ class ScanStats:
 
     `total` is the vendor's total. `stale` is the error that made a reply stale. `reached` is the number of rows up
     to the last row read: a smaller total is wrong. `error` is set when some of the list's experiments could not be
-    read.
+    read. `unreadable` are the places of rows that could not be read: offsets, or numbers where a list has none.
     """
 
     pages: int = 0
@@ -268,6 +268,7 @@ class ScanStats:
     stale: SourceError | None = None
     error: SourceError | None = None
     reached: int = 0
+    unreadable: set[int] = field(default_factory=set)
 
     def add(self, page: Page[Any]) -> None:
         """Add one page's rows and vendor calls. The caller counts port calls."""
@@ -279,6 +280,16 @@ class ScanStats:
         if count and page.offset is not None:
             self.reached = max(self.reached, page.offset + count)
         self.total = None if page.total is None or page.total < self.reached else page.total
+        if page.skipped:
+            self._add_unreadable(page)
+
+    def _add_unreadable(self, page: Page[Any]) -> None:
+        """Count each unreadable row once, although a scan may read its page again."""
+        places = [place for place in page.skipped if place not in page.repeated]
+        if page.offset is None:
+            self.unreadable |= {-1 - len(self.unreadable) - number for number in range(len(places))}
+        else:
+            self.unreadable |= {page.offset + place for place in places}
 
 
 class PageSource(Generic[T]):
@@ -420,7 +431,11 @@ class PageSource(Generic[T]):
             "have the same value or change during the scan: use another order, or narrow the filter.",
         )
 
+    def drop_total(self) -> None:
+        """Record that the vendor's total is not the number of rows of the list."""
+        self._total_is_wrong, self.stats.total = True, None
+
     def set_row_count(self, rows: int) -> None:
         """Record that the list was read from start to end and has this many rows. Drop a contradicting total."""
         if self.stats.total not in {None, rows}:
-            self._total_is_wrong, self.stats.total = True, None
+            self.drop_total()

@@ -10,11 +10,19 @@ from tracegraph.domain.filters import (
     ExperimentFilter,
     ExperimentOrder,
     ExperimentOrderField,
-    OrderDirection,
+    SessionOrderField,
     TimeRange,
 )
 from tracegraph.domain.sort_values import microseconds
-from tracegraph.federation.sort_key import AFTER_EVERY_SOURCE, ComparableKey, SortKey, end_of_group
+from tracegraph.federation.sort_key import (
+    ComparableKey,
+    Direction,
+    SortKey,
+    after_value,
+    ascends,
+    before_value,
+    end_of_group,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,23 +51,35 @@ def experiment_bounds(
     return _bounds(times, order.direction)
 
 
-def session_bounds(request: SessionPageRequest, capabilities: ListCapabilities) -> Bounds:
-    """Return the bounds from startedAt."""
+def session_bounds(
+    request: SessionPageRequest, capabilities: ListCapabilities, direction: Direction | None = None
+) -> Bounds:
+    """Return the bounds from startedAt when sessions are ordered by that time.
+
+    Args:
+        request: The filter and the order.
+        capabilities: The capabilities of the list.
+        direction: The direction in which the list is read, by default that of the order.
+    """
     times = request.filter.started_at
-    if times is None or "started_at" in capabilities.filters:
+    if (
+        request.order.field is not SessionOrderField.STARTED_AT
+        or times is None
+        or "started_at" in capabilities.filters
+    ):
         return UNBOUNDED
-    return _bounds(times, request.order.direction)
+    return _bounds(times, direction or request.order.direction)
 
 
-def _bounds(times: TimeRange, direction: OrderDirection) -> Bounds:
+def _bounds(times: TimeRange, direction: Direction) -> Bounds:
     gte = None if times.gte is None else microseconds(times.gte)
     lt = None if times.lt is None else microseconds(times.lt)
-    if direction is OrderDirection.ASC:
+    if ascends(direction):
         return Bounds(
-            None if gte is None else SortKey(gte - 1, AFTER_EVERY_SOURCE, ""),
-            None if lt is None else SortKey(lt, "", "").comparable(direction),
+            None if gte is None else after_value(gte - 1, direction),
+            None if lt is None else before_value(lt, direction).comparable(direction),
         )
     return Bounds(
-        None if lt is None else SortKey(lt, AFTER_EVERY_SOURCE, ""),
-        None if gte is None else end_of_group(SortKey(gte, "", "").comparable(direction)),
+        None if lt is None else after_value(lt, direction),
+        None if gte is None else end_of_group(before_value(gte, direction).comparable(direction)),
     )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from enum import Enum
 
-from tracegraph.adapter.capabilities import ListCapabilities, OrderField
+from tracegraph.adapter.capabilities import ListCapabilities
 from tracegraph.adapter.paging import Paging
-from tracegraph.domain.filters import ExperimentOrderField, OrderDirection, SessionOrderField
+from tracegraph.domain.filters import ExperimentOrderField, Order, SessionOrderField
 
 _BY_TIME = frozenset(
     {ExperimentOrderField.CREATED_AT, ExperimentOrderField.UPDATED_AT, SessionOrderField.STARTED_AT}
@@ -23,17 +24,30 @@ class Reading(Enum):
     FULL_SCAN = "FULL_SCAN"
 
     @classmethod
-    def of(cls, capabilities: ListCapabilities, field: OrderField, direction: OrderDirection) -> Reading:
+    def of(cls, capabilities: ListCapabilities, order: Order) -> Reading:
         """Return the cheapest way to the order."""
         if capabilities.paging is Paging.WHOLE:
             return cls.FULL_SCAN
-        if (field, direction) in capabilities.orders:
+        if capabilities.lists_in(order):
             return cls.FORWARD
-        if (field, direction.opposite) not in capabilities.orders:
+        if not capabilities.lists_in(replace(order, direction=order.direction.opposite)):
             return cls.FULL_SCAN
-        if capabilities.takes_ranges and field in _BY_TIME:
+        if capabilities.takes_ranges and order.field in _BY_TIME:
             return cls.BY_WINDOWS
         return cls.FROM_THE_END if capabilities.paging is Paging.OFFSET else cls.FULL_SCAN
+
+    @classmethod
+    def backwards(cls, capabilities: ListCapabilities, order: Order) -> Reading:
+        """Return the cheapest way to the mirror image of the order: that to the other direction, or a full scan.
+
+        In the mirror image nulls come first, and ids order equal values. No vendor lists the former, and a list of
+        tokens needs ranges for the latter.
+        """
+        if order.field is not SessionOrderField.STARTED_AT:
+            return cls.FULL_SCAN
+        reading = cls.of(capabilities, replace(order, direction=order.direction.opposite))
+        has_ids = capabilities.paging is not Paging.CURSOR or capabilities.ranges
+        return reading if has_ids else cls.FULL_SCAN
 
     @property
     def is_reversed(self) -> bool:

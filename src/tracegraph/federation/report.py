@@ -22,7 +22,10 @@ class SourceReportStatus(Enum):
 
 
 class SourceReport(msgspec.Struct, frozen=True):
-    """One source's part in one list. `fetched` and `upstream_requests` are the cost of this page."""
+    """One source's part in one list. `fetched` and `upstream_requests` are the cost of this page.
+
+    `skipped` is the number of rows that could not be read and are left out.
+    """
 
     source: str
     status: SourceReportStatus = SourceReportStatus.OK
@@ -31,6 +34,7 @@ class SourceReport(msgspec.Struct, frozen=True):
     fetched: int = 0
     upstream_requests: int = 0
     duration_ms: float = 0.0
+    skipped: int = 0
 
 
 def not_queried(source: str) -> SourceReport:
@@ -43,15 +47,16 @@ def report(source: str, streams: Sequence[Stream[Any]], *, truncated: bool = Fal
     error: SourceError | None = None
     stale: SourceError | None = None
     scan_limited, total, duration_ms = truncated, None if truncated else 0, 0.0
-    fetched = upstream_requests = 0
+    fetched = upstream_requests = skipped = 0
     for stream in streams:
         stats = stream.stats
         error = error or stream.error or stats.error
         stale = stale or stats.stale
-        scan_limited = scan_limited or stream.budget_exhausted
+        scan_limited = scan_limited or stream.scan_limited
         total = None if total is None or stats.total is None else total + stats.total
         fetched += stats.fetched
         upstream_requests += stats.upstream_requests
+        skipped += len(stats.unreadable)
         duration_ms = max(duration_ms, stream.duration_ms)
     status = SourceReportStatus.OK
     if error is not None:
@@ -60,7 +65,7 @@ def report(source: str, streams: Sequence[Stream[Any]], *, truncated: bool = Fal
         status = SourceReportStatus.STALE
     elif scan_limited:
         status = SourceReportStatus.SCAN_LIMITED
-    return SourceReport(source, status, error or stale, total, fetched, upstream_requests, duration_ms)
+    return SourceReport(source, status, error or stale, total, fetched, upstream_requests, duration_ms, skipped)
 
 
 _SEVERITY_ORDER = (
@@ -79,6 +84,7 @@ def combined_in_sequence(reports: Sequence[SourceReport]) -> SourceReport:
         fetched=sum(entry.fetched for entry in reports),
         upstream_requests=sum(entry.upstream_requests for entry in reports),
         duration_ms=sum(entry.duration_ms for entry in reports),
+        skipped=sum(entry.skipped for entry in reports),
     )
 
 
@@ -109,4 +115,5 @@ def combined_in_parallel(source: str, reports: Sequence[SourceReport]) -> Source
         sum(entry.fetched for entry in reports),
         sum(entry.upstream_requests for entry in reports),
         max(entry.duration_ms for entry in reports),
+        sum(entry.skipped for entry in reports),
     )

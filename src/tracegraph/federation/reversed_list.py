@@ -105,6 +105,7 @@ def _reversed(page: Page[T], search: _EndSearch, cost: FetchInfo) -> Page[T]:
         total=total,
         provenance=cost,
         skipped=tuple(sorted(sent - 1 - place for place in page.skipped)),
+        repeated=frozenset(sent - 1 - place for place in page.repeated),
     )
 
 

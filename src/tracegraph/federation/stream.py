@@ -61,8 +61,10 @@ class Stream(Generic[T]):
     After `fill`, rows are buffered, or the list ended, or the budget is used up, or it failed.
     """
 
-    def __init__(self, spec: StreamSpec[T], start: Position) -> None:
+    def __init__(self, spec: StreamSpec[T], start: Position, *, is_turned: bool = False) -> None:
+        """Create the stream. `is_turned`: earlier requests read the list in the other direction only."""
         self.spec = spec
+        self._is_turned = is_turned
         self.start = start
         self.ended = False
         self.error: SourceError | None = None
@@ -125,6 +127,12 @@ class Stream(Generic[T]):
         return self._has_no_row_yet and self.stats.pages >= self.spec.page_budget
 
     @property
+    def scan_limited(self) -> bool:
+        """Return whether the page budget ended before the list did."""
+        is_cut = isinstance(self._reader, FullScanReader) and self._reader.is_limited
+        return is_cut or self.budget_exhausted
+
+    @property
     def needs_fetch(self) -> bool:
         """Return whether the next row is unknown and may still be read."""
         return self._has_no_row_yet and self.stats.pages < self.spec.page_budget
@@ -168,7 +176,9 @@ class Stream(Generic[T]):
 
     def _position_after(self, row: Row[T] | None) -> Position:
         if row is None:
-            return self.start if isinstance(self._reader, FullScanReader) else self._reader.reached
+            if not isinstance(self._reader, FullScanReader):
+                return self._reader.reached
+            return Position(self.start.sort_key, FULL_SCAN) if self.spec.vendor_orders else self.start
         if row.keeps_vendor_ties:
             token, done = row.token_position
             return Position(row.sort_key, done, token)
@@ -212,8 +222,9 @@ class Stream(Generic[T]):
             return await self._reader.read(count)
         except OrderBroken as broken:
             log_broken_order(self.spec.name, self.spec.key)
-            if isinstance(self._reader, TokenReader) and self.start.sort_key is not None:
-                # Earlier requests relied on the order: rows before the position may never have been emitted.
+            relied_on_order = self.start.sort_key is not None and not self._is_turned
+            if isinstance(self._reader, TokenReader) and relied_on_order:
+                # Rows before the position may never have been emitted.
                 name = self.spec.name
                 raise bad_response(
                     name, f"Source {name!r} gave rows out of the requested order: start from the first page."

@@ -14,12 +14,11 @@ from itertools import pairwise
 from typing import Generic, NamedTuple, TypeVar
 
 from tracegraph.adapter.paging import Key
-from tracegraph.domain.filters import OrderDirection
 from tracegraph.federation.keyset import RowBatch
 from tracegraph.federation.pages import COMPARABLE_KEY, PageBudgetExhausted, PageSource, Row, RowPage
 from tracegraph.federation.position import Position
 from tracegraph.federation.progress import OrderBroken, ProgressCheck
-from tracegraph.federation.sort_key import ComparableKey, SortKey
+from tracegraph.federation.sort_key import ComparableKey, SortKey, ascends, before_value
 
 T = TypeVar("T")
 
@@ -64,7 +63,8 @@ class WindowReader(Generic[T]):
     ) -> None:
         self._source = source
         direction = source.ordering.direction
-        self._sign = 1 if direction is OrderDirection.ASC else -1
+        self._direction = direction
+        self._sign = 1 if ascends(direction) else -1
         self._latest = _DAY if self._sign < 0 else clock() + _DAY
         self._start, after = start, start.sort_key
         self.reached = start
@@ -125,7 +125,7 @@ class WindowReader(Generic[T]):
             return bool(self._ids)
         after = self._start.sort_key
         if self._begin != self._begun_at:
-            after = SortKey(self._sign * self._begin, "", "")  # no row is before the beginning
+            after = before_value(self._sign * self._begin, self._direction)  # no row is before the beginning
         self.reached = Position(after, self.width)
         return self.reached != self._start
 
@@ -205,7 +205,8 @@ class WindowReader(Generic[T]):
         until = None if begin is None else self._sign * begin
         page = await self._source.range_page(limit, after, until, token if isinstance(token, str) else None)
         keys = [page.comparable_key(index)[:2] for index in range(len(page.nodes))]
-        if any(previous < current for previous, current in pairwise(keys)) or any(key[0] for key in keys):
+        lacks_value = any(page.ordering.value_of(node) is None for node in page.nodes)
+        if lacks_value or any(previous < current for previous, current in pairwise(keys)):
             raise OrderBroken
         return page
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from graphql import GraphQLError
-
 from tracegraph.adapter.protocol import Adapter
 from tracegraph.federation.analytics.session_scan import SessionScans
 from tracegraph.federation.lists import ScanBudget
@@ -27,14 +25,25 @@ class PageLimits:
     max_cost: int = 100_000
 
 
+@dataclass(frozen=True, slots=True)
+class GatewayLimits:
+    """The limits of one request, as clients may read them."""
+
+    default_first: int = 20
+    max_first: int = 1000
+    max_depth: int = 20
+    max_aliases: int = 100
+    max_cost: int = 100_000
+    deadline_ms: int = 10_000
+
+
 @dataclass(slots=True)
 class RequestContext:
-    """The sources, loaders and scans of one request, with the reports and errors that its response carries.
+    """The sources, loaders and scans of one request, with the reports that its response carries.
 
-    `reports` come from every list that was read. `errors` belong to fields that keep a value because the schema
-    does not allow null. `operation` is the name of the operation. `cost` is set before the operation runs and
-    passed to `charge`, which may reject it. `rounds_below` is keyed by the `id` of a field node (see
-    `call_levels.py`). `cacheable` is false for a document with fields about their own execution;
+    `reports` come from every list that was read. `operation` is the name of the operation. `cost` is set before
+    the operation runs and passed to `charge`, which may reject it. `rounds_below` is keyed by the `id` of a field
+    node (see `call_levels.py`). `cacheable` is false for a document with fields about their own execution;
     `admitted` gets that value as soon as the document is known.
     """
 
@@ -43,7 +52,6 @@ class RequestContext:
     budgets: ScanBudget
     page_limits: PageLimits
     reports: list[SourceReport] = field(default_factory=list)
-    errors: list[GraphQLError] = field(default_factory=list)
     operation: str | None = None
     pipelines: Mapping[str, ResiliencePipeline] = field(default_factory=dict)
     cost: int = 0
@@ -51,6 +59,7 @@ class RequestContext:
     rounds_below: Mapping[int, int] = field(default_factory=dict)
     cacheable: bool = True
     admitted: Callable[[bool], None] | None = None
+    limits: GatewayLimits = GatewayLimits()
     _scans: SessionScans | None = field(default=None, init=False)
 
     @property

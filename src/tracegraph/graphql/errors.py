@@ -33,6 +33,7 @@ class SourceErrorView:
     message: str
     retryable: bool
     http_status: int | None
+    reference: str
 
     @classmethod
     def of(cls, error: SourceError | None) -> SourceErrorView | None:
@@ -40,7 +41,7 @@ class SourceErrorView:
         if error is None:
             return None
         message = f"{error.message} (Reference {error.reference}.)"
-        return cls(error.code, message, error.retryable, error.http_status)
+        return cls(error.code, message, error.retryable, error.http_status, error.reference)
 
 
 def to_client_error(error: GraphQLError) -> GraphQLError:

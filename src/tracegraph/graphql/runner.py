@@ -13,7 +13,7 @@ from tracegraph.adapter.protocol import Adapter
 from tracegraph.errors import RequestError, SourceError
 from tracegraph.federation.lists import ScanBudget
 from tracegraph.federation.report import SourceReport, SourceReportStatus
-from tracegraph.graphql.context import CostCharger, PageLimits, RequestContext
+from tracegraph.graphql.context import CostCharger, GatewayLimits, PageLimits, RequestContext
 from tracegraph.graphql.errors import report_extensions, to_client_error
 from tracegraph.graphql.loaders import Loaders
 from tracegraph.graphql.schema import GatewaySchema
@@ -87,6 +87,17 @@ class OperationRunner:
         """Return the deadline in seconds: the client's, but never more than the gateway's."""
         return min(self.deadline_s, operation.deadline_s or self.deadline_s)
 
+    def _limits(self) -> GatewayLimits:
+        pages, documents = self.page_limits, self.schema.limits
+        return GatewayLimits(
+            pages.default_first,
+            pages.max_first,
+            documents.depth,
+            documents.aliases,
+            pages.max_cost,
+            round(self.deadline_s * 1000),
+        )
+
     async def run(
         self,
         operation: Operation,
@@ -109,6 +120,7 @@ class OperationRunner:
             pipelines=self.pipelines,
             charge=charge,
             admitted=admitted,
+            limits=self._limits(),
         )
         vendors_s = allowed_s - min(_MAX_RESERVE_S, _RESERVE_SHARE * allowed_s)
         with operation_scope(vendors_s) as stale:
@@ -129,7 +141,7 @@ class OperationRunner:
         context.reports += [SourceReport(error.source, SourceReportStatus.STALE, error) for error in stale]
         return OperationResult(
             data=result.data,
-            errors=[dict(error.formatted) for error in [*errors, *context.errors]],
+            errors=[dict(error.formatted) for error in errors],
             extensions=_extensions(context, operation),
             executed=executed,
             operation=context.operation,

@@ -17,10 +17,15 @@ from tracegraph.graphql.documents.cache import DocumentCache
 from tracegraph.graphql.documents.limits import DocumentLimits
 from tracegraph.graphql.documents.prepare import Admission, InvalidDocument
 from tracegraph.graphql.resolvers import comparison as comparison_resolvers
+from tracegraph.graphql.resolvers.facets import query_experiment_facets
+from tracegraph.graphql.resolvers.gateway import query_gateway
 from tracegraph.graphql.resolvers.lists import query_experiments, query_sessions
 from tracegraph.graphql.resolvers.nodes import query_experiment, query_node, query_nodes, query_session
 from tracegraph.graphql.resolvers.sources import query_sources
 from tracegraph.graphql.types.comparison import CaseComparison, Comparison
+from tracegraph.graphql.types.descriptions import VOCABULARY, describe
+from tracegraph.graphql.types.facets import ExperimentFacet
+from tracegraph.graphql.types.gateway import Gateway
 from tracegraph.graphql.types.objects import (
     Experiment,
     ExperimentConnection,
@@ -33,12 +38,13 @@ from tracegraph.graphql.types.scalars import DATE_TIME
 
 
 class GatewaySchema:
-    """Strawberry's schema with document limits and a document cache. `execute` runs operations.
+    """Strawberry's schema with document `limits` and a document cache. `execute` runs operations.
 
     Without `compiled_plans`, graphql-core executes every operation.
     """
 
     def __init__(self, schema: strawberry.Schema, limits: DocumentLimits, *, compiled_plans: bool = True) -> None:
+        self.limits = limits
         self._schema = core_schema(schema)
         self._documents = DocumentCache(limits)
         self._hides_names = not limits.introspection
@@ -86,35 +92,47 @@ class GatewaySchema:
         return await self._execute_operation(executor)
 
 
-@strawberry.type(description="Queries over every source.")
+@strawberry.type(description=VOCABULARY)
 class Query:
     """The root type."""
 
     node: Node | None = strawberry.field(resolver=query_node, description="Null when no object has that ID.")
     nodes: list[Node | None] = strawberry.field(resolver=query_nodes)
     sources: list[Source] = strawberry.field(resolver=query_sources)
+    gateway: Gateway = strawberry.field(
+        resolver=query_gateway, description="The gateway's version, and what one request may ask for."
+    )
     experiment: Experiment | None = strawberry.field(resolver=query_experiment)
     session: Session | None = strawberry.field(resolver=query_session)
-    experiments: ExperimentConnection = strawberry.field(
+    experiments: ExperimentConnection | None = strawberry.field(
         resolver=query_experiments,
         description=(
             "Experiments of all sources as one list. A cursor continues right after its edge. An experiment that "
-            "exists during a whole traversal is returned exactly once, whatever is added or deleted meanwhile."
+            "exists during a whole traversal is returned exactly once, whatever is added or deleted meanwhile. "
+            "Null with an error when every source failed."
         ),
     )
-    sessions: SessionConnection = strawberry.field(
+    sessions: SessionConnection | None = strawberry.field(
         resolver=query_sessions,
         description=(
             "Sessions of many experiments as one list. Without experimentIds, the list covers the most recently "
             "active experiments of each source, selected again for every page. SCAN_LIMITED reports that a "
-            "source has more of them."
+            "source has more of them. Null with an error when every source failed."
         ),
     )
-    comparison: Comparison = strawberry.field(
+    experiment_facets: list[ExperimentFacet] | None = strawberry.field(
+        resolver=query_experiment_facets,
+        description=(
+            "What the experiments have in common, for menus: the values of some fields with their counts, in the "
+            "order of `of`. Null with an error when every source failed."
+        ),
+    )
+    comparison: Comparison | None = strawberry.field(
         resolver=comparison_resolvers.query_comparison,
         description=(
             "2 to 20 experiments of any vendors side by side. The first is the baseline unless baselineId names "
-            "another. BEST uses the vendor's own figure where it reports the statistic, else a computed one."
+            "another. BEST uses the vendor's own figure where it reports the statistic, else a computed one. Null "
+            "with an error when the arguments are wrong."
         ),
     )
 
@@ -139,11 +157,13 @@ def library_schema() -> strawberry.Schema:
 
     The schema does not depend on the limits, and building takes up to 30 ms.
     """
-    return strawberry.Schema(
+    schema = strawberry.Schema(
         Query,
         types=[CaseComparison, Experiment, Session, Source],
         config=StrawberryConfig(scalar_map={datetime: DATE_TIME}),
     )
+    describe(core_schema(schema))
+    return schema
 
 
 def schema_text() -> str:

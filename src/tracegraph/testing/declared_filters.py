@@ -11,7 +11,7 @@ import pytest
 
 from tracegraph.domain.filters import ExperimentFilter, SessionFilter, active_conditions
 from tracegraph.domain.models import Experiment, ExperimentKind, Session
-from tracegraph.testing.filters import experiment_filters, session_filters
+from tracegraph.testing.filter_values import experiment_filters, session_filters
 from tracegraph.testing.port_pages import (
     longest_lists,
     of_kind,

@@ -248,7 +248,7 @@ class ListingLaws(Contract):
             ]
             expected = ordered(
                 everything,
-                lambda experiment: experiment_sort_value(experiment, order.field),
+                lambda experiment: experiment_sort_value(experiment, order),
                 order.direction,
                 lambda experiment: (experiment.source, experiment.vendor_id),
             )

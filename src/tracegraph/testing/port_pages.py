@@ -15,15 +15,17 @@ from tracegraph.adapter.paging import (
     RangeRequest,
     SessionPageRequest,
 )
+from tracegraph.domain.figures import Figure
 from tracegraph.domain.filters import (
     ExperimentFilter,
     ExperimentOrder,
     ExperimentOrderField,
+    OrderDirection,
     SessionFilter,
     SessionOrder,
     SessionOrderField,
 )
-from tracegraph.domain.models import Experiment, ExperimentKind, Session
+from tracegraph.domain.models import Experiment, ExperimentKind, Metric, MetricKind, Session
 from tracegraph.testing.subject import Subject
 
 T = TypeVar("T")
@@ -123,6 +125,16 @@ def experiment_orders(capabilities: ListCapabilities) -> list[ExperimentOrder]:
         if isinstance(field, ExperimentOrderField)
     ]
     return sorted(declared, key=repr) or [ExperimentOrder()]
+
+
+def figure_orders(capabilities: ListCapabilities) -> list[ExperimentOrder]:
+    """Return the orders by the declared figures, but for those of scores."""
+    figures = [Figure(Metric(kind), one) for kind, one in capabilities.figures if kind is not MetricKind.SCORE]
+    return [
+        ExperimentOrder(ExperimentOrderField.METRIC, direction, figure)
+        for figure in sorted(figures, key=repr)
+        for direction in OrderDirection
+    ]
 
 
 def session_orders(capabilities: ListCapabilities) -> list[SessionOrder]:

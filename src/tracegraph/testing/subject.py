@@ -26,7 +26,7 @@ from tracegraph.domain.filters import (
     experiment_sort_value,
     session_sort_value,
 )
-from tracegraph.domain.models import Experiment, Session
+from tracegraph.domain.models import Experiment, Session, SessionRef
 from tracegraph.domain.sort_values import SortValue
 from tracegraph.errors import SourceError
 from tracegraph.federation.lists import (
@@ -50,10 +50,14 @@ T = TypeVar("T")
 
 ALL_ROWS = 1000
 AMPLE_BUDGET = ScanBudget(pages=10_000, active_experiments=5)
-ORDER_IDS = [
-    f"{field.value.lower()} {way.value.lower()}" for field in ExperimentOrderField for way in OrderDirection
+EXPERIMENT_ORDERS = [
+    ExperimentOrder(field, way)
+    for field in (ExperimentOrderField.CREATED_AT, ExperimentOrderField.UPDATED_AT, ExperimentOrderField.NAME)
+    for way in OrderDirection
 ]
-EXPERIMENT_ORDERS = [ExperimentOrder(field, way) for field in ExperimentOrderField for way in OrderDirection]
+"""The orders by what an experiment says of itself: a look-up need not say the figures of its sessions."""
+
+ORDER_IDS = [f"{order.field.value.lower()} {order.direction.value.lower()}" for order in EXPERIMENT_ORDERS]
 SESSION_ORDERS = [SessionOrder(direction=way) for way in OrderDirection]
 in_every_order = pytest.mark.parametrize("order", EXPERIMENT_ORDERS, ids=ORDER_IDS)
 in_both_directions = pytest.mark.parametrize("order", SESSION_ORDERS, ids=["oldest first", "newest first"])
@@ -102,7 +106,7 @@ class Subject:
         lists = self.adapter.capabilities.experiment_lists().values()
         if all(capabilities.paging is not Paging.CURSOR for capabilities in lists):
             return list(experiments)
-        groups = groupby(experiments, key=lambda experiment: experiment_sort_value(experiment, order.field))
+        groups = groupby(experiments, key=lambda experiment: experiment_sort_value(experiment, order))
         return [one for _, group in groups for one in sorted(group, key=attrgetter("source", "vendor_id"))]
 
     async def complete_experiments(self) -> dict[str, Experiment]:
@@ -110,6 +114,12 @@ class Subject:
         refs = list(self.vendor.experiments())
         experiments = await self.adapter.get_experiments(refs)
         return {ref: expect(experiments[ref], Experiment) for ref in refs}
+
+    async def complete_sessions(self, sessions: Sequence[Session]) -> dict[SessionRef, Session]:
+        """Return these sessions by their refs, as a look-up returns them."""
+        refs = [session.ref for session in sessions]
+        found = await self.adapter.get_sessions(refs)
+        return {ref: expect(found[ref], Session) for ref in refs}
 
     async def experiments(
         self,
@@ -292,7 +302,7 @@ def ordered_refs(experiments: Sequence[Experiment], order: ExperimentOrder) -> l
     """Return the refs in an order."""
     sorted_experiments = ordered(
         experiments,
-        lambda experiment: experiment_sort_value(experiment, order.field),
+        lambda experiment: experiment_sort_value(experiment, order),
         order.direction,
         lambda experiment: experiment.vendor_id,
     )

@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 from tracegraph.adapter.capabilities import ListCapabilities
 from tracegraph.adapter.checked import CheckedAdapter
 from tracegraph.adapter.paging import ExperimentQuery, Page, PageRequest, SessionPageRequest
-from tracegraph.domain.filters import ExperimentFilter, SessionFilter
+from tracegraph.domain.filters import ExperimentFilter, SessionFilter, StringFilter
 from tracegraph.domain.models import SessionRef
 from tracegraph.errors import SourceError
 from tracegraph.testing.subject import EXPERIMENT_ORDERS, SESSION_ORDERS, Contract, Subject, first_sessions
@@ -140,7 +140,7 @@ def _queries(subject: Subject, refs: Sequence[str]) -> list[tuple[ExperimentQuer
     """Return queries of each list of experiments, in each declared order, or in any where none is declared."""
     filters = (
         ExperimentFilter(),
-        ExperimentFilter(agent_name="nobody"),
+        ExperimentFilter(agent_name=StringFilter(eq="nobody")),
         ExperimentFilter(refs=frozenset(refs[:2])),
     )
     return [

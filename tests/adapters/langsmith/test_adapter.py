@@ -103,7 +103,7 @@ class TestOpening:
 
 class TestCapabilities:
     def test_a_group_matches_nothing(self) -> None:
-        assert not CAPABILITIES.may_match_experiments(ExperimentFilter(group_id="g"))
+        assert not CAPABILITIES.may_match_experiments(ExperimentFilter(group_id=StringFilter(eq="g")))
 
     def test_nothing_is_an_agent_and_no_run_is_cancelled(self) -> None:
         agents = ExperimentFilter(kinds=frozenset({ExperimentKind.AGENT}))

@@ -20,7 +20,14 @@ from tests.adapters.langsmith.conftest import Connect
 from tracegraph.adapter.paging import CursorRequest, Key, Page, PageRequest, RangeRequest, SessionPageRequest
 from tracegraph.adapter.protocol import Adapter
 from tracegraph.domain.calls import FetchInfo
-from tracegraph.domain.filters import OrderDirection, SessionFilter, SessionOrder, TimeRange, session_sort_value
+from tracegraph.domain.filters import (
+    OrderDirection,
+    SessionFilter,
+    SessionOrder,
+    StringFilter,
+    TimeRange,
+    session_sort_value,
+)
 from tracegraph.domain.models import Session, SessionRef, SessionStatus
 from tracegraph.domain.sort_values import microseconds
 from tracegraph.errors import (
@@ -155,15 +162,17 @@ class TestTheQuery:
         add(world, "p", [1, 2])
         case = stable_uuid("case")
         world.runs[P][0]["reference_example_id"] = case
-        (page,) = await listed(adapter, session_request(P, filter=SessionFilter(test_case_id=case)))
+        (page,) = await listed(
+            adapter, session_request(P, filter=SessionFilter(test_case_id=StringFilter(eq=case)))
+        )
         assert seconds(page) == [1]
         assert bodies(vendor)[0]["reference_example"] == [case]
 
     @pytest.mark.parametrize(
         "wanted",
         [
-            SessionFilter(test_case_id='x"), eq(status, "error'),
-            SessionFilter(test_case_id="case-1"),
+            SessionFilter(test_case_id=StringFilter(eq='x"), eq(status, "error')),
+            SessionFilter(test_case_id=StringFilter(eq="case-1")),
             SessionFilter(statuses=frozenset({SessionStatus.CANCELLED})),
             SessionFilter(statuses=frozenset()),
         ],

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from tracegraph_langsmith.v2_runs import SELECTS
 
+from tests.adapters.conditions import equalities
 from tests.adapters.langsmith.conftest import Connect
 from tests.adapters.langsmith.v2 import (
     RUNS_V2,
@@ -22,7 +23,15 @@ from tests.adapters.langsmith.v2 import (
 )
 from tracegraph.adapter import CursorRequest, Key, Page, RangeRequest, SessionPageRequest
 from tracegraph.adapter.protocol import Adapter
-from tracegraph.domain.filters import OrderDirection, SessionFilter, TimeRange
+from tracegraph.domain.filters import (
+    FloatRange,
+    MetadataFilter,
+    OrderDirection,
+    ScoreFilter,
+    SessionFilter,
+    StringFilter,
+    TimeRange,
+)
 from tracegraph.domain.models import ScoreText, Session, SessionRef, SessionStatus, TokenUsage
 from tracegraph.domain.sort_values import microseconds
 from tracegraph.errors import SourceBadRequest, SourceObjectNotFound, SourceUnauthorized, SourceUnavailable
@@ -94,6 +103,29 @@ class TestTheQuery:
             ({"statuses": {SessionStatus.ERROR, SessionStatus.UNKNOWN}}, {}),
             ({"test_case_id": stable_uuid("case")}, {"reference_examples": [stable_uuid("case")]}),
             (
+                {"test_case_id": StringFilter(any_of=frozenset({stable_uuid("case"), "no id", stable_uuid("a")}))},
+                {"reference_examples": sorted([stable_uuid("a"), stable_uuid("case")])},
+            ),
+            ({"name": "Chat bot"}, {"filter": 'eq(name, "Chat bot")'}),
+            ({"name": 'a"b'}, {}),
+            ({"name": StringFilter(starts_with="a")}, {}),
+            ({"conversation_id": "thread-1", "text": "why"}, {}),
+            ({"latency_ms": FloatRange(gte=1500)}, {"filter": "gte(latency, 1.498)"}),
+            (
+                {"latency_ms": FloatRange(gte=0, lt=20)},
+                {"filter": "and(gte(latency, -0.002), lte(latency, 0.022))"},
+            ),
+            ({"score": ScoreFilter("accuracy", gte=1)}, {"filter": 'eq(feedback_key, "accuracy")'}),
+            (
+                {"metadata": (MetadataFilter("env", StringFilter(eq="prod")),)},
+                {"filter": 'and(eq(metadata_key, "env"), eq(metadata_value, "prod"))'},
+            ),
+            (
+                {"metadata": (MetadataFilter("attempt", StringFilter(eq="1")),)},
+                {"filter": 'eq(metadata_key, "attempt")'},
+            ),
+            ({"metadata": (MetadataFilter("env", StringFilter(exists=False)),)}, {}),
+            (
                 {"started_at": TimeRange(at(10), at(20))},
                 {
                     "min_start_time": "2026-11-01T09:00:09.999000Z",
@@ -109,7 +141,7 @@ class TestTheQuery:
         frozen: dict[str, Any] = {
             name: frozenset(one) if isinstance(one, set) else one for name, one in conditions.items()
         }
-        await pages_of(adapter, request(P, filter=SessionFilter(**frozen)))
+        await pages_of(adapter, request(P, filter=SessionFilter(**equalities(frozen))))
         (body,) = bodies(vendor)
         assert {name: body.get(name) for name in sent} == sent
         assert ("filter" in body) == ("filter" in sent)

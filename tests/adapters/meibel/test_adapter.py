@@ -56,7 +56,7 @@ from tracegraph.errors import (
     SourceUnauthorized,
     SourceUnavailable,
 )
-from tracegraph.federation.completion import CompletedList, lacking_fields
+from tracegraph.federation.completion import CompletedList, experiment_look_up, lacking_fields, lacks_any
 from tracegraph.simulators.core.faults import Fault
 from tracegraph.simulators.core.simulator import Simulator
 from tracegraph.simulators.core.times import EPOCH
@@ -73,7 +73,8 @@ async def completed_page(adapter: Adapter, query: ExperimentQuery, request: Page
     capabilities = CAPABILITIES.experiment_lists()[None]
     fetch = partial(adapter.list_experiments, query)
     lacking = lacking_fields(query, capabilities)
-    return await CompletedList(adapter, fetch, capabilities, lacking).fetch(request)
+    look_up = experiment_look_up(adapter)
+    return await CompletedList(adapter.name, fetch, look_up, capabilities, lacks_any(lacking)).fetch(request)
 
 
 HOSTILE_IDS = ["", ".", "..", "a1/sessions", "../sessions/s1", "..\\agents", "a\x00b", "\ud800", "x" * 2000]

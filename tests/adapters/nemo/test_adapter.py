@@ -16,6 +16,7 @@ from structlog.testing import capture_logs
 from tracegraph_nemo import open_adapter
 from tracegraph_nemo.adapter import CAPABILITIES
 
+from tests.adapters.conditions import equalities
 from tests.adapters.conftest import Serve
 from tracegraph.adapter.options import SourceSettings
 from tracegraph.adapter.paging import ExperimentQuery, OffsetRequest, Page, SessionPageRequest
@@ -118,7 +119,7 @@ async def listed(
     adapter: Adapter, limit: int = 20, hint: int | str | None = 0, **conditions: Any
 ) -> Page[Experiment]:
     assert isinstance(hint, int)
-    query = ExperimentQuery(ExperimentFilter(**conditions))
+    query = ExperimentQuery(ExperimentFilter(**equalities(conditions)))
     return await adapter.list_experiments(query, OffsetRequest(limit, hint))
 
 
@@ -493,7 +494,7 @@ class TestListSessions:
 
     async def test_a_status_and_a_test_case_are_pushed(self, connect: Open) -> None:
         simulator = nemo.create_app(sessions(3, status="error", test_case_id="paris"))
-        wanted = SessionFilter(statuses=frozenset({SessionStatus.ERROR}), test_case_id="paris")
+        wanted = SessionFilter(statuses=frozenset({SessionStatus.ERROR}), test_case_id=StringFilter(eq="paris"))
         page = await single_page(await connect(simulator), session_request(filter=wanted))
         assert queries(simulator) == [
             {

@@ -10,6 +10,7 @@ import pytest
 from tracegraph_nemo.adapter import NemoAdapter
 from tracegraph_nemo.client import NemoClient
 
+from tests.adapters.conditions import equalities
 from tests.adapters.conftest import Serve
 from tests.worlds import minutes
 from tracegraph.adapter.paging import ExperimentQuery, OffsetRequest, Page, SessionPageRequest
@@ -21,6 +22,7 @@ from tracegraph.domain.filters import (
     OrderDirection,
     SessionFilter,
     SessionOrder,
+    StringFilter,
 )
 from tracegraph.domain.models import (
     COST,
@@ -101,7 +103,7 @@ def paths(simulator: NemoSimulator) -> list[str]:
 async def listed(
     adapter: NemoAdapter, order: ExperimentOrder | None = None, **conditions: Any
 ) -> Page[Experiment]:
-    query = ExperimentQuery(ExperimentFilter(**conditions), order or ExperimentOrder())
+    query = ExperimentQuery(ExperimentFilter(**equalities(conditions)), order or ExperimentOrder())
     return await adapter.list_experiments(query, OffsetRequest(10))
 
 
@@ -112,7 +114,7 @@ async def sessions(
     **conditions: Any,
 ) -> Page[Session]:
     request = SessionPageRequest(
-        ("c",), OffsetRequest(limit), SessionFilter(**conditions), SessionOrder(direction=direction)
+        ("c",), OffsetRequest(limit), SessionFilter(**equalities(conditions)), SessionOrder(direction=direction)
     )
     (outcome,) = await adapter.list_sessions([request])
     if isinstance(outcome, SourceError):
@@ -163,7 +165,7 @@ class TestExperiments:
         simulator = nemo.create_app(world, dialect)
         page = await listed(await connect(simulator), group_id="group-all")
         assert names(page) == ["c", "b", "a"]
-        assert all(ExperimentFilter(group_id="group-all").matches(found) for found in page.items)
+        assert all(ExperimentFilter(group_id=StringFilter(eq="group-all")).matches(found) for found in page.items)
         assert queries(simulator)[0][f"filter[{field}]"] == "group-all"
         assert page.total == 3
 
@@ -172,7 +174,9 @@ class TestExperiments:
         page = await listed(await connect(simulator), agent_name="agent-b", agent_version="2")
         assert (names(page), page.total) == (["b"], 1)
         assert queries(simulator)[0]["filter[agent_name]"] == "agent-b"
-        assert ExperimentFilter(agent_name="agent-b", agent_version="2").matches(page.items[0])
+        assert ExperimentFilter(agent_name=StringFilter(eq="agent-b"), agent_version=StringFilter(eq="2")).matches(
+            page.items[0]
+        )
 
     async def test_030_leaves_agents_to_the_gateway_without_a_call_in_vain(
         self, connect: Open, world: NemoWorld

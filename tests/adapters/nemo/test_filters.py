@@ -7,6 +7,7 @@ import pytest
 from tracegraph_nemo.filters import PushedFilter, push_experiments, push_sessions
 from tracegraph_nemo.releases import RELEASES
 
+from tests.adapters.conditions import equalities
 from tracegraph.domain.filters import ExperimentFilter, SessionFilter, StringFilter, TimeRange
 from tracegraph.domain.models import ExperimentKind, SessionStatus
 
@@ -15,15 +16,15 @@ NOT_WRITABLE = ["", "a,b", "{x", "[x", "a\nb", "a\x00b", " a", "a ", "\ud800"]
 
 
 def experiments(**conditions: Any) -> PushedFilter:
-    return push_experiments(ExperimentFilter(**conditions), RELEASES["0.2"], agents=True)
+    return push_experiments(ExperimentFilter(**equalities(conditions)), RELEASES["0.2"], agents=True)
 
 
 def experiments_but_no_agents(**conditions: Any) -> PushedFilter:
-    return push_experiments(ExperimentFilter(**conditions), RELEASES["0.2"], agents=False)
+    return push_experiments(ExperimentFilter(**equalities(conditions)), RELEASES["0.2"], agents=False)
 
 
 def sessions(**conditions: Any) -> PushedFilter:
-    return push_sessions(SessionFilter(**conditions), RELEASES["0.2"])
+    return push_sessions(SessionFilter(**equalities(conditions)), RELEASES["0.2"])
 
 
 def test_no_filter_has_no_parameters() -> None:
@@ -82,10 +83,39 @@ def test_parts_of_names_and_several_names_stay_with_the_gateway(conditions: dict
     assert experiments(**conditions) == PushedFilter((), covers_filter=False)
 
 
-def test_a_part_of_a_name_beside_the_name_leaves_a_rest() -> None:
+def test_a_part_of_a_name_beside_the_name_is_decided_without_the_service() -> None:
     assert experiments(name=StringFilter(eq="base", contains="B")) == PushedFilter(
-        (("filter[name]", "base"),), covers_filter=False
+        (("filter[name]", "base"),), covers_filter=True
     )
+
+
+@pytest.mark.parametrize("field", ["group_id", "agent_name"])
+def test_a_value_to_avoid_among_several_stays_with_the_gateway(field: str) -> None:
+    """An experiment of the groups a and b is found by group a."""
+    assert not experiments(**{field: StringFilter(eq="a", not_in=frozenset({"b"}))}).covers_filter
+    assert experiments(dataset_name=StringFilter(eq="a", not_in=frozenset({"b"}))).covers_filter
+
+
+def test_a_model_is_an_equality_from_040_on() -> None:
+    wanted = ExperimentFilter(model=StringFilter(eq="small"))
+    assert push_experiments(wanted, RELEASES["0.3"], agents=False) == PushedFilter((), covers_filter=False)
+    pushed = push_experiments(wanted, RELEASES["0.4"], agents=True)
+    assert pushed == PushedFilter((("filter[model_name]", "small"),), covers_filter=True)
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        StringFilter(any_of=frozenset({"a", "b"})),
+        StringFilter(not_in=frozenset({"a"})),
+        StringFilter(starts_with="a"),
+        StringFilter(contains="a"),
+        StringFilter(exists=False),
+    ],
+)
+def test_what_is_no_equality_stays_with_the_gateway(condition: StringFilter) -> None:
+    assert experiments(dataset_name=condition) == PushedFilter((), covers_filter=False)
+    assert sessions(test_case_id=condition) == PushedFilter((), covers_filter=False)
 
 
 def test_an_experiment_may_be_called_null() -> None:

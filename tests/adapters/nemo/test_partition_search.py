@@ -14,6 +14,7 @@ from tracegraph.domain.filters import (
     ExperimentOrder,
     ExperimentOrderField,
     OrderDirection,
+    StringFilter,
     TimeRange,
 )
 from tracegraph.domain.models import Experiment, ExperimentKind
@@ -191,8 +192,10 @@ class TestTimeline:
     def test_the_whole_timeline_is_the_unrestricted_filter(self) -> None:
         order = ExperimentOrder(ExperimentOrderField.UPDATED_AT)
         timeline = timeline_of(order)
-        whole = timeline.restrict(ExperimentFilter(dataset_name="cases"), TimeSlice(timeline.first, timeline.last))
-        assert whole == ExperimentFilter(dataset_name="cases", updated_at=TimeRange())
+        whole = timeline.restrict(
+            ExperimentFilter(dataset_name=StringFilter(eq="cases")), TimeSlice(timeline.first, timeline.last)
+        )
+        assert whole == ExperimentFilter(dataset_name=StringFilter(eq="cases"), updated_at=TimeRange())
 
     def test_a_slice_is_closed_at_both_ends(self) -> None:
         timeline = timeline_of(ExperimentOrder(direction=OrderDirection.DESC))

@@ -15,6 +15,7 @@ from tracegraph_nemo.adapter import CAPABILITIES, NemoAdapter
 from tracegraph_nemo.client import NemoClient
 from tracegraph_nemo.releases import RELEASES, release_of
 
+from tests.adapters.conditions import equalities
 from tests.adapters.conftest import Serve
 from tests.worlds import minutes
 from tracegraph.adapter.paging import ExperimentQuery, OffsetRequest, Page, SessionPageRequest
@@ -106,7 +107,9 @@ def paths(simulator: NemoSimulator) -> list[str]:
 
 
 async def listed(adapter: NemoAdapter, **conditions: Any) -> Page[Experiment]:
-    return await adapter.list_experiments(ExperimentQuery(ExperimentFilter(**conditions)), OffsetRequest(10))
+    return await adapter.list_experiments(
+        ExperimentQuery(ExperimentFilter(**equalities(conditions))), OffsetRequest(10)
+    )
 
 
 async def sessions(

@@ -40,13 +40,13 @@ from tracegraph.simulators.nemo import app as nemo
 from tracegraph.simulators.nemo.world import NemoWorld, nemo_experiment, nemo_session
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
-CREATED, UPDATED, NAME = ExperimentOrderField
+CREATED, UPDATED, NAME = list(ExperimentOrderField)[:3]
 ASC, DESC = OrderDirection
 NEWEST = ExperimentOrder(CREATED, DESC)
 EVERYTHING = ExperimentFilter()
 BOUND = {CREATED: "created_at", UPDATED: "updated_at", NAME: "created_at"}
 SOME_ORDERS = [NEWEST, ExperimentOrder(UPDATED, ASC), ExperimentOrder(NAME, DESC)]
-ORDERS = [ExperimentOrder(field, direction) for field in ExperimentOrderField for direction in OrderDirection]
+ORDERS = [ExperimentOrder(field, direction) for field in (CREATED, UPDATED, NAME) for direction in OrderDirection]
 
 
 class Clock:
@@ -244,7 +244,9 @@ class TestFilters:
         world = world_of(evenly(1200), dataset_name="capitals")
         world.experiments += world_of(evenly(300), dataset_name="rivers").experiments
         simulator = nemo.create_app(world)
-        found = await everything(await connect(simulator), 300, wanted=ExperimentFilter(dataset_name="capitals"))
+        found = await everything(
+            await connect(simulator), 300, wanted=ExperimentFilter(dataset_name=StringFilter(eq="capitals"))
+        )
         assert found == expected(world, NEWEST, lambda row: row["dataset_name"] == "capitals")
         assert all(call.query["filter[dataset_name]"] == ["capitals"] for call in simulator.calls)
 
@@ -289,7 +291,9 @@ class TestFilters:
         world = world_of(evenly(1100), agent_name="x")
         world.shape = "agent_lists"
         simulator = nemo.create_app(world)
-        found = await everything(await connect(simulator), 500, wanted=ExperimentFilter(agent_name="x"))
+        found = await everything(
+            await connect(simulator), 500, wanted=ExperimentFilter(agent_name=StringFilter(eq="x"))
+        )
         assert len(found) == 1100
         assert sum("filter[agent_name]" in call.query for call in simulator.calls) == 1
 
@@ -529,7 +533,9 @@ class TestCalls:
             raise AssertionError((query, page))
 
         lists = PartitionedLists("nemo-a", nothing, Clock(), Clock(), shares_slices=False)
-        queries = [ExperimentQuery(ExperimentFilter(dataset_name=str(number))) for number in range(65)]
+        queries = [
+            ExperimentQuery(ExperimentFilter(dataset_name=StringFilter(eq=str(number)))) for number in range(65)
+        ]
         for query in queries:
             lists.mark_too_long(query)
         assert [lists.is_too_long(query) for query in queries] == [False] + 64 * [True]

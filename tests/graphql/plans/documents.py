@@ -112,7 +112,7 @@ class Writer:
 
     def argument(self, name: str, argument: GraphQLArgument) -> str:
         """A value for the argument, at times by a variable."""
-        if name == "after" and not self.chance(FEW):
+        if name in {"after", "before", "last"} and not self.chance(FEW):
             return "null"
         if name == "first" and self.chance(SOME):
             return self.variable("Int", self.rng.randrange(5))

@@ -6,7 +6,7 @@ import random
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import Enum
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from msgspec.structs import force_setattr, replace
 
@@ -65,6 +65,8 @@ OTHER_FAILURES: Sequence[type[Exception]] = (LookupError, ValueError)
 class RandomSource:
     """An adapter over random rows. Equal calls have equal results, in every order of calls."""
 
+    api_version: ClassVar[str | None] = None
+
     vendor = "random"
 
     def __init__(self, name: str, seed: int, *, wrongness: float, failure: float) -> None:
@@ -103,7 +105,7 @@ class RandomSource:
     async def list_experiments(self, query: ExperimentQuery, page: PageRequest) -> Page[Experiment]:
         """In the asked order."""
         self._perhaps_fail("experiments", _offset(page) or None)
-        rows = sorted(self.experiments, key=lambda one: _key(experiment_sort_value(one, query.order.field), one))
+        rows = sorted(self.experiments, key=lambda one: _key(experiment_sort_value(one, query.order), one))
         if query.order.direction is OrderDirection.DESC:
             rows.reverse()
         return _page(rows, page)

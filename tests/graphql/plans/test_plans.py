@@ -71,9 +71,9 @@ def without(value: Any, keys: frozenset[str]) -> Any:
     return [without(inner, keys) for inner in value] if isinstance(value, list) else value
 
 
-def comparable(result: ExecutionResult, executor: Executor[Any], keys: frozenset[str]) -> str:
+def comparable(result: ExecutionResult, keys: frozenset[str]) -> str:
     """Data, and errors with their paths and places in the document, whatever came first."""
-    errors = [dict(error.formatted) for error in [*(result.errors or ()), *executor.context_value.errors]]
+    errors = [dict(error.formatted) for error in result.errors or ()]
     comparable = [without(result.data, keys), *sorted(json.dumps(error, default=str) for error in errors)]
     return REFERENCE.sub("", json.dumps(comparable, default=str))
 
@@ -83,11 +83,11 @@ async def compared(document: Document, sources: list[RandomSource]) -> bool:
     parsed = parse(document.text)
     keys = moment_keys(parsed)
     first, second = executor(document, parsed, sources), executor(document, parsed, sources)
-    expected = comparable(await by_library(first), first, keys)
+    expected = comparable(await by_library(first), keys)
     plan = PlanCache().get(second)
     if plan is None:
         return False
-    assert comparable(await plan.execute(second), second, keys) == expected, document
+    assert comparable(await plan.execute(second), keys) == expected, document
     return True
 
 

@@ -55,7 +55,7 @@ def run_compare(query: CompareQuery, target: CompareTarget, form: Format, errors
         usage = any(error.get("extensions", {}).get("code") in _USAGE_CODES for error in response.errors)
         return WRONG_USAGE if usage else SOURCE_FAILED
     write(response.data, form, Console())
-    return _report_sources(response.data["comparison"], errors)
+    return max(_report_sources(response.data["comparison"], errors), _report_missing(response.data, errors))
 
 
 def _run_query(query: CompareQuery, target: CompareTarget) -> CompareResponse:
@@ -83,6 +83,14 @@ def _report_sources(comparison: Mapping[str, Any], errors: Console) -> int:
         elif report["status"] != "OK":
             _print_error(errors, f"{name} is {report['status']}: its figures omit sessions or are stale.")
     return code
+
+
+def _report_missing(data: Mapping[str, Any], errors: Console) -> int:
+    """Print the IDs of experiments that no source has."""
+    missing = data["comparison"]["missingIds"]
+    for text in missing:
+        _print_error(errors, f"No source has an experiment with the ID {text}: the comparison omits it.")
+    return WRONG_USAGE if missing else ANSWERED
 
 
 def _messages(errors: Sequence[Mapping[str, Any]]) -> list[str]:

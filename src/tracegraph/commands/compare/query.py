@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tracegraph.domain.figures import Statistic
 from tracegraph.domain.models import AggregateBasis, MetricKind
 from tracegraph.errors import BadUserInput
 from tracegraph.federation.analytics.cases import CaseKey
-from tracegraph.federation.analytics.comparison import Statistic
 from tracegraph.graphql.runner import Operation
 
 QUERY = """\
@@ -19,6 +19,7 @@ query Compare($ids: [ID!]!, $baseline: ID, $metrics: [MetricInput!], $statistic:
              basis: $basis, joinOn: $joinOn) {
     baseline { id name source { name } }
     experiments { id name source { name } }
+    missingIds
     metrics {
       metric { name unit betterWhen }
       statistic

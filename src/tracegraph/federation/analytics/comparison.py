@@ -4,30 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from enum import Enum
 
+from tracegraph.domain.figures import Statistic
 from tracegraph.domain.models import Aggregate, Better, Metric
 from tracegraph.federation.analytics.cases import equal, finite
 from tracegraph.federation.analytics.statistics import in_order
-
-
-class Statistic(Enum):
-    """The statistic of an aggregate that is compared."""
-
-    MEAN = "MEAN"
-    MEDIAN = "MEDIAN"
-    P90 = "P90"
-    P95 = "P95"
-    P99 = "P99"
-    SUM = "SUM"
-    COUNT = "COUNT"
-    MIN = "MIN"
-    MAX = "MAX"
-
-    def value_in(self, aggregate: Aggregate | None) -> float | None:
-        """Return the statistic in the metric's unit, or None when the aggregate lacks it."""
-        figure = None if aggregate is None else getattr(aggregate, self.value.lower())
-        return None if figure is None else float(figure)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import uuid
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from tracegraph.errors import InvalidCursor
 from tracegraph.federation.analytics.cases import CaseId
@@ -32,18 +33,38 @@ class CaseEdge(Edge[CaseRow]):
         return encode_cursor(self._binding, Positions(sort_key))
 
 
+@dataclass(frozen=True, slots=True)
+class PageOfCases:
+    """So many cases after a place, or before it; without a place from the list's start or end."""
+
+    count: int
+    place: CaseId | None = None
+    backwards: bool = False
+
+    def bounds(self, rows: Sequence[CaseRow]) -> tuple[int, int]:
+        """Return the index of the first case of the page, and that behind its last one."""
+        if self.backwards:
+            end = len(rows) if self.place is None else bisect_left(rows, self.place, key=_case)
+            return max(0, end - self.count), end
+        start = 0 if self.place is None else bisect_right(rows, self.place, key=_case)
+        return start, start + self.count
+
+
+def _case(row: CaseRow) -> CaseId:
+    return row.case
+
+
 class CaseConnection(Connection[CaseRow]):
-    """The first cases after a position. `total_count` is None when not every session was read."""
+    """A page of the cases. `total_count` is None when not every session was read."""
 
     __slots__ = ("_binding", "_complete", "_end", "_rows", "_start")
 
     def __init__(
-        self, rows: Sequence[CaseRow], first: int, after: CaseId | None, binding: CursorBinding, *, complete: bool
+        self, rows: Sequence[CaseRow], page: PageOfCases, binding: CursorBinding, *, complete: bool
     ) -> None:
-        super().__init__(has_previous_page=after is not None)
         self._rows = rows
-        self._start = 0 if after is None else bisect_right(rows, after, key=lambda row: row.case)
-        self._end = self._start + first
+        self._start, self._end = page.bounds(rows)
+        super().__init__(has_previous_page=self._start > 0)
         self._binding = binding
         self._complete = complete
 

@@ -11,7 +11,7 @@ from tracegraph.federation.analytics.case_table import CaseColumn, CaseTable, Re
 from tracegraph.federation.analytics.cases import CaseCounts, CaseId, CaseKey, CaseOutcome, count_outcomes
 from tracegraph.federation.analytics.comparison import delta
 from tracegraph.federation.analytics.session_scan import INPUT, needs_of
-from tracegraph.graphql.comparison.data import ComparisonData, Identity, UnknownExperiment, find_entries
+from tracegraph.graphql.comparison.data import ComparisonData, Identity, find_entries
 from tracegraph.graphql.context import RequestContext
 from tracegraph.graphql.relay.case_ids import CaseReference
 
@@ -68,10 +68,13 @@ class PairedCases:
 
 @dataclass(frozen=True, slots=True)
 class CaseEntry:
-    """A case as one experiment ran it. `refs` are the sessions of its repetitions."""
+    """A case as one experiment ran it.
+
+    `refs` are the sessions of its repetitions, None when the experiment's sessions could not be read.
+    """
 
     experiment: Experiment
-    refs: list[SessionRef]
+    refs: list[SessionRef] | None
     value: float | None
     delta: float | None
     outcome: CaseOutcome | None
@@ -113,7 +116,7 @@ class CaseRow:
         value = table.value(index, self.case)
         return CaseEntry(
             self.paired.compared.entries[index].experiment,
-            table.refs(index, self.case),
+            None if table.column(index) is None else table.refs(index, self.case),
             value,
             delta(value, table.value(table.baseline, self.case)),
             table.outcome(index, self.case),
@@ -126,10 +129,10 @@ async def find_case(context: RequestContext, reference: CaseReference) -> CaseRo
     Raises:
         SourceError: When a source fails.
     """
-    try:
-        entries = await find_entries(context, reference.identities)
-    except UnknownExperiment:
+    known = await find_entries(context, reference.identities)
+    if any(identity not in known for identity in reference.identities):
         return None
+    entries = [known[identity] for identity in reference.identities]
     compared = ComparisonData(context, entries, reference.baseline)
     paired = PairedCases(compared, reference.join_on)
     table = await paired.table(reference.metric)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tracegraph.domain.models import Experiment
@@ -29,43 +29,30 @@ class ComparedExperiment:
         return self.experiment.source, self.experiment.ref
 
 
-class UnknownExperiment(LookupError):
-    """No experiment has that identity."""
-
-    def __init__(self, identity: Identity) -> None:
-        super().__init__(identity)
-        self.identity = identity
-
-
-async def find_entries(context: RequestContext, identities: Sequence[Identity]) -> list[ComparedExperiment]:
-    """Return the experiments in the order of their identities.
+async def find_entries(
+    context: RequestContext, identities: Sequence[Identity]
+) -> Mapping[Identity, ComparedExperiment]:
+    """Return the experiments by identity, without those that no source knows.
 
     An experiment of a failed source has only the data from its ID.
-
-    Raises:
-        UnknownExperiment: When an identity is unknown.
     """
     distinct = list(dict.fromkeys(identities))
-    by_identity = dict(
-        zip(distinct, await asyncio.gather(*(_find(context, identity) for identity in distinct)), strict=True)
-    )
-    return [by_identity[identity] for identity in identities]
+    found = await asyncio.gather(*(_find(context, identity) for identity in distinct))
+    return {identity: entry for identity, entry in zip(distinct, found, strict=True) if entry is not None}
 
 
-async def _find(context: RequestContext, identity: Identity) -> ComparedExperiment:
+async def _find(context: RequestContext, identity: Identity) -> ComparedExperiment | None:
     source, ref = identity
     adapter, loaders = context.adapter(source), context.loaders.get(source)
     if adapter is None or loaders is None:
-        raise UnknownExperiment(identity)
+        return None
     try:
         experiment = await loaders.experiments.load(ref)
     except SourceError as error:
         kind = min(adapter.capabilities.kinds, key=lambda kind: kind.value)
         placeholder = Experiment(source, ref, vendor_id=ref, kind=kind, name=ref, figures_error=error)
         return ComparedExperiment(placeholder, error)
-    if experiment is None:
-        raise UnknownExperiment(identity)
-    return ComparedExperiment(experiment)
+    return None if experiment is None else ComparedExperiment(experiment)
 
 
 class ComparisonData:
@@ -76,22 +63,22 @@ class ComparisonData:
         self.entries = entries
         self.baseline = baseline
         self._needs: dict[Identity, frozenset[str]] = {}
-        self._reported: set[str] = set()
         errors = [entry.experiment.figures_error for entry in entries]
         distinct = {id(error): error for error in errors if error is not None}
-        self._figure_failures = [_failed(error) for error in distinct.values()]
-        context.reports.extend(self._figure_failures)
+        self._failures: list[SourceReport] = []
+        for error in distinct.values():
+            self.add_failure(error)
 
     @property
     def identities(self) -> list[Identity]:
         """The identity of each compared experiment."""
         return [entry.identity for entry in self.entries]
 
-    def unreported(self, errors: Iterable[SourceError]) -> list[SourceError]:
-        """Return the errors that no field of this comparison has reported yet; fields can share one failure."""
-        unreported = {error.reference: error for error in errors if error.reference not in self._reported}
-        self._reported |= unreported.keys()
-        return list(unreported.values())
+    def add_failure(self, error: SourceError) -> None:
+        """Report a failure of a source outside its scans."""
+        failure = _failed(error)
+        self._failures.append(failure)
+        self.context.reports.append(failure)
 
     async def scan(self, index: int, needs: frozenset[str]) -> SessionScan | SourceError:
         """Return an experiment's sessions with the needed fields, or the error that prevents reading them."""
@@ -110,7 +97,7 @@ class ComparisonData:
     async def reports(self) -> list[SourceReport]:
         """Return the report of each source over all reads so far, in the order of the experiments."""
         scans = [self.context.scans.scan(*identity, needs) for identity, needs in self._needs.items()]
-        reports = [*self._figure_failures, *(scan.report for scan in await asyncio.gather(*scans))]
+        reports = [*self._failures, *(scan.report for scan in await asyncio.gather(*scans))]
         sources = dict.fromkeys(source for source, _ in self.identities)
         return [
             combined_in_parallel(source, [report for report in reports if report.source == source])

@@ -6,12 +6,12 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from tracegraph.domain.figures import Statistic
 from tracegraph.domain.models import Aggregate, AggregateBasis, Experiment, Metric
 from tracegraph.errors import SourceError
 from tracegraph.federation.analytics.cases import CaseKey
 from tracegraph.federation.analytics.comparison import (
     MetricComparison,
-    Statistic,
     best_basis,
     compare_metric,
     shared_metrics,
@@ -44,21 +44,19 @@ class RequestedWork:
     cases: Sequence[Metric]
 
 
-@dataclass(frozen=True, slots=True)
-class ComparisonFigures:
-    """The metrics side by side, and the errors behind missing figures."""
-
-    metrics: Sequence[MetricComparison]
-    errors: Sequence[SourceError]
-
-
 class Comparison:
     """Compared experiments with their figures and cases."""
 
     def __init__(
-        self, compared: ComparisonData, arguments: ComparisonArguments, join_on: CaseKey, requested: RequestedWork
+        self,
+        compared: ComparisonData,
+        arguments: ComparisonArguments,
+        join_on: CaseKey,
+        requested: RequestedWork,
+        missing_ids: Sequence[str] = (),
     ) -> None:
         self.compared = compared
+        self.missing_ids = missing_ids
         self.paired = PairedCases(compared, join_on)
         self._arguments = arguments
         self._requested = requested
@@ -74,26 +72,25 @@ class Comparison:
         """All experiments, in the requested order."""
         return [entry.experiment for entry in self.compared.entries]
 
-    async def figures(self) -> ComparisonFigures:
+    async def figures(self) -> Sequence[MetricComparison]:
         """Return the metrics side by side, computed once."""
         return await self._memo.get("figures", self._compare)
 
     async def reports(self) -> list[SourceReport]:
         """Return the report of each source, after all selected fields have done their work."""
-        figures = (await self.figures()).metrics if self._requested.metrics else ()
+        figures = await self.figures() if self._requested.metrics else ()
         counted = [comparison.metric for comparison in figures] if self._requested.counts else []
         await asyncio.gather(*(self.paired.table(metric) for metric in [*counted, *self._requested.cases]))
         return await self.compared.reports()
 
-    async def _compare(self) -> ComparisonFigures:
+    async def _compare(self) -> Sequence[MetricComparison]:
         indices = range(len(self.compared.entries))
-        results = await asyncio.gather(*(self._aggregates(index) for index in indices))
-        entries = [aggregates for aggregates, _ in results]
+        entries = await asyncio.gather(*(self._aggregates(index) for index in indices))
         statistic, compared = self._arguments.statistic, self.compared
         metrics = self._arguments.metrics
         if metrics is None:
             metrics = shared_metrics(entries, statistic)
-        figures = [
+        return [
             compare_metric(
                 metric,
                 statistic,
@@ -103,24 +100,25 @@ class Comparison:
             )
             for metric in metrics
         ]
-        return ComparisonFigures(figures, [error for _, error in results if error is not None])
 
-    async def _aggregates(self, index: int) -> tuple[Aggregates, SourceError | None]:
-        """Return an experiment's figures on the requested basis, and the error behind missing computed figures."""
+    async def _aggregates(self, index: int) -> Aggregates:
+        """Return an experiment's figures on the requested basis, without those that could not be read."""
         entry, arguments = self.compared.entries[index], self._arguments
         reported, reported_error = await self._reported(entry.experiment)
         unreported = self._unreported_metrics(reported)
         if entry.error is not None or unreported == []:
-            return reported, None
+            return reported
         if arguments.basis is AggregateBasis.REPORTED:
-            return reported, entry.experiment.figures_error or reported_error
-        scan, error = await self.compared.partial_scan(index, needs_of_all(unreported))
+            if reported_error is not None:
+                self.compared.add_failure(reported_error)
+            return reported
+        scan, _ = await self.compared.partial_scan(index, needs_of_all(unreported))
         computed = scan.aggregates(unreported)
         best = {
             metric: best_basis(arguments.statistic, reported.get(metric), computed.get(metric))
             for metric in [*reported, *computed]
         }
-        return {metric: aggregate for metric, aggregate in best.items() if aggregate is not None}, error
+        return {metric: aggregate for metric, aggregate in best.items() if aggregate is not None}
 
     async def _reported(self, experiment: Experiment) -> tuple[Aggregates, SourceError | None]:
         """Return the reported figures, and the error behind those that take a call; none for COMPUTED."""

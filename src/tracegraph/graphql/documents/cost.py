@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
 
@@ -38,6 +38,7 @@ from graphql import (
     value_from_ast_untyped,
 )
 
+from tracegraph.domain.filters import ExperimentOrderField, SessionOrderField
 from tracegraph.domain.models import AggregateBasis
 
 CALL_COST = 10
@@ -69,11 +70,17 @@ class Sizes:
     active_experiments: int = 10
     computed_pages: int = 120
     deferred_metrics: frozenset[str] = frozenset()
+    scan_pages: int = 20
 
     @property
     def read_calls(self) -> int:
         """The calls that read the sessions behind one experiment's computed figures."""
         return math.ceil(self.computed_pages / _READ_DIVISOR)
+
+    @property
+    def scan_calls(self) -> int:
+        """The calls that read the whole list of experiments of one source."""
+        return math.ceil(self.scan_pages / _READ_DIVISOR)
 
 
 Count = Callable[[Sizes], int]
@@ -86,11 +93,14 @@ class FieldCost:
     `rows`: the number of rows. An int, the name of the argument that holds the number (`first`, `ids`), or
     `sources` or `compared` for the number of sources or compared experiments.
 
-    `calls`: the number of vendor calls. An int, or `sources` for one call per source. `merged` is one call per
-    experiment of a merged list. `read` is the number of calls that read all sessions of an experiment. `figures`
-    are the calls behind its aggregates.
+    `calls`: the number of vendor calls. An int, or `sources` for one call per source. `ordered` is one call, and
+    those that read the figures of an order; `ordered sources` is the same per source. `merged` is one call per
+    experiment of a merged list, `merged of one` the same for one source, and `of one` one call for one
+    experiment's list. `read` is the number of calls that read all sessions of an experiment. `figures` are the
+    calls behind its aggregates. `scan` is the number of calls that read all experiments of all sources.
 
-    `calls_per_row`: the same per row; `read` adds one call for the row itself.
+    `calls_per_row`: the same per row; `read` adds one call for the row itself, and `completed` is one call where
+    the filter or the order may need the complete form of each row.
 
     `once`: a tag. Siblings with the same tag count once, as the most expensive of them.
 
@@ -124,17 +134,19 @@ _FIELD_COSTS: Mapping[tuple[str, str], FieldCost] = {
     ("Query", "experiment"): FieldCost(calls=1),
     ("Query", "session"): FieldCost(calls=1),
     ("Query", "sources"): FieldCost("sources"),
-    ("Query", "experiments"): FieldCost("first", calls="sources"),
-    ("Query", "sessions"): FieldCost("first", calls="merged"),
+    ("Query", "experiments"): FieldCost("first", calls="ordered sources"),
+    ("Query", "sessions"): FieldCost("first", calls="merged", calls_per_row="completed"),
+    ("Query", "experimentFacets"): FieldCost("of", calls="scan", multiplies=False),
     ("Query", "comparison"): FieldCost("experimentIds", calls_per_row="read", multiplies=False),
-    ("Source", "experiments"): FieldCost("first", calls=1),
+    ("Source", "experiments"): FieldCost("first", calls="ordered"),
+    ("Source", "sessions"): FieldCost("first", calls="merged of one", calls_per_row="completed"),
     ("Source", "health"): FieldCost(calls=1),
     ("Experiment", "createdAt"): _COMPLETE_ROW,
     ("Experiment", "metadata"): _COMPLETE_ROW,
     ("Experiment", "sessionCount"): FieldCost(rows=0, calls=1),
     ("Experiment", "aggregate"): FieldCost(rows=0, calls="figures", once="figures"),
     ("Experiment", "aggregates"): FieldCost(rows=0, calls="figures", once="figures"),
-    ("Experiment", "sessions"): FieldCost("first", calls=1),
+    ("Experiment", "sessions"): FieldCost("first", calls="of one", calls_per_row="completed"),
     ("Session", "experiment"): FieldCost(calls=1),
     ("Session", "input"): _COMPLETE_ROW,
     ("Session", "output"): _COMPLETE_ROW,
@@ -253,14 +265,15 @@ class _StepBuilder:
     def _calls(self, field: FieldNode, calls: int | str, extra: int = 0) -> Count:
         if isinstance(calls, int):
             return lambda _: calls
-        if calls == "sources":
-            return lambda sizes: sizes.sources
+        if calls in _SOURCE_CALLS:
+            return _SOURCE_CALLS[calls]
         if calls == "read":
             return lambda sizes: extra + sizes.read_calls
         if calls == "figures":
             return _figure_calls(field)
-        evaluate = _evaluator(_argument(field, "filter"))
-        return lambda sizes: _merged_calls(evaluate(sizes.variables), sizes)
+        if calls in {"ordered", "ordered sources"}:
+            return _ordered_calls(field, per_source=calls == "ordered sources")
+        return _list_calls(field, calls)
 
     def _count(self, field: FieldNode, rows: str | int) -> Count:
         if isinstance(rows, int):
@@ -268,8 +281,10 @@ class _StepBuilder:
         if rows == "sources":
             return lambda sizes: sizes.sources
         evaluate = _evaluator(_argument(field, rows))
-        count = _requested_rows if rows == "first" else _length
-        return lambda sizes: count(evaluate(sizes.variables), sizes)
+        if rows != "first":
+            return lambda sizes: _length(evaluate(sizes.variables), sizes)
+        from_the_end = _evaluator(_argument(field, "last"))
+        return lambda sizes: _requested_rows(evaluate(sizes.variables), from_the_end(sizes.variables), sizes)
 
 
 def _argument(field: FieldNode, name: str) -> ValueNode | None:
@@ -315,13 +330,40 @@ def _figure_calls(field: FieldNode) -> Count:
     return calls
 
 
+def _ordered_calls(field: FieldNode, *, per_source: bool) -> Count:
+    """Return the calls of a list of experiments: an order by a figure may look up each experiment of a source."""
+    order_by = _argument(field, "orderBy")
+
+    def calls(sizes: Sizes) -> int:
+        order = None if order_by is None else value_from_ast_untyped(order_by, dict(sizes.variables))
+        each = 1 + sizes.read_calls if _takes_look_ups(order, sizes) else 1
+        return sizes.sources * each if per_source else each
+
+    return calls
+
+
+def _takes_look_ups(order: Any, sizes: Sizes) -> bool:
+    """Return whether an order may take a call for each experiment."""
+    if not isinstance(order, dict):
+        return False
+    field, metric = _name(order.get("field")), order.get("metric")
+    if field == ExperimentOrderField.SESSION_COUNT.name:
+        return True
+    return isinstance(metric, dict) and _name(metric.get("kind")) in sizes.deferred_metrics
+
+
+def _name(member: object) -> str:
+    """Return the name of an enum value, which is a member in coerced variables and a text in literals."""
+    return member.name if isinstance(member, Enum) else str(member)
+
+
 def _kinds(metrics: ValueNode | None, variables: Mapping[str, Any]) -> frozenset[str] | None:
     """Return the kinds of the metrics of an argument, None for all metrics."""
     value = None if metrics is None else value_from_ast_untyped(metrics, dict(variables))
     if not value:
         return None
     named = [metric.get("kind") for metric in (value if isinstance(value, list) else [value])]
-    return frozenset([kind.name if isinstance(kind, Enum) else str(kind) for kind in named])
+    return frozenset(map(_name, named))
 
 
 def _most(siblings: Sequence[Count]) -> Count:
@@ -329,9 +371,9 @@ def _most(siblings: Sequence[Count]) -> Count:
     return lambda sizes: max(calls(sizes) for calls in siblings)
 
 
-def _requested_rows(value: Any, sizes: Sizes) -> int:
+def _requested_rows(first: Any, last: Any, sizes: Sizes) -> int:
     """Return the number of rows, 0 beyond the maximum: the field itself rejects such a value."""
-    rows = value if isinstance(value, int) else sizes.default_first
+    rows = next((value for value in (first, last) if isinstance(value, int)), sizes.default_first)
     return rows if 0 <= rows <= sizes.max_first else 0
 
 
@@ -340,10 +382,55 @@ def _min_compared(_: Sizes) -> int:
     return 2
 
 
-def _merged_calls(session_filter: Any, sizes: Sizes) -> int:
+def _list_calls(field: FieldNode, calls: str) -> Count:
+    """Return the calls of a list of sessions, which follow from its arguments."""
+    names = ("filter", "orderBy", "activeExperiments")
+    evaluators = {name: _evaluator(_argument(field, name)) for name in names}
+    count = _LIST_CALLS[calls]
+    return lambda sizes: count({name: of(sizes.variables) for name, of in evaluators.items()}, sizes)
+
+
+def _merged_calls(arguments: Mapping[str, Any], sizes: Sizes) -> int:
     """Return one call per named experiment, or per source one call plus one per active experiment."""
-    ids = session_filter.get("experimentIds") if isinstance(session_filter, dict) else None
-    return sizes.sources * (1 + sizes.active_experiments) if ids is None else _length(ids, sizes)
+    ids = _member(arguments["filter"], "experimentIds")
+    if ids is None:
+        ids = _member(arguments["filter"], "ids")
+    if ids is not None:
+        return _length(ids, sizes)
+    active = arguments["activeExperiments"]
+    return sizes.sources * (1 + (max(0, active) if isinstance(active, int) else sizes.active_experiments))
+
+
+def _calls_of_one(arguments: Mapping[str, Any], sizes: Sizes) -> int:
+    """Return one call for the sessions of an experiment, or one per session that the filter names."""
+    ids = _member(arguments["filter"], "ids")
+    return 1 if ids is None else max(1, _length(ids, sizes))
+
+
+def _completed_calls(arguments: Mapping[str, Any], _: Sizes) -> int:
+    """Return one call if the filter or the order reads what a list may leave out: texts and scores."""
+    by_score = _name(_member(arguments["orderBy"], "field")) == SessionOrderField.SCORE.name
+    return int(by_score or any(_member(arguments["filter"], name) is not None for name in ("text", "score")))
+
+
+def _member(value: Any, name: str) -> Any:
+    return value.get(name) if isinstance(value, dict) else None
+
+
+_SOURCE_CALLS: Mapping[str, Count] = {
+    "sources": lambda sizes: sizes.sources,
+    "scan": lambda sizes: sizes.sources * sizes.scan_calls,
+}
+"""The numbers of calls that follow from the number of sources."""
+
+
+_LIST_CALLS: Mapping[str, Callable[[Mapping[str, Any], Sizes], int]] = {
+    "merged": _merged_calls,
+    "merged of one": lambda arguments, sizes: _merged_calls(arguments, replace(sizes, sources=1)),
+    "of one": _calls_of_one,
+    "completed": _completed_calls,
+}
+"""The numbers of calls that follow from the arguments of a list of sessions."""
 
 
 def _length(value: Any, _: Sizes) -> int:

@@ -85,6 +85,7 @@ class Admission:
             budgets.active_experiments,
             budgets.computed_pages,
             frozenset(kind.name for adapter in context.adapters for kind in adapter.capabilities.deferred_metrics),
+            budgets.pages,
         )
         context.cost = document.cost(self.schema, operation, sizes)
         if context.cost > limits.max_cost:

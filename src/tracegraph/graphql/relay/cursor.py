@@ -16,11 +16,15 @@ from typing import Any
 
 import msgspec
 
+from tracegraph.domain.figures import Figure, Statistic
 from tracegraph.domain.filters import (
     ExperimentFilter,
     ExperimentOrder,
     ExperimentOrderField,
+    FloatRange,
+    MetadataFilter,
     OrderDirection,
+    ScoreFilter,
     SessionFilter,
     SessionOrder,
     SessionOrderField,
@@ -31,7 +35,7 @@ from tracegraph.domain.models import ExperimentKind, Metric, SessionStatus
 from tracegraph.errors import InvalidCursor
 from tracegraph.federation.analytics.cases import CaseKey, CaseOutcome
 from tracegraph.federation.merge import Positions
-from tracegraph.graphql.relay.cursor_layout import pack, unpack
+from tracegraph.graphql.relay.cursor_layout import SortValueType, pack, unpack
 
 _VERSION, _DEFLATED_VERSION = 3, 4
 """1 and 2 were a layout of their own, without tokens."""
@@ -55,25 +59,25 @@ _HEADER_BYTES = 1 + _FIELD_BYTES + _ARGUMENTS_BYTES
 
 @dataclass(frozen=True, slots=True)
 class CursorBinding:
-    """The list of a cursor: digests of its field and of its filter and order, and the type of its sort key."""
+    """The list of a cursor: digests of its field and of its filter and order, and the type of its sort values."""
 
     field: bytes
     arguments: bytes
-    by_text: bool = False
+    values: SortValueType = int
 
     @classmethod
-    def of(cls, field: str, arguments: object, *, by_text: bool = False) -> CursorBinding:
+    def of(cls, field: str, arguments: object, values: SortValueType = int) -> CursorBinding:
         """Return the binding of a list.
 
         Args:
             field: The field's path in the schema.
             arguments: The parsed filter and order.
-            by_text: Whether the sort key is a text; otherwise it is a time.
+            values: The type of the sort values: int for times, float for figures, str for texts.
         """
         return cls(
             _digest(field.encode("utf-8", "surrogatepass"), _FIELD_BYTES),
             _digest(repr(_canonical(arguments)).encode("utf-8", "surrogatepass"), _ARGUMENTS_BYTES),
-            by_text,
+            values,
         )
 
 
@@ -104,7 +108,7 @@ def decode_cursor(binding: CursorBinding, cursor: str) -> Positions:
         raise InvalidCursor("This cursor was made with another filter or order: keep both while paging.")
     try:
         data = body[_HEADER_BYTES:]
-        return unpack(data if body[0] == _VERSION else _inflated(data), str if binding.by_text else int)
+        return unpack(data if body[0] == _VERSION else _inflated(data), binding.values)
     except (ValueError, OverflowError, zlib.error, msgspec.MsgspecError):
         raise InvalidCursor("This cursor is damaged.") from None
 
@@ -142,7 +146,9 @@ def _canonical(value: Any) -> Any:
     if isinstance(names, str):
         return f"{names}.{value.name}"
     if names is not None:
-        return tuple((name, _canonical(getattr(value, attribute))) for name, attribute in names.items())
+        fields = [(name, getattr(value, attribute)) for name, attribute in names.items()]
+        later = _LATER_NAMES.get(type(value), frozenset())
+        return tuple((name, _canonical(field)) for name, field in fields if field is not None or name not in later)
     if isinstance(value, frozenset | set | Mapping | list | tuple):
         return _canonical_members(value)
     if value is None or isinstance(value, str | int | float | bool | datetime):
@@ -171,6 +177,28 @@ def _same(*names: str) -> dict[str, str]:
     return {name: name for name in names}
 
 
+_OF_STRINGS = "not_in", "starts_with", "exists"
+
+
+_OF_EXPERIMENTS = "dataset_id", "model", "metadata"
+
+
+_OF_SESSIONS = (
+    *("ids", "name", "agent_name", "agent_version", "model", "conversation_id", "text"),
+    *("latency_ms", "cost_usd", "total_tokens", "score", "metadata"),
+)
+
+
+_LATER_NAMES: Mapping[type, frozenset[str]] = {
+    ExperimentOrder: frozenset({"figure"}),
+    SessionOrder: frozenset({"evaluator"}),
+    StringFilter: frozenset(_OF_STRINGS),
+    ExperimentFilter: frozenset(_OF_EXPERIMENTS),
+    SessionFilter: frozenset(_OF_SESSIONS),
+}
+"""Names that are later than the cursor format. A digest contains them only where they have a value."""
+
+
 _NAMES: Mapping[type, str | Mapping[str, str]] = {
     OrderDirection: "OrderDirection",
     ExperimentOrderField: "ExperimentOrderField",
@@ -179,14 +207,19 @@ _NAMES: Mapping[type, str | Mapping[str, str]] = {
     SessionStatus: "SessionStatus",
     CaseKey: "CaseKey",
     CaseOutcome: "CaseOutcome",
-    ExperimentOrder: _same("field", "direction"),
-    SessionOrder: _same("field", "direction"),
-    StringFilter: _same("eq", "any_of", "contains"),
+    Statistic: "Statistic",
+    Figure: _same("metric", "statistic"),
+    ExperimentOrder: _same("field", "direction", "figure"),
+    SessionOrder: _same("field", "direction", "evaluator"),
+    StringFilter: _same("eq", "any_of", "contains", *_OF_STRINGS),
     TimeRange: _same("gte", "lt"),
-    SessionFilter: _same("statuses", "test_case_id", "started_at"),
+    FloatRange: _same("gte", "lt"),
+    MetadataFilter: _same("key", "value"),
+    ScoreFilter: _same("evaluator", "gte", "lt"),
+    SessionFilter: _same("statuses", "test_case_id", "started_at", *_OF_SESSIONS),
     ExperimentFilter: _same(
         *("kinds", "refs", "name", "agent_name", "agent_version", "dataset_name", "dataset_version", "group_id"),
-        *("created_at", "updated_at"),
+        *("created_at", "updated_at", *_OF_EXPERIMENTS),
     ),
 }
 """The names that a cursor's digest contains: of enums, and of fields with the attributes that hold them.

@@ -22,6 +22,9 @@ _HINT_MAX = 2**31 - 1
 
 V = TypeVar("V")
 
+SortValueType = type[int] | type[float] | type[str]
+"""The type of a list's sort values: of times, of figures, of texts."""
+
 Text = bytes
 """A text: a byte that says the form, then UTF-8, which may hold half a surrogate pair, or the bytes of a UUID."""
 
@@ -60,7 +63,7 @@ def pack(positions: Positions, *, tokens: bool = True) -> bytes:
     sources = sorted({mark.source for mark in distinct})
     numbers: dict[SortKey | None, int] = {None: 0} | {mark: number for number, mark in enumerate(distinct, 1)}
     layout = _Layout(
-        backwards=False,
+        backwards=positions.backwards,
         sources=[_packed(source) for source in sources],
         marks=[
             _Mark(_packed_value(mark.value), sources.index(mark.source), _packed(mark.id)) for mark in distinct
@@ -79,7 +82,7 @@ def _own(key: str, at: Position, mark: int, *, tokens: bool) -> _Own:
     return _Own(_packed(key), mark, at.hint, at.token)
 
 
-def unpack(data: bytes, kind: type[int] | type[float] | type[str]) -> Positions:
+def unpack(data: bytes, kind: SortValueType) -> Positions:
     """The positions, whose values are of that kind. Raises ValueError when the data is not what was packed."""
     layout = _decoder.decode(data)
     sources = [_unpacked(source) for source in layout.sources]
@@ -95,7 +98,7 @@ def unpack(data: bytes, kind: type[int] | type[float] | type[str]) -> Positions:
         if one.token is not None and len(one.token) > TOKEN_MAX:
             raise ValueError("no token is that long")
         overrides[_unpacked(one.key)] = Position(_at(marks, one.mark), one.hint, one.token)
-    return Positions(_at(marks, layout.mark), overrides)
+    return Positions(_at(marks, layout.mark), overrides, layout.backwards)
 
 
 def _at(values: list[V], index: int) -> V:

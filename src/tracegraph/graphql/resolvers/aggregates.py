@@ -12,7 +12,7 @@ from tracegraph.errors import SourceError
 from tracegraph.federation.analytics.session_scan import needs_of_all
 from tracegraph.federation.analytics.statistics import in_order
 from tracegraph.graphql.reported import all_reported, has_deferred
-from tracegraph.graphql.resolvers.deferred import add_field_error, report_source_error
+from tracegraph.graphql.resolvers.deferred import report_source_error
 from tracegraph.graphql.resolvers.sources import TracegraphInfo
 from tracegraph.graphql.types.inputs import MetricInput
 
@@ -23,18 +23,22 @@ def experiment_aggregates(
     metrics: list[MetricInput] | None = None,
     basis: AggregateBasis = AggregateBasis.REPORTED,
 ) -> Any:
-    """Return the requested metrics, or all metrics. A failed source costs only its figures, with an error.
+    """Return the requested metrics, or all metrics. After a failure, return the metrics that could be read.
 
     Args:
         root: The experiment.
         info: The info of the field.
         metrics: The requested metrics, None for all.
         basis: The requested basis.
+
+    Raises:
+        SourceError: When the source failed and no metric could be read.
     """
     requested = None if metrics is None else [metric.parsed for metric in metrics]
     if basis is AggregateBasis.REPORTED:
         if root.figures_error is not None:
-            add_field_error(info, report_source_error(root.figures_error, info.context))
+            error = report_source_error(root.figures_error, info.context)
+            return _require_any(_selected(root.aggregates, requested), error)
         if has_deferred(info.context, root, requested):
             return _with_deferred(root, info, requested)
         return _selected(root.aggregates, requested)
@@ -87,12 +91,12 @@ async def _deferred(
 async def _with_deferred(
     experiment: Experiment, info: TracegraphInfo, requested: Sequence[Metric] | None
 ) -> Sequence[Aggregate]:
-    """Return the reported metrics. If the call for the deferred ones fails, they are missing, with an error."""
+    """Return the reported metrics. If the call for the deferred ones fails, return the others."""
     try:
         reported = await all_reported(info.context, experiment)
     except SourceError as error:
-        add_field_error(info, report_source_error(error, info.context))
-        reported = experiment.aggregates
+        error = report_source_error(error, info.context)
+        return _require_any(_selected(experiment.aggregates, requested), error)
     return _selected(reported, requested)
 
 
@@ -107,6 +111,13 @@ def _selected(reported: Sequence[Aggregate], requested: Sequence[Metric] | None)
     if requested is None:
         return reported
     return [aggregate for metric in requested if (aggregate := _of_metric(reported, metric)) is not None]
+
+
+def _require_any(aggregates: Sequence[Aggregate], error: SourceError) -> Sequence[Aggregate]:
+    """Return the aggregates that could be read. Raise the error when there is none."""
+    if not aggregates:
+        raise error
+    return aggregates
 
 
 def _of_metric(reported: Sequence[Aggregate], requested: Metric) -> Aggregate | None:
@@ -136,9 +147,9 @@ async def _with_computed(
     if requested is None or any(metric not in by_metric for metric in requested):
         needs = needs_of_all(requested)
         scan, error = await info.context.scans.partial_scan(experiment.source, experiment.ref, needs)
-        if error is not None:
-            add_field_error(info, error)
         computed = scan.aggregates(requested)
         by_metric |= {metric: aggregate for metric, aggregate in computed.items() if metric not in by_metric}
+        if error is not None and not by_metric:
+            raise error
     order = in_order(by_metric) if requested is None else requested
     return [by_metric[metric] for metric in order if metric in by_metric]

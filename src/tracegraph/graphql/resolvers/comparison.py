@@ -3,30 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import strawberry
 from strawberry.types.nodes import Selection
 
+from tracegraph.domain.figures import Statistic
 from tracegraph.domain.models import Aggregate, AggregateBasis, Experiment, Metric, MetricKind, Session
 from tracegraph.errors import BadUserInput, SourceError
 from tracegraph.federation.analytics.case_texts import canonical
 from tracegraph.federation.analytics.cases import CaseKey, CaseOutcome
-from tracegraph.federation.analytics.comparison import MetricComparison, Statistic
+from tracegraph.federation.analytics.comparison import MetricComparison
 from tracegraph.federation.analytics.session_scan import INPUT
-from tracegraph.graphql.comparison.case_pages import CaseConnection, decode_case_cursor
+from tracegraph.graphql.comparison.case_pages import CaseConnection, PageOfCases, decode_case_cursor
 from tracegraph.graphql.comparison.cases import CaseEntry, CaseRow, PairedCases
-from tracegraph.graphql.comparison.data import ComparisonData, Identity, UnknownExperiment, find_entries
+from tracegraph.graphql.comparison.data import ComparedExperiment, ComparisonData, Identity, find_entries
 from tracegraph.graphql.comparison.figures import Comparison, ComparisonArguments, RequestedWork
 from tracegraph.graphql.compiler.resolver_info import nested_time_share
 from tracegraph.graphql.lookahead import fields_at
 from tracegraph.graphql.relay.cursor import CursorBinding
-from tracegraph.graphql.relay.ids import decode_id, experiment_id
-from tracegraph.graphql.resolvers.deferred import add_field_error
+from tracegraph.graphql.relay.ids import decode_id
+from tracegraph.graphql.relay.page_arguments import PageArguments
+from tracegraph.graphql.resolvers.deferred import report_source_error
 from tracegraph.graphql.resolvers.sources import TracegraphInfo
-from tracegraph.graphql.types.inputs import MetricInput, parse_first
+from tracegraph.graphql.types.inputs import MetricInput
 
 _MIN_EXPERIMENTS, _MAX_EXPERIMENTS = 2, 20
 
@@ -55,7 +57,8 @@ async def query_comparison(  # noqa: PLR0917 - the schema's arguments
         join_on: The key that pairs cases.
 
     Raises:
-        BadUserInput: For a wrong number of experiments, an unknown experiment or a baseline that is not compared.
+        BadUserInput: For a wrong number of experiments, fewer than two known ones, or a baseline that is unknown
+            or not compared.
         InvalidId: For an ID that is not an experiment's.
     """
     identities, baseline = _identities(experiment_ids, baseline_id)
@@ -65,30 +68,43 @@ async def query_comparison(  # noqa: PLR0917 - the schema's arguments
     requested = _requested_work(info.selected_fields)
     if join_on is CaseKey.INPUT and (requested.counts or requested.cases):
         info.context.scans.expect(frozenset({INPUT}))  # before any list is read for another field
-    try:
-        with nested_time_share(info):
-            entries = await find_entries(info.context, identities)
-    except UnknownExperiment as unknown:
+    with nested_time_share(info):
+        known = await find_entries(info.context, identities)
+    entries = [known[identity] for identity in identities if identity in known]
+    missing = dict.fromkeys(
+        text for text, identity in zip(experiment_ids, identities, strict=True) if identity not in known
+    )
+    compared = ComparisonData(info.context, entries, _baseline_index(entries, baseline))
+    return Comparison(compared, arguments, join_on, requested, list(missing))
+
+
+def _baseline_index(entries: Sequence[ComparedExperiment], baseline: Identity | None) -> int:
+    """Return the index of the baseline among the known experiments. Raise BadUserInput where there is none."""
+    compared = [entry.identity for entry in entries]
+    if baseline is not None and baseline not in compared:
+        raise BadUserInput("No source has the experiment of baselineId: use another baseline.")
+    if len(compared) < _MIN_EXPERIMENTS:
         raise BadUserInput(
-            f"No experiment has the ID {experiment_id(*unknown.identity)}: remove it from experimentIds."
-        ) from None
-    compared = ComparisonData(info.context, entries, baseline)
-    _add_field_errors_once(info, compared, (entry.error for entry in entries if entry.error is not None))
-    return Comparison(compared, arguments, join_on, requested)
+            f"The sources have {len(compared)} of the experiments in experimentIds: a comparison takes at least "
+            f"{_MIN_EXPERIMENTS}."
+        )
+    return 0 if baseline is None else compared.index(baseline)
 
 
-def _identities(ids: Sequence[strawberry.ID], baseline_id: strawberry.ID | None) -> tuple[list[Identity], int]:
+def _identities(
+    ids: Sequence[strawberry.ID], baseline_id: strawberry.ID | None
+) -> tuple[list[Identity], Identity | None]:
     if not _MIN_EXPERIMENTS <= len(ids) <= _MAX_EXPERIMENTS:
         raise BadUserInput(
             f"experimentIds has {len(ids)} IDs: a comparison takes {_MIN_EXPERIMENTS} to {_MAX_EXPERIMENTS}."
         )
     identities = [_identity(text) for text in ids]
     if baseline_id is None:
-        return identities, 0
+        return identities, None
     baseline = _identity(baseline_id)
     if baseline not in identities:
         raise BadUserInput("baselineId is not among experimentIds: use one of them, or omit baselineId.")
-    return identities, identities.index(baseline)
+    return identities, baseline
 
 
 def _identity(text: strawberry.ID) -> Identity:
@@ -109,11 +125,6 @@ def _metric(argument: Any) -> Metric:
     """Return a metric from a validated literal or variable."""
     kind = argument["kind"]
     return Metric(kind if isinstance(kind, MetricKind) else MetricKind(kind), argument.get("evaluator"))
-
-
-def _add_field_errors_once(info: TracegraphInfo, compared: ComparisonData, errors: Iterable[SourceError]) -> None:
-    for error in compared.unreported(errors):
-        add_field_error(info, error)
 
 
 async def comparison_sources(root: strawberry.Parent[Comparison]) -> Any:
@@ -149,11 +160,10 @@ class ComparedMetric:
 
 
 async def comparison_metrics(root: strawberry.Parent[Comparison], info: TracegraphInfo) -> Any:
-    """Return the metrics side by side. A failed source leaves nulls, with an error at this path."""
+    """Return the metrics side by side. A failed source leaves nulls, and `Comparison.sources` has its error."""
     with nested_time_share(info):
         figures = await root.figures()
-    _add_field_errors_once(info, root.compared, figures.errors)
-    return [_compared_metric(root, metric) for metric in figures.metrics]
+    return [_compared_metric(root, metric) for metric in figures]
 
 
 def _compared_metric(root: Comparison, metric: MetricComparison) -> ComparedMetric:
@@ -175,12 +185,11 @@ def _compared_metric(root: Comparison, metric: MetricComparison) -> ComparedMetr
     return ComparedMetric(metric.metric, metric.statistic, entries, best)
 
 
-async def metric_entry_cases(root: strawberry.Parent[ComparedMetricEntry], info: TracegraphInfo) -> Any:
+async def metric_entry_cases(root: strawberry.Parent[ComparedMetricEntry]) -> Any:
     """Return the outcome counts of the baseline's cases, None when a source fails."""
     try:
         return await root.paired.counts(root.index, root.metric)
-    except SourceError as error:
-        _add_field_errors_once(info, root.paired.compared, [error])
+    except SourceError:  # `Comparison.sources` reports it
         return None
 
 
@@ -194,8 +203,12 @@ async def comparison_cases(  # noqa: PLR0917 - the schema's arguments
     outcome: CaseOutcome | None = None,
     first: int | None = None,
     after: str | None = None,
+    last: int | None = None,
+    before: str | None = None,
 ) -> Any:
-    """Return a page of the baseline's cases. A failed source leaves its entries empty, with an error at this path.
+    """Return a page of the baseline's cases, None when the baseline's source failed.
+
+    Another failed source leaves nulls in its entries. `Comparison.sources` has the errors.
 
     Args:
         root: The comparison.
@@ -204,23 +217,26 @@ async def comparison_cases(  # noqa: PLR0917 - the schema's arguments
         outcome: The outcome that at least one experiment must have for a case.
         first: The number of rows.
         after: The cursor before the first row.
+        last: The number of rows, counted from the end of the list or from `before`.
+        before: The cursor after the last row.
 
     Raises:
-        BadUserInput: When `first` is out of range, or the metric is invalid.
-        InvalidCursor: When `after` is not a cursor of this list.
+        BadUserInput: When `first` or `last` is out of range, both are given, or the metric is invalid.
+        InvalidCursor: When `after` or `before` is not a cursor of this list.
     """
-    limits = info.context.page_limits
+    page = PageArguments(first, after, last, before)
     parsed_metric = metric.parsed
     compared, paired = root.compared, root.paired
     arguments = (compared.identities, compared.baseline, paired.join_on, parsed_metric, outcome)
-    binding = CursorBinding.of("Comparison.cases", arguments, by_text=True)
-    count = parse_first(first, limits.default_first, limits.max_first)
-    after_case = decode_case_cursor(binding, after)
+    binding = CursorBinding.of("Comparison.cases", arguments, str)
+    count = page.count(info.context.page_limits)
+    place = decode_case_cursor(binding, page.cursor)
     with nested_time_share(info):
         table = await paired.table(parsed_metric)
-    _add_field_errors_once(info, compared, table.errors)
+    if table.column(table.baseline) is None:
+        return None
     rows = [CaseRow(paired, table, case) for case in table.cases(outcome)]
-    return CaseConnection(rows, count, after_case, binding, complete=table.complete)
+    return CaseConnection(rows, PageOfCases(count, place, page.backwards), binding, complete=table.complete)
 
 
 async def case_key(root: strawberry.Parent[CaseRow], info: TracegraphInfo) -> str:
@@ -231,7 +247,7 @@ async def case_key(root: strawberry.Parent[CaseRow], info: TracegraphInfo) -> st
     try:
         session = await _first_session(root, info)
     except SourceError as error:
-        add_field_error(info, error)
+        report_source_error(error, info.context)
         return case.head
     key = None if session is None else _key_of(session, root.paired.join_on)
     return case.head if key is None else key
@@ -260,13 +276,22 @@ async def _first_session(row: CaseRow, info: TracegraphInfo) -> Session | None:
 
 
 async def case_entry_sessions(root: strawberry.Parent[CaseEntry], info: TracegraphInfo) -> Any:
-    """Return every repetition. Sessions that cannot be read are omitted, with an error at this path."""
+    """Return the repetitions that can be read, None when the source of the experiment failed.
+
+    Raises:
+        SourceError: When none of the repetitions can be read.
+    """
+    if root.refs is None:
+        return None
     loader = info.context.loaders[root.experiment.source].sessions
     with nested_time_share(info):
         results = await asyncio.gather(*(loader.load(ref) for ref in root.refs), return_exceptions=True)
     for result in results:
         if isinstance(result, BaseException) and not isinstance(result, SourceError):
             raise result
+    sessions = [result for result in results if isinstance(result, Session)]
     for error in {id(result): result for result in results if isinstance(result, SourceError)}.values():
-        add_field_error(info, error)
-    return [result for result in results if isinstance(result, Session)]
+        report_source_error(error, info.context)
+        if not sessions:
+            raise error
+    return sessions

@@ -6,47 +6,29 @@ from collections.abc import Callable
 from typing import Any
 
 import strawberry
-from graphql import GraphQLError
 
 from tracegraph.domain.models import Experiment, RawObject, Session
 from tracegraph.errors import SourceError, SourceObjectNotFound
 from tracegraph.federation.lists import session_total
 from tracegraph.federation.report import SourceReport, SourceReportStatus
 from tracegraph.graphql.compiler.field_access import NeedsResolver, sync_accessor
-from tracegraph.graphql.compiler.resolver_info import graphql_info
 from tracegraph.graphql.context import RequestContext
-from tracegraph.graphql.errors import source_extensions
 from tracegraph.graphql.resolvers.sources import (
     TracegraphInfo,
 )
 
-
-def add_field_error(info: TracegraphInfo, error: SourceError) -> None:
-    """Add an error at this field's path, beside the value that the field keeps."""
-    field_error = GraphQLError(
-        error.message,
-        nodes=graphql_info(info).field_nodes,
-        path=info.path.as_list(),
-        extensions=source_extensions(error),
-    )
-    info.context.errors.append(field_error)
-
-
 # -- fields that a vendor's list leaves out ------------------------------------------------------------
 
 
-def deferred_field(name: str, *, nullable: bool = True) -> Any:
+def deferred_field(name: str) -> Any:
     """Return a resolver of a field that is read from the object, or from its complete form when deferred.
 
-    When the complete form cannot be read, a field that is not nullable keeps the listed value, with an error at
-    its path. A null there would propagate to the whole row, and to rows of other sources.
+    When the complete form cannot be read, the resolver raises SourceError: the field is null.
     """
 
     @sync_accessor(_read_unless_deferred(name))
     def resolve(root: strawberry.Parent[Any], info: TracegraphInfo) -> Any:
-        if name in root.deferred:
-            return _complete(root, info, name) if nullable else _complete_or_listed(root, info, name)
-        return getattr(root, name)
+        return _complete(root, info, name) if name in root.deferred else getattr(root, name)
 
     return resolve
 
@@ -67,14 +49,6 @@ def _read_unless_deferred_or_down(name: str) -> Callable[[Any, RequestContext], 
         return getattr(value, name)
 
     return read
-
-
-async def _complete_or_listed(root: Experiment | Session, info: TracegraphInfo, name: str) -> Any:
-    try:
-        return await _complete(root, info, name)
-    except SourceError as error:
-        add_field_error(info, error)
-        return getattr(root, name)
 
 
 async def _complete(root: Experiment | Session, info: TracegraphInfo, name: str) -> Any:
@@ -112,14 +86,18 @@ async def _session_total(experiment: Experiment, context: RequestContext) -> int
 
 
 def aggregate_backed_field(name: str) -> Any:
-    """Return a resolver of a list that is empty, with an error, when the vendor could not report figures."""
-    read = deferred_field(name, nullable=False)
+    """Return a resolver of a list that fails when the vendor could not report figures and the row has no value."""
+    read = deferred_field(name)
 
     @sync_accessor(_read_unless_deferred_or_down(name))
     def resolve(root: strawberry.Parent[Experiment], info: TracegraphInfo) -> Any:
-        if root.figures_error is not None:
-            add_field_error(info, report_source_error(root.figures_error, info.context))
-        return read(root, info)
+        if root.figures_error is None:
+            return read(root, info)
+        error = report_source_error(root.figures_error, info.context)
+        listed = getattr(root, name)
+        if not listed:
+            raise error
+        return listed
 
     return resolve
 

@@ -7,6 +7,7 @@ from typing import Any
 import strawberry
 
 from tracegraph.domain.models import Session, SessionRef
+from tracegraph.errors import InvalidId
 from tracegraph.graphql.comparison.cases import find_case
 from tracegraph.graphql.compiler.resolver_info import nested_time_share
 from tracegraph.graphql.context import RequestContext
@@ -29,11 +30,16 @@ async def query_node(info: TracegraphInfo, id: strawberry.ID) -> Any:  # noqa: A
 def query_nodes(info: TracegraphInfo, ids: list[strawberry.ID]) -> Any:
     """Return the objects with those IDs in the same order, with None for unknown IDs.
 
-    Raises:
-        InvalidId: When an ID is malformed.
+    A malformed ID has InvalidId in its place, which the executor turns into null with an error at that place.
     """
-    identities = [decode_id(text) for text in ids]
-    return [_node(info, identity) for identity in identities]
+    return [_node_or_error(info, text) for text in ids]
+
+
+def _node_or_error(info: TracegraphInfo, text: str) -> Any:
+    try:
+        return _node(info, decode_id(text))
+    except InvalidId as error:
+        return error
 
 
 async def query_experiment(info: TracegraphInfo, id: strawberry.ID) -> Any:  # noqa: A002

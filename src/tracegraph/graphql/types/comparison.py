@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import strawberry
 
+from tracegraph.domain.figures import Statistic
 from tracegraph.federation.analytics.cases import CaseOutcome
-from tracegraph.federation.analytics.comparison import Statistic
 from tracegraph.graphql.comparison.cases import CaseRow
 from tracegraph.graphql.compiler.field_access import instances_of
 from tracegraph.graphql.resolvers import comparison as resolvers
@@ -39,16 +39,26 @@ class MetricEntry:
 
     experiment: Experiment
     aggregate: Aggregate | None = strawberry.field(
-        description="The source of the value. Means over different populations are not comparable."
+        description=(
+            "The figures that the value comes from. Means over different populations are not comparable. Null "
+            "without any, and where the source failed."
+        )
     )
-    value: float | None = strawberry.field(description="The requested statistic, in the metric's unit.")
-    delta: float | None = strawberry.field(description="The value minus the baseline's.")
+    value: float | None = strawberry.field(
+        description="The requested statistic, in the metric's unit. Null without one, and where the source failed."
+    )
+    delta: float | None = strawberry.field(
+        description="The value minus the baseline's, in the metric's unit. Null when one of them is null."
+    )
     ratio: float | None = strawberry.field(
-        description="The value divided by the baseline's; null when the baseline's is 0."
+        description="The value divided by the baseline's. Null when one of them is null, or the baseline's is 0."
     )
     cases: CaseCounts | None = strawberry.field(
         resolver=resolvers.metric_entry_cases,
-        description="Null when the two share no case, and on the baseline's own entry.",
+        description=(
+            "Outcomes of the baseline's cases. Null when the two share no case, on the baseline's own entry, and "
+            "where a source failed."
+        ),
     )
 
 
@@ -58,7 +68,9 @@ class MetricComparison:
 
     metric: Metric
     statistic: Statistic
-    entries: list[MetricEntry] = strawberry.field(description="One for each of experimentIds, in their order.")
+    entries: list[MetricEntry] = strawberry.field(
+        description="One for each of Comparison.experiments, in their order."
+    )
     best: Experiment | None = strawberry.field(
         description="The best experiment by betterWhen; null when several experiments share the best value."
     )
@@ -69,12 +81,21 @@ class CaseEntry:
     """The GraphQL type of `comparison.cases.CaseEntry`."""
 
     experiment: Experiment
-    sessions: list[Session] = strawberry.field(
+    sessions: list[Session] | None = strawberry.field(
         resolver=resolvers.case_entry_sessions,
-        description="Every repetition of the case; empty when the experiment did not run it.",
+        description=(
+            "Every repetition of the case, in the order of the experiment's sessions. Empty when the experiment "
+            "did not run it, null when its source failed."
+        ),
     )
-    value: float | None = strawberry.field(description="The mean over the repetitions that have a value.")
-    delta: float | None = strawberry.field(description="The value minus the baseline's.")
+    value: float | None = strawberry.field(
+        description=(
+            "The mean over the repetitions that have a value, in the metric's unit. Null when none has one."
+        )
+    )
+    delta: float | None = strawberry.field(
+        description="The value minus the baseline's, in the metric's unit. Null when one of them is null."
+    )
     outcome: CaseOutcome | None = strawberry.field(
         description="Null on the baseline's own entry, and where the source failed."
     )
@@ -93,9 +114,15 @@ class CaseComparison(Node):
         ),
     )
     input: str | None = strawberry.field(
-        resolver=resolvers.case_input, description="The input of the baseline's first session of the case."
+        resolver=resolvers.case_input,
+        description=(
+            "The input of the baseline's first session of the case, as text. Null without one, and with an error "
+            "when it could not be read."
+        ),
     )
-    entries: list[CaseEntry] = strawberry.field(description="One for each of experimentIds, in their order.")
+    entries: list[CaseEntry] = strawberry.field(
+        description="One for each of Comparison.experiments, in their order."
+    )
 
     is_type_of = instances_of(CaseRow)
 
@@ -123,18 +150,28 @@ class Comparison:
 
     baseline: Experiment
     experiments: list[Experiment]
+    missing_ids: list[strawberry.ID] = strawberry.field(
+        description="The members of experimentIds that no source knows, in their order. They have no column."
+    )
     metrics: list[MetricComparison] = strawberry.field(
         resolver=resolvers.comparison_metrics,
-        description="The requested metrics, or by default the metrics that at least two of the experiments have.",
+        description=(
+            "The requested metrics in their order. By default the metrics that at least two of the experiments "
+            "have, in the order of MetricKind."
+        ),
     )
-    cases: CaseComparisonConnection = strawberry.field(
+    cases: CaseComparisonConnection | None = strawberry.field(
         resolver=resolvers.comparison_cases,
         description=(
-            "The baseline's cases. With an outcome, only the cases for which at least one experiment has that "
-            "outcome. A cursor is valid only with the same experiments, metric, outcome and joinOn."
+            "The baseline's cases, ordered by key. Null when the source of the baseline failed. With an outcome, "
+            "only the cases for which at least one experiment has that outcome. A cursor is valid only with the "
+            "same experiments, metric, outcome and joinOn."
         ),
     )
     sources: list[SourceReport] = strawberry.field(
         resolver=resolvers.comparison_sources,
-        description="The report of each source over all selected fields of this comparison.",
+        description=(
+            "The report of each source over all selected fields of this comparison, in the order of the "
+            "experiments."
+        ),
     )

@@ -7,9 +7,9 @@ from enum import Enum
 import strawberry
 
 from tracegraph import adapter, errors
-from tracegraph.domain import filters, models
-from tracegraph.federation import report
-from tracegraph.federation.analytics import cases, comparison
+from tracegraph.domain import figures, filters, models
+from tracegraph.federation import facets, report
+from tracegraph.federation.analytics import cases
 
 _DESCRIPTIONS: dict[type[Enum], str] = {
     models.ExperimentKind: "The kind of an experiment: an evaluation over a dataset, a live project, or an agent.",
@@ -23,7 +23,7 @@ _DESCRIPTIONS: dict[type[Enum], str] = {
         "REPORTED where the vendor reports the metric, else COMPUTED."
     ),
     models.AggregatePopulation: "The population of a figure. Means over different populations are not comparable.",
-    comparison.Statistic: "The statistic of an aggregate that is compared.",
+    figures.Statistic: "The statistic of an aggregate that is compared.",
     cases.CaseKey: (
         "The key that matches a test case of one experiment to the same case of another. Two vendors rarely share "
         "case ids. INPUT compares objects and lists as JSON, and any other text with its white space folded."
@@ -35,6 +35,7 @@ _DESCRIPTIONS: dict[type[Enum], str] = {
     filters.OrderDirection: "Missing values come last in both directions.",
     filters.ExperimentOrderField: "NAME compares by code point after Unicode case folding, whatever the vendor.",
     filters.SessionOrderField: "The sort fields of sessions.",
+    facets.ExperimentFacetField: "The fields of experiments whose values can be counted.",
     errors.SourceErrorCode: "The reason why a source failed.",
     adapter.SourceHealthStatus: "The health of a source.",
     adapter.CircuitState: "The state of the circuit breaker of a source.",

@@ -28,16 +28,20 @@ from tracegraph.graphql.resolvers.deferred import (
     experiment_session_count,
     vendor_fields,
 )
-from tracegraph.graphql.resolvers.lists import experiment_sessions, source_experiments
+from tracegraph.graphql.resolvers.gateway import source_rate_limits
+from tracegraph.graphql.resolvers.lists import experiment_sessions, source_experiments, source_sessions
 from tracegraph.graphql.resolvers.nodes import session_experiment
 from tracegraph.graphql.resolvers.sources import source_health, source_of
+from tracegraph.graphql.types.gateway import RateLimit
 
 
 @strawberry.interface(description="An object with a global ID.")
 class Node:
     """The Node interface of Relay."""
 
-    id: strawberry.ID
+    id: strawberry.ID = strawberry.field(
+        description="The global ID. It is opaque, and the same in every response."
+    )
 
 
 @strawberry.type(description="The boundaries of a page, and whether the list continues.")
@@ -47,9 +51,14 @@ class PageInfo:
     has_next_page: bool = strawberry.field(
         description="Covers only sources that did not fail. If a source FAILED, request the next page."
     )
-    has_previous_page: bool
-    start_cursor: str | None
-    end_cursor: str | None = strawberry.field(description="Set even without rows when the list continues.")
+    has_previous_page: bool = strawberry.field(description="Whether the page begins after a cursor.")
+    start_cursor: str | None = strawberry.field(description="The cursor of the first row. Null without rows.")
+    end_cursor: str | None = strawberry.field(
+        description=(
+            "The cursor after the last row, or after the page where it has no row and the list continues. Else "
+            "null."
+        )
+    )
 
 
 N = TypeVar("N")
@@ -62,18 +71,26 @@ E = TypeVar("E")
 class Edge(Generic[N]):
     """The fields of every edge; the GraphQL types of `relay.connections.Edge` inherit them."""
 
-    node: N
-    cursor: str
+    node: N = strawberry.field(description="The row.")
+    cursor: str = strawberry.field(description="The list continues right after this row with `after: cursor`.")
 
 
 @strawberry.type
 class Connection(Generic[N, E]):
     """The fields of every connection; the GraphQL types of `relay.connections.Connection` inherit them."""
 
-    edges: list[E]
-    nodes: list[N]
-    page_info: PageInfo
+    edges: list[E] = strawberry.field(description="The rows in their order, each with its cursor.")
+    nodes: list[N] = strawberry.field(description="The rows in their order, without cursors.")
+    page_info: PageInfo = strawberry.field(
+        description="The boundaries of the page, and whether the list continues."
+    )
     total_count: int | None = strawberry.field(description="Exact, or null unless every source reports a count.")
+
+
+_IS_COMPLETE = (
+    "Whether no source FAILED on this page. When false, request this page again, or continue: the rows of that "
+    "source come later, out of their order."
+)
 
 
 # -- sources -------------------------------------------------------------------------------------------
@@ -89,6 +106,9 @@ class SourceError:
     )
     retryable: bool = strawberry.field(description="Whether a later retry may succeed.")
     http_status: int | None
+    reference: str | None = strawberry.field(
+        description="Identifies the details in the gateway's log. Null without a line in the log."
+    )
 
 
 def _last_error(root: strawberry.Parent[adapter.SourceHealth]) -> Any:
@@ -140,12 +160,15 @@ class SourceCapabilities:
     experiment_orders: list[filters.ExperimentOrderField] = strawberry.field(resolver=_experiment_orders)
     session_orders: list[filters.SessionOrderField] = strawberry.field(resolver=_session_orders)
     experiment_filters: list[str] = strawberry.field(
-        resolver=_experiment_filters, description="Fields of ExperimentFilter that the vendor applies."
+        resolver=_experiment_filters,
+        description="Fields of ExperimentFilter that the vendor applies, in alphabetical order.",
     )
     session_filters: list[str] = strawberry.field(
-        resolver=_session_filters, description="Fields of SessionFilter that the vendor applies."
+        resolver=_session_filters,
+        description="Fields of SessionFilter that the vendor applies, in alphabetical order.",
     )
     reported_metrics: list[domain_models.MetricKind]
+    spans: bool = strawberry.field(description="Whether the sessions of the source have spans.")
 
 
 def _source_id(root: strawberry.Parent[adapter.Adapter]) -> strawberry.ID:
@@ -161,7 +184,25 @@ class Source(Node):
     vendor: str
     capabilities: SourceCapabilities
     health: SourceHealth = strawberry.field(resolver=source_health, metadata=UNCACHEABLE)
-    experiments: ExperimentConnection = strawberry.field(resolver=source_experiments)
+    api_version: str | None = strawberry.field(
+        description=(
+            "The interface of the vendor that the gateway uses, such as `runs v2` or `0.8.1`. Null before the "
+            "first call, and for a vendor with one interface."
+        ),
+        metadata=UNCACHEABLE,
+    )
+    rate_limits: list[RateLimit] = strawberry.field(
+        resolver=source_rate_limits,
+        description="The rates at which the gateway calls the source, ordered by kind. Empty without limits.",
+    )
+    experiments: ExperimentConnection | None = strawberry.field(resolver=source_experiments)
+    sessions: SessionConnection | None = strawberry.field(
+        resolver=source_sessions,
+        description=(
+            "Sessions of many experiments of this source as one list, as `Query.sessions` has them for all "
+            "sources. Null with an error when the source failed before any row."
+        ),
+    )
 
     @classmethod
     def is_type_of(cls, value: object, info: object) -> bool:  # noqa: ARG003 - graphql-core's signature
@@ -185,7 +226,7 @@ class SourceReport:
     source: Source = strawberry.field(resolver=source_of)
     status: report.SourceReportStatus
     error: SourceError | None = strawberry.field(
-        resolver=_report_error, description="The reason, when the status is FAILED or STALE."
+        resolver=_report_error, description="The reason, when the status is FAILED or STALE; null otherwise."
     )
     total_count: int | None = strawberry.field(
         description="The vendor's count of rows under this filter; null when the vendor reports none."
@@ -196,6 +237,7 @@ class SourceReport:
         metadata=UNCACHEABLE,
     )
     duration_ms: float = strawberry.field(metadata=UNCACHEABLE)
+    skipped: int = strawberry.field(description="Rows that could not be read and are left out.")
 
 
 # -- aggregates ----------------------------------------------------------------------------------------
@@ -248,6 +290,10 @@ def _url(root: strawberry.Parent[Any]) -> Any:
     return http_url(root.url) if isinstance(root.url, str) else None
 
 
+def _group_ids(root: strawberry.Parent[domain_models.Experiment]) -> Any:
+    return root.group_ids or (() if root.group_id is None else (root.group_id,))
+
+
 def _experiment_id(root: strawberry.Parent[domain_models.Experiment]) -> strawberry.ID:
     return strawberry.ID(experiment_id(root.source, root.ref))
 
@@ -267,36 +313,47 @@ class Experiment(Node):
     kind: domain_models.ExperimentKind
     name: str
     description: str | None
-    group_id: str | None
+    group_ids: list[str] = strawberry.field(
+        resolver=_group_ids, description="Every group of the experiment, in the vendor's order."
+    )
     agent_name: str | None
     agent_version: str | None
     dataset_id: str | None
     dataset_name: str | None
     dataset_version: str | None
-    models: list[str] = strawberry.field(resolver=aggregate_backed_field("models"))
-    evaluators: list[str] = strawberry.field(resolver=aggregate_backed_field("evaluators"))
+    models: list[str] | None = strawberry.field(resolver=aggregate_backed_field("models"))
+    evaluators: list[str] | None = strawberry.field(resolver=aggregate_backed_field("evaluators"))
     created_at: datetime | None = strawberry.field(resolver=deferred_field("created_at"))
-    updated_at: datetime | None = strawberry.field(description="The last change or activity at the vendor.")
+    updated_at: datetime | None = strawberry.field(
+        description="The last change or activity at the vendor. Null when the vendor does not say."
+    )
     ended_at: datetime | None
     session_count: int | None = strawberry.field(resolver=experiment_session_count)
-    error_rate: float | None = strawberry.field(description="The vendor's own figure, from 0 to 1.")
+    error_rate: float | None = strawberry.field(
+        description="The vendor's own figure, a ratio from 0 to 1. Null when the vendor does not say.",
+        deprecation_reason="Ask aggregate(metric: {kind: ERROR_RATE}, basis: BEST).",
+    )
     url: str | None = strawberry.field(resolver=_url)
     metadata: JSON | None = strawberry.field(resolver=deferred_field("metadata"))
     vendor_fields: JSON | None = strawberry.field(
-        resolver=vendor_fields, description="The vendor's object, unchanged."
+        resolver=vendor_fields, description="The vendor's object, unchanged. Null when it is not at hand."
     )
-    aggregates: list[Aggregate] = strawberry.field(
+    aggregates: list[Aggregate] | None = strawberry.field(
         resolver=experiment_aggregates,
         description=(
-            "REPORTED omits metrics that the vendor does not report. Without metrics, COMPUTED returns metrics "
-            "for which at least one session has a value. A request reads the sessions once for all fields."
+            "Figures in the order of `metrics`, else of MetricKind. REPORTED omits metrics that the vendor does "
+            "not report. Without metrics, COMPUTED returns metrics for which at least one session has a value. A "
+            "request reads the sessions once for all fields. Null with an error when no metric could be read."
         ),
     )
     aggregate: Aggregate | None = strawberry.field(
         resolver=experiment_aggregate,
-        description="Null when the basis is REPORTED and the vendor does not report the metric.",
+        description=(
+            "One figure. Null when the basis is REPORTED and the vendor does not report the metric, and with an "
+            "error when it could not be read."
+        ),
     )
-    sessions: SessionConnection = strawberry.field(resolver=experiment_sessions)
+    sessions: SessionConnection | None = strawberry.field(resolver=experiment_sessions)
 
     is_type_of = instances_of(domain_models.Experiment)
 
@@ -311,6 +368,7 @@ class ExperimentConnection(Connection[Experiment, ExperimentEdge]):
     """The GraphQL type of `relay.connections.MergedConnection`."""
 
     sources: list[SourceReport]
+    is_complete: bool = strawberry.field(description=_IS_COMPLETE)
 
 
 # -- sessions ------------------------------------------------------------------------------------------
@@ -331,7 +389,7 @@ class Score:
     """The GraphQL type of `domain.domain_models.Score`."""
 
     evaluator: str
-    value: float
+    value: float | None
 
 
 def _session_id(root: strawberry.Parent[domain_models.Session]) -> strawberry.ID:
@@ -349,7 +407,7 @@ class Session(Node):
     experiment: Experiment | None = strawberry.field(resolver=session_experiment)
     vendor_id: str
     status: domain_models.SessionStatus
-    vendor_status: str | None = strawberry.field(description="The vendor's own status.")
+    vendor_status: str | None = strawberry.field(description="The vendor's own status; null without one.")
     name: str | None
     started_at: datetime
     ended_at: datetime | None
@@ -366,11 +424,11 @@ class Session(Node):
     tokens: TokenUsage | None
     cost_usd: float | None
     message_count: int | None
-    scores: list[Score] = strawberry.field(resolver=deferred_field("scores", nullable=False))
+    scores: list[Score] | None = strawberry.field(resolver=deferred_field("scores"))
     url: str | None = strawberry.field(resolver=_url)
     metadata: JSON | None = strawberry.field(resolver=deferred_field("metadata"))
     vendor_fields: JSON | None = strawberry.field(
-        resolver=vendor_fields, description="The vendor's object, unchanged."
+        resolver=vendor_fields, description="The vendor's object, unchanged. Null when it is not at hand."
     )
 
     is_type_of = instances_of(domain_models.Session)
@@ -386,3 +444,4 @@ class SessionConnection(Connection[Session, SessionEdge]):
     """The GraphQL type of `relay.connections.MergedConnection`."""
 
     sources: list[SourceReport]
+    is_complete: bool = strawberry.field(description=_IS_COMPLETE)

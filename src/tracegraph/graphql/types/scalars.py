@@ -40,6 +40,7 @@ def parse_time(value: Any) -> datetime:
 DATE_TIME = strawberry.scalar(
     name="DateTime",
     description="A time as an RFC 3339 string, always in UTC, e.g. 2026-05-01T09:30:00.123456Z.",
+    specified_by_url="https://scalars.graphql.org/chillicream/date-time.html",
     serialize=serialize_time,
     parse_value=parse_time,
 )

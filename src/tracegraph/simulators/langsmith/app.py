@@ -36,6 +36,7 @@ from tracegraph.simulators.langsmith.deployment import Deployment
 from tracegraph.simulators.langsmith.feedback import list_feedback
 from tracegraph.simulators.langsmith.filters import Predicate
 from tracegraph.simulators.langsmith.problems import ProblemError, problem_body, problem_response
+from tracegraph.simulators.langsmith.run_fields import sortable
 from tracegraph.simulators.langsmith.runs import Cursors, RunQuery, compiled
 from tracegraph.simulators.langsmith.stats import STATS, last_run_start, session_stats
 from tracegraph.simulators.langsmith.v2 import ServiceV2
@@ -248,7 +249,7 @@ class _Sessions:
         stats = self._stats(row)
         if self._sort == "feedback":
             return (stats["feedback_stats"] or {}).get(self._query.get("sort_by_feedback_key"), {}).get("avg")
-        return stats["run_count" if self._sort == "runs_count" else self._sort]
+        return sortable(stats["run_count" if self._sort == "runs_count" else self._sort])
 
 
 def _time(query: QueryParams, name: str) -> datetime | None:

@@ -5,6 +5,7 @@ when the world does not hold the children. So v2 serves that usage with `include
 """
 
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -83,6 +84,11 @@ def number(value: Any) -> Any:
         return float(value)
     except (TypeError, ValueError):
         return value
+
+
+def sortable(figure: Any) -> float | None:
+    """Return a figure to sort by; a stated value that is no number sorts as a missing one."""
+    return float(figure) if isinstance(figure, int | float) and math.isfinite(figure) else None
 
 
 def upper(value: Any) -> Any:

@@ -27,7 +27,7 @@ from tracegraph.simulators.langsmith.problems import (
     text,
     uuid_text,
 )
-from tracegraph.simulators.langsmith.run_fields import number, rfc3339
+from tracegraph.simulators.langsmith.run_fields import number, rfc3339, sortable
 from tracegraph.simulators.langsmith.runs_v2 import microseconds
 from tracegraph.simulators.langsmith.stats import STATS, feedback_scores, last_run_start, session_stats
 from tracegraph.simulators.langsmith.world import LangSmithWorld
@@ -182,7 +182,7 @@ class SessionReader:
         if sort == "LAST_RUN_START_TIME":
             return lambda row: _micros(self._last_run_start(row))
         if sort != "FEEDBACK":
-            return lambda row: self._stats(row)[sort.lower()]
+            return lambda row: sortable(self._stats(row)[sort.lower()])
         source = "session_feedback_stats" if self._fields.get("sort_by_feedback_source") == "SESSION" else None
         key = self._fields["sort_by_feedback_key"]
         return lambda row: (self._stats(row)[source or "feedback_stats"] or {}).get(key, {}).get("avg")

@@ -77,6 +77,11 @@ class ResiliencePipeline:
         self._scheduler.set_rates(documented)
 
     @property
+    def rate_limits(self) -> Mapping[str, RateLimit]:
+        """The configured or documented rate of every kind of call that has one."""
+        return self._scheduler.rates
+
+    @property
     def circuits(self) -> Mapping[str, CircuitState]:
         """The state of every circuit, by kind of call."""
         return {kind: circuit.state for kind, circuit in self._circuits.items()}

@@ -30,22 +30,22 @@ class SlidingWindowLimit:
     The caller passes the time, which must not go back.
     """
 
-    __slots__ = ("_limit", "_paused_until", "_times")
+    __slots__ = ("_paused_until", "_times", "limit")
 
     def __init__(self, limit: RateLimit | None) -> None:
-        self._limit = limit
+        self.limit = limit
         self._times: deque[float] = deque(maxlen=limit.calls if limit else 0)
         self._paused_until = float("-inf")
 
     def delay_s(self, now: float, queued: int = 0) -> float:
         """Return the seconds until a call may start, after `queued` others that start as early as they may."""
         at = max(now, self._paused_until)
-        if self._limit is not None:
-            windows, offset = divmod(queued, self._limit.calls)
-            index = offset - (self._limit.calls - len(self._times))
+        if self.limit is not None:
+            windows, offset = divmod(queued, self.limit.calls)
+            index = offset - (self.limit.calls - len(self._times))
             if index >= 0:
-                at = max(at, self._times[index] + self._limit.per_s)
-            at += windows * self._limit.per_s
+                at = max(at, self._times[index] + self.limit.per_s)
+            at += windows * self.limit.per_s
         return at - now
 
     def add(self, now: float) -> None:

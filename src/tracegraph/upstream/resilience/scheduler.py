@@ -59,6 +59,12 @@ class RequestScheduler:
         for kind, rate in rates.items():
             self._queues.setdefault(kind, _ClassQueue(SlidingWindowLimit(rate)))
 
+    @property
+    def rates(self) -> Mapping[str, RateLimit]:
+        """The rate of every kind that has one; ALL_OTHERS is the rate of all kinds without an entry together."""
+        rates = {kind: queue.window.limit for kind, queue in self._queues.items()}
+        return {kind: rate for kind, rate in rates.items() if rate is not None}
+
     def try_acquire(self, kind: str) -> bool:
         """Acquire a permit without waiting; return False and acquire nothing when none is free."""
         queue, now = self._queue(kind), self._clock()
