@@ -52,6 +52,7 @@ class LargeProject:
         }
 
 
+@pytest.mark.slow
 async def test_100_000_sessions_are_read_in_101_calls(connect: Connect) -> None:
     """One of them asks for the dialect. The default of `computed_pages` suffices."""
     vendor = LargeProject()
