@@ -1,6 +1,7 @@
 """Figures over an experiment with many sessions, read by LangSmith's v2."""
 
 import orjson
+import pytest
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
