@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 
-from tracegraph.domain.conditions import FloatRange, MetadataFilter, StringFilter
+from tracegraph.domain.conditions import FloatRange, MetadataFilter, StringFilter, only_value
 from tracegraph.domain.filters import ExperimentFilter, SessionFilter
 from tracegraph.domain.models import SessionStatus
 from tracegraph_langsmith.mapping import STATUS_WORDS
@@ -65,7 +65,7 @@ def experiment_parameters(experiment_filter: ExperimentFilter, dataset_parameter
         dataset_parameter: The name of the parameter with ids of datasets.
     """
     query: Query = []
-    name = _only(experiment_filter.name)
+    name = only_value(experiment_filter.name)
     if name:
         if not is_text(name):
             return None
@@ -97,7 +97,7 @@ def run_conditions(session_filter: SessionFilter) -> Iterator[str]:
     if words:
         comparisons = [_equals("status", word) for word in words]
         yield comparisons[0] if len(comparisons) == 1 else f"or({', '.join(comparisons)})"
-    name = _only(session_filter.name)
+    name = only_value(session_filter.name)
     if name is not None and _PLAIN.fullmatch(name):
         yield _equals("name", name)
     if session_filter.latency_ms is not None:
@@ -142,7 +142,7 @@ def _metadata(condition: MetadataFilter) -> Iterator[str]:
 
 def _string_pair(condition: MetadataFilter) -> tuple[str, str] | None:
     """Return the key and the only value that matches, None unless this value can only be a string."""
-    text = _only(condition.value)
+    text = only_value(condition.value)
     if text is None or not is_text(condition.key) or not is_text(text):
         return None
     try:
@@ -150,12 +150,6 @@ def _string_pair(condition: MetadataFilter) -> tuple[str, str] | None:
     except ValueError:
         return condition.key, text
     return None
-
-
-def _only(condition: StringFilter | None) -> str | None:
-    """Return the only string that can meet the condition, None if there are several."""
-    values = None if condition is None else condition.exact_values
-    return next(iter(values)) if values is not None and len(values) == 1 else None
 
 
 def _equals(field: str, text: str) -> str:

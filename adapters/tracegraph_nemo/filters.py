@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import product
 from typing import TypeVar
 
+from tracegraph.domain.conditions import only_value
 from tracegraph.domain.figures import Statistic
 from tracegraph.domain.filters import (
     ExperimentFilter,
@@ -240,12 +241,6 @@ def push_experiments(experiment_filter: ExperimentFilter, release: Release, *, a
         covers_filter=not remaining,
         by_agent=agents and bool((active_conditions(experiment_filter) - remaining) & AGENT_FIELDS),
     )
-
-
-def only_value(condition: StringFilter | None) -> str | None:
-    """Return the only string that can meet the condition, None if there are several."""
-    values = None if condition is None else condition.exact_values
-    return next(iter(values)) if values is not None and len(values) == 1 else None
 
 
 def _equality_fields(release: Release, *, agents: bool) -> Mapping[str, str]:

@@ -9,7 +9,9 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
+
+OrderedT = TypeVar("OrderedT", datetime, float)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +74,7 @@ class TimeRange:
 
     def matches(self, value: datetime | None) -> bool:
         """Return whether the range contains the time; no range with a bound contains a missing time."""
-        if self.gte is None and self.lt is None:
-            return True
-        return (
-            value is not None and (self.gte is None or value >= self.gte) and (self.lt is None or value < self.lt)
-        )
+        return _within(value, self.gte, self.lt)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +86,7 @@ class FloatRange:
 
     def matches(self, value: float | None) -> bool:
         """Return whether the range contains the number; no range with a bound contains a missing number."""
-        if self.gte is None and self.lt is None:
-            return True
-        return (
-            value is not None and (self.gte is None or value >= self.gte) and (self.lt is None or value < self.lt)
-        )
+        return _within(value, self.gte, self.lt)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +101,12 @@ class MetadataFilter:
         there = metadata is not None and self.key in metadata
         text = metadata_text(metadata[self.key]) if metadata is not None and there else None
         return there if self.value is None else self.value.matches(text)
+
+
+def _within(value: OrderedT | None, gte: OrderedT | None, lt: OrderedT | None) -> bool:
+    if gte is None and lt is None:
+        return True
+    return value is not None and (gte is None or value >= gte) and (lt is None or value < lt)
 
 
 def metadata_text(value: Any) -> str:
@@ -126,6 +126,12 @@ class ScoreFilter:
         """Return whether the evaluator's score is among the scores by evaluator, and within the range."""
         value = None if scores is None else scores.get(self.evaluator)
         return value is not None and FloatRange(self.gte, self.lt).matches(value)
+
+
+def only_value(condition: StringFilter | None) -> str | None:
+    """Return the only string that can meet the condition, None if there are several."""
+    values = None if condition is None else condition.exact_values
+    return next(iter(values)) if values is not None and len(values) == 1 else None
 
 
 def meets_without_value(condition: object) -> bool:

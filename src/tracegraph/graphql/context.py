@@ -26,14 +26,11 @@ class PageLimits:
 
 
 @dataclass(frozen=True, slots=True)
-class GatewayLimits:
+class GatewayLimits(PageLimits):
     """The limits of one request, as clients may read them."""
 
-    default_first: int = 20
-    max_first: int = 1000
     max_depth: int = 20
     max_aliases: int = 100
-    max_cost: int = 100_000
     deadline_ms: int = 10_000
 
 

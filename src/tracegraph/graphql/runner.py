@@ -92,9 +92,9 @@ class OperationRunner:
         return GatewayLimits(
             pages.default_first,
             pages.max_first,
+            pages.max_cost,
             documents.depth,
             documents.aliases,
-            pages.max_cost,
             round(self.deadline_s * 1000),
         )
 
