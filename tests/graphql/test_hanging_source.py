@@ -55,7 +55,7 @@ async def test_with_a_warm_cache_a_source_times_out_once_however_many_calls_it_t
 ) -> None:
     """Stale replies replace the look-up, every page of sessions, and the scores."""
     fill(vendors, experiments=1, sessions=130)
-    gateway = await opened(vendors, open_gateway, timeout_s=1.0, deadline_s=30.0, cache=MEMORY)
+    gateway = await opened(vendors, open_gateway, timeout_s=3.0, deadline_s=30.0, cache=MEMORY)
     listed = await gateway.ask("{ experiments(first: 50) { nodes { id } } }")
     ids = [row["id"] for row in listed.data["experiments"]["nodes"]]
     before = await gateway.ask(PAGED, ids=ids)

@@ -26,7 +26,7 @@ from tracegraph.simulators.core.servers import running
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 DEADLINE_S = 30.0
-SHORT_DEADLINE_S = 5.0
+SHORT_DEADLINE_S = 8.0
 """For faults that only the deadline ends: nothing else ends a hang, and a drip takes minutes."""
 
 BODY = {"detail": f"{VENDOR_TEXT}: no such key at https://internal.example"}
