@@ -154,6 +154,7 @@ class Miscounting(FakeVendor):
 
 @settings(max_examples=examples(60), deadline=None)
 @given(st.integers(0, 300), st.integers(-300, 300), st.integers(2, 60), st.integers(1, 30))
+@example(6, -4, 2, 1)
 async def test_a_wrong_total_costs_calls_and_no_rows(rows: int, off: int, page_max: int, first: int) -> None:
     items = [Item(f"r{number:05}", number) for number in range(rows)]
     vendor = Miscounting("r", items, OrderDirection.ASC, page_max=page_max, one_direction=True)

@@ -9,6 +9,7 @@ from functools import cached_property
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from tests.examples import examples
 from tests.federation.fake import FakeVendor, Item, comparable_key, page
@@ -188,6 +189,16 @@ async def test_a_list_that_fits_one_page_takes_one_call() -> None:
     vendor = FakeVendor("v", [Item(str(n), n) for n in range(20)])
     merged = await page([vendor], 20, Positions())
     assert (len(merged.rows), merged.has_next, len(vendor.calls)) == (20, False, 1)
+
+
+async def test_a_list_without_any_value_is_read_whole_and_does_not_count_as_out_of_order() -> None:
+    """Its first page does not show whether the vendor lists rows without a value first."""
+    vendor = FakeVendor("v", [Item(f"n{number:02}", None) for number in range(20)])
+    with capture_logs() as logs:
+        merged = await page([vendor], 5, Positions())
+    assert [row.node.id for row in merged.rows] == [f"n{number:02}" for number in range(5)]
+    assert merged.has_next
+    assert logs == []
 
 
 async def test_a_page_in_the_middle_takes_one_call_too() -> None:

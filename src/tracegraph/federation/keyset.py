@@ -20,7 +20,7 @@ import msgspec
 
 from tracegraph.federation.pages import COMPARABLE_KEY, PageBudgetExhausted, PageSource, Row, RowPage
 from tracegraph.federation.position import Position
-from tracegraph.federation.progress import STABLE_PASSES, OrderBroken, ProgressCheck, agree, follows
+from tracegraph.federation.progress import STABLE_PASSES, OrderBroken, OrderUnknown, ProgressCheck, agree, follows
 from tracegraph.federation.sort_key import ComparableKey, SortKey, after_value, end_of_group, same_value
 
 T = TypeVar("T")
@@ -107,15 +107,15 @@ class KeysetReader(Generic[T]):
         A batch without rows that is not the end means that the page budget was exhausted within a group.
 
         Raises:
-            OrderBroken: The vendor's order is not the requested one.
+            OrderBroken: The vendor's order is not the requested one, or its first page does not show the order.
             SourceBadRequest: The page budget was exhausted before any row was read, and will be again.
             SourceError: The source failed.
         """
         try:
             batch = await self._next_batch(count)
-        except OrderBroken:
+        except OrderBroken as broken:
             self._advance()
-            raise OrderBroken(self._emitted_ids) from None
+            raise type(broken)(self._emitted_ids) from None
         except PageBudgetExhausted:
             self._advance()
             if self._has_emitted or self.reached != self._start:
@@ -207,7 +207,8 @@ class KeysetReader(Generic[T]):
         if _in_order(page):
             return page
         if page.start_offset or page.next_hint is not None or self._previous is not None:
-            raise OrderBroken
+            has_value = any(page.ordering.value_of(node) is not None for node in page.nodes)
+            raise OrderBroken if page.start_offset or has_value else OrderUnknown
         page.start_offset = None  # One page holds the list: the gateway sorts it, and offsets mean nothing.
         return page
 

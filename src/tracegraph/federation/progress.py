@@ -28,6 +28,10 @@ class OrderBroken(Exception):
         self.emitted_ids = emitted_ids
 
 
+class OrderUnknown(OrderBroken):
+    """The list starts with rows without a value: whether such rows are first or last, its page does not show."""
+
+
 def do_not_advance(source: str) -> SourceBadResponse:
     """Return the error of a source whose pages do not advance."""
     return bad_response(

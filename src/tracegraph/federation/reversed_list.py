@@ -49,13 +49,11 @@ class ReversedList(Generic[T]):
             fetch: Fetches a page in the vendor's direction, by OffsetRequest.
             page_max: The most rows of one page.
             total_hint: How many rows the list is said to have.
-            page_max: The most rows of one page.
         """
         self._source = source
         self._fetch = fetch
         self._page_max = page_max
         self._total_hint = total_hint
-        self._page_max = page_max
         self._end: int | None = None
 
     async def fetch(self, request: PageRequest) -> Page[T]:
@@ -117,7 +115,8 @@ class _EndSearch:
     """Finds `limit` rows that end `skip` rows before the last. Each page says which request to make next.
 
     At least `_least` rows exist, and at most `_most` where that is known. `known` is where the list ended earlier
-    in this request. With `skip`, a stated total is trusted: the reader checks the rows by key.
+    in this request. With `skip`, a stated total is trusted while no page reaches it: the reader checks by key any
+    row but the list's first one.
     """
 
     def __init__(self, limit: int, skip: int, page_max: int, total_hint: int | None, known: int | None) -> None:
@@ -129,6 +128,7 @@ class _EndSearch:
         self._least = 0
         self._most: int | None = None
         self._totals_tried = 0
+        self._is_stated = False
         self._aimed = False
         self.request = self._first_request(total_hint)
 
@@ -156,7 +156,7 @@ class _EndSearch:
             return self._request_up_to(self.target)
         if total_hint is not None and self.skip < total_hint <= _TOTAL_MAX:
             if self.skip:
-                self.end = total_hint
+                self.end, self._is_stated = total_hint, True
                 return self._request_up_to(self.target)
             return self._request_beyond(total_hint)
         return OffsetRequest(min(self._page_max, max(self._limit, _FIRST_LOOK)))
@@ -184,12 +184,16 @@ class _EndSearch:
             self._least = max(self._least, start + sent)
             if self._most is not None and self._most < self._least:
                 self._most = None  # rows were added meanwhile
-            if self.end is not None and self.end < self._least:
+            if self.end is not None and self.end < self._least + self._is_stated:
                 self.end = None
         if self.end is None and self._least == self._most:
             self.end, self.is_end_shown = self._least, True
-        if self.end is None and self.skip and page.total is not None and self._is_possible(page.total):
-            self.end = page.total
+        if self.end is None and self.skip and self._is_beyond(page.total):
+            self.end, self._is_stated = page.total, True
+
+    def _is_beyond(self, total: int | None) -> bool:
+        """Return whether the total is possible, and more than the rows that pages have shown."""
+        return total is not None and total > self._least and self._is_possible(total)
 
     def _is_possible(self, total: int) -> bool:
         return self._least <= total <= (_TOTAL_MAX if self._most is None else self._most)

@@ -15,7 +15,7 @@ from tracegraph.federation.full_scan import NO_ROWS, EmittedRows, FullScanReader
 from tracegraph.federation.keyset import KeysetReader, RowBatch
 from tracegraph.federation.pages import COMPARABLE_KEY, Fetch, PageSource, Row, ScanStats
 from tracegraph.federation.position import Position
-from tracegraph.federation.progress import OrderBroken
+from tracegraph.federation.progress import OrderBroken, OrderUnknown
 from tracegraph.federation.range_bounds import Bounds
 from tracegraph.federation.sort_key import ComparableKey, Ordering, SortKey
 from tracegraph.federation.token_reader import TokenReader
@@ -221,7 +221,8 @@ class Stream(Generic[T]):
         try:
             return await self._reader.read(count)
         except OrderBroken as broken:
-            log_broken_order(self.spec.name, self.spec.key)
+            if not isinstance(broken, OrderUnknown):
+                log_broken_order(self.spec.name, self.spec.key)
             relied_on_order = self.start.sort_key is not None and not self._is_turned
             if isinstance(self._reader, TokenReader) and relied_on_order:
                 # Rows before the position may never have been emitted.

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from tracegraph.domain.models import Experiment
+from tracegraph.domain.models import Experiment, ExperimentKind
 from tracegraph.errors import SourceError
 from tracegraph.federation.analytics.session_scan import SessionScan
 from tracegraph.federation.report import SourceReport, SourceReportStatus, combined_in_parallel
@@ -49,7 +49,8 @@ async def _find(context: RequestContext, identity: Identity) -> ComparedExperime
     try:
         experiment = await loaders.experiments.load(ref)
     except SourceError as error:
-        kind = min(adapter.capabilities.kinds, key=lambda kind: kind.value)
+        kinds = adapter.capabilities.kinds
+        kind = adapter.experiment_kind(ref) or next(kind for kind in ExperimentKind if kind in kinds)
         placeholder = Experiment(source, ref, vendor_id=ref, kind=kind, name=ref, figures_error=error)
         return ComparedExperiment(placeholder, error)
     return None if experiment is None else ComparedExperiment(experiment)

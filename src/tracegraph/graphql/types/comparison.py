@@ -142,7 +142,8 @@ class CaseComparisonConnection(Connection[CaseComparison, CaseComparisonEdge]):
 @strawberry.type(
     description=(
         "Experiments of any vendors side by side. A comparison of an experiment with itself is all EQUAL. An "
-        "experiment whose source fails keeps its column, without values."
+        "experiment whose source fails keeps its column, without values: its name is the vendor's ID, and its "
+        "kind is EVALUATION where the source has evaluations and does not tell kinds apart by ID."
     )
 )
 class Comparison:

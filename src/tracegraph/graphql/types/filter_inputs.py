@@ -47,7 +47,12 @@ class StringFilter:
         )
 
 
-@strawberry.input(description="A time range from gte, inclusive, to lt, exclusive. A missing time is in no range.")
+@strawberry.input(
+    description=(
+        "A time range from gte, inclusive, to lt, exclusive. A missing time is in no range. Without gte and lt it "
+        "is no condition."
+    )
+)
 class DateTimeRange:
     """The GraphQL input of `domain.conditions.TimeRange`."""
 
@@ -60,7 +65,10 @@ class DateTimeRange:
 
 
 @strawberry.input(
-    description="A range of numbers from gte, inclusive, to lt, exclusive. A missing number is in no range."
+    description=(
+        "A range of numbers from gte, inclusive, to lt, exclusive. A missing number is in no range. Without gte "
+        "and lt it is no condition."
+    )
 )
 class FloatRange:
     """The GraphQL input of `domain.conditions.FloatRange`."""

@@ -49,14 +49,24 @@ class PageInfo:
     """The GraphQL type of `relay.connections.PageInfo`."""
 
     has_next_page: bool = strawberry.field(
-        description="Covers only sources that did not fail. If a source FAILED, request the next page."
+        description=(
+            "Whether rows follow in the sources that did not fail. If a source FAILED, request the next page. On "
+            "a page read back: whether it ends before a cursor."
+        )
     )
-    has_previous_page: bool = strawberry.field(description="Whether the page begins after a cursor.")
-    start_cursor: str | None = strawberry.field(description="The cursor of the first row. Null without rows.")
+    has_previous_page: bool = strawberry.field(
+        description="Whether the page begins after a cursor. On a page read back: whether rows precede it."
+    )
+    start_cursor: str | None = strawberry.field(
+        description=(
+            "The cursor of the first row. Without rows, null; on a page read back, the cursor to go on with, or "
+            "before."
+        )
+    )
     end_cursor: str | None = strawberry.field(
         description=(
-            "The cursor after the last row, or after the page where it has no row and the list continues. Else "
-            "null."
+            "The cursor after the last row. Without rows, the cursor to go on with, or after. On a page read back "
+            "without rows, null."
         )
     )
 
