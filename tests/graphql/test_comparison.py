@@ -10,6 +10,7 @@ import pytest
 
 from tests.conftest import OpenGateway
 from tests.gateway import LANGSMITH, MEIBEL, NEMO, Gateway, Vendors
+from tests.graphql.ordered_worlds import Dialects, opened
 from tests.graphql.side_by_side import (
     ACCURACY,
     Held,
@@ -327,13 +328,13 @@ async def test_an_experiment_that_cannot_be_looked_up_keeps_its_column(
     assert answer.troubles == {MEIBEL: "UNAVAILABLE"}
 
 
-async def test_an_experiment_that_cannot_be_looked_up_is_no_agent_of_a_vendor_without_agents(
-    vendors: Vendors, gateway: Gateway
-) -> None:
-    ids = put(vendors, Held(NEMO, "up", [Ran("1", "x")]), Held(LANGSMITH, "gone-dark", [Ran("1", "x")]))
-    await vendors.langsmith.stop()
-    answer = await gateway.ask(VALUES % "{ experiments { kind } }", ids=ids, metrics=[LATENCY])
-    assert [row["kind"] for row in answer.data["comparison"]["experiments"]] == ["EVALUATION", "EVALUATION"]
+async def test_an_experiment_that_cannot_be_looked_up_counts_as_an_evaluation_where_its_source_has_some() -> None:
+    async with opened(Dialects("0.8", "both")) as subject:
+        vendors = subject.vendors
+        ids = put(vendors, Held(NEMO, "up", [Ran("1", "x")]), Held(LANGSMITH, "gone-dark", [Ran("1", "x")]))
+        await vendors.langsmith.stop()
+        answer = await subject.gateway.ask(VALUES % "{ experiments { kind } }", ids=ids, metrics=[LATENCY])
+        assert [row["kind"] for row in answer.data["comparison"]["experiments"]] == ["EVALUATION", "EVALUATION"]
 
 
 async def test_a_failure_that_costs_only_counts_is_in_the_report_of_its_source(
