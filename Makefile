@@ -30,7 +30,8 @@ contract: .venv/dev.ok ## run the contract suite of one vendor (VENDOR=nemo)
 
 test-slow: .venv/dev.ok .venv/system.ok .venv/node.ok ## run the slow tests, with more examples
 	$(BIN)/python -m pytest $(PARALLEL) -m slow
-	TRACEGRAPH_TESTS_EXAMPLES=all $(BIN)/python -m pytest $(PARALLEL) -m "not slow" tests/federation
+	TRACEGRAPH_TESTS_EXAMPLES=all $(BIN)/python -m pytest $(PARALLEL) -m "not slow" tests/federation tests/contract \
+	  tests/adapters tests/domain tests/graphql
 	$(MAKE) test-plans-off
 	$(MAKE) test-httpx
 

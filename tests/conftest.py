@@ -10,14 +10,17 @@ import pytest
 import structlog
 from hypothesis import HealthCheck, settings
 
+from tests.examples import plays_all
 from tests.gateway import Gateway, Vendors, in_process, over_http
 from tracegraph.observability.logging import ForwardingHandler
 from tracegraph.simulators.langsmith.world import LangSmithWorld
 from tracegraph.simulators.meibel.world import MeibelWorld
 from tracegraph.simulators.nemo.world import NemoWorld
 
-# A machine that does other things too is no finding.
-settings.register_profile("gateway", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# A machine that does other things too is no finding. A quick run plays half of hypothesis's number of examples.
+settings.register_profile(
+    "gateway", max_examples=100 if plays_all() else 50, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile("gateway")
 
 # Started in the background, pytest ignores Ctrl-C, and so would every process that a test starts and interrupts.

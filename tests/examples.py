@@ -8,6 +8,11 @@ ALL = "TRACEGRAPH_TESTS_EXAMPLES"
 """The variable that asks for all examples."""
 
 
+def plays_all() -> bool:
+    """Return whether the run plays all examples."""
+    return os.environ.get(ALL) == "all"
+
+
 def examples(count: int) -> int:
     """Return the count, or a fifth of it in a quick run."""
-    return count if os.environ.get(ALL) == "all" else max(1, count // 5)
+    return count if plays_all() else max(1, count // 5)

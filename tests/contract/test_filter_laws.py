@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.contract import test_langsmith, test_meibel, test_nemo
+from tests.examples import examples
 from tracegraph.domain.conditions import metadata_text
 from tracegraph.domain.filters import (
     ExperimentFilter,
@@ -154,7 +155,7 @@ def session_conditions(rows: Sequence[Session]) -> st.SearchStrategy[dict[str, A
     )
 
 
-law = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+law = settings(max_examples=examples(120), deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @law

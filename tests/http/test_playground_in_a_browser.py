@@ -84,7 +84,7 @@ def test_the_first_example_shows_rows_of_three_vendors_and_sends_requests_to_the
 @pytest.mark.parametrize(
     ("number", "name", "shown"),
     [
-        (1, "Leaderboard", '"basis": "REPORTED"'),
+        pytest.param(1, "Leaderboard", '"basis": "REPORTED"', marks=pytest.mark.slow),
         pytest.param(2, "FiltersAndFacets", '"field": "DATASET_NAME"', marks=pytest.mark.slow),
         pytest.param(3, "OneExperiment", '"vendorStatus"', marks=pytest.mark.slow),
         pytest.param(4, "PagingBack", '"hasPreviousPage": true', marks=pytest.mark.slow),
@@ -143,7 +143,7 @@ def test_a_new_tab_says_what_to_type(browser: Browser, tmp_path: Path) -> None:
     browser.driver.save_screenshot(str(tmp_path / "new-tab.png"))
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("theme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
 def test_below_800_pixels_the_response_is_below_the_query_and_as_wide_as_the_page(
     demo: str, tmp_path: Path, theme: Literal["light", "dark"]
 ) -> None:

@@ -169,6 +169,7 @@ def word(order: ExperimentOrder) -> str:
     return f"{order.field.value} {order.direction.value}"
 
 
+@pytest.mark.slow
 class TestFiveThousand:
     """All come once and in order; a page is one or two calls, apart from searching the first row and the end."""
 
