@@ -337,11 +337,18 @@ _ARGUMENTS: Mapping[str, str] = {
 }
 """Arguments of every field, by name."""
 
+_SESSIONS_OF_FIGURES = (
+    "The conditions on the sessions behind the figures. By default every session counts. With a filter, nothing "
+    "is REPORTED, and BEST is COMPUTED."
+)
+
 _ARGUMENTS_OF_FIELDS: Mapping[str, Mapping[str, str]] = {
     "Comparison.cases": {
         "metric": "The metric whose values are compared.",
         "outcome": "Only cases for which at least one experiment has this outcome. By default all cases.",
     },
+    "Experiment.aggregate": {"filter": _SESSIONS_OF_FIGURES},
+    "Experiment.aggregates": {"filter": _SESSIONS_OF_FIGURES},
     "Query.node": {"id": "The global ID of an object of any type."},
     "Query.nodes": {"ids": "Global IDs of objects of any type. An ID may occur several times."},
     "Query.experiment": {"id": "The global ID of an experiment."},
