@@ -27,13 +27,15 @@ def value_of(row: Row, metric: Metric) -> float | None:
     """Return the metric's value of a session's row."""
     if metric["kind"] == "SCORE":
         scores = {score["evaluator"]: score["value"] for score in row["scores"]}
-        return scores.get(metric["evaluator"])
-    return {
+        score: float | None = scores.get(metric["evaluator"])
+        return score
+    values: dict[str, float | None] = {
         "LATENCY": None if row["status"] == "RUNNING" else row["latencyMs"],
         "COST": row["costUsd"],
         "TOTAL_TOKENS": (row["tokens"] or {}).get("total"),
         "ERROR_RATE": _RATES.get(row["status"]),
-    }[metric["kind"]]
+    }
+    return values[metric["kind"]]
 
 
 def plain_figures(values: Sequence[float | None]) -> Row:

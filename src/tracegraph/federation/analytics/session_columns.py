@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tracegraph.domain.models import Aggregate, Metric, MetricKind, Session
+from tracegraph.domain.sort_values import microseconds
 from tracegraph.errors import SourceError
 from tracegraph.federation.analytics.case_texts import canonical
 from tracegraph.federation.analytics.cases import CaseId
@@ -42,10 +43,10 @@ def input_of(session: Session) -> CaseId | None:
 class SessionScan:
     """The columns read from one experiment's sessions, or from those that match a filter. NaN stands for no value.
 
-    `complete` is False when the page budget ended, or reading failed, before the last session. `report` holds the
-    cost of reading, and its error. `deferred` names the fields among SCORES and INPUT that the vendor's list
-    omits: the columns lack them. `partial`: reading failed for some sessions' scores or inputs only, and the other
-    values are valid.
+    `starts` are microseconds since 1970 UTC. `complete` is False when the page budget ended, or reading failed,
+    before the last session. `report` holds the cost of reading, and its error. `deferred` names the fields among
+    SCORES and INPUT that the vendor's list omits: the columns lack them. `partial`: reading failed for some
+    sessions only, and the other values are valid.
     """
 
     source: str
@@ -53,6 +54,7 @@ class SessionScan:
     session_ids: Sequence[str]
     test_case_ids: Sequence[str | None]
     inputs: Sequence[CaseId | None]
+    starts: array[int]
     columns: Mapping[Metric, array[float]]
     complete: bool
     report: SourceReport
@@ -108,6 +110,7 @@ class Columns:
     session_ids: list[str] = field(default_factory=list)
     test_case_ids: list[str | None] = field(default_factory=list)
     inputs: list[CaseId | None] = field(default_factory=list)
+    starts: array[int] = field(default_factory=lambda: array("q"))
     values: dict[Metric, array[float]] = field(default_factory=dict)
     deferred: set[str] = field(default_factory=set)
     _seen: set[str] = field(default_factory=set)
@@ -125,6 +128,7 @@ class Columns:
         self.session_ids.append(session.vendor_id)
         self.test_case_ids.append(session.test_case_id)
         self.inputs.append(input_of(session))
+        self.starts.append(microseconds(session.started_at))
         self.deferred |= session.deferred & {SCORES, INPUT}
 
     def scan(self, source: str, experiment_ref: str, report: SourceReport, *, complete: bool) -> SessionScan:
@@ -135,6 +139,7 @@ class Columns:
             self.session_ids,
             self.test_case_ids,
             self.inputs,
+            self.starts,
             self.values,
             complete,
             report,

@@ -319,6 +319,13 @@ _VALUES: Mapping[str, Mapping[str, str]] = {
         "MIN": "The smallest value.",
         "MAX": "The largest value.",
     },
+    "TimeInterval": {
+        "MINUTE": "A minute of the clock.",
+        "HOUR": "An hour of the clock. An hour that the clock repeats is an interval of its own.",
+        "DAY": "A day of the calendar: 23 or 25 hours where the clock changes.",
+        "WEEK": "A week of the calendar, from Monday.",
+        "MONTH": "A month of the calendar.",
+    },
 }
 
 _ARGUMENTS: Mapping[str, str] = {
@@ -334,6 +341,9 @@ _ARGUMENTS: Mapping[str, str] = {
     "metrics": "The metrics, in the order of the result. By default all metrics, in the order of MetricKind.",
     "metric": "The metric.",
     "basis": "The origin of the figures.",
+    "interval": "The width of the intervals.",
+    "range": "The range of starts, which must not be empty.",
+    "timeZone": "The name of a time zone of the IANA database, such as Europe/Berlin.",
 }
 """Arguments of every field, by name."""
 
@@ -342,6 +352,10 @@ _SESSIONS_OF_FIGURES = (
     "is REPORTED, and BEST is COMPUTED."
 )
 
+_METRICS_OF_PARTS = "The metrics, in the order of the result."
+
+_SESSIONS_OF_PARTS = "Further conditions on the sessions. By default there is none."
+
 _ARGUMENTS_OF_FIELDS: Mapping[str, Mapping[str, str]] = {
     "Comparison.cases": {
         "metric": "The metric whose values are compared.",
@@ -349,6 +363,7 @@ _ARGUMENTS_OF_FIELDS: Mapping[str, Mapping[str, str]] = {
     },
     "Experiment.aggregate": {"filter": _SESSIONS_OF_FIGURES},
     "Experiment.aggregates": {"filter": _SESSIONS_OF_FIGURES},
+    "Experiment.timeSeries": {"metrics": _METRICS_OF_PARTS, "filter": _SESSIONS_OF_PARTS},
     "Query.node": {"id": "The global ID of an object of any type."},
     "Query.nodes": {"ids": "Global IDs of objects of any type. An ID may occur several times."},
     "Query.experiment": {"id": "The global ID of an experiment."},

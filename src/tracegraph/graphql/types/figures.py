@@ -1,0 +1,78 @@
+"""GraphQL types of figures: aggregates, and the parts of an experiment's sessions. A field reads its attribute."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import strawberry
+
+from tracegraph.domain import models as domain_models
+
+
+@strawberry.type(description="A measured quantity, its unit, and its better direction.")
+class Metric:
+    """The GraphQL type of `domain.domain_models.Metric`."""
+
+    kind: domain_models.MetricKind
+    evaluator: str | None
+    name: str
+    unit: domain_models.MetricUnit
+    better_when: domain_models.Better
+
+
+@strawberry.type(
+    description=(
+        "Statistics of one metric over the sessions of one experiment. A statistic that the basis does not have "
+        "is null. Means over different populations are not comparable."
+    )
+)
+class Aggregate:
+    """The GraphQL type of `domain.domain_models.Aggregate`."""
+
+    metric: Metric
+    basis: domain_models.AggregateBasis = strawberry.field(description="The actual basis: REPORTED or COMPUTED.")
+    population: domain_models.AggregatePopulation = strawberry.field(
+        description="The population of the statistics."
+    )
+    count: int | None
+    sum: float | None
+    mean: float | None
+    stddev: float | None
+    min: float | None
+    median: float | None
+    p90: float | None
+    p95: float | None
+    p99: float | None
+    max: float | None
+    complete: bool = strawberry.field(
+        description="False for a COMPUTED aggregate when the page budget ended before the last session."
+    )
+
+
+@strawberry.type(description="The sessions that started from start up to but not including end.")
+class TimeBucket:
+    """The GraphQL type of `federation.analytics.time_series.TimeBucket`."""
+
+    start: datetime = strawberry.field(description="The first moment of the interval.")
+    end: datetime = strawberry.field(description="The first moment after the interval.")
+    session_count: int = strawberry.field(description="The number of sessions.")
+    error_count: int = strawberry.field(description="The number of sessions with status ERROR.")
+    aggregates: list[Aggregate] = strawberry.field(
+        description="The figures in the order of `metrics`, without metrics that could not be read."
+    )
+
+
+@strawberry.type(
+    description=(
+        "Consecutive intervals of a range, aligned in its time zone. The first and the last are cut to the range."
+    )
+)
+class TimeSeries:
+    """The GraphQL type of `federation.analytics.time_series.TimeSeries`."""
+
+    complete: bool = strawberry.field(
+        description="False when the page budget ended before the last session, or some could not be read."
+    )
+    buckets: list[TimeBucket] = strawberry.field(
+        description="The intervals in the order of time, the oldest first, including those without sessions."
+    )
