@@ -104,6 +104,7 @@ def test_every_other_worked_example_runs_without_an_error_and_shows_the_sources_
     assert browser.console() == []
 
 
+@pytest.mark.slow
 def test_comment_lines_fit_and_no_example_has_an_error_mark(demo: str) -> None:
     with open_browser() as browser:
         browser.driver.get(demo)
@@ -116,6 +117,7 @@ def test_comment_lines_fit_and_no_example_has_an_error_mark(demo: str) -> None:
             assert browser.driver.find_elements("css selector", MARK) == []
 
 
+@pytest.mark.slow
 def test_a_variable_with_a_default_is_optional_and_one_without_is_not(demo: str) -> None:
     with open_browser() as browser:
         browser.driver.get(demo)
