@@ -20,7 +20,7 @@ METRICS: Sequence[Metric] = (
 """Metrics that follow from the fields of a session in `test_filters_and_orders.SESSIONS`."""
 
 _RATES = {"SUCCESS": 0.0, "CANCELLED": 0.0, "ERROR": 1.0}
-_PERCENTILES = {"median": 50, "p90": 90, "p95": 95, "p99": 99}
+_PERCENTILES = {"p25": 25, "median": 50, "p75": 75, "p90": 90, "p95": 95, "p99": 99}
 
 
 def value_of(row: Row, metric: Metric) -> float | None:

@@ -28,7 +28,7 @@ from tracegraph.simulators.langsmith.world import LangSmithWorld
 from tracegraph.simulators.meibel.world import MeibelWorld
 from tracegraph.simulators.nemo.world import NemoWorld
 
-STATISTICS = "count sum mean min median p90 p95 p99 max"
+STATISTICS = "count sum mean min p25 median p75 p90 p95 p99 max"
 FIGURES = f"""query($ids: [ID!]!, $metrics: [MetricInput!], $filter: ExperimentSessionFilter) {{
   nodes(ids: $ids) {{ id ... on Experiment {{
     aggregates(metrics: $metrics, basis: COMPUTED, filter: $filter) {{ basis complete {STATISTICS} }}

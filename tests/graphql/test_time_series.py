@@ -24,7 +24,7 @@ from tracegraph.simulators.langsmith.world import LangSmithWorld
 from tracegraph.simulators.meibel.world import MeibelWorld
 from tracegraph.simulators.nemo.world import NemoWorld
 
-STATISTICS = "count sum mean min median p90 p95 p99 max"
+STATISTICS = "count sum mean min p25 median p75 p90 p95 p99 max"
 SERIES = f"""
 query($id: ID!, $metrics: [MetricInput!]!, $interval: TimeInterval!, $range: ClosedDateTimeRange!,
       $zone: String! = "UTC", $filter: ExperimentSessionFilter) {{

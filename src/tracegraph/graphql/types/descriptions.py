@@ -49,7 +49,9 @@ _STATISTICS = {
     "stddev": "The standard deviation, in the metric's unit; of the sample when COMPUTED. Null when the basis "
     "does not have it.",
     "min": "The smallest value, in the metric's unit. Null when the basis does not have it.",
+    "p25": "The 25th percentile, in the metric's unit. Null when the basis does not have it.",
     "median": "The 50th percentile, in the metric's unit. Null when the basis does not have it.",
+    "p75": "The 75th percentile, in the metric's unit. Null when the basis does not have it.",
     "p90": "The 90th percentile, in the metric's unit. Null when the basis does not have it.",
     "p95": "The 95th percentile, in the metric's unit. Null when the basis does not have it.",
     "p99": "The 99th percentile, in the metric's unit. Null when the basis does not have it.",
@@ -318,6 +320,9 @@ _VALUES: Mapping[str, Mapping[str, str]] = {
         "COUNT": "The number of values.",
         "MIN": "The smallest value.",
         "MAX": "The largest value.",
+        "P25": "The 25th percentile.",
+        "P75": "The 75th percentile.",
+        "STDDEV": "The standard deviation, of the sample when COMPUTED.",
     },
     "TimeInterval": {
         "MINUTE": "A minute of the clock.",

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Annotated, Any
 
 import strawberry
 
 from tracegraph.domain import models as domain_models
+from tracegraph.federation.analytics.histogram import check_bins, histogram
 
 
 @strawberry.type(description="A measured quantity, its unit, and its better direction.")
@@ -18,6 +20,40 @@ class Metric:
     name: str
     unit: domain_models.MetricUnit
     better_when: domain_models.Better
+
+
+@strawberry.type(
+    description=(
+        "How many values lie from lower up to but not including upper. The last bin includes its upper end."
+    )
+)
+class HistogramBin:
+    """The GraphQL type of `federation.analytics.histogram.HistogramBin`."""
+
+    lower: float = strawberry.field(description="The lower end, in the metric's unit.")
+    upper: float = strawberry.field(description="The upper end, in the metric's unit.")
+    count: int = strawberry.field(description="The number of values.")
+
+
+def _histogram(
+    root: strawberry.Parent[domain_models.Aggregate],
+    bins: Annotated[
+        int,
+        strawberry.argument(description="The number of classes, from 1 to 100. There is one for a single value."),
+    ] = 20,
+    lower: Annotated[
+        float | None,
+        strawberry.argument(description="The lower end of the first class. By default the smallest value."),
+    ] = None,
+    upper: Annotated[
+        float | None,
+        strawberry.argument(description="The upper end of the last class. By default the largest value."),
+    ] = None,
+) -> Any:
+    check_bins(bins, lower, upper)
+    if root.basis is not domain_models.AggregateBasis.COMPUTED:
+        return None
+    return histogram(root.values, bins, lower, upper)
 
 
 @strawberry.type(
@@ -39,13 +75,22 @@ class Aggregate:
     mean: float | None
     stddev: float | None
     min: float | None
+    p25: float | None
     median: float | None
+    p75: float | None
     p90: float | None
     p95: float | None
     p99: float | None
     max: float | None
     complete: bool = strawberry.field(
         description="False for a COMPUTED aggregate when the page budget ended before the last session."
+    )
+    histogram: list[HistogramBin] | None = strawberry.field(
+        resolver=_histogram,
+        description=(
+            "COMPUTED: how the values are distributed over classes of equal width, in ascending order. Values "
+            "beyond lower and upper are in none. Null when REPORTED."
+        ),
     )
 
 
