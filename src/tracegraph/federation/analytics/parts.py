@@ -22,19 +22,20 @@ class Part:
 
 
 def figures_of_parts(
-    scan: SessionScan, metrics: Sequence[Metric], part_of: Sequence[int], count: int
+    scan: SessionScan, metrics: Sequence[Metric], part_of: Sequence[int | None], count: int
 ) -> list[Part]:
     """Return the figures of each part, without the metrics whose values could not be read.
 
     Args:
         scan: The sessions.
         metrics: The metrics.
-        part_of: The number of each session's part.
+        part_of: The number of each session's part, None for a session that is in none.
         count: How many parts there are.
     """
     sizes = [0] * count
     for part in part_of:
-        sizes[part] += 1
+        if part is not None:
+            sizes[part] += 1
     errors = [sum(values) for values in _split(scan.column(ERROR_RATE), part_of, count)]
     split = {metric: _split(scan.column(metric), part_of, count) for metric in metrics if scan.covers(metric)}
     return [
@@ -51,10 +52,10 @@ def figures_of_parts(
     ]
 
 
-def _split(column: Sequence[float], part_of: Sequence[int], count: int) -> list[array[float]]:
+def _split(column: Sequence[float], part_of: Sequence[int | None], count: int) -> list[array[float]]:
     """Return the values of each part, without those of the sessions that have none."""
     values = [array("d") for _ in range(count)]
     for part, value in zip(part_of, column, strict=True):
-        if not math.isnan(value):
+        if part is not None and not math.isnan(value):
             values[part].append(value)
     return values

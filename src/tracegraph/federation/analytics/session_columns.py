@@ -12,6 +12,7 @@ from tracegraph.domain.sort_values import microseconds
 from tracegraph.errors import SourceError
 from tracegraph.federation.analytics.case_texts import canonical
 from tracegraph.federation.analytics.cases import CaseId
+from tracegraph.federation.analytics.dimensions import SessionDimension, key_of
 from tracegraph.federation.analytics.statistics import computed, in_order, session_values
 from tracegraph.federation.report import SourceReport, SourceReportStatus
 
@@ -43,10 +44,10 @@ def input_of(session: Session) -> CaseId | None:
 class SessionScan:
     """The columns read from one experiment's sessions, or from those that match a filter. NaN stands for no value.
 
-    `starts` are microseconds since 1970 UTC. `complete` is False when the page budget ended, or reading failed,
-    before the last session. `report` holds the cost of reading, and its error. `deferred` names the fields among
-    SCORES and INPUT that the vendor's list omits: the columns lack them. `partial`: reading failed for some
-    sessions only, and the other values are valid.
+    `starts` are microseconds since 1970 UTC. `keys` are those of the requested dimensions only. `complete` is
+    False when the page budget ended, or reading failed, before the last session. `report` holds the cost of
+    reading, and its error. `deferred` names the fields among SCORES and INPUT that the vendor's list omits: the
+    columns lack them. `partial`: reading failed for some sessions only, and the other values are valid.
     """
 
     source: str
@@ -60,6 +61,7 @@ class SessionScan:
     report: SourceReport
     deferred: frozenset[str] = frozenset()
     partial: bool = False
+    keys: Mapping[SessionDimension, Sequence[str | None]] = field(default_factory=dict)
 
     @property
     def sessions(self) -> int:
@@ -104,9 +106,10 @@ class SessionScan:
 class Columns:
     """Builds the columns of a scan session by session, without keeping the sessions.
 
-    A session that the vendor's list repeats counts once.
+    A session that the vendor's list repeats counts once. `keys` has the dimensions whose keys are kept.
     """
 
+    keys: dict[SessionDimension, list[str | None]] = field(default_factory=dict)
     session_ids: list[str] = field(default_factory=list)
     test_case_ids: list[str | None] = field(default_factory=list)
     inputs: list[CaseId | None] = field(default_factory=list)
@@ -129,6 +132,8 @@ class Columns:
         self.test_case_ids.append(session.test_case_id)
         self.inputs.append(input_of(session))
         self.starts.append(microseconds(session.started_at))
+        for dimension, keys in self.keys.items():
+            keys.append(key_of(session, dimension))
         self.deferred |= session.deferred & {SCORES, INPUT}
 
     def scan(self, source: str, experiment_ref: str, report: SourceReport, *, complete: bool) -> SessionScan:
@@ -144,4 +149,5 @@ class Columns:
             complete,
             report,
             frozenset(self.deferred),
+            keys=self.keys,
         )

@@ -17,6 +17,7 @@ from tracegraph.domain.filters import (
     fields_of_conditions,
 )
 from tracegraph.domain.models import Session
+from tracegraph.federation.analytics.dimensions import SessionDimension
 from tracegraph.federation.analytics.scan_filters import (
     has_no_time,
     narrowing_part,
@@ -48,7 +49,7 @@ Experiment = tuple[str, str]
 """An experiment's source and ref."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class ListedSessions:
     """The sessions of one list that match one filter.
 
@@ -79,17 +80,23 @@ class ListedSessions:
         self.scan = replace(scan, partial=partial)
 
 
+def columns_by(dimensions: Iterable[SessionDimension]) -> Columns:
+    """Return columns without rows, which keep the keys of these dimensions."""
+    return Columns({dimension: [] for dimension in dimensions})
+
+
 Listings = Mapping[SessionFilter, ListedSessions]
 
 
 @dataclass(slots=True)
 class _Batch:
-    """The filters that are requested in one iteration of the event loop, and the large fields that they need.
+    """The filters that are requested in one iteration of the event loop, and what they need.
 
+    `filters` has the dimensions whose keys each filter needs, and `fields` the large fields that any filter needs.
     `lists` is the task that starts the lists. It returns the task of the list that serves each filter.
     """
 
-    filters: set[SessionFilter] = field(default_factory=set)
+    filters: dict[SessionFilter, set[SessionDimension]] = field(default_factory=dict)
     fields: frozenset[str] = frozenset()
     is_open: bool = True
     lists: asyncio.Future[Mapping[SessionFilter, asyncio.Future[Listings]]] = field(init=False)
@@ -114,7 +121,11 @@ class SessionLists:
         self._batches: defaultdict[Experiment, list[_Batch]] = defaultdict(list)
 
     async def read(
-        self, experiment: Experiment, session_filter: SessionFilter, fields: frozenset[str]
+        self,
+        experiment: Experiment,
+        session_filter: SessionFilter,
+        fields: frozenset[str],
+        by: SessionDimension | None = None,
     ) -> ListedSessions:
         """Return the sessions of an experiment that match a filter. Each list is read once.
 
@@ -125,25 +136,27 @@ class SessionLists:
             experiment: The experiment.
             session_filter: The filter.
             fields: The large fields to request, where the list is not read yet.
+            by: The dimension whose keys are needed.
         """
         source, _ = experiment
         capabilities = self._adapters[source].capabilities
         if has_no_time(session_filter) or not capabilities.may_match_sessions(session_filter):
-            nothing = ListedSessions(session_filter)
+            nothing = ListedSessions(session_filter, columns=columns_by(() if by is None else (by,)))
             nothing.finish(experiment, not_queried(source), complete=True, partial=False)
             return nothing
-        batch = self._batch(experiment, session_filter)
+        batch = self._batch(experiment, session_filter, by)
         if batch.is_open:
-            batch.filters.add(session_filter)
+            batch.filters.setdefault(session_filter, set()).update(() if by is None else (by,))
             batch.fields |= fields
         lists = await asyncio.shield(batch.lists)
         return (await asyncio.shield(lists[session_filter]))[session_filter]
 
-    def _batch(self, experiment: Experiment, session_filter: SessionFilter) -> _Batch:
-        """Return the batch that has the filter, or else one that takes more filters."""
+    def _batch(self, experiment: Experiment, session_filter: SessionFilter, by: SessionDimension | None) -> _Batch:
+        """Return the batch that has the filter with these keys, or else one that takes more filters."""
         batches = self._batches[experiment]
         for batch in batches:
-            if batch.is_open or session_filter in batch.filters:
+            dimensions = batch.filters.get(session_filter)
+            if batch.is_open or (dimensions is not None and (by is None or by in dimensions)):
                 return batch
         opened = _Batch()
         opened.lists = register_task(asyncio.create_task(self._start(experiment, opened)))
@@ -163,9 +176,13 @@ class SessionLists:
         served = {wanted: next(one for one in lists if serves(one, part)) for wanted, part in narrowed.items()}
         tasks: dict[SessionFilter, asyncio.Future[Listings]] = {}
         for listed in lists:
-            wanted = [one for one in served if served[one] is listed]
+            listings = {
+                one: ListedSessions(one, is_checked=one == listed, columns=columns_by(batch.filters[one]))
+                for one in served
+                if served[one] is listed
+            }
             tasks[listed] = register_task(
-                asyncio.create_task(self._list(experiment, listed, wanted, batch.fields))
+                asyncio.create_task(self._list(experiment, listed, listings, batch.fields))
             )
         return {wanted: tasks[listed] for wanted, listed in served.items()}
 
@@ -173,7 +190,7 @@ class SessionLists:
         self,
         experiment: Experiment,
         listed: SessionFilter,
-        wanted: Iterable[SessionFilter],
+        listings: Listings,
         fields: frozenset[str],
     ) -> Listings:
         """List the sessions in the largest pages, with the large fields that are needed only.
@@ -182,7 +199,6 @@ class SessionLists:
         """
         source, ref = experiment
         adapter = self._adapters[source]
-        listings = {one: ListedSessions(one, is_checked=one == listed) for one in wanted}
         fields = fields.union(*(COSTLY_SESSION_FIELDS & fields_of_conditions(one) for one in listings))
         orders = adapter.capabilities.session_list(adapter.experiment_kind(ref)).orders
         is_newest_first = orders == {(SessionOrderField.STARTED_AT, OrderDirection.DESC)}

@@ -15,6 +15,7 @@ from tracegraph.domain.filters import SessionFilter, fields_of_conditions
 from tracegraph.domain.models import Metric, MetricKind, Session, SessionRef
 from tracegraph.errors import SourceError
 from tracegraph.federation.analytics.cases import CaseId
+from tracegraph.federation.analytics.dimensions import SessionDimension
 from tracegraph.federation.analytics.scan_filters import EVERY_SESSION
 from tracegraph.federation.analytics.session_columns import (
     INPUT,
@@ -62,7 +63,7 @@ class SessionScans:
         self._slots = Slots()
         self._lists = SessionLists(self._adapters, fetch, budget, reports, self._slots)
         self._fields: frozenset[str] = frozenset()
-        self._memo = TaskMemo[tuple[str, str, SessionFilter, str]]()
+        self._memo = TaskMemo[tuple[ListedSessions, str]]()
 
     def expect(self, fields: frozenset[str]) -> None:
         """Request these large fields in lists that are read from now on, because the request needs them."""
@@ -74,22 +75,23 @@ class SessionScans:
         experiment_ref: str,
         needs: frozenset[str] = frozenset(),
         session_filter: SessionFilter = EVERY_SESSION,
+        by: SessionDimension | None = None,
     ) -> SessionScan:
         """Return the experiment's sessions that match, with the fields of SCORES and INPUT that `needs` names.
 
-        A failing source raises nothing: see `SessionScan.error`.
+        With `by`, the scan has the keys of that dimension. A failing source raises nothing: see
+        `SessionScan.error`.
         """
         fields = frozenset({INPUT}) & (needs | self._fields)
-        listed = await self._lists.read((source, experiment_ref), session_filter, fields)
-        key = source, experiment_ref, session_filter
+        listed = await self._lists.read((source, experiment_ref), session_filter, fields, by)
         list_scan = listed.scan
         if listed.undecided and list_scan.error is None:
-            list_scan = await self._memo.get((*key, "filter"), partial(self._decided, listed))
+            list_scan = await self._memo.get((listed, "filter"), partial(self._decided, listed))
         scan = list_scan
         for name, read in ((SCORES, self._scores), (INPUT, self._inputs)):
             if scan.error is None and name in needs & scan.deferred:
                 missing, read_report = await self._memo.get(
-                    (*key, name), partial(self._read_deferred, source, partial(read, list_scan))
+                    (listed, name), partial(self._read_deferred, source, partial(read, list_scan))
                 )
                 scan = _with_deferred(scan, name, missing, read_report)
         return scan
@@ -100,12 +102,13 @@ class SessionScans:
         experiment_ref: str,
         needs: frozenset[str],
         session_filter: SessionFilter = EVERY_SESSION,
+        by: SessionDimension | None = None,
     ) -> tuple[SessionScan, SourceError | None]:
         """Return the scan and its error. With an error, return the list's fields only, which are still valid."""
-        scan = await self.scan(source, experiment_ref, needs, session_filter)
+        scan = await self.scan(source, experiment_ref, needs, session_filter, by)
         if scan.error is None:
             return scan, None
-        return await self.scan(source, experiment_ref, session_filter=session_filter), scan.error
+        return await self.scan(source, experiment_ref, session_filter=session_filter, by=by), scan.error
 
     # -- fields that a list omits ----------------------------------------------------------------------
 

@@ -274,6 +274,14 @@ _VALUES: Mapping[str, Mapping[str, str]] = {
         "ASC": "The oldest or smallest value first; missing values last.",
         "DESC": "The newest or largest value first; missing values last.",
     },
+    "SessionDimension": {
+        "STATUS": "The status, as SessionStatus names it.",
+        "NAME": "The name.",
+        "AGENT_NAME": "The agent's name.",
+        "AGENT_VERSION": "The agent's version.",
+        "MODEL": "The models that the vendor's list names, in alphabetical order and joined by commas.",
+        "CONVERSATION": "The conversation's id.",
+    },
     "SessionOrderField": {
         "STARTED_AT": "The start of the session.",
         "LATENCY": "The duration. Running sessions come last.",
@@ -359,7 +367,7 @@ _SESSIONS_OF_FIGURES = (
 
 _METRICS_OF_PARTS = "The metrics, in the order of the result."
 
-_SESSIONS_OF_PARTS = "Further conditions on the sessions. By default there is none."
+_SESSIONS_OF_PARTS = "The conditions on the sessions. By default there is none."
 
 _ARGUMENTS_OF_FIELDS: Mapping[str, Mapping[str, str]] = {
     "Comparison.cases": {
@@ -368,6 +376,12 @@ _ARGUMENTS_OF_FIELDS: Mapping[str, Mapping[str, str]] = {
     },
     "Experiment.aggregate": {"filter": _SESSIONS_OF_FIGURES},
     "Experiment.aggregates": {"filter": _SESSIONS_OF_FIGURES},
+    "Experiment.sessionGroups": {
+        "by": "The property.",
+        "metrics": _METRICS_OF_PARTS,
+        "first": "The number of groups, from 0 to `gateway.limits.maxFirst`.",
+        "filter": _SESSIONS_OF_PARTS,
+    },
     "Experiment.timeSeries": {"metrics": _METRICS_OF_PARTS, "filter": _SESSIONS_OF_PARTS},
     "Query.node": {"id": "The global ID of an object of any type."},
     "Query.nodes": {"ids": "Global IDs of objects of any type. An ID may occur several times."},

@@ -121,3 +121,27 @@ class TimeSeries:
     buckets: list[TimeBucket] = strawberry.field(
         description="The intervals in the order of time, the oldest first, including those without sessions."
     )
+
+
+@strawberry.type(description="Sessions that share a property, and their figures.")
+class SessionGroup:
+    """The GraphQL type of `federation.analytics.session_groups.SessionGroup`."""
+
+    key: str | None = strawberry.field(description="The shared value. Null for the sessions without one.")
+    session_count: int = strawberry.field(description="The number of sessions.")
+    aggregates: list[Aggregate] = strawberry.field(
+        description="The figures in the order of `metrics`, without metrics that could not be read."
+    )
+
+
+@strawberry.type(description="The largest groups of an experiment's sessions.")
+class SessionGroups:
+    """The GraphQL type of `federation.analytics.session_groups.SessionGroups`."""
+
+    complete: bool = strawberry.field(
+        description="False when the page budget ended before the last session, or some could not be read."
+    )
+    groups: list[SessionGroup] = strawberry.field(
+        description="The groups in descending order of size. Equal sizes are ordered by key, null last."
+    )
+    other_count: int = strawberry.field(description="The number of sessions in groups beyond `first`.")

@@ -31,9 +31,9 @@ from tracegraph.graphql.resolvers.deferred import (
 from tracegraph.graphql.resolvers.gateway import source_rate_limits
 from tracegraph.graphql.resolvers.lists import experiment_sessions, source_experiments, source_sessions
 from tracegraph.graphql.resolvers.nodes import session_experiment
-from tracegraph.graphql.resolvers.parts import experiment_time_series
+from tracegraph.graphql.resolvers.parts import experiment_session_groups, experiment_time_series
 from tracegraph.graphql.resolvers.sources import source_health, source_of
-from tracegraph.graphql.types.figures import Aggregate, TimeSeries
+from tracegraph.graphql.types.figures import Aggregate, SessionGroups, TimeSeries
 from tracegraph.graphql.types.gateway import RateLimit
 
 
@@ -317,6 +317,13 @@ class Experiment(Node):
         description=(
             "COMPUTED figures of the sessions that started in each interval of the range. At most 1,000 "
             "intervals. Null with an error when the sessions could not be read."
+        ),
+    )
+    session_groups: SessionGroups | None = strawberry.field(
+        resolver=experiment_session_groups,
+        description=(
+            "COMPUTED figures of the sessions by a property that they share. Null with an error when the sessions "
+            "could not be read."
         ),
     )
     sessions: SessionConnection | None = strawberry.field(resolver=experiment_sessions)
