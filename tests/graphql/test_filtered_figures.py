@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from tests.gateway import LANGSMITH, MEIBEL, NAMES, NEMO, Gateway, Vendors, in_process
+from tests.gateway import LANGSMITH, MEIBEL, NAMES, NEMO, Gateway, Vendors
 from tests.graphql.measured import add, drawn
+from tests.graphql.ordered_worlds import DIALECTS
+from tests.graphql.ordered_worlds import opened as open_dialects
 from tests.graphql.rows import METRICS, plain_figures, value_of
 from tests.graphql.test_filters_and_orders import (
     EXPERIMENTS,
@@ -24,9 +26,6 @@ from tests.graphql.test_filters_and_orders import (
 from tests.worlds import Row, minutes
 from tracegraph.graphql.relay.ids import experiment_id
 from tracegraph.simulators.core.faults import Fault
-from tracegraph.simulators.langsmith.world import LangSmithWorld
-from tracegraph.simulators.meibel.world import MeibelWorld
-from tracegraph.simulators.nemo.world import NemoWorld
 
 STATISTICS = "count sum mean min p25 median p75 p90 p95 p99 max"
 FIGURES = f"""query($ids: [ID!]!, $metrics: [MetricInput!], $filter: ExperimentSessionFilter) {{
@@ -36,16 +35,16 @@ FIGURES = f"""query($ids: [ID!]!, $metrics: [MetricInput!], $filter: ExperimentS
 }}"""
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module", params=[0, 1])
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=DIALECTS, ids=str)
 async def world(request: pytest.FixtureRequest) -> AsyncIterator[tuple[Random, Gateway, list[Row]]]:
-    """A gateway over nine experiments of each vendor, and the rows of all their sessions."""
-    rng = Random(request.param)
-    async with Vendors.open(NemoWorld(), LangSmithWorld(), MeibelWorld()) as vendors:
-        fill(vendors, rng)
-        async with in_process(vendors.settings(limits={"max_cost": 10**9})) as gateway:
-            ids = [row["id"] for row in await rows_of(gateway, EXPERIMENTS, first=100)]
-            rows = await rows_of(gateway, SESSIONS, first=200, filter={"experimentIds": ids})
-            yield rng, gateway, rows
+    """A gateway over nine experiments of each vendor in one dialect, and the rows of all their sessions."""
+    rng = Random(19)
+    async with open_dialects(request.param, limits={"max_cost": 10**9}) as subject:
+        fill(subject.vendors, rng)
+        gateway = subject.gateway
+        ids = [row["id"] for row in await rows_of(gateway, EXPERIMENTS, first=100)]
+        rows = await rows_of(gateway, SESSIONS, first=200, filter={"experimentIds": ids})
+        yield rng, gateway, rows
 
 
 def of_experiment(wanted: Row) -> Row:

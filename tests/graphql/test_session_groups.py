@@ -11,16 +11,16 @@ import pytest
 import pytest_asyncio
 
 from tests.conftest import OpenGateway
-from tests.gateway import LANGSMITH, MEIBEL, NAMES, NEMO, Gateway, Vendors, in_process
+from tests.gateway import LANGSMITH, MEIBEL, NAMES, NEMO, Gateway, Vendors
 from tests.graphql.measured import add, drawn
+from tests.graphql.ordered_worlds import DIALECTS
+from tests.graphql.ordered_worlds import opened as open_dialects
 from tests.graphql.rows import METRICS, plain_figures, value_of
 from tests.graphql.test_filters_and_orders import EXPERIMENTS, SESSIONS, fill, picked, rows_of
 from tests.worlds import Row, minutes
 from tracegraph.graphql.relay.ids import experiment_id
 from tracegraph.simulators.core.faults import Fault
-from tracegraph.simulators.langsmith.world import LangSmithWorld, langsmith_run, langsmith_session
-from tracegraph.simulators.meibel.world import MeibelWorld
-from tracegraph.simulators.nemo.world import NemoWorld
+from tracegraph.simulators.langsmith.world import langsmith_run, langsmith_session
 
 STATISTICS = "count sum mean min p25 median p75 p90 p95 p99 max"
 GROUPS = f"""
@@ -36,15 +36,15 @@ query($ids: [ID!]!, $by: SessionDimension!, $metrics: [MetricInput!]!, $first: I
 FIELDS = {"STATUS": "status", "NAME": "name", "AGENT_NAME": "agentName", "AGENT_VERSION": "agentVersion"}
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module", params=[0, 1])
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=DIALECTS, ids=str)
 async def world(request: pytest.FixtureRequest) -> AsyncIterator[tuple[Random, Gateway, list[Row]]]:
-    """A gateway over nine experiments of each vendor, and the rows of all their sessions."""
-    rng = Random(request.param)
-    async with Vendors.open(NemoWorld(), LangSmithWorld(), MeibelWorld()) as vendors:
-        fill(vendors, rng)
-        async with in_process(vendors.settings(limits={"max_cost": 10**9})) as gateway:
-            ids = [row["id"] for row in await rows_of(gateway, EXPERIMENTS, first=100)]
-            yield rng, gateway, await rows_of(gateway, SESSIONS, first=200, filter={"experimentIds": ids})
+    """A gateway over nine experiments of each vendor in one dialect, and the rows of all their sessions."""
+    rng = Random(19)
+    async with open_dialects(request.param, limits={"max_cost": 10**9}) as subject:
+        fill(subject.vendors, rng)
+        gateway = subject.gateway
+        ids = [row["id"] for row in await rows_of(gateway, EXPERIMENTS, first=100)]
+        yield rng, gateway, await rows_of(gateway, SESSIONS, first=200, filter={"experimentIds": ids})
 
 
 def grouped(rows: list[Row], field: str) -> list[tuple[str | None, list[Row]]]:

@@ -13,16 +13,15 @@ import pytest
 import pytest_asyncio
 
 from tests.conftest import OpenGateway
-from tests.gateway import LANGSMITH, MEIBEL, NAMES, NEMO, Gateway, Vendors, in_process
+from tests.gateway import LANGSMITH, MEIBEL, NAMES, NEMO, Gateway, Vendors
 from tests.graphql.measured import add, drawn
+from tests.graphql.ordered_worlds import DIALECTS
+from tests.graphql.ordered_worlds import opened as open_dialects
 from tests.graphql.rows import METRICS, plain_figures, value_of
 from tests.graphql.test_filters_and_orders import SESSIONS, picked, rows_of
 from tests.worlds import Row, minutes
 from tracegraph.graphql.relay.ids import experiment_id
 from tracegraph.simulators.core.faults import Fault
-from tracegraph.simulators.langsmith.world import LangSmithWorld
-from tracegraph.simulators.meibel.world import MeibelWorld
-from tracegraph.simulators.nemo.world import NemoWorld
 
 STATISTICS = "count sum mean min p25 median p75 p90 p95 p99 max"
 SERIES = f"""
@@ -53,11 +52,12 @@ class Opened:
     rows: dict[str, list[Row]]
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def world() -> AsyncIterator[Opened]:
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=DIALECTS, ids=str)
+async def world(request: pytest.FixtureRequest) -> AsyncIterator[Opened]:
     """90 sessions in ten months, over changes of the clock, and many within two days."""
     rng = Random(19)
-    async with Vendors.open(NemoWorld(), LangSmithWorld(), MeibelWorld()) as vendors:
+    async with open_dialects(request.param) as subject:
+        vendors, gateway = subject.vendors, subject.gateway
         ids = {}
         for source in NAMES:
             sessions = [
@@ -65,12 +65,11 @@ async def world() -> AsyncIterator[Opened]:
                 for index, one in enumerate(drawn(source, "e", 90))
             ]
             ids[source] = experiment_id(source, add(vendors, source, "e", sessions))
-        async with in_process(vendors.settings()) as gateway:
-            rows = {
-                source: await rows_of(gateway, SESSIONS, first=200, filter={"experimentIds": [ids[source]]})
-                for source in NAMES
-            }
-            yield Opened(rng, gateway, ids, rows)
+        rows = {
+            source: await rows_of(gateway, SESSIONS, first=200, filter={"experimentIds": [ids[source]]})
+            for source in NAMES
+        }
+        yield Opened(rng, gateway, ids, rows)
 
 
 def label(interval: str, moment: datetime) -> object:
