@@ -14,10 +14,6 @@ from graphql import (
     GraphQLArgument,
     GraphQLInputField,
     GraphQLInputObjectType,
-    ListValueNode,
-    ObjectValueNode,
-    ValueNode,
-    VariableNode,
     is_input_object_type,
     is_list_type,
     is_non_null_type,
@@ -66,12 +62,3 @@ def _input_converter(input_type: GraphQLInputObjectType) -> Convert:
         if field.default_value is MISSING and field.default_factory is MISSING
     }
     return lambda values: input_class(**(absent | convert_values(values, field_converters)))
-
-
-def has_variable(value: ValueNode) -> bool:
-    """Return whether a value in a document contains a variable."""
-    if isinstance(value, ListValueNode):
-        return any(map(has_variable, value.values))
-    if isinstance(value, ObjectValueNode):
-        return any(has_variable(node.value) for node in value.fields)
-    return isinstance(value, VariableNode)

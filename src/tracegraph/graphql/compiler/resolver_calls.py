@@ -14,9 +14,10 @@ from graphql.execution.executor import Executor
 from graphql.execution.values import get_argument_values
 from graphql.pyutils import Path
 
-from tracegraph.graphql.compiler.arguments import build_converters, convert_values, has_variable
+from tracegraph.graphql.compiler.arguments import build_converters, convert_values
 from tracegraph.graphql.compiler.codegen import Details
 from tracegraph.graphql.compiler.resolver_info import Arguments, BuildInfo, ExecutionState, LazyInfo
+from tracegraph.graphql.literals import has_variable
 
 
 class ResolverCall:

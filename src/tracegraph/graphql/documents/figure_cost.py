@@ -17,7 +17,7 @@ from graphql import FieldNode, GraphQLField, Undefined, value_from_ast
 from tracegraph.domain.models import AggregateBasis, MetricKind
 from tracegraph.federation.analytics.histogram import MAX_BINS
 from tracegraph.federation.analytics.intervals import MAX_INTERVALS, TimeInterval
-from tracegraph.graphql.compiler.arguments import has_variable
+from tracegraph.graphql.literals import has_variable
 
 Variables = Mapping[str, Any]
 Arguments = Callable[[Variables], Mapping[str, Any]]
