@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from datetime import UTC, date, datetime, timedelta
 from importlib import resources
 from itertools import pairwise
@@ -213,6 +216,18 @@ def test_a_name_that_is_not_in_the_database_is_an_error(name: str) -> None:
     """Names are exact, and lead to no other file of the machine."""
     with pytest.raises(BadUserInput, match="IANA"):
         zone_named(name)
+
+
+def test_a_machine_without_a_database_has_all_time_zones() -> None:
+    """Containers often have none. The package tzdata replaces it."""
+    program = """if True:
+        from zoneinfo import TZPATH
+        from tracegraph.federation.analytics.intervals import zone_named
+        print(TZPATH, zone_named("Europe/Berlin").key)
+    """
+    environment = {**os.environ, "PYTHONTZPATH": ""}
+    found = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, check=True)
+    assert found.stdout.decode().split() == ["()", "Europe/Berlin"]
 
 
 def test_every_time_zone_of_the_database_can_be_used() -> None:

@@ -62,17 +62,28 @@ class ListedSessions:
     columns: Columns = field(default_factory=Columns)
     undecided: list[Session] = field(default_factory=list)
     scan: SessionScan = field(init=False)
+    _parts: dict[frozenset[str], SessionFilter] = field(default_factory=dict)
 
     def add(self, session: Session) -> None:
         """Add a row of the list if it matches, or may match."""
-        wanted = self.session_filter
         if self.is_checked:
             self.columns.add(session)
-        elif missing := session.deferred and session.deferred & fields_of_conditions(wanted):
-            if readable_part(wanted, missing).matches(session):
+            return
+        part = self._readable_part(session.deferred) if session.deferred else self.session_filter
+        if part.matches(session):
+            if part is self.session_filter:
+                self.columns.add(session)
+            else:
                 self.undecided.append(session)
-        elif wanted.matches(session):
-            self.columns.add(session)
+
+    def _readable_part(self, deferred: frozenset[str]) -> SessionFilter:
+        """Return the conditions that a row without these fields can be checked for: mostly all of them."""
+        part = self._parts.get(deferred)
+        if part is None:
+            missing = deferred & fields_of_conditions(self.session_filter)
+            part = readable_part(self.session_filter, missing) if missing else self.session_filter
+            self._parts[deferred] = part
+        return part
 
     def finish(self, experiment: Experiment, list_report: SourceReport, *, complete: bool, partial: bool) -> None:
         """Build the scan of the rows that match."""
