@@ -14,8 +14,10 @@ from msgspec.structs import replace
 from tests.federation.test_statistics import session
 from tests.gateway import LANGSMITH, MEIBEL, NAMES, NEMO, Vendors, eventually
 from tests.graphql.measured import add, drawn
-from tracegraph.domain.models import Metric, MetricKind, Session
+from tracegraph.domain.filters import SessionFilter
+from tracegraph.domain.models import Metric, MetricKind, Session, SessionStatus
 from tracegraph.errors import SourceErrorCode
+from tracegraph.federation.analytics.dimensions import SessionDimension
 from tracegraph.federation.analytics.session_scan import INPUT, SCORES, Columns, SessionScan, SessionScans
 from tracegraph.federation.lists import ScanBudget
 from tracegraph.federation.report import SourceReport, SourceReportStatus
@@ -171,6 +173,60 @@ async def test_sessions_that_come_and_go_while_their_list_is_read_leave_the_othe
     session_scan = await reading
     assert there <= set(session_scan.session_ids)
     assert len(set(session_scan.session_ids)) == session_scan.sessions
+
+
+# -- filters -------------------------------------------------------------------------------------------
+
+ERRORS = SessionFilter(statuses=frozenset({SessionStatus.ERROR}))
+
+
+@pytest.mark.parametrize("source", NAMES)
+async def test_filters_that_are_requested_together_share_a_list_and_its_report(
+    vendors: Vendors, open_scans: OpenScans, source: str
+) -> None:
+    sessions = drawn(source, "e", 60)
+    ref = add(vendors, source, "e", sessions)
+    reports: list[SourceReport] = []
+    scans = await open_scans(reports)
+    whole, errors, again = await asyncio.gather(
+        scans.scan(source, ref),
+        scans.scan(source, ref, session_filter=ERRORS),
+        scans.scan(source, ref, session_filter=ERRORS),
+    )
+    assert len(vendors.named(source).calls) == len(reports) == 1
+    assert (whole.sessions, again) == (60, errors)
+    assert errors.sessions == sum(one.status == "ERROR" for one in sessions)
+    assert set(errors.session_ids) < set(whole.session_ids)
+
+
+async def test_a_filter_that_is_requested_later_takes_a_list_of_its_own(
+    vendors: Vendors, scans: SessionScans
+) -> None:
+    ref = add(vendors, NEMO, "e", drawn(NEMO, "e", 60))
+    await scans.scan(NEMO, ref)
+    await scans.scan(NEMO, ref, session_filter=ERRORS)
+    assert len(vendors.nemo.calls) == 2
+    await asyncio.gather(scans.scan(NEMO, ref), scans.scan(NEMO, ref, session_filter=ERRORS))
+    assert len(vendors.nemo.calls) == 2
+
+
+async def test_keys_that_are_requested_later_are_read_with_a_list_of_their_own(
+    vendors: Vendors, scans: SessionScans
+) -> None:
+    sessions = drawn(NEMO, "e", 20)
+    ref = add(vendors, NEMO, "e", sessions)
+    without = await scans.scan(NEMO, ref)
+    found = await scans.scan(NEMO, ref, by=SessionDimension.STATUS)
+    assert without.keys == {}
+    assert sorted(map(str, found.keys[SessionDimension.STATUS])) == sorted(one.status for one in sessions)
+
+
+async def test_the_scores_of_a_part_are_read_for_its_sessions(vendors: Vendors, scans: SessionScans) -> None:
+    sessions = drawn(MEIBEL, "e", 60)
+    ref = add(vendors, MEIBEL, "e", sessions)
+    scan = await scans.scan(MEIBEL, ref, frozenset({SCORES}), ERRORS)
+    expected = [one.scores["accuracy"] for one in sessions if one.status == "ERROR" and "accuracy" in one.scores]
+    assert sorted(scan.values(ACCURACY)) == sorted(expected)
 
 
 # -- columns -------------------------------------------------------------------------------------------

@@ -22,8 +22,8 @@ from tracegraph.domain.models import (
 from tracegraph.federation.analytics.statistics import computed, in_order, session_values
 
 LATENCY = Metric(MetricKind.LATENCY)
-STATISTICS = ("sum", "mean", "stddev", "min", "median", "p90", "p95", "p99", "max")
-LEVELS = {"median": 50, "p90": 90, "p95": 95, "p99": 99}
+STATISTICS = ("sum", "mean", "stddev", "min", "p25", "median", "p75", "p90", "p95", "p99", "max")
+LEVELS = {"p25": 25, "median": 50, "p75": 75, "p90": 90, "p95": 95, "p99": 99}
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
 measured = st.floats(0, 1e9, allow_subnormal=False)
@@ -91,7 +91,7 @@ def test_every_figure_is_a_finite_number_or_none(values: list[float]) -> None:
 @given(st.lists(measured, min_size=1))
 def test_the_figures_stand_in_their_natural_order(values: list[float]) -> None:
     aggregate = computed(LATENCY, values)
-    ranked = [aggregate.min, aggregate.median, aggregate.p90, aggregate.p95, aggregate.p99, aggregate.max]
+    ranked = [getattr(aggregate, name) for name in ("min", *LEVELS, "max")]
     assert ranked == sorted(ranked, key=lambda figure: figure or 0.0)
     assert aggregate.mean is not None
     assert min(values) <= aggregate.mean * (1 + 1e-12)

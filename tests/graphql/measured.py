@@ -185,10 +185,10 @@ def by_numpy(source: str, metric: str, sessions: Sequence[Drawn]) -> dict[str, f
 
     known = [value for one in sessions if (value := one.value(metric)) is not None]
     values = np.array(known if metric in SAYS[source] else [], dtype=float)
-    names = ("sum", "mean", "stddev", "min", "median", "p90", "p95", "p99", "max")
+    names = ("sum", "mean", "stddev", "min", "p25", "median", "p75", "p90", "p95", "p99", "max")
     if not values.size:
         return {"count": 0, **dict.fromkeys(names)}
-    ranks = np.percentile(values, [50, 90, 95, 99], method="inverted_cdf")
+    ranks = np.percentile(values, [25, 50, 75, 90, 95, 99], method="inverted_cdf")
     return {
         "count": values.size,
         "sum": float(values.sum()),
@@ -196,5 +196,5 @@ def by_numpy(source: str, metric: str, sessions: Sequence[Drawn]) -> dict[str, f
         "stddev": float(values.std(ddof=1)) if values.size > 1 else None,
         "min": float(values.min()),
         "max": float(values.max()),
-        **dict(zip(("median", "p90", "p95", "p99"), map(float, ranks), strict=True)),
+        **dict(zip(("p25", "median", "p75", "p90", "p95", "p99"), map(float, ranks), strict=True)),
     }

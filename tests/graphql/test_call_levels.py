@@ -46,6 +46,10 @@ def counted(query: str) -> dict[str, int]:
             {"experiments": 2, "aggregates": 0},
         ),
         (
+            "{ experiments { nodes { sessionGroups(by: NAME, metrics: []) { otherCount } } } }",
+            {"experiments": 2, "sessionGroups": 0},
+        ),
+        (
             "query($b: AggregateBasis!) "
             "{ experiments { nodes { aggregate(metric: {kind: COST}, basis: $b) { sum } } } }",
             {"experiments": 2, "aggregate": 0},

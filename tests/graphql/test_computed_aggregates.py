@@ -18,7 +18,7 @@ from tracegraph.simulators.core.faults import Fault
 from tracegraph.simulators.meibel.world import meibel_agent, meibel_session
 from tracegraph.simulators.nemo.world import nemo_experiment, nemo_session
 
-STATISTICS = "count sum mean stddev min median p90 p95 p99 max"
+STATISTICS = "count sum mean stddev min p25 median p75 p90 p95 p99 max"
 INPUTS = [{"kind": "SCORE", "evaluator": metric} if metric.islower() else {"kind": metric} for metric in METRICS]
 QUERY = f"""query($id: ID!, $metrics: [MetricInput!], $basis: AggregateBasis!) {{
   experiment(id: $id) {{

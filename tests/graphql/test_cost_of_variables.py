@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -54,10 +55,24 @@ FILTERS = st.fixed_dictionaries(
         "testCaseId": st.just({"eq": "x"}),
     },
 )
+PARTS = st.fixed_dictionaries(
+    {},
+    optional={
+        "statuses": st.sampled_from([["ERROR"], "ERROR", ["SUCCESS"]]),
+        "text": st.sampled_from(["x", None]),
+        "latencyMs": st.sampled_from([{"gte": 1}, {"gte": 1.0}]),
+        "startedAt": st.just({"gte": "2026-05-01T00:00:00Z"}),
+    },
+)
+TIMES = st.sampled_from(["2026-05-01T00:00:00Z", "2026-05-01T02:00:00+02:00", "2026-05-04T07:00:00Z"])
+RANGES = st.fixed_dictionaries({"gte": TIMES, "lt": TIMES})
+METRICS = st.sampled_from([{"kind": "COST"}, [{"kind": "COST"}, {"kind": "LATENCY"}], []])
 KINDS_OF_VALUES = {
     "$n: Int": st.none() | COUNTS,
     "$n: Int = 7": st.none() | COUNTS,
     "$n: Int!": COUNTS,
+    "$count: Int!": COUNTS,
+    "$count: Int! = 7": COUNTS,
     "$ids: [ID!]!": IDS,
     '$ids: [ID!]! = ["a", "b", "c"]': IDS,
     '$ids: [ID!]! = "a"': IDS,
@@ -70,6 +85,12 @@ KINDS_OF_VALUES = {
     "$filter: SessionFilter": st.none() | FILTERS,
     '$filter: SessionFilter = {experimentIds: ["a", "b"]}': st.none() | FILTERS,
     "$wanted: Boolean!": st.booleans(),
+    "$part: ExperimentSessionFilter": st.none() | PARTS,
+    "$part: ExperimentSessionFilter = {statuses: [ERROR]}": st.none() | PARTS,
+    "$interval: TimeInterval!": st.sampled_from(["MINUTE", "HOUR", "DAY", "WEEK", "MONTH"]),
+    "$interval: TimeInterval! = DAY": st.sampled_from(["HOUR", "MONTH"]),
+    "$range: ClosedDateTimeRange!": RANGES,
+    "$metrics: [MetricInput!]!": METRICS,
 }
 BODIES = {
     "experiments(first: $n) { totalCount }": "n",
@@ -81,6 +102,10 @@ BODIES = {
     "sessions(filter: {experimentIds: [$id], statuses: ERROR}) { nodes { id } }": "id",
     "experiments { nodes { aggregates(basis: $basis) { sum } } }": "basis",
     "experiments { nodes { a: aggregates { sum } b: aggregate(metric: {kind: COST}, basis: $basis) { sum } } }": "basis",  # noqa: E501
+    "experiments { nodes { aggregates(basis: $basis, filter: $part) { histogram(bins: $count) { count } } } }": "basis part count",  # noqa: E501
+    "experiments { nodes { a: aggregates(basis: COMPUTED, filter: $part) { sum } b: aggregates(basis: COMPUTED, filter: {statuses: ERROR}) { sum } } }": "part",  # noqa: E501
+    "experiments { nodes { timeSeries(metrics: $metrics, interval: $interval, range: $range, filter: $part) { buckets { aggregates { histogram { count } } } } } }": "metrics interval range part",  # noqa: E501
+    "experiments { nodes { sessionGroups(by: STATUS, metrics: $metrics, first: $count, filter: $part) { groups { key } } } }": "metrics count part",  # noqa: E501
     "comparison(experimentIds: $ids) { cases(metric: {kind: COST}, first: $n) { nodes { key entries { sessions { id } } } } }": "ids n",  # noqa: E501
     "experiments(first: $n) { nodes { sessions(first: $n) @skip(if: $wanted) { nodes { id } } } }": "n wanted",
 }  # fmt: skip
@@ -122,12 +147,25 @@ class _WithLiterals(Visitor):
         return isinstance(value, VariableNode) and value.name.value not in self._literals
 
 
+class Printed(datetime):
+    """A time that the scalar writes as text, as a literal needs it."""
+
+
+def printable(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: printable(inner) for name, inner in value.items()}
+    return Printed.fromisoformat(value.isoformat()) if isinstance(value, datetime) else value
+
+
 def written_out(text: str, coerced: Mapping[str, Any]) -> str:
     tree = parse(text)
     operation = tree.definitions[0]
     assert isinstance(operation, OperationDefinitionNode)
     literals = {
-        one.variable.name.value: ast_from_value(coerced[one.variable.name.value], type_from_ast(SCHEMA, one.type))  # type: ignore[arg-type]
+        one.variable.name.value: ast_from_value(
+            printable(coerced[one.variable.name.value]),
+            type_from_ast(SCHEMA, one.type),  # type: ignore[arg-type]
+        )
         for one in operation.variable_definitions or ()
         if one.variable.name.value in coerced
     }

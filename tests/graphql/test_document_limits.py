@@ -273,6 +273,63 @@ def test_typical_queries_are_within_the_limit_and_products_of_thousands_are_not(
     assert cost("{ experiments(first: 1000) { nodes { sessions(first: 1000) { nodes { id } } } } }") > 1_000_000
 
 
+ERRORS, TEXT = "filter: {statuses: [ERROR]}", 'filter: {text: "x"}'
+HOURS = 'interval: HOUR, range: {gte: "2026-05-01T00:00:00Z", lt: "2026-05-02T00:00:00Z"}'
+MINUTES = 'interval: MINUTE, range: {gte: "2026-05-01T00:00:00Z", lt: "2027-05-02T00:00:00Z"}'
+WITHIN = 'filter: {startedAt: {gte: "2026-05-01T00:00:00Z", lt: "2026-05-02T00:00:00Z"}}'
+TWO = "metrics: [{kind: COST}, {kind: LATENCY}]"
+
+
+@pytest.mark.parametrize(
+    ("fields", "is_worth"),
+    [
+        ([f"aggregates(basis: COMPUTED, {ERRORS}) {{ sum }}"], 200),
+        ([f"aggregates({ERRORS}) {{ sum }}"], 0),
+        ([f"aggregates(basis: BEST, {ERRORS}) {{ sum }}"] * 3, 200),
+        ([f"aggregates(basis: BEST, {ERRORS}) {{ sum }}", f"aggregates(basis: BEST, {TEXT}) {{ sum }}"], 3 * 200),
+        ([f"aggregates(basis: BEST, {one}) {{ sum }}" for one in (ERRORS, WITHIN, "filter: {}")], 200),
+        ([f"timeSeries({TWO}, {HOURS}) {{ complete }}"], 200 + 2 * 26),
+        ([f"timeSeries(metrics: [], {HOURS}) {{ complete }}"], 200 + 26),
+        ([f"timeSeries(metrics: [], {MINUTES}) {{ complete }}"], 200 + 1000),
+        ([f"timeSeries(metrics: [], {HOURS}) {{ complete }}", f"aggregates(basis: COMPUTED, {WITHIN}) {{ sum }}"],
+         200 + 26),
+        ([f"sessionGroups({TWO}, by: NAME) {{ complete }}"], 200 + 2 * 20),
+        ([f"sessionGroups({TWO}, by: NAME, first: 3, {TEXT}) {{ complete }}"], 2 * 200 + 2 * 3),
+        ([f"aggregates({TWO}, basis: COMPUTED) {{ histogram {{ count }} }}"], 200 + 2 * 20),
+        (["aggregates(basis: COMPUTED) { histogram(bins: 5) { count } }"], 200 + 9 * 5),
+        (["aggregate(metric: {kind: COST}, basis: COMPUTED) { histogram(bins: 5) { count } }"], 200 + 5),
+        ([f"timeSeries({TWO}, {HOURS}) {{ buckets {{ aggregates {{ histogram {{ count }} }} }} }}"],
+         200 + 2 * 26 * (1 + 20)),
+        ([f"sessionGroups({TWO}, by: NAME, first: 3) {{ groups {{ aggregates {{ histogram {{ count }} }} }} }}"],
+         200 + 2 * 3 * (1 + 20)),
+    ],
+)  # fmt: skip
+def test_each_filter_of_computed_figures_may_take_a_list_and_each_interval_group_and_bin_is_a_row(
+    fields: list[str], is_worth: int
+) -> None:
+    """A list of an experiment's sessions takes 20 calls, and so do the look-ups of a filter by text."""
+    aliased = " ".join(f"f{index}: {field}" for index, field in enumerate(fields))
+    assert cost(f'{{ experiment(id: "a") {{ {aliased} }} }}') == 11 + is_worth
+
+
+def test_a_thousand_intervals_of_many_histograms_are_beyond_the_limit() -> None:
+    metrics = "metrics: [" + "{kind: COST}" * 10 + "]"
+    series = f"timeSeries({metrics}, {MINUTES}) {{ buckets {{ aggregates {{ histogram {{ count }} }} }} }}"
+    assert cost(f'{{ experiment(id: "a") {{ {series} }} }}') > 100_000
+
+
+@pytest.mark.parametrize(
+    ("declared", "field"),
+    [
+        ("$i: TimeInterval = DAY", f"timeSeries(metrics: [], {HOURS.replace('HOUR', '$i')}) {{ complete }}"),
+        ("$i: Int = 3", "sessionGroups(metrics: [], by: NAME, first: $i) { complete }"),
+        ("$i: Int = 3", "aggregates { histogram(bins: $i) { count } }"),
+    ],
+)
+def test_a_null_that_the_field_rejects_has_a_cost(declared: str, field: str) -> None:
+    assert cost(f'query({declared}) {{ experiment(id: "a") {{ {field} }} }}', {"i": None}) > 0
+
+
 def test_every_field_of_the_table_is_one_of_the_schema() -> None:
     from tracegraph.graphql.documents.cost import _FIELD_COSTS  # noqa: PLC0415
 

@@ -110,6 +110,16 @@ SHAPES = (
         """{ experiments(first: 8) { nodes { EXPERIMENT
              aggregate(basis: BEST, metric: {kind: ERROR_RATE}) { count mean } } } }""",
     ),
+    _plain(
+        "figures of parts",
+        """{ experiments(first: 8) { nodes { EXPERIMENT
+             aggregate(basis: COMPUTED, metric: {kind: ERROR_RATE}, filter: {statuses: [SUCCESS]}) { count mean }
+             timeSeries(metrics: [{kind: LATENCY}], interval: DAY,
+                        range: {gte: "2026-10-25T00:00:00Z", lt: "2026-11-08T00:00:00Z"}) {
+               complete buckets { start sessionCount aggregates { count mean } } }
+             sessionGroups(by: STATUS, metrics: [{kind: LATENCY}]) { groups { key sessionCount } otherCount }
+           } } }""",
+    ),
     _plain("sources", "{ sources { name experiments(first: 2) { nodes { EXPERIMENT } } } }"),
     _plain("sessions of each source", "{ sources { name sessions(first: 2) { nodes { SESSION } } } }"),
     _plain(

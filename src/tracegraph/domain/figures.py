@@ -20,6 +20,9 @@ class Statistic(Enum):
     COUNT = "COUNT"
     MIN = "MIN"
     MAX = "MAX"
+    P25 = "P25"
+    P75 = "P75"
+    STDDEV = "STDDEV"
 
     def value_in(self, aggregate: Aggregate | None) -> float | None:
         """Return the statistic in the metric's unit, or None when the aggregate lacks it."""

@@ -10,7 +10,7 @@ dataclass 5. The garbage collector ignores the types without cycles.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -162,7 +162,10 @@ ERROR_RATE = Metric(MetricKind.ERROR_RATE)
 
 
 class Aggregate(Struct, frozen=True, gc=False):
-    """Statistics of one metric over one experiment, in the metric's unit; None where the basis gives none."""
+    """Statistics of one metric over one experiment, in the metric's unit; None where the basis gives none.
+
+    `values` are the values behind COMPUTED statistics, ascending.
+    """
 
     metric: Metric
     basis: AggregateBasis
@@ -178,6 +181,9 @@ class Aggregate(Struct, frozen=True, gc=False):
     p99: float | None = None
     max: float | None = None
     complete: bool = True
+    p25: float | None = None
+    p75: float | None = None
+    values: Sequence[float] = ()
 
 
 class RawObject(Protocol):

@@ -43,6 +43,8 @@ _ROUNDS: Mapping[tuple[str, str], int] = {
     ("Experiment", "sessions"): 1,
     ("Experiment", "aggregate"): 2,
     ("Experiment", "aggregates"): 2,
+    ("Experiment", "timeSeries"): 2,
+    ("Experiment", "sessionGroups"): 2,
     ("Session", "experiment"): 1,
     ("Session", "input"): 1,
     ("Session", "output"): 1,

@@ -14,7 +14,7 @@ from tracegraph.simulators.core.rows import Row
 from tracegraph.testing.subject import Contract, Subject, expect, rows
 
 SEEDS = (31, 32)
-STATISTICS = ("sum", "mean", "stddev", "min", "median", "p90", "p95", "p99", "max")
+STATISTICS = ("sum", "mean", "stddev", "min", "p25", "median", "p75", "p90", "p95", "p99", "max")
 
 
 class ValueLaws(Contract):

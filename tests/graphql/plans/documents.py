@@ -29,7 +29,7 @@ LITERALS = {
     "Float": ("1.5",),
     "Boolean": ("true", "false"),
     "String": ('"a"', '"name 1"', '""'),
-    "DateTime": ('"2026-01-01T01:00:00Z"', '"no time"'),
+    "DateTime": ('"2026-01-01T01:00:00Z"', '"2026-02-01T00:03:00Z"', '"no time"'),
     "JSON": ("{k: [1, null]}",),
 }
 FEW, SOME, OFTEN = 0.08, 0.25, 0.6

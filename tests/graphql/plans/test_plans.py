@@ -118,6 +118,46 @@ def test_a_plan_returns_the_librarys_result(seed: int, depth: int, wrongness: fl
     assert asyncio.run(compared(document, sources))
 
 
+RANGE = 'range: {gte: "2026-02-01T00:00:00Z", lt: "2026-02-01T00:04:00Z"}'
+FIGURES = f"""
+query Q($bins: Int! = 3) {{
+  experiments {{ nodes {{
+    whole: aggregates(basis: COMPUTED) {{ ...F }}
+    part: aggregate(metric: {{kind: LATENCY}}, basis: BEST, filter: {{statuses: [SUCCESS, ERROR]}}) {{ ...F }}
+    text: aggregates(basis: COMPUTED, filter: {{text: "in"}}) {{ ...F }}
+    score: aggregates(basis: COMPUTED, filter: {{score: {{evaluator: "e", gte: 0.5}}}}) {{ ...F }}
+    series: timeSeries(metrics: [{{kind: SCORE, evaluator: "e"}}], interval: MINUTE, {RANGE}, timeZone: "UTC") {{
+      complete buckets {{ start end sessionCount errorCount aggregates {{ ...F }} }}
+    }}
+    none: timeSeries(metrics: [], interval: MINUTE, {RANGE}, timeZone: "Mars/Olympus") {{ complete }}
+    status: sessionGroups(by: STATUS, metrics: [{{kind: COST}}], first: 2) {{
+      complete otherCount groups {{ key sessionCount aggregates {{ ...F }} }}
+    }}
+    model: sessionGroups(by: MODEL, metrics: [], filter: {{latencyMs: {{gte: 1}}}}) {{ groups {{ key }} }}
+  }} }}
+}}
+fragment F on Aggregate {{
+  basis count sum p25 p75 stddev complete histogram(bins: $bins) {{ lower upper count }}
+}}
+"""
+
+
+@pytest.mark.filterwarnings("ignore:.*was never awaited")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck), deadline=None, phases=[Phase.generate])
+@given(
+    seed=st.integers(0, 2**64),
+    bins=st.sampled_from([1, 3, 101]),
+    wrongness=st.sampled_from([0.0, 0.02, 0.3]),
+    failure=st.sampled_from([0.0, 0.2]),
+)
+def test_a_plan_returns_the_librarys_figures_of_parts(
+    seed: int, bins: int, wrongness: float, failure: float
+) -> None:
+    sources = [RandomSource(name, seed, wrongness=wrongness, failure=failure) for name in ("a", "b")]
+    assert asyncio.run(compared(Document(FIGURES, {"bins": bins}), sources))
+
+
 @pytest.mark.parametrize("query", ["{ __schema { queryType { name } } }", '{ __type(name: "Query") { name } }'])
 async def test_introspection_has_no_plan(query: str) -> None:
     assert not await compared(Document(query, {}), [])

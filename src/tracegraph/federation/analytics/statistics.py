@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from tracegraph.domain.models import (
@@ -83,7 +84,7 @@ def computed(metric: Metric, values: Sequence[float], *, complete: bool = True) 
 
     Percentiles are nearest rank: the smallest element that at least that share of the values does not exceed. The
     deviation is the sample's, and None for fewer than two values. A figure beyond a finite float is None. Without
-    values the count is 0 and every other figure is None.
+    values the count is 0 and every other figure is None. The aggregate keeps the values for a histogram.
     """
     count = len(values)
     if not count:
@@ -100,12 +101,15 @@ def computed(metric: Metric, values: Sequence[float], *, complete: bool = True) 
         mean=mean,
         stddev=None if mean is None else _sample_deviation(ranked, mean),
         min=ranked[0],
+        p25=_nearest_rank(ranked, 25),
         median=_nearest_rank(ranked, 50),
+        p75=_nearest_rank(ranked, 75),
         p90=_nearest_rank(ranked, 90),
         p95=_nearest_rank(ranked, 95),
         p99=_nearest_rank(ranked, 99),
         max=ranked[-1],
         complete=complete,
+        values=array("d", ranked),
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from graphql import GraphQLField, ListValueNode, ObjectValueNode, ValueNode, VariableNode
+from graphql import GraphQLField
 from graphql.execution.executor import Executor
 from graphql.execution.values import get_argument_values
 from graphql.pyutils import Path
@@ -17,6 +17,7 @@ from graphql.pyutils import Path
 from tracegraph.graphql.compiler.arguments import build_converters, convert_values
 from tracegraph.graphql.compiler.codegen import Details
 from tracegraph.graphql.compiler.resolver_info import Arguments, BuildInfo, ExecutionState, LazyInfo
+from tracegraph.graphql.literals import has_variable
 
 
 class ResolverCall:
@@ -33,7 +34,7 @@ class ResolverCall:
         self._nodes = [detail.node for detail in details]
         self._constant: Arguments | None = None
         self._lookahead: dict[Any, Any] = {}
-        self._may_vary = any(_has_variable(argument.value) for argument in self._first.node.arguments or ())
+        self._may_vary = any(has_variable(argument.value) for argument in self._first.node.arguments or ())
 
     def value(self, source: Any, state: ExecutionState, build_info: BuildInfo, path: Path) -> Any:
         """Return the resolver's value, or an awaitable of the value.
@@ -69,11 +70,3 @@ class ResolverCall:
             executor.hide_suggestions,
         )
         return convert_values(coerced, self._converters)
-
-
-def _has_variable(value: ValueNode) -> bool:
-    if isinstance(value, ListValueNode):
-        return any(map(_has_variable, value.values))
-    if isinstance(value, ObjectValueNode):
-        return any(_has_variable(node.value) for node in value.fields)
-    return isinstance(value, VariableNode)

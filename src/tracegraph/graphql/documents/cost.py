@@ -6,8 +6,9 @@ Rows are `first` (or its default), the number of ids, or 1 for one object. Calls
 table below allows for the field, whether or not a vendor needs them. Calls of a merged list grow with the sources.
 Calls of computed figures grow with the page budget. A field that occurs twice at one path counts once. Work that
 siblings share also counts once: the complete form of one row, or the calls behind an experiment's figures. These
-read the sessions of computed figures. Reported figures that rows lack take one call. Variables count by their
-coerced values, as literals do. `@skip` and `@include` are ignored. A field outside the table costs nothing.
+read the sessions of computed figures, once for each filter (see `figure_cost.py`). Reported figures that rows lack
+take one call. Variables count by their coerced values, as literals do. `@skip` and `@include` are ignored. A field
+outside the table costs nothing.
 """
 
 from __future__ import annotations
@@ -39,7 +40,16 @@ from graphql import (
 )
 
 from tracegraph.domain.filters import ExperimentOrderField, SessionOrderField
-from tracegraph.domain.models import AggregateBasis
+from tracegraph.graphql.documents.figure_cost import (
+    Arguments,
+    arguments_of,
+    bin_rows,
+    figure_calls,
+    figure_read,
+    group_rows,
+    interval_rows,
+    metric_count,
+)
 
 CALL_COST = 10
 """The cost of a vendor call in rows.
@@ -91,7 +101,8 @@ class FieldCost:
     """The cost of one field of the schema.
 
     `rows`: the number of rows. An int, the name of the argument that holds the number (`first`, `ids`), or
-    `sources` or `compared` for the number of sources or compared experiments.
+    `sources` or `compared` for the number of sources or compared experiments. `intervals` and `groups` are those
+    of an experiment's sessions, times their metrics, and `bins` are those of a histogram.
 
     `calls`: the number of vendor calls. An int, or `sources` for one call per source. `ordered` is one call, and
     those that read the figures of an order; `ordered sources` is the same per source. `merged` is one call per
@@ -104,18 +115,14 @@ class FieldCost:
 
     `once`: a tag. Siblings with the same tag count once, as the most expensive of them.
 
-    `multiplies`: whether the fields below cost once per row.
+    `multiplies`: whether the fields below cost once per row; `metrics` for once per metric.
     """
 
     rows: str | int = 1
     calls: int | str = 0
     calls_per_row: int | str = 0
     once: str | None = None
-    multiplies: bool = True
-
-
-_REPORTED = (None, AggregateBasis.REPORTED, AggregateBasis.REPORTED.name)
-"""The basis REPORTED as an omitted argument, as a variable's value and as a literal."""
+    multiplies: bool | str = True
 
 
 _MAX_INT_LENGTH = len(str(-(2**31)))
@@ -144,8 +151,11 @@ _FIELD_COSTS: Mapping[tuple[str, str], FieldCost] = {
     ("Experiment", "createdAt"): _COMPLETE_ROW,
     ("Experiment", "metadata"): _COMPLETE_ROW,
     ("Experiment", "sessionCount"): FieldCost(rows=0, calls=1),
-    ("Experiment", "aggregate"): FieldCost(rows=0, calls="figures", once="figures"),
-    ("Experiment", "aggregates"): FieldCost(rows=0, calls="figures", once="figures"),
+    ("Experiment", "aggregate"): FieldCost(rows=0, calls="figures", multiplies=False),
+    ("Experiment", "aggregates"): FieldCost(rows=0, calls="figures", multiplies="metrics"),
+    ("Experiment", "timeSeries"): FieldCost("intervals", calls="figures"),
+    ("Experiment", "sessionGroups"): FieldCost("groups", calls="figures"),
+    ("Aggregate", "histogram"): FieldCost("bins"),
     ("Experiment", "sessions"): FieldCost("first", calls="of one", calls_per_row="completed"),
     ("Session", "experiment"): FieldCost(calls=1),
     ("Session", "input"): _COMPLETE_ROW,
@@ -169,13 +179,13 @@ class Step:
     calls: Count
     calls_per_row: Count
     below: tuple[Step, ...]
-    multiplies: bool
+    times_below: Count
 
     def cost(self, sizes: Sizes) -> int:
         """Return the cost for one row of the field above."""
         rows, below = self.rows(sizes), total(self.below, sizes)
         calls = rows * self.calls_per_row(sizes) + self.calls(sizes)
-        return rows + below * (rows if self.multiplies else 1) + CALL_COST * calls
+        return rows + below * self.times_below(sizes) + CALL_COST * calls
 
 
 def total(steps: Iterable[Step], sizes: Sizes) -> int:
@@ -211,13 +221,15 @@ class _StepBuilder:
         """Return the steps of the selections at one path. `compared` counts the experiments of a comparison."""
         steps: list[Step] = []
         shared: dict[str, list[Count]] = {}
+        figures: list[Arguments] = []
         for field_parent, fields in self._fields(parent, selections):
             field = fields[0]
             definition = getattr(field_parent, "fields", {}).get(field.name.value)
             if definition is None:
                 continue
             field_cost = _FIELD_COSTS.get((field_parent.name, field.name.value), _FREE)
-            count = compared if field_cost.rows == "compared" else self._count(field, field_cost.rows)
+            arguments = arguments_of(field, definition)
+            count = compared if field_cost.rows == "compared" else self._count(field, field_cost.rows, arguments)
             below_sets = [node.selection_set for node in fields if node.selection_set is not None]
             compared_below = count if field_cost.rows == "experimentIds" else compared
             below = self.steps(get_named_type(definition.type), below_sets, compared_below)
@@ -226,13 +238,16 @@ class _StepBuilder:
                 continue
             calls = self._calls(field, field_cost.calls)
             calls_per_row = self._calls(field, field_cost.calls_per_row, 1)
-            if field_cost.once is not None:
+            if field_cost.calls == "figures":
+                figures.append(arguments)
+                calls = _figure_calls(figures) if len(figures) == 1 else _NONE
+            elif field_cost.once is not None:
                 siblings = shared.setdefault(field_cost.once, [])
                 siblings.append(calls)
-                if len(siblings) > 1:
-                    continue
-                calls = _most(siblings)
-            steps.append(Step(count, calls, calls_per_row, below, field_cost.multiplies))
+                calls = _most(siblings) if len(siblings) == 1 else _NONE
+            steps.append(
+                Step(count, calls, calls_per_row, below, _times_below(count, field_cost.multiplies, arguments))
+            )
         return tuple(steps)
 
     def _fields(
@@ -270,16 +285,19 @@ class _StepBuilder:
         if calls == "read":
             return lambda sizes: extra + sizes.read_calls
         if calls == "figures":
-            return _figure_calls(field)
+            return _NONE  # the figures of one experiment are counted together
         if calls in {"ordered", "ordered sources"}:
             return _ordered_calls(field, per_source=calls == "ordered sources")
         return _list_calls(field, calls)
 
-    def _count(self, field: FieldNode, rows: str | int) -> Count:
+    def _count(self, field: FieldNode, rows: str | int, arguments: Arguments) -> Count:
         if isinstance(rows, int):
             return lambda _: rows
         if rows == "sources":
             return lambda sizes: sizes.sources
+        if rows in _ROWS_OF_ARGUMENTS:
+            count = _ROWS_OF_ARGUMENTS[rows]
+            return lambda sizes: count(arguments(sizes.variables))
         evaluate = _evaluator(_argument(field, rows))
         if rows != "first":
             return lambda sizes: _length(evaluate(sizes.variables), sizes)
@@ -314,20 +332,21 @@ def _value(value: ValueNode | None, variables: Mapping[str, Any]) -> Any:
     return getattr(value, "value", None)
 
 
-def _figure_calls(field: FieldNode) -> Count:
-    """Return the calls behind aggregates: a basis other than REPORTED may read all sessions."""
-    basis = _evaluator(_argument(field, "basis"))
-    metrics = _argument(field, "metrics") or _argument(field, "metric")
+def _figure_calls(figures: Sequence[Arguments]) -> Count:
+    """Return the calls behind the figures of one experiment. Later figures are added to the same list."""
 
     def calls(sizes: Sizes) -> int:
-        if basis(sizes.variables) not in _REPORTED:
-            return sizes.read_calls
-        if not sizes.deferred_metrics:
-            return 0
-        kinds = _kinds(metrics, sizes.variables)
-        return int(kinds is None or not kinds.isdisjoint(sizes.deferred_metrics))
+        reads = [figure_read(arguments(sizes.variables), sizes.deferred_metrics) for arguments in figures]
+        return figure_calls(reads, sizes.read_calls)
 
     return calls
+
+
+def _times_below(count: Count, multiplies: bool | str, arguments: Arguments) -> Count:  # noqa: FBT001 - see FieldCost
+    """Return how often the fields below a field cost."""
+    if multiplies == "metrics":
+        return lambda sizes: metric_count(arguments(sizes.variables))
+    return count if multiplies else lambda _: 1
 
 
 def _ordered_calls(field: FieldNode, *, per_source: bool) -> Count:
@@ -355,15 +374,6 @@ def _takes_look_ups(order: Any, sizes: Sizes) -> bool:
 def _name(member: object) -> str:
     """Return the name of an enum value, which is a member in coerced variables and a text in literals."""
     return member.name if isinstance(member, Enum) else str(member)
-
-
-def _kinds(metrics: ValueNode | None, variables: Mapping[str, Any]) -> frozenset[str] | None:
-    """Return the kinds of the metrics of an argument, None for all metrics."""
-    value = None if metrics is None else value_from_ast_untyped(metrics, dict(variables))
-    if not value:
-        return None
-    named = [metric.get("kind") for metric in (value if isinstance(value, list) else [value])]
-    return frozenset(map(_name, named))
 
 
 def _most(siblings: Sequence[Count]) -> Count:
@@ -415,6 +425,17 @@ def _completed_calls(arguments: Mapping[str, Any], _: Sizes) -> int:
 
 def _member(value: Any, name: str) -> Any:
     return value.get(name) if isinstance(value, dict) else None
+
+
+_NONE: Count = lambda _: 0  # noqa: E731 - the type is declared
+
+
+_ROWS_OF_ARGUMENTS: Mapping[str, Callable[[Mapping[str, Any]], int]] = {
+    "intervals": interval_rows,
+    "groups": group_rows,
+    "bins": bin_rows,
+}
+"""The numbers of rows that follow from several arguments of a field."""
 
 
 _SOURCE_CALLS: Mapping[str, Count] = {

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import strawberry
 
+from tracegraph.domain.filters import SessionFilter
 from tracegraph.domain.models import Aggregate, AggregateBasis, Experiment, Metric
 from tracegraph.errors import SourceError
+from tracegraph.federation.analytics.scan_filters import EVERY_SESSION
 from tracegraph.federation.analytics.session_scan import needs_of_all
 from tracegraph.federation.analytics.statistics import in_order
 from tracegraph.graphql.reported import all_reported, has_deferred
 from tracegraph.graphql.resolvers.deferred import report_source_error
 from tracegraph.graphql.resolvers.sources import TracegraphInfo
+from tracegraph.graphql.types.filter_inputs import ExperimentSessionFilter, check_number_of_ids
 from tracegraph.graphql.types.inputs import MetricInput
 
 
@@ -22,6 +25,7 @@ def experiment_aggregates(
     info: TracegraphInfo,
     metrics: list[MetricInput] | None = None,
     basis: AggregateBasis = AggregateBasis.REPORTED,
+    filter: ExperimentSessionFilter | None = None,  # noqa: A002 - the schema's name
 ) -> Any:
     """Return the requested metrics, or all metrics. After a failure, return the metrics that could be read.
 
@@ -30,11 +34,15 @@ def experiment_aggregates(
         info: The info of the field.
         metrics: The requested metrics, None for all.
         basis: The requested basis.
+        filter: The conditions on the sessions of the figures.
 
     Raises:
         SourceError: When the source failed and no metric could be read.
     """
     requested = None if metrics is None else [metric.parsed for metric in metrics]
+    wanted = parsed_filter(info, filter)
+    if wanted != EVERY_SESSION:
+        return [] if basis is AggregateBasis.REPORTED else _all_computed(root, info, requested, {}, wanted)
     if basis is AggregateBasis.REPORTED:
         if root.figures_error is not None:
             error = report_source_error(root.figures_error, info.context)
@@ -50,6 +58,7 @@ def experiment_aggregate(
     info: TracegraphInfo,
     metric: MetricInput,
     basis: AggregateBasis = AggregateBasis.REPORTED,
+    filter: ExperimentSessionFilter | None = None,  # noqa: A002 - the schema's name
 ) -> Any:
     """Return one metric, or None when the basis is REPORTED and the vendor does not report the metric.
 
@@ -58,11 +67,14 @@ def experiment_aggregate(
         info: The info of the field.
         metric: The requested metric.
         basis: The requested basis.
+        filter: The conditions on the sessions of the figure.
 
     Raises:
         SourceError: When the source of the figures failed.
     """
-    requested = metric.parsed
+    requested, wanted = metric.parsed, parsed_filter(info, filter)
+    if wanted != EVERY_SESSION:
+        return None if basis is AggregateBasis.REPORTED else _computed(root, info, requested, wanted)
     if basis is AggregateBasis.REPORTED and root.figures_error is not None:
         raise report_source_error(root.figures_error, info.context)
     if basis is not AggregateBasis.COMPUTED and has_deferred(info.context, root, [requested]):
@@ -100,8 +112,24 @@ async def _with_deferred(
     return _selected(reported, requested)
 
 
-async def _computed(experiment: Experiment, info: TracegraphInfo, metric: Metric) -> Aggregate:
-    scan = await info.context.scans.scan(experiment.source, experiment.ref, needs_of_all([metric]))
+def parsed_filter(info: TracegraphInfo, session_filter: ExperimentSessionFilter | None) -> SessionFilter:
+    """Return the conditions of a filter argument.
+
+    Raises:
+        BadUserInput: When the filter has too many IDs.
+        InvalidId: For an ID that is not a session's.
+    """
+    if session_filter is None:
+        return EVERY_SESSION
+    check_number_of_ids("ids", session_filter.ids, info.context.page_limits.max_first)
+    return session_filter.parsed
+
+
+async def _computed(
+    experiment: Experiment, info: TracegraphInfo, metric: Metric, wanted: SessionFilter = EVERY_SESSION
+) -> Aggregate:
+    needs = needs_of_all([metric])
+    scan = await info.context.scans.scan(experiment.source, experiment.ref, needs, wanted)
     if scan.error is not None:
         raise scan.error
     return scan.aggregate(metric)
@@ -144,11 +172,22 @@ async def _with_computed(
 ) -> Sequence[Aggregate]:
     reported = await _best_reported(experiment, info, requested) if basis is AggregateBasis.BEST else ()
     by_metric = {aggregate.metric: aggregate for aggregate in reported}
+    return await _all_computed(experiment, info, requested, by_metric, EVERY_SESSION)
+
+
+async def _all_computed(
+    experiment: Experiment,
+    info: TracegraphInfo,
+    requested: Sequence[Metric] | None,
+    reported: Mapping[Metric, Aggregate],
+    wanted: SessionFilter,
+) -> Sequence[Aggregate]:
+    """Return the requested metrics, computed from the sessions that match unless they are reported."""
+    by_metric = dict(reported)
     if requested is None or any(metric not in by_metric for metric in requested):
         needs = needs_of_all(requested)
-        scan, error = await info.context.scans.partial_scan(experiment.source, experiment.ref, needs)
-        computed = scan.aggregates(requested)
-        by_metric |= {metric: aggregate for metric, aggregate in computed.items() if metric not in by_metric}
+        scan, error = await info.context.scans.partial_scan(experiment.source, experiment.ref, needs, wanted)
+        by_metric = scan.aggregates(requested) | by_metric
         if error is not None and not by_metric:
             raise error
     order = in_order(by_metric) if requested is None else requested

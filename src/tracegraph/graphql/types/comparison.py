@@ -9,12 +9,11 @@ from tracegraph.federation.analytics.cases import CaseOutcome
 from tracegraph.graphql.comparison.cases import CaseRow
 from tracegraph.graphql.compiler.field_access import instances_of
 from tracegraph.graphql.resolvers import comparison as resolvers
+from tracegraph.graphql.types.figures import Aggregate, Metric
 from tracegraph.graphql.types.objects import (
-    Aggregate,
     Connection,
     Edge,
     Experiment,
-    Metric,
     Node,
     Session,
     SourceReport,

@@ -49,7 +49,9 @@ _STATISTICS = {
     "stddev": "The standard deviation, in the metric's unit; of the sample when COMPUTED. Null when the basis "
     "does not have it.",
     "min": "The smallest value, in the metric's unit. Null when the basis does not have it.",
+    "p25": "The 25th percentile, in the metric's unit. Null when the basis does not have it.",
     "median": "The 50th percentile, in the metric's unit. Null when the basis does not have it.",
+    "p75": "The 75th percentile, in the metric's unit. Null when the basis does not have it.",
     "p90": "The 90th percentile, in the metric's unit. Null when the basis does not have it.",
     "p95": "The 95th percentile, in the metric's unit. Null when the basis does not have it.",
     "p99": "The 99th percentile, in the metric's unit. Null when the basis does not have it.",
@@ -272,6 +274,14 @@ _VALUES: Mapping[str, Mapping[str, str]] = {
         "ASC": "The oldest or smallest value first; missing values last.",
         "DESC": "The newest or largest value first; missing values last.",
     },
+    "SessionDimension": {
+        "STATUS": "The status, as SessionStatus names it.",
+        "NAME": "The name.",
+        "AGENT_NAME": "The agent's name.",
+        "AGENT_VERSION": "The agent's version.",
+        "MODEL": "The models that the vendor's list names, in alphabetical order and joined by commas.",
+        "CONVERSATION": "The conversation's id.",
+    },
     "SessionOrderField": {
         "STARTED_AT": "The start of the session.",
         "LATENCY": "The duration. Running sessions come last.",
@@ -318,6 +328,16 @@ _VALUES: Mapping[str, Mapping[str, str]] = {
         "COUNT": "The number of values.",
         "MIN": "The smallest value.",
         "MAX": "The largest value.",
+        "P25": "The 25th percentile.",
+        "P75": "The 75th percentile.",
+        "STDDEV": "The standard deviation, of the sample when COMPUTED.",
+    },
+    "TimeInterval": {
+        "MINUTE": "A minute of the clock.",
+        "HOUR": "An hour of the clock. An hour that the clock repeats is an interval of its own.",
+        "DAY": "A day of the calendar: 23 or 25 hours where the clock changes.",
+        "WEEK": "A week of the calendar, from Monday.",
+        "MONTH": "A month of the calendar.",
     },
 }
 
@@ -334,14 +354,35 @@ _ARGUMENTS: Mapping[str, str] = {
     "metrics": "The metrics, in the order of the result. By default all metrics, in the order of MetricKind.",
     "metric": "The metric.",
     "basis": "The origin of the figures.",
+    "interval": "The width of the intervals.",
+    "range": "The range of starts, which must not be empty.",
+    "timeZone": "The name of a time zone of the IANA database, such as Europe/Berlin.",
 }
 """Arguments of every field, by name."""
+
+_SESSIONS_OF_FIGURES = (
+    "The conditions on the sessions behind the figures. By default every session counts. With a filter, nothing "
+    "is REPORTED, and BEST is COMPUTED."
+)
+
+_METRICS_OF_PARTS = "The metrics, in the order of the result."
+
+_SESSIONS_OF_PARTS = "The conditions on the sessions. By default there is none."
 
 _ARGUMENTS_OF_FIELDS: Mapping[str, Mapping[str, str]] = {
     "Comparison.cases": {
         "metric": "The metric whose values are compared.",
         "outcome": "Only cases for which at least one experiment has this outcome. By default all cases.",
     },
+    "Experiment.aggregate": {"filter": _SESSIONS_OF_FIGURES},
+    "Experiment.aggregates": {"filter": _SESSIONS_OF_FIGURES},
+    "Experiment.sessionGroups": {
+        "by": "The property.",
+        "metrics": _METRICS_OF_PARTS,
+        "first": "The number of groups, from 0 to `gateway.limits.maxFirst`.",
+        "filter": _SESSIONS_OF_PARTS,
+    },
+    "Experiment.timeSeries": {"metrics": _METRICS_OF_PARTS, "filter": _SESSIONS_OF_PARTS},
     "Query.node": {"id": "The global ID of an object of any type."},
     "Query.nodes": {"ids": "Global IDs of objects of any type. An ID may occur several times."},
     "Query.experiment": {"id": "The global ID of an experiment."},

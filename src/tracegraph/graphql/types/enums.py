@@ -9,7 +9,7 @@ import strawberry
 from tracegraph import adapter, errors
 from tracegraph.domain import figures, filters, models
 from tracegraph.federation import facets, report
-from tracegraph.federation.analytics import cases
+from tracegraph.federation.analytics import cases, dimensions, intervals
 
 _DESCRIPTIONS: dict[type[Enum], str] = {
     models.ExperimentKind: "The kind of an experiment: an evaluation over a dataset, a live project, or an agent.",
@@ -36,6 +36,8 @@ _DESCRIPTIONS: dict[type[Enum], str] = {
     filters.ExperimentOrderField: "NAME compares by code point after Unicode case folding, whatever the vendor.",
     filters.SessionOrderField: "The sort fields of sessions.",
     facets.ExperimentFacetField: "The fields of experiments whose values can be counted.",
+    dimensions.SessionDimension: "The properties by which sessions can be grouped.",
+    intervals.TimeInterval: "The width of the intervals of a time series, in its time zone.",
     errors.SourceErrorCode: "The reason why a source failed.",
     adapter.SourceHealthStatus: "The health of a source.",
     adapter.CircuitState: "The state of the circuit breaker of a source.",

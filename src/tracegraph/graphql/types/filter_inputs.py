@@ -64,6 +64,14 @@ class DateTimeRange:
         return conditions.TimeRange(self.gte, self.lt)
 
 
+@strawberry.input(description="A time range from gte, inclusive, to lt, exclusive, both given.")
+class ClosedDateTimeRange:
+    """The GraphQL input of a `domain.conditions.TimeRange` with both ends."""
+
+    gte: datetime = strawberry.field(description="The first moment of the range.")
+    lt: datetime = strawberry.field(description="The first moment after the range. It must be after gte.")
+
+
 @strawberry.input(
     description=(
         "A range of numbers from gte, inclusive, to lt, exclusive. A missing number is in no range. Without gte "

@@ -31,7 +31,9 @@ from tracegraph.graphql.resolvers.deferred import (
 from tracegraph.graphql.resolvers.gateway import source_rate_limits
 from tracegraph.graphql.resolvers.lists import experiment_sessions, source_experiments, source_sessions
 from tracegraph.graphql.resolvers.nodes import session_experiment
+from tracegraph.graphql.resolvers.parts import experiment_session_groups, experiment_time_series
 from tracegraph.graphql.resolvers.sources import source_health, source_of
+from tracegraph.graphql.types.figures import Aggregate, SessionGroups, TimeSeries
 from tracegraph.graphql.types.gateway import RateLimit
 
 
@@ -250,49 +252,6 @@ class SourceReport:
     skipped: int = strawberry.field(description="Rows that could not be read and are left out.")
 
 
-# -- aggregates ----------------------------------------------------------------------------------------
-
-
-@strawberry.type(description="A measured quantity, its unit, and its better direction.")
-class Metric:
-    """The GraphQL type of `domain.domain_models.Metric`."""
-
-    kind: domain_models.MetricKind
-    evaluator: str | None
-    name: str
-    unit: domain_models.MetricUnit
-    better_when: domain_models.Better
-
-
-@strawberry.type(
-    description=(
-        "Statistics of one metric over the sessions of one experiment. A statistic that the basis does not have "
-        "is null. Means over different populations are not comparable."
-    )
-)
-class Aggregate:
-    """The GraphQL type of `domain.domain_models.Aggregate`."""
-
-    metric: Metric
-    basis: domain_models.AggregateBasis = strawberry.field(description="The actual basis: REPORTED or COMPUTED.")
-    population: domain_models.AggregatePopulation = strawberry.field(
-        description="The population of the statistics."
-    )
-    count: int | None
-    sum: float | None
-    mean: float | None
-    stddev: float | None
-    min: float | None
-    median: float | None
-    p90: float | None
-    p95: float | None
-    p99: float | None
-    max: float | None
-    complete: bool = strawberry.field(
-        description="False for a COMPUTED aggregate when the page budget ended before the last session."
-    )
-
-
 # -- experiments ---------------------------------------------------------------------------------------
 
 
@@ -361,6 +320,20 @@ class Experiment(Node):
         description=(
             "One figure. Null when the basis is REPORTED and the vendor does not report the metric, and with an "
             "error when it could not be read."
+        ),
+    )
+    time_series: TimeSeries | None = strawberry.field(
+        resolver=experiment_time_series,
+        description=(
+            "COMPUTED figures of the sessions that started in each interval of the range. At most 1,000 "
+            "intervals. Null with an error when the sessions could not be read."
+        ),
+    )
+    session_groups: SessionGroups | None = strawberry.field(
+        resolver=experiment_session_groups,
+        description=(
+            "COMPUTED figures of the sessions by a property that they share. Null with an error when the sessions "
+            "could not be read."
         ),
     )
     sessions: SessionConnection | None = strawberry.field(resolver=experiment_sessions)
