@@ -81,11 +81,10 @@ def _tokens(row: SpanRow) -> TokenUsage | None:
     """Return token counts. Without a stated total, it adds the known input and output counts."""
     details = row.usage_details or {}
     cache_write, reasoning = details.get("prompt_details.cache_write"), details.get("completion_details.reasoning")
-    parts = [row.input_tokens, row.output_tokens]
     total = row.total_tokens
-    if total is None and parts != [None, None]:
-        total = sum(part or 0 for part in parts)
-    usage = TokenUsage(*parts, row.cached_tokens, total, cache_write, reasoning)
+    if total is None and (row.input_tokens is not None or row.output_tokens is not None):
+        total = (row.input_tokens or 0) + (row.output_tokens or 0)
+    usage = TokenUsage(row.input_tokens, row.output_tokens, row.cached_tokens, total, cache_write, reasoning)
     return None if usage == TokenUsage() else usage
 
 

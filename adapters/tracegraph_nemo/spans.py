@@ -21,7 +21,7 @@ from tracegraph_nemo.totals import retention_start
 from tracegraph_nemo.wire import ResultRow, SpanRow
 
 _PAGE_SIZES = (1000, 500, 250, 125, 25, 5, 1)
-"""Page sizes for replies within the size limit. Each divides the one before it, so an offset begins a page of each."""
+"""Page sizes, for replies within the size limit. Each divides the one before: an offset begins a page of each."""
 
 
 _MAX_ROWS = 20_000
@@ -64,12 +64,12 @@ class Spans:
         )
         has_scores = fields is None or "scores" in fields
         responses, results = await asyncio.gather(
-            self._all(self._client.spans, query), self._results(ref.session_id, has_scores=has_scores)
+            self._outcome(self._client.spans, query), self._results(ref.session_id, has_scores=has_scores)
         )
-        if isinstance(results, SourceError):
-            scores, scores_error = {}, results
-        else:
-            scores, scores_error = scores_by_span(results), None
+        if isinstance(responses, SourceError):
+            raise responses
+        scores_error = results if isinstance(results, SourceError) else None
+        scores = {} if isinstance(results, SourceError) else scores_by_span(results)
         rows = [row for response in responses for row in response.raw_rows]
         traces = _traces_of(ref.experiment_ref, [row for row, _ in rows])
         return [
@@ -82,12 +82,18 @@ class Spans:
         """Return the verdicts about the spans of a session, the oldest first, or why they could not be read."""
         if not has_scores:
             return []
-        query = (("sort", "created_at"), *_conditions(session_id))
+        responses = await self._outcome(self._client.results, (("sort", "created_at"), *_conditions(session_id)))
+        if isinstance(responses, SourceError):
+            return responses
+        return [row for response in responses for row in response.rows]
+
+    async def _outcome(
+        self, fetch: Callable[[VendorPage, Query], Awaitable[ListResponse[R]]], query: Query
+    ) -> Sequence[ListResponse[R]] | SourceError:
         try:
-            responses = await self._all(self._client.results, query)
+            return await self._all(fetch, query)
         except SourceError as error:
             return error
-        return [row for response in responses for row in response.rows]
 
     async def _all(
         self, fetch: Callable[[VendorPage, Query], Awaitable[ListResponse[R]]], query: Query

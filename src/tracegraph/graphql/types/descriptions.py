@@ -209,8 +209,8 @@ _FIELDS: Mapping[str, Mapping[str, str]] = {
         "input": "The input as text, JSON where the vendor has an object. Null without one.",
         "output": "The output as text, JSON where the vendor has an object. Null without one.",
         "error": "The text of the error; null without an error, and when the vendor does not say.",
-        "tokens": "The tokens of this step by the vendor's count, which may include the steps within. Null when the "
-        "vendor does not say.",
+        "tokens": "The tokens of this step by the vendor's count, which may include the steps within. Null when "
+        "the vendor does not say.",
         "costUsd": "The cost in US dollars by the vendor's count, which may include the steps within. Null when "
         "the vendor does not say; 0 means that it cost nothing.",
         "scores": "The scores of this step, ordered by evaluator; empty without any. Null with an error when they "
