@@ -1,4 +1,5 @@
 // Builds src/ into the Python package that serves it: minified, split, each file name with a hash of its content.
+import { createHash } from 'node:crypto';
 import { mkdir, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -26,6 +27,31 @@ const withoutInlineFonts = {
     }));
   },
 };
+
+/** The checker of the variables pane requires every non-null variable, even one with a default: GraphQL does not. */
+const optionalVariables = {
+  name: 'optional-variables',
+  setup({ onLoad }) {
+    onLoad({ filter: /graphql-language-service\/.*\/collectVariables\.js$/ }, async ({ path }) => {
+      const code = await readFile(path, 'utf8');
+      const changes = [
+        ['{ variable, type } of', '{ variable, type: declared, defaultValue } of'],
+        [
+          'const inputType =',
+          'const type = defaultValue && declared.kind === Kind.NON_NULL_TYPE ? declared.type : declared;\nconst inputType =',
+        ],
+      ];
+      return { contents: changes.reduce(replaceOnce, code), loader: 'js' };
+    });
+  },
+};
+
+/** Replace the one occurrence, or fail: a new release of the package may need another change. */
+function replaceOnce(code, [old, replacement]) {
+  const parts = code.split(old);
+  if (parts.length !== 2) throw new Error(`expected one ${JSON.stringify(old)}, not ${parts.length - 1}`);
+  return parts.join(replacement);
+}
 
 /** Return the licences of every package in the output. */
 async function licences(inputs) {
@@ -79,7 +105,7 @@ const { metafile } = await build({
     'prettier/parser-babel': './src/prettier-jsonc.js',
     'prettier/plugins/estree': './src/prettier-jsonc.js',
   },
-  plugins: [monacoStyleOnce, withoutInlineFonts],
+  plugins: [monacoStyleOnce, withoutInlineFonts, optionalVariables],
   logLevel: 'warning',
 });
 
@@ -101,6 +127,15 @@ const page = await readFile(join(here, 'src/index.html'), 'utf8');
 await writeFile(join(target, 'index.html'), page.replace(/\{(\w+)\}/g, (slot, name) => names[name] ?? slot));
 const used = Object.values(metafile.outputs).flatMap(({ inputs }) => Object.keys(inputs));
 await writeFile(join(target, 'THIRD-PARTY-LICENSES.txt'), await licences(used));
+
+// A test compares these with the files, so that a change without a build shows.
+const sources = ['build.mjs', 'package-lock.json', ...(await readdir(join(here, 'src'))).sort().map((name) => `src/${name}`)];
+await writeFile(join(target, 'SOURCES.sha256'), (await Promise.all(sources.map(checksum))).join(''));
+
+/** Return the line that sha256sum writes for a source. */
+async function checksum(name) {
+  return `${createHash('sha256').update(await readFile(join(here, name))).digest('hex')}  ${name}\n`;
+}
 
 const sizes = await Promise.all((await readdir(assets)).map(async (name) => (await stat(join(assets, name))).size));
 const kilobytes = Math.round(sizes.reduce((sum, size) => sum + size, 0) / 1000);

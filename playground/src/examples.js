@@ -11,6 +11,22 @@ query EverythingAcrossVendors(
     after: $after
     orderBy: { field: CREATED_AT, direction: DESC }
   ) {
+    # The report of each source. A source that fails is
+    # FAILED, and the rows of the other sources stay.
+    sources {
+      source {
+        name
+      }
+      status
+      error {
+        code
+        message
+      }
+      fetched
+      durationMs
+    }
+    # False when a source FAILED on this page.
+    isComplete
     # Null when a source does not provide its total.
     totalCount
     nodes {
@@ -22,8 +38,8 @@ query EverythingAcrossVendors(
         name
         vendor
       }
-      # The vendors' own figures, in the same units for all vendors.
-      # A metric that a vendor does not report is left out.
+      # The vendors' own figures, all in the same units.
+      # A metric that a vendor does not report is absent.
       aggregates(
         metrics: [{ kind: LATENCY }, { kind: COST }]
         basis: REPORTED
@@ -32,8 +48,8 @@ query EverythingAcrossVendors(
           name
           unit
         }
-        # The rows that the figure covers: means over different
-        # populations are not comparable.
+        # The rows that the figure covers: means over
+        # different populations are not comparable.
         population
         mean
         median
@@ -53,33 +69,140 @@ query EverythingAcrossVendors(
         }
       }
     }
-    # For the next page, set the variable after to endCursor.
+    # For the next page, set the variable after to the
+    # endCursor.
     pageInfo {
       hasNextPage
       endCursor
-    }
-    # The status of each source. A source that fails is FAILED
-    # here; the rows of the other sources are complete.
-    sources {
-      source {
-        name
-      }
-      status
-      error {
-        code
-        message
-      }
-      fetched
-      durationMs
     }
   }
 }
 `;
 
-const oneExperimentWithItsSessions = `# The newest experiment whose name contains $name, and
-# its latest sessions. The Variables pane below sets
-# $name: while it is empty, every experiment matches.
-query OneExperimentWithItsSessions(
+const leaderboard = `# The fastest experiments of all sources, by the median
+# latency that each vendor reports. Experiments without
+# the figure come last.
+query Leaderboard(
+  $kind: MetricKind! = LATENCY
+  $statistic: Statistic = MEDIAN
+) {
+  experiments(
+    first: 6
+    orderBy: {
+      field: METRIC
+      metric: { kind: $kind }
+      statistic: $statistic
+      direction: ASC
+    }
+  ) {
+    sources {
+      source {
+        name
+      }
+      status
+      fetched
+    }
+    isComplete
+    nodes {
+      name
+      source {
+        vendor
+      }
+      reported: aggregate(metric: { kind: $kind }) {
+        population
+        mean
+        median
+        p99
+      }
+      # Computed from the sessions, in the same way for
+      # all vendors: only these figures are comparable.
+      # complete: whether all sessions were read.
+      computed: aggregate(
+        metric: { kind: $kind }
+        basis: COMPUTED
+      ) {
+        population
+        count
+        mean
+        median
+        p99
+        complete
+      }
+      # Reported if the vendor reports the metric, else
+      # computed.
+      best: aggregates(basis: BEST) {
+        metric {
+          name
+          unit
+        }
+        basis
+        sum
+        mean
+      }
+    }
+  }
+}
+`;
+
+const filtersAndFacets = `# The slowest sessions that failed, and the values for the
+# menus of a page with filters.
+query FiltersAndFacets($minLatencyMs: Float = 1000) {
+  sessions(
+    first: 5
+    # How many of each source's most recently active
+    # experiments to read, as the filter names none.
+    activeExperiments: 5
+    filter: {
+      statuses: [ERROR]
+      latencyMs: { gte: $minLatencyMs }
+      agentName: { notIn: ["sandbox"] }
+    }
+    orderBy: { field: LATENCY, direction: DESC }
+  ) {
+    # SCAN_LIMITED: not all of its sessions were read.
+    sources {
+      source {
+        name
+      }
+      status
+      fetched
+      upstreamRequests
+    }
+    isComplete
+    nodes {
+      name
+      latencyMs
+      agentName
+      error
+      experiment {
+        name
+      }
+    }
+    pageInfo {
+      hasNextPage
+      endCursor
+    }
+  }
+  experimentFacets(
+    of: [VENDOR, KIND, DATASET_NAME, MODEL]
+    filter: { name: { notIn: ["playground"] } }
+  ) {
+    field
+    # False when not all experiments were read.
+    complete
+    # Null: the experiments without any value.
+    values {
+      value
+      count
+    }
+  }
+}
+`;
+
+const oneExperiment = `# The newest experiment whose name contains $name, and
+# its most expensive sessions. The Variables pane below
+# sets $name: an empty $name matches every experiment.
+query OneExperiment(
   $name: String!
   $first: Int!
 ) {
@@ -88,8 +211,15 @@ query OneExperimentWithItsSessions(
     filter: { name: { contains: $name } }
     orderBy: { field: CREATED_AT, direction: DESC }
   ) {
+    sources {
+      source {
+        name
+      }
+      status
+    }
+    isComplete
     nodes {
-      # experiment(id: ...) reads this experiment by its ID.
+      # experiment(id: ...) reads it by this ID.
       id
       name
       description
@@ -102,8 +232,15 @@ query OneExperimentWithItsSessions(
       }
       sessions(
         first: $first
-        orderBy: { field: STARTED_AT, direction: DESC }
+        # Other conditions: text, score, metadata.
+        filter: { totalTokens: { gte: 100 } }
+        orderBy: { field: COST, direction: DESC }
       ) {
+        sources {
+          status
+          fetched
+          upstreamRequests
+        }
         totalCount
         nodes {
           id
@@ -140,87 +277,61 @@ query OneExperimentWithItsSessions(
 }
 `;
 
-const sourcesAndTheirHealth = `# Every configured source: the filters, orders and metrics of
-# its vendor, and its health.
-query SourcesAndTheirHealth {
-  sources {
-    name
-    vendor
-    # The gateway applies other filters and orders after fetching.
-    capabilities {
-      experimentOrders
-      experimentFilters
-      sessionOrders
-      sessionFilters
-      reportedMetrics
-    }
-    # While the circuit is OPEN, the gateway sends no calls.
-    health {
-      status
-      circuit
-      checkedAt
-      lastError {
-        code
-        message
-        retryable
+const pagingBack = `# The last page of the list has the oldest experiments.
+# For the page before it, set the variable before to the
+# startCursor.
+query PagingBack($last: Int = 5, $before: String) {
+  experiments(
+    last: $last
+    before: $before
+    orderBy: { field: CREATED_AT, direction: DESC }
+  ) {
+    sources {
+      source {
+        name
       }
+      status
+      # Rows that could not be read and are left out.
+      skipped
     }
-  }
-}
-`;
-
-const figuresOnOneScale = `# The figures that each vendor reports, and those that the gateway
-# computes from the sessions in the same way for every vendor. Only
-# computed figures are comparable. complete is false when the
-# gateway did not read all sessions.
-query FiguresOnOneScale {
-  experiments(first: 6) {
+    isComplete
     nodes {
       name
+      createdAt
       source {
-        vendor
+        name
       }
-      reported: aggregate(metric: { kind: LATENCY }) {
-        population
-        mean
-        median
-        p99
-      }
-      computed: aggregate(metric: { kind: LATENCY }, basis: COMPUTED) {
-        population
-        count
-        mean
-        median
-        p99
-        complete
-      }
-      # Reported if the vendor reports the metric, else computed.
-      best: aggregates(basis: BEST) {
-        metric {
-          name
-          unit
-        }
-        basis
-        sum
-        mean
-      }
+    }
+    pageInfo {
+      hasPreviousPage
+      startCursor
     }
   }
 }
 `;
 
-const experimentsSideBySide = `# Assistants of three vendors with the same support questions.
-# The Variables pane below has the IDs of the demo's experiments.
-# The id field in the other tabs returns the IDs of yours.
+const experimentsSideBySide = `# Assistants of three vendors with the same questions.
+# The Variables pane below has the IDs of the demo. The
+# field id of experiments has the IDs of yours.
 query ExperimentsSideBySide(
   $experimentIds: [ID!]!
-  $joinOn: CaseKey! = INPUT
+  $joinOn: CaseKey = INPUT
 ) {
   comparison(
     experimentIds: $experimentIds
     metrics: [{ kind: LATENCY }, { kind: TOTAL_TOKENS }]
     joinOn: $joinOn
   ) {
+    sources {
+      source {
+        name
+      }
+      status
+      fetched
+      upstreamRequests
+    }
+    # The IDs that no source knows.
+    missingIds
     metrics {
       metric {
         name
@@ -238,7 +349,7 @@ query ExperimentsSideBySide(
           }
         }
         value
-        # The difference from the first experiment, the baseline.
+        # The difference from the first experiment.
         delta
         ratio
         aggregate {
@@ -272,13 +383,54 @@ query ExperimentsSideBySide(
         endCursor
       }
     }
-    sources {
-      source {
-        name
-      }
+  }
+}
+`;
+
+const sourcesAndGateway = `# Every source: its health, the calls that it allows, and
+# what its vendor filters and sorts. Then the limits of
+# the gateway.
+query SourcesAndGateway {
+  sources {
+    name
+    vendor
+    apiVersion
+    # While the circuit is OPEN, no calls are sent.
+    health {
       status
-      fetched
-      upstreamRequests
+      circuit
+      checkedAt
+      lastError {
+        code
+        message
+        retryable
+        reference
+      }
+    }
+    rateLimits {
+      kind
+      calls
+      perSeconds
+    }
+    # The gateway applies other filters and orders itself.
+    capabilities {
+      experimentOrders
+      experimentFilters
+      sessionOrders
+      sessionFilters
+      reportedMetrics
+    }
+  }
+  gateway {
+    version
+    limits {
+      defaultFirst
+      maxFirst
+      maxDepth
+      maxAliases
+      # In rows. A call to a vendor costs 10 rows.
+      maxCost
+      deadlineMs
     }
   }
 }
@@ -292,11 +444,23 @@ const demoExperiments = [
 
 export const examples = [
   { query: everythingAcrossVendors },
-  { query: oneExperimentWithItsSessions, variables: JSON.stringify({ name: '', first: 10 }, null, 2) },
-  { query: figuresOnOneScale },
+  { query: leaderboard },
+  { query: filtersAndFacets },
+  { query: oneExperiment, variables: JSON.stringify({ name: '', first: 10 }, null, 2) },
+  { query: pagingBack },
   { query: experimentsSideBySide, variables: JSON.stringify({ experimentIds: demoExperiments }, null, 2) },
-  { query: sourcesAndTheirHealth },
+  { query: sourcesAndGateway },
 ];
 
-export const newTab = `# Ctrl-Space completes, hovering shows documentation, Ctrl-Enter runs.
+export const newTab = `# Type a query in place of this one.
+# Ctrl-Space lists the fields. Ctrl-Enter runs the query.
+# Hovering over a name shows its documentation.
+query NewTab {
+  sources {
+    name
+    health {
+      status
+    }
+  }
+}
 `;

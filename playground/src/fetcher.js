@@ -2,7 +2,7 @@
 const endpoint = window.location.pathname;
 
 /** Send one request as GraphQL over HTTP specifies. Return an error with a message for any other response. */
-export async function fetcher(request, { headers = {} } = {}) {
+async function send(request, headers, signal) {
   const all = new Headers({
     'Content-Type': 'application/json',
     Accept: 'application/graphql-response+json, application/json;q=0.9',
@@ -10,7 +10,7 @@ export async function fetcher(request, { headers = {} } = {}) {
   for (const [name, value] of Object.entries(headers)) {
     all.set(name, value);
   }
-  const response = await fetch(endpoint, { method: 'POST', headers: all, body: JSON.stringify(request) });
+  const response = await fetch(endpoint, { method: 'POST', headers: all, body: JSON.stringify(request), signal });
   const body = await response.text();
   try {
     return JSON.parse(body);
@@ -18,4 +18,22 @@ export async function fetcher(request, { headers = {} } = {}) {
     const what = `${endpoint} responded with ${response.status} ${response.statusText}`.trim();
     return { errors: [{ message: `${what}, which is not a GraphQL response: ${body.slice(0, 500)}` }] };
   }
+}
+
+/** Return an observable of the response. GraphiQL's Stop unsubscribes from it, which aborts the request. */
+export function fetcher(request, { headers = {} } = {}) {
+  return {
+    subscribe({ next, error, complete }) {
+      const controller = new AbortController();
+      const ifNotStopped = (report) => (result) => controller.signal.aborted || report(result);
+      send(request, headers, controller.signal).then(
+        ifNotStopped((response) => {
+          next(response);
+          complete();
+        }),
+        ifNotStopped(error),
+      );
+      return { unsubscribe: () => controller.abort() };
+    },
+  };
 }

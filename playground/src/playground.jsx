@@ -1,9 +1,14 @@
 import './workers.js';
 import { explorerPlugin } from '@graphiql/plugin-explorer';
+import { useGraphiQL } from '@graphiql/react';
 import { GraphiQL, HISTORY_PLUGIN } from 'graphiql';
+import { useEffect } from 'react';
 import { createRoot } from 'react-dom/client';
 import { examples, newTab } from './examples.js';
 import { fetcher } from './fetcher.js';
+
+/** A narrow window has no room for the variables pane until the user opens it. */
+const openTools = window.matchMedia('(max-width: 799px)').matches ? false : 'variables';
 
 const plugins = [explorerPlugin({ showAttribution: false }), HISTORY_PLUGIN];
 
@@ -22,14 +27,28 @@ function Mark() {
   );
 }
 
+/** Writes into each new tab a query to replace, with the cursor at its end. GraphiQL has no query for a new tab. */
+function NewTab() {
+  const editor = useGraphiQL((state) => state.queryEditor);
+  const tab = useGraphiQL((state) => state.tabs[state.activeTabIndex]);
+  const isNew = tab.query === null;
+  useEffect(() => {
+    if (editor && isNew) {
+      editor.setValue(newTab);
+      editor.setPosition(editor.getModel().getFullModelRange().getEndPosition());
+      editor.focus();
+    }
+  }, [editor, isNew, tab.id]);
+  return null;
+}
+
 function Playground() {
   return (
     <GraphiQL
       fetcher={fetcher}
       plugins={plugins}
       defaultTabs={examples}
-      defaultQuery={newTab}
-      defaultEditorToolsVisibility="variables"
+      defaultEditorToolsVisibility={openTools}
       isHeadersEditorEnabled
     >
       <GraphiQL.Logo>
@@ -38,6 +57,7 @@ function Playground() {
           Tracegraph
         </h1>
       </GraphiQL.Logo>
+      <NewTab />
     </GraphiQL>
   );
 }

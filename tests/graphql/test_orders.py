@@ -221,6 +221,7 @@ async def test_pages_of_experiments_from_the_end_mirror_those_from_the_start(
     await require_mirror(subject, EXPERIMENTS, variables, size, partial(place_of, experiment_value, order))
 
 
+@pytest.mark.slow
 @MIRROR
 @given(SEEDS, lists_in(SESSION_ORDERS, SESSION_FILTERS), PAGE_SIZES)
 async def test_pages_of_sessions_from_the_end_mirror_those_from_the_start(

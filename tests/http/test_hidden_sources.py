@@ -140,6 +140,7 @@ async def values(gateway: Gateway) -> Values:
     }
 
 
+@pytest.mark.slow
 async def test_every_field_responds_as_if_the_hidden_source_were_not_configured(
     pair: Pair, vendors: Vendors
 ) -> None:

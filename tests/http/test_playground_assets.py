@@ -1,6 +1,7 @@
 """The playground's page and its assets: complete, from this host only, with a strict policy."""
 
 import gzip
+import hashlib
 import re
 from collections.abc import Iterator
 from html.parser import HTMLParser
@@ -18,6 +19,7 @@ BUILT = Path(playground.__file__).parent
 ASSETS = sorted((BUILT / "assets").iterdir())
 SCRIPTS = [path for path in ASSETS if path.suffix == ".js"]
 STYLES = [path for path in ASSETS if path.suffix == ".css"]
+SOURCES = Path(__file__).parents[2] / "playground"
 IMMUTABLE = "public, max-age=31536000, immutable"
 
 
@@ -204,3 +206,11 @@ def test_the_licences_of_bundled_packages_are_included() -> None:
     for package in ("graphiql", "graphql", "monaco-editor", "react", "@fontsource/fira-code"):
         assert re.search(rf"^{package} \d+\.\d+\.\d+ \(", text, re.MULTILINE), package
     assert "SIL OPEN FONT LICENSE" in text
+
+
+def test_the_page_is_built_from_the_present_sources() -> None:
+    """After a change in `playground/`, run `make playground`. The build writes checksums of its sources."""
+    files = [SOURCES / "build.mjs", SOURCES / "package-lock.json", *sorted((SOURCES / "src").iterdir())]
+    checksums = [(hashlib.sha256(path.read_bytes()).hexdigest(), path) for path in files]
+    lines = [f"{checksum}  {path.relative_to(SOURCES).as_posix()}" for checksum, path in checksums]
+    assert (BUILT / "SOURCES.sha256").read_text().splitlines() == lines

@@ -1,13 +1,19 @@
 """The playground in a browser with the demo, and without another network."""
 
+import asyncio
+import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 from urllib.parse import urlsplit
 
 import pytest
+from structlog.testing import capture_logs
 
+from tests.gateway import Gateway, Vendors, eventually
 from tests.http.browser import CHROMEDRIVER, CHROMIUM, Browser, open_browser
 from tests.processes import started
+from tracegraph.simulators.core.faults import Fault
 
 pytestmark = pytest.mark.skipif(
     not (Path(CHROMIUM).exists() and Path(CHROMEDRIVER).exists()),
@@ -18,6 +24,23 @@ RUN = "button.graphiql-execute-button"
 EDITOR = ".graphiql-query-editor"
 ANSWER = ".graphiql-response"
 TAB = ".graphiql-tab-button"
+VARIABLES = ".graphiql-editor-tool"
+MARK = ".squiggly-error"
+STOP = 'button[aria-label^="Stop"]'
+COMMENTS = """
+const area = document.querySelector('.graphiql-query-editor .editor-scrollable').getBoundingClientRect();
+const lines = [...document.querySelectorAll('.graphiql-query-editor .view-line > span')];
+const comments = lines.filter((line) => line.textContent.trimStart().startsWith('#'));
+const cut = comments.filter((line) => line.getBoundingClientRect().right > area.right);
+return comments.length ? {cut: cut.map((line) => line.textContent)} : null;
+"""
+"""The comment lines that the query's pane does not show to their end. Null before the pane shows a comment."""
+PASTE = """
+const clipboardData = new DataTransfer();
+clipboardData.setData('text/plain', arguments[0]);
+const paste = new ClipboardEvent('paste', {clipboardData, bubbles: true, cancelable: true});
+document.activeElement.dispatchEvent(paste);
+"""
 TALL = 16_000
 """The window height in pixels that shows a complete response, since the editor draws visible lines only."""
 
@@ -61,13 +84,15 @@ def test_the_first_example_shows_rows_of_three_vendors_and_sends_requests_to_the
 @pytest.mark.parametrize(
     ("number", "name", "shown"),
     [
-        pytest.param(1, "OneExperimentWithItsSessions", '"vendorStatus"', marks=pytest.mark.slow),
-        pytest.param(2, "FiguresOnOneScale", '"population": "SESSIONS"', marks=pytest.mark.slow),
-        (3, "ExperimentsSideBySide", '"outcome": "IMPROVED"'),
-        pytest.param(4, "SourcesAndTheirHealth", '"circuit": "CLOSED"', marks=pytest.mark.slow),
+        (1, "Leaderboard", '"basis": "REPORTED"'),
+        pytest.param(2, "FiltersAndFacets", '"field": "DATASET_NAME"', marks=pytest.mark.slow),
+        pytest.param(3, "OneExperiment", '"vendorStatus"', marks=pytest.mark.slow),
+        pytest.param(4, "PagingBack", '"hasPreviousPage": true', marks=pytest.mark.slow),
+        (5, "ExperimentsSideBySide", '"outcome": "IMPROVED"'),
+        pytest.param(6, "SourcesAndGateway", '"maxCost"', marks=pytest.mark.slow),
     ],
 )
-def test_every_other_worked_example_runs_without_an_error(
+def test_every_other_worked_example_runs_without_an_error_and_shows_the_sources_first(
     browser: Browser, tmp_path: Path, number: int, name: str, shown: str
 ) -> None:
     browser.driver.find_elements("css selector", TAB)[number].click()
@@ -75,7 +100,107 @@ def test_every_other_worked_example_runs_without_an_error(
     text = answer(browser, tmp_path / f"{name}.png")
     assert shown in text
     assert '"errors"' not in text
+    assert re.findall(r'"(\w+)": \[', text)[0] == "sources"
     assert browser.console() == []
+
+
+@pytest.mark.slow
+def test_comment_lines_fit_and_no_example_has_an_error_mark(demo: str) -> None:
+    with open_browser() as browser:
+        browser.driver.get(demo)
+        browser.wait_for(EDITOR, text="EverythingAcrossVendors")
+        browser.driver.set_window_size(1440, TALL)
+        for tab in browser.driver.find_elements("css selector", TAB):
+            tab.click()
+            browser.wait_for(EDITOR, text=tab.text)
+            assert browser.wait_until(lambda driver: driver.execute_script(COMMENTS), "no comments")["cut"] == []
+            assert browser.driver.find_elements("css selector", MARK) == []
+
+
+@pytest.mark.slow
+def test_a_variable_with_a_default_is_optional_and_one_without_is_not(demo: str) -> None:
+    with open_browser() as browser:
+        browser.driver.get(demo)
+        browser.wait_for(EDITOR, text="EverythingAcrossVendors")
+        write(browser, EDITOR, "query Q($by: CaseKey! = INPUT, $id: ID!) { node(id: $id) { id } }")
+        write(browser, VARIABLES, "{}")
+        browser.wait_for(f"{VARIABLES} {MARK}")
+        write(browser, VARIABLES, '{"id": "1"}')
+        browser.wait_until(
+            lambda driver: not driver.find_elements("css selector", f"{VARIABLES} {MARK}"),
+            "still marked",
+        )
+
+
+def test_a_new_tab_says_what_to_type(browser: Browser, tmp_path: Path) -> None:
+    browser.driver.set_window_size(1440, 900)
+    browser.wait_for("button.graphiql-tab-add").click()
+    browser.wait_for(EDITOR, text="Type a query")
+    assert browser.driver.execute_script(COMMENTS)["cut"] == []
+    browser.wait_for(RUN).click()
+    browser.wait_for(ANSWER, text='"status": "UP"', timeout=60)
+    assert browser.driver.find_elements("css selector", MARK) == []
+    browser.driver.save_screenshot(str(tmp_path / "new-tab.png"))
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_below_800_pixels_the_response_is_below_the_query_and_as_wide_as_the_page(
+    demo: str, tmp_path: Path, theme: Literal["light", "dark"]
+) -> None:
+    with open_browser(theme=theme) as browser:
+        resize(browser, 390, 844)
+        browser.driver.get(demo)
+        browser.wait_for(EDITOR, text="EverythingAcrossVendors")
+        browser.wait_for(RUN).click()
+        response = browser.wait_for(ANSWER, text='"status": "OK"', timeout=60).rect
+        query = browser.wait_for(".graphiql-editors").rect
+        browser.driver.save_screenshot(str(tmp_path / f"narrow-{theme}.png"))
+        assert response["y"] + 1 >= query["y"] + query["height"]  # the browser rounds each
+        assert response["y"] + response["height"] <= 844
+        assert response["height"] >= 300
+        assert min(response["width"], query["width"]) >= 360
+        assert browser.driver.execute_script("return document.documentElement.scrollWidth") == 390
+        resize(browser, 799, 844)
+        assert browser.wait_for(ANSWER).rect["y"] > query["y"] + 100
+        resize(browser, 800, 844)
+        assert browser.wait_for(ANSWER).rect["x"] > 400
+
+
+async def test_stop_aborts_the_request_and_the_gateway_cancels_the_vendors_calls(
+    vendors: Vendors, served: Gateway
+) -> None:
+    vendors.nemo.fail(Fault("hang", times=None))
+    url = str(served.http.base_url.join("/graphql"))
+    with open_browser() as browser, capture_logs() as logs:
+        await asyncio.to_thread(press_run, browser, url)
+        assert await eventually(lambda: vendors.nemo.simulator.in_flight > 0)
+        await asyncio.to_thread(browser.wait_for(STOP).click)
+        assert await eventually(lambda: vendors.nemo.simulator.in_flight == 0, within_s=5)
+        await asyncio.to_thread(browser.wait_for, 'button[aria-label^="Execute"]')
+        assert await eventually(lambda: "graphql.client_gone" in [entry["event"] for entry in logs])
+    assert [entry for entry in logs if entry["log_level"] == "error"] == []
+
+
+def press_run(browser: Browser, url: str) -> None:
+    """Open the playground and run the first example."""
+    browser.driver.get(url)
+    browser.wait_for(EDITOR, text="EverythingAcrossVendors")
+    browser.wait_for(RUN).click()
+
+
+def resize(browser: Browser, width: int, height: int) -> None:
+    """Set the size of the page. A window has a minimum width of 500 pixels."""
+    size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+    browser.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+
+
+def write(browser: Browser, pane: str, text: str) -> None:
+    """Paste a text in place of an editor's text. In typed text, the editor would close the brackets."""
+    from selenium.webdriver.common.keys import Keys  # noqa: PLC0415 - slow to import
+
+    browser.wait_for(f"{pane} .view-lines").click()
+    browser.driver.switch_to.active_element.send_keys(Keys.CONTROL, "a")
+    browser.driver.execute_script(PASTE, text)
 
 
 def test_the_documentation_is_read_from_the_gateways_schema(browser: Browser) -> None:

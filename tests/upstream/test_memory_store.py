@@ -3,6 +3,7 @@
 import tracemalloc
 from collections import OrderedDict
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -41,6 +42,7 @@ def test_the_store_behaves_like_a_simple_lru_list(
         assert (len(store), store.size_bytes) == (len(model), taken())
 
 
+@pytest.mark.slow
 def test_100_000_entries_stay_within_the_memory_limit() -> None:
     limit = 8 * 1024 * 1024
     store = MemoryStore(max_entries=1_000_000, max_bytes=limit)

@@ -393,7 +393,7 @@ class TestTimeoutsOfARequest:
     @pytest.fixture
     async def client(self, connect: Connect, vendor: Simulator, clock: Clock) -> Upstream:
         """The client, with expired entries for both reads."""
-        client = reading(await connect(vendor, timeout_s=0.1), clock, replace(POLICY, timeout_s=0.1))
+        client = reading(await connect(vendor, timeout_s=1), clock, replace(POLICY, timeout_s=1))
         await client.fetch(READ)
         await client.fetch(self.OTHER)
         clock.now += 100
@@ -452,8 +452,8 @@ class TestTimeoutsOfARequest:
     async def test_a_newer_entry_of_another_process_is_used(
         self, connect: Connect, vendor: Simulator, clock: Clock
     ) -> None:
-        shared, policy = SharedMemory(), replace(POLICY, timeout_s=0.1)
-        client = reading(await connect(vendor, timeout_s=0.1), clock, policy, shared)
+        shared, policy = SharedMemory(), replace(POLICY, timeout_s=1)
+        client = reading(await connect(vendor, timeout_s=1), clock, policy, shared)
         second = reading(await connect(vendor), clock, policy, shared)
         for read in (READ, self.OTHER):
             await client.fetch(read)

@@ -149,6 +149,7 @@ async def test_a_response_head_beyond_the_limit_is_reported(connected: Connected
 _LONG = b"HTTP/1.1 200 OK\r\ncontent-length: 300000\r\n%b\r\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "response",
     [

@@ -1,6 +1,7 @@
 """Figures over an experiment with many sessions, read by LangSmith's v2."""
 
 import orjson
+import pytest
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -52,6 +53,7 @@ class LargeProject:
         }
 
 
+@pytest.mark.slow
 async def test_100_000_sessions_are_read_in_101_calls(connect: Connect) -> None:
     """One of them asks for the dialect. The default of `computed_pages` suffices."""
     vendor = LargeProject()

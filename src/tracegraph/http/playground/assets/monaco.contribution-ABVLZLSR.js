@@ -1,1 +1,0 @@
-import{a,b}from"./chunk-Z33M26ED.js";import"./chunk-MKZTYYNV.js";import"./chunk-CQVU7OO3.js";import"./chunk-3HWNKRVO.js";import"./chunk-IXV5HACN.js";import"./chunk-BAJB35LU.js";import"./chunk-WJ2YJC7T.js";import"./chunk-4L5RI3VG.js";export{b as getWorker,a as jsonDefaults};

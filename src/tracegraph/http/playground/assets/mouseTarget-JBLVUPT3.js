@@ -1,1 +1,0 @@
-import{ef as a,ff as b,gf as c,hf as d}from"./chunk-CQVU7OO3.js";import"./chunk-IXV5HACN.js";import"./chunk-WJ2YJC7T.js";import"./chunk-4L5RI3VG.js";export{c as HitTestContext,b as MouseTarget,d as MouseTargetFactory,a as PointerHandlerLastRenderData};
