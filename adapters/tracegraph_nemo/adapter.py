@@ -144,7 +144,7 @@ class Readers:
         self.client = client
         self.experiments = Experiments(client, origin, clock, wall_clock)
         self.sessions = Sessions(client, origin)
-        self.spans = Spans(client, wall_clock)
+        self.spans = Spans(client)
         self.totals = Totals(client, wall_clock)
 
 

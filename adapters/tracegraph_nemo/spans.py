@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from datetime import datetime
 from typing import TypeVar
 
 import orjson
 
 from tracegraph.adapter import CallCost, LenientStruct, add_cost_on_error, gather_by_key
 from tracegraph.domain.models import SessionRef, Span
-from tracegraph.domain.texts import rfc3339
 from tracegraph.errors import SourceBadRequest, SourceError, SourceResponseTooLarge
 from tracegraph_nemo.client import ListResponse, NemoClient, PathNotFound
 from tracegraph_nemo.filters import Query, is_expressible
 from tracegraph_nemo.paging import VendorPage
 from tracegraph_nemo.span_mapping import scores_by_span, to_span
-from tracegraph_nemo.totals import retention_start
 from tracegraph_nemo.wire import ResultRow, SpanRow
 
 _PAGE_SIZES = (1000, 500, 250, 125, 25, 5, 1)
@@ -26,6 +23,10 @@ _PAGE_SIZES = (1000, 500, 250, 125, 25, 5, 1)
 
 _MAX_ROWS = 20_000
 """The number of spans, or results, of a session that one request reads."""
+
+
+_SINCE_EVER = "2000-01-01T00:00:00Z"
+"""Before any span."""
 
 
 _DETAILS = frozenset({"input", "output", "error", "metadata", "raw"})
@@ -38,29 +39,27 @@ R = TypeVar("R", bound=LenientStruct)
 class Spans:
     """Reads the spans of sessions. The service filters by one session at a time."""
 
-    def __init__(self, client: NemoClient, wall_clock: Callable[[], float]) -> None:
+    def __init__(self, client: NemoClient) -> None:
         self._client = client
-        self._wall_clock = wall_clock
 
     async def read(
         self, refs: Sequence[SessionRef], fields: frozenset[str] | None
     ) -> Mapping[SessionRef, Sequence[Span] | SourceError]:
         """Return the spans of each session: see `ListsSpans.list_spans`."""
-        since = retention_start(self._wall_clock())
-        found = await gather_by_key({ref: self._read(ref, since, fields) for ref in dict.fromkeys(refs)})
+        found = await gather_by_key({ref: self._read(ref, fields) for ref in dict.fromkeys(refs)})
         for outcome in found.values():
             if isinstance(outcome, PathNotFound):
                 raise outcome
         return found
 
-    async def _read(self, ref: SessionRef, since: datetime, fields: frozenset[str] | None) -> Sequence[Span]:
+    async def _read(self, ref: SessionRef, fields: frozenset[str] | None) -> Sequence[Span]:
         if not ref.session_id:
             return []
         is_detailed = fields is None or not fields.isdisjoint(_DETAILS)
         query = (
             ("sort", "started_at"),
             ("mode", "detailed" if is_detailed else "summary"),
-            *_conditions(ref.session_id, since),
+            *_conditions(ref.session_id, is_since_ever=True),
         )
         has_scores = fields is None or "scores" in fields
         responses, results = await asyncio.gather(
@@ -126,16 +125,21 @@ class Spans:
             raise SourceBadRequest(source, message)
 
 
-def _conditions(session_id: str, since: datetime | None = None) -> Iterator[tuple[str, str]]:
-    """Yield the filter by session. Without a lower bound, 0.2.0 lists the spans of 30 days."""
+def _conditions(session_id: str, *, is_since_ever: bool = False) -> Iterator[tuple[str, str]]:
+    """Yield the filter by session.
+
+    Args:
+        session_id: The session.
+        is_since_ever: Whether to add a lower bound, without which 0.2.0 lists the spans of 30 days.
+    """
     if is_expressible(session_id):
         yield "filter[session_id]", session_id
-        if since is not None:
-            yield "filter[started_at][$gte]", rfc3339(since)
+        if is_since_ever:
+            yield "filter[started_at][$gte]", _SINCE_EVER
         return
     conditions: dict[str, object] = {"session_id": session_id}
-    if since is not None:
-        conditions["started_at"] = {"$gte": rfc3339(since)}
+    if is_since_ever:
+        conditions["started_at"] = {"$gte": _SINCE_EVER}
     yield "filter", orjson.dumps(conditions).decode()
 
 

@@ -62,7 +62,7 @@ class Totals:
         return found
 
     async def _read(self, experiment: Experiment) -> Sequence[Aggregate]:
-        reply = await self._client.trace_metrics(experiment.ref, retention_start(self._wall_clock()))
+        reply = await self._client.trace_metrics(experiment.ref, self._since())
         return [
             aggregate
             for totals in reply.value.data[:1]
@@ -70,15 +70,10 @@ class Totals:
             for aggregate in aggregates(totals, experiment.session_count)
         ]
 
-
-def retention_start(now_s: float) -> datetime:
-    """Return a time before which the service has no spans; the same all day, so that a cache serves it.
-
-    Args:
-        now_s: The time, in seconds since 1970.
-    """
-    today = datetime.fromtimestamp(now_s, UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    return today - _RETENTION
+    def _since(self) -> datetime:
+        """Return a time before which the service has no spans; the same all day, so that a cache serves it."""
+        today = datetime.fromtimestamp(self._wall_clock(), UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        return today - _RETENTION
 
 
 def aggregates(totals: TraceTotals, session_count: int | None) -> Sequence[Aggregate]:
