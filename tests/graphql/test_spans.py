@@ -133,7 +133,8 @@ async def test_wrong_arguments_make_no_call_for_spans(
 async def test_a_span_is_a_node(vendors: Vendors, gateway: Gateway) -> None:
     vendors.nemo.world.spans["s0"] = [span("root"), span("child", "root", 1, kind="TOOL", input="Rome?")]
     known, unknown = [span_id(NEMO, SpanRef(SessionRef("base", "s0"), name)) for name in ("child", "nobody")]
-    query = "query($ids: [ID!]!) { nodes(ids: $ids) { __typename ... on Span { vendorId depth kind input parentId } } }"
+    selection = "__typename ... on Span { vendorId depth kind input parentId }"
+    query = f"query($ids: [ID!]!) {{ nodes(ids: $ids) {{ {selection} }} }}"
     answer = await gateway.ask(query, ids=[known, unknown])
     assert answer.data["nodes"] == [
         {

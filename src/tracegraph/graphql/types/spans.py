@@ -68,4 +68,4 @@ class SpanEdge(Edge[Span]):
 class SpanConnection(Connection[Span, SpanEdge]):
     """The GraphQL type of `relay.span_pages.SpanConnection`."""
 
-    total_count: int | None = strawberry.field(description="The number of spans of the session.")
+    total_count: int | None = strawberry.field(description="The number of spans of the session; never null.")
