@@ -30,7 +30,13 @@ class Release:
 
 
 RELEASES: Mapping[NemoDialect, Release] = {
-    "0.2": Release("0.2.0", is_current=False, looks_back_30_days=True, compact_error_length=0, span_modes=("detailed", "summary")),
+    "0.2": Release(
+        "0.2.0",
+        is_current=False,
+        looks_back_30_days=True,
+        compact_error_length=0,
+        span_modes=("detailed", "summary"),
+    ),
     "0.3": Release("0.3.0", is_current=False),
     "0.8": Release("0.8.1", is_current=True),
 }
