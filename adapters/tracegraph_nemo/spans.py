@@ -53,7 +53,7 @@ class Spans:
         return found
 
     async def _read(self, ref: SessionRef, fields: frozenset[str] | None) -> Sequence[Span]:
-        if not ref.session_id:
+        if not ref.session_id or not _is_unicode(ref.session_id):
             return []
         is_detailed = fields is None or not fields.isdisjoint(_DETAILS)
         query = (
@@ -141,6 +141,14 @@ def _conditions(session_id: str, *, is_since_ever: bool = False) -> Iterator[tup
     if is_since_ever:
         conditions["started_at"] = {"$gte": _SINCE_EVER}
     yield "filter", orjson.dumps(conditions).decode()
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _traces_of(run: str, rows: Sequence[SpanRow]) -> set[str | None]:

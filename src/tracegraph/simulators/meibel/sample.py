@@ -108,9 +108,7 @@ def _messages(run: SampleRun) -> list[Row]:
 
 def _log(run: SampleRun) -> list[Row]:
     """Return the messages, and the call of the tool between them."""
-    question, *answers = [
-        {"type": f"{message.pop('role')}_message", **message} for message in _messages(run)
-    ]
+    question, *answers = [{"type": f"{message.pop('role')}_message", **message} for message in _messages(run)]
     searched = {
         "type": "tool_call",
         "tool_id": f"call-{run.number}",
