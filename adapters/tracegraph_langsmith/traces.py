@@ -128,7 +128,7 @@ class TracesV2:
         return _rows(reply, reply.value.items, "items")
 
     async def of_traces(self, projects: Sequence[str], traces: Sequence[str]) -> Sequence[Row] | None:
-        """See `TracesApi`. A list of more pages than traces is given up."""
+        """See `TracesApi`. A list of more pages than traces is not read to its end."""
         body: dict[str, Any] = {
             **_all_time(projects),
             "filter": _in_traces(traces),

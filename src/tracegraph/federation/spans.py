@@ -76,15 +76,15 @@ def _places(known: Mapping[str, Span]) -> Mapping[str, _Place]:
 def _parents(known: Mapping[str, Span], places: Mapping[str, _Place]) -> Mapping[str, str | None]:
     """Return the parent of each span, None for a root. No span is its own ancestor."""
     parents = {span_id: span.parent_id if span.parent_id in known else None for span_id, span in known.items()}
-    settled: set[str] = set()
+    visited: set[str] = set()
     for first in known:
         path: dict[str, None] = {}
         at: str | None = first
-        while at is not None and at not in settled and at not in path:
+        while at is not None and at not in visited and at not in path:
             path[at] = None
             at = parents[at]
         if at in path:
             circle = list(path)[list(path).index(at) :]
             parents[min(circle, key=places.__getitem__)] = None
-        settled |= path.keys()
+        visited |= path.keys()
     return parents
