@@ -146,7 +146,7 @@ def _cells(branch: str, span: Mapping[str, Any]) -> list[str | Text]:
     detail = span["model"] or span["toolName"]
     name = _line(span["name"] or span["kind"].lower())
     label = Text.assemble(branch, name)
-    if detail and detail != span["name"]:
+    if detail and _line(detail) not in name:
         label.append(f" {_line(detail)}", "dim")
     return [
         label,
