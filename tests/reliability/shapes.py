@@ -110,6 +110,11 @@ SHAPES = (
         """{ experiments(first: 8) { nodes { EXPERIMENT
              aggregate(basis: BEST, metric: {kind: ERROR_RATE}) { count mean } } } }""",
     ),
+    _plain(
+        "spans of nested lists",
+        """{ experiments(first: 4) { nodes { EXPERIMENT sessions(first: 2) { nodes { SESSION
+             spans(first: 5) { totalCount nodes { id depth name input scores { value } } } } } } } }""",
+    ),
     _plain("sources", "{ sources { name experiments(first: 2) { nodes { EXPERIMENT } } } }"),
     _plain("sessions of each source", "{ sources { name sessions(first: 2) { nodes { SESSION } } } }"),
     _plain(
