@@ -24,7 +24,7 @@ from tracegraph.adapter import (
     add_cost_on_error,
     cost_of,
 )
-from tracegraph.domain.models import Experiment, Session, SessionRef
+from tracegraph.domain.models import Experiment, Session, SessionRef, Span, SpanRef
 from tracegraph.domain.secrets import SecretRef
 from tracegraph.errors import SourceError
 from tracegraph.upstream.client import Upstream
@@ -38,12 +38,15 @@ from tracegraph_langsmith.filters import canonical_uuid
 from tracegraph_langsmith.links import Links, web_url_of
 from tracegraph_langsmith.reversed_runs import list_in_order
 from tracegraph_langsmith.runs import RunsReader
+from tracegraph_langsmith.traces import Traces, TracesV1, TracesV2, is_readable, uuid_of
 from tracegraph_langsmith.v1_runs import RunsV1
 from tracegraph_langsmith.v1_sessions import SessionsV1
 from tracegraph_langsmith.v2_runs import RunsV2
 from tracegraph_langsmith.v2_sessions import SessionsV2
 
 T = TypeVar("T")
+
+K = TypeVar("K", SessionRef, SpanRef)
 
 
 class Options(StrictOptions):
@@ -87,6 +90,10 @@ class LangSmithAdapter(BaseAdapter):
         self._runs = {
             Dialect.V1: RunsReader(name, RunsV1(name, client, links), self._existing_ids),
             Dialect.V2: RunsReader(name, RunsV2(name, client, links), self._existing_ids),
+        }
+        self._traces = {
+            Dialect.V1: Traces(name, TracesV1(client)),
+            Dialect.V2: Traces(name, TracesV2(client)),
         }
         self._follow()
 
@@ -232,6 +239,42 @@ class LangSmithAdapter(BaseAdapter):
             with_fields(row, url=run_url(row.experiment_ref, row.vendor_id)) if row.url is None else row
             for row in sessions
         ], calls
+
+    # -- spans -----------------------------------------------------------------------------------------
+
+    async def list_spans(
+        self,
+        refs: Sequence[SessionRef],
+        fields: frozenset[str] | None = None,  # noqa: ARG002 - texts are always left to get_spans
+    ) -> Mapping[SessionRef, Sequence[Span] | SourceError]:
+        """Return the runs of traces: see traces.py. A session whose ids are no UUIDs is omitted without a call."""
+        readable = [ref for ref in refs if is_readable(ref)]
+        return await self._read_traces(readable, lambda traces, some: traces.read(some))
+
+    async def get_spans(self, refs: Sequence[SpanRef]) -> Mapping[SpanRef, Span | SourceError]:
+        """Return complete runs by id, in one call for each hundred."""
+        readable = [ref for ref in refs if is_readable(ref.session) and uuid_of(ref.span_id)]
+        return await self._read_traces(readable, lambda traces, some: traces.get(some))
+
+    async def _read_traces(
+        self, refs: Sequence[K], read: Callable[[Traces, Sequence[K]], Awaitable[Mapping[K, T | SourceError]]]
+    ) -> Mapping[K, T | SourceError]:
+        """Return what is read for each ref, from the other dialect where the path is missing."""
+        if not refs:
+            return {}
+        try:
+            dialect, _ = await self._dialects.choose(Part.RUNS)
+        except SourceError as error:
+            return dict.fromkeys(refs, error)
+        found = await read(self._traces[dialect], refs)
+        missing = [ref for ref, outcome in found.items() if is_missing_path(outcome)]
+        if not missing or not self._dialects.may_follow:
+            return found
+        others = await read(self._traces[dialect.other], missing)
+        there = {ref: outcome for ref, outcome in others.items() if not is_missing_path(outcome)}
+        if any(outcome and not isinstance(outcome, SourceError) for outcome in there.values()):
+            self._dialects.remember(Part.RUNS, dialect.other)  # an empty trace may be that of a deleted project
+        return {**found, **there}
 
     # -- the source ------------------------------------------------------------------------------------
 

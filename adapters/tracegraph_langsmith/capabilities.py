@@ -7,7 +7,7 @@ from functools import cache
 from tracegraph.adapter import Capabilities, ListCapabilities, Paging, RateLimit, both_directions
 from tracegraph.domain.filters import ExperimentOrderField, OrderDirection, SessionOrderField
 from tracegraph.domain.models import ExperimentKind, MetricKind, SessionStatus
-from tracegraph_langsmith.client import DATASETS, INFO, MAX_PAGE_SIZE, RUNS, SESSIONS, SORTED_FIGURES
+from tracegraph_langsmith.client import DATASETS, INFO, MAX_PAGE_SIZE, RUNS, SESSIONS, SORTED_FIGURES, TRACES
 from tracegraph_langsmith.dialect import Dialect
 from tracegraph_langsmith.mapping import STATUS_WORDS
 from tracegraph_langsmith.v2_runs import RunsV2
@@ -71,6 +71,7 @@ def capabilities_of(sessions: Dialect, runs: Dialect) -> Capabilities:
         kinds=_KINDS | {ExperimentKind.AGENT} if sessions is Dialect.V2 else _KINDS,
         statuses=frozenset({*STATUS_WORDS, SessionStatus.UNKNOWN}),
         unsupported_experiment_fields=frozenset({"group_id"}),
-        call_kinds=frozenset({SESSIONS, RUNS, DATASETS, INFO}),
-        rate_limits={RUNS: RateLimit(15, 10.0), "*": RateLimit(1000, 10.0)},
+        call_kinds=frozenset({SESSIONS, RUNS, TRACES, DATASETS, INFO}),
+        rate_limits={RUNS: RateLimit(15, 10.0), TRACES: RateLimit(15, 10.0), "*": RateLimit(1000, 10.0)},
+        spans=True,
     )

@@ -44,7 +44,7 @@ See docs/vendors/langsmith.md#runs.
 """
 
 
-SESSIONS, RUNS, DATASETS, INFO = "sessions", "runs/query", "datasets", "info"
+SESSIONS, RUNS, TRACES, DATASETS, INFO = "sessions", "runs/query", "traces", "datasets", "info"
 """The kinds of calls. The vendor limits the rate of each kind (docs/vendors/langsmith.md#rate-limits)."""
 
 
@@ -261,6 +261,27 @@ class LangSmithClient(VendorClient):
         """Return a page of runs by v2. The rate limit is assumed to be that of v1."""
         of_several = len(body["project_ids"]) > 1
         return await self.post(RUNS, "/api/v2/runs/query", v2_wire.RUNS, body, is_batch=of_several)
+
+    async def trace_runs(self, body: dict[str, Any]) -> Reply[wire.TraceRuns]:
+        """Return runs of traces and a cursor."""
+        of_several = len(body.get("session", ())) > 1
+        return await self.post(RUNS, "/api/v1/runs/query", wire.TRACE_RUNS, body, is_batch=of_several)
+
+    async def trace_query_v2(self, body: dict[str, Any]) -> Reply[v2_wire.TraceRuns]:
+        """Return a page of runs of traces by v2."""
+        of_several = len(body["project_ids"]) > 1
+        return await self.post(RUNS, "/api/v2/runs/query", v2_wire.TRACE_RUNS, body, is_batch=of_several)
+
+    async def trace_runs_v2(self, trace: str, project: str, selects: Sequence[str]) -> Reply[v2_wire.TraceRuns]:
+        """Return all runs of one trace by v2. The rate limit is assumed to be that of a query.
+
+        Args:
+            trace: The id of the trace, a UUID.
+            project: The id of its tracer session.
+            selects: The selected fields.
+        """
+        query = [("project_id", project), *(("selects", name) for name in selects)]
+        return await self.get(TRACES, f"/api/v2/traces/{trace}/runs", v2_wire.TRACE_RUNS, query)
 
     def explain_error(self, error: SourceError, request: UpstreamRequest) -> SourceError:
         """Return the error for an organization's key without a workspace, or the same error."""

@@ -23,9 +23,12 @@ from tracegraph.domain.models import (
     Metric,
     MetricKind,
     RawObject,
+    Score,
     ScoreText,
     Session,
     SessionStatus,
+    Span,
+    SpanKind,
     TokenUsage,
 )
 from tracegraph.upstream.lenient_values import scalar_text, text_of
@@ -51,6 +54,10 @@ _KINDS = {
     "EXPERIMENT": ExperimentKind.EVALUATION,
 }
 """The kinds of experiments by the types of tracer sessions in v2."""
+
+
+_SPAN_KINDS = {kind.value: kind for kind in SpanKind}
+"""The types of runs are among our kinds."""
 
 
 # Python 3.11 takes 0.2 us to look up a member of an Enum.
@@ -146,6 +153,48 @@ def to_session(
         input_cost_usd=_usd(run.prompt_cost),
         output_cost_usd=_usd(run.completion_cost),
         models=_models(fields),
+    )
+
+
+def to_span(run: wire.TraceRun | v2_wire.TraceRun, raw: RawObject, deferred: frozenset[str] = frozenset()) -> Span:
+    """Return the span of a run of a trace. An unfinished run has no end and no latency.
+
+    Args:
+        run: The decoded run.
+        raw: The undecoded run.
+        deferred: The fields that the query did not select.
+    """
+    status = _STATUSES.get((run.status or "").lower(), _UNKNOWN)
+    running = status is _RUNNING
+    kind = _SPAN_KINDS.get((run.run_type or "").upper(), SpanKind.UNKNOWN)
+    fields = run.metadata or {}
+    models = _models({"models": fields.get("ls_model_name")} if fields.get("ls_model_name") else fields)
+    scores = {key: value for key, value in (_scores(run.feedback_stats) or {}).items() if value is not None}
+    return Span(
+        vendor_id=run.id,
+        kind=kind,
+        status=status,
+        parent_id=run.parent_run_id,
+        vendor_kind=run.run_type,
+        name=run.name,
+        vendor_status=run.status,
+        started_at=run.start_time,
+        ended_at=None if running else run.end_time,
+        latency_ms=None if running else _latency_ms(run),
+        first_token_ms=latency_ms(run.start_time, run.first_token_time),
+        model=models[0] if models else None,
+        provider=scalar_text(fields.get("ls_provider")),
+        tool_name=run.name if kind is SpanKind.TOOL else None,
+        agent_name=scalar_text(fields.get("agent_name")),
+        input=_text(run.inputs),
+        output=_text(run.outputs),
+        error=run.error,
+        tokens=_tokens(run),
+        cost_usd=_usd(run.total_cost),
+        scores=tuple([Score(key, value) for key, value in sorted(scores.items())]),
+        metadata=run.metadata,
+        raw=raw,
+        deferred=deferred,
     )
 
 

@@ -94,10 +94,33 @@ class Run(LenientStruct):
         return self.project_id
 
 
+class TraceRun(Run):
+    """Any run of a trace. The project follows from the request."""
+
+    project_id: Name = ""
+    parent_run_ids: list[str] | None = None
+    run_type: str | None = None
+
+    @property
+    def parent_run_id(self) -> str | None:
+        """Return the direct parent, which is the last of the ancestors; None for a root."""
+        return self.parent_run_ids[-1].lower() if self.parent_run_ids else None
+
+
 class RunsPage(Struct):
     """A page of runs. Without `next_cursor` it is the last page, however few rows it has."""
 
     items: list[Run | None]
+    next_cursor: str | None = None
+
+    def __post_init__(self) -> None:
+        refuse_without_rows(self.items)
+
+
+class TraceRuns(Struct):
+    """Runs of traces. Without `next_cursor` there are no more."""
+
+    items: list[TraceRun | None]
     next_cursor: str | None = None
 
     def __post_init__(self) -> None:
@@ -122,6 +145,9 @@ class DatasetsPage(Struct):
 
 
 RUNS: LenientDecoder[RunsPage] = LenientDecoder(RunsPage)
+
+
+TRACE_RUNS: LenientDecoder[TraceRuns] = LenientDecoder(TraceRuns)
 
 
 SESSIONS: LenientDecoder[SessionsPage] = LenientDecoder(SessionsPage)

@@ -205,6 +205,12 @@ class Run(LenientStruct):
         return self.parent_run_id is None and self.trace_id in {None, self.id}
 
 
+class TraceRun(Run):
+    """Any run of a trace."""
+
+    run_type: str | None = None
+
+
 class Cursors(Struct):
     """The continuation token of a run query.
 
@@ -218,6 +224,16 @@ class RunsResponse(Struct):
     """The response to a run query."""
 
     runs: list[Run | None]
+    cursors: Cursors | None = None
+
+    def __post_init__(self) -> None:
+        refuse_without_rows(self.runs)
+
+
+class TraceRuns(Struct):
+    """The response to a query for the runs of traces."""
+
+    runs: list[TraceRun | None]
     cursors: Cursors | None = None
 
     def __post_init__(self) -> None:
@@ -258,3 +274,6 @@ SESSIONS: LenientDecoder[list[TracerSession | None]] = LenientDecoder(list[Trace
 
 
 RUNS: LenientDecoder[RunsResponse] = LenientDecoder(RunsResponse)
+
+
+TRACE_RUNS: LenientDecoder[TraceRuns] = LenientDecoder(TraceRuns)

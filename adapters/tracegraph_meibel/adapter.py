@@ -30,7 +30,7 @@ from tracegraph.domain.filters import (
     SessionOrderField,
     active_conditions,
 )
-from tracegraph.domain.models import Experiment, ExperimentKind, Score, Session, SessionRef, SessionStatus
+from tracegraph.domain.models import Experiment, ExperimentKind, Score, Session, SessionRef, SessionStatus, Span
 from tracegraph.domain.secrets import SecretRef
 from tracegraph.errors import SourceBadRequest, SourceError
 from tracegraph.upstream.client import Upstream
@@ -38,6 +38,7 @@ from tracegraph_meibel import mapping, wire
 from tracegraph_meibel.agents import Agents
 from tracegraph_meibel.client import MAX_PAGE_SIZE, MeibelClient, Window
 from tracegraph_meibel.lookup import SessionLookup
+from tracegraph_meibel.spans import Spans
 
 CAPABILITIES = Capabilities(
     experiments=ListCapabilities(
@@ -56,7 +57,8 @@ CAPABILITIES = Capabilities(
     unsupported_session_fields=frozenset(
         {"test_case_id", "name", "model", "conversation_id", "cost_usd", "metadata"}
     ),
-    call_kinds=frozenset({"agents", "agent", "sessions", "session", "scores"}),
+    call_kinds=frozenset({"agents", "agent", "sessions", "session", "messages", "scores"}),
+    spans=True,
 )
 """The vendor also sorts by `name` and `display_name`, but with an undocumented collation.
 
@@ -93,6 +95,7 @@ class MeibelAdapter(BaseAdapter):
         self._client = client
         self._agents = Agents(client)
         self._lookup = SessionLookup(client, reads_scores=reads_scores)
+        self._spans = Spans(client, self._lookup)
 
     async def list_experiments(self, query: ExperimentQuery, page: PageRequest) -> Page[Experiment]:
         """Return a page of agents in one call.
@@ -136,6 +139,12 @@ class MeibelAdapter(BaseAdapter):
     async def get_scores(self, refs: Sequence[SessionRef]) -> Mapping[SessionRef, Sequence[Score] | SourceError]:
         """Return scores, with two calls for each agent: one for its name and one for all scores."""
         return await self._lookup.scores(refs)
+
+    async def list_spans(
+        self, refs: Sequence[SessionRef], fields: frozenset[str] | None = None
+    ) -> Mapping[SessionRef, Sequence[Span] | SourceError]:
+        """Return messages and tool calls, one call for each session; scores take one call more for each agent."""
+        return await self._spans.read(refs, with_scores=fields is None or "scores" in fields)
 
     async def probe(self) -> Probe:
         """Make one call for an agent and one for its sessions, whose path a server may lack."""

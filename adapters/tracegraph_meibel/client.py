@@ -131,6 +131,14 @@ class MeibelClient(VendorClient):
         """
         return await self._get("session", f"/sessions/{self._segment(session_id)}", wire.SESSION)
 
+    async def log(self, session_id: str) -> Reply[wire.SessionLog]:
+        """Return the messages and tool calls of a session.
+
+        Raises:
+            SourceError: The call failed.
+        """
+        return await self._get("messages", f"/sessions/{self._segment(session_id)}/messages", wire.LOG)
+
     async def scoring_jobs(self, agent_name: str, session_ids: Sequence[str]) -> Reply[list[wire.ScoringJob]]:
         """Return the confidence scores of an agent by its name, or only those of the session if one is given.
 
@@ -170,6 +178,7 @@ class MeibelClient(VendorClient):
             "agent": f"Source {source!r} does not serve details of agents.",
             "sessions": f"Source {source!r} does not serve lists of sessions.",
             "session": f"Source {source!r} does not serve details of sessions.",
+            "messages": f"Source {source!r} does not serve the messages of sessions.",
             "scores": f"Source {source!r} does not serve confidence scores: set sources.{source}.scores = false.",
         }
         return error.restated(SourceNotFound, messages[kind])

@@ -75,6 +75,18 @@ class SessionLookup:
                 scores[ref] = verdicts.scores
         return scores
 
+    async def verdicts(
+        self, agent_id: str, session_ids: Sequence[str], slug: str | None
+    ) -> Mapping[str, mapping.Verdicts] | SourceError:
+        """Return the verdicts on sessions of one agent, or why they could not be read.
+
+        Args:
+            agent_id: The agent.
+            session_ids: The sessions.
+            slug: The agent's name, None when it is unknown, which takes one more call.
+        """
+        return await self._scores(agent_id, session_ids, slug)
+
     async def _scan(self, agent_id: str, session_ids: set[str]) -> _Scan:
         """Read the agent's sessions, newest first, until all requested sessions are found.
 

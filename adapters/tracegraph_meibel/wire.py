@@ -165,6 +165,31 @@ class SessionDetail(LenientStruct):
         self.token_usage = parse_usages(self.token_usage)
 
 
+class LogItem(LenientStruct):
+    """A message or a tool call of a session. `type` is text without a fixed set."""
+
+    type: str | None = None
+    timestamp: datetime | None = None
+    message: Any = None
+    tool_id: str | None = None
+    tool_name: str | None = None
+    arguments: Any = None
+    result: Any = None
+
+    def __post_init__(self) -> None:
+        self.timestamp = utc(self.timestamp)
+
+
+class SessionLog(LenientStruct):
+    """The response of `GET /sessions/{session_id}/messages`: the log of a session, in its order."""
+
+    messages: list[LogItem | None]
+    agent_name: str | None = None
+
+    def __post_init__(self) -> None:
+        refuse_without_rows(self.messages)
+
+
 class ScoredContext(msgspec.Struct, gc=False):
     """The subject of a scoring job. Jobs without a turn judge the whole session."""
 
@@ -189,6 +214,9 @@ AGENTS: LenientDecoder[AgentList] = LenientDecoder(AgentList, quoted_numbers=Fal
 
 
 SESSION: LenientDecoder[SessionDetail] = LenientDecoder(SessionDetail, quoted_numbers=False)
+
+
+LOG: LenientDecoder[SessionLog] = LenientDecoder(SessionLog, quoted_numbers=False)
 
 
 SESSIONS: LenientDecoder[SessionList] = LenientDecoder(SessionList, quoted_numbers=False)

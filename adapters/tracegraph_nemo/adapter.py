@@ -31,7 +31,7 @@ from tracegraph.adapter import (
 )
 from tracegraph.domain.clocks import elapsed_s
 from tracegraph.domain.filters import ExperimentOrderField, OrderDirection, SessionOrderField
-from tracegraph.domain.models import Aggregate, Experiment, ExperimentKind, MetricKind, Session
+from tracegraph.domain.models import Aggregate, Experiment, ExperimentKind, MetricKind, Session, SessionRef, Span
 from tracegraph.domain.secrets import SecretRef
 from tracegraph.domain.urls import http_url
 from tracegraph.errors import SourceError
@@ -44,6 +44,7 @@ from tracegraph_nemo.paging import MAX_PAGE_SIZE, VendorPage
 from tracegraph_nemo.release_finder import FoundRelease, ReleaseFinder
 from tracegraph_nemo.releases import NEWEST, RELEASES, Release
 from tracegraph_nemo.sessions import Sessions
+from tracegraph_nemo.spans import Spans
 from tracegraph_nemo.studio import Studio
 from tracegraph_nemo.totals import METRICS, Totals
 
@@ -78,7 +79,8 @@ def capabilities_of(release: Release) -> Capabilities:
         statuses=frozenset(STATUSES.values()),
         unsupported_experiment_fields=frozenset({"dataset_id"}),
         unsupported_session_fields=frozenset({"name", "agent_name", "agent_version", "model", "metadata"}),
-        call_kinds=frozenset({"experiments", "sessions", "metrics", "service"}),
+        call_kinds=frozenset({"experiments", "sessions", "spans", "metrics", "service"}),
+        spans=True,
     )
 
 
@@ -142,6 +144,7 @@ class Readers:
         self.client = client
         self.experiments = Experiments(client, origin, clock, wall_clock)
         self.sessions = Sessions(client, origin)
+        self.spans = Spans(client)
         self.totals = Totals(client, wall_clock)
 
 
@@ -232,6 +235,15 @@ class NemoAdapter(BaseAdapter):
     ) -> Mapping[str, Session | SourceError]:
         """Return sessions by id. NeMo has no such look-up: the adapter reads the list once, in pages of 1000."""
         found, _ = await self._read(lambda readers: readers.sessions.find(experiment_ref, session_ids))
+        return found
+
+    async def list_spans(
+        self, refs: Sequence[SessionRef], fields: frozenset[str] | None = None
+    ) -> Mapping[SessionRef, Sequence[Span] | SourceError]:
+        """Return the spans of sessions, one call for each 1000 spans of a session; scores take one call more."""
+        if not refs:
+            return {}
+        found, _ = await self._read(lambda readers: readers.spans.read(refs, fields))
         return found
 
     async def probe(self) -> Probe:

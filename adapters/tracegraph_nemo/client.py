@@ -44,13 +44,17 @@ from tracegraph_nemo.wire import (
     EXPERIMENTS,
     METRICS,
     NOTHING,
+    RESULTS,
     SESSIONS,
+    SPANS,
     ClusterInfo,
     ExperimentRow,
     ListBody,
     MetricsBody,
     Nothing,
+    ResultRow,
     SessionRow,
+    SpanRow,
 )
 
 HTTP_TOO_MANY = 413
@@ -64,7 +68,11 @@ _HIDDEN = frozenset({401, 403, 404, 405})
 """The statuses of a proxy that does not pass a path on."""
 
 
-_EXPECTED = {"experiments": frozenset({HTTP_TOO_MANY}), "sessions": frozenset({404})}
+_EXPECTED = {
+    "experiments": frozenset({HTTP_TOO_MANY}),
+    "sessions": frozenset({404}),
+    "spans": frozenset[int](),
+}
 """Statuses that are no failure of the source.
 
 The adapter partitions a list that is too long. An experiment that a client names may not exist.
@@ -249,6 +257,24 @@ class NemoClient(VendorClient):
                 raise
             ambiguous = error
         raise await self._resolve_not_found(ambiguous, experiment)
+
+    async def spans(self, page: VendorPage, query: Sequence[tuple[str, str]]) -> ListResponse[SpanRow]:
+        """Return a page of spans (docs/vendors/nemo.md#spans).
+
+        Raises:
+            PathNotFound: The service does not have the path.
+            SourceError: The call failed.
+        """
+        return await self._list("spans", f"{self._workspace_path}/spans", page, query, SPANS)
+
+    async def results(self, page: VendorPage, query: Sequence[tuple[str, str]]) -> ListResponse[ResultRow]:
+        """Return a page of evaluator results (docs/vendors/nemo.md#spans).
+
+        Raises:
+            PathNotFound: The service does not have the path.
+            SourceError: The call failed.
+        """
+        return await self._list("spans", f"{self._workspace_path}/evaluator-results", page, query, RESULTS)
 
     async def _resolve_not_found(self, ambiguous: SourceError, experiment: str) -> SourceError:
         """Return the error that a 404 for sessions stands for: a missing experiment or a missing path."""

@@ -124,6 +124,61 @@ class SessionRow(LenientStruct):
             self.ended_at = None
 
 
+class EvaluationContext(LenientStruct):
+    """The run that a span names; mostly only root spans name one (docs/vendors/nemo.md#spans)."""
+
+    evaluation_name: str | None = None
+    evaluation_id: str | None = None
+
+
+class SpanRow(LenientStruct):
+    """A span (docs/vendors/nemo.md#spans). An absent value has no key."""
+
+    span_id: Name
+    trace_id: str | None = None
+    parent_span_id: str | None = None
+    evaluation_context: EvaluationContext | None = None
+    kind: str | None = None
+    name: str | None = None
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    status: str | None = None
+    error_type: str | None = None
+    error_message: str | None = None
+    provider: str | None = None
+    model: str | None = None
+    agent_name: str | None = None
+    tool_name: str | None = None
+    input_tokens: Count | None = None
+    output_tokens: Count | None = None
+    cached_tokens: Count | None = None
+    total_tokens: Count | None = None
+    usage_details: dict[str, Count | None] | None = None
+    cost_total_usd: Amount | None = None
+    input: Any = None
+    output: Any = None
+    raw_attributes: str | None = None
+
+    def __post_init__(self) -> None:
+        self.started_at = utc(self.started_at)
+        self.ended_at = utc(self.ended_at)
+
+    @property
+    def run(self) -> str | None:
+        """Return the name of the run that the span states."""
+        context = self.evaluation_context
+        return None if context is None else context.evaluation_name or context.evaluation_id
+
+
+class ResultRow(LenientStruct):
+    """A verdict of an evaluator about a span. FAILED occurs from 0.8.0 on."""
+
+    span_id: Name
+    name: Name
+    value: Number | None = None
+    status: str | None = None
+
+
 class Totals(LenientStruct):
     """Statistics of tokens or cost over traces."""
 
@@ -191,6 +246,12 @@ EXPERIMENTS: LenientDecoder[ListBody[ExperimentRow]] = LenientDecoder(ListBody[E
 
 
 SESSIONS: LenientDecoder[ListBody[SessionRow]] = LenientDecoder(ListBody[SessionRow])
+
+
+SPANS: LenientDecoder[ListBody[SpanRow]] = LenientDecoder(ListBody[SpanRow])
+
+
+RESULTS: LenientDecoder[ListBody[ResultRow]] = LenientDecoder(ListBody[ResultRow])
 
 
 METRICS: LenientDecoder[MetricsBody] = LenientDecoder(MetricsBody)

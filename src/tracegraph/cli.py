@@ -1,4 +1,4 @@
-"""The command line: serve, demo, check, compare, config, key, new-adapter, schema."""
+"""The command line: serve, demo, check, compare, spans, config, key, new-adapter, schema."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from tracegraph.commands.compare.rendering import Format
 from tracegraph.commands.config import effective, summary
 from tracegraph.commands.demo import run_demo
 from tracegraph.commands.new_adapter import PagingKind, write_adapter
+from tracegraph.commands.spans import SpansFormat, run_spans
 from tracegraph.commands.validation import validate
 from tracegraph.config.loader import Loaded, load
 from tracegraph.domain.figures import Statistic
@@ -187,6 +188,22 @@ def compare(  # noqa: PLR0917 - typer reads options from parameters
     """Print experiments side by side; exit code 1 when a source failed, 2 for invalid arguments."""
     query = CompareQuery(ids, baseline, metric or (), statistic, basis, join_on)
     raise typer.Exit(run_compare(query, CompareTarget(config, url, header or ()), form, _errors))
+
+
+@_app.command()
+def spans(  # noqa: PLR0917 - typer reads options from parameters
+    session_id: Annotated[str, typer.Argument(metavar="SESSION_ID", help="The global ID of a session.")],
+    first: Annotated[int, typer.Option(min=1, max=1000, help="The most spans to print.")] = 1000,
+    form: Annotated[SpansFormat, typer.Option("--format")] = "tree",
+    config: _ConfigOption = None,
+    url: Annotated[str | None, typer.Option(help="Send the query to the gateway at this URL instead.")] = None,
+    header: Annotated[
+        list[str] | None, typer.Option(help="With --url: 'Authorization: Bearer env:NAME'; repeatable.")
+    ] = None,
+) -> None:
+    """Print the steps of a session as a tree; exit code 1 when its source failed, 2 for invalid arguments."""
+    target = CompareTarget(config, url, header or ())
+    raise typer.Exit(run_spans(session_id, first, target, form, _errors))
 
 
 @_key.command("new")

@@ -21,7 +21,11 @@ class WithSpans(Acme):
     capabilities = replace(Acme.capabilities, spans=True)
     spans: Mapping[SessionRef, Sequence[Span] | SourceError] = {}
 
-    async def list_spans(self, refs: Sequence[SessionRef]) -> Mapping[SessionRef, Sequence[Span] | SourceError]:
+    async def list_spans(
+        self,
+        refs: Sequence[SessionRef],
+        fields: frozenset[str] | None = None,  # noqa: ARG002
+    ) -> Mapping[SessionRef, Sequence[Span] | SourceError]:
         return {ref: self.spans[ref] for ref in refs if ref in self.spans}
 
 

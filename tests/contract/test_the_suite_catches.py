@@ -18,9 +18,10 @@ from tests.contract.small_vendor import (
     opens,
     small_row,
 )
-from tracegraph.adapter import ExperimentQuery, PageRequest, SessionPageRequest
+from tracegraph.adapter import ExperimentQuery, PageRequest, SessionPageRequest, gather_by_key
 from tracegraph.domain.filters import SessionFilter
-from tracegraph.domain.models import Session, SessionStatus
+from tracegraph.domain.models import Session, SessionRef, SessionStatus, Span
+from tracegraph.errors import SourceError
 from tracegraph.simulators.core.rows import Row
 from tracegraph.testing import Example
 from tracegraph.testing.examples import ExampleLaws
@@ -155,6 +156,66 @@ class SendsTheOtherState(SmallAdapter):
 async def test_a_filter_that_drops_rows_that_match() -> None:
     with pytest.raises(AssertionError, match="filter of sessions by statuses drops rows that match"):
         await contract_of(SendsTheOtherState).test_the_vendor_applies_each_declared_filter_on_sessions(SEED)
+
+
+class WithSpans(SmallAdapter):
+    """A session is a span, with another one within."""
+
+    capabilities = replace(SmallAdapter.capabilities, spans=True)
+
+    async def list_spans(
+        self, refs: Sequence[SessionRef], fields: frozenset[str] | None = None
+    ) -> Mapping[SessionRef, Sequence[Span] | SourceError]:
+        return await gather_by_key({ref: self.spans_of(ref, fields) for ref in refs})
+
+    async def spans_of(self, ref: SessionRef, fields: frozenset[str] | None) -> Sequence[Span]:  # noqa: ARG002
+        session = await self.find_session(ref)
+        return [Span(session.vendor_id, started_at=session.started_at), Span("child", parent_id=session.vendor_id)]
+
+
+async def test_an_adapter_with_spans_passes() -> None:
+    contract = contract_of(WithSpans)
+    await contract.test_each_span_of_a_session_comes_once(SEED)
+    await contract.test_sessions_together_have_the_spans_that_each_has_alone(SEED)
+    await contract.test_spans_with_few_fields_equal_those_with_all_in_what_both_have(SEED)
+    await contract.test_a_failing_vendor_is_an_error_of_each_session()
+    await contract.test_the_spans_of_a_made_up_session_reach_no_other_path()
+
+
+class RepeatsSpans(WithSpans):
+    async def spans_of(self, ref: SessionRef, fields: frozenset[str] | None) -> Sequence[Span]:
+        return [*await super().spans_of(ref, fields), Span("child")]
+
+
+async def test_spans_that_repeat() -> None:
+    with pytest.raises(AssertionError, match="repeat"):
+        await contract_of(RepeatsSpans).test_each_span_of_a_session_comes_once(SEED)
+
+
+class HidesFailures(WithSpans):
+    async def spans_of(self, ref: SessionRef, fields: frozenset[str] | None) -> Sequence[Span]:
+        try:
+            return await super().spans_of(ref, fields)
+        except SourceError:
+            return []
+
+
+async def test_a_failure_that_becomes_no_spans() -> None:
+    with pytest.raises(AssertionError):
+        await contract_of(HidesFailures).test_a_failing_vendor_is_an_error_of_each_session()
+
+
+class SharesTheFirstSession(WithSpans):
+    async def list_spans(
+        self, refs: Sequence[SessionRef], fields: frozenset[str] | None = None
+    ) -> Mapping[SessionRef, Sequence[Span] | SourceError]:
+        found = await super().list_spans(refs, fields)
+        return dict.fromkeys(found, next(iter(found.values()))) if found else {}
+
+
+async def test_spans_of_another_session() -> None:
+    with pytest.raises(AssertionError):
+        await contract_of(SharesTheFirstSession).test_sessions_together_have_the_spans_that_each_has_alone(SEED)
 
 
 class LosesTheOrderOfAdding(Small):

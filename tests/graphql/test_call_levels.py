@@ -36,6 +36,14 @@ def counted(query: str) -> dict[str, int]:
             "{ experiments { nodes { sessions { nodes { input experiment { sessionCount } } } } } }",
             {"experiments": 3, "sessions": 2, "input": 0, "experiment": 1, "sessionCount": 0},
         ),
+        (
+            '{ session(id: "a") { spans { nodes { name } } } }',
+            {"session": 1, "spans": 0},
+        ),
+        (
+            '{ session(id: "a") { spans { nodes { input scores { value } } } } }',
+            {"session": 2, "spans": 1, "input": 0, "scores": 0},
+        ),
         ("{ experiments { nodes { aggregates { mean } } } }", {"experiments": 1, "aggregates": 0}),
         (
             "{ experiments { nodes { aggregates(basis: REPORTED) { mean } } } }",

@@ -77,9 +77,9 @@ async def test_rate_limits_are_those_of_the_configuration_else_of_the_vendors_do
     assert "*" not in [rate["kind"] for rate in rates[LANGSMITH]]
 
 
-async def test_no_source_has_spans_yet(gateway: Gateway) -> None:
+async def test_a_source_says_whether_its_sessions_have_spans(gateway: Gateway) -> None:
     answer = await gateway.ask("{ sources { capabilities { spans } } }")
-    assert answer.data["sources"] == [{"capabilities": {"spans": False}}] * 3
+    assert answer.data["sources"] == [{"capabilities": {"spans": True}}] * 3
 
 
 # -- the sessions of a source ----------------------------------------------------------------------------

@@ -254,10 +254,10 @@ async def test_the_metrics_have_every_family_and_every_kind_of_call_from_the_sta
     assert {family.name for family in scrape.families} == names
     assert scrape.labels("source") == set(NAMES)
     nemo, langsmith = (
-        {"service", "experiments", "sessions", "metrics"},
-        {"info", "sessions", "runs/query", "datasets"},
+        {"service", "experiments", "sessions", "spans", "metrics"},
+        {"info", "sessions", "runs/query", "traces", "datasets"},
     )
-    assert scrape.labels("kind") == nemo | langsmith | {"agents", "agent", "session", "scores"}
+    assert scrape.labels("kind") == nemo | langsmith | {"agents", "agent", "session", "messages", "scores"}
     assert scrape.value("processes") == 1
 
 

@@ -120,6 +120,11 @@ SHAPES = (
              sessionGroups(by: STATUS, metrics: [{kind: LATENCY}]) { groups { key sessionCount } otherCount }
            } } }""",
     ),
+    _plain(
+        "spans of nested lists",
+        """{ experiments(first: 4) { nodes { EXPERIMENT sessions(first: 2) { nodes { SESSION
+             spans(first: 5) { totalCount nodes { id depth name input scores { value } } } } } } } }""",
+    ),
     _plain("sources", "{ sources { name experiments(first: 2) { nodes { EXPERIMENT } } } }"),
     _plain("sessions of each source", "{ sources { name sessions(first: 2) { nodes { SESSION } } } }"),
     _plain(

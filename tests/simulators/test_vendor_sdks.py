@@ -276,7 +276,9 @@ def test_meibel_reads_a_session_its_messages_and_its_scores(worlds: SampleWorlds
     newest = meibel.agents.sessions.list(agent["id"], status="COMPLETED", limit=1).collect()[0]
     detail = meibel.sessions.get(newest.session_id)
     assert [message.role for message in detail.messages] == ["user", "assistant"]
-    assert len(meibel.sessions.get_messages(newest.session_id).messages) == 2
+    log = meibel.sessions.get_messages(newest.session_id).messages
+    assert [item.type for item in log] == ["user_message", "tool_call", "assistant_message"]
+    assert log[1].tool_name == "search_manuals"
     jobs = meibel.confidence_scoring.list_scoring_jobs(agent_name=agent["name"])
     summary = meibel.confidence_scoring.get_agent_scoring_summary(agent["name"])
     assert summary.n_jobs_per_module is not None

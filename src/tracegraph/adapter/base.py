@@ -11,7 +11,16 @@ from tracegraph.adapter.capabilities import Capabilities
 from tracegraph.adapter.helpers import gather_by_key, gather_outcomes, refs_by_experiment
 from tracegraph.adapter.paging import ExperimentQuery, Page, PageRequest, SessionPageRequest
 from tracegraph.adapter.protocol import SourceHealth, SourceHealthStatus
-from tracegraph.domain.models import Aggregate, Experiment, ExperimentKind, Score, Session, SessionRef, Span
+from tracegraph.domain.models import (
+    Aggregate,
+    Experiment,
+    ExperimentKind,
+    Score,
+    Session,
+    SessionRef,
+    Span,
+    SpanRef,
+)
 from tracegraph.errors import SourceBadRequest, SourceError, SourceNotFound, SourceObjectNotFound
 
 
@@ -152,8 +161,16 @@ class BaseAdapter(ABC):
     async def list_spans(
         self,
         refs: Sequence[SessionRef],  # noqa: ARG002 - the port's form
+        fields: frozenset[str] | None = None,  # noqa: ARG002
     ) -> Mapping[SessionRef, Sequence[Span] | SourceError]:
         """Return no spans: see `Capabilities.spans`."""
+        return {}
+
+    async def get_spans(
+        self,
+        refs: Sequence[SpanRef],  # noqa: ARG002 - the port's form
+    ) -> Mapping[SpanRef, Span | SourceError]:
+        """Return no spans: the lists of spans contain all fields."""
         return {}
 
     def experiment_kind(self, ref: str) -> ExperimentKind | None:  # noqa: ARG002 - the port's form

@@ -55,6 +55,7 @@ from tracegraph.domain.models import (
     SessionRef,
     SessionStatus,
     Span,
+    SpanRef,
     TokenUsage,
 )
 from tracegraph.errors import SourceBadResponse, SourceError, SourceTimeout
@@ -197,7 +198,9 @@ class CheckedAdapter:
     ) -> Mapping[str, Sequence[Aggregate] | SourceError]:
         return await cast("ReportsAggregates", self._adapter).get_aggregates(experiments)
 
-    async def list_spans(self, refs: Sequence[SessionRef]) -> Mapping[SessionRef, Sequence[Span] | SourceError]:
+    async def list_spans(
+        self, refs: Sequence[SessionRef], fields: frozenset[str] | None = None
+    ) -> Mapping[SessionRef, Sequence[Span] | SourceError]:
         """Return the adapter's spans, checked; none from an adapter that does not declare them.
 
         Raises:
@@ -205,11 +208,27 @@ class CheckedAdapter:
         """
         if not self.capabilities.spans:
             return {}
-        mapping = await self._call("list_spans", self._list_spans, refs)
-        return self._mapping("list_spans", mapping, require_spans)
+        mapping = await self._call("list_spans", self._spans_of, refs, fields)
+        return self._mapping("list_spans", mapping, lambda values: require_spans(values, self.name))
 
-    async def _list_spans(self, refs: Sequence[SessionRef]) -> Mapping[SessionRef, Sequence[Span] | SourceError]:
-        return await cast("ListsSpans", self._adapter).list_spans(refs)
+    async def get_spans(self, refs: Sequence[SpanRef]) -> Mapping[SpanRef, Span | SourceError]:
+        """Return the adapter's complete spans, checked; none from an adapter that does not declare them.
+
+        Raises:
+            SourceError: When the source fails, or its result is unusable.
+        """
+        if not self.capabilities.spans:
+            return {}
+        mapping = await self._call("get_spans", self._complete_spans, refs)
+        return self._mapping("get_spans", mapping, lambda spans: require_spans([spans], self.name))
+
+    async def _spans_of(
+        self, refs: Sequence[SessionRef], fields: frozenset[str] | None
+    ) -> Mapping[SessionRef, Sequence[Span] | SourceError]:
+        return await cast("ListsSpans", self._adapter).list_spans(refs, fields)
+
+    async def _complete_spans(self, refs: Sequence[SpanRef]) -> Mapping[SpanRef, Span | SourceError]:
+        return await cast("ListsSpans", self._adapter).get_spans(refs)
 
     def experiment_kind(self, ref: str) -> ExperimentKind | None:
         """See `Adapter`. Raise nothing: an adapter that fails, or names no declared kind, means its first list."""

@@ -190,8 +190,8 @@ def require_scores(scores: Sequence[Sequence[Score]]) -> None:
         raise UnusableResult("a score that is not a number")
 
 
-def require_spans(spans: Sequence[Any]) -> None:
-    """Raise UnusableResult or another exception for anything but lists of spans with ids, times and kinds."""
+def require_spans(spans: Sequence[Any], source: str) -> None:
+    """Raise UnusableResult or another exception for anything but lists of usable spans of that source."""
     require_lists(Span, spans)
     flat: list[Span] = list(chain.from_iterable(spans))
     require_ids([span.vendor_id for span in flat])
@@ -203,6 +203,10 @@ def require_spans(spans: Sequence[Any]) -> None:
     require_only(TokenUsage, {type(span.tokens) for span in flat} - {NoneType})
     require_scores([span.scores for span in flat])
     require_raw({type(span.raw) for span in flat})
+    require_deferred({type(span.deferred) for span in flat})
+    errors = [span.scores_error for span in flat if span.scores_error is not None]
+    if not all(is_reportable(error, source) for error in errors):
+        raise UnusableResult("a scores_error that is not of this source")
 
 
 def require_capabilities(capabilities: Capabilities) -> Capabilities:

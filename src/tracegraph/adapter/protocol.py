@@ -23,6 +23,7 @@ from tracegraph.domain.models import (
     Session,
     SessionRef,
     Span,
+    SpanRef,
 )
 from tracegraph.errors import SourceError
 
@@ -31,6 +32,9 @@ COSTLY_SESSION_FIELDS = frozenset({"input", "output", "metadata", "raw", "url"})
 
 COSTLY_EXPERIMENT_FIELDS = frozenset({"dataset_name"})
 """The fields of an experiment that may cost a vendor call of their own."""
+
+COSTLY_SPAN_FIELDS = frozenset({"input", "output", "error", "metadata", "raw", "scores"})
+"""The fields of a span that may be large, or may cost a call: texts, the vendor's own object, scores."""
 
 
 class SourceHealthStatus(Enum):
@@ -180,11 +184,28 @@ class ReportsAggregates(Protocol):
 class ListsSpans(Protocol):
     """The part of the port for adapters whose capabilities declare `spans`."""
 
-    async def list_spans(self, refs: Sequence[SessionRef]) -> Mapping[SessionRef, Sequence[Span] | SourceError]:
-        """Return all spans of sessions, parents before children, without the sessions that the vendor lacks.
+    async def list_spans(
+        self, refs: Sequence[SessionRef], fields: frozenset[str] | None = None
+    ) -> Mapping[SessionRef, Sequence[Span] | SourceError]:
+        """Return all spans of sessions in any order, without the sessions that the vendor lacks.
+
+        The federation arranges them as trees. Siblings with equal starts are ordered by id. A span without a start
+        stands where the span before it in this list does.
 
         Args:
             refs: The identities of the sessions.
+            fields: Those of COSTLY_SPAN_FIELDS that the caller needs, None for all. Spans may lack the others.
+
+        Raises:
+            SourceError: When the source fails.
+        """
+        ...
+
+    async def get_spans(self, refs: Sequence[SpanRef]) -> Mapping[SpanRef, Span | SourceError]:
+        """Return complete spans for those whose list leaves fields out (`Span.deferred`).
+
+        Args:
+            refs: The identities of the spans of a page.
 
         Raises:
             SourceError: When the source fails.

@@ -205,7 +205,7 @@ class VendorRecord(Struct, frozen=True):  # noqa: PLW1641 - metadata cannot be h
         return {name: getattr(self, name) for name in self.__struct_fields__ if name not in _EXCLUDED_FROM_EQ}
 
 
-_EXCLUDED_FROM_EQ = frozenset({"raw", "figures_error", "scores_by_evaluator"})
+_EXCLUDED_FROM_EQ = frozenset({"raw", "figures_error", "scores_by_evaluator", "scores_error"})
 
 
 class Experiment(VendorRecord, frozen=True):
@@ -373,10 +373,19 @@ class Session(VendorRecord, frozen=True, gc=False):
         return super().comparable_fields() | {"scores": self.scores}
 
 
+@dataclass(frozen=True, slots=True)
+class SpanRef:
+    """The identity of a span: its session, and its own id."""
+
+    session: SessionRef
+    span_id: str
+
+
 class Span(VendorRecord, frozen=True, gc=False):
     """One step of a session. `parent_id` is the `vendor_id` of the span around it, None for a root.
 
-    The depth of a span follows from its parents.
+    The depth of a span follows from its parents. `deferred` names the fields that the list of a session's spans
+    leaves out and `ListsSpans.get_spans` fills. `scores_error` is the reason why the scores could not be read.
     """
 
     vendor_id: str
@@ -402,3 +411,5 @@ class Span(VendorRecord, frozen=True, gc=False):
     scores: tuple[Score, ...] = ()
     metadata: Mapping[str, Any] | None = None
     raw: RawObject | None = None
+    deferred: frozenset[str] = frozenset()
+    scores_error: SourceError | None = None

@@ -11,8 +11,8 @@ from typing import Any, TypeVar, cast
 from strawberry.dataloader import DataLoader
 
 from tracegraph.adapter.paging import Page, SessionPageRequest
-from tracegraph.adapter.protocol import Adapter, ReportsAggregates
-from tracegraph.domain.models import Aggregate, Experiment, Session, SessionRef
+from tracegraph.adapter.protocol import Adapter, ListsSpans, ReportsAggregates
+from tracegraph.domain.models import Aggregate, Experiment, Session, SessionRef, Span, SpanRef
 from tracegraph.errors import SourceError
 from tracegraph.federation.lists import FetchSessions
 from tracegraph.upstream.request_scope import bypass_cache, bypasses_cache, register_current_task
@@ -53,6 +53,7 @@ class SourceLoaders:
     def __init__(self, adapter: Adapter) -> None:
         self._adapter = adapter
         self._session_pages: dict[tuple[bool, int], DataLoader[SessionPageRequest, Page[Session]]] = {}
+        self._spans: dict[tuple[frozenset[str] | None, int], SharedLoader[SessionRef, Sequence[Span] | None]] = {}
 
     @cached_property
     def experiments(self) -> DataLoader[str, Experiment | None]:
@@ -68,6 +69,25 @@ class SourceLoaders:
     def sessions(self) -> DataLoader[SessionRef, Session | None]:
         """Sessions by ref, None for an unknown ref."""
         return SharedLoader(partial(_sessions, self._adapter))
+
+    @cached_property
+    def complete_spans(self) -> DataLoader[SpanRef, Span | None]:
+        """Spans with all fields by ref, None for an unknown ref."""
+        return SharedLoader(partial(_complete_spans, self._adapter))
+
+    def spans(self, fields: frozenset[str] | None, *, level: int) -> DataLoader[SessionRef, Sequence[Span] | None]:
+        """Return the loader of the spans of sessions, for fields with `level` rounds of calls below.
+
+        A session that the vendor lacks has None. A batch has the deadline of its first request.
+
+        Args:
+            fields: The costly fields that the spans must have, None for all.
+            level: The rounds of calls below.
+        """
+        loader = self._spans.get((fields, level))
+        if loader is None:
+            loader = self._spans[fields, level] = SharedLoader(partial(_spans, self._adapter, fields))
+        return loader
 
     def session_pages(self, *, bypass: bool, level: int) -> DataLoader[SessionPageRequest, Page[Session]]:
         """Return the loader of session pages for lists with `level` rounds of calls below.
@@ -98,6 +118,18 @@ async def _aggregates(
 async def _sessions(adapter: Adapter, refs: list[SessionRef]) -> Sequence[Session | BaseException | None]:
     register_current_task()
     return _in_order(refs, await adapter.get_sessions(refs))
+
+
+async def _spans(
+    adapter: Adapter, fields: frozenset[str] | None, refs: list[SessionRef]
+) -> Sequence[Sequence[Span] | BaseException | None]:
+    register_current_task()
+    return _in_order(refs, await cast("ListsSpans", adapter).list_spans(refs, fields))
+
+
+async def _complete_spans(adapter: Adapter, refs: list[SpanRef]) -> Sequence[Span | BaseException | None]:
+    register_current_task()
+    return _in_order(refs, await cast("ListsSpans", adapter).get_spans(refs))
 
 
 async def _session_pages(

@@ -26,6 +26,9 @@ _SESSION = {"input": "input", "output": "output", "metadata": "metadata", "vendo
 _EXPERIMENT = {"datasetName": "dataset_name"}
 """Schema names of fields, with their names in `protocol.COSTLY_EXPERIMENT_FIELDS`."""
 
+_SPAN = {name: name for name in ("input", "output", "error", "metadata", "scores")} | {"vendorFields": "raw"}
+"""Schema names of fields, with their names in `protocol.COSTLY_SPAN_FIELDS`."""
+
 
 _PATHS = (("nodes",), ("edges", "node"))
 
@@ -40,12 +43,21 @@ def experiment_fields(info: Info[Any, Any]) -> frozenset[str]:
     return look_ahead(info, _selected_of_experiments)
 
 
+def span_fields(info: Info[Any, Any]) -> frozenset[str]:
+    """Return the costly fields that the document selects on the spans of this connection field."""
+    return look_ahead(info, _selected_of_spans)
+
+
 def _selected_of_sessions(info: GraphQLResolveInfo[Any]) -> frozenset[str]:
     return _selected(info, _SESSION)
 
 
 def _selected_of_experiments(info: GraphQLResolveInfo[Any]) -> frozenset[str]:
     return _selected(info, _EXPERIMENT)
+
+
+def _selected_of_spans(info: GraphQLResolveInfo[Any]) -> frozenset[str]:
+    return _selected(info, _SPAN)
 
 
 def _selected(info: GraphQLResolveInfo[Any], costly: Mapping[str, str]) -> frozenset[str]:

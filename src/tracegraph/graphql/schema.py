@@ -35,6 +35,7 @@ from tracegraph.graphql.types.objects import (
     Source,
 )
 from tracegraph.graphql.types.scalars import DATE_TIME
+from tracegraph.graphql.types.spans import Span
 
 
 class GatewaySchema:
@@ -159,7 +160,7 @@ def library_schema() -> strawberry.Schema:
     """
     schema = strawberry.Schema(
         Query,
-        types=[CaseComparison, Experiment, Session, Source],
+        types=[CaseComparison, Experiment, Session, Source, Span],
         config=StrawberryConfig(scalar_map={datetime: DATE_TIME}),
     )
     describe(core_schema(schema))

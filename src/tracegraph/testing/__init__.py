@@ -43,6 +43,7 @@ _LAWS = (
         "lookup",
         "paging",
         "port_pages",
+        "spans",
         "subject",
     ),
     *("use", "values"),

@@ -9,6 +9,7 @@ from tracegraph.testing.filters import FilterLaws
 from tracegraph.testing.listing import ListingLaws
 from tracegraph.testing.lookup import LookupLaws
 from tracegraph.testing.paging import PagingLaws
+from tracegraph.testing.spans import SpanLaws
 from tracegraph.testing.use import UseLaws
 from tracegraph.testing.values import ValueLaws
 
@@ -20,6 +21,7 @@ class AdapterContract(
     ListingLaws,
     FilterLaws,
     LookupLaws,
+    SpanLaws,
     ValueLaws,
     FailureLaws,
     UseLaws,

@@ -7,10 +7,20 @@ from typing import Any
 
 import pytest
 from tracegraph_nemo.mapping import Origin, to_experiment, to_session
+from tracegraph_nemo.span_mapping import scores_by_span, to_span
 from tracegraph_nemo.totals import aggregates
-from tracegraph_nemo.wire import EXPERIMENTS, METRICS, SESSIONS
+from tracegraph_nemo.wire import EXPERIMENTS, METRICS, RESULTS, SESSIONS, SPANS
 
-from tracegraph.domain.models import COST, ERROR_RATE, LATENCY, TOTAL_TOKENS, SessionStatus, TokenUsage
+from tracegraph.domain.models import (
+    COST,
+    ERROR_RATE,
+    LATENCY,
+    TOTAL_TOKENS,
+    Score,
+    SessionStatus,
+    SpanKind,
+    TokenUsage,
+)
 
 SAMPLES = Path(__file__).parents[2] / "contracts" / "nemo-helix-0.8.1"
 ORIGIN = Origin("nemo-a")
@@ -67,3 +77,25 @@ def test_the_totals_are_those_of_all_sessions() -> None:
     assert (by_metric[COST].sum, by_metric[COST].count) == (0.06, 3)
     assert (by_metric[ERROR_RATE].sum, by_metric[ERROR_RATE].count) == (1, 3)
     assert by_metric[TOTAL_TOKENS].sum == 360
+
+
+@pytest.mark.parametrize("name", ["spans-session", "spans-trace", "spans-evaluation"])
+def test_lists_of_spans_are_read_in_full(name: str) -> None:
+    assert SPANS.read(body(name))[1] == []
+
+
+def test_a_span_of_a_session() -> None:
+    root, call, tool = [to_span(row) for row in SPANS.read(body("spans-session"))[0].data if row is not None]
+    assert (root.metadata, root.latency_ms, root.input) == ({"custom.x": "y"}, 2000.0, "Capital of France?")
+    assert call.tokens == TokenUsage(100, 20, 5, 120, None, 3)
+    assert (tool.kind, tool.tool_name, tool.parent_id) == (SpanKind.TOOL, "look_up", call.vendor_id)
+
+
+def test_an_evaluator_result_of_a_session_is_a_score_of_its_span_unless_it_failed() -> None:
+    found, dropped = RESULTS.read(body("evaluator-results"))
+    assert dropped == []
+    rows = [row for row in found.data if row is not None]
+    assert scores_by_span(rows) == {"run-a-t3-root": []}
+    for row in rows:
+        row.value, row.status = 0.4, "SCORED"
+    assert scores_by_span(rows) == {"run-a-t3-root": [Score("acc", 0.4)]}

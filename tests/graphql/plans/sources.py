@@ -32,16 +32,22 @@ from tracegraph.domain.models import (
     Session,
     SessionRef,
     SessionStatus,
+    Span,
+    SpanKind,
+    SpanRef,
     TokenUsage,
 )
 from tracegraph.errors import SourceError, SourceNotFound, SourceTimeout, SourceUnavailable
-from tracegraph.graphql.relay.ids import experiment_id, session_id
+from tracegraph.graphql.relay.ids import experiment_id, session_id, span_id
 
 T = TypeVar("T")
-V = TypeVar("V", Aggregate, Experiment, Session)
+V = TypeVar("V", Aggregate, Experiment, Session, Span)
 
 NEVER = frozenset(
-    {"source", "ref", "vendor_id", "experiment_ref", "started_at", "created_at", "updated_at", "deferred"}
+    {
+        *("source", "ref", "vendor_id", "experiment_ref", "parent_id", "deferred", "scores_error"),
+        *("started_at", "created_at", "updated_at"),
+    }
 )
 """Fields that determine the lists: adapters must not return wrong values there."""
 
@@ -91,14 +97,26 @@ class RandomSource:
             reported_metrics=(MetricKind.LATENCY, MetricKind.SCORE),
             kinds=frozenset(ExperimentKind),
             statuses=frozenset(SessionStatus),
+            spans=rng.random() < 0.8,
         )
+        self.spans = {
+            one.ref: [self._span(rng, number) for number in range(rng.randrange(6))]
+            for some in self.sessions.values()
+            for one in some
+        }
 
     @property
     def ids(self) -> list[str]:
         """The global IDs of all its objects."""
-        return [experiment_id(self.name, one.ref) for one in self.experiments] + [
-            session_id(self.name, one.ref) for some in self.sessions.values() for one in some
-        ]
+        return (
+            [experiment_id(self.name, one.ref) for one in self.experiments]
+            + [session_id(self.name, one.ref) for some in self.sessions.values() for one in some]
+            + [
+                span_id(self.name, SpanRef(ref, one.vendor_id))
+                for ref, some in self.spans.items()
+                for one in some[:1]
+            ]
+        )
 
     # -- the port --------------------------------------------------------------------------------------
 
@@ -139,6 +157,24 @@ class RandomSource:
     async def get_scores(self, _: Sequence[SessionRef]) -> Mapping[SessionRef, Sequence[Score] | SourceError]:
         """None beyond what the rows hold."""
         return {}
+
+    async def list_spans(
+        self,
+        refs: Sequence[SessionRef],
+        fields: frozenset[str] | None = None,  # noqa: ARG002
+    ) -> Mapping[SessionRef, Sequence[Span] | SourceError]:
+        """In any order."""
+        return {ref: self._or_failure(self.spans[ref], "spans", ref) for ref in refs if self.spans.get(ref)}
+
+    async def get_spans(self, refs: Sequence[SpanRef]) -> Mapping[SpanRef, Span | SourceError]:
+        """Complete ones."""
+        found = {
+            ref: replace(one, deferred=frozenset())
+            for ref in refs
+            for one in self.spans.get(ref.session, ())
+            if one.vendor_id == ref.span_id
+        }
+        return {ref: self._or_failure(one, "span", ref) for ref, one in found.items()}
 
     def experiment_kind(self, ref: str) -> ExperimentKind | None:  # noqa: ARG002 - one list for all kinds
         """Return None: one list for all kinds."""
@@ -196,6 +232,17 @@ class RandomSource:
             tokens=rng.choice([None, TokenUsage(1, 2, 0, 3)]), scores_by_evaluator={"e": rng.random(), "f": None},
             cost_usd=rng.choice([None, 0.25]), metadata={"k": "v"},
             deferred=frozenset(name for name in ("input", "output", "scores") if rng.random() < 0.1),
+        ))  # fmt: skip
+
+    def _span(self, rng: random.Random, number: int) -> Span:
+        begun = datetime(2026, 2, 1, tzinfo=UTC) + timedelta(seconds=rng.randrange(3))
+        return self._wronged(rng, Span(
+            f"p{number}", rng.choice(list(SpanKind)), rng.choice(list(SessionStatus)),
+            rng.choice([None, *(f"p{parent}" for parent in range(4))]), started_at=begun, latency_ms=1.5,
+            input="in", output=rng.choice([None, "out"]), tokens=rng.choice([None, TokenUsage(1, 2)]),
+            scores=rng.choice([(), (Score("e", 0.5),)]), metadata={"k": 1},
+            deferred=frozenset(name for name in ("input", "scores", "raw") if rng.random() < 0.2),
+            scores_error=SourceTimeout(self.name, "It took too long.") if rng.random() < 0.1 else None,
         ))  # fmt: skip
 
 

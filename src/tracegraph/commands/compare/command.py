@@ -15,6 +15,7 @@ from tracegraph.commands.compare.query import CompareQuery
 from tracegraph.commands.compare.rendering import Format, write
 from tracegraph.config.loader import load
 from tracegraph.errors import BadUserInput, ConfigurationError
+from tracegraph.graphql.runner import Operation
 from tracegraph.observability.logging import configure_logs
 
 ANSWERED, SOURCE_FAILED, WRONG_USAGE = 0, 1, 2
@@ -42,7 +43,7 @@ def run_compare(query: CompareQuery, target: CompareTarget, form: Format, errors
         errors: The console for errors, one sentence each.
     """
     try:
-        response = _run_query(query, target)
+        response = run_operation(query.operation(), target)
     except (BadUserInput, ConfigurationError) as error:
         _print_error(errors, error.message)
         return WRONG_USAGE
@@ -58,8 +59,14 @@ def run_compare(query: CompareQuery, target: CompareTarget, form: Format, errors
     return max(_report_sources(response.data["comparison"], errors), _report_missing(response.data, errors))
 
 
-def _run_query(query: CompareQuery, target: CompareTarget) -> CompareResponse:
-    operation = query.operation()
+def run_operation(operation: Operation, target: CompareTarget) -> CompareResponse:
+    """Run a query at the target.
+
+    Raises:
+        BadUserInput: The options contradict one another, or the URL or a header is invalid.
+        ConfigurationError: The configuration is invalid.
+        GatewayUnreachable: The gateway did not return a GraphQL response.
+    """
     if target.url is not None:
         if target.config is not None:
             raise BadUserInput("Give --config or --url, not both.")

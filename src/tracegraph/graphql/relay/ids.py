@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import unquote
 
-from tracegraph.domain.models import SessionRef
+from tracegraph.domain.models import SessionRef, SpanRef
 from tracegraph.domain.texts import percent_encoded
 from tracegraph.errors import InvalidId
 
@@ -17,6 +17,7 @@ _PARTS = {
     "Experiment": (2,),
     "Session": (3,),
     "Source": (1,),
+    "Span": (4,),
 }
 
 
@@ -51,6 +52,11 @@ def experiment_id(source: str, ref: str) -> str:
 def session_id(source: str, ref: SessionRef) -> str:
     """Return the ID of a session."""
     return encode_id("Session", source, ref.experiment_ref, ref.session_id)
+
+
+def span_id(source: str, ref: SpanRef) -> str:
+    """Return the ID of a span."""
+    return encode_id("Span", source, ref.session.experiment_ref, ref.session.session_id, ref.span_id)
 
 
 def source_id(name: str) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 import strawberry
 
-from tracegraph.domain.models import Session, SessionRef
+from tracegraph.domain.models import Session, SessionRef, SpanRef
 from tracegraph.errors import InvalidId
 from tracegraph.graphql.comparison.cases import find_case
 from tracegraph.graphql.compiler.resolver_info import nested_time_share
@@ -16,6 +16,7 @@ from tracegraph.graphql.relay.ids import GlobalId, decode_id
 from tracegraph.graphql.resolvers.sources import (
     TracegraphInfo,
 )
+from tracegraph.graphql.resolvers.spans import find_span
 
 
 async def query_node(info: TracegraphInfo, id: strawberry.ID) -> Any:  # noqa: A002 - the schema's name
@@ -75,7 +76,10 @@ async def _object(context: RequestContext, identity: GlobalId) -> Any:
         return context.adapter(identity.source)
     if identity.type_name == "Experiment":
         return await loaders.experiments.load(identity.parts[1])
-    return await loaders.sessions.load(SessionRef(identity.parts[1], identity.parts[2]))
+    session = SessionRef(identity.parts[1], identity.parts[2])
+    if identity.type_name == "Span":
+        return await find_span(context, identity.source, SpanRef(session, identity.parts[3]))
+    return await loaders.sessions.load(session)
 
 
 async def session_experiment(root: strawberry.Parent[Session], info: TracegraphInfo) -> Any:

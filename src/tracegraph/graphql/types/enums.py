@@ -14,6 +14,7 @@ from tracegraph.federation.analytics import cases, dimensions, intervals
 _DESCRIPTIONS: dict[type[Enum], str] = {
     models.ExperimentKind: "The kind of an experiment: an evaluation over a dataset, a live project, or an agent.",
     models.SessionStatus: "The outcome of a session, or RUNNING.",
+    models.SpanKind: "The kind of a step. UNKNOWN stands for any other word of the vendor: see vendorKind.",
     models.MetricKind: "The measured quantity.",
     models.MetricUnit: "The unit of a metric's statistics.",
     models.Better: "The direction of a metric that is an improvement.",

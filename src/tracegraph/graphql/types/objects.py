@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import datetime
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar
 
 import strawberry
 from strawberry.scalars import JSON
@@ -34,7 +34,11 @@ from tracegraph.graphql.resolvers.nodes import session_experiment
 from tracegraph.graphql.resolvers.parts import experiment_session_groups, experiment_time_series
 from tracegraph.graphql.resolvers.sources import source_health, source_of
 from tracegraph.graphql.types.figures import Aggregate, SessionGroups, TimeSeries
+from tracegraph.graphql.resolvers.spans import session_spans
 from tracegraph.graphql.types.gateway import RateLimit
+
+if TYPE_CHECKING:
+    from tracegraph.graphql.types.spans import SpanConnection
 
 
 @strawberry.interface(description="An object with a global ID.")
@@ -357,7 +361,7 @@ class ExperimentConnection(Connection[Experiment, ExperimentEdge]):
 # -- sessions ------------------------------------------------------------------------------------------
 
 
-@strawberry.type(description="The tokens of one session. cached is a part of input.")
+@strawberry.type(description="The tokens of one session or span. cached is a part of input.")
 class TokenUsage:
     """The GraphQL type of `domain.domain_models.TokenUsage`."""
 
@@ -408,6 +412,13 @@ class Session(Node):
     cost_usd: float | None
     message_count: int | None
     scores: list[Score] | None = strawberry.field(resolver=deferred_field("scores"))
+    spans: Annotated[SpanConnection, strawberry.lazy("tracegraph.graphql.types.spans")] | None = strawberry.field(
+        resolver=session_spans,
+        description=(
+            "The steps of the session, depth first, siblings by their start. Null where the vendor has no "
+            "spans of it, and with an error when the source failed."
+        ),
+    )
     url: str | None = strawberry.field(resolver=_url)
     metadata: JSON | None = strawberry.field(resolver=deferred_field("metadata"))
     vendor_fields: JSON | None = strawberry.field(

@@ -3,10 +3,11 @@
 See docs/vendors/langsmith.md#runs.
 
     expression = name "(" [argument {"," argument}] ")"
-    argument   = expression | field | "text" | 'text' | number | true | false | null
+    argument   = expression | field | "text" | 'text' | number | true | false | null | list
+    list       = "[" [argument {"," argument}] "]"
 
-Operators: and, or, eq, neq, gt, gte, lt, lte, has, search. A field with several values, such as tags or feedback
-keys, matches when one of them does. The pairs of feedback_key and feedback_score are not linked.
+Operators: and, or, eq, neq, in, gt, gte, lt, lte, has, search. A field with several values, such as tags or
+feedback keys, matches when one of them does. The pairs of feedback_key and feedback_score are not linked.
 """
 
 import json
@@ -36,7 +37,7 @@ _TOKEN = re.compile(
         (?P<string>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')
       | (?P<number>-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)
       | (?P<word>[A-Za-z_][A-Za-z0-9_.]*)
-      | (?P<sign>[(),])
+      | (?P<sign>[(),\[\]])
     )""",
     re.VERBOSE,
 )
@@ -114,10 +115,22 @@ class _Reader:
         if kind == "number":
             self._at += 1
             return float(text)
+        if text == "[":
+            return self._list()
         word = self.take("word")
         if self._peek() == "(":
             return self.expression(word)
         return _WORDS[word] if word in _WORDS else _Field(word)
+
+    def _list(self) -> list[Any]:
+        self.take("sign", "[")
+        members: list[Any] = []
+        while self._peek() != "]":
+            if members:
+                self.take("sign", ",")
+            members.append(self._argument())
+        self.take("sign", "]")
+        return members
 
 
 def _tokens(text: str) -> Iterable[tuple[str, str]]:
@@ -150,6 +163,10 @@ def _build(name: str, arguments: list[Any]) -> Predicate:
 
 def _comparison(name: str, field: str, expected: Any) -> Predicate:
     values = _values(field)
+    if (name == "in") != isinstance(expected, list):
+        raise FilterError(f"{name} takes a list" if name == "in" else f"{name} takes no list")
+    if name == "in":
+        return lambda row: any(value in expected for value in values(row))
     if field in _TIMES and expected is not None:
         expected = _time(expected)
     if name == "eq":

@@ -60,8 +60,8 @@ class RunView:
     project_id: str
     dataset_id: str | None
     """The dataset of the project, when it is an experiment."""
-    siblings: Sequence[Row]
-    """All runs of the project."""
+    siblings: Mapping[str, Row]
+    """All runs of the project, by id."""
     subtree_usage: bool
 
     def served(self, selects: Sequence[str] | None, *, omit_nulls: bool) -> Row:
@@ -161,7 +161,7 @@ def _parents(view: RunView) -> list[str]:
     parent = view.run.get("parent_run_id")
     while parent is not None and parent not in ids:
         ids.insert(0, parent)
-        row = next((run for run in view.siblings if run["id"] == parent), None)
+        row = view.siblings.get(parent)
         parent = None if row is None else row.get("parent_run_id")
     return ids
 

@@ -109,12 +109,14 @@ class RunReader:
 
     def __init__(self, world: LangSmithWorld) -> None:
         self._world = world
+        self._by_id: dict[str, dict[str, Row]] = {}
         self._datasets = {row["id"]: row.get("reference_dataset_id") for row in world.sessions}
 
     def served(self, run: Row, project: str, selects: Sequence[str] | None, *, subtree_usage: bool) -> Row:
         """Return the selected fields of a run."""
-        siblings = self._world.runs.get(project, [])
-        view = RunView(run, project, self._datasets.get(project), siblings, subtree_usage)
+        if project not in self._by_id:
+            self._by_id[project] = {one["id"]: one for one in self._world.runs.get(project, [])}
+        view = RunView(run, project, self._datasets.get(project), self._by_id[project], subtree_usage)
         return view.served(selects, omit_nulls=self._world.omit_nulls)
 
     def query(self, fields: Row, cursors: Cursors, seed: int | None) -> Row:

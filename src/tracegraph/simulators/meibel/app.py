@@ -138,12 +138,13 @@ class _Service:
         }
 
     def list_messages(self, request: Request) -> Row:
-        """Return a session's messages, as the chat displays them."""
+        """Return a session's messages and tool calls, as the chat displays them."""
         agent, row = self._find_session(request)
-        items = [
+        messages = [
             {"type": f"{message['role']}_message", **{key: message[key] for key in _MESSAGE_KEYS}}
             for message in self._world.messages.get(row["session_id"], [])
         ]
+        items = self._world.logs.get(row["session_id"], messages)
         return {
             "agent_id": agent["id"],
             "agent_name": agent["name"],

@@ -39,6 +39,7 @@ def sample_meibel(random: Random) -> MeibelWorld:
             session = _session(random, profile, run)
             sessions.append(session)
             world.messages[session["session_id"]] = _messages(run)
+            world.logs[session["session_id"]] = _log(run)
             if random.random() < 0.4:
                 world.jobs += _jobs(session["session_id"], profile.name, run)
         world.add(_agent(profile, sessions), sessions)
@@ -103,6 +104,20 @@ def _messages(run: SampleRun) -> list[Row]:
         question,
         {"role": "assistant", "message": run.case.answer, "signal_id": None, "timestamp": answered_at},
     ]
+
+
+def _log(run: SampleRun) -> list[Row]:
+    """Return the messages, and the call of the tool between them."""
+    question, *answers = [{"type": f"{message.pop('role')}_message", **message} for message in _messages(run)]
+    searched = {
+        "type": "tool_call",
+        "tool_id": f"call-{run.number}",
+        "tool_name": "search_manuals",
+        "arguments": {"query": run.case.question},
+        "result": run.case.answer if answers else None,
+        "timestamp": zulu(run.start + timedelta(milliseconds=400)),
+    }
+    return [question, searched, *answers]
 
 
 def _jobs(session_id: str, agent_name: str, run: SampleRun) -> list[Row]:

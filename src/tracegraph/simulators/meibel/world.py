@@ -20,6 +20,8 @@ class MeibelWorld:
     agents: list[Row] = field(default_factory=list)
     sessions: dict[str, list[Row]] = field(default_factory=dict)
     messages: dict[str, list[Row]] = field(default_factory=dict)
+    logs: dict[str, list[Row]] = field(default_factory=dict)
+    """The messages and tool calls of a session, by its id. Without them, they are the messages."""
     jobs: list[Row] = field(default_factory=list)
     api_key: str = "mb_simulated"
     default_limit: int = 10

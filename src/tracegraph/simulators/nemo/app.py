@@ -65,12 +65,13 @@ def _platform(world: NemoWorld, release: Release) -> list[Route]:
     ]
 
 
-def _experiments(world: NemoWorld, _: Release) -> list[Route]:
+def _experiments(world: NemoWorld, release: Release) -> list[Route]:
     experiments = Experiments(world)
     return [
         Route(PREFIX, experiments.list_experiments),
         Route(PREFIX + "/{name}", experiments.get_experiment),
         Route(PREFIX + "/{name}/sessions", experiments.list_sessions),
+        *_spans(world, release),
     ]
 
 
@@ -100,16 +101,23 @@ def _current(world: NemoWorld, release: Release) -> list[Route]:
 def _telemetry(world: NemoWorld, release: Release) -> list[Route]:
     telemetry, results = Telemetry(world, release), Results(world)
     return [
-        Route(f"{WORKSPACE}/spans", telemetry.list_spans),
-        Route(f"{WORKSPACE}/spans/groups", telemetry.list_span_groups),
-        Route(f"{WORKSPACE}/spans/{{span_id}}", telemetry.get_span),
-        Route(f"{WORKSPACE}/spans/{{span_id}}/evaluator-results", results.list_results_of_span),
+        Route(f"{WORKSPACE}/spans/groups", telemetry.list_span_groups),  # before spans/{span_id}
+        *_spans(world, release),
         Route(f"{WORKSPACE}/spans/{{span_id}}/annotations", results.list_annotations_of_span),
         Route(f"{WORKSPACE}/traces", telemetry.list_traces),
         Route(f"{WORKSPACE}/traces/{{trace_id}}", telemetry.get_trace),
         Route(f"{WORKSPACE}/sessions/{{session_id}}", telemetry.get_session),
-        Route(f"{WORKSPACE}/evaluator-results", results.list_results),
         Route(f"{WORKSPACE}/annotations", results.list_annotations),
+    ]
+
+
+def _spans(world: NemoWorld, release: Release) -> list[Route]:
+    telemetry, results = Telemetry(world, release), Results(world)
+    return [
+        Route(f"{WORKSPACE}/spans", telemetry.list_spans),
+        Route(f"{WORKSPACE}/spans/{{span_id}}", telemetry.get_span),
+        Route(f"{WORKSPACE}/spans/{{span_id}}/evaluator-results", results.list_results_of_span),
+        Route(f"{WORKSPACE}/evaluator-results", results.list_results),
     ]
 
 

@@ -1,6 +1,7 @@
 """Spans, traces and sessions by id: what the telemetry store holds, across evaluations (0.3.0 and later)."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from starlette.requests import Request
@@ -101,9 +102,6 @@ _SPAN_KEYS = (
 )
 
 
-_COMPACT_ERROR_LENGTH = 1000
-
-
 _BY_START = ("started_at", "-started_at")
 
 
@@ -122,11 +120,11 @@ class Telemetry:
         authorize(self._world, request)
         query = request.query_params
         page, sort = Page(query, 10), one_of(query, "sort", _BY_START, "-started_at")
-        mode = one_of(query, "mode", MODES, "detailed", "literal_error")
+        mode = one_of(query, "mode", self._release.span_modes, "detailed", "literal_error")
         reject_unknown_parameters(query, ("page", "page_size", "sort", "mode"))
         wanted = Filter(query, SPAN_FIELDS)
         require_telemetry(self._world)
-        spans = by_start(self._spans(wanted), sort, "span_id")
+        spans = by_start(self._recent(self._spans(wanted), wanted), sort, "span_id")
         return listed(page, spans, [self._span(span, mode) for span in page.cut(spans)], sort, wanted)
 
     async def list_span_groups(self, request: Request) -> Response:
@@ -202,6 +200,13 @@ class Telemetry:
             present({"id": session_id, "workspace": self._world.workspace, **status, **summary(spans), **counts})
         )
 
+    def _recent(self, spans: list[Row], wanted: Filter) -> list[Row]:
+        """Return the spans of the last 30 days where the release lists no others without a bound on the start."""
+        if not self._release.looks_back_30_days or wanted.lower_bounds or wanted.upper_bounds:
+            return spans
+        start = (self._world.now or datetime.now(UTC)) - timedelta(days=30)
+        return [span for span in spans if parse(span["started_at"]) >= start]
+
     def _spans(self, wanted: Filter) -> list[Row]:
         name, session_id = wanted.exact.get("evaluation_name"), wanted.exact.get("session_id")
         owners = sessions_with_experiments(
@@ -214,8 +219,8 @@ class Telemetry:
         served = {key: span.get(key) for key in ("span_id", "session_id", "workspace", "project")}
         served |= {"evaluation_context": self._context(span), **{key: span.get(key) for key in _SPAN_KEYS}}
         if mode != "detailed":
-            message = served["error_message"]
-            served |= {"raw_attributes": None, "error_message": message and message[:_COMPACT_ERROR_LENGTH]}
+            message, length = served["error_message"], self._release.compact_error_length
+            served |= {"raw_attributes": None, "error_message": (message and message[:length]) or None}
         served |= {key: text_in_mode(served[key], mode) for key in ("input", "output")}
         return present(served)
 
