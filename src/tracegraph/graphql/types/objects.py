@@ -416,6 +416,12 @@ class Session(Node):
     trace_id: str | None
     root_span_id: str | None
     test_case_id: str | None
+    conversation_id: str | None = strawberry.field(
+        description=(
+            "The id that the sessions of one conversation share: a LangSmith thread, a NeMo session, which may have "
+            "several traces. Other vendors call such a conversation a session. Null when the vendor has none."
+        )
+    )
     agent_name: str | None
     agent_version: str | None
     input: str | None = strawberry.field(resolver=deferred_field("input"))
