@@ -196,7 +196,8 @@ class RandomSource:
         return self._wronged(rng, Session(
             self.name, ref, f"s{number}", rng.choice(list(SessionStatus)), begun,
             latency_ms=rng.choice([None, 12.5, 3.0]), input=rng.choice([None, "in"]), test_case_id=f"c{number}",
-            tokens=rng.choice([None, TokenUsage(1, 2, 0, 3, 1, 2)]), scores_by_evaluator={"e": rng.random(), "f": None},
+            tokens=rng.choice([None, TokenUsage(1, 2, 0, 3, 1, 2)]),
+            scores_by_evaluator={"e": rng.random(), "f": None},
             cost_usd=rng.choice([None, 0.25]), metadata={"k": "v"},
             input_cost_usd=rng.choice([None, 0.1]), output_cost_usd=rng.choice([None, 0.15]),
             conversation_id=rng.choice([None, "chat"]), models=rng.choice([(), ("m", "n")]),
