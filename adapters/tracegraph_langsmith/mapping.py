@@ -153,6 +153,7 @@ def to_session(
         input_cost_usd=_usd(run.prompt_cost),
         output_cost_usd=_usd(run.completion_cost),
         models=_models(fields),
+        providers=distinct([scalar_text(fields.get("ls_provider"))]),
     )
 
 

@@ -15,11 +15,11 @@ from tracegraph.domain.models import (
     ExperimentKind,
     RawObject,
     Score,
-    ScoreText,
     Session,
     SessionStatus,
     TokenUsage,
     TurnScore,
+    with_scores,
 )
 from tracegraph_meibel import wire
 
@@ -53,6 +53,13 @@ _HUMAN_ROLES = frozenset({"user", "human"})
 
 
 _NO_OUTPUT_ROLES = _HUMAN_ROLES | {"", "system", "developer", "tool", "function"}
+
+
+_COMPLETED = "completed"
+
+
+_ENDED = frozenset({_COMPLETED, "failed"})
+"""The statuses of scoring jobs that judged a session, or could not."""
 
 
 LACKING_FIELDS = frozenset({"created_at", "metadata", "models"})
@@ -141,10 +148,9 @@ def listed_session(
 
 
 class Verdicts(Struct, frozen=True):
-    """What the scoring jobs of one session say: scores and explanations by module, and those of each turn."""
+    """What the scoring jobs of one session say: a score of each module, and those of each turn."""
 
     scores: tuple[Score, ...] = ()
-    texts: Mapping[str, ScoreText] = {}
     turn_scores: tuple[TurnScore, ...] = ()
 
 
@@ -159,13 +165,7 @@ def completed_session(listed: Session, detail: wire.SessionDetail | None, verdic
         detail: The decoded details, or None if the server has none: input and output remain None.
         verdicts: The scores of the session, and their explanations.
     """
-    judged = replace(
-        listed,
-        scores_by_evaluator={score.evaluator: score.value for score in verdicts.scores},
-        score_texts=verdicts.texts or None,
-        turn_scores=verdicts.turn_scores,
-        deferred=frozenset(),
-    )
+    judged = replace(with_scores(listed, verdicts.scores), turn_scores=verdicts.turn_scores, deferred=frozenset())
     if detail is None:
         return judged
     messages = [message for message in detail.messages or () if message is not None]
@@ -244,35 +244,41 @@ def _role(message: wire.Message) -> str:
 
 
 def verdicts_by_session(jobs: Iterable[wire.ScoringJob]) -> Mapping[str, Verdicts]:
-    """Return each session's verdicts, as reported, from its completed jobs.
+    """Return each session's verdicts, as reported, from its jobs that ended.
 
-    Several scores of one module become their mean, and its explanations the lines of one text. Modules use
-    different scales: 0 to 10 for judges, 0 to 1 for statistics (docs/vendors/meibel.md#scores).
+    Several scores of one module become their mean, and its explanations the lines of one text. A module has failed
+    if one of its jobs did and none was completed. Modules use different scales: 0 to 10 for judges, 0 to 1 for
+    statistics (docs/vendors/meibel.md#scores).
     """
     jobs_by_session: dict[str, list[wire.ScoringJob]] = defaultdict(list)
     for job in jobs:
         session_id = job.agent_identity_context and job.agent_identity_context.agent_session_id
-        if session_id and job.module and job.status == "completed":
+        if session_id and job.module and job.status in _ENDED:
             jobs_by_session[session_id].append(job)
     found = {session_id: _verdicts(of_session) for session_id, of_session in jobs_by_session.items()}
     return {session_id: verdicts for session_id, verdicts in found.items() if verdicts != NO_VERDICTS}
 
 
-def _verdicts(jobs: Sequence[wire.ScoringJob]) -> Verdicts:
-    values: dict[str, list[float]] = defaultdict(list)
-    explanations: dict[str, list[str]] = defaultdict(list)
+def _verdicts(jobs: Iterable[wire.ScoringJob]) -> Verdicts:
+    jobs_by_module: dict[str, list[wire.ScoringJob]] = defaultdict(list)
     turns: list[TurnScore] = []
     for job in sorted(jobs, key=_turn_and_module):
         module, turn = job.module or "", _turn(job)
-        explanation = job.explanation or None
-        if job.score is not None:
-            values[module].append(job.score)
-        if explanation is not None:
-            explanations[module].append(explanation)
-        if turn is not None and (job.score is not None or explanation is not None):
-            turns.append(TurnScore(turn, module, job.score, explanation))
-    texts = {module: ScoreText(None, "\n".join(distinct(lines))) for module, lines in explanations.items()}
-    return Verdicts(tuple([Score(module, mean(values[module])) for module in sorted(values)]), texts, tuple(turns))
+        jobs_by_module[module].append(job)
+        if turn is not None and job.status == _COMPLETED and (job.score is not None or job.explanation):
+            turns.append(TurnScore(turn, module, job.score, job.explanation or None))
+    scores = [_score(module, of_module) for module, of_module in sorted(jobs_by_module.items())]
+    return Verdicts(tuple([score for score in scores if score is not None]), tuple(turns))
+
+
+def _score(module: str, jobs: Sequence[wire.ScoringJob]) -> Score | None:
+    """Return the mean of the completed jobs of one module, or its failure; None for jobs that say nothing."""
+    completed = [job for job in jobs if job.status == _COMPLETED]
+    values = [job.score for job in completed if job.score is not None]
+    explanation = "\n".join(distinct([job.explanation for job in completed or jobs])) or None
+    if completed and not values and explanation is None:
+        return None
+    return Score(module, mean(values) if values else None, explanation=explanation, failed=not completed)
 
 
 def _turn_and_module(job: wire.ScoringJob) -> tuple[bool, int, str]:

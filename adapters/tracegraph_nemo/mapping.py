@@ -100,7 +100,7 @@ def to_experiment(row: ExperimentRow, origin: Origin, raw: RawObject | None = No
         created_at=row.created_at,
         updated_at=row.updated_at,
         session_count=row.run_count,
-        url=http_url(row.source_link),
+        url=None if studio is None or not group_ids else studio.experiment(group_ids[0], row.name),
         metadata=row.metadata,
         aggregates=aggregates(row, origin.release),
         raw=raw,
@@ -108,7 +108,7 @@ def to_experiment(row: ExperimentRow, origin: Origin, raw: RawObject | None = No
         agent_names=agent_names,
         agent_versions=agent_versions,
         vendor_status=row.status,
-        page_url=None if studio is None or not group_ids else studio.experiment(group_ids[0], row.name),
+        source_url=http_url(row.source_link),
     )
 
 

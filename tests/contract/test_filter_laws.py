@@ -132,9 +132,9 @@ def experiment_conditions(rows: Sequence[Experiment]) -> st.SearchStrategy[dict[
 
 
 def session_conditions(rows: Sequence[Session]) -> st.SearchStrategy[dict[str, Any]]:
-    scores = [score for row in rows for score in row.scores]
-    evaluators = st.sampled_from([*sorted({score.evaluator for score in scores}), "nobody"])
-    limits = st.none() | st.sampled_from([0.0, *sorted({score.value for score in scores})])
+    scores = [score for row in rows for score in row.score_values.items()]
+    evaluators = st.sampled_from([*sorted({evaluator for evaluator, _ in scores}), "nobody"])
+    limits = st.none() | st.sampled_from([0.0, *sorted({value for _, value in scores})])
     words = [text for row in rows for text in (row.input, row.output, row.error) if text]
     totals = [float(row.tokens.total) for row in rows if row.tokens is not None and row.tokens.total is not None]
     return some_of(

@@ -310,7 +310,7 @@ async def test_every_field_of_a_nemo_experiment_is_mapped(vendors: Vendors, gate
         [nemo_session("s", evaluator_scores={"accuracy": 0.75})],
     )
     fields = """vendorId kind name description groupIds agentName agentVersion datasetId datasetName datasetVersion
-      models evaluators createdAt updatedAt endedAt sessionCount errorRate url metadata
+      models evaluators createdAt updatedAt endedAt sessionCount errorRate sourceUrl metadata
       aggregates { metric { kind evaluator name unit betterWhen } basis population count mean complete }"""
     assert await experiment(gateway, fields) == {
         "vendorId": "experiment-nightly+1@2026",
@@ -330,7 +330,7 @@ async def test_every_field_of_a_nemo_experiment_is_mapped(vendors: Vendors, gate
         "endedAt": None,
         "sessionCount": 1,
         "errorRate": None,
-        "url": "https://ci.example.com/1",
+        "sourceUrl": "https://ci.example.com/1",
         "metadata": {"branch": "main"},
         "aggregates": [
             _reported("LATENCY", "latency", "MILLISECONDS", 1200.0),

@@ -111,7 +111,7 @@ def test_a_busy_server_accepts_several_connections_in_one_iteration(any_loop: Se
             await _greeted(opened)
             for _ in range(_CLIENTS):
                 clients.enter_context(socket.create_connection(opened.getsockname()))
-            while protocol.count <= _CLIENTS:  # noqa: ASYNC110 - the protocol has no event
+            while protocol.count <= _CLIENTS:
                 time.sleep(0.005)  # noqa: ASYNC251 - the loop is busy for several pauses in each iteration
                 await asyncio.sleep(0)
             server.close()

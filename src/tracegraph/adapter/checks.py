@@ -179,15 +179,17 @@ def require_results(results: Sequence[Any], requests: int) -> Sequence[Any]:
 
 
 def require_scores(scores: Sequence[Sequence[Score]]) -> None:
-    """Raise UnusableResult or TypeError for anything but lists of scores with numbers."""
+    """Raise UnusableResult or TypeError for anything but lists of scores with numbers, words or failures."""
     for session_scores in scores:
         if not isinstance(session_scores, list | tuple):
             raise UnusableResult("scores of a session that are not a list")
     flat = list(chain.from_iterable(scores))
     require_only(Score, map(type, flat))
     require_texts([score.evaluator for score in flat])
-    if not all(is_number(score.value) for score in flat):
+    if not all(score.value is None or is_number(score.value) for score in flat):
         raise UnusableResult("a score that is not a number")
+    texts = [text for score in flat for text in (score.label, score.explanation) if text is not None]
+    require_texts(texts)
 
 
 def require_spans(spans: Sequence[Any], source: str) -> None:

@@ -179,7 +179,7 @@ class SessionFilter:
             and (self.total_tokens is None or self.total_tokens.matches(None if tokens is None else tokens.total))
             and _matches_metadata(self.metadata, session.metadata)
             and (self.text is None or _has_text(self.text, session))
-            and (self.score is None or self.score.matches(_numbers(session)))
+            and (self.score is None or self.score.matches(session.score_values))
         )
 
 
@@ -204,10 +204,6 @@ def _has_text(text: str, session: Session) -> bool:
         value is not None and folded in value.casefold()
         for value in (session.input, session.output, session.error)
     )
-
-
-def _numbers(session: Session) -> Mapping[str, float]:
-    return {score.evaluator: score.value for score in session.scores}
 
 
 _FIELDS_OF_CONDITIONS: Mapping[str, tuple[str, ...]] = {

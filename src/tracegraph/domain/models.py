@@ -17,6 +17,7 @@ from enum import Enum
 from typing import Any, Protocol, TypeGuard
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from tracegraph.errors import SourceError
 
@@ -216,9 +217,9 @@ class Experiment(VendorRecord, frozen=True):
     the reason why the vendor could not report session_count, aggregates, models and evaluators.
 
     `group_ids`, `agent_names` and `agent_versions` are all values of a vendor that has several; `group_id`,
-    `agent_name` and `agent_version` are then the first. `vendor_status` is the vendor's own word. `page_url` is
-    the experiment's page in the vendor's user interface, where `url` leads elsewhere. `progress` is the part of a
-    running evaluation that is done, from 0 to 1.
+    `agent_name` and `agent_version` are then the first. `vendor_status` is the vendor's own word. `url` is the
+    experiment's page in the vendor's user interface. `source_url` leads to the code that ran, such as a commit.
+    `progress` is the part of an evaluation that is done, from 0 to 1.
     """
 
     source: str
@@ -250,7 +251,7 @@ class Experiment(VendorRecord, frozen=True):
     agent_names: tuple[str, ...] = ()
     agent_versions: tuple[str, ...] = ()
     vendor_status: str | None = None
-    page_url: str | None = None
+    source_url: str | None = None
     progress: float | None = None
 
 
@@ -279,10 +280,16 @@ def is_number(value: object) -> TypeGuard[float]:
 
 
 class Score(Struct, frozen=True, gc=False):
-    """One evaluator's verdict on one session, on that evaluator's own scale."""
+    """One evaluator's verdict, on that evaluator's own scale.
+
+    `value` is None where the verdict has words only, and where the evaluator failed: it could not judge.
+    """
 
     evaluator: str
-    value: float
+    value: float | None = None
+    label: str | None = None
+    explanation: str | None = None
+    failed: bool = False
 
 
 class ScoreText(Struct, frozen=True, gc=False):
@@ -290,6 +297,9 @@ class ScoreText(Struct, frozen=True, gc=False):
 
     label: str | None = None
     explanation: str | None = None
+
+
+_NO_TEXT = ScoreText()
 
 
 class TurnScore(Struct, frozen=True, gc=False):
@@ -318,8 +328,8 @@ class Session(VendorRecord, frozen=True, gc=False):
     `scores_by_evaluator` may hold evaluators without a number, and `score_texts` the words of any of them.
     `failed_evaluators` names the evaluators that could not judge the session. `deferred` names the fields that the
     vendor's list leaves out and `Adapter.get_sessions` fills. `conversation_id` is common to the sessions of one
-    conversation. `turn_scores` are verdicts on single turns, where a vendor judges these. `models` are those that
-    the vendor's list names.
+    conversation. `turn_scores` are verdicts on single turns, where a vendor judges these. `models` and `providers`
+    are those that the vendor's list names; empty where it names none.
     """
 
     source: str
@@ -355,6 +365,7 @@ class Session(VendorRecord, frozen=True, gc=False):
     output_cost_usd: float | None = None
     turn_scores: tuple[TurnScore, ...] = ()
     models: tuple[str, ...] = ()
+    providers: tuple[str, ...] = ()
 
     @property
     def ref(self) -> SessionRef:
@@ -362,15 +373,46 @@ class Session(VendorRecord, frozen=True, gc=False):
         return SessionRef(self.experiment_ref, self.vendor_id)
 
     @property
-    def scores(self) -> tuple[Score, ...]:
-        """The scores by evaluator, built on demand: most lists are read without them."""
+    def score_values(self) -> Mapping[str, float]:
+        """The scores that have a number, by evaluator."""
         scores = self.scores_by_evaluator or {}
-        numbers = {name: value for name, value in scores.items() if name.__class__ is str and is_number(value)}
-        return tuple([Score(name, value) for name, value in sorted(numbers.items())])
+        return {name: value for name, value in scores.items() if name.__class__ is str and is_number(value)}
+
+    @property
+    def scores(self) -> tuple[Score, ...]:
+        """All verdicts in the order of evaluators, built on demand: most lists are read without them."""
+        values = self.score_values
+        if not self.score_texts and not self.failed_evaluators:
+            return tuple([Score(name, value) for name, value in sorted(values.items())])
+        texts, failed = self.score_texts or {}, frozenset(self.failed_evaluators)
+        return tuple([_score(name, values, texts, failed) for name in sorted({*values, *texts, *failed})])
 
     def comparable_fields(self) -> dict[str, Any]:
-        """Return the fields that decide equality; of the scores, only those with a number."""
+        """Return the fields that decide equality; of the scores, only those that say something."""
         return super().comparable_fields() | {"scores": self.scores}
+
+
+def with_scores(session: Session, scores: Sequence[Score]) -> Session:
+    """Return the session with these scores in place of its own, which are no longer deferred."""
+    texts = {
+        score.evaluator: ScoreText(score.label, score.explanation)
+        for score in scores
+        if score.label is not None or score.explanation is not None
+    }
+    return replace(
+        session,
+        scores_by_evaluator={score.evaluator: score.value for score in scores},
+        score_texts=texts or None,
+        failed_evaluators=tuple([score.evaluator for score in scores if score.failed]),
+        deferred=session.deferred - {"scores", "score_texts"},
+    )
+
+
+def _score(
+    evaluator: str, values: Mapping[str, float], texts: Mapping[str, ScoreText], failed: frozenset[str]
+) -> Score:
+    text = texts.get(evaluator, _NO_TEXT)
+    return Score(evaluator, values.get(evaluator), text.label, text.explanation, evaluator in failed)
 
 
 @dataclass(frozen=True, slots=True)

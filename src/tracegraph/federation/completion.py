@@ -6,8 +6,6 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
-from msgspec.structs import replace as with_fields
-
 from tracegraph.adapter.capabilities import ListCapabilities
 from tracegraph.adapter.checks import consistent_total
 from tracegraph.adapter.helpers import MAX_EMPTY_PAGES, CallCost
@@ -15,7 +13,7 @@ from tracegraph.adapter.paging import ExperimentQuery, Page, PageRequest, RangeR
 from tracegraph.adapter.protocol import COSTLY_SESSION_FIELDS, Adapter
 from tracegraph.domain.calls import FetchInfo
 from tracegraph.domain.filters import SessionFilter, SessionOrder, SessionOrderField, fields_of_conditions
-from tracegraph.domain.models import Experiment, Session, SessionRef
+from tracegraph.domain.models import Experiment, Session, SessionRef, with_scores
 from tracegraph.errors import SourceBadResponse, SourceError
 from tracegraph.federation.pages import Fetch
 from tracegraph.upstream.request_scope import bypass_cache, collect_stale_errors, count_calls, time_share
@@ -68,15 +66,7 @@ def session_look_up(adapter: Adapter, fields: frozenset[str]) -> LookUp[Session]
         found: dict[SessionRef, Session | SourceError] = {}
         for row in rows:
             outcome = scores.get(row.ref, ())
-            found[row.ref] = (
-                outcome
-                if isinstance(outcome, SourceError)
-                else with_fields(
-                    row,
-                    scores_by_evaluator={score.evaluator: score.value for score in outcome},
-                    deferred=row.deferred - {"scores"},
-                )
-            )
+            found[row.ref] = outcome if isinstance(outcome, SourceError) else with_scores(row, outcome)
         return found
 
     return look_up

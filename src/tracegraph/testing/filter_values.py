@@ -181,7 +181,7 @@ def _parts_of_texts(sessions: Sequence[Session], rng: Random) -> Iterator[str]:
 
 
 def _score_conditions(sessions: Sequence[Session], rng: Random) -> Iterator[ScoreFilter]:
-    scores = sorted({(score.evaluator, score.value) for one in sessions for score in one.scores})
+    scores = sorted({score for one in sessions for score in one.score_values.items()})
     for evaluator, value in rng.sample(scores, min(2, len(scores))):
         yield ScoreFilter(evaluator)
         yield ScoreFilter(evaluator, gte=value)

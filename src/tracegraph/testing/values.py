@@ -48,15 +48,18 @@ class ValueLaws(Contract):
         """Durations, costs, tokens and counts are not negative; scores are finite."""
         async with self.open_subject(seed) as subject:
             for row in await _sessions(subject):
-                for amount in (row.latency_ms, row.first_token_ms, row.cost_usd):
+                for amount in (
+                    *(row.latency_ms, row.first_token_ms),
+                    *(row.cost_usd, row.input_cost_usd, row.output_cost_usd),
+                ):
                     _check_amount(amount)
                 _check_count(row.message_count)
                 if row.tokens is not None:
-                    counts = [row.tokens.input, row.tokens.output, row.tokens.cached, row.tokens.total]
-                    assert counts != [None] * 4
+                    counts = [getattr(row.tokens, name) for name in row.tokens.__struct_fields__]
+                    assert counts != [None] * len(counts)
                     for count in counts:
                         _check_count(count)
-                assert all(math.isfinite(score.value) for score in row.scores)
+                assert all(map(math.isfinite, row.score_values.values()))
 
     @pytest.mark.parametrize("seed", SEEDS)
     async def test_the_raw_object_of_an_experiment_is_the_vendors_own(self, seed: int) -> None:

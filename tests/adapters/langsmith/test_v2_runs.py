@@ -32,7 +32,7 @@ from tracegraph.domain.filters import (
     StringFilter,
     TimeRange,
 )
-from tracegraph.domain.models import ScoreText, Session, SessionRef, SessionStatus, TokenUsage
+from tracegraph.domain.models import Score, Session, SessionRef, SessionStatus, TokenUsage
 from tracegraph.domain.sort_values import microseconds
 from tracegraph.errors import SourceBadRequest, SourceObjectNotFound, SourceUnauthorized, SourceUnavailable
 from tracegraph.simulators.core.faults import Fault
@@ -403,9 +403,11 @@ class TestASession:
                 "broken": {"n": 0, "avg": None, "errors": 1, "values": {}, "comments": []},
             },
         )
-        assert [(score.evaluator, score.value) for score in found.scores] == [("acc", 0.4)]
-        assert found.score_texts == {"acc": ScoreText(None, "too short"), "verdict": ScoreText("wrong")}
-        assert found.failed_evaluators == ("broken",)
+        assert found.scores == (
+            Score("acc", 0.4, explanation="too short"),
+            Score("broken", failed=True),
+            Score("verdict", label="wrong"),
+        )
 
     async def test_its_url_is_by_the_rule_of_the_vendors_client(
         self, connect: Connect, vendor: Simulator, world: LangSmithWorld

@@ -555,7 +555,10 @@ class TestGettingSessions:
         assert isinstance(one, Session)
         assert one.started_at == EPOCH + timedelta(minutes=2)
         assert (one.input, one.output) == ("what is owed?", "12.50")
-        assert one.scores == (Score("correctness", 8.0), Score("observed_consistency", 0.75))
+        assert one.scores == (
+            Score("correctness", 8.0, explanation="the sum is right"),
+            Score("observed_consistency", 0.75),
+        )
         assert one.deferred == frozenset()
         assert set(found) == {SessionRef("a2", "s2"), SessionRef("a2", "s3")}
         first, *others = requested_urls(vendor)

@@ -15,7 +15,6 @@ from tracegraph.domain.models import (
     Experiment,
     ExperimentKind,
     Score,
-    ScoreText,
     Session,
     SessionStatus,
     TokenUsage,
@@ -387,7 +386,7 @@ class TestScores:
         found = self.scores(self.job("s1", "correctness", 7), self.job("s1", "correctness", 8))
         assert found == {"s1": (Score("correctness", 7.5),)}
 
-    @pytest.mark.parametrize("status", ["submitted", "in_progress", "failed", "not_run"])
+    @pytest.mark.parametrize("status", ["submitted", "in_progress", "not_run"])
     def test_of_a_job_that_is_not_completed_do_not_count(self, status: str) -> None:
         assert self.scores(self.job("s1", "correctness", 8, status)) == {}
 
@@ -416,7 +415,11 @@ class TestScores:
             TurnScore(2, "coherence", 9.0),
             TurnScore(2, "correctness", 4.0, "wrong sum"),
         )
-        assert found.scores == (Score("coherence", 9.0), Score("correctness", 6.0), Score("faithfulness", 3.0))
+        assert found.scores == (
+            Score("coherence", 9.0),
+            Score("correctness", 6.0, explanation="wrong sum"),
+            Score("faithfulness", 3.0),
+        )
 
     def test_of_a_module_have_each_explanation_once_the_first_turn_first(self) -> None:
         found = self.verdicts(
@@ -425,11 +428,13 @@ class TestScores:
             self.job("s1", "correctness", 4, turn=1, explanation="wrong sum"),
             self.job("s1", "correctness", 4, turn=3, explanation="too short"),
         )["s1"]
-        assert found.texts == {"correctness": ScoreText(None, "wrong sum\ntoo short\nof all")}
+        (found_score,) = found.scores
+        assert found_score.explanation == "wrong sum\ntoo short\nof all"
 
     def test_without_a_number_are_words_only(self) -> None:
         found = self.verdicts(self.job("s1", "correctness", None, turn=1, explanation="no answer"))["s1"]
-        assert (found.scores, found.turn_scores) == ((), (TurnScore(1, "correctness", None, "no answer"),))
+        assert found.scores == (Score("correctness", explanation="no answer"),)
+        assert found.turn_scores == (TurnScore(1, "correctness", None, "no answer"),)
 
     @pytest.mark.parametrize("odd", ["2", 1.5, [], True])
     def test_of_an_unreadable_turn_count_for_the_session(self, odd: Any) -> None:
@@ -439,4 +444,16 @@ class TestScores:
     @pytest.mark.parametrize("odd", [5, {}, []])
     def test_with_an_unreadable_explanation_have_none(self, odd: Any) -> None:
         found = self.verdicts(self.job("s1", "correctness", 8, explanation=odd))["s1"]
-        assert (found.scores, found.texts) == ((Score("correctness", 8.0),), {})
+        assert found.scores == (Score("correctness", 8.0),)
+
+    def test_of_a_failed_job_say_that_the_module_failed_and_why(self) -> None:
+        found = self.verdicts(self.job("s1", "correctness", None, "failed", explanation="the judge timed out"))[
+            "s1"
+        ]
+        assert found.scores == (Score("correctness", explanation="the judge timed out", failed=True),)
+
+    def test_of_a_failed_job_do_not_matter_beside_a_completed_one(self) -> None:
+        found = self.verdicts(self.job("s1", "correctness", None, "failed"), self.job("s1", "correctness", 8))[
+            "s1"
+        ]
+        assert found.scores == (Score("correctness", 8.0),)

@@ -30,6 +30,7 @@ from tracegraph.domain.models import (
     Experiment,
     Metric,
     MetricKind,
+    Score,
     Session,
     SessionStatus,
 )
@@ -250,8 +251,8 @@ class TestSessions:
         self, connect: Open, world: NemoWorld
     ) -> None:
         page = await sessions(await connect(nemo.create_app(world, "0.8")))
-        assert [session.failed_evaluators for session in page.items] == [(), (), ("acc", "tone")]
-        assert page.items[2].scores == ()
+        failed = tuple(Score(evaluator, failed=True) for evaluator in ("acc", "tone"))
+        assert page.items[2].scores == failed
 
 
 class TestStudio:
@@ -260,21 +261,21 @@ class TestStudio:
         experiment = (await listed(adapter)).items[0]
         session = (await sessions(adapter)).items[0]
         prefix = "https://nemo.example/studio/workspaces/default"
-        assert experiment.page_url == f"{prefix}/experiment/group-c/c"
+        assert experiment.url == f"{prefix}/experiment/group-c/c"
         assert session.url == f"{prefix}/intake/sessions/s0?traceId=trace-s0&spanId=span-s0"
 
-    async def test_the_source_link_remains_the_url(self, connect: Open, world: NemoWorld) -> None:
+    async def test_the_source_link_is_no_page_of_the_studio(self, connect: Open, world: NemoWorld) -> None:
         world.experiments[0]["source_link"] = "https://git.example/run/1"
         adapter = await connect(nemo.create_app(world, "0.8"), "https://nemo.example")
-        by_name = {found.ref: found.url for found in (await listed(adapter)).items}
+        by_name = {found.ref: found.source_url for found in (await listed(adapter)).items}
         assert by_name == {"a": "https://git.example/run/1", "b": None, "c": None}
 
     async def test_the_base_url_serves_where_no_other_address_is_configured(
         self, connect: Open, world: NemoWorld
     ) -> None:
         experiment = (await listed(await connect(nemo.create_app(world, "0.8")))).items[0]
-        assert experiment.page_url is not None
-        assert experiment.page_url.startswith("http://127.0.0.1:")
+        assert experiment.url is not None
+        assert experiment.url.startswith("http://127.0.0.1:")
 
     async def test_texts_are_escaped(self, connect: Open, world: NemoWorld) -> None:
         world.sessions["c"] = [nemo_session("a/b?c", trace_id="t&1", root_span_id=None)]

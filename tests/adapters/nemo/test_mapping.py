@@ -88,7 +88,7 @@ class TestExperiment:
             created_at=datetime(2026, 11, 20, 10, tzinfo=UTC),
             updated_at=datetime(2026, 11, 20, 10, tzinfo=UTC),
             session_count=3,
-            url="https://git.example/run/1",
+            source_url="https://git.example/run/1",
             metadata={"temperature": 0.2},
             group_ids=("experiment-group-1",),
             agent_names=("helper",),

@@ -65,7 +65,7 @@ def test_a_session_has_its_test_case_conversation_and_failed_evaluators() -> Non
     assert (found.vendor_id, found.conversation_id, found.test_case_id) == ("run-a-s3", "run-a-s3", "paris")
     assert (found.status, found.output, found.cost_usd) == (SessionStatus.ERROR, None, 0.03)
     assert found.tokens == TokenUsage(100, 20, 5, 120)
-    assert (found.scores, found.failed_evaluators) == ((), ("acc",))
+    assert (found.scores, found.failed_evaluators) == ((Score("acc", failed=True),), ("acc",))
 
 
 def test_the_totals_are_those_of_all_sessions() -> None:

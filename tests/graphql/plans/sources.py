@@ -29,6 +29,7 @@ from tracegraph.domain.models import (
     Metric,
     MetricKind,
     Score,
+    ScoreText,
     Session,
     SessionRef,
     SessionStatus,
@@ -218,6 +219,8 @@ class RandomSource:
         return self._wronged(rng, Experiment(
             self.name, f"r{number}", f"v{number}", rng.choice(list(ExperimentKind)), f"name {number}",
             models=("m",), evaluators=("e", "f"), metadata={"a": [1, None]}, aggregates=aggregates,
+            progress=rng.choice([None, 0.5]), vendor_status=rng.choice([None, "done"]),
+            source_url=rng.choice([None, "https://git.example/1", "ftp://git.example"]),
             created_at=begun, updated_at=begun if rng.random() < 0.5 else None, session_count=rng.randrange(9),
             deferred=frozenset(name for name in ("models", "created_at", "session_count") if rng.random() < 0.2),
         ))  # fmt: skip
@@ -229,8 +232,13 @@ class RandomSource:
         return self._wronged(rng, Session(
             self.name, ref, f"s{number}", rng.choice(list(SessionStatus)), begun,
             latency_ms=rng.choice([None, 12.5, 3.0]), input=rng.choice([None, "in"]), test_case_id=f"c{number}",
-            tokens=rng.choice([None, TokenUsage(1, 2, 0, 3)]), scores_by_evaluator={"e": rng.random(), "f": None},
+            tokens=rng.choice([None, TokenUsage(1, 2, 0, 3, 1, 2)]),
+            scores_by_evaluator={"e": rng.random(), "f": None},
             cost_usd=rng.choice([None, 0.25]), metadata={"k": "v"},
+            input_cost_usd=rng.choice([None, 0.1]), output_cost_usd=rng.choice([None, 0.15]),
+            conversation_id=rng.choice([None, "chat"]), models=rng.choice([(), ("m", "n")]),
+            providers=rng.choice([(), ("p",)]), failed_evaluators=rng.choice([(), ("f", "g")]),
+            score_texts=rng.choice([None, {"e": ScoreText("good", "because"), "h": ScoreText("bad")}]),
             deferred=frozenset(name for name in ("input", "output", "scores") if rng.random() < 0.1),
         ))  # fmt: skip
 

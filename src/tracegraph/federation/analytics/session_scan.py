@@ -174,8 +174,9 @@ class SessionScans:
                 continue
             for score in scores:
                 metric = Metric(MetricKind.SCORE, score.evaluator)
-                column = columns.setdefault(metric, array("d", [math.nan]) * list_scan.sessions)
-                column[index] = score.value
+                if score.value is not None:
+                    column = columns.setdefault(metric, array("d", [math.nan]) * list_scan.sessions)
+                    column[index] = score.value
         return _Missing(columns, error=_partial_error(errors, len(refs)))
 
     async def _inputs(self, list_scan: SessionScan) -> _Missing:

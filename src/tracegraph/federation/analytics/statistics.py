@@ -62,8 +62,8 @@ def _reported_values(session: Session) -> Iterator[tuple[Metric, float | None]]:
     yield CACHED_TOKENS, tokens.cached
     yield TOTAL_TOKENS, _total(tokens)
     yield ERROR_RATE, _ERROR_RATES.get(session.status)
-    for score in session.scores:
-        yield Metric(MetricKind.SCORE, score.evaluator), score.value
+    for evaluator, score in session.score_values.items():
+        yield Metric(MetricKind.SCORE, evaluator), score
 
 
 def _total(tokens: TokenUsage) -> int | None:

@@ -93,7 +93,10 @@ _FIELDS: Mapping[str, Mapping[str, str]] = {
         "createdAt": "The time of creation. Null when the vendor does not say.",
         "endedAt": "The end of the run. Null while it runs, and when the vendor does not say.",
         "sessionCount": "The number of sessions by the vendor's own count. Null when the vendor does not say.",
-        "url": "An http or https link that the vendor gives; null without one.",
+        "progress": "The part of the evaluation that is done, from 0 to 1. Null when the vendor does not say.",
+        "vendorStatus": "The vendor's own word for the state; null without one.",
+        "url": "An http or https link to its page in the vendor's user interface; null when it is not known.",
+        "sourceUrl": "An http or https link to the code that ran, such as a commit's page; null without one.",
         "metadata": "The user's own data as the vendor has it; null without any.",
         "sessions": "The sessions of this experiment. Null with an error when the source failed before any row.",
     },
@@ -129,7 +132,12 @@ _FIELDS: Mapping[str, Mapping[str, str]] = {
     },
     "Score": {
         "evaluator": "The name of the evaluator.",
-        "value": "The score on the evaluator's own scale. Null for a verdict without a number.",
+        "value": "The score on the evaluator's own scale. Null for a verdict without a number, and when the "
+        "evaluator failed.",
+        "label": "The verdict as a word. Null without one.",
+        "explanation": "Why the evaluator judged so, or why it failed. Null without one. In lists, null where the "
+        "vendor takes a call for it: look up the session by its ID.",
+        "failed": "Whether the evaluator could not judge.",
     },
     "Session": {
         "id": "The global ID.",
@@ -146,17 +154,28 @@ _FIELDS: Mapping[str, Mapping[str, str]] = {
         "traceId": "The id of the trace; null when the vendor has none.",
         "rootSpanId": "The id of the root span; null when the vendor has none.",
         "testCaseId": "The test case that was run; null without one.",
+        "conversationId": "The id that the sessions of one conversation share: a LangSmith thread, or a NeMo "
+        "session, which may have several traces. Other vendors call such a conversation a session. Null when the "
+        "vendor has none.",
         "agentName": "The name of the agent that ran; null when the vendor names none.",
         "agentVersion": "The version of the agent that ran; null when the vendor names none.",
+        "models": "The names of the models that ran, in the vendor's order. Null when the vendor's list does not "
+        "say; spans are never read for it.",
+        "providers": "The providers of these models, in the vendor's order. Null when the vendor's list does not "
+        "say.",
         "input": "The input as text, JSON where the vendor has an object. Null without one.",
         "output": "The output as text, JSON where the vendor has an object. Null without one.",
         "error": "The text of the error; null without an error, and when the vendor does not say.",
         "tokens": "The tokens of all calls of models; null when the vendor does not say.",
         "costUsd": "The cost in US dollars. Null when the vendor does not say; 0 means that it cost nothing.",
+        "inputCostUsd": "The cost of the input in US dollars; a part of costUsd. Null when the vendor does not "
+        "say.",
+        "outputCostUsd": "The cost of the output in US dollars; a part of costUsd. Null when the vendor does not "
+        "say.",
         "messageCount": "The number of messages of a chat. Null when the vendor does not say.",
         "scores": "The scores, ordered by evaluator; empty without any. Null with an error when they could not be "
         "read.",
-        "url": "An http or https link to the session at the vendor; null without one.",
+        "url": "An http or https link to its page in the vendor's user interface; null when it is not known.",
         "metadata": "The user's own data as the vendor has it; null without any.",
     },
     "SessionConnection": {"sources": "The report of each source of the list, in the order of the configuration."},
@@ -224,6 +243,9 @@ _FIELDS: Mapping[str, Mapping[str, str]] = {
         "output": "Tokens that models returned. Null when the vendor does not say.",
         "cached": "Tokens that were read from a model's prompt cache; a part of input. Null when the vendor does "
         "not say.",
+        "cacheWrite": "Tokens that were written to a model's prompt cache; a part of input. Null when the vendor "
+        "does not say.",
+        "reasoning": "Tokens that were spent on reasoning; a part of output. Null when the vendor does not say.",
         "total": "All tokens by the vendor's count, else input plus output. Null when the vendor does not say.",
     },
 }

@@ -33,8 +33,8 @@ from tracegraph.graphql.resolvers.lists import experiment_sessions, source_exper
 from tracegraph.graphql.resolvers.nodes import session_experiment
 from tracegraph.graphql.resolvers.parts import experiment_session_groups, experiment_time_series
 from tracegraph.graphql.resolvers.sources import source_health, source_of
-from tracegraph.graphql.types.figures import Aggregate, SessionGroups, TimeSeries
 from tracegraph.graphql.resolvers.spans import session_spans
+from tracegraph.graphql.types.figures import Aggregate, SessionGroups, TimeSeries
 from tracegraph.graphql.types.gateway import RateLimit
 
 if TYPE_CHECKING:
@@ -263,6 +263,10 @@ def _url(root: strawberry.Parent[Any]) -> Any:
     return http_url(root.url) if isinstance(root.url, str) else None
 
 
+def _source_url(root: strawberry.Parent[domain_models.Experiment]) -> Any:
+    return http_url(root.source_url) if isinstance(root.source_url, str) else None
+
+
 def _group_ids(root: strawberry.Parent[domain_models.Experiment]) -> Any:
     return root.group_ids or (() if root.group_id is None else (root.group_id,))
 
@@ -306,7 +310,10 @@ class Experiment(Node):
         description="The vendor's own figure, a ratio from 0 to 1. Null when the vendor does not say.",
         deprecation_reason="Ask aggregate(metric: {kind: ERROR_RATE}, basis: BEST).",
     )
+    progress: float | None
+    vendor_status: str | None
     url: str | None = strawberry.field(resolver=_url)
+    source_url: str | None = strawberry.field(resolver=_source_url)
     metadata: JSON | None = strawberry.field(resolver=deferred_field("metadata"))
     vendor_fields: JSON | None = strawberry.field(
         resolver=vendor_fields, description="The vendor's object, unchanged. Null when it is not at hand."
@@ -361,13 +368,19 @@ class ExperimentConnection(Connection[Experiment, ExperimentEdge]):
 # -- sessions ------------------------------------------------------------------------------------------
 
 
-@strawberry.type(description="The tokens of one session or span. cached is a part of input.")
+@strawberry.type(
+    description=(
+        "The tokens of one session or span. cached and cacheWrite are parts of input, and reasoning is a part of output."
+    )
+)
 class TokenUsage:
     """The GraphQL type of `domain.domain_models.TokenUsage`."""
 
     input: int | None
     output: int | None
     cached: int | None
+    cache_write: int | None
+    reasoning: int | None
     total: int | None
 
 
@@ -377,6 +390,17 @@ class Score:
 
     evaluator: str
     value: float | None
+    label: str | None
+    explanation: str | None
+    failed: bool
+
+
+def _models(root: strawberry.Parent[domain_models.Session]) -> Any:
+    return root.models or None
+
+
+def _providers(root: strawberry.Parent[domain_models.Session]) -> Any:
+    return root.providers or None
 
 
 def _session_id(root: strawberry.Parent[domain_models.Session]) -> strawberry.ID:
@@ -403,13 +427,18 @@ class Session(Node):
     trace_id: str | None
     root_span_id: str | None
     test_case_id: str | None
+    conversation_id: str | None
     agent_name: str | None
     agent_version: str | None
+    models: list[str] | None = strawberry.field(resolver=_models)
+    providers: list[str] | None = strawberry.field(resolver=_providers)
     input: str | None = strawberry.field(resolver=deferred_field("input"))
     output: str | None = strawberry.field(resolver=deferred_field("output"))
     error: str | None
     tokens: TokenUsage | None
     cost_usd: float | None
+    input_cost_usd: float | None
+    output_cost_usd: float | None
     message_count: int | None
     scores: list[Score] | None = strawberry.field(resolver=deferred_field("scores"))
     spans: Annotated[SpanConnection, strawberry.lazy("tracegraph.graphql.types.spans")] | None = strawberry.field(
