@@ -370,7 +370,8 @@ class ExperimentConnection(Connection[Experiment, ExperimentEdge]):
 
 @strawberry.type(
     description=(
-        "The tokens of one session or span. cached and cacheWrite are parts of input, and reasoning is a part of output."
+        "The tokens of one session or span. cached and cacheWrite are parts of input, and reasoning is a part "
+        "of output."
     )
 )
 class TokenUsage:
