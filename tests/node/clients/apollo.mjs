@@ -9,7 +9,7 @@ const experiments = relayStylePagination(['filter', 'orderBy']);
 
 function createCache() {
   return new InMemoryCache({
-    possibleTypes: { Node: ['CaseComparison', 'Experiment', 'Session', 'Source'] },
+    possibleTypes: { Node: ['CaseComparison', 'Experiment', 'Session', 'Source', 'Span'] },
     typePolicies: {
       Query: { fields: { experiments, sessions } },
       Source: { fields: { experiments, sessions } },
