@@ -216,6 +216,7 @@ def test_births_and_deaths_of_workers_are_logged_and_the_dead_are_replaced(vendo
         assert {line["pid"] for line in events(process, "worker.ended")} == pids
 
 
+@pytest.mark.slow
 def test_workers_end_with_a_parent_that_is_killed(vendors_running: Running) -> None:
     with serving(vendors_running, 2, LONG) as (process, url):
         workers = [int(str(line["pid"])) for line in wait_for(process, "worker.started", 2)]
@@ -233,6 +234,7 @@ os.execv(sys.argv[1], sys.argv[1:])
 """
 
 
+@pytest.mark.slow
 @WORKERS
 def test_it_ends_with_its_terminal(vendors_running: Running, workers: int) -> None:
     """A terminal that is closed sends SIGHUP, too; a gateway that reloaded then would hold its port for ever."""

@@ -45,10 +45,10 @@ async def targets_of_a_check(folder: Path, source: str, variables: dict[str, str
     ("setting", "variables"),
     [
         ('proxy = "http://PROXY"', {}),
-        ('proxy = "http://PROXY"', {"HTTPS_PROXY": "http://127.0.0.1:1"}),
+        pytest.param('proxy = "http://PROXY"', {"HTTPS_PROXY": "http://127.0.0.1:1"}, marks=pytest.mark.slow),
         ('proxy = "env:OURS"', {"OURS": "http://gateway:secret-of-ours@PROXY"}),
         ("trust_env = true", {"HTTPS_PROXY": "http://PROXY"}),
-        ("trust_env = true", {"https_proxy": "PROXY"}),
+        pytest.param("trust_env = true", {"https_proxy": "PROXY"}, marks=pytest.mark.slow),
         ("trust_env = true", {"ALL_PROXY": "http://PROXY", "NO_PROXY": "other.invalid"}),
     ],
 )

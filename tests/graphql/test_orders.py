@@ -132,7 +132,7 @@ def lists_in(orders: list[Row], filters: list[Row]) -> st.SearchStrategy[Ordered
     return st.tuples(st.sampled_from(orders), DIRECTIONS, st.sampled_from(filters))
 
 
-LAW = hypothesis_settings(max_examples=examples(100), suppress_health_check=list(HealthCheck))
+LAW = hypothesis_settings(max_examples=examples(50), suppress_health_check=list(HealthCheck))
 MIRROR = hypothesis_settings(LAW, max_examples=examples(40))
 
 

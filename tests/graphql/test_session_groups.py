@@ -56,7 +56,7 @@ def grouped(rows: list[Row], field: str) -> list[tuple[str | None, list[Row]]]:
 
 @pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize("dimension", FIELDS)
-@pytest.mark.parametrize("first", [1, 2, 20])
+@pytest.mark.parametrize("first", [1, pytest.param(2, marks=pytest.mark.slow), 20])
 @pytest.mark.parametrize("wanted", [{}, {"statuses": ["SUCCESS", "ERROR"]}, {"text": "question"}], ids=str)
 async def test_every_figure_of_every_group_equals_brute_force(
     world: tuple[Random, Gateway, list[Row]], dimension: str, first: int, wanted: dict[str, Any]

@@ -115,6 +115,7 @@ class Load:
             await asyncio.sleep(0.02)  # leaves CPU time for the starting copies
 
 
+@pytest.mark.slow
 def test_no_request_fails_while_three_copies_are_restarted(vendors_running: Running, tmp_path: Path) -> None:
     vendors_running.worlds[0].add(nemo_experiment("e"))
     env = vendors_running.env | {"TRACEGRAPH_SERVER__DRAIN_S": "1", "TRACEGRAPH_LOG__LEVEL": "warning"}
