@@ -21,12 +21,13 @@ ACCURACY = "correctness"
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """One session: the case it ran, and what came out; None is what nobody measured."""
+    """One session: the case it ran, and what came out; None is what nobody measured. The output has a default."""
 
     case: str | None
     text: str | None
     latency_ms: int | None = 1000
     accuracy: float | None = None
+    output: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,7 @@ def _put_nemo(vendors: Vendors, held: Held) -> None:
                 test_case_id=ran.case,
                 input=ran.text,
                 evaluator_scores={} if ran.accuracy is None else {ACCURACY: ran.accuracy},
+                **({} if ran.output is None else {"output": ran.output}),
             )
             for index, ran in enumerate(held.sessions)
         ],
@@ -106,6 +108,7 @@ def _put_langsmith(vendors: Vendors, held: Held) -> None:
                 reference_example_id=ran.case,
                 inputs=None if ran.text is None else {"question": ran.text},
                 feedback_stats={} if ran.accuracy is None else {ACCURACY: {"n": 1, "avg": ran.accuracy}},
+                **({} if ran.output is None else {"outputs": {"answer": ran.output}}),
             )
             for index, ran in enumerate(held.sessions)
         ],
@@ -118,7 +121,8 @@ def _put_meibel(vendors: Vendors, held: Held) -> None:
         name = f"{held.name}-{index}"
         duration_s = None if ran.latency_ms is None else ran.latency_ms / 1000
         sessions.append(meibel_session(name, start_time=minutes(index), duration_s=duration_s))
-        world.messages[name] = [] if ran.text is None else [{"role": "user", "message": ran.text}]
+        said = (("user", ran.text), ("assistant", ran.output))
+        world.messages[name] = [{"role": role, "message": text} for role, text in said if text is not None]
         if ran.accuracy is not None:
             world.jobs.append(meibel_job(name, ACCURACY, ran.accuracy, agent_name=held.name))
     world.add(meibel_agent(held.name, display_name=held.name), sessions)

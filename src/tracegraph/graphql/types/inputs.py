@@ -85,8 +85,8 @@ class SessionOrder:
 
 @strawberry.input(
     description=(
-        "The order of a comparison's cases; missing values come last in both directions. Cases of equal values are "
-        "ordered by key. DELTA and VALUE are those of experimentId."
+        "The order of a comparison's cases; missing values come last in both directions. Equal values are ordered "
+        "by key. DELTA and VALUE are those of experimentId."
     )
 )
 class CaseOrder:
