@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
 from statistics import fmean
+from typing import Any
 
 from tests.gateway import LANGSMITH, MEIBEL, NEMO, Vendors
 from tests.worlds import Row, minutes
@@ -90,11 +91,16 @@ def _put_nemo(vendors: Vendors, held: Held) -> None:
                 test_case_id=ran.case,
                 input=ran.text,
                 evaluator_scores={} if ran.accuracy is None else {ACCURACY: ran.accuracy},
-                **({} if ran.output is None else {"output": ran.output}),
+                **_output("output", ran.output),
             )
             for index, ran in enumerate(held.sessions)
         ],
     )
+
+
+def _output(name: str, value: Any) -> Row:
+    """Return the field of an output, nothing where the vendor's default stands."""
+    return {} if value is None else {name: value}
 
 
 def _put_langsmith(vendors: Vendors, held: Held) -> None:
@@ -108,7 +114,7 @@ def _put_langsmith(vendors: Vendors, held: Held) -> None:
                 reference_example_id=ran.case,
                 inputs=None if ran.text is None else {"question": ran.text},
                 feedback_stats={} if ran.accuracy is None else {ACCURACY: {"n": 1, "avg": ran.accuracy}},
-                **({} if ran.output is None else {"outputs": {"answer": ran.output}}),
+                **_output("outputs", None if ran.output is None else {"answer": ran.output}),
             )
             for index, ran in enumerate(held.sessions)
         ],

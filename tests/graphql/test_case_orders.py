@@ -282,7 +282,7 @@ async def test_pages_both_ways_are_the_whole_list_with_an_outcome_and_a_text(
     vendors: Vendors, gateway: Gateway, field: str
 ) -> None:
     ids = put(vendors, *three(Random(25)))
-    list_of = {"by": {"field": field}, "outcome": "REGRESSED", "text": "ASE-"}
+    list_of: Row = {"by": {"field": field}, "outcome": "REGRESSED", "text": "ASE-"}
     whole = await cases(gateway, ids, **list_of)
     assert len(whole) > 2
     for forward in (True, False):
