@@ -196,6 +196,16 @@ def test_so_many_cases_are_listed_by_the_latency_where_no_metric_is_named(compar
     assert "largest regressions of before" not in out
 
 
+def test_an_input_that_is_the_key_is_not_repeated(compared: Running) -> None:
+    for name in ("before", "after"):
+        for case in range(4):
+            compared.worlds[0].sessions[name][case]["input"] = f" question\n{case}"
+    _, out, _ = compare(compared, BEFORE, AFTER, "--metric", "latency", "--cases", "1", "--join-on", "input")
+    assert listed(out, "latency: largest regressions of after nemo") == [
+        "case baseline ms ms Δ ms", "question 2 3,000.0 3,500.0 +500.0",
+    ]  # fmt: skip
+
+
 def test_cases_are_not_listed_unless_asked_for(compared: Running) -> None:
     assert "regressions" not in compare(compared, *IDS)[1]
 

@@ -94,22 +94,24 @@ def _table(comparison: Mapping[str, Any], column: int, listed: RegressionList) -
     cases = comparison[listed.alias]["nodes"]  # with three experiments, another one may have regressed
     rows = [case for case in cases if case["entries"][column]["outcome"] == "REGRESSED"]
     if not rows:
-        return Text(f"{title}: none\n")
+        return Text(f"{title}: none")
     table = new_table(title)
     unit, form = UNITS[metric.unit.value], f",.{DECIMALS[metric.unit.value]}f"
     baseline = baseline_column(comparison)
     table.add_column("case", overflow="fold", min_width=16)
     for heading in (f"baseline {unit}", unit, f"Δ {unit}"):
         table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("input", overflow="fold", min_width=16)
-    for case in rows:
+    inputs = [_input(case) for case in rows]
+    if any(inputs):
+        table.add_column("input", overflow="fold", min_width=16)
+    for case, text in zip(rows, inputs, strict=True):
         entry = case["entries"][column]
         table.add_row(
             Text(excerpt(case["key"], _KEY_LENGTH)),
             figure(case["entries"][baseline]["value"], form),
             figure(entry["value"], form),
             figure(entry["delta"], f"+{form}"),
-            Text(_input(case)),
+            *([Text(text)] if any(inputs) else []),
         )
     return table
 

@@ -54,14 +54,15 @@ def write(data: Mapping[str, Any], form: Format, console: Console, further: Sequ
     elif form == "csv":
         console.file.write(as_csv(data["comparison"]))
     else:
-        tables = [*as_tables(data["comparison"]), *further]
+        tables = [*as_tables(data["comparison"]), *(part for one in further for part in ("", one))]
         if _least_width(tables, console) > console.width:
             for table in tables:
                 if isinstance(table, Table):
                     table.padding = 0
         # A narrow terminal wraps lines: a truncated figure would be wrong.
         console.width = max(console.width, _least_width(tables, console))
-        console.print(*tables)
+        for table in tables:
+            console.print(table)
 
 
 def _least_width(tables: Sequence[RenderableType], console: Console) -> int:
