@@ -178,6 +178,10 @@ def compare(  # noqa: PLR0917 - typer reads options from parameters
     join_on: Annotated[
         CaseKey, typer.Option(case_sensitive=False, help="The key that pairs test cases.")
     ] = CaseKey.TEST_CASE_ID,
+    cases: Annotated[
+        int,
+        typer.Option(min=0, max=1000, metavar="N", help="List the N largest regressions, by --metric or latency."),
+    ] = 0,
     form: Annotated[Format, typer.Option("--format")] = "table",
     config: _ConfigOption = None,
     url: Annotated[str | None, typer.Option(help="Send the query to the gateway at this URL instead.")] = None,
@@ -186,7 +190,7 @@ def compare(  # noqa: PLR0917 - typer reads options from parameters
     ] = None,
 ) -> None:
     """Print experiments side by side; exit code 1 when a source failed, 2 for invalid arguments."""
-    query = CompareQuery(ids, baseline, metric or (), statistic, basis, join_on)
+    query = CompareQuery(ids, baseline, metric or (), statistic, basis, join_on, cases)
     raise typer.Exit(run_compare(query, CompareTarget(config, url, header or ()), form, _errors))
 
 

@@ -86,11 +86,34 @@ def test_a_table_marks_the_best_and_says_the_units(compared: Running) -> None:
     lines = [line.split() for line in out.splitlines() if line.strip()]
     assert ["latency:", "lower", "is", "better"] in lines
     assert ["score:accuracy:", "higher", "is", "better"] in lines
-    assert ["experiment", "mean", "ms", "Δ", "ms", "ratio", "+", "-", "=", "?", "basis"] in lines
-    assert ["before", "nemo", "2,500.0", "baseline", "-", "-", "-", "-", "reported"] in lines
-    assert ["after", "nemo", "2,500.0", "+0.0", "1.000", "1", "1", "2", "0", "reported"] in lines
-    assert ["smith", "langsmith", "*", "500.0", "-2,000.0", "0.200", "3", "0", "0", "1", "computed"] in lines
-    assert ["smith", "langsmith", "-", "-", "-", "0", "0", "0", "4", "computed"] in lines
+    assert ["experiment", "mean", "ms", "p50", "p95", "Δ", "ms", "ratio", "+", "-", "=", "?", "basis"] in lines
+    before = "before nemo 2,500.0 3,000.0 4,000.0 baseline - - - - reported"
+    after = "after nemo 2,500.0 3,500.0 4,000.0 +0.0 1.000 1 1 2 0 reported"
+    smith = "smith langsmith * 500.0 500.0 500.0 -2,000.0 0.200 3 0 0 1 computed"
+    unmeasured = "smith langsmith - - - - - 0 0 0 4 computed"
+    for line in (before, after, smith, unmeasured):
+        assert line.split() in lines
+
+
+def test_percentiles_are_shown_where_an_experiment_has_them(compared: Running) -> None:
+    """NeMo reports none of an error rate, and the compared statistic is not repeated."""
+    metrics = ("--metric", "error_rate", "--metric", "latency")
+    _, means, _ = compare(compared, BEFORE, AFTER, *metrics, "--basis", "reported")
+    _, highs, _ = compare(compared, BEFORE, AFTER, *metrics, "--statistic", "p95")
+    assert [headings[1:4] for headings in headings_of(means)] == [["mean", "0..1", "Δ"], ["mean", "ms", "p50"]]
+    assert [headings[1:5] for headings in headings_of(highs)][1] == ["p95", "ms", "p50", "Δ"]
+
+
+def headings_of(out: str) -> list[list[str]]:
+    lines = [line.split() for line in out.splitlines()]
+    return [line for line in lines if line[:1] == ["experiment"]]
+
+
+def test_csv_and_json_have_the_percentiles(compared: Running) -> None:
+    _, out, _ = compare(compared, *IDS, "--metric", "latency", "--format", "csv")
+    assert [(row["median"], row["p95"]) for row in rows(out)] == [
+        ("3000.0", "4000.0"), ("3500.0", "4000.0"), ("500.0", "500.0"),
+    ]  # fmt: skip
 
 
 def test_a_table_fits_eighty_columns(compared: Running) -> None:
@@ -127,6 +150,84 @@ def test_csv_is_a_row_for_each_metric_and_experiment(compared: Running) -> None:
     assert (latency[0]["improved"], latency[0]["regressed"], latency[0]["equal"]) == ("1", "1", "2")
     assert (latency[1]["improved"], latency[1]["value"], latency[1]["unit"]) == ("", "2500.0", "MILLISECONDS")
     assert {row["basis"] for row in latency} == {"COMPUTED"}
+
+
+# -- cases -----------------------------------------------------------------------------------------------
+
+
+def listed(out: str, title: str) -> list[str]:
+    """The lines of the table of that title."""
+    after = out[out.index(title) :].splitlines()[1:]
+    lines = [" ".join(line.split()) for line in after]
+    return [line for line in lines[1 : lines.index("", 1)] if line.strip("─")]
+
+
+def test_the_largest_regressions_are_listed_for_each_metric_and_experiment(compared: Running) -> None:
+    """Worst first: of a latency the largest deltas, of a score the most negative ones."""
+    for case, (latency, accuracy) in enumerate([(1500.0, 0.0), (9000.0, 0.25), (3000.0, 0.0), (1.0, 0.5)]):
+        row = compared.worlds[0].sessions["after"][case]
+        row |= {"latency_ms": latency, "evaluator_scores": {"accuracy": accuracy}}
+        compared.worlds[0].sessions["before"][case]["input"] = f"What is\n{case}? " + "long " * 30
+    metrics = ("--metric", "latency", "--metric", "score:accuracy", "--basis", "computed")
+    code, out, err = compare(compared, *IDS, *metrics, "--cases", "10")
+    assert (code, err) == (0, "")
+    heading, *latencies = listed(out, "latency: largest regressions of after nemo")
+    assert heading == "case baseline ms ms Δ ms input"
+    assert [line.split()[:4] for line in latencies] == [
+        ["c1", "2,000.0", "9,000.0", "+7,000.0"],
+        ["c0", "1,000.0", "1,500.0", "+500.0"],
+    ]
+    assert "What is 1? long long" in latencies[0]
+    assert latencies[0].endswith("…")
+    _, *scores = listed(out, "score:accuracy: largest regressions of after nemo")
+    assert [line.split()[:4] for line in scores] == [
+        ["c2", "0.5000", "0.0000", "-0.5000"],
+        ["c3", "0.7500", "0.5000", "-0.2500"],
+    ]
+    assert "latency: largest regressions of smith langsmith: none" in out
+
+
+def test_so_many_cases_are_listed_by_the_latency_where_no_metric_is_named(compared: Running) -> None:
+    for case in range(4):
+        compared.worlds[0].sessions["after"][case]["latency_ms"] = 5000.0 + 1000 * case
+    _, out, _ = compare(compared, AFTER, BEFORE, "--baseline", BEFORE, "--cases", "2")
+    _, *lines = listed(out, "latency: largest regressions of after nemo")
+    assert [line.split()[0] for line in lines] == ["c0", "c1"]
+    assert "largest regressions of before" not in out
+
+
+def test_an_input_that_is_the_key_is_not_repeated(compared: Running) -> None:
+    for name in ("before", "after"):
+        for case in range(4):
+            compared.worlds[0].sessions[name][case]["input"] = f" question\n{case}"
+    _, out, _ = compare(compared, BEFORE, AFTER, "--metric", "latency", "--cases", "1", "--join-on", "input")
+    assert listed(out, "latency: largest regressions of after nemo") == [
+        "case baseline ms ms Δ ms", "question 2 3,000.0 3,500.0 +500.0",
+    ]  # fmt: skip
+
+
+def test_cases_are_not_listed_unless_asked_for(compared: Running) -> None:
+    assert "regressions" not in compare(compared, *IDS)[1]
+
+
+def test_json_has_the_regressions_and_csv_has_no_place_for_them(compared: Running) -> None:
+    _, out, _ = compare(compared, *IDS, "--format", "json", "--metric", "latency", "--cases", "3")
+    found = json.loads(out)["comparison"]
+    assert [case["key"] for case in found["regressions_0_1"]["nodes"]] == ["c2"]
+    assert found["regressions_0_2"]["nodes"][0]["entries"][1]["delta"] == 500
+    code, out, err = compare(compared, *IDS, "--format", "csv", "--cases", "3")
+    assert (code, out) == (2, "")
+    assert err.startswith("--cases goes with --format table or json")
+
+
+def test_an_experiment_without_a_column_has_no_regressions(compared: Running) -> None:
+    """The columns of the others are still theirs."""
+    unknown = identity("nemo", "nowhere")
+    code, out, _ = compare(compared, unknown, BEFORE, AFTER, "--metric", "latency", "--cases", "3")
+    assert code == 2
+    _, line = listed(out, "latency: largest regressions of after nemo")
+    assert line.split()[:4] == ["c2", "3,000.0", "3,500.0", "+500.0"]
+    assert "regressions of before" not in out
 
 
 def test_a_running_gateway_gives_the_same(compared: Running) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
 from statistics import fmean
+from typing import Any
 
 from tests.gateway import LANGSMITH, MEIBEL, NEMO, Vendors
 from tests.worlds import Row, minutes
@@ -21,12 +22,13 @@ ACCURACY = "correctness"
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """One session: the case it ran, and what came out; None is what nobody measured."""
+    """One session: the case it ran, and what came out; None is what nobody measured. The output has a default."""
 
     case: str | None
     text: str | None
     latency_ms: int | None = 1000
     accuracy: float | None = None
+    output: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +91,16 @@ def _put_nemo(vendors: Vendors, held: Held) -> None:
                 test_case_id=ran.case,
                 input=ran.text,
                 evaluator_scores={} if ran.accuracy is None else {ACCURACY: ran.accuracy},
+                **_output("output", ran.output),
             )
             for index, ran in enumerate(held.sessions)
         ],
     )
+
+
+def _output(name: str, value: Any) -> Row:
+    """Return the field of an output, nothing where the vendor's default stands."""
+    return {} if value is None else {name: value}
 
 
 def _put_langsmith(vendors: Vendors, held: Held) -> None:
@@ -106,6 +114,7 @@ def _put_langsmith(vendors: Vendors, held: Held) -> None:
                 reference_example_id=ran.case,
                 inputs=None if ran.text is None else {"question": ran.text},
                 feedback_stats={} if ran.accuracy is None else {ACCURACY: {"n": 1, "avg": ran.accuracy}},
+                **_output("outputs", None if ran.output is None else {"answer": ran.output}),
             )
             for index, ran in enumerate(held.sessions)
         ],
@@ -118,7 +127,8 @@ def _put_meibel(vendors: Vendors, held: Held) -> None:
         name = f"{held.name}-{index}"
         duration_s = None if ran.latency_ms is None else ran.latency_ms / 1000
         sessions.append(meibel_session(name, start_time=minutes(index), duration_s=duration_s))
-        world.messages[name] = [] if ran.text is None else [{"role": "user", "message": ran.text}]
+        said = (("user", ran.text), ("assistant", ran.output))
+        world.messages[name] = [{"role": role, "message": text} for role, text in said if text is not None]
         if ran.accuracy is not None:
             world.jobs.append(meibel_job(name, ACCURACY, ran.accuracy, agent_name=held.name))
     world.add(meibel_agent(held.name, display_name=held.name), sessions)

@@ -91,6 +91,9 @@ KINDS_OF_VALUES = {
     "$interval: TimeInterval! = DAY": st.sampled_from(["HOUR", "MONTH"]),
     "$range: ClosedDateTimeRange!": RANGES,
     "$metrics: [MetricInput!]!": METRICS,
+    "$text: String": st.sampled_from(["x", "", None]),
+    '$text: String = "x"': st.sampled_from(["y", None]),
+    "$by: CaseOrder": st.sampled_from([{"field": "DELTA"}, {"field": "KEY", "direction": "ASC"}, None]),
 }
 BODIES = {
     "experiments(first: $n) { totalCount }": "n",
@@ -107,6 +110,7 @@ BODIES = {
     "experiments { nodes { timeSeries(metrics: $metrics, interval: $interval, range: $range, filter: $part) { buckets { aggregates { histogram { count } } } } } }": "metrics interval range part",  # noqa: E501
     "experiments { nodes { sessionGroups(by: STATUS, metrics: $metrics, first: $count, filter: $part) { groups { key } } } }": "metrics count part",  # noqa: E501
     "comparison(experimentIds: $ids) { cases(metric: {kind: COST}, first: $n) { nodes { key entries { sessions { id } } } } }": "ids n",  # noqa: E501
+    "comparison(experimentIds: $ids) { a: cases(metric: {kind: COST}, text: $text, orderBy: $by) { nodes { key } } b: cases(metric: {kind: COST}, text: \"x\") { totalCount } }": "ids text by",  # noqa: E501
     "experiments(first: $n) { nodes { sessions(first: $n) @skip(if: $wanted) { nodes { id } } } }": "n wanted",
 }  # fmt: skip
 

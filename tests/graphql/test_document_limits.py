@@ -190,6 +190,14 @@ def test_disabled_introspection_is_rejected_and_typename_is_allowed() -> None:
             " cases(metric: {kind: COST}, first: 10) { nodes { key input entries { sessions { id } } } } } }",
             2 * 211 + 2 + 10 * (1 + 10 + 2 * (1 + 11)),
         ),
+        (
+            '{ comparison(experimentIds: ["a", "b", "c"]) {'
+            ' a: cases(metric: {kind: COST}, first: 1, text: "x") { totalCount }'
+            ' b: cases(metric: {kind: COST}, first: 1, text: "x") { totalCount }'
+            ' c: cases(metric: {kind: COST}, first: 1, text: "") { totalCount }'
+            ' d: cases(metric: {kind: COST}, first: 1, text: "y", orderBy: {field: DELTA}) { totalCount } } }',
+            3 * 211 + 4 + 2 * 3 * 200,
+        ),
         ("{ ...A ...A } fragment A on Query { experiments(first: 5) { totalCount } }", 5 + 30),
         ("{ experiments(first: 5) { totalCount } experiments(first: 5) { nodes { sessionCount } } }", 5 * 11 + 30),
     ],

@@ -153,6 +153,15 @@ SHAPES = (
         ),
         alone=False,
     ),
+    Shape(
+        "searched cases",
+        _comparison(
+            """cases(metric: {kind: LATENCY}, text: "a", orderBy: {field: KEY}, first: 50) { nodes { key
+               entries { experiment { source { name } } value } } }""",
+            "joinOn: INPUT",
+        ),
+        alone=False,
+    ),
 )
 
 

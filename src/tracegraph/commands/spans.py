@@ -13,7 +13,7 @@ from rich.text import Text
 
 from tracegraph.commands.compare.client import CompareResponse, GatewayUnreachable
 from tracegraph.commands.compare.command import ANSWERED, SOURCE_FAILED, WRONG_USAGE, CompareTarget, run_operation
-from tracegraph.domain.texts import folded
+from tracegraph.commands.texts import printable_line
 from tracegraph.errors import BadUserInput, ConfigurationError
 from tracegraph.graphql.runner import Operation
 
@@ -106,7 +106,7 @@ def _write(session: Mapping[str, Any], form: SpansFormat, console: Console) -> N
 def as_table(session: Mapping[str, Any]) -> Table:
     """Return the tree with one line for each span."""
     spans = session["spans"]
-    name = _line(session["name"] or session["vendorId"])
+    name = printable_line(session["name"] or session["vendorId"])
     table = Table(
         title=Text(f"{name} ({session['source']['name']}): {spans['totalCount']} spans"),
         title_justify="left",
@@ -144,17 +144,17 @@ def branches(depths: Sequence[int]) -> list[str]:
 
 def _cells(branch: str, span: Mapping[str, Any]) -> list[str | Text]:
     detail = span["model"] or span["toolName"]
-    name = _line(span["name"] or span["kind"].lower())
+    name = printable_line(span["name"] or span["kind"].lower())
     label = Text.assemble(branch, name)
-    if detail and _line(detail) not in name:
-        label.append(f" {_line(detail)}", "dim")
+    if detail and printable_line(detail) not in name:
+        label.append(f" {printable_line(detail)}", "dim")
     return [
         label,
         span["kind"].lower(),
         _figure(span["latencyMs"], ",.1f"),
         _tokens(span["tokens"]),
         _figure(span["costUsd"], ",.6f"),
-        Text(_line(span["error"] or "")),
+        Text(printable_line(span["error"] or "")),
     ]
 
 
@@ -170,11 +170,6 @@ def _tokens(usage: Mapping[str, Any] | None) -> str:
 
 def _figure(value: float | None, form: str) -> str:
     return "-" if value is None else format(value, form)
-
-
-def _line(text: str) -> str:
-    """Return a text on one line, without characters that control a terminal."""
-    return "".join(character if character.isprintable() else "?" for character in folded(text))
 
 
 def _print_error(errors: Console, message: str) -> None:

@@ -35,6 +35,7 @@ __all__ = [
     "StringFilter",
     "TimeRange",
     "active_conditions",
+    "contains_text",
     "experiment_order_value",
     "experiment_sort_value",
     "fields_of_conditions",
@@ -178,7 +179,7 @@ class SessionFilter:
             and (self.cost_usd is None or self.cost_usd.matches(session.cost_usd))
             and (self.total_tokens is None or self.total_tokens.matches(None if tokens is None else tokens.total))
             and _matches_metadata(self.metadata, session.metadata)
-            and (self.text is None or _has_text(self.text, session))
+            and (self.text is None or contains_text(self.text, session.input, session.output, session.error))
             and (self.score is None or self.score.matches(session.score_values))
         )
 
@@ -198,12 +199,10 @@ def _matches_metadata(conditions: Sequence[MetadataFilter] | None, metadata: Map
     return conditions is None or all(condition.matches(metadata) for condition in conditions)
 
 
-def _has_text(text: str, session: Session) -> bool:
+def contains_text(text: str, *values: str | None) -> bool:
+    """Return whether a text occurs in one of the values, after Unicode case folding."""
     folded = text.casefold()
-    return any(
-        value is not None and folded in value.casefold()
-        for value in (session.input, session.output, session.error)
-    )
+    return any(value is not None and folded in value.casefold() for value in values)
 
 
 _FIELDS_OF_CONDITIONS: Mapping[str, tuple[str, ...]] = {

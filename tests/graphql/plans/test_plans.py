@@ -26,6 +26,7 @@ from tracegraph.graphql.compiler.plan import Plan
 from tracegraph.graphql.compiler.plan_cache import PlanCache
 from tracegraph.graphql.context import PageLimits, RequestContext
 from tracegraph.graphql.loaders import Loaders
+from tracegraph.graphql.relay.ids import experiment_id
 from tracegraph.graphql.schema import build_schema
 
 EXAMPLES = int(os.environ.get("PLAN_EXAMPLES", "100"))
@@ -156,6 +157,48 @@ def test_a_plan_returns_the_librarys_figures_of_parts(
 ) -> None:
     sources = [RandomSource(name, seed, wrongness=wrongness, failure=failure) for name in ("a", "b")]
     assert asyncio.run(compared(Document(FIGURES, {"bins": bins}), sources))
+
+
+CASES = """
+query Q($ids: [ID!]!, $by: CaseOrder, $text: String, $field: CaseOrderField!, $joinOn: CaseKey!, $cursor: String) {
+  comparison(experimentIds: $ids, joinOn: $joinOn, metrics: [{kind: LATENCY}]) {
+    asked: cases(metric: {kind: LATENCY}, text: $text, orderBy: $by, first: 2) { ...C }
+    score: cases(metric: {kind: SCORE, evaluator: "e"}, orderBy: {field: $field}, last: 3) { ...C }
+    value: cases(metric: {kind: COST}, orderBy: {field: VALUE, direction: ASC, experimentId: "no ID"}) { ...C }
+    after: cases(metric: {kind: COST}, orderBy: {field: DELTA}, before: $cursor) { ...C }
+    plain: cases(metric: {kind: COST}, text: "C1", outcome: EQUAL) { ...C }
+    sources { status fetched }
+  }
+}
+fragment C on CaseComparisonConnection {
+  totalCount pageInfo { hasNextPage hasPreviousPage }
+  edges { cursor node { id key entries { value delta outcome } } }
+}
+"""
+
+
+@pytest.mark.filterwarnings("ignore:.*was never awaited")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck), deadline=None, phases=[Phase.generate])
+@given(
+    seed=st.integers(0, 2**64),
+    asked=st.fixed_dictionaries(
+        {
+            "text": st.sampled_from([None, "", "c", "IN"]),
+            "field": st.sampled_from(["KEY", "DELTA", "VALUE"]),
+            "joinOn": st.sampled_from(["TEST_CASE_ID", "INPUT"]),
+        }
+    ),
+    wrongness=st.sampled_from([0.0, 0.02, 0.3]),
+    failure=st.sampled_from([0.0, 0.2]),
+)
+def test_a_plan_returns_the_librarys_compared_cases(
+    seed: int, asked: dict[str, Any], wrongness: float, failure: float
+) -> None:
+    sources = [RandomSource(name, seed, wrongness=wrongness, failure=failure) for name in ("a", "b")]
+    ids = [experiment_id(source.name, one.ref) for source in sources for one in source.experiments][:4]
+    by = {"field": asked["field"], "direction": "ASC", "experimentId": ids[0]} if ids else None
+    assert asyncio.run(compared(Document(CASES, asked | {"ids": ids, "by": by, "cursor": "x"}), sources))
 
 
 @pytest.mark.parametrize("query", ["{ __schema { queryType { name } } }", '{ __type(name: "Query") { name } }'])

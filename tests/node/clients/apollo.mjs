@@ -14,7 +14,7 @@ function createCache() {
       Query: { fields: { experiments, sessions } },
       Source: { fields: { experiments, sessions } },
       Experiment: { fields: { sessions: relayStylePagination(['filter', 'orderBy']) } },
-      Comparison: { fields: { cases: relayStylePagination(['metric', 'outcome']) } },
+      Comparison: { fields: { cases: relayStylePagination(['metric', 'outcome', 'text', 'orderBy']) } },
       // Objects without an id: queries that select different fields of them share one object.
       Gateway: { merge: true },
       GatewayLimits: { merge: true },

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from tracegraph.commands.compare.client import CompareResponse, GatewayUnreachable, query_gateway, query_sources
 from tracegraph.commands.compare.query import CompareQuery
+from tracegraph.commands.compare.regressions import as_tables
 from tracegraph.commands.compare.rendering import Format, write
 from tracegraph.config.loader import load
 from tracegraph.errors import BadUserInput, ConfigurationError
@@ -43,7 +44,7 @@ def run_compare(query: CompareQuery, target: CompareTarget, form: Format, errors
         errors: The console for errors, one sentence each.
     """
     try:
-        response = run_operation(query.operation(), target)
+        response = run_operation(_operation(query, form), target)
     except (BadUserInput, ConfigurationError) as error:
         _print_error(errors, error.message)
         return WRONG_USAGE
@@ -55,8 +56,16 @@ def run_compare(query: CompareQuery, target: CompareTarget, form: Format, errors
             _print_error(errors, message)
         usage = any(error.get("extensions", {}).get("code") in _USAGE_CODES for error in response.errors)
         return WRONG_USAGE if usage else SOURCE_FAILED
-    write(response.data, form, Console())
-    return max(_report_sources(response.data["comparison"], errors), _report_missing(response.data, errors))
+    comparison = response.data["comparison"]
+    write(response.data, form, Console(), as_tables(comparison, query.experiment_ids, query.regressions))
+    return max(_report_sources(comparison, errors), _report_missing(response.data, errors))
+
+
+def _operation(query: CompareQuery, form: Format) -> Operation:
+    """Return the operation of a query. Raise BadUserInput for a form that has no place for cases."""
+    if query.cases and form == "csv":
+        raise BadUserInput("--cases goes with --format table or json: a row of the CSV form is a figure.")
+    return query.operation()
 
 
 def run_operation(operation: Operation, target: CompareTarget) -> CompareResponse:

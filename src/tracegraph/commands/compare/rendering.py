@@ -8,19 +8,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 import orjson
-from rich.box import SIMPLE_HEAD
 from rich.cells import cell_len
 from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from tracegraph.commands.compare.tables import DECIMALS, UNITS, baseline_column, figure, new_table
+
 Format = Literal["table", "json", "csv"]
 
 
-_UNITS = {"MILLISECONDS": "ms", "USD": "USD", "TOKENS": "tokens", "RATIO": "0..1", "SCORE": "score"}
-
-
-_DECIMALS = {"MILLISECONDS": 1, "USD": 6, "TOKENS": 1, "RATIO": 4, "SCORE": 4}
+_PERCENTILES = {"median": "p50", "p95": "p95"}
+"""Figures beside the compared statistic, with their headings."""
 
 
 _OUTCOMES = ("improved", "regressed", "equal", "missing")
@@ -36,30 +35,40 @@ COLUMNS = (
     "metric", "unit", "better_when", "statistic",
     "experiment_id", "experiment", "source", "is_baseline", "is_best",
     "value", "delta", "ratio", *_OUTCOMES, "basis", "population", "count", "complete",
+    *_PERCENTILES,
 )  # fmt: skip
 """The columns of the CSV form: one row for each metric and experiment; an empty cell is a null."""
 
 
-def write(data: Mapping[str, Any], form: Format, console: Console) -> None:
+def write(data: Mapping[str, Any], form: Format, console: Console, further: Sequence[RenderableType] = ()) -> None:
     """Write the data of a comparison query.
 
     Args:
         data: The data of the response.
         form: The output format.
         console: The console to write to.
+        further: Tables that follow those of the metrics.
     """
     if form == "json":
         console.file.write(orjson.dumps(data, option=orjson.OPT_INDENT_2).decode() + "\n")
     elif form == "csv":
         console.file.write(as_csv(data["comparison"]))
     else:
-        tables = as_tables(data["comparison"])
+        tables = [*as_tables(data["comparison"]), *(part for one in further for part in ("", one))]
+        if _least_width(tables, console) > console.width:
+            for table in tables:
+                if isinstance(table, Table):
+                    table.padding = 0
         # A narrow terminal wraps lines: a truncated figure would be wrong.
-        wide_options = console.options.update_width(_WIDE)
-        console.width = max(
-            console.width, *(console.measure(table, options=wide_options).minimum for table in tables)
-        )
-        console.print(*tables)
+        console.width = max(console.width, _least_width(tables, console))
+        for table in tables:
+            console.print(table)
+
+
+def _least_width(tables: Sequence[RenderableType], console: Console) -> int:
+    """Return the width in which no figure of the tables is truncated."""
+    wide_options = console.options.update_width(_WIDE)
+    return max(console.measure(table, options=wide_options).minimum for table in tables)
 
 
 # -- CSV -----------------------------------------------------------------------------------------------
@@ -86,7 +95,7 @@ def _rows(comparison: Mapping[str, Any], compared: Mapping[str, Any]) -> Iterato
             "experiment_id": experiment["id"],
             "experiment": experiment["name"],
             "source": experiment["source"]["name"],
-            "is_baseline": _word(index == _baseline(comparison)),
+            "is_baseline": _word(index == baseline_column(comparison)),
             "is_best": _word(_is_best(compared, experiment)),
             **{name: entry[name] for name in ("value", "delta", "ratio")},
             **(entry["cases"] or {}),
@@ -115,27 +124,24 @@ def as_tables(comparison: Mapping[str, Any]) -> Sequence[RenderableType]:
 
 def _table(comparison: Mapping[str, Any], compared: Mapping[str, Any]) -> Table:
     metric, statistic = compared["metric"], compared["statistic"].lower()
-    unit = "" if statistic == "count" else f" {_UNITS[metric['unit']]}"
+    unit = "" if statistic == "count" else f" {UNITS[metric['unit']]}"
     better = "lower" if metric["betterWhen"] == "LOWER" else "higher"
-    table = Table(
-        title=Text(f"{metric['name']}: {better} is better"),
-        title_justify="left",
-        title_style="bold",
-        box=SIMPLE_HEAD,
-        pad_edge=False,
-        collapse_padding=True,
-    )
+    percentiles = _percentiles(compared)
+    table = new_table(f"{metric['name']}: {better} is better")
     table.add_column("experiment", overflow="fold", min_width=16)
-    for heading in (f"{statistic}{unit}", f"Δ{unit}", "ratio", *_SIGNS):
+    headings = [_PERCENTILES[name] for name in percentiles]
+    for heading in (f"{statistic}{unit}", *headings, f"Δ{unit}", "ratio", *_SIGNS):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("basis", min_width=8)
-    decimals = 0 if statistic == "count" else _DECIMALS[metric["unit"]]
+    decimals = 0 if statistic == "count" else DECIMALS[metric["unit"]]
     for index, (entry, experiment) in enumerate(zip(compared["entries"], comparison["experiments"], strict=True)):
         is_best = _is_best(compared, experiment)
-        distance = ("baseline", "") if index == _baseline(comparison) else _distance(entry, decimals)
+        distance = ("baseline", "") if index == baseline_column(comparison) else _distance(entry, decimals)
+        aggregate = entry["aggregate"] or {}
         table.add_row(
             Text.assemble(experiment["name"], " ", (experiment["source"]["name"], "dim")),
-            ("* " if is_best else "") + _figure(entry["value"], f",.{decimals}f"),
+            ("* " if is_best else "") + figure(entry["value"], f",.{decimals}f"),
+            *(figure(aggregate.get(name), f",.{DECIMALS[metric['unit']]}f") for name in percentiles),
             *distance,
             *_cases(entry["cases"]),
             _basis(entry["aggregate"]),
@@ -146,18 +152,22 @@ def _table(comparison: Mapping[str, Any], compared: Mapping[str, Any]) -> Table:
     return table
 
 
-def _baseline(comparison: Mapping[str, Any]) -> int:
-    """Return the index of the baseline: the first of its ID, which may come twice."""
-    ids = [experiment["id"] for experiment in comparison["experiments"]]
-    return ids.index(comparison["baseline"]["id"])
+def _percentiles(compared: Mapping[str, Any]) -> list[str]:
+    """Return the percentiles that an experiment has of the metric, without the compared statistic itself."""
+    aggregates = [entry["aggregate"] or {} for entry in compared["entries"]]
+    return [
+        name
+        for name in _PERCENTILES
+        if name != compared["statistic"].lower() and any(one.get(name) is not None for one in aggregates)
+    ]
 
 
 def _distance(entry: Mapping[str, Any], decimals: int) -> Sequence[str]:
-    return _figure(entry["delta"], f"+,.{decimals}f"), _figure(entry["ratio"], ".3f")
+    return figure(entry["delta"], f"+,.{decimals}f"), figure(entry["ratio"], ".3f")
 
 
 def _cases(counts: Mapping[str, int] | None) -> list[str]:
-    return [_figure(None if counts is None else counts[name], "d") for name in _OUTCOMES]
+    return [figure(None if counts is None else counts[name], "d") for name in _OUTCOMES]
 
 
 def _basis(aggregate: Mapping[str, Any] | None) -> str:
@@ -171,7 +181,3 @@ def _basis(aggregate: Mapping[str, Any] | None) -> str:
 
 def _is_best(compared: Mapping[str, Any], experiment: Mapping[str, Any]) -> bool:
     return compared["best"] is not None and compared["best"]["id"] == experiment["id"]
-
-
-def _figure(value: float | None, form: str) -> str:
-    return "-" if value is None else format(value, form)

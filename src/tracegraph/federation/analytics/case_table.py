@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from tracegraph.domain.filters import contains_text
 from tracegraph.domain.models import Metric, SessionRef
 from tracegraph.errors import SourceError
 from tracegraph.federation.analytics.cases import (
@@ -54,6 +55,7 @@ class CaseTable:
     metric: Metric
     columns: Sequence[CaseColumn | SourceError]
     baseline: int
+    join_on: CaseKey
 
     @property
     def errors(self) -> list[SourceError]:
@@ -81,7 +83,7 @@ class CaseTable:
         return [] if column is None else column.refs(case)
 
     def cases(self, outcome: CaseOutcome | None = None) -> list[CaseId]:
-        """Return the baseline's cases in order.
+        """Return the baseline's cases in the order of their keys.
 
         With an outcome, return the cases where an experiment has that outcome.
         """
@@ -93,6 +95,27 @@ class CaseTable:
                 case for case in cases if any(self.outcome(index, case) is outcome for index in compared_indices)
             )
         return sorted(cases)
+
+    def has_text(self, case: CaseId, text: str, session_ids: Sequence[Container[str]]) -> bool:
+        """Return whether a text occurs in the key of a case or in one of its sessions, after case folding.
+
+        Of an input's long key, only the first characters are known. The input itself is searched with its session.
+
+        Args:
+            case: A case of the baseline.
+            text: The text.
+            session_ids: The ids of the sessions with the text, for each experiment.
+        """
+        return contains_text(text, case.head, self._test_case_id(case)) or any(
+            ref.session_id in found for index, found in enumerate(session_ids) for ref in self.refs(index, case)
+        )
+
+    def _test_case_id(self, case: CaseId) -> str | None:
+        """Return the complete key of a case that is paired by the test case's id."""
+        base = self.column(self.baseline)
+        if base is None or self.join_on is not CaseKey.TEST_CASE_ID:
+            return None
+        return base.scan.test_case_ids[base.sessions[case][0]]
 
     def outcome(self, index: int, case: CaseId) -> CaseOutcome | None:
         """Return the outcome of a baseline's case; None for the baseline itself and for unread columns."""

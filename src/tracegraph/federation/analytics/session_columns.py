@@ -48,6 +48,7 @@ class SessionScan:
     False when the page budget ended, or reading failed, before the last session. `report` holds the cost of
     reading, and its error. `deferred` names the fields among SCORES and INPUT that the vendor's list omits: the
     columns lack them. `partial`: reading failed for some sessions only, and the other values are valid.
+    `reads` are the reports that `report` combines: that of the list, and those of look-ups after it.
     """
 
     source: str
@@ -62,6 +63,7 @@ class SessionScan:
     deferred: frozenset[str] = frozenset()
     partial: bool = False
     keys: Mapping[SessionDimension, Sequence[str | None]] = field(default_factory=dict)
+    reads: tuple[SourceReport, ...] = ()
 
     @property
     def sessions(self) -> int:
@@ -150,4 +152,5 @@ class Columns:
             report,
             frozenset(self.deferred),
             keys=self.keys,
+            reads=(report,),
         )

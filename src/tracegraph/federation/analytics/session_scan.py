@@ -223,4 +223,5 @@ def _with_deferred(scan: SessionScan, name: str, missing: _Missing, read_report:
         partial=missing.error is not None
         or (scan.partial and read_report.status is not SourceReportStatus.FAILED),
         deferred=scan.deferred - {name},
+        reads=(*scan.reads, read_report),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tracegraph.domain.models import Experiment, Metric, SessionRef
@@ -10,7 +11,7 @@ from tracegraph.errors import SourceError
 from tracegraph.federation.analytics.case_table import CaseColumn, CaseTable, Repetitions, scanned_cases
 from tracegraph.federation.analytics.cases import CaseCounts, CaseId, CaseKey, CaseOutcome, count_outcomes
 from tracegraph.federation.analytics.comparison import delta
-from tracegraph.federation.analytics.session_scan import INPUT, needs_of
+from tracegraph.federation.analytics.session_scan import INPUT, SessionScan, needs_of
 from tracegraph.graphql.comparison.data import ComparisonData, Identity, find_entries
 from tracegraph.graphql.context import RequestContext
 from tracegraph.graphql.relay.case_ids import CaseReference
@@ -63,7 +64,33 @@ class PairedCases:
         """Return the cases of all experiments side by side."""
         indices = range(len(self.compared.entries))
         columns = await asyncio.gather(*(self.column(index, metric) for index in indices))
-        return CaseTable(metric, columns, self.compared.baseline)
+        return CaseTable(metric, columns, self.compared.baseline, self.join_on)
+
+    async def selected(self, metric: Metric, outcome: CaseOutcome | None, text: str | None) -> SelectedCases:
+        """Return the table, and the cases with the outcome in some experiment and with the text."""
+        table, searched = await asyncio.gather(self.table(metric), self.search(text))
+        cases = table.cases(outcome)
+        if text is not None:
+            found = [frozenset(() if scan is None else scan.session_ids) for scan in searched]
+            cases = [case for case in cases if table.has_text(case, text, found)]
+        complete = table.complete and all(scan is not None and scan.complete for scan in searched)
+        return SelectedCases(table, cases, complete)
+
+    async def search(self, text: str | None) -> Sequence[SessionScan | None]:
+        """Return the sessions with the text, for each experiment; nothing without a text."""
+        if text is None:
+            return ()
+        indices = range(len(self.compared.entries))
+        return await asyncio.gather(*(self.compared.sessions_with(index, text) for index in indices))
+
+
+@dataclass(frozen=True, slots=True)
+class SelectedCases:
+    """The cases that a list has, in the order of their keys. `complete`: every session of them was read."""
+
+    table: CaseTable
+    cases: list[CaseId]
+    complete: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,16 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from tracegraph.domain.filters import SessionFilter
 from tracegraph.domain.models import Experiment, ExperimentKind
 from tracegraph.errors import SourceError
 from tracegraph.federation.analytics.session_scan import SessionScan
-from tracegraph.federation.report import SourceReport, SourceReportStatus, combined_in_parallel
+from tracegraph.federation.report import (
+    SourceReport,
+    SourceReportStatus,
+    combined_in_parallel,
+    combined_in_sequence,
+)
 from tracegraph.graphql.context import RequestContext
 
 Identity = tuple[str, str]
@@ -64,6 +70,7 @@ class ComparisonData:
         self.entries = entries
         self.baseline = baseline
         self._needs: dict[Identity, frozenset[str]] = {}
+        self._texts: dict[Identity, dict[str, None]] = {}
         errors = [entry.experiment.figures_error for entry in entries]
         distinct = {id(error): error for error in errors if error is not None}
         self._failures: list[SourceReport] = []
@@ -95,15 +102,34 @@ class ComparisonData:
         self._needs[identity] = self._needs.get(identity, frozenset()) | needs
         return await self.context.scans.partial_scan(*identity, needs)
 
+    async def sessions_with(self, index: int, text: str) -> SessionScan | None:
+        """Return the readable sessions of an experiment with a text, or None when its source failed before."""
+        if self.entries[index].error is not None:
+            return None
+        identity = self.entries[index].identity
+        self._texts.setdefault(identity, {})[text] = None
+        scan, _ = await self.context.scans.partial_scan(*identity, frozenset(), SessionFilter(text=text))
+        return scan
+
     async def reports(self) -> list[SourceReport]:
         """Return the report of each source over all reads so far, in the order of the experiments."""
-        scans = [self.context.scans.scan(*identity, needs) for identity, needs in self._needs.items()]
-        reports = [*self._failures, *(scan.report for scan in await asyncio.gather(*scans))]
+        read = await asyncio.gather(*(self._read_report(identity) for identity in self._needs))
+        reports = [*self._failures, *read]
         sources = dict.fromkeys(source for source, _ in self.identities)
         return [
             combined_in_parallel(source, [report for report in reports if report.source == source])
             for source in sources
         ]
+
+    async def _read_report(self, identity: Identity) -> SourceReport:
+        """Return the report of what was read of an experiment. A list that several filters share counts once."""
+        scans = self.context.scans
+        whole = await scans.scan(*identity, self._needs[identity])
+        texts = [SessionFilter(text=text) for text in self._texts.get(identity, ())]
+        found = await asyncio.gather(*(scans.scan(*identity, session_filter=wanted) for wanted in texts))
+        counted = {id(read) for read in whole.reads}
+        further = {id(read): read for scan in found for read in scan.reads if id(read) not in counted}
+        return combined_in_sequence([whole.report, *further.values()])
 
 
 def _failed(error: SourceError) -> SourceReport:

@@ -37,11 +37,11 @@ class ComparisonArguments:
 
 @dataclass(frozen=True, slots=True)
 class RequestedWork:
-    """The fields of a comparison that a query selects and that read sessions."""
+    """The fields of a comparison that a query selects and that read sessions; cases by metric and text."""
 
     metrics: bool
     counts: bool
-    cases: Sequence[Metric]
+    cases: Sequence[tuple[Metric, str | None]]
 
 
 class Comparison:
@@ -80,7 +80,9 @@ class Comparison:
         """Return the report of each source, after all selected fields have done their work."""
         figures = await self.figures() if self._requested.metrics else ()
         counted = [comparison.metric for comparison in figures] if self._requested.counts else []
-        await asyncio.gather(*(self.paired.table(metric) for metric in [*counted, *self._requested.cases]))
+        tables = [*counted, *(metric for metric, _ in self._requested.cases)]
+        texts = [text for _, text in self._requested.cases]
+        await asyncio.gather(*map(self.paired.table, tables), *map(self.paired.search, texts))
         return await self.compared.reports()
 
     async def _compare(self) -> Sequence[MetricComparison]:

@@ -108,7 +108,8 @@ class FieldCost:
     those that read the figures of an order; `ordered sources` is the same per source. `merged` is one call per
     experiment of a merged list, `merged of one` the same for one source, and `of one` one call for one
     experiment's list. `read` is the number of calls that read all sessions of an experiment. `figures` are the
-    calls behind its aggregates. `scan` is the number of calls that read all experiments of all sources.
+    calls behind its aggregates. `scan` is the number of calls that read all experiments of all sources. `searched`
+    is `read` per compared experiment and text that a field of cases has, because lists may leave texts out.
 
     `calls_per_row`: the same per row; `read` adds one call for the row itself, and `completed` is one call where
     the filter or the order may need the complete form of each row.
@@ -164,7 +165,7 @@ _FIELD_COSTS: Mapping[tuple[str, str], FieldCost] = {
     ("Session", "spans"): FieldCost("first", calls=2),  # the list, and the texts or scores of the page
     ("Comparison", "experiments"): FieldCost("compared"),
     ("MetricComparison", "entries"): FieldCost("compared"),
-    ("Comparison", "cases"): FieldCost("first"),
+    ("Comparison", "cases"): FieldCost("first", calls="searched"),
     ("CaseComparison", "entries"): FieldCost("compared"),
     ("CaseComparison", "key"): FieldCost(rows=0, calls=1, once="first session"),
     ("CaseComparison", "input"): FieldCost(rows=0, calls=1, once="first session"),
@@ -223,6 +224,7 @@ class _StepBuilder:
         steps: list[Step] = []
         shared: dict[str, list[Count]] = {}
         figures: list[Arguments] = []
+        searched: list[Arguments] = []
         for field_parent, fields in self._fields(parent, selections):
             field = fields[0]
             definition = getattr(field_parent, "fields", {}).get(field.name.value)
@@ -242,6 +244,9 @@ class _StepBuilder:
             if field_cost.calls == "figures":
                 figures.append(arguments)
                 calls = _figure_calls(figures) if len(figures) == 1 else _NONE
+            elif field_cost.calls == "searched":
+                searched.append(arguments)
+                calls = _search_calls(searched, compared) if len(searched) == 1 else _NONE
             elif field_cost.once is not None:
                 siblings = shared.setdefault(field_cost.once, [])
                 siblings.append(calls)
@@ -285,8 +290,8 @@ class _StepBuilder:
             return _SOURCE_CALLS[calls]
         if calls == "read":
             return lambda sizes: extra + sizes.read_calls
-        if calls == "figures":
-            return _NONE  # the figures of one experiment are counted together
+        if calls in {"figures", "searched"}:
+            return _NONE  # these siblings are counted together
         if calls in {"ordered", "ordered sources"}:
             return _ordered_calls(field, per_source=calls == "ordered sources")
         return _list_calls(field, calls)
@@ -339,6 +344,16 @@ def _figure_calls(figures: Sequence[Arguments]) -> Count:
     def calls(sizes: Sizes) -> int:
         reads = [figure_read(arguments(sizes.variables), sizes.deferred_metrics) for arguments in figures]
         return figure_calls(reads, sizes.read_calls)
+
+    return calls
+
+
+def _search_calls(searched: Sequence[Arguments], compared: Count) -> Count:
+    """Return the calls that search sessions, once for each text. Later fields are added to the same list."""
+
+    def calls(sizes: Sizes) -> int:
+        texts = {arguments(sizes.variables).get("text") for arguments in searched} - {None, ""}
+        return len(texts) * compared(sizes) * sizes.read_calls
 
     return calls
 

@@ -33,6 +33,7 @@ from tracegraph.domain.filters import (
 )
 from tracegraph.domain.models import ExperimentKind, Metric, SessionStatus
 from tracegraph.errors import InvalidCursor
+from tracegraph.federation.analytics.case_order import CaseOrder, CaseOrderField
 from tracegraph.federation.analytics.cases import CaseKey, CaseOutcome
 from tracegraph.federation.merge import Positions
 from tracegraph.graphql.relay.cursor_layout import SortValueType, pack, unpack
@@ -207,6 +208,8 @@ _NAMES: Mapping[type, str | Mapping[str, str]] = {
     SessionStatus: "SessionStatus",
     CaseKey: "CaseKey",
     CaseOutcome: "CaseOutcome",
+    CaseOrderField: "CaseOrderField",
+    CaseOrder: _same("field", "direction", "experiment"),
     Statistic: "Statistic",
     Figure: _same("metric", "statistic"),
     ExperimentOrder: _same("field", "direction", "figure"),

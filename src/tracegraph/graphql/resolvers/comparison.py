@@ -13,6 +13,8 @@ from strawberry.types.nodes import Selection
 from tracegraph.domain.figures import Statistic
 from tracegraph.domain.models import Aggregate, AggregateBasis, Experiment, Metric, MetricKind, Session
 from tracegraph.errors import BadUserInput, SourceError
+from tracegraph.federation.analytics.case_order import KEYS_ASCENDING, CaseOrderField
+from tracegraph.federation.analytics.case_order import CaseOrder as CaseOrderValue
 from tracegraph.federation.analytics.case_texts import canonical
 from tracegraph.federation.analytics.cases import CaseKey, CaseOutcome
 from tracegraph.federation.analytics.comparison import MetricComparison
@@ -28,7 +30,7 @@ from tracegraph.graphql.relay.ids import decode_id
 from tracegraph.graphql.relay.page_arguments import PageArguments
 from tracegraph.graphql.resolvers.deferred import report_source_error
 from tracegraph.graphql.resolvers.sources import TracegraphInfo
-from tracegraph.graphql.types.inputs import MetricInput
+from tracegraph.graphql.types.inputs import CaseOrder, MetricInput
 
 _MIN_EXPERIMENTS, _MAX_EXPERIMENTS = 2, 20
 
@@ -117,7 +119,10 @@ def _requested_work(selections: Sequence[Selection]) -> RequestedWork:
     return RequestedWork(
         metrics=any(fields_at(selections, root, "metrics")),
         counts=any(fields_at(selections, root, "metrics", "entries", "cases")),
-        cases=[_metric(field.arguments["metric"]) for field in fields_at(selections, root, "cases")],
+        cases=[
+            (_metric(field.arguments["metric"]), field.arguments.get("text") or None)
+            for field in fields_at(selections, root, "cases")
+        ],
     )
 
 
@@ -201,6 +206,8 @@ async def comparison_cases(  # noqa: PLR0917 - the schema's arguments
     info: TracegraphInfo,
     metric: MetricInput,
     outcome: CaseOutcome | None = None,
+    text: str | None = None,
+    order_by: CaseOrder | None = None,
     first: int | None = None,
     after: str | None = None,
     last: int | None = None,
@@ -215,28 +222,60 @@ async def comparison_cases(  # noqa: PLR0917 - the schema's arguments
         info: The info of the field.
         metric: The compared metric.
         outcome: The outcome that at least one experiment must have for a case.
+        text: The text that must occur in the key of a case, or in one of its sessions.
+        order_by: The order of the cases, by default that of their keys.
         first: The number of rows.
         after: The cursor before the first row.
         last: The number of rows, counted from the end of the list or from `before`.
         before: The cursor after the last row.
 
     Raises:
-        BadUserInput: When `first` or `last` is out of range, both are given, or the metric is invalid.
+        BadUserInput: When `first` or `last` is out of range, both are given, the metric is invalid, or
+            the experiment of the order is not compared.
+        InvalidId: When the experiment of the order is not an experiment's ID.
         InvalidCursor: When `after` or `before` is not a cursor of this list.
     """
     page = PageArguments(first, after, last, before)
     parsed_metric = metric.parsed
     compared, paired = root.compared, root.paired
-    arguments = (compared.identities, compared.baseline, paired.join_on, parsed_metric, outcome)
-    binding = CursorBinding.of("Comparison.cases", arguments, str)
+    order, wanted_text = _case_order(compared, order_by), text or None
+    binding = _case_binding(root, parsed_metric, outcome, wanted_text, order)
     count = page.count(info.context.page_limits)
     place = decode_case_cursor(binding, page.cursor)
     with nested_time_share(info):
-        table = await paired.table(parsed_metric)
-    if table.column(table.baseline) is None:
+        selected = await paired.selected(parsed_metric, outcome, wanted_text)
+    if selected.table.column(compared.baseline) is None:
         return None
-    rows = [CaseRow(paired, table, case) for case in table.cases(outcome)]
-    return CaseConnection(rows, PageOfCases(count, place, page.backwards), binding, complete=table.complete)
+    return CaseConnection(paired, selected, order, PageOfCases(count, place, page.backwards), binding)
+
+
+def _case_order(compared: ComparisonData, order_by: CaseOrder | None) -> CaseOrderValue:
+    """Return the order with the index of its experiment, by default the first one that is not the baseline."""
+    if order_by is None:
+        return KEYS_ASCENDING
+    identities = compared.identities
+    baseline = identities[compared.baseline]
+    identity = next((one for one in identities if one != baseline), baseline)
+    if order_by.experiment_id is not None:
+        identity = _identity(order_by.experiment_id)
+        if identity not in identities:
+            raise BadUserInput(
+                "orderBy: experimentId is not one of the compared experiments: use one of them, or omit it."
+            )
+    by_key = order_by.field is CaseOrderField.KEY
+    return CaseOrderValue(order_by.field, order_by.direction, None if by_key else identities.index(identity))
+
+
+def _case_binding(
+    root: Comparison, metric: Metric, outcome: CaseOutcome | None, text: str | None, order: CaseOrderValue
+) -> CursorBinding:
+    """Return the binding of a list of cases. Cursors without text and order are those of earlier releases."""
+    compared, paired = root.compared, root.paired
+    arguments = [compared.identities, compared.baseline, paired.join_on, metric, outcome]
+    if text is not None or order != KEYS_ASCENDING:
+        arguments += [text, order]
+    values = str if order.field is CaseOrderField.KEY else float
+    return CursorBinding.of("Comparison.cases", tuple(arguments), values)
 
 
 async def case_key(root: strawberry.Parent[CaseRow], info: TracegraphInfo) -> str:

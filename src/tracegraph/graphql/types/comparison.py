@@ -131,7 +131,7 @@ class CaseComparisonEdge(Edge[CaseComparison]):
     """The GraphQL type of `comparison.case_pages.CaseEdge`."""
 
 
-@strawberry.type(description="A page of the baseline's cases, ordered by key.")
+@strawberry.type(description="A page of the baseline's cases.")
 class CaseComparisonConnection(Connection[CaseComparison, CaseComparisonEdge]):
     """The GraphQL type of `comparison.case_pages.CaseConnection`."""
 
@@ -163,9 +163,10 @@ class Comparison:
     cases: CaseComparisonConnection | None = strawberry.field(
         resolver=resolvers.comparison_cases,
         description=(
-            "The baseline's cases, ordered by key. Null when the source of the baseline failed. With an outcome, "
-            "only the cases for which at least one experiment has that outcome. A cursor is valid only with the "
-            "same experiments, metric, outcome and joinOn."
+            "The baseline's cases, by default ordered by key. Null when the source of the baseline failed. With "
+            "an outcome, only the cases for which at least one experiment has that outcome. For the largest "
+            "regressions, order by DELTA. A cursor is valid only with the same experiments, metric, outcome, "
+            "text, order and joinOn."
         ),
     )
     sources: list[SourceReport] = strawberry.field(

@@ -69,6 +69,11 @@ _FIELDS: Mapping[str, Mapping[str, str]] = {
         "equal": "Cases with outcome EQUAL.",
         "missing": "Cases with outcome MISSING.",
     },
+    "CaseOrder": {
+        "field": "The value to order by.",
+        "direction": "Ascending or descending. The default is DESC: the largest value or key, or the worst delta "
+        "first.",
+    },
     "CaseEntry": {"experiment": "The experiment that ran the case."},
     "Comparison": {
         "baseline": "The experiment with which the others are compared.",
@@ -270,6 +275,13 @@ _VALUES: Mapping[str, Mapping[str, str]] = {
         "TEST_CASE_ID": "The vendor's id of the test case.",
         "INPUT": "The complete input of the session.",
     },
+    "CaseOrderField": {
+        "KEY": "The key, by the code points of its first hundred characters.",
+        "DELTA": "The value minus the baseline's, by the metric's betterWhen. DESC has the worst case first: the "
+        "largest regressions. These are the largest deltas where betterWhen is LOWER, and the most negative ones "
+        "where it is HIGHER. ASC has the largest improvements first.",
+        "VALUE": "The value: the mean over the repetitions. DESC has the largest value first, for every metric.",
+    },
     "CaseOutcome": {
         "IMPROVED": "The value is better than the baseline's.",
         "REGRESSED": "The value is worse than the baseline's.",
@@ -437,6 +449,9 @@ _ARGUMENTS_OF_FIELDS: Mapping[str, Mapping[str, str]] = {
     "Comparison.cases": {
         "metric": "The metric whose values are compared.",
         "outcome": "Only cases for which at least one experiment has this outcome. By default all cases.",
+        "text": "Only cases with this text in the key, or in the input, the output or the error of a session of "
+        "any of the experiments, in upper or lower case. By default, and with an empty text, all cases.",
+        "orderBy": "By default, the keys ascend.",
     },
     "Experiment.aggregate": {"filter": _SESSIONS_OF_FIGURES},
     "Experiment.aggregates": {"filter": _SESSIONS_OF_FIGURES},

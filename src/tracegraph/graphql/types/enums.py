@@ -9,7 +9,7 @@ import strawberry
 from tracegraph import adapter, errors
 from tracegraph.domain import figures, filters, models
 from tracegraph.federation import facets, report
-from tracegraph.federation.analytics import cases, dimensions, intervals
+from tracegraph.federation.analytics import case_order, cases, dimensions, intervals
 
 _DESCRIPTIONS: dict[type[Enum], str] = {
     models.ExperimentKind: "The kind of an experiment: an evaluation over a dataset, a live project, or an agent.",
@@ -33,6 +33,7 @@ _DESCRIPTIONS: dict[type[Enum], str] = {
         "The outcome of a case against the baseline's, in the metric's better direction. EQUAL: the same within "
         "one part in 10^9, or run by both and measured by neither. MISSING: run or measured by only one."
     ),
+    case_order.CaseOrderField: "The fields by which the cases of a comparison can be ordered.",
     filters.OrderDirection: "Missing values come last in both directions.",
     filters.ExperimentOrderField: "NAME compares by code point after Unicode case folding, whatever the vendor.",
     filters.SessionOrderField: "The sort fields of sessions.",

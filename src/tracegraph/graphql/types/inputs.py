@@ -9,6 +9,7 @@ import strawberry
 from tracegraph.domain import filters, models
 from tracegraph.domain.figures import Figure, Statistic
 from tracegraph.errors import BadUserInput
+from tracegraph.federation.analytics.case_order import CaseOrderField
 
 
 @strawberry.input(description="A metric. evaluator is required for kind SCORE and not allowed for other kinds.")
@@ -80,3 +81,23 @@ class SessionOrder:
         if (self.field is filters.SessionOrderField.SCORE) != (self.evaluator is not None):
             raise BadUserInput("orderBy: SCORE requires an evaluator, and other fields do not allow one.")
         return filters.SessionOrder(self.field, self.direction, self.evaluator)
+
+
+@strawberry.input(
+    description=(
+        "The order of a comparison's cases; missing values come last in both directions. Equal values are ordered "
+        "by key. DELTA and VALUE are those of experimentId."
+    )
+)
+class CaseOrder:
+    """The GraphQL input of `federation.analytics.case_order.CaseOrder`."""
+
+    field: CaseOrderField
+    direction: filters.OrderDirection = filters.OrderDirection.DESC
+    experiment_id: strawberry.ID | None = strawberry.field(
+        default=None,
+        description=(
+            "One of the compared experiments. The default is the first of them that is not the baseline: the "
+            "second, unless baselineId names another baseline. Without effect on KEY."
+        ),
+    )
