@@ -365,7 +365,7 @@ class RunsReader:
                 break
             complete_count = len(pool) - len(incomplete)
             last_start = microseconds(page.rows[-1].started_at) if page.rows else query.range_start
-            previous_low_yield, low_yield = low_yield, complete_count <= 1 and len(incomplete) > 1
+            previous_low_yield, low_yield = low_yield, complete_count == 1 and len(incomplete) > 1
             if last_start != query.range_start and low_yield and previous_low_yield:
                 await self._split(incomplete, last_start, failing_excluded=failing_excluded)
                 break
