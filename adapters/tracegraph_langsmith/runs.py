@@ -341,9 +341,10 @@ class RunsReader:
         A request with enough rows leaves the pool. The next round reads the rest, from the last start on
         (inclusive). While no request leaves, the vendor's cursor continues the query instead.
 
-        Experiments that ran one after another fill a page each. So after two rounds in a row that complete at most
-        one request each (`low_yield`), two halves of the pool are read concurrently. This takes less time and no
-        more calls. `failing_excluded`: the pool no longer contains experiments for which the query fails.
+        Experiments that ran one after another fill a page each. So after two rounds in a row that complete one
+        request each (`low_yield`), two halves of the pool are read concurrently. This takes less time and no more
+        calls. Rounds that complete none belong to lists that fill no page: halves of them would take more calls.
+        `failing_excluded`: the pool no longer contains experiments for which the query fails.
         """
         query, limit = _pooled_query(pool, range_start), self.api.page_max
         if range_start is None:

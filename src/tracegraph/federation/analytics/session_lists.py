@@ -32,11 +32,10 @@ from tracegraph.federation.report import SourceReport, not_queried, report
 from tracegraph.federation.stream import Stream
 from tracegraph.upstream.request_scope import register_task
 
-_CONCURRENCY, _POOLED_CONCURRENCY = 4, 20
+_CONCURRENCY, _POOLED_CONCURRENCY = 4, 10
 """How many experiments of a source are read at a time: each by its own calls, and with shared calls.
 
-A shared call has one page for all of its experiments, so that more experiments take fewer calls. 20 is the limit of
-a comparison.
+Short lists of ten experiments fit into one shared page. With more, too many rows wait in memory for one another.
 """
 
 
