@@ -114,7 +114,7 @@ def content(scan: SessionScan) -> tuple[Any, ...]:
     return scan.metrics, in_order, scan.complete, scan.error and scan.error.code
 
 
-@settings(max_examples=examples(150))
+@settings(max_examples=examples(60))
 @given(
     seed=st.integers(0, 2**32),
     sizes=SIZES,

@@ -1,8 +1,10 @@
 """How many run queries a comparison of LangSmith experiments takes: the table of docs/vendors/langsmith.md."""
 
+import re
 from collections import Counter
 from datetime import timedelta
 from math import ceil
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -38,6 +40,7 @@ MEASURED = [
     *(("v1", 2, 30, 1), ("v1", 2, 250, 6), ("v1", 2, 1000, 22)),
     *(("v1", 3, 30, 1), ("v1", 3, 250, 9), ("v1", 3, 1000, 33)),
     *(("v1", 5, 30, 2), ("v1", 5, 250, 15), ("v1", 5, 1000, 55)),
+    *(("v1", 10, 30, 3), ("v1", 10, 250, 30), ("v1", 20, 30, 6), ("v1", 20, 250, 60)),
     *(("v2", 2, 30, 1), ("v2", 2, 250, 1), ("v2", 2, 1000, 3)),
     *(("v2", 3, 30, 1), ("v2", 3, 250, 1), ("v2", 3, 1000, 5)),
     *(("v2", 5, 30, 1), ("v2", 5, 250, 2), ("v2", 5, 1000, 8)),
@@ -92,11 +95,22 @@ async def test_cases_take_these_run_queries_and_computed_figures_take_none_more(
     assert all(entry["value"] is not None for node in alone["cases"]["nodes"] for entry in node["entries"])
 
 
+def test_the_documents_table_has_these_numbers_beside_those_of_pages_of_a_hundred_examples() -> None:
+    page = (Path(__file__).parents[2] / "docs/vendors/langsmith.md").read_text("utf-8").replace(",", "")
+    rows = [
+        tuple(map(int, row))
+        for row in re.findall(r"^\| (\d+) \| (\d+) \| (\d+) \| (\d+) \| (\d+) \|$", page, re.M)
+    ]
+    measured = {(api, experiments, cases): queries for api, experiments, cases, queries in MEASURED}
+    documented = {("v1", *row[:2]): row[2] for row in rows} | {("v2", *row[:2]): row[3] for row in rows}
+    assert documented == measured
+    assert [by_example for *_, by_example in rows] == [ceil(cases / 100) for _, cases, *_ in rows]
+
+
 def test_up_to_ten_experiments_by_v2_take_no_more_run_queries_than_pages_of_a_hundred_examples() -> None:
     """Why the gateway does not read them by example."""
-    of_v2 = [(experiments, cases, calls) for api, experiments, cases, calls in MEASURED if api == "v2"]
-    more = [(experiments, cases) for experiments, cases, calls in of_v2 if calls > ceil(cases / 100)]
-    assert more == [(20, 30), (20, 250)]
+    more = [(api, many) for api, many, cases, queries in MEASURED if api == "v2" and queries > ceil(cases / 100)]
+    assert more == [("v2", 20), ("v2", 20)]
 
 
 @pytest.mark.parametrize(("experiments", "queries"), [(4, 1), (5, 2)])
