@@ -341,9 +341,10 @@ class RunsReader:
         A request with enough rows leaves the pool. The next round reads the rest, from the last start on
         (inclusive). While no request leaves, the vendor's cursor continues the query instead.
 
-        Experiments that ran one after another fill a page each. So after two rounds in a row that complete at most
-        one request each (`low_yield`), two halves of the pool are read concurrently. This takes less time and no
-        more calls. `failing_excluded`: the pool no longer contains experiments for which the query fails.
+        Experiments that ran one after another fill a page each. So after two rounds in a row that complete one
+        request each (`low_yield`), two halves of the pool are read concurrently. This takes less time and no more
+        calls. Rounds that complete none belong to lists that fill no page: halves of them would take more calls.
+        `failing_excluded`: the pool no longer contains experiments for which the query fails.
         """
         query, limit = _pooled_query(pool, range_start), self.api.page_max
         if range_start is None:
@@ -365,7 +366,7 @@ class RunsReader:
                 break
             complete_count = len(pool) - len(incomplete)
             last_start = microseconds(page.rows[-1].started_at) if page.rows else query.range_start
-            previous_low_yield, low_yield = low_yield, complete_count <= 1 and len(incomplete) > 1
+            previous_low_yield, low_yield = low_yield, complete_count == 1 and len(incomplete) > 1
             if last_start != query.range_start and low_yield and previous_low_yield:
                 await self._split(incomplete, last_start, failing_excluded=failing_excluded)
                 break

@@ -57,7 +57,8 @@ class ListCapabilities:
         ranges: Whether a CURSOR list takes range requests, too. Then it resumes without a token in one call.
         lacks: The fields of Experiment that rows of the list lack and that look-ups have. The gateway looks them
             up where they are needed.
-        pooled: Whether one request may name several experiments. Sessions only.
+        pooled: Whether one request may name several experiments. Requests that the gateway sends together should
+            then share calls. Sessions only.
     """
 
     paging: Paging

@@ -267,6 +267,16 @@ class TestSharedQueries:
         await pages_of(adapter, *(request(ref, limit=100, fields=frozenset({"input"})) for ref in refs))
         assert [body["page_size"] for body in bodies(vendor)[:2]] == [100, 400]
 
+    @pytest.mark.parametrize("apart", [1, 1000], ids=["interleaved", "one_after_another"])
+    async def test_whole_lists_take_as_many_queries_as_their_runs_fill_pages(
+        self, adapter: Adapter, vendor: Simulator, world: LangSmithWorld, apart: int
+    ) -> None:
+        """No project has a page of runs, so no half of the projects can fill its own pages."""
+        refs = [add_project(world, f"p{n}", [n * apart + 0.5 + k for k in range(250)]) for n in range(10)]
+        pages = await pages_of(adapter, *(request(ref, limit=1000, fields=frozenset()) for ref in refs))
+        assert [(len(page.items), page.next_hint) for page in pages] == [(250, None)] * 10
+        assert len(bodies(vendor)) == 3
+
     async def test_a_project_that_cannot_be_read_costs_itself(
         self, connect: Connect, vendor: Simulator, world: LangSmithWorld
     ) -> None:

@@ -32,7 +32,11 @@ from tracegraph.federation.report import SourceReport, not_queried, report
 from tracegraph.federation.stream import Stream
 from tracegraph.upstream.request_scope import register_task
 
-_CONCURRENCY = 4
+_CONCURRENCY, _POOLED_CONCURRENCY = 4, 10
+"""How many experiments of a source are read at a time: each by its own calls, and with shared calls.
+
+Short lists of ten experiments fit into one shared page. With more, too many rows wait in memory for one another.
+"""
 
 
 class Slots:
@@ -40,9 +44,16 @@ class Slots:
 
     def __init__(self) -> None:
         self._by_source: defaultdict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(_CONCURRENCY))
+        self._pooled: defaultdict[str, asyncio.Semaphore] = defaultdict(
+            lambda: asyncio.Semaphore(_POOLED_CONCURRENCY)
+        )
 
     def __getitem__(self, source: str) -> asyncio.Semaphore:
         return self._by_source[source]
+
+    def of_list(self, source: str, *, pooled: bool) -> asyncio.Semaphore:
+        """Return the slots of a list. `pooled`: lists of several experiments share their calls."""
+        return self._pooled[source] if pooled else self._by_source[source]
 
 
 Experiment = tuple[str, str]
@@ -211,13 +222,14 @@ class SessionLists:
         source, ref = experiment
         adapter = self._adapters[source]
         fields = fields.union(*(COSTLY_SESSION_FIELDS & fields_of_conditions(one) for one in listings))
-        orders = adapter.capabilities.session_list(adapter.experiment_kind(ref)).orders
-        is_newest_first = orders == {(SessionOrderField.STARTED_AT, OrderDirection.DESC)}
+        capabilities = adapter.capabilities.session_list(adapter.experiment_kind(ref))
+        is_newest_first = capabilities.orders == {(SessionOrderField.STARTED_AT, OrderDirection.DESC)}
         order = SessionOrder(direction=OrderDirection.DESC if is_newest_first else OrderDirection.ASC)
         request = SessionPageRequest((ref,), OffsetRequest(0), listed, order, fields)
         spec = session_spec(adapter, request, source, self._budget, self._fetch, single_experiment=True)
         stream = Stream(spec, Position())
-        async with self._slots[source]:
+        # Rows with large fields stay in memory until all experiments of the call have their page.
+        async with self._slots.of_list(source, pooled=capabilities.pooled and not fields):
             while stream.needs_fetch:
                 await stream.fill(spec.page_max)
                 for row in stream.pop(stream.buffered):
