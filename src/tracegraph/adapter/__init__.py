@@ -31,7 +31,14 @@ from tracegraph.adapter.paging import (
     SessionPageRequest,
     WholeRequest,
 )
-from tracegraph.adapter.protocol import Adapter, ListsSpans, ReportsAggregates, SourceHealth, SourceHealthStatus
+from tracegraph.adapter.protocol import (
+    Adapter,
+    ListsSpans,
+    ReadsSessionDetails,
+    ReportsAggregates,
+    SourceHealth,
+    SourceHealthStatus,
+)
 from tracegraph.domain.calls import CircuitState, FetchInfo, RateLimit
 from tracegraph.domain.lru import LRU
 from tracegraph.upstream.lenient_decoder import (
@@ -75,6 +82,7 @@ __all__ = [
     "Probe",
     "RangeRequest",
     "RateLimit",
+    "ReadsSessionDetails",
     "Reply",
     "ReportsAggregates",
     "SessionPageRequest",
