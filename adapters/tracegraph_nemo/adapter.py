@@ -244,9 +244,9 @@ class NemoAdapter(BaseAdapter):
     async def get_session_details(
         self, sessions: Sequence[Session], fields: frozenset[str]
     ) -> Mapping[SessionRef, Session | SourceError]:
-        """Return sessions with models and costs, in one call for a page, or with the words of scores, one for each.
+        """Return sessions with models and costs, in one call for a page, or with the words of their scores.
 
-        A session of several traces takes a call of its own for models and costs.
+        The words take a call for each session. So do the models and costs of a session of several traces.
         """
         if not sessions:
             return {}

@@ -202,7 +202,7 @@ class CheckedAdapter:
     async def get_session_details(
         self, sessions: Sequence[Session], fields: frozenset[str]
     ) -> Mapping[SessionRef, Session | SourceError]:
-        """Return the adapter's sessions with details, checked; none from an adapter that does not declare the group.
+        """Return the adapter's sessions with details, checked; none if it does not declare the group.
 
         Raises:
             SourceError: When the source fails, or its result is unusable.

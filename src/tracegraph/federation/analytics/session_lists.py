@@ -53,8 +53,8 @@ Experiment = tuple[str, str]
 class ListedSessions:
     """The sessions of one list that match one filter.
 
-    `undecided` are rows without a field that the filter or a key reads: only their complete forms show whether they
-    match, and their keys. With `is_checked`, the list has the same filter, and every row matches.
+    `undecided` are rows without a field that the filter or a key reads: only their complete forms show their keys,
+    and whether they match. With `is_checked`, the list has the same filter, and every row matches.
     """
 
     session_filter: SessionFilter
