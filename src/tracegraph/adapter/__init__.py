@@ -39,6 +39,7 @@ from tracegraph.adapter.protocol import (
     SourceHealth,
     SourceHealthStatus,
 )
+from tracegraph.adapter.web_pages import ExperimentPage, SessionPage, WebPages
 from tracegraph.domain.calls import CircuitState, FetchInfo, RateLimit
 from tracegraph.domain.lru import LRU
 from tracegraph.upstream.lenient_decoder import (
@@ -66,6 +67,7 @@ __all__ = [
     "CircuitState",
     "Count",
     "CursorRequest",
+    "ExperimentPage",
     "ExperimentQuery",
     "FetchInfo",
     "Key",
@@ -85,12 +87,14 @@ __all__ = [
     "ReadsSessionDetails",
     "Reply",
     "ReportsAggregates",
+    "SessionPage",
     "SessionPageRequest",
     "SourceHealth",
     "SourceHealthStatus",
     "SourceSettings",
     "StrictOptions",
     "VendorClient",
+    "WebPages",
     "WholeRequest",
     "add_cost_on_error",
     "both_directions",
