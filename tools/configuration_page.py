@@ -139,6 +139,9 @@ MEANINGS: Mapping[str, str] = {
     "langsmith.web_url": "The address of the web application, for `url`. The default follows from `base_url`.",
     "meibel.api_key": "Sent as `Meibel-API-Key`.",
     "meibel.scores": "Whether confidence scores are read, by one more call for each agent.",
+    "meibel.web_url": "A template of the address of a session's page, for `url`, such as "
+    "`https://app.example.com/agents/{experiment_id}/sessions/{session_id}`. See [Links](#links).",
+    "meibel.experiment_web_url": "A template of the address of an agent's page, with `{experiment_id}`.",
     "nemo.api_key": "Sent as a bearer token. A NeMo without authentication needs none.",
     "nemo.release": "The NeMo release whose interface the service has: the highest of these that is not above its "
     'version. `"auto"` finds it with the first call.',

@@ -33,6 +33,7 @@ from tracegraph.domain.models import (
 )
 from tracegraph.upstream.lenient_values import scalar_text, text_of
 from tracegraph_langsmith import v2_wire, wire
+from tracegraph_langsmith.links import source_url
 from tracegraph_langsmith.wire import Feedback, FeedbackStats, TracerSession
 
 Run = wire.Run | v2_wire.Run
@@ -102,6 +103,7 @@ def to_experiment(source: str, row: TracerSession, raw: RawObject, url: str | No
         metadata=metadata,
         aggregates=_aggregates(row),
         raw=raw,
+        source_url=source_url(fields),
         progress=row.experiment_progress.run_progress if row.experiment_progress else None,
     )
 
@@ -170,7 +172,6 @@ def to_span(run: wire.TraceRun | v2_wire.TraceRun, raw: RawObject, deferred: fro
     kind = _SPAN_KINDS.get((run.run_type or "").upper(), SpanKind.UNKNOWN)
     fields = run.metadata or {}
     models = _models({"models": fields.get("ls_model_name")} if fields.get("ls_model_name") else fields)
-    scores = {key: value for key, value in (_scores(run.feedback_stats) or {}).items() if value is not None}
     return Span(
         vendor_id=run.id,
         kind=kind,
@@ -192,7 +193,7 @@ def to_span(run: wire.TraceRun | v2_wire.TraceRun, raw: RawObject, deferred: fro
         error=run.error,
         tokens=_tokens(run),
         cost_usd=_usd(run.total_cost),
-        scores=tuple([Score(key, value) for key, value in sorted(scores.items())]),
+        scores=_span_scores(run.feedback_stats or {}),
         metadata=run.metadata,
         raw=raw,
         deferred=deferred,
@@ -337,3 +338,14 @@ def _scores(feedback: Feedback | None) -> Mapping[str, float | None] | None:
     if feedback is None:
         return None
     return {key: stats.avg for key, stats in feedback.items() if stats is not None}
+
+
+def _span_scores(feedback: Feedback) -> tuple[Score, ...]:
+    """Return the verdicts about a run, ordered by evaluator: numbers, words and failures."""
+    values, texts = _scores(feedback) or {}, _score_texts(feedback) or {}
+    failed = frozenset(_failed_evaluators(feedback))
+    known = {key for key, value in values.items() if value is not None}
+    words = {key: texts.get(key, ScoreText()) for key in sorted({*known, *texts, *failed})}
+    return tuple(
+        [Score(key, values.get(key), text.label, text.explanation, key in failed) for key, text in words.items()]
+    )

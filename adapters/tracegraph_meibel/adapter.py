@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from tracegraph.adapter import (
     BaseAdapter,
     Capabilities,
+    ExperimentPage,
     ExperimentQuery,
     ListCapabilities,
     OffsetRequest,
@@ -15,9 +16,11 @@ from tracegraph.adapter import (
     PageRequest,
     Paging,
     Probe,
+    SessionPage,
     SessionPageRequest,
     SourceSettings,
     StrictOptions,
+    WebPages,
     both_directions,
     gather_outcomes,
     readable_rows,
@@ -70,18 +73,23 @@ class Options(StrictOptions):
     """Settings of a Meibel source.
 
     `api_key` is a reference to the account's key. With `scores`, the adapter reads confidence scores with complete
-    sessions, which takes one more call for each agent.
+    sessions, which takes one more call for each agent. `web_url` and `experiment_web_url` are templates of the
+    addresses of sessions and agents, for `url`.
     """
 
     api_key: SecretRef
     scores: bool = True
+    web_url: SessionPage | None = None
+    experiment_web_url: ExperimentPage | None = None
 
 
 @asynccontextmanager
 async def open_adapter(settings: SourceSettings, upstream: Upstream) -> AsyncIterator[MeibelAdapter]:
     """Open the adapter of one Meibel account without a call. Its base URL ends in `/v2`."""
     options = settings.read(Options)
-    yield MeibelAdapter(settings.name, MeibelClient(upstream, options.api_key), reads_scores=options.scores)
+    pages = WebPages(options.web_url, options.experiment_web_url)
+    client = MeibelClient(upstream, options.api_key)
+    yield MeibelAdapter(settings.name, client, pages, reads_scores=options.scores)
 
 
 class MeibelAdapter(BaseAdapter):
@@ -90,11 +98,11 @@ class MeibelAdapter(BaseAdapter):
     vendor = "meibel"
     capabilities = CAPABILITIES
 
-    def __init__(self, name: str, client: MeibelClient, *, reads_scores: bool) -> None:
+    def __init__(self, name: str, client: MeibelClient, pages: WebPages, *, reads_scores: bool) -> None:
         super().__init__(name)
         self._client = client
-        self._agents = Agents(client)
-        self._lookup = SessionLookup(client, reads_scores=reads_scores)
+        self._agents = Agents(client, pages)
+        self._lookup = SessionLookup(client, pages, reads_scores=reads_scores)
         self._spans = Spans(client, self._lookup)
 
     async def list_experiments(self, query: ExperimentQuery, page: PageRequest) -> Page[Experiment]:

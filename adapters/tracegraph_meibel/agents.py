@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from tracegraph.adapter import ExperimentQuery, Page, Reply, gather_outcomes, unreadable_places
+from tracegraph.adapter import ExperimentQuery, Page, Reply, WebPages, gather_outcomes, unreadable_places
 from tracegraph.domain.filters import ExperimentFilter, active_conditions
 from tracegraph.domain.models import Experiment, ExperimentKind
 from tracegraph.errors import SourceError, SourceObjectNotFound
@@ -16,16 +16,20 @@ from tracegraph_meibel.missing import is_ambiguous_404, unknown_id_message
 class Agents:
     """Reads agents."""
 
-    def __init__(self, client: MeibelClient) -> None:
+    def __init__(self, client: MeibelClient, pages: WebPages) -> None:
         self._source = client.source
         self._client = client
+        self._pages = pages
 
     async def list_page(self, query: ExperimentQuery, window: Window) -> Page[Experiment]:
         """Return a page of agents in one call."""
         reply = await self._client.agents(window)
         rows, total = reply.value.data, reply.value.total
         return Page(
-            items=[mapping.listed_agent(self._source, row, raw) for row, raw in reply.rows(rows, "data")],
+            items=[
+                mapping.listed_agent(self._source, row, raw, self._pages.experiment(row.id))
+                for row, raw in reply.rows(rows, "data")
+            ],
             offset=window.offset,
             next_hint=window.next_offset(rows, total),
             total=total if _matches_all_agents(query.filter) else None,
@@ -39,7 +43,7 @@ class Agents:
         return {
             ref: outcome
             if isinstance(outcome, SourceError)
-            else mapping.agent(self._source, ref, outcome.value, outcome.raw())
+            else mapping.agent(self._source, ref, outcome.value, outcome.raw(), self._pages.experiment(ref))
             for ref, outcome in zip(unique_refs, await self._details(unique_refs), strict=True)
             if not isinstance(outcome, SourceObjectNotFound)
         }

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from tracegraph.adapter import CallCost, Reply, gather_outcomes, refs_by_experiment
+from tracegraph.adapter import CallCost, Reply, WebPages, gather_outcomes, refs_by_experiment
 from tracegraph.domain.filters import OrderDirection
 from tracegraph.domain.models import Score, Session, SessionRef
 from tracegraph.errors import SourceBadRequest, SourceError, SourceNotFound, SourceObjectNotFound
@@ -40,16 +40,20 @@ class _Scan:
 class SessionLookup:
     """Completes list rows to sessions of one account."""
 
-    def __init__(self, client: MeibelClient, *, reads_scores: bool) -> None:
+    def __init__(self, client: MeibelClient, pages: WebPages, *, reads_scores: bool) -> None:
         self._source = client.source
         self._client = client
+        self._pages = pages
         self._reads_scores = reads_scores
         self._deferred = frozenset({"input", "output", *(_OF_SCORES if reads_scores else ())})
 
     def to_sessions(self, agent_id: str, reply: Reply[wire.SessionList]) -> list[Session]:
         """Return the rows of one page of an agent's list as sessions."""
+        page_of = self._pages.session
         return [
-            mapping.listed_session(self._source, agent_id, row, raw, self._deferred)
+            mapping.listed_session(
+                self._source, agent_id, row, raw, self._deferred, url=page_of(agent_id, row.session_id)
+            )
             for row, raw in reply.rows(reply.value.data, "data")
         ]
 

@@ -49,6 +49,9 @@ _UNKNOWN = SessionStatus.UNKNOWN
 _NO_TOKENS = TokenUsage()
 
 
+_NO_DETAILS = wire.TokenDetails()
+
+
 _HUMAN_ROLES = frozenset({"user", "human"})
 
 
@@ -66,21 +69,22 @@ LACKING_FIELDS = frozenset({"created_at", "metadata", "models"})
 """The fields that rows of the list of agents may lack and that details have."""
 
 
-def listed_agent(source: str, row: wire.AgentSummary, raw: RawObject) -> Experiment:
+def listed_agent(source: str, row: wire.AgentSummary, raw: RawObject, url: str | None = None) -> Experiment:
     """Return the experiment of a list row. `deferred` names the fields that the list lacks.
 
     Args:
         source: The name of the source.
         row: The decoded row.
         raw: The undecoded row.
+        url: The address of its page.
     """
     deferred = LACKING_FIELDS | {"session_count"}
     if row.created_at is not None:
         deferred -= {"created_at"}
-    return replace(_agent(source, row, raw), deferred=deferred)
+    return replace(_agent(source, row, raw), deferred=deferred, url=url)
 
 
-def agent(source: str, ref: str, detail: wire.AgentDetail, raw: RawObject) -> Experiment:
+def agent(source: str, ref: str, detail: wire.AgentDetail, raw: RawObject, url: str | None = None) -> Experiment:
     """Return the experiment of an agent's details. Only the list of its sessions has their number.
 
     Args:
@@ -88,11 +92,13 @@ def agent(source: str, ref: str, detail: wire.AgentDetail, raw: RawObject) -> Ex
         ref: The requested id.
         detail: The decoded details.
         raw: The undecoded details.
+        url: The address of its page.
     """
     fallbacks = detail.fallback_models or ()
     return replace(
         _agent(source, detail, raw),
         ref=ref,
+        url=url,
         models=distinct([detail.llm_model, *fallbacks]),
         metadata={"tags": list(detail.tags)} if detail.tags else None,
         deferred=frozenset({"session_count"}),
@@ -117,7 +123,13 @@ def _agent(source: str, row: wire.AgentSummary, raw: RawObject) -> Experiment:
 
 
 def listed_session(
-    source: str, agent_id: str, row: wire.SessionSummary, raw: RawObject, deferred: frozenset[str]
+    source: str,
+    agent_id: str,
+    row: wire.SessionSummary,
+    raw: RawObject,
+    deferred: frozenset[str],
+    *,
+    url: str | None = None,
 ) -> Session:
     """Return the session of a list row.
 
@@ -127,6 +139,7 @@ def listed_session(
         row: The decoded row.
         raw: The undecoded row.
         deferred: The fields that the list lacks.
+        url: The address of its page.
     """
     status = session_status(row.status)
     return Session(
@@ -142,6 +155,7 @@ def listed_session(
         agent_version=row.agent_version,
         tokens=token_usage(row.token_usage),
         message_count=row.messages_count,
+        url=url,
         raw=raw,
         deferred=deferred,
     )
@@ -202,17 +216,26 @@ def _sum_usages(usages: Sequence[TokenUsage]) -> TokenUsage:
         output=_sum(usage.output for usage in usages),
         cached=_sum(usage.cached for usage in usages),
         total=_sum(usage.total for usage in usages),
+        cache_write=_sum(usage.cache_write for usage in usages),
+        reasoning=_sum(usage.reasoning for usage in usages),
     )
 
 
 def _tokens(usage: wire.Usage) -> TokenUsage:
-    input_tokens = usage.input_tokens if usage.prompt_tokens is None else usage.prompt_tokens
-    output_tokens = usage.output_tokens if usage.completion_tokens is None else usage.completion_tokens
-    details = usage.prompt_tokens_details or usage.input_tokens_details
-    detailed_cached_tokens = None if details is None else details.cached_tokens
-    cached_tokens = _first_known(usage.cached_tokens, usage.cache_read_input_tokens, detailed_cached_tokens)
-    total = _sum((input_tokens, output_tokens)) if usage.total_tokens is None else usage.total_tokens
-    return TokenUsage(input_tokens, output_tokens, cached_tokens, total)
+    input_tokens = _first_known(usage.prompt_tokens, usage.input_tokens)
+    output_tokens = _first_known(usage.completion_tokens, usage.output_tokens)
+    of_input = usage.prompt_tokens_details or usage.input_tokens_details or _NO_DETAILS
+    of_output = usage.completion_tokens_details or usage.output_tokens_details or _NO_DETAILS
+    return TokenUsage(
+        input=input_tokens,
+        output=output_tokens,
+        cached=_first_known(usage.cached_tokens, usage.cache_read_input_tokens, of_input.cached_tokens),
+        total=_first_known(usage.total_tokens, _sum((input_tokens, output_tokens))),
+        cache_write=_first_known(
+            usage.cache_write_tokens, usage.cache_creation_input_tokens, of_input.cache_write_tokens
+        ),
+        reasoning=_first_known(usage.reasoning_tokens, of_output.reasoning_tokens),
+    )
 
 
 def _first_known(*counts: int | None) -> int | None:

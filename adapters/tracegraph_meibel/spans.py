@@ -119,7 +119,7 @@ def scores_by_index(
 
     Args:
         items: The items of the log with their indices.
-        turn_scores: The verdicts on turns. One without a number gives no score.
+        turn_scores: The verdicts on turns. The last of several by one evaluator about a turn counts.
     """
     first = min([score.turn for score in turn_scores if score.turn <= 0], default=1)
     ends: list[int] = []
@@ -129,11 +129,10 @@ def scores_by_index(
             ends.append(index)
         elif ends:
             ends[-1] = index
-    values: dict[int, dict[str, float]] = {}
-    for score in turn_scores:
-        turn = score.turn - first
-        if score.value is not None and 0 <= turn < len(ends):
-            values.setdefault(ends[turn], {})[score.evaluator] = score.value
-    return {
-        index: [Score(name, value) for name, value in sorted(of_turn.items())] for index, of_turn in values.items()
-    }
+    scores: dict[int, dict[str, Score]] = {}
+    for verdict in turn_scores:
+        turn = verdict.turn - first
+        if 0 <= turn < len(ends):
+            score = Score(verdict.evaluator, verdict.value, explanation=verdict.explanation)
+            scores.setdefault(ends[turn], {})[verdict.evaluator] = score
+    return {index: [score for _, score in sorted(of_turn.items())] for index, of_turn in scores.items()}

@@ -23,10 +23,12 @@ from tracegraph.adapter import (
 )
 
 
-class CachedTokens(msgspec.Struct, gc=False):
-    """Details in OpenAI's usage object."""
+class TokenDetails(msgspec.Struct, gc=False):
+    """The parts of a token count, by the keys of common model providers."""
 
     cached_tokens: Count | None = None
+    cache_write_tokens: Count | None = None
+    reasoning_tokens: Count | None = None
 
 
 class Usage(msgspec.Struct, gc=False):
@@ -42,8 +44,13 @@ class Usage(msgspec.Struct, gc=False):
     total_tokens: Count | None = None
     cached_tokens: Count | None = None
     cache_read_input_tokens: Count | None = None
-    prompt_tokens_details: CachedTokens | None = None
-    input_tokens_details: CachedTokens | None = None
+    cache_write_tokens: Count | None = None
+    cache_creation_input_tokens: Count | None = None
+    reasoning_tokens: Count | None = None
+    prompt_tokens_details: TokenDetails | None = None
+    input_tokens_details: TokenDetails | None = None
+    completion_tokens_details: TokenDetails | None = None
+    output_tokens_details: TokenDetails | None = None
 
 
 _USAGE_KEYS = frozenset(Usage.__struct_fields__)

@@ -37,6 +37,7 @@ from tracegraph.domain.urls import http_url
 from tracegraph.errors import SourceError
 from tracegraph.upstream.client import Upstream
 from tracegraph_nemo.client import HTTP_TOO_MANY, NemoClient
+from tracegraph_nemo.details import Details, details_of
 from tracegraph_nemo.experiments import Experiments
 from tracegraph_nemo.filters import AGENT_FIELDS, PUSHED_FIELDS, VENDOR_ORDERS, sorted_figures
 from tracegraph_nemo.mapping import STATUSES, Origin
@@ -59,6 +60,7 @@ def capabilities_of(release: Release) -> Capabilities:
     deferred = METRICS if release.has_trace_metrics else frozenset()
     by_latency = both_directions(SessionOrderField.LATENCY) if release.sorts_sessions else frozenset()
     orders = VENDOR_ORDERS | {ExperimentOrderField.SESSION_COUNT} if release.sorts_figures else VENDOR_ORDERS
+    models = frozenset[str]() if release.has_traces else frozenset({"model"})
     return Capabilities(
         experiments=ListCapabilities(
             Paging.OFFSET, MAX_PAGE_SIZE, both_directions(*orders), pushed, figures=sorted_figures(release)
@@ -78,9 +80,10 @@ def capabilities_of(release: Release) -> Capabilities:
         kinds=frozenset({ExperimentKind.EVALUATION}),
         statuses=frozenset(STATUSES.values()),
         unsupported_experiment_fields=frozenset({"dataset_id"}),
-        unsupported_session_fields=frozenset({"name", "agent_name", "agent_version", "model", "metadata"}),
-        call_kinds=frozenset({"experiments", "sessions", "spans", "metrics", "service"}),
+        unsupported_session_fields=frozenset({"name", "agent_name", "agent_version", "metadata"}) | models,
+        call_kinds=frozenset({"experiments", "sessions", "spans", "traces", "metrics", "service"}),
         spans=True,
+        session_details=details_of(release),
     )
 
 
@@ -145,6 +148,7 @@ class Readers:
         self.experiments = Experiments(client, origin, clock, wall_clock)
         self.sessions = Sessions(client, origin)
         self.spans = Spans(client)
+        self.details = Details(client)
         self.totals = Totals(client, wall_clock)
 
 
@@ -235,6 +239,18 @@ class NemoAdapter(BaseAdapter):
     ) -> Mapping[str, Session | SourceError]:
         """Return sessions by id. NeMo has no such look-up: the adapter reads the list once, in pages of 1000."""
         found, _ = await self._read(lambda readers: readers.sessions.find(experiment_ref, session_ids))
+        return found
+
+    async def get_session_details(
+        self, sessions: Sequence[Session], fields: frozenset[str]
+    ) -> Mapping[SessionRef, Session | SourceError]:
+        """Return sessions with models and costs, in one call for a page, or with the words of their scores.
+
+        The words take a call for each session. So do the models and costs of a session of several traces.
+        """
+        if not sessions:
+            return {}
+        found, _ = await self._read(lambda readers: readers.details.read(sessions, fields))
         return found
 
     async def list_spans(

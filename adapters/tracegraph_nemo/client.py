@@ -47,6 +47,7 @@ from tracegraph_nemo.wire import (
     RESULTS,
     SESSIONS,
     SPANS,
+    TRACES,
     ClusterInfo,
     ExperimentRow,
     ListBody,
@@ -55,6 +56,7 @@ from tracegraph_nemo.wire import (
     ResultRow,
     SessionRow,
     SpanRow,
+    TraceRow,
 )
 
 HTTP_TOO_MANY = 413
@@ -72,6 +74,7 @@ _EXPECTED = {
     "experiments": frozenset({HTTP_TOO_MANY}),
     "sessions": frozenset({404}),
     "spans": frozenset[int](),
+    "traces": frozenset[int](),
 }
 """Statuses that are no failure of the source.
 
@@ -266,6 +269,15 @@ class NemoClient(VendorClient):
             SourceError: The call failed.
         """
         return await self._list("spans", f"{self._workspace_path}/spans", page, query, SPANS)
+
+    async def traces(self, page: VendorPage, query: Sequence[tuple[str, str]]) -> ListResponse[TraceRow]:
+        """Return a page of traces (docs/vendors/nemo.md#traces).
+
+        Raises:
+            PathNotFound: The service does not have the path.
+            SourceError: The call failed.
+        """
+        return await self._list("traces", f"{self._workspace_path}/traces", page, query, TRACES)
 
     async def results(self, page: VendorPage, query: Sequence[tuple[str, str]]) -> ListResponse[ResultRow]:
         """Return a page of evaluator results (docs/vendors/nemo.md#spans).

@@ -135,7 +135,13 @@ def _aggregate(metric: Metric, figures: Figures | None, population: AggregatePop
     return Aggregate(metric, _REPORTED, population, figures.count, *statistics)
 
 
-def to_session(row: SessionRow, origin: Origin, experiment_ref: str, raw: RawObject | None = None) -> Session:
+def to_session(
+    row: SessionRow,
+    origin: Origin,
+    experiment_ref: str,
+    raw: RawObject | None = None,
+    deferred: frozenset[str] = frozenset(),
+) -> Session:
     """Return the session of a row.
 
     A response has hundreds of rows. Positional construction takes 0.2 us a session; keyword arguments take 1.4 us.
@@ -145,6 +151,7 @@ def to_session(row: SessionRow, origin: Origin, experiment_ref: str, raw: RawObj
         origin: Where the row comes from.
         experiment_ref: The name of the requested experiment.
         raw: The undecoded row.
+        deferred: The details that the caller may ask for.
     """
     status, input_value, output_value = row.status, row.input, row.output
     session_id, studio = row.session_id, origin.studio
@@ -173,6 +180,7 @@ def to_session(row: SessionRow, origin: Origin, experiment_ref: str, raw: RawObj
         row.evaluator_scores,
         None if studio is None else studio.session(session_id, row.trace_id, row.root_span_id),
         raw=raw,
+        deferred=deferred,
         conversation_id=session_id,
         failed_evaluators=tuple(row.failed_evaluators) if row.failed_evaluators else (),
     )

@@ -26,6 +26,7 @@ class Release:
         filters_agents: Whether runs can be filtered by agent. None: the service decides.
         filters_models: Whether runs can be filtered by model.
         has_trace_metrics: Whether `traces/metrics` has the totals of a run.
+        has_traces: Whether `traces` lists traces by their ids, with their models and costs.
         has_session_pages: Whether NeMo Studio has pages of sessions.
         has_readiness: Whether `/health/ready` reports a telemetry store that is down.
     """
@@ -39,6 +40,7 @@ class Release:
     filters_agents: bool | None = True
     filters_models: bool = True
     has_trace_metrics: bool = True
+    has_traces: bool = True
     has_session_pages: bool = True
     has_readiness: bool = False
 
@@ -56,6 +58,7 @@ _FIRST = Release(
     filters_agents=None,
     filters_models=False,
     has_trace_metrics=False,
+    has_traces=False,
     has_session_pages=False,
 )
 
@@ -66,6 +69,7 @@ _EVALUATIONS = Release(
     filters_agents=False,
     filters_models=False,
     has_trace_metrics=False,
+    has_traces=False,
     has_session_pages=False,
 )
 

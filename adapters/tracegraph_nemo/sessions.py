@@ -10,6 +10,7 @@ from tracegraph.domain.filters import OrderDirection, SessionOrderField
 from tracegraph.domain.models import Session
 from tracegraph.errors import SourceBadRequest, SourceBadResponse, SourceError, SourceObjectNotFound
 from tracegraph_nemo.client import NemoClient, PathNotFound
+from tracegraph_nemo.details import details_of
 from tracegraph_nemo.filters import Query, push_sessions
 from tracegraph_nemo.mapping import Origin, to_session
 from tracegraph_nemo.paging import MAX_PAGE_SIZE, VendorPage, vendor_page
@@ -24,6 +25,7 @@ class Sessions:
         self._client = client
         self._origin = origin
         self._source = client.source
+        self._details = frozenset().union(*details_of(client.release))
 
     async def list_page(self, request: SessionPageRequest) -> Page[Session]:
         """Return a page of sessions: see `NemoAdapter.list_session_page`."""
@@ -42,7 +44,8 @@ class Sessions:
         (experiment,) = request.experiment_refs
         pushed = push_sessions(request.filter, self._client.release)
         response = await self._client.sessions(experiment, page, (*sort, *pushed.query))
-        items = [to_session(row, self._origin, experiment, raw) for row, raw in response.raw_rows]
+        deferred = self._details if request.fields is None else self._details & request.fields
+        items = [to_session(row, self._origin, experiment, raw, deferred) for row, raw in response.raw_rows]
         return response.page_of(items, pushed.total(response.stated_total, items, request.filter.matches))
 
     async def _page_from_end(self, request: SessionPageRequest) -> Page[Session]:
@@ -80,7 +83,7 @@ class Sessions:
                     response = cost.add(await self._client.sessions(experiment, VendorPage(number, MAX_PAGE_SIZE)))
                 for row, raw in response.raw_rows:
                     if row.session_id in wanted and row.session_id not in found:
-                        found[row.session_id] = to_session(row, self._origin, experiment, raw)
+                        found[row.session_id] = to_session(row, self._origin, experiment, raw, self._details)
                 if len(found) == len(wanted) or response.next_offset is None:
                     return found
         except SourceObjectNotFound:

@@ -7,8 +7,8 @@ from typing import Any
 
 import orjson
 
-from tracegraph.adapter import latency_ms, text_of
-from tracegraph.domain.models import RawObject, Score, SessionStatus, Span, SpanKind, TokenUsage
+from tracegraph.adapter import distinct, latency_ms, text_of
+from tracegraph.domain.models import RawObject, Score, ScoreText, SessionStatus, Span, SpanKind, TokenUsage
 from tracegraph.errors import SourceError
 from tracegraph_nemo.mapping import STATUSES
 from tracegraph_nemo.wire import ResultRow, SpanRow
@@ -58,23 +58,56 @@ def to_span(
     )
 
 
-def scores_by_span(rows: Iterable[ResultRow]) -> Mapping[str, Sequence[Score]]:
-    """Return the scores of spans, ordered by evaluator. The newest of several by one evaluator counts.
+def newest_by_span(rows: Iterable[ResultRow]) -> Mapping[str, Mapping[str, ResultRow]]:
+    """Return the verdicts by span and evaluator. The newest of several by one evaluator counts.
 
     Args:
-        rows: The verdicts, the oldest first. One without a number gives no score.
+        rows: The verdicts, the oldest first.
     """
-    values: dict[str, dict[str, float]] = {}
+    newest: dict[str, dict[str, ResultRow]] = {}
     for row in rows:
-        of_span = values.setdefault(row.span_id, {})
-        if row.value is None or row.status == "FAILED":
-            of_span.pop(row.name, None)
-        else:
-            of_span[row.name] = row.value
+        newest.setdefault(row.span_id, {})[row.name] = row
+    return newest
+
+
+def scores_by_span(rows: Iterable[ResultRow]) -> Mapping[str, Sequence[Score]]:
+    """Return the scores of spans, ordered by evaluator.
+
+    Args:
+        rows: The verdicts, the oldest first.
+    """
     return {
-        span_id: [Score(name, value) for name, value in sorted(of_span.items())]
-        for span_id, of_span in values.items()
+        span_id: [_score(row) for _, row in sorted(of_span.items())]
+        for span_id, of_span in newest_by_span(rows).items()
     }
+
+
+def _score(row: ResultRow) -> Score:
+    failed = row.status == "FAILED"
+    value, label = (None, None) if failed else (row.value, row.string_value or None)
+    return Score(row.name, value, label, row.comment or None, failed)
+
+
+def score_texts(rows: Iterable[ResultRow]) -> Mapping[str, ScoreText] | None:
+    """Return the words of each evaluator's verdicts about the spans of a session, None without any.
+
+    Several explanations are the lines of one text. Several labels are those of several spans, and none is the
+    session's.
+
+    Args:
+        rows: The verdicts, the oldest first.
+    """
+    scores: dict[str, list[Score]] = {}
+    for of_span in scores_by_span(rows).values():
+        for score in of_span:
+            scores.setdefault(score.evaluator, []).append(score)
+    texts = {}
+    for name, of_evaluator in scores.items():
+        labels = distinct([score.label for score in of_evaluator])
+        explanation = "\n".join(distinct([score.explanation for score in of_evaluator])) or None
+        if labels or explanation:
+            texts[name] = ScoreText(labels[0] if len(labels) == 1 else None, explanation)
+    return {name: text for name, text in texts.items() if text != ScoreText()} or None
 
 
 def _tokens(row: SpanRow) -> TokenUsage | None:

@@ -170,13 +170,30 @@ class SpanRow(LenientStruct):
         return None if context is None else context.evaluation_name or context.evaluation_id
 
 
+class TraceRow(LenientStruct):
+    """A trace (docs/vendors/nemo.md#traces). An absent value has no key."""
+
+    id: Name
+    session_id: Name
+    input_tokens: Count | None = None
+    output_tokens: Count | None = None
+    cached_tokens: Count | None = None
+    cost_usd: Amount | None = None
+    cost_input_usd: Amount | None = None
+    cost_output_usd: Amount | None = None
+    models: list[str] | None = None
+    providers: list[str] | None = None
+
+
 class ResultRow(LenientStruct):
-    """A verdict of an evaluator about a span. FAILED occurs from 0.8.0 on."""
+    """A verdict of an evaluator about a span: a number, or a word. FAILED occurs from 0.8.0 on."""
 
     span_id: Name
     name: Name
     value: Number | None = None
+    string_value: str | None = None
     status: str | None = None
+    comment: str | None = None
 
 
 class Totals(LenientStruct):
@@ -249,6 +266,9 @@ SESSIONS: LenientDecoder[ListBody[SessionRow]] = LenientDecoder(ListBody[Session
 
 
 SPANS: LenientDecoder[ListBody[SpanRow]] = LenientDecoder(ListBody[SpanRow])
+
+
+TRACES: LenientDecoder[ListBody[TraceRow]] = LenientDecoder(ListBody[TraceRow])
 
 
 RESULTS: LenientDecoder[ListBody[ResultRow]] = LenientDecoder(ListBody[ResultRow])

@@ -3,13 +3,13 @@
 import tracegraph.adapter
 
 SURFACE = """
-LRU Adapter Amount BaseAdapter CallCost Capabilities CircuitState Count CursorRequest ExperimentQuery FetchInfo
-Key LenientDecoder LenientStruct ListCapabilities ListsSpans Name Number OffsetRequest Page PageRequest Paging
-Probe RangeRequest RateLimit Reply ReportsAggregates SessionPageRequest SourceHealth SourceHealthStatus
-SourceSettings
-StrictOptions VendorClient WholeRequest add_cost_on_error both_directions consistent_total cost_of distinct
-failure_of first_page_with_rows gather_by_key gather_outcomes latency_ms path_segment read_pages readable_rows
-refs_by_experiment refuse_without_rows text_of total_cost unreadable_places utc
+    LRU Adapter Amount BaseAdapter CallCost Capabilities CircuitState Count CursorRequest ExperimentPage
+    ExperimentQuery FetchInfo Key LenientDecoder LenientStruct ListCapabilities ListsSpans Name Number
+    OffsetRequest Page PageRequest Paging Probe RangeRequest RateLimit ReadsSessionDetails Reply
+    ReportsAggregates SessionPage SessionPageRequest SourceHealth SourceHealthStatus SourceSettings
+    StrictOptions VendorClient WebPages WholeRequest add_cost_on_error both_directions consistent_total
+    cost_of distinct failure_of first_page_with_rows gather_by_key gather_outcomes latency_ms path_segment
+    read_pages readable_rows refs_by_experiment refuse_without_rows text_of total_cost unreadable_places utc
 """
 
 

@@ -181,6 +181,21 @@ def test_disabled_introspection_is_rejected_and_typename_is_allowed() -> None:
             " b: aggregates(basis: COMPUTED) { sum } } } }",
             5 * (1 + 200) + 30,
         ),
+        ("{ sessions(first: 5, filter: {experimentIds: []}) { nodes { models } } }", 5 * (1 + 10)),
+        (
+            "{ sessions(first: 5, filter: {experimentIds: []}) { nodes"
+            " { models providers inputCostUsd outputCostUsd scores { explanation } } } }",
+            5 * (1 + 10 + 10),
+        ),
+        ('{ sessions(first: 5, filter: {experimentIds: [], model: {eq: "a"}}) { nodes { id } } }', 5 * (1 + 10)),
+        (
+            '{ experiment(id: "a") { sessionGroups(by: NAME, metrics: [{kind: COST}], first: 5) { complete } } }',
+            1 + 10 + 5 + 200,
+        ),
+        (
+            '{ experiment(id: "a") { sessionGroups(by: MODEL, metrics: [{kind: COST}], first: 5) { complete } } }',
+            1 + 10 + 5 + 400,
+        ),
         ("{ experiments(first: 5) { nodes { sessions(first: 4) { nodes { id } } } } }", 5 * (1 + 10 + 4) + 30),
         ('{ nodes(ids: ["a", "b"]) { id ... on Experiment { sessions(first: 4) { totalCount } } } }', 2 * 25),
         ("{ experiments(first: 1001) { totalCount } }", 30),

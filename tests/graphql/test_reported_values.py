@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.gateway import Gateway, Vendors
+from tests.conftest import OpenGateway
+from tests.gateway import MEIBEL, Gateway, Vendors
 from tracegraph.simulators.langsmith.world import langsmith_run, langsmith_session
 from tracegraph.simulators.meibel.world import meibel_agent, meibel_job, meibel_session
 from tracegraph.simulators.nemo.world import nemo_experiment, nemo_session
@@ -158,3 +159,36 @@ async def test_an_experiment_links_its_page_and_the_source_of_its_code(vendors: 
     (found,) = (await gateway.ask(query)).data["experiments"]["nodes"]
     page = "/studio/workspaces/default/experiment/experiment-group-default/e"
     assert found == {"url": f"{vendors.nemo.url}{page}", "sourceUrl": "https://git.example.com/commit/1"}
+
+
+async def test_a_langsmith_experiment_links_the_commit_that_its_metadata_names(
+    vendors: Vendors, gateway: Gateway
+) -> None:
+    git = {"remote_url": "git@github.com:acme/bot.git", "commit": "c0ffee1"}
+    vendors.langsmith.world.add(langsmith_session("p", extra={"metadata": {"git": git}}))
+    (found,) = (await gateway.ask("{ experiments { nodes { sourceUrl } } }")).data["experiments"]["nodes"]
+    assert found == {"sourceUrl": "https://github.com/acme/bot/commit/c0ffee1"}
+
+
+async def test_meibels_pages_follow_templates_of_the_configuration(
+    vendors: Vendors, open_gateway: OpenGateway
+) -> None:
+    vendors.meibel.world.add(meibel_agent("a b"), [meibel_session("s?1")])
+    pages = {
+        "web_url": "https://app.example.com/agents/{experiment_id}/chats/{session_id}",
+        "experiment_web_url": "https://app.example.com/agents/{experiment_id}",
+    }
+    gateway = await open_gateway(sources={MEIBEL: vendors.sources()[MEIBEL] | pages})
+    query = "{ experiments { nodes { id url sessions { nodes { id url } } } } }"
+    (agent,) = (await gateway.ask(query)).data["experiments"]["nodes"]
+    (chat,) = agent["sessions"]["nodes"]
+    assert agent["url"] == "https://app.example.com/agents/a%20b"
+    assert chat["url"] == "https://app.example.com/agents/a%20b/chats/s%3F1"
+    looked_up = "query($a: ID!, $s: ID!) { experiment(id: $a) { url } session(id: $s) { url } }"
+    found = (await gateway.ask(looked_up, a=agent["id"], s=chat["id"])).data
+    assert found == {"experiment": {"url": agent["url"]}, "session": {"url": chat["url"]}}
+
+
+async def test_meibel_has_no_pages_without_templates(vendors: Vendors, gateway: Gateway) -> None:
+    vendors.meibel.world.add(meibel_agent("a"), [meibel_session("s")])
+    assert await session(gateway, "url") == {"url": None}

@@ -25,7 +25,8 @@ EXPERIMENT_FIELDS = """
 """
 SESSION_FIELDS = """
     vendorId status vendorStatus startedAt endedAt latencyMs traceId rootSpanId testCaseId input output costUsd
-    url vendorFields tokens { input output cached total } scores { evaluator value } experiment { name }
+    url vendorFields tokens { input output cached total } scores { evaluator value label explanation }
+    models providers inputCostUsd outputCostUsd experiment { name }
 """
 EXPERIMENTS = f"""
     query Experiments($first: Int, $after: String, $filter: ExperimentFilter, $orderBy: ExperimentOrder) {{

@@ -40,7 +40,7 @@ def test_sessions_are_those_of_the_service(live: Live, name: str) -> None:
         assert (node["tokens"] or NO_TOKENS) == tokens(
             row["input_tokens"], row["output_tokens"], row["cached_tokens"]
         )
-        assert {score["evaluator"]: score["value"] for score in node["scores"]} == row["evaluator_scores"]
+        assert values_of(node) == row["evaluator_scores"]
 
 
 def test_sessions_are_those_that_were_put_in(live: Live) -> None:
@@ -56,7 +56,7 @@ def test_sessions_are_those_that_were_put_in(live: Live) -> None:
             assert node["costUsd"] == pytest.approx(session.spent_usd)
             assert (node["tokens"] or NO_TOKENS) == tokens_of(session)
             means = {name: sum(values) / len(values) for name, values in session.scores.items()}
-            assert {score["evaluator"]: score["value"] for score in node["scores"]} == pytest.approx(means)
+            assert values_of(node) == pytest.approx(means)
 
 
 def test_evaluators_that_failed_are_no_scores(live: Live) -> None:
@@ -66,7 +66,36 @@ def test_evaluators_that_failed_are_no_scores(live: Live) -> None:
         for node in live.sessions([name]):
             held = node["vendorFields"].get("failed_evaluators")
             assert held == (failed[node["vendorId"]] if live.release.has_failed_results else None)
-            assert not {score["evaluator"] for score in node["scores"]} & set(held or ())
+            assert not values_of(node).keys() & set(held or ())
+
+
+@pytest.mark.parametrize("name", ["base", "tuned+v2", "talk"])
+def test_models_and_parts_of_the_cost_are_those_of_all_traces(live: Live, name: str) -> None:
+    """Those of a conversation are of several traces. A release before 0.4.0 has none."""
+    for node in live.sessions([name]):
+        session = {"filter[session_id]": node["vendorId"]}
+        traces = live.intake.get("traces", page_size=1000, **session)["data"] if live.release.has_totals else []
+        for field, column in (("models", "models"), ("providers", "providers")):
+            names = {text for trace in traces for text in trace.get(column) or ()}
+            assert set(node[field] or ()) == names
+        for field, column in (("inputCostUsd", "cost_input_usd"), ("outputCostUsd", "cost_output_usd")):
+            parts = [trace.get(column) for trace in traces if trace.get("cost_usd") is not None]
+            assert node[field] == (None if not parts or None in parts else pytest.approx(sum(parts)))
+
+
+def test_explanations_are_the_comments_of_the_service(live: Live) -> None:
+    for node in live.sessions(["graded"]):
+        session = {"filter[session_id]": node["vendorId"]}
+        held = live.intake.get("evaluator-results", page_size=1000, **session)["data"]
+        comments = {row["name"]: row["comment"] for row in held if row.get("comment")}
+        assert {
+            score["evaluator"]: score["explanation"] for score in node["scores"] if score["explanation"]
+        } == comments
+
+
+def values_of(node: Json) -> Json:
+    """Return the numbers of a session's scores by evaluator."""
+    return {score["evaluator"]: score["value"] for score in node["scores"] if score["value"] is not None}
 
 
 def test_sessions_link_to_the_page_of_their_root_span(live: Live) -> None:

@@ -31,7 +31,15 @@ from tracegraph.adapter.paging import (
     SessionPageRequest,
     WholeRequest,
 )
-from tracegraph.adapter.protocol import Adapter, ListsSpans, ReportsAggregates, SourceHealth, SourceHealthStatus
+from tracegraph.adapter.protocol import (
+    Adapter,
+    ListsSpans,
+    ReadsSessionDetails,
+    ReportsAggregates,
+    SourceHealth,
+    SourceHealthStatus,
+)
+from tracegraph.adapter.web_pages import ExperimentPage, SessionPage, WebPages
 from tracegraph.domain.calls import CircuitState, FetchInfo, RateLimit
 from tracegraph.domain.lru import LRU
 from tracegraph.upstream.lenient_decoder import (
@@ -59,6 +67,7 @@ __all__ = [
     "CircuitState",
     "Count",
     "CursorRequest",
+    "ExperimentPage",
     "ExperimentQuery",
     "FetchInfo",
     "Key",
@@ -75,14 +84,17 @@ __all__ = [
     "Probe",
     "RangeRequest",
     "RateLimit",
+    "ReadsSessionDetails",
     "Reply",
     "ReportsAggregates",
+    "SessionPage",
     "SessionPageRequest",
     "SourceHealth",
     "SourceHealthStatus",
     "SourceSettings",
     "StrictOptions",
     "VendorClient",
+    "WebPages",
     "WholeRequest",
     "add_cost_on_error",
     "both_directions",

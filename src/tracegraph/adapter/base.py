@@ -158,6 +158,14 @@ class BaseAdapter(ABC):
         """Return no aggregates: see `Capabilities.deferred_metrics`."""
         return {}
 
+    async def get_session_details(
+        self,
+        sessions: Sequence[Session],  # noqa: ARG002 - the port's form
+        fields: frozenset[str],  # noqa: ARG002
+    ) -> Mapping[SessionRef, Session | SourceError]:
+        """Return no sessions: see `Capabilities.session_details`."""
+        return {}
+
     async def list_spans(
         self,
         refs: Sequence[SessionRef],  # noqa: ARG002 - the port's form

@@ -136,6 +136,8 @@ class Capabilities:
         call_kinds: The classes of calls, for rate limits, circuits and metrics.
         rate_limits: The vendor's documented limits by class; `*` limits all classes together that are not named.
         spans: Whether the adapter has `ListsSpans.list_spans`.
+        session_details: Groups of COSTLY_SESSION_FIELDS that lists and look-ups of sessions defer, each with calls
+            of its own: `ReadsSessionDetails.get_session_details` reads one group.
     """
 
     experiments: Lists
@@ -149,6 +151,11 @@ class Capabilities:
     rate_limits: Mapping[str, RateLimit] = field(default_factory=dict)
     spans: bool = False
     deferred_metrics: frozenset[MetricKind] = frozenset()
+    session_details: frozenset[frozenset[str]] = frozenset()
+
+    def details_with(self, field: str) -> frozenset[str] | None:
+        """Return the group of `session_details` that has a field of Session, None where no group has it."""
+        return next((group for group in self.session_details if field in group), None)
 
     def experiment_lists(self) -> Mapping[ExperimentKind | None, ListCapabilities]:
         """Return the lists of experiments by kind; None is the key of one list for all kinds."""

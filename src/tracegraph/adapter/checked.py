@@ -41,6 +41,7 @@ from tracegraph.adapter.paging import ExperimentQuery, Page, PageRequest, Sessio
 from tracegraph.adapter.protocol import (
     Adapter,
     ListsSpans,
+    ReadsSessionDetails,
     ReportsAggregates,
     SourceHealth,
     SourceHealthStatus,
@@ -197,6 +198,24 @@ class CheckedAdapter:
         self, experiments: Sequence[Experiment]
     ) -> Mapping[str, Sequence[Aggregate] | SourceError]:
         return await cast("ReportsAggregates", self._adapter).get_aggregates(experiments)
+
+    async def get_session_details(
+        self, sessions: Sequence[Session], fields: frozenset[str]
+    ) -> Mapping[SessionRef, Session | SourceError]:
+        """Return the adapter's sessions with details, checked; none if it does not declare the group.
+
+        Raises:
+            SourceError: When the source fails, or its result is unusable.
+        """
+        if fields not in self.capabilities.session_details:
+            return {}
+        mapping = await self._call("get_session_details", self._get_session_details, sessions, fields)
+        return self._mapping("get_session_details", mapping, self._require_sessions)
+
+    async def _get_session_details(
+        self, sessions: Sequence[Session], fields: frozenset[str]
+    ) -> Mapping[SessionRef, Session | SourceError]:
+        return await cast("ReadsSessionDetails", self._adapter).get_session_details(sessions, fields)
 
     async def list_spans(
         self, refs: Sequence[SessionRef], fields: frozenset[str] | None = None

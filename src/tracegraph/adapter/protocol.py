@@ -27,8 +27,16 @@ from tracegraph.domain.models import (
 )
 from tracegraph.errors import SourceError
 
-COSTLY_SESSION_FIELDS = frozenset({"input", "output", "metadata", "raw", "url"})
-"""The fields of a session that may be large, or may cost a call: texts, the vendor's own object, an address."""
+COSTLY_SESSION_FIELDS = frozenset(
+    {
+        *("input", "output", "metadata", "raw", "url"),
+        *("models", "providers", "input_cost_usd", "output_cost_usd", "score_texts"),
+    }
+)
+"""The fields of a session that may be large, or may cost a call.
+
+They are texts, the vendor's own object, an address, details of the models that ran, and the words of scores.
+"""
 
 COSTLY_EXPERIMENT_FIELDS = frozenset({"dataset_name"})
 """The fields of an experiment that may cost a vendor call of their own."""
@@ -174,6 +182,26 @@ class ReportsAggregates(Protocol):
 
         Args:
             experiments: The experiments, as a list or a look-up returned them.
+
+        Raises:
+            SourceError: When the source fails.
+        """
+        ...
+
+
+class ReadsSessionDetails(Protocol):
+    """The part of the port for adapters whose capabilities declare `session_details`."""
+
+    async def get_session_details(
+        self, sessions: Sequence[Session], fields: frozenset[str]
+    ) -> Mapping[SessionRef, Session | SourceError]:
+        """Return sessions with some fields that lists and look-ups leave out. These are no longer deferred.
+
+        The result lacks sessions that the vendor does not know any more.
+
+        Args:
+            sessions: The sessions, as a list or a look-up returned them.
+            fields: One of the groups that `Capabilities.session_details` declares.
 
         Raises:
             SourceError: When the source fails.

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 from tracegraph.adapter.capabilities import ListCapabilities
 from tracegraph.adapter.checks import consistent_total
 from tracegraph.adapter.helpers import MAX_EMPTY_PAGES, CallCost
 from tracegraph.adapter.paging import ExperimentQuery, Page, PageRequest, RangeRequest
-from tracegraph.adapter.protocol import COSTLY_SESSION_FIELDS, Adapter
+from tracegraph.adapter.protocol import COSTLY_SESSION_FIELDS, Adapter, ReadsSessionDetails
 from tracegraph.domain.calls import FetchInfo
 from tracegraph.domain.filters import SessionFilter, SessionOrder, SessionOrderField, fields_of_conditions
 from tracegraph.domain.models import Experiment, Session, SessionRef, with_scores
@@ -56,20 +56,55 @@ def experiment_look_up(adapter: Adapter) -> LookUp[Experiment]:
 
 
 def session_look_up(adapter: Adapter, fields: frozenset[str]) -> LookUp[Session]:
-    """Return the look-up of sessions with these fields. Scores alone may take fewer calls than whole sessions."""
+    """Return the look-up of sessions with those of these fields that rows of the list lack.
+
+    Scores alone may take fewer calls than whole sessions, and so may details.
+    """
+    deferred: set[str] = set()
 
     async def look_up(rows: Sequence[Session]) -> Mapping[SessionRef, Session | SourceError]:
-        refs = [row.ref for row in rows]
-        if fields - {"scores"}:
-            return await adapter.get_sessions(refs)
-        scores = await adapter.get_scores(refs)
-        found: dict[SessionRef, Session | SourceError] = {}
-        for row in rows:
-            outcome = scores.get(row.ref, ())
-            found[row.ref] = outcome if isinstance(outcome, SourceError) else with_scores(row, outcome)
-        return found
+        deferred.update(*(row.deferred for row in rows))
+        lacking = fields & deferred
+        found: Mapping[SessionRef, Session | SourceError] = {row.ref: row for row in rows}
+        others = lacking.difference(*adapter.capabilities.session_details)
+        if others - {"scores"}:
+            found = await adapter.get_sessions([row.ref for row in rows])
+        elif others:
+            found = await _scored(adapter, rows)
+        return await with_details(adapter, found, lacking)
 
     return look_up
+
+
+async def _scored(adapter: Adapter, rows: Sequence[Session]) -> Mapping[SessionRef, Session | SourceError]:
+    scores = await adapter.get_scores([row.ref for row in rows])
+    found: dict[SessionRef, Session | SourceError] = {}
+    for row in rows:
+        outcome = scores.get(row.ref, ())
+        found[row.ref] = outcome if isinstance(outcome, SourceError) else with_scores(row, outcome)
+    return found
+
+
+async def with_details(
+    adapter: Adapter, found: Mapping[SessionRef, Session | SourceError], fields: frozenset[str]
+) -> Mapping[SessionRef, Session | SourceError]:
+    """Return the sessions with those of the fields that are details, and the errors of the others.
+
+    Args:
+        adapter: The source.
+        found: The sessions and errors by ref.
+        fields: The fields that the sessions must have.
+
+    Raises:
+        SourceError: When the source fails.
+    """
+    for group in adapter.capabilities.session_details:
+        if not group.isdisjoint(fields):
+            rows = [row for row in found.values() if isinstance(row, Session)]
+            errors = {ref: outcome for ref, outcome in found.items() if isinstance(outcome, SourceError)}
+            detailed = await cast("ReadsSessionDetails", adapter).get_session_details(rows, group) if rows else {}
+            found = {**detailed, **errors}
+    return found
 
 
 @dataclass(frozen=True, slots=True)

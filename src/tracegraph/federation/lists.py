@@ -515,7 +515,7 @@ def session_spec(
     id_of = _VENDOR_ID if single_experiment else _session_id
     reads_by_range = backwards and reading is Reading.FORWARD and capabilities.takes_ranges
     if named is not None:
-        rows = fetch_by_id(adapter, named)
+        rows = fetch_by_id(adapter, named, session_fields_to_complete(request.filter, order))
     else:
         vendor_order = _vendor_order(order, reading, direction, capabilities, backwards=backwards)
         rows = _listed_sessions(

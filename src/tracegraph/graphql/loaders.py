@@ -11,7 +11,7 @@ from typing import Any, TypeVar, cast
 from strawberry.dataloader import DataLoader
 
 from tracegraph.adapter.paging import Page, SessionPageRequest
-from tracegraph.adapter.protocol import Adapter, ListsSpans, ReportsAggregates
+from tracegraph.adapter.protocol import Adapter, ListsSpans, ReadsSessionDetails, ReportsAggregates
 from tracegraph.domain.models import Aggregate, Experiment, Session, SessionRef, Span, SpanRef
 from tracegraph.errors import SourceError
 from tracegraph.federation.lists import FetchSessions
@@ -53,6 +53,7 @@ class SourceLoaders:
     def __init__(self, adapter: Adapter) -> None:
         self._adapter = adapter
         self._session_pages: dict[tuple[bool, int], DataLoader[SessionPageRequest, Page[Session]]] = {}
+        self._details: dict[frozenset[str], SharedLoader[Session, Session | None]] = {}
         self._spans: dict[tuple[frozenset[str] | None, int], SharedLoader[SessionRef, Sequence[Span] | None]] = {}
 
     @cached_property
@@ -69,6 +70,18 @@ class SourceLoaders:
     def sessions(self) -> DataLoader[SessionRef, Session | None]:
         """Sessions by ref, None for an unknown ref."""
         return SharedLoader(partial(_sessions, self._adapter))
+
+    def session_details(self, group: frozenset[str]) -> DataLoader[Session, Session | None]:
+        """Return the loader of sessions with a group of details, None for a session that does not exist any more.
+
+        Args:
+            group: One of `Capabilities.session_details`.
+        """
+        loader = self._details.get(group)
+        if loader is None:
+            read = partial(_session_details, self._adapter, group)
+            loader = self._details[group] = SharedLoader(read, cache_key_fn=attrgetter("ref"))
+        return loader
 
     @cached_property
     def complete_spans(self) -> DataLoader[SpanRef, Span | None]:
@@ -118,6 +131,14 @@ async def _aggregates(
 async def _sessions(adapter: Adapter, refs: list[SessionRef]) -> Sequence[Session | BaseException | None]:
     register_current_task()
     return _in_order(refs, await adapter.get_sessions(refs))
+
+
+async def _session_details(
+    adapter: Adapter, group: frozenset[str], sessions: list[Session]
+) -> Sequence[Session | BaseException | None]:
+    register_current_task()
+    detailed = await cast("ReadsSessionDetails", adapter).get_session_details(sessions, group)
+    return _in_order([session.ref for session in sessions], detailed)
 
 
 async def _spans(

@@ -20,8 +20,16 @@ from strawberry.types.nodes import SelectedField, Selection
 
 from tracegraph.graphql.compiler.resolver_info import look_ahead
 
-_SESSION = {"input": "input", "output": "output", "metadata": "metadata", "vendorFields": "raw", "url": "url"}
+_SESSION = {
+    **{name: name for name in ("input", "output", "metadata", "url", "models", "providers")},
+    "vendorFields": "raw",
+    "inputCostUsd": "input_cost_usd",
+    "outputCostUsd": "output_cost_usd",
+}
 """Schema names of fields, with their names in `protocol.COSTLY_SESSION_FIELDS`."""
+
+_SCORE_TEXTS = frozenset({"label", "explanation"})
+"""The fields of Score that are `score_texts` in `protocol.COSTLY_SESSION_FIELDS`."""
 
 _EXPERIMENT = {"datasetName": "dataset_name"}
 """Schema names of fields, with their names in `protocol.COSTLY_EXPERIMENT_FIELDS`."""
@@ -30,12 +38,17 @@ _SPAN = {name: name for name in ("input", "output", "error", "metadata", "scores
 """Schema names of fields, with their names in `protocol.COSTLY_SPAN_FIELDS`."""
 
 
-_PATHS = (("nodes",), ("edges", "node"))
+_PATHS = ("nodes", "edges/node")
 
 
 def session_fields(info: Info[Any, Any]) -> frozenset[str]:
     """Return the costly fields that the document selects on the sessions of this connection field."""
     return look_ahead(info, _selected_of_sessions)
+
+
+def selects_score_texts(info: Info[Any, Any]) -> bool:
+    """Return whether the document selects the words of the scores of this field."""
+    return look_ahead(info, _selects_texts)
 
 
 def experiment_fields(info: Info[Any, Any]) -> frozenset[str]:
@@ -49,7 +62,12 @@ def span_fields(info: Info[Any, Any]) -> frozenset[str]:
 
 
 def _selected_of_sessions(info: GraphQLResolveInfo[Any]) -> frozenset[str]:
-    return _selected(info, _SESSION)
+    words = _names_at(info, *(f"{path}/scores" for path in _PATHS)) & _SCORE_TEXTS
+    return _selected(info, _SESSION) | (frozenset({"score_texts"}) if words else frozenset())
+
+
+def _selects_texts(info: GraphQLResolveInfo[Any]) -> bool:
+    return not _SCORE_TEXTS.isdisjoint(_names_at(info, ""))
 
 
 def _selected_of_experiments(info: GraphQLResolveInfo[Any]) -> frozenset[str]:
@@ -61,13 +79,17 @@ def _selected_of_spans(info: GraphQLResolveInfo[Any]) -> frozenset[str]:
 
 
 def _selected(info: GraphQLResolveInfo[Any], costly: Mapping[str, str]) -> frozenset[str]:
-    below = [node.selection_set for node in info.field_nodes]
+    return frozenset(costly[name] for name in _names_at(info, *_PATHS) if name in costly)
+
+
+def _names_at(info: GraphQLResolveInfo[Any], *paths: str) -> frozenset[str]:
+    """Return the names of the fields that the document selects at any of these paths below the field."""
     names: set[str] = set()
-    for path in _PATHS:
-        sets = below
-        for name in path:
+    for path in paths:
+        sets: list[SelectionSetNode | None] = [node.selection_set for node in info.field_nodes]
+        for name in filter(None, path.split("/")):
             sets = [field.selection_set for field in _fields(sets, info) if field.name.value == name]
-        names |= {costly[field.name.value] for field in _fields(sets, info) if field.name.value in costly}
+        names |= {field.name.value for field in _fields(sets, info)}
     return frozenset(names)
 
 

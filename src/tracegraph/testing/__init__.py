@@ -36,6 +36,7 @@ import pytest
 _LAWS = (
     *(
         "declared_filters",
+        "details",
         "examples",
         "failures",
         "filters",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tracegraph.testing.declared_filters import DeclaredFilterLaws
+from tracegraph.testing.details import DetailLaws
 from tracegraph.testing.examples import ExampleLaws
 from tracegraph.testing.failures import FailureLaws
 from tracegraph.testing.filters import FilterLaws
@@ -22,6 +23,7 @@ class AdapterContract(
     FilterLaws,
     LookupLaws,
     SpanLaws,
+    DetailLaws,
     ValueLaws,
     FailureLaws,
     UseLaws,

@@ -14,7 +14,7 @@ import pytest
 
 from tracegraph.adapter.options import SourceSettings
 from tracegraph.adapter.paging import ExperimentQuery, OffsetRequest, Page, PageRequest, Paging, SessionPageRequest
-from tracegraph.adapter.protocol import Adapter
+from tracegraph.adapter.protocol import COSTLY_SESSION_FIELDS, Adapter
 from tracegraph.adapter.registry import OpenAdapter
 from tracegraph.domain.filters import (
     ExperimentFilter,
@@ -29,6 +29,7 @@ from tracegraph.domain.filters import (
 from tracegraph.domain.models import Experiment, Session, SessionRef
 from tracegraph.domain.sort_values import SortValue
 from tracegraph.errors import SourceError
+from tracegraph.federation.completion import with_details
 from tracegraph.federation.lists import (
     Listing,
     MergeRequest,
@@ -116,9 +117,9 @@ class Subject:
         return {ref: expect(experiments[ref], Experiment) for ref in refs}
 
     async def complete_sessions(self, sessions: Sequence[Session]) -> dict[SessionRef, Session]:
-        """Return these sessions by their refs, as a look-up returns them."""
+        """Return these sessions by their refs, as a look-up returns them, with their details."""
         refs = [session.ref for session in sessions]
-        found = await self.adapter.get_sessions(refs)
+        found = await with_details(self.adapter, await self.adapter.get_sessions(refs), COSTLY_SESSION_FIELDS)
         return {ref: expect(found[ref], Session) for ref in refs}
 
     async def experiments(

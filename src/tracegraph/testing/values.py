@@ -11,7 +11,7 @@ import pytest
 
 from tracegraph.domain.models import Aggregate, Experiment, MetricKind, RawObject, Session
 from tracegraph.simulators.core.rows import Row
-from tracegraph.testing.subject import Contract, Subject, expect, rows
+from tracegraph.testing.subject import Contract, Subject, rows
 
 SEEDS = (31, 32)
 STATISTICS = ("sum", "mean", "stddev", "min", "p25", "median", "p75", "p90", "p95", "p99", "max")
@@ -86,8 +86,7 @@ async def _sessions(subject: Subject) -> list[Session]:
     """Return every session twice: as listed and as looked up."""
     listed = rows(await subject.sessions(list(subject.vendor.experiments())))
     assert len(listed) > 100
-    looked_up = await subject.adapter.get_sessions([session.ref for session in listed])
-    return [*listed, *(expect(looked_up[session.ref], Session) for session in listed)]
+    return [*listed, *(await subject.complete_sessions(listed)).values()]
 
 
 def _check_count(count: int | None) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from tracegraph_langsmith.links import Links, web_url_of
+from tracegraph_langsmith.links import Links, source_url, web_url_of
 from tracegraph_langsmith.wire import Run, TracerSession
 
 PROJECT = TracerSession("p", tenant_id="t")
@@ -63,3 +63,37 @@ def test_without_a_web_application_there_is_none() -> None:
     links = Links(None, "w")
     assert links.experiment(PROJECT) is None
     assert links.session(run(app_path="/o/1")) is None
+
+
+@pytest.mark.parametrize(
+    ("git", "expected"),
+    [
+        (
+            {"remote_url": "https://github.com/acme/bot.git", "commit": "c0ffee1"},
+            "https://github.com/acme/bot/commit/c0ffee1",
+        ),
+        (
+            {"remote_url": "git@github.com:acme/bot.git", "commit": "c0ffee1"},
+            "https://github.com/acme/bot/commit/c0ffee1",
+        ),
+        (
+            {"remote_url": "ssh://git@gitlab.com/a/b/c.git", "commit": "c0ffee1"},
+            "https://gitlab.com/a/b/c/-/commit/c0ffee1",
+        ),
+        (
+            {"remote_url": "https://bitbucket.org/a/b/", "commit": "c0ffee1"},
+            "https://bitbucket.org/a/b/commits/c0ffee1",
+        ),
+        ({"remote_url": "https://git.example.com/bot.git", "commit": "c0ffee1"}, "https://git.example.com/bot"),
+        ({"remote_url": "https://github.com/acme/bot", "commit": None}, "https://github.com/acme/bot"),
+        ({"remote_url": "https://github.com/acme/bot", "commit": "../../x"}, "https://github.com/acme/bot"),
+        ({"remote_url": "https://me:key@github.com/acme/bot", "commit": "c0ffee1"}, None),
+        ({"remote_url": "/srv/bot", "commit": "c0ffee1"}, None),
+        ({"remote_url": 7}, None),
+        ({}, None),
+        ("main", None),
+        (None, None),
+    ],
+)
+def test_the_address_of_the_code_follows_from_the_recorded_repository(git: object, expected: str | None) -> None:
+    assert source_url({"git": git}) == expected

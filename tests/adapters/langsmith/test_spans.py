@@ -153,7 +153,7 @@ async def test_a_run_becomes_a_span(world: LangSmithWorld, vendor: Simulator, co
     assert (span.latency_ms, span.first_token_ms, span.error) == (500.0, 100.0, "ValueError: the tool failed")
     assert span.tokens == TokenUsage(100, 20, 5, 120)
     assert span.cost_usd == 0.001
-    assert span.scores == (Score("tone", 0.5),)
+    assert span.scores == (Score("label", label="good"), Score("tone", 0.5))
 
 
 async def test_a_tool_has_the_name_of_its_run(

@@ -25,4 +25,4 @@ def test_the_sample_of_a_trace_is_read_in_full() -> None:
         "small",
         TokenUsage(100, 20, 5, 120),
     )
-    assert root.scores == (Score("acc", 0.4),)
+    assert root.scores == (Score("acc", 0.4), Score("verdict", label="wrong"))

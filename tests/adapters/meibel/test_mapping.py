@@ -246,6 +246,23 @@ class TestTokens:
     def test_are_read_in_every_known_shape(self, usage: Any) -> None:
         assert session(token_usage=usage).tokens == TokenUsage(input=100, output=20, cached=5, total=125)
 
+    @pytest.mark.parametrize(
+        "usage",
+        [
+            {"cache_creation_input_tokens": 7, "reasoning_tokens": 3},
+            {"cache_write_tokens": 7, "completion_tokens_details": {"reasoning_tokens": 3}},
+            {
+                "input_tokens_details": {"cache_write_tokens": 7},
+                "output_tokens_details": {"reasoning_tokens": 3},
+            },
+            {"usage": {"cache_creation_input_tokens": 7, "output_tokens_details": {"reasoning_tokens": 3}}},
+            [{"cache_write_tokens": 3, "reasoning_tokens": 1}, {"cache_write_tokens": 4, "reasoning_tokens": 2}],
+        ],
+        ids=["plain", "one in details", "both in details", "one level down", "sum"],
+    )
+    def test_cache_writes_and_reasoning_are_read_in_every_known_shape(self, usage: Any) -> None:
+        assert session(token_usage=usage).tokens == TokenUsage(cache_write=7, reasoning=3)
+
     def test_total_is_the_sum_when_the_vendor_gives_none(self) -> None:
         assert session(token_usage={"prompt_tokens": 100, "completion_tokens": 20}).tokens == TokenUsage(
             input=100, output=20, total=120

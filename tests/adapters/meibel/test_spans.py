@@ -158,3 +158,19 @@ async def test_a_server_without_the_path_fails(vendor: Simulator, connect: Open)
     vendor.faults.add(fault)
     found = await adapter.list_spans([REF])
     assert isinstance(found[REF], SourceNotFound)
+
+
+async def test_scores_of_turns_have_their_explanations(world: MeibelWorld, connect: Open) -> None:
+    world.logs["s0"] = [
+        {"type": "user_message", "message": "Hi"},
+        {"type": "assistant_message", "message": "Hello"},
+    ]
+    world.jobs = [
+        job("tone", 0.5, 1) | {"explanation": "polite"},
+        job("coherence", None, 1) | {"explanation": "too short to tell", "status": "completed"},
+    ]
+    found = await spans(await connect())
+    assert found[-1].scores == (
+        Score("coherence", explanation="too short to tell"),
+        Score("tone", 0.5, explanation="polite"),
+    )

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 from tracegraph_nemo.mapping import Origin, to_experiment, to_session
-from tracegraph_nemo.span_mapping import scores_by_span, to_span
+from tracegraph_nemo.span_mapping import score_texts, scores_by_span, to_span
 from tracegraph_nemo.totals import aggregates
-from tracegraph_nemo.wire import EXPERIMENTS, METRICS, RESULTS, SESSIONS, SPANS
+from tracegraph_nemo.wire import EXPERIMENTS, METRICS, RESULTS, SESSIONS, SPANS, TRACES
 
 from tracegraph.domain.models import (
     COST,
@@ -17,6 +17,7 @@ from tracegraph.domain.models import (
     LATENCY,
     TOTAL_TOKENS,
     Score,
+    ScoreText,
     SessionStatus,
     SpanKind,
     TokenUsage,
@@ -91,11 +92,34 @@ def test_a_span_of_a_session() -> None:
     assert (tool.kind, tool.tool_name, tool.parent_id) == (SpanKind.TOOL, "look_up", call.vendor_id)
 
 
-def test_an_evaluator_result_of_a_session_is_a_score_of_its_span_unless_it_failed() -> None:
+def test_an_evaluator_result_of_a_session_is_a_score_of_its_span_with_its_explanation() -> None:
     found, dropped = RESULTS.read(body("evaluator-results"))
     assert dropped == []
     rows = [row for row in found.data if row is not None]
-    assert scores_by_span(rows) == {"run-a-t3-root": []}
+    failed = Score("acc", explanation="judge timed out", failed=True)
+    assert scores_by_span(rows) == {"run-a-t3-root": [failed]}
+    assert score_texts(rows) == {"acc": ScoreText(explanation="judge timed out")}
     for row in rows:
         row.value, row.status = 0.4, "SCORED"
-    assert scores_by_span(rows) == {"run-a-t3-root": [Score("acc", 0.4)]}
+    assert scores_by_span(rows) == {"run-a-t3-root": [Score("acc", 0.4, explanation="judge timed out")]}
+
+
+def test_traces_by_id_are_read_in_full() -> None:
+    found, dropped = TRACES.read(body("traces-in"))
+    assert dropped == []
+    assert [
+        (row.id, row.session_id, row.models, row.providers, row.cost_usd) for row in found.data if row is not None
+    ] == [
+        ("run-b-t1", "run-b-s1", ["large"], ["nim"], 0.05),
+        ("run-a-t1", "run-a-s1", ["small"], ["nim"], 0.01),
+    ]
+
+
+def test_a_trace_has_the_tokens_and_cost_of_its_session() -> None:
+    sessions = {row.trace_id: row for row in SESSIONS.read(body("sessions"))[0].data if row is not None}
+    for trace in TRACES.read(body("traces"))[0].data:
+        assert trace is not None
+        session = sessions[trace.id]
+        assert (trace.session_id, trace.cost_usd) == (session.session_id, session.cost_total_usd)
+        counts = session.input_tokens, session.output_tokens, session.cached_tokens
+        assert (trace.input_tokens, trace.output_tokens, trace.cached_tokens) == counts

@@ -129,7 +129,7 @@ async def test_scores_belong_to_spans(world: NemoWorld, simulator: NemoSimulator
     assert scores == {
         "span-s0": (Score("tone", 0.5),),
         "trace-s0-llm": (Score("accuracy", 1.0), Score("tone", 0.25)),
-        "trace-s0-tool": (),
+        "trace-s0-tool": (Score("label", label="good"), Score("tone", failed=True)),
     }
     assert len(simulator.calls) == 2
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
 
 from tracegraph.domain.models import Session
@@ -38,3 +38,11 @@ _KEYS: Mapping[SessionDimension, Callable[[Session], object]] = {
     SessionDimension.MODEL: _models,
     SessionDimension.CONVERSATION: lambda session: session.conversation_id,
 }
+
+
+_FIELDS: Mapping[SessionDimension, frozenset[str]] = {SessionDimension.MODEL: frozenset({"models"})}
+
+
+def fields_of(dimensions: Iterable[SessionDimension]) -> frozenset[str]:
+    """Return the fields that the keys read and that a list of sessions may leave out."""
+    return frozenset().union(*(_FIELDS.get(dimension, frozenset()) for dimension in dimensions))

@@ -17,7 +17,7 @@ from tracegraph.domain.filters import (
     fields_of_conditions,
 )
 from tracegraph.domain.models import Session
-from tracegraph.federation.analytics.dimensions import SessionDimension
+from tracegraph.federation.analytics.dimensions import SessionDimension, fields_of
 from tracegraph.federation.analytics.scan_filters import (
     has_no_time,
     narrowing_part,
@@ -64,8 +64,8 @@ Experiment = tuple[str, str]
 class ListedSessions:
     """The sessions of one list that match one filter.
 
-    `undecided` are rows without a field that the filter reads: only their complete forms show whether they match.
-    With `is_checked`, the list has the same filter, and every row matches.
+    `undecided` are rows without a field that the filter or a key reads: only their complete forms show their keys,
+    and whether they match. With `is_checked`, the list has the same filter, and every row matches.
     """
 
     session_filter: SessionFilter
@@ -73,19 +73,29 @@ class ListedSessions:
     columns: Columns = field(default_factory=Columns)
     undecided: list[Session] = field(default_factory=list)
     scan: SessionScan = field(init=False)
+    _fields_of_keys: frozenset[str] = field(init=False)
     _parts: dict[frozenset[str], SessionFilter] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._fields_of_keys = fields_of(self.columns.keys)
 
     def add(self, session: Session) -> None:
         """Add a row of the list if it matches, or may match."""
-        if self.is_checked:
+        lacks_key = bool(session.deferred) and not session.deferred.isdisjoint(self._fields_of_keys)
+        if self.is_checked and not lacks_key:
             self.columns.add(session)
             return
         part = self._readable_part(session.deferred) if session.deferred else self.session_filter
         if part.matches(session):
-            if part is self.session_filter:
+            if part is self.session_filter and not lacks_key:
                 self.columns.add(session)
             else:
                 self.undecided.append(session)
+
+    @property
+    def fields(self) -> frozenset[str]:
+        """The fields that the filter and the keys read, for those that a list may leave out."""
+        return fields_of_conditions(self.session_filter) | self._fields_of_keys
 
     def _readable_part(self, deferred: frozenset[str]) -> SessionFilter:
         """Return the conditions that a row without these fields can be checked for: mostly all of them."""
@@ -221,7 +231,7 @@ class SessionLists:
         """
         source, ref = experiment
         adapter = self._adapters[source]
-        fields = fields.union(*(COSTLY_SESSION_FIELDS & fields_of_conditions(one) for one in listings))
+        fields = fields.union(*(COSTLY_SESSION_FIELDS & listing.fields for listing in listings.values()))
         capabilities = adapter.capabilities.session_list(adapter.experiment_kind(ref))
         is_newest_first = capabilities.orders == {(SessionOrderField.STARTED_AT, OrderDirection.DESC)}
         order = SessionOrder(direction=OrderDirection.DESC if is_newest_first else OrderDirection.ASC)

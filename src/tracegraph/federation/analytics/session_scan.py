@@ -11,7 +11,7 @@ from time import perf_counter
 from typing import Any
 
 from tracegraph.adapter.protocol import Adapter
-from tracegraph.domain.filters import SessionFilter, fields_of_conditions
+from tracegraph.domain.filters import SessionFilter
 from tracegraph.domain.models import Metric, MetricKind, Session, SessionRef
 from tracegraph.errors import SourceError
 from tracegraph.federation.analytics.cases import CaseId
@@ -150,7 +150,7 @@ class SessionScans:
     async def _matching(self, listed: ListedSessions) -> _Missing:
         """Return the undecided sessions that match. Scores alone may take fewer calls than complete sessions."""
         rows, wanted = listed.undecided, listed.session_filter
-        fields = fields_of_conditions(wanted) & frozenset().union(*(row.deferred for row in rows))
+        fields = listed.fields & frozenset().union(*(row.deferred for row in rows))
         look_up = session_look_up(self._adapters[rows[0].source], fields)
         found: list[Session] = []
         errors: list[SourceError] = []

@@ -136,6 +136,10 @@ _FREE = FieldCost()
 _COMPLETE_ROW = FieldCost(rows=0, calls=1, once="complete form")
 
 
+_DETAIL = FieldCost(rows=0, calls=1, once="details of the trace")
+"""A detail of a session that some vendors read from its trace."""
+
+
 _FIELD_COSTS: Mapping[tuple[str, str], FieldCost] = {
     ("Query", "node"): FieldCost(calls=1),
     ("Query", "nodes"): FieldCost("ids", calls_per_row=1),
@@ -162,6 +166,10 @@ _FIELD_COSTS: Mapping[tuple[str, str], FieldCost] = {
     ("Session", "input"): _COMPLETE_ROW,
     ("Session", "output"): _COMPLETE_ROW,
     ("Session", "scores"): _COMPLETE_ROW,
+    ("Session", "models"): _DETAIL,
+    ("Session", "providers"): _DETAIL,
+    ("Session", "inputCostUsd"): _DETAIL,
+    ("Session", "outputCostUsd"): _DETAIL,
     ("Session", "spans"): FieldCost("first", calls=2),  # the list, and the texts or scores of the page
     ("Comparison", "experiments"): FieldCost("compared"),
     ("MetricComparison", "entries"): FieldCost("compared"),
@@ -434,9 +442,10 @@ def _calls_of_one(arguments: Mapping[str, Any], sizes: Sizes) -> int:
 
 
 def _completed_calls(arguments: Mapping[str, Any], _: Sizes) -> int:
-    """Return one call if the filter or the order reads what a list may leave out: texts and scores."""
+    """Return one call if the filter or the order reads what a list may leave out: texts, scores and models."""
     by_score = _name(_member(arguments["orderBy"], "field")) == SessionOrderField.SCORE.name
-    return int(by_score or any(_member(arguments["filter"], name) is not None for name in ("text", "score")))
+    names = ("text", "score", "model")
+    return int(by_score or any(_member(arguments["filter"], name) is not None for name in names))
 
 
 def _member(value: Any, name: str) -> Any:

@@ -1,7 +1,8 @@
 """The calls and rows of computed figures, from the arguments of their fields.
 
 Figures of one experiment share the lists of its sessions: one list without a filter serves all of them, else each
-filter may take a list of its own. A filter by text or score may also look sessions up.
+filter may take a list of its own. A filter by text, score or model may also look sessions up, and so may groups by
+model.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any
 from graphql import FieldNode, GraphQLField, Undefined, value_from_ast
 
 from tracegraph.domain.models import AggregateBasis, MetricKind
+from tracegraph.federation.analytics.dimensions import SessionDimension
 from tracegraph.federation.analytics.histogram import MAX_BINS
 from tracegraph.federation.analytics.intervals import MAX_INTERVALS, TimeInterval
 from tracegraph.graphql.literals import has_variable
@@ -33,7 +35,7 @@ _SECONDS: Mapping[TimeInterval | None, int] = {
 
 _ALL_METRICS = len(MetricKind)
 
-_LOOKED_UP = ("text", "score")
+_LOOKED_UP = ("text", "score", "model")
 """The conditions that read what a list may leave out."""
 
 
@@ -57,11 +59,13 @@ def arguments_of(field: FieldNode, definition: GraphQLField) -> Arguments:
 class FigureRead:
     """What one figure reads: calls for reported figures, or the sessions that match a filter.
 
-    `filter` is None where no session is read. An empty filter selects all sessions.
+    `filter` is None where no session is read. An empty filter selects all sessions. `looks_up`: whether the filter
+    or the groups may read what a list leaves out.
     """
 
     reported_calls: int = 0
     filter: Mapping[str, Any] | None = None
+    looks_up: bool = False
 
 
 def figure_read(arguments: Mapping[str, Any], deferred_metrics: frozenset[str]) -> FigureRead:
@@ -76,7 +80,8 @@ def figure_read(arguments: Mapping[str, Any], deferred_metrics: frozenset[str]) 
         conditions.setdefault("startedAt", arguments["range"])
     is_part = "range" in arguments or "by" in arguments
     if is_part or arguments.get("basis", AggregateBasis.REPORTED) is not AggregateBasis.REPORTED:
-        return FigureRead(filter=conditions)
+        looks_up = arguments.get("by") is SessionDimension.MODEL or any(name in conditions for name in _LOOKED_UP)
+        return FigureRead(filter=conditions, looks_up=looks_up)
     kinds = _kinds(arguments)
     takes_call = bool(deferred_metrics) and (not kinds or not kinds.isdisjoint(deferred_metrics))
     return FigureRead(int(takes_call and not conditions))
@@ -91,7 +96,7 @@ def figure_calls(reads: Sequence[FigureRead], list_calls: int) -> int:
     """
     filters = {repr(one.filter): one.filter for one in reads if one.filter is not None}
     lists = 1 if repr({}) in filters else len(filters)
-    looked_up = sum(any(name in one for name in _LOOKED_UP) for one in filters.values())
+    looked_up = len({repr(one.filter) for one in reads if one.looks_up})
     reported = max((one.reported_calls for one in reads), default=0)
     return max(reported, (lists + looked_up) * list_calls)
 

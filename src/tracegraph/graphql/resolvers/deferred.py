@@ -13,6 +13,7 @@ from tracegraph.federation.lists import session_total
 from tracegraph.federation.report import SourceReport, SourceReportStatus
 from tracegraph.graphql.compiler.field_access import NeedsResolver, sync_accessor
 from tracegraph.graphql.context import RequestContext
+from tracegraph.graphql.lookahead import selects_score_texts
 from tracegraph.graphql.resolvers.sources import (
     TracegraphInfo,
 )
@@ -52,6 +53,7 @@ def _read_unless_deferred_or_down(name: str) -> Callable[[Any, RequestContext], 
 
 
 async def _complete(root: Experiment | Session, info: TracegraphInfo, name: str) -> Any:
+    """Return a field of the complete form of an experiment or session."""
     loaders = info.context.loaders[root.source]
     complete: Experiment | Session | None
     if isinstance(root, Experiment):
@@ -59,6 +61,57 @@ async def _complete(root: Experiment | Session, info: TracegraphInfo, name: str)
     else:
         complete = await loaders.sessions.load(root.ref)
     return getattr(root if complete is None else complete, name)
+
+
+def detail_field(name: str) -> Any:
+    """Return a resolver of a field that is a detail of sessions: see `Capabilities.session_details`.
+
+    An empty list of names is null. When the details cannot be read, the resolver raises SourceError: the field is
+    null.
+    """
+
+    def read(value: Any, _: RequestContext) -> Any:
+        if name in value.deferred:
+            raise NeedsResolver
+        found = getattr(value, name)
+        return None if found == () else found
+
+    @sync_accessor(read)
+    async def resolve(root: strawberry.Parent[Session], info: TracegraphInfo) -> Any:
+        session = await _detailed(root, info, name) if name in root.deferred else root
+        found = getattr(session, name)
+        return None if found == () else found
+
+    return resolve
+
+
+def _scores(value: Any, _: RequestContext) -> Any:
+    if "scores" in value.deferred or "score_texts" in value.deferred:
+        raise NeedsResolver
+    return value.scores
+
+
+@sync_accessor(_scores)
+async def session_scores(root: strawberry.Parent[Session], info: TracegraphInfo) -> Any:
+    """Return the scores of a session. A call for their words is made only where the document selects these.
+
+    Raises:
+        SourceError: When they could not be read.
+    """
+    if "scores" in root.deferred:
+        return await _complete(root, info, "scores")
+    needs_texts = "score_texts" in root.deferred and selects_score_texts(info)
+    return (await _detailed(root, info, "score_texts") if needs_texts else root).scores
+
+
+async def _detailed(session: Session, info: TracegraphInfo, name: str) -> Session:
+    """Return the session with the details that a field is one of."""
+    adapter = info.context.adapter(session.source)
+    group = None if adapter is None else adapter.capabilities.details_with(name)
+    if group is None:
+        return session
+    detailed = await info.context.loaders[session.source].session_details(group).load(session)
+    return session if detailed is None else detailed
 
 
 @sync_accessor(_read_unless_deferred_or_down("session_count"))

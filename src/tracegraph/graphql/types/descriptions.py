@@ -164,10 +164,9 @@ _FIELDS: Mapping[str, Mapping[str, str]] = {
         "vendor has none.",
         "agentName": "The name of the agent that ran; null when the vendor names none.",
         "agentVersion": "The version of the agent that ran; null when the vendor names none.",
-        "models": "The names of the models that ran, in the vendor's order. Null when the vendor's list does not "
-        "say; spans are never read for it.",
-        "providers": "The providers of these models, in the vendor's order. Null when the vendor's list does not "
-        "say.",
+        "models": "The names of the models that ran, in the vendor's order. Null when the vendor does not say; "
+        "spans are never read for it.",
+        "providers": "The providers of these models, in the vendor's order. Null when the vendor does not say.",
         "input": "The input as text, JSON where the vendor has an object. Null without one.",
         "output": "The output as text, JSON where the vendor has an object. Null without one.",
         "error": "The text of the error; null without an error, and when the vendor does not say.",

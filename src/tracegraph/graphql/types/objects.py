@@ -25,7 +25,9 @@ from tracegraph.graphql.resolvers.aggregates import experiment_aggregate, experi
 from tracegraph.graphql.resolvers.deferred import (
     aggregate_backed_field,
     deferred_field,
+    detail_field,
     experiment_session_count,
+    session_scores,
     vendor_fields,
 )
 from tracegraph.graphql.resolvers.gateway import source_rate_limits
@@ -396,14 +398,6 @@ class Score:
     failed: bool
 
 
-def _models(root: strawberry.Parent[domain_models.Session]) -> Any:
-    return root.models or None
-
-
-def _providers(root: strawberry.Parent[domain_models.Session]) -> Any:
-    return root.providers or None
-
-
 def _session_id(root: strawberry.Parent[domain_models.Session]) -> strawberry.ID:
     return strawberry.ID(session_id(root.source, root.ref))
 
@@ -431,17 +425,17 @@ class Session(Node):
     conversation_id: str | None
     agent_name: str | None
     agent_version: str | None
-    models: list[str] | None = strawberry.field(resolver=_models)
-    providers: list[str] | None = strawberry.field(resolver=_providers)
+    models: list[str] | None = strawberry.field(resolver=detail_field("models"))
+    providers: list[str] | None = strawberry.field(resolver=detail_field("providers"))
     input: str | None = strawberry.field(resolver=deferred_field("input"))
     output: str | None = strawberry.field(resolver=deferred_field("output"))
     error: str | None
     tokens: TokenUsage | None
     cost_usd: float | None
-    input_cost_usd: float | None
-    output_cost_usd: float | None
+    input_cost_usd: float | None = strawberry.field(resolver=detail_field("input_cost_usd"))
+    output_cost_usd: float | None = strawberry.field(resolver=detail_field("output_cost_usd"))
     message_count: int | None
-    scores: list[Score] | None = strawberry.field(resolver=deferred_field("scores"))
+    scores: list[Score] | None = strawberry.field(resolver=session_scores)
     spans: Annotated[SpanConnection, strawberry.lazy("tracegraph.graphql.types.spans")] | None = strawberry.field(
         resolver=session_spans,
         description=(

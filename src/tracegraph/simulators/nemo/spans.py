@@ -90,6 +90,12 @@ _SUMS = {
 }
 
 
+_FIGURES = (
+    *("input_tokens", "output_tokens", "cached_tokens"),
+    *("cost_total_usd", "cost_input_usd", "cost_output_usd"),
+)
+
+
 def _known_sum(spans: Sequence[Row], key: str) -> float | None:
     present = [span[key] for span in spans if span.get(key) is not None]
     return sum(present) if present else None
@@ -120,7 +126,7 @@ def _model_call(session: Row, model: str | None) -> Row:
         "ended_at": _moment(session, 0.5),
         "provider": _PROVIDER,
         "model": model,
-        **{key: session.get(key) for key in ("input_tokens", "output_tokens", "cached_tokens", "cost_total_usd")},
+        **{key: session.get(key) for key in _FIGURES},
         "usage_details": {} if reasoning is None else {"completion_details.reasoning": reasoning},
         "input": None if question is None else json.dumps([{"role": "user", "content": question}]),
         "output": None if answer is None else json.dumps({"role": "assistant", "content": answer}),

@@ -100,7 +100,8 @@ def nemo_session(
     """Create a NeMo session that ran for `latency_ms` (None: it is running).
 
     `fields` are as in the contract, or what newer releases have: `output`, `failed_evaluators`. The derived spans
-    have `reasoning_tokens` and `attributes`, the derived evaluator results `explanations` (text by evaluator).
+    have `reasoning_tokens`, `attributes`, `cost_input_usd` and `cost_output_usd`. The derived evaluator results
+    have `explanations` (text by evaluator).
     """
     start = naive(started_at)
     ended = None if latency_ms is None else naive(_moment(started_at) + timedelta(milliseconds=latency_ms))
