@@ -26,6 +26,7 @@ from tracegraph.http.endpoint import GraphQLEndpoint, method_not_allowed
 from tracegraph.http.fast_path import FastPathMiddleware
 from tracegraph.http.middleware.cross_origin import security_middleware
 from tracegraph.http.middleware.error_handler import ErrorMaskingMiddleware
+from tracegraph.http.middleware.request_log import RefusalLog, RequestLogMiddleware
 from tracegraph.http.persisted_queries import read_documents
 from tracegraph.http.playground.page import playground_routes
 from tracegraph.http.rate_limit import RateLimiter
@@ -34,6 +35,7 @@ from tracegraph.http.response_cache import ResponseCache
 from tracegraph.http.routes.health import LIVE, READY, healthz, readyz
 from tracegraph.http.routes.metrics import metrics
 from tracegraph.metrics.collector import Metrics, open_metrics
+from tracegraph.metrics.http_requests import HttpRequests
 from tracegraph.observability.logging import configure_logs
 from tracegraph.observability.tracing import open_tracing
 from tracegraph.server import gc_tuning
@@ -56,6 +58,7 @@ class _State(TypedDict):
     metrics: Metrics
     tracing: Tracing | None
     access_control: AccessControl
+    refusals: RefusalLog
 
 
 def build_runner(sources: Sources, settings: Settings) -> OperationRunner:
@@ -107,6 +110,8 @@ def create_app(
     Raises:
         ConfigurationError: The trusted documents cannot be read.
     """
+    http_requests = HttpRequests()
+    refusals = RefusalLog(http_requests)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[_State]:
@@ -122,6 +127,7 @@ def create_app(
                 "access_control": _build_access_control(settings, authentication, sources),
                 "metrics": await stack.enter_async_context(open_metrics(sources, names, workers_folder)),
                 "tracing": active_tracing,
+                "refusals": refusals,
             }
             if owns_process:
                 gc_tuning.freeze_and_relax_gc()
@@ -129,6 +135,7 @@ def create_app(
 
     endpoint = _build_endpoint(settings, origin)
     hosts = settings.server.allowed_hosts
+    logged = Middleware(RequestLogMiddleware, counters=http_requests, refusals=refusals)
     middleware = security_middleware(
         settings.server.cors_origins,
         known_hosts=hosts if hosts or not (settings.auth.is_on or insecure) else None,
@@ -136,7 +143,7 @@ def create_app(
     fast_path = Middleware(FastPathMiddleware, path="/graphql", endpoint=endpoint.__call__)
     app = Starlette(
         routes=_routes(settings, endpoint),
-        middleware=[*middleware, Middleware(ErrorMaskingMiddleware), fast_path],
+        middleware=[logged, *middleware, Middleware(ErrorMaskingMiddleware), fast_path],
         lifespan=lifespan,
     )
     # Behind a proxy a redirect would name the wrong scheme, and many clients follow no redirect of a POST.

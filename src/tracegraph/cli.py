@@ -6,11 +6,12 @@ import asyncio
 import json
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
+import structlog
 import typer
 from rich.console import Console
 
@@ -23,18 +24,20 @@ from tracegraph.commands.demo import run_demo
 from tracegraph.commands.new_adapter import PagingKind, write_adapter
 from tracegraph.commands.spans import SpansFormat, run_spans
 from tracegraph.commands.validation import validate
-from tracegraph.config.loader import Loaded, load
+from tracegraph.config.loader import Loaded, load, logs_json
+from tracegraph.config.settings import LogSettings
 from tracegraph.domain.figures import Statistic
 from tracegraph.domain.models import AggregateBasis
 from tracegraph.errors import ConfigurationError
 from tracegraph.federation.analytics.cases import CaseKey
 from tracegraph.graphql.schema import schema_text
 from tracegraph.http.auth.api_keys import new_key, toml_table
-from tracegraph.observability.logging import configure_logs
+from tracegraph.observability.logging import capture_warnings_and_exceptions, configure_logs, is_console
 from tracegraph.server.run import (
     AppFactory,
     build_server,
     endpoint_url,
+    lifetime_events,
     listen,
     require_auth_unless_loopback,
     serve_with_workers,
@@ -49,6 +52,7 @@ _app.add_typer(_key, name="key")
 _config = typer.Typer(no_args_is_help=True, help="Check and show the configuration.")
 _app.add_typer(_config, name="config")
 _errors = Console(stderr=True)
+_log = structlog.get_logger("tracegraph.cli")
 
 _ConfigOption = Annotated[
     Path | None, typer.Option("--config", help="The configuration file. Default: tracegraph.toml here.")
@@ -83,23 +87,44 @@ def serve(
     ] = False,
 ) -> None:
     """Run the gateway over the configured sources."""
-    with _configuration_errors():
-        loaded = _load(config)
-        settings = loaded.settings
-        configure_logs(settings.log, in_background=True)
-        asyncio.run(validate(loaded))
-        address = host or settings.server.host
-        if not insecure:
-            require_auth_unless_loopback(address, settings.auth)
-        with workers_folder(settings.metrics.directory) if workers > 1 else nullcontext() as folder:
-            listener = listen(address, settings.server.port if port is None else port)
-            url = endpoint_url(listener, address)
+    log = LogSettings(format="json") if logs_json(config) else LogSettings()
+    try:
+        loaded = load(config)
+        log = loaded.settings.log
+        configure_logs(log, in_background=True)
+        _serve(loaded, config, host, port, workers, insecure=insecure)
+    except ConfigurationError as error:
+        if log.format == "json":
+            configure_logs(log, in_background=True)
+            _log.critical("server.not_started", reason=error.message)
+        else:
+            _print_error(error)
+        raise typer.Exit(2) from None
+
+
+def _serve(
+    loaded: Loaded, config: Path | None, host: str | None, port: int | None, workers: int, *, insecure: bool
+) -> None:
+    settings = loaded.settings
+    for warning in loaded.warnings:
+        _log.warning("config.warning", reason=warning)
+    asyncio.run(validate(loaded))
+    address = host or settings.server.host
+    if not insecure:
+        require_auth_unless_loopback(address, settings.auth)
+    with ExitStack() as stack:
+        folder = stack.enter_context(workers_folder(settings.metrics.directory)) if workers > 1 else None
+        listener = listen(address, settings.server.port if port is None else port)
+        url = endpoint_url(listener, address)
+        if is_console(settings.log):
             _errors.print(f"Tracegraph serves {len(settings.sources)} sources at [bold]{url}[/]")
-            factory = AppFactory(config, address, insecure, folder)
-            if workers > 1:
-                serve_with_workers(listener, workers, factory)
-            else:
-                build_server(factory.create(), factory.create).run(sockets=[listener])
+        capture_warnings_and_exceptions()
+        stack.enter_context(lifetime_events(loaded, url, workers))
+        factory = AppFactory(config, address, insecure, folder, settings.log)
+        if workers > 1:
+            serve_with_workers(listener, workers, factory)
+        else:
+            build_server(factory.create(), factory.create).run(sockets=[listener])
 
 
 @_app.command()
@@ -269,5 +294,9 @@ def _configuration_errors() -> Iterator[None]:
     try:
         yield
     except ConfigurationError as error:
-        _errors.print(error.message, style="red", markup=False, highlight=False, soft_wrap=True)
+        _print_error(error)
         raise typer.Exit(2) from None
+
+
+def _print_error(error: ConfigurationError) -> None:
+    _errors.print(error.message, style="red", markup=False, highlight=False, soft_wrap=True)

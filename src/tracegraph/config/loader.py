@@ -66,6 +66,19 @@ def load_settings(file: Path | None = None) -> Settings:
     return load(file).settings
 
 
+def logs_json(file: Path | None = None) -> bool:
+    """Return whether a configuration sets `[log] format` to json, also an invalid one, whose error is logged."""
+    of_environment = os.environ.get("TRACEGRAPH_LOG__FORMAT")
+    if of_environment:
+        return of_environment == "json"
+    path = file or Path(os.environ.get("TRACEGRAPH_CONFIG") or DEFAULT_FILE)
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8")).get("log")
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(table, dict) and table.get("format") == "json"
+
+
 def load(file: Path | None = None, environment: Mapping[str, str] | None = None) -> Loaded:
     """Load the configuration from a file and the environment, which overrides the file.
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from time import perf_counter
 
-import structlog
 from graphql import GraphQLError
 from starlette.requests import Request
 from starlette.responses import Response
@@ -24,6 +23,7 @@ from tracegraph.http.negotiation import GRAPHQL, HTML, JSON, combined_header, ne
 from tracegraph.http.persisted_queries import PersistedQueryStore
 from tracegraph.http.playground.page import playground_page
 from tracegraph.http.request_parser import BadRequest, BodyLimits, parse_operation
+from tracegraph.http.request_record import record_of, record_trace
 from tracegraph.http.response_cache import ExecutionRequest, OperationResponse, ResponseCache
 from tracegraph.metrics.operations import OperationOutcome
 
@@ -38,9 +38,6 @@ _REJECTED_IN_ANY_MEDIA_TYPE = {Forbidden.code, QueryTooComplex.code}
 
 
 _NO_HEADERS: Mapping[str, str] = {}
-
-
-_log = structlog.get_logger("tracegraph.http")
 
 
 class GraphQLEndpoint:
@@ -73,17 +70,20 @@ class GraphQLEndpoint:
                 return playground_page(request.scope.get("root_path", "") + "/playground")
             media = media or (JSON if first == HTML else None)
         if media is None:
-            return error_response(BadRequest(406, f"The response is {GRAPHQL} or {JSON}: accept one of them."))
+            refusal = BadRequest(406, f"The response is {GRAPHQL} or {JSON}: accept one of them.")
+            return refused_response(request, refusal)
         if request.method == "GET" and is_cross_site(request.headers, self._cors_origins):
-            return error_response(CrossSiteRequest(), media)
+            return refused_response(request, CrossSiteRequest(), media)
         state = request.state
         with OperationObservation(state.metrics.operations, state.tracing, request.headers) as observation:
+            if observation.trace_id is not None:
+                record_trace(request, observation.trace_id)
             try:
                 principal = await state.access_control.authorize(request)
                 operation = await parse_operation(request, self._body_limits, self._documents)
             except HTTPRequestError as error:
                 observation.outcome = OperationOutcome.REFUSED
-                return error_response(error, media)
+                return refused_response(request, error, media)
             return await self._run(request, principal, operation, media, observation)
 
     async def _run(
@@ -105,22 +105,17 @@ class GraphQLEndpoint:
             charge=access_control.cost_charger(principal),
         )
         observation.name = operation.name
+        record = record_of(request)
         try:
             response = await cancel_on_disconnect(request.receive, cache.get_or_execute(execution))
         except ClientDisconnected:
             observation.outcome = OperationOutcome.GONE
-            _log.info("graphql.client_gone", operation=operation.name, duration_ms=_elapsed_ms(began))
+            record.is_gone = True
+            record.complete(operation.name, principal.id, began)
             return Response(status_code=_CLIENT_CLOSED_REQUEST)
-        result = response.result
         observation.record_response(response)
-        _log.info(
-            "graphql.request",
-            operation=operation.name,
-            principal=principal.id,
-            duration_ms=_elapsed_ms(began),
-            errors=len(result.errors),
-            sources=[report["source"] for report in result.extensions.get("sources", ())],
-        )
+        record.complete(response.result.operation or operation.name, principal.id, began)
+        record.add_result(response, bypass_cache=execution.bypass_cache)
         return await self._encoded_response(request, response, media)
 
     async def _encoded_response(self, request: Request, response: OperationResponse, media: str) -> Response:
@@ -143,10 +138,6 @@ def _bypasses_cache(request: Request) -> bool:
     return any(directive.strip().lower() == "no-cache" for directive in directives)
 
 
-def _elapsed_ms(began: float) -> float:
-    return round((perf_counter() - began) * 1000, 1)
-
-
 def _http_response(response: OperationResponse, media: str) -> Response:
     """Return the HTTP response with its status.
 
@@ -163,8 +154,13 @@ def _http_response(response: OperationResponse, media: str) -> Response:
     return http_response
 
 
-def error_response(error: HTTPRequestError, media: str = JSON) -> Response:
-    """Return the response to a request that is rejected before execution."""
+def refused_response(request: Request, error: HTTPRequestError, media: str = JSON) -> Response:
+    """Return the response to a request that is rejected before execution, and record the refusal for the log."""
+    record_of(request).refuse(error)
+    return _error_response(error, media)
+
+
+def _error_response(error: HTTPRequestError, media: str) -> Response:
     graphql_error = GraphQLError(error.message, extensions={"code": error.code})
     # Apollo Server responds to an unknown hash with 200. GraphQL's media type does not allow 200 here.
     status = 400 if error.status == 200 and media == GRAPHQL else error.status
@@ -178,8 +174,7 @@ def _json(body: bytes, status: int, media: str, extra_headers: Mapping[str, str]
     return Response(body, status, headers, f"{media}; charset=utf-8")
 
 
-async def method_not_allowed(request: Request) -> Response:  # noqa: ARG001 - the router's signature
+async def method_not_allowed(request: Request) -> Response:
     """Return 405 for every method but GET and POST."""
-    return error_response(
-        HTTPRequestError(405, "BAD_USER_INPUT", "Use POST, or GET for a query.", {"allow": "GET, POST"})
-    )
+    refusal = HTTPRequestError(405, "BAD_USER_INPUT", "Use POST, or GET for a query.", {"allow": "GET, POST"})
+    return refused_response(request, refusal)

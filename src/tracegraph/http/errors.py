@@ -8,17 +8,35 @@ from collections.abc import Mapping
 class HTTPRequestError(Exception):
     """An HTTP request is rejected before any part of its operation runs."""
 
-    def __init__(self, status: int, code: str, message: str, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        message: str,
+        headers: Mapping[str, str] | None = None,
+        reason: str | None = None,
+    ) -> None:
+        """Create an error.
+
+        Args:
+            status: The HTTP status.
+            code: The code of the error.
+            message: The sentence for the client.
+            headers: More headers of the response.
+            reason: What only the log says, such as why a credential is invalid.
+        """
         super().__init__(message)
         self.status = status
         self.code = code
         self.message = message
         self.headers = headers or {}
+        self.reason = reason
 
 
-def unauthenticated(message: str) -> HTTPRequestError:
+def unauthenticated(message: str, reason: str) -> HTTPRequestError:
     """Return the error for 401 with the challenge of RFC 6750.
 
-    The message must not reveal why a credential is invalid.
+    The message must not reveal why a credential is invalid. `reason` says so in the log.
     """
-    return HTTPRequestError(401, "UNAUTHENTICATED", message, {"www-authenticate": 'Bearer realm="tracegraph"'})
+    headers = {"www-authenticate": 'Bearer realm="tracegraph"'}
+    return HTTPRequestError(401, "UNAUTHENTICATED", message, headers, reason)

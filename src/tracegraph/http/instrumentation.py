@@ -54,6 +54,11 @@ class OperationObservation:
         if self._span is not None:
             self._span.end(label, self.outcome.value, failed=self.outcome in _FAILED_OUTCOMES)
 
+    @property
+    def trace_id(self) -> str | None:
+        """The trace ID of the span in hexadecimal digits, or None without tracing."""
+        return None if self._span is None else self._span.trace_id
+
     def record_response(self, response: OperationResponse) -> None:
         """Record the operation's name and outcome, and whether its response is reused."""
         self.name = response.result.operation or self.name

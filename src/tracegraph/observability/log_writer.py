@@ -6,6 +6,7 @@ import atexit
 import threading
 import time
 from collections import deque
+from datetime import UTC, datetime
 from typing import TextIO
 
 MAX_LINES = 10_000
@@ -64,7 +65,10 @@ class BackgroundLogWriter:
         lines = [self._waiting.popleft() for _ in range(len(self._waiting))]
         dropped, self._dropped = self._dropped, 0
         if dropped:
-            lines.append(f'{{"event":"log.lines_left_out","lines":{dropped},"level":"warning"}}\n')
+            now = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+            lines.append(
+                f'{{"event":"log.lines_left_out","lines":{dropped},"level":"warning","timestamp":"{now}"}}\n'
+            )
         try:
             self._out.write("".join(lines))
             self._out.flush()

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import logging
 import sys
+import threading
 from collections.abc import Callable
 from functools import lru_cache
+from types import TracebackType
 from typing import Any, Protocol, TextIO, cast
 
 import orjson
@@ -43,14 +45,16 @@ class ForwardingHandler(logging.Handler):
 _FORWARDING_HANDLER = ForwardingHandler()
 
 
+_log = structlog.get_logger("tracegraph")
+
+
 def configure_logs(settings: LogOptions, *, in_background: bool = False) -> None:
     """Configure structlog, forward the records of libraries, and silence libraries that log vendors' URLs.
 
     With `in_background`, a thread writes the lines: see `log_writer`.
     """
-    is_console = settings.format == "console" or (settings.format == "auto" and sys.stderr.isatty())
     renderer: structlog.types.Processor = (
-        structlog.dev.ConsoleRenderer() if is_console else structlog.processors.JSONRenderer(_line)
+        structlog.dev.ConsoleRenderer() if is_console(settings) else structlog.processors.JSONRenderer(_line)
     )
     structlog.configure(
         processors=[
@@ -68,6 +72,29 @@ def configure_logs(settings: LogOptions, *, in_background: bool = False) -> None
     logging.getLogger().addHandler(_FORWARDING_HANDLER)
     for noisy in ("httpx", "httpcore", "asyncio"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+def capture_warnings_and_exceptions() -> None:
+    """Make Python's warnings and uncaught exceptions events, so that with JSON every line is JSON.
+
+    This changes the whole process. Call it in a process that is the gateway's own.
+    """
+    logging.captureWarnings(capture=True)
+    sys.excepthook = _log_uncaught
+    threading.excepthook = lambda caught: _log_uncaught(caught.exc_type, caught.exc_value, caught.exc_traceback)
+    sys.unraisablehook = lambda caught: _log_uncaught(caught.exc_type, caught.exc_value, caught.exc_traceback)
+
+
+def is_console(settings: LogOptions) -> bool:
+    """Return whether the log is text for people, instead of JSON."""
+    return settings.format == "console" or (settings.format == "auto" and sys.stderr.isatty())
+
+
+def _log_uncaught(
+    kind: type[BaseException], exception: BaseException | None, traceback: TracebackType | None
+) -> None:
+    exception = kind() if exception is None else exception
+    _log.critical("process.uncaught_exception", exc_info=(kind, exception, traceback))
 
 
 def _stderr_logger(*_: object) -> structlog.WriteLogger:

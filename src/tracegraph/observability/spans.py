@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 from opentelemetry.context import attach, detach
 from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.trace import Span, SpanKind, Status, StatusCode, set_span_in_context
+from opentelemetry.trace import Span, SpanKind, Status, StatusCode, format_trace_id, set_span_in_context
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from tracegraph.errors import SourceError
@@ -78,6 +78,11 @@ class OperationSpan:
 
     def __init__(self, span: Span) -> None:
         self._span = span
+
+    @property
+    def trace_id(self) -> str:
+        """The ID of the trace, as 32 hexadecimal digits."""
+        return format_trace_id(self._span.get_span_context().trace_id)
 
     def begin(self) -> None:
         """Make the span current, so that new spans become its children."""

@@ -19,6 +19,7 @@ from starlette.responses import JSONResponse
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from tracegraph.http.negotiation import JSON
+from tracegraph.server.reload import Reloadable
 
 MAX_HEADERS = 100
 
@@ -76,6 +77,7 @@ class HeadLimitProtocol(HttpToolsProtocol):
         if self.parser.should_upgrade():
             if self._requests_websocket():
                 self.app = _NO_WEBSOCKETS
+                self._record_refusal(426)
             elif self.parser.get_method() != b"CONNECT":
                 self._head_without_upgrade = self._head()
                 return
@@ -146,7 +148,12 @@ class HeadLimitProtocol(HttpToolsProtocol):
             self._is_too_large = True
             raise ValueError("the head is too large")  # the server then calls `send_400_response`
 
+    def _record_refusal(self, status: int) -> None:
+        if isinstance(self.config.app, Reloadable):
+            self.config.app.record_refusal(status, "BAD_USER_INPUT")
+
     def _respond_and_close(self, status: int, message: str) -> None:
+        self._record_refusal(status)
         body = orjson.dumps({"errors": [{"message": message, "extensions": {"code": "BAD_USER_INPUT"}}]})
         head = (
             f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\nconnection: close\r\ncache-control: no-store\r\n"

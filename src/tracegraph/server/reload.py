@@ -164,6 +164,12 @@ class Reloadable:
         if self._current is not None:
             self._current.state[DRAINING] = True
 
+    def record_refusal(self, status: int, code: str) -> None:
+        """Count and log a request that the server refuses before the application sees it."""
+        refusals = None if self._current is None else self._current.state.get("refusals")
+        if refusals is not None:
+            refusals.refused(status, code)
+
     def respond_to_cancelled_requests(self) -> None:
         """From now on, respond with 503 to each request whose task is cancelled."""
         self._responds_to_cancelled = True

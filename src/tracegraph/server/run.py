@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from importlib.metadata import version
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -21,9 +24,10 @@ from tracegraph.app import create_app
 from tracegraph.commands.validation import validate_before_opening
 from tracegraph.config.auth import AuthTable
 from tracegraph.config.loader import Loaded, load
+from tracegraph.config.settings import LogSettings
 from tracegraph.config.urls import is_loopback
 from tracegraph.errors import ConfigurationError
-from tracegraph.observability.logging import configure_logs
+from tracegraph.observability.logging import capture_warnings_and_exceptions, configure_logs
 from tracegraph.server.graceful import Server
 from tracegraph.server.http_protocol import HeadLimitProtocol
 from tracegraph.server.reload import Reloadable
@@ -36,6 +40,26 @@ _SHARED_MEMORY = "/dev/shm"  # noqa: S108 - the folder within has a random name,
 
 
 _log = structlog.get_logger("tracegraph.server")
+
+
+@contextmanager
+def lifetime_events(loaded: Loaded, url: str, workers: int) -> Iterator[None]:
+    """Log the start and the end of the gateway, whatever ends it."""
+    gateway = version("tracegraph")
+    _log.info(
+        "server.started",
+        version=gateway,
+        file=loaded.origin,
+        sources=list(loaded.settings.sources),
+        url=url,
+        workers=workers,
+        pid=os.getpid(),
+    )
+    began = time.monotonic()
+    try:
+        yield
+    finally:
+        _log.info("server.stopped", version=gateway, uptime_s=round(time.monotonic() - began, 1))
 
 
 def require_auth_unless_loopback(host: str, auth: AuthTable) -> None:
@@ -84,13 +108,15 @@ def endpoint_url(opened: socket.socket, host: str) -> str:
 class AppFactory:
     """Creates the application from the configuration, at the start of a process and on each reload.
 
-    `host` is the address on which the gateway listens, which a reload does not change.
+    `host` is the address on which the gateway listens, which a reload does not change. `log` is the configuration
+    of the log until the application exists.
     """
 
     file: Path | None
     host: str
     insecure: bool
     workers_folder: Path | None = None
+    log: LogSettings = LogSettings()
 
     def create(self) -> Starlette:
         """Return an application with the current configuration of the file and the environment.
@@ -184,10 +210,12 @@ def serve_with_workers(opened: socket.socket, workers: int, factory: AppFactory)
 
 
 def _run_worker(parent: Connection, opened: socket.socket, factory: AppFactory) -> None:
+    configure_logs(factory.log, in_background=True)
+    capture_warnings_and_exceptions()
     try:
         app = factory.create()
     except ConfigurationError as error:
-        sys.stderr.write(f"{error.message}\n")
+        _log.critical("server.not_started", reason=error.message)
         sys.exit(STARTUP_FAILURE)
     configure_logs(app.state.settings.log, in_background=True)
     running = Reloadable(app, factory.create)

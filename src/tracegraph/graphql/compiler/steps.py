@@ -19,9 +19,9 @@ from graphql import (
     is_object_type,
 )
 from graphql.pyutils import Path
-from graphql.pyutils.gather_with_cancel import gather_with_cancel
 
 from tracegraph.graphql.compiler.codegen import Collect, Details, ReaderCodegen, Selection
+from tracegraph.graphql.compiler.gather import gather_started
 from tracegraph.graphql.compiler.resolver_calls import ResolverCall
 from tracegraph.graphql.compiler.resolver_info import ExecutionState
 
@@ -171,7 +171,7 @@ async def _awaited_members(response: Any, waiting: list[Any]) -> Any:
     if len(waiting) == 1:
         response[waiting[0]] = await response[waiting[0]]
         return response
-    for key, value in zip(waiting, await gather_with_cancel(*(response[key] for key in waiting)), strict=True):
+    for key, value in zip(waiting, await gather_started([response[key] for key in waiting]), strict=True):
         response[key] = value
     return response
 

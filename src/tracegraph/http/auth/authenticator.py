@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from tracegraph.config.auth import AuthTable, QuotaTable
 from tracegraph.http.auth.api_keys import PREFIX, ApiKeys
 from tracegraph.http.auth.jwks import JWKSCache
-from tracegraph.http.auth.jwt import JWTVerifier
+from tracegraph.http.auth.jwt import InvalidCredential, JWTVerifier
 from tracegraph.http.auth.principal import Principal, Quota
 from tracegraph.http.errors import unauthenticated
 from tracegraph.upstream.json_document import open_document
@@ -36,18 +36,26 @@ class Authentication:
         scheme, _, credential = (authorization or "").partition(" ")
         credential = credential.strip()
         if scheme.lower() != "bearer" or not credential:
-            raise unauthenticated("Authenticate with an API key or a token: send it as Authorization: Bearer.")
-        principal = None
-        if len(credential) <= MAX_CREDENTIAL_LENGTH:
-            principal = await self._resolve(credential)
-        if principal is None:
-            raise unauthenticated("The API key or token is not valid: send another.")
-        return principal
+            raise unauthenticated(
+                "Authenticate with an API key or a token: send it as Authorization: Bearer.",
+                "no credential" if authorization is None else "not a bearer credential",
+            )
+        try:
+            return await self._resolve(credential)
+        except InvalidCredential as invalid:
+            raise unauthenticated("The API key or token is not valid: send another.", str(invalid)) from None
 
-    async def _resolve(self, credential: str) -> Principal | None:
+    async def _resolve(self, credential: str) -> Principal:
+        if len(credential) > MAX_CREDENTIAL_LENGTH:
+            raise InvalidCredential("too long")
         if credential.startswith(PREFIX):
-            return self._keys.principal(credential)
-        return None if self._tokens is None else await self._tokens.principal(credential)
+            principal = self._keys.principal(credential)
+            if principal is None:
+                raise InvalidCredential("unknown API key")
+            return principal
+        if self._tokens is None:
+            raise InvalidCredential("no token is accepted: [auth.jwt] is not configured")
+        return await self._tokens.principal(credential)
 
 
 @asynccontextmanager

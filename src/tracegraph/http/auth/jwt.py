@@ -13,6 +13,24 @@ from tracegraph.http.auth.principal import Principal, Quota
 MAX_SUBJECT_LENGTH = 512
 
 
+_REASONS: tuple[tuple[type[Exception], str], ...] = (
+    (jwt.ExpiredSignatureError, "expired"),
+    (jwt.ImmatureSignatureError, "not valid yet"),
+    (jwt.InvalidAudienceError, "another audience"),
+    (jwt.InvalidIssuerError, "another issuer"),
+    (jwt.InvalidIssuedAtError, "issued in the future"),
+    (jwt.MissingRequiredClaimError, "a required claim is missing"),
+    (jwt.InvalidSignatureError, "wrong signature"),
+    (jwt.InvalidAlgorithmError, "another algorithm than the key's"),
+    (jwt.DecodeError, "not a JSON Web Token"),
+)
+"""Why a token is invalid, for the log. The first matching class counts."""
+
+
+class InvalidCredential(Exception):
+    """The credential is not valid. The text says why, without a part of the credential."""
+
+
 class JWTVerifier:
     """Verifies tokens: signature by a key of the provider, pinned algorithm, issuer, audience and time."""
 
@@ -21,17 +39,23 @@ class JWTVerifier:
         self._keys = keys
         self._quota = quota
 
-    async def principal(self, token: str) -> Principal | None:
-        """Return the principal of the token, or None for an invalid token."""
+    async def principal(self, token: str) -> Principal:
+        """Return the principal of the token.
+
+        Raises:
+            InvalidCredential: The token is invalid.
+        """
         try:
             header = jwt.get_unverified_header(token)
             if header.get("alg") not in self._table.algorithms:
-                return None
+                raise InvalidCredential("an algorithm that auth.jwt.algorithms does not name")
             key = await self._keys.key(header.get("kid"))
-            claims = None if key is None else self._claims(token, key)
-        except (jwt.PyJWTError, ValueError, TypeError):
-            return None
-        return None if claims is None else self._holder(claims)
+            if key is None:
+                raise InvalidCredential("a key ID that the identity provider does not publish")
+            return self._holder(self._claims(token, key))
+        except (jwt.PyJWTError, ValueError, TypeError) as error:
+            reasons = (reason for kind, reason in _REASONS if isinstance(error, kind))
+            raise InvalidCredential(next(reasons, "malformed")) from None
 
     def _claims(self, token: str, key: jwt.PyJWK) -> dict[str, Any]:
         return jwt.decode(
@@ -44,10 +68,10 @@ class JWTVerifier:
             options={"require": ["exp", "iss", "aud", "sub"], "enforce_minimum_key_length": True},
         )
 
-    def _holder(self, claims: dict[str, Any]) -> Principal | None:
+    def _holder(self, claims: dict[str, Any]) -> Principal:
         subject = claims["sub"]
         if not subject or len(subject) > MAX_SUBJECT_LENGTH:
-            return None
+            raise InvalidCredential("an empty or long subject")
         return Principal(f"jwt:{subject}", self._sources(claims), self._quota)
 
     def _sources(self, claims: dict[str, Any]) -> frozenset[str] | None:

@@ -86,7 +86,7 @@ def security_middleware(allowed_origins: Sequence[str], known_hosts: Collection[
                 allow_origins=list(allowed_origins),
                 allow_methods=["GET", "POST"],
                 allow_headers=["*"],  # such as a token or a deadline; never cookies
-                expose_headers=["Retry-After"],
+                expose_headers=["Retry-After", "X-Request-Id"],
                 max_age=_PREFLIGHT_S,
             )
         )

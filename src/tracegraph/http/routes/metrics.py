@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
-from tracegraph.http.endpoint import error_response
+from tracegraph.http.endpoint import refused_response
 from tracegraph.http.errors import HTTPRequestError
 from tracegraph.metrics.collector import Metrics
 from tracegraph.metrics.exposition import CONTENT_TYPE
@@ -20,6 +20,6 @@ async def metrics(request: Request) -> Response:
     try:
         await request.state.access_control.authorize_metrics(request)
     except HTTPRequestError as error:
-        return error_response(error)
+        return refused_response(request, error)
     collector: Metrics = request.state.metrics
     return Response(await collector.render(), headers={"content-type": CONTENT_TYPE, "cache-control": "no-store"})
