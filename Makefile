@@ -126,10 +126,12 @@ clean: ## remove .venv, .live, caches and node_modules
 # Programs that tests and the benchmark need. If one cannot be installed, the tests that need it are skipped with a reason.
 .venv/system.ok: | .venv/bin/python
 	@if command -v chromium >/dev/null && command -v chromedriver >/dev/null && command -v redis-server >/dev/null \
-	  && command -v wrk >/dev/null && command -v nginx >/dev/null; then :; \
+	  && command -v wrk >/dev/null && command -v nginx >/dev/null && command -v haproxy >/dev/null \
+	  && command -v promtool >/dev/null; then :; \
 	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-	  apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium chromium-driver redis-server wrk nginx >/dev/null; \
-	else echo "Chromium, ChromeDriver, redis-server, wrk or nginx is missing and cannot be installed without root."; fi
+	  apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium chromium-driver redis-server wrk nginx \
+	    haproxy prometheus >/dev/null; \
+	else echo "Chromium, ChromeDriver, redis-server, wrk, nginx, haproxy or promtool is missing and cannot be installed without root."; fi
 	@touch $@
 
 .venv/node.ok: tests/node/package-lock.json | .venv/bin/python

@@ -88,6 +88,30 @@ def _build_access_control(settings: Settings, authentication: Authentication, so
     )
 
 
+async def _open_state(  # noqa: PLR0917 - the parts of one application
+    stack: AsyncExitStack,
+    settings: Settings,
+    origin: str,
+    tracing: Tracing | None,
+    workers_folder: Path | None,
+    http_requests: HttpRequests,
+    refusals: RefusalLog,
+) -> _State:
+    active_tracing = tracing or await stack.enter_async_context(open_tracing(settings.tracing))
+    authentication = await stack.enter_async_context(open_authentication(settings.auth))
+    sources = await stack.enter_async_context(open_sources(settings, origin, active_tracing))
+    runner = build_runner(sources, settings)
+    counting = open_metrics(sources, http_requests, settings.metrics.operation_names, workers_folder)
+    return {
+        "runner": runner,
+        "response_cache": ResponseCache(runner, sources.memory, share=settings.cache.share_in_flight),
+        "access_control": _build_access_control(settings, authentication, sources),
+        "metrics": await stack.enter_async_context(counting),
+        "tracing": active_tracing,
+        "refusals": refusals,
+    }
+
+
 def create_app(
     settings: Settings,
     *,
@@ -116,19 +140,7 @@ def create_app(
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[_State]:
         async with AsyncExitStack() as stack:
-            active_tracing = tracing or await stack.enter_async_context(open_tracing(settings.tracing))
-            authentication = await stack.enter_async_context(open_authentication(settings.auth))
-            sources = await stack.enter_async_context(open_sources(settings, origin, active_tracing))
-            names = settings.metrics.operation_names
-            runner = build_runner(sources, settings)
-            state: _State = {
-                "runner": runner,
-                "response_cache": ResponseCache(runner, sources.memory, share=settings.cache.share_in_flight),
-                "access_control": _build_access_control(settings, authentication, sources),
-                "metrics": await stack.enter_async_context(open_metrics(sources, names, workers_folder)),
-                "tracing": active_tracing,
-                "refusals": refusals,
-            }
+            state = await _open_state(stack, settings, origin, tracing, workers_folder, http_requests, refusals)
             if owns_process:
                 gc_tuning.freeze_and_relax_gc()
             yield state

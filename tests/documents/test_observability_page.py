@@ -46,7 +46,7 @@ def test_every_log_event_has_a_row_and_every_row_is_an_event() -> None:
 
 
 def test_every_metric_has_a_row_with_its_labels() -> None:
-    rows = dict(re.findall(r"^\| `(tracegraph_\w+)` \| ([^|]*) \|", PAGE, re.MULTILINE))
+    rows = dict(re.findall(r"^\| `((?:tracegraph|process)_\w+)` \| ([^|]*) \|", PAGE, re.MULTILINE))
     assert rows == {family.name: ", ".join(f"`{label}`" for label in family.labels) for family in FAMILIES}
 
 

@@ -1,6 +1,7 @@
 """`/metrics`: exact counts after known traffic, a bounded number of labels, and no secrets."""
 
 import asyncio
+from importlib.metadata import version
 from typing import Any
 
 import httpx
@@ -238,6 +239,67 @@ async def test_long_names_and_names_of_rejected_operations_add_no_label(gateway:
     scrape = await scraped(gateway)
     assert scrape.by("outcome", "graphql_requests_total", operation="other") == {"OK": 1, "REFUSED": 4}
     assert scrape.labels("operation") == {"other", "unnamed"}
+
+
+# -- the gateway itself --------------------------------------------------------------------------------------
+
+
+async def test_refusals_are_counted_by_status_and_code(gateway: Gateway) -> None:
+    for _ in range(20):
+        await gateway.post(b"[]")
+    await gateway.http.get("/nowhere")
+    scrape = await scraped(gateway)
+    assert scrape.value("requests_refused_total", status="400", code="BAD_USER_INPUT") == 20
+    assert scrape.value("requests_refused_total", status="404", code="NOT_FOUND") == 1
+
+
+async def test_the_request_for_the_metrics_is_itself_in_flight(gateway: Gateway) -> None:
+    assert (await scraped(gateway)).value("requests_in_flight") == 1
+
+
+async def test_the_cache_reports_its_entries_and_size(vendors: Vendors, open_gateway: OpenGateway) -> None:
+    fill(vendors)
+    gateway = await open_gateway(cache={"url": "memory://"})
+    assert (await scraped(gateway)).value("cache_entries") == 0
+    await gateway.ask(LIST)
+    scrape = await scraped(gateway)
+    assert scrape.value("cache_entries") >= 4  # replies of each vendor, and the response
+    assert scrape.value("cache_bytes") > 400 * scrape.value("cache_entries")
+
+
+async def test_the_version_is_a_label_and_the_process_has_its_usual_metrics(gateway: Gateway) -> None:
+    scrape = await scraped(gateway)
+    assert scrape.by("version", "build_info") == {version("tracegraph"): 1}
+    samples = {sample.name: sample.value for family in scrape.families for sample in family.samples}
+    assert samples["process_resident_memory_bytes"] > 10_000_000
+    assert samples["process_open_fds"] > 0
+
+
+async def test_the_headroom_of_a_rate_falls_with_each_call_and_is_0_during_a_pause(
+    vendors: Vendors, open_gateway: OpenGateway
+) -> None:
+    fill(vendors)
+    rates = {"agents": {"calls": 4, "per_s": 300}}
+    gateway = await open_with(vendors, open_gateway, MEIBEL, limits={"rates": rates}, retry={"attempts": 1})
+    headroom = [(await scraped(gateway)).value("upstream_rate_headroom_ratio", source=MEIBEL, kind="agents")]
+    for fault in (None, Fault("status", status=429, retry_after="60")):
+        if fault is not None:
+            vendors.meibel.fail(fault)
+        await gateway.ask(LIST)
+        scrape = await scraped(gateway)
+        headroom.append(scrape.value("upstream_rate_headroom_ratio", source=MEIBEL, kind="agents"))
+    assert headroom == [1, 0.75, 0]
+
+
+async def test_redis_is_counted_as_down_when_nothing_listens(open_gateway: OpenGateway) -> None:
+    gateway = await open_gateway(cache={"url": "redis://127.0.0.1:1/0"})
+    assert (await scraped(gateway)).value("redis_up") == 1
+    for name in ("a", "b"):
+        await gateway.ask(LIST.replace("name", f"{name}: name"))
+    scrape = await scraped(gateway)
+    assert scrape.value("redis_up") == 0
+    assert scrape.value("redis_calls_total", result="FAILED") >= 3
+    assert scrape.value("redis_calls_total", result="OK") == 0
 
 
 # -- the text ------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from tests.upstream.conftest import SECRET
 from tracegraph.upstream.cache.entries import CacheEntries, CachePolicy, CacheStores, SharedStore
 from tracegraph.upstream.cache.memory import MemoryStore
 from tracegraph.upstream.client import Upstream
-from tracegraph.upstream.counters import SourceCounters
+from tracegraph.upstream.counters import SharedStoreCounters, SourceCounters
 
 POLICY = CachePolicy(ttl_s=10.0, stale_s=100.0, limit_s=20.0)
 
@@ -30,6 +30,7 @@ class SharedMemory:
 
     values: dict[bytes, bytes] = field(default_factory=dict)
     reads: int = 0
+    counters: SharedStoreCounters = field(default_factory=SharedStoreCounters)
 
     async def get(self, key: bytes) -> bytes | None:
         self.reads += 1

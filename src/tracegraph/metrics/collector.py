@@ -10,6 +10,7 @@ from pathlib import Path
 import structlog
 
 from tracegraph.metrics.exposition import render_metrics
+from tracegraph.metrics.http_requests import HttpRequests
 from tracegraph.metrics.multiprocess import WRITE_INTERVAL_S, SnapshotDirectory
 from tracegraph.metrics.operations import Operations
 from tracegraph.metrics.snapshot import MetricsSource, Snapshot
@@ -37,16 +38,32 @@ class Metrics:
 
 
 @asynccontextmanager
-async def open_metrics(sources: Sources, operation_names: int, folder: Path | None) -> AsyncIterator[Metrics]:
+async def open_metrics(
+    sources: Sources, http: HttpRequests, operation_names: int, folder: Path | None
+) -> AsyncIterator[Metrics]:
     """Open the metrics of these sources.
 
     Args:
         sources: The sources with their counters.
+        http: The counters of HTTP requests.
         operation_names: The maximum number of operation names as labels.
         folder: The folder that the processes of one gateway share. None for a single process.
     """
     call_kinds = {adapter.name: adapter.capabilities.call_kinds for adapter in sources.adapters}
-    source = MetricsSource(Operations(operation_names), sources.pipelines, call_kinds)
+    shared = None if sources.shared is None else sources.shared.counters
+    source = MetricsSource(
+        Operations(operation_names), sources.pipelines, call_kinds, http, sources.memory, shared
+    )
+    measuring = asyncio.create_task(source.lag.measure())
+    try:
+        async with _open_directory(source, folder) as opened:
+            yield opened
+    finally:
+        measuring.cancel()
+
+
+@asynccontextmanager
+async def _open_directory(source: MetricsSource, folder: Path | None) -> AsyncIterator[Metrics]:
     if folder is None:
         yield Metrics(source)
         return

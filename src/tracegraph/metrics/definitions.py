@@ -14,6 +14,14 @@ class MetricType(Enum):
     HISTOGRAM = "histogram"
 
 
+class Combination(Enum):
+    """How the values of several processes become one."""
+
+    SUM = "sum"
+    LARGEST = "largest"
+    SMALLEST = "smallest"
+
+
 @dataclass(frozen=True, slots=True)
 class MetricFamily:
     """Metrics of one name, which differ in the values of their labels. The name contains the unit."""
@@ -22,6 +30,7 @@ class MetricFamily:
     metric_type: MetricType
     labels: tuple[str, ...]
     description: str
+    combination: Combination = Combination.SUM
 
 
 def _operation_family(name: str, metric_type: MetricType, description: str, *extra_labels: str) -> MetricFamily:
@@ -95,6 +104,77 @@ CIRCUITS = _call_family("circuits", MetricType.GAUGE, "Processes with a circuit 
 PROCESSES = MetricFamily("tracegraph_processes", MetricType.GAUGE, (), "Processes that the metrics include.")
 
 
+RATE_HEADROOM = MetricFamily(
+    "tracegraph_upstream_rate_headroom_ratio",
+    MetricType.GAUGE,
+    ("source", "kind"),
+    "Part of a vendor's rate limit that is free now; 0 during a pause.",
+    Combination.SMALLEST,
+)
+
+
+REFUSALS = MetricFamily(
+    "tracegraph_requests_refused_total", MetricType.COUNTER, ("status", "code"), "Refused HTTP requests."
+)
+
+
+IN_FLIGHT = MetricFamily("tracegraph_requests_in_flight", MetricType.GAUGE, (), "HTTP requests in flight.")
+
+
+CACHE_ENTRIES = MetricFamily("tracegraph_cache_entries", MetricType.GAUGE, (), "Entries of the memory cache.")
+
+
+CACHE_SIZE = MetricFamily("tracegraph_cache_bytes", MetricType.GAUGE, (), "Size of the memory cache.")
+
+
+REDIS_UP = MetricFamily(
+    "tracegraph_redis_up",
+    MetricType.GAUGE,
+    (),
+    "Whether the last call of Redis succeeded, in every process.",
+    Combination.SMALLEST,
+)
+
+
+REDIS_CALLS = MetricFamily("tracegraph_redis_calls_total", MetricType.COUNTER, ("result",), "Calls of Redis.")
+
+
+REDIS_READS = MetricFamily(
+    "tracegraph_redis_reads_total", MetricType.COUNTER, ("result",), "Reads of Redis that succeeded, by result."
+)
+
+
+LOOP_LAG = MetricFamily(
+    "tracegraph_event_loop_lag_seconds",
+    MetricType.GAUGE,
+    (),
+    "Longest delay of the event loop in the last 15 seconds.",
+    Combination.LARGEST,
+)
+
+
+BUILD_INFO = MetricFamily(
+    "tracegraph_build_info",
+    MetricType.GAUGE,
+    ("version", "python"),
+    "The version.",
+    Combination.LARGEST,
+)
+
+
+PROCESS_FAMILIES = (
+    MetricFamily("process_cpu_seconds_total", MetricType.COUNTER, (), "CPU time since the start or the reload."),
+    MetricFamily("process_resident_memory_bytes", MetricType.GAUGE, (), "Resident memory."),
+    MetricFamily("process_virtual_memory_bytes", MetricType.GAUGE, (), "Virtual memory."),
+    MetricFamily("process_open_fds", MetricType.GAUGE, (), "Open file descriptors.", Combination.LARGEST),
+    MetricFamily("process_max_fds", MetricType.GAUGE, (), "Limit of open file descriptors.", Combination.SMALLEST),
+    MetricFamily(
+        "process_start_time_seconds", MetricType.GAUGE, (), "Start of the youngest process.", Combination.LARGEST
+    ),
+)
+"""The usual metrics of a process, by the names of Prometheus's client libraries."""
+
+
 FAMILIES = (
     OPERATIONS,
     OPERATION_DURATIONS,
@@ -109,5 +189,16 @@ FAMILIES = (
     SHARED,
     CACHE,
     CIRCUITS,
+    RATE_HEADROOM,
+    REFUSALS,
+    IN_FLIGHT,
+    CACHE_ENTRIES,
+    CACHE_SIZE,
+    REDIS_UP,
+    REDIS_CALLS,
+    REDIS_READS,
+    LOOP_LAG,
+    BUILD_INFO,
     PROCESSES,
+    *PROCESS_FAMILIES,
 )

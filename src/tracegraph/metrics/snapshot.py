@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+import operator
+import platform
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import version
 from itertools import chain
 
 import orjson
@@ -11,10 +14,20 @@ from pydantic import TypeAdapter
 
 from tracegraph.domain.calls import CircuitState
 from tracegraph.metrics import definitions
-from tracegraph.metrics.definitions import FAMILIES, MetricFamily, MetricType
+from tracegraph.metrics.definitions import FAMILIES, Combination, MetricFamily, MetricType
+from tracegraph.metrics.http_requests import HttpRequests
 from tracegraph.metrics.operations import Operations
-from tracegraph.upstream.counters import ClassCounters, Durations
+from tracegraph.metrics.process import LoopLag, ProcessUsage
+from tracegraph.upstream.cache.memory import MemoryStore
+from tracegraph.upstream.counters import ClassCounters, Durations, SharedStoreCounters
 from tracegraph.upstream.resilience.pipeline import ResiliencePipeline
+
+_COMBINE: Mapping[Combination, Callable[[float, float], float]] = {
+    Combination.SUM: operator.add,
+    Combination.LARGEST: max,
+    Combination.SMALLEST: min,
+}
+
 
 _ENCODED = TypeAdapter(dict[str, list[tuple[tuple[str, ...], list[float]]]])
 
@@ -26,10 +39,11 @@ class Snapshot:
         self._values: dict[str, dict[tuple[str, ...], list[float]]] = {family.name: {} for family in FAMILIES}
 
     def add(self, family: MetricFamily, labels: tuple[str, ...], *values: float) -> None:
-        """Add the values to those of the same labels."""
+        """Combine the values with those of the same labels, as the family says."""
         current = self._values[family.name].get(labels, ())
+        combine = _COMBINE[family.combination]
         self._values[family.name][labels] = (
-            [a + b for a, b in zip(current, values, strict=True)] if current else [*values]
+            [combine(a, b) for a, b in zip(current, values, strict=True)] if current else [*values]
         )
 
     def add_all(self, snapshot: Snapshot, *, gauges: bool = True) -> None:
@@ -63,16 +77,24 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class MetricsSource:
-    """The counters of one process: requests by operation, and calls by source and kind."""
+    """The counters of one process: requests by operation, calls by source and kind, stores, and the process.
+
+    `memory` is the cache of this process, and `shared` counts the calls of Redis; None without them.
+    """
 
     operations: Operations
     pipelines: Mapping[str, ResiliencePipeline]
     call_kinds: Mapping[str, frozenset[str]]
+    http: HttpRequests = field(default_factory=HttpRequests)
+    memory: MemoryStore | None = None
+    shared: SharedStoreCounters | None = None
+    usage: ProcessUsage = field(default_factory=ProcessUsage)
+    lag: LoopLag = field(default_factory=LoopLag)
 
     def snapshot(self) -> Snapshot:
         """Return the current values of all counters."""
         snapshot = Snapshot()
-        snapshot.add(definitions.PROCESSES, (), 1)
+        self._add_process(snapshot)
         for label, counters in self.operations.items():
             for outcome, count in counters.outcomes.items():
                 snapshot.add(definitions.OPERATIONS, (label, outcome.value), count)
@@ -83,7 +105,32 @@ class MetricsSource:
             for kind in sorted(self.call_kinds[source] | pipeline.counters.keys()):
                 _add_calls(snapshot, (source, kind), pipeline.counters[kind])
                 _add_circuit(snapshot, (source, kind), pipeline.circuits.get(kind, CircuitState.CLOSED))
+            for kind, headroom in pipeline.rate_headroom.items():
+                snapshot.add(definitions.RATE_HEADROOM, (source, kind), headroom)
         return snapshot
+
+    def _add_process(self, snapshot: Snapshot) -> None:
+        snapshot.add(definitions.PROCESSES, (), 1)
+        snapshot.add(definitions.BUILD_INFO, (version("tracegraph"), platform.python_version()), 1)
+        snapshot.add(definitions.IN_FLIGHT, (), self.http.in_flight)
+        snapshot.add(definitions.LOOP_LAG, (), self.lag.longest_s)
+        for (status, code), count in self.http.refused.items():
+            snapshot.add(definitions.REFUSALS, (str(status), code), count)
+        if self.memory is not None:
+            snapshot.add(definitions.CACHE_ENTRIES, (), len(self.memory))
+            snapshot.add(definitions.CACHE_SIZE, (), self.memory.size_bytes)
+        if self.shared is not None:
+            _add_shared_store(snapshot, self.shared)
+        for family, value in self.usage.values():
+            snapshot.add(family, (), value)
+
+
+def _add_shared_store(snapshot: Snapshot, counters: SharedStoreCounters) -> None:
+    snapshot.add(definitions.REDIS_UP, (), counters.is_up)
+    for result in ("OK", "FAILED", "SKIPPED"):
+        snapshot.add(definitions.REDIS_CALLS, (result,), counters.calls[result])
+    for result in ("HIT", "MISS"):
+        snapshot.add(definitions.REDIS_READS, (result,), counters.reads[result])
 
 
 def _add_calls(snapshot: Snapshot, labels: tuple[str, str], counters: ClassCounters) -> None:

@@ -62,6 +62,19 @@ class ClassCounters:
         self.durations.add(duration_s)
 
 
+@dataclass(slots=True)
+class SharedStoreCounters:
+    """The calls of the store that several processes share.
+
+    `calls` counts by result: OK, FAILED (also after the timeout) and SKIPPED (not made, since several failed in a
+    row). `reads` counts successful reads: HIT or MISS. `is_up` is whether the last call succeeded.
+    """
+
+    calls: Counter[str] = field(default_factory=Counter)
+    reads: Counter[str] = field(default_factory=Counter)
+    is_up: bool = True
+
+
 class SourceCounters(dict[str, ClassCounters]):
     """One source's counters by kind of call (`UpstreamRequest.kind`); a missing kind starts with zeros."""
 

@@ -14,7 +14,7 @@ from tracegraph.domain.clocks import elapsed_s
 from tracegraph.errors import SourceBadResponse
 from tracegraph.upstream.cache.keys import CacheKeys
 from tracegraph.upstream.cache.memory import CacheEntry, MemoryStore
-from tracegraph.upstream.counters import SourceCounters
+from tracegraph.upstream.counters import SharedStoreCounters, SourceCounters
 from tracegraph.upstream.messages import UpstreamRequest, UpstreamResponse, response_to
 from tracegraph.upstream.shared_calls import Flights
 from tracegraph.upstream.single_flight import SingleFlight
@@ -22,6 +22,11 @@ from tracegraph.upstream.single_flight import SingleFlight
 
 class SharedStore(Protocol):
     """Signed entries and counters that several processes share. No method raises when the store fails."""
+
+    @property
+    def counters(self) -> SharedStoreCounters:
+        """The counts of calls."""
+        ...
 
     async def get(self, key: bytes) -> bytes | None:
         """Return the value, None when it is missing or the store fails."""

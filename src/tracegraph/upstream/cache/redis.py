@@ -20,6 +20,7 @@ from aiocache.serializers import NullSerializer  # type: ignore[import-untyped]
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
+from tracegraph.upstream.counters import SharedStoreCounters
 from tracegraph.upstream.tls import unreachable_reason
 
 _MAX_CONNECTIONS = 16
@@ -48,6 +49,7 @@ class RedisStore:
     """Bytes by key, with an expiry. No method raises when Redis fails."""
 
     def __init__(self, cache: RedisCache, timeout_s: float) -> None:
+        self.counters = SharedStoreCounters()
         self._cache = cache
         self._timeout_s = timeout_s
         self._failures = 0
@@ -62,8 +64,12 @@ class RedisStore:
 
     async def get(self, key: bytes) -> bytes | None:
         """Return the value, None when it is missing or Redis does not reply in time."""
+        succeeded = self.counters.calls["OK"]
         value = await self._execute(self._cache.get, key.hex())
-        return value if isinstance(value, bytes) else None
+        found = value if isinstance(value, bytes) else None
+        if self.counters.calls["OK"] > succeeded:
+            self.counters.reads["MISS" if found is None else "HIT"] += 1
+        return found
 
     def put(self, key: bytes, value: bytes, keep_s: float) -> None:
         """Queue the value to be written; drop it when it is too large or the queue is full.
@@ -95,6 +101,7 @@ class RedisStore:
         now = time.monotonic()
         if self._failures >= _MAX_CONSECUTIVE_FAILURES:
             if now < self._paused_until:
+                self.counters.calls["SKIPPED"] += 1
                 return None
             self._paused_until = now + _PAUSE_S  # this call probes Redis; the others skip it meanwhile
         try:
@@ -108,10 +115,14 @@ class RedisStore:
         if self._failures >= _MAX_CONSECUTIVE_FAILURES:
             _log.info("cache.redis_recovered")
         self._failures = 0
+        self.counters.calls["OK"] += 1
+        self.counters.is_up = True
         return reply
 
     def _record_failure(self, error: Exception, now: float) -> None:
         self._failures += 1
+        self.counters.calls["FAILED"] += 1
+        self.counters.is_up = False
         if self._failures == _MAX_CONSECUTIVE_FAILURES:
             self._paused_until = now + _PAUSE_S
             _log.warning("cache.redis_paused", seconds=_PAUSE_S, cause=type(error).__name__)

@@ -82,6 +82,11 @@ class ResiliencePipeline:
         return self._scheduler.rates
 
     @property
+    def rate_headroom(self) -> Mapping[str, float]:
+        """The free part of every rate, from 0 to 1, by kind of call."""
+        return self._scheduler.headroom
+
+    @property
     def circuits(self) -> Mapping[str, CircuitState]:
         """The state of every circuit, by kind of call."""
         return {kind: circuit.state for kind, circuit in self._circuits.items()}

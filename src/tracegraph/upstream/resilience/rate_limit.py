@@ -48,6 +48,15 @@ class SlidingWindowLimit:
             at += windows * self.limit.per_s
         return at - now
 
+    def headroom(self, now: float) -> float:
+        """Return the part of the limit that is free now, from 0 to 1; 0 during a pause."""
+        if now < self._paused_until:
+            return 0.0
+        if self.limit is None:
+            return 1.0
+        used = sum(at > now - self.limit.per_s for at in self._times)
+        return 1 - used / self.limit.calls
+
     def add(self, now: float) -> None:
         """Count a call that `delay_s` permits now."""
         self._times.append(now)

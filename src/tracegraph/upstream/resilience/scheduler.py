@@ -65,6 +65,12 @@ class RequestScheduler:
         rates = {kind: queue.window.limit for kind, queue in self._queues.items()}
         return {kind: rate for kind, rate in rates.items() if rate is not None}
 
+    @property
+    def headroom(self) -> Mapping[str, float]:
+        """The free part of every rate, from 0 to 1, by kind."""
+        now = self._clock()
+        return {kind: self._queues[kind].window.headroom(now) for kind in self.rates}
+
     def try_acquire(self, kind: str) -> bool:
         """Acquire a permit without waiting; return False and acquire nothing when none is free."""
         queue, now = self._queue(kind), self._clock()
