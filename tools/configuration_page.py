@@ -64,6 +64,8 @@ MEANINGS: Mapping[str, str] = {
     "cache.max_mb": "The total size of the replies in the memory of one process.",
     "cache.allow_no_cache": "Whether `Cache-Control: no-cache` of a client bypasses the cache.",
     "cache.redis_timeout_ms": "The longest time that a response waits for Redis.",
+    "cache.copies": "The number of processes (workers of all copies) among which a vendor's rate limit is divided "
+    "while there is no Redis, or Redis does not respond.",
     "cache.password": "The password for Redis.",
     "cache.secret": "A secret in the keys and signatures of shared entries. Use the same one in all processes.",
     "log.level": "The lowest level that is logged.",

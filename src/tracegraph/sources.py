@@ -19,6 +19,7 @@ from tracegraph.upstream.cache.memory import MemoryStore
 from tracegraph.upstream.client import Upstream
 from tracegraph.upstream.resilience.pipeline import ResiliencePipeline
 from tracegraph.upstream.resilience.scheduler import ALL_OTHERS
+from tracegraph.upstream.resilience.shared_rate import SharedRates
 from tracegraph.upstream.transport import Transport
 
 if TYPE_CHECKING:
@@ -68,7 +69,10 @@ async def open_sources(
                 base_url=base_url_of(name, table, package, origin),
             )
             transport = await stack.enter_async_context(Transport(name, connection))
-            pipeline = pipelines[name] = ResiliencePipeline(transport, table.policy(), tracing=tracing)
+            rates = SharedRates(name, connection.base_url, stores.shared, settings.cache.copies)
+            pipeline = pipelines[name] = ResiliencePipeline(
+                transport, table.policy(), tracing=tracing, rates=rates
+            )
             cache = CacheEntries.for_source(
                 name, connection.base_url, _cache_policy(settings, name), stores, pipeline.counters
             )

@@ -42,6 +42,9 @@ class SharedMemory:
     def put(self, key: bytes, value: bytes, keep_s: float) -> None:  # noqa: ARG002 - the store's form
         self.values[key] = value
 
+    def release(self, key: bytes, token: str) -> None:
+        """Forget no claim, since `run` claims none."""
+
 
 def reading(
     upstream: Upstream,

@@ -124,6 +124,7 @@ class CacheSettings(Table):
     its password, and `secret` goes into the keys and signatures of entries (see `upstream/cache/keys.py`). No
     response waits longer than `redis_timeout_ms` for Redis. With `allow_no_cache`, clients may bypass the cache.
     With `share_in_flight`, equal queries share one response, and equal reads under one credential share one call.
+    `copies` is the number of processes among which a vendor's rate limit is divided while there is no Redis.
     """
 
     url: str = "memory://"
@@ -134,6 +135,7 @@ class CacheSettings(Table):
     max_mb: int = Field(24, ge=1)
     allow_no_cache: bool = True
     redis_timeout_ms: float = Field(100, gt=0, le=10_000)
+    copies: int = Field(1, ge=1, le=10_000)
     password: SecretRef | None = None
     secret: SecretRef | None = None
 

@@ -42,6 +42,15 @@ class SharedStore(Protocol):
         """
         ...
 
+    def release(self, key: bytes, token: str) -> None:
+        """Queue the end of this process's claim on a key, behind the values that are queued.
+
+        Args:
+            key: The key.
+            token: The token of the claim.
+        """
+        ...
+
     async def run(self, script: str, key: str, *arguments: str) -> Any:
         """Return the result of a Lua script for the key, None when the store fails."""
         ...

@@ -17,6 +17,7 @@ from tracegraph.domain.calls import FetchInfo
 from tracegraph.errors import SourceBadRequest, SourceError, SourceNotFound, SourceUnauthorized
 from tracegraph.upstream.cache.entries import CacheEntries
 from tracegraph.upstream.cache.memory import CacheEntry
+from tracegraph.upstream.cache.shared_flight import claimed_or_found
 from tracegraph.upstream.messages import CallState, Fetcher, UpstreamRequest, UpstreamResponse, response_to
 from tracegraph.upstream.request_scope import (
     bypasses_cache,
@@ -152,6 +153,22 @@ class CacheFill:
             return cached
         if entries.stores.memory is not None and not bypass:
             entries.counters[call.kind].cache_misses += 1
+        shared = entries.stores.shared
+        if bypass or shared is None or entries.stores.memory is None or not entries.policy.share:
+            return await self._fetch_and_store(call, state)
+        found, token = await claimed_or_found(
+            shared, state.key, entries.policy.timeout_s, lambda: entries.fetch_shared(state.key, call)
+        )
+        if found is not None:
+            return found
+        try:
+            return await self._fetch_and_store(call, state)
+        finally:
+            if token is not None:
+                shared.release(state.key, token)
+
+    async def _fetch_and_store(self, call: UpstreamRequest, state: CallState) -> UpstreamResponse:
+        entries = self._entries
         began = entries.stores.clock()
         reply = await self._next.fetch(call, state)
         now = entries.stores.clock()

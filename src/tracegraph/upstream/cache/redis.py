@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import Any
 
 import redis.asyncio
@@ -42,6 +43,12 @@ MAX_VALUE_BYTES = 4 * 1024 * 1024
 """The size limit of a value: a larger one would not arrive within the timeout."""
 
 
+_RELEASE_SCRIPT = """
+if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
+return 0
+"""
+
+
 _log = structlog.get_logger("tracegraph.upstream")
 
 
@@ -54,7 +61,7 @@ class RedisStore:
         self._timeout_s = timeout_s
         self._failures = 0
         self._paused_until = 0.0
-        self._writes: asyncio.Queue[tuple[str, bytes, float]] = asyncio.Queue(_MAX_QUEUED_WRITES)
+        self._writes: asyncio.Queue[Callable[[], Awaitable[Any]]] = asyncio.Queue(_MAX_QUEUED_WRITES)
         self._queued_bytes = 0
 
     @property
@@ -83,7 +90,12 @@ class RedisStore:
         if size > MAX_VALUE_BYTES or self._queued_bytes + size > _MAX_QUEUED_BYTES or self._writes.full():
             return
         self._queued_bytes += size
-        self._writes.put_nowait((key.hex(), value, keep_s))
+        self._writes.put_nowait(partial(self._write_value, key.hex(), value, keep_s))
+
+    def release(self, key: bytes, token: str) -> None:
+        """Queue the end of a claim; a claim that does not fit into the queue ends by itself."""
+        if not self._writes.full():
+            self._writes.put_nowait(partial(self.run, _RELEASE_SCRIPT, f"claim:{key.hex()}", token))
 
     async def run(self, script: str, key: str, *arguments: str) -> Any:
         """Return the result of a Lua script for the key, None when Redis does not reply in time."""
@@ -92,9 +104,12 @@ class RedisStore:
     async def write(self) -> None:
         """Write the queued values until cancelled."""
         while True:
-            key, value, keep_s = await self._writes.get()
-            self._queued_bytes -= len(value)
-            await self._execute(self._cache.set, key, value, ttl=float(max(keep_s, 0.001)))
+            write = await self._writes.get()
+            await write()
+
+    async def _write_value(self, key: str, value: bytes, keep_s: float) -> None:
+        self._queued_bytes -= len(value)
+        await self._execute(self._cache.set, key, value, ttl=float(max(keep_s, 0.001)))
 
     async def _execute(self, command: Any, *arguments: Any, **options: Any) -> Any:
         """Return Redis's reply, None when it fails or when calls are paused after failures."""

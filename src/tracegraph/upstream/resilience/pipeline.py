@@ -22,6 +22,7 @@ from tracegraph.upstream.resilience.failing_calls import FailingCalls
 from tracegraph.upstream.resilience.rate_limit import LimitPolicy
 from tracegraph.upstream.resilience.retry import RetryBudget, RetryPolicy
 from tracegraph.upstream.resilience.scheduler import RequestScheduler
+from tracegraph.upstream.resilience.shared_rate import SharedRates
 from tracegraph.upstream.transport import Transport
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ class ResiliencePipeline:
         policy: ResiliencePolicy = ResiliencePolicy(),
         clock: Callable[[], float] = monotonic,
         tracing: Tracing | None = None,
+        rates: SharedRates | None = None,
     ) -> None:
         self.source = transport.source
         self.base_url = transport.settings.base_url
@@ -64,6 +66,7 @@ class ResiliencePipeline:
         self._policy = policy
         self._clock = clock
         self._tracing = tracing
+        self._rates = rates if rates is not None and rates.is_needed else None
         self._budget = RetryBudget(policy.retry, clock)
         self._scheduler = RequestScheduler(
             self.source, transport.settings.max_connections, policy.limits.rates, clock
@@ -158,8 +161,7 @@ class ResiliencePipeline:
         sent_before = state.sent
         try:
             self._raise_if_open(circuit, call)
-            if not self._scheduler.try_acquire(call.kind):
-                await self._acquire(call, state)
+            await self._permit(call, state)
             try:
                 self._raise_if_open(circuit, call)  # other calls may have failed during the wait
                 return await self._send(circuit, call, state)
@@ -180,11 +182,26 @@ class ResiliencePipeline:
                 retry_after_s=wait_s,
             )
 
-    async def _acquire(self, call: UpstreamRequest, state: CallState) -> None:
+    async def _permit(self, call: UpstreamRequest, state: CallState) -> None:
+        """Wait for a connection and the rate, in this process and over all processes."""
+        if not self._scheduler.try_acquire(call.kind):
+            await self._acquire(call, state)
+        while self._rates is not None:
+            try:
+                delay_s = await self._rates.take(*self._scheduler.rate_class(call.kind))
+            except BaseException:
+                self._scheduler.release()
+                raise
+            if delay_s <= 0:
+                return
+            self._scheduler.hand_back(call.kind, delay_s)
+            await self._acquire(call, state, first=True)
+
+    async def _acquire(self, call: UpstreamRequest, state: CallState, *, first: bool = False) -> None:
         began, counters = self._clock(), self.counters[call.kind]
-        counters.waits += 1
+        counters.waits += not first
         try:
-            await self._scheduler.acquire(call.kind, self._left_s(state))
+            await self._scheduler.acquire(call.kind, self._left_s(state), first=first)
         finally:
             counters.wait_s += self._clock() - began
 
@@ -240,6 +257,8 @@ class ResiliencePipeline:
             if error.retry_after_s is None:
                 error.retry_after_s = self._policy.limits.backoff_s
             self._scheduler.pause(call.kind, error.retry_after_s)
+            if self._rates is not None:
+                await self._rates.pause(self._scheduler.rate_class(call.kind)[0], error.retry_after_s)
         raise error
 
     def _circuit_changed(self, kind: str, failure: SourceErrorCode | None) -> None:

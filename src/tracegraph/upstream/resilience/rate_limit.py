@@ -61,6 +61,11 @@ class SlidingWindowLimit:
         """Count a call that `delay_s` permits now."""
         self._times.append(now)
 
+    def take_back(self) -> None:
+        """Forget the latest call, which was not sent after all."""
+        if self._times:
+            self._times.pop()
+
     def pause(self, now: float, seconds: float) -> None:
         """Permit no call for so long, at most MAX_PAUSE_S; a longer current pause stays."""
         self._paused_until = max(self._paused_until, now + min(seconds, MAX_PAUSE_S))

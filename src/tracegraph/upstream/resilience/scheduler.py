@@ -80,23 +80,28 @@ class RequestScheduler:
         queue.window.add(now)
         return True
 
-    async def acquire(self, kind: str, within_s: float) -> None:
+    async def acquire(self, kind: str, within_s: float, *, first: bool = False) -> None:
         """Wait for a permit behind the earlier calls.
 
         Args:
             kind: The kind of the call.
             within_s: How long to wait.
+            first: Whether the call had a permit before, and waits in front of the others.
 
         Raises:
             SourceRateLimited: As soon as it is certain that the rate grants no permit in time.
             SourceTimeout: When all connections stay in use for so long.
         """
         queue, now = self._queue(kind), self._clock()
-        delay_s = queue.window.delay_s(now, len(queue.waiting))
+        delay_s = queue.window.delay_s(now, 0 if first else len(queue.waiting))
         if delay_s > within_s:
             raise self._rate_exceeds_deadline(delay_s)
-        waiter = _Waiter(next(self._order), now + within_s, asyncio.get_running_loop().create_future())
-        queue.waiting.append(waiter)
+        order = queue.waiting[0].order if first and queue.waiting else next(self._order)
+        waiter = _Waiter(order, now + within_s, asyncio.get_running_loop().create_future())
+        if first:
+            queue.waiting.appendleft(waiter)
+        else:
+            queue.waiting.append(waiter)
         self._grant_permits()
         try:
             async with asyncio.timeout(within_s):
@@ -112,6 +117,17 @@ class RequestScheduler:
         """Release the permit of a call that has ended."""
         self._free += 1
         self._grant_permits()
+
+    def hand_back(self, kind: str, delay_s: float) -> None:
+        """Release a permit without a call, since other processes have used up the rate for so long."""
+        self._queue(kind).window.take_back()
+        self.pause(kind, delay_s)
+        self.release()
+
+    def rate_class(self, kind: str) -> tuple[str, RateLimit | None]:
+        """Return the name under which the kind counts, ALL_OTHERS for most kinds, and the rate."""
+        queue = self._queue(kind)
+        return (kind if kind in self._queues else ALL_OTHERS), queue.window.limit
 
     def pause(self, kind: str, seconds: float) -> None:
         """Pause this kind for so long; reject waiting calls that could not start in time."""
