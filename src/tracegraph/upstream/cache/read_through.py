@@ -159,10 +159,8 @@ class CacheFill:
         found, token = await claimed_or_found(
             shared, state.key, entries.policy.timeout_s, lambda: entries.fetch_shared(state.key, call)
         )
-        if found is not None:
-            return found
         try:
-            return await self._fetch_and_store(call, state)
+            return found if found is not None else await self._fetch_and_store(call, state)
         finally:
             if token is not None:
                 shared.release(state.key, token)
