@@ -34,6 +34,10 @@ _SOURCE = "sources.<name>"
 MEANINGS: Mapping[str, str] = {
     "server.host": "The address to listen on. Any address but loopback needs `[auth]` or `--insecure`.",
     "server.port": "The port to listen on. 0 takes a free one.",
+    "server.uds": "The absolute path of a Unix socket, instead of `host` and `port`, for its owner and group.",
+    "server.fd": "The number of a listening socket that the parent process opened, such as 3 with systemd's "
+    "socket activation, instead of `host` and `port`.",
+    "server.workers": "The number of processes that share the port. `--workers` overrides it.",
     "server.playground": "Whether a browser gets the playground page.",
     "server.introspection": "Whether introspection (`__schema` and `__type`) is allowed.",
     "server.compression": "Whether long responses are compressed for clients that accept gzip.",

@@ -33,12 +33,12 @@ from tracegraph.federation.analytics.cases import CaseKey
 from tracegraph.graphql.schema import schema_text
 from tracegraph.http.auth.api_keys import new_key, toml_table
 from tracegraph.observability.logging import capture_warnings_and_exceptions, configure_logs, is_console
+from tracegraph.server.listening import endpoint_url, remove_path
 from tracegraph.server.run import (
     AppFactory,
     build_server,
-    endpoint_url,
     lifetime_events,
-    listen,
+    open_socket,
     require_auth_unless_loopback,
     serve_with_workers,
     workers_folder,
@@ -81,7 +81,10 @@ def serve(
     port: Annotated[
         int | None, typer.Option(min=0, max=65535, help="Listen here instead of the configured address.")
     ] = None,
-    workers: Annotated[int, typer.Option(min=1, max=64, help="Processes that share the port.")] = 1,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, max=64, help="Processes that share the port. Default: server.workers."),
+    ] = None,
     insecure: Annotated[  # noqa: FBT002 - typer's form of a flag
         bool, typer.Option("--insecure", help="Allow other than loopback addresses without authentication.")
     ] = False,
@@ -103,26 +106,25 @@ def serve(
 
 
 def _serve(
-    loaded: Loaded, config: Path | None, host: str | None, port: int | None, workers: int, *, insecure: bool
+    loaded: Loaded, config: Path | None, host: str | None, port: int | None, workers: int | None, *, insecure: bool
 ) -> None:
     settings = loaded.settings
     for warning in loaded.warnings:
         _log.warning("config.warning", reason=warning)
     asyncio.run(validate(loaded))
-    address = host or settings.server.host
-    if not insecure:
-        require_auth_unless_loopback(address, settings.auth)
+    count = workers or settings.server.workers
     with ExitStack() as stack:
-        folder = stack.enter_context(workers_folder(settings.metrics.directory)) if workers > 1 else None
-        listener = listen(address, settings.server.port if port is None else port)
+        folder = stack.enter_context(workers_folder(settings.metrics.directory)) if count > 1 else None
+        listener, address = open_socket(settings, host, port, insecure=insecure)
+        stack.callback(remove_path, listener, settings.server.uds)
         url = endpoint_url(listener, address)
         if is_console(settings.log):
             _errors.print(f"Tracegraph serves {len(settings.sources)} sources at [bold]{url}[/]")
         capture_warnings_and_exceptions()
-        stack.enter_context(lifetime_events(loaded, url, workers))
+        stack.enter_context(lifetime_events(loaded, url, count))
         factory = AppFactory(config, address, insecure, folder, settings.log)
-        if workers > 1:
-            serve_with_workers(listener, workers, factory)
+        if count > 1:
+            serve_with_workers(listener, count, factory)
         else:
             build_server(factory.create(), factory.create).run(sockets=[listener])
 

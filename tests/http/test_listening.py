@@ -2,7 +2,7 @@
 
 import socket
 
-from tracegraph.server.run import listen
+from tracegraph.server.listening import listen
 
 
 def test_the_socket_names_its_protocol_so_that_asyncio_sends_small_responses_at_once() -> None:

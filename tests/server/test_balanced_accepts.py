@@ -10,7 +10,7 @@ from typing import Any, cast
 import pytest
 
 from tracegraph.server.event_loop import MAX_ACCEPTS_PER_ITERATION, BalancedServer, ServerLoop, SharedSocketLoop
-from tracegraph.server.run import listen
+from tracegraph.server.listening import listen
 
 _CLIENTS = 20
 

@@ -11,8 +11,9 @@ from starlette.routing import Route
 
 from tracegraph.config.settings import LimitSettings, ServerSettings, Settings
 from tracegraph.server.graceful import Server
+from tracegraph.server.listening import listen
 from tracegraph.server.reload import Reloadable
-from tracegraph.server.run import build_uvicorn_config, listen
+from tracegraph.server.run import build_uvicorn_config
 
 HEAD = b"POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 5\r\n\r\n"
 Route_ = Callable[[Request], Awaitable[Response]]

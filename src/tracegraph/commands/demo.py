@@ -15,7 +15,8 @@ from rich.table import Table
 from tracegraph.app import create_app
 from tracegraph.config.settings import LogSettings, Settings
 from tracegraph.observability.logging import configure_logs
-from tracegraph.server.run import build_server, endpoint_url, listen
+from tracegraph.server.listening import endpoint_url, listen
+from tracegraph.server.run import build_server
 from tracegraph.simulators.vendors import DEFAULT_DIALECTS, DemoVendors, Dialects, demo_vendors
 
 _HOST = "127.0.0.1"

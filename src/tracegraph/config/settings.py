@@ -35,6 +35,9 @@ _SOURCE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 class ServerSettings(Table):
     """`[server]`: the address of the gateway, and the routes beside `/graphql`.
 
+    `uds` is the path of a Unix socket, and `fd` the number of a socket that the parent process opened; each takes
+    the place of `host` and `port`. `workers` is the number of processes.
+
     `cors_origins` are the sites whose pages may send requests. `allowed_hosts` are the accepted names, addresses
     and networks beside those of loopback; "*" is every name. After SIGTERM the port stays open for `drain_s`. With
     `compression`, long responses are compressed for clients that accept it. Without `compiled_plans`, graphql-core
@@ -43,6 +46,9 @@ class ServerSettings(Table):
 
     host: str = "127.0.0.1"
     port: int = Field(8000, ge=0, le=65535)
+    uds: str | None = Field(None, min_length=1, max_length=107)
+    fd: int | None = Field(None, ge=3, le=1_000_000)
+    workers: int = Field(1, ge=1, le=64)
     playground: bool = True
     introspection: bool = True
     compression: bool = True
@@ -57,6 +63,19 @@ class ServerSettings(Table):
         if host and not _HOST.fullmatch(host):  # an empty host means all addresses
             raise ValueError('it must be the address or name to listen on, such as "127.0.0.1", without a port')
         return host
+
+    @field_validator("uds")
+    @classmethod
+    def _is_absolute(cls, uds: str | None) -> str | None:
+        if uds is not None and not uds.startswith("/"):
+            raise ValueError('it must be an absolute path, such as "/run/tracegraph/http.sock"')
+        return uds
+
+    @model_validator(mode="after")
+    def _one_socket(self) -> Self:
+        if self.uds is not None and self.fd is not None:
+            raise SettingError("fd", "server.uds is set too, and the gateway has one socket: remove one of them")
+        return self
 
     @field_validator("cors_origins")
     @classmethod

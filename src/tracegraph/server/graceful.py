@@ -7,7 +7,7 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 
@@ -16,6 +16,7 @@ import uvicorn
 
 from tracegraph.server.http_protocol import HeadLimitProtocol
 from tracegraph.server.reload import Reloadable
+from tracegraph.server.systemd import READY, STOPPING, reloading
 
 _GRACE_S = 5.0
 """The time of a request in flight beyond its deadline, to receive its body and to send its response."""
@@ -64,8 +65,23 @@ class Server(uvicorn.Server):
     - SIGHUP reads the configuration again.
     """
 
-    def __init__(self, config: uvicorn.Config, running: Reloadable, grace_s: float = _GRACE_S) -> None:
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        running: Reloadable,
+        grace_s: float = _GRACE_S,
+        notify: Callable[[str], None] | None = None,
+    ) -> None:
+        """Create a server.
+
+        Args:
+            config: The configuration of uvicorn.
+            running: The application.
+            grace_s: The time beyond its deadline that a request in flight has during the shutdown.
+            notify: Tells the service manager about the start, reloads and the end. None in a worker.
+        """
         super().__init__(config)
+        self._notify = notify or (lambda _: None)
         self._grace_s = grace_s
         self._running = running
         self._terminal = Terminal()
@@ -132,12 +148,26 @@ class Server(uvicorn.Server):
         """Start a requested reload. uvicorn calls this method ten times a second."""
         if self._is_to_reload and not self.should_exit:
             self._is_to_reload = False
-            self._reloading = asyncio.create_task(self._running.reload())
+            self._reloading = asyncio.create_task(self._reload())
         return await super().on_tick(counter)
+
+    async def _reload(self) -> None:
+        self._notify(reloading())
+        try:
+            await self._running.reload()
+        finally:
+            self._notify(READY)
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Open the application and the port."""
+        await super().startup(sockets)
+        if self.started:
+            self._notify(READY)
 
     async def main_loop(self) -> None:
         """Serve until the shutdown starts, and while the process drains."""
         await super().main_loop()
+        self._notify(STOPPING)
         if not self._is_quick:
             await self._drain()
 

@@ -24,14 +24,16 @@ from tracegraph.app import create_app
 from tracegraph.commands.validation import validate_before_opening
 from tracegraph.config.auth import AuthTable
 from tracegraph.config.loader import Loaded, load
-from tracegraph.config.settings import LogSettings
+from tracegraph.config.settings import LogSettings, Settings
 from tracegraph.config.urls import is_loopback
 from tracegraph.errors import ConfigurationError
 from tracegraph.observability.logging import capture_warnings_and_exceptions, configure_logs
 from tracegraph.server.graceful import Server
 from tracegraph.server.http_protocol import HeadLimitProtocol
+from tracegraph.server.listening import host_of, inherited, listen, listen_at_path
 from tracegraph.server.reload import Reloadable
 from tracegraph.server.supervisor import Supervisor, WorkerServer
+from tracegraph.server.systemd import notify
 
 _BACKLOG = 2048
 
@@ -76,32 +78,32 @@ def require_auth_unless_loopback(host: str, auth: AuthTable) -> None:
         )
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """Return a listening socket.
+def open_socket(
+    settings: Settings, host: str | None, port: int | None, *, insecure: bool
+) -> tuple[socket.socket, str]:
+    """Return the bound socket of the configuration, and the address on which it listens.
+
+    Args:
+        settings: The configuration.
+        host: The address of the command line, which overrides the configured socket.
+        port: The port of the command line, which does so too.
+        insecure: Whether clients need not authenticate.
 
     Raises:
-        ConfigurationError: The address is in use, or is not an address of this machine.
+        ConfigurationError: The gateway cannot listen there, or other machines could read without authentication.
     """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # Without the protocol's number asyncio leaves Nagle's algorithm on, which delays responses by 40 ms.
-    opened = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    try:
-        opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        opened.bind((host, port))
-        opened.set_inheritable(True)
-    except (OSError, UnicodeError) as error:  # UnicodeError for an invalid host name
-        opened.close()
-        reason = error.strerror if isinstance(error, OSError) else "it is not a valid host name"
-        raise ConfigurationError(
-            f"The gateway cannot listen on {host}:{port}: {reason}. Choose another with --host or --port."
-        ) from None
-    return opened
-
-
-def endpoint_url(opened: socket.socket, host: str) -> str:
-    """Return the URL of the gateway for a client on this machine."""
-    url_host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104
-    return f"http://{url_host}:{opened.getsockname()[1]}/graphql"
+    server = settings.server
+    if host is None and port is None and server.uds is not None:
+        return listen_at_path(server.uds), "127.0.0.1"
+    if host is None and port is None and server.fd is not None:
+        opened = inherited(server.fd)
+        if not insecure:
+            require_auth_unless_loopback(host_of(opened), settings.auth)
+        return opened, host_of(opened)
+    address = host or server.host
+    if not insecure:
+        require_auth_unless_loopback(address, settings.auth)
+    return listen(address, server.port if port is None else port), address
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +160,7 @@ async def _open_once(app: Starlette) -> None:
 def build_server(app: Starlette, prepare: Callable[[], Starlette] | None = None) -> uvicorn.Server:
     """Return a server for one process. On SIGHUP, the result of `prepare` replaces the application."""
     running = Reloadable(app, prepare)
-    return Server(build_uvicorn_config(running, "tracegraph.server.event_loop:ServerLoop"), running)
+    return Server(build_uvicorn_config(running, "tracegraph.server.event_loop:ServerLoop"), running, notify=notify)
 
 
 @contextmanager
@@ -206,7 +208,7 @@ def serve_with_workers(opened: socket.socket, workers: int, factory: AppFactory)
     with opened:
         opened.listen(_BACKLOG)
         # The parent closes its copy when the shutdown starts. Otherwise the system still queues connections.
-        Supervisor(_run_worker, (opened, factory), workers, factory.check, opened.close).run()
+        Supervisor(_run_worker, (opened, factory), workers, factory.check, opened.close, notify).run()
 
 
 def _run_worker(parent: Connection, opened: socket.socket, factory: AppFactory) -> None:

@@ -24,6 +24,7 @@ import uvicorn
 from tracegraph.errors import ConfigurationError
 from tracegraph.server.graceful import Server, Terminal
 from tracegraph.server.reload import Reloadable
+from tracegraph.server.systemd import READY, STOPPING, reloading
 
 _HEARTBEAT_INTERVAL_S = 1.0
 
@@ -128,13 +129,14 @@ def _without_terminal() -> Iterator[None]:
 class Supervisor:
     """The parent of a fixed number of workers."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 - the parts of one supervisor
         self,
         work: Callable[..., None],
         arguments: Sequence[Any],
         count: int,
         check: Callable[[], None],
         at_end: Callable[[], None],
+        notify: Callable[[str], None] = lambda _: None,
     ) -> None:
         """Create a supervisor, which starts no worker yet.
 
@@ -144,11 +146,15 @@ class Supervisor:
             count: The number of workers.
             check: Raises ConfigurationError when a worker could not load the current configuration.
             at_end: Runs once, when no more workers will start.
+            notify: Tells the service manager about the start, reloads and the end.
         """
         self._work = work
         self._arguments = arguments
         self._check = check
         self._at_end = at_end
+        self._notify = notify
+        self._count = count
+        self._is_ready = False
         self._workers: list[_Worker] = []
         self._start_times = [0.0] * count  # the due times of workers that are not started yet
         self._early_exits = 0
@@ -218,7 +224,9 @@ class Supervisor:
         except ConfigurationError as error:
             _log.error("config.kept", reason=error.message)
         else:
+            self._notify(reloading())
             self._send(WorkerCommand.RELOAD)
+            self._notify(READY)
 
     def _end(self, number: int) -> None:
         """Shut down gracefully on the first signal, now on the second, and kill the workers on the third."""
@@ -226,6 +234,7 @@ class Supervisor:
         self._end_signals.append(number)
         match len(self._end_signals):
             case 1:
+                self._notify(STOPPING)
                 self._at_end()
                 self._send(WorkerCommand.DRAIN if number == signal.SIGTERM else WorkerCommand.END)
             case 2:
@@ -245,6 +254,7 @@ class Supervisor:
             if worker.has_served:
                 self._has_served = True
                 self._early_exits = 0
+            self._notify_when_ready()
             if not worker.process.is_alive():
                 self._handle_exit(worker)
             elif self._kill_at is not None and now >= self._kill_at:
@@ -252,6 +262,12 @@ class Supervisor:
             elif now - worker.heartbeat_at > _HEARTBEAT_TIMEOUT_S:
                 _log.error("worker.hangs", pid=worker.process.pid)
                 worker.process.kill()
+
+    def _notify_when_ready(self) -> None:
+        """Notify once, when the first workers all serve."""
+        if not self._is_ready and sum(worker.has_served for worker in self._workers) == self._count:
+            self._is_ready = True
+            self._notify(READY)
 
     def _handle_exit(self, worker: _Worker) -> None:
         """Log the exit of a worker, and schedule the start of another."""

@@ -1,8 +1,8 @@
 """Single flight over several processes: for a cold key one process calls, and the others wait for its entry.
 
 A process claims a key in the shared store before it calls. The claim ends after the entry is written, after a
-failed call, or by itself after the time of one attempt. A process that waits in vain makes the call itself: a claim
-never costs rows.
+failed call, or by itself after the time of one attempt. A process that waits in vain makes the call itself: a
+claim never costs rows.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ async def claimed_or_found(
         look: Returns the entry once the other process has written it, else None.
 
     Returns:
-        The entry, or None where the caller makes the call; and the token of its claim to release, None without one.
+        The entry, or None where the caller makes the call; and the token of the claim that it releases, or None.
     """
     token = secrets.token_hex(8)
     wait_s = min(limit_s, _MAX_WAIT_SHARE * remaining_s(limit_s))
