@@ -1,6 +1,6 @@
-"""A rolling restart of three copies behind nginx under load fails no request.
+"""A rolling restart of three copies behind nginx or HAProxy under load fails no request.
 
-nginx runs the configuration of docs/operations.md with other ports.
+They run the configurations of deploy/ with other ports.
 """
 
 import asyncio
@@ -9,7 +9,7 @@ import shutil
 import signal
 import subprocess
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -24,7 +24,8 @@ from tests.redis_server import free_port
 from tracegraph.simulators.nemo.world import nemo_experiment
 
 NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
-PAGE = Path(__file__).parents[2] / "docs/operations.md"
+HAPROXY = shutil.which("haproxy") or shutil.which("haproxy", path="/usr/sbin")
+DEPLOY = Path(__file__).parents[2] / "deploy"
 REQUESTS = 2000
 CLIENTS = 8
 QUERY = {"query": "{ experiments { nodes { name } } }"}
@@ -48,27 +49,43 @@ http {{
 """
 
 __all__ = ["vendors_running"]
-pytestmark = pytest.mark.skipif(NGINX is None, reason="nginx is not installed")
 
 
-def documented(ports: list[int]) -> str:
-    """Return the page's configuration with these ports."""
-    (text,) = re.findall(r"```nginx\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+def documented(file: str, ports: list[int]) -> str:
+    """Return a configuration of deploy/ with these ports."""
+    text = (DEPLOY / file).read_text(encoding="utf-8")
     for documented_port, port in zip(PORTS, ports, strict=True):
         text, count = re.subn(rf"127\.0\.0\.1:{documented_port}\b", f"127.0.0.1:{port}", text)
         assert count == 1
-    return str(text)
+    return text
+
+
+def nginx_command(folder: Path, ports: list[int]) -> list[str]:
+    text = NGINX_CONFIG.format(folder=folder, documented=documented("nginx.conf", ports))
+    config = written(folder, text, "nginx.conf")
+    return [str(NGINX), "-p", str(folder), "-e", f"{folder}/error.log", "-c", str(config)]
+
+
+def haproxy_command(folder: Path, ports: list[int]) -> list[str]:
+    config = written(folder, documented("haproxy.cfg", ports), "haproxy.cfg")
+    return [str(HAPROXY), "-db", "-f", str(config)]
+
+
+BALANCERS = [
+    pytest.param(nginx_command, id="nginx", marks=pytest.mark.skipif(NGINX is None, reason="nginx is missing")),
+    pytest.param(
+        haproxy_command, id="haproxy", marks=pytest.mark.skipif(HAPROXY is None, reason="haproxy is missing")
+    ),
+]
 
 
 @contextmanager
-def nginx(folder: Path, ports: list[int]) -> Iterator[str]:
-    """Run nginx during the block, and yield the URL of `/graphql` behind it."""
-    assert NGINX is not None
-    config = written(folder, NGINX_CONFIG.format(folder=folder, documented=documented(ports)), "nginx.conf")
-    process = subprocess.Popen([NGINX, "-p", str(folder), "-e", f"{folder}/error.log", "-c", str(config)])
+def balancing(command: list[str], port: int) -> Iterator[str]:
+    """Run a load balancer during the block, and yield the URL of `/graphql` behind it."""
+    process = subprocess.Popen(command)
     try:
-        url = f"http://127.0.0.1:{ports[0]}/graphql"
-        assert until(lambda: responds(url)), (folder / "error.log").read_text()
+        url = f"http://127.0.0.1:{port}/graphql"
+        assert until(lambda: responds(url))
         yield url
     finally:
         process.send_signal(signal.SIGTERM)
@@ -115,10 +132,20 @@ class Load:
             await asyncio.sleep(0.02)  # leaves CPU time for the starting copies
 
 
+def test_nginx_and_haproxy_accept_their_configurations(tmp_path: Path) -> None:
+    commands = ([*nginx_command(tmp_path, [*PORTS]), "-t"], [*haproxy_command(tmp_path, [*PORTS]), "-c"])
+    for command in commands:
+        if command[0] != "None":
+            assert subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
 @pytest.mark.slow
-def test_no_request_fails_while_three_copies_are_restarted(vendors_running: Running, tmp_path: Path) -> None:
+@pytest.mark.parametrize("command", BALANCERS)
+def test_no_request_fails_while_three_copies_are_restarted(
+    vendors_running: Running, tmp_path: Path, command: Callable[[Path, list[int]], list[str]]
+) -> None:
     vendors_running.worlds[0].add(nemo_experiment("e"))
-    env = vendors_running.env | {"TRACEGRAPH_SERVER__DRAIN_S": "1", "TRACEGRAPH_LOG__LEVEL": "warning"}
+    env = vendors_running.env | {"TRACEGRAPH_SERVER__DRAIN_S": "3"}
     ports = [free_port() for _ in PORTS]
 
     async def restart_all(copies: dict[int, Process], stack: ExitStack, load: Load) -> None:
@@ -140,7 +167,7 @@ def test_no_request_fails_while_three_copies_are_restarted(vendors_running: Runn
         copies = {port: stack.enter_context(started(*copy(vendors_running, port), env=env)) for port in ports[1:]}
         for process in copies.values():
             served(process)
-        url = stack.enter_context(nginx(tmp_path, ports))
+        url = stack.enter_context(balancing(command(tmp_path, ports), ports[0]))
         results = asyncio.run(run(url, copies, stack))
     assert results == {"ok": results.total()}
     assert results.total() >= REQUESTS

@@ -1,0 +1,192 @@
+"""The files of deploy/: they agree with the code and with each other, and the tools that read them accept them."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import yaml
+
+from tests.cli.test_serve import until
+from tests.processes import environment, run
+from tests.redis_server import free_port
+from tracegraph.http.routes.health import LIVE, READY
+
+ROOT = Path(__file__).parents[2]
+DEPLOY = ROOT / "deploy"
+CONTAINERFILE = (DEPLOY / "Containerfile").read_text(encoding="utf-8")
+COMPOSE = yaml.safe_load((DEPLOY / "compose.yaml").read_text(encoding="utf-8"))
+KUBECTL = shutil.which("kubectl")
+KEYS = {"LANGSMITH_API_KEY": "x", "MEIBEL_API_KEY": "x"}
+
+
+def needs(program: str) -> pytest.MarkDecorator:
+    return pytest.mark.skipif(shutil.which(program) is None, reason=f"{program} is not installed")
+
+
+# -- the container ---------------------------------------------------------------------------------------
+
+
+def instructions(name: str) -> list[str]:
+    return re.findall(rf"^{name} (.*)$", CONTAINERFILE, re.MULTILINE)
+
+
+def test_the_container_is_not_root_installs_by_hash_and_stops_with_sigterm() -> None:
+    assert instructions("USER") == ["10001:10001"]
+    assert instructions("STOPSIGNAL") == ["SIGTERM"]
+    assert "--require-hashes -r requirements/runtime.lock" in CONTAINERFILE
+    assert instructions("ENTRYPOINT") == ['["tracegraph"]']
+
+
+@pytest.mark.slow
+def test_the_steps_of_the_container_install_a_gateway_that_its_health_check_finds(tmp_path: Path) -> None:
+    """In place of an image: the same steps in an empty environment. They need a package index."""
+    target, source = tmp_path / "opt", tmp_path / "source"
+    for name in ("src", "adapters", "requirements"):
+        shutil.copytree(ROOT / name, source / name)
+    for name in ("pyproject.toml", "README.md"):
+        shutil.copy(ROOT / name, source)
+    env = {"PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin", "HOME": str(tmp_path)}
+    env |= {name: value for name, value in os.environ.items() if name.startswith("PIP_")}
+    for step in instructions("RUN"):
+        command = step.replace("/opt/tracegraph", str(target)).replace(
+            "python -m venv", f"{sys.executable} -m venv"
+        )
+        done = subprocess.run(
+            ["sh", "-c", command], cwd=source, env=env, capture_output=True, text=True, check=False
+        )
+        if "No matching distribution" in done.stderr or "Temporary failure" in done.stderr:
+            pytest.skip("no package index can be reached")
+        assert done.returncode == 0, done.stderr
+    port = free_port()
+    env = {"PATH": f"{target}/bin", "TRACEGRAPH_CONFIG": str(DEPLOY / "compose.toml"), **KEYS}
+    check = json.loads(instructions("HEALTHCHECK")[0].partition("CMD ")[2].replace("8000", str(port)))
+    gateway = [str(target / "bin" / "tracegraph"), "serve", "--host", "127.0.0.1", "--port", str(port)]
+    process = subprocess.Popen(gateway, env=env, cwd=tmp_path)
+    try:
+        assert until(lambda: subprocess.run(check, env=env, capture_output=True, check=False).returncode == 0)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+
+
+def test_the_composed_services_run_read_only_without_capabilities() -> None:
+    assert COMPOSE["services"].keys() == {"gateway", "demo", "redis"}
+    for service in COMPOSE["services"].values():
+        assert (service["read_only"], service["cap_drop"]) == (True, ["ALL"])
+
+
+def test_the_configuration_of_the_composed_gateway_is_valid() -> None:
+    env = environment(**KEYS)
+    assert run("config", "check", "--config", str(DEPLOY / "compose.toml"), env=env)[0] == 0
+
+
+def test_the_simulated_vendors_serve_the_ports_and_keys_of_the_composed_gateway() -> None:
+    gateway, demo = COMPOSE["services"]["gateway"], COMPOSE["services"]["demo"]
+    table = tomllib.loads((DEPLOY / "compose.toml").read_text(encoding="utf-8"))["sources"]
+    urls = [table[name]["base_url"] for name in ("nemo", "langsmith", "meibel")]
+    assert [re.findall(r":(\d+)", url)[0] for url in urls] == demo["entrypoint"][-3:]
+    ports = [str(free_port()) for _ in range(3)]
+    process = subprocess.Popen([sys.executable, *demo["entrypoint"][1:4], *ports])
+    try:
+        key = {"x-api-key": gateway["environment"]["LANGSMITH_API_KEY"]}
+        url = f"http://127.0.0.1:{ports[1]}/api/v1/sessions"
+        assert until(lambda: responds(url, key))
+        meibel = {"meibel-api-key": gateway["environment"]["MEIBEL_API_KEY"]}
+        assert responds(f"http://127.0.0.1:{ports[2]}/v2/agents", meibel)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+
+
+def responds(url: str, headers: dict[str, str]) -> bool:
+    try:
+        return httpx.get(url, headers=headers, trust_env=False).status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+@needs("check-jsonschema")
+def test_the_composition_matches_its_published_schema() -> None:
+    accepted("check-jsonschema", "--builtin-schema", "vendor.compose-spec", str(DEPLOY / "compose.yaml"))
+
+
+def accepted(*command: str) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+# -- Kubernetes --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def manifests() -> dict[str, Any]:
+    if KUBECTL is None:
+        pytest.skip("kubectl is not installed")
+    built = accepted(KUBECTL, "kustomize", str(DEPLOY / "kubernetes"))
+    return {document["kind"]: document for document in yaml.safe_load_all(built)}
+
+
+def test_the_deployment_probes_the_gateway_and_waits_for_its_drain(manifests: dict[str, Any]) -> None:
+    assert manifests.keys() == {
+        "ConfigMap", "Deployment", "HorizontalPodAutoscaler", "PodDisruptionBudget", "Service"
+    }  # fmt: skip
+    pod = manifests["Deployment"]["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    assert container["livenessProbe"]["httpGet"]["path"] == container["startupProbe"]["httpGet"]["path"] == LIVE
+    assert container["readinessProbe"]["httpGet"]["path"] == READY
+    security = container["securityContext"]
+    assert (security["readOnlyRootFilesystem"], security["allowPrivilegeEscalation"]) == (True, False)
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    pause_s = int(re.findall(r"sleep\((\d+)\)", container["lifecycle"]["preStop"]["exec"]["command"][-1])[0])
+    assert pod["terminationGracePeriodSeconds"] > pause_s + 5 + 10 + 5  # drain_s, deadline_s and 5 s
+
+
+def test_selectors_find_the_pods(manifests: dict[str, Any]) -> None:
+    labels = manifests["Deployment"]["spec"]["template"]["metadata"]["labels"]
+    assert manifests["Service"]["spec"]["selector"] == labels
+    assert manifests["PodDisruptionBudget"]["spec"]["selector"]["matchLabels"] == labels
+    assert manifests["HorizontalPodAutoscaler"]["spec"]["scaleTargetRef"]["name"] == "tracegraph"
+
+
+def test_the_configuration_in_the_cluster_is_valid_and_shares_rates_among_all_copies(
+    manifests: dict[str, Any], tmp_path: Path
+) -> None:
+    text = manifests["ConfigMap"]["data"]["tracegraph.toml"]
+    file = tmp_path / "tracegraph.toml"
+    file.write_text(text, encoding="utf-8")
+    assert run("config", "check", "--config", str(file), env=environment(**KEYS))[0] == 0
+    assert tomllib.loads(text)["cache"]["copies"] == manifests["HorizontalPodAutoscaler"]["spec"]["maxReplicas"]
+
+
+@needs("kubernetes-validate")
+def test_the_manifests_match_their_published_schemas(manifests: dict[str, Any], tmp_path: Path) -> None:
+    file = tmp_path / "built.yaml"
+    file.write_text(yaml.safe_dump_all(manifests.values()), encoding="utf-8")
+    accepted("kubernetes-validate", "-k", "1.30", "--strict", str(file))
+
+
+# -- systemd -----------------------------------------------------------------------------------------------
+
+
+@needs("systemd-analyze")
+def test_systemd_accepts_the_unit_and_calls_it_well_confined(tmp_path: Path) -> None:
+    unit = tmp_path / "tracegraph.service"
+    text = (DEPLOY / "systemd" / "tracegraph.service").read_text(encoding="utf-8")
+    unit.write_text(text.replace("/opt/tracegraph/bin/tracegraph", "/bin/true"), encoding="utf-8")
+    accepted("systemd-analyze", "verify", "--man=no", str(unit))
+    accepted("systemd-analyze", "security", "--offline=true", "--threshold=20", str(unit))
+
+
+def test_the_unit_notifies_reloads_and_waits_as_the_gateway_needs() -> None:
+    lines = (DEPLOY / "systemd" / "tracegraph.service").read_text(encoding="utf-8").splitlines()
+    assert {"Type=notify", "ExecReload=/bin/kill -HUP $MAINPID", "TimeoutStopSec=30"} <= set(lines)
