@@ -13,7 +13,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 # The tests of a file run in one process. Files with long waits run first, so that no core is idle at the end.
 PARALLEL := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-.PHONY: help demo test contract test-slow test-httpx test-fuzz test-paging test-plans test-plans-off test-newest soak soak-httpx flood lint format schema docs-configuration live bench playground audit lock clean
+.PHONY: help demo test contract test-slow test-httpx test-fuzz test-paging test-plans test-plans-off test-newest soak soak-httpx soak-copies flood lint format schema docs-configuration live bench playground audit lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-18s %s\n", $$1, $$2}'
@@ -55,6 +55,9 @@ soak: .venv/dev.ok ## send mixed queries while vendors fail at random (SECONDS=6
 soak-httpx: .venv/dev.ok ## the same over httpx's own transport, and without compiled plans
 	$(BIN)/python -m tools.soak --seconds $(SECONDS) --seed $(SEED) --transport httpx
 	$(BIN)/python -m tools.soak --seconds $(SECONDS) --seed $(SEED) --without-plans
+
+soak-copies: .venv/dev.ok .venv/system.ok ## three copies behind nginx, while Redis fails in four ways and copies restart (SECONDS=600)
+	$(BIN)/python -m tools.soak.copies --seconds $(SECONDS)
 
 bench: .venv/dev.ok .venv/system.ok ## measure queries, and other gateways where PEERS=FOLDER has them; write docs/performance.md
 	$(BIN)/python -m tools.bench --peers $(PEERS)

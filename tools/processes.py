@@ -87,15 +87,17 @@ def vendors_running(module: str = "tools.vendors") -> Iterator[DemoVendors]:
 
 
 @contextmanager
-def gateway_running(vendors: DemoVendors, tables: str = "", source: str = "") -> Iterator[GatewayProcess]:
+def gateway_running(
+    vendors: DemoVendors, tables: str = "", source: str = "", port: int = 0
+) -> Iterator[GatewayProcess]:
     """Start `tracegraph serve` over the vendors; its log is read and dropped.
 
-    `tables` are further tables of the configuration, `source` further keys of every source.
+    `tables` are further tables of the configuration, `source` further keys of every source. Port 0 is a free one.
     """
     with tempfile.TemporaryDirectory() as folder:
         config = Path(folder, "tracegraph.toml")
         config.write_text(_configuration(vendors, source) + tables, encoding="utf-8")
-        command = [sys.executable, "-c", _GATEWAY, "serve", "--config", str(config), "--port", "0"]
+        command = [sys.executable, "-c", _GATEWAY, "serve", "--config", str(config), "--port", str(port)]
         process = subprocess.Popen(command, env=_environment(vendors), stderr=subprocess.PIPE, text=True)
         with terminated(process):
             yield GatewayProcess(process, _url(process))

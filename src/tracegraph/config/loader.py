@@ -17,6 +17,7 @@ from pydantic import BaseModel, ValidationError
 from tracegraph.config.environment import VariableValues, annotation_at, from_environment, ignored_variables
 from tracegraph.config.messages import dotted, first_error, path_of, sentence_of
 from tracegraph.config.proxies import proxy_of_environment
+from tracegraph.config.readable_secrets import readable_by_everyone
 from tracegraph.config.settings import Settings
 from tracegraph.config.urls import is_loopback
 from tracegraph.domain.texts import folded
@@ -116,7 +117,7 @@ def _loaded(path: Path, variables: Mapping[str, str], *, is_named: bool) -> Load
             "or try `tracegraph demo`."
         )
     origins = {keys: variable for keys, (_, variable) in from_variables.items()}
-    warnings = [*_ignored(variables), *_unused_proxies(settings)]
+    warnings = [*_ignored(variables), *_unused_proxies(settings), *readable_by_everyone(merged)]
     return Loaded(settings, str(path), origins, in_file, merged, warnings)
 
 
