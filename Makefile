@@ -103,7 +103,7 @@ audit: .venv/dev.ok ## check the dependencies for known vulnerabilities (needs p
 
 lock: .venv/dev.ok ## update the lock files from pyproject.toml
 	$(COMPILE) -o requirements/runtime.lock
-	$(COMPILE) --extra otel --extra dev -o requirements/dev.lock
+	$(COMPILE) --extra otel --group dev -o requirements/dev.lock
 
 clean: ## remove .venv, .live, caches and node_modules
 	rm -rf .venv .venv-newest .live .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis \

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import email
 import json
 import os
 import runpy
@@ -103,6 +104,23 @@ def test_the_wheel_installs_only_packages_of_its_own_name(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         top = {name.partition("/")[0] for name in archive.namelist()}
     assert {name for name in top if not name.endswith(".dist-info")} == PACKAGES
+
+
+def test_the_metadata_describe_the_package_and_offer_no_tools_of_its_developers(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = [name for name in archive.namelist() if name.endswith(".dist-info/METADATA")]
+        metadata = email.message_from_bytes(archive.read(name))
+    assert set(metadata.get_all("Provides-Extra", [])) == {"otel", "build"}
+    assert "graphql" in metadata["Keywords"]
+    assert "Typing :: Typed" in metadata.get_all("Classifier", [])
+    assert not any("pytest" in line for line in metadata.get_all("Requires-Dist", []))
+
+
+def test_the_same_source_builds_the_same_wheel(wheel: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
+    subprocess.run(command, cwd=ROOT, capture_output=True, check=True)
+    (again,) = tmp_path.glob("*.whl")
+    assert again.read_bytes() == wheel.read_bytes()
 
 
 def test_the_wheel_works_beside_another_projects_package_named_adapters(installed: Path) -> None:

@@ -181,6 +181,7 @@ async def soak(seconds: float) -> tuple[Clients, list[str]]:
                         await start(port)
                 await asyncio.sleep(2)
                 played.append(name)
+                sys.stderr.write(f"{name}: {dict(clients.results)}\n")
         clients.end()
         await sending
         return clients, played
