@@ -186,6 +186,27 @@ def test_a_broken_file_keeps_the_old_configuration_and_one_sentence_says_so(
         assert "Traceback" not in process.err
 
 
+def test_a_reload_reads_a_vendors_key_in_a_file_again(vendors_running: Running) -> None:
+    """Without a failed call before: the vendor accepts both keys while they are exchanged."""
+    config = Path(vendors_running.config())
+    key = config.parent / "key"
+    key.write_text("old-key", encoding="utf-8")
+    text = f'[sources.langsmith]\nvendor = "langsmith"\nbase_url = "{vendors_running.urls[1]}"\napi = "v1"\n'
+    config.write_text(f'{text}api_key = "file:key"\n', encoding="utf-8")
+    sent: list[str] = []
+    with started("serve", "--config", str(config), "--port", "0", env=vendors_running.env) as process:
+        url = served(process)
+        for current in ("old-key", "new-key"):
+            key.write_text(current, encoding="utf-8")
+            process.send(signal.SIGHUP)
+            wait_for(process, "config.reloaded", len(sent) + 1)
+            vendors_running.langsmith.calls.clear()
+            ask(url)
+            sent.append(vendors_running.langsmith.calls[-1].headers["x-api-key"])
+        assert not any(secret in process.err for secret in sent)
+    assert sent == ["old-key", "new-key"]
+
+
 def test_a_reload_opens_no_door(vendors_running: Running) -> None:
     """Without [auth], whoever reaches the port would read with the gateway's keys."""
     auth = f'[auth.keys.dashboard]\nsha256 = "{hash_key(new_key())}"\n'
