@@ -9,11 +9,12 @@ PEERS ?= ../shared/peers/bench
 BIN := .venv/bin
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
            --no-header --no-emit-index-url --no-emit-find-links pyproject.toml --extra build
+COMPILE_DOCS := $(subst pyproject.toml --extra build,--group docs,$(COMPILE))
 
 # The tests of a file run in one process. Files with long waits run first, so that no core is idle at the end.
 PARALLEL := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-.PHONY: help demo test contract test-slow test-httpx test-fuzz test-paging test-plans test-plans-off test-newest soak soak-httpx soak-copies flood lint format schema docs-configuration live bench playground audit lock clean
+.PHONY: help demo test contract test-slow test-httpx test-fuzz test-paging test-plans test-plans-off test-newest soak soak-httpx soak-copies flood lint format docs schema docs-configuration live bench playground audit lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-18s %s\n", $$1, $$2}'
@@ -86,6 +87,9 @@ format: .venv/dev.ok ## apply the style
 	$(BIN)/ruff check --fix-only
 	$(BIN)/ruff format
 
+docs: .venv-docs/ok ## build the documentation as a site in build/site, with its links checked
+	.venv-docs/bin/python -m tools.site build/site
+
 schema: .venv/runtime.ok ## write schema.graphql from the code
 	$(BIN)/tracegraph schema > schema.graphql
 
@@ -104,9 +108,10 @@ audit: .venv/dev.ok ## check the dependencies for known vulnerabilities (needs p
 lock: .venv/dev.ok ## update the lock files from pyproject.toml
 	$(COMPILE) -o requirements/runtime.lock
 	$(COMPILE) --extra otel --group dev -o requirements/dev.lock
+	$(COMPILE_DOCS) -o requirements/docs.lock
 
 clean: ## remove .venv, .live, caches and node_modules
-	rm -rf .venv .venv-newest .live .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis \
+	rm -rf .venv .venv-docs .venv-newest build .live .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis \
 	       playground/node_modules tests/node/node_modules
 
 .venv/bin/python:
@@ -124,6 +129,11 @@ clean: ## remove .venv, .live, caches and node_modules
 
 .venv/dev.ok: requirements/dev.lock .venv/runtime.ok
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/dev.lock
+	@touch $@
+
+.venv-docs/ok: requirements/docs.lock
+	[ -x .venv-docs/bin/python ] || $(PYTHON) -m venv .venv-docs
+	.venv-docs/bin/python -m pip install --quiet --require-hashes -r requirements/docs.lock
 	@touch $@
 
 # Programs that tests and the benchmark need. If one cannot be installed, the tests that need it are skipped with a reason.
