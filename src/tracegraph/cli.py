@@ -197,7 +197,7 @@ def compare(  # noqa: PLR0917 - typer reads options from parameters
 @_app.command()
 def spans(  # noqa: PLR0917 - typer reads options from parameters
     session_id: Annotated[str, typer.Argument(metavar="SESSION_ID", help="The global ID of a session.")],
-    first: Annotated[int, typer.Option(min=1, max=1000, help="The most spans to print.")] = 1000,
+    first: Annotated[int, typer.Option(min=1, help="The most spans to print.")] = 1000,
     form: Annotated[SpansFormat, typer.Option("--format")] = "tree",
     config: _ConfigOption = None,
     url: Annotated[str | None, typer.Option(help="Send the query to the gateway at this URL instead.")] = None,

@@ -5,13 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from graphql import DocumentNode, GraphQLError, GraphQLSchema, OperationDefinitionNode, parse, validate
+from graphql import (
+    DocumentNode,
+    GraphQLError,
+    GraphQLSchema,
+    OperationDefinitionNode,
+    parse,
+    specified_rules,
+    validate,
+)
 
 from tracegraph.domain.lru import SegmentedLRU
 from tracegraph.errors import RequestError
 from tracegraph.graphql.call_levels import rounds_below
 from tracegraph.graphql.documents.cacheability import is_cacheable
 from tracegraph.graphql.documents.cost import Sizes, Step, steps_of, total
+from tracegraph.graphql.documents.finite_floats import FiniteFloats
 from tracegraph.graphql.documents.limits import DocumentLimits, check_length, check_tokens, check_tree
 from tracegraph.graphql.documents.parse_queue import ParseQueue
 from tracegraph.graphql.errors import to_client_error
@@ -37,6 +46,9 @@ _IDLE_RATIO_SHORT, _IDLE_RATIO_LONG = 9, 4
 Both queues together use at most three tenths of the processor, however many new documents arrive. Ten long
 documents that arrive together are still parsed within seconds on a slow machine.
 """
+
+
+_RULES = (*specified_rules, FiniteFloats)
 
 
 _MAX_ERRORS = 20
@@ -146,7 +158,7 @@ class DocumentCache:
         except RequestError as rejection:
             return rejection
         hides_names = not self._limits.introspection
-        errors = validate(schema, tree, max_errors=_MAX_ERRORS, hide_suggestions=hides_names)
+        errors = validate(schema, tree, _RULES, max_errors=_MAX_ERRORS, hide_suggestions=hides_names)
         if hides_names:
             for error in errors:  # one rule of graphql-core ignores hide_suggestions
                 error.message = error.message.partition(" Did you mean ")[0]
