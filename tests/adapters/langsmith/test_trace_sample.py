@@ -34,5 +34,5 @@ def test_a_run_without_a_start_is_a_span_without_one() -> None:
     sample["items"][1] |= {"start_time": None}
     runs, dropped = TRACE_RUNS.read(json.dumps(sample).encode())
     assert dropped == []
-    _, child = [to_span(run, None) for run in runs.items if run is not None]
+    _, child = [to_span(run, RawRow(RawDocument(b""), ("items",))) for run in runs.items if run is not None]
     assert (child.started_at, child.ended_at is None, child.vendor_id) == (None, False, sample["items"][1]["id"])
