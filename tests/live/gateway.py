@@ -187,7 +187,8 @@ def gateway_over(intakes: Sequence[Intake], client: httpx.Client, directory: Pat
     """Run a gateway with a source for each service and without a cache; stopped at the end."""
     configuration = directory / "tracegraph.toml"
     sources = [
-        f'[sources."{intake.release.source}"]\nvendor = "nemo"\nbase_url = "{intake.service.base_url}"\ntimeout_s = 20\n'
+        f'[sources."{intake.release.source}"]\nvendor = "nemo"\nbase_url = "{intake.service.base_url}"\n'
+        "timeout_s = 20\n"
         for intake in intakes
     ]
     configuration.write_text("\n".join([*sources, "[limits]\ndeadline_s = 60\n", '[cache]\nurl = "off"\n']))
