@@ -8,13 +8,12 @@ of resolvers). None of them imports the modules that compile.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from graphql import ExecutionResult
-    from graphql.execution.executor import Executor
+    from tracegraph.graphql.compiler.executor import Executed, GatewayExecutor
 
-    Execute = Callable[[Executor[Any]], Awaitable[ExecutionResult]]
+    Execute = Callable[[GatewayExecutor], Awaitable[Executed]]
     """Returns the result of the executor's operation."""
 
 

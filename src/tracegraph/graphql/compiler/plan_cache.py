@@ -6,29 +6,28 @@ from typing import Any
 
 from graphql import (
     DirectiveNode,
-    ExecutionResult,
     GraphQLError,
     OperationDefinitionNode,
     VariableNode,
     Visitor,
     visit,
 )
-from graphql.execution.executor import Executor
 
 from tracegraph.domain.lru import LRU
-from tracegraph.graphql.compiler.executor import execute_by_library
+from tracegraph.graphql.compiler.executor import Executed, GatewayExecutor, execute_by_library
 from tracegraph.graphql.compiler.plan import Plan, Unplannable
 
 _MAX_PLANS = 256
 
 
-_CONDITIONS = frozenset({"skip", "include"})
+_CONDITIONS = frozenset({"skip", "include", "defer"})
 
 
 class PlanCache:
     """LRU cache of compiled operations.
 
-    An operation with variables in `@skip` or `@include` has one plan for each combination of their values.
+    An operation with variables in `@skip`, `@include` or `@defer` has one plan for each combination of their
+    values. Deferred fragments in place and in parts of their own have different plans.
     """
 
     def __init__(self, max_plans: int = _MAX_PLANS) -> None:
@@ -38,7 +37,7 @@ class PlanCache:
     def __len__(self) -> int:
         return len(self._plans)
 
-    async def execute(self, executor: Executor[Any]) -> ExecutionResult:
+    async def execute(self, executor: GatewayExecutor) -> Executed:
         """Return the result of the executor's operation, from its plan or from graphql-core."""
         try:
             plan = self.get(executor)
@@ -48,13 +47,13 @@ class PlanCache:
             return await plan.execute(executor)
         return await execute_by_library(executor)
 
-    def get(self, executor: Executor[Any]) -> Plan | None:
+    def get(self, executor: GatewayExecutor) -> Plan | None:
         """Return the plan of the executor's operation, or None when graphql-core must execute it."""
         names = self._conditions_of(executor)
         if names is None:
             return None
         values = executor.variable_values.coerced
-        key = (id(executor.operation), *(values.get(name) for name in names))
+        key = (id(executor.operation), executor.is_incremental, *(values.get(name) for name in names))
         cached = self._plans.get(key)
         if cached is None:
             try:
@@ -64,7 +63,7 @@ class PlanCache:
             self._plans.put(key, cached)
         return cached[1]
 
-    def _conditions_of(self, executor: Executor[Any]) -> tuple[str, ...] | None:
+    def _conditions_of(self, executor: GatewayExecutor) -> tuple[str, ...] | None:
         """Return the variables in conditions, or None for directives that plans do not support."""
         operation = executor.operation
         cached = self._conditions.get(id(operation))
