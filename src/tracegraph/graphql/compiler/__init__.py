@@ -8,12 +8,14 @@ of resolvers). None of them imports the modules that compile.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tracegraph.graphql.compiler.executor import Executed, GatewayExecutor
+    from graphql.execution.executor import Executor
 
-    Execute = Callable[[GatewayExecutor], Awaitable[Executed]]
+    from tracegraph.graphql.compiler.executor import Executed
+
+    Execute = Callable[[Executor[Any]], Awaitable[Executed]]
     """Returns the result of the executor's operation."""
 
 

@@ -27,7 +27,7 @@ class GatewayExecutor(StrawberryGraphQLCoreExecutionContext):
     Such a value comes from a vendor, for example an integer that does not fit an Int. Graphql-core's error would
     blame the client. Compiled plans fall back to this executor, so plans behave the same.
 
-    `is_incremental` says whether deferred fragments have parts of their own.
+    Deferred fragments have parts of their own if `is_incremental`.
     """
 
     is_incremental = True
@@ -64,6 +64,11 @@ class InPlaceExecutor(GatewayExecutor):
     is_incremental = False
     execute_collected_root_fields: Any = Executor.execute_collected_root_fields
     execute_collected_subfields: Any = Executor.execute_collected_subfields
+
+
+def is_incremental(executor: Executor[Any]) -> bool:
+    """Return whether deferred fragments have parts of their own."""
+    return isinstance(executor, GatewayExecutor) and executor.is_incremental
 
 
 def core_schema(schema: strawberry.Schema) -> GraphQLSchema:

@@ -7,12 +7,15 @@ every unusual value, so errors, paths and nulls always come from graphql-core.
 
 from __future__ import annotations
 
+from typing import Any
+
 from graphql import ExecutionResult, GraphQLError, GraphQLObjectType, OperationType
 from graphql.execution.collect_fields import collect_fields, collect_subfields
+from graphql.execution.executor import Executor
 from graphql.execution.values import VariableValues
 
 from tracegraph.graphql.compiler.codegen import ReaderCodegen
-from tracegraph.graphql.compiler.executor import Executed, GatewayExecutor
+from tracegraph.graphql.compiler.executor import Executed, is_incremental
 from tracegraph.graphql.compiler.resolver_info import ExecutionState
 from tracegraph.graphql.compiler.selection import Details, Selection
 from tracegraph.graphql.compiler.steps import ObjectPlan, StepCompiler, is_awaitable
@@ -31,7 +34,7 @@ class Plan:
         self._root = root
 
     @classmethod
-    def compile(cls, executor: GatewayExecutor, conditions: tuple[str, ...]) -> Plan:
+    def compile(cls, executor: Executor[Any], conditions: tuple[str, ...]) -> Plan:
         """Compile the executor's operation for the current values of the condition variables.
 
         Args:
@@ -46,7 +49,7 @@ class Plan:
         if operation.operation is not OperationType.QUERY or root_type is None:
             raise Unplannable
         variables = _only(conditions, executor.variable_values)
-        incremental = executor.is_incremental
+        incremental = is_incremental(executor)
         collected = collect_fields(schema, fragments, variables, root_type, operation)
         if any(details[0].node.name.value in _INTROSPECTION for details in collected.grouped_field_set.values()):
             raise Unplannable
@@ -58,7 +61,7 @@ class Plan:
         compiler = StepCompiler(schema, ReaderCodegen(schema, collect), collect)
         return cls(ObjectPlan(compiler, root_type, Selection.of(collected, incremental=incremental)))
 
-    async def execute(self, executor: GatewayExecutor) -> Executed:
+    async def execute(self, executor: Executor[Any]) -> Executed:
         """Return the result that `executor.execute_operation` would return."""
         state = ExecutionState(executor, executor.context_value)
         try:

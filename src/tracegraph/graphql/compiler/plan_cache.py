@@ -12,9 +12,10 @@ from graphql import (
     Visitor,
     visit,
 )
+from graphql.execution.executor import Executor
 
 from tracegraph.domain.lru import LRU
-from tracegraph.graphql.compiler.executor import Executed, GatewayExecutor, execute_by_library
+from tracegraph.graphql.compiler.executor import Executed, execute_by_library, is_incremental
 from tracegraph.graphql.compiler.plan import Plan, Unplannable
 
 _MAX_PLANS = 256
@@ -37,7 +38,7 @@ class PlanCache:
     def __len__(self) -> int:
         return len(self._plans)
 
-    async def execute(self, executor: GatewayExecutor) -> Executed:
+    async def execute(self, executor: Executor[Any]) -> Executed:
         """Return the result of the executor's operation, from its plan or from graphql-core."""
         try:
             plan = self.get(executor)
@@ -47,13 +48,13 @@ class PlanCache:
             return await plan.execute(executor)
         return await execute_by_library(executor)
 
-    def get(self, executor: GatewayExecutor) -> Plan | None:
+    def get(self, executor: Executor[Any]) -> Plan | None:
         """Return the plan of the executor's operation, or None when graphql-core must execute it."""
         names = self._conditions_of(executor)
         if names is None:
             return None
         values = executor.variable_values.coerced
-        key = (id(executor.operation), executor.is_incremental, *(values.get(name) for name in names))
+        key = (id(executor.operation), is_incremental(executor), *(values.get(name) for name in names))
         cached = self._plans.get(key)
         if cached is None:
             try:
@@ -63,7 +64,7 @@ class PlanCache:
             self._plans.put(key, cached)
         return cached[1]
 
-    def _conditions_of(self, executor: GatewayExecutor) -> tuple[str, ...] | None:
+    def _conditions_of(self, executor: Executor[Any]) -> tuple[str, ...] | None:
         """Return the variables in conditions, or None for directives that plans do not support."""
         operation = executor.operation
         cached = self._conditions.get(id(operation))

@@ -13,10 +13,10 @@ from functools import cached_property
 from typing import Any, TypeVar, cast
 
 from graphql import FieldNode, GraphQLResolveInfo
+from graphql.execution.executor import Executor
 from graphql.pyutils import Path
 from strawberry.types import Info
 
-from tracegraph.graphql.compiler.executor import GatewayExecutor
 from tracegraph.graphql.context import RequestContext
 from tracegraph.upstream.request_scope import time_share
 
@@ -33,7 +33,7 @@ class ExecutionState:
     `delivery_groups` are graphql-core's deferred fragments that began at or above the current object.
     """
 
-    executor: GatewayExecutor
+    executor: Executor[Any]
     context: Any
     arguments: dict[int, Arguments] = field(default_factory=dict)
     delivery_groups: Any = None

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 from graphql import GraphQLObjectType
 from graphql.execution.collect_fields import CollectedFields, DeferUsage, FieldDetails
+from graphql.execution.incremental import IncrementalExecutor
 from graphql.execution.incremental.build_execution_plan import build_execution_plan
 from graphql.pyutils import Path
 
@@ -33,7 +34,8 @@ class Deferral:
             path: The path of the object, None for the root.
             state: The execution.
         """
-        groups, by_usage = state.executor.get_new_delivery_group_map(self.usages, state.delivery_groups, path)
+        executor = cast("IncrementalExecutor", state.executor)
+        groups, by_usage = executor.get_new_delivery_group_map(self.usages, state.delivery_groups, path)
         return groups, replace(state, delivery_groups=by_usage)
 
     def defer(
@@ -48,7 +50,7 @@ class Deferral:
             state: The execution, as `begin` returned it.
             groups: The delivery groups, as `begin` returned them.
         """
-        executor = state.executor
+        executor = cast("IncrementalExecutor", state.executor)
         executor.groups.extend(groups)
         if self.fields:
             executor.collect_execution_groups(object_type, value, path, self.fields, state.delivery_groups)
