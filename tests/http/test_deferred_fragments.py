@@ -108,6 +108,20 @@ async def test_fragments_on_rows_fail_alone(vendors: Vendors, served: Gateway) -
     assert {error["extensions"]["source"] for error in whole["errors"]} == {LANGSMITH}
 
 
+@pytest.mark.parametrize("hanging", NAMES)
+async def test_a_hanging_vendor_costs_no_fragment_of_the_others(vendors: Vendors, hanging: str) -> None:
+    """The first part reserves time for its fragments, as a list does for the lists below it."""
+    fill(vendors)
+    sources = {name: table for name, table in vendors.sources().items() if name != hanging}
+    async with over_http(vendors.settings(sources=sources)) as healthy:
+        expected = merged(await all_parts(healthy, SESSIONS))
+    vendors.named(hanging).fail(HANG)
+    async with over_http(vendors.settings(limits={"deadline_s": 3})) as gateway:
+        parts = await all_parts(gateway, SESSIONS)
+    assert merged(parts)["data"] == expected["data"]
+    assert "errors" not in merged(parts)
+
+
 async def test_extensions_come_with_the_part_that_changes_them(vendors: Vendors, served: Gateway) -> None:
     fill(vendors)
     vendors.meibel.fail(Fault("status", status=500, times=None))
@@ -252,6 +266,19 @@ async def test_equal_requests_share_one_execution_and_each_gets_every_part_in_it
     assert [merged(parts) for parts in found] == [expected] * 4
     assert vendors.call_counts == calls
     assert (await scraped(served)).by("how", "graphql_answers_reused_total") == {"SHARED": 3}
+
+
+async def test_fields_about_their_own_execution_are_executed_for_each_client(
+    vendors: Vendors, gateway: Gateway
+) -> None:
+    """Clients that wait for an equal query leave it, and get no part of its response."""
+    fill(vendors)
+    query = "{ sources { name } ... @defer { sources { health { status circuit } } } }"
+    found = await asyncio.gather(*(all_parts(gateway, query) for _ in range(3)))
+    expected = (await gateway.ask(query)).body
+    assert [merged(parts) for parts in found] == [expected] * 3
+    assert [len(parts) for parts in found] == [2] * 3
+    assert (await scraped(gateway)).by("how", "graphql_answers_reused_total") == {}
 
 
 @pytest.mark.parametrize("accept", [PATHS, IDS, EVENTS])

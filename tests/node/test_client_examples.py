@@ -222,7 +222,6 @@ DEFERRED = [
 ]
 
 
-@slow
 @needs_node
 @pytest.mark.parametrize(("script", "arguments"), DEFERRED)
 def test_the_rows_of_a_slow_vendor_come_last(

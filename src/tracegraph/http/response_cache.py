@@ -17,6 +17,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 
@@ -259,7 +260,7 @@ class ResponseCache:
         if flight.state.is_unshareable.done():
             return None
         try:
-            with flight.state.parts.receiver(receive):
+            with flight.state.receiver(receive):
                 response = await self._flights.wait(flight, leaves=flight.state.is_unshareable)
         except TimeoutError:
             return None
@@ -300,6 +301,12 @@ class _FlightState:
     join_deadline: float
     is_unshareable: asyncio.Future[None]
     parts: PartLog
+
+    def receiver(self, receive: ReceivePart | None) -> AbstractContextManager[None]:
+        """Send the parts to one more waiter, unless the waiter leaves before the first one."""
+        if receive is None:
+            return nullcontext()
+        return self.parts.receiver(lambda part: None if self.is_unshareable.done() else receive(part))
 
     def set_shareable(self, is_shareable: bool) -> None:  # noqa: FBT001 - a callback
         """Let the waiters leave, unless the response may be shared."""
