@@ -1,12 +1,14 @@
 """`@defer`: which clients get parts, their two forms, multipart and events around them."""
 
 import json
+from random import Random
 from typing import Any
 
 import pytest
 
 from tests.conftest import OpenGateway
-from tests.gateway import Gateway, Vendors
+from tests.gateway import LANGSMITH, NEMO, Gateway, Vendors
+from tests.graphql.side_by_side import made_up, put
 from tests.http.parts import EVENTS, IDS, PATHS, all_parts, in_parts, merged
 from tests.worlds import fill
 
@@ -141,6 +143,42 @@ async def test_the_parts_add_up_to_the_response_in_place(vendors: Vendors, serve
     assert merged(parts) == whole
     labels = {entry.get("label") for part in parts for entry in part.get("incremental", ())}
     assert accept != PATHS or labels == {"lists", "sessions", None}
+
+
+SERIES = """
+timeSeries(
+  metrics: [{kind: LATENCY}], interval: DAY, timeZone: "UTC",
+  range: {gte: "2026-10-01T00:00:00Z", lt: "2026-12-01T00:00:00Z"}
+) { complete buckets { sessionCount } }
+"""
+ROWS = "query($ids: [ID!]!) {{ nodes(ids: $ids) {{ ... on Experiment {{ name ... @defer {{ {} }} }} }} }}"
+COMPARED = "query($ids: [ID!]!) {{ comparison(experimentIds: $ids) {{ missingIds ... @defer {{ {} }} }} }}"
+
+
+@pytest.mark.parametrize(
+    ("outer", "deferred"),
+    [
+        (ROWS, "sessions(first: 3) { nodes { id latencyMs } isComplete }"),
+        (ROWS, "aggregates(basis: COMPUTED) { metric { name } mean p99 count }"),
+        (ROWS, SERIES),
+        (ROWS, "sessions(first: 2) { nodes { name ... @defer { spans(first: 5) { nodes { name depth } } } } }"),
+        (ROWS, "sessionGroups(by: STATUS, metrics: [{kind: LATENCY}]) { groups { key sessionCount } }"),
+        (COMPARED, "cases(metric: {kind: LATENCY}) { nodes { key entries { value outcome } } }"),
+        (COMPARED, "metrics { metric { name } entries { value delta } }"),
+    ],
+)
+async def test_what_takes_calls_may_be_deferred(
+    vendors: Vendors, gateway: Gateway, outer: str, deferred: str
+) -> None:
+    ids = put(vendors, *(made_up(Random(1), source, f"{source}-made-up") for source in (NEMO, LANGSMITH)))
+    query = outer.format(deferred)
+    expected = (await gateway.ask(query, ids=ids)).body
+    assert "errors" not in expected
+    parts = await all_parts(gateway, query, IDS, ids=ids)
+    assert merged(parts) == expected
+    assert len(parts) > 1
+    names = {key for entry in parts[1:] for one in entry.get("incremental", ()) for key in one["data"]}
+    assert deferred.partition("(")[0].split()[0] in names
 
 
 @pytest.mark.parametrize("accept", [PATHS, IDS])

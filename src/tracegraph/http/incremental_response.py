@@ -70,7 +70,13 @@ class IncrementalResponse(Response):
         frames: asyncio.Queue[bytes | None] = asyncio.Queue()
         request = replace(exchange.request, receive=lambda part: frames.put_nowait(self._frame(part)))
         work = asyncio.create_task(self._cache.get_or_execute(request))
-        work.add_done_callback(lambda _: frames.put_nowait(None))
+
+        def end(work: asyncio.Task[OperationResponse]) -> None:
+            frames.put_nowait(None)
+            if not work.cancelled():
+                work.exception()  # mark the error as retrieved: the client may be gone
+
+        work.add_done_callback(end)
         try:
             while (frame := await frames.get()) is not None:
                 await self._send_frame(frame, send)

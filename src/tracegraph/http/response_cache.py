@@ -70,7 +70,7 @@ class ExecutionRequest:
         credentials: The caller's own vendor credentials, by source.
         bypass_cache: Whether every vendor is called, without use of cached data.
         charge: Charges the cost to the caller, for executed and for reused responses. None without a limit.
-        receive: Receives the parts of an operation with deferred fragments. Without it, it has no parts.
+        receive: Receives the parts of an operation with deferred fragments. None for one response.
     """
 
     operation: Operation

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from graphql import (
     DocumentNode,
+    FieldNode,
     FragmentDefinitionNode,
     FragmentSpreadNode,
     InlineFragmentNode,
@@ -35,9 +36,12 @@ def has_deferred(document: DocumentNode, operation: OperationDefinitionNode) -> 
         for node in pending.pop().selections:
             if isinstance(node, FragmentSpreadNode | InlineFragmentNode) and is_deferred(node):
                 return True
+            below: SelectionSetNode | None = None
             if isinstance(node, FragmentSpreadNode):
                 fragment = fragments.pop(node.name.value, None)  # each fragment is visited once
-                pending += [] if fragment is None else [fragment.selection_set]
-            elif node.selection_set is not None:  # type: ignore[attr-defined]
-                pending.append(node.selection_set)  # type: ignore[attr-defined]
+                below = None if fragment is None else fragment.selection_set
+            elif isinstance(node, FieldNode | InlineFragmentNode):
+                below = node.selection_set
+            if below is not None:
+                pending.append(below)
     return False
