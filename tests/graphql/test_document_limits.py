@@ -221,6 +221,23 @@ def test_rows_multiply_and_calls_count_ten(text: str, is_worth: int) -> None:
     assert cost(text) == is_worth
 
 
+@pytest.mark.parametrize(
+    ("text", "is_worth"),
+    [
+        ("{ ... @defer { experiments(first: 5) { totalCount } } }", 5 + 30 + 20),
+        ("{ experiments(first: 5) { nodes { name ... @defer { id } } } }", 5 * (1 + 20) + 30),
+        ("{ experiments(first: 5) { nodes { ... @defer(if: false) { id ... @defer { name } } } } }", 5 * 41 + 30),
+        (
+            "{ experiments(first: 5) { nodes { ...E @defer ...E } } } fragment E on Experiment "
+            "{ sessions(first: 4) { totalCount ... @defer { isComplete } } }",
+            5 * (1 + 10 + 4 + 4 * 20 + 20) + 30,
+        ),
+    ],
+)  # fmt: skip
+def test_a_deferred_fragment_costs_twenty_rows_for_each_object_beside_its_fields(text: str, is_worth: int) -> None:
+    assert cost(text) == is_worth
+
+
 SESSIONS = "sessions(first: 5, filter: {%s}) { totalCount }"
 BY_IDS = "query($ids: [ID!]) { " + SESSIONS % "experimentIds: $ids" + " }"
 BY_FILTER = """query($f: SessionFilter = {experimentIds: ["a", "b"]}) {

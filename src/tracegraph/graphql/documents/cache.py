@@ -20,6 +20,7 @@ from tracegraph.errors import RequestError
 from tracegraph.graphql.call_levels import rounds_below
 from tracegraph.graphql.documents.cacheability import is_cacheable
 from tracegraph.graphql.documents.cost import Sizes, Step, steps_of, total
+from tracegraph.graphql.documents.deferral import has_deferred
 from tracegraph.graphql.documents.finite_floats import FiniteFloats
 from tracegraph.graphql.documents.limits import DocumentLimits, check_length, check_tokens, check_tree
 from tracegraph.graphql.documents.parse_queue import ParseQueue
@@ -61,8 +62,9 @@ class Document:
     tree: DocumentNode
     errors: list[GraphQLError]
     _steps: dict[int, tuple[Step, ...]] = field(default_factory=dict)
-    _rounds_below: Mapping[int, int] | None = None
+    _rounds_below: dict[bool, Mapping[int, int]] = field(default_factory=dict)
     _is_cacheable: bool | None = None
+    _has_deferred: dict[int, bool] = field(default_factory=dict)
 
     def operations(self) -> list[OperationDefinitionNode]:
         """Return the operations of the document, of which a request runs one."""
@@ -81,11 +83,22 @@ class Document:
             steps = self._steps[id(operation)] = steps_of(schema, self.tree, operation)
         return total(steps, sizes)
 
-    def rounds_below(self, schema: GraphQLSchema) -> Mapping[int, int]:
-        """Return the rounds of calls below each field node of a valid document (see `call_levels.py`)."""
-        if self._rounds_below is None:
-            self._rounds_below = rounds_below(schema, self.tree)
-        return self._rounds_below
+    def has_deferred(self, operation: OperationDefinitionNode) -> bool:
+        """Return whether an operation of a valid document has `@defer` (see `deferral.py`)."""
+        if id(operation) not in self._has_deferred:
+            self._has_deferred[id(operation)] = has_deferred(self.tree, operation)
+        return self._has_deferred[id(operation)]
+
+    def rounds_below(self, schema: GraphQLSchema, *, in_parts: bool) -> Mapping[int, int]:
+        """Return the rounds of calls below each field node of a valid document (see `call_levels.py`).
+
+        Args:
+            schema: The schema.
+            in_parts: Whether deferred fragments have parts of their own.
+        """
+        if in_parts not in self._rounds_below:
+            self._rounds_below[in_parts] = rounds_below(schema, self.tree, in_parts=in_parts)
+        return self._rounds_below[in_parts]
 
     def is_cacheable(self, schema: GraphQLSchema) -> bool:
         """Return whether the response of a valid document may be reused (see `cacheability.py`)."""
