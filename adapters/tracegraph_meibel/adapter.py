@@ -40,7 +40,7 @@ from tracegraph.upstream.client import Upstream
 from tracegraph_meibel import mapping, wire
 from tracegraph_meibel.agents import Agents
 from tracegraph_meibel.client import MAX_PAGE_SIZE, MeibelClient, Window
-from tracegraph_meibel.lookup import SessionLookup
+from tracegraph_meibel.lookup import DEFERRED_FIELDS, SessionLookup
 from tracegraph_meibel.spans import Spans
 
 CAPABILITIES = Capabilities(
@@ -51,7 +51,11 @@ CAPABILITIES = Capabilities(
         lacks=mapping.LACKING_FIELDS,
     ),
     sessions=ListCapabilities(
-        Paging.OFFSET, MAX_PAGE_SIZE, both_directions(SessionOrderField.STARTED_AT), frozenset({"statuses"})
+        Paging.OFFSET,
+        MAX_PAGE_SIZE,
+        both_directions(SessionOrderField.STARTED_AT),
+        frozenset({"statuses"}),
+        lacks=DEFERRED_FIELDS,
     ),
     reported_metrics=(),
     kinds=frozenset({ExperimentKind.AGENT}),

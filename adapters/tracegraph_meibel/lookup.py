@@ -26,6 +26,10 @@ _OF_SCORES = ("scores", "score_texts", "turn_scores")
 """The fields of a session that its scores fill."""
 
 
+DEFERRED_FIELDS = frozenset({"input", "output", *_OF_SCORES})
+"""The fields that rows of the list of sessions may lack."""
+
+
 _Verdicts = Mapping[str, mapping.Verdicts]
 
 

@@ -55,8 +55,9 @@ class ListCapabilities:
             be the figure that the experiment's aggregates hold.
         filters: The conditions that the vendor applies, named as the fields of ExperimentFilter or SessionFilter.
         ranges: Whether a CURSOR list takes range requests, too. Then it resumes without a token in one call.
-        lacks: The fields of Experiment that rows of the list lack and that look-ups have. The gateway looks them
-            up where they are needed.
+        lacks: The fields of Experiment, or of Session, that rows of the list may lack and that look-ups have. The
+            gateway looks them up where they are needed. It reads small pages of sessions where their filter
+            needs them.
         pooled: Whether one request may name several experiments. Requests that the gateway sends together should
             then share calls. Sessions only.
     """
