@@ -79,9 +79,9 @@ async def test_a_sparse_filter_of_2500_langsmith_runs_takes_four_run_queries(
 async def test_the_matching_runs_come_once_in_pages_of_any_size(vendors: Vendors, v2: Simulator) -> None:
     project = add_project(vendors.langsmith.world, "p", [number // 2 for number in range(1_200)])
     found: list[str] = []
+    after: str | None = None
     async with in_process(settings_of_v2(vendors)) as gateway:
         for first in (1, 3, 2, 7, 50, 4, 100):
-            after = None if not found else page["pageInfo"]["endCursor"]
             page = await sessions_of(
                 gateway,
                 experiment_id(LANGSMITH, project),
@@ -89,6 +89,7 @@ async def test_the_matching_runs_come_once_in_pages_of_any_size(vendors: Vendors
                 after=after,
                 filter={"name": {"contains": "7"}},
             )
+            after = page["pageInfo"]["endCursor"]
             found += [node["vendorId"] for node in page["nodes"]]
     runs = vendors.langsmith.world.runs[project]
     newest = sorted((run for run in runs if "7" in run["name"]), key=lambda run: run["start_time"], reverse=True)

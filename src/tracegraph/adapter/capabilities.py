@@ -55,9 +55,8 @@ class ListCapabilities:
             be the figure that the experiment's aggregates hold.
         filters: The conditions that the vendor applies, named as the fields of ExperimentFilter or SessionFilter.
         ranges: Whether a CURSOR list takes range requests, too. Then it resumes without a token in one call.
-        lacks: The fields of Experiment, or of Session, that rows of the list may lack and that look-ups have. The
-            gateway looks them up where they are needed. It reads small pages of sessions where their filter
-            needs them.
+        lacks: The fields of Experiment that rows of the list lack and that look-ups have. The gateway looks them
+            up where they are needed.
         pooled: Whether one request may name several experiments. Requests that the gateway sends together should
             then share calls. Sessions only.
     """
@@ -137,8 +136,9 @@ class Capabilities:
         call_kinds: The classes of calls, for rate limits, circuits and metrics.
         rate_limits: The vendor's documented limits by class; `*` limits all classes together that are not named.
         spans: Whether the adapter has `ListsSpans.list_spans`.
-        session_details: Groups of COSTLY_SESSION_FIELDS that lists and look-ups of sessions defer, each with calls
-            of its own: `ReadsSessionDetails.get_session_details` reads one group.
+        session_details: Groups of COSTLY_SESSION_FIELDS and `scores` that lists and look-ups of sessions defer,
+            each with calls of its own: `ReadsSessionDetails.get_session_details` reads one group. A list always
+            defers the group of `scores`.
     """
 
     experiments: Lists

@@ -32,9 +32,7 @@ def gateway_conditions(
     )
 
 
-def least_rows(
-    listed: ListCapabilities, reading: Reading, *, looks_up: bool, is_pooled: bool = False
-) -> int:
+def least_rows(listed: ListCapabilities, reading: Reading, *, looks_up: bool, is_pooled: bool = False) -> int:
     """Return the fewest rows of a first page from which the gateway drops rows: mostly the vendor's largest page.
 
     A small first page costs calls: many rows may have to be read for one that matches, and some vendors fix the

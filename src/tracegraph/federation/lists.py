@@ -573,6 +573,6 @@ def _least_sessions(
     dropping = gateway_conditions(request.filter, listed, adapter.capabilities)
     if dropping <= _bounded(bounds, request.order):
         return 0
-    lacks = listed.lacks.union(*adapter.capabilities.session_details)
-    looks_up = not lacks.isdisjoint(session_fields_to_complete(request.filter, request.order))
+    details = frozenset[str]().union(*adapter.capabilities.session_details)
+    looks_up = not details.isdisjoint(session_fields_to_complete(request.filter, request.order))
     return least_rows(listed, reading, looks_up=looks_up, is_pooled=is_single and listed.pooled)
