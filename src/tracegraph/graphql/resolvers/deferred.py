@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import strawberry
@@ -112,11 +113,45 @@ async def session_scores(root: strawberry.Parent[Session], info: TracegraphInfo)
     """Return the scores of a session. A call for their words is made only where the document selects these.
 
     Raises:
-        SourceError: When they could not be read.
+        SourceError: When they could not be read. If only their words could not, these are null.
     """
     if "scores" in root.deferred:
         return await _complete(root, info, "scores")
-    return (await with_field(root, info.context, "score_texts") if selects_score_texts(info) else root).scores
+    if not selects_score_texts(info):
+        return root.scores
+    try:
+        return (await with_field(root, info.context, "score_texts")).scores
+    except SourceError as error:
+        if not root.scores:  # there may be scores that have words only
+            raise
+        return [ScoreWithoutTexts(score.evaluator, score.value, score.failed, error) for score in root.scores]
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreWithoutTexts:
+    """A score whose label and explanation could not be read, and why."""
+
+    evaluator: str
+    value: float | None
+    failed: bool
+    error: SourceError
+
+
+def text_of_score(name: str) -> Any:
+    """Return a resolver of a label or an explanation, which is null with an error where it could not be read."""
+
+    def read(value: Any, _: RequestContext) -> Any:
+        if isinstance(value, ScoreWithoutTexts):
+            raise NeedsResolver
+        return getattr(value, name)
+
+    @sync_accessor(read)
+    def resolve(root: strawberry.Parent[Any]) -> Any:
+        if isinstance(root, ScoreWithoutTexts):
+            raise root.error
+        return getattr(root, name)
+
+    return resolve
 
 
 @sync_accessor(_read_unless_deferred_or_down("session_count"))
