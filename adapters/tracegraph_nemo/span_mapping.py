@@ -110,6 +110,17 @@ def score_texts(rows: Iterable[ResultRow]) -> Mapping[str, ScoreText] | None:
     return {name: text for name, text in texts.items() if text != ScoreText()} or None
 
 
+def failed_evaluators(rows: Iterable[ResultRow]) -> frozenset[str]:
+    """Return the evaluators of which all verdicts about the spans of a session failed.
+
+    Args:
+        rows: The verdicts, the oldest first.
+    """
+    scores = [score for of_span in scores_by_span(rows).values() for score in of_span]
+    judged = {score.evaluator for score in scores if not score.failed}
+    return frozenset(score.evaluator for score in scores if score.failed and score.evaluator not in judged)
+
+
 def _tokens(row: SpanRow) -> TokenUsage | None:
     """Return token counts. Without a stated total, it adds the known input and output counts."""
     details = row.usage_details or {}

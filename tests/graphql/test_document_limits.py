@@ -175,6 +175,7 @@ def test_disabled_introspection_is_rejected_and_typename_is_allowed() -> None:
         ("{ experiments(first: 5) { edges { cursor node { name } } } }", 5 + 30),
         ("{ experiments(first: null) { totalCount } }", 20 + 30),
         ("{ experiments(first: 5) { nodes { createdAt metadata } } }", 5 * (1 + 10) + 30),
+        ("{ experiments(first: 5) { nodes { datasetName datasetId } } }", 5 * (1 + 10) + 30),
         ("{ experiments(first: 5) { nodes { aggregate(metric: {kind: COST}) { sum } } } }", 5 + 30),
         (
             "{ experiments(first: 5) { nodes { a: aggregate(metric: {kind: COST}, basis: BEST) { sum }"

@@ -197,6 +197,8 @@ class ReadsSessionDetails(Protocol):
     ) -> Mapping[SessionRef, Session | SourceError]:
         """Return sessions with some fields that lists and look-ups leave out. These are no longer deferred.
 
+        Fields of different calls belong in different groups, so that none is lost when the call of another fails.
+
         The result lacks sessions that the vendor does not know any more.
 
         Args:

@@ -27,7 +27,7 @@ from tracegraph.federation.analytics.session_columns import (
     needs_of_all,
 )
 from tracegraph.federation.analytics.session_lists import ListedSessions, SessionLists, Slots
-from tracegraph.federation.completion import session_look_up
+from tracegraph.federation.completion import session_look_up, with_details
 from tracegraph.federation.lists import FetchSessions, ScanBudget
 from tracegraph.federation.report import SourceReport, SourceReportStatus, combined_in_sequence
 from tracegraph.upstream.request_scope import collect_stale_errors, count_calls
@@ -180,12 +180,12 @@ class SessionScans:
         return _Missing(columns, error=_partial_error(errors, len(refs)))
 
     async def _inputs(self, list_scan: SessionScan) -> _Missing:
-        refs = _refs(list_scan)
+        refs, adapter = _refs(list_scan), self._adapters[list_scan.source]
         inputs: list[CaseId | None] = []
         errors: list[SourceError] = []
         for first in range(0, len(refs), _LOOKUP_BATCH_SIZE):
             batch = refs[first : first + _LOOKUP_BATCH_SIZE]
-            sessions = await self._adapters[list_scan.source].get_sessions(batch)
+            sessions = await with_details(adapter, await adapter.get_sessions(batch), frozenset({INPUT}))
             for ref in batch:
                 session = sessions.get(ref)
                 if isinstance(session, SourceError):

@@ -166,6 +166,7 @@ _FIELD_COSTS: Mapping[tuple[str, str], FieldCost] = {
     ("Source", "health"): FieldCost(calls=1),
     ("Experiment", "createdAt"): _COMPLETE_ROW,
     ("Experiment", "metadata"): _COMPLETE_ROW,
+    ("Experiment", "datasetName"): FieldCost(rows=0, calls=1),
     ("Experiment", "sessionCount"): FieldCost(rows=0, calls=1),
     ("Experiment", "aggregate"): FieldCost(rows=0, calls="figures", multiplies=False),
     ("Experiment", "aggregates"): FieldCost(rows=0, calls="figures", multiplies="metrics"),

@@ -28,6 +28,7 @@ from tracegraph.graphql.resolvers.deferred import (
     detail_field,
     experiment_session_count,
     session_scores,
+    text_of_score,
     vendor_fields,
 )
 from tracegraph.graphql.resolvers.gateway import source_rate_limits
@@ -393,8 +394,8 @@ class Score:
 
     evaluator: str
     value: float | None
-    label: str | None
-    explanation: str | None
+    label: str | None = strawberry.field(resolver=text_of_score("label"))
+    explanation: str | None = strawberry.field(resolver=text_of_score("explanation"))
     failed: bool
 
 
