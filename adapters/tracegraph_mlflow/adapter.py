@@ -251,7 +251,9 @@ class MlflowAdapter(BaseAdapter):
 
     async def list_session_page(self, request: SessionPageRequest) -> Page[Session]:
         """Return a page of traces in one call. An experiment without a trace takes one more, which finds it."""
-        refs = [self._parsed(ref) for ref in request.experiment_refs]
+        refs = [ref for text in request.experiment_refs if (ref := Ref.parse(text)) is not None]
+        if not refs:
+            raise self._unknown()
         column, direction = _SESSION_ORDERS[request.order.field], request.order.direction
         bounds = filters.range_conditions(column, direction, request.page) if column == "timestamp_ms" else ()
         conditions = [*filters.session_conditions(request.filter), *bounds]
@@ -262,23 +264,19 @@ class MlflowAdapter(BaseAdapter):
             reply = cost.add(await self._client.traces({"locations": _locations(refs), **body}))
             if len(refs) == 1 and not conditions and not _token(page):
                 if not reply.value.traces:
-                    await self._require_experiment(request.experiment_refs[0], cost)
+                    await self._require_experiment(refs[0], cost)
                 if page.limit == 1:
                     total = await self._count(refs[0], cost)
         rows = reply.value.traces
-        items = [
-            self._session(request.experiment_refs, row, reply.raw("traces", place))
-            for place, row in readable_rows(rows)
-        ]
+        items = [self._session(refs, row, reply.raw("traces", place)) for place, row in readable_rows(rows)]
         return Page(items, None, reply.value.next_page_token, total, cost.total, unreadable_places(rows))
 
-    async def _require_experiment(self, ref: str, cost: CallCost) -> None:
+    async def _require_experiment(self, ref: Ref, cost: CallCost) -> None:
         """Raise SourceObjectNotFound unless the experiment exists: MLflow has no trace of an unknown one."""
-        named = self._parsed(ref)
-        if named.run_id is None:
-            cost.add(await self._client.experiment(named.experiment_id))
+        if ref.run_id is None:
+            cost.add(await self._client.experiment(ref.experiment_id))
         else:
-            cost.add(await self._client.run(named.run_id))
+            cost.add(await self._client.run(ref.run_id))
 
     async def _count(self, ref: Ref, cost: CallCost) -> int:
         """Return the number of traces. The gateway counts sessions by a page of one row."""
@@ -296,7 +294,7 @@ class MlflowAdapter(BaseAdapter):
             body = _body(TRACES_MAX, TRACES_MAX, ["timestamp_ms DESC"], conditions, WholeRequest(0))
             reply = await self._client.traces({"locations": _locations([ref]), **body})
             for place, row in readable_rows(reply.value.traces):
-                found[row.trace_id] = self._session([experiment_ref], row, reply.raw("traces", place))
+                found[row.trace_id] = self._session([ref], row, reply.raw("traces", place))
         deferring = [one for one, session in found.items() if isinstance(session, Session) and session.deferred]
         for session_id, trace in (await self._complete_traces(deferring)).items():
             session = found[session_id]
@@ -338,10 +336,10 @@ class MlflowAdapter(BaseAdapter):
 
     # -- helpers ---------------------------------------------------------------------------------------
 
-    def _session(self, refs: Sequence[str], row: wire.TraceRow, raw: RawRow) -> Session:
+    def _session(self, refs: Sequence[Ref], row: wire.TraceRow, raw: RawRow) -> Session:
         """Return the session of a trace in a list of these experiments: several are MLflow experiments."""
-        experiment_id = row.experiment_id or refs[0].partition("/")[0]
-        ref = refs[0] if len(refs) == 1 else experiment_id
+        experiment_id = row.experiment_id or refs[0].experiment_id
+        ref = refs[0].text if len(refs) == 1 else experiment_id
         return mapping.to_session(self.name, ref, row, raw, self._links.trace(experiment_id, row.trace_id))
 
     def _parsed(self, ref: str) -> Ref:
