@@ -21,7 +21,14 @@ from tracegraph.simulators.mlflow.metrics import data_points
 from tracegraph.simulators.mlflow.searches import EXPERIMENTS, RUNS, traces_of
 from tracegraph.simulators.mlflow.world import MlflowWorld
 
-_NOT_FOUND = "<!doctype html>\n<html lang=en>\n<title>404 Not Found</title>\n<h1>Not Found</h1>\n"
+_NOT_FOUND = """<!doctype html>
+<html lang=en>
+<title>404 Not Found</title>
+<h1>Not Found</h1>
+<p>The requested URL was not found on the server. If you entered the URL manually please check your spelling and \
+try again.</p>
+"""
+_HINT = "Hint: Value was of type 'int'. See the API docs for more information about request parameters."
 
 
 def create_app(world: MlflowWorld) -> Simulator:
@@ -78,7 +85,7 @@ class _Server:
     def search_experiments(self, _: Request, body: Row) -> Row:
         """List experiments that are not deleted. The page size is required."""
         rows = [row for row in self._world.experiments if row["lifecycle_stage"] == "active"]
-        size = _size(body, 0, 50_000, "It must be at most 50000")
+        size = _size(body, 0, 50_000, ". It must be at most 50000")
         return _page("experiments", EXPERIMENTS, rows, body, size, tie=_experiment_id)
 
     def get_experiment(self, request: Request, _: Row) -> Row:
@@ -176,8 +183,8 @@ def _size(body: Row, default: int, maximum: int, reason: str = "") -> int:
     if not isinstance(size, int) or size <= 0:
         raise refusal(f"Invalid value {size} for parameter 'max_results' supplied. It must be a positive integer")
     if size > maximum:
-        reason = reason or " Hint: Value was of type 'int'. See the API docs for more information."
-        raise refusal(f"Invalid value {size} for parameter 'max_results' supplied: {reason}")
+        reason = reason or f":  {_HINT}"
+        raise refusal(f"Invalid value {size} for parameter 'max_results' supplied{reason}")
     return size
 
 

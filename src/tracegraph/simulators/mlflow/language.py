@@ -64,7 +64,8 @@ class Language:
         while position < len(text):
             clause = _CLAUSE.match(text, position)
             if clause is None or (clause["more"] and clause.end() == len(text)):
-                raise refusal(f"Invalid clause(s) in filter string: '{text[position:]}'")
+                words = ", ".join([f"'{word}'" for word in text[position:].split()])
+                raise refusal(f"Invalid clause(s) in filter string: {words}")
             found = self._matching(found, clause)
             position = clause.end()
         return found

@@ -5,9 +5,10 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from tracegraph.simulators.core.responses import ApiError
 from tracegraph.simulators.core.rows import Row
 from tracegraph.simulators.mlflow.errors import refusal
-from tracegraph.simulators.mlflow.searches import aggregate_of, duration_ms, newest
+from tracegraph.simulators.mlflow.searches import aggregate_of, duration_ms
 
 _COUNTS = ("trace_count", "session_count")
 _TOKENS = (
@@ -55,9 +56,20 @@ def data_points(traces: Sequence[Row], body: Row) -> list[Row]:
 def _matches(info: Row, text: str) -> bool:
     found = _FILTER.fullmatch(text)
     if found is None:
-        raise refusal(f"Invalid clause(s) in filter string: {text}")
+        raise _refused(text)
     value = info.get("trace_metadata", {}).get(found["metadata"]) if found["metadata"] else info.get("state")
     return bool(value == found["value"])
+
+
+def _refused(text: str) -> ApiError:
+    view, _, rest = text.partition(".")
+    if view not in {"trace", "span", "assessment"}:
+        return refusal(f"Invalid view type '{view}'. Valid values are dict_keys(['trace', 'span', 'assessment'])")
+    entity = rest.split()[0].split(".")[0]
+    if entity not in {"status", "tag", "metadata"}:
+        known = ["status", "tag", "metadata"]
+        return refusal(f"Invalid entity '{entity}' specified for view type '{view}'. Valid entities are {known}")
+    return refusal(f"Invalid clause(s) in filter string: {text}")
 
 
 def _of_traces(infos: Sequence[Row], name: str) -> Iterator[tuple[Row, float]]:
@@ -80,15 +92,19 @@ def _of_spans(infos: Sequence[Row], name: str) -> Iterator[tuple[Row, float]]:
             costs = attributes.get("mlflow.llm.cost", {}).get("kvlist_value", {}).get("values", [])
             for cost in costs:
                 if cost["key"] == name:
-                    yield {"span_name": span["name"]}, float(cost["value"]["double_value"])
+                    model = attributes.get("mlflow.llm.model", {}).get("string_value")
+                    parts = {"span_name": span["name"], "span_model_name": model}
+                    yield parts, float(cost["value"]["double_value"])
 
 
 def _of_assessments(infos: Sequence[Row], name: str) -> Iterator[tuple[Row, float]]:
     for info in infos:
-        for one in newest(info):
-            value = aggregate_of(one["feedback"].get("value"))
-            if name == "assessment_count" or value is not None:
-                yield {"assessment_name": one["assessment_name"]}, 1.0 if value is None else value
+        for one in info.get("assessments", []):
+            stated = one.get("feedback", one.get("expectation", {})).get("value")
+            value = aggregate_of(stated) if "feedback" in one else None
+            parts = {"assessment_name": one["assessment_name"], "assessment_value": json.dumps(stated)}
+            if one.get("valid") and (name == "assessment_count" or value is not None):
+                yield parts, 1.0 if value is None else value
 
 
 _VALUES: Mapping[str, Callable[[Sequence[Row], str], Iterator[tuple[Row, float]]]] = {
