@@ -230,15 +230,14 @@ class MlflowAdapter(BaseAdapter):
         return mapping.to_evaluation(self.name, run, reply.raw("run"), self._links)
 
     async def get_aggregates(
-        self, experiments: Sequence[Experiment]
+        self, experiments: Sequence[Experiment], kinds: frozenset[MetricKind] | None = None
     ) -> Mapping[str, Sequence[Aggregate] | SourceError]:
         """Return what MLflow computes over the traces of experiments, one call for each metric of each."""
-        return await gather_by_key(
-            {one.ref: self._aggregates(ref) for one in experiments if (ref := Ref.parse(one.ref)) is not None}
-        )
+        wanted = [kind for kind in CAPABILITIES.reported_metrics if kinds is None or kind in kinds]
+        refs = {one.ref: ref for one in experiments if (ref := Ref.parse(one.ref)) is not None}
+        return await gather_by_key({text: self._aggregates(ref, wanted) for text, ref in refs.items()})
 
-    async def _aggregates(self, ref: Ref) -> Sequence[Aggregate]:
-        kinds = sorted(figures.METRICS, key=lambda kind: kind.value)
+    async def _aggregates(self, ref: Ref, kinds: Sequence[MetricKind]) -> Sequence[Aggregate]:
         outcomes = await gather_outcomes(self._client.metrics(figures.request_of(ref, kind)) for kind in kinds)
         found: list[Aggregate] = []
         for kind, outcome in zip(kinds, outcomes, strict=True):
