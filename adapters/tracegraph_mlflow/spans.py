@@ -49,7 +49,6 @@ def to_span(row: SpanRow, raw: RawObject, assessments: Iterable[Assessment | Non
         model=scalar_text(attributes.get("mlflow.llm.model")),
         provider=scalar_text(attributes.get("mlflow.llm.provider")),
         tool_name=row.name if kind is SpanKind.TOOL else None,
-        agent_name=row.name if kind is SpanKind.AGENT else None,
         input=text_of(attributes.get("mlflow.spanInputs")),
         output=text_of(attributes.get("mlflow.spanOutputs")),
         error=error_of(row),
