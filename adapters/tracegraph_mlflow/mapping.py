@@ -41,6 +41,7 @@ PREVIEW_LENGTH = 1000
 
 _REF = re.compile(r"(?P<experiment>[0-9]{1,18})(?:/(?P<run>[0-9a-f]{32}))?")
 _SECONDS = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,9})?(?=s$)")
+_UNCOUNTED = frozenset({"session_count"})
 _YES_OR_NO = {"yes": 1.0, "no": 0.0}
 _MEAN = "/mean"
 
@@ -88,6 +89,7 @@ def to_project(source: str, row: ExperimentRow, raw: RawObject, links: Links) ->
         url=links.project(row.experiment_id),
         metadata=_own(tags),
         raw=raw,
+        deferred=_UNCOUNTED,
         vendor_status=row.lifecycle_stage,
     )
 
@@ -117,6 +119,7 @@ def to_evaluation(source: str, row: RunRow, raw: RawObject, links: Links) -> Exp
         url=links.evaluation(info.experiment_id, info.run_id),
         metadata=_own({**tags, **params}),
         raw=raw,
+        deferred=_UNCOUNTED,
         vendor_status=info.status,
         source_url=source_url(tags),
     )

@@ -94,6 +94,16 @@ def verdict(outputs: Any) -> Any:
     return Feedback(value="right" if outputs == "right" else "wrong", rationale=f"it said {outputs}")
 
 
+def predictor(right_until: int) -> Callable[..., Any]:
+    """A traced function that knows the first answers."""
+
+    def predict(q: str) -> str:
+        traced(chat, "CHAT_MODEL")(q, 2000)
+        return "right" if int(q.split()[-1]) < right_until else "wrong"
+
+    return traced(predict, "CHAIN")
+
+
 def assess() -> None:
     """Two evaluated runs over a dataset of 30 examples; one is right more often."""
     experiment = mlflow.set_experiment("capitals-eval")
@@ -105,17 +115,10 @@ def assess() -> None:
         ]
     )
     for name, right_until in (("base", 10), ("tuned", 25)):
-
-        def predict(q: str, right_until: int = right_until) -> str:
-            traced(chat, "CHAT_MODEL")(q, 2000)
-            return "right" if int(q.rsplit(maxsplit=1)[-1]) < right_until else "wrong"
-
-        def answered(q: str, predict: Callable[..., str] = predict) -> str:
-            return predict(q)
-
         with mlflow.start_run(run_name=name):
             mlflow.log_param("model", "small")
-            evaluate(data=dataset, predict_fn=mlflow.trace(answered), scorers=[scorer(exact), scorer(verdict)])
+            scorers = [scorer(exact), scorer(verdict)]
+            evaluate(data=dataset, predict_fn=predictor(right_until), scorers=scorers)
     with mlflow.start_run(run_name="no evaluation"):
         mlflow.log_metric("loss", 1.0)
 

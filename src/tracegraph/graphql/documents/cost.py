@@ -160,6 +160,7 @@ _FIELD_COSTS: Mapping[tuple[str, str], FieldCost] = {
     ("Session", "experiment"): FieldCost(calls=1),
     ("Session", "input"): _COMPLETE_ROW,
     ("Session", "output"): _COMPLETE_ROW,
+    ("Session", "error"): _COMPLETE_ROW,
     ("Session", "scores"): _COMPLETE_ROW,
     ("Session", "spans"): FieldCost("first", calls=2),  # the list, and the texts or scores of the page
     ("Comparison", "experiments"): FieldCost("compared"),
