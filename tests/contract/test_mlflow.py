@@ -7,6 +7,7 @@ from datetime import datetime
 from random import Random
 from typing import ClassVar
 
+import pytest
 from pydantic import SecretStr
 from tracegraph_mlflow import open_adapter
 
@@ -216,14 +217,19 @@ BEARER = Configuration(
 )
 
 
+BASIC = replace(
+    BEARER, vendor=WithUsers, options={"username": USER[0], "password": SecretStr(USER[1])}, secret=ENCODED
+)
+
+
 class TestMlflow(AdapterContract):
     open_adapter = staticmethod(open_adapter)
-    configurations: ClassVar[Mapping[str, Configuration]] = {
-        "bearer": BEARER,
-        "basic": replace(
-            BEARER,
-            vendor=WithUsers,
-            options={"username": USER[0], "password": SecretStr(USER[1])},
-            secret=ENCODED,
-        ),
-    }
+    configurations: ClassVar[Mapping[str, Configuration]] = {"bearer": BEARER}
+
+
+@pytest.mark.slow
+class TestMlflowWithUsers(AdapterContract):
+    """Only the credential is another: `make test-slow` runs these."""
+
+    open_adapter = staticmethod(open_adapter)
+    configurations: ClassVar[Mapping[str, Configuration]] = {"basic": BASIC}

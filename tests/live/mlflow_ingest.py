@@ -99,7 +99,7 @@ def predictor(right_until: int) -> Callable[..., Any]:
 
     def predict(q: str) -> str:
         traced(chat, "CHAT_MODEL")(q, 2000)
-        return "right" if int(q.split()[-1]) < right_until else "wrong"
+        return "right" if int(q.rsplit(maxsplit=1)[-1]) < right_until else "wrong"
 
     return traced(predict, "CHAIN")
 
