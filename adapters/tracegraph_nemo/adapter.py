@@ -221,7 +221,9 @@ class NemoAdapter(BaseAdapter):
         return found
 
     async def get_aggregates(
-        self, experiments: Sequence[Experiment]
+        self,
+        experiments: Sequence[Experiment],
+        kinds: frozenset[MetricKind] | None = None,  # noqa: ARG002 - one call has all
     ) -> Mapping[str, Sequence[Aggregate] | SourceError]:
         """Return cost, tokens and error rate over the sessions of experiments, one call for each."""
         if not experiments:
