@@ -25,6 +25,8 @@ from tracegraph.testing import AdapterContract, Configuration, Example, Vendor, 
 
 SECRET = "phoenix-key-made-up-for-the-contract"
 NAMES = ("Support", "support", "Ärger", "100% sure", "a_b", "日本")
+TOKENS: Row = {"llm": {"token_count": {"prompt": 7, "completion": 2}}}
+COMPUTED = {"annotations", "spanAnnotations", "attributes", "cost"}
 CONVERSATIONS = ("chat-1", "chat-2", None)
 
 
@@ -51,6 +53,11 @@ def verdicts(rng: Random) -> list[Row]:
             [phoenix_annotation("accuracy", error="the judge timed out")],
         ]
     )
+
+
+def shown(row: Row) -> Row:
+    """Return the keys of a row that Phoenix sends as they are."""
+    return {name: value for name, value in row.items() if name not in COMPUTED}
 
 
 class Phoenix(Vendor):
@@ -85,8 +92,8 @@ class Phoenix(Vendor):
 
     def sessions(self, ref: str) -> Mapping[str, Row]:
         if ref in self.world.runs:
-            return {row["id"]: row for row in self.world.runs[ref]}
-        return {row["spanId"]: row for row in self.world.spans[ref] if row["parentId"] is None}
+            return {row["id"]: shown(row) for row in self.world.runs[ref]}
+        return {row["spanId"]: shown(row) for row in self.world.spans[ref] if row["parentId"] is None}
 
     def add_experiment(self, rng: Random, number: int) -> str:
         is_first_kind = number < 3 or number % 2 == 0
@@ -154,7 +161,8 @@ class Phoenix(Vendor):
             self.world.runs[ref].append(row)
             if row["traceId"] is not None:
                 hidden = self.world.spans.setdefault("hidden", [])
-                hidden.append(phoenix_span(self._next(), trace=row["traceId"], name="Task", spanKind="chain"))
+                task = {"name": "Task", "spanKind": "chain", "attributes": TOKENS}
+                hidden.append(phoenix_span(self._next(), trace=row["traceId"], cost=(0.125, 0.125), **task))
             return str(row["id"])
         self.world.spans[ref].append(row)
         child = {"trace": row["traceId"], "parent": row["spanId"]}
@@ -186,7 +194,6 @@ class PhoenixEvaluations(Phoenix):
     first_kind = ExperimentKind.EVALUATION
 
 
-TOKENS: Row = {"llm": {"token_count": {"prompt": 7, "completion": 2}}}
 ROOT_SPANS = (
     Example(
         phoenix_span(900001, latency_ms=1500.0, attributes=TOKENS, cost=(0.125, 0.125)),
@@ -206,10 +213,12 @@ ROOT_SPANS = (
 EXAMPLE = global_id("DatasetExample", 1)
 RUNS = (
     Example(
-        phoenix_run(900001, EXAMPLE, latency_ms=1500.0, output={"answer": "1"}),
+        phoenix_run(900001, EXAMPLE, latency_ms=1500.0, output={"answer": "1"}, traceId="a" * 32),
         {
             "status": SessionStatus.SUCCESS,
             "latency_ms": 1500.0,
+            "tokens": TokenUsage(input=7, output=2, total=9),
+            "cost_usd": 0.25,
             "test_case_id": EXAMPLE,
             "input": "What is 1?",
             "output": "1",
@@ -234,7 +243,7 @@ PROJECTS = Configuration(
     vendor=Phoenix,
     options={"api_key": SecretStr(SECRET)},
     secret=SECRET,
-    unknown_refs=(global_id("Project", 999999), global_id("Experiment", 999999), "no id at all"),
+    unknown_refs=(global_id("Project", 9999), global_id("Experiment", 999999), "no id at all"),
     nameless_experiments={"data": {"projects": {"edges": [{"cursor": "MQ==", "node": {"id": None}}]}}},
     nameless_sessions={
         "data": {"node": {"spans": {"edges": [{"node": {"spanId": None, "startTime": "2026-01-01T00:00:00Z"}}]}}}

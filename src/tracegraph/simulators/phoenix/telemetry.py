@@ -65,9 +65,7 @@ class Telemetry:
             "traceCount": lambda _info, filterCondition=None: len(  # noqa: N803
                 {span["traceId"] for span in matching(filterCondition)}
             ),
-            "sessionCount": lambda _info: len(
-                {name for trace in traces if (name := self._conversation_of(trace)) is not None}
-            ),
+            "sessionCount": lambda _info: len({*map(self._conversation_of, traces)} - {None}),
             "tokenCountTotal": lambda _info: total_tokens(spans),
             "tokenCountPrompt": lambda _info: total_tokens(spans, "prompt"),
             "tokenCountCompletion": lambda _info: total_tokens(spans, "completion"),
