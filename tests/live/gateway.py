@@ -184,11 +184,18 @@ class Live:
 @contextmanager
 def gateway_over(intakes: Sequence[Intake], client: httpx.Client, directory: Path) -> Iterator[Gateway]:
     """Run a gateway with a source for each service and without a cache; stopped at the end."""
-    configuration = directory / "tracegraph.toml"
     sources = [
         f'[sources."{intake.release.source}"]\nvendor = "nemo"\nbase_url = "{intake.service.base_url}"\n'
         for intake in intakes
     ]
+    with gateway_on(sources, client, directory) as gateway:
+        yield gateway
+
+
+@contextmanager
+def gateway_on(sources: Sequence[str], client: httpx.Client, directory: Path) -> Iterator[Gateway]:
+    """Run a gateway with these tables of sources and without a cache; stopped at the end."""
+    configuration = directory / "tracegraph.toml"
     configuration.write_text("\n".join([*sources, '[cache]\nurl = "off"\n']))
     port = free_port()
     url = f"http://127.0.0.1:{port}"

@@ -2,12 +2,14 @@
 
     python phoenix_ingest.py http://127.0.0.1:6006 2026-11-27T09:00:00+00:00
 
-The dataset has 30 examples, and two experiments run over it. The project has conversations, errors, costs, and the
-traces that a reader of Phoenix gets wrong: two roots, no root, an error below a root without one, a model without a
-price.
+The dataset has 30 examples, and two experiments run over it. The project has conversations, errors, costs, and
+traces that a reader of Phoenix easily gets wrong: with two roots, without one, with an error below a root without
+one, of a model without a price.
 """
 
+import importlib
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,7 +18,6 @@ from opentelemetry import trace
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from phoenix.client import Client  # type: ignore[import-not-found,unused-ignore] # installed in Phoenix's environment
 
 EXAMPLES = 30
 PROJECT = "support chat"
@@ -28,7 +29,7 @@ def main(url: str, epoch: datetime) -> None:
     provider = TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(OTLPSpanExporter(f"{url}/v1/traces")))
     trace.set_tracer_provider(provider)  # the client gives spans of a task the project of the experiment
-    client = Client(base_url=url)
+    client = importlib.import_module("phoenix.client").Client(base_url=url)
     dataset = client.datasets.create_dataset(
         name="sums",
         inputs=[{"question": f"What is {number} plus {number}?"} for number in range(EXAMPLES)],
@@ -47,6 +48,34 @@ def main(url: str, epoch: datetime) -> None:
         )
     spans = list(project_spans(epoch))
     client.spans.log_spans(project_identifier=PROJECT, spans=spans)
+    wait_for(client, len(spans))
+    annotate(client)
+
+
+def wait_for(client: Any, count: int) -> None:
+    """Return when Phoenix has processed this number of spans, which it does a moment after the call.
+
+    Raises:
+        RuntimeError: It took too long.
+    """
+    for _ in range(600):
+        is_there = PROJECT in {project["name"] for project in client.projects.list()}
+        if is_there and len(client.spans.get_spans(project_identifier=PROJECT, limit=1000)) == count:
+            return
+        time.sleep(0.1)
+    raise RuntimeError(f"Phoenix did not process {count} spans")
+
+
+def annotate(client: Any) -> None:
+    """Judge some spans and traces: two people under one name, words only, and a whole trace."""
+    root, model = "0000000000010001", "0000000000010002"
+    judge = client.spans.add_span_annotation
+    judge(span_id=root, annotation_name="helpful", score=1.0, label="yes", identifier="ada", sync=True)
+    judge(span_id=root, annotation_name="helpful", score=0.5, explanation="too long", identifier="bob", sync=True)
+    judge(span_id=model, annotation_name="tone", label="friendly", annotator_kind="LLM", sync=True)
+    client.traces.add_trace_annotation(
+        trace_id="00000000000100000000000000000000", annotation_name="resolved", score=1.0, sync=True
+    )
 
 
 def task_of(wrong: int) -> Any:
@@ -90,7 +119,7 @@ def model_attributes(model: str, prompt: int, completion: int, question: str, an
     }
 
 
-def span_row(
+def span_row(  # noqa: PLR0917 - the columns of a table
     trace_id: str, number: int, name: str, kind: str, start: datetime, ms: int, **fields: Any
 ) -> dict[str, Any]:
     """Return a span as Phoenix takes it; `parent` is the number of the span around it."""

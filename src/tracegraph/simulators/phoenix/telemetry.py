@@ -230,40 +230,41 @@ class Telemetry:
             return None
         traces = self._conversations[name]
         spans = [span for trace in traces for span in self._by_trace[trace]]
-        roots = sorted(
-            (span for span in spans if span["parentId"] is None), key=lambda span: parse(span["startTime"])
-        )
-        latencies = [self._trace_latency(trace) for trace in traces]
+
+        def roots() -> list[Row]:
+            found = (span for span in spans if span["parentId"] is None)
+            return sorted(found, key=lambda span: parse(span["startTime"]))
+
         return {
             "__typename": "ProjectSession",
             "id": global_id("ProjectSession", list(self._conversations).index(name) + 1),
             "sessionId": name,
-            "startTime": min(spans, key=lambda span: parse(span["startTime"]))["startTime"],
-            "endTime": max(spans, key=lambda span: parse(span["endTime"]))["endTime"],
+            "startTime": lambda _info: min(spans, key=lambda span: parse(span["startTime"]))["startTime"],
+            "endTime": lambda _info: max(spans, key=lambda span: parse(span["endTime"]))["endTime"],
             "numTraces": len(traces),
-            "numTracesWithError": len({span["traceId"] for span in spans if span["statusCode"] == "ERROR"}),
-            "tokenUsage": {
+            "numTracesWithError": lambda _info: len(
+                {span["traceId"] for span in spans if span["statusCode"] == "ERROR"}
+            ),
+            "tokenUsage": lambda _info: {
                 "prompt": total_tokens(spans, "prompt"),
                 "completion": total_tokens(spans, "completion"),
                 "total": total_tokens(spans),
             },
-            "costSummary": costs(spans),
-            "firstInput": _text(roots[0]["attributes"].get("input")) if roots else None,
-            "lastOutput": _text(roots[-1]["attributes"].get("output")) if roots else None,
-            "traceLatencyMsQuantile": lambda _info, probability: quantile(latencies, probability),
-            "userId": next((user for span in spans if (user := _user(span)) is not None), None),
+            "costSummary": lambda _info: costs(spans),
+            "firstInput": lambda _info: _text(roots()[0]["attributes"].get("input")) if roots() else None,
+            "lastOutput": lambda _info: _text(roots()[-1]["attributes"].get("output")) if roots() else None,
+            "traceLatencyMsQuantile": lambda _info, probability: quantile(
+                [self._trace_latency(trace) for trace in traces], probability
+            ),
+            "userId": lambda _info: next((user for span in spans if (user := _user(span)) is not None), None),
         }
 
     def _sessions(self, traces: Sequence[str], first: int, sort: Row | None) -> Row:
         names = dict.fromkeys(name for trace in traces if (name := self._conversation_of(trace)) is not None)
         sessions = [session for name in names if (session := self._session(name)) is not None]
         if sort is not None:
-            sessions.sort(key=lambda one: _moment(one[sort["col"]]), reverse=sort["dir"] == "desc")
+            sessions.sort(key=lambda one: parse(one[sort["col"]](None)), reverse=sort["dir"] == "desc")
         return of_list(sessions, first, None)
-
-
-def _moment(text: str) -> datetime:
-    return parse(text)
 
 
 def _user(span: Row) -> str | None:
