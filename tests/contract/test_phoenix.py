@@ -161,8 +161,11 @@ class Phoenix(Vendor):
             self.world.runs[ref].append(row)
             if row["traceId"] is not None:
                 hidden = self.world.spans.setdefault("hidden", [])
-                task = {"name": "Task", "spanKind": "chain", "attributes": TOKENS}
-                hidden.append(phoenix_span(self._next(), trace=row["traceId"], cost=(0.125, 0.125), **task))
+                hidden.append(
+                    phoenix_span(
+                        self._next(), trace=row["traceId"], name="Task", attributes=TOKENS, cost=(0.125, 0.125)
+                    )
+                )
             return str(row["id"])
         self.world.spans[ref].append(row)
         child = {"trace": row["traceId"], "parent": row["spanId"]}

@@ -113,7 +113,6 @@ def _add_experiments(world: PhoenixWorld) -> None:
     base, tuned = (row["id"] for row in world.experiments)
     world.spans["hidden"] = []
     for place, (trace, start, latency, output, error) in enumerate(RUNS):
-        right = place == 0
         world.runs[base].append(
             phoenix_run(
                 place + 1,
@@ -123,7 +122,7 @@ def _add_experiments(world: PhoenixWorld) -> None:
                 traceId=trace,
                 output=output,
                 error=error,
-                annotations=_verdicts(right),
+                annotations=_verdicts("right" if place == 0 else "wrong"),
             )
         )
         tokens = {"llm": {"token_count": {"prompt": 500, "completion": 20}}}
@@ -132,12 +131,12 @@ def _add_experiments(world: PhoenixWorld) -> None:
             phoenix_span(21 + 2 * place, trace=trace),
         ]
         world.runs[tuned].append(
-            phoenix_run(place + 4, examples[place], latency_ms=0.141, annotations=_verdicts(True))
+            phoenix_run(place + 4, examples[place], latency_ms=0.141, annotations=_verdicts("right"))
         )
 
 
-def _verdicts(right: bool) -> list[Row]:  # noqa: FBT001 - reads as a sentence
+def _verdicts(label: str) -> list[Row]:
     return [
-        phoenix_annotation("exact", score=float(right)),
-        phoenix_annotation("verdict", label="right" if right else "wrong"),
+        phoenix_annotation("exact", score=float(label == "right")),
+        phoenix_annotation("verdict", label=label),
     ]
