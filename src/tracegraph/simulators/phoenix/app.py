@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from base64 import b64decode
 from collections.abc import Mapping
 from functools import lru_cache
@@ -30,6 +31,7 @@ _UNEXPECTED = "an unexpected error occurred"
 def create_app(world: PhoenixWorld | None = None) -> Simulator:
     """Create a Phoenix that reads `world` anew for every request."""
     held = world or PhoenixWorld()
+    one_at_a_time = asyncio.Lock()  # between two queries the event loop accepts connections
 
     async def graphql(request: Request) -> Response:
         if held.api_key is not None and request.headers.get("authorization") != f"Bearer {held.api_key}":
@@ -42,7 +44,8 @@ def create_app(world: PhoenixWorld | None = None) -> Simulator:
             body = None
         if not isinstance(body, dict) or not isinstance(body.get("query"), str):
             return PlainTextResponse("No GraphQL query found in the request", 400, headers=headers)
-        return Json(answer(held, body["query"], body.get("variables")), headers=headers)
+        async with one_at_a_time:
+            return Json(answer(held, body["query"], body.get("variables")), headers=headers)
 
     async def page(_: Request) -> Response:
         return HTMLResponse("<!DOCTYPE html><html><body>Phoenix</body></html>")
