@@ -89,7 +89,7 @@ schema: .venv/runtime.ok ## write schema.graphql from the code
 docs-configuration: .venv/dev.ok ## write the tables of docs/configuration.md from the settings
 	$(BIN)/python -m tools.configuration_page
 
-live: .venv/dev.ok ## test the gateway with real NeMo and MLflow services (4.3 GB under .live; needs Python 3.12; RELEASES=0.8.1)
+live: .venv/dev.ok ## test the gateway with real NeMo, MLflow and Phoenix services (5.2 GB under .live; needs Python 3.12; RELEASES=0.8.1)
 	LIVE_RELEASES="$(RELEASES)" $(BIN)/python -m pytest tests/live -m live
 
 playground: ## rebuild the playground's page from playground/ (needs Node 20)
