@@ -20,14 +20,8 @@ from tracegraph.commands.new_adapter import PagingKind, package_files, write_ada
 from tracegraph.simulators.core.servers import serving
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = {
-    "tracegraph",
-    "tracegraph_nemo",
-    "tracegraph_langsmith",
-    "tracegraph_meibel",
-    "tracegraph_mlflow",
-    "tracegraph_phoenix",
-}
+VENDORS = ["langsmith", "meibel", "mlflow", "nemo", "phoenix"]
+PACKAGES = {"tracegraph", *(f"tracegraph_{vendor}" for vendor in VENDORS)}
 
 LIST_VENDORS = """
 from tracegraph.adapter.registry import installed_vendors, load

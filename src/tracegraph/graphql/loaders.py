@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Mapping, Sequence
 from functools import cached_property, partial
+from operator import attrgetter
 from typing import Any, TypeVar, cast
 
 from strawberry.dataloader import DataLoader
