@@ -15,7 +15,8 @@ import pytest
 
 from tests.live.releases import Release
 from tests.live.seed import Seeded
-from tests.live.service import NemoService, Process, free_port
+from tests.live.service import NemoService
+from tracegraph.real_servers.processes import Process, free_port
 
 Json = dict[str, Any]
 

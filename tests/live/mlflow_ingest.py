@@ -1,6 +1,6 @@
 """Puts the content of the live tests into an MLflow server, by MLflow's own client.
 
-    .live/mlflow-3.17.2/bin/python tests/live/mlflow_ingest.py http://127.0.0.1:5000
+    PYTHONPATH=src .live/mlflow-3.17.2/bin/python tests/live/mlflow_ingest.py http://127.0.0.1:5000
 
 It runs in the environment of the server, which has the client.
 """
@@ -13,7 +13,9 @@ from typing import Any
 
 import mlflow
 from mlflow.entities import AssessmentSource, Feedback
-from mlflow.genai import datasets, evaluate, scorer
+from mlflow.genai import scorer
+
+from tracegraph.real_servers.mlflow_ingestion import describe_call, evaluated, model_attributes, traced
 
 CASES = 30
 CONVERSATIONS = 5
@@ -23,13 +25,7 @@ LONG = "a long question " * 100
 
 def chat(question: str, tokens: int) -> str:
     """The call of a model, whose cost the server derives from its price list."""
-    span = mlflow.get_current_active_span()
-    if span is not None:  # the client also calls this without tracing, to check it
-        usage = {"input_tokens": tokens, "output_tokens": 50, "total_tokens": tokens + 50}
-        span.set_attribute("mlflow.chat.tokenUsage", usage | {"cache_read_input_tokens": 10})
-        span.set_attribute("mlflow.llm.model", "gpt-4o-mini")
-        span.set_attribute("mlflow.llm.provider", "openai")
-        span.set_attribute("custom.temperature", 0.5)
+    describe_call(model_attributes("gpt-4o-mini", tokens, 50, cached=10) | {"custom.temperature": 0.5})
     time.sleep(tokens / 100_000)
     return f"an answer to {question[:20]}"
 
@@ -39,12 +35,6 @@ def look_up(question: str, *, fails: bool) -> list[str]:
     if fails:
         raise ValueError("no entry")
     return [question[:10]]
-
-
-def traced(function: Callable[..., Any], kind: str, name: str | None = None) -> Callable[..., Any]:
-    """The function, traced as a span of this kind."""
-    found: Callable[..., Any] = mlflow.trace(function, span_type=kind, name=name)
-    return found
 
 
 def answer(question: str, number: int) -> str:
@@ -106,19 +96,13 @@ def predictor(right_until: int) -> Callable[..., Any]:
 
 def assess() -> None:
     """Two evaluated runs over a dataset of 30 examples; one is right more often."""
-    experiment = mlflow.set_experiment("capitals-eval")
-    dataset = datasets.create_dataset(name="capital-cases", experiment_id=[experiment.experiment_id])
-    dataset.merge_records(
-        [
-            {"inputs": {"q": f"question {number:02}"}, "expectations": {"expected_response": "right"}}
-            for number in range(CASES)
-        ]
-    )
-    for name, right_until in (("base", 10), ("tuned", 25)):
-        with mlflow.start_run(run_name=name):
-            mlflow.log_param("model", "small")
-            scorers = [scorer(exact), scorer(verdict)]
-            evaluate(data=dataset, predict_fn=predictor(right_until), scorers=scorers)
+    records = [
+        {"inputs": {"q": f"question {number:02}"}, "expectations": {"expected_response": "right"}}
+        for number in range(CASES)
+    ]
+    predictors = {name: predictor(right_until) for name, right_until in (("base", 10), ("tuned", 25))}
+    scorers = [scorer(exact), scorer(verdict)]
+    evaluated("capitals-eval", "capital-cases", records, predictors, lambda _: scorers, {"model": "small"})
     with mlflow.start_run(run_name="no evaluation"):
         mlflow.log_metric("loss", 1.0)
 

@@ -1,23 +1,25 @@
 """Puts the data of the live tests into Phoenix by its own client. It runs in Phoenix's environment.
 
-    python phoenix_ingest.py http://127.0.0.1:6006 2026-11-27T09:00:00+00:00
+    PYTHONPATH=src python phoenix_ingest.py http://127.0.0.1:6006 2026-11-27T09:00:00+00:00
 
 The dataset has 30 examples, and two experiments run over it. The project has conversations, errors, costs, and
 traces that a reader of Phoenix easily gets wrong: with two roots, without one, with an error below a root without
 one, of a model without a price.
 """
 
-import importlib
 import sys
-import time
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from opentelemetry import trace
-from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from tracegraph.real_servers.phoenix_ingestion import (
+    log_spans,
+    model_attributes,
+    opened,
+    run_experiment,
+    span_row,
+    traced_call,
+)
 
 EXAMPLES = 30
 PROJECT = "support chat"
@@ -26,10 +28,7 @@ PRICED, UNPRICED = "gpt-4o-mini", "house-model"
 
 def main(url: str, epoch: datetime) -> None:
     """Ingest everything. The spans are processed a moment after the call."""
-    provider = TracerProvider()
-    provider.add_span_processor(SimpleSpanProcessor(OTLPSpanExporter(f"{url}/v1/traces")))
-    trace.set_tracer_provider(provider)  # the client gives spans of a task the project of the experiment
-    client = importlib.import_module("phoenix.client").Client(base_url=url)
+    client = opened(url)
     dataset = client.datasets.create_dataset(
         name="sums",
         inputs=[{"question": f"What is {number} plus {number}?"} for number in range(EXAMPLES)],
@@ -37,33 +36,10 @@ def main(url: str, epoch: datetime) -> None:
         metadata=[{"place": number} for number in range(EXAMPLES)],
     )
     for name, wrong in (("plain", 3), ("tuned", 7)):
-        client.experiments.run_experiment(
-            dataset=dataset,
-            task=task_of(wrong),
-            evaluators={"exact": exact, "verdict": verdict},
-            experiment_name=name,
-            experiment_metadata={"model": PRICED, "wrong": wrong},
-            print_summary=False,
-            retries=0,
-        )
-    spans = list(project_spans(epoch))
-    client.spans.log_spans(project_identifier=PROJECT, spans=spans)
-    wait_for(client, len(spans))
+        evaluators = {"exact": exact, "verdict": verdict}
+        run_experiment(client, dataset, name, task_of(wrong), evaluators, {"model": PRICED, "wrong": wrong})
+    log_spans(client, PROJECT, list(project_spans(epoch)))
     annotate(client)
-
-
-def wait_for(client: Any, count: int) -> None:
-    """Return when Phoenix has processed this number of spans, which it does a moment after the call.
-
-    Raises:
-        RuntimeError: It took too long.
-    """
-    for _ in range(600):
-        is_there = PROJECT in {project["name"] for project in client.projects.list()}
-        if is_there and len(client.spans.get_spans(project_identifier=PROJECT, limit=1000)) == count:
-            return
-        time.sleep(0.1)
-    raise RuntimeError(f"Phoenix did not process {count} spans")
 
 
 def annotate(client: Any) -> None:
@@ -86,9 +62,8 @@ def task_of(wrong: int) -> Any:
         if place == EXAMPLES - 1:
             raise RuntimeError("the calculator is out of order")
         answer = str(2 * place + (place % wrong == 0))
-        with trace.get_tracer("live").start_as_current_span("chat") as span:
-            span.set_attributes(model_attributes(PRICED, 100 + place, 10, input["question"], answer))
-        return {"answer": answer}
+        with traced_call(model_attributes(PRICED, 100 + place, 10, input["question"], answer)):
+            return {"answer": answer}
 
     return task
 
@@ -102,39 +77,6 @@ def verdict(output: Mapping[str, str] | None, expected: Mapping[str, str]) -> Ma
     """Return words only."""
     is_right = exact(output, expected) == 1
     return {"label": "right" if is_right else "wrong", "explanation": f"expected {expected['answer']}"}
-
-
-def model_attributes(model: str, prompt: int, completion: int, question: str, answer: str) -> dict[str, Any]:
-    """Return the OpenInference attributes of a call of a model."""
-    return {
-        "openinference.span.kind": "LLM",
-        "llm.model_name": model,
-        "llm.provider": "openai",
-        "llm.token_count.prompt": prompt,
-        "llm.token_count.completion": completion,
-        "llm.token_count.total": prompt + completion,
-        "llm.token_count.prompt_details.cache_read": prompt // 2,
-        "input.value": question,
-        "output.value": answer,
-    }
-
-
-def span_row(  # noqa: PLR0917 - the columns of a table
-    trace_id: str, number: int, name: str, kind: str, start: datetime, ms: int, **fields: Any
-) -> dict[str, Any]:
-    """Return a span as Phoenix takes it; `parent` is the number of the span around it."""
-    parent = fields.pop("parent", None)
-    return {
-        "name": name,
-        "context": {"trace_id": trace_id, "span_id": f"{trace_id[:12]}{number:04x}"},
-        "parent_id": None if parent is None else f"{trace_id[:12]}{parent:04x}",
-        "span_kind": kind,
-        "start_time": start.isoformat(),
-        "end_time": (start + timedelta(milliseconds=ms)).isoformat(),
-        "status_code": fields.pop("status", "OK"),
-        "status_message": fields.pop("message", ""),
-        "attributes": fields.pop("attributes", {}) | {"openinference.span.kind": kind},
-    }
 
 
 def project_spans(epoch: datetime) -> Iterator[dict[str, Any]]:

@@ -14,8 +14,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.live import mlflow_service
 from tests.live.gateway import AGGREGATES, EXPERIMENTS, Gateway, Json, gateway_of, instant, known
+from tests.live.mlflow_service import running_mlflow
 
 pytestmark = pytest.mark.live
 
@@ -133,8 +133,8 @@ class Server:
 @pytest.fixture(scope="module")
 def server(client: httpx.Client, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server with the content of `mlflow_ingest.py`."""
-    with mlflow_service.running() as url:
-        mlflow_service.ingest(url)
+    with running_mlflow() as running:
+        url = running.url
         source = f'[sources.mlflow]\nvendor = "mlflow"\nbase_url = "{url}"\n'
         with gateway_of([source], client, tmp_path_factory.mktemp("mlflow")) as gateway:
             yield Server(client, url, gateway)

@@ -24,7 +24,8 @@ from tests.live.gateway import (
     known,
 )
 from tests.live.phoenix_ingest import EXAMPLES, PROJECT
-from tests.live.phoenix_service import PHOENIX, Phoenix, running_phoenix
+from tests.live.phoenix_service import Phoenix, running_phoenix
+from tracegraph.real_servers.environments import PHOENIX
 
 pytestmark = pytest.mark.live
 
