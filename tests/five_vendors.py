@@ -70,7 +70,8 @@ class FiveVendors:
 
     def named(self, name: str) -> Vendor[Any]:
         """Return the vendor behind the source of that name."""
-        return {MLFLOW: self.mlflow, PHOENIX: self.phoenix}[name] if name not in NAMES else self.three.named(name)
+        two: dict[str, Vendor[Any]] = {MLFLOW: self.mlflow, PHOENIX: self.phoenix}
+        return two[name] if name in two else self.three.named(name)
 
     @property
     def call_counts(self) -> dict[str, int]:

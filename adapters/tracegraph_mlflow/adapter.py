@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-from pydantic import field_validator, model_validator
+from pydantic import model_validator
 
 from tracegraph.adapter import (
     BaseAdapter,
@@ -21,8 +21,10 @@ from tracegraph.adapter import (
     SessionPageRequest,
     SourceSettings,
     StrictOptions,
+    WebAddress,
     WholeRequest,
     both_directions,
+    chunks,
     gather_by_key,
     gather_outcomes,
     readable_rows,
@@ -43,7 +45,6 @@ from tracegraph.domain.models import (
     Span,
 )
 from tracegraph.domain.secrets import SecretRef
-from tracegraph.domain.urls import http_url
 from tracegraph.errors import SourceError, SourceObjectNotFound
 from tracegraph.upstream.client import Upstream
 from tracegraph.upstream.raw import RawRow
@@ -105,14 +106,7 @@ class Options(StrictOptions):
     token: SecretRef | None = None
     username: str | None = None
     password: SecretRef | None = None
-    web_url: str | None = None
-
-    @field_validator("web_url")
-    @classmethod
-    def _is_an_address(cls, web_url: str | None) -> str | None:
-        if web_url is not None and http_url(web_url) is None:
-            raise ValueError("it must be an address that a browser can open, such as https://mlflow.example.com")
-        return web_url
+    web_url: WebAddress | None = None
 
     @model_validator(mode="after")
     def _is_one_credential(self) -> Options:
@@ -288,7 +282,7 @@ class MlflowAdapter(BaseAdapter):
         """Return traces by id, one call for each 500. Fields that only spans have take further calls."""
         ref = self._parsed(experiment_ref)
         found: dict[str, Session | SourceError] = {}
-        for ids in _chunks([one for one in session_ids if filters.is_plain(one)], TRACES_MAX):
+        for ids in chunks([one for one in session_ids if filters.is_plain(one)], TRACES_MAX):
             conditions = [*_of_run([ref]), filters.one_of("request_id", ids)]
             body = _body(TRACES_MAX, TRACES_MAX, ["timestamp_ms DESC"], conditions, WholeRequest(0))
             reply = await self._client.traces({"locations": _locations([ref]), **body})
@@ -322,10 +316,10 @@ class MlflowAdapter(BaseAdapter):
 
     async def _complete_traces(self, trace_ids: Sequence[str]) -> Mapping[str, _Trace | SourceError]:
         """Return traces with their spans by id."""
-        chunks = _chunks(trace_ids, COMPLETE_TRACES_MAX)
-        outcomes = await gather_outcomes(map(self._client.complete_traces, chunks))
+        parts = list(chunks(trace_ids, COMPLETE_TRACES_MAX))
+        outcomes = await gather_outcomes(map(self._client.complete_traces, parts))
         found: dict[str, _Trace | SourceError] = {}
-        for ids, outcome in zip(chunks, outcomes, strict=True):
+        for ids, outcome in zip(parts, outcomes, strict=True):
             if isinstance(outcome, SourceError):
                 found |= dict.fromkeys(ids, outcome)
                 continue
@@ -381,7 +375,3 @@ def _locations(refs: Sequence[Ref]) -> Sequence[Mapping[str, Any]]:
     return [
         {"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": ref.experiment_id}} for ref in refs
     ]
-
-
-def _chunks(texts: Sequence[str], size: int) -> Sequence[Sequence[str]]:
-    return [texts[start : start + size] for start in range(0, len(texts), size)]

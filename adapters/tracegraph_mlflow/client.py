@@ -7,10 +7,9 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import orjson
 from pydantic import SecretStr
 
-from tracegraph.adapter import Reply, VendorClient
+from tracegraph.adapter import Reply, VendorClient, bearer, json_object
 from tracegraph.domain.secrets import resolve
 from tracegraph.errors import SourceError, SourceNotFound, SourceObjectNotFound
 from tracegraph.upstream.client import Upstream
@@ -31,6 +30,7 @@ COMPLETE_TRACES_MAX = 20
 CALL_KINDS = frozenset({"experiments", "runs", "traces", "spans", "metrics"})
 
 _NOT_FOUND = frozenset({404})
+_UNKNOWN = "RESOURCE_DOES_NOT_EXIST"
 _API_PATH = re.compile(r"/(?:ajax-)?api(?:/[23]\.0(?:/mlflow)?)?$")
 
 
@@ -42,7 +42,7 @@ def normalize_base_url(url: str) -> str:
 def authorization(token: SecretStr | None, username: str | None, password: SecretStr | None) -> SecretStr | None:
     """Return the header of a token or of a user. Logs mask the encoded password, too."""
     if token is not None:
-        return SecretStr(f"Bearer {token.get_secret_value()}")
+        return bearer(token)
     if username is None or password is None:
         return None
     encoded = base64.b64encode(f"{username}:{password.get_secret_value()}".encode()).decode()
@@ -88,14 +88,6 @@ class MlflowClient(VendorClient):
 
     def explain_error(self, error: SourceError, request: UpstreamRequest) -> SourceError:  # noqa: ARG002
         """Return SourceObjectNotFound for a 404 about one object. The 404 of an unknown path is HTML."""
-        if type(error) is SourceNotFound and _error_code(error.vendor_body) == "RESOURCE_DOES_NOT_EXIST":
+        if type(error) is SourceNotFound and (json_object(error.vendor_body) or {}).get("error_code") == _UNKNOWN:
             return error.restated(SourceObjectNotFound, f"Source {self.source!r} has no object with that id.")
         return error
-
-
-def _error_code(body: bytes) -> object:
-    try:
-        decoded = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return None
-    return decoded.get("error_code") if isinstance(decoded, dict) else None

@@ -1,14 +1,9 @@
-"""Pages of MLflow's user interface, and of the code that ran (docs/vendors/mlflow.md#links)."""
+"""Pages of MLflow's user interface (docs/vendors/mlflow.md#links)."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-
 from tracegraph.domain.texts import percent_encoded
 from tracegraph.domain.urls import http_url
-
-_COMMIT = re.compile(r"[0-9a-f]{7,64}")
 
 
 class Links:
@@ -31,15 +26,6 @@ class Links:
 
     def _experiment(self, experiment_id: str) -> str:
         return f"{self._web_url}/#/experiments/{_escaped(experiment_id)}"
-
-
-def source_url(tags: Mapping[str, str | None]) -> str | None:
-    """Return the address of the commit that ran, from the tags of a run."""
-    repository = http_url(tags.get("mlflow.source.git.repoURL"))
-    commit = tags.get("mlflow.source.git.commit") or ""
-    if repository is None or not _COMMIT.fullmatch(commit):
-        return repository
-    return http_url(f"{repository.removesuffix('/').removesuffix('.git')}/commit/{commit}")
 
 
 def _escaped(text: str) -> str:

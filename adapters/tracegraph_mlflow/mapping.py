@@ -13,20 +13,20 @@ from typing import Any, TypeVar
 
 import orjson
 
-from tracegraph.adapter import LenientDecoder, distinct, text_of
+from tracegraph.adapter import LenientDecoder, commit_url, distinct, json_object, text_of, total_or_sum
 from tracegraph.domain.models import (
     Experiment,
     ExperimentKind,
     RawObject,
     Score,
-    ScoreText,
     Session,
     SessionStatus,
     TokenUsage,
     is_number,
+    score_fields,
 )
 from tracegraph.domain.sort_values import from_microseconds
-from tracegraph_mlflow.links import Links, source_url
+from tracegraph_mlflow.links import Links
 from tracegraph_mlflow.wire import COST, USAGE, Assessment, Cost, Dataset, ExperimentRow, RunRow, TraceRow, Usage
 
 STATES: Mapping[str, SessionStatus] = {
@@ -121,7 +121,7 @@ def to_evaluation(source: str, row: RunRow, raw: RawObject, links: Links) -> Exp
         raw=raw,
         deferred=_UNCOUNTED,
         vendor_status=info.status,
-        source_url=source_url(tags),
+        source_url=commit_url(tags.get("mlflow.source.git.repoURL"), tags.get("mlflow.source.git.commit")),
     )
 
 
@@ -138,12 +138,6 @@ def to_session(source: str, experiment_ref: str, row: TraceRow, raw: RawObject, 
     status = STATES.get(row.state or "", SessionStatus.UNKNOWN)
     latency_ms = _duration_ms(row.execution_duration)
     cost = json_in(row.metadata_text("mlflow.trace.cost"), COST) or Cost()
-    scores = newest_scores(row.assessments or ())
-    texts = {
-        score.evaluator: ScoreText(score.label, score.explanation)
-        for score in scores
-        if score.label is not None or score.explanation is not None
-    }
     return Session(
         source=source,
         experiment_ref=experiment_ref,
@@ -159,16 +153,14 @@ def to_session(source: str, experiment_ref: str, row: TraceRow, raw: RawObject, 
         output=_preview(row.response_preview),
         tokens=token_usage(json_in(row.metadata_text("mlflow.trace.tokenUsage"), USAGE)),
         cost_usd=cost.total_cost,
-        scores_by_evaluator={score.evaluator: score.value for score in scores},
         url=url,
         metadata=_own({**(row.trace_metadata or {}), **(row.tags or {})}),
         raw=raw,
         deferred=_deferred(row, status),
         conversation_id=row.metadata_text("mlflow.trace.session"),
-        failed_evaluators=tuple([score.evaluator for score in scores if score.failed]),
-        score_texts=texts or None,
         input_cost_usd=cost.input_cost,
         output_cost_usd=cost.output_cost,
+        **score_fields(newest_scores(row.assessments or ())),
     )
 
 
@@ -186,14 +178,11 @@ def token_usage(usage: Usage | None) -> TokenUsage | None:
     """Return the tokens of a trace or a span. Without a stated total, it adds the known counts."""
     if usage is None:
         return None
-    total = usage.total_tokens
-    if total is None and (usage.input_tokens is not None or usage.output_tokens is not None):
-        total = (usage.input_tokens or 0) + (usage.output_tokens or 0)
     tokens = TokenUsage(
         input=usage.input_tokens,
         output=usage.output_tokens,
         cached=usage.cache_read_input_tokens,
-        total=total,
+        total=total_or_sum(usage.total_tokens, usage.input_tokens, usage.output_tokens),
         cache_write=usage.cache_creation_input_tokens,
     )
     return None if tokens == TokenUsage() else tokens
@@ -266,11 +255,7 @@ def _own(values: Mapping[str, Any]) -> Mapping[str, Any] | None:
 
 def _dataset_id(dataset: Dataset) -> str | None:
     """Return the id of a dataset that the server manages, from the JSON in its source."""
-    try:
-        source = orjson.loads(dataset.source or "null")
-    except orjson.JSONDecodeError:
-        return None
-    return _text(source.get("dataset_id")) if isinstance(source, dict) else None
+    return _text((json_object(dataset.source) or {}).get("dataset_id"))
 
 
 def _text(value: Any) -> str | None:

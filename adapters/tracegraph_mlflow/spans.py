@@ -9,7 +9,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from tracegraph.adapter import latency_ms, readable_rows, text_of
+from tracegraph.adapter import latency_ms, readable_rows, span_kind, text_of
 from tracegraph.domain.models import RawObject, Session, SessionStatus, Span, SpanKind
 from tracegraph.domain.sort_values import from_microseconds
 from tracegraph.upstream.lenient_values import scalar_text
@@ -17,7 +17,7 @@ from tracegraph.upstream.raw import RawRow
 from tracegraph_mlflow.mapping import json_in, newest_scores, token_usage
 from tracegraph_mlflow.wire import COST, USAGE, Assessment, Attribute, CompleteTrace, Cost, SpanRow
 
-_KINDS = {kind.value: kind for kind in SpanKind} | {"CHAT_MODEL": SpanKind.LLM, "WORKFLOW": SpanKind.CHAIN}
+_KINDS = {"CHAT_MODEL": SpanKind.LLM, "WORKFLOW": SpanKind.CHAIN}
 _STATUSES = {"STATUS_CODE_OK": SessionStatus.SUCCESS, "STATUS_CODE_ERROR": SessionStatus.ERROR}
 
 
@@ -31,7 +31,7 @@ def to_span(row: SpanRow, raw: RawObject, assessments: Iterable[Assessment | Non
     """
     attributes = attributes_of(row.attributes)
     span_id, word = hex_id(row.span_id), scalar_text(attributes.get("mlflow.spanType"))
-    kind = _KINDS.get((word or "").upper(), SpanKind.UNKNOWN)
+    kind = _KINDS.get((word or "").upper()) or span_kind(word)
     code = row.status.code if row.status else None
     start, end = _time(row.start_time_unix_nano), _time(row.end_time_unix_nano)
     cost = json_in(attributes.get("mlflow.llm.cost"), COST) or Cost()

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Annotated
-
-from pydantic import StringConstraints
 
 from tracegraph.adapter import (
     BaseAdapter,
@@ -20,6 +17,7 @@ from tracegraph.adapter import (
     SessionPageRequest,
     SourceSettings,
     StrictOptions,
+    WebAddress,
     both_directions,
 )
 from tracegraph.domain.filters import OrderDirection, SessionOrderField
@@ -93,7 +91,7 @@ class Options(StrictOptions):
     """
 
     api_key: SecretRef | None = None
-    web_url: Annotated[str, StringConstraints(pattern=r"^https?://[!-~]+$")] | None = None
+    web_url: WebAddress | None = None
 
 
 @asynccontextmanager

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
-import orjson
 from msgspec import Raw
 from pydantic import SecretStr
 
-from tracegraph.adapter import FetchInfo, LenientDecoder, Reply, VendorClient
+from tracegraph.adapter import FetchInfo, LenientDecoder, Reply, VendorClient, bearer, json_object
 from tracegraph.errors import SourceBadRequest, SourceError, SourceNotFound, SourceUnavailable
 from tracegraph.upstream.client import Upstream
 from tracegraph.upstream.messages import UpstreamRequest, UpstreamResponse
@@ -49,8 +48,7 @@ class PhoenixClient(VendorClient):
     """Sends queries. Each raises SourceError, and PhoenixFailure for an error whose reason Phoenix hides."""
 
     def __init__(self, upstream: Upstream, api_key: SecretStr | None) -> None:
-        bearer = None if api_key is None else SecretStr(f"Bearer {api_key.get_secret_value()}")
-        super().__init__(upstream, {"Authorization": bearer})
+        super().__init__(upstream, {"Authorization": bearer(api_key)})
         self.version: str | None = None
 
     async def query(
@@ -130,11 +128,5 @@ def _row(
 
 def _errors(body: bytes) -> Sequence[Any]:
     """Return the errors of a reply. Most replies have none and are not parsed twice."""
-    if b'"errors"' not in body:
-        return ()
-    try:
-        decoded = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return ()
-    errors = decoded.get("errors") if isinstance(decoded, dict) else None
+    errors = (json_object(body) or {}).get("errors") if b'"errors"' in body else None
     return errors if isinstance(errors, list) else ()

@@ -8,9 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-import orjson
-
-from tracegraph.adapter import latency_ms, text_of
+from tracegraph.adapter import json_object, latency_ms, span_kind, text_of, total_or_sum
 from tracegraph.domain.models import (
     COST,
     ERROR_RATE,
@@ -27,12 +25,12 @@ from tracegraph.domain.models import (
     MetricKind,
     RawObject,
     Score,
-    ScoreText,
     Session,
     SessionStatus,
     Span,
     SpanKind,
     TokenUsage,
+    score_fields,
 )
 from tracegraph_phoenix import wire
 from tracegraph_phoenix.address import Links
@@ -44,7 +42,6 @@ STATUSES: Mapping[str | None, SessionStatus] = {
 }
 """Phoenix's words for the status of a span. It receives spans when they end, so none is running."""
 
-_KINDS = {kind.value: kind for kind in SpanKind}
 _REPORTED = AggregateBasis.REPORTED
 _RUNS, _TEST_CASES = AggregatePopulation.RUNS, AggregatePopulation.TEST_CASES
 
@@ -195,7 +192,6 @@ def run(
     example = row.example or wire.Example()
     revision = example.revision or wire.Revision()
     edges = (row.annotations.edges if row.annotations else None) or []
-    verdicts = Verdicts.of([edge.node for edge in edges])
     return Session(
         source=origin.source,
         experiment_ref=experiment_ref,
@@ -215,7 +211,7 @@ def run(
         raw=raw,
         deferred=deferred,
         **_costs(cost),
-        **verdicts._asdict(),
+        **score_fields(scores([edge.node for edge in edges])),
     )
 
 
@@ -233,7 +229,6 @@ def root_span(
     """
     trace = row.trace or wire.TraceOfRoot()
     status = STATUSES.get(row.status_code, SessionStatus.UNKNOWN)
-    verdicts = Verdicts.of([*(row.span_annotations or []), *(trace.trace_annotations or [])])
     return Session(
         source=origin.source,
         experiment_ref=project_ref,
@@ -255,12 +250,12 @@ def root_span(
             row.cumulative_token_count_total,
         ),
         url=origin.links.span(row.span_id),
-        metadata=_object(row.metadata),
+        metadata=json_object(row.metadata),
         raw=raw,
         deferred=deferred,
         conversation_id=trace.session.session_id if trace.session else None,
         **_costs(trace.cost_summary or wire.CostSummary()),
-        **verdicts._asdict(),
+        **score_fields(scores([*(row.span_annotations or []), *(trace.trace_annotations or [])])),
     )
 
 
@@ -301,29 +296,6 @@ def _known(amount: float | None) -> float | None:
 # -- verdicts -------------------------------------------------------------------------------------------
 
 
-class Verdicts(NamedTuple):
-    """The annotations of a session, named as the fields of `Session`."""
-
-    scores_by_evaluator: Mapping[str, float | None] | None
-    score_texts: Mapping[str, ScoreText] | None
-    failed_evaluators: tuple[str, ...]
-
-    @classmethod
-    def of(cls, annotations: Sequence[wire.Annotation]) -> Verdicts:
-        """Return the verdicts by name."""
-        all_scores = scores(annotations)
-        texts = {
-            score.evaluator: ScoreText(score.label, score.explanation)
-            for score in all_scores
-            if score.label is not None or score.explanation is not None
-        }
-        return cls(
-            {score.evaluator: score.value for score in all_scores} or None,
-            texts or None,
-            tuple([score.evaluator for score in all_scores if score.failed]),
-        )
-
-
 def scores(annotations: Sequence[wire.Annotation]) -> list[Score]:
     """Return a score for each name.
 
@@ -359,8 +331,8 @@ def span(row: wire.SpanRow, raw: RawObject) -> Span:
     llm = attributes.llm or attributes.embedding or wire.Llm()
     word = (row.span_kind or "").upper()
     status = STATUSES.get(row.status_code, SessionStatus.UNKNOWN)
-    kind = _KINDS.get(word, SpanKind.UNKNOWN)
-    tool = attributes.tool.name if attributes.tool else None
+    kind = span_kind(word)
+    tool, metadata = attributes.tool.name if attributes.tool else None, attributes.metadata
     return Span(
         vendor_id=row.span_id,
         kind=kind,
@@ -382,7 +354,7 @@ def span(row: wire.SpanRow, raw: RawObject) -> Span:
         tokens=_tokens_of(llm.token_count),
         cost_usd=_known(_total(row.cost_summary).cost),
         scores=tuple(scores(row.span_annotations or [])),
-        metadata=attributes.metadata if isinstance(attributes.metadata, dict) else _object(attributes.metadata),
+        metadata=metadata if isinstance(metadata, dict) else json_object(metadata),
         raw=raw,
     )
 
@@ -401,9 +373,7 @@ def _tokens_of(count: wire.TokenCount | None) -> TokenUsage | None:
     if count is None:
         return None
     prompt, completion = count.prompt_details, count.completion_details
-    total = count.total
-    if total is None and (count.prompt is not None or count.completion is not None):
-        total = (count.prompt or 0) + (count.completion or 0)
+    total = total_or_sum(count.total, count.prompt, count.completion)
     if total is None:
         return None
     return TokenUsage(
@@ -414,14 +384,3 @@ def _tokens_of(count: wire.TokenCount | None) -> TokenUsage | None:
         cache_write=prompt.cache_write if prompt else None,
         reasoning=completion.reasoning if completion else None,
     )
-
-
-def _object(text: Any) -> dict[str, Any] | None:
-    """Return the JSON object of a text, None for any other value."""
-    if not isinstance(text, str):
-        return None
-    try:
-        value = orjson.loads(text)
-    except orjson.JSONDecodeError:
-        return None
-    return value if isinstance(value, dict) else None

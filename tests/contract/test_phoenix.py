@@ -5,6 +5,7 @@ from dataclasses import replace
 from random import Random
 from typing import ClassVar
 
+import pytest
 from pydantic import SecretStr
 from tracegraph_phoenix import open_adapter
 
@@ -256,14 +257,24 @@ PROJECTS = Configuration(
 )
 
 
+EVALUATIONS = replace(
+    PROJECTS,
+    vendor=PhoenixEvaluations,
+    nameless_sessions={"data": {"node": {"runs": {"edges": [{"node": {"id": None}}]}}}},
+    session_examples=RUNS,
+)
+
+
 class TestPhoenix(AdapterContract):
+    """Its fourth and each second further experiment is over a dataset."""
+
     open_adapter = staticmethod(open_adapter)
-    configurations: ClassVar = {
-        "projects": PROJECTS,
-        "evaluations": replace(
-            PROJECTS,
-            vendor=PhoenixEvaluations,
-            nameless_sessions={"data": {"node": {"runs": {"edges": [{"node": {"id": None}}]}}}},
-            session_examples=RUNS,
-        ),
-    }
+    configurations: ClassVar[Mapping[str, Configuration]] = {"projects": PROJECTS}
+
+
+@pytest.mark.slow
+class TestPhoenixEvaluations(AdapterContract):
+    """The experiments with the most sessions are those over datasets: `make test-slow` runs these."""
+
+    open_adapter = staticmethod(open_adapter)
+    configurations: ClassVar[Mapping[str, Configuration]] = {"evaluations": EVALUATIONS}

@@ -38,7 +38,8 @@ FIRST_QUERY = """\
   }
 }"""
 EVALUATIONS = """\
-{ experiments(filter: {kinds: [EVALUATION], name: {in: ["prompt-v4", "prompt-v5"]}}, orderBy: {field: NAME}) {
+{ experiments(filter: {kinds: [EVALUATION], name: {in: ["prompt-v4", "prompt-v5"]}}, 
+  orderBy: {field: NAME, direction: ASC}) {
   nodes { id }
 } }"""
 
@@ -91,9 +92,11 @@ async def _serve(server: Any, listener: Any, url: str, vendors: DemoVendors, rea
     while not server.started and not serving.done():  # noqa: ASYNC110 - uvicorn has an attribute and no event
         await asyncio.sleep(0.02)
     if not serving.done():
-        response = await asyncio.to_thread(_send, url, FIRST_QUERY)
+        # The content of real servers is the newest: a longer list shows all vendors.
+        query = FIRST_QUERY.replace("first: 8", "first: 16") if real else FIRST_QUERY
+        response = await asyncio.to_thread(_send, url, query)
         compared = await asyncio.to_thread(_send, url, EVALUATIONS) if real else None
-        _show(url, response, vendors, real)
+        _show(url, query, response, vendors, real)
         if compared is not None:
             _show_comparison(url, compared)
     await serving
@@ -108,14 +111,16 @@ def _send(url: str, query: str) -> dict[str, Any]:
         return payload
 
 
-def _show(url: str, response: dict[str, Any], vendors: DemoVendors, real: RealVendors) -> None:
+def _show(url: str, query: str, response: dict[str, Any], vendors: DemoVendors, real: RealVendors) -> None:
     console = Console()
     console.print("\n[bold]Tracegraph[/] over three simulated vendors: NeMo Intake, LangSmith, Meibel.")
     if real:
-        console.print(f"And over real servers: {', '.join(one.title for one in real)}.")
+        console.print("And over real servers:\n")
+    for one in real:
+        console.print(f"  {one.url}  real {one.title}", highlight=False)
     console.print()
     console.print("A first query:\n")
-    console.print(FIRST_QUERY, markup=False, highlight=False)
+    console.print(query, markup=False, highlight=False)
     table = Table(title="\nand its result", box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     table.add_column("vendor", no_wrap=True)
     table.add_column("experiment", overflow="fold", min_width=22)

@@ -12,7 +12,6 @@ from tracegraph.simulators.sample_cases import Profile, sample_runs
 
 EVALUATED_CASES = 30
 """The cases of an evaluation: those of the first three questions for each product."""
-_SEED = 20261121
 _MODEL = "gpt-4o-mini"
 """Both servers know its price."""
 
@@ -34,7 +33,7 @@ def sample_content(profiles: Sequence[Profile]) -> str:
     Args:
         profiles: That of the project, then those of the evaluations.
     """
-    random = Random(_SEED)  # noqa: S311 - sample data
+    random = Random(profiles[0].name)  # noqa: S311 - sample data, the same in every process
     project, *evaluations = (
         {"name": one.name, "model": one.model, "runs": _runs(random, one)} for one in profiles
     )

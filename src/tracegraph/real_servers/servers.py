@@ -15,7 +15,7 @@ from tracegraph.real_servers.environments import Environment
 from tracegraph.real_servers.processes import Process, free_port
 
 HERE = Path(__file__).parent
-INGEST_WITHIN_S = 300.0
+INGEST_WITHIN_S = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +94,11 @@ def running(server: Server, folder: Path, **variables: str) -> Iterator[Running]
     python = server.environment.installed_in(folder)
     if python is None:
         raise RuntimeError(f"{server} is not installed in {folder}.")
-    with tempfile.TemporaryDirectory(prefix="tracegraph-", ignore_cleanup_errors=True) as name:
+    with tempfile.TemporaryDirectory(prefix="tracegraph-server-", ignore_cleanup_errors=True) as name:
         run, port = Path(name), free_port()
         url = f"http://127.0.0.1:{port}"
-        kept = {key: value for key, value in os.environ.items() if not key.startswith(server.prefix)}
+        # PYTHONPATH and PYTHONWARNINGS are meant for this Python, not for that of the server.
+        kept = {key: value for key, value in os.environ.items() if not key.startswith((server.prefix, "PYTHON"))}
         own = {"HOME": name, "TZ": "UTC", "NO_PROXY": "127.0.0.1,localhost", **server.variables(run, port)}
         env = {**kept, **own, **variables}
         process = Process(
@@ -113,6 +114,14 @@ def _mlflow_command(programs: Path, run: Path, port: int) -> list[str | Path]:
     address = ["--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
     stores: list[str | Path] = ["--backend-store-uri", f"sqlite:///{run / 'mlflow.db'}"]
     return [programs / "mlflow", "server", *address, *stores, "--artifacts-destination", run / "artifacts"]
+
+
+def _mlflow_variables(_run: Path, _port: int) -> Mapping[str, str]:
+    return {
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "MLFLOW_ENABLE_ASYNC_TRACE_LOGGING": "false",
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # seven processes that nothing here needs
+    }
 
 
 def _phoenix_variables(run: Path, port: int) -> Mapping[str, str]:
@@ -132,7 +141,7 @@ MLFLOW = Server(
     "MLFLOW_",
     HERE / "mlflow_ingestion.py",
     _mlflow_command,
-    lambda _run, _port: {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_ENABLE_ASYNC_TRACE_LOGGING": "false"},
+    _mlflow_variables,
 )
 PHOENIX = Server(
     "Phoenix",

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from tracegraph_mlflow import wire
 from tracegraph_mlflow.client import authorization, normalize_base_url
 from tracegraph_mlflow.figures import aggregates, request_of
-from tracegraph_mlflow.links import Links, source_url
+from tracegraph_mlflow.links import Links
 from tracegraph_mlflow.mapping import Ref, newest_scores, to_evaluation, to_project, to_session
 from tracegraph_mlflow.spans import completed, hex_id, spans_of, value_of
 
@@ -288,16 +288,14 @@ def test_an_unreadable_time_of_creation_is_unknown(time: Any) -> None:
     [
         ({}, None),
         ({"mlflow.source.git.repoURL": "", "mlflow.source.git.commit": ""}, None),
-        ({"mlflow.source.git.repoURL": "git@host:a/b.git", "mlflow.source.git.commit": "abcdef1"}, None),
-        ({"mlflow.source.git.repoURL": "https://host/a/b.git"}, "https://host/a/b.git"),
         (
-            {"mlflow.source.git.repoURL": "https://host/a/b.git", "mlflow.source.git.commit": "abcdef1"},
-            "https://host/a/b/commit/abcdef1",
+            {"mlflow.source.git.repoURL": "git@github.com:a/b.git", "mlflow.source.git.commit": "abcdef1"},
+            "https://github.com/a/b/commit/abcdef1",
         ),
     ],
 )
-def test_the_source_of_a_run_is_its_commit(tags: dict[str, str | None], expected: str | None) -> None:
-    assert source_url(tags) == expected
+def test_the_source_of_a_run_is_its_commit(tags: dict[str, str], expected: str | None) -> None:
+    assert evaluation(tags=tags).source_url == expected
 
 
 @pytest.mark.parametrize(
