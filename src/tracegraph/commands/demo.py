@@ -38,7 +38,7 @@ FIRST_QUERY = """\
   }
 }"""
 EVALUATIONS = """\
-{ experiments(filter: {kinds: [EVALUATION], name: {in: ["prompt-v4", "prompt-v5"]}}, 
+{ experiments(filter: {kinds: [EVALUATION], name: {in: ["prompt-v4", "prompt-v5"]}},
   orderBy: {field: NAME, direction: ASC}) {
   nodes { id }
 } }"""
