@@ -98,9 +98,9 @@ def test_a_server_gets_no_variables_of_its_user_and_of_this_python(
 
 def test_content_reaches_the_ingestion_and_its_failure_names_the_server(tmp_path: Path) -> None:
     script = "import sys; sys.exit(f'{sys.argv[1:]} {sys.stdin.read()}')"
-    with running(server_of(tmp_path, script), tmp_path) as server:
-        with pytest.raises(RuntimeError, match=r"The ingestion into Fake 1\.0 failed: .*more.* some content"):
-            server.ingest("some content", None, "more")
+    expected = r"The ingestion into Fake 1\.0 failed: .*more.* some content"
+    with running(server_of(tmp_path, script), tmp_path) as server, pytest.raises(RuntimeError, match=expected):
+        server.ingest("some content", None, "more")
 
 
 @pytest.mark.parametrize("profiles", [MLFLOW_PROFILES, PHOENIX_PROFILES])
