@@ -109,10 +109,16 @@ def demo(
     langsmith: Annotated[
         LangSmithDialect, typer.Option(help="The version of LangSmith's runs.")
     ] = DEFAULT_DIALECTS.langsmith,
+    real: Annotated[  # noqa: FBT002 - typer's form of a flag
+        bool, typer.Option("--real", help="Add real MLflow and Phoenix servers. The other vendors stay simulated.")
+    ] = False,
+    environments: Annotated[
+        Path, typer.Option(metavar="FOLDER", help="With --real: where `make demo-real` installed the servers.")
+    ] = Path(".live"),
 ) -> None:
-    """Run the gateway over three simulated vendors with sample data."""
+    """Run the gateway over three simulated vendors with sample data, and with --real over two real servers too."""
     with _configuration_errors():
-        run_demo(port, Dialects(nemo, langsmith))
+        run_demo(port, Dialects(nemo, langsmith), environments if real else None)
 
 
 @_app.command()

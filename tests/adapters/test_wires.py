@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from msgspec.structs import asdict, fields
 from tracegraph_langsmith import wire as langsmith
 from tracegraph_meibel import wire as meibel
+from tracegraph_mlflow import wire as mlflow
 from tracegraph_nemo import wire as nemo
 
 from tracegraph.upstream.lenient_decoder import LenientDecoder, LenientStruct
@@ -22,6 +23,8 @@ ROWS: dict[str, tuple[LenientDecoder[Any], type[LenientStruct]]] = {
     "meibel sessions": (LenientDecoder(list[meibel.SessionSummary]), meibel.SessionSummary),
     "meibel details": (LenientDecoder(list[meibel.SessionDetail]), meibel.SessionDetail),
     "meibel scores": (LenientDecoder(list[meibel.ScoringJob]), meibel.ScoringJob),
+    "mlflow experiments": (LenientDecoder(list[mlflow.ExperimentRow]), mlflow.ExperimentRow),
+    "mlflow traces": (LenientDecoder(list[mlflow.TraceRow]), mlflow.TraceRow),
 }
 POOL: tuple[Any, ...] = (
     *(None, True, 0, 7, -1, 0.25, 1.0, 2.5, -0.5, 1e300, 10**30),
@@ -35,7 +38,10 @@ POOL: tuple[Any, ...] = (
     *([{"prompt_tokens": 1}, {"characters": 5}], [{"prompt_tokens": 1}, None], {"usage": {"total_tokens": -1}}),
 )
 IDENTITY = {"id": "A1", "name": "one", "session_id": "s1", "started_at": "2026-11-20T10:00:00"} | {
-    "start_time": "2026-11-20T10:00:00Z"
+    "start_time": "2026-11-20T10:00:00Z",
+    "experiment_id": "1",
+    "trace_id": "tr-1",
+    "request_time": "2026-11-20T10:00:00Z",
 }
 
 

@@ -55,6 +55,7 @@ _ROUNDS: Mapping[tuple[str, str], int] = {
     ("Session", "experiment"): 1,
     ("Session", "input"): 1,
     ("Session", "output"): 1,
+    ("Session", "error"): 1,
     ("Session", "scores"): 1,
     ("Session", "models"): 1,
     ("Session", "providers"): 1,

@@ -234,7 +234,7 @@ class Contract:
         configuration = self.configuration
         settings = SourceSettings(name, "under-test", configuration.options)
         # A slow machine must not look like a failing vendor.
-        transport = {"timeout_s": 60.0, "implementation": self.transport, **transport}
+        transport = {"timeout_s": 60.0, "connect_timeout_s": 60.0, "implementation": self.transport, **transport}
         connections = Transport(name, TransportSettings(url + configuration.base_path, **transport))
         async with opened(type(self).open_adapter, settings, connections, attempts=attempts) as adapter:
             yield adapter

@@ -177,6 +177,7 @@ _FIELD_COSTS: Mapping[tuple[str, str], FieldCost] = {
     ("Session", "experiment"): FieldCost(calls=1),
     ("Session", "input"): _COMPLETE_ROW,
     ("Session", "output"): _COMPLETE_ROW,
+    ("Session", "error"): _COMPLETE_ROW,
     ("Session", "scores"): _COMPLETE_ROW,
     ("Session", "models"): _DETAIL,
     ("Session", "providers"): _DETAIL,

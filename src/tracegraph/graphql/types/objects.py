@@ -430,7 +430,7 @@ class Session(Node):
     providers: list[str] | None = strawberry.field(resolver=detail_field("providers"))
     input: str | None = strawberry.field(resolver=deferred_field("input"))
     output: str | None = strawberry.field(resolver=deferred_field("output"))
-    error: str | None
+    error: str | None = strawberry.field(resolver=deferred_field("error"))
     tokens: TokenUsage | None
     cost_usd: float | None
     input_cost_usd: float | None = strawberry.field(resolver=detail_field("input_cost_usd"))
