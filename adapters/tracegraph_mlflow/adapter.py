@@ -154,7 +154,9 @@ class MlflowAdapter(BaseAdapter):
             page.limit, EXPERIMENTS_MAX, _OLDEST_FIRST, list(filters.project_conditions(query.filter)), page
         )
         reply = await self._client.experiments(body)
-        rows = reply.value.experiments
+        rows = [
+            row if row is not None and Ref.parse(row.experiment_id) else None for row in reply.value.experiments
+        ]
         items = [
             mapping.to_project(self.name, row, reply.raw("experiments", place), self._links)
             for place, row in readable_rows(rows)
@@ -177,7 +179,7 @@ class MlflowAdapter(BaseAdapter):
             ]
             body = _body(page.limit, RUNS_MAX, [f"{field} {direction.value}"], conditions, page)
             reply = cost.add(await self._client.runs({"experiment_ids": ids, **body}))
-        rows = reply.value.runs
+        rows = [row if row is not None and Ref.parse(row.ref) else None for row in reply.value.runs]
         items = [
             mapping.to_evaluation(self.name, row, reply.raw("runs", place), self._links)
             for place, row in readable_rows(rows)
@@ -195,16 +197,19 @@ class MlflowAdapter(BaseAdapter):
             named = ids if named is None else ids & named
         if named is not None:
             return sorted(named)
-        ids_of_all: list[str] = []
+        found: dict[str, None] = {}
+        seen: set[str | None] = {None}
         token: str | None = None
         for _ in range(_MAX_EXPERIMENT_PAGES):
             body = _body(EXPERIMENTS_MAX, EXPERIMENTS_MAX, _OLDEST_FIRST, (), WholeRequest(0, token))
             reply = cost.add(await self._client.experiments(body))
-            ids_of_all += [row.experiment_id for row in reply.value.experiments if row is not None]
-            token = reply.value.next_page_token
-            if not token:
+            rows, before = reply.value.experiments, len(found)
+            found |= dict.fromkeys(row.experiment_id for row in rows if row is not None)
+            token = reply.value.next_page_token or None
+            if token in seen or len(found) == before:  # the end, or a list that does not advance
                 break
-        return ids_of_all
+            seen.add(token)
+        return list(found)
 
     async def find_experiment(self, ref: str) -> Experiment:
         """Return an MLflow experiment or a run by its id, in one call. A deleted one is unknown."""
@@ -261,8 +266,9 @@ class MlflowAdapter(BaseAdapter):
                 if page.limit == 1:
                     total = await self._count(refs[0], cost)
         rows = reply.value.traces
-        items = [self._session(refs, row, reply.raw("traces", place)) for place, row in readable_rows(rows)]
-        return Page(items, None, reply.value.next_page_token, total, cost.total, unreadable_places(rows))
+        usable = [row if row is not None and _is_usable(row, refs) else None for row in rows]
+        items = [self._session(refs, row, reply.raw("traces", place)) for place, row in readable_rows(usable)]
+        return Page(items, None, reply.value.next_page_token, total, cost.total, unreadable_places(usable))
 
     async def _require_experiment(self, ref: Ref, cost: CallCost) -> None:
         """Raise SourceObjectNotFound unless the experiment exists: MLflow has no trace of an unknown one."""
@@ -366,7 +372,14 @@ def _token(page: PageRequest) -> str | None:
     return None if token is None else str(token)
 
 
+def _is_usable(row: wire.TraceRow, refs: Sequence[Ref]) -> bool:
+    """Return whether the trace can be opened by its id, and belongs to one of these experiments for certain."""
+    owners = {ref.experiment_id for ref in refs}
+    return filters.is_plain(row.trace_id) and (len(refs) == 1 or row.experiment_id in owners)
+
+
 def _of_run(refs: Sequence[Ref]) -> Sequence[str]:
+    """Return the condition of a run, which includes traces linked to it (docs/vendors/mlflow.md#figures)."""
     run_id = refs[0].run_id
     return [] if run_id is None else [f"run_id = '{run_id}'"]
 

@@ -80,7 +80,7 @@ def aggregates(kind: MetricKind, found: DataPoints) -> Iterator[Aggregate]:
         evaluator = (point.dimensions or {}).get("assessment_name") if kind is MetricKind.SCORE else None
         statistics = {
             _STATISTICS[name]: value
-            for name, value in point.values.items()
+            for name, value in (point.values or {}).items()
             if name in _STATISTICS and value is not None and (kind is MetricKind.SCORE or value >= 0)
         }
         if statistics and (evaluator or kind is not MetricKind.SCORE):
@@ -92,7 +92,7 @@ def trace_counts(points: Sequence[DataPoint | None]) -> Mapping[str, int]:
     return {
         (point.dimensions or {}).get("trace_status") or "": int(count)
         for point in points
-        if point is not None and (count := point.values.get("COUNT")) is not None and count >= 0
+        if point is not None and (count := (point.values or {}).get("COUNT")) is not None and count >= 0
     }
 
 

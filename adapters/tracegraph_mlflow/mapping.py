@@ -165,11 +165,15 @@ def to_session(source: str, experiment_ref: str, row: TraceRow, raw: RawObject, 
 
 
 def newest_scores(assessments: Iterable[Assessment | None]) -> Sequence[Score]:
-    """Return the newest valid verdict of each evaluator, by its name. An expected output is no verdict."""
+    """Return the newest valid verdict of each evaluator, by its name. An expected output is no verdict.
+
+    A verdict on the trace itself comes before those on its spans. MLflow's evaluation writes its verdicts on the
+    root span, so a trace without its own verdict has that of a span.
+    """
     verdicts = [
         one for one in assessments if one is not None and one.feedback is not None and one.valid is not False
     ]
-    verdicts.sort(key=lambda one: one.create_time or datetime.min.replace(tzinfo=UTC))
+    verdicts.sort(key=lambda one: (not one.span_id, one.create_time or datetime.min.replace(tzinfo=UTC)))
     by_name = {one.assessment_name: _score(one) for one in verdicts}
     return [by_name[name] for name in sorted(by_name)]
 
@@ -239,6 +243,8 @@ def _score(assessment: Assessment) -> Score:
         return Score(name, float(value), json.dumps(value), rationale)
     if is_number(value):
         return Score(name, float(value), None, rationale)
+    if isinstance(value, int | float):  # a number that is not finite, whose JSON is the text `null`
+        return Score(name, None, None, rationale)
     if isinstance(value, str):
         return Score(name, _YES_OR_NO.get(value.strip().lower()), value or None, rationale)
     failed = value is None and feedback is not None and feedback.error is not None

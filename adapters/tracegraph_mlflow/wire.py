@@ -100,6 +100,11 @@ class RunRow(LenientStruct):
     inputs: RunInputs | None = None
 
     @property
+    def ref(self) -> str:
+        """Return the ref of the run."""
+        return f"{self.info.experiment_id}/{self.info.run_id}"
+
+    @property
     def tags(self) -> Mapping[str, str | None]:
         """Return the tags by key."""
         return pairs(self.data.tags if self.data else None)
@@ -234,7 +239,7 @@ class CompleteTrace(LenientStruct):
 class DataPoint(LenientStruct):
     """Statistics of one metric, such as `AVG` and `P95.0`."""
 
-    values: dict[str, Number | None]
+    values: dict[str, Number | None] | None = None
     dimensions: dict[str, str | None] | None = None
 
 

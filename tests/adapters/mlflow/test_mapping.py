@@ -372,3 +372,20 @@ def test_an_empty_object_is_an_empty_list_and_another_object_is_none(read: Read)
     read(b"{}")
     with pytest.raises(ValueError, match="no list"):
         read(b'{"message": "sign in"}')
+
+
+def test_the_verdict_on_the_trace_comes_before_a_newer_one_on_a_span() -> None:
+    own = mlflow_feedback("judge", 1)
+    newer = mlflow_feedback("judge", 0, created=EPOCH + timedelta(hours=1), span_id=span_hex("a root"))
+    assert scores(own, newer) == [Score("judge", 1.0, None, None)]
+
+
+def test_a_verdict_of_an_evaluation_is_on_the_root_span() -> None:
+    assert scores(mlflow_feedback("judge", 1, span_id=span_hex("a root"))) == [Score("judge", 1.0, None, None)]
+
+
+def test_a_verdict_that_is_no_finite_number_has_no_label() -> None:
+    body = orjson.dumps({"traces": [mlflow_trace("a", "1", assessments=[mlflow_feedback("judge", 7)])]})
+    (trace,) = wire.COMPLETE_TRACES.read(body.replace(b'"value":7', b'"value":NaN'))[0].traces
+    assert trace is not None
+    assert newest_scores(trace.trace_info.assessments or ()) == [Score("judge", None, None, None)]
