@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
+from typing import Any
 
 from tracegraph.adapter import (
     CallCost,
     ExperimentQuery,
+    FetchInfo,
     Page,
     PageRequest,
     Reply,
@@ -15,6 +17,7 @@ from tracegraph.adapter import (
     cost_of,
     first_page_with_rows,
     gather_outcomes,
+    unreadable_places,
 )
 from tracegraph.domain.filters import ExperimentFilter
 from tracegraph.domain.models import Aggregate, Experiment, ExperimentKind, RawObject
@@ -61,7 +64,9 @@ class Experiments:
             mapping.project(self._origin, row, reply.raw("data", "projects", "edges", index, "node"))
             for index, row in connection.rows
         ]
-        return Page(items, None, connection.next_cursor, provenance=reply.provenance)
+        return Page(
+            items, None, connection.next_cursor, provenance=reply.provenance, skipped=connection.unreadable
+        )
 
     async def _experiments(
         self, condition: ExperimentFilter, limit: int, token: int | str | None
@@ -78,23 +83,25 @@ class Experiments:
         }
         reply = await self._client.query(EXPERIMENTS, documents.DATASETS, variables, wire.DATASETS)
         datasets = reply.value.data.datasets
-        items: list[Experiment] = []
-        for index, dataset in datasets.rows:
-            items += self._of_dataset(reply, index)
-            if dataset.experiments.next_cursor:
-                return Page(
-                    items, None, f"{after}{_BETWEEN}{dataset.experiments.next_cursor}", provenance=reply.provenance
-                )
-            edge = datasets.edges[index]
-            after = (edge.cursor if edge else None) or after
-        return Page(items, None, datasets.next_cursor, provenance=reply.provenance)
+        found: list[Experiment | None] = []
+        for index, edge in enumerate(datasets.edges):
+            if edge is None:
+                found.append(None)
+                continue
+            found += self._of_dataset(reply, index, edge.node.experiments)
+            if edge.node.experiments.next_cursor:
+                return _page(found, f"{after}{_BETWEEN}{edge.node.experiments.next_cursor}", reply.provenance)
+            after = edge.cursor or after
+        return _page(found, datasets.next_cursor, reply.provenance)
 
-    def _of_dataset(self, reply: Reply[wire.Answer[wire.DatasetsData]], index: int) -> list[Experiment]:
-        edge = reply.value.data.datasets.edges[index]
+    def _of_dataset(
+        self, reply: Reply[Any], index: int, rows: wire.InnerConnection[wire.ExperimentRow]
+    ) -> list[Experiment | None]:
+        """Return the experiments of a dataset, None for an unreadable one."""
         place = ("data", "datasets", "edges", index, "node", "experiments", "edges")
         return [
-            mapping.experiment(self._origin, row, reply.raw(*place, inner, "node"))
-            for inner, row in (edge.node.experiments.rows if edge else [])
+            None if edge is None else mapping.experiment(self._origin, edge.node, reply.raw(*place, inner, "node"))
+            for inner, edge in enumerate(rows.edges)
         ]
 
     def checked(self, cursor: str | None) -> str | None:
@@ -118,11 +125,11 @@ class Experiments:
             with cost:
                 rows = cost.add(await self._look_up(refs))
             found = self._mapped(rows)
-        for outcome in found.values():
-            if isinstance(outcome, SourceError):
-                raise outcome.with_cost(cost.total.upstream_requests)
-        items = [outcome for outcome in found.values() if not isinstance(outcome, SourceError)]
-        return Page(items, None, None, provenance=cost.total)
+        errors = [outcome for outcome in found.values() if isinstance(outcome, SourceError)]
+        if errors and len(errors) == len(found):
+            raise errors[0].with_cost(cost.total.upstream_requests)
+        rows_or_none = [None if isinstance(outcome, SourceError) else outcome for outcome in found.values()]
+        return _page(rows_or_none, None, cost.total)
 
     async def get_by_id(self, refs: Sequence[str]) -> Mapping[str, Experiment | SourceError]:
         """Return experiments by id: one call for each fifty of a kind. A text that is no id causes no call."""
@@ -193,6 +200,12 @@ class Experiments:
                 for ref, row in outcome.rows.items()
             }
         return found
+
+
+def _page(rows: Sequence[Experiment | None], token: str | None, cost: FetchInfo) -> Page[Experiment]:
+    """Return the page of these rows; an unreadable one is None."""
+    items = [row for row in rows if row is not None]
+    return Page(items, None, token, provenance=cost, skipped=unreadable_places(rows))
 
 
 Look = Callable[[Sequence[str]], Awaitable[Rows]]

@@ -13,9 +13,9 @@ from collections.abc import Sequence
 PROJECT, EXPERIMENT, RUN = "Project", "Experiment", "ExperimentRun"
 
 _ID = re.compile(r"([A-Za-z]+):([1-9][0-9]{0,17})")
-_SPAN_ID = re.compile(r"[0-9A-Za-z_-]{1,64}")
 _CURSOR = re.compile(r"[0-9]+(:[A-Z]+:.*)?|connection:[0-9]+")
 _MAX_LENGTH = 128
+_MAX_SPAN_ID = 512
 
 
 def type_of(text: str) -> str | None:
@@ -26,8 +26,11 @@ def type_of(text: str) -> str | None:
 
 
 def is_span_id(text: str) -> bool:
-    """Return whether the text can be the id of a span."""
-    return _SPAN_ID.fullmatch(text) is not None
+    """Return whether the text can be the id of a span, and a condition can hold it.
+
+    An OpenTelemetry id is hexadecimal, but Phoenix stores any text as one.
+    """
+    return 0 < len(text) <= _MAX_SPAN_ID and text.isprintable()
 
 
 def readable(experiment: str, session_ids: Sequence[str]) -> list[str]:

@@ -105,7 +105,7 @@ def figures(row: wire.FiguresRow) -> Sequence[Aggregate]:
 def experiment(origin: Origin, row: wire.ExperimentRow, raw: RawObject) -> Experiment:
     """Return the experiment of an experiment over a dataset."""
     dataset, version = row.dataset or wire.Identity(), row.dataset_version or wire.Identity()
-    summaries = row.annotation_summaries or []
+    summaries = [summary for summary in row.annotation_summaries or [] if summary is not None]
     expected, count = row.expected_run_count, row.run_count
     return Experiment(
         source=origin.source,
@@ -153,7 +153,7 @@ def _experiment_aggregates(row: wire.ExperimentRow) -> tuple[Aggregate, ...]:
                     max=summary.max_score,
                 )
                 for summary in row.annotation_summaries or []
-                if summary.mean_score is not None
+                if summary is not None and summary.mean_score is not None
             ),
         ]
     )
@@ -211,7 +211,7 @@ def run(
         raw=raw,
         deferred=deferred,
         **_costs(cost),
-        **score_fields(scores([edge.node for edge in edges])),
+        **score_fields(scores([edge.node for edge in edges if edge is not None])),
     )
 
 
@@ -296,14 +296,14 @@ def _known(amount: float | None) -> float | None:
 # -- verdicts -------------------------------------------------------------------------------------------
 
 
-def scores(annotations: Sequence[wire.Annotation]) -> list[Score]:
-    """Return a score for each name.
+def scores(annotations: Iterable[wire.Annotation | None]) -> list[Score]:
+    """Return a score for each name. An unreadable annotation is left out.
 
     Several annotators may use one name: the value is their mean, the label is one that all have, and the
     explanations become lines. An evaluator failed if all it has is an error.
     """
     by_name: dict[str, list[wire.Annotation]] = {}
-    for annotation in annotations:
+    for annotation in filter(None, annotations):
         by_name.setdefault(annotation.name, []).append(annotation)
     return [_score(name, by_name[name]) for name in sorted(by_name)]
 

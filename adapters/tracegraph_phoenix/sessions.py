@@ -12,7 +12,7 @@ from tracegraph_phoenix import documents, mapping, wire
 from tracegraph_phoenix.client import ROOT_SPANS, RUNS, PhoenixClient, Rows
 from tracegraph_phoenix.experiments import NODES_MAX, known_nodes
 from tracegraph_phoenix.filters import by_span_ids, root_span_variables
-from tracegraph_phoenix.ids import EXPERIMENT, PROJECT, is_cursor, readable, type_of
+from tracegraph_phoenix.ids import EXPERIMENT, PROJECT, is_cursor, is_span_id, readable, type_of
 
 ROOTS_MAX = 100
 """The most root spans of a page: Phoenix reads the conversation of each by itself."""
@@ -58,8 +58,11 @@ class Sessions:
                 self._origin, ref, row, reply.raw("data", "node", "spans", "edges", index, "node"), deferred
             )
             for index, row in spans.rows
+            if is_span_id(row.span_id)
         ]
-        return Page(items, None, spans.next_cursor, provenance=reply.provenance)
+        unknown = [index for index, row in spans.rows if not is_span_id(row.span_id)]
+        skipped = tuple(sorted([*spans.unreadable, *unknown]))
+        return Page(items, None, spans.next_cursor, provenance=reply.provenance, skipped=skipped)
 
     async def _runs(self, ref: str, variables: Mapping[str, Any]) -> Page[Session]:
         reply = await self._client.query(RUNS, documents.RUNS, variables, wire.RUNS)
@@ -72,7 +75,8 @@ class Sessions:
             )
             for index, row in node.runs.rows
         ]
-        return Page(items, None, node.runs.next_cursor, provenance=reply.provenance)
+        skipped = node.runs.unreadable
+        return Page(items, None, node.runs.next_cursor, provenance=reply.provenance, skipped=skipped)
 
     def _unknown(self, calls: int = 0) -> SourceObjectNotFound:
         source = self._client.source

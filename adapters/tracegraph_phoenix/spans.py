@@ -7,7 +7,7 @@ from typing import Any
 
 from tracegraph.adapter import CallCost, Reply, gather_outcomes, refs_by_experiment
 from tracegraph.domain.models import SessionRef, Span
-from tracegraph.errors import SourceBadRequest, SourceError
+from tracegraph.errors import SourceBadRequest, SourceBadResponse, SourceError
 from tracegraph.upstream.raw import RawRow
 from tracegraph_phoenix import documents, mapping, wire
 from tracegraph_phoenix.client import SPANS, PhoenixClient
@@ -97,7 +97,7 @@ class Spans:
         """Return all spans of a trace, whose first page is known.
 
         Raises:
-            SourceError: A call failed, or the trace has more spans than one request reads.
+            SourceError: A call failed, the trace has more spans than one request reads, or none is readable.
         """
         rows, cost, after = list(begun), CallCost(), trace.spans.next_cursor
         while after is not None:
@@ -108,11 +108,17 @@ class Spans:
             with cost:
                 page = {**variables, "id": trace.id, "after": after}
                 reply = cost.add(await self._client.query(SPANS, documents.SPANS_OF_TRACE, page, wire.TRACE))
-            more = _rows(reply, reply.value.data.node, "data", "node")
-            if not more:
+            spans = reply.value.data.node.spans
+            if not spans.edges:
                 break
-            rows += more
-            after = reply.value.data.node.spans.next_cursor
+            rows += _rows(reply, reply.value.data.node, "data", "node")
+            after = spans.next_cursor
+        if trace.spans.edges and not rows:
+            source = self._client.source
+            message = f"Source {source!r} returned no readable span of the session."
+            raise SourceBadResponse(
+                source, message, http_status=200, upstream_requests=cost.total.upstream_requests
+            )
         return rows
 
 

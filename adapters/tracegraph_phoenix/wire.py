@@ -19,6 +19,7 @@ from tracegraph.adapter import (
     Number,
     readable_rows,
     refuse_without_rows,
+    unreadable_places,
     utc,
 )
 
@@ -44,15 +45,11 @@ class PageInfo(Camel):
     end_cursor: str | None = None
 
 
-class Connection(Camel, Generic[R]):
-    """A page of a list. An edge whose node cannot be read is None."""
+class InnerConnection(Camel, Generic[R]):
+    """A page of a list within a row. An edge whose node cannot be read is None."""
 
     edges: list[Edge[R] | None]
     page_info: PageInfo | None = None
-
-    def __post_init__(self) -> None:
-        """Reject a page of which no row can be read."""
-        refuse_without_rows(self.edges)
 
     @property
     def rows(self) -> list[tuple[int, R]]:
@@ -60,10 +57,23 @@ class Connection(Camel, Generic[R]):
         return [(index, edge.node) for index, edge in readable_rows(self.edges)]
 
     @property
+    def unreadable(self) -> tuple[int, ...]:
+        """The indices of the other edges."""
+        return unreadable_places(self.edges)
+
+    @property
     def next_cursor(self) -> str | None:
         """The cursor of the rows behind the page, None at the end."""
         page = self.page_info
         return (page.end_cursor or None) if page is not None and page.has_next_page else None
+
+
+class Connection(InnerConnection[R], Generic[R]):
+    """A page of the list that a call reads."""
+
+    def __post_init__(self) -> None:
+        """Reject a page of which no row can be read."""
+        refuse_without_rows(self.edges)
 
 
 class Node(Camel, Generic[R]):
@@ -177,7 +187,7 @@ class ExperimentRow(Camel):
     run_count: Count | None = None
     expected_run_count: Count | None = None
     cost_summary: CostSummary | None = None
-    annotation_summaries: list[AnnotationSummary] | None = None
+    annotation_summaries: list[AnnotationSummary | None] | None = None
 
     def __post_init__(self) -> None:
         """Convert times to UTC."""
@@ -201,7 +211,7 @@ class Example(Camel):
 class Annotations(Camel):
     """The verdicts on a run."""
 
-    edges: list[Edge[Annotation]] | None = None
+    edges: list[Edge[Annotation] | None] | None = None
 
 
 class RunRow(Camel):
@@ -242,7 +252,7 @@ class TraceOfRoot(Camel):
     trace_id: str | None = None
     cost_summary: CostSummary | None = None
     session: Conversation | None = None
-    trace_annotations: list[Annotation] | None = None
+    trace_annotations: list[Annotation | None] | None = None
 
 
 class RootSpanRow(Camel):
@@ -262,7 +272,7 @@ class RootSpanRow(Camel):
     metadata: str | None = None
     input: Text | None = None
     output: Text | None = None
-    span_annotations: list[Annotation] | None = None
+    span_annotations: list[Annotation | None] | None = None
     trace: TraceOfRoot | None = None
 
     def __post_init__(self) -> None:
@@ -284,7 +294,7 @@ class SpanRow(Camel):
     latency_ms: Amount | None = None
     attributes: str | None = None
     cost_summary: CostSummary | None = None
-    span_annotations: list[Annotation] | None = None
+    span_annotations: list[Annotation | None] | None = None
 
     def __post_init__(self) -> None:
         """Convert times to UTC."""
@@ -295,7 +305,7 @@ class TraceRow(Camel):
     """A trace with a page of its spans."""
 
     id: Name
-    spans: Connection[SpanRow]
+    spans: InnerConnection[SpanRow]
 
 
 class RootOfTrace(Camel):
@@ -383,7 +393,7 @@ class DatasetNode(Camel):
     """A dataset with a page of its experiments."""
 
     id: Name
-    experiments: Connection[ExperimentRow]
+    experiments: InnerConnection[ExperimentRow]
 
 
 class DatasetsData(Camel):
