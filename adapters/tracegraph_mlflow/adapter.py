@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 from pydantic import model_validator
@@ -25,6 +26,7 @@ from tracegraph.adapter import (
     WholeRequest,
     both_directions,
     chunks,
+    first_page_with_rows,
     gather_by_key,
     gather_outcomes,
     readable_rows,
@@ -204,7 +206,9 @@ class MlflowAdapter(BaseAdapter):
             body = _body(EXPERIMENTS_MAX, EXPERIMENTS_MAX, _OLDEST_FIRST, (), WholeRequest(0, token))
             reply = cost.add(await self._client.experiments(body))
             rows, before = reply.value.experiments, len(found)
-            found |= dict.fromkeys(row.experiment_id for row in rows if row is not None)
+            found |= dict.fromkeys(
+                row.experiment_id for row in rows if row is not None and Ref.parse(row.experiment_id)
+            )
             token = reply.value.next_page_token or None
             if token in seen or len(found) == before:  # the end, or a list that does not advance
                 break
@@ -248,19 +252,30 @@ class MlflowAdapter(BaseAdapter):
     # -- sessions --------------------------------------------------------------------------------------
 
     async def list_session_page(self, request: SessionPageRequest) -> Page[Session]:
-        """Return a page of traces in one call. An experiment without a trace takes one more, which finds it."""
+        """Return a page of traces in one call. An experiment without a trace takes one more, which finds it.
+
+        A page without a usable trace takes one more, too.
+        """
         refs = [ref for text in request.experiment_refs if (ref := Ref.parse(text)) is not None]
         if not refs:
             raise self._unknown()
+        read = partial(self._trace_page, refs, request)
+        return await first_page_with_rows(read, self.name, _token(request.page))
+
+    async def _trace_page(
+        self, refs: Sequence[Ref], request: SessionPageRequest, token: int | str | None
+    ) -> Page[Session]:
         column, direction = _SESSION_ORDERS[request.order.field], request.order.direction
         bounds = filters.range_conditions(column, direction, request.page) if column == "timestamp_ms" else ()
         conditions = [*filters.session_conditions(request.filter), *bounds]
         page = request.page
         body = _body(page.limit, TRACES_MAX, [f"{column} {direction.value}"], [*_of_run(refs), *conditions], page)
+        if token is not None:
+            body["page_token"] = token
         cost, total = CallCost(), None
         with cost:
             reply = cost.add(await self._client.traces({"locations": _locations(refs), **body}))
-            if len(refs) == 1 and not conditions and not _token(page):
+            if len(refs) == 1 and not conditions and not token:
                 if not reply.value.traces:
                     await self._require_experiment(refs[0], cost)
                 if page.limit == 1:

@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
-from tracegraph.adapter import CursorRequest, Page, SessionPageRequest, WholeRequest, gather_outcomes
+from tracegraph.adapter import (
+    CursorRequest,
+    Page,
+    SessionPageRequest,
+    WholeRequest,
+    first_page_with_rows,
+    gather_outcomes,
+)
 from tracegraph.domain.models import Session
 from tracegraph.errors import SourceBadRequest, SourceError, SourceObjectNotFound
 from tracegraph_phoenix import documents, mapping, wire
@@ -31,7 +39,7 @@ class Sessions:
         self._origin = origin
 
     async def list_page(self, request: SessionPageRequest) -> Page[Session]:
-        """Return a page of the sessions of one experiment."""
+        """Return a page of the sessions of one experiment. A page without a usable row costs a further call."""
         if len(request.experiment_refs) != 1:
             source = self._client.source
             raise SourceBadRequest(source, f"Source {source!r} lists the sessions of one experiment at a time.")
@@ -41,17 +49,20 @@ class Sessions:
         if token is not None and not (isinstance(token, str) and is_cursor(token)):
             message = f"Source {self._client.source!r} has no such place in its list."
             raise SourceBadRequest(self._client.source, message)
-        variables = {"id": ref, "after": token, **_selection(request.fields)}
+        variables = {"id": ref, **_selection(request.fields)}
         match type_of(ref):
             case "Project":
                 variables |= root_span_variables(request.filter, request.order)
-                return await self._root_spans(ref, variables | {"first": _limit(page.limit, ROOTS_MAX)})
+                variables["first"] = _limit(page.limit, ROOTS_MAX)
+                read = partial(self._root_spans, ref, variables)
+                return await first_page_with_rows(read, self._client.source, token)
             case "Experiment":
-                return await self._runs(ref, variables | {"first": _limit(page.limit, RUNS_MAX)})
+                return await self._runs(ref, variables | {"after": token, "first": _limit(page.limit, RUNS_MAX)})
         raise self._unknown()
 
-    async def _root_spans(self, ref: str, variables: Mapping[str, Any]) -> Page[Session]:
-        reply = await self._client.query(ROOT_SPANS, documents.ROOT_SPANS, variables, wire.ROOT_SPANS)
+    async def _root_spans(self, ref: str, variables: Mapping[str, Any], after: int | str | None) -> Page[Session]:
+        placed = {**variables, "after": after}
+        reply = await self._client.query(ROOT_SPANS, documents.ROOT_SPANS, placed, wire.ROOT_SPANS)
         spans, deferred = reply.value.data.node.spans, _deferred(variables)
         items = [
             mapping.root_span(
@@ -102,12 +113,11 @@ class Sessions:
             **_selection(None),
             "id": ref,
             "first": len(ids),
-            "after": None,
             "sort": None,
             "range": None,
             "filter": by_span_ids(ids),
         }
-        page = await self._root_spans(ref, variables)
+        page = await self._root_spans(ref, variables, None)
         return {session.vendor_id: session for session in page.items}
 
     async def _find_runs(self, ref: str, ids: Sequence[str]) -> Mapping[str, Session | SourceError]:

@@ -147,3 +147,12 @@ async def test_experiments_and_runs_whose_id_is_no_ref_are_skipped(adapter: Adap
     answers(vendor, "/api/2.0/mlflow/experiments/search", {"experiments": rows})
     page = await adapter.list_experiments(ExperimentQuery(ExperimentFilter(), kind=PROJECT), WholeRequest(10))
     assert ([row.ref for row in page.items], page.skipped) == (["2"], (0,))
+
+
+async def test_a_page_without_a_usable_trace_leads_to_the_next(adapter: Adapter, vendor: Simulator) -> None:
+    first = {"traces": [trace("a") | {"trace_id": "it's"}], "next_page_token": "t"}
+    answers(vendor, "/api/3.0/mlflow/traces/search", first)
+    answers(vendor, "/api/3.0/mlflow/traces/search", {"traces": [trace("b")]})
+    page = await sessions(adapter, "1")
+    assert [row.input for row in page.items] == ["b"]
+    assert [call.body.get("page_token") for call in vendor.calls] == [None, "t"]

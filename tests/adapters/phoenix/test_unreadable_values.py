@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from tests.adapters.phoenix.subject import EVALUATION, PROJECT, Subject
-from tracegraph.adapter import ExperimentQuery, Page, WholeRequest
-from tracegraph.domain.filters import ExperimentFilter
+from tracegraph.adapter import CursorRequest, ExperimentQuery, Page, SessionPageRequest, WholeRequest
+from tracegraph.domain.filters import ExperimentFilter, SessionFilter, SessionOrder
 from tracegraph.domain.models import Experiment, ExperimentKind, Session, SessionRef
 from tracegraph.errors import SourceBadResponse, SourceError
 from tracegraph.simulators.core.faults import Fault
@@ -153,3 +153,13 @@ async def test_a_session_that_cannot_be_opened_is_skipped(
     page = await subject.page(P)
     assert isinstance(page, Page)
     assert (len(page.items), len(page.skipped)) == (1, 1)
+
+
+async def test_a_page_of_sessions_that_cannot_be_opened_leads_to_the_next(
+    world: PhoenixWorld, subject: Subject
+) -> None:
+    world.spans[P] = [phoenix_span(1), phoenix_span(2, spanId="tab\t", start_time="2026-11-30T10:00:00+00:00")]
+    request = SessionPageRequest((P,), CursorRequest(1), SessionFilter(), SessionOrder())
+    (page,) = await subject.adapter.list_sessions([request])
+    assert isinstance(page, Page)
+    assert [row.vendor_id for row in page.items] == [f"{1:016x}"]
