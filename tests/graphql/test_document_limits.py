@@ -233,6 +233,7 @@ def test_rows_multiply_and_calls_count_ten(text: str, is_worth: int) -> None:
             "{ sessions(first: 4) { totalCount ... @defer { isComplete } } }",
             5 * (1 + 10 + 4 + 4 * 20 + 20) + 30,
         ),
+        ("{ node(id: \"a\") { ... on Session { scores { ... @defer { value } } } } }", 1 + 10 + 10 + 20),
     ],
 )  # fmt: skip
 def test_a_deferred_fragment_costs_twenty_rows_for_each_object_beside_its_fields(text: str, is_worth: int) -> None:

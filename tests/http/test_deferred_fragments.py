@@ -168,7 +168,7 @@ async def test_at_the_deadline_the_last_part_fails_every_pending_fragment() -> N
     assert not last.has_next
     ((failed,), (error,)) = last.completed, last.completed[0].errors
     assert (failed.fragment.path, failed.fragment.label) == (["sources", 0], "health")
-    assert error["extensions"]["code"] == "DEADLINE_EXCEEDED"
+    assert (error["path"], error["extensions"]["code"]) == (["sources", 0], "DEADLINE_EXCEEDED")
     assert outcome.data == {"sources": [{"name": "unresponsive"}]}
     assert [one["extensions"]["code"] for one in outcome.errors] == ["DEADLINE_EXCEEDED"]
     assert await eventually(lambda: source.cancelled)
@@ -187,7 +187,35 @@ async def test_unexpected_errors_of_a_fragment_are_masked() -> None:
     ]
 
 
+@pytest.mark.parametrize("accept", [PATHS, IDS, None])
+async def test_a_fragment_with_a_false_condition_has_its_fields_in_place(
+    vendors: Vendors, served: Gateway, accept: str | None
+) -> None:
+    """The look-ahead selects its costly fields, as without the directive."""
+    fill(vendors)
+    query = """query($no: Boolean! = false) { sessions(first: 20) { nodes { vendorId
+      %s { vendorFields metadata } ...S %s } } } fragment S on Session { input models }"""
+    deferred = query % ("... @defer(if: false)", "@defer(if: $no)")
+    found = (
+        (await served.ask(deferred)).data
+        if accept is None
+        else merged(await all_parts(served, deferred, accept))["data"]
+    )
+    expected = await served.ask(query % ("... @include(if: true)", "@skip(if: $no)"))
+    assert any(node["input"] for node in expected.data["sessions"]["nodes"])
+    assert found == expected.data
+
+
 # -- limits --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("place", ["{ ... @defer { %s } }", "{ a: __typename %s ... @defer { b: __typename } }"])
+async def test_introspection_comes_in_one_response(served: Gateway, place: str) -> None:
+    """It costs nothing, and a small document could defer every field of the schema."""
+    query = place % "__schema { types { name ... @defer { kind } fields { ... @defer { name } } } }"
+    response = await served.http.post("/graphql", json={"query": query}, headers={"accept": IDS})
+    assert not response.headers["content-type"].startswith("multipart")
+    assert all(one["kind"] for one in response.json()["data"]["__schema"]["types"])
 
 
 async def test_deferred_fragments_count_in_the_limits(vendors: Vendors, open_gateway: OpenGateway) -> None:

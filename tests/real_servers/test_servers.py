@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+import time
 import urllib.error
 from dataclasses import replace
 from pathlib import Path
@@ -74,15 +75,19 @@ def test_a_server_ends_with_its_children_and_its_folder(tmp_path: Path) -> None:
     assert not Path(told["env"]["FAKE_HOME"]).exists()
     with pytest.raises(urllib.error.URLError):
         DIRECT.open(server.url)
-    assert not _runs(told["child"])
+    assert _ends(told["child"])
 
 
-def _runs(pid: int) -> bool:
-    """Whether a process runs; one that ended may wait for its parent."""
-    try:
-        return "State:\tZ" not in Path(f"/proc/{pid}/status").read_text()
-    except FileNotFoundError:
-        return False
+def _ends(pid: int) -> bool:
+    """Wait until a process has ended, which takes the system a moment. One that ended may wait for its parent."""
+    for _ in range(600):
+        try:
+            if "State:\tZ" in Path(f"/proc/{pid}/status").read_text():
+                return True
+        except FileNotFoundError:
+            return True
+        time.sleep(0.05)
+    return False
 
 
 def test_a_server_gets_no_variables_of_its_user_and_of_this_python(

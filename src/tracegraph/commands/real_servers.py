@@ -62,7 +62,10 @@ def _started(name: str, environments: Path, stack: ExitStack) -> RealVendor:
         opened = stack.enter_context(running(server, environments))
         opened.ingest(sample_content(profiles))
     except RuntimeError as error:
-        raise ConfigurationError(f"{server} cannot be used: {error}") from None
+        last_line = str(error).strip().splitlines()[-1]
+        raise ConfigurationError(
+            f"{server} does not start, or takes no content. It ended with: {last_line}"
+        ) from None
     return RealVendor(name, opened.url, str(server))
 
 

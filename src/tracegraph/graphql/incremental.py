@@ -150,7 +150,10 @@ class Delivery:
         """Publish the last part, unless it was published: every pending fragment fails with this error."""
         if self._later and not self._later[-1].has_next:
             return
-        failed = [CompletedFragment(fragment, [error]) for fragment in self._pending.values()]
+        failed = [
+            CompletedFragment(fragment, [{**error, "path": list(fragment.path)}])
+            for fragment in self._pending.values()
+        ]
         self._pending.clear()
         self._send(LaterPart(completed=failed, extensions=self._new_extensions(), has_next=False))
 

@@ -37,6 +37,9 @@ _EXPERIMENT = {"datasetName": "dataset_name"}
 _SPAN = {name: name for name in ("input", "output", "error", "metadata", "scores")} | {"vendorFields": "raw"}
 """Schema names of fields, with their names in `protocol.COSTLY_SPAN_FIELDS`."""
 
+_CONDITIONAL = frozenset({"skip", "include"})
+"""The directives that leave out a selection. A deferred fragment is always selected."""
+
 
 _PATHS = ("nodes", "edges/node")
 
@@ -118,6 +121,8 @@ def _fields(sets: Iterable[SelectionSetNode | None], info: GraphQLResolveInfo[An
 
 def _is_included(selection: SelectionNode, info: GraphQLResolveInfo[Any]) -> bool:
     for directive in selection.directives or ():
+        if directive.name.value not in _CONDITIONAL:
+            continue
         for argument in directive.arguments or ():
             value = argument.value
             if isinstance(value, VariableNode):

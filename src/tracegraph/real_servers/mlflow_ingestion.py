@@ -37,11 +37,13 @@ def model_attributes(model: str, prompt: int, completion: int, cached: int | Non
     }
 
 
-def describe_call(attributes: Mapping[str, Any]) -> None:
-    """Give the active span these attributes; without tracing, when the client checks a function, do nothing."""
+def describe_call(attributes: Mapping[str, Any]) -> bool:
+    """Give the active span these attributes. False without tracing: the client first tries each function so."""
     span = mlflow.get_current_active_span()
-    if span is not None:
-        span.set_attributes(dict(attributes))
+    if span is None:
+        return False
+    span.set_attributes(dict(attributes))
+    return True
 
 
 def evaluated(  # noqa: PLR0917 - the parts of an evaluation
@@ -118,9 +120,9 @@ def _predictor(model: str, runs: Mapping[str, Mapping[str, Any]]) -> Callable[..
 
     def chat(question: str) -> str | None:
         run = runs[question]
-        describe_call(_attributes(model, run))
+        is_traced = describe_call(_attributes(model, run))
         time.sleep((run["seconds"] or 1.0) / SPEED)
-        if run["failed"]:
+        if run["failed"] and is_traced:  # a function that fails when the client tries it is refused
             raise RuntimeError("The model did not answer in time.")
         answer: str = run["case"]["answer"]
         return answer

@@ -1,7 +1,7 @@
 // Prints, as JSON, which sources Apollo Client shows after each part: node clients/apollo-defer.mjs URL [ids]
 import { GraphQL17Alpha9Handler } from '@apollo/client/incremental';
 // docs: apollo-defer
-import { ApolloClient, HttpLink, InMemoryCache, gql } from '@apollo/client';
+import { ApolloClient, HttpLink, InMemoryCache, NetworkStatus, gql } from '@apollo/client';
 import { Defer20220824Handler } from '@apollo/client/incremental';
 
 function createClient(uri, incrementalHandler = new Defer20220824Handler()) {
@@ -38,10 +38,11 @@ const BY_SOURCE = gql`
 // show gets the sources whose rows are there, and whether more follow. A field without its rows yet is absent.
 function watchBySource(client, show) {
   const query = client.watchQuery({ query: BY_SOURCE, variables: { first: 5 } });
-  return query.subscribe(({ data, dataState, error }) => {
+  return query.subscribe(({ data, networkStatus, error }) => {
     if (!data?.sources) return;
     const lists = data.sources.map(({ name }) => [name, data[name]]).filter(([, list]) => list !== undefined);
-    show({ lists: Object.fromEntries(lists), isLast: dataState === 'complete', error });
+    const isLast = networkStatus === NetworkStatus.ready || networkStatus === NetworkStatus.error;
+    show({ lists: Object.fromEntries(lists), isLast, error });
   });
 }
 // docs end

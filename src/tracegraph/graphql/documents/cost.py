@@ -275,9 +275,7 @@ class _StepBuilder:
                 siblings = shared.setdefault(field_cost.once, [])
                 siblings.append(calls)
                 calls = _most(siblings) if len(siblings) == 1 else _NONE
-            steps.append(
-                Step(count, calls, calls_per_row, below, _times_below(count, field_cost.multiplies, arguments))
-            )
+            steps.append(Step(count, calls, calls_per_row, below, _times_below(count, field_cost, arguments)))
         return tuple(steps)
 
     def _fields(
@@ -388,11 +386,11 @@ def _search_calls(searched: Sequence[Arguments], compared: Count) -> Count:
     return calls
 
 
-def _times_below(count: Count, multiplies: bool | str, arguments: Arguments) -> Count:  # noqa: FBT001 - see FieldCost
-    """Return how often the fields below a field cost."""
-    if multiplies == "metrics":
+def _times_below(count: Count, field_cost: FieldCost, arguments: Arguments) -> Count:
+    """Return how often the fields below a field cost: once at least, also below a list whose rows cost nothing."""
+    if field_cost.multiplies == "metrics":
         return lambda sizes: metric_count(arguments(sizes.variables))
-    return count if multiplies else lambda _: 1
+    return count if field_cost.multiplies and field_cost.rows != 0 else lambda _: 1
 
 
 def _ordered_calls(field: FieldNode, *, per_source: bool) -> Count:
