@@ -134,7 +134,7 @@ class MeibelAdapter(BaseAdapter):
         reply = await self._client.sessions(agent_id, window, status)
         rows, total = reply.value.data, reply.value.total
         return Page(
-            items=self._lookup.to_sessions(agent_id, reply, request.fields),
+            items=self._lookup.to_sessions(agent_id, reply),
             offset=window.offset,
             next_hint=window.next_offset(rows, total),
             total=total if _total_applies(request.filter, status, rows) else None,

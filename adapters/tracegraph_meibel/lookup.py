@@ -50,19 +50,10 @@ class SessionLookup:
         self._pages = pages
         self._reads_scores = reads_scores
 
-    def to_sessions(
-        self, agent_id: str, reply: Reply[wire.SessionList], fields: frozenset[str] | None = None
-    ) -> list[Session]:
-        """Return the rows of one page of an agent's list as sessions.
-
-        Args:
-            agent_id: The agent.
-            reply: The page.
-            fields: Those of COSTLY_SESSION_FIELDS that are needed, None for all.
-        """
+    def to_sessions(self, agent_id: str, reply: Reply[wire.SessionList]) -> list[Session]:
+        """Return the rows of one page of an agent's list as sessions."""
         page_of = self._pages.session
-        texts = TEXTS if fields is None else TEXTS & fields
-        deferred = texts | SCORES if self._reads_scores else texts
+        deferred = TEXTS | SCORES if self._reads_scores else TEXTS
         return [
             mapping.listed_session(
                 self._source, agent_id, row, raw, deferred, url=page_of(agent_id, row.session_id)

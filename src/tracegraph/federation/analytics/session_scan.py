@@ -12,7 +12,8 @@ from typing import Any
 
 from tracegraph.adapter.protocol import Adapter
 from tracegraph.domain.filters import SessionFilter
-from tracegraph.domain.models import Metric, MetricKind, Session, SessionRef
+from tracegraph.domain.models import Metric, MetricKind, Session, SessionRef, SessionStatus
+from tracegraph.domain.sort_values import from_microseconds
 from tracegraph.errors import SourceError
 from tracegraph.federation.analytics.cases import CaseId
 from tracegraph.federation.analytics.dimensions import SessionDimension
@@ -27,7 +28,7 @@ from tracegraph.federation.analytics.session_columns import (
     needs_of_all,
 )
 from tracegraph.federation.analytics.session_lists import ListedSessions, SessionLists, Slots
-from tracegraph.federation.completion import session_look_up, with_details
+from tracegraph.federation.completion import session_look_up
 from tracegraph.federation.lists import FetchSessions, ScanBudget
 from tracegraph.federation.report import SourceReport, SourceReportStatus, combined_in_sequence
 from tracegraph.upstream.request_scope import collect_stale_errors, count_calls
@@ -180,12 +181,15 @@ class SessionScans:
         return _Missing(columns, error=_partial_error(errors, len(refs)))
 
     async def _inputs(self, list_scan: SessionScan) -> _Missing:
-        refs, adapter = _refs(list_scan), self._adapters[list_scan.source]
+        refs = _refs(list_scan)
+        look_up = session_look_up(self._adapters[list_scan.source], frozenset({INPUT}))
         inputs: list[CaseId | None] = []
         errors: list[SourceError] = []
         for first in range(0, len(refs), _LOOKUP_BATCH_SIZE):
             batch = refs[first : first + _LOOKUP_BATCH_SIZE]
-            sessions = await with_details(adapter, await adapter.get_sessions(batch), frozenset({INPUT}))
+            # The rows are gone: texts are read by identity, together with those of a filter, in shared calls.
+            rows = [_row_without_input(list_scan, ref, first + index) for index, ref in enumerate(batch)]
+            sessions = await look_up(rows)
             for ref in batch:
                 session = sessions.get(ref)
                 if isinstance(session, SourceError):
@@ -194,6 +198,12 @@ class SessionScans:
                 else:
                     inputs.append(None if session is None else input_of(session))
         return _Missing({}, inputs, _partial_error(errors, len(refs)))
+
+
+def _row_without_input(scan: SessionScan, ref: SessionRef, index: int) -> Session:
+    started_at = from_microseconds(scan.starts[index])
+    identity = scan.source, ref.experiment_ref, ref.session_id
+    return Session(*identity, SessionStatus.UNKNOWN, started_at, deferred=frozenset({INPUT}))
 
 
 def _partial_error(errors: Sequence[SourceError], sessions: int) -> SourceError | None:
