@@ -539,9 +539,7 @@ def session_spec(
             single=single_experiment,
             total_hint=total_hint,
         )
-    bounds = UNBOUNDED
-    if reading is not Reading.FULL_SCAN:
-        bounds = session_bounds(request, capabilities, direction)
+    bounds = UNBOUNDED if reading is Reading.FULL_SCAN else session_bounds(request, capabilities, direction)
     return StreamSpec(
         name=adapter.name,
         key=key,
