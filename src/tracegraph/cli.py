@@ -109,9 +109,9 @@ def _serve(
     loaded: Loaded, config: Path | None, host: str | None, port: int | None, workers: int | None, *, insecure: bool
 ) -> None:
     settings = loaded.settings
+    asyncio.run(validate(loaded))
     for warning in loaded.warnings:
         _log.warning("config.warning", reason=warning)
-    asyncio.run(validate(loaded))
     count = workers or settings.server.workers
     with ExitStack() as stack:
         folder = stack.enter_context(workers_folder(settings.metrics.directory)) if count > 1 else None
@@ -136,10 +136,16 @@ def demo(
     langsmith: Annotated[
         LangSmithDialect, typer.Option(help="The version of LangSmith's runs.")
     ] = DEFAULT_DIALECTS.langsmith,
+    real: Annotated[  # noqa: FBT002 - typer's form of a flag
+        bool, typer.Option("--real", help="Add real MLflow and Phoenix servers. The other vendors stay simulated.")
+    ] = False,
+    environments: Annotated[
+        Path, typer.Option(metavar="FOLDER", help="With --real: where `make demo-real` installed the servers.")
+    ] = Path(".live"),
 ) -> None:
-    """Run the gateway over three simulated vendors with sample data."""
+    """Run the gateway over three simulated vendors with sample data, and with --real over two real servers too."""
     with _configuration_errors():
-        run_demo(port, Dialects(nemo, langsmith))
+        run_demo(port, Dialects(nemo, langsmith), environments if real else None)
 
 
 @_app.command()
@@ -151,9 +157,10 @@ def check(
 ) -> None:
     """Call every source, Redis, the identity provider and the collector; exit code 1 when one fails."""
     with _configuration_errors():
-        loaded = _load(config)
+        loaded = load(config)
         configure_logs(loaded.settings.log)
         results = asyncio.run(run_check(loaded))
+        _print_warnings(loaded)
         if as_json:
             sys.stdout.write(f"{json.dumps(results.document(), indent=2)}\n")
         else:
@@ -167,8 +174,9 @@ def check(
 def config_check(config: _ConfigOption = None) -> None:
     """Check the whole configuration without any call; exit code 2 when it is invalid."""
     with _configuration_errors():
-        loaded = _load(config)
+        loaded = load(config)
         asyncio.run(validate(loaded))
+        _print_warnings(loaded)
         try:
             require_auth_unless_loopback(loaded.settings.server.host, loaded.settings.auth)
         except ConfigurationError as error:  # `serve` may run with --insecure, or with another --host
@@ -180,8 +188,9 @@ def config_check(config: _ConfigOption = None) -> None:
 def config_show(config: _ConfigOption = None) -> None:
     """Print the effective settings as TOML, each with its origin; secrets as their references."""
     with _configuration_errors():
-        loaded = _load(config)
+        loaded = load(config)
         asyncio.run(validate(loaded))
+        _print_warnings(loaded)
         sys.stdout.write(effective(loaded))
 
 
@@ -224,7 +233,7 @@ def compare(  # noqa: PLR0917 - typer reads options from parameters
 @_app.command()
 def spans(  # noqa: PLR0917 - typer reads options from parameters
     session_id: Annotated[str, typer.Argument(metavar="SESSION_ID", help="The global ID of a session.")],
-    first: Annotated[int, typer.Option(min=1, max=1000, help="The most spans to print.")] = 1000,
+    first: Annotated[int, typer.Option(min=1, help="The most spans to print.")] = 1000,
     form: Annotated[SpansFormat, typer.Option("--format")] = "tree",
     config: _ConfigOption = None,
     url: Annotated[str | None, typer.Option(help="Send the query to the gateway at this URL instead.")] = None,
@@ -279,12 +288,10 @@ def main() -> None:
     _app()
 
 
-def _load(config: Path | None) -> Loaded:
-    """Load the configuration, and print its warnings."""
-    loaded = load(config)
+def _print_warnings(loaded: Loaded) -> None:
+    """Print the warnings about a valid configuration. An invalid one has one sentence: its error."""
     for warning in loaded.warnings:
         _warn(warning)
-    return loaded
 
 
 def _warn(sentence: str) -> None:

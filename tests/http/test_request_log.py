@@ -10,8 +10,9 @@ from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
 from tests.conftest import OpenGateway
-from tests.gateway import Gateway, Vendors
+from tests.gateway import Gateway, Vendors, eventually
 from tests.http.issuer import RSA_KEYS, token
+from tests.http.parts import EVENTS, IDS, PATHS, in_parts
 from tests.http.test_jwt import issuer, jwks, table
 from tests.worlds import fill
 from tracegraph.http.auth.api_keys import hash_key
@@ -22,6 +23,7 @@ from tracegraph.simulators.core.faults import Fault
 
 __all__ = ["issuer", "jwks"]
 LIST = "query FromTheDocument { experiments { nodes { name } } }"
+DEFERRED = "query Deferred { gateway { version } ... @defer { experiments { nodes { name } } } }"
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 
 
@@ -109,6 +111,39 @@ async def test_the_line_has_the_codes_of_the_errors(gateway: Gateway, log: list[
     await post(gateway, '{ node(id: "x") { id } nodes(ids: ["y"]) { id } }')
     (line,) = events(log, "graphql.request")
     assert (line["codes"], line["errors"]) == (["INVALID_ID"], 2)
+
+
+@pytest.mark.parametrize("accept", [IDS, PATHS, EVENTS])
+async def test_a_response_in_parts_has_the_id_and_a_line_with_the_same_fields_and_those_of_its_parts(
+    vendors: Vendors, gateway: Gateway, log: list[Any], accept: str
+) -> None:
+    fill(vendors)
+    await post(gateway, DEFERRED.replace("... @defer", "..."), x_request_id="whole")
+    async with in_parts(gateway, DEFERRED, accept, headers={"x-request-id": "mine"}) as parts:
+        assert parts.response.headers["x-request-id"] == "mine"
+        await parts.rest()
+    whole, line = events(log, "graphql.request")
+    assert line.keys() == whole.keys() | {"first_part_ms", "fragments"}
+    assert (line["request_id"], line["status"], line["operation"]) == ("mine", 200, "Deferred")
+    assert (line["fragments"], line["errors"], line["cache"]) == (1, 0, "MISS")
+    assert 0 < line["first_part_ms"] <= line["duration_ms"]
+
+
+@pytest.mark.parametrize("accept", [IDS, PATHS, EVENTS, "application/json"])
+async def test_a_client_that_disconnects_has_a_line_with_the_name_from_the_document(
+    vendors: Vendors, served: Gateway, log: list[Any], accept: str
+) -> None:
+    fill(vendors)
+    vendors.nemo.fail(Fault("hang", times=None))
+    query = {"query": DEFERRED}
+    request = asyncio.create_task(served.http.post("/graphql", json=query, headers={"accept": accept}))
+    assert await eventually(lambda: vendors.nemo.simulator.in_flight > 0)
+    request.cancel()
+    await asyncio.wait([request])
+    assert await eventually(lambda: bool(events(log, "graphql.client_gone")), within_s=5)
+    (line,) = events(log, "graphql.client_gone")
+    assert (line["operation"], line["status"], line["principal"]) == ("Deferred", 499, "anybody")
+    assert events(log, "graphql.request") == []
 
 
 # -- refusals ------------------------------------------------------------------------------------------------

@@ -113,6 +113,10 @@ FIRING: dict[str, dict[str, str]] = {
         f'tracegraph_graphql_request_duration_seconds_bucket{{le="{le}", {AT}}}': f"0+{count}x60"
         for le, count in (("5.0", 0), ("10.0", 60), ("+Inf", 60))
     },
+    "TracegraphFragmentsFailing": {
+        f'tracegraph_graphql_deferred_fragments_total{{outcome="{outcome}", {AT}}}': f"0+{count}x60"
+        for outcome, count in (("DELIVERED", 90), ("FAILED", 10))
+    },
     "TracegraphSourceFailing": {
         f'tracegraph_upstream_requests_total{{outcome="{outcome}", {CALLS}}}': f"0+{count}x60"
         for outcome, count in (("OK", 60), ("TIMEOUT", 30))

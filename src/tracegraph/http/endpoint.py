@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from time import perf_counter
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
 
 from graphql import GraphQLError
 from starlette.requests import Request
 from starlette.responses import Response
 
 from tracegraph.errors import Forbidden, QueryTooComplex, RateLimited
+from tracegraph.graphql.documents.deferral import DEFER
 from tracegraph.graphql.runner import Operation
 from tracegraph.http.auth.access_control import AccessControl
 from tracegraph.http.auth.principal import Principal
 from tracegraph.http.compression import MIN_COMPRESSED_BYTES, gzip_file
 from tracegraph.http.disconnect import ClientDisconnected, cancel_on_disconnect
-from tracegraph.http.errors import HTTPRequestError
+from tracegraph.http.errors import CLIENT_CLOSED_REQUEST, HTTPRequestError
+from tracegraph.http.incremental_formats import EVENTS, negotiate_parts
+from tracegraph.http.incremental_response import IncrementalResponse, PartExchange
 from tracegraph.http.instrumentation import OperationObservation
 from tracegraph.http.json import to_json
 from tracegraph.http.middleware.cross_origin import CrossSiteRequest, is_cross_site
@@ -27,10 +31,6 @@ from tracegraph.http.request_record import record_of, record_trace
 from tracegraph.http.response_cache import ExecutionRequest, OperationResponse, ResponseCache
 from tracegraph.metrics.operations import OperationOutcome
 
-_CLIENT_CLOSED_REQUEST = 499
-"""The status that nginx logs for a client that disconnects. No client receives this response."""
-
-
 _DOCUMENT_PARAMETERS = {"query", "documentId", "extensions"}
 
 
@@ -38,6 +38,34 @@ _REJECTED_IN_ANY_MEDIA_TYPE = {Forbidden.code, QueryTooComplex.code}
 
 
 _NO_HEADERS: Mapping[str, str] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class _Exchange:
+    """One request with a valid operation. `media` is the media type of a response that is not sent in parts."""
+
+    request: Request
+    principal: Principal
+    execution: ExecutionRequest
+    media: str
+    observation: OperationObservation
+
+    def close(self, response: OperationResponse | None) -> None:
+        """Record the response for the metrics and the log, or None after the client disconnected."""
+        observation, record = self.observation, record_of(self.request)
+        if response is None:
+            cache: ResponseCache = self.request.state.response_cache
+            observation.outcome = OperationOutcome.GONE
+            observation.name = cache.operation_name(self.execution.operation)
+            record.is_gone = True
+        else:
+            observation.record_response(response)
+        record.complete(observation.name, self.principal.id, observation.elapsed_ms)
+        if response is None:
+            return
+        record.add_result(response, bypass_cache=self.execution.bypass_cache)
+        if observation.parts is not None:
+            record.add_parts(observation.parts)
 
 
 class GraphQLEndpoint:
@@ -63,19 +91,23 @@ class GraphQLEndpoint:
     async def __call__(self, request: Request) -> Response:
         """Return the response to one HTTP request, whose state the application's lifespan provides."""
         accept = combined_header(request.headers, "accept")
-        media = negotiate(accept, (JSON, GRAPHQL))
+        media, part_media = negotiate(accept, (JSON, GRAPHQL)), negotiate_parts(accept)
         if request.method == "GET" and self._playground:
             first = negotiate(accept, (HTML, JSON, GRAPHQL))
             if first == HTML and not _DOCUMENT_PARAMETERS & request.query_params.keys():
                 return playground_page(request.scope.get("root_path", "") + "/playground")
             media = media or (JSON if first == HTML else None)
-        if media is None:
+        if media is None and part_media is None:
             refusal = BadRequest(406, f"The response is {GRAPHQL} or {JSON}: accept one of them.")
             return refused_response(request, refusal)
+        always_events = media is None and part_media is not None and part_media.kind == EVENTS
+        media = media or JSON
         if request.method == "GET" and is_cross_site(request.headers, self._cors_origins):
             return refused_response(request, CrossSiteRequest(), media)
         state = request.state
-        with OperationObservation(state.metrics.operations, state.tracing, request.headers) as observation:
+        observation = OperationObservation(state.metrics.operations, state.tracing, request.headers)
+        with ExitStack() as stack:
+            stack.enter_context(observation)
             if observation.trace_id is not None:
                 record_trace(request, observation.trace_id)
             try:
@@ -84,39 +116,40 @@ class GraphQLEndpoint:
             except HTTPRequestError as error:
                 observation.outcome = OperationOutcome.REFUSED
                 return refused_response(request, error, media)
-            return await self._run(request, principal, operation, media, observation)
+            observation.name = operation.name
+            execution = self._execution(request, principal, operation)
+            exchange = _Exchange(request, principal, execution, media, observation)
+            if part_media is not None and (always_events or DEFER in operation.query):
+                respond = self._respond_with(exchange)
+                in_parts = PartExchange(
+                    execution, part_media, always_events, observation, stack.pop_all(), respond, exchange.close
+                )
+                return IncrementalResponse(state.response_cache, in_parts)
+            return await self._run(exchange)
 
-    async def _run(
-        self,
-        request: Request,
-        principal: Principal,
-        operation: Operation,
-        media: str,
-        observation: OperationObservation,
-    ) -> Response:
-        began = perf_counter()
-        cache: ResponseCache = request.state.response_cache
+    def _execution(self, request: Request, principal: Principal, operation: Operation) -> ExecutionRequest:
         access_control: AccessControl = request.state.access_control
-        execution = ExecutionRequest(
+        return ExecutionRequest(
             operation,
             principal.sources,
             access_control.pass_through_credentials(request),
             bypass_cache=self._allow_no_cache and _bypasses_cache(request),
             charge=access_control.cost_charger(principal),
         )
-        observation.name = operation.name
-        record = record_of(request)
+
+    async def _run(self, exchange: _Exchange) -> Response:
+        cache: ResponseCache = exchange.request.state.response_cache
         try:
-            response = await cancel_on_disconnect(request.receive, cache.get_or_execute(execution))
+            work = cache.get_or_execute(exchange.execution)
+            response = await cancel_on_disconnect(exchange.request.receive, work)
         except ClientDisconnected:
-            observation.outcome = OperationOutcome.GONE
-            record.is_gone = True
-            record.complete(operation.name, principal.id, began)
-            return Response(status_code=_CLIENT_CLOSED_REQUEST)
-        observation.record_response(response)
-        record.complete(response.result.operation or operation.name, principal.id, began)
-        record.add_result(response, bypass_cache=execution.bypass_cache)
-        return await self._encoded_response(request, response, media)
+            exchange.close(None)
+            return Response(status_code=CLIENT_CLOSED_REQUEST)
+        exchange.close(response)
+        return await self._encoded_response(exchange.request, response, exchange.media)
+
+    def _respond_with(self, exchange: _Exchange) -> Callable[[OperationResponse], Awaitable[Response]]:
+        return lambda response: self._encoded_response(exchange.request, response, exchange.media)
 
     async def _encoded_response(self, request: Request, response: OperationResponse, media: str) -> Response:
         result = response.result

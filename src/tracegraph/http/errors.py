@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+CLIENT_CLOSED_REQUEST = 499
+"""The status that nginx logs for a client that disconnects. No client receives this response."""
+
 
 class HTTPRequestError(Exception):
     """An HTTP request is rejected before any part of its operation runs."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from time import perf_counter
 from typing import Any
 from uuid import uuid4
 
@@ -14,6 +13,7 @@ from structlog.contextvars import bind_contextvars
 
 from tracegraph.http.errors import HTTPRequestError
 from tracegraph.http.response_cache import OperationResponse
+from tracegraph.metrics.operations import PartCounts
 
 RECORD = "tracegraph.request_record"
 """The key of the record in the ASGI scope."""
@@ -58,20 +58,16 @@ class RequestRecord:
         parent = _TRACE_PARENT.fullmatch(parents[0]) if len(parents) == 1 else None
         return cls(own[0].decode() if is_valid else uuid4().hex, parent[1].decode() if parent else None)
 
-    def complete(self, operation: str | None, principal: str, began: float) -> None:
+    def complete(self, operation: str | None, principal: str, duration_ms: float) -> None:
         """Record the end of an operation.
 
         Args:
             operation: The name of the operation.
             principal: The caller.
-            began: The time of `perf_counter` at its begin.
+            duration_ms: The duration of the request.
         """
         self.ran = True
-        self.fields = {
-            "operation": operation,
-            "principal": principal,
-            "duration_ms": round((perf_counter() - began) * 1000, 1),
-        }
+        self.fields = {"operation": operation, "principal": principal, "duration_ms": duration_ms}
 
     def add_result(self, response: OperationResponse, *, bypass_cache: bool) -> None:
         """Record the result of an operation. An operation that did not run is a refusal."""
@@ -88,6 +84,10 @@ class RequestRecord:
             "cache": unused if response.reuse is None else response.reuse.value,
             "sources": [report["source"] for report in result.extensions.get("sources", ())],
         }
+
+    def add_parts(self, parts: PartCounts) -> None:
+        """Record the time of the first part, and the number of deferred fragments."""
+        self.fields |= {"first_part_ms": parts.first_part_ms, "fragments": parts.fragments.total()}
 
     def refuse(self, error: HTTPRequestError) -> None:
         """Record the code of a refusal, and its reason for the log."""

@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bound_contextvars
 
 from tracegraph.domain.calls import RateLimit
+from tracegraph.http.errors import CLIENT_CLOSED_REQUEST
 from tracegraph.http.request_record import RECORD, REQUEST_ID_HEADER, RequestRecord
 from tracegraph.http.routes.health import PROBES
 from tracegraph.metrics.http_requests import HttpRequests
@@ -95,14 +96,15 @@ class RequestLogMiddleware:
 
     def _write_line(self, scope: Scope, record: RequestRecord, status: int | None) -> None:
         if record.ran:
-            _log.info(
-                "graphql.client_gone" if record.is_gone else "graphql.request", status=status, **record.fields
-            )
+            if record.is_gone:  # the head of a response in parts has been sent before
+                _log.info("graphql.client_gone", status=CLIENT_CLOSED_REQUEST, **record.fields)
+            else:
+                _log.info("graphql.request", status=status, **record.fields)
         elif record.code is not None or (
             status is not None and 400 <= status < 500 and scope["path"] not in PROBES
         ):
             self._refusals.refused(
-                status or 499,
+                status or CLIENT_CLOSED_REQUEST,
                 record.code,
                 reason=record.reason,
                 method=scope["method"],
