@@ -14,9 +14,10 @@ from typing import Any
 import httpx
 import pytest
 import yaml
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # it has no types of its own
 
+from tests.cli.test_configuration import invoke
 from tests.cli.test_serve import until
-from tests.processes import environment, run
 from tests.redis_server import free_port
 from tracegraph.http.routes.health import LIVE, READY
 
@@ -24,8 +25,21 @@ ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
 CONTAINERFILE = (DEPLOY / "Containerfile").read_text(encoding="utf-8")
 COMPOSE = yaml.safe_load((DEPLOY / "compose.yaml").read_text(encoding="utf-8"))
-KUBECTL = shutil.which("kubectl")
+KUSTOMIZATION = DEPLOY / "kubernetes"
+IN_CLUSTER = KUSTOMIZATION / "tracegraph.toml"
+SCHEMAS = ROOT / "tests" / "schemas"
+KUBERNETES = json.loads((SCHEMAS / "kubernetes-1.37.json").read_text(encoding="utf-8"))
 KEYS = {"LANGSMITH_API_KEY": "x", "MEIBEL_API_KEY": "x"}
+
+
+def resources() -> dict[str, Any]:
+    """The manifests that the kustomization names, by kind."""
+    names = yaml.safe_load((KUSTOMIZATION / "kustomization.yaml").read_text(encoding="utf-8"))["resources"]
+    found = [yaml.safe_load((KUSTOMIZATION / name).read_text(encoding="utf-8")) for name in names]
+    return {manifest["kind"]: manifest for manifest in found}
+
+
+MANIFESTS = resources()
 
 
 def needs(program: str) -> pytest.MarkDecorator:
@@ -85,8 +99,7 @@ def test_the_composed_services_run_read_only_without_capabilities() -> None:
 
 
 def test_the_configuration_of_the_composed_gateway_is_valid() -> None:
-    env = environment(**KEYS)
-    assert run("config", "check", "--config", str(DEPLOY / "compose.toml"), env=env)[0] == 0
+    assert invoke("config", "check", "--config", str(DEPLOY / "compose.toml"), **KEYS).exit_code == 0
 
 
 def test_the_simulated_vendors_serve_the_ports_and_keys_of_the_composed_gateway() -> None:
@@ -114,9 +127,9 @@ def responds(url: str, headers: dict[str, str]) -> bool:
         return False
 
 
-@needs("check-jsonschema")
-def test_the_composition_matches_its_published_schema() -> None:
-    accepted("check-jsonschema", "--builtin-schema", "vendor.compose-spec", str(DEPLOY / "compose.yaml"))
+def test_the_composition_matches_the_published_schema() -> None:
+    schema = json.loads((SCHEMAS / "compose-spec.json").read_text(encoding="utf-8"))
+    assert [error.message for error in Draft202012Validator(schema).iter_errors(COMPOSE)] == []
 
 
 def accepted(*command: str) -> str:
@@ -128,19 +141,39 @@ def accepted(*command: str) -> str:
 # -- Kubernetes --------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def manifests() -> dict[str, Any]:
-    if KUBECTL is None:
-        pytest.skip("kubectl is not installed")
-    built = accepted(KUBECTL, "kustomize", str(DEPLOY / "kubernetes"))
-    return {document["kind"]: document for document in yaml.safe_load_all(built)}
+def wrong_parts(manifest: dict[str, Any]) -> list[str]:
+    """What the schema of its kind finds wrong in a manifest."""
+    validator = Draft202012Validator({**KUBERNETES, "$ref": f"#/$defs/{manifest['kind']}"})
+    return [f"{error.json_path}: {error.message}" for error in validator.iter_errors(manifest)]
 
 
-def test_the_deployment_probes_the_gateway_and_waits_for_its_drain(manifests: dict[str, Any]) -> None:
-    assert manifests.keys() == {
-        "ConfigMap", "Deployment", "HorizontalPodAutoscaler", "PodDisruptionBudget", "Service"
-    }  # fmt: skip
-    pod = manifests["Deployment"]["spec"]["template"]["spec"]
+@pytest.mark.parametrize("kind", MANIFESTS)
+def test_each_manifest_matches_the_published_schema_of_its_kind(kind: str) -> None:
+    assert wrong_parts(MANIFESTS[kind]) == []
+
+
+def test_the_schemas_find_a_missing_a_wrong_and_an_unknown_part() -> None:
+    for part, wrong in (("selector", None), ("replicas", "three"), ("replica", 3)):
+        spec = {**MANIFESTS["Deployment"]["spec"], part: wrong}
+        if wrong is None:
+            del spec[part]
+        assert wrong_parts(MANIFESTS["Deployment"] | {"spec": spec}) != []
+
+
+@needs("kubectl")
+def test_kubectl_builds_every_manifest_in_one_namespace_with_the_configuration_and_the_image() -> None:
+    built = {one["kind"]: one for one in yaml.safe_load_all(accepted("kubectl", "kustomize", str(KUSTOMIZATION)))}
+    assert built.keys() == MANIFESTS.keys() | {"ConfigMap"}
+    assert {one["metadata"]["namespace"] for one in built.values()} == {"tracegraph"}
+    assert [problem for one in built.values() for problem in wrong_parts(one)] == []
+    assert built["ConfigMap"]["data"]["tracegraph.toml"] == IN_CLUSTER.read_text(encoding="utf-8")
+    pod = built["Deployment"]["spec"]["template"]["spec"]
+    assert pod["volumes"][0]["configMap"]["name"] == built["ConfigMap"]["metadata"]["name"]
+    assert pod["containers"][0]["image"].startswith("registry.example.com/tracegraph:")
+
+
+def test_the_deployment_probes_the_gateway_and_waits_for_its_drain() -> None:
+    pod = MANIFESTS["Deployment"]["spec"]["template"]["spec"]
     (container,) = pod["containers"]
     assert container["livenessProbe"]["httpGet"]["path"] == container["startupProbe"]["httpGet"]["path"] == LIVE
     assert container["readinessProbe"]["httpGet"]["path"] == READY
@@ -151,28 +184,18 @@ def test_the_deployment_probes_the_gateway_and_waits_for_its_drain(manifests: di
     assert pod["terminationGracePeriodSeconds"] > pause_s + 5 + 10 + 5  # drain_s, deadline_s and 5 s
 
 
-def test_selectors_find_the_pods(manifests: dict[str, Any]) -> None:
-    labels = manifests["Deployment"]["spec"]["template"]["metadata"]["labels"]
-    assert manifests["Service"]["spec"]["selector"] == labels
-    assert manifests["PodDisruptionBudget"]["spec"]["selector"]["matchLabels"] == labels
-    assert manifests["HorizontalPodAutoscaler"]["spec"]["scaleTargetRef"]["name"] == "tracegraph"
+def test_selectors_find_the_pods() -> None:
+    labels = MANIFESTS["Deployment"]["spec"]["template"]["metadata"]["labels"]
+    assert MANIFESTS["Service"]["spec"]["selector"] == labels
+    for kind in ("Deployment", "PodDisruptionBudget"):
+        assert MANIFESTS[kind]["spec"]["selector"]["matchLabels"] == labels
+    assert MANIFESTS["HorizontalPodAutoscaler"]["spec"]["scaleTargetRef"]["name"] == "tracegraph"
 
 
-def test_the_configuration_in_the_cluster_is_valid_and_shares_rates_among_all_copies(
-    manifests: dict[str, Any], tmp_path: Path
-) -> None:
-    text = manifests["ConfigMap"]["data"]["tracegraph.toml"]
-    file = tmp_path / "tracegraph.toml"
-    file.write_text(text, encoding="utf-8")
-    assert run("config", "check", "--config", str(file), env=environment(**KEYS))[0] == 0
-    assert tomllib.loads(text)["cache"]["copies"] == manifests["HorizontalPodAutoscaler"]["spec"]["maxReplicas"]
-
-
-@needs("kubernetes-validate")
-def test_the_manifests_match_their_published_schemas(manifests: dict[str, Any], tmp_path: Path) -> None:
-    file = tmp_path / "built.yaml"
-    file.write_text(yaml.safe_dump_all(manifests.values()), encoding="utf-8")
-    accepted("kubernetes-validate", "-k", "1.30", "--strict", str(file))
+def test_the_configuration_in_the_cluster_is_valid_and_shares_rates_among_all_copies() -> None:
+    assert invoke("config", "check", "--config", str(IN_CLUSTER), **KEYS).exit_code == 0
+    copies = tomllib.loads(IN_CLUSTER.read_text(encoding="utf-8"))["cache"]["copies"]
+    assert copies == MANIFESTS["HorizontalPodAutoscaler"]["spec"]["maxReplicas"]
 
 
 # -- systemd -----------------------------------------------------------------------------------------------
