@@ -14,7 +14,7 @@ COMPILE_DOCS := $(subst pyproject.toml --extra build,--group docs,$(COMPILE))
 # The tests of a file run in one process. Files with long waits run first, so that no core is idle at the end.
 PARALLEL := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-.PHONY: help demo demo-real test contract test-slow test-httpx test-fuzz test-paging test-plans test-plans-off test-newest soak soak-httpx soak-copies flood lint format docs schema docs-configuration live bench playground audit lock clean
+.PHONY: help demo demo-real test contract test-slow test-httpx test-fuzz test-paging test-plans test-plans-off test-newest soak soak-httpx soak-copies flood lint format docs dist schema docs-configuration live bench playground audit lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-18s %s\n", $$1, $$2}'
@@ -94,6 +94,9 @@ format: .venv/dev.ok ## apply the style
 docs: .venv-docs/ok ## build the documentation as a site in build/site, with its links checked
 	.venv-docs/bin/python -m tools.site build/site
 
+dist: .venv/dev.ok ## check and build the wheel and the source distribution of a release into dist/
+	$(BIN)/python -m tools.release dist
+
 schema: .venv/runtime.ok ## write schema.graphql from the code
 	$(BIN)/tracegraph schema > schema.graphql
 
@@ -115,7 +118,7 @@ lock: .venv/dev.ok ## update the lock files from pyproject.toml
 	$(COMPILE_DOCS) -o requirements/docs.lock
 
 clean: ## remove .venv, .live, caches and node_modules
-	rm -rf .venv .venv-docs .venv-newest build .live .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis \
+	rm -rf .venv .venv-docs .venv-newest build dist .live .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis \
 	       playground/node_modules tests/node/node_modules
 
 .venv/bin/python:

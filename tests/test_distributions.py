@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import email
+import hashlib
 import json
 import os
+import re
 import runpy
 import shutil
 import subprocess
@@ -13,10 +15,14 @@ import sys
 import tarfile
 import venv
 import zipfile
+from email.message import Message
 from pathlib import Path
 
 import pytest
+from markdown_it import MarkdownIt
 
+from tools.index_readme import with_absolute_links
+from tools.release import build
 from tracegraph.commands.new_adapter import PagingKind, package_files, write_adapter
 from tracegraph.simulators.core.servers import serving
 
@@ -101,6 +107,12 @@ def run(python: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+def metadata_of(wheel: Path) -> Message:
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = [name for name in archive.namelist() if name.endswith(".dist-info/METADATA")]
+        return email.message_from_string(archive.read(name).decode())
+
+
 def test_the_wheel_installs_only_packages_of_its_own_name(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         top = {name.partition("/")[0] for name in archive.namelist()}
@@ -108,13 +120,35 @@ def test_the_wheel_installs_only_packages_of_its_own_name(wheel: Path) -> None:
 
 
 def test_the_metadata_describe_the_package_and_offer_no_tools_of_its_developers(wheel: Path) -> None:
-    with zipfile.ZipFile(wheel) as archive:
-        (name,) = [name for name in archive.namelist() if name.endswith(".dist-info/METADATA")]
-        metadata = email.message_from_bytes(archive.read(name))
+    metadata = metadata_of(wheel)
     assert set(metadata.get_all("Provides-Extra", [])) == {"otel", "build"}
     assert "graphql" in metadata["Keywords"]
+    urls = dict(line.split(", ") for line in metadata.get_all("Project-URL", []))
+    assert urls.keys() == {"Repository", "Documentation", "Changelog", "Issues"}
     assert "Typing :: Typed" in metadata.get_all("Classifier", [])
     assert not any("pytest" in line for line in metadata.get_all("Requires-Dist", []))
+
+
+def test_every_link_of_the_description_leads_to_the_repository_as_of_the_version(wheel: Path) -> None:
+    """The page of an index shows the description, and has no files beside it."""
+    metadata = metadata_of(wheel)
+    urls = dict(line.split(", ") for line in metadata.get_all("Project-URL", []))
+    assert metadata["Description-Content-Type"] == "text/markdown"
+    page = MarkdownIt().render(str(metadata.get_payload()))
+    links = re.findall(r'(?:href|src)="([^"]*)"', page)
+    base = f"{urls['Repository']}/blob/v{metadata['Version']}/"
+    files = [link.removeprefix(base).partition("#")[0] for link in links if link.startswith(base)]
+    assert len(files) > 20
+    assert [name for name in files if not (ROOT / name).is_file()] == []
+    assert [link for link in links if not link.startswith(("https://", "http://127.0.0.1"))] == []
+
+
+def test_only_relative_links_become_absolute() -> None:
+    text = "[a](x/a.md#b) [c](https://x.example/y) [d](#e) [f](mailto:g@x.example) `[h](i)`"
+    assert with_absolute_links(text, "https://r.example/") == (
+        "[a](https://r.example/x/a.md#b) [c](https://x.example/y) [d](#e) [f](mailto:g@x.example) "
+        "`[h](https://r.example/i)`"
+    )
 
 
 def test_the_same_source_builds_the_same_wheel(wheel: Path, tmp_path: Path) -> None:
@@ -122,6 +156,14 @@ def test_the_same_source_builds_the_same_wheel(wheel: Path, tmp_path: Path) -> N
     subprocess.run(command, cwd=ROOT, capture_output=True, check=True)
     (again,) = tmp_path.glob("*.whl")
     assert again.read_bytes() == wheel.read_bytes()
+
+
+@pytest.mark.slow
+def test_a_release_builds_the_same_distributions_again(distributions: Path, tmp_path: Path) -> None:
+    hashes = build(tmp_path)
+    assert sorted(hashes) == sorted(path.name for path in distributions.iterdir())
+    for path in distributions.iterdir():
+        assert hashlib.sha256(path.read_bytes()).hexdigest() == hashes[path.name]
 
 
 def test_the_wheel_works_beside_another_projects_package_named_adapters(installed: Path) -> None:

@@ -68,6 +68,8 @@ def test_the_steps_of_the_container_install_a_gateway_that_its_health_check_find
         shutil.copytree(ROOT / name, source / name)
     for name in ("pyproject.toml", "README.md"):
         shutil.copy(ROOT / name, source)
+    (source / "tools").mkdir()
+    shutil.copy(ROOT / "tools" / "index_readme.py", source / "tools")
     env = {"PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin", "HOME": str(tmp_path)}
     env |= {name: value for name, value in os.environ.items() if name.startswith("PIP_")}
     for step in instructions("RUN"):

@@ -23,6 +23,7 @@ html_theme = "furo"
 html_copy_source = False
 html_show_copyright = False
 myst_heading_anchors = 4
+suppress_warnings = ["misc.highlighting_failure"]  # its GraphQL has no inline fragments without a type
 """
 
 _START = """# Tracegraph
@@ -47,6 +48,9 @@ glossary
 vendors/nemo
 vendors/langsmith
 vendors/meibel
+vendors/mlflow
+vendors/phoenix
+releasing
 CHANGELOG
 ```
 """
