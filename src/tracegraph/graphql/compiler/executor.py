@@ -7,13 +7,25 @@ from typing import Any
 
 import strawberry
 import structlog
-from graphql import DocumentNode, GraphQLError, GraphQLOutputType, GraphQLResolveInfo, GraphQLSchema, is_leaf_type
+from graphql import (
+    DocumentNode,
+    GraphQLError,
+    GraphQLList,
+    GraphQLObjectType,
+    GraphQLOutputType,
+    GraphQLResolveInfo,
+    GraphQLSchema,
+    Undefined,
+    is_leaf_type,
+)
 from graphql.execution import ExecutionResult, ExperimentalIncrementalExecutionResults
 from graphql.execution.collect_fields import FieldDetails
 from graphql.execution.executor import Executor
 from graphql.pyutils import Path
 from strawberry.execution import optimized_is_awaitable
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
+
+from tracegraph.graphql.compiler.gather import awaited_members
 
 Executed = ExecutionResult | ExperimentalIncrementalExecutionResults
 """The result of an operation: whole, or in parts where the operation has deferred fragments."""
@@ -27,7 +39,8 @@ class GatewayExecutor(StrawberryGraphQLCoreExecutionContext):
     Such a value comes from a vendor, for example an integer that does not fit an Int. Graphql-core's error would
     blame the client. Compiled plans fall back to this executor, so plans behave the same.
 
-    Deferred fragments have parts of their own if `is_incremental`.
+    A cancellation, such as at a deadline, leaves no coroutine unawaited: see `gather.py`. Deferred fragments have
+    parts of their own if `is_incremental`.
     """
 
     is_incremental = True
@@ -56,6 +69,61 @@ class GatewayExecutor(StrawberryGraphQLCoreExecutionContext):
                 type=type(result).__name__,
             )
             return None
+
+    def execute_fields(
+        self,
+        parent_type: GraphQLObjectType,
+        source_value: Any,
+        path: Path | None,
+        grouped_field_set: Mapping[str, list[FieldDetails]],
+        position_context: Any,
+    ) -> Any:
+        """Execute fields as graphql-core does, but leave no coroutine unawaited after a cancellation."""
+        response: dict[str, Any] = {}
+        waiting: list[str] = []
+        try:
+            for key, details in grouped_field_set.items():
+                field_path = Path(path, key, parent_type.name)
+                value = self.execute_field(parent_type, source_value, details, field_path, position_context)
+                if value is Undefined:
+                    continue
+                response[key] = value
+                if self.is_awaitable(value):
+                    waiting.append(key)
+        except Exception:
+            self.track_async_work([response[key] for key in waiting])
+            raise
+        return awaited_members(response, waiting) if waiting else response
+
+    def complete_list_value(  # noqa: PLR0917 - graphql-core's signature
+        self,
+        return_type: GraphQLList[Any],
+        field_details_list: list[FieldDetails],
+        info: GraphQLResolveInfo[Any],
+        path: Path,
+        result: Any,
+        position_context: Any,
+    ) -> Any:
+        """Complete a list as graphql-core does, but leave no coroutine unawaited after a cancellation."""
+        if not isinstance(result, list | tuple):
+            return super().complete_list_value(
+                return_type, field_details_list, info, path, result, position_context
+            )
+        item_type = return_type.of_type
+        response: list[Any] = []
+        waiting: list[int] = []
+        try:
+            for index, item in enumerate(result):
+                place = (item_type, field_details_list, info, path.add_key(index), position_context)
+                if self.is_awaitable(item):
+                    response.append(self.complete_awaitable_list_item_value(item, *place))
+                    waiting.append(index)
+                elif self.complete_list_item_value(item, response, *place):
+                    waiting.append(index)
+        except Exception:
+            self.track_async_work([*(response[index] for index in waiting), *result[len(response) + 1 :]])
+            raise
+        return awaited_members(response, waiting) if waiting else response
 
 
 class InPlaceExecutor(GatewayExecutor):

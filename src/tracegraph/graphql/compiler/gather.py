@@ -28,6 +28,16 @@ async def gather_started(awaitables: Sequence[Awaitable[Any]]) -> list[Any]:
         raise
 
 
+async def awaited_members(response: Any, waiting: Sequence[Any]) -> Any:
+    """Await the members at these keys together, and return the dict or list with their results."""
+    if len(waiting) == 1:
+        response[waiting[0]] = await response[waiting[0]]
+        return response
+    for key, value in zip(waiting, await gather_started([response[key] for key in waiting]), strict=True):
+        response[key] = value
+    return response
+
+
 def _retrieve(future: asyncio.Future[Any]) -> None:
     """Mark the exception as retrieved: after a cancellation nobody waits for it."""
     if not future.cancelled():

@@ -21,7 +21,7 @@ from graphql import (
 from graphql.pyutils import Path
 
 from tracegraph.graphql.compiler.codegen import Collect, ReaderCodegen
-from tracegraph.graphql.compiler.gather import gather_started
+from tracegraph.graphql.compiler.gather import awaited_members
 from tracegraph.graphql.compiler.resolver_calls import ResolverCall
 from tracegraph.graphql.compiler.resolver_info import ExecutionState
 from tracegraph.graphql.compiler.selection import Details, Selection
@@ -176,17 +176,7 @@ class ObjectPlan:
             if waiting:
                 state.executor.settle_in_background([response[key] for key in waiting])
             raise
-        return _awaited_members(response, waiting) if waiting else response
-
-
-async def _awaited_members(response: Any, waiting: list[Any]) -> Any:
-    """Await the members at these keys together, and return the dict or list with their results."""
-    if len(waiting) == 1:
-        response[waiting[0]] = await response[waiting[0]]
-        return response
-    for key, value in zip(waiting, await gather_started([response[key] for key in waiting]), strict=True):
-        response[key] = value
-    return response
+        return awaited_members(response, waiting) if waiting else response
 
 
 @dataclass(slots=True)
@@ -224,7 +214,7 @@ class ListPlan:
             if left:
                 state.executor.settle_in_background(left)
             raise
-        return _awaited_members(response, waiting) if waiting else response
+        return awaited_members(response, waiting) if waiting else response
 
     def _item(self, item: Any, path: Path, state: ExecutionState, step: FieldStep) -> Any:
         if is_awaitable(item):
