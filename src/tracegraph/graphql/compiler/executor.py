@@ -25,7 +25,7 @@ from graphql.pyutils import Path
 from strawberry.execution import optimized_is_awaitable
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
-from tracegraph.graphql.compiler.gather import awaited_members
+from tracegraph.graphql.gather import awaited_members
 
 Executed = ExecutionResult | ExperimentalIncrementalExecutionResults
 """The result of an operation: whole, or in parts where the operation has deferred fragments."""

@@ -21,10 +21,10 @@ from graphql import (
 from graphql.pyutils import Path
 
 from tracegraph.graphql.compiler.codegen import Collect, ReaderCodegen
-from tracegraph.graphql.compiler.gather import awaited_members
 from tracegraph.graphql.compiler.resolver_calls import ResolverCall
 from tracegraph.graphql.compiler.resolver_info import ExecutionState
 from tracegraph.graphql.compiler.selection import Details, Selection
+from tracegraph.graphql.gather import awaited_members
 
 
 def is_awaitable(value: Any) -> bool:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tracegraph.graphql.compiler.gather import gather_started
+from tracegraph.graphql.gather import gather_started
 
 
 async def value(of: int) -> int:
