@@ -40,7 +40,7 @@ def notified(tmp_path: Path) -> Iterator[tuple[str, list[str]]]:
         gathering.join()
 
 
-@pytest.mark.parametrize("workers", [pytest.param(1, marks=pytest.mark.slow), 2])
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_workers_serve_a_unix_socket_and_notify_the_service_manager(
     vendors_running: Running, tmp_path: Path, notified: tuple[str, list[str]], workers: int
 ) -> None:
@@ -114,6 +114,7 @@ def may_unshare() -> bool:
 
 
 @pytest.mark.skipif(not may_unshare(), reason="a read-only file system of its own needs the right to mount")
+@pytest.mark.slow
 def test_two_workers_serve_on_a_file_system_without_a_place_to_write(vendors_running: Running) -> None:
     vendors_running.worlds[0].add(nemo_experiment("e"))
     with socket.create_server(("127.0.0.1", 0)) as free:

@@ -132,11 +132,13 @@ class Load:
             await asyncio.sleep(0.02)  # leaves CPU time for the starting copies
 
 
-def test_nginx_and_haproxy_accept_their_configurations(tmp_path: Path) -> None:
-    commands = ([*nginx_command(tmp_path, [*PORTS]), "-t"], [*haproxy_command(tmp_path, [*PORTS]), "-c"])
-    for command in commands:
-        if command[0] != "None":
-            assert subprocess.run(command, capture_output=True, check=False).returncode == 0
+@pytest.mark.parametrize("command", BALANCERS)
+def test_the_load_balancer_accepts_its_configuration(
+    tmp_path: Path, command: Callable[[Path, list[int]], list[str]]
+) -> None:
+    check = "-t" if command is nginx_command else "-c"
+    done = subprocess.run([*command(tmp_path, [*PORTS]), check], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.slow
