@@ -84,7 +84,7 @@ def null_place(data: Any, path: Sequence[str | int]) -> tuple[str | int, ...] | 
 def comparable(result: ExecutionResult, keys: frozenset[str]) -> str:
     """Data, and errors with their paths and places in the document, whatever came first.
 
-    Of errors below a null, only the place of the null counts: an executor may stop the fields beside the first one.
+    Of errors below a null, only the place of the null counts: an executor may stop the fields beside it.
     """
     errors = list(result.errors or ())
     places = [null_place(result.data, error.path or ()) for error in errors]
