@@ -16,6 +16,7 @@ import pytest
 import pytest_asyncio
 from starlette.applications import Starlette
 
+from tests.examples import diagonal
 from tests.gateway import LANGSMITH, MEIBEL, NAMES, NEMO, Answer, Gateway, Vendors, over_app
 from tests.reliability.shapes import SHAPES, Shape, without_source
 from tests.reliability.stacks import EXPERIMENTS
@@ -105,8 +106,7 @@ async def world() -> AsyncIterator[World]:
         yield World(vendors)
 
 
-@pytest.mark.parametrize("failed", NAMES)
-@pytest.mark.parametrize("what", FAULTS)
+@pytest.mark.parametrize(("what", "failed"), diagonal(FAULTS, NAMES))
 async def test_every_query_equals_the_query_over_the_healthy_sources(world: World, what: str, failed: str) -> None:
     alone = [shape for shape in SHAPES if shape.alone]
     named = [shape for shape in SHAPES if not shape.alone]
@@ -122,8 +122,7 @@ async def test_every_query_equals_the_query_over_the_healthy_sources(world: Worl
         check_same(shape, answer, expected_answer, failed)
 
 
-@pytest.mark.parametrize("failed", NAMES)
-@pytest.mark.parametrize("what", ["hangs", "answers 500"])
+@pytest.mark.parametrize(("what", "failed"), diagonal(["hangs", "answers 500"], NAMES))
 async def test_a_source_that_fails_for_sessions_only_keeps_its_experiments(
     world: World, what: str, failed: str
 ) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from tests.examples import diagonal
 from tests.gateway import MEIBEL, NAMES, Answer, Gateway
 from tests.reliability.stacks import QUERY_CASES, VENDOR_TEXT, QueryCase, Stacks, list_without
 from tracegraph.config.settings import LogSettings
@@ -72,8 +73,7 @@ class GatewayCase:
     gateway: Gateway
 
 
-@pytest.mark.parametrize("failed", NAMES)
-@pytest.mark.parametrize("fault_name", FAULTS)
+@pytest.mark.parametrize(("fault_name", "failed"), diagonal(FAULTS, NAMES))
 async def test_a_vendor_that(
     stacks: Stacks,
     capsys: pytest.CaptureFixture[str],
@@ -103,8 +103,7 @@ async def test_a_vendor_that(
 PORTS = ["is closed", "refuses TLS", "has a certificate that nobody trusts"]
 
 
-@pytest.mark.parametrize("failed", NAMES)
-@pytest.mark.parametrize("fault_name", PORTS)
+@pytest.mark.parametrize(("fault_name", "failed"), diagonal(PORTS, NAMES))
 async def test_a_vendor_whose_port(
     stacks: Stacks,
     capsys: pytest.CaptureFixture[str],
