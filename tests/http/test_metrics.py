@@ -174,7 +174,7 @@ async def test_requests_are_counted_by_operation_name_and_outcome(vendors: Vendo
     vendors.meibel.fail(Fault("status", status=401))
     await gateway.ask(LIST)
     vendors.meibel.fail(Fault("hang", seconds=30))
-    await gateway.post(orjson.dumps({"query": LIST}), x_deadline_ms="200")
+    await gateway.post(orjson.dumps({"query": LIST}), x_deadline_ms="3000")
     scrape = await scraped(gateway)
     assert scrape.by("outcome", "graphql_requests_total", operation="List") == {
         "OK": 1,
