@@ -256,7 +256,7 @@ def requests(draw: st.DrawFn) -> bytes:
             return whole
 
 
-@pytest.mark.parametrize("examples", [140, pytest.param(EXAMPLES * 3, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("examples", [200, pytest.param(EXAMPLES * 3, marks=pytest.mark.slow)])
 def test_no_generated_request_gets_a_500_or_does_harm(gateway: WatchedGateway, examples: int) -> None:
     statuses: set[int] = set()
 
