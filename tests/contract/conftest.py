@@ -8,6 +8,7 @@ import pytest
 from tests.gateway import TRANSPORT
 from tracegraph.testing import AdapterContract
 from tracegraph.testing.failures import FailureLaws
+from tracegraph.testing.listing import ListingLaws
 from tracegraph.testing.subject import EXPERIMENT_ORDERS
 from tracegraph.testing.use import UseLaws
 
@@ -20,8 +21,11 @@ QUICK_ORDERS = [EXPERIMENT_ORDERS[1], EXPERIMENT_ORDERS[4]]
 OLDER_DIALECTS = {("TestNemo", None), ("TestLangSmith", "v1")}
 """The older of an adapter's two dialects, by class and configuration."""
 
-SHARED_LAWS = (FailureLaws, UseLaws)
-"""The laws of code that dialects share. A quick run plays them for the newer dialect only."""
+SHARED_LAWS = (FailureLaws, ListingLaws, UseLaws)
+"""The laws of code that dialects share, in the adapter and in federation: PagingLaws cover what differs.
+
+A quick run plays them for the newer dialect only.
+"""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

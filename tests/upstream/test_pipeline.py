@@ -20,7 +20,7 @@ from tracegraph.upstream.resilience.rate_limit import LimitPolicy
 
 OTHER = UpstreamRequest("others", "/things")
 OPENS_AFTER_4 = CircuitBreakerPolicy(min_calls=4, pause_s=60.0)
-HALF_OPENS_SOON = CircuitBreakerPolicy(min_calls=4, pause_s=0.2)
+HALF_OPENS_SOON = CircuitBreakerPolicy(min_calls=4, pause_s=1.0)
 
 
 async def failures(upstream: Upstream, count: int) -> list[SourceError]:
