@@ -19,6 +19,7 @@ from graphql.execution.executor import Executor
 from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from tests.graphql.plans.documents import UNEQUAL, Document, Writer
 from tests.graphql.plans.sources import RandomSource
 from tracegraph.federation.lists import ScanBudget
@@ -29,7 +30,7 @@ from tracegraph.graphql.loaders import Loaders
 from tracegraph.graphql.relay.ids import experiment_id
 from tracegraph.graphql.schema import build_schema
 
-EXAMPLES = int(os.environ.get("PLAN_EXAMPLES", "100"))
+EXAMPLES = int(os.environ.get("PLAN_EXAMPLES", examples(240)))
 SCHEMA = build_schema()._schema
 
 REFERENCE = re.compile(r"\b[0-9a-f]{8}\b")
