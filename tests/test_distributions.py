@@ -136,18 +136,21 @@ def test_every_link_of_the_description_leads_to_the_repository_as_of_the_version
     assert metadata["Description-Content-Type"] == "text/markdown"
     page = MarkdownIt().render(str(metadata.get_payload()))
     links = re.findall(r'(?:href|src)="([^"]*)"', page)
-    base = f"{urls['Repository']}/blob/v{metadata['Version']}/"
-    files = [link.removeprefix(base).partition("#")[0] for link in links if link.startswith(base)]
+    place = re.compile(rf"{re.escape(urls['Repository'])}/(?:blob|raw)/v{metadata['Version']}/([^#]+)")
+    files = [found[1] for link in links if (found := place.match(link))]
     assert len(files) > 20
     assert [name for name in files if not (ROOT / name).is_file()] == []
     assert [link for link in links if not link.startswith(("https://", "http://127.0.0.1"))] == []
 
 
-def test_only_relative_links_become_absolute() -> None:
-    text = "[a](x/a.md#b) [c](https://x.example/y) [d](#e) [f](mailto:g@x.example) `[h](i)`"
-    assert with_absolute_links(text, "https://r.example/") == (
-        "[a](https://r.example/x/a.md#b) [c](https://x.example/y) [d](#e) [f](mailto:g@x.example) "
-        "`[h](https://r.example/i)`"
+def test_only_relative_links_and_images_become_absolute() -> None:
+    text = (
+        "[a](x/a.md#b) ![c](x/c.png) [![d](d.png)](e.md) [f](https://x.example/y) [g](#h) [i](mailto:j@x.example)"
+    )
+    assert with_absolute_links(text, "https://r.example/p", "v1") == (
+        "[a](https://r.example/p/blob/v1/x/a.md#b) ![c](https://r.example/p/raw/v1/x/c.png) "
+        "[![d](https://r.example/p/raw/v1/d.png)](https://r.example/p/blob/v1/e.md) "
+        "[f](https://x.example/y) [g](#h) [i](mailto:j@x.example)"
     )
 
 

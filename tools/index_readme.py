@@ -12,17 +12,22 @@ from typing import Any
 
 from hatchling.metadata.plugin.interface import MetadataHookInterface
 
-_LINK = re.compile(r"\]\((?![a-z]+:|#)([^()\s]+)\)")
+_RELATIVE = r"\((?![a-z]+:|#)([^()\s]+)\)"
 
 
-def with_absolute_links(text: str, base: str) -> str:
-    """Return a Markdown text whose relative links begin with a URL.
+_IMAGE, _LINK = re.compile(rf"(!\[[^\[\]]*\]){_RELATIVE}"), re.compile(rf"(\]){_RELATIVE}")
+
+
+def with_absolute_links(text: str, repository: str, tag: str) -> str:
+    """Return a Markdown text whose relative links and images lead to files of a repository.
 
     Args:
-        text: The text.
-        base: The URL of the folder of the text, with a slash at its end.
+        text: A text in the root of the repository.
+        repository: The URL of the repository.
+        tag: The tag of the files.
     """
-    return _LINK.sub(rf"]({base}\1)", text)
+    text = _IMAGE.sub(rf"\1({repository}/raw/{tag}/\2)", text)
+    return _LINK.sub(rf"\1({repository}/blob/{tag}/\2)", text)
 
 
 class IndexReadme(MetadataHookInterface):
@@ -31,5 +36,5 @@ class IndexReadme(MetadataHookInterface):
     def update(self, metadata: dict[str, Any]) -> None:
         """Set the README in the metadata of the project."""
         text = Path(self.root, "README.md").read_text(encoding="utf-8")
-        base = f"{metadata['urls']['Repository']}/blob/v{metadata['version']}/"
-        metadata["readme"] = {"content-type": "text/markdown", "text": with_absolute_links(text, base)}
+        linked = with_absolute_links(text, metadata["urls"]["Repository"], f"v{metadata['version']}")
+        metadata["readme"] = {"content-type": "text/markdown", "text": linked}
