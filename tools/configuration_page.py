@@ -35,6 +35,7 @@ MEANINGS: Mapping[str, str] = {
     "server.host": "The address to listen on. Any address but loopback needs `[auth]` or `--insecure`.",
     "server.port": "The port to listen on. 0 takes a free one.",
     "server.playground": "Whether a browser gets the playground page.",
+    "server.pages": "Whether a browser gets the [pages](pages.md) at `/`.",
     "server.introspection": "Whether introspection (`__schema` and `__type`) is allowed.",
     "server.compression": "Whether long responses are compressed for clients that accept gzip.",
     "server.cors_origins": 'Sites whose pages may send queries, such as `["https://app.example"]`.',

@@ -44,6 +44,7 @@ class ServerSettings(Table):
     host: str = "127.0.0.1"
     port: int = Field(8000, ge=0, le=65535)
     playground: bool = True
+    pages: bool = True
     introspection: bool = True
     compression: bool = True
     cors_origins: tuple[str, ...] = ()
