@@ -54,6 +54,8 @@ export function Chart({ title, description, options }: ChartProps) {
     });
     // The policy of the page refuses Plot's style element; styles.css has its rules.
     for (const style of drawn.querySelectorAll('style')) style.remove();
+    // One name for the whole picture: Plot names each group of its marks, which are no elements with a role.
+    for (const part of drawn.querySelectorAll('[aria-label]')) part.removeAttribute('aria-label');
     drawn.setAttribute('role', 'img');
     drawn.setAttribute('aria-label', `${title}. ${description}`);
     place.current!.replaceChildren(drawn);

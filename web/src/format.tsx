@@ -32,8 +32,17 @@ export function figure(value: number, unit: Unit): string {
   }
 }
 
-/** Return a difference, with its sign. */
-export const difference = (value: number, unit: Unit) => (value > 0 ? `+${figure(value, unit)}` : figure(value, unit));
+/** Return a difference, with its sign. That of two ratios is in percentage points. */
+export function difference(value: number, unit: Unit): string {
+  const text = unit === 'RATIO' ? figure(value, unit).replace('%', 'pp') : figure(value, unit);
+  return value > 0 ? `+${text}` : text;
+}
+
+/** Return the unit of a statistic: a sum of error rates is a number of errors. */
+export function unitOf(unit: MetricUnit, statistic: string): Unit {
+  const isNumber = statistic.toUpperCase() === 'COUNT' || (statistic.toUpperCase() === 'SUM' && unit === 'RATIO');
+  return isNumber ? 'COUNT' : unit;
+}
 
 interface ValueProps {
   value: number | null | undefined;

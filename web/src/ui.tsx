@@ -197,7 +197,7 @@ export function Table<Row>({ caption, columns, rows, rowKey, selected, order, on
         {rows.map((row) => (
           <tr key={rowKey(row)} role="row" className={selected?.(row) ? 'chosen' : undefined}>
             {columns.map((column) => (
-              <td key={column.name} role="cell" className={`${column.name}${column.numeric ? ' numeric' : ''}`} data-label={column.head}>
+              <td key={column.name} role="cell" className={`col-${column.name}${column.numeric ? ' numeric' : ''}`} data-label={column.head}>
                 {column.cell(row)}
               </td>
             ))}
@@ -208,16 +208,17 @@ export function Table<Row>({ caption, columns, rows, rowKey, selected, order, on
   );
 }
 
-/** Loads more when it comes into view. It is a button, for those who do not scroll. */
-export function More({ onMore, busy }: { onMore: () => void; busy: boolean }) {
+/** Loads more when it comes into view, unless something stands below it. It is a button, for those who do not scroll. */
+export function More({ onMore, busy, onlyByClick = false }: { onMore: () => void; busy: boolean; onlyByClick?: boolean }) {
   const button = useRef<HTMLButtonElement>(null);
   useEffect(() => {
+    if (onlyByClick) return undefined;
     const observer = new IntersectionObserver((entries) => entries.some(({ isIntersecting }) => isIntersecting) && !busy && onMore(), {
       rootMargin: '400px',
     });
     observer.observe(button.current!);
     return () => observer.disconnect();
-  }, [onMore, busy]);
+  }, [onMore, busy, onlyByClick]);
   return (
     <button ref={button} className="more" disabled={busy} onClick={onMore}>
       {busy ? 'Loading more…' : 'Load more'}

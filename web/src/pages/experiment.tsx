@@ -3,7 +3,7 @@ import { type ReactNode, useCallback, useEffect } from 'react';
 import { useQuery } from 'urql';
 import { Chart, type Theme } from '../charts';
 import { failure } from '../client';
-import { Missing, Time, Value, figure, words } from '../format';
+import { Missing, Time, Value, figure, unitOf, words } from '../format';
 import type { ExperimentDetailsQuery, FigureFragment, SeriesQuery, TimeInterval } from '../generated/graphql';
 import { metricTitle, originOf } from '../metrics';
 import { ExperimentDetails, Groups as GroupsDocument, Series as SeriesDocument } from '../queries';
@@ -85,7 +85,7 @@ function Figures({ figures }: { figures: readonly FigureFragment[] | null }) {
     name,
     head: name,
     numeric: true,
-    cell: (one) => <Value value={one[name]} unit={one.metric.unit} note={originOf(one)} />,
+    cell: (one) => <Value value={one[name]} unit={unitOf(one.metric.unit, name)} note={originOf(one)} />,
   });
   const columns: Column<FigureFragment>[] = [
     { name: 'metric', head: 'Metric', cell: ({ metric }) => metricTitle(metric) },

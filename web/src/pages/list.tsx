@@ -134,8 +134,8 @@ function State({ source, list, again }: { source: NamedSource; list: SourceList 
       {waiting ? <Waiting since={list?.since ?? null} /> : status === 'FAILED' ? <span>failed</span> : <span>{`${count}${more} experiments`}</span>}
       {!waiting && status === 'STALE' && <span>older rows</span>}
       {!waiting && status === 'FAILED' && (
-        <button className="small" onClick={again} aria-label={`Try ${source.name} again`}>
-          Try again
+        <button className="small" onClick={again}>
+          Try again<span className="unseen">{`: ${source.name}`}</span>
         </button>
       )}
     </li>
@@ -273,8 +273,9 @@ function Rows({ rows, order, onOrder }: { rows: readonly Row[]; order: { by: str
         if (state === 'reading') return <span role="status">reading…</span>;
         if (Array.isArray(state)) return <span>computed</span>;
         return (
-          <button className="small" onClick={() => void compute(row.id)} aria-label={`Compute the figures of ${row.name}`}>
+          <button className="small" onClick={() => void compute(row.id)}>
             {state === 'failed' ? 'Failed: again' : 'Compute'}
+            <span className="unseen">{` the figures of ${row.name}`}</span>
           </button>
         );
       },

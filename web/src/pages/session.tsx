@@ -86,10 +86,10 @@ function Facts({ session }: { session: Session }) {
 
 type ScoreLike = NonNullable<Session['scores']>[number];
 
-function Scores({ scores }: { scores: readonly ScoreLike[] | null }) {
+function Scores({ scores, of = '' }: { scores: readonly ScoreLike[] | null; of?: string }) {
   if (!scores?.length) return null;
   return (
-    <section aria-label="Scores">
+    <section aria-label={`Scores${of}`}>
       <h2>Scores</h2>
       <ul className="verdicts">
         {scores.map(({ evaluator, value, label, explanation, failed }) => (
@@ -199,7 +199,7 @@ function SpanPanel({ id }: { id: string }) {
           {span.error && <Text name="Error" text={span.error} />}
           <Text name="Input" text={span.input} />
           <Text name="Output" text={span.output} />
-          <Scores scores={span.scores} />
+          <Scores scores={span.scores} of=" of the span" />
           <Text name="Attributes" text={span.metadata === null || span.metadata === undefined ? null : JSON.stringify(span.metadata, null, 2)} />
         </>
       )}

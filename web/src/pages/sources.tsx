@@ -2,7 +2,7 @@
 import { type ReactNode, useEffect } from 'react';
 import { useQuery } from 'urql';
 import { failure } from '../client';
-import { Missing, Time, words } from '../format';
+import { Missing, Time, Value, words } from '../format';
 import type { SourceStatesQuery } from '../generated/graphql';
 import { SourceState, SourceStates } from '../queries';
 import { Failed, Loading } from '../ui';
@@ -30,7 +30,7 @@ export default function SourcesPage() {
       <Facts
         facts={[
           ['Version', version],
-          ['Longest request', `${limits.deadlineMs} ms`],
+          ['Longest request', <Value value={limits.deadlineMs} unit="MILLISECONDS" />],
           ['Rows of a page', `${limits.defaultFirst}, at most ${limits.maxFirst}`],
           ['Largest cost', String(limits.maxCost)],
           ['Depth', String(limits.maxDepth)],
@@ -68,8 +68,8 @@ function Card({ source }: { source: Source }) {
       <p className={`state ${health ? health.status.toLowerCase() : 'waiting'}`}>
         <span className="dot" aria-hidden="true" />
         <strong>{health ? words(health.status) : fetching ? 'checking…' : 'not checked'}</strong>
-        <button className="small" onClick={retry} disabled={fetching} aria-label={`Check ${source.name} again`}>
-          Check again
+        <button className="small" onClick={retry} disabled={fetching}>
+          Check again<span className="unseen">{`: ${source.name}`}</span>
         </button>
       </p>
       {error && !health && <Failed what="The source could not be checked." failure={failure(error)} retry={retry} />}

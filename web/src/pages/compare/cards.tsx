@@ -1,5 +1,5 @@
 // A card for each metric: every experiment's value, its difference and its ratio to the baseline, the best marked.
-import { Missing, Value } from '../../format';
+import { Missing, Value, unitOf } from '../../format';
 import type { ComparisonQuery } from '../../generated/graphql';
 import { metricTitle, originOf } from '../../metrics';
 import { useParameters } from '../../router';
@@ -27,26 +27,26 @@ function Card({ compared, comparison }: { compared: MetricComparison; comparison
         {metricTitle(metric)}
         <small>{`${statistic.toLowerCase()} · ${metric.betterWhen === 'LOWER' ? 'lower' : 'higher'} is better`}</small>
       </h2>
-      <table>
-        <thead className="unseen">
-          <tr>
+      <table role="table" className="figures">
+        <thead role="rowgroup" className="unseen">
+          <tr role="row">
             {['Experiment', 'Value', 'Difference', 'Ratio'].map((head) => (
-              <th key={head} scope="col">
+              <th key={head} role="columnheader" scope="col">
                 {head}
               </th>
             ))}
           </tr>
         </thead>
-        <tbody>
+        <tbody role="rowgroup">
           {entries.map((entry, index) => (
-            <tr key={index} className={entry.experiment.id === best?.id ? 'best' : undefined}>
-              <th scope="row">
+            <tr key={index} role="row" className={entry.experiment.id === best?.id ? 'best' : undefined}>
+              <th role="rowheader" scope="row">
                 <span className={`mark series-${index % 8}`} aria-hidden="true" />
                 {comparison.experiments[index]!.name}
                 {entry.experiment.id === best?.id && <span className="badge">best</span>}
               </th>
-              <td className="numeric">
-                <Value value={entry.value} unit={statistic === 'COUNT' ? 'COUNT' : metric.unit} note={entry.aggregate ? originOf(entry.aggregate) : ''} />
+              <td role="cell">
+                <Value value={entry.value} unit={unitOf(metric.unit, statistic)} note={entry.aggregate ? originOf(entry.aggregate) : ''} />
                 {entry.aggregate?.basis === 'COMPUTED' && <small title="computed by the gateway"> computed</small>}
               </td>
               <Delta entry={entry} compared={compared} isBaseline={entry.experiment.id === comparison.baseline.id} />
@@ -55,8 +55,8 @@ function Card({ compared, comparison }: { compared: MetricComparison; comparison
         </tbody>
       </table>
       <Outcomes compared={compared} />
-      <button className="small" onClick={() => change({ metric: metric.name, case: null })} aria-label={`Show the cases by ${metric.name}`}>
-        Cases and charts
+      <button className="small" onClick={() => change({ metric: metric.name, case: null })}>
+        Cases and charts<span className="unseen">{` by ${metric.name}`}</span>
       </button>
     </article>
   );
@@ -69,14 +69,14 @@ interface DeltaProps {
 }
 
 function Delta({ entry: { delta, ratio }, compared: { metric, statistic }, isBaseline }: DeltaProps) {
-  if (isBaseline) return <td colSpan={2}>baseline</td>;
+  if (isBaseline) return <td role="cell">baseline</td>;
   const better = delta !== null && delta !== 0 ? (delta < 0 === (metric.betterWhen === 'LOWER') ? 'better' : 'worse') : '';
   return (
     <>
-      <td className={`numeric ${better}`}>
-        <Value value={delta} unit={statistic === 'COUNT' ? 'COUNT' : metric.unit} signed note={better} />
+      <td role="cell" className={better}>
+        <Value value={delta} unit={unitOf(metric.unit, statistic)} signed note={better} />
       </td>
-      <td className="numeric">
+      <td role="cell">
         {ratio === null ? (
           <Missing />
         ) : (

@@ -15,7 +15,7 @@ type Metrics = readonly Metric[];
 type Connection = NonNullable<NonNullable<CasesQuery['comparison']>['cases']>;
 type Case = Connection['nodes'][number];
 
-const PAGE = 20;
+const PAGE = 10;
 
 const ORDERS: Record<string, { label: string; order: Pick<CaseOrder, 'field' | 'direction'> }> = {
   worst: { label: 'largest regressions first', order: { field: 'DELTA', direction: 'DESC' } },
@@ -85,7 +85,7 @@ export function Cases({ experiments, baseline, joinOn, metrics }: CasesProps) {
           selected={({ id }) => id === selection.case}
         />
       )}
-      {pages.at(-1)?.pageInfo.hasNextPage && <More busy={fetching} onMore={more} />}
+      {pages.at(-1)?.pageInfo.hasNextPage && <More busy={fetching} onMore={more} onlyByClick />}
       {selection.case && <CaseInFull key={selection.case} id={selection.case} unit={metric?.unit ?? 'SCORE'} onClose={() => change({ case: null })} />}
     </section>
   );

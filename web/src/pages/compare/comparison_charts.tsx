@@ -3,7 +3,7 @@ import { useCallback, useMemo } from 'react';
 import { useQuery } from 'urql';
 import { Chart, type Theme } from '../../charts';
 import { failure } from '../../client';
-import { type Unit, figure } from '../../format';
+import { type Unit, figure, unitOf } from '../../format';
 import { metricInput, metricTitle } from '../../metrics';
 import { CostAndQuality, Histograms, Spread } from '../../queries';
 import { useParameters } from '../../router';
@@ -52,12 +52,12 @@ function names({ plot, colors }: Theme, labels: readonly string[]) {
 const scale = (unit: Unit) => ({ tickFormat: (value: number) => figure(value, unit), nice: true, ticks: 5, labelArrow: 'none' as const });
 
 function rowsOf(labels: readonly string[], rowHeight: number) {
-  return { fy: { domain: labels as string[], axis: null, padding: 0.08 }, height: labels.length * rowHeight + 50, marginLeft: 12, marginRight: 40 };
+  return { fy: { domain: labels as string[], axis: null, padding: 0.08 }, height: labels.length * rowHeight + 50, marginLeft: 24, marginRight: 40 };
 }
 
 function Bars({ compared, labels }: { compared: MetricComparison; labels: string[] }) {
   const { metric, statistic, entries } = compared;
-  const unit: Unit = statistic === 'COUNT' ? 'COUNT' : metric.unit;
+  const unit = unitOf(metric.unit, statistic);
   const title = `${metricTitle(metric)}, ${statistic.toLowerCase()}`;
   const values = entries.flatMap(({ value }, index) => (value === null ? [] : [{ value, label: labels[index]!, index }]));
   const options = useCallback(
@@ -174,19 +174,22 @@ function Scatter({ experiments, evaluators }: { experiments: readonly Compared[]
     [data, experiments],
   );
   const unit: Unit = quality === 'error_rate' ? 'RATIO' : 'SCORE';
+  const costs = points.map(({ cost }) => cost);
+  const middle = (Math.min(...costs) + Math.max(...costs)) / 2;
   const options = useCallback(
     ({ plot, colors }: Theme) => ({
       height: 280,
-      marginRight: 60,
+      marginRight: 20,
       marginTop: 30,
       x: { ...scale('USD'), label: 'mean cost of a session', inset: 30 },
       y: { ...scale(unit), label: quality === 'error_rate' ? 'error rate (lower is better)' : `${quality}, mean`, inset: 20 },
       marks: [
         plot.dot(points, { x: 'cost', y: 'value', r: 7, fill: ({ index }: { index: number }) => colors[index % colors.length]!, title: 'label' }),
-        plot.text(points, { x: 'cost', y: 'value', text: 'label', dy: -14 }),
+        // A name stands on the side of its dot that has room.
+        ...(['start', 'end'] as const).map((textAnchor) => plot.text(points.filter(({ cost }) => (cost > middle) === (textAnchor === 'end')), { x: 'cost', y: 'value', text: 'label', dy: -14, textAnchor })),
       ],
     }),
-    [points, quality, unit],
+    [points, quality, unit, middle],
   );
   const choices = [{ value: 'error_rate', label: 'error rate' }, ...evaluators.map((name) => ({ value: `score:${name}`, label: `score: ${name}` }))];
   return (
