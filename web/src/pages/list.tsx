@@ -176,6 +176,8 @@ function Filters({ sources, facets, by, direction }: FiltersProps) {
       remark={facet(field)?.complete === false ? 'Not every experiment was counted.' : undefined}
     />
   );
+  // A narrow page shows the rows first.
+  const [wide] = useState(() => window.matchMedia('(min-width: 40rem)').matches);
   const evaluators = options('EVALUATOR') ?? [];
   const orders = [
     ...[['created', 'Created'], ['updated', 'Last activity'], ['name', 'Name'], ['sessions', 'Sessions']].map(([value, label]) => ({ value: value!, label: label! })),
@@ -184,36 +186,39 @@ function Filters({ sources, facets, by, direction }: FiltersProps) {
   ];
   if (!orders.some(({ value }) => value === by)) orders.push({ value: by, label: by });
   return (
-    <form className="filters" role="search" aria-label="Experiments" onSubmit={(event) => event.preventDefault()}>
-      <Search label="Name" value={parameters.get('q') ?? ''} onChange={(q) => change({ q })} />
-      <Menu
-        label="Source"
-        options={sources.map(({ name, vendor }) => ({ value: name, label: name === vendor ? name : `${name} (${vendor})` }))}
-        selected={list(parameters, 'source')}
-        onChange={(names) => change({ source: names.join(',') })}
-      />
-      <Menu
-        label="Kind"
-        options={options('KIND')?.map((option) => ({ ...option, label: words(option.value) }))}
-        selected={list(parameters, 'kind')}
-        onChange={(kinds) => change({ kind: kinds.join(',') })}
-      />
-      {menu('dataset', 'Dataset', 'DATASET_NAME')}
-      {menu('agent', 'Agent', 'AGENT_NAME')}
-      {menu('model', 'Model', 'MODEL')}
-      <label className="field">
-        <span>Created from (UTC)</span>
-        <input type="date" value={parameters.get('since') ?? ''} onChange={(event) => change({ since: event.target.value })} />
-      </label>
-      <label className="field">
-        <span>to</span>
-        <input type="date" value={parameters.get('until') ?? ''} onChange={(event) => change({ until: event.target.value })} />
-      </label>
-      <Choice label="Order" value={by} options={orders} onChange={(order) => change({ order, direction: null })} />
-      <button onClick={() => change({ order: by, direction: direction === 'ASC' ? 'desc' : 'asc' })}>
-        {direction === 'ASC' ? 'Ascending ↑' : 'Descending ↓'}
-      </button>
-    </form>
+    <details className="fold" open={wide}>
+      <summary>Search, filters and order</summary>
+      <form className="filters" role="search" aria-label="Experiments" onSubmit={(event) => event.preventDefault()}>
+        <Search label="Name" value={parameters.get('q') ?? ''} onChange={(q) => change({ q })} />
+        <Menu
+          label="Source"
+          options={sources.map(({ name, vendor }) => ({ value: name, label: name === vendor ? name : `${name} (${vendor})` }))}
+          selected={list(parameters, 'source')}
+          onChange={(names) => change({ source: names.join(',') })}
+        />
+        <Menu
+          label="Kind"
+          options={options('KIND')?.map((option) => ({ ...option, label: words(option.value) }))}
+          selected={list(parameters, 'kind')}
+          onChange={(kinds) => change({ kind: kinds.join(',') })}
+        />
+        {menu('dataset', 'Dataset', 'DATASET_NAME')}
+        {menu('agent', 'Agent', 'AGENT_NAME')}
+        {menu('model', 'Model', 'MODEL')}
+        <label className="field">
+          <span>Created from (UTC)</span>
+          <input type="date" value={parameters.get('since') ?? ''} onChange={(event) => change({ since: event.target.value })} />
+        </label>
+        <label className="field">
+          <span>to</span>
+          <input type="date" value={parameters.get('until') ?? ''} onChange={(event) => change({ until: event.target.value })} />
+        </label>
+        <Choice label="Order" value={by} options={orders} onChange={(order) => change({ order, direction: null })} />
+        <button onClick={() => change({ order: by, direction: direction === 'ASC' ? 'desc' : 'asc' })}>
+          {direction === 'ASC' ? 'Ascending ↑' : 'Descending ↓'}
+        </button>
+      </form>
+    </details>
   );
 }
 

@@ -8,6 +8,7 @@ the path names. The pages send requests only to `/graphql` of their own host.
 import html
 from pathlib import Path
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import BaseRoute, Route
@@ -32,6 +33,8 @@ def pages_routes() -> list[BaseRoute]:
 
 
 async def _page(request: Request) -> Response:
+    if request.path_params.get("id") == "":
+        raise HTTPException(404)
     # Behind a proxy that strips a path, the browser sees the routes with that path.
     prefix = html.escape(request.scope.get("root_path", ""))
     page = _PAGE.replace('="./', f'="{prefix}/').replace('data-prefix=""', f'data-prefix="{prefix}"')
