@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
 const here = dirname(fileURLToPath(import.meta.url));
-const target = join(here, '../src/tracegraph/http/playground');
+const target = join(here, '../../src/tracegraph/http/playground');
 const assets = join(target, 'assets');
 
 /** GraphiQL's style sheet contains Monaco's, so the style sheets that Monaco's modules import are left out. */
@@ -106,6 +106,7 @@ const { metafile } = await build({
     'prettier/plugins/estree': './src/prettier-jsonc.js',
   },
   plugins: [monacoStyleOnce, withoutInlineFonts, optionalVariables],
+  external: ['graphql-ws'], // GraphiQL would load it for subscriptions, which the gateway has not
   logLevel: 'warning',
 });
 
@@ -129,7 +130,7 @@ const used = Object.values(metafile.outputs).flatMap(({ inputs }) => Object.keys
 await writeFile(join(target, 'THIRD-PARTY-LICENSES.txt'), await licences(used));
 
 // A test compares these with the files, so that a change without a build shows.
-const sources = ['build.mjs', 'package-lock.json', ...(await readdir(join(here, 'src'))).sort().map((name) => `src/${name}`)];
+const sources = ['../package-lock.json', 'build.mjs', ...(await readdir(join(here, 'src'))).sort().map((name) => `src/${name}`)];
 await writeFile(join(target, 'SOURCES.sha256'), (await Promise.all(sources.map(checksum))).join(''));
 
 /** Return the line that sha256sum writes for a source. */
