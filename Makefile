@@ -13,12 +13,12 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 # The tests of a file run in one process. Files with long waits run first, so that no core is idle at the end.
 PARALLEL := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-.PHONY: help demo test contract test-slow test-httpx test-fuzz test-paging test-plans test-plans-off test-newest soak soak-httpx flood lint format schema docs-configuration live bench playground audit lock clean
+.PHONY: help demo test contract test-slow test-httpx test-fuzz test-paging test-plans test-plans-off test-newest soak soak-httpx flood lint format schema docs-configuration live bench web audit lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-18s %s\n", $$1, $$2}'
 
-demo: .venv/runtime.ok ## run three simulated vendors, the gateway over them and a playground (PORT=8000)
+demo: .venv/runtime.ok ## run three simulated vendors, the gateway over them, and its pages (PORT=8000)
 	$(BIN)/tracegraph demo --port $(PORT)
 
 test: .venv/dev.ok .venv/system.ok .venv/node.ok ## run the test suite on all cores, some minutes (WORKERS=auto)
@@ -92,8 +92,8 @@ docs-configuration: .venv/dev.ok ## write the tables of docs/configuration.md fr
 live: .venv/dev.ok ## test the gateway with real NeMo services (3.4 GB under .live; needs Python 3.12; RELEASES=0.8.1)
 	LIVE_RELEASES="$(RELEASES)" $(BIN)/python -m pytest tests/live -m live
 
-playground: ## rebuild the playground's page from playground/ (needs Node 20)
-	cd playground && npm ci --no-fund --no-audit && npm run build
+web: ## rebuild the pages and the playground from web/ (needs Node 20)
+	cd web && npm ci --no-fund --no-audit && npm run build
 
 audit: .venv/dev.ok ## check the dependencies for known vulnerabilities (needs pip-audit's database; see docs/security.md)
 	$(BIN)/uv tool run pip-audit@2.10.1 --strict --no-deps --disable-pip -r requirements/runtime.lock
@@ -104,7 +104,7 @@ lock: .venv/dev.ok ## update the lock files from pyproject.toml
 
 clean: ## remove .venv, .live, caches and node_modules
 	rm -rf .venv .venv-newest .live .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis \
-	       playground/node_modules tests/node/node_modules
+	       web/node_modules tests/node/node_modules
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

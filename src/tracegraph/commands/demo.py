@@ -1,4 +1,4 @@
-"""`tracegraph demo`: start the simulated vendors and a gateway, then print a first query and the pages' address."""
+"""`tracegraph demo`: start the simulated vendors and a gateway, and print a first query and addresses."""
 
 from __future__ import annotations
 

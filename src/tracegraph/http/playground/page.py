@@ -1,7 +1,7 @@
 """The page of the playground and the routes of its assets.
 
-The source of the page is in `playground/` at the root of the repository. `make playground` builds the source into
-`index.html` and `assets/` beside this file. The page sends requests only to its own host.
+The source of the page is in `web/playground/`. `make web` builds the source into `index.html` and `assets/` beside
+this file. The page sends requests only to its own host.
 """
 
 from pathlib import Path
