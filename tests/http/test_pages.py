@@ -37,7 +37,9 @@ async def test_every_page_has_an_address_that_can_be_opened(gateway: Gateway, pa
     assert response.headers["cache-control"] == "no-cache"
 
 
-@pytest.mark.parametrize("path", ["/nothing", "/experiments", "/experiments/", "/compare/x", "/assets/", "/index.html"])
+@pytest.mark.parametrize(
+    "path", ["/nothing", "/experiments", "/experiments/", "/compare/x", "/assets/", "/index.html"]
+)
 async def test_other_paths_have_no_page(gateway: Gateway, path: str) -> None:
     assert (await gateway.http.get(path)).status_code == 404
 

@@ -210,6 +210,10 @@ def test_the_licences_of_bundled_packages_are_included() -> None:
 
 def test_the_page_is_built_from_the_present_sources() -> None:
     """After a change in `web/`, run `make web`. The build writes checksums of its sources."""
-    names = ["../package-lock.json", "build.mjs", *sorted(f"src/{path.name}" for path in (SOURCES / "src").iterdir())]
+    names = [
+        "../package-lock.json",
+        "build.mjs",
+        *sorted(f"src/{path.name}" for path in (SOURCES / "src").iterdir()),
+    ]
     lines = [f"{hashlib.sha256((SOURCES / name).read_bytes()).hexdigest()}  {name}" for name in names]
     assert (BUILT / "SOURCES.sha256").read_text().splitlines() == lines
