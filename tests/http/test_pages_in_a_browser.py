@@ -16,8 +16,9 @@ import pytest
 from tests.gateway import Vendors, over_http
 from tests.http.browser import CHROMEDRIVER, CHROMIUM, Browser, open_browser
 from tests.processes import started
-from tests.worlds import fill
+from tests.worlds import fill, minutes
 from tracegraph.http.auth.api_keys import hash_key, new_key
+from tracegraph.simulators.langsmith.world import langsmith_run
 
 if TYPE_CHECKING:  # slow to import
     from selenium.webdriver.remote.webelement import WebElement
@@ -550,3 +551,28 @@ def enter_keys(browser: Browser, url: str) -> None:
     click(browser, "nav button", text="Forget the key")
     browser.wait_for("dialog input")
     assert browser.driver.execute_script(kept)[0] is None
+
+
+@pytest.mark.slow
+async def test_a_page_that_follows_an_experiment_shows_new_sessions_and_keeps_its_place(vendors: Vendors) -> None:
+    fill(vendors, experiments=1, sessions=60)
+    async with over_http(vendors.settings()) as gateway:
+        (node,) = (await gateway.ask('{ experiments(filter: {name: {eq: "l0"}}) { nodes { id } } }')).data[
+            "experiments"
+        ]["nodes"]
+        url = f"{gateway.http.base_url}/experiments/{quote(node['id'], safe='')}?follow=yes&rows=50"
+        with open_browser() as browser:
+            place = await asyncio.to_thread(open_and_scroll, browser, url)
+            (runs,) = vendors.langsmith.world.runs.values()
+            runs.append(langsmith_run("the-new-one", name="the-new-one", start_time=minutes(60)))
+            await asyncio.to_thread(browser.wait_for, "td.col-name", text="the-new-one", timeout=40)
+            assert browser.driver.execute_script("return window.scrollY") == place
+
+
+def open_and_scroll(browser: Browser, url: str) -> int:
+    """Open a page and scroll to the end of its table. Return the position."""
+    browser.driver.get(url)
+    browser.wait_for('section[aria-label="Sessions"] tbody tr:nth-child(50)')
+    browser.wait_for(".drawing svg")
+    browser.driver.execute_script("window.scrollTo(0, 900)")
+    return int(browser.driver.execute_script("return window.scrollY"))

@@ -60,7 +60,6 @@ export function createClient(): Client {
 export interface Failure {
   code: string;
   message: string;
-  retryable: boolean;
 }
 
 function codes(error: CombinedError): string[] {
@@ -70,7 +69,5 @@ function codes(error: CombinedError): string[] {
 /** Return why a request or a field of it failed: the gateway's own sentence where it sent one. */
 export function failure(error: CombinedError): Failure {
   const [first] = error.graphQLErrors;
-  if (!first) return { code: 'NETWORK', message: 'The gateway does not respond.', retryable: true };
-  const { code, retryable } = first.extensions;
-  return { code: String(code), message: first.message, retryable: retryable !== false };
+  return first ? { code: String(first.extensions['code']), message: first.message } : { code: 'NETWORK', message: 'The gateway does not respond.' };
 }

@@ -33,7 +33,7 @@ class Boundary extends Component<{ children: ReactNode }, { failed: boolean }> {
 
   override render() {
     if (!this.state.failed) return this.props.children;
-    const failure = { code: 'PAGE', message: 'The page could not be shown. Load it again.', retryable: true };
+    const failure = { code: 'PAGE', message: 'The page could not be shown. Load it again.' };
     return <Failed what="Something went wrong." failure={failure} retry={() => window.location.reload()} />;
   }
 }

@@ -47,7 +47,7 @@ graphql(`
   fragment Report on SourceReport {
     source { id name }
     status skipped
-    error { code message retryable }
+    error { code message }
   }
 `);
 
@@ -316,7 +316,7 @@ export const SourceState = parsed(
     node(id: $id) {
       ... on Source {
         id
-        health { status circuit checkedAt lastError { code message retryable } }
+        health { status circuit checkedAt lastError { code message } }
         apiVersion
         capabilities { experimentOrders sessionOrders experimentFilters sessionFilters reportedMetrics spans }
       }

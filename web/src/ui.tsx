@@ -11,6 +11,9 @@ export function Loading({ what }: { what: string }) {
   );
 }
 
+/** These say that the address itself is wrong, which no retry changes. */
+const DEFINITIVE = new Set(['INVALID_ID', 'BAD_USER_INPUT', 'QUERY_TOO_COMPLEX']);
+
 /** A failure with its reason, and a retry where one may help. */
 export function Failed({ what, failure, retry }: { what: string; failure: Failure; retry?: () => void }) {
   return (
@@ -19,7 +22,7 @@ export function Failed({ what, failure, retry }: { what: string; failure: Failur
         <strong>{what}</strong> <code>{failure.code}</code>
       </p>
       <p>{failure.message}</p>
-      {retry && <button onClick={retry}>Try again</button>}
+      {retry && !DEFINITIVE.has(failure.code) && <button onClick={retry}>Try again</button>}
     </div>
   );
 }

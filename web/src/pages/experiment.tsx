@@ -199,7 +199,11 @@ function SeriesCharts({ buckets }: { buckets: readonly Bucket[] }) {
   return (
     <div className="chart-grid">
       <Chart title="Latency, p50 and p95" description={`${rows.length} intervals`} options={latency} />
-      <Chart title="Cost" description={`${rows.length} intervals`} options={cost} />
+      {rows.some((row) => row.cost != null) ? (
+        <Chart title="Cost" description={`${rows.length} intervals`} options={cost} />
+      ) : (
+        <p>No session has a cost.</p>
+      )}
       <Chart title="Sessions and, in front, errors" description={`${total} sessions, ${errors} errors in ${rows.length} intervals`} options={sessions} />
     </div>
   );

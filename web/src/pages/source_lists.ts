@@ -26,7 +26,7 @@ async function readPage(client: Client, id: string, variables: object, after: st
   const options = { requestPolicy: fresh ? 'network-only' : 'cache-first' } as const;
   const { data, error } = await client.query(SourcePage, { id, first: PAGE, after, ...variables }, options).toPromise();
   const page = data?.node && 'experiments' in data.node ? data.node.experiments : null;
-  const noList = { code: 'NOT_FOUND', message: 'The gateway has no such source.', retryable: false };
+  const noList = { code: 'NOT_FOUND', message: 'The gateway has no such source.' };
   return { page: page ?? null, problem: error && !page ? failure(error) : page ? null : noList };
 }
 
