@@ -29,7 +29,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 AXE = Path(__file__).parents[1] / "node" / "node_modules" / "axe-core" / "axe.min.js"
-ROW = "main > table tbody tr"
+ROW = "main > .scroll tbody tr"
 CASE = ".cases tbody tr"
 DIALOG = "dialog.case"
 DASH = "\N{EN DASH}"
@@ -321,7 +321,7 @@ def scroll_through(browser: Browser, url: str, count: int) -> list[str]:
         return len(browser.driver.find_elements("css selector", ROW)) >= count or None
 
     browser.wait_until(has_all, "not every row came", timeout=60)
-    links = "return [...document.querySelectorAll('main > table .col-name a')].map((one) => one.pathname)"
+    links = "return [...document.querySelectorAll('main > .scroll .col-name a')].map((one) => one.pathname)"
     paths: list[str] = browser.driver.execute_script(links)
     return [httpx.URL(path).path.removeprefix("/experiments/") for path in paths]
 

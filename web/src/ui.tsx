@@ -174,40 +174,42 @@ interface TableProps<Row> {
 export function Table<Row>({ caption, columns, rows, rowKey, selected, order, onOrder }: TableProps<Row>) {
   const sorting = order?.direction === 'ASC' ? 'ascending' : 'descending';
   return (
-    <table role="table">
-      <caption className="unseen">{caption}</caption>
-      <thead role="rowgroup">
-        <tr role="row">
-          {columns.map((column) => {
-            const isOrder = order !== undefined && column.order === order.by;
-            const className = column.numeric ? 'numeric' : undefined;
-            return (
-              <th key={column.name} role="columnheader" scope="col" className={className} aria-sort={isOrder ? sorting : undefined}>
-                {column.order && onOrder ? (
-                  <button className="heading" onClick={() => onOrder(column.order!)}>
-                    {column.head}
-                    <span aria-hidden="true">{isOrder ? (sorting === 'ascending' ? ' ↑' : ' ↓') : ''}</span>
-                  </button>
-                ) : (
-                  column.head
-                )}
-              </th>
-            );
-          })}
-        </tr>
-      </thead>
-      <tbody role="rowgroup">
-        {rows.map((row) => (
-          <tr key={rowKey(row)} role="row" className={selected?.(row) ? 'chosen' : undefined}>
-            {columns.map((column) => (
-              <td key={column.name} role="cell" className={`col-${column.name}${column.numeric ? ' numeric' : ''}`} data-label={column.head}>
-                {column.cell(row)}
-              </td>
-            ))}
+    <div className="scroll">
+      <table role="table">
+        <caption className="unseen">{caption}</caption>
+        <thead role="rowgroup">
+          <tr role="row">
+            {columns.map((column) => {
+              const isOrder = order !== undefined && column.order === order.by;
+              const className = column.numeric ? 'numeric' : undefined;
+              return (
+                <th key={column.name} role="columnheader" scope="col" className={className} aria-sort={isOrder ? sorting : undefined}>
+                  {column.order && onOrder ? (
+                    <button className="heading" onClick={() => onOrder(column.order!)}>
+                      {column.head}
+                      <span aria-hidden="true">{isOrder ? (sorting === 'ascending' ? ' ↑' : ' ↓') : ''}</span>
+                    </button>
+                  ) : (
+                    column.head
+                  )}
+                </th>
+              );
+            })}
           </tr>
-        ))}
-      </tbody>
-    </table>
+        </thead>
+        <tbody role="rowgroup">
+          {rows.map((row) => (
+            <tr key={rowKey(row)} role="row" className={selected?.(row) ? 'chosen' : undefined}>
+              {columns.map((column) => (
+                <td key={column.name} role="cell" className={`col-${column.name}${column.numeric ? ' numeric' : ''}`} data-label={column.head}>
+                  {column.cell(row)}
+                </td>
+              ))}
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
   );
 }
 
