@@ -19,7 +19,9 @@ function graphqlModules(): Plugin {
     },
     'virtual:hashes': async () => {
       const documents = JSON.parse(await readFile(join(here, 'src/generated/persisted-documents.json'), 'utf8'));
-      return Object.fromEntries(Object.entries<string>(documents).map(([hash, text]) => [operationName(text), hash.replace('sha256:', '')]));
+      return Object.fromEntries(
+        Object.entries<string>(documents).map(([hash, text]) => [operationName(text), hash.replace('sha256:', '')]),
+      );
     },
   };
   return {
@@ -33,7 +35,9 @@ function graphqlModules(): Plugin {
 }
 
 function operationName(text: string): string {
-  const names = parse(text).definitions.flatMap((node) => (node.kind === 'OperationDefinition' && node.name ? [node.name.value] : []));
+  const names = parse(text).definitions.flatMap((node) =>
+    node.kind === 'OperationDefinition' && node.name ? [node.name.value] : [],
+  );
   if (names.length !== 1) throw new Error(`one named operation is needed: ${text.slice(0, 80)}`);
   return names[0]!;
 }
@@ -56,13 +60,17 @@ function packageFiles(): Plugin {
 
 async function sources(): Promise<string[]> {
   const entries = await readdir(join(here, 'src'), { recursive: true, withFileTypes: true });
-  const files = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name).slice(here.length + 1));
+  const files = entries
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name).slice(here.length + 1));
   const own = ['codegen.ts', 'index.html', 'package-lock.json', 'tsconfig.json', 'vite.config.ts'];
   return [...own, ...files.filter((name) => !name.startsWith('src/generated/'))].sort();
 }
 
 async function checksum(name: string): Promise<string> {
-  return `${createHash('sha256').update(await readFile(join(here, name))).digest('hex')}  ${name}\n`;
+  return `${createHash('sha256')
+    .update(await readFile(join(here, name)))
+    .digest('hex')}  ${name}\n`;
 }
 
 /** Return the licences of every package in the output. */
@@ -73,7 +81,9 @@ async function licences(modules: string[]): Promise<string> {
 }
 
 async function licence(folder: string): Promise<string> {
-  const { name, version, license, homepage, repository } = JSON.parse(await readFile(join(folder, 'package.json'), 'utf8'));
+  const { name, version, license, homepage, repository } = JSON.parse(
+    await readFile(join(folder, 'package.json'), 'utf8'),
+  );
   const files = (await readdir(folder)).filter((file) => /^(licen[cs]e|notice)/i.test(file)).sort();
   const texts = await Promise.all(files.map((file) => readFile(join(folder, file), 'utf8')));
   const parts = [`${name} ${version} (${license})\n${homepage ?? repository?.url ?? repository}`, ...texts];

@@ -40,7 +40,9 @@ const trustedDocuments = mapExchange({
 
 /** Objects without an ID are part of the object that holds them. */
 function embedded(): Record<string, () => null> {
-  const types = (schema as unknown as { __schema: { types: { kind: string; name: string; fields?: { name: string }[] }[] } }).__schema.types;
+  const types = (
+    schema as unknown as { __schema: { types: { kind: string; name: string; fields?: { name: string }[] }[] } }
+  ).__schema.types;
   const without = types.filter(({ kind, fields }) => kind === 'OBJECT' && !fields?.some(({ name }) => name === 'id'));
   return Object.fromEntries(without.map(({ name }) => [name, () => null]));
 }
@@ -69,5 +71,7 @@ function codes(error: CombinedError): string[] {
 /** Return why a request or a field of it failed: the gateway's own sentence where it sent one. */
 export function failure(error: CombinedError): Failure {
   const [first] = error.graphQLErrors;
-  return first ? { code: String(first.extensions['code']), message: first.message } : { code: 'NETWORK', message: 'The gateway does not respond.' };
+  return first
+    ? { code: String(first.extensions['code']), message: first.message }
+    : { code: 'NETWORK', message: 'The gateway does not respond.' };
 }

@@ -20,7 +20,9 @@ export function figure(value: number, unit: Unit): string {
       if (value >= 100_000) return `${whole.format(value / 1000)} s`;
       return value >= 1000 ? `${hundredths.format(value / 1000)} s` : `${three.format(value)} ms`;
     case 'USD':
-      return value >= 1 ? `$${value.toLocaleString('en', { minimumFractionDigits: 2, maximumFractionDigits: 2 })}` : `$${three.format(value)}`;
+      return value >= 1
+        ? `$${value.toLocaleString('en', { minimumFractionDigits: 2, maximumFractionDigits: 2 })}`
+        : `$${three.format(value)}`;
     case 'TOKENS':
       return `${value >= 1000 ? whole.format(value) : four.format(value)} ${value === 1 ? 'token' : 'tokens'}`;
     case 'RATIO':

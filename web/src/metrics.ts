@@ -6,7 +6,9 @@ export type Metric = FigureFragment['metric'];
 /** Return the metric that a name means, as `Metric.name` and the command line have it: latency, score:accuracy. */
 export function metricInput(name: string): MetricInput {
   const [kind, ...evaluator] = name.split(':');
-  return evaluator.length ? { kind: 'SCORE', evaluator: evaluator.join(':') } : { kind: kind!.toUpperCase() as MetricInput['kind'] };
+  return evaluator.length
+    ? { kind: 'SCORE', evaluator: evaluator.join(':') }
+    : { kind: kind!.toUpperCase() as MetricInput['kind'] };
 }
 
 export function metricTitle({ kind, evaluator }: Pick<Metric, 'kind' | 'evaluator'>): string {

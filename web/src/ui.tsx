@@ -91,7 +91,9 @@ interface MenuProps {
 /** A filter by some of several values. Values of a shared address stay, also where the menu does not have them. */
 export function Menu({ label, options, selected, onChange, remark }: MenuProps) {
   const known = new Set(options?.map(({ value }) => value));
-  const extra = selected.filter((value) => !known.has(value)).map((value) => ({ value, label: value, count: undefined }));
+  const extra = selected
+    .filter((value) => !known.has(value))
+    .map((value) => ({ value, label: value, count: undefined }));
   const toggle = (value: string) =>
     onChange(selected.includes(value) ? selected.filter((other) => other !== value) : [...selected, value]);
   return (
@@ -183,7 +185,13 @@ export function Table<Row>({ caption, columns, rows, rowKey, selected, order, on
               const isOrder = order !== undefined && column.order === order.by;
               const className = column.numeric ? 'numeric' : undefined;
               return (
-                <th key={column.name} role="columnheader" scope="col" className={className} aria-sort={isOrder ? sorting : undefined}>
+                <th
+                  key={column.name}
+                  role="columnheader"
+                  scope="col"
+                  className={className}
+                  aria-sort={isOrder ? sorting : undefined}
+                >
                   {column.order && onOrder ? (
                     <button className="heading" onClick={() => onOrder(column.order!)}>
                       {column.head}
@@ -201,7 +209,12 @@ export function Table<Row>({ caption, columns, rows, rowKey, selected, order, on
           {rows.map((row) => (
             <tr key={rowKey(row)} role="row" className={selected?.(row) ? 'chosen' : undefined}>
               {columns.map((column) => (
-                <td key={column.name} role="cell" className={`col-${column.name}${column.numeric ? ' numeric' : ''}`} data-label={column.head}>
+                <td
+                  key={column.name}
+                  role="cell"
+                  className={`col-${column.name}${column.numeric ? ' numeric' : ''}`}
+                  data-label={column.head}
+                >
                   {column.cell(row)}
                 </td>
               ))}
@@ -214,13 +227,24 @@ export function Table<Row>({ caption, columns, rows, rowKey, selected, order, on
 }
 
 /** Loads more when it comes into view, unless something stands below it. It is a button, for those who do not scroll. */
-export function More({ onMore, busy, onlyByClick = false }: { onMore: () => void; busy: boolean; onlyByClick?: boolean }) {
+export function More({
+  onMore,
+  busy,
+  onlyByClick = false,
+}: {
+  onMore: () => void;
+  busy: boolean;
+  onlyByClick?: boolean;
+}) {
   const button = useRef<HTMLButtonElement>(null);
   useEffect(() => {
     if (onlyByClick) return undefined;
-    const observer = new IntersectionObserver((entries) => entries.some(({ isIntersecting }) => isIntersecting) && !busy && onMore(), {
-      rootMargin: '400px',
-    });
+    const observer = new IntersectionObserver(
+      (entries) => entries.some(({ isIntersecting }) => isIntersecting) && !busy && onMore(),
+      {
+        rootMargin: '400px',
+      },
+    );
     observer.observe(button.current!);
     return () => observer.disconnect();
   }, [onMore, busy, onlyByClick]);
@@ -253,7 +277,13 @@ export function KeyDialog({ onKey }: { onKey: (key: string) => void }) {
         <p>Enter an API key or a token. It stays in this tab until you close it.</p>
         <label className="field">
           <span>Key</span>
-          <input type="password" autoComplete="off" required value={key} onChange={(event) => setKey(event.target.value)} />
+          <input
+            type="password"
+            autoComplete="off"
+            required
+            value={key}
+            onChange={(event) => setKey(event.target.value)}
+          />
         </label>
         <button className="primary">Continue</button>
       </form>

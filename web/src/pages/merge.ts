@@ -36,7 +36,8 @@ function sortValue(row: Row, order: ExperimentOrder): SortValue {
 }
 
 /** Times have up to six digits after the second: 09:30:00Z is before 09:30:00.5Z. */
-const comparableTime = (time: string | null) => time && time.replace(/(?:\.(\d+))?Z$/, (_, digits = '') => `.${digits.padEnd(6, '0')}`);
+const comparableTime = (time: string | null) =>
+  time && time.replace(/(?:\.(\d+))?Z$/, (_, digits = '') => `.${digits.padEnd(6, '0')}`);
 
 /** Compare as the gateway does: missing values last in both directions, equal ones by source and the vendor's order. */
 function comparator(order: ExperimentOrder): (a: Row, b: Row) => number {

@@ -20,7 +20,14 @@ export default function SessionPage({ id }: { id: string }) {
   useEffect(() => {
     document.title = `${title ?? 'Session'} · Tracegraph`;
   }, [title]);
-  if (error && !session) return <Failed what="The session could not be read." failure={failure(error)} retry={() => again({ requestPolicy: 'network-only' })} />;
+  if (error && !session)
+    return (
+      <Failed
+        what="The session could not be read."
+        failure={failure(error)}
+        retry={() => again({ requestPolicy: 'network-only' })}
+      />
+    );
   if (!data) return <Loading what="the session" />;
   if (!session) return <p>No source knows this session.</p>;
   return (
@@ -60,11 +67,25 @@ function FactList({ facts }: { facts: readonly [string, ReactNode][] }) {
   );
 }
 
-type Tokens = { input: number | null; output: number | null; cached: number | null; reasoning: number | null; total: number | null } | null;
+type Tokens = {
+  input: number | null;
+  output: number | null;
+  cached: number | null;
+  reasoning: number | null;
+  total: number | null;
+} | null;
 
 function tokenFacts(tokens: Tokens): [string, ReactNode][] {
-  const names = [['total', 'Tokens'], ['input', 'Input tokens'], ['output', 'Output tokens'], ['cached', 'Cached tokens'], ['reasoning', 'Reasoning tokens']] as const;
-  return names.filter(([name]) => name === 'total' || tokens?.[name] != null).map(([name, title]) => [title, <Value value={tokens?.[name]} unit="TOKENS" />]);
+  const names = [
+    ['total', 'Tokens'],
+    ['input', 'Input tokens'],
+    ['output', 'Output tokens'],
+    ['cached', 'Cached tokens'],
+    ['reasoning', 'Reasoning tokens'],
+  ] as const;
+  return names
+    .filter(([name]) => name === 'total' || tokens?.[name] != null)
+    .map(([name, title]) => [title, <Value value={tokens?.[name]} unit="TOKENS" />]);
 }
 
 function Facts({ session }: { session: Session }) {
@@ -94,7 +115,8 @@ function Scores({ scores, of = '' }: { scores: readonly ScoreLike[] | null; of?:
       <ul className="verdicts">
         {scores.map(({ evaluator, value, label, explanation, failed }) => (
           <li key={evaluator}>
-            <strong>{evaluator}</strong> {failed ? 'could not judge' : <Value value={value} unit="SCORE" />} {label && <span className="tag">{label}</span>}
+            <strong>{evaluator}</strong> {failed ? 'could not judge' : <Value value={value} unit="SCORE" />}{' '}
+            {label && <span className="tag">{label}</span>}
             {explanation && <p>{explanation}</p>}
           </li>
         ))}
@@ -104,12 +126,26 @@ function Scores({ scores, of = '' }: { scores: readonly ScoreLike[] | null; of?:
 }
 
 function Waterfall({ session }: { session: Session }) {
-  const [{ after, before }, setPosition] = useState<{ after: string | null; before: readonly Span[] }>({ after: null, before: [] });
-  const [{ data, error, fetching }, again] = useQuery({ query: SpansDocument, variables: { id: session.id, first: 500, after }, pause: !session.source.capabilities.spans });
+  const [{ after, before }, setPosition] = useState<{ after: string | null; before: readonly Span[] }>({
+    after: null,
+    before: [],
+  });
+  const [{ data, error, fetching }, again] = useQuery({
+    query: SpansDocument,
+    variables: { id: session.id, first: 500, after },
+    pause: !session.source.capabilities.spans,
+  });
   const [parameters, change] = useParameters();
   if (!session.source.capabilities.spans) return <p>{`${session.source.name} has no spans.`}</p>;
   const page = data?.session?.spans;
-  if (error && !page) return <Failed what="The spans could not be read." failure={failure(error)} retry={() => again({ requestPolicy: 'network-only' })} />;
+  if (error && !page)
+    return (
+      <Failed
+        what="The spans could not be read."
+        failure={failure(error)}
+        retry={() => again({ requestPolicy: 'network-only' })}
+      />
+    );
   if (!page && fetching) return <Loading what="the spans" />;
   if (!page) return <p>The vendor has no spans of this session.</p>;
   const spans = [...before, ...page.nodes];
@@ -122,7 +158,9 @@ function Waterfall({ session }: { session: Session }) {
       <div className="waterfall-parts">
         <div>
           <SpanRows spans={spans} chosen={chosen} onChoose={(span) => change({ span }, { replace: true })} />
-          {page.pageInfo.hasNextPage && <More busy={fetching} onMore={() => setPosition({ after: page.pageInfo.endCursor, before: spans })} />}
+          {page.pageInfo.hasNextPage && (
+            <More busy={fetching} onMore={() => setPosition({ after: page.pageInfo.endCursor, before: spans })} />
+          )}
         </div>
         {chosen && <SpanPanel key={chosen} id={chosen} />}
       </div>
@@ -138,20 +176,35 @@ function endOf(span: Span): number | null {
   return span.endedAt ? Date.parse(span.endedAt) : start;
 }
 
-function SpanRows({ spans, chosen, onChoose }: { spans: readonly Span[]; chosen: string | null; onChoose: (id: string) => void }) {
+function SpanRows({
+  spans,
+  chosen,
+  onChoose,
+}: {
+  spans: readonly Span[];
+  chosen: string | null;
+  onChoose: (id: string) => void;
+}) {
   const starts = spans.flatMap((span) => startOf(span) ?? []);
   const first = Math.min(...starts);
   const whole = Math.max(...spans.flatMap((span) => endOf(span) ?? []), first + 1) - first;
   function place(span: Span): CSSProperties {
     const start = startOf(span);
     if (start === null) return { display: 'none' };
-    return { left: `${((start - first) / whole) * 100}%`, width: `max(3px, ${((endOf(span)! - start) / whole) * 100}%)` };
+    return {
+      left: `${((start - first) / whole) * 100}%`,
+      width: `max(3px, ${((endOf(span)! - start) / whole) * 100}%)`,
+    };
   }
   return (
     <ol className="spans">
       {spans.map((span) => (
         <li key={span.id}>
-          <button aria-pressed={span.id === chosen} onClick={() => onChoose(span.id)} className={span.status === 'ERROR' ? 'span error' : 'span'}>
+          <button
+            aria-pressed={span.id === chosen}
+            onClick={() => onChoose(span.id)}
+            className={span.status === 'ERROR' ? 'span error' : 'span'}
+          >
             <span className="span-name" style={{ paddingLeft: `${Math.min(span.depth, 12) * 0.9}rem` }}>
               <span className={`kind kind-${span.kind.toLowerCase()}`}>{words(span.kind)}</span>
               {span.name ?? span.toolName ?? span.vendorKind ?? 'span'}
@@ -189,7 +242,13 @@ function SpanPanel({ id }: { id: string }) {
     : [];
   return (
     <aside className="span-panel" aria-label="Chosen span" aria-live="polite">
-      {error && !span && <Failed what="The span could not be read." failure={failure(error)} retry={() => again({ requestPolicy: 'network-only' })} />}
+      {error && !span && (
+        <Failed
+          what="The span could not be read."
+          failure={failure(error)}
+          retry={() => again({ requestPolicy: 'network-only' })}
+        />
+      )}
       {!error && !data && <Loading what="the span" />}
       {data && !error && !span && <p>This span does not exist any more.</p>}
       {span && (
@@ -200,7 +259,10 @@ function SpanPanel({ id }: { id: string }) {
           <Text name="Input" text={span.input} />
           <Text name="Output" text={span.output} />
           <Scores scores={span.scores} of=" of the span" />
-          <Text name="Attributes" text={span.metadata === null || span.metadata === undefined ? null : JSON.stringify(span.metadata, null, 2)} />
+          <Text
+            name="Attributes"
+            text={span.metadata === null || span.metadata === undefined ? null : JSON.stringify(span.metadata, null, 2)}
+          />
         </>
       )}
     </aside>

@@ -40,44 +40,110 @@ export function Sessions({ id, evaluators, ticks }: SessionsProps) {
   const { by, direction, filter, orderBy } = variablesOf(parameters);
   // One page that grows, and not several pages: a refresh then reads all rows in view, and keeps the place.
   const shown = Number(parameters.get('rows') ?? STEP);
-  const [{ data, error, fetching }, again] = useQuery({ query: SessionsDocument, variables: { id, first: Math.min(shown, MOST), filter, orderBy } });
+  const [{ data, error, fetching }, again] = useQuery({
+    query: SessionsDocument,
+    variables: { id, first: Math.min(shown, MOST), filter, orderBy },
+  });
   useRefresh(ticks, again);
   const [kept, setKept] = useState<{ key: string; page: Connection }>();
   const key = JSON.stringify([filter, orderBy]);
   const page = data?.experiment?.sessions ?? (kept?.key === key ? kept.page : undefined);
   if (page && (kept?.page !== page || kept.key !== key)) setKept({ key, page });
-  const orders = [...[['started', 'Start'], ['latency', 'Latency'], ['cost', 'Cost'], ['tokens', 'Tokens']].map(([value, label]) => ({ value: value!, label: label! })), ...evaluators.map((name) => ({ value: `score:${name}`, label: `Score: ${name}` }))];
-  const order = (name: string) => change({ order: name, direction: name === by && direction === 'DESC' ? 'asc' : null, rows: null });
+  const order = (name: string) =>
+    change({ order: name, direction: name === by && direction === 'DESC' ? 'asc' : null, rows: null });
   const retry = () => again({ requestPolicy: 'network-only' });
   return (
     <section aria-label="Sessions">
-      <h2>
-        Sessions {page?.totalCount != null && <small>{`${page.totalCount} in all`}</small>}
-      </h2>
-      <form className="filters" role="search" aria-label="Sessions" onSubmit={(event) => event.preventDefault()}>
-        <Search label="Text in input, output or error" value={parameters.get('text') ?? ''} onChange={(text) => change({ text, rows: null })} />
-        <Menu label="Status" options={STATUSES.map((value) => ({ value, label: words(value) }))} selected={list(parameters, 'status')} onChange={(values) => change({ status: values.join(','), rows: null })} />
-        <Choice label="Order" value={by} options={orders} onChange={(value) => change({ order: value, direction: null, rows: null })} />
-        <button onClick={() => change({ direction: direction === 'ASC' ? null : 'asc', rows: null })}>{direction === 'ASC' ? 'Ascending ↑' : 'Descending ↓'}</button>
-      </form>
+      <h2>Sessions {page?.totalCount != null && <small>{`${page.totalCount} in all`}</small>}</h2>
+      <SessionFilters evaluators={evaluators} />
       {error && !page && <Failed what="No sessions." failure={failure(error)} retry={retry} />}
       {page && <Reports reports={page.sources} retry={retry} />}
       {!page && fetching && <Loading what="the sessions" />}
       {page?.nodes.length === 0 && <p>No session matches.</p>}
-      {page && page.nodes.length > 0 && <Table caption="Sessions" columns={columns} rows={page.nodes} rowKey={(row) => row.id} order={{ by, direction }} onOrder={order} />}
-      {page?.pageInfo.hasNextPage && shown < MOST && <More busy={fetching} onMore={() => change({ rows: String(Math.min(shown * 2, MOST)) }, { replace: true })} />}
-      {page?.pageInfo.hasNextPage && shown >= MOST && <p className="remark">{`These are the first ${MOST}: narrow the filter for others.`}</p>}
+      {page && page.nodes.length > 0 && (
+        <Table
+          caption="Sessions"
+          columns={columns}
+          rows={page.nodes}
+          rowKey={(row) => row.id}
+          order={{ by, direction }}
+          onOrder={order}
+        />
+      )}
+      {page?.pageInfo.hasNextPage && shown < MOST && (
+        <More busy={fetching} onMore={() => change({ rows: String(Math.min(shown * 2, MOST)) }, { replace: true })} />
+      )}
+      {page?.pageInfo.hasNextPage && shown >= MOST && (
+        <p className="remark">{`These are the first ${MOST}: narrow the filter for others.`}</p>
+      )}
     </section>
   );
 }
 
+const ORDERS = [
+  { value: 'started', label: 'Start' },
+  { value: 'latency', label: 'Latency' },
+  { value: 'cost', label: 'Cost' },
+  { value: 'tokens', label: 'Tokens' },
+];
+
+function SessionFilters({ evaluators }: { evaluators: readonly string[] }) {
+  const [parameters, change] = useParameters();
+  const { by, direction } = variablesOf(parameters);
+  const orders = [...ORDERS, ...evaluators.map((name) => ({ value: `score:${name}`, label: `Score: ${name}` }))];
+  return (
+    <form className="filters" role="search" aria-label="Sessions" onSubmit={(event) => event.preventDefault()}>
+      <Search
+        label="Text in input, output or error"
+        value={parameters.get('text') ?? ''}
+        onChange={(text) => change({ text, rows: null })}
+      />
+      <Menu
+        label="Status"
+        options={STATUSES.map((value) => ({ value, label: words(value) }))}
+        selected={list(parameters, 'status')}
+        onChange={(values) => change({ status: values.join(','), rows: null })}
+      />
+      <Choice
+        label="Order"
+        value={by}
+        options={orders}
+        onChange={(value) => change({ order: value, direction: null, rows: null })}
+      />
+      <button onClick={() => change({ direction: direction === 'ASC' ? null : 'asc', rows: null })}>
+        {direction === 'ASC' ? 'Ascending ↑' : 'Descending ↓'}
+      </button>
+    </form>
+  );
+}
+
 const columns: Column<Session>[] = [
-  { name: 'name', head: 'Session', cell: (row) => <Link to={sessionPath(row.id)}>{row.name ?? row.testCaseId ?? row.vendorId}</Link> },
-  { name: 'status', head: 'Status', cell: (row) => <span className={`status ${row.status.toLowerCase()}`}>{words(row.status)}</span> },
+  {
+    name: 'name',
+    head: 'Session',
+    cell: (row) => <Link to={sessionPath(row.id)}>{row.name ?? row.testCaseId ?? row.vendorId}</Link>,
+  },
+  {
+    name: 'status',
+    head: 'Status',
+    cell: (row) => <span className={`status ${row.status.toLowerCase()}`}>{words(row.status)}</span>,
+  },
   { name: 'started', head: 'Start', order: 'started', cell: (row) => <Time value={row.startedAt} exact /> },
-  { name: 'latency', head: 'Latency', order: 'latency', numeric: true, cell: (row) => <Value value={row.latencyMs} unit="MILLISECONDS" /> },
+  {
+    name: 'latency',
+    head: 'Latency',
+    order: 'latency',
+    numeric: true,
+    cell: (row) => <Value value={row.latencyMs} unit="MILLISECONDS" />,
+  },
   { name: 'cost', head: 'Cost', order: 'cost', numeric: true, cell: (row) => <Value value={row.costUsd} unit="USD" /> },
-  { name: 'tokens', head: 'Tokens', order: 'tokens', numeric: true, cell: (row) => <Value value={row.tokens?.total} unit="TOKENS" /> },
+  {
+    name: 'tokens',
+    head: 'Tokens',
+    order: 'tokens',
+    numeric: true,
+    cell: (row) => <Value value={row.tokens?.total} unit="TOKENS" />,
+  },
   { name: 'models', head: 'Models', cell: (row) => row.models?.join(', ') || <Missing /> },
   {
     name: 'scores',
@@ -87,7 +153,14 @@ const columns: Column<Session>[] = [
         <ul className="scores">
           {row.scores.map((score) => (
             <li key={score.evaluator}>
-              <span>{score.evaluator}</span> {score.failed ? 'failed' : score.value === null && score.label ? score.label : <Value value={score.value} unit="SCORE" />}
+              <span>{score.evaluator}</span>{' '}
+              {score.failed ? (
+                'failed'
+              ) : score.value === null && score.label ? (
+                score.label
+              ) : (
+                <Value value={score.value} unit="SCORE" />
+              )}
             </li>
           ))}
         </ul>

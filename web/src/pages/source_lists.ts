@@ -45,7 +45,8 @@ export function useSourceLists(ids: readonly string[], filter: ExperimentFilter,
         current.current === query && setLists((all) => ({ ...all, [id]: { ...(all[id] ?? EMPTY), ...change } }));
       const before = pages.current[id] ?? [];
       // A page that is not complete is read again in its place; a page that failed is not there yet.
-      const loaded = again && before.at(-1)?.sources.some(({ status }) => status !== 'OK') ? before.slice(0, -1) : before;
+      const loaded =
+        again && before.at(-1)?.sources.some(({ status }) => status !== 'OK') ? before.slice(0, -1) : before;
       show({ since: Date.now(), failure: null });
       const after = loaded.at(-1)?.pageInfo.endCursor ?? null;
       const { page, problem } = await readPage(client, id, JSON.parse(variables), after, again);

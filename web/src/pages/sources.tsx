@@ -14,7 +14,10 @@ export default function SourcesPage() {
   useEffect(() => {
     document.title = 'Sources · Tracegraph';
   }, []);
-  if (error && !data) return <Failed what="No sources." failure={failure(error)} retry={() => again({ requestPolicy: 'network-only' })} />;
+  if (error && !data)
+    return (
+      <Failed what="No sources." failure={failure(error)} retry={() => again({ requestPolicy: 'network-only' })} />
+    );
   if (!data) return <Loading what="the sources" />;
   const { version, limits } = data.gateway;
   return (
@@ -56,7 +59,11 @@ function Facts({ facts }: { facts: readonly [string, ReactNode][] }) {
 
 /** Each source is checked by a query of its own: the check of one that hangs takes its time-out. */
 function Card({ source }: { source: Source }) {
-  const [{ data, error, fetching }, again] = useQuery({ query: SourceState, variables: { id: source.id }, requestPolicy: 'cache-and-network' });
+  const [{ data, error, fetching }, again] = useQuery({
+    query: SourceState,
+    variables: { id: source.id },
+    requestPolicy: 'cache-and-network',
+  });
   const retry = () => again({ requestPolicy: 'network-only' });
   const state = data?.node && 'health' in data.node ? data.node : null;
   const health = state?.health;
@@ -79,7 +86,14 @@ function Card({ source }: { source: Source }) {
           ['Circuit breaker', health ? words(health.circuit) : <Missing />],
           ['Checked', <Time value={health?.checkedAt} exact />],
           ['Interface', state?.apiVersion ?? source.apiVersion ?? <Missing />],
-          ['Limits', source.rateLimits.length ? source.rateLimits.map(({ kind, calls, perSeconds }) => `${kind}: ${calls} calls in ${perSeconds} s`).join(', ') : 'none'],
+          [
+            'Limits',
+            source.rateLimits.length
+              ? source.rateLimits
+                  .map(({ kind, calls, perSeconds }) => `${kind}: ${calls} calls in ${perSeconds} s`)
+                  .join(', ')
+              : 'none',
+          ],
         ]}
       />
       {state && (

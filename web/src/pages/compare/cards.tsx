@@ -46,7 +46,11 @@ function Card({ compared, comparison }: { compared: MetricComparison; comparison
                 {entry.experiment.id === best?.id && <span className="badge">best</span>}
               </th>
               <td role="cell">
-                <Value value={entry.value} unit={unitOf(metric.unit, statistic)} note={entry.aggregate ? originOf(entry.aggregate) : ''} />
+                <Value
+                  value={entry.value}
+                  unit={unitOf(metric.unit, statistic)}
+                  note={entry.aggregate ? originOf(entry.aggregate) : ''}
+                />
                 {entry.aggregate?.basis === 'COMPUTED' && <small title="computed by the gateway"> computed</small>}
               </td>
               <Delta entry={entry} compared={compared} isBaseline={entry.experiment.id === comparison.baseline.id} />
@@ -70,7 +74,8 @@ interface DeltaProps {
 
 function Delta({ entry: { delta, ratio }, compared: { metric, statistic }, isBaseline }: DeltaProps) {
   if (isBaseline) return <td role="cell">baseline</td>;
-  const better = delta !== null && delta !== 0 ? (delta < 0 === (metric.betterWhen === 'LOWER') ? 'better' : 'worse') : '';
+  const better =
+    delta !== null && delta !== 0 ? (delta < 0 === (metric.betterWhen === 'LOWER') ? 'better' : 'worse') : '';
   return (
     <>
       <td role="cell" className={better}>
@@ -80,7 +85,10 @@ function Delta({ entry: { delta, ratio }, compared: { metric, statistic }, isBas
         {ratio === null ? (
           <Missing />
         ) : (
-          <data value={String(ratio)} title={`${ratio}, the value divided by the baseline's`}>{`×${ratio.toLocaleString('en', { maximumSignificantDigits: 3 })}`}</data>
+          <data
+            value={String(ratio)}
+            title={`${ratio}, the value divided by the baseline's`}
+          >{`×${ratio.toLocaleString('en', { maximumSignificantDigits: 3 })}`}</data>
         )}
       </td>
     </>

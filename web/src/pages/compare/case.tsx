@@ -22,13 +22,25 @@ export function CaseInFull({ id, unit, onClose }: { id: string; unit: MetricUnit
   useEffect(() => dialog.current?.showModal(), []);
   const node = data?.node && 'entries' in data.node ? data.node : null;
   return (
-    <dialog ref={dialog} className="case" aria-label="Case" onClose={onClose} onClick={(event) => event.target === dialog.current && dialog.current.close()}>
+    <dialog
+      ref={dialog}
+      className="case"
+      aria-label="Case"
+      onClose={onClose}
+      onClick={(event) => event.target === dialog.current && dialog.current.close()}
+    >
       <div className="case-body">
         <header>
           <h2>Case</h2>
           <button onClick={() => dialog.current?.close()}>Close</button>
         </header>
-        {error && !node && <Failed what="The case could not be read." failure={failure(error)} retry={() => again({ requestPolicy: 'network-only' })} />}
+        {error && !node && (
+          <Failed
+            what="The case could not be read."
+            failure={failure(error)}
+            retry={() => again({ requestPolicy: 'network-only' })}
+          />
+        )}
         {!error && !data && <Loading what="the case" />}
         {data && !error && !node && <p>This case does not exist any more.</p>}
         {node && (
@@ -47,7 +59,8 @@ export function CaseInFull({ id, unit, onClose }: { id: string; unit: MetricUnit
 }
 
 /** Without an outcome an entry is the baseline's, or its source failed. */
-const baselineSession = ({ entries }: Case) => entries.find(({ outcome, sessions }) => outcome === null && sessions?.length)?.sessions?.[0];
+const baselineSession = ({ entries }: Case) =>
+  entries.find(({ outcome, sessions }) => outcome === null && sessions?.length)?.sessions?.[0];
 
 interface EntryColumnProps {
   index: number;
@@ -86,7 +99,11 @@ function EntryColumn({ index, entry, unit, baseline }: EntryColumnProps) {
           </select>
         </label>
       )}
-      {session ? <SessionTexts session={session} baseline={baseline} /> : <p>{entry.sessions ? 'It did not run this case.' : 'Its source failed.'}</p>}
+      {session ? (
+        <SessionTexts session={session} baseline={baseline} />
+      ) : (
+        <p>{entry.sessions ? 'It did not run this case.' : 'Its source failed.'}</p>
+      )}
     </section>
   );
 }
@@ -139,7 +156,11 @@ function Text({ name, text, other }: { name: string; text: string | null; other:
   return (
     <>
       <h4>{name}</h4>
-      {text === null ? <p className="missing">The vendor has none.</p> : <pre tabIndex={0}>{other == null ? text : <Marked text={text} other={other} />}</pre>}
+      {text === null ? (
+        <p className="missing">The vendor has none.</p>
+      ) : (
+        <pre tabIndex={0}>{other == null ? text : <Marked text={text} other={other} />}</pre>
+      )}
     </>
   );
 }

@@ -35,14 +35,28 @@ export function caseVariables(selection: Selection, joinOn: CaseKey) {
 /** Cases load page by page: each page continues the one before. */
 function usePages(variables: ReturnType<typeof caseVariables>) {
   const key = JSON.stringify(variables);
-  const [cursors, setCursors] = useState<{ key: string; after: string | null; pages: Connection[] }>({ key, after: null, pages: [] });
+  const [cursors, setCursors] = useState<{ key: string; after: string | null; pages: Connection[] }>({
+    key,
+    after: null,
+    pages: [],
+  });
   const { after, pages } = cursors.key === key ? cursors : { after: null, pages: [] };
-  const [{ data, error, fetching }, again] = useQuery({ query: CasesDocument, variables: { ...variables, first: PAGE, after } });
+  const [{ data, error, fetching }, again] = useQuery({
+    query: CasesDocument,
+    variables: { ...variables, first: PAGE, after },
+  });
   const last = data?.comparison?.cases;
   const shown = last ? [...pages, last] : pages;
   const more = () => last?.pageInfo.endCursor && setCursors({ key, after: last.pageInfo.endCursor, pages: shown });
   const problem: Failure | null = error && !data?.comparison ? failure(error) : null;
-  return { pages: shown, reports: data?.comparison?.sources ?? [], problem, fetching, more, retry: () => again({ requestPolicy: 'network-only' }) };
+  return {
+    pages: shown,
+    reports: data?.comparison?.sources ?? [],
+    problem,
+    fetching,
+    more,
+    retry: () => again({ requestPolicy: 'network-only' }),
+  };
 }
 
 interface CasesProps {
@@ -86,12 +100,25 @@ export function Cases({ experiments, baseline, joinOn, metrics }: CasesProps) {
         />
       )}
       {pages.at(-1)?.pageInfo.hasNextPage && <More busy={fetching} onMore={more} onlyByClick />}
-      {selection.case && <CaseInFull key={selection.case} id={selection.case} unit={metric?.unit ?? 'SCORE'} onClose={() => change({ case: null })} />}
+      {selection.case && (
+        <CaseInFull
+          key={selection.case}
+          id={selection.case}
+          unit={metric?.unit ?? 'SCORE'}
+          onClose={() => change({ case: null })}
+        />
+      )}
     </section>
   );
 }
 
-function columnsOf(experiments: readonly Compared[], baseline: string, unit: Metric['unit'], open: string | null, show: (id: string) => void): Column<Case>[] {
+function columnsOf(
+  experiments: readonly Compared[],
+  baseline: string,
+  unit: Metric['unit'],
+  open: string | null,
+  show: (id: string) => void,
+): Column<Case>[] {
   const key: Column<Case> = {
     name: 'case',
     head: 'Case',
@@ -101,27 +128,25 @@ function columnsOf(experiments: readonly Compared[], baseline: string, unit: Met
       </button>
     ),
   };
-  const values = experiments.map(
-    (one, index): Column<Case> => ({
-      name: `value-${index}`,
-      head: label(one),
-      numeric: true,
-      cell: ({ entries }) => {
-        const { value, delta, outcome } = entries[index]!;
-        return (
-          <>
-            <Value value={value} unit={unit} note="the mean over its repetitions" />
-            {one.id !== baseline && delta !== null && (
-              <small className={outcome === 'REGRESSED' ? 'worse' : outcome === 'IMPROVED' ? 'better' : ''}>
-                <Value value={delta} unit={unit} signed /> {outcome && words(outcome)}
-              </small>
-            )}
-            {one.id !== baseline && delta === null && outcome && <small>{words(outcome)}</small>}
-          </>
-        );
-      },
-    }),
-  );
+  const values = experiments.map((one, index): Column<Case> => ({
+    name: `value-${index}`,
+    head: label(one),
+    numeric: true,
+    cell: ({ entries }) => {
+      const { value, delta, outcome } = entries[index]!;
+      return (
+        <>
+          <Value value={value} unit={unit} note="the mean over its repetitions" />
+          {one.id !== baseline && delta !== null && (
+            <small className={outcome === 'REGRESSED' ? 'worse' : outcome === 'IMPROVED' ? 'better' : ''}>
+              <Value value={delta} unit={unit} signed /> {outcome && words(outcome)}
+            </small>
+          )}
+          {one.id !== baseline && delta === null && outcome && <small>{words(outcome)}</small>}
+        </>
+      );
+    },
+  }));
   return [key, ...values];
 }
 
@@ -133,13 +158,33 @@ function CaseFilters({ experiments, baseline, metrics }: Omit<CasesProps, 'joinO
   if (!metricOptions.some(({ value }) => value === metric)) metricOptions.push({ value: metric, label: metric });
   return (
     <form className="filters" role="search" aria-label="Cases" onSubmit={(event) => event.preventDefault()}>
-      <Choice label="Metric" value={metric} options={metricOptions} onChange={(value) => change({ metric: value, case: null })} />
-      <Choice label="Order" value={order} options={Object.entries(ORDERS).map(([value, one]) => ({ value, label: one.label }))} onChange={(value) => change({ order: value })} />
-      {others.length > 1 && <Choice label="of" value={target ?? others[0]!.id} options={others.map((one) => ({ value: one.id, label: label(one) }))} onChange={(value) => change({ target: value })} />}
+      <Choice
+        label="Metric"
+        value={metric}
+        options={metricOptions}
+        onChange={(value) => change({ metric: value, case: null })}
+      />
+      <Choice
+        label="Order"
+        value={order}
+        options={Object.entries(ORDERS).map(([value, one]) => ({ value, label: one.label }))}
+        onChange={(value) => change({ order: value })}
+      />
+      {others.length > 1 && (
+        <Choice
+          label="of"
+          value={target ?? others[0]!.id}
+          options={others.map((one) => ({ value: one.id, label: label(one) }))}
+          onChange={(value) => change({ target: value })}
+        />
+      )}
       <Choice
         label="Outcome"
         value={outcome ?? ''}
-        options={[{ value: '', label: 'all' }, ...['REGRESSED', 'IMPROVED', 'EQUAL', 'MISSING'].map((value) => ({ value, label: words(value) }))]}
+        options={[
+          { value: '', label: 'all' },
+          ...['REGRESSED', 'IMPROVED', 'EQUAL', 'MISSING'].map((value) => ({ value, label: words(value) })),
+        ]}
         onChange={(value) => change({ outcome: value })}
       />
       <Search label="Text" value={text} onChange={(value) => change({ text: value })} />

@@ -17,7 +17,13 @@ interface Series {
   title: string;
 }
 
-export function ComparisonCharts({ comparison, evaluators }: { comparison: Comparison; evaluators: readonly string[] }) {
+export function ComparisonCharts({
+  comparison,
+  evaluators,
+}: {
+  comparison: Comparison;
+  evaluators: readonly string[];
+}) {
   const [parameters] = useParameters();
   const selection = selectionOf(parameters);
   const compared = comparison.metrics.find(({ metric }) => metric.name === selection.metric) ?? comparison.metrics[0];
@@ -49,17 +55,29 @@ function names({ plot, colors }: Theme, labels: readonly string[]) {
   });
 }
 
-const scale = (unit: Unit) => ({ tickFormat: (value: number) => figure(value, unit), nice: true, ticks: 5, labelArrow: 'none' as const });
+const scale = (unit: Unit) => ({
+  tickFormat: (value: number) => figure(value, unit),
+  nice: true,
+  ticks: 5,
+  labelArrow: 'none' as const,
+});
 
 function rowsOf(labels: readonly string[], rowHeight: number) {
-  return { fy: { domain: labels as string[], axis: null, padding: 0.08 }, height: labels.length * rowHeight + 50, marginLeft: 24, marginRight: 40 };
+  return {
+    fy: { domain: labels as string[], axis: null, padding: 0.08 },
+    height: labels.length * rowHeight + 50,
+    marginLeft: 24,
+    marginRight: 40,
+  };
 }
 
 function Bars({ compared, labels }: { compared: MetricComparison; labels: string[] }) {
   const { metric, statistic, entries } = compared;
   const unit = unitOf(metric.unit, statistic);
   const title = `${metricTitle(metric)}, ${statistic.toLowerCase()}`;
-  const values = entries.flatMap(({ value }, index) => (value === null ? [] : [{ value, label: labels[index]!, index }]));
+  const values = entries.flatMap(({ value }, index) =>
+    value === null ? [] : [{ value, label: labels[index]!, index }],
+  );
   const options = useCallback(
     (theme: Theme) => {
       const { plot, colors } = theme;
@@ -68,7 +86,13 @@ function Bars({ compared, labels }: { compared: MetricComparison; labels: string
         ...rowsOf(labels, 54),
         x: { ...scale(unit), label: null, zero: true, grid: true },
         marks: [
-          plot.barX(values, { fy: 'label', x: 'value', fill: color, insetTop: 22, title: (one: { value: number }) => `${one.value}` }),
+          plot.barX(values, {
+            fy: 'label',
+            x: 'value',
+            fill: color,
+            insetTop: 22,
+            title: (one: { value: number }) => `${one.value}`,
+          }),
           names(theme, labels),
           plot.ruleX([0]),
         ],
@@ -105,9 +129,20 @@ function Distributions({ compared, experiments }: { compared: MetricComparison; 
   const lower = Math.min(...(boxes ?? []).map(({ min }) => min));
   const upper = Math.max(...(boxes ?? []).map(({ max }) => max));
   const isKnown = boxes !== undefined && boxes.length > 0;
-  const [{ data: histograms }] = useQuery({ query: Histograms, variables: { ids, metric, lower, upper }, pause: !isKnown || isRatio });
+  const [{ data: histograms }] = useQuery({
+    query: Histograms,
+    variables: { ids, metric, lower, upper },
+    pause: !isKnown || isRatio,
+  });
   if (isRatio) return null;
-  if (error && !data) return <Failed what="No distributions." failure={failure(error)} retry={() => again({ requestPolicy: 'network-only' })} />;
+  if (error && !data)
+    return (
+      <Failed
+        what="No distributions."
+        failure={failure(error)}
+        retry={() => again({ requestPolicy: 'network-only' })}
+      />
+    );
   if (fetching || !boxes) return <Loading what="the distributions" />;
   if (!isKnown) return <p>No session has a value.</p>;
   const bins = histograms?.nodes.flatMap((node, index) => {
@@ -126,7 +161,15 @@ interface Bin {
   label: string;
 }
 
-function DistributionChart({ series: { labels, unit, title }, boxes, bins }: { series: Series; boxes: Box[]; bins: Bin[] }) {
+function DistributionChart({
+  series: { labels, unit, title },
+  boxes,
+  bins,
+}: {
+  series: Series;
+  boxes: Box[];
+  bins: Bin[];
+}) {
   const key = JSON.stringify([labels, boxes, bins]);
   const options = useCallback(
     (theme: Theme) => {
@@ -141,22 +184,48 @@ function DistributionChart({ series: { labels, unit, title }, boxes, bins }: { s
         y: { axis: null, domain: [-0.35 * most, 1.25 * most] },
         marks: [
           plot.rect(bins, {
-            fy: 'label', x1: 'lower', x2: 'upper', y1: 0, y2: 'count', fill: color, fillOpacity: 0.55, insetLeft: 0.5, insetRight: 0.5,
+            fy: 'label',
+            x1: 'lower',
+            x2: 'upper',
+            y1: 0,
+            y2: 'count',
+            fill: color,
+            fillOpacity: 0.55,
+            insetLeft: 0.5,
+            insetRight: 0.5,
             title: (bin: Bin) => `${figure(bin.lower, unit)} to ${figure(bin.upper, unit)}: ${bin.count} sessions`,
           }),
           plot.ruleY(boxes, { ...box, x1: 'min', x2: 'max', y: -0.18 * most }),
           plot.rect(boxes, {
-            fy: 'label', x1: 'p25', x2: 'p75', y1: -0.28 * most, y2: -0.08 * most, fill: color, stroke: color, fillOpacity: 0.3,
-            title: (one: Box) => `p25 ${figure(one.p25, unit)}, median ${figure(one.median, unit)}, p75 ${figure(one.p75, unit)}`,
+            fy: 'label',
+            x1: 'p25',
+            x2: 'p75',
+            y1: -0.28 * most,
+            y2: -0.08 * most,
+            fill: color,
+            stroke: color,
+            fillOpacity: 0.3,
+            title: (one: Box) =>
+              `p25 ${figure(one.p25, unit)}, median ${figure(one.median, unit)}, p75 ${figure(one.p75, unit)}`,
           }),
-          plot.ruleX(boxes, { fy: 'label', x: 'median', y1: -0.3 * most, y2: -0.06 * most, stroke: color, strokeWidth: 3 }),
+          plot.ruleX(boxes, {
+            fy: 'label',
+            x: 'median',
+            y1: -0.3 * most,
+            y2: -0.06 * most,
+            stroke: color,
+            strokeWidth: 3,
+          }),
           names(theme, labels),
         ],
       };
     },
     [key],
   );
-  const description = boxes.map((one) => `${one.label}: from ${figure(one.min, unit)} to ${figure(one.max, unit)}, median ${figure(one.median, unit)}`);
+  const description = boxes.map(
+    (one) =>
+      `${one.label}: from ${figure(one.min, unit)} to ${figure(one.max, unit)}, median ${figure(one.median, unit)}`,
+  );
   return <Chart title={`${title}: distribution, computed`} description={description.join('; ')} options={options} />;
 }
 
@@ -173,38 +242,56 @@ function Scatter({ experiments, evaluators }: { experiments: readonly Compared[]
       }) ?? [],
     [data, experiments],
   );
-  const unit: Unit = quality === 'error_rate' ? 'RATIO' : 'SCORE';
-  const costs = points.map(({ cost }) => cost);
-  const middle = (Math.min(...costs) + Math.max(...costs)) / 2;
-  const options = useCallback(
-    ({ plot, colors }: Theme) => ({
-      height: 280,
-      marginRight: 20,
-      marginTop: 30,
-      x: { ...scale('USD'), label: 'mean cost of a session', inset: 30 },
-      y: { ...scale(unit), label: quality === 'error_rate' ? 'error rate (lower is better)' : `${quality}, mean`, inset: 20 },
-      marks: [
-        plot.dot(points, { x: 'cost', y: 'value', r: 7, fill: ({ index }: { index: number }) => colors[index % colors.length]!, title: 'label' }),
-        // A name stands on the side of its dot that has room.
-        ...(['start', 'end'] as const).map((textAnchor) => plot.text(points.filter(({ cost }) => (cost > middle) === (textAnchor === 'end')), { x: 'cost', y: 'value', text: 'label', dy: -14, textAnchor })),
-      ],
-    }),
-    [points, quality, unit, middle],
-  );
-  const choices = [{ value: 'error_rate', label: 'error rate' }, ...evaluators.map((name) => ({ value: `score:${name}`, label: `score: ${name}` }))];
+  const choices = [
+    { value: 'error_rate', label: 'error rate' },
+    ...evaluators.map((name) => ({ value: `score:${name}`, label: `score: ${name}` })),
+  ];
   return (
     <div>
       <Choice label="Quality" value={quality} options={choices} onChange={(value) => change({ quality: value })} />
-      {error && !data && <Failed what="No figures." failure={failure(error)} retry={() => again({ requestPolicy: 'network-only' })} />}
+      {error && !data && (
+        <Failed what="No figures." failure={failure(error)} retry={() => again({ requestPolicy: 'network-only' })} />
+      )}
       {fetching && !data && <Loading what="cost and quality" />}
       {data && !points.length && <p>No experiment has both a cost and this quality.</p>}
-      {points.length > 0 && (
-        <Chart
-          title="Cost against quality, computed"
-          description={points.map((one) => `${one.label}: ${figure(one.cost, 'USD')}, ${figure(one.value, unit)}`).join('; ')}
-          options={options}
-        />
-      )}
+      {points.length > 0 && <ScatterChart points={points} quality={quality} />}
     </div>
   );
+}
+
+interface Point {
+  cost: number;
+  value: number;
+  index: number;
+  label: string;
+}
+
+function ScatterChart({ points, quality }: { points: readonly Point[]; quality: string }) {
+  const unit: Unit = quality === 'error_rate' ? 'RATIO' : 'SCORE';
+  const name = quality === 'error_rate' ? 'error rate (lower is better)' : `${quality}, mean`;
+  const options = useCallback(
+    ({ plot, colors }: Theme) => {
+      const costs = points.map(({ cost }) => cost);
+      const middle = (Math.min(...costs) + Math.max(...costs)) / 2;
+      // A name stands on the side of its dot that has room.
+      const [left, right] = [points.filter(({ cost }) => cost <= middle), points.filter(({ cost }) => cost > middle)];
+      const text = { x: 'cost', y: 'value', text: 'label', dy: -14 };
+      const fill = ({ index }: Point) => colors[index % colors.length]!;
+      return {
+        height: 280,
+        marginRight: 20,
+        marginTop: 30,
+        x: { ...scale('USD'), label: 'mean cost of a session', inset: 30 },
+        y: { ...scale(unit), label: name, inset: 20 },
+        marks: [
+          plot.dot(points, { x: 'cost', y: 'value', r: 7, fill, title: 'label' }),
+          plot.text(left, { ...text, textAnchor: 'start' }),
+          plot.text(right, { ...text, textAnchor: 'end' }),
+        ],
+      };
+    },
+    [points, name, unit],
+  );
+  const texts = points.map((one) => `${one.label}: ${figure(one.cost, 'USD')}, ${figure(one.value, unit)}`);
+  return <Chart title="Cost against quality, computed" description={texts.join('; ')} options={options} />;
 }

@@ -21,7 +21,11 @@ export function Exports({ comparison, joinOn }: { comparison: Comparison; joinOn
         const named = cases.map(({ id: _, ...one }) => one);
         if (form === 'cases.csv') download('cases.csv', 'text/csv', csv(caseRows(comparison, selection.metric, named)));
         else {
-          const content = { address: window.location.href, ...comparison, cases: { metric: selection.metric, joinOn, nodes: named } };
+          const content = {
+            address: window.location.href,
+            ...comparison,
+            cases: { metric: selection.metric, joinOn, nodes: named },
+          };
           download('comparison.json', 'application/json', `${JSON.stringify(content, withoutTypenames, 2)}\n`);
         }
       }
@@ -78,6 +82,14 @@ interface NamedCase {
 
 function caseRows({ experiments }: Comparison, metric: string, cases: readonly NamedCase[]) {
   return cases.flatMap(({ key, entries }) =>
-    entries.map(({ value, delta, outcome }, index) => ({ key, metric, experiment: label(experiments[index]!), experiment_id: experiments[index]!.id, value, delta, outcome })),
+    entries.map(({ value, delta, outcome }, index) => ({
+      key,
+      metric,
+      experiment: label(experiments[index]!),
+      experiment_id: experiments[index]!.id,
+      value,
+      delta,
+      outcome,
+    })),
   );
 }

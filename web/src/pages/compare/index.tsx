@@ -30,7 +30,10 @@ export default function ComparePage() {
       </>
     );
   }
-  if (error && !data) return <Failed what="No comparison." failure={failure(error)} retry={() => again({ requestPolicy: 'network-only' })} />;
+  if (error && !data)
+    return (
+      <Failed what="No comparison." failure={failure(error)} retry={() => again({ requestPolicy: 'network-only' })} />
+    );
   if (!data) return <Loading what="the experiments" />;
   const known = data.nodes.flatMap((node) => (node && 'name' in node ? [node] : []));
   // A source that fails does not say the name: the rows below have its column anyway.
@@ -54,7 +57,12 @@ function Compare({ names, evaluators }: { names: readonly Compared[]; evaluators
       <h1>Compare</h1>
       <Experiments experiments={experiments} baseline={comparison.baseline.id} />
       <form className="filters" aria-label="Comparison" onSubmit={(event) => event.preventDefault()}>
-        <Choice label="Statistic" value={statistic} options={STATISTICS.map((value) => ({ value, label: value.toLowerCase() }))} onChange={(value) => change({ statistic: value })} />
+        <Choice
+          label="Statistic"
+          value={statistic}
+          options={STATISTICS.map((value) => ({ value, label: value.toLowerCase() }))}
+          onChange={(value) => change({ statistic: value })}
+        />
         <Choice
           label="Figures"
           value={basis}
@@ -76,10 +84,17 @@ function Compare({ names, evaluators }: { names: readonly Compared[]; evaluators
         />
         <Exports comparison={comparison} joinOn={joinOn} />
       </form>
-      {comparison.missingIds.length > 0 && <p className="remark">{`No source knows ${comparison.missingIds.length} of these experiments.`}</p>}
+      {comparison.missingIds.length > 0 && (
+        <p className="remark">{`No source knows ${comparison.missingIds.length} of these experiments.`}</p>
+      )}
       <Reports reports={comparison.sources} retry={retry} />
       <Cards comparison={comparison} />
-      <Cases experiments={experiments} baseline={comparison.baseline.id} joinOn={joinOn} metrics={comparison.metrics.map(({ metric }) => metric)} />
+      <Cases
+        experiments={experiments}
+        baseline={comparison.baseline.id}
+        joinOn={joinOn}
+        metrics={comparison.metrics.map(({ metric }) => metric)}
+      />
       <ComparisonCharts comparison={comparison} evaluators={evaluators} />
     </div>
   );
@@ -94,7 +109,12 @@ function Experiments({ experiments, baseline }: { experiments: readonly Compared
       {experiments.map((one, index) => (
         <div key={one.id} className={`compared-one series-${index % 8}`}>
           <label>
-            <input type="radio" name="baseline" checked={one.id === baseline} onChange={() => change({ baseline: one.id, target: null, case: null })} />
+            <input
+              type="radio"
+              name="baseline"
+              checked={one.id === baseline}
+              onChange={() => change({ baseline: one.id, target: null, case: null })}
+            />
             <span className="unseen">{`${label(one)} is the baseline`}</span>
           </label>
           <Link to={experimentPath(one.id)}>{one.name}</Link>
@@ -103,7 +123,14 @@ function Experiments({ experiments, baseline }: { experiments: readonly Compared
             <button
               className="small"
               aria-label={`Remove ${label(one)}`}
-              onClick={() => change({ ids: ids.filter((id) => id !== one.id).join(','), baseline: one.id === baseline ? null : baseline, target: null, case: null })}
+              onClick={() =>
+                change({
+                  ids: ids.filter((id) => id !== one.id).join(','),
+                  baseline: one.id === baseline ? null : baseline,
+                  target: null,
+                  case: null,
+                })
+              }
             >
               ×
             </button>
