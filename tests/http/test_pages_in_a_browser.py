@@ -15,6 +15,7 @@ import pytest
 
 from tests.gateway import Vendors, over_http
 from tests.http.browser import CHROMEDRIVER, CHROMIUM, Browser, open_browser
+from tests.http.test_playground_in_a_browser import ATTEMPTS
 from tests.processes import started
 from tests.worlds import fill, minutes
 from tracegraph.http.auth.api_keys import hash_key, new_key
@@ -576,3 +577,13 @@ def open_and_scroll(browser: Browser, url: str) -> int:
     browser.wait_for(".drawing svg")
     browser.driver.execute_script("window.scrollTo(0, 900)")
     return int(browser.driver.execute_script("return window.scrollY"))
+
+
+@pytest.mark.slow
+def test_injected_elements_run_no_code_and_send_no_requests(demo: Demo) -> None:
+    with open_browser() as opened:
+        opened.driver.get(demo.pages)
+        opened.wait_for(ROW)
+        seen = opened.driver.execute_async_script(ATTEMPTS)
+    refused = ("script-src-elem", "img-src", "frame-src", "base-uri", "form-action", "connect-src")
+    assert seen == {**dict.fromkeys(refused, "refused"), "wasRun": False}

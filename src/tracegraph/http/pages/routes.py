@@ -1,7 +1,8 @@
 """The routes of the pages and of their assets, and the documents that the pages send.
 
-The source of the pages is in `web/`. `make web` builds the source into `index.html`, `assets/` and `documents.json`
-beside this file. One HTML page serves every path below: its script shows the page that the path names. The pages send requests only to `/graphql` of their own host.
+The source of the pages is in `web/`. `make web` builds it into `index.html`, `assets/` and `documents.json` beside
+this file. One HTML page serves every path below: its script shows the page that the path names. The pages send
+requests only to `/graphql` of their own host.
 """
 
 import html
