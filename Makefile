@@ -13,13 +13,17 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 # The tests of a file run in one process. Files with long waits run first, so that no core is idle at the end.
 PARALLEL := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-.PHONY: help demo test contract test-slow test-httpx test-fuzz test-paging test-plans test-plans-off test-newest soak soak-httpx flood lint format schema docs-configuration live bench web audit lock clean
+.PHONY: help demo demo-real test contract test-slow test-httpx test-fuzz test-paging test-plans test-plans-off test-newest soak soak-httpx flood lint format schema docs-configuration live bench web audit lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-18s %s\n", $$1, $$2}'
 
 demo: .venv/runtime.ok ## run three simulated vendors, the gateway over them, and its pages (PORT=8000)
 	$(BIN)/tracegraph demo --port $(PORT)
+
+demo-real: .venv/runtime.ok ## the demo with real MLflow and Phoenix servers beside (1.7 GB under .live, once; PORT=8000)
+	$(BIN)/python -m tracegraph.real_servers.environments .live
+	$(BIN)/tracegraph demo --real --environments .live --port $(PORT)
 
 test: .venv/dev.ok .venv/system.ok .venv/node.ok ## run the test suite on all cores, some minutes (WORKERS=auto)
 	$(BIN)/python -m pytest $(PARALLEL) -m "not slow" tests/reliability tests
@@ -89,7 +93,7 @@ schema: .venv/runtime.ok ## write schema.graphql from the code
 docs-configuration: .venv/dev.ok ## write the tables of docs/configuration.md from the settings
 	$(BIN)/python -m tools.configuration_page
 
-live: .venv/dev.ok ## test the gateway with real NeMo services (3.4 GB under .live; needs Python 3.12; RELEASES=0.8.1)
+live: .venv/dev.ok ## test the gateway with real NeMo, MLflow and Phoenix services (5.2 GB under .live; needs Python 3.12; RELEASES=0.8.1)
 	LIVE_RELEASES="$(RELEASES)" $(BIN)/python -m pytest tests/live -m live
 
 web: ## rebuild the pages and the playground from web/ (needs Node 20)

@@ -34,10 +34,12 @@ from tracegraph.simulators.langsmith import app as langsmith
 from tracegraph.simulators.langsmith.world import LangSmithWorld
 from tracegraph.simulators.meibel import app as meibel
 from tracegraph.simulators.meibel.world import MeibelWorld
+from tracegraph.simulators.mlflow.world import MlflowWorld
 from tracegraph.simulators.nemo import app as nemo
 from tracegraph.simulators.nemo.world import NemoWorld
+from tracegraph.simulators.phoenix.world import PhoenixWorld
 
-World = TypeVar("World", NemoWorld, LangSmithWorld, MeibelWorld)
+World = TypeVar("World", NemoWorld, LangSmithWorld, MeibelWorld, MlflowWorld, PhoenixWorld)
 
 NEMO, LANGSMITH, MEIBEL = "nemo", "langsmith", "meibel"
 NAMES = (NEMO, LANGSMITH, MEIBEL)

@@ -74,9 +74,9 @@ class Process:
         """Wait until it says where it serves, and return that."""
         return self.wait_for(r"http://[\w.:\[\]]+/graphql")
 
-    def wait_for(self, pattern: str) -> str:
+    def wait_for(self, pattern: str, within_s: float = STARTS_WITHIN_S) -> str:
         """Wait until the pattern shows in its output, and return the match."""
-        ends_at = time.monotonic() + STARTS_WITHIN_S
+        ends_at = time.monotonic() + within_s
         while time.monotonic() < ends_at:
             found = re.search(pattern, self.out + self.err)
             if found:

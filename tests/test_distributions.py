@@ -20,7 +20,8 @@ from tracegraph.commands.new_adapter import PagingKind, package_files, write_ada
 from tracegraph.simulators.core.servers import serving
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = {"tracegraph", "tracegraph_nemo", "tracegraph_langsmith", "tracegraph_meibel"}
+VENDORS = ["langsmith", "meibel", "mlflow", "nemo", "phoenix"]
+PACKAGES = {"tracegraph", *(f"tracegraph_{vendor}" for vendor in VENDORS)}
 
 LIST_VENDORS = """
 from tracegraph.adapter.registry import installed_vendors, load
@@ -107,7 +108,9 @@ def test_the_wheel_installs_only_packages_of_its_own_name(wheel: Path) -> None:
 
 def test_the_wheel_works_beside_another_projects_package_named_adapters(installed: Path) -> None:
     done = run(installed, "-c", LIST_VENDORS)
-    assert done.stdout.strip() == "['langsmith', 'meibel', 'nemo'] another project", done.stderr
+    assert done.stdout.strip() == "['langsmith', 'meibel', 'mlflow', 'nemo', 'phoenix'] another project", (
+        done.stderr
+    )
 
 
 def test_the_wheel_holds_what_the_command_line_needs(installed: Path) -> None:

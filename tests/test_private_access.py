@@ -13,7 +13,8 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 EXEMPT = (ROOT / "src/tracegraph/graphql/compiler", ROOT / "src/tracegraph/server")
-OURS = frozenset({"tracegraph", "tracegraph_nemo", "tracegraph_langsmith", "tracegraph_meibel"})
+VENDORS = ("langsmith", "meibel", "mlflow", "nemo", "phoenix")
+OURS = frozenset({"tracegraph", *(f"tracegraph_{vendor}" for vendor in VENDORS)})
 DOCUMENTED = frozenset({"_asdict", "_fields", "_make", "_replace", "_exit"})
 """Public names with an underscore: those of named tuples, and `os._exit`."""
 

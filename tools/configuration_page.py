@@ -99,7 +99,7 @@ MEANINGS: Mapping[str, str] = {
     "documents.only_trusted": "Whether all other documents are refused, introspection included.",
     "documents.automatic": "The most documents that clients may register by hash (APQ). 0 disables registration.",
     "documents.automatic_mb": "The total size of the registered documents.",
-    f"{_SOURCE}.vendor": "The name of an installed adapter: `nemo`, `langsmith`, `meibel`.",
+    f"{_SOURCE}.vendor": "The name of an installed adapter: `nemo`, `langsmith`, `meibel`, `mlflow`, `phoenix`.",
     f"{_SOURCE}.base_url": "The vendor's address: https, or http on loopback. "
     "A documented path such as `/api/v1` may be left out.",
     f"{_SOURCE}.timeout_s": "The time for one attempt of one call. It must be below `limits.deadline_s`.",
@@ -143,9 +143,15 @@ MEANINGS: Mapping[str, str] = {
     "meibel.web_url": "A template of the address of a session's page, for `url`, such as "
     "`https://app.example.com/agents/{experiment_id}/sessions/{session_id}`. See [Links](#links).",
     "meibel.experiment_web_url": "A template of the address of an agent's page, with `{experiment_id}`.",
+    "mlflow.token": "Sent as a bearer token, for a proxy in front of the server.",
+    "mlflow.username": "The user of MLflow's own authentication, sent with `password` as HTTP Basic.",
+    "mlflow.password": "The password of `username`. After a change of it, restart the gateway.",
+    "mlflow.web_url": "The address under which a browser reaches MLflow. Without it, the base URL.",
     "nemo.api_key": "Sent as a bearer token. A NeMo without authentication needs none.",
     "nemo.release": "The NeMo release whose interface the service has: the highest of these that is not above its "
     'version. `"auto"` finds it with the first call.',
+    "phoenix.api_key": "Sent as a bearer token. A Phoenix without authentication needs none.",
+    "phoenix.web_url": "The address under which a browser reaches Phoenix, for `url`. Without it, the base URL.",
     "nemo.web_url": "The address under which a browser reaches NeMo Studio. Without it, the base URL.",
     "nemo.workspace": "The workspace that this source reads.",
 }

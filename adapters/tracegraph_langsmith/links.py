@@ -5,19 +5,16 @@ See docs/vendors/langsmith.md#pages.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
+from tracegraph.adapter import commit_url
 from tracegraph.domain.urls import http_url
 from tracegraph_langsmith.wire import Run, TracerSession
 
 _CLOUD = ".langchain.com"
 _REGIONS = ("eu", "aws", "apac", "dev", "beta")
-_SSH = re.compile(r"(?:ssh://)?git@([^/:]+)[/:](.+)")
-_COMMIT_PATHS = {"github.com": "commit", "gitlab.com": "-/commit", "bitbucket.org": "commits"}
-_COMMIT = re.compile(r"[0-9a-f]{7,64}")
 _LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -86,12 +83,4 @@ def source_url(metadata: Mapping[str, Any]) -> str | None:
     See docs/vendors/langsmith.md#pages.
     """
     git = metadata.get("git")
-    remote, commit = (git.get("remote_url"), git.get("commit")) if isinstance(git, dict) else (None, None)
-    if not isinstance(remote, str):
-        return None
-    ssh = _SSH.fullmatch(remote)
-    address = http_url((f"https://{ssh[1]}/{ssh[2]}" if ssh else remote).removesuffix("/").removesuffix(".git"))
-    path = _COMMIT_PATHS.get(urlsplit(address).hostname or "") if address else None
-    if path is None or not isinstance(commit, str) or not _COMMIT.fullmatch(commit):
-        return address
-    return http_url(f"{address}/{path}/{commit}")
+    return commit_url(git.get("remote_url"), git.get("commit")) if isinstance(git, dict) else None

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from tracegraph.adapter import distinct, latency_ms
+from tracegraph.adapter import distinct, latency_ms, span_kind, total_or_sum
 from tracegraph.domain.models import (
     COST,
     ERROR_RATE,
@@ -57,7 +57,6 @@ _KINDS = {
 """The kinds of experiments by the types of tracer sessions in v2."""
 
 
-_SPAN_KINDS = {kind.value: kind for kind in SpanKind}
 """The types of runs are among our kinds."""
 
 
@@ -169,7 +168,7 @@ def to_span(run: wire.TraceRun | v2_wire.TraceRun, raw: RawObject, deferred: fro
     """
     status = _STATUSES.get((run.status or "").lower(), _UNKNOWN)
     running = status is _RUNNING
-    kind = _SPAN_KINDS.get((run.run_type or "").upper(), SpanKind.UNKNOWN)
+    kind = span_kind(run.run_type)
     fields = run.metadata or {}
     models = _models({"models": fields.get("ls_model_name")} if fields.get("ls_model_name") else fields)
     return Span(
@@ -284,11 +283,10 @@ def _latency_ms(run: Run) -> float | None:
 
 
 def _tokens(run: Run) -> TokenUsage | None:
-    input_tokens, output_tokens, total_tokens = run.prompt_tokens, run.completion_tokens, run.total_tokens
+    input_tokens, output_tokens = run.prompt_tokens, run.completion_tokens
+    total_tokens = total_or_sum(run.total_tokens, input_tokens, output_tokens)
     prompt, completion = run.prompt_token_details, run.completion_token_details
     cached_tokens = prompt.cache_read if prompt else None
-    if total_tokens is None and (input_tokens is not None or output_tokens is not None):
-        total_tokens = (input_tokens or 0) + (output_tokens or 0)
     if total_tokens is None and cached_tokens is None:
         return None
     return TokenUsage(

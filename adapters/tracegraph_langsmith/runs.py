@@ -65,6 +65,10 @@ A larger page completes more experiments in one call. Rows with large fields cos
 """
 
 
+_MAX_GROWTH = 2
+"""A request for more than this multiple of the page size of its cursor goes on by range instead."""
+
+
 class RunsApi(Protocol):
     """The queries for root runs in one dialect.
 
@@ -173,7 +177,18 @@ class RunsReader:
         pending = PendingRequest(request, readable, resume, self.api.page_max, excluded=resume.excluded)
         if not self._takes(pending) and not pending.leave_cursor():
             return SourceBadRequest(self.source, _cannot_resume(self.source))
+        if self._outgrows_cursor(pending):
+            pending.leave_cursor()
         return pending
+
+    def _outgrows_cursor(self, pending: PendingRequest) -> bool:
+        """Return whether the request is for far more runs than its cursor gives.
+
+        A cursor of v2 is valid only with the page size of its list. A few more rows do not need a larger page: the
+        gateway requests those that it is done with again.
+        """
+        size = pending.resume.page_size
+        return bool(size) and self.sizes.limit_for(pending.query(), pending.limit) > _MAX_GROWTH * size
 
     def _takes(self, pending: PendingRequest) -> bool:
         """Return whether the cursor of the request is one of this dialect, and valid for its fields."""

@@ -98,6 +98,7 @@ class TraceRun(Run):
     """Any run of a trace. The project follows from the request."""
 
     project_id: Name = ""
+    start_time: datetime | None = None  # type: ignore[assignment]  # a span may lack it, a session may not
     parent_run_ids: list[str] | None = None
     run_type: str | None = None
 

@@ -57,9 +57,9 @@ def lower(text: str | None) -> str | None:
     return None if text is None else text.lower()
 
 
-def end_after(start: datetime, end: datetime | None) -> datetime | None:
+def end_after(start: datetime | None, end: datetime | None) -> datetime | None:
     """Return the end, or None for an end before the start."""
-    return None if end is None or end < start else end
+    return None if start is not None and end is not None and end < start else end
 
 
 class FeedbackStats(Struct, gc=False):

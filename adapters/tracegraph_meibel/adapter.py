@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 from tracegraph.adapter import (
     BaseAdapter,
@@ -40,7 +41,7 @@ from tracegraph.upstream.client import Upstream
 from tracegraph_meibel import mapping, wire
 from tracegraph_meibel.agents import Agents
 from tracegraph_meibel.client import MAX_PAGE_SIZE, MeibelClient, Window
-from tracegraph_meibel.lookup import SessionLookup
+from tracegraph_meibel.lookup import SCORES, TEXTS, SessionLookup
 from tracegraph_meibel.spans import Spans
 
 CAPABILITIES = Capabilities(
@@ -51,7 +52,10 @@ CAPABILITIES = Capabilities(
         lacks=mapping.LACKING_FIELDS,
     ),
     sessions=ListCapabilities(
-        Paging.OFFSET, MAX_PAGE_SIZE, both_directions(SessionOrderField.STARTED_AT), frozenset({"statuses"})
+        Paging.OFFSET,
+        MAX_PAGE_SIZE,
+        both_directions(SessionOrderField.STARTED_AT),
+        frozenset({"statuses"}),
     ),
     reported_metrics=(),
     kinds=frozenset({ExperimentKind.AGENT}),
@@ -62,6 +66,7 @@ CAPABILITIES = Capabilities(
     ),
     call_kinds=frozenset({"agents", "agent", "sessions", "session", "messages", "scores"}),
     spans=True,
+    session_details=frozenset({TEXTS, SCORES}),
 )
 """The vendor also sorts by `name` and `display_name`, but with an undocumented collation.
 
@@ -103,6 +108,8 @@ class MeibelAdapter(BaseAdapter):
         self._client = client
         self._agents = Agents(client, pages)
         self._lookup = SessionLookup(client, pages, reads_scores=reads_scores)
+        if not reads_scores:
+            self.capabilities = replace(CAPABILITIES, session_details=frozenset({TEXTS}))
         self._spans = Spans(client, self._lookup)
 
     async def list_experiments(self, query: ExperimentQuery, page: PageRequest) -> Page[Experiment]:
@@ -138,11 +145,14 @@ class MeibelAdapter(BaseAdapter):
     async def find_sessions(
         self, experiment_ref: str, session_ids: Sequence[str]
     ) -> Mapping[str, Session | SourceError]:
-        """Return sessions by id.
-
-        The adapter reads the agent's list up to the last requested session, each session, and all scores.
-        """
+        """Return sessions by id, from the agent's list up to the last requested one. Details are deferred."""
         return await self._lookup.find(experiment_ref, set(session_ids))
+
+    async def get_session_details(
+        self, sessions: Sequence[Session], fields: frozenset[str]
+    ) -> Mapping[SessionRef, Session | SourceError]:
+        """Return sessions with texts, one call for each, or with scores, one call for the sessions of an agent."""
+        return await self._lookup.details(sessions, fields) if sessions else {}
 
     async def get_scores(self, refs: Sequence[SessionRef]) -> Mapping[SessionRef, Sequence[Score] | SourceError]:
         """Return scores, with two calls for each agent: one for its name and one for all scores."""

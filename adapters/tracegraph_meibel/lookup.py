@@ -1,7 +1,7 @@
-"""Look-up of sessions by id.
+"""Look-up of sessions by id, and of what their list lacks.
 
 `GET /sessions/{session_id}` has the messages but no times, and the list of an agent's sessions has the times but
-no messages (docs/vendors/meibel.md#sessions). A complete session combines both.
+no messages (docs/vendors/meibel.md#sessions). So sessions come from the list, and details from further calls.
 """
 
 from __future__ import annotations
@@ -22,8 +22,12 @@ MAX_SCAN_PAGES = 50
 """The maximum number of pages of one agent's sessions that a look-up reads."""
 
 
-_OF_SCORES = ("scores", "score_texts", "turn_scores")
-"""The fields of a session that its scores fill."""
+TEXTS = frozenset({"input", "output"})
+"""The details that take a call for each session."""
+
+
+SCORES = frozenset({"scores", "score_texts", "turn_scores"})
+"""The details that take a call for the sessions of an agent."""
 
 
 _Verdicts = Mapping[str, mapping.Verdicts]
@@ -38,32 +42,38 @@ class _Scan:
 
 
 class SessionLookup:
-    """Completes list rows to sessions of one account."""
+    """Finds sessions of one account in their lists, and reads their details."""
 
     def __init__(self, client: MeibelClient, pages: WebPages, *, reads_scores: bool) -> None:
         self._source = client.source
         self._client = client
         self._pages = pages
         self._reads_scores = reads_scores
-        self._deferred = frozenset({"input", "output", *(_OF_SCORES if reads_scores else ())})
 
     def to_sessions(self, agent_id: str, reply: Reply[wire.SessionList]) -> list[Session]:
         """Return the rows of one page of an agent's list as sessions."""
         page_of = self._pages.session
+        deferred = TEXTS | SCORES if self._reads_scores else TEXTS
         return [
             mapping.listed_session(
-                self._source, agent_id, row, raw, self._deferred, url=page_of(agent_id, row.session_id)
+                self._source, agent_id, row, raw, deferred, url=page_of(agent_id, row.session_id)
             )
             for row, raw in reply.rows(reply.value.data, "data")
         ]
 
     async def find(self, agent_id: str, session_ids: set[str]) -> dict[str, Session | SourceError]:
-        """Return complete sessions of an agent. Unknown sessions are omitted."""
+        """Return sessions of an agent without details. Unknown sessions are omitted."""
         scan = await self._scan(agent_id, session_ids)
-        outcomes = await self._complete(agent_id, list(scan.sessions.values()))
+        outcomes: dict[str, Session | SourceError] = dict(scan.sessions)
         if scan.failure is not None:
             outcomes |= dict.fromkeys(session_ids - scan.sessions.keys(), scan.failure)
         return outcomes
+
+    async def details(
+        self, sessions: Sequence[Session], fields: frozenset[str]
+    ) -> dict[SessionRef, Session | SourceError]:
+        """Return sessions with a group of details: see `ReadsSessionDetails.get_session_details`."""
+        return await (self._with_texts(sessions) if fields == TEXTS else self._with_scores(sessions))
 
     async def scores(self, refs: Sequence[SessionRef]) -> dict[SessionRef, Sequence[Score] | SourceError]:
         """Return the scores of the sessions that have any. All agents are read concurrently."""
@@ -138,17 +148,24 @@ class SessionLookup:
             upstream_requests=requests,
         )
 
-    async def _complete(self, agent_id: str, sessions: Sequence[Session]) -> dict[str, Session | SourceError]:
-        if not sessions:
-            return {}
-        details, scores = await asyncio.gather(
-            self._details([session.vendor_id for session in sessions]),
-            self._scores(agent_id, [session.vendor_id for session in sessions], _agent_slug(sessions)),
-        )
+    async def _with_texts(self, sessions: Sequence[Session]) -> dict[SessionRef, Session | SourceError]:
+        details = await self._details([session.vendor_id for session in sessions])
         return {
-            session.vendor_id: _completed(session, detail, scores)
-            for session, detail in zip(sessions, details, strict=True)
+            session.ref: _with_detail(session, detail) for session, detail in zip(sessions, details, strict=True)
         }
+
+    async def _with_scores(self, sessions: Sequence[Session]) -> dict[SessionRef, Session | SourceError]:
+        by_agent: dict[str, list[Session]] = {}
+        for session in sessions:
+            by_agent.setdefault(session.experiment_ref, []).append(session)
+        outcomes = await asyncio.gather(
+            *(
+                self._scores(agent, [session.vendor_id for session in of_agent], _agent_slug(of_agent))
+                for agent, of_agent in by_agent.items()
+            )
+        )
+        verdicts = dict(zip(by_agent, outcomes, strict=True))
+        return {session.ref: _with_verdicts(session, verdicts[session.experiment_ref]) for session in sessions}
 
     async def _details(self, session_ids: Sequence[str]) -> list[Reply[wire.SessionDetail] | SourceError]:
         """Return the details of every session.
@@ -199,21 +216,17 @@ def _agent_slug(sessions: Sequence[Session]) -> str | None:
     return next((session.agent_name for session in sessions if session.agent_name), None)
 
 
-def _completed(
-    listed: Session,
-    detail: Reply[wire.SessionDetail] | SourceError,
-    scores: _Verdicts | SourceError,
-) -> Session | SourceError:
-    """Return the complete session, or its error.
+def _with_detail(listed: Session, detail: Reply[wire.SessionDetail] | SourceError) -> Session | SourceError:
+    """Return the session with its texts, or why they could not be read.
 
     A session that was deleted in the meantime has no input and no output.
     """
-    if isinstance(scores, SourceError):
-        return scores
     if isinstance(detail, SourceObjectNotFound):
-        body = None
-    elif isinstance(detail, SourceError):
-        return detail
-    else:
-        body = detail.value
-    return mapping.completed_session(listed, body, scores.get(listed.vendor_id, mapping.NO_VERDICTS))
+        return mapping.with_texts(listed, None)
+    return detail if isinstance(detail, SourceError) else mapping.with_texts(listed, detail.value)
+
+
+def _with_verdicts(listed: Session, verdicts: _Verdicts | SourceError) -> Session | SourceError:
+    if isinstance(verdicts, SourceError):
+        return verdicts
+    return mapping.with_verdicts(listed, verdicts.get(listed.vendor_id, mapping.NO_VERDICTS))

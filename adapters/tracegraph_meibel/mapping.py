@@ -171,24 +171,27 @@ class Verdicts(Struct, frozen=True):
 NO_VERDICTS = Verdicts()
 
 
-def completed_session(listed: Session, detail: wire.SessionDetail | None, verdicts: Verdicts) -> Session:
-    """Return the session with the fields that its list row lacks.
+def with_texts(listed: Session, detail: wire.SessionDetail | None) -> Session:
+    """Return the session with input and output, which are no longer deferred.
 
     Args:
         listed: The session of the list row.
         detail: The decoded details, or None if the server has none: input and output remain None.
-        verdicts: The scores of the session, and their explanations.
     """
-    judged = replace(with_scores(listed, verdicts.scores), turn_scores=verdicts.turn_scores, deferred=frozenset())
-    if detail is None:
-        return judged
-    messages = [message for message in detail.messages or () if message is not None]
+    messages = [] if detail is None else [message for message in detail.messages or () if message is not None]
     return replace(
-        judged,
+        listed,
         input=first_input(messages),
         output=last_output(messages),
-        tokens=listed.tokens or token_usage(detail.token_usage),
+        tokens=listed.tokens or (None if detail is None else token_usage(detail.token_usage)),
+        deferred=listed.deferred - {"input", "output"},
     )
+
+
+def with_verdicts(listed: Session, verdicts: Verdicts) -> Session:
+    """Return the session with its scores, which are no longer deferred."""
+    judged = with_scores(listed, verdicts.scores)
+    return replace(judged, turn_scores=verdicts.turn_scores, deferred=judged.deferred - {"turn_scores"})
 
 
 def session_status(word: str | None) -> SessionStatus:

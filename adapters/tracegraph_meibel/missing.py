@@ -11,9 +11,7 @@ from collections.abc import Callable, Coroutine
 from enum import Enum
 from typing import Any
 
-import orjson
-
-from tracegraph.adapter import Reply, cost_of, gather_outcomes
+from tracegraph.adapter import Reply, cost_of, gather_outcomes, json_object
 from tracegraph.errors import SourceError, SourceNotFound, SourceObjectNotFound
 
 _NAMES_OBJECT = re.compile(r"\b(agent|session)s?\b.*(not found|not exist|unknown)", re.DOTALL)
@@ -33,11 +31,7 @@ class Missing(Enum):
 
 def parse_missing(error: SourceError) -> Missing:
     """Return the subject of the 404 according to its body."""
-    try:
-        body: Any = orjson.loads(error.vendor_body)
-    except orjson.JSONDecodeError:
-        return Missing.AMBIGUOUS
-    fields = body if isinstance(body, dict) else {}
+    fields = json_object(error.vendor_body) or {}
     if str(fields.get("detail")).casefold() == "not found":  # FastAPI's detail for an unknown path
         return Missing.PATH
     text = " ".join(str(fields.get(key, "")) for key in ("code", "message", "error", "detail"))

@@ -23,6 +23,7 @@ from tracegraph.adapter import (
     SessionPageRequest,
     SourceSettings,
     StrictOptions,
+    WebAddress,
     both_directions,
     consistent_total,
     failure_of,
@@ -33,7 +34,6 @@ from tracegraph.domain.clocks import elapsed_s
 from tracegraph.domain.filters import ExperimentOrderField, OrderDirection, SessionOrderField
 from tracegraph.domain.models import Aggregate, Experiment, ExperimentKind, MetricKind, Session, SessionRef, Span
 from tracegraph.domain.secrets import SecretRef
-from tracegraph.domain.urls import http_url
 from tracegraph.errors import SourceError
 from tracegraph.upstream.client import Upstream
 from tracegraph_nemo.client import HTTP_TOO_MANY, NemoClient
@@ -105,7 +105,7 @@ class Options(StrictOptions):
     workspace: str = "default"
     api_key: SecretRef | None = None
     release: Setting = "auto"
-    web_url: str | None = None
+    web_url: WebAddress | None = None
 
     @field_validator("workspace")
     @classmethod
@@ -113,13 +113,6 @@ class Options(StrictOptions):
         if path_segment(workspace) is None or "/" in workspace:
             raise ValueError("it must be the name of a NeMo workspace, without a slash")
         return workspace
-
-    @field_validator("web_url")
-    @classmethod
-    def _is_an_address(cls, web_url: str | None) -> str | None:
-        if web_url is not None and http_url(web_url) is None:
-            raise ValueError("it must be an address that a browser can open, such as https://nemo.example.com")
-        return web_url
 
 
 @asynccontextmanager
@@ -221,7 +214,9 @@ class NemoAdapter(BaseAdapter):
         return found
 
     async def get_aggregates(
-        self, experiments: Sequence[Experiment]
+        self,
+        experiments: Sequence[Experiment],
+        kinds: frozenset[MetricKind] | None = None,  # noqa: ARG002 - one call has all
     ) -> Mapping[str, Sequence[Aggregate] | SourceError]:
         """Return cost, tokens and error rate over the sessions of experiments, one call for each."""
         if not experiments:

@@ -7,9 +7,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
-import orjson
 from pydantic import SecretStr
 
 from tracegraph.adapter import (
@@ -19,8 +18,10 @@ from tracegraph.adapter import (
     Page,
     Reply,
     VendorClient,
+    bearer,
     cost_of,
     gather_outcomes,
+    json_object,
     path_segment,
     unreadable_places,
 )
@@ -152,8 +153,7 @@ class NemoClient(VendorClient):
     def __init__(
         self, upstream: Upstream, workspace: str, api_key: SecretStr | None, release: Release = NEWEST
     ) -> None:
-        bearer = None if api_key is None else SecretStr(f"Bearer {api_key.get_secret_value()}")
-        super().__init__(upstream, {"authorization": bearer})
+        super().__init__(upstream, {"authorization": bearer(api_key)})
         self.release = release
         self.workspace = workspace
         self._workspace_path = f"/apis/intake/v2/workspaces/{path_segment(workspace)}"
@@ -377,9 +377,5 @@ def _unknown_experiment_message(source: str) -> str:
 
 def _detail(body: bytes) -> str:
     """Return the text of FastAPI's `{"detail": ...}`, or an empty text for any other body."""
-    try:
-        document: Any = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return ""
-    detail = document.get("detail") if isinstance(document, dict) else None
+    detail = (json_object(body) or {}).get("detail")
     return detail if isinstance(detail, str) else ""

@@ -18,7 +18,7 @@ from tracegraph_nemo.client import NemoClient, PathNotFound
 from tracegraph_nemo.paging import MAX_PAGE_SIZE, VendorPage
 from tracegraph_nemo.releases import Release
 from tracegraph_nemo.session_lists import is_unicode, of_session, read_all, results_of
-from tracegraph_nemo.span_mapping import score_texts
+from tracegraph_nemo.span_mapping import failed_evaluators, score_texts
 from tracegraph_nemo.wire import TraceRow
 
 WORDS = frozenset({"score_texts"})
@@ -62,8 +62,14 @@ class Details:
         return await gather_by_key({session.ref: self._with_words_of_scores(session) for session in sessions})
 
     async def _with_words_of_scores(self, session: Session) -> Session:
-        texts = score_texts(await results_of(self._client, session.vendor_id))
-        return replace(session, score_texts=texts, deferred=session.deferred - WORDS)
+        results = await results_of(self._client, session.vendor_id)
+        failed = [*session.failed_evaluators, *(failed_evaluators(results) - session.score_values.keys())]
+        return replace(
+            session,
+            score_texts=score_texts(results),
+            failed_evaluators=distinct(sorted(failed)),
+            deferred=session.deferred - WORDS,
+        )
 
     # -- traces ----------------------------------------------------------------------------------------
 

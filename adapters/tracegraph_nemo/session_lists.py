@@ -56,7 +56,7 @@ async def read_all(
             size = smaller
             continue
         responses.append(response)
-        if response.next_offset is None:
+        if response.next_offset in {None, response.stated_total}:
             return responses
         offset = response.next_offset
     message = f"The session has more than {_MAX_ROWS} spans. One request reads no more from source {source!r}."

@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
-import orjson
-
-from tracegraph.adapter import distinct, latency_ms, text_of
-from tracegraph.domain.models import RawObject, Score, ScoreText, SessionStatus, Span, SpanKind, TokenUsage
+from tracegraph.adapter import distinct, json_object, latency_ms, span_kind, text_of, total_or_sum
+from tracegraph.domain.models import RawObject, Score, ScoreText, SessionStatus, Span, TokenUsage
 from tracegraph.errors import SourceError
 from tracegraph_nemo.mapping import STATUSES
 from tracegraph_nemo.wire import ResultRow, SpanRow
-
-_KINDS = {kind.value: kind for kind in SpanKind}
-"""NeMo's words are ours."""
 
 
 def to_span(
@@ -33,7 +27,7 @@ def to_span(
     """
     return Span(
         vendor_id=row.span_id,
-        kind=_KINDS.get(row.kind or "", SpanKind.UNKNOWN),
+        kind=span_kind(row.kind),
         status=STATUSES.get(row.status or "", SessionStatus.UNKNOWN),
         parent_id=row.parent_span_id,
         vendor_kind=row.kind,
@@ -52,7 +46,7 @@ def to_span(
         tokens=_tokens(row),
         cost_usd=row.cost_total_usd,
         scores=tuple(scores),
-        metadata=_attributes(row.raw_attributes),
+        metadata=json_object(row.raw_attributes),
         raw=raw,
         scores_error=scores_error,
     )
@@ -110,21 +104,21 @@ def score_texts(rows: Iterable[ResultRow]) -> Mapping[str, ScoreText] | None:
     return {name: text for name, text in texts.items() if text != ScoreText()} or None
 
 
+def failed_evaluators(rows: Iterable[ResultRow]) -> frozenset[str]:
+    """Return the evaluators of which all verdicts about the spans of a session failed.
+
+    Args:
+        rows: The verdicts, the oldest first.
+    """
+    scores = [score for of_span in scores_by_span(rows).values() for score in of_span]
+    judged = {score.evaluator for score in scores if not score.failed}
+    return frozenset(score.evaluator for score in scores if score.failed and score.evaluator not in judged)
+
+
 def _tokens(row: SpanRow) -> TokenUsage | None:
     """Return token counts. Without a stated total, it adds the known input and output counts."""
     details = row.usage_details or {}
     cache_write, reasoning = details.get("prompt_details.cache_write"), details.get("completion_details.reasoning")
-    total = row.total_tokens
-    if total is None and (row.input_tokens is not None or row.output_tokens is not None):
-        total = (row.input_tokens or 0) + (row.output_tokens or 0)
+    total = total_or_sum(row.total_tokens, row.input_tokens, row.output_tokens)
     usage = TokenUsage(row.input_tokens, row.output_tokens, row.cached_tokens, total, cache_write, reasoning)
     return None if usage == TokenUsage() else usage
-
-
-def _attributes(text: str | None) -> Mapping[str, Any] | None:
-    """Return the attributes that NeMo did not recognize, which it sends as JSON in a text."""
-    try:
-        attributes = orjson.loads(text or "null")
-    except orjson.JSONDecodeError:
-        return None
-    return attributes if isinstance(attributes, dict) else None

@@ -109,10 +109,16 @@ def demo(
     langsmith: Annotated[
         LangSmithDialect, typer.Option(help="The version of LangSmith's runs.")
     ] = DEFAULT_DIALECTS.langsmith,
+    real: Annotated[  # noqa: FBT002 - typer's form of a flag
+        bool, typer.Option("--real", help="Add real MLflow and Phoenix servers. The other vendors stay simulated.")
+    ] = False,
+    environments: Annotated[
+        Path, typer.Option(metavar="FOLDER", help="With --real: where `make demo-real` installed the servers.")
+    ] = Path(".live"),
 ) -> None:
-    """Run the gateway over three simulated vendors with sample data."""
+    """Run the gateway over three simulated vendors with sample data, and with --real over two real servers too."""
     with _configuration_errors():
-        run_demo(port, Dialects(nemo, langsmith))
+        run_demo(port, Dialects(nemo, langsmith), environments if real else None)
 
 
 @_app.command()
@@ -197,7 +203,7 @@ def compare(  # noqa: PLR0917 - typer reads options from parameters
 @_app.command()
 def spans(  # noqa: PLR0917 - typer reads options from parameters
     session_id: Annotated[str, typer.Argument(metavar="SESSION_ID", help="The global ID of a session.")],
-    first: Annotated[int, typer.Option(min=1, max=1000, help="The most spans to print.")] = 1000,
+    first: Annotated[int, typer.Option(min=1, help="The most spans to print.")] = 1000,
     form: Annotated[SpansFormat, typer.Option("--format")] = "tree",
     config: _ConfigOption = None,
     url: Annotated[str | None, typer.Option(help="Send the query to the gateway at this URL instead.")] = None,

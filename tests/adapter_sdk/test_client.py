@@ -17,7 +17,7 @@ from tracegraph.errors import (
     SourceNotFound,
     SourceObjectNotFound,
 )
-from tracegraph.upstream.messages import UpstreamRequest
+from tracegraph.upstream.messages import UpstreamRequest, UpstreamResponse
 
 __all__ = ["serve"]
 
@@ -130,6 +130,21 @@ async def test_an_error_has_the_meaning_that_the_client_gives_it(client: Client)
 async def test_an_error_without_a_meaning_of_its_own_is_raised_as_it_is(client: Client) -> None:
     with pytest.raises(SourceBadRequest):
         await client.post("things", "/odd", ECHO, {})
+
+
+async def test_a_reply_of_status_200_may_stand_for_a_failure(serve: Serve) -> None:
+    """As in GraphQL. It is no failure of the vendor, and not retried."""
+
+    class Refusing(Client):
+        def refusal_in(self, reply: UpstreamResponse) -> SourceError | None:
+            return SourceBadRequest(self.source, "refused", http_status=200) if b"more" in reply.body else None
+
+    client = Refusing(await serve(VENDOR), {})
+    with pytest.raises(SourceBadRequest, match="refused") as raised:
+        await client.get("things", "/list", LIST)
+
+    assert raised.value.upstream_requests == 1
+    assert (await client.get("things", "/echo", ECHO)).value.path == "/echo"
 
 
 async def test_the_calls_of_one_operation_are_counted_on_success_and_on_error(client: Client) -> None:

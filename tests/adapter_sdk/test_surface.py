@@ -7,9 +7,10 @@ SURFACE = """
     ExperimentQuery FetchInfo Key LenientDecoder LenientStruct ListCapabilities ListsSpans Name Number
     OffsetRequest Page PageRequest Paging Probe RangeRequest RateLimit ReadsSessionDetails Reply
     ReportsAggregates SessionPage SessionPageRequest SourceHealth SourceHealthStatus SourceSettings
-    StrictOptions VendorClient WebPages WholeRequest add_cost_on_error both_directions consistent_total
-    cost_of distinct failure_of first_page_with_rows gather_by_key gather_outcomes latency_ms path_segment
-    read_pages readable_rows refs_by_experiment refuse_without_rows text_of total_cost unreadable_places utc
+    StrictOptions VendorClient WebAddress WebPages WholeRequest add_cost_on_error bearer both_directions chunks
+    commit_url consistent_total cost_of distinct failure_of first_page_with_rows gather_by_key gather_outcomes
+    json_object latency_ms path_segment read_pages readable_rows refs_by_experiment refuse_without_rows
+    span_kind text_of total_cost total_or_sum unreadable_places utc
 """
 
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from msgspec.structs import asdict, fields
 from tracegraph_langsmith import wire as langsmith
 from tracegraph_meibel import wire as meibel
+from tracegraph_mlflow import wire as mlflow
 from tracegraph_nemo import wire as nemo
 
 from tracegraph.upstream.lenient_decoder import LenientDecoder, LenientStruct
@@ -22,6 +23,12 @@ ROWS: dict[str, tuple[LenientDecoder[Any], type[LenientStruct]]] = {
     "meibel sessions": (LenientDecoder(list[meibel.SessionSummary]), meibel.SessionSummary),
     "meibel details": (LenientDecoder(list[meibel.SessionDetail]), meibel.SessionDetail),
     "meibel scores": (LenientDecoder(list[meibel.ScoringJob]), meibel.ScoringJob),
+    "mlflow experiments": (LenientDecoder(list[mlflow.ExperimentRow]), mlflow.ExperimentRow),
+    "mlflow traces": (LenientDecoder(list[mlflow.TraceRow]), mlflow.TraceRow),
+    "mlflow runs": (LenientDecoder(list[mlflow.RunRow]), mlflow.RunRow),
+    "mlflow run data": (LenientDecoder(list[mlflow.RunData]), mlflow.RunData),
+    "mlflow spans": (LenientDecoder(list[mlflow.SpanRow]), mlflow.SpanRow),
+    "mlflow assessments": (LenientDecoder(list[mlflow.Assessment]), mlflow.Assessment),
 }
 POOL: tuple[Any, ...] = (
     *(None, True, 0, 7, -1, 0.25, 1.0, 2.5, -0.5, 1e300, 10**30),
@@ -30,12 +37,19 @@ POOL: tuple[Any, ...] = (
     *("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-05:00", "2026-13-01T00:00:00Z"),
     *([], ["a", "b"], ["a", 7], [None], {}, {"a": 0.5, "b": None}, {"a": "x", "b": 1}, {"cache_read": 5}),
     *({"metadata": {"a": [1]}}, {"agent_session_id": "s"}, {"acc": {"n": 2, "avg": 0.5}, "tone": None}),
+    *([{"key": "a", "value": 1}, {"value": "x"}], {"metrics": [{"key": "a", "value": "NaN"}], "params": 7}),
     *({"mean": 1, "count": 2}, {"mean": "1", "p90": -1}, {"acc": {"mean": 1, "count": 2}, "f1": 3}),
     *([{"role": "user", "message": {"text": "hi"}}, None], [{"role": 5}], {"input_tokens": 3, "output_tokens": 4}),
     *([{"prompt_tokens": 1}, {"characters": 5}], [{"prompt_tokens": 1}, None], {"usage": {"total_tokens": -1}}),
 )
 IDENTITY = {"id": "A1", "name": "one", "session_id": "s1", "started_at": "2026-11-20T10:00:00"} | {
-    "start_time": "2026-11-20T10:00:00Z"
+    "start_time": "2026-11-20T10:00:00Z",
+    "experiment_id": "1",
+    "trace_id": "tr-1",
+    "span_id": "s1",
+    "assessment_name": "judge",
+    "info": {"run_id": "a1", "experiment_id": "1", "start_time": 7},
+    "request_time": "2026-11-20T10:00:00Z",
 }
 
 

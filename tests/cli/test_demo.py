@@ -2,12 +2,13 @@
 
 import re
 import signal
+from pathlib import Path
 
 import httpx
 import pytest
 from typer.testing import CliRunner
 
-from tests.processes import started
+from tests.processes import run, started
 from tracegraph import cli
 from tracegraph.commands.demo import FIRST_QUERY
 from tracegraph.simulators.vendors import DEFAULT_DIALECTS, Dialects, demo_vendors
@@ -71,15 +72,22 @@ def test_the_fault_that_the_demo_prints_costs_the_rows_of_its_vendor_only() -> N
         ([], DEFAULT_DIALECTS),
         (["--nemo", "0.8", "--langsmith", "v1"], Dialects("0.8", "v1")),
         (["--nemo", "0.2", "--langsmith", "v1"], Dialects("0.2", "v1")),
+        (["--environments", "folder"], DEFAULT_DIALECTS),
     ],
 )
 def test_options_choose_what_the_vendors_speak(
     monkeypatch: pytest.MonkeyPatch, options: list[str], expected: Dialects
 ) -> None:
     chosen = []
-    monkeypatch.setattr(cli, "run_demo", lambda _, dialects: chosen.append(dialects))
+    monkeypatch.setattr(cli, "run_demo", lambda _, dialects, real: chosen.append((dialects, real)))
     assert CliRunner().invoke(cli._app, ["demo", *options]).exit_code == 0
-    assert chosen == [expected]
+    assert chosen == [(expected, None)]
+
+
+def test_real_servers_that_are_not_installed_are_named_with_the_remedy(tmp_path: Path) -> None:
+    code, out, err = run("demo", "--real", "--environments", str(tmp_path), "--port", "0")
+    assert (code, out) == (2, "")
+    assert "MLflow 3.17.2 and Phoenix 20.26.1. Run `make demo-real`" in err
 
 
 def test_an_unknown_release_is_refused() -> None:

@@ -94,6 +94,27 @@ def test_while_it_drains_it_is_unready_and_answers_and_then_the_port_closes(
             ask(url)
 
 
+def test_a_response_in_parts_is_completed_while_it_drains(vendors_running: Running) -> None:
+    vendors_running.worlds[0].add(nemo_experiment("e"))
+    query = {"query": "{ __typename ... @defer { experiments { nodes { name } } } }"}
+    env = {"TRACEGRAPH_SERVER__DRAIN_S": "0", "TRACEGRAPH_SOURCES__NEMO__RELEASE": "0.2"}
+    with serving(vendors_running, 1, env) as (process, url):
+        vendors_running.nemo.faults.add(Fault("delay", times=None, seconds=1.5))
+        accept = {"accept": "multipart/mixed"}
+        with (
+            httpx.Client(trust_env=False) as client,
+            client.stream("POST", url, json=query, headers=accept) as response,
+        ):
+            chunks = response.iter_text()
+            assert '"__typename":"Query"' in next(chunks)
+            process.send(signal.SIGTERM)
+            assert until(lambda: not can_connect(url))
+            rest = "".join(chunks)
+        assert '"nodes":[{"name":"e"}]' in rest
+        assert rest.endswith("\r\n-----\r\n")
+        assert process.end() == 0
+
+
 @WORKERS
 def test_once_the_port_is_closed_connections_are_refused_while_requests_are_in_flight(
     vendors_running: Running, workers: int

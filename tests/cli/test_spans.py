@@ -95,6 +95,13 @@ def test_what_is_not_shown_is_counted(running: Running) -> None:
     assert errors.startswith("3 further spans are not shown")
 
 
+def test_more_spans_than_a_page_are_read_page_after_page(running: Running) -> None:
+    running.worlds[0].spans["s0"] = [span(f"{number:04}") for number in range(2_100)]
+    code, out, errors = spans(running, SESSION, "--first", "2050", "--format", "json")
+    assert (code, errors.strip()) == (0, "50 further spans are not shown: ask for more with --first.")
+    assert [one["name"] for one in json.loads(out)["spans"]["nodes"]] == [f"{n:04}" for n in range(2_050)]
+
+
 @pytest.mark.parametrize(
     ("identity", "code", "sentence"),
     [

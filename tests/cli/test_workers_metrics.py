@@ -54,4 +54,11 @@ def test_any_worker_tells_the_sum_and_one_that_dies_keeps_its_counts(vendors_run
 
 def _workers(parent: int) -> set[int]:
     """The processes that answer, without the one that multiprocessing keeps beside them."""
-    return {pid for pid in children(parent) if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()}
+    return {pid for pid in children(parent) if b"spawn_main" in _command_line(pid)}
+
+
+def _command_line(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except FileNotFoundError:  # it ended after it was listed
+        return b""

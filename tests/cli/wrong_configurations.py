@@ -90,7 +90,7 @@ FILES_AND_NAMES = [
     Wrong(
         "a vendor without an adapter",
         at("https://x.example", "datadog"),
-        ("sources.x.vendor", "'datadog'", "langsmith, meibel, nemo"),
+        ("sources.x.vendor", "'datadog'", "langsmith, meibel, mlflow, nemo"),
     ),
     Wrong("lists in lists without end", f"x = {'[' * 3000}{']' * 3000}", ("too deep",)),
 ]

@@ -120,6 +120,11 @@ def test_a_span_without_a_start_stands_behind_the_one_before_it() -> None:
     assert outline(placed) == [("1", 0), ("2", 0), ("3", 0)]
 
 
+def test_a_span_without_a_start_stands_behind_one_of_several_with_equal_starts() -> None:
+    placed = arrange(span("z", None, 1), span("b"), span("a"), span("m", None, 1))
+    assert outline(placed) == [("m", 0), ("z", 0), ("b", 0), ("a", 0)]
+
+
 def test_a_chain_of_thousands_of_spans_has_no_limit_of_depth() -> None:
     chain = [span(f"{number:05}", f"{number - 1:05}", 0) for number in range(5000)]
     assert [one.depth for one in arrange(*reversed(chain))] == list(range(5000))

@@ -11,10 +11,10 @@ from tracegraph.upstream.request_scope import deadline, remaining_s, time_share
 SCHEMA = build_schema(DocumentLimits())._schema
 
 
-def counted(query: str) -> dict[str, int]:
+def counted(query: str, *, in_parts: bool = False) -> dict[str, int]:
     """Return the rounds below each field that makes calls, by response name; the maximum of repeated fields."""
     document = parse(query)
-    below = rounds_below(SCHEMA, document)
+    below = rounds_below(SCHEMA, document, in_parts=in_parts)
     found: dict[str, int] = {}
 
     class Names(Visitor):
@@ -106,3 +106,56 @@ async def test_without_a_deadline_or_a_round_below_nothing_is_divided() -> None:
         assert remaining_s(50.0) == 50.0
     with deadline(1000.0), time_share(0):
         assert remaining_s(9999.0) == pytest.approx(1000.0, abs=5)
+
+
+SPANS = "sessions { nodes { spans { nodes { output } } } }"
+
+
+@pytest.mark.parametrize(
+    ("query", "in_parts", "in_place"),
+    [
+        pytest.param(
+            f"{{ experiments {{ nodes {{ ... @defer {{ {SPANS} }} }} }} }}",
+            {"experiments": 1, "sessions": 2, "spans": 1, "output": 0},
+            {"experiments": 3, "sessions": 2, "spans": 1, "output": 0},
+            id="a fragment of three rounds takes one share of the first part",
+        ),
+        pytest.param(
+            f"{{ experiments {{ nodes {{ sessionCount ... @defer {{ {SPANS} }} }} }} }}",
+            {"experiments": 2, "sessionCount": 1, "sessions": 2, "spans": 1, "output": 0},
+            {"experiments": 3, "sessionCount": 0, "sessions": 2, "spans": 1, "output": 0},
+            id="every field of the first part reserves that share",
+        ),
+        pytest.param(
+            "{ experiments { nodes { name } } ... @defer { sources { health { status } } } }",
+            {"experiments": 1, "health": 0},
+            {"experiments": 0, "health": 0},
+            id="also for fragments beside it, which start after it",
+        ),
+        pytest.param(
+            "{ experiments { nodes { name ... @defer { id name } } } }",
+            {"experiments": 0},
+            {"experiments": 0},
+            id="a fragment without calls takes no time",
+        ),
+        pytest.param(
+            "{ ... @defer { experiments { nodes { ...S @defer } } } } "
+            "fragment S on Experiment { sessions { nodes { ... @defer { spans { nodes { name } } } } } }",
+            {"experiments": 1, "sessions": 1, "spans": 0},
+            {"experiments": 2, "sessions": 1, "spans": 0},
+            id="fragments within fragments",
+        ),
+        pytest.param(
+            "{ experiments { nodes { ...S @defer } } one: experiments { nodes { ...S } } } "
+            "fragment S on Experiment { sessions { nodes { input } } }",
+            {"experiments": 1, "one": 3, "sessions": 2, "input": 1},
+            {"experiments": 2, "one": 2, "sessions": 1, "input": 0},
+            id="a fragment that is deferred at one place only",
+        ),
+    ],
+)
+def test_deferred_fragments_do_not_hold_up_the_first_part(
+    query: str, in_parts: dict[str, int], in_place: dict[str, int]
+) -> None:
+    assert counted(query, in_parts=True) == in_parts
+    assert counted(query) == in_place

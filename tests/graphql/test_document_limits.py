@@ -175,6 +175,7 @@ def test_disabled_introspection_is_rejected_and_typename_is_allowed() -> None:
         ("{ experiments(first: 5) { edges { cursor node { name } } } }", 5 + 30),
         ("{ experiments(first: null) { totalCount } }", 20 + 30),
         ("{ experiments(first: 5) { nodes { createdAt metadata } } }", 5 * (1 + 10) + 30),
+        ("{ experiments(first: 5) { nodes { datasetName datasetId } } }", 5 * (1 + 10) + 30),
         ("{ experiments(first: 5) { nodes { aggregate(metric: {kind: COST}) { sum } } } }", 5 + 30),
         (
             "{ experiments(first: 5) { nodes { a: aggregate(metric: {kind: COST}, basis: BEST) { sum }"
@@ -218,6 +219,24 @@ def test_disabled_introspection_is_rejected_and_typename_is_allowed() -> None:
     ],
 )  # fmt: skip
 def test_rows_multiply_and_calls_count_ten(text: str, is_worth: int) -> None:
+    assert cost(text) == is_worth
+
+
+@pytest.mark.parametrize(
+    ("text", "is_worth"),
+    [
+        ("{ ... @defer { experiments(first: 5) { totalCount } } }", 5 + 30 + 20),
+        ("{ experiments(first: 5) { nodes { name ... @defer { id } } } }", 5 * (1 + 20) + 30),
+        ("{ experiments(first: 5) { nodes { ... @defer(if: false) { id ... @defer { name } } } } }", 5 * 41 + 30),
+        (
+            "{ experiments(first: 5) { nodes { ...E @defer ...E } } } fragment E on Experiment "
+            "{ sessions(first: 4) { totalCount ... @defer { isComplete } } }",
+            5 * (1 + 10 + 4 + 4 * 20 + 20) + 30,
+        ),
+        ("{ node(id: \"a\") { ... on Session { scores { ... @defer { value } } } } }", 1 + 10 + 10 + 20),
+    ],
+)  # fmt: skip
+def test_a_deferred_fragment_costs_twenty_rows_for_each_object_beside_its_fields(text: str, is_worth: int) -> None:
     assert cost(text) == is_worth
 
 

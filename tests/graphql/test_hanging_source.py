@@ -32,7 +32,7 @@ async def test_with_a_warm_cache_only_its_own_rows_are_stale(
     vendors: Vendors, open_gateway: OpenGateway, name: str
 ) -> None:
     fill(vendors)
-    gateway = await opened(vendors, open_gateway, timeout_s=1.0, deadline_s=30.0, cache=MEMORY)
+    gateway = await opened(vendors, open_gateway, timeout_s=3.0, deadline_s=30.0, cache=MEMORY)
     before = await gateway.ask(SESSIONS)
     vendors.named(name).fail(HANG)
     answer = await gateway.ask(SESSIONS)

@@ -143,3 +143,43 @@ async def test_a_session_that_is_looked_up_has_the_words_of_its_scores_where_the
     answer = await gateway.ask(query % "explanation", id=first["id"])
     assert answer.data["session"]["scores"] == [{"explanation": f"why {first['vendorId']}"}]
     assert calls(vendors, "evaluator-results") == 1
+
+
+RESULTS = f"{WORKSPACE.format(workspace='default')}/evaluator-results"
+
+
+async def test_words_that_fail_leave_the_values(vendors: Vendors, gateway: Gateway) -> None:
+    """The list has the values. Only the words take a call."""
+    vendors.nemo.fail(Fault("status", times=None, path=RESULTS, status=500))
+    query = """{ sessions(first: 1) { nodes { scores { evaluator value failed explanation } } } }"""
+    answer = await gateway.ask(query)
+    (row,) = answer.partial["sessions"]["nodes"]
+    assert row["scores"] == [{"evaluator": "acc", "value": 0.5, "failed": False, "explanation": None}]
+    assert [error["path"] for error in answer.errors] == [["sessions", "nodes", 0, "scores", 0, "explanation"]]
+    assert answer.codes == ["SOURCE_UNAVAILABLE"]
+
+
+async def test_words_that_fail_are_an_error_of_the_list_where_it_has_no_value(
+    vendors: Vendors, gateway: Gateway
+) -> None:
+    """A score may have words only, so an empty list would be made up."""
+    row = nemo_session("c0", started_at=minutes(9), evaluator_scores={})
+    vendors.nemo.world.add(nemo_experiment("c"), [row])
+    vendors.nemo.fail(Fault("status", times=None, path=RESULTS, status=500))
+    answer = await gateway.ask("{ sessions(first: 1) { nodes { scores { value explanation } } } }")
+    assert answer.partial["sessions"]["nodes"] == [{"scores": None}]
+    assert [error["path"] for error in answer.errors] == [["sessions", "nodes", 0, "scores"]]
+
+
+# -- one span --------------------------------------------------------------------------------------------
+
+
+async def test_a_span_by_its_id_is_read_with_what_is_selected(vendors: Vendors, gateway: Gateway) -> None:
+    (first, *_) = await sessions(gateway, "spans(first: 1) { nodes { id name } }")
+    (span,) = first["spans"]["nodes"]
+    query = "query($id: ID!) { node(id: $id) { ... on Span { %s } } }"
+    vendors.nemo.fail(Fault("status", times=None, path=RESULTS, status=500))
+    assert (await gateway.ask(query % "name", id=span["id"])).data["node"] == {"name": span["name"]}
+    assert calls(vendors, "evaluator-results") == 0
+    answer = await gateway.ask(query % "name scores { value }", id=span["id"])
+    assert answer.partial["node"] == {"name": span["name"], "scores": None}

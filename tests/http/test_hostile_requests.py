@@ -157,6 +157,14 @@ async def test_a_number_beyond_all_bounds_is_refused_or_is_no_int(gateway: Gatew
     assert (response.status_code, code(response)) == (400, "BAD_USER_INPUT")
 
 
+@pytest.mark.parametrize("number", ["1e999", "-1e400", "1" * 400])
+async def test_a_number_in_the_document_beyond_all_bounds_is_refused(gateway: Gateway, number: str) -> None:
+    query = f"{{ sessions(filter: {{latencyMs: {{gte: {number}}}}}) {{ totalCount }} }}"
+    response = await send(gateway, orjson.dumps({"query": query}))
+    assert (response.status_code, code(response)) == (400, "BAD_USER_INPUT")
+    assert "beyond 1.79e308" in response.json()["errors"][0]["message"]
+
+
 @pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "gzip, gzip", "x-unknown"])
 async def test_a_compressed_body_is_refused_without_being_opened(gateway: Gateway, encoding: str) -> None:
     response = await send(gateway, b"\x00" * 1000, content_encoding=encoding)

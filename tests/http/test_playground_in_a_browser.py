@@ -10,9 +10,10 @@ from urllib.parse import urlsplit
 import pytest
 from structlog.testing import capture_logs
 
-from tests.gateway import Gateway, Vendors, eventually
+from tests.gateway import Gateway, Vendors, eventually, over_http
 from tests.http.browser import CHROMEDRIVER, CHROMIUM, Browser, open_browser
 from tests.processes import started
+from tests.worlds import fill
 from tracegraph.simulators.core.faults import Fault
 
 pytestmark = pytest.mark.skipif(
@@ -179,6 +180,49 @@ async def test_stop_aborts_the_request_and_the_gateway_cancels_the_vendors_calls
         await asyncio.to_thread(browser.wait_for, 'button[aria-label^="Execute"]')
         assert await eventually(lambda: "graphql.client_gone" in [entry["event"] for entry in logs])
     assert [entry for entry in logs if entry["log_level"] == "error"] == []
+
+
+async def test_the_page_shows_the_parts_of_a_response_as_they_come(vendors: Vendors, tmp_path: Path) -> None:
+    """While NeMo hangs, the page shows the rows of the others."""
+    fill(vendors)
+    vendors.nemo.fail(Fault("hang", times=None))
+    sources = {name: table | {"timeout_s": 50} for name, table in vendors.sources().items()}
+    settings = vendors.settings(limits={"deadline_s": 60}, sources=sources)
+    async with over_http(settings) as gateway:
+        await shows_parts_as_they_come(vendors, str(gateway.http.base_url.join("/graphql")), tmp_path)
+
+
+async def shows_parts_as_they_come(vendors: Vendors, url: str, tmp_path: Path) -> None:
+    with open_browser() as browser:
+        shown = await asyncio.to_thread(shown_of_deferred_example, browser, url, tmp_path / "parts.png")
+        assert vendors.nemo.simulator.in_flight > 0
+        assert '"langsmith": {' in shown
+        assert '"nemo": {' not in shown
+        await asyncio.to_thread(browser.wait_for(STOP).click)
+        assert await eventually(lambda: vendors.nemo.simulator.in_flight == 0, within_s=5)
+        vendors.nemo.recover()
+        await asyncio.to_thread(browser.wait_for(RUN).click)
+        shown = (await asyncio.to_thread(browser.wait_for, ANSWER, text='"n3"')).text
+        assert '"errors"' not in shown
+        assert browser.console() == []
+
+
+def shown_of_deferred_example(browser: Browser, url: str, picture: Path) -> str:
+    """Run the example of deferred fragments, and return the response that has the rows of two vendors."""
+    browser.driver.set_window_size(1440, 900)
+    browser.driver.get(url)
+    browser.wait_for(EDITOR, text="EverythingAcrossVendors")
+    browser.driver.find_elements("css selector", TAB)[-1].click()
+    browser.wait_for(EDITOR, text="RowsAsTheyCome")
+    browser.wait_for(RUN).click()
+    browser.wait_for(ANSWER, text='"sources"')
+    browser.driver.set_window_size(1440, TALL)
+    browser.wait_for(ANSWER, text='"m3"')
+    text = browser.wait_for(ANSWER, text='"l3"').text.replace("\xa0", " ")
+    browser.driver.set_window_size(1440, 900)
+    browser.driver.save_screenshot(str(picture))
+    browser.driver.set_window_size(1440, TALL)
+    return text
 
 
 def press_run(browser: Browser, url: str) -> None:

@@ -1,6 +1,6 @@
 """Keeps the live tests out of every run that does not ask for them, and runs the services for those that do.
 
-All tests share the services, which are seeded once, and one gateway over them.
+All tests of a vendor share its services, which are seeded once, and one gateway over them.
 """
 
 import signal

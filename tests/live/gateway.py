@@ -15,7 +15,8 @@ import pytest
 
 from tests.live.releases import Release
 from tests.live.seed import Seeded
-from tests.live.service import NemoService, Process, free_port
+from tests.live.service import NemoService
+from tracegraph.real_servers.processes import Process, free_port
 
 Json = dict[str, Any]
 
@@ -185,12 +186,20 @@ class Live:
 @contextmanager
 def gateway_over(intakes: Sequence[Intake], client: httpx.Client, directory: Path) -> Iterator[Gateway]:
     """Run a gateway with a source for each service and without a cache; stopped at the end."""
-    configuration = directory / "tracegraph.toml"
     sources = [
         f'[sources."{intake.release.source}"]\nvendor = "nemo"\nbase_url = "{intake.service.base_url}"\n'
+        "timeout_s = 20\n"
         for intake in intakes
     ]
-    configuration.write_text("\n".join([*sources, '[cache]\nurl = "off"\n']))
+    with gateway_of(sources, client, directory) as gateway:
+        yield gateway
+
+
+@contextmanager
+def gateway_of(sources: Sequence[str], client: httpx.Client, directory: Path) -> Iterator[Gateway]:
+    """Run a gateway with these tables of sources and without a cache; stopped at the end."""
+    configuration = directory / "tracegraph.toml"
+    configuration.write_text("\n".join([*sources, "[limits]\ndeadline_s = 60\n", '[cache]\nurl = "off"\n']))
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     process = Process(

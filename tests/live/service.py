@@ -12,30 +12,20 @@ import contextlib
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
-import time
-import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 from tests.live.releases import RELEASES, Release
+from tracegraph.real_servers.environments import Environment
+from tracegraph.real_servers.processes import Process, free_port
 
 HERE = Path(__file__).resolve().parent
 LIVE = HERE.parent.parent / ".live"
-READY_WITHIN_S = 180.0
-STOP_WITHIN_S = 20.0
-DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-"""Opens addresses of this machine, whatever proxy the environment names."""
-
-
-def free_port() -> int:
-    """A TCP port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+SOURCES = str(HERE.parent.parent / "src")
+"""Where the scripts of the live tests find the functions of `tracegraph.real_servers`."""
 
 
 def python_for(release: Release) -> Path:
@@ -62,56 +52,8 @@ def python_for(release: Release) -> Path:
 
 def interpreter(release: Release) -> Path:
     """The Python of the release's environment, with the release installed in it."""
-    venv = LIVE / f"{release.package}-{release.version}"
-    python = venv / "bin" / "python"
-    wanted = "\n".join(release.requirements)
-    installed = venv / "installed.txt"
-    if not installed.exists() or installed.read_text() != wanted:
-        subprocess.run([python_for(release), "-m", "venv", "--clear", venv], check=True)
-        pip = "-m", "pip", "install", "--quiet", "--disable-pip-version-check"
-        subprocess.run([python, *pip, *release.requirements], check=True)
-        installed.write_text(wanted)
-    return python
-
-
-class Process:
-    """A program that serves HTTP, in a process group of its own."""
-
-    def __init__(self, command: Sequence[str | Path], *, ready: str, log: Path, env: Mapping[str, str]) -> None:
-        self._log = log
-        with log.open("ab") as output:
-            self._process = subprocess.Popen(
-                command,
-                stdout=output,
-                stderr=output,
-                stdin=subprocess.DEVNULL,
-                env=env,
-                start_new_session=True,
-            )
-        try:
-            self._wait_until_ready(ready)
-        except BaseException:
-            self.stop()
-            raise
-
-    def _wait_until_ready(self, url: str) -> None:
-        deadline = time.monotonic() + READY_WITHIN_S
-        while self._process.poll() is None and time.monotonic() < deadline:
-            with contextlib.suppress(OSError), DIRECT.open(url, timeout=5):
-                return
-            time.sleep(0.1)
-        end = self._log.read_text(errors="replace")[-4000:]
-        raise RuntimeError(f"{url} did not answer; exit code {self._process.poll()}; the log ends with:\n{end}")
-
-    def stop(self) -> None:
-        """End the program and what it started: first by asking, then by force."""
-        if self._process.poll() is None:
-            os.killpg(self._process.pid, signal.SIGTERM)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(STOP_WITHIN_S)
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
+    environment = Environment(release.package, release.version, tuple(release.requirements))
+    return environment.installed_in(LIVE) or environment.install_in(LIVE, python_for(release))
 
 
 class NemoService:

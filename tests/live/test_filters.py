@@ -122,7 +122,7 @@ def test_experiments_are_filtered_by_agent_as_the_service_filters_them(live: Liv
         held = live.intake.get(live.release.runs, **{"filter[agent_name]": agent})["data"]
     else:
         held = [row for row in live.intake.held() if agent in row["agent_names"]]
-    nodes = live.experiments({"agentName": agent}, first=2)
+    nodes = live.experiments({"agentName": {"eq": agent}}, first=2)
     assert sorted(node["name"] for node in nodes) == sorted(row["name"] for row in held)
 
 

@@ -11,6 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from graphql import GraphQLObjectType, build_schema, get_named_type
 
@@ -61,15 +62,23 @@ def vendors() -> Iterator[DemoVendors]:
 
 
 @contextlib.contextmanager
-def serving(vendors: DemoVendors, folder: Path, documents: Path | None = None) -> Iterator[tuple[str, str]]:
-    """The URLs of two gateways that read few vendor pages for a page; the second one cannot reach NeMo."""
+def serving(
+    vendors: DemoVendors, folder: Path, documents: Path | None = None, **variables: str
+) -> Iterator[tuple[str, str]]:
+    """The URLs of two gateways that read few vendor pages for a page; the second one cannot reach NeMo.
+
+    `variables` are further variables of the environment.
+    """
     fields = asdict(vendors)
     configs = [
         written(folder, CONFIGURATION.format_map(fields)),
         written(folder, CONFIGURATION.format_map(fields | {"nemo_url": NOBODY_LISTENS}), "failing.toml"),
     ]
     env = environment(
-        SMITH_KEY=vendors.langsmith_api_key, MEIBEL_KEY=vendors.meibel_api_key, TRACEGRAPH_SERVER__DRAIN_S="0"
+        SMITH_KEY=vendors.langsmith_api_key,
+        MEIBEL_KEY=vendors.meibel_api_key,
+        TRACEGRAPH_SERVER__DRAIN_S="0",
+        **variables,
     )
     if documents is not None:
         trusted = {"TRACEGRAPH_DOCUMENTS__TRUSTED": str(documents), "TRACEGRAPH_DOCUMENTS__ONLY_TRUSTED": "true"}
@@ -194,6 +203,58 @@ def test_python_gql(gateways: tuple[str, str]) -> None:
     seen = json.loads(run([sys.executable, "gql_client.py", *gateways], CLIENTS))
     assert_lists(seen)
     assert_error_beside_data(seen["nodes"])
+
+
+@contextlib.contextmanager
+def fault(url: str, **described: Any) -> Iterator[None]:
+    """A simulated vendor that plays a fault within the block."""
+    httpx.post(f"{url}/__faults", json=described, trust_env=False).raise_for_status()
+    try:
+        yield
+    finally:
+        httpx.delete(f"{url}/__faults", trust_env=False).raise_for_status()
+
+
+DEFERRED = [
+    pytest.param("clients/apollo-defer.mjs", [], id="Apollo Client"),
+    pytest.param("clients/apollo-defer.mjs", ["ids"], id="Apollo Client with its newer handler"),
+    pytest.param("clients/urql-defer.mjs", [], id="urql"),
+]
+
+
+@needs_node
+@pytest.mark.parametrize(("script", "arguments"), DEFERRED)
+def test_the_rows_of_a_slow_vendor_come_last(
+    vendors: DemoVendors, tmp_path: Path, script: str, arguments: list[str]
+) -> None:
+    """NeMo takes three seconds. The client shows the rows of the others before, and its own when they come."""
+    with serving(vendors, tmp_path, TRACEGRAPH_CACHE__TTL_S="60") as (url, _):
+        httpx.post(
+            url, json={"query": "{ sources { health { status } } }"}, trust_env=False
+        )  # finds NeMo's release
+        with fault(vendors.nemo_url, kind="delay", seconds=3, times=None):
+            shown = node(script, url, *arguments)["shown"]
+        cached = node(script, url, *arguments)["shown"]
+    assert shown[0] == {"rows": {}, "isLast": False, "codes": []}
+    waiting, last = shown[1:-1], shown[-1]
+    assert waiting
+    assert waiting[-1]["rows"].keys() == {"langsmith", "meibel"}
+    assert [one["isLast"] for one in shown] == [False] * (len(shown) - 1) + [True]
+    assert {name: len(rows) for name, rows in last["rows"].items()} == {"langsmith": 5, "meibel": 5, "nemo": 5}
+    assert cached == [last], "a cached response is the only part"
+
+
+@slow
+@needs_node
+@pytest.mark.parametrize(("script", "arguments"), DEFERRED)
+def test_the_fragment_of_a_failed_vendor_is_null_with_its_error(
+    gateways: tuple[str, str], script: str, arguments: list[str]
+) -> None:
+    last = node(script, gateways[1], *arguments)["shown"][-1]
+    assert last["isLast"]
+    assert last["rows"]["nemo"] is None
+    assert len(last["rows"]["meibel"]) == 5
+    assert last["codes"] == [["nemo", "ALL_SOURCES_FAILED"]]
 
 
 def regions() -> dict[str, str]:

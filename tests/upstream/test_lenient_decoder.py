@@ -2,6 +2,7 @@
 
 import sys
 from datetime import UTC, datetime
+from json import dumps
 from types import FrameType
 from typing import Any
 
@@ -9,9 +10,19 @@ import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from msgspec import Struct
+from msgspec import Struct, field
 
-from tracegraph.upstream.lenient_decoder import Amount, Count, LenientDecoder, LenientStruct, Name, Number, utc
+from tracegraph.upstream.lenient_decoder import (
+    ROW,
+    Amount,
+    Count,
+    LenientDecoder,
+    LenientStruct,
+    Name,
+    Number,
+    refuse_without_rows,
+    utc,
+)
 from tracegraph.upstream.raw import RawDocument, RawRow
 
 
@@ -177,3 +188,63 @@ def test_a_byte_order_mark_is_ignored() -> None:
     decoded, _ = WIRE.read(body)
     assert [(thing.id, thing.text) for thing in decoded.things] == [("a", "t")]
     assert RawRow(RawDocument(body), ("things", 0)).decode() == {"id": "a", "text": "t"}
+
+
+class Tag(LenientStruct):
+    key: Name
+    value: Number | None = None
+
+
+class Details(LenientStruct):
+    tags: list[Tag | None] | None = None
+    text: str | None = None
+
+
+class Row(LenientStruct):
+    id: Name
+    details: Details | None = None
+
+
+class ListWithDefault(LenientStruct):
+    rows: list[Row | None] = field(default_factory=list)
+    next: str | None = None
+
+    def __post_init__(self) -> None:
+        refuse_without_rows(self.rows)
+
+
+LIST: LenientDecoder[ListWithDefault] = LenientDecoder(ListWithDefault)
+
+
+def rows_of(*rows: Any) -> tuple[list[Row | None], list[str]]:
+    found, dropped = LIST.read(dumps({"rows": rows, "next": "t"}).encode())
+    assert found.next == "t"
+    return found.rows, dropped
+
+
+def test_a_list_with_a_default_loses_only_its_unreadable_rows() -> None:
+    assert rows_of({"id": "a"}, {"id": 3}, {"id": "c", "details": 7}) == (
+        [Row("a"), None, Row("c")],
+        [ROW, "details"],
+    )
+
+
+def test_a_list_within_an_optional_object_loses_only_its_unreadable_rows_and_values() -> None:
+    tags = [{"key": "a", "value": float("nan")}, {"value": 1}, {"key": "c", "value": 2}]
+    assert rows_of({"id": "a", "details": {"tags": tags, "text": "kept"}}) == (
+        [Row("a", Details([Tag("a"), None, Tag("c", 2)], "kept"))],
+        ["details", "details"],
+    )
+
+
+def test_an_optional_list_without_a_readable_row_is_dropped() -> None:
+    assert rows_of({"id": "a", "details": {"tags": [{"value": 1}], "text": "kept"}}) == (
+        [Row("a", Details(None, "kept"))],
+        ["details"],
+    )
+
+
+@pytest.mark.parametrize("rows", ["text", None, {"id": "a"}, [{"id": 1}], [None]])
+def test_a_list_with_a_default_is_not_replaced_by_the_default(rows: Any) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        LIST.read(dumps({"rows": rows}).encode())

@@ -39,7 +39,8 @@ from tracegraph.adapter.protocol import (
     SourceHealth,
     SourceHealthStatus,
 )
-from tracegraph.adapter.web_pages import ExperimentPage, SessionPage, WebPages
+from tracegraph.adapter.values import bearer, chunks, commit_url, json_object, span_kind, total_or_sum
+from tracegraph.adapter.web_pages import ExperimentPage, SessionPage, WebAddress, WebPages
 from tracegraph.domain.calls import CircuitState, FetchInfo, RateLimit
 from tracegraph.domain.lru import LRU
 from tracegraph.upstream.lenient_decoder import (
@@ -94,10 +95,14 @@ __all__ = [
     "SourceSettings",
     "StrictOptions",
     "VendorClient",
+    "WebAddress",
     "WebPages",
     "WholeRequest",
     "add_cost_on_error",
+    "bearer",
     "both_directions",
+    "chunks",
+    "commit_url",
     "consistent_total",
     "cost_of",
     "distinct",
@@ -105,14 +110,17 @@ __all__ = [
     "first_page_with_rows",
     "gather_by_key",
     "gather_outcomes",
+    "json_object",
     "latency_ms",
     "path_segment",
     "read_pages",
     "readable_rows",
     "refs_by_experiment",
     "refuse_without_rows",
+    "span_kind",
     "text_of",
     "total_cost",
+    "total_or_sum",
     "unreadable_places",
     "utc",
 ]

@@ -15,6 +15,7 @@ from tracegraph.domain.models import (
     Aggregate,
     Experiment,
     ExperimentKind,
+    MetricKind,
     Score,
     Session,
     SessionRef,
@@ -154,6 +155,7 @@ class BaseAdapter(ABC):
     async def get_aggregates(
         self,
         experiments: Sequence[Experiment],  # noqa: ARG002 - the port's form
+        kinds: frozenset[MetricKind] | None = None,  # noqa: ARG002
     ) -> Mapping[str, Sequence[Aggregate] | SourceError]:
         """Return no aggregates: see `Capabilities.deferred_metrics`."""
         return {}

@@ -136,8 +136,9 @@ class Capabilities:
         call_kinds: The classes of calls, for rate limits, circuits and metrics.
         rate_limits: The vendor's documented limits by class; `*` limits all classes together that are not named.
         spans: Whether the adapter has `ListsSpans.list_spans`.
-        session_details: Groups of COSTLY_SESSION_FIELDS that lists and look-ups of sessions defer, each with calls
-            of its own: `ReadsSessionDetails.get_session_details` reads one group.
+        session_details: Groups of COSTLY_SESSION_FIELDS and `scores` that lists and look-ups of sessions defer,
+            each with calls of its own: `ReadsSessionDetails.get_session_details` reads one group. A list always
+            defers the group of `scores`.
     """
 
     experiments: Lists

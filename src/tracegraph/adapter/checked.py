@@ -51,6 +51,7 @@ from tracegraph.domain.models import (
     Aggregate,
     Experiment,
     ExperimentKind,
+    MetricKind,
     Score,
     Session,
     SessionRef,
@@ -182,7 +183,7 @@ class CheckedAdapter:
         return self._mapping("get_scores", mapping, require_scores)
 
     async def get_aggregates(
-        self, experiments: Sequence[Experiment]
+        self, experiments: Sequence[Experiment], kinds: frozenset[MetricKind] | None = None
     ) -> Mapping[str, Sequence[Aggregate] | SourceError]:
         """Return the adapter's aggregates, checked; none from an adapter that does not declare them.
 
@@ -191,13 +192,13 @@ class CheckedAdapter:
         """
         if not self.capabilities.deferred_metrics:
             return {}
-        mapping = await self._call("get_aggregates", self._get_aggregates, experiments)
+        mapping = await self._call("get_aggregates", self._get_aggregates, experiments, kinds)
         return self._mapping("get_aggregates", mapping, lambda values: require_lists(Aggregate, values))
 
     async def _get_aggregates(
-        self, experiments: Sequence[Experiment]
+        self, experiments: Sequence[Experiment], kinds: frozenset[MetricKind] | None
     ) -> Mapping[str, Sequence[Aggregate] | SourceError]:
-        return await cast("ReportsAggregates", self._adapter).get_aggregates(experiments)
+        return await cast("ReportsAggregates", self._adapter).get_aggregates(experiments, kinds)
 
     async def get_session_details(
         self, sessions: Sequence[Session], fields: frozenset[str]

@@ -122,7 +122,7 @@ class VendorClient:
             SourceError: The call failed, or its reply cannot be decoded.
         """
         try:
-            response = await self.upstream.fetch(replace(request, read=partial(decode, wire=wire)))
+            response = await self.upstream.fetch(replace(request, read=partial(self._read, wire=wire)))
         except SourceError as error:
             explained = self.explain_error(error, request)
             if explained is error:
@@ -130,6 +130,20 @@ class VendorClient:
         else:
             return Reply(response.value, response, RawDocument(response.body))
         raise explained  # outside the except block: the error must not reference the other error and its body
+
+    def _read(self, reply: UpstreamResponse, wire: LenientDecoder[T]) -> T:
+        refusal = self.refusal_in(reply)
+        if refusal is not None:
+            raise refusal
+        return decode(reply, wire)
+
+    def refusal_in(self, reply: UpstreamResponse) -> SourceError | None:  # noqa: ARG002 - for subclasses
+        """Return the error that a reply with status 2xx stands for, None for a result.
+
+        A vendor's client overrides this where the vendor reports failures with status 200, as GraphQL does. Such a
+        reply is not cached. With `http_status=200`, it is neither retried nor counted by the circuit breaker.
+        """
+        return None
 
     def explain_error(self, error: SourceError, request: UpstreamRequest) -> SourceError:  # noqa: ARG002 - for subclasses
         """Return the error that the vendor's reply stands for.

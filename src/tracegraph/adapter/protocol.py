@@ -19,6 +19,7 @@ from tracegraph.domain.models import (
     Aggregate,
     Experiment,
     ExperimentKind,
+    MetricKind,
     Score,
     Session,
     SessionRef,
@@ -174,7 +175,7 @@ class ReportsAggregates(Protocol):
     """The part of the port for adapters whose capabilities declare `deferred_metrics`."""
 
     async def get_aggregates(
-        self, experiments: Sequence[Experiment]
+        self, experiments: Sequence[Experiment], kinds: frozenset[MetricKind] | None = None
     ) -> Mapping[str, Sequence[Aggregate] | SourceError]:
         """Return the reported aggregates of the deferred metrics, by ref.
 
@@ -182,6 +183,7 @@ class ReportsAggregates(Protocol):
 
         Args:
             experiments: The experiments, as a list or a look-up returned them.
+            kinds: The kinds of metrics that the caller needs, None for all. The result may lack the others.
 
         Raises:
             SourceError: When the source fails.
@@ -196,6 +198,8 @@ class ReadsSessionDetails(Protocol):
         self, sessions: Sequence[Session], fields: frozenset[str]
     ) -> Mapping[SessionRef, Session | SourceError]:
         """Return sessions with some fields that lists and look-ups leave out. These are no longer deferred.
+
+        Fields of different calls belong in different groups, so that none is lost when the call of another fails.
 
         The result lacks sessions that the vendor does not know any more.
 

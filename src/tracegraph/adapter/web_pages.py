@@ -1,4 +1,4 @@
-"""Templates of the addresses of pages in a vendor's user interface, for vendors without a rule for them.
+"""Addresses of a vendor's user interface; templates of its pages for vendors without a rule for them.
 
 class Options(StrictOptions):
     web_url: SessionPage | None = None
@@ -55,6 +55,16 @@ def _session_page(template: str) -> str:
 
 def _experiment_page(template: str) -> str:
     return _checked(template, ("experiment_id",), "experiment_id")
+
+
+def _web_address(address: str) -> str:
+    if http_url(address) is None:
+        raise ValueError("it must be an address that a browser can open, such as https://app.example.com")
+    return address
+
+
+WebAddress = Annotated[str, AfterValidator(_web_address)]
+"""Where a browser reaches a vendor's user interface, for vendors with a rule for the pages below it."""
 
 
 SessionPage = Annotated[str, AfterValidator(_session_page)]

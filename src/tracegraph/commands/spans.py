@@ -20,14 +20,15 @@ from tracegraph.graphql.runner import Operation
 SpansFormat = Literal["tree", "json"]
 
 QUERY = """\
-query Spans($id: ID!, $first: Int!) {
+query Spans($id: ID!, $first: Int!, $after: String) {
   session(id: $id) {
     id
     vendorId
     name
     source { name }
-    spans(first: $first) {
+    spans(first: $first, after: $after) {
       totalCount
+      pageInfo { endCursor hasNextPage }
       nodes {
         id parentId depth kind name status startedAt latencyMs model toolName error costUsd
         tokens { input output total }
@@ -62,7 +63,7 @@ def run_spans(session_id: str, first: int, target: CompareTarget, form: SpansFor
         errors: The console for errors, one sentence each.
     """
     try:
-        response = run_operation(Operation(QUERY, {"id": session_id, "first": min(first, _PAGE)}), target)
+        response = _read(session_id, first, target)
     except (BadUserInput, ConfigurationError) as error:
         _print_error(errors, error.message)
         return WRONG_USAGE
@@ -75,8 +76,26 @@ def run_spans(session_id: str, first: int, target: CompareTarget, form: SpansFor
     _write(session, form, Console())
     left = session["spans"]["totalCount"] - len(session["spans"]["nodes"])
     if left:
-        _print_error(errors, f"{left} further spans are not shown: ask for more with --first, at most {_PAGE}.")
+        _print_error(errors, f"{left} further spans are not shown: ask for more with --first.")
     return ANSWERED
+
+
+def _read(session_id: str, first: int, target: CompareTarget) -> CompareResponse:
+    """Return the session with so many spans, page after page, or the first page without any."""
+    nodes: list[Any] = []
+    after = None
+    while True:
+        page = {"id": session_id, "first": min(first - len(nodes), _PAGE), "after": after}
+        response = run_operation(Operation(QUERY, page), target)
+        spans = ((response.data or {}).get("session") or {}).get("spans")
+        if spans is None:
+            return response
+        nodes += spans["nodes"]
+        after = spans["pageInfo"]["endCursor"]
+        if not spans["pageInfo"]["hasNextPage"] or len(nodes) >= first:
+            del spans["pageInfo"]
+            spans["nodes"] = nodes
+            return response
 
 
 def _explain(session: Mapping[str, Any] | None, response: CompareResponse, errors: Console) -> int:

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
-from typing import Any, Protocol, TypeGuard
+from typing import Any, Protocol, TypedDict, TypeGuard
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -392,20 +392,31 @@ class Session(VendorRecord, frozen=True, gc=False):
         return super().comparable_fields() | {"scores": self.scores}
 
 
-def with_scores(session: Session, scores: Sequence[Score]) -> Session:
-    """Return the session with these scores in place of its own, which are no longer deferred."""
+class ScoreFields(TypedDict):
+    """The fields of `Session` that hold its verdicts."""
+
+    scores_by_evaluator: Mapping[str, float | None]
+    score_texts: Mapping[str, ScoreText] | None
+    failed_evaluators: tuple[str, ...]
+
+
+def score_fields(scores: Sequence[Score]) -> ScoreFields:
+    """Return the fields of a session for its verdicts: `Session(..., **score_fields(scores))`."""
     texts = {
         score.evaluator: ScoreText(score.label, score.explanation)
         for score in scores
         if score.label is not None or score.explanation is not None
     }
-    return replace(
-        session,
-        scores_by_evaluator={score.evaluator: score.value for score in scores},
-        score_texts=texts or None,
-        failed_evaluators=tuple([score.evaluator for score in scores if score.failed]),
-        deferred=session.deferred - {"scores", "score_texts"},
-    )
+    return {
+        "scores_by_evaluator": {score.evaluator: score.value for score in scores},
+        "score_texts": texts or None,
+        "failed_evaluators": tuple([score.evaluator for score in scores if score.failed]),
+    }
+
+
+def with_scores(session: Session, scores: Sequence[Score]) -> Session:
+    """Return the session with these scores in place of its own, which are no longer deferred."""
+    return replace(session, **score_fields(scores), deferred=session.deferred - {"scores", "score_texts"})
 
 
 def _score(

@@ -38,7 +38,7 @@ def lacking_fields(query: ExperimentQuery, capabilities: ListCapabilities) -> fr
 def session_fields_to_complete(session_filter: SessionFilter, order: SessionOrder) -> frozenset[str]:
     """Return the fields that the filter or the order reads and that a list of sessions may leave out."""
     of_order = {"scores"} if order.field is SessionOrderField.SCORE else frozenset[str]()
-    return ((COSTLY_SESSION_FIELDS | {"scores"}) & fields_of_conditions(session_filter)) | of_order
+    return ((COSTLY_SESSION_FIELDS | {"scores", "error"}) & fields_of_conditions(session_filter)) | of_order
 
 
 def lacks_any(fields: frozenset[str]) -> Callable[[Experiment | Session], bool]:

@@ -88,7 +88,7 @@ class KeysetReader(Generic[T]):
         self._hint = hint
         self._continuation: int | str | None = None
         self._overlaps = False
-        self._window: int | None = None
+        self._window = 0
         self._bypass_cache = False
         self._last_rows: Sequence[Row[T]] = ()
         self._emitted_ids: set[str] = set()
@@ -125,8 +125,7 @@ class KeysetReader(Generic[T]):
         return batch
 
     async def _next_batch(self, count: int) -> RowBatch[T]:
-        if self._window is None:
-            self._window = 4 * (count + 3)
+        self._window = max(self._window, 4 * (count + 3))
         progress: ProgressCheck[T] | None = None
         while True:
             self._advance()
@@ -235,7 +234,7 @@ class KeysetReader(Generic[T]):
         All requests that page through a list request the same pages of the grid, so a cache can serve them.
         Neighbouring pages share two rows: the last completed row, and the row whose group may continue.
         """
-        window = min(self._window or 0, self._source.page_max)
+        window = min(self._window, self._source.page_max)
         if not self._source.align_to_cache_pages or window < _MIN_WINDOW or self._bypass_cache:
             return None
         stride = window - 2

@@ -19,6 +19,7 @@ from tracegraph.domain.filters import (
     ExperimentFilter,
     ExperimentOrder,
     ExperimentOrderField,
+    Order,
     OrderDirection,
     SessionOrder,
     SessionOrderField,
@@ -37,11 +38,12 @@ from tracegraph.federation.completion import (
     session_fields_to_complete,
     session_look_up,
 )
+from tracegraph.federation.filtering import gateway_conditions, least_rows
 from tracegraph.federation.looked_up import fetch_by_id, named_sessions
 from tracegraph.federation.merge import Merged, Positions, fill, merge
 from tracegraph.federation.order_figures import is_by_figure, offered_order, takes_look_ups, with_figures
 from tracegraph.federation.pages import Fetch
-from tracegraph.federation.range_bounds import UNBOUNDED, experiment_bounds, session_bounds
+from tracegraph.federation.range_bounds import UNBOUNDED, Bounds, experiment_bounds, session_bounds
 from tracegraph.federation.reading import Reading
 from tracegraph.federation.report import SourceReport, SourceReportStatus, not_queried, report, total_count
 from tracegraph.federation.reversed_list import ReversedList
@@ -188,7 +190,10 @@ def _experiment_spec(
     if lacking:
         look_up = experiment_look_up(adapter)
         fetch = CompletedList(adapter.name, fetch, look_up, capabilities, lacks_any(lacking)).fetch
-    page_max = capabilities.page_max
+    page_max, bounds = capabilities.page_max, UNBOUNDED
+    if reading is not Reading.FULL_SCAN:
+        bounds = experiment_bounds(order, query.filter, capabilities)
+    drops_rows = gateway_conditions(query.filter, capabilities, adapter.capabilities) - _bounded(bounds, order)
     if is_by_figure(order):
         fetch = with_figures(adapter, fetch, capabilities, order, budget.computed_pages)
         if reading is Reading.FULL_SCAN and takes_look_ups(adapter, order):
@@ -208,11 +213,17 @@ def _experiment_spec(
         page_max=page_max,
         page_budget=budget.pages,
         align_to_cache_pages=budget.align_to_cache_pages,
-        bounds=UNBOUNDED if reading is Reading.FULL_SCAN else experiment_bounds(order, query.filter, capabilities),
+        bounds=bounds,
         paging=capabilities.paging,
         ranges=capabilities.ranges,
         backwards=reading is Reading.BY_WINDOWS,
+        least_rows=least_rows(capabilities, reading, looks_up=bool(lacking)) if drops_rows else 0,
     )
+
+
+def _bounded(bounds: Bounds, order: Order) -> frozenset[str]:
+    """Return the condition that drops no row, because the list is read within its bounds."""
+    return frozenset() if bounds == UNBOUNDED else frozenset({order.field.value.lower()})
 
 
 _FIGURE_FIELDS = frozenset({"models", "evaluators"})
@@ -528,6 +539,7 @@ def session_spec(
             single=single_experiment,
             total_hint=total_hint,
         )
+    bounds = UNBOUNDED if reading is Reading.FULL_SCAN else session_bounds(request, capabilities, direction)
     return StreamSpec(
         name=adapter.name,
         key=key,
@@ -538,8 +550,27 @@ def session_spec(
         page_max=capabilities.page_max,
         page_budget=budget.pages,
         align_to_cache_pages=budget.align_to_cache_pages,
-        bounds=UNBOUNDED if reading is Reading.FULL_SCAN else session_bounds(request, capabilities, direction),
+        bounds=bounds,
         paging=Paging.RANGE if reads_by_range else capabilities.paging,
         ranges=capabilities.ranges,
         backwards=reading is Reading.BY_WINDOWS,
+        least_rows=_least_sessions(adapter, request, capabilities, reading, bounds, is_single=single_experiment),
     )
+
+
+def _least_sessions(
+    adapter: Adapter,
+    request: SessionPageRequest,
+    listed: ListCapabilities,
+    reading: Reading,
+    bounds: Bounds,
+    *,
+    is_single: bool,
+) -> int:
+    """Return the fewest rows of a request for a list of sessions."""
+    dropping = gateway_conditions(request.filter, listed, adapter.capabilities)
+    if dropping <= _bounded(bounds, request.order):
+        return 0
+    details = frozenset[str]().union(*adapter.capabilities.session_details)
+    looks_up = not details.isdisjoint(session_fields_to_complete(request.filter, request.order))
+    return least_rows(listed, reading, looks_up=looks_up, is_pooled=is_single and listed.pooled)

@@ -93,7 +93,9 @@ class _Figures:
         return outcomes | await self._with_counts(readable)
 
     async def _with_aggregates(self, rows: Sequence[Experiment]) -> dict[str, Experiment | SourceError]:
-        found = await cast("ReportsAggregates", self._adapter).get_aggregates(rows)
+        figure = self._order.figure
+        kinds = None if figure is None else frozenset({figure.metric.kind})
+        found = await cast("ReportsAggregates", self._adapter).get_aggregates(rows, kinds)
         return {row.ref: _with_aggregates(row, found.get(row.ref, ())) for row in rows}
 
     async def _with_counts(self, rows: Sequence[Experiment]) -> dict[str, Experiment | SourceError]:

@@ -10,8 +10,8 @@ import msgspec
 from tracegraph.domain.models import SessionRef, Span, SpanRef
 from tracegraph.domain.sort_values import EPOCH
 
-_Place = tuple[datetime, str]
-"""The start of a span and its id, which order siblings."""
+_Place = tuple[datetime, str, int]
+"""What orders siblings: start and id of a span. One without a start has those before it, and a number."""
 
 
 class PlacedSpan(msgspec.Struct, frozen=True, gc=False):
@@ -40,7 +40,7 @@ class PlacedSpan(msgspec.Struct, frozen=True, gc=False):
 def arranged(source: str, session: SessionRef, spans: Sequence[Span]) -> list[PlacedSpan]:
     """Return each span once, parents before their children, the children of each in the order of their start.
 
-    Equal starts are ordered by id. A span without a start stands where the span before it in the list does.
+    Equal starts are ordered by id. A span without a start stands behind the span before it in the list.
 
     Args:
         source: The configured name of the source.
@@ -66,10 +66,13 @@ def arranged(source: str, session: SessionRef, spans: Sequence[Span]) -> list[Pl
 
 def _places(known: Mapping[str, Span]) -> Mapping[str, _Place]:
     places: dict[str, _Place] = {}
-    start = EPOCH
+    start, before, number = EPOCH, "", 0
     for span_id, span in known.items():
-        start = span.started_at or start
-        places[span_id] = start, span_id
+        if span.started_at is None:
+            number += 1
+        else:
+            start, before, number = span.started_at, span_id, 0
+        places[span_id] = start, before, number
     return places
 
 

@@ -34,7 +34,8 @@ class StreamSpec(Generic[T]):
 
     `name` is the source's name, `key` is unique among the streams of a list. `vendor_orders`: the vendor lists in
     the requested order; `backwards`: in the other direction of it, and takes ranges. `matches` is the filter, None
-    without conditions. `align_to_cache_pages`: request the same pages as other requests.
+    without conditions. `align_to_cache_pages`: request the same pages as other requests. `least_rows`: the fewest
+    rows of a request, because the filter drops rows of the vendor's list.
     """
 
     name: str
@@ -50,6 +51,7 @@ class StreamSpec(Generic[T]):
     paging: Paging = Paging.OFFSET
     ranges: bool = False
     backwards: bool = False
+    least_rows: int = 0
 
 
 Reader = KeysetReader[T] | TokenReader[T] | WindowReader[T] | FullScanReader[T]
@@ -203,7 +205,7 @@ class Stream(Generic[T]):
         began = perf_counter()
         try:
             while self.needs_fetch:
-                self._buffer(await self._read(self._rows_for(count)))
+                self._buffer(await self._read(max(self.spec.least_rows, self._rows_for(count))))
                 count = self.spec.page_max  # the filter drops most rows: read full pages
         except SourceError as error:
             self.error = error

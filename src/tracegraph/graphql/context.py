@@ -41,7 +41,8 @@ class RequestContext:
     `reports` come from every list that was read. `operation` is the name of the operation. `cost` is set before
     the operation runs and passed to `charge`, which may reject it. `rounds_below` is keyed by the `id` of a field
     node (see `call_levels.py`). `cacheable` is false for a document with fields about their own execution;
-    `admitted` gets that value as soon as the document is known.
+    `admitted` gets that value as soon as the document is known. `incremental` says whether deferred fragments have
+    parts of their own. `has_deferred` says whether the operation has `@defer`.
     """
 
     adapters: Sequence[Adapter]
@@ -57,6 +58,8 @@ class RequestContext:
     cacheable: bool = True
     admitted: Callable[[bool], None] | None = None
     limits: GatewayLimits = GatewayLimits()
+    incremental: bool = False
+    has_deferred: bool = False
     _scans: SessionScans | None = field(default=None, init=False)
 
     @property

@@ -12,7 +12,7 @@ from strawberry.dataloader import DataLoader
 
 from tracegraph.adapter.paging import Page, SessionPageRequest
 from tracegraph.adapter.protocol import Adapter, ListsSpans, ReadsSessionDetails, ReportsAggregates
-from tracegraph.domain.models import Aggregate, Experiment, Session, SessionRef, Span, SpanRef
+from tracegraph.domain.models import Aggregate, Experiment, MetricKind, Session, SessionRef, Span, SpanRef
 from tracegraph.errors import SourceError
 from tracegraph.federation.lists import FetchSessions
 from tracegraph.upstream.request_scope import bypass_cache, bypasses_cache, register_current_task
@@ -21,6 +21,10 @@ K = TypeVar("K")
 
 
 T = TypeVar("T")
+
+
+AggregatesKey = tuple[Experiment, frozenset[MetricKind] | None]
+"""An experiment, and the kinds of metrics that a field needs, None for all."""
 
 
 class SharedLoader(DataLoader[K, T]):
@@ -62,9 +66,9 @@ class SourceLoaders:
         return SharedLoader(partial(_experiments, self._adapter))
 
     @cached_property
-    def aggregates(self) -> DataLoader[Experiment, Sequence[Aggregate]]:
+    def aggregates(self) -> DataLoader[AggregatesKey, Sequence[Aggregate]]:
         """The deferred aggregates of experiments, none where the vendor has no such figures."""
-        return SharedLoader(partial(_aggregates, self._adapter), cache_key_fn=attrgetter("ref"))
+        return SharedLoader(partial(_aggregates, self._adapter), cache_key_fn=lambda key: (key[0].ref, key[1]))
 
     @cached_property
     def sessions(self) -> DataLoader[SessionRef, Session | None]:
@@ -121,11 +125,15 @@ async def _experiments(adapter: Adapter, refs: list[str]) -> Sequence[Experiment
 
 
 async def _aggregates(
-    adapter: Adapter, experiments: list[Experiment]
+    adapter: Adapter, keys: list[AggregatesKey]
 ) -> Sequence[Sequence[Aggregate] | BaseException]:
+    """Return the aggregates of experiments in one read, of all kinds that any key needs."""
     register_current_task()
-    by_ref = await cast("ReportsAggregates", adapter).get_aggregates(experiments)
-    return [by_ref.get(experiment.ref, ()) for experiment in experiments]
+    experiments = {experiment.ref: experiment for experiment, _ in keys}
+    wanted = [kinds for _, kinds in keys if kinds is not None]
+    kinds = frozenset[MetricKind]().union(*wanted) if len(wanted) == len(keys) else None
+    by_ref = await cast("ReportsAggregates", adapter).get_aggregates(list(experiments.values()), kinds)
+    return [by_ref.get(experiment.ref, ()) for experiment, _ in keys]
 
 
 async def _sessions(adapter: Adapter, refs: list[SessionRef]) -> Sequence[Session | BaseException | None]:

@@ -37,6 +37,9 @@ _EXPERIMENT = {"datasetName": "dataset_name"}
 _SPAN = {name: name for name in ("input", "output", "error", "metadata", "scores")} | {"vendorFields": "raw"}
 """Schema names of fields, with their names in `protocol.COSTLY_SPAN_FIELDS`."""
 
+_CONDITIONAL = frozenset({"skip", "include"})
+"""The directives that leave out a selection. A deferred fragment is always selected."""
+
 
 _PATHS = ("nodes", "edges/node")
 
@@ -61,6 +64,11 @@ def span_fields(info: Info[Any, Any]) -> frozenset[str]:
     return look_ahead(info, _selected_of_spans)
 
 
+def span_fields_of_node(info: Info[Any, Any]) -> frozenset[str]:
+    """Return the costly fields that the document selects on the span that this field is."""
+    return look_ahead(info, _selected_of_node)
+
+
 def _selected_of_sessions(info: GraphQLResolveInfo[Any]) -> frozenset[str]:
     words = _names_at(info, *(f"{path}/scores" for path in _PATHS)) & _SCORE_TEXTS
     return _selected(info, _SESSION) | (frozenset({"score_texts"}) if words else frozenset())
@@ -76,6 +84,10 @@ def _selected_of_experiments(info: GraphQLResolveInfo[Any]) -> frozenset[str]:
 
 def _selected_of_spans(info: GraphQLResolveInfo[Any]) -> frozenset[str]:
     return _selected(info, _SPAN)
+
+
+def _selected_of_node(info: GraphQLResolveInfo[Any]) -> frozenset[str]:
+    return frozenset(_SPAN[name] for name in _names_at(info, "") if name in _SPAN)
 
 
 def _selected(info: GraphQLResolveInfo[Any], costly: Mapping[str, str]) -> frozenset[str]:
@@ -109,6 +121,8 @@ def _fields(sets: Iterable[SelectionSetNode | None], info: GraphQLResolveInfo[An
 
 def _is_included(selection: SelectionNode, info: GraphQLResolveInfo[Any]) -> bool:
     for directive in selection.directives or ():
+        if directive.name.value not in _CONDITIONAL:
+            continue
         for argument in directive.arguments or ():
             value = argument.value
             if isinstance(value, VariableNode):

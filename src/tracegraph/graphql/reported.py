@@ -24,12 +24,20 @@ def has_deferred(context: RequestContext, experiment: Experiment, metrics: Seque
     return metrics is None or any(metric.kind in deferred for metric in metrics)
 
 
-async def all_reported(context: RequestContext, experiment: Experiment) -> Sequence[Aggregate]:
+async def all_reported(
+    context: RequestContext, experiment: Experiment, metrics: Sequence[Metric] | None
+) -> Sequence[Aggregate]:
     """Return the aggregates of the experiment's row and the deferred ones, in the schema's order of metrics.
+
+    Args:
+        context: The context of the request.
+        experiment: The experiment.
+        metrics: The requested metrics, None for all. Other deferred ones may be missing.
 
     Raises:
         SourceError: When the call for the deferred ones failed.
     """
-    deferred = await context.loaders[experiment.source].aggregates.load(experiment)
+    kinds = None if metrics is None else frozenset([metric.kind for metric in metrics])
+    deferred = await context.loaders[experiment.source].aggregates.load((experiment, kinds))
     by_metric = {aggregate.metric: aggregate for aggregate in [*experiment.aggregates, *deferred]}
     return [by_metric[metric] for metric in in_order(by_metric)]

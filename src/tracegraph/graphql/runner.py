@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from graphql import GraphQLError
+from graphql import ExecutionResult, GraphQLError
 
 from tracegraph.adapter.protocol import Adapter
 from tracegraph.errors import RequestError, SourceError
@@ -15,6 +15,7 @@ from tracegraph.federation.lists import ScanBudget
 from tracegraph.federation.report import SourceReport, SourceReportStatus
 from tracegraph.graphql.context import CostCharger, GatewayLimits, PageLimits, RequestContext
 from tracegraph.graphql.errors import report_extensions, to_client_error
+from tracegraph.graphql.incremental import Delivery, Part, ReceivePart
 from tracegraph.graphql.loaders import Loaders
 from tracegraph.graphql.schema import GatewaySchema
 from tracegraph.upstream.request_scope import operation_scope
@@ -43,7 +44,7 @@ class OperationResult:
 
     `executed` is False when the request was rejected before any field ran. `operation` is the name of the
     operation, if it has one. `cost` is the cost that the principal was charged. `cacheable` is False when a field
-    of the document describes its own execution.
+    of the document describes its own execution. `has_deferred` says whether the operation has `@defer`.
     """
 
     data: dict[str, Any] | None
@@ -53,6 +54,7 @@ class OperationResult:
     operation: str | None = None
     cost: int = 0
     cacheable: bool = True
+    has_deferred: bool = False
 
     def response(self) -> dict[str, Any]:
         """Return the response object. A rejected request has no `data` entry."""
@@ -103,10 +105,13 @@ class OperationRunner:
         operation: Operation,
         charge: CostCharger | None = None,
         admitted: Callable[[bool], None] | None = None,
+        receive: ReceivePart | None = None,
     ) -> OperationResult:
         """Run a query after `charge` accepts its cost. Never raise for client input or vendor failures.
 
-        `admitted` is called as soon as the document is known, with whether its response may be reused.
+        `admitted` is called as soon as the document is known, with whether its response may be reused. `receive`
+        gets the parts of an operation with deferred fragments. Without it, the fragments are executed in place.
+        The result is the whole one in either case.
 
         Vendors get slightly less time than the deadline, so that the response can contain the rows that arrived in
         time. An operation that exceeds the deadline is cancelled, with every task that was started for it.
@@ -121,33 +126,78 @@ class OperationRunner:
             charge=charge,
             admitted=admitted,
             limits=self._limits(),
+            incremental=receive is not None,
         )
         vendors_s = allowed_s - min(_MAX_RESERVE_S, _RESERVE_SHARE * allowed_s)
         with operation_scope(vendors_s) as stale:
+            execution = _Execution(self.schema, operation, context, stale, receive or _ignore)
             try:
                 async with asyncio.timeout(allowed_s) as timer:
-                    return await self._execute(operation, context, stale)
+                    return await execution.run()
             except TimeoutError:
                 if not timer.expired():
                     raise
-                return _deadline_exceeded(allowed_s, context, operation)
+                return execution.late_result(allowed_s)
 
-    async def _execute(
-        self, operation: Operation, context: RequestContext, stale: Sequence[SourceError]
-    ) -> OperationResult:
-        result = await self.schema.execute(operation.query, operation.variables or {}, operation.name, context)
+
+class _Execution:
+    """The execution of one operation, and its result."""
+
+    def __init__(
+        self,
+        schema: GatewaySchema,
+        operation: Operation,
+        context: RequestContext,
+        stale: Sequence[SourceError],
+        receive: ReceivePart,
+    ) -> None:
+        self._schema = schema
+        self._operation = operation
+        self._context = context
+        self._stale = stale
+        self._delivery = Delivery(receive, self._extensions)
+
+    async def run(self) -> OperationResult:
+        operation = self._operation
+        result = await self._schema.execute_incrementally(
+            operation.query, operation.variables or {}, operation.name, self._context
+        )
+        if not isinstance(result, ExecutionResult):
+            await self._delivery.publish(result)
+            return self._result(*self._delivery.finish())
         errors = [to_client_error(error) for error in result.errors or ()]
         executed = result.data is not None or any(error.path for error in errors)
-        context.reports += [SourceReport(error.source, SourceReportStatus.STALE, error) for error in stale]
+        return self._result(result.data, [dict(error.formatted) for error in errors], executed=executed)
+
+    def late_result(self, allowed_s: float) -> OperationResult:
+        """Return the result at the deadline: the parts that were sent, or null."""
+        message = f"The query did not finish within {round(allowed_s, 3):g} s: select less, or allow more time."
+        error = dict(GraphQLError(message, extensions={"code": "DEADLINE_EXCEEDED"}).formatted)
+        if not self._delivery.has_begun:
+            return self._result(None, [error])
+        self._delivery.fail(error)
+        return self._result(*self._delivery.finish())
+
+    def _result(
+        self, data: dict[str, Any] | None, errors: Sequence[dict[str, Any]], *, executed: bool = True
+    ) -> OperationResult:
+        context = self._context
         return OperationResult(
-            data=result.data,
-            errors=[dict(error.formatted) for error in errors],
-            extensions=_extensions(context, operation),
+            data=data,
+            errors=errors,
+            extensions=self._extensions(),
             executed=executed,
             operation=context.operation,
             cost=context.cost,
             cacheable=context.cacheable,
+            has_deferred=context.has_deferred,
         )
+
+    def _extensions(self) -> dict[str, Any]:
+        stale = [SourceReport(error.source, SourceReportStatus.STALE, error) for error in self._stale]
+        reports = report_extensions([*self._context.reports, *stale])
+        sources = {"sources": reports} if reports else {}
+        return sources | ({"cost": self._context.cost} if self._operation.wants_cost else {})
 
 
 def rejected_result(rejection: RequestError) -> OperationResult:
@@ -156,20 +206,5 @@ def rejected_result(rejection: RequestError) -> OperationResult:
     return OperationResult(None, [dict(error.formatted)], {}, executed=False)
 
 
-def _extensions(context: RequestContext, operation: Operation) -> dict[str, Any]:
-    reports = report_extensions(context.reports)
-    sources = {"sources": reports} if reports else {}
-    return sources | ({"cost": context.cost} if operation.wants_cost else {})
-
-
-def _deadline_exceeded(allowed_s: float, context: RequestContext, operation: Operation) -> OperationResult:
-    message = f"The query did not finish within {round(allowed_s, 3):g} s: select less, or allow more time."
-    error = GraphQLError(message, extensions={"code": "DEADLINE_EXCEEDED"})
-    return OperationResult(
-        None,
-        [dict(error.formatted)],
-        _extensions(context, operation),
-        executed=True,
-        operation=context.operation,
-        cacheable=context.cacheable,
-    )
+def _ignore(_: Part) -> None:
+    """Ignore a part."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from time import perf_counter
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
 
 import structlog
 from graphql import GraphQLError
@@ -11,12 +12,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from tracegraph.errors import Forbidden, QueryTooComplex, RateLimited
+from tracegraph.graphql.documents.deferral import DEFER
 from tracegraph.graphql.runner import Operation
 from tracegraph.http.auth.access_control import AccessControl
 from tracegraph.http.auth.principal import Principal
 from tracegraph.http.compression import MIN_COMPRESSED_BYTES, gzip_file
 from tracegraph.http.disconnect import ClientDisconnected, cancel_on_disconnect
 from tracegraph.http.errors import HTTPRequestError
+from tracegraph.http.incremental_formats import EVENTS, negotiate_parts
+from tracegraph.http.incremental_response import IncrementalResponse, PartExchange
 from tracegraph.http.instrumentation import OperationObservation
 from tracegraph.http.json import to_json
 from tracegraph.http.middleware.cross_origin import CrossSiteRequest, is_cross_site
@@ -43,6 +47,40 @@ _NO_HEADERS: Mapping[str, str] = {}
 _log = structlog.get_logger("tracegraph.http")
 
 
+@dataclass(frozen=True, slots=True)
+class _Exchange:
+    """One request with a valid operation. `media` is the media type of a response that is not sent in parts."""
+
+    request: Request
+    principal: Principal
+    operation: Operation
+    media: str
+    observation: OperationObservation
+
+    def close(self, response: OperationResponse | None) -> None:
+        """Record and log the response, or None after the client disconnected."""
+        observation, operation = self.observation, self.operation.name
+        duration_ms = observation.elapsed_ms
+        if response is None:
+            observation.outcome = OperationOutcome.GONE
+            _log.info("graphql.client_gone", operation=operation, duration_ms=duration_ms)
+            return
+        result, parts = response.result, observation.parts
+        observation.record_response(response)
+        in_parts = (
+            {} if parts is None else {"first_part_ms": parts.first_part_ms, "fragments": parts.fragments.total()}
+        )
+        _log.info(
+            "graphql.request",
+            operation=operation,
+            principal=self.principal.id,
+            duration_ms=duration_ms,
+            errors=len(result.errors),
+            sources=[report["source"] for report in result.extensions.get("sources", ())],
+            **in_parts,
+        )
+
+
 class GraphQLEndpoint:
     """The ASGI endpoint for GraphQL requests with GET and POST."""
 
@@ -66,62 +104,63 @@ class GraphQLEndpoint:
     async def __call__(self, request: Request) -> Response:
         """Return the response to one HTTP request, whose state the application's lifespan provides."""
         accept = combined_header(request.headers, "accept")
-        media = negotiate(accept, (JSON, GRAPHQL))
+        media, part_media = negotiate(accept, (JSON, GRAPHQL)), negotiate_parts(accept)
         if request.method == "GET" and self._playground:
             first = negotiate(accept, (HTML, JSON, GRAPHQL))
             if first == HTML and not _DOCUMENT_PARAMETERS & request.query_params.keys():
                 return playground_page(request.scope.get("root_path", "") + "/playground")
             media = media or (JSON if first == HTML else None)
-        if media is None:
+        if media is None and part_media is None:
             return error_response(BadRequest(406, f"The response is {GRAPHQL} or {JSON}: accept one of them."))
+        always_events = media is None and part_media is not None and part_media.kind == EVENTS
+        media = media or JSON
         if request.method == "GET" and is_cross_site(request.headers, self._cors_origins):
             return error_response(CrossSiteRequest(), media)
-        state = request.state
-        with OperationObservation(state.metrics.operations, state.tracing, request.headers) as observation:
+        observation = OperationObservation(
+            request.state.metrics.operations, request.state.tracing, request.headers
+        )
+        with ExitStack() as stack:
+            stack.enter_context(observation)
             try:
-                principal = await state.access_control.authorize(request)
+                principal = await request.state.access_control.authorize(request)
                 operation = await parse_operation(request, self._body_limits, self._documents)
             except HTTPRequestError as error:
                 observation.outcome = OperationOutcome.REFUSED
                 return error_response(error, media)
-            return await self._run(request, principal, operation, media, observation)
+            observation.name = operation.name
+            exchange = _Exchange(request, principal, operation, media, observation)
+            execution = self._execution(exchange)
+            if part_media is not None and (always_events or DEFER in operation.query):
+                respond = self._respond_with(exchange)
+                in_parts = PartExchange(
+                    execution, part_media, always_events, observation, stack.pop_all(), respond, exchange.close
+                )
+                return IncrementalResponse(request.state.response_cache, in_parts)
+            return await self._run(exchange, execution)
 
-    async def _run(
-        self,
-        request: Request,
-        principal: Principal,
-        operation: Operation,
-        media: str,
-        observation: OperationObservation,
-    ) -> Response:
-        began = perf_counter()
-        cache: ResponseCache = request.state.response_cache
+    def _execution(self, exchange: _Exchange) -> ExecutionRequest:
+        request, principal = exchange.request, exchange.principal
         access_control: AccessControl = request.state.access_control
-        execution = ExecutionRequest(
-            operation,
+        return ExecutionRequest(
+            exchange.operation,
             principal.sources,
             access_control.pass_through_credentials(request),
             bypass_cache=self._allow_no_cache and _bypasses_cache(request),
             charge=access_control.cost_charger(principal),
         )
-        observation.name = operation.name
+
+    async def _run(self, exchange: _Exchange, execution: ExecutionRequest) -> Response:
+        cache: ResponseCache = exchange.request.state.response_cache
         try:
-            response = await cancel_on_disconnect(request.receive, cache.get_or_execute(execution))
+            response = await cancel_on_disconnect(exchange.request.receive, cache.get_or_execute(execution))
         except ClientDisconnected:
-            observation.outcome = OperationOutcome.GONE
-            _log.info("graphql.client_gone", operation=operation.name, duration_ms=_elapsed_ms(began))
+            exchange.close(None)
             return Response(status_code=_CLIENT_CLOSED_REQUEST)
-        result = response.result
-        observation.record_response(response)
-        _log.info(
-            "graphql.request",
-            operation=operation.name,
-            principal=principal.id,
-            duration_ms=_elapsed_ms(began),
-            errors=len(result.errors),
-            sources=[report["source"] for report in result.extensions.get("sources", ())],
-        )
-        return await self._encoded_response(request, response, media)
+        exchange.close(response)
+        return await self._encoded_response(exchange.request, response, exchange.media)
+
+    def _respond_with(self, exchange: _Exchange) -> Callable[[OperationResponse], Awaitable[Response]]:
+        return lambda response: self._encoded_response(exchange.request, response, exchange.media)
 
     async def _encoded_response(self, request: Request, response: OperationResponse, media: str) -> Response:
         result = response.result
@@ -141,10 +180,6 @@ def _bypasses_cache(request: Request) -> bool:
     """Return whether the client sends `no-cache` (RFC 9111, 5.2.1.4)."""
     directives = (combined_header(request.headers, "cache-control") or "").split(",")
     return any(directive.strip().lower() == "no-cache" for directive in directives)
-
-
-def _elapsed_ms(began: float) -> float:
-    return round((perf_counter() - began) * 1000, 1)
 
 
 def _http_response(response: OperationResponse, media: str) -> Response:

@@ -54,7 +54,7 @@ def negotiate(header: str | None, offers: tuple[str, ...]) -> str | None:
     """
     if not header or not header.strip():
         return JSON
-    ranges = [_parse_media_range(part) for part in header.split(",")]
+    ranges = media_ranges(header)
     best, best_rank = None, (0.0, False, False)
     for offer in offers:
         precision, weight = max(_match(offer, *media_range) for media_range in ranges)
@@ -74,6 +74,11 @@ def takes_gzip(header: str | None) -> bool:
     weights = {coding: weight for coding, _, weight in map(_parse_media_range, (header or "").split(","))}
     gzip = weights.get("gzip", weights.get("x-gzip", weights.get("*", 0.0)))
     return gzip > 0 and gzip >= weights.get("identity", 0.0)
+
+
+def media_ranges(header: str) -> list[tuple[str, dict[str, str], float]]:
+    """Return the name, the parameters and the weight of each media range of an Accept header, in lower case."""
+    return [_parse_media_range(part) for part in header.split(",")]
 
 
 def _parse_media_range(part: str) -> tuple[str, dict[str, str], float]:

@@ -17,6 +17,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 
@@ -27,6 +28,7 @@ from tracegraph.domain.clocks import elapsed_s
 from tracegraph.errors import BadUserInput, Forbidden, QueryTooComplex, RateLimited
 from tracegraph.federation.report import SourceReportStatus
 from tracegraph.graphql.context import CostCharger
+from tracegraph.graphql.incremental import PartLog, ReceivePart
 from tracegraph.graphql.runner import Operation, OperationResult, OperationRunner, rejected_result
 from tracegraph.http.compression import deflate
 from tracegraph.http.json import to_json
@@ -55,7 +57,7 @@ _ENTRY_OVERHEAD_BYTES, _REPLY_OVERHEAD_BYTES = 800, 110
 """The memory of a cached response beside its body: per entry, and per vendor reply (measured with tracemalloc)."""
 
 
-_FlightKey = tuple[bytes, float | None, bool]
+_FlightKey = tuple[bytes, float | None, bool, bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,7 @@ class ExecutionRequest:
         credentials: The caller's own vendor credentials, by source.
         bypass_cache: Whether every vendor is called, without use of cached data.
         charge: Charges the cost to the caller, for executed and for reused responses. None without a limit.
+        receive: Receives the parts of an operation with deferred fragments. None for one response.
     """
 
     operation: Operation
@@ -75,6 +78,7 @@ class ExecutionRequest:
     credentials: Mapping[str, SecretStr]
     bypass_cache: bool
     charge: CostCharger | None
+    receive: ReceivePart | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +143,7 @@ class ResponseCache:
         response = None if request.bypass_cache else self._lookup(key)
         if response is not None:
             self._runner.schema.touch(request.operation.query)
-        if response is None and self._share:
+        if response is None and self._share and not _must_charge_first(request):
             started = self._clock()
             response = await self._join_or_start(key, request)
             if response is None:
@@ -225,7 +229,8 @@ class ResponseCache:
     ) -> OperationResponse:
         runner = self._runner.restricted_to(request.sources)
         with response_scope(request.credentials, bypass_cache=request.bypass_cache) as dependencies:
-            response = OperationResponse.from_result(await runner.run(request.operation, request.charge, admitted))
+            result = await runner.run(request.operation, request.charge, admitted, request.receive)
+            response = OperationResponse.from_result(result)
         return self._store_response(key, response, dependencies)
 
     # -- single flight ---------------------------------------------------------------------------------
@@ -236,22 +241,27 @@ class ResponseCache:
         The flight is a task of its own. The task starts when all requests that arrived together have come here.
         """
         operation, loop = request.operation, asyncio.get_running_loop()
-        flight_key = (key, operation.deadline_s, request.bypass_cache)
+        flight_key = (key, operation.deadline_s, request.bypass_cache, request.receive is not None)
         flight = self._flights.get(flight_key)
         if flight is not None and loop.time() < flight.state.join_deadline:
-            return await self._join(flight)
+            return await self._join(flight, request.receive)
         state = _FlightState(
-            loop.time() + _JOIN_FRACTION * self._runner.allowed_s(operation), loop.create_future()
+            loop.time() + _JOIN_FRACTION * self._runner.allowed_s(operation), loop.create_future(), PartLog()
         )
-        work = self._execute(key, request, state.set_shareable)
-        return await self._flights.wait(self._flights.start(flight_key, work, state))
+        shared = request if request.receive is None else replace(request, receive=state.parts.publish)
+        work = self._execute(key, shared, state.set_shareable)
+        with state.parts.receiver(request.receive):
+            return await self._flights.wait(self._flights.start(flight_key, work, state))
 
-    async def _join(self, flight: Flight[_FlightKey, OperationResponse, _FlightState]) -> OperationResponse | None:
+    async def _join(
+        self, flight: Flight[_FlightKey, OperationResponse, _FlightState], receive: ReceivePart | None
+    ) -> OperationResponse | None:
         """Return the response of the flight, or None as soon as the document is known not to be shareable."""
         if flight.state.is_unshareable.done():
             return None
         try:
-            response = await self._flights.wait(flight, leaves=flight.state.is_unshareable)
+            with flight.state.receiver(receive):
+                response = await self._flights.wait(flight, leaves=flight.state.is_unshareable)
         except TimeoutError:
             return None
         return replace(response, reuse=Reuse.SHARED) if response.result.executed else None
@@ -283,15 +293,30 @@ class _CachedResponse(CacheEntry):
 
 @dataclass(frozen=True, slots=True)
 class _FlightState:
-    """Until when an equal query may join. The future is done once the document is found not to be shareable."""
+    """Until when an equal query may join, and the parts so far.
+
+    The future is done once the document is found not to be shareable.
+    """
 
     join_deadline: float
     is_unshareable: asyncio.Future[None]
+    parts: PartLog
+
+    def receiver(self, receive: ReceivePart | None) -> AbstractContextManager[None]:
+        """Send the parts to one more waiter, unless the waiter leaves before the first one."""
+        if receive is None:
+            return nullcontext()
+        return self.parts.receiver(lambda part: None if self.is_unshareable.done() else receive(part))
 
     def set_shareable(self, is_shareable: bool) -> None:  # noqa: FBT001 - a callback
         """Let the waiters leave, unless the response may be shared."""
         if not is_shareable and not self.is_unshareable.done():
             self.is_unshareable.set_result(None)
+
+
+def _must_charge_first(request: ExecutionRequest) -> bool:
+    """Return whether the cost must be charged before parts are sent. Only the execution itself can do that."""
+    return request.receive is not None and request.charge is not None
 
 
 def _is_permanently_rejected(result: OperationResult) -> bool:

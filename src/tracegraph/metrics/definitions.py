@@ -48,6 +48,18 @@ REUSED = _operation_family(
 )
 
 
+FIRST_PART_DURATIONS = _operation_family(
+    "first_part_duration_seconds",
+    MetricType.HISTOGRAM,
+    "Time from a request's head to the first part of a response in parts.",
+)
+
+
+DEFERRED_FRAGMENTS = _operation_family(
+    "deferred_fragments_total", MetricType.COUNTER, "Deferred fragments of responses in parts.", "outcome"
+)
+
+
 REQUESTS = _call_family(
     "upstream_requests_total", MetricType.COUNTER, "Requests sent to vendors, retries included.", "outcome"
 )
@@ -99,6 +111,8 @@ FAMILIES = (
     OPERATIONS,
     OPERATION_DURATIONS,
     REUSED,
+    FIRST_PART_DURATIONS,
+    DEFERRED_FRAGMENTS,
     REQUESTS,
     REQUEST_DURATIONS,
     NOT_SENT,

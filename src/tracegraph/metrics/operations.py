@@ -43,6 +43,26 @@ class Reuse(Enum):
     SHARED = "SHARED"
 
 
+class FragmentOutcome(Enum):
+    """The outcome of a deferred fragment. FAILED fragments have no data."""
+
+    DELIVERED = "DELIVERED"
+    FAILED = "FAILED"
+
+
+@dataclass(slots=True)
+class PartCounts:
+    """The parts of one response: the time until the first part, and the deferred fragments after it."""
+
+    first_part_s: float
+    fragments: Counter[FragmentOutcome] = field(default_factory=Counter)
+
+    @property
+    def first_part_ms(self) -> float:
+        """The time until the first part in milliseconds."""
+        return round(self.first_part_s * 1000, 1)
+
+
 _RAN = {OperationOutcome.OK, OperationOutcome.PARTIAL, OperationOutcome.ERRORS, OperationOutcome.LATE}
 
 
@@ -53,6 +73,8 @@ class OperationCounters:
     outcomes: Counter[OperationOutcome] = field(default_factory=Counter)
     durations: Durations = field(default_factory=Durations)
     reused: Counter[Reuse] = field(default_factory=Counter)
+    first_parts: Durations = field(default_factory=Durations)
+    fragments: Counter[FragmentOutcome] = field(default_factory=Counter)
 
 
 class Operations(dict[str, OperationCounters]):
@@ -73,7 +95,14 @@ class Operations(dict[str, OperationCounters]):
         self[name] = OperationCounters()
         return name
 
-    def count(self, label: str, outcome: OperationOutcome, duration_s: float, reuse: Reuse | None = None) -> None:
+    def count(
+        self,
+        label: str,
+        outcome: OperationOutcome,
+        duration_s: float,
+        reuse: Reuse | None = None,
+        parts: PartCounts | None = None,
+    ) -> None:
         """Count a completed request.
 
         Args:
@@ -81,9 +110,13 @@ class Operations(dict[str, OperationCounters]):
             outcome: The outcome of the request.
             duration_s: The duration of the request.
             reuse: The way in which the response was reused, if it was.
+            parts: The parts of the response, if it was sent in parts.
         """
         counters = self[label]
         counters.outcomes[outcome] += 1
         counters.durations.add(duration_s)
         if reuse is not None:
             counters.reused[reuse] += 1
+        if parts is not None:
+            counters.first_parts.add(parts.first_part_s)
+            counters.fragments.update(parts.fragments)

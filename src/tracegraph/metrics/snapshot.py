@@ -79,6 +79,10 @@ class MetricsSource:
             snapshot.add(definitions.OPERATION_DURATIONS, (label,), *_histogram(counters.durations))
             for reuse, count in counters.reused.items():
                 snapshot.add(definitions.REUSED, (label, reuse.value), count)
+            if any(counters.first_parts.counts):
+                snapshot.add(definitions.FIRST_PART_DURATIONS, (label,), *_histogram(counters.first_parts))
+            for fragment_outcome, count in counters.fragments.items():
+                snapshot.add(definitions.DEFERRED_FRAGMENTS, (label, fragment_outcome.value), count)
         for source, pipeline in self.pipelines.items():
             for kind in sorted(self.call_kinds[source] | pipeline.counters.keys()):
                 _add_calls(snapshot, (source, kind), pipeline.counters[kind])

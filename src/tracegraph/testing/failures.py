@@ -254,7 +254,7 @@ class FailureLaws(Contract):
             await subject.adapter.check()  # an adapter may find its dialect with its first call
             requests = [first_sessions(subject.adapter, ref, 4) for ref in subject.vendor.experiments()]
             capabilities = next(iter(subject.adapter.capabilities.experiment_lists().values()))
-            query, request = first_experiments(subject.adapter, 4)
+            query, request = first_experiments(subject.adapter, 1)  # the list of one kind may be short
             for _ in range(2):
                 subject.calls.clear()
                 page = await subject.adapter.list_experiments(query, request)
@@ -262,7 +262,7 @@ class FailureLaws(Contract):
                     "Page.provenance must count its calls"
                 )
                 assert page.next_hint is not None
-                request = capabilities.next_page(4, page.next_hint)
+                request = capabilities.next_page(1, page.next_hint)
             subject.calls.clear()
             results = await subject.adapter.list_sessions(requests)
             pages = [result for result in results if isinstance(result, Page)]

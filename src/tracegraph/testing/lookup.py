@@ -132,13 +132,11 @@ class LookupLaws(Contract):
                     if "scores" in session.deferred
                 ]
                 refs = [session.ref for session in deferring]
-                sessions = await subject.adapter.get_sessions(refs)
+                sessions = await subject.complete_sessions(deferring)
                 scores = await subject.adapter.get_scores(
                     [*refs, SessionRef(experiment.ref, self.configuration.unknown_refs[0])]
                 )
-                assert scores == {
-                    ref: session for ref in refs if (session := expect(sessions[ref], Session).scores)
-                }
+                assert scores == {ref: found for ref in refs if (found := sessions[ref].scores)}
 
     async def test_a_made_up_experiment_is_unknown_and_reaches_no_other_path(self) -> None:
         """The ref becomes neither a path nor a parameter, and the known ref beside it is found."""

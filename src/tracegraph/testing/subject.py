@@ -119,7 +119,8 @@ class Subject:
     async def complete_sessions(self, sessions: Sequence[Session]) -> dict[SessionRef, Session]:
         """Return these sessions by their refs, as a look-up returns them, with their details."""
         refs = [session.ref for session in sessions]
-        found = await with_details(self.adapter, await self.adapter.get_sessions(refs), COSTLY_SESSION_FIELDS)
+        fields = COSTLY_SESSION_FIELDS | {"scores"}
+        found = await with_details(self.adapter, await self.adapter.get_sessions(refs), fields)
         return {ref: expect(found[ref], Session) for ref in refs}
 
     async def experiments(
@@ -233,7 +234,7 @@ class Contract:
         configuration = self.configuration
         settings = SourceSettings(name, "under-test", configuration.options)
         # A slow machine must not look like a failing vendor.
-        transport = {"timeout_s": 60.0, "implementation": self.transport, **transport}
+        transport = {"timeout_s": 60.0, "connect_timeout_s": 60.0, "implementation": self.transport, **transport}
         connections = Transport(name, TransportSettings(url + configuration.base_path, **transport))
         async with opened(type(self).open_adapter, settings, connections, attempts=attempts) as adapter:
             yield adapter

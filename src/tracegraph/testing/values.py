@@ -122,4 +122,9 @@ def _check_raw(raw: RawObject | None, vendor_id: str, vendor_row: Row) -> None:
 
 
 def _texts(row: Row) -> Iterator[str]:
-    return (value for value in row.values() if isinstance(value, str))
+    """Yield the texts of an object: a vendor may have the identity in an object within it."""
+    for value in row.values():
+        if isinstance(value, str):
+            yield value
+        elif isinstance(value, dict):
+            yield from _texts(value)

@@ -80,8 +80,10 @@ Amount = Annotated[float, Meta(ge=0, le=_MAX_FLOAT)]
 class LenientStruct(msgspec.Struct, gc=False):
     """An object that drops the value of an optional field instead of failing.
 
-    A field with a default is optional and accepts null. `__post_init__` may reject the object with ValueError. The
-    garbage collector ignores these objects: values decoded from JSON hold no cycles.
+    A field whose type accepts null has a default and is optional. A field that does not accept null, such as a
+    list of rows with the empty list as its default, is never dropped: it is repaired like a required one.
+    `__post_init__` may reject the object with ValueError. The garbage collector ignores these objects: values
+    decoded from JSON hold no cycles.
     """
 
 
@@ -179,6 +181,7 @@ class _Repair:
         self.dropped_fields: list[str] = []
         self._quoted_numbers = quoted_numbers
         self._damaged = damaged
+        self._open_rows = 0
 
     def repair(self, value: Any, type_: Any) -> Any:
         """Return the value with all rows in it repaired."""
@@ -196,8 +199,12 @@ class _Repair:
         return value
 
     def _rows(self, values: list[Any], row: Any) -> list[Any]:
-        """Return the rows, with None for an unreadable one. Raise ValueError when all are unreadable."""
+        """Return the rows, with None for an unreadable one.
+
+        Raise ValueError when all are unreadable, unless the list is within a row or optional.
+        """
         rows: list[Any] = []
+        self._open_rows += 1
         for element in values:
             before = len(self.dropped_fields)
             repaired = self.repair(element, row)
@@ -205,7 +212,9 @@ class _Repair:
                 self.dropped_fields[before:] = [ROW]
                 repaired = None
             rows.append(repaired)
-        refuse_without_rows(rows)
+        self._open_rows -= 1
+        if not self._open_rows:
+            refuse_without_rows(rows)
         return rows
 
     def _object(self, values: Mapping[str, Any], type_: Any, *, is_row: bool) -> Mapping[str, Any]:
@@ -215,16 +224,31 @@ class _Repair:
         required = {
             field.encode_name: self._required(values[field.encode_name], field.type)
             for field in present
-            if field.required
+            if not _is_optional(field)
         }
         if not is_row:
             return {**values, **required}
         repaired = dict(required)
-        for name in (field.encode_name for field in present if not field.required):
-            repaired[name] = self._readable(
-                values[name], _within(partial(_is_valid, type_=type_), name, required), name
-            )
+        for field in filter(_is_optional, present):
+            is_valid = _within(partial(_is_valid, type_=type_), field.encode_name, required)
+            repaired[field.encode_name] = self._optional(values[field.encode_name], is_valid, field)
         return repaired
+
+    def _optional(self, value: Any, is_valid: Validator, field: FieldInfo) -> Any:
+        """Return the value, or its readable parts, or None. All that is dropped has the name of the field."""
+        name, type_ = field.encode_name, _without_null(field.type)
+        if type_ is None or is_valid(value):
+            return self._readable(value, is_valid, name)
+        before = len(self.dropped_fields)
+        self._open_rows += 1
+        repaired = self.repair(value, type_)
+        self._open_rows -= 1
+        parts = list(repaired.values()) if isinstance(repaired, dict) else repaired
+        if isinstance(parts, list) and any(part is not None for part in parts) and is_valid(repaired):
+            self.dropped_fields[before:] = [name] * (len(self.dropped_fields) - before)
+            return repaired
+        del self.dropped_fields[before:]
+        return self._readable(value, is_valid, name)
 
     def _required(self, value: Any, type_: Any) -> Any:
         if self._damaged and isinstance(value, str) and _REPLACEMENT_CHARACTER in value:
@@ -285,6 +309,27 @@ class _Repair:
 def _fields(type_: Any) -> tuple[FieldInfo, ...]:
     """Return the type's fields; computing their types takes longer than decoding a row."""
     return fields(type_)
+
+
+def _is_optional(field: FieldInfo) -> bool:
+    """Return whether null may stand for the value of the field."""
+    return not field.required and _accepts_null(field.type)
+
+
+@cache
+def _accepts_null(type_: Any) -> bool:
+    return _is_valid(None, type_)
+
+
+@cache
+def _without_null(type_: Any) -> Any:
+    """Return the type of the rows or of the object in `list[Row | None] | None` or `Row | None`, else None."""
+    kinds = [kind for kind in get_args(type_) if kind is not type(None)]
+    if len(kinds) != 1 or len(get_args(type_)) != 2:
+        return None
+    if get_origin(kinds[0]) is list and _optional_row(get_args(kinds[0])[0]) is not None:
+        return kinds[0]
+    return _optional_row(type_)
 
 
 def _optional_row(type_: Any) -> Any:

@@ -222,7 +222,7 @@ class TestListExperiments:
         page = await adapter.list_experiments(filtered(refs=frozenset(ids)), OffsetRequest(10))
         assert names(page) == [f"p{n}" for n in range(149, -1, -1) if n != 7] + ["p7"]
         assert page.provenance == FetchInfo(2)
-        assert [len(call.query["id"]) for call in vendor.calls] == [100, 50]
+        assert sorted(len(call.query["id"]) for call in vendor.calls) == [50, 100]
 
     async def test_many_refs_fail_as_one_with_all_the_calls_counted(
         self, adapter: Adapter, vendor: Simulator, world: LangSmithWorld

@@ -66,6 +66,29 @@ async def test_the_runs_of_one_start_follow_its_first_in_the_order_of_their_ids(
     assert second.provenance.upstream_requests == 1 + refuses
 
 
+async def test_a_request_for_far_more_runs_than_the_cursor_gives_goes_on_by_range_in_one_call(
+    connect: Connect,
+) -> None:
+    """A cursor is valid only with the page size of its list."""
+    vendor = Vendor()
+    adapter = await connect(vendor.app, api="v2")
+    (first,) = await pages_of(adapter, request(P, limit=2))
+    (second,) = await pages_of(adapter, request(P, page=CursorRequest(5, str(first.next_hint))))
+    assert ids_of(*first.items, *second.items) == [*IDS[:2], *sorted(IDS[2:5]), IDS[5]]
+    assert [(body["page_size"], "cursor" in body) for body in vendor.bodies] == [(2, False), (6, False)]
+
+
+@pytest.mark.parametrize("limit", [2, 3, 4])
+async def test_a_request_for_a_few_more_runs_than_the_cursor_gives_keeps_the_cursor(
+    connect: Connect, limit: int
+) -> None:
+    vendor = Vendor()
+    adapter = await connect(vendor.app, api="v2")
+    (first,) = await pages_of(adapter, request(P, limit=2))
+    await pages_of(adapter, request(P, page=CursorRequest(limit, str(first.next_hint))))
+    assert [(body["page_size"], "cursor" in body) for body in vendor.bodies] == [(2, False), (2, True)]
+
+
 async def test_a_cursor_for_other_fields_is_replaced_without_a_call(connect: Connect) -> None:
     vendor = Vendor()
     adapter = await connect(vendor.app, api="v2")

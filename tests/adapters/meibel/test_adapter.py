@@ -1,7 +1,7 @@
 """The Meibel adapter against a Meibel on loopback: its requests, their number and their results."""
 
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -56,7 +56,13 @@ from tracegraph.errors import (
     SourceUnauthorized,
     SourceUnavailable,
 )
-from tracegraph.federation.completion import CompletedList, experiment_look_up, lacking_fields, lacks_any
+from tracegraph.federation.completion import (
+    CompletedList,
+    experiment_look_up,
+    lacking_fields,
+    lacks_any,
+    with_details,
+)
 from tracegraph.simulators.core.faults import Fault
 from tracegraph.simulators.core.simulator import Simulator
 from tracegraph.simulators.core.times import EPOCH
@@ -151,6 +157,11 @@ def ids(page: Page[Any]) -> list[str]:
 def failed(outcome: object) -> SourceError:
     assert isinstance(outcome, SourceError)
     return outcome
+
+
+async def complete(adapter: Adapter, refs: Sequence[SessionRef]) -> Mapping[SessionRef, Session | SourceError]:
+    """The sessions with all details."""
+    return await with_details(adapter, await adapter.get_sessions(refs), frozenset({"input", "scores"}))
 
 
 def page_of(outcome: Page[Session] | SourceError) -> Page[Session]:
@@ -547,10 +558,18 @@ class TestGettingSessions:
         ]
         return world
 
+    async def test_are_found_in_the_list_alone(self, adapter: Adapter, vendor: Simulator) -> None:
+        """What takes further calls is deferred: it fails by itself."""
+        one = (await adapter.get_sessions([SessionRef("a2", "s2")]))[SessionRef("a2", "s2")]
+        assert isinstance(one, Session)
+        assert (one.input, one.scores) == (None, ())
+        assert one.deferred == {"input", "output", "scores", "score_texts", "turn_scores"}
+        assert [call.path for call in vendor.calls] == ["/v2/agents/a2/sessions"]
+
     async def test_of_one_agent_is_its_list_a_call_for_each_and_one_for_all_scores(
         self, adapter: Adapter, vendor: Simulator
     ) -> None:
-        found = await adapter.get_sessions([SessionRef("a2", "s2"), SessionRef("a2", "s3")])
+        found = await complete(adapter, [SessionRef("a2", "s2"), SessionRef("a2", "s3")])
         one = found[SessionRef("a2", "s2")]
         assert isinstance(one, Session)
         assert one.started_at == EPOCH + timedelta(minutes=2)
@@ -570,7 +589,7 @@ class TestGettingSessions:
         ]
 
     async def test_have_the_scores_of_each_turn_and_explanations(self, adapter: Adapter) -> None:
-        one = (await adapter.get_sessions([SessionRef("a2", "s2")]))[SessionRef("a2", "s2")]
+        one = (await complete(adapter, [SessionRef("a2", "s2")]))[SessionRef("a2", "s2")]
         assert isinstance(one, Session)
         assert one.turn_scores == (
             TurnScore(1, "correctness", 8.0, "the sum is right"),
@@ -579,12 +598,12 @@ class TestGettingSessions:
         assert one.score_texts == {"correctness": ScoreText(None, "the sum is right")}
 
     async def test_of_one_session_requests_only_its_scores(self, adapter: Adapter, vendor: Simulator) -> None:
-        await adapter.get_sessions([SessionRef("a2", "s2")])
+        await complete(adapter, [SessionRef("a2", "s2")])
         assert "/confidence-scoring/jobs?agent_name=a2&agent_session_id=s2" in requested_urls(vendor)
 
     async def test_reads_no_scores_when_none_are_to_be_read(self, connect: Connect, vendor: Simulator) -> None:
         adapter = await connect(vendor, scores=False)
-        one = (await adapter.get_sessions([SessionRef("a2", "s2")]))[SessionRef("a2", "s2")]
+        one = (await complete(adapter, [SessionRef("a2", "s2")]))[SessionRef("a2", "s2")]
         assert isinstance(one, Session)
         assert (one.input, one.scores, one.deferred) == ("what is owed?", (), frozenset())
         assert len(vendor.calls) == 2
@@ -609,7 +628,7 @@ class TestGettingSessions:
     ) -> None:
         world.sessions["a1"] = [meibel_session("t1")]
         world.jobs.append(meibel_job("t1", "correctness", 1, agent_name="a1"))
-        found = await adapter.get_sessions([SessionRef("a2", "s3"), SessionRef("a1", "t1")])
+        found = await complete(adapter, [SessionRef("a2", "s3"), SessionRef("a1", "t1")])
         assert {ref: one.scores for ref, one in found.items() if isinstance(one, Session)} == {
             SessionRef("a2", "s3"): (Score("correctness", 4.0),),
             SessionRef("a1", "t1"): (Score("correctness", 1.0),),
@@ -619,7 +638,7 @@ class TestGettingSessions:
         self, adapter: Adapter, world: MeibelWorld, vendor: Simulator
     ) -> None:
         world.sessions["a2"][1]["agent_name"] = None
-        one = (await adapter.get_sessions([SessionRef("a2", "s2")]))[SessionRef("a2", "s2")]
+        one = (await complete(adapter, [SessionRef("a2", "s2")]))[SessionRef("a2", "s2")]
         assert isinstance(one, Session)
         assert len(one.scores) == 2
         assert "/agents/a2" in requested_urls(vendor)
@@ -642,7 +661,7 @@ class TestGettingSessions:
         }
         del routes[lacking]
         adapter = await connect(canned(routes))
-        one = (await adapter.get_sessions([SessionRef("a1", "s1")]))[SessionRef("a1", "s1")]
+        one = (await complete(adapter, [SessionRef("a1", "s1")]))[SessionRef("a1", "s1")]
         assert type(one) is SourceNotFound
         assert re.search(message, one.message)
 
@@ -651,7 +670,7 @@ class TestGettingSessions:
     ) -> None:
         gone = {"code": "not_found", "message": "Session not found"}
         vendor.faults.add(Fault("status", path="/v2/sessions/s2", status=404, body=gone))
-        one = (await adapter.get_sessions([SessionRef("a2", "s2")]))[SessionRef("a2", "s2")]
+        one = (await complete(adapter, [SessionRef("a2", "s2")]))[SessionRef("a2", "s2")]
         assert isinstance(one, Session)
         assert (one.input, one.output, one.deferred) == (None, None, frozenset())
         assert one.tokens == TokenUsage(input=100, output=20, total=120)
@@ -660,13 +679,13 @@ class TestGettingSessions:
         self, adapter: Adapter, vendor: Simulator
     ) -> None:
         vendor.faults.add(Fault("status", path="/v2/sessions/s2", status=503))
-        found = await adapter.get_sessions([SessionRef("a2", "s2"), SessionRef("a2", "s3")])
+        found = await complete(adapter, [SessionRef("a2", "s2"), SessionRef("a2", "s3")])
         assert isinstance(found[SessionRef("a2", "s2")], SourceUnavailable)
         assert isinstance(found[SessionRef("a2", "s3")], Session)
 
     async def test_whose_scores_fail_are_their_error(self, adapter: Adapter, vendor: Simulator) -> None:
         vendor.faults.add(Fault("status", path="/v2/confidence-scoring", status=429))
-        found = await adapter.get_sessions([SessionRef("a2", "s2")])
+        found = await complete(adapter, [SessionRef("a2", "s2")])
         assert isinstance(found[SessionRef("a2", "s2")], SourceRateLimited)
 
     async def test_whose_list_fails_are_its_error_unless_found_before(
@@ -804,7 +823,7 @@ class TestUnusableResponses:
         self, adapter: Adapter, vendor: Simulator
     ) -> None:
         vendor.faults.add(Fault("html", path="/v2/confidence-scoring"))
-        found = await adapter.get_sessions([SessionRef("a2", "s2")])
+        found = await complete(adapter, [SessionRef("a2", "s2")])
         assert isinstance(found[SessionRef("a2", "s2")], SourceBadResponse)
 
 

@@ -316,24 +316,28 @@ class TestCompleteSession:
                 chat_message("tool", "{}"),
             ]
         )
-        one = mapping.completed_session(session(), found, mapping.Verdicts((Score("correctness", 8.0),)))
+        one = mapping.with_texts(session(), found)
         assert (one.input, one.output) == ("hello", "12.50")
+        assert one.deferred == session().deferred - {"input", "output"}
+
+    def test_takes_scores_from_verdicts(self) -> None:
+        one = mapping.with_verdicts(session(), mapping.Verdicts((Score("correctness", 8.0),)))
         assert one.scores == (Score("correctness", 8.0),)
-        assert one.deferred == frozenset()
+        assert one.deferred == session().deferred - {"scores", "score_texts", "turn_scores"}
 
     @pytest.mark.parametrize(("person", "other"), [("human", "agent"), ("User", "AI")])
     def test_roles_are_read_leniently(self, person: str, other: str) -> None:
         found = detail(
             messages=[chat_message(other, "welcome"), chat_message(person, "hello"), chat_message(other, "bye")]
         )
-        one = mapping.completed_session(session(), found, mapping.NO_VERDICTS)
+        one = mapping.with_texts(session(), found)
         assert (one.input, one.output) == ("hello", "bye")
 
     @pytest.mark.parametrize(
         "messages", [None, [], [None], [chat_message("user", None)], [chat_message(None, "who?")]]
     )
     def test_without_text_has_neither(self, messages: Any) -> None:
-        one = mapping.completed_session(session(), detail(messages=messages), mapping.NO_VERDICTS)
+        one = mapping.with_texts(session(), detail(messages=messages))
         assert (one.input, one.output) == (None, None)
 
     @pytest.mark.parametrize(
@@ -346,23 +350,19 @@ class TestCompleteSession:
         ],
     )
     def test_a_message_that_is_an_object_is_its_one_text_or_compact_json(self, message: Any, text: str) -> None:
-        assert (
-            mapping.completed_session(
-                session(), detail(messages=[chat_message("user", message)]), mapping.NO_VERDICTS
-            ).input
-            == text
-        )
+        assert mapping.with_texts(session(), detail(messages=[chat_message("user", message)])).input == text
 
     def test_takes_tokens_from_the_detail_only_when_the_row_has_none(self) -> None:
         found = detail(token_usage=[{"prompt_tokens": 7}, None])
-        without = mapping.completed_session(session(), found, mapping.NO_VERDICTS)
-        having = mapping.completed_session(session(token_usage={"prompt_tokens": 1}), found, mapping.NO_VERDICTS)
+        without = mapping.with_texts(session(), found)
+        having = mapping.with_texts(session(token_usage={"prompt_tokens": 1}), found)
         assert without.tokens == TokenUsage(input=7, total=7)
         assert having.tokens == TokenUsage(input=1, total=1)
 
     def test_without_a_detail_is_complete_all_the_same(self) -> None:
-        one = mapping.completed_session(session(), None, mapping.NO_VERDICTS)
-        assert (one.input, one.output, one.deferred) == (None, None, frozenset())
+        one = mapping.with_texts(session(), None)
+        assert (one.input, one.output) == (None, None)
+        assert one.deferred.isdisjoint({"input", "output"})
 
 
 class TestScores:

@@ -213,3 +213,15 @@ async def test_the_newest_words_of_an_evaluator_about_a_span_count(world: NemoWo
     ]
     (found,) = await detailed(await connect(), WORDS)
     assert found.scores == (Score("tone", label="warm"),)
+
+
+async def test_an_evaluator_whose_verdicts_failed_has_failed_although_the_list_does_not_say_so(
+    world: NemoWorld, connect: Open
+) -> None:
+    world.add(nemo_experiment("e"), [session("s", evaluator_scores={"acc": 1.0}, failed_evaluators=[])])
+    world.evaluator_results["s"] = [
+        {"span_id": "span-s", "name": "acc", "value": 1.0},
+        {"span_id": "span-s", "name": "tone", "status": "FAILED", "comment": "judge timed out"},
+    ]
+    (one,) = await detailed(await connect(), WORDS)
+    assert one.scores == (Score("acc", 1.0), Score("tone", explanation="judge timed out", failed=True))

@@ -45,7 +45,7 @@ class Document:
 
 @dataclass(slots=True)
 class Writer:
-    """Writes one document; `ids` are IDs of existing objects."""
+    """Writes one document; `ids` are IDs of existing objects. `defers` is the share of fragments with `@defer`."""
 
     schema: GraphQLSchema
     rng: random.Random
@@ -53,6 +53,8 @@ class Writer:
     fragments: list[str] = field(default_factory=list)
     declared: list[str] = field(default_factory=list)
     variables: dict[str, Any] = field(default_factory=dict)
+    defers: float = 0.0
+    labels: int = 0
 
     def document(self, depth: int) -> Document:
         """A query of at most that depth."""
@@ -97,9 +99,23 @@ class Writer:
         """Part of a selection in a fragment, named or not; fields may come twice, in both."""
         selection = self.selection(of, max(0, depth - 1))
         if self.chance(OFTEN):
-            return f"... on {of.name}{self.condition(SOME)} {selection}"
+            return f"... on {of.name}{self.condition(SOME)}{self.defer()} {selection}"
         self.fragments.append(f"fragment F{len(self.fragments)} on {of.name} {selection}")
-        return f"...F{len(self.fragments) - 1}{self.condition(SOME)}"
+        name = f"F{len(self.fragments) - 1}"
+        again = f" ...{name}{self.defer()}" if self.defers and self.chance(FEW) else ""
+        return f"...{name}{self.condition(SOME)}{self.defer()}{again}"
+
+    def defer(self) -> str:
+        """`@defer` with or without its arguments; or nothing."""
+        if not self.defers or not self.chance(self.defers):
+            return ""
+        arguments: list[str] = []
+        if self.chance(SOME):
+            self.labels += 1
+            arguments.append(f'label: "l{self.labels}"')
+        if self.chance(SOME):
+            arguments.append(f"if: {self.variable('Boolean!', self.rng.random() < OFTEN)}")
+        return f" @defer({', '.join(arguments)})" if arguments else " @defer"
 
     def condition(self, likely: float) -> str:
         """`@skip` or `@include`, by a literal or a variable; or nothing."""

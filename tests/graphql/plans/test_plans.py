@@ -88,7 +88,9 @@ async def compared(document: Document, sources: list[RandomSource]) -> bool:
     plan = PlanCache().get(second)
     if plan is None:
         return False
-    assert comparable(await plan.execute(second), keys) == expected, document
+    result = await plan.execute(second)
+    assert isinstance(result, ExecutionResult)
+    assert comparable(result, keys) == expected, document
     return True
 
 

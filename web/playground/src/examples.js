@@ -436,6 +436,65 @@ query SourcesAndGateway {
 }
 `;
 
+const asTheyCome = `# Each source in a fragment of its own, which is shown when
+# the source has replied. A slow source delays no other.
+query RowsAsTheyCome($first: Int = 5) {
+  sources {
+    name
+    vendor
+  }
+  ... @defer(label: "nemo") {
+    nemo: experiments(
+      first: $first
+      filter: { sources: ["nemo"] }
+    ) {
+      ...Rows
+    }
+  }
+  ... @defer(label: "langsmith") {
+    langsmith: experiments(
+      first: $first
+      filter: { sources: ["langsmith"] }
+    ) {
+      ...Rows
+    }
+  }
+  ... @defer(label: "meibel") {
+    meibel: experiments(
+      first: $first
+      filter: { sources: ["meibel"] }
+    ) {
+      ...Rows
+    }
+  }
+}
+
+fragment Rows on ExperimentConnection {
+  # The report says why a list is not complete.
+  sources {
+    status
+    durationMs
+    error {
+      message
+    }
+  }
+  nodes {
+    name
+    createdAt
+    # These come after the names, in parts of their own.
+    ... @defer {
+      sessionCount
+      sessions(first: 2) {
+        nodes {
+          name
+          status
+        }
+      }
+    }
+  }
+}
+`;
+
 const demoExperiments = [
   'RXhwZXJpbWVudDpuZW1vOnN1cHBvcnQtYmFzZWxpbmU=',
   'RXhwZXJpbWVudDpsYW5nc21pdGg6OTdiYjU4MmQtOTljZS01ZWMwLWFiYTAtYmYyMWZjNDM5ZTU4',
@@ -450,6 +509,7 @@ export const examples = [
   { query: pagingBack },
   { query: experimentsSideBySide, variables: JSON.stringify({ experimentIds: demoExperiments }, null, 2) },
   { query: sourcesAndGateway },
+  { query: asTheyCome },
 ];
 
 export const newTab = `# Type a query in place of this one.

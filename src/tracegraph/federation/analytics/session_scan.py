@@ -12,7 +12,8 @@ from typing import Any
 
 from tracegraph.adapter.protocol import Adapter
 from tracegraph.domain.filters import SessionFilter
-from tracegraph.domain.models import Metric, MetricKind, Session, SessionRef
+from tracegraph.domain.models import Metric, MetricKind, Session, SessionRef, SessionStatus
+from tracegraph.domain.sort_values import from_microseconds
 from tracegraph.errors import SourceError
 from tracegraph.federation.analytics.cases import CaseId
 from tracegraph.federation.analytics.dimensions import SessionDimension
@@ -181,11 +182,14 @@ class SessionScans:
 
     async def _inputs(self, list_scan: SessionScan) -> _Missing:
         refs = _refs(list_scan)
+        look_up = session_look_up(self._adapters[list_scan.source], frozenset({INPUT}))
         inputs: list[CaseId | None] = []
         errors: list[SourceError] = []
         for first in range(0, len(refs), _LOOKUP_BATCH_SIZE):
             batch = refs[first : first + _LOOKUP_BATCH_SIZE]
-            sessions = await self._adapters[list_scan.source].get_sessions(batch)
+            # The rows are gone: texts are read by identity, together with those of a filter, in shared calls.
+            rows = [_row_without_input(list_scan, ref, first + index) for index, ref in enumerate(batch)]
+            sessions = await look_up(rows)
             for ref in batch:
                 session = sessions.get(ref)
                 if isinstance(session, SourceError):
@@ -194,6 +198,12 @@ class SessionScans:
                 else:
                     inputs.append(None if session is None else input_of(session))
         return _Missing({}, inputs, _partial_error(errors, len(refs)))
+
+
+def _row_without_input(scan: SessionScan, ref: SessionRef, index: int) -> Session:
+    started_at = from_microseconds(scan.starts[index])
+    identity = scan.source, ref.experiment_ref, ref.session_id
+    return Session(*identity, SessionStatus.UNKNOWN, started_at, deferred=frozenset({INPUT}))
 
 
 def _partial_error(errors: Sequence[SourceError], sessions: int) -> SourceError | None:

@@ -130,7 +130,7 @@ class Comparison:
         reported, failure = experiment.aggregates, None
         if has_deferred(context, experiment, arguments.metrics):
             try:
-                reported = tuple(await all_reported(context, experiment))
+                reported = tuple(await all_reported(context, experiment, arguments.metrics))
             except SourceError as error:
                 failure = error
         return {aggregate.metric: aggregate for aggregate in reported}, failure

@@ -11,10 +11,11 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from graphql import ExecutionResult
     from graphql.execution.executor import Executor
 
-    Execute = Callable[[Executor[Any]], Awaitable[ExecutionResult]]
+    from tracegraph.graphql.compiler.executor import Executed
+
+    Execute = Callable[[Executor[Any]], Awaitable[Executed]]
     """Returns the result of the executor's operation."""
 
 

@@ -29,17 +29,11 @@ from graphql import (
     is_non_null_type,
     is_object_type,
 )
-from graphql.execution.collect_fields import FieldDetails
 from graphql.execution.executor import Executor
 
 from tracegraph.graphql.compiler.field_access import sync_accessor_of
+from tracegraph.graphql.compiler.selection import Details, Selection
 from tracegraph.graphql.types.scalars import serialize_time
-
-Details = list[FieldDetails]
-
-
-Selection = Mapping[str, Details]
-
 
 Reader = Callable[[Any, Any], Any]
 
@@ -102,13 +96,13 @@ class ReaderCodegen:
     _keepalive: list[Details] = field(default_factory=list)
 
     def object_reader(
-        self, object_type: GraphQLObjectType, selection: Selection, skipped: Sequence[str] = ()
+        self, object_type: GraphQLObjectType, fields: Mapping[str, Details], skipped: Sequence[str] = ()
     ) -> Reader:
         """Return a reader of an object's dict.
 
         Args:
             object_type: The object type.
-            selection: The fields selected on the object.
+            fields: The fields selected on the object.
             skipped: Response keys that the reader sets to None.
 
         Raises:
@@ -116,13 +110,13 @@ class ReaderCodegen:
         """
         names = dict(_SHARED_NAMES)
         entries: list[str] = []
-        for key, details in selection.items():
+        for key, details in fields.items():
             expression = "None" if key in skipped else self._field(object_type, details, names)
             if expression is None:
                 raise FallbackToLibrary
             entries.append(f"{key!r}: {expression}")
         checks = [_type_check(object_type, names)] if object_type.is_type_of else []
-        if all(key in skipped or _is_typename(details) for key, details in selection.items()):
+        if all(key in skipped or _is_typename(details) for key, details in fields.items()):
             checks.append("    if isinstance(o, Exception): fall_back()")
         return _compile([*checks, f"    return {{{', '.join(entries)}}}"], names)
 
@@ -195,11 +189,16 @@ class ReaderCodegen:
         key = (object_type.name, id(details))
         if key not in self._readers:
             self._keepalive.append(details)
-            try:
-                self._readers[key] = self.object_reader(object_type, self.collect(object_type, details))
-            except FallbackToLibrary:
-                self._readers[key] = None
+            self._readers[key] = self._reader(object_type, self.collect(object_type, details))
         return self._readers[key]
+
+    def _reader(self, object_type: GraphQLObjectType, selection: Selection) -> Reader | None:
+        if selection.deferral is not None:
+            return None
+        try:
+            return self.object_reader(object_type, selection.fields)
+        except FallbackToLibrary:
+            return None
 
 
 def _name(names: Names, value: Any) -> str:

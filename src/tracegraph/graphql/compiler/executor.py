@@ -8,12 +8,15 @@ from typing import Any
 import strawberry
 import structlog
 from graphql import DocumentNode, GraphQLError, GraphQLOutputType, GraphQLResolveInfo, GraphQLSchema, is_leaf_type
-from graphql.execution import ExecutionResult
+from graphql.execution import ExecutionResult, ExperimentalIncrementalExecutionResults
 from graphql.execution.collect_fields import FieldDetails
 from graphql.execution.executor import Executor
 from graphql.pyutils import Path
 from strawberry.execution import optimized_is_awaitable
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
+
+Executed = ExecutionResult | ExperimentalIncrementalExecutionResults
+"""The result of an operation: whole, or in parts where the operation has deferred fragments."""
 
 _log = structlog.get_logger("tracegraph.graphql")
 
@@ -23,7 +26,11 @@ class GatewayExecutor(StrawberryGraphQLCoreExecutionContext):
 
     Such a value comes from a vendor, for example an integer that does not fit an Int. Graphql-core's error would
     blame the client. Compiled plans fall back to this executor, so plans behave the same.
+
+    Deferred fragments have parts of their own if `is_incremental`.
     """
+
+    is_incremental = True
 
     def complete_value(  # noqa: PLR0917 - graphql-core's signature
         self,
@@ -51,6 +58,19 @@ class GatewayExecutor(StrawberryGraphQLCoreExecutionContext):
             return None
 
 
+class InPlaceExecutor(GatewayExecutor):
+    """The executor that executes deferred fragments in place, for clients that read one response."""
+
+    is_incremental = False
+    execute_collected_root_fields: Any = Executor.execute_collected_root_fields
+    execute_collected_subfields: Any = Executor.execute_collected_subfields
+
+
+def is_incremental(executor: Executor[Any]) -> bool:
+    """Return whether deferred fragments have parts of their own."""
+    return isinstance(executor, GatewayExecutor) and executor.is_incremental
+
+
 def core_schema(schema: strawberry.Schema) -> GraphQLSchema:
     """Return the schema of graphql-core behind strawberry's schema."""
     return schema._schema  # noqa: SLF001 - strawberry has no public access
@@ -64,7 +84,8 @@ def build_executor(
     operation_name: str | None,
     *,
     hide_suggestions: bool,
-) -> Executor[Any] | list[GraphQLError]:
+    incremental: bool = False,
+) -> GatewayExecutor | list[GraphQLError]:
     """Return an executor of the operation, or the errors of its variables.
 
     Args:
@@ -74,8 +95,10 @@ def build_executor(
         variables: The raw variable values.
         operation_name: The name of the operation, or None.
         hide_suggestions: Whether errors hide the names in the schema.
+        incremental: Whether deferred fragments have parts of their own. Otherwise they are executed in place.
     """
-    built: Executor[Any] | list[GraphQLError] = GatewayExecutor.build(
+    executor_class = GatewayExecutor if incremental else InPlaceExecutor
+    built: Any = executor_class.build(
         schema,
         document,
         context_value=context,
@@ -84,17 +107,12 @@ def build_executor(
         hide_suggestions=hide_suggestions,
         is_awaitable=optimized_is_awaitable,  # type: ignore[arg-type]  # graphql-core declares it as a bool
     )
-    return built
+    executor: GatewayExecutor | list[GraphQLError] = built
+    return executor
 
 
-async def execute_by_library(executor: Executor[Any]) -> ExecutionResult:
-    """Return the result of the executor's operation, executed by graphql-core.
-
-    Raises:
-        TypeError: The result is incremental, which a query without `@defer` does not have.
-    """
+async def execute_by_library(executor: Executor[Any]) -> Executed:
+    """Return the result of the executor's operation, executed by graphql-core."""
     pending: Any = executor.execute_operation()
-    result = await pending if hasattr(pending, "__await__") else pending
-    if not isinstance(result, ExecutionResult):
-        raise TypeError("the gateway supports no incremental results")
+    result: Executed = await pending if hasattr(pending, "__await__") else pending
     return result

@@ -14,8 +14,10 @@ from graphql.execution.collect_fields import collect_fields, collect_subfields
 from graphql.execution.executor import Executor
 from graphql.execution.values import VariableValues
 
-from tracegraph.graphql.compiler.codegen import Details, ReaderCodegen, Selection
+from tracegraph.graphql.compiler.codegen import ReaderCodegen
+from tracegraph.graphql.compiler.executor import Executed, is_incremental
 from tracegraph.graphql.compiler.resolver_info import ExecutionState
+from tracegraph.graphql.compiler.selection import Details, Selection
 from tracegraph.graphql.compiler.steps import ObjectPlan, StepCompiler, is_awaitable
 
 _INTROSPECTION = frozenset({"__schema", "__type"})
@@ -37,7 +39,7 @@ class Plan:
 
         Args:
             executor: The executor of graphql-core.
-            conditions: The names of the variables in @skip and @include.
+            conditions: The names of the variables in @skip, @include and @defer.
 
         Raises:
             Unplannable: For an operation that is not a query, and for introspection.
@@ -47,24 +49,20 @@ class Plan:
         if operation.operation is not OperationType.QUERY or root_type is None:
             raise Unplannable
         variables = _only(conditions, executor.variable_values)
-        fields = collect_fields(schema, fragments, variables, root_type, operation).grouped_field_set
-        if any(details[0].node.name.value in _INTROSPECTION for details in fields.values()):
+        incremental = is_incremental(executor)
+        collected = collect_fields(schema, fragments, variables, root_type, operation)
+        if any(details[0].node.name.value in _INTROSPECTION for details in collected.grouped_field_set.values()):
             raise Unplannable
 
         def collect(object_type: GraphQLObjectType, details: Details) -> Selection:
-            return collect_subfields(
-                schema, fragments, variables, operation, object_type, details
-            ).grouped_field_set
+            subfields = collect_subfields(schema, fragments, variables, operation, object_type, details)
+            return Selection.of(subfields, incremental=incremental)
 
         compiler = StepCompiler(schema, ReaderCodegen(schema, collect), collect)
-        return cls(ObjectPlan(compiler, root_type, fields))
+        return cls(ObjectPlan(compiler, root_type, Selection.of(collected, incremental=incremental)))
 
-    async def execute(self, executor: Executor[Any]) -> ExecutionResult:
-        """Return the result that `executor.execute_operation` would return.
-
-        Raises:
-            TypeError: The executor returned an incremental result, which a query without `@defer` does not have.
-        """
+    async def execute(self, executor: Executor[Any]) -> Executed:
+        """Return the result that `executor.execute_operation` would return."""
         state = ExecutionState(executor, executor.context_value)
         try:
             completed = self._root.complete_root(state)
@@ -72,10 +70,9 @@ class Plan:
         except GraphQLError as error:
             executor.collected_errors.add(error, None)
             data = None
-        result = executor.build_response(data)
-        if not isinstance(result, ExecutionResult):
-            raise TypeError("a plan has no incremental results")
-        if not result.errors:  # no task runs any more, and the helpers hold a reference cycle with the executor
+        result: Executed = executor.build_response(data)
+        if isinstance(result, ExecutionResult) and not result.errors:
+            # no task runs any more, and the helpers hold a reference cycle with the executor
             del executor.async_helpers
         return result
 

@@ -6,7 +6,6 @@ from typing import Any
 
 from graphql import (
     DirectiveNode,
-    ExecutionResult,
     GraphQLError,
     OperationDefinitionNode,
     VariableNode,
@@ -16,19 +15,20 @@ from graphql import (
 from graphql.execution.executor import Executor
 
 from tracegraph.domain.lru import LRU
-from tracegraph.graphql.compiler.executor import execute_by_library
+from tracegraph.graphql.compiler.executor import Executed, execute_by_library, is_incremental
 from tracegraph.graphql.compiler.plan import Plan, Unplannable
 
 _MAX_PLANS = 256
 
 
-_CONDITIONS = frozenset({"skip", "include"})
+_CONDITIONS = frozenset({"skip", "include", "defer"})
 
 
 class PlanCache:
     """LRU cache of compiled operations.
 
-    An operation with variables in `@skip` or `@include` has one plan for each combination of their values.
+    An operation with variables in `@skip`, `@include` or `@defer` has one plan for each combination of their
+    values. Deferred fragments in place and in parts of their own have different plans.
     """
 
     def __init__(self, max_plans: int = _MAX_PLANS) -> None:
@@ -38,7 +38,7 @@ class PlanCache:
     def __len__(self) -> int:
         return len(self._plans)
 
-    async def execute(self, executor: Executor[Any]) -> ExecutionResult:
+    async def execute(self, executor: Executor[Any]) -> Executed:
         """Return the result of the executor's operation, from its plan or from graphql-core."""
         try:
             plan = self.get(executor)
@@ -54,7 +54,7 @@ class PlanCache:
         if names is None:
             return None
         values = executor.variable_values.coerced
-        key = (id(executor.operation), *(values.get(name) for name in names))
+        key = (id(executor.operation), is_incremental(executor), *(values.get(name) for name in names))
         cached = self._plans.get(key)
         if cached is None:
             try:

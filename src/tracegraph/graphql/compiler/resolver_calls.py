@@ -15,8 +15,8 @@ from graphql.execution.values import get_argument_values
 from graphql.pyutils import Path
 
 from tracegraph.graphql.compiler.arguments import build_converters, convert_values
-from tracegraph.graphql.compiler.codegen import Details
 from tracegraph.graphql.compiler.resolver_info import Arguments, BuildInfo, ExecutionState, LazyInfo
+from tracegraph.graphql.compiler.selection import Details
 from tracegraph.graphql.literals import has_variable
 
 

@@ -28,11 +28,15 @@ Arguments = Mapping[str, Any]
 
 @dataclass(slots=True)
 class ExecutionState:
-    """One execution: graphql-core's executor, the context, the converted arguments."""
+    """One execution: graphql-core's executor, the context, the converted arguments.
+
+    `delivery_groups` are graphql-core's deferred fragments that began at or above the current object.
+    """
 
     executor: Executor[Any]
     context: Any
     arguments: dict[int, Arguments] = field(default_factory=dict)
+    delivery_groups: Any = None
 
 
 BuildInfo = Callable[[Path, ExecutionState], GraphQLResolveInfo[Any]]

@@ -21,9 +21,10 @@ from graphql import (
 from graphql.pyutils import Path
 from graphql.pyutils.gather_with_cancel import gather_with_cancel
 
-from tracegraph.graphql.compiler.codegen import Collect, Details, ReaderCodegen, Selection
+from tracegraph.graphql.compiler.codegen import Collect, ReaderCodegen
 from tracegraph.graphql.compiler.resolver_calls import ResolverCall
 from tracegraph.graphql.compiler.resolver_info import ExecutionState
+from tracegraph.graphql.compiler.selection import Details, Selection
 
 
 def is_awaitable(value: Any) -> bool:
@@ -66,7 +67,9 @@ class FieldStep:
                 try:
                     value = self._read(source, state.context)
                 except Exception:
-                    return state.executor.execute_field(self._parent, source, self.details, path, None)
+                    return state.executor.execute_field(
+                        self._parent, source, self.details, path, state.delivery_groups
+                    )
             if is_awaitable(value):
                 return self._awaited(value, path, state)
             completed = self._completed(value, path, state)
@@ -108,7 +111,7 @@ class ObjectPlan:
     """The selection on one object type: a reader for fields that need no waiting, and steps for the others.
 
     With `structured`, the reader covers only leaves that every object has. Then an unusual value slows its own
-    field only.
+    field only. Graphql-core executes the fields of deferred fragments.
     """
 
     def __init__(
@@ -120,10 +123,12 @@ class ObjectPlan:
         structured: bool = False,
     ) -> None:
         readable = compiler.readers.is_surely_readable if structured else compiler.readers.is_readable
-        stepped = [key for key, details in selection.items() if not readable(object_type, details)]
+        fields = selection.fields
+        stepped = [key for key, details in fields.items() if not readable(object_type, details)]
         self._object_type = object_type
-        self._read = compiler.readers.object_reader(object_type, selection, stepped)
-        self._steps = [FieldStep(compiler, object_type, key, selection[key]) for key in stepped]
+        self._deferral = selection.deferral
+        self._read = compiler.readers.object_reader(object_type, fields, stepped)
+        self._steps = [FieldStep(compiler, object_type, key, fields[key]) for key in stepped]
         self._without_shortcuts = (
             None if structured else cache(lambda: ObjectPlan(compiler, object_type, selection, structured=True))
         )
@@ -148,11 +153,19 @@ class ObjectPlan:
         except Exception:
             if self._without_shortcuts is not None:
                 return self._without_shortcuts().complete(value, path, state, step)
-            info = step.info(path, state)
-            return state.executor.complete_value(self._object_type, step.details, info, path, value, None)
-        return self._with_steps(response, value, path, state) if self._steps else response
+            info, groups = step.info(path, state), state.delivery_groups
+            return state.executor.complete_value(self._object_type, step.details, info, path, value, groups)
+        return self._with_steps(response, value, path, state)
 
     def _with_steps(self, response: dict[str, Any], value: Any, path: Path | None, state: ExecutionState) -> Any:
+        if self._deferral is None:
+            return self._stepped(response, value, path, state) if self._steps else response
+        groups, inner = self._deferral.begin(path, state)
+        completed = self._stepped(response, value, path, inner)
+        self._deferral.defer(self._object_type, value, path, inner, groups)
+        return completed
+
+    def _stepped(self, response: dict[str, Any], value: Any, path: Path | None, state: ExecutionState) -> Any:
         waiting: list[str] = []
         try:
             for step in self._steps:
@@ -195,7 +208,7 @@ class ListPlan:
         """
         if value.__class__ is not list and value.__class__ is not tuple:
             return state.executor.complete_value(
-                self.list_type, step.details, step.info(path, state), path, value, None
+                self.list_type, step.details, step.info(path, state), path, value, state.delivery_groups
             )
         response: list[Any] = []
         waiting: list[int] = []
@@ -313,6 +326,7 @@ class StepCompiler:
 
 def _by_graphql_core(field_type: GraphQLOutputType) -> Complete:
     def complete(value: Any, path: Path, state: ExecutionState, step: FieldStep) -> Any:
-        return state.executor.complete_value(field_type, step.details, step.info(path, state), path, value, None)
+        info, groups = step.info(path, state), state.delivery_groups
+        return state.executor.complete_value(field_type, step.details, info, path, value, groups)
 
     return complete

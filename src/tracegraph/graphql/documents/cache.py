@@ -5,13 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from graphql import DocumentNode, GraphQLError, GraphQLSchema, OperationDefinitionNode, parse, validate
+from graphql import (
+    DocumentNode,
+    GraphQLError,
+    GraphQLSchema,
+    OperationDefinitionNode,
+    parse,
+    specified_rules,
+    validate,
+)
 
 from tracegraph.domain.lru import SegmentedLRU
 from tracegraph.errors import RequestError
 from tracegraph.graphql.call_levels import rounds_below
 from tracegraph.graphql.documents.cacheability import is_cacheable
 from tracegraph.graphql.documents.cost import Sizes, Step, steps_of, total
+from tracegraph.graphql.documents.deferral import has_deferred
+from tracegraph.graphql.documents.finite_floats import FiniteFloats
 from tracegraph.graphql.documents.limits import DocumentLimits, check_length, check_tokens, check_tree
 from tracegraph.graphql.documents.parse_queue import ParseQueue
 from tracegraph.graphql.errors import to_client_error
@@ -39,6 +49,9 @@ documents that arrive together are still parsed within seconds on a slow machine
 """
 
 
+_RULES = (*specified_rules, FiniteFloats)
+
+
 _MAX_ERRORS = 20
 
 
@@ -49,8 +62,9 @@ class Document:
     tree: DocumentNode
     errors: list[GraphQLError]
     _steps: dict[int, tuple[Step, ...]] = field(default_factory=dict)
-    _rounds_below: Mapping[int, int] | None = None
+    _rounds_below: dict[bool, Mapping[int, int]] = field(default_factory=dict)
     _is_cacheable: bool | None = None
+    _has_deferred: dict[int, bool] = field(default_factory=dict)
 
     def operations(self) -> list[OperationDefinitionNode]:
         """Return the operations of the document, of which a request runs one."""
@@ -69,11 +83,22 @@ class Document:
             steps = self._steps[id(operation)] = steps_of(schema, self.tree, operation)
         return total(steps, sizes)
 
-    def rounds_below(self, schema: GraphQLSchema) -> Mapping[int, int]:
-        """Return the rounds of calls below each field node of a valid document (see `call_levels.py`)."""
-        if self._rounds_below is None:
-            self._rounds_below = rounds_below(schema, self.tree)
-        return self._rounds_below
+    def has_deferred(self, operation: OperationDefinitionNode) -> bool:
+        """Return whether an operation of a valid document has `@defer` (see `deferral.py`)."""
+        if id(operation) not in self._has_deferred:
+            self._has_deferred[id(operation)] = has_deferred(self.tree, operation)
+        return self._has_deferred[id(operation)]
+
+    def rounds_below(self, schema: GraphQLSchema, *, in_parts: bool) -> Mapping[int, int]:
+        """Return the rounds of calls below each field node of a valid document (see `call_levels.py`).
+
+        Args:
+            schema: The schema.
+            in_parts: Whether deferred fragments have parts of their own.
+        """
+        if in_parts not in self._rounds_below:
+            self._rounds_below[in_parts] = rounds_below(schema, self.tree, in_parts=in_parts)
+        return self._rounds_below[in_parts]
 
     def is_cacheable(self, schema: GraphQLSchema) -> bool:
         """Return whether the response of a valid document may be reused (see `cacheability.py`)."""
@@ -146,7 +171,7 @@ class DocumentCache:
         except RequestError as rejection:
             return rejection
         hides_names = not self._limits.introspection
-        errors = validate(schema, tree, max_errors=_MAX_ERRORS, hide_suggestions=hides_names)
+        errors = validate(schema, tree, _RULES, max_errors=_MAX_ERRORS, hide_suggestions=hides_names)
         if hides_names:
             for error in errors:  # one rule of graphql-core ignores hide_suggestions
                 error.message = error.message.partition(" Did you mean ")[0]

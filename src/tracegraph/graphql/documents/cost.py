@@ -9,6 +9,9 @@ siblings share also counts once: the complete form of one row, or the calls behi
 read the sessions of computed figures, once for each filter (see `figure_cost.py`). Reported figures that rows lack
 take one call. Variables count by their coerced values, as literals do. `@skip` and `@include` are ignored. A field
 outside the table costs nothing.
+
+Deferred fragments cost as other fragments do, whether or not they have parts of their own. Each `@defer` costs
+FRAGMENT_COST more for each object that it stands on.
 """
 
 from __future__ import annotations
@@ -40,6 +43,7 @@ from graphql import (
 )
 
 from tracegraph.domain.filters import ExperimentOrderField, SessionOrderField
+from tracegraph.graphql.documents.deferral import is_deferred
 from tracegraph.graphql.documents.figure_cost import (
     Arguments,
     arguments_of,
@@ -55,6 +59,13 @@ CALL_COST = 10
 """The cost of a vendor call in rows.
 
 A call takes some ten thousand times as long as a row, but calls run in parallel.
+"""
+
+
+FRAGMENT_COST = 20
+"""The cost of one deferred fragment of one object in rows.
+
+Graphql-core schedules each fragment on its own, which takes as long as 20 rows.
 """
 
 
@@ -155,6 +166,7 @@ _FIELD_COSTS: Mapping[tuple[str, str], FieldCost] = {
     ("Source", "health"): FieldCost(calls=1),
     ("Experiment", "createdAt"): _COMPLETE_ROW,
     ("Experiment", "metadata"): _COMPLETE_ROW,
+    ("Experiment", "datasetName"): FieldCost(rows=0, calls=1),
     ("Experiment", "sessionCount"): FieldCost(rows=0, calls=1),
     ("Experiment", "aggregate"): FieldCost(rows=0, calls="figures", multiplies=False),
     ("Experiment", "aggregates"): FieldCost(rows=0, calls="figures", multiplies="metrics"),
@@ -165,6 +177,7 @@ _FIELD_COSTS: Mapping[tuple[str, str], FieldCost] = {
     ("Session", "experiment"): FieldCost(calls=1),
     ("Session", "input"): _COMPLETE_ROW,
     ("Session", "output"): _COMPLETE_ROW,
+    ("Session", "error"): _COMPLETE_ROW,
     ("Session", "scores"): _COMPLETE_ROW,
     ("Session", "models"): _DETAIL,
     ("Session", "providers"): _DETAIL,
@@ -233,7 +246,10 @@ class _StepBuilder:
         shared: dict[str, list[Count]] = {}
         figures: list[Arguments] = []
         searched: list[Arguments] = []
-        for field_parent, fields in self._fields(parent, selections):
+        grouped, deferred = self._fields(parent, selections)
+        if deferred:
+            steps.append(Step(lambda _: FRAGMENT_COST * deferred, _NONE, _NONE, (), _NONE))
+        for field_parent, fields in grouped:
             field = fields[0]
             definition = getattr(field_parent, "fields", {}).get(field.name.value)
             if definition is None:
@@ -259,15 +275,17 @@ class _StepBuilder:
                 siblings = shared.setdefault(field_cost.once, [])
                 siblings.append(calls)
                 calls = _most(siblings) if len(siblings) == 1 else _NONE
-            steps.append(
-                Step(count, calls, calls_per_row, below, _times_below(count, field_cost.multiplies, arguments))
-            )
+            steps.append(Step(count, calls, calls_per_row, below, _times_below(count, field_cost, arguments)))
         return tuple(steps)
 
     def _fields(
         self, parent: GraphQLNamedType, selections: list[SelectionSetNode]
-    ) -> Iterable[tuple[GraphQLNamedType, list[FieldNode]]]:
-        """Return the fields of one path by type and response name. An interface counts every type."""
+    ) -> tuple[Iterable[tuple[GraphQLNamedType, list[FieldNode]]], int]:
+        """Return the fields of one path by type and response name, and the number of deferred fragments.
+
+        An interface counts every type.
+        """
+        deferred = 0
         grouped: dict[tuple[str, str], tuple[GraphQLNamedType, list[FieldNode]]] = {}
         stack = [(parent, selection_set) for selection_set in selections]
         expanded: set[str] = set()
@@ -279,6 +297,8 @@ class _StepBuilder:
                     grouped.setdefault(key, (node_parent, []))[1].append(node)
                     continue
                 fragment: InlineFragmentNode | FragmentDefinitionNode
+                if isinstance(node, InlineFragmentNode | FragmentSpreadNode):
+                    deferred += is_deferred(node)
                 if isinstance(node, InlineFragmentNode):
                     fragment = node
                 elif isinstance(node, FragmentSpreadNode) and node.name.value not in expanded:
@@ -289,7 +309,7 @@ class _StepBuilder:
                 condition = fragment.type_condition
                 inner = self._schema.get_type(condition.name.value) if condition else node_parent
                 stack.append((inner or node_parent, fragment.selection_set))
-        return grouped.values()
+        return grouped.values(), deferred
 
     def _calls(self, field: FieldNode, calls: int | str, extra: int = 0) -> Count:
         if isinstance(calls, int):
@@ -366,11 +386,11 @@ def _search_calls(searched: Sequence[Arguments], compared: Count) -> Count:
     return calls
 
 
-def _times_below(count: Count, multiplies: bool | str, arguments: Arguments) -> Count:  # noqa: FBT001 - see FieldCost
-    """Return how often the fields below a field cost."""
-    if multiplies == "metrics":
+def _times_below(count: Count, field_cost: FieldCost, arguments: Arguments) -> Count:
+    """Return how often the fields below a field cost: once at least, also below a list whose rows cost nothing."""
+    if field_cost.multiplies == "metrics":
         return lambda sizes: metric_count(arguments(sizes.variables))
-    return count if multiplies else lambda _: 1
+    return count if field_cost.multiplies and field_cost.rows != 0 else lambda _: 1
 
 
 def _ordered_calls(field: FieldNode, *, per_source: bool) -> Count:

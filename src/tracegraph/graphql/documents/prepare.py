@@ -52,7 +52,9 @@ class Admission:
             raise InvalidDocument(document.errors)
         if name is None and len(operations) > 1:
             raise BadUserInput("The document contains several operations: operationName must name the one to run.")
-        context.rounds_below = document.rounds_below(self.schema)
+        context.has_deferred = document.has_deferred(operation)
+        in_parts = context.incremental and context.has_deferred
+        context.rounds_below = document.rounds_below(self.schema, in_parts=in_parts)
         context.cacheable = document.is_cacheable(self.schema)
         if context.admitted is not None:
             context.admitted(context.cacheable)

@@ -90,7 +90,7 @@ async def _deferred(
 ) -> Aggregate | None:
     """Return a metric that takes a call, else compute the metric if the basis is BEST."""
     try:
-        reported = _of_metric(await all_reported(info.context, experiment), metric)
+        reported = _of_metric(await all_reported(info.context, experiment, [metric]), metric)
     except SourceError as error:
         if basis is AggregateBasis.REPORTED:
             raise report_source_error(error, info.context) from None
@@ -105,7 +105,7 @@ async def _with_deferred(
 ) -> Sequence[Aggregate]:
     """Return the reported metrics. If the call for the deferred ones fails, return the others."""
     try:
-        reported = await all_reported(info.context, experiment)
+        reported = await all_reported(info.context, experiment, requested)
     except SourceError as error:
         error = report_source_error(error, info.context)
         return _require_any(_selected(experiment.aggregates, requested), error)
@@ -162,7 +162,7 @@ async def _best_reported(
     if not has_deferred(info.context, experiment, requested):
         return experiment.aggregates
     try:
-        return await all_reported(info.context, experiment)
+        return await all_reported(info.context, experiment, requested)
     except SourceError:
         return experiment.aggregates
 

@@ -28,7 +28,7 @@ from tracegraph.graphql.lookahead import fields_at
 from tracegraph.graphql.relay.cursor import CursorBinding
 from tracegraph.graphql.relay.ids import decode_id
 from tracegraph.graphql.relay.page_arguments import PageArguments
-from tracegraph.graphql.resolvers.deferred import report_source_error
+from tracegraph.graphql.resolvers.deferred import report_source_error, with_field
 from tracegraph.graphql.resolvers.sources import TracegraphInfo
 from tracegraph.graphql.types.inputs import CaseOrder, MetricInput
 
@@ -311,7 +311,8 @@ async def case_input(root: strawberry.Parent[CaseRow], info: TracegraphInfo) -> 
 async def _first_session(row: CaseRow, info: TracegraphInfo) -> Session | None:
     compared = row.paired.compared
     source, _ = compared.identities[compared.baseline]
-    return await info.context.loaders[source].sessions.load(row.first_ref)
+    session = await info.context.loaders[source].sessions.load(row.first_ref)
+    return None if session is None else await with_field(session, info.context, "input")
 
 
 async def case_entry_sessions(root: strawberry.Parent[CaseEntry], info: TracegraphInfo) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import strawberry
@@ -53,14 +54,31 @@ def _read_unless_deferred_or_down(name: str) -> Callable[[Any, RequestContext], 
 
 
 async def _complete(root: Experiment | Session, info: TracegraphInfo, name: str) -> Any:
-    """Return a field of the complete form of an experiment or session."""
+    """Return a field of the complete form of an experiment or session, or of the details with that field."""
     loaders = info.context.loaders[root.source]
-    complete: Experiment | Session | None
-    if isinstance(root, Experiment):
-        complete = await loaders.experiments.load(root.ref)
-    else:
-        complete = await loaders.sessions.load(root.ref)
+    if isinstance(root, Session):
+        return getattr(await with_field(root, info.context, name), name)
+    complete = await loaders.experiments.load(root.ref)
     return getattr(root if complete is None else complete, name)
+
+
+async def with_field(session: Session, context: RequestContext, name: str) -> Session:
+    """Return the session with a field that its row may lack.
+
+    Args:
+        session: The session of a list or look-up.
+        context: The context of the request.
+        name: The field.
+
+    Raises:
+        SourceError: When the field could not be read.
+    """
+    if name not in session.deferred:
+        return session
+    adapter, loaders = context.adapter(session.source), context.loaders[session.source]
+    group = None if adapter is None else adapter.capabilities.details_with(name)
+    loaded = loaders.sessions.load(session.ref) if group is None else loaders.session_details(group).load(session)
+    return await loaded or session
 
 
 def detail_field(name: str) -> Any:
@@ -78,8 +96,7 @@ def detail_field(name: str) -> Any:
 
     @sync_accessor(read)
     async def resolve(root: strawberry.Parent[Session], info: TracegraphInfo) -> Any:
-        session = await _detailed(root, info, name) if name in root.deferred else root
-        found = getattr(session, name)
+        found = getattr(await with_field(root, info.context, name), name)
         return None if found == () else found
 
     return resolve
@@ -96,22 +113,45 @@ async def session_scores(root: strawberry.Parent[Session], info: TracegraphInfo)
     """Return the scores of a session. A call for their words is made only where the document selects these.
 
     Raises:
-        SourceError: When they could not be read.
+        SourceError: When they could not be read. If only their words could not, these are null.
     """
     if "scores" in root.deferred:
         return await _complete(root, info, "scores")
-    needs_texts = "score_texts" in root.deferred and selects_score_texts(info)
-    return (await _detailed(root, info, "score_texts") if needs_texts else root).scores
+    if not selects_score_texts(info):
+        return root.scores
+    try:
+        return (await with_field(root, info.context, "score_texts")).scores
+    except SourceError as error:
+        if not root.scores:  # there may be scores that have words only
+            raise
+        return [ScoreWithoutTexts(score.evaluator, score.value, score.failed, error) for score in root.scores]
 
 
-async def _detailed(session: Session, info: TracegraphInfo, name: str) -> Session:
-    """Return the session with the details that a field is one of."""
-    adapter = info.context.adapter(session.source)
-    group = None if adapter is None else adapter.capabilities.details_with(name)
-    if group is None:
-        return session
-    detailed = await info.context.loaders[session.source].session_details(group).load(session)
-    return session if detailed is None else detailed
+@dataclass(frozen=True, slots=True)
+class ScoreWithoutTexts:
+    """A score whose label and explanation could not be read, and why."""
+
+    evaluator: str
+    value: float | None
+    failed: bool
+    error: SourceError
+
+
+def text_of_score(name: str) -> Any:
+    """Return a resolver of a label or an explanation, which is null with an error where it could not be read."""
+
+    def read(value: Any, _: RequestContext) -> Any:
+        if isinstance(value, ScoreWithoutTexts):
+            raise NeedsResolver
+        return getattr(value, name)
+
+    @sync_accessor(read)
+    def resolve(root: strawberry.Parent[Any]) -> Any:
+        if isinstance(root, ScoreWithoutTexts):
+            raise root.error
+        return getattr(root, name)
+
+    return resolve
 
 
 @sync_accessor(_read_unless_deferred_or_down("session_count"))

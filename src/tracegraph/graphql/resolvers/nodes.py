@@ -10,7 +10,7 @@ from tracegraph.domain.models import Session, SessionRef, SpanRef
 from tracegraph.errors import InvalidId
 from tracegraph.graphql.comparison.cases import find_case
 from tracegraph.graphql.compiler.resolver_info import nested_time_share
-from tracegraph.graphql.context import RequestContext
+from tracegraph.graphql.lookahead import span_fields_of_node
 from tracegraph.graphql.relay.case_ids import CaseReference
 from tracegraph.graphql.relay.ids import GlobalId, decode_id
 from tracegraph.graphql.resolvers.sources import (
@@ -63,10 +63,11 @@ async def query_session(info: TracegraphInfo, id: strawberry.ID) -> Any:  # noqa
 
 async def _node(info: TracegraphInfo, identity: GlobalId) -> Any:
     with nested_time_share(info):
-        return await _object(info.context, identity)
+        return await _object(info, identity)
 
 
-async def _object(context: RequestContext, identity: GlobalId) -> Any:
+async def _object(info: TracegraphInfo, identity: GlobalId) -> Any:
+    context = info.context
     if identity.type_name == "CaseComparison":
         return await find_case(context, CaseReference.of(identity))
     loaders = context.loaders.get(identity.source)
@@ -78,7 +79,9 @@ async def _object(context: RequestContext, identity: GlobalId) -> Any:
         return await loaders.experiments.load(identity.parts[1])
     session = SessionRef(identity.parts[1], identity.parts[2])
     if identity.type_name == "Span":
-        return await find_span(context, identity.source, SpanRef(session, identity.parts[3]))
+        return await find_span(
+            context, identity.source, SpanRef(session, identity.parts[3]), span_fields_of_node(info)
+        )
     return await loaders.sessions.load(session)
 
 

@@ -81,13 +81,21 @@ async def spans_of_session(
     return None if spans is None else arranged(source, ref, spans)
 
 
-async def find_span(context: RequestContext, source: str, ref: SpanRef) -> PlacedSpan | None:
+async def find_span(
+    context: RequestContext, source: str, ref: SpanRef, fields: frozenset[str]
+) -> PlacedSpan | None:
     """Return one span, None where the vendor does not know it.
+
+    Args:
+        context: The context of the request.
+        source: The name of the source.
+        ref: The span.
+        fields: The costly fields that the caller needs.
 
     Raises:
         SourceError: When the source fails.
     """
-    spans = await spans_of_session(context, source, ref.session, None, level=0)
+    spans = await spans_of_session(context, source, ref.session, fields, level=0)
     return next((placed for placed in spans or () if placed.span.vendor_id == ref.span_id), None)
 
 

@@ -167,8 +167,8 @@ _FIELDS: Mapping[str, Mapping[str, str]] = {
         "models": "The names of the models that ran, in the vendor's order. Null when the vendor does not say; "
         "spans are never read for it.",
         "providers": "The providers of these models, in the vendor's order. Null when the vendor does not say.",
-        "input": "The input as text, JSON where the vendor has an object. Null without one.",
-        "output": "The output as text, JSON where the vendor has an object. Null without one.",
+        "input": "The input as text: JSON for an object, unless a text is all that it holds. Null without one.",
+        "output": "The output as text: JSON for an object, unless a text is all that it holds. Null without one.",
         "error": "The text of the error; null without an error, and when the vendor does not say.",
         "tokens": "The tokens of all calls of models; null when the vendor does not say.",
         "costUsd": "The cost in US dollars. Null when the vendor does not say; 0 means that it cost nothing.",
@@ -231,8 +231,8 @@ _FIELDS: Mapping[str, Mapping[str, str]] = {
         "provider": "The provider of the model; null without one, and when the vendor does not say.",
         "toolName": "The tool that was called; null without one, and when the vendor does not say.",
         "agentName": "The agent that ran; null when the vendor names none.",
-        "input": "The input as text, JSON where the vendor has an object. Null without one.",
-        "output": "The output as text, JSON where the vendor has an object. Null without one.",
+        "input": "The input as text: JSON for an object, unless a text is all that it holds. Null without one.",
+        "output": "The output as text: JSON for an object, unless a text is all that it holds. Null without one.",
         "error": "The text of the error; null without an error, and when the vendor does not say.",
         "tokens": "The tokens of this step by the vendor's count, which may include the steps within. Null when "
         "the vendor does not say.",

@@ -109,7 +109,10 @@ class MetadataFilter:
 
 
 @strawberry.input(
-    description="Sessions to which the evaluator gave a score from gte, inclusive, to lt, exclusive, if given."
+    description=(
+        "Sessions to which the evaluator gave a numeric value from gte, inclusive, to lt, exclusive, if given. "
+        "A score that only has a label does not match."
+    )
 )
 class ScoreFilter:
     """The GraphQL input of `domain.conditions.ScoreFilter`."""

@@ -28,6 +28,7 @@ from tracegraph.graphql.resolvers.deferred import (
     detail_field,
     experiment_session_count,
     session_scores,
+    text_of_score,
     vendor_fields,
 )
 from tracegraph.graphql.resolvers.gateway import source_rate_limits
@@ -393,8 +394,8 @@ class Score:
 
     evaluator: str
     value: float | None
-    label: str | None
-    explanation: str | None
+    label: str | None = strawberry.field(resolver=text_of_score("label"))
+    explanation: str | None = strawberry.field(resolver=text_of_score("explanation"))
     failed: bool
 
 
@@ -429,7 +430,7 @@ class Session(Node):
     providers: list[str] | None = strawberry.field(resolver=detail_field("providers"))
     input: str | None = strawberry.field(resolver=deferred_field("input"))
     output: str | None = strawberry.field(resolver=deferred_field("output"))
-    error: str | None
+    error: str | None = strawberry.field(resolver=deferred_field("error"))
     tokens: TokenUsage | None
     cost_usd: float | None
     input_cost_usd: float | None = strawberry.field(resolver=detail_field("input_cost_usd"))
