@@ -2,21 +2,17 @@
 import { createHash } from 'node:crypto';
 import { readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { minifyIntrospectionQuery } from '@urql/introspection';
 import react from '@vitejs/plugin-react';
-import { buildSchema, introspectionFromSchema, parse } from 'graphql';
+import { type GraphQLSchema, buildSchema, isInterfaceType, isObjectType, parse } from 'graphql';
 import { defineConfig, type Plugin } from 'vite';
 
 const here = import.meta.dirname;
 const target = join(here, '../src/tracegraph/http/pages');
 
-/** The schema for Graphcache, and the hash of each document by the name of its operation. */
+/** What Graphcache needs of the schema, and the hash of each document by the name of its operation. */
 function graphqlModules(): Plugin {
   const modules: Record<string, () => Promise<unknown>> = {
-    'virtual:schema': async () => {
-      const text = await readFile(join(here, '../schema.graphql'), 'utf8');
-      return minifyIntrospectionQuery(introspectionFromSchema(buildSchema(text), { descriptions: false }));
-    },
+    'virtual:types': async () => typesOf(buildSchema(await readFile(join(here, '../schema.graphql'), 'utf8'))),
     'virtual:hashes': async () => {
       const documents = JSON.parse(await readFile(join(here, 'src/generated/persisted-documents.json'), 'utf8'));
       return Object.fromEntries(
@@ -31,6 +27,19 @@ function graphqlModules(): Plugin {
       const read = modules[id.slice(1)];
       return read && `export default ${JSON.stringify(await read())}`;
     },
+  };
+}
+
+/** Return the objects without an ID, which are part of the object that holds them, and the types of each interface. */
+function typesOf(schema: GraphQLSchema) {
+  const types = Object.values(schema.getTypeMap()).filter(({ name }) => !name.startsWith('__'));
+  const objects = types.filter(isObjectType).filter((type) => type !== schema.getQueryType());
+  const namesOf = (some: readonly { name: string }[]) => some.map(({ name }) => name).sort();
+  return {
+    embedded: namesOf(objects.filter((type) => !('id' in type.getFields()))),
+    possible: Object.fromEntries(
+      types.filter(isInterfaceType).map((type) => [type.name, namesOf(schema.getPossibleTypes(type))]),
+    ),
   };
 }
 

@@ -1,7 +1,7 @@
 // The connection to the gateway: its cache, its trusted documents, and the key that a visitor may have to give.
 import { cacheExchange } from '@urql/exchange-graphcache';
 import hashes from 'virtual:hashes';
-import schema from 'virtual:schema';
+import types from 'virtual:types';
 import { Client, type CombinedError, fetchExchange, makeOperation, mapExchange } from 'urql';
 import { prefix } from './router';
 
@@ -38,14 +38,15 @@ const trustedDocuments = mapExchange({
   },
 });
 
-/** Objects without an ID are part of the object that holds them. */
-function embedded(): Record<string, () => null> {
-  const types = (
-    schema as unknown as { __schema: { types: { kind: string; name: string; fields?: { name: string }[] }[] } }
-  ).__schema.types;
-  const without = types.filter(({ kind, fields }) => kind === 'OBJECT' && !fields?.some(({ name }) => name === 'id'));
-  return Object.fromEntries(without.map(({ name }) => [name, () => null]));
-}
+/**
+ * A cache without the schema: it has an object whole or not at all. With the schema it would give null for each field
+ * that it has not read yet, and the page would show a dash for a figure that is on its way.
+ */
+const cache = () =>
+  cacheExchange({
+    keys: Object.fromEntries(types.embedded.map((name) => [name, () => null])),
+    possibleTypes: types.possible,
+  });
 
 export function createClient(): Client {
   return new Client({
@@ -55,7 +56,7 @@ export function createClient(): Client {
       const key = storedKey();
       return key ? { headers: { Authorization: `Bearer ${key}` } } : {};
     },
-    exchanges: [cacheExchange({ schema, keys: embedded() }), trustedDocuments, fetchExchange],
+    exchanges: [cache(), trustedDocuments, fetchExchange],
   });
 }
 
@@ -70,8 +71,13 @@ function codes(error: CombinedError): string[] {
 
 /** Return why a request or a field of it failed: the gateway's own sentence where it sent one. */
 export function failure(error: CombinedError): Failure {
-  const [first] = error.graphQLErrors;
-  return first
-    ? { code: String(first.extensions['code']), message: first.message }
-    : { code: 'NETWORK', message: 'The gateway does not respond.' };
+  return reason(error.graphQLErrors[0]) ?? { code: 'NETWORK', message: 'The gateway does not respond.' };
 }
+
+/** Return why the object at this path, or a field of it, failed. */
+export function failureAt({ graphQLErrors }: CombinedError, path: readonly (string | number)[]): Failure | null {
+  return reason(graphQLErrors.find((error) => path.every((key, index) => error.path?.[index] === key)));
+}
+
+const reason = (error: CombinedError['graphQLErrors'][number] | undefined): Failure | null =>
+  error ? { code: String(error.extensions['code']), message: error.message } : null;

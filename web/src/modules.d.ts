@@ -1,7 +1,6 @@
-declare module 'virtual:schema' {
-  import type { CacheExchangeOpts } from '@urql/exchange-graphcache';
-  const schema: NonNullable<CacheExchangeOpts['schema']>;
-  export default schema;
+declare module 'virtual:types' {
+  const types: { embedded: string[]; possible: Record<string, string[]> };
+  export default types;
 }
 
 declare module 'virtual:hashes' {

@@ -99,8 +99,8 @@ graphql(`
   }
 `);
 
-// The rows of one source. The list sends this query once for each source, so that none waits for another.
-// With @defer, the same fragment serves one query for all: sources { id name ...SourceRows @defer }.
+// The rows of one source. The first page of every source comes with one operation, each source in a part of its own.
+// The pages after it are read from the source that the merged list needs next.
 graphql(`
   fragment SourceRows on Source {
     id
@@ -121,6 +121,19 @@ graphql(`
     }
   }
 `);
+
+export const FirstPages = parsed(
+  graphql(`
+    query FirstPages($ids: [ID!]!, $first: Int!, $after: String, $filter: ExperimentFilter, $orderBy: ExperimentOrder) {
+      nodes(ids: $ids) {
+        ... on Source {
+          id
+          ...SourceRows @defer
+        }
+      }
+    }
+  `),
+);
 
 export const SourcePage = parsed(
   graphql(`

@@ -1,9 +1,9 @@
-// The lists of experiments of several sources, each by its own queries: a slow source keeps no other's rows back.
+// The lists of experiments of several sources. Each has its own cursor: a slow source keeps no other's rows back.
 import { useCallback, useEffect, useRef, useState } from 'react';
-import { type Client, useClient } from 'urql';
-import { type Failure, failure } from '../client';
-import type { ExperimentFilter, ExperimentOrder, SourcePageQuery } from '../generated/graphql';
-import { SourcePage } from '../queries';
+import { type Client, type OperationResult, useClient } from 'urql';
+import { type Failure, failure, failureAt } from '../client';
+import type { ExperimentFilter, ExperimentOrder, FirstPagesQuery, SourcePageQuery } from '../generated/graphql';
+import { FirstPages, SourcePage } from '../queries';
 
 const PAGE = 25;
 
@@ -17,7 +17,14 @@ export interface SourceList {
   failure: Failure | null;
 }
 
+/** A page, or why there is none. */
+interface Read {
+  page: Page | null;
+  problem: Failure | null;
+}
+
 const EMPTY: SourceList = { pages: [], since: null, failure: null };
+const NO_LIST: Failure = { code: 'NOT_FOUND', message: 'The gateway has no such source.' };
 
 /** How many pages each list had when its visitor left it: the way back restores them from the cache. */
 const depths = new Map<string, number>();
@@ -26,8 +33,38 @@ async function readPage(client: Client, id: string, variables: object, after: st
   const options = { requestPolicy: fresh ? 'network-only' : 'cache-first' } as const;
   const { data, error } = await client.query(SourcePage, { id, first: PAGE, after, ...variables }, options).toPromise();
   const page = data?.node && 'experiments' in data.node ? data.node.experiments : null;
-  const noList = { code: 'NOT_FOUND', message: 'The gateway has no such source.' };
-  return { page: page ?? null, problem: error && !page ? failure(error) : page ? null : noList };
+  return { page: page ?? null, problem: error && !page ? failure(error) : page ? null : NO_LIST };
+}
+
+/** Return the first page of a source, or undefined while its part of the response has not come. */
+function firstPage(result: OperationResult<FirstPagesQuery>, index: number): Read | undefined {
+  const node = result.data?.nodes[index];
+  const page = node && 'experiments' in node ? node.experiments : null;
+  if (page) return { page, problem: null };
+  const problem = result.error && failureAt(result.error, ['nodes', index]);
+  if (problem) return { page: null, problem };
+  return result.hasNext ? undefined : { page: null, problem: result.error ? failure(result.error) : NO_LIST };
+}
+
+/** Read the first page of every source with one operation, and call `settle` once for each, as they come. */
+function readFirstPages(
+  client: Client,
+  ids: readonly string[],
+  variables: object,
+  settle: (id: string, read: Read) => void,
+): () => void {
+  const waiting = new Set(ids);
+  const parts = client.query(FirstPages, { ids: [...ids], first: PAGE, ...variables }).subscribe((result) => {
+    ids.forEach((id, index) => {
+      const read = waiting.has(id) ? firstPage(result, index) : undefined;
+      if (!read) return;
+      waiting.delete(id);
+      settle(id, read);
+    });
+    // A retry of one source changes the cache. A query that still listened would then be sent again for all of them.
+    if (!waiting.size) queueMicrotask(() => parts.unsubscribe());
+  });
+  return () => parts.unsubscribe();
 }
 
 /** Return the lists by the source's ID, and a function that reads a list on, or its incomplete page again. */
@@ -38,39 +75,49 @@ export function useSourceLists(ids: readonly string[], filter: ExperimentFilter,
   const current = useRef('');
   const pages = useRef<Record<string, Page[]>>({});
 
+  const show = useCallback(
+    (id: string, change: Partial<SourceList>) =>
+      setLists((all) => ({ ...all, [id]: { ...(all[id] ?? EMPTY), ...change } })),
+    [],
+  );
+  const settle = useCallback(
+    (id: string, before: Page[], { page, problem }: Read) => {
+      const known = (pages.current[id] = page ? [...before, page] : before);
+      depths.set(id + variables, known.length);
+      show(id, { pages: known, since: null, failure: problem });
+    },
+    [show, variables],
+  );
   const read = useCallback(
     async (id: string, { again = false } = {}) => {
       const query = current.current;
-      const show = (change: Partial<SourceList>) =>
-        current.current === query && setLists((all) => ({ ...all, [id]: { ...(all[id] ?? EMPTY), ...change } }));
       const before = pages.current[id] ?? [];
       // A page that is not complete is read again in its place; a page that failed is not there yet.
       const loaded =
         again && before.at(-1)?.sources.some(({ status }) => status !== 'OK') ? before.slice(0, -1) : before;
-      show({ since: Date.now(), failure: null });
+      show(id, { since: Date.now(), failure: null });
       const after = loaded.at(-1)?.pageInfo.endCursor ?? null;
-      const { page, problem } = await readPage(client, id, JSON.parse(variables), after, again);
-      if (current.current !== query) return;
-      pages.current[id] = page ? [...loaded, page] : loaded;
-      depths.set(id + variables, pages.current[id].length);
-      show({ pages: pages.current[id], since: null, failure: problem });
+      const result = await readPage(client, id, JSON.parse(variables), after, again);
+      if (current.current === query) settle(id, loaded, result);
     },
-    [client, variables],
+    [client, variables, show, settle],
   );
 
   const sources = ids.join(' ');
   useEffect(() => {
-    current.current = `${variables} ${sources} ${Math.random()}`;
+    const query = (current.current = `${variables} ${sources} ${Math.random()}`);
+    const names = sources.split(' ').filter(Boolean);
     pages.current = {};
-    setLists({});
-    for (const id of sources.split(' ').filter(Boolean)) {
-      const depth = depths.get(id + variables) ?? 1;
-      void (async () => {
-        const query = current.current;
-        for (let page = 0; page < Math.max(depth, 1) && current.current === query; page++) await read(id);
-      })();
+    setLists(Object.fromEntries(names.map((id) => [id, { ...EMPTY, since: Date.now() }])));
+    async function readOn(id: string, depth: number): Promise<void> {
+      for (let page = 1; page < depth && current.current === query; page++) await read(id);
     }
-  }, [read, sources, variables]);
+    const deep = new Map(names.map((id) => [id, depths.get(id + variables) ?? 1]));
+    return readFirstPages(client, names, JSON.parse(variables), (id, result) => {
+      settle(id, [], result);
+      if (result.page) void readOn(id, deep.get(id)!);
+    });
+  }, [client, read, settle, sources, variables]);
 
   return { lists, read };
 }

@@ -33,7 +33,7 @@ export function caseVariables(selection: Selection, joinOn: CaseKey) {
 }
 
 /** Cases load page by page: each page continues the one before. */
-function usePages(variables: ReturnType<typeof caseVariables>) {
+export function useCases(variables: ReturnType<typeof caseVariables>) {
   const key = JSON.stringify(variables);
   const [cursors, setCursors] = useState<{ key: string; after: string | null; pages: Connection[] }>({
     key,
@@ -62,14 +62,14 @@ function usePages(variables: ReturnType<typeof caseVariables>) {
 interface CasesProps {
   experiments: readonly Compared[];
   baseline: string;
-  joinOn: CaseKey;
+  list: ReturnType<typeof useCases>;
   metrics: Metrics;
 }
 
-export function Cases({ experiments, baseline, joinOn, metrics }: CasesProps) {
+export function Cases({ experiments, baseline, list, metrics }: CasesProps) {
   const [parameters, change] = useParameters();
   const selection = selectionOf(parameters);
-  const { pages, reports, problem, fetching, more, retry } = usePages(caseVariables(selection, joinOn));
+  const { pages, reports, problem, fetching, more, retry } = list;
   const metric = metrics.find(({ name }) => name === selection.metric);
   const nodes = pages.flatMap((page) => page.nodes);
   const total = pages.at(-1)?.totalCount;
@@ -150,7 +150,7 @@ function columnsOf(
   return [key, ...values];
 }
 
-function CaseFilters({ experiments, baseline, metrics }: Omit<CasesProps, 'joinOn'>) {
+function CaseFilters({ experiments, baseline, metrics }: Omit<CasesProps, 'list'>) {
   const [parameters, change] = useParameters();
   const { metric, outcome, text, order, target } = selectionOf(parameters);
   const others = experiments.filter(({ id }) => id !== baseline);

@@ -9,7 +9,13 @@ import { CostAndQuality, Histograms, Spread } from '../../queries';
 import { useParameters } from '../../router';
 import { Choice, Failed, Loading } from '../../ui';
 import type { Comparison, MetricComparison } from './cards';
-import { type Compared, label, selectionOf } from './selection';
+import { type Compared, type Selection, label, selectionOf } from './selection';
+
+/** Ask for the figures of the charts before the page has the metrics of the comparison. */
+export function useFiguresOfCharts({ ids, metric, quality }: Selection): void {
+  useQuery({ query: Spread, variables: { ids, metric: metricInput(metric) }, pause: metric === 'error_rate' });
+  useQuery({ query: CostAndQuality, variables: { ids, quality: metricInput(quality) } });
+}
 
 interface Series {
   labels: string[];
@@ -231,7 +237,7 @@ function DistributionChart({
 
 function Scatter({ experiments, evaluators }: { experiments: readonly Compared[]; evaluators: readonly string[] }) {
   const [parameters, change] = useParameters();
-  const quality = parameters.get('quality') ?? 'error_rate';
+  const { quality } = selectionOf(parameters);
   const variables = { ids: experiments.map(({ id }) => id), quality: metricInput(quality) };
   const [{ data, error, fetching }, again] = useQuery({ query: CostAndQuality, variables });
   const points = useMemo(

@@ -6,8 +6,8 @@ import { Comparison, Names } from '../../queries';
 import { Link, experimentPath, useParameters, withParameters } from '../../router';
 import { Choice, Failed, Loading, Reports } from '../../ui';
 import { Cards } from './cards';
-import { Cases } from './cases';
-import { ComparisonCharts } from './comparison_charts';
+import { Cases, caseVariables, useCases } from './cases';
+import { ComparisonCharts, useFiguresOfCharts } from './comparison_charts';
 import { Exports } from './exports';
 import { type Compared, joinOf, label, selectionOf } from './selection';
 
@@ -16,7 +16,7 @@ const STATISTICS = ['MEAN', 'MEDIAN', 'P90', 'P95', 'P99', 'SUM', 'MIN', 'MAX', 
 export default function ComparePage() {
   const [parameters] = useParameters();
   const { ids } = selectionOf(parameters);
-  const [{ data, error }, again] = useQuery({ query: Names, variables: { ids }, pause: ids.length < 2 });
+  const [{ data }] = useQuery({ query: Names, variables: { ids }, pause: ids.length < 2 });
   useEffect(() => {
     document.title = 'Compare · Tracegraph';
   }, []);
@@ -30,13 +30,8 @@ export default function ComparePage() {
       </>
     );
   }
-  if (error && !data)
-    return (
-      <Failed what="No comparison." failure={failure(error)} retry={() => again({ requestPolicy: 'network-only' })} />
-    );
-  if (!data) return <Loading what="the experiments" />;
-  const known = data.nodes.flatMap((node) => (node && 'name' in node ? [node] : []));
-  // A source that fails does not say the name: the rows below have its column anyway.
+  // The queries run at once. A source that fails does not say the names: its columns are there anyway.
+  const known = data?.nodes.flatMap((node) => (node && 'name' in node ? [node] : [])) ?? [];
   return <Compare names={known} evaluators={[...new Set(known.flatMap((one) => one.evaluators ?? []))].sort()} />;
 }
 
@@ -47,6 +42,8 @@ function Compare({ names, evaluators }: { names: readonly Compared[]; evaluators
   const joinOn = joinOf(selection, names);
   const variables = { ids, baseline, statistic, basis, joinOn, metrics: null };
   const [{ data, error, fetching }, again] = useQuery({ query: Comparison, variables });
+  const cases = useCases(caseVariables(selection, joinOn));
+  useFiguresOfCharts(selection);
   const retry = () => again({ requestPolicy: 'network-only' });
   const comparison = data?.comparison;
   if (error && !comparison) return <Failed what="No comparison." failure={failure(error)} retry={retry} />;
@@ -92,7 +89,7 @@ function Compare({ names, evaluators }: { names: readonly Compared[]; evaluators
       <Cases
         experiments={experiments}
         baseline={comparison.baseline.id}
-        joinOn={joinOn}
+        list={cases}
         metrics={comparison.metrics.map(({ metric }) => metric)}
       />
       <ComparisonCharts comparison={comparison} evaluators={evaluators} />

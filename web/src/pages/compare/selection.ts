@@ -19,6 +19,8 @@ export interface Selection {
   text: string;
   order: string;
   target: string | null;
+  /** The metric that stands against the cost. */
+  quality: string;
   case: string | null;
 }
 
@@ -35,13 +37,19 @@ export function selectionOf(parameters: URLSearchParams): Selection {
     text: get('text') ?? '',
     order: get('order') ?? 'worst',
     target: get('target'),
+    quality: get('quality') ?? 'error_rate',
     case: get('case'),
   };
 }
 
-/** Two sources rarely share the ids of cases, so cases of different sources meet by their input. */
-export function joinOf({ joinOn }: Selection, experiments: readonly Compared[]): CaseKey {
-  return joinOn ?? (new Set(experiments.map(({ source }) => source.id)).size > 1 ? 'INPUT' : 'TEST_CASE_ID');
+/**
+ * Return by what cases meet. Two sources rarely share the ids of cases, so theirs meet by input.
+ *
+ * Experiments that are not known yet may be those of two sources.
+ */
+export function joinOf({ joinOn, ids }: Selection, known: readonly Compared[]): CaseKey {
+  const isOneSource = known.length === ids.length && new Set(known.map(({ source }) => source.id)).size === 1;
+  return joinOn ?? (isOneSource ? 'TEST_CASE_ID' : 'INPUT');
 }
 
 export const label = ({ name, source }: Compared) => `${name} (${source.name})`;
