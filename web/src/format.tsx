@@ -64,6 +64,20 @@ export function Value({ value, unit, signed = false, note }: ValueProps) {
   );
 }
 
+interface ScoreProps {
+  score: { value: number | null; label: string | null; failed: boolean };
+}
+
+/** What an evaluator gave: a number, a label, or both. */
+export function Score({ score: { value, label, failed } }: ScoreProps) {
+  if (failed) return <span>could not judge</span>;
+  return (
+    <>
+      {(value !== null || !label) && <Value value={value} unit="SCORE" />} {label && <span className="tag">{label}</span>}
+    </>
+  );
+}
+
 export function Missing() {
   return (
     <span className="missing">

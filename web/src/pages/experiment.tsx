@@ -118,6 +118,8 @@ function Figures({ figures }: { figures: readonly FigureFragment[] | null }) {
   );
 }
 
+const heading = (by: string) => words(by)[0]!.toUpperCase() + words(by).slice(1);
+
 const DIMENSIONS = ['STATUS', 'MODEL', 'AGENT_VERSION'] as const;
 
 function Groups({ id, ticks }: { id: string; ticks: number }) {
@@ -137,7 +139,7 @@ function Groups({ id, ticks }: { id: string; ticks: number }) {
     },
   });
   const columns: Column<Group>[] = [
-    { name: 'key', head: words(by), cell: ({ key }) => (key === null ? 'none' : by === 'STATUS' ? words(key) : key) },
+    { name: 'key', head: heading(by), cell: ({ key }) => (key === null ? 'none' : by === 'STATUS' ? words(key) : key) },
     {
       name: 'count',
       head: 'Sessions',
@@ -163,7 +165,8 @@ function Groups({ id, ticks }: { id: string; ticks: number }) {
         <Failed what="No groups." failure={failure(error)} retry={() => again({ requestPolicy: 'network-only' })} />
       )}
       {fetching && !result && <Loading what="the groups" />}
-      {result && (
+      {result?.groups.length === 0 && <p>There are no sessions.</p>}
+      {result && result.groups.length > 0 && (
         <Table
           caption={`Sessions by ${words(by)}`}
           columns={columns}

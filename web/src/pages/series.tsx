@@ -99,11 +99,15 @@ function SeriesCharts({ rows }: { rows: readonly Row[] }) {
   const intervals = `${rows.length} intervals`;
   return (
     <div className="chart-grid">
-      <Chart title="Latency, p50 and p95" description={intervals} options={latency} />
+      {rows.some((row) => row.p50 != null) ? (
+        <Chart title="Latency, p50 and p95" description={intervals} options={latency} />
+      ) : (
+        <p className="chart">No session has a latency.</p>
+      )}
       {rows.some((row) => row.cost != null) ? (
         <Chart title="Cost" description={intervals} options={cost} />
       ) : (
-        <p>No session has a cost.</p>
+        <p className="chart">No session has a cost.</p>
       )}
       <Chart
         title="Sessions and, in front, errors"
@@ -115,7 +119,7 @@ function SeriesCharts({ rows }: { rows: readonly Row[] }) {
 }
 
 function latencyChart({ plot, colors }: Theme, rows: readonly Row[]) {
-  const line = (name: 'p50' | 'p95', color: string, dashes: string) => {
+  const line = (name: 'p50' | 'p95', color: string, dashes: string, dy: number) => {
     const known = rows.filter((row) => row[name] != null);
     return [
       plot.line(known, { x: 'start', y: name, stroke: color, strokeDasharray: dashes }),
@@ -126,7 +130,7 @@ function latencyChart({ plot, colors }: Theme, rows: readonly Row[]) {
         r: 3,
         title: (row: Row) => `${name} ${figure(row[name]!, 'MILLISECONDS')}`,
       }),
-      plot.text(known.slice(-1), { x: 'start', y: name, text: () => name, dy: -9, fill: color }),
+      plot.text(known.slice(-1), { x: 'start', y: name, text: () => name, dy, fill: color }),
     ];
   };
   return {
@@ -134,7 +138,7 @@ function latencyChart({ plot, colors }: Theme, rows: readonly Row[]) {
     marginRight: 30,
     y: { label: null, tickFormat: (value: number) => figure(value, 'MILLISECONDS'), grid: true, zero: true, ticks: 5 },
     x: TIME,
-    marks: [...line('p50', colors[0]!, ''), ...line('p95', colors[1]!, '5 3')],
+    marks: [...line('p50', colors[0]!, '', 12), ...line('p95', colors[1]!, '5 3', -9)],
   };
 }
 
@@ -160,10 +164,11 @@ function costChart({ plot, colors }: Theme, rows: readonly Row[]) {
 
 function sessionsChart({ plot, colors }: Theme, rows: readonly Row[]) {
   const bar = { x1: 'start', x2: 'end', inset: 0.5 };
+  const most = Math.max(1, ...rows.map(({ sessionCount }) => sessionCount));
   const title = (row: Row) => `${row.sessionCount} sessions, ${row.errorCount} errors`;
   return {
     height: 180,
-    y: { label: null, grid: true, ticks: 4 },
+    y: { label: null, grid: true, ticks: Math.min(4, most), tickFormat: 'd' },
     x: TIME,
     marks: [
       plot.rectY(rows, { ...bar, y: 'sessionCount', fill: colors[0]!, fillOpacity: 0.35, title }),

@@ -2,7 +2,7 @@
 import { type CSSProperties, type ReactNode, useEffect, useState } from 'react';
 import { useQuery } from 'urql';
 import { failure } from '../client';
-import { Missing, Time, Value, words } from '../format';
+import { Missing, Score, Time, Value, words } from '../format';
 import type { SessionDetailsQuery, SpanDetailsQuery, SpansQuery } from '../generated/graphql';
 import { SessionDetails, SpanDetails, Spans as SpansDocument } from '../queries';
 import { Link, experimentPath, useParameters } from '../router';
@@ -113,11 +113,10 @@ function Scores({ scores, of = '' }: { scores: readonly ScoreLike[] | null; of?:
     <section aria-label={`Scores${of}`}>
       <h2>Scores</h2>
       <ul className="verdicts">
-        {scores.map(({ evaluator, value, label, explanation, failed }) => (
-          <li key={evaluator}>
-            <strong>{evaluator}</strong> {failed ? 'could not judge' : <Value value={value} unit="SCORE" />}{' '}
-            {label && <span className="tag">{label}</span>}
-            {explanation && <p>{explanation}</p>}
+        {scores.map((score) => (
+          <li key={score.evaluator}>
+            <strong>{score.evaluator}</strong> <Score score={score} />
+            {score.explanation && <p>{score.explanation}</p>}
           </li>
         ))}
       </ul>

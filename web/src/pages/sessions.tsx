@@ -2,7 +2,7 @@
 import { useState } from 'react';
 import { useQuery } from 'urql';
 import { failure } from '../client';
-import { Missing, Time, Value, words } from '../format';
+import { Missing, Score, Time, Value, words } from '../format';
 import type { ExperimentSessionFilter, SessionOrder, SessionsQuery, SessionStatus } from '../generated/graphql';
 import { Sessions as SessionsDocument } from '../queries';
 import { Link, list, sessionPath, useParameters } from '../router';
@@ -59,7 +59,9 @@ export function Sessions({ id, evaluators, ticks }: SessionsProps) {
       {error && !page && <Failed what="No sessions." failure={failure(error)} retry={retry} />}
       {page && <Reports reports={page.sources} retry={retry} />}
       {!page && fetching && <Loading what="the sessions" />}
-      {page?.nodes.length === 0 && <p>No session matches.</p>}
+      {page?.nodes.length === 0 && (
+        <p>{Object.keys(filter).length ? 'No session matches.' : 'There are no sessions.'}</p>
+      )}
       {page && page.nodes.length > 0 && (
         <Table
           caption="Sessions"
@@ -153,14 +155,7 @@ const columns: Column<Session>[] = [
         <ul className="scores">
           {row.scores.map((score) => (
             <li key={score.evaluator}>
-              <span>{score.evaluator}</span>{' '}
-              {score.failed ? (
-                'failed'
-              ) : score.value === null && score.label ? (
-                score.label
-              ) : (
-                <Value value={score.value} unit="SCORE" />
-              )}
+              <span>{score.evaluator}</span> <Score score={score} />
             </li>
           ))}
         </ul>

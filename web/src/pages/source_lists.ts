@@ -36,8 +36,10 @@ async function readPage(client: Client, id: string, variables: object, after: st
   return { page: page ?? null, problem: error && !page ? failure(error) : page ? null : NO_LIST };
 }
 
+type Result = Pick<OperationResult<FirstPagesQuery>, 'data' | 'error' | 'hasNext'>;
+
 /** Return the first page of a source, or undefined while its part of the response has not come. */
-function firstPage(result: OperationResult<FirstPagesQuery>, index: number): Read | undefined {
+function firstPage(result: Result, index: number): Read | undefined {
   const node = result.data?.nodes[index];
   const page = node && 'experiments' in node ? node.experiments : null;
   if (page) return { page, problem: null };
@@ -54,15 +56,23 @@ function readFirstPages(
   settle: (id: string, read: Read) => void,
 ): () => void {
   const waiting = new Set(ids);
-  const parts = client.query(FirstPages, { ids: [...ids], first: PAGE, ...variables }).subscribe((result) => {
+  function take(result: Result): void {
     ids.forEach((id, index) => {
       const read = waiting.has(id) ? firstPage(result, index) : undefined;
       if (!read) return;
       waiting.delete(id);
       settle(id, read);
     });
+  }
+  const all = { ids: [...ids], first: PAGE, ...variables };
+  // urql does not send an operation of which the cache has some parts, so this asks the cache by itself.
+  const cached = client.readQuery(FirstPages, all, { requestPolicy: 'cache-only' });
+  if (cached?.data) take({ data: cached.data, error: undefined, hasNext: true });
+  if (!waiting.size) return () => undefined;
+  const parts = client.query(FirstPages, all, { requestPolicy: 'network-only' }).subscribe((result) => {
+    take(result);
     // A retry of one source changes the cache. A query that still listened would then be sent again for all of them.
-    if (!waiting.size) queueMicrotask(() => parts.unsubscribe());
+    if (!result.hasNext) queueMicrotask(() => parts.unsubscribe());
   });
   return () => parts.unsubscribe();
 }

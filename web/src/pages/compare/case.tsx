@@ -3,7 +3,7 @@ import { diffWordsWithSpace } from 'diff';
 import { useEffect, useRef, useState } from 'react';
 import { useQuery } from 'urql';
 import { failure } from '../../client';
-import { Value, words } from '../../format';
+import { Score, Value, words } from '../../format';
 import type { CaseTextsQuery, MetricUnit } from '../../generated/graphql';
 import { CaseTexts } from '../../queries';
 import { Link, sessionPath } from '../../router';
@@ -135,11 +135,11 @@ function SessionTexts({ session, baseline }: { session: Session; baseline: Sessi
             <Value value={session.tokens?.total} unit="TOKENS" />
           </dd>
         </div>
-        {session.scores?.map(({ evaluator, value, label }) => (
-          <div key={evaluator}>
-            <dt>{evaluator}</dt>
+        {session.scores?.map((score) => (
+          <div key={score.evaluator}>
+            <dt>{score.evaluator}</dt>
             <dd>
-              <Value value={value} unit="SCORE" /> {label}
+              <Score score={score} />
             </dd>
           </div>
         ))}

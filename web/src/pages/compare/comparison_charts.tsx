@@ -68,6 +68,13 @@ const scale = (unit: Unit) => ({
   labelArrow: 'none' as const,
 });
 
+/** Return a format of costs that tells close ones apart. */
+function ticksOf(costs: readonly number[]): (value: number) => string {
+  const range = Math.max(...costs) - Math.min(...costs);
+  const digits = Math.ceil(-Math.log10(range)) + 1;
+  return (value) => (range === 0 || digits < 3 || digits > 12 ? figure(value, 'USD') : `$${value.toFixed(digits)}`);
+}
+
 function rowsOf(labels: readonly string[], rowHeight: number) {
   return {
     fy: { domain: labels as string[], axis: null, padding: 0.08 },
@@ -90,6 +97,7 @@ function Bars({ compared, labels }: { compared: MetricComparison; labels: string
       const color = ({ index }: { index: number }) => colors[index % colors.length]!;
       return {
         ...rowsOf(labels, 54),
+        marginRight: 90,
         x: { ...scale(unit), label: null, zero: true, grid: true },
         marks: [
           plot.barX(values, {
@@ -98,6 +106,15 @@ function Bars({ compared, labels }: { compared: MetricComparison; labels: string
             fill: color,
             insetTop: 22,
             title: (one: { value: number }) => `${one.value}`,
+          }),
+          // Beside one long bar the others are too short to be read without their values.
+          plot.text(values, {
+            fy: 'label',
+            x: 'value',
+            text: (one: { value: number }) => figure(one.value, unit),
+            textAnchor: 'start',
+            dx: 5,
+            dy: 11,
           }),
           names(theme, labels),
           plot.ruleX([0]),
@@ -183,6 +200,20 @@ function DistributionChart({
       const color = ({ index }: { index: number }) => colors[index % colors.length]!;
       const box = { fy: 'label', stroke: color, frameAnchor: 'bottom' as const };
       const most = Math.max(1, ...bins.map(({ count }) => count));
+      const middle = (Math.min(...boxes.map(({ min }) => min)) + Math.max(...boxes.map(({ max }) => max))) / 2;
+      // The median stands beside the box, on the side that has room.
+      const medians = (isLeft: boolean) =>
+        plot.text(
+          boxes.filter(({ p25, p75 }) => (p25 + p75) / 2 <= middle === isLeft),
+          {
+            fy: 'label',
+            x: isLeft ? 'max' : 'min',
+            y: -0.18 * most,
+            text: (one: Box) => `median ${figure(one.median, unit)}`,
+            textAnchor: isLeft ? 'start' : 'end',
+            dx: isLeft ? 6 : -6,
+          },
+        );
       return {
         ...rowsOf(labels, 120),
         x: { ...scale(unit), label: null, grid: true },
@@ -222,6 +253,8 @@ function DistributionChart({
             stroke: color,
             strokeWidth: 3,
           }),
+          medians(true),
+          medians(false),
           names(theme, labels),
         ],
       };
@@ -278,6 +311,7 @@ function ScatterChart({ points, quality }: { points: readonly Point[]; quality: 
   const options = useCallback(
     ({ plot, colors }: Theme) => {
       const costs = points.map(({ cost }) => cost);
+      const extremes = [...new Set([Math.min(...costs), Math.max(...costs)])];
       const middle = (Math.min(...costs) + Math.max(...costs)) / 2;
       // A name stands on the side of its dot that has room.
       const [left, right] = [points.filter(({ cost }) => cost <= middle), points.filter(({ cost }) => cost > middle)];
@@ -287,7 +321,7 @@ function ScatterChart({ points, quality }: { points: readonly Point[]; quality: 
         height: 280,
         marginRight: 20,
         marginTop: 30,
-        x: { ...scale('USD'), label: 'mean cost of a session', inset: 30 },
+        x: { ...scale('USD'), tickFormat: ticksOf(costs), ticks: extremes, label: 'mean cost of a session', inset: 30 },
         y: { ...scale(unit), label: name, inset: 20 },
         marks: [
           plot.dot(points, { x: 'cost', y: 'value', r: 7, fill, title: 'label' }),
