@@ -32,7 +32,7 @@ contract: .venv/dev.ok ## run the contract suite of one vendor (VENDOR=nemo)
 	@[ -f tests/contract/test_$(VENDOR).py ] || { echo "Name a vendor that has a file tests/contract/test_NAME.py, for instance: make contract VENDOR=nemo"; exit 2; }
 	$(BIN)/python -m pytest $(PARALLEL) --dist load tests/contract/test_$(VENDOR).py
 
-test-slow: .venv/dev.ok .venv/system.ok .venv/node.ok ## run the slow tests, with more examples
+test-slow: .venv/dev.ok .venv/system.ok .venv/node.ok .venv/web.ok ## run the slow tests, with more examples
 	$(BIN)/python -m pytest $(PARALLEL) -m slow
 	TRACEGRAPH_TESTS_EXAMPLES=all $(BIN)/python -m pytest $(PARALLEL) -m "not slow" tests/federation tests/contract \
 	  tests/adapters tests/domain tests/graphql
@@ -139,4 +139,9 @@ clean: ## remove .venv, .live, caches and node_modules
 .venv/node.ok: tests/node/package-lock.json | .venv/bin/python
 	@if command -v npm >/dev/null; then cd tests/node && npm ci --no-fund --no-audit --silent; \
 	else echo "npm is missing: the checks that are written for Node are skipped."; fi
+	@touch $@
+
+.venv/web.ok: web/package-lock.json | .venv/bin/python
+	@if command -v npm >/dev/null; then cd web && npm ci --no-fund --no-audit --silent; \
+	else echo "npm is missing: the test that builds the pages is skipped."; fi
 	@touch $@

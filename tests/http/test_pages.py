@@ -13,11 +13,14 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from tests.conftest import OpenGateway
-from tests.gateway import Gateway
+from tests.gateway import Gateway, Vendors
+from tests.http.parts import in_parts, merged
 from tests.http.test_playground_assets import Page
+from tests.worlds import fill
 from tracegraph.http import pages
 from tracegraph.http.auth.api_keys import hash_key, new_key
 from tracegraph.http.pages.routes import DOCUMENTS, pages_routes
+from tracegraph.simulators.core.faults import Fault
 
 ROOT = Path(__file__).parents[2]
 BUILT = Path(pages.__file__).parent
@@ -25,6 +28,7 @@ ASSETS = sorted((BUILT / "assets").iterdir())
 PATHS = ["/", "/compare?ids=a,b", "/experiments/RXg6YQ==", "/experiments/a%2Fb", "/sessions/x", "/sources"]
 MANIFEST: dict[str, str] = json.loads(DOCUMENTS.read_text())
 SOURCE_NAMES = next(key for key, text in MANIFEST.items() if text.startswith("query SourceNames "))
+FIRST_PAGES = next(text for text in MANIFEST.values() if "query FirstPages(" in text)
 CALLER = new_key()
 AUTH = {"keys": {"someone": {"sha256": hash_key(CALLER)}}}
 
@@ -105,6 +109,32 @@ async def test_where_only_trusted_documents_run_those_of_the_pages_run_too(
     assert [source["name"] for source in answer.data["sources"]] == ["nemo", "langsmith", "meibel"]
     other = await gateway.ask("{ sources { id } }")
     assert other.errors[0]["extensions"]["code"] == "FORBIDDEN"
+
+
+async def test_the_first_rows_of_the_list_come_in_a_part_for_each_source(
+    vendors: Vendors, served: Gateway
+) -> None:
+    """A hanging vendor keeps back no rows of the others."""
+    fill(vendors, experiments=2, sessions=0)
+    ids = [one["id"] for one in (await served.ask("{ sources { id } }")).data["sources"]]
+    vendors.nemo.fail(Fault("hang", times=None))
+    async with in_parts(served, FIRST_PAGES, ids=ids, first=5) as parts:
+        read = [await parts.next()]
+        assert [set(node) for node in read[0]["data"]["nodes"]] == [{"__typename", "id"}] * 3
+        while len(read) < 2 or sum(len(part["incremental"]) for part in read[1:]) < 2:
+            read.append(await parts.next())
+        assert vendors.nemo.simulator.in_flight > 0
+    nemo, *others = merged(read)["data"]["nodes"]
+    assert "experiments" not in nemo
+    assert [len(one["experiments"]["nodes"]) for one in others] == [2, 2]
+
+
+async def test_an_asset_is_compressed_for_a_client_that_accepts_gzip(gateway: Gateway) -> None:
+    path = max(ASSETS, key=lambda path: path.stat().st_size)
+    async with gateway.http.stream("GET", f"/assets/{path.name}", headers={"accept-encoding": "gzip"}) as response:
+        raw = b"".join([chunk async for chunk in response.aiter_raw()])
+    assert response.headers["content-encoding"] == "gzip"
+    assert gzip.decompress(raw) == path.read_bytes()
 
 
 async def test_with_keys_the_pages_are_open_and_their_data_are_not(open_gateway: OpenGateway) -> None:

@@ -7,61 +7,42 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
 
 import httpx
 import pytest
 
 from tests.gateway import Vendors, over_http
-from tests.http.browser import CHROMEDRIVER, CHROMIUM, Browser, open_browser
+from tests.http.browser import Browser, open_browser
+from tests.http.pages import (
+    CASE,
+    DASH,
+    DIALOG,
+    NEWEST,
+    ROW,
+    STATE,
+    Demo,
+    choose,
+    click,
+    needs_a_browser,
+    resize,
+    row_of,
+    values,
+)
 from tests.http.test_playground_in_a_browser import ATTEMPTS
 from tests.processes import started
 from tests.worlds import fill, minutes
 from tracegraph.http.auth.api_keys import hash_key, new_key
 from tracegraph.simulators.langsmith.world import langsmith_run
 
-if TYPE_CHECKING:  # slow to import
-    from selenium.webdriver.remote.webelement import WebElement
-
-pytestmark = pytest.mark.skipif(
-    not (Path(CHROMIUM).exists() and Path(CHROMEDRIVER).exists()),
-    reason="Chromium or ChromeDriver is not installed; `make test` installs them where it is root",
-)
+pytestmark = needs_a_browser
 
 AXE = Path(__file__).parents[1] / "node" / "node_modules" / "axe-core" / "axe.min.js"
-ROW = "main > .scroll tbody tr"
-CASE = ".cases tbody tr"
-DIALOG = "dialog.case"
-DASH = "\N{EN DASH}"
-STATE = 'li[data-source="{}"]'
 RUN_AXE = """
 const done = arguments[arguments.length - 1];
 axe.run().then(({violations}) => done(violations.map(({impact, id, nodes}) => [impact, id, nodes[0].html])));
 """
-VALUES = "return [...arguments[0].querySelectorAll('data')].map((one) => Number(one.value))"
-
-
-class Demo:
-    """The running demo: its pages and its API."""
-
-    def __init__(self, endpoint: str) -> None:
-        self.endpoint = endpoint
-        self.pages = endpoint.removesuffix("/graphql")
-
-    def ask(self, query: str, **variables: Any) -> dict[str, Any]:
-        """Return the data of a query."""
-        body = {"query": query, "variables": variables}
-        answer = httpx.post(self.endpoint, json=body, timeout=60, trust_env=False).json()
-        assert "errors" not in answer, answer
-        data: dict[str, Any] = answer["data"]
-        return data
-
-    def experiment(self, name: str) -> str:
-        """Return the ID of the experiment with this name."""
-        query = "query($name: String) { experiments(filter: {name: {eq: $name}}) { nodes { id } } }"
-        (node,) = self.ask(query, name=name)["experiments"]["nodes"]
-        return str(node["id"])
 
 
 @pytest.fixture(scope="module")
@@ -79,37 +60,6 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def comparison(demo: Demo) -> list[str]:
     return [demo.experiment("support-baseline"), demo.experiment("support-large-77d0be13")]
-
-
-def click(browser: Browser, css: str, text: str = "") -> None:
-    """Click an element as a visitor does, who scrolls to it first."""
-    element = browser.wait_for(css, text=text)
-    browser.driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", element)
-    element.click()
-
-
-def row_of(browser: Browser, name: str, css: str = ROW) -> WebElement:
-    """Wait for the row that shows this name."""
-    return browser.wait_for(css, text=name)
-
-
-def choose(browser: Browser, name: str) -> None:
-    """Choose an experiment of the list."""
-    box = row_of(browser, name).find_element("css selector", ".choose")
-    browser.driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", box)
-    box.click()
-
-
-def values(browser: Browser, element: WebElement) -> list[float]:
-    """Return the exact values of the figures that an element shows."""
-    found: list[float] = browser.driver.execute_script(VALUES, element)
-    return found
-
-
-def resize(browser: Browser, width: int, height: int = 900) -> None:
-    """Set the size of the page. A window has a minimum width of 500 pixels."""
-    size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
-    browser.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
 
 
 WORST = """
@@ -218,6 +168,10 @@ METRIC = {"field": "METRIC", "statistic": "MEDIAN"}
         ),
         ("?q=support", {"field": "CREATED_AT"}, {"name": {"contains": "support"}}),
         ("?source=nemo,meibel", {"field": "CREATED_AT"}, {"sources": ["nemo", "meibel"]}),
+        ("?order=tokens", METRIC | {"metric": {"kind": "TOTAL_TOKENS"}, "statistic": "SUM"}, {}),
+        ("?order=errors", METRIC | {"metric": {"kind": "ERROR_RATE"}, "statistic": "MEAN"}, {}),
+        ("?agent=support-assistant", {"field": "CREATED_AT"}, {"agentName": {"in": ["support-assistant"]}}),
+        ("?dataset=triage", {"field": "CREATED_AT"}, {"datasetName": {"in": ["triage"]}}),
         ("?kind=AGENT", {"field": "CREATED_AT"}, {"kinds": ["AGENT"]}),
         (
             "?model=gpt-4.1&model=gpt-4.1-mini",
@@ -253,6 +207,8 @@ def test_every_figure_of_the_list_is_the_apis_and_null_is_never_a_number(browser
         scores = [one["mean"] for (kind, _), one in figures.items() if kind == "SCORE"]
         given = [value for value in [*expected, *scores] if value is not None]
         assert values(browser, row) == given, node["name"]
+        tips = [one.get_attribute("title") or "" for one in row.find_elements("css selector", ".col-latency data")]
+        assert all("reported by the vendor" in tip for tip in tips)
         for column, value in zip(("sessions", "latency", "cost", "tokens", "errors"), expected, strict=True):
             text = row.find_element("css selector", f"td.col-{column}").text
             assert text.startswith(DASH) == (value is None), (node["name"], column)
@@ -296,6 +252,7 @@ def test_the_rows_of_the_others_are_there_while_a_vendor_hangs_and_a_retry_bring
         assert "SOURCE_TIMEOUT" in failed.text
         assert "did not respond within" in failed.text
         row_of(browser, "Refund Approver")
+        assert "failed" in browser.wait_for(STATE.format("nemo")).text
         httpx.delete(faults, trust_env=False)
         click(browser, "div.failed button", text="Try again")
         row_of(browser, "triage-smoke")
@@ -420,11 +377,6 @@ def test_an_experiment_shows_the_apis_figures_its_time_series_and_its_sessions_i
     click(browser, 'section[aria-label="Over time"] option[value="HOUR"]')
     browser.wait_until(lambda driver: "interval=HOUR" in driver.current_url or None, "not in the address")
     assert browser.console() == []
-
-
-NEWEST = """
-query($id: ID!) { experiment(id: $id) { sessions(first: 1) { nodes { id spans { nodes { name } } } } } }
-"""
 
 
 @pytest.mark.slow

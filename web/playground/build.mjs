@@ -89,6 +89,7 @@ const { metafile } = await build({
   entryNames: '[name]-[hash]',
   chunkNames: '[name]-[hash]',
   assetNames: '[name]-[hash]',
+  preserveSymlinks: true, // a file name is the same wherever node_modules is
   bundle: true,
   splitting: true,
   format: 'esm',
