@@ -29,18 +29,13 @@ def test_the_demo_shows_a_query_and_its_answer_serves_them_and_ends_with_ctrl_c(
         assert process.err == ""
 
 
-def test_the_demo_ends_with_the_address_of_its_pages() -> None:
+def test_the_demo_prints_the_address_of_its_pages_last_and_ends_with_sigterm_too() -> None:
     with started("demo", "--port", "0") as process:
         process.wait_for("Ctrl-C")
         *_, last = re.findall(r"http://\S+", process.out)
         assert last == process.url().removesuffix("graphql")
         response = httpx.get(last, timeout=30, trust_env=False)
         assert (response.status_code, response.headers["content-type"]) == (200, "text/html; charset=utf-8")
-
-
-def test_the_demo_ends_with_sigterm_too() -> None:
-    with started("demo", "--port", "0") as process:
-        process.wait_for("Ctrl-C")
         process.send(signal.SIGTERM)
         assert (process.end(), process.err) == (0, "")
 

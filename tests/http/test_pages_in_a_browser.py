@@ -93,9 +93,12 @@ def test_four_clicks_lead_from_the_list_to_the_largest_regression_between_two_ve
         "triage-nightly@2026-11-18 nemo",
         "triage-router-v2-9e11 langsmith",
     ]
+    click(browser, f"{DIALOG} a", text="Open the session")
+    assert browser.wait_for(".spans .span", text="ms").is_displayed()
     assert browser.console() == []
 
 
+@pytest.mark.slow
 def test_back_forward_reload_and_a_shared_address_show_the_same(
     browser: Browser, demo: Demo, comparison: list[str]
 ) -> None:
