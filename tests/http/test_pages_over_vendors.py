@@ -82,6 +82,27 @@ def scroll_to_the_last_session(browser: Browser, url: str) -> str:
     return browser.driver.current_url
 
 
+async def test_a_part_that_fails_says_so_and_keeps_back_no_other(vendors: Vendors) -> None:
+    """Figures that could not be read are not the same as no figures."""
+    fill(vendors, experiments=1, sessions=2)
+    vendors.langsmith.fail(Fault("status", status=500, times=None, path="/api/v1/runs"))
+    async with over_http(vendors.settings()) as gateway:
+        (node,) = (await gateway.ask('{ experiments(filter: {name: {eq: "l0"}}) { nodes { id } } }')).data[
+            "experiments"
+        ]["nodes"]
+        url = f"{gateway.http.base_url}/experiments/{quote(node['id'], safe='')}"
+        with open_browser() as browser:
+            await asyncio.to_thread(look_at_a_failed_part, browser, url)
+
+
+def look_at_a_failed_part(browser: Browser, url: str) -> None:
+    browser.driver.get(url)
+    browser.wait_for("h1", text="l0")
+    browser.wait_for("div.failed", text="A part of the experiment could not be read.")
+    browser.wait_for("div.failed", text="No groups.")
+    assert browser.driver.find_elements("css selector", "main")[0].text.count("There are no") == 0
+
+
 async def test_the_words_in_which_two_outputs_differ_are_marked(vendors: Vendors) -> None:
     for name, side in (("one", "left"), ("two", "right")):
         run = langsmith_run(name, inputs={"input": "Where?"}, outputs={"output": f"On the {side} of it."})

@@ -24,14 +24,9 @@ export default function ExperimentPage({ id }: { id: string }) {
   useEffect(() => {
     document.title = `${experiment?.name ?? 'Experiment'} · Tracegraph`;
   }, [experiment?.name]);
+  const retry = () => again({ requestPolicy: 'network-only' });
   if (error && !experiment)
-    return (
-      <Failed
-        what="The experiment could not be read."
-        failure={failure(error)}
-        retry={() => again({ requestPolicy: 'network-only' })}
-      />
-    );
+    return <Failed what="The experiment could not be read." failure={failure(error)} retry={retry} />;
   if (!data) return <Loading what="the experiment" />;
   if (!experiment) return <p>No source knows this experiment.</p>;
   return (
@@ -54,7 +49,8 @@ export default function ExperimentPage({ id }: { id: string }) {
           Refresh every 10 seconds
         </label>
       </p>
-      <Figures figures={experiment.aggregates} />
+      {error && <Failed what="A part of the experiment could not be read." failure={failure(error)} retry={retry} />}
+      {(experiment.aggregates || !error) && <Figures figures={experiment.aggregates} />}
       <Series
         id={id}
         first={experiment.oldest?.nodes[0]?.startedAt}

@@ -20,14 +20,9 @@ export default function SessionPage({ id }: { id: string }) {
   useEffect(() => {
     document.title = `${title ?? 'Session'} · Tracegraph`;
   }, [title]);
+  const retry = () => again({ requestPolicy: 'network-only' });
   if (error && !session)
-    return (
-      <Failed
-        what="The session could not be read."
-        failure={failure(error)}
-        retry={() => again({ requestPolicy: 'network-only' })}
-      />
-    );
+    return <Failed what="The session could not be read." failure={failure(error)} retry={retry} />;
   if (!data) return <Loading what="the session" />;
   if (!session) return <p>No source knows this session.</p>;
   return (
@@ -42,6 +37,7 @@ export default function SessionPage({ id }: { id: string }) {
           </a>
         )}
       </p>
+      {error && <Failed what="A part of the session could not be read." failure={failure(error)} retry={retry} />}
       <Facts session={session} />
       <Scores scores={session.scores} />
       <Waterfall session={session} />
