@@ -10,6 +10,9 @@ BIN := .venv/bin
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
            --no-header --no-emit-index-url --no-emit-find-links pyproject.toml --extra build
 
+# Processes that tests start read modules compiled before, also where the environment says to write none.
+export PYTHONDONTWRITEBYTECODE :=
+
 # The tests of a file run in one process. Files with long waits run first, so that no core is idle at the end.
 PARALLEL := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
@@ -33,9 +36,9 @@ contract: .venv/dev.ok ## run the contract suite of one vendor (VENDOR=nemo)
 	$(BIN)/python -m pytest $(PARALLEL) --dist load tests/contract/test_$(VENDOR).py
 
 test-slow: .venv/dev.ok .venv/system.ok .venv/node.ok .venv/web.ok ## run the slow tests, with more examples
-	$(BIN)/python -m pytest $(PARALLEL) -m slow
+	TRACEGRAPH_TESTS_EXAMPLES=all $(BIN)/python -m pytest $(PARALLEL) -m slow
 	TRACEGRAPH_TESTS_EXAMPLES=all $(BIN)/python -m pytest $(PARALLEL) -m "not slow" tests/federation tests/contract \
-	  tests/adapters tests/domain tests/graphql
+	  tests/adapters tests/adapter_sdk tests/domain tests/graphql tests/http tests/metrics tests/upstream
 	$(MAKE) test-plans-off
 	$(MAKE) test-httpx
 

@@ -179,6 +179,15 @@ class Vendors:
         }
         return {name: table | {"transport": TRANSPORT} for name, table in tables.items()}
 
+    def patient_sources(self, timeout_s: float, **others: float) -> dict[str, dict[str, Any]]:
+        """The same tables with a time-out that a healthy vendor on a busy machine does not reach.
+
+        Args:
+            timeout_s: The time-out. The default would be two fifths of the deadline.
+            others: The time-outs of sources that have another, by name.
+        """
+        return {name: table | {"timeout_s": others.get(name, timeout_s)} for name, table in self.sources().items()}
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:

@@ -127,6 +127,7 @@ def test_the_wheel_holds_the_templates_of_new_adapter(installed: Path, tmp_path:
     assert {path: (tmp_path / "a" / path).read_text("utf-8") for path in texts} == texts
 
 
+@pytest.mark.slow
 def test_an_adapter_in_a_distribution_of_its_own_works_by_its_entry_point(
     installed_beside: Path, new_adapter: Path, tmp_path: Path
 ) -> None:

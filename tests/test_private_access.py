@@ -76,7 +76,7 @@ def violations(tree: ast.Module, ours: Iterable[str]) -> Iterator[str]:
             own = _is_own(node.value) or (isinstance(node.value, ast.Call) and _name(node.value) == "super")
             if node.attr not in (known if own else here):
                 yield f"{node.lineno}: {ast.unparse(node)}"
-        elif isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] in ACCESSORS:
+        elif isinstance(node, ast.Call) and _name(node) in ACCESSORS:
             texts = [
                 one.value for one in node.args if isinstance(one, ast.Constant) and isinstance(one.value, str)
             ]

@@ -11,7 +11,6 @@ from tracegraph.domain.filters import OrderDirection
 from tracegraph.domain.models import Session
 from tracegraph.domain.sort_values import microseconds
 from tracegraph.errors import SourceError
-from tracegraph.upstream.raw import bad_response
 from tracegraph_langsmith import wire
 from tracegraph_langsmith.client import MAX_PAGE_SIZE, RUN_FIELDS, LangSmithClient, RunsQuery
 from tracegraph_langsmith.links import Links
@@ -93,11 +92,8 @@ class RunsV1:
         by_id: dict[str, Session | SourceError] = {
             row.vendor_id: row for row in self._sessions(reply, lambda run: run.is_root)
         }
-        if None in sent:  # the ids of unreadable rows are unknown
-            read_ids = {run.id for run in sent if run is not None}
-            unreadable = bad_response(reply.response, "of which a row cannot be read")
-            return dict.fromkeys((run_id for run_id in ids if run_id not in read_ids), unreadable) | by_id
-        return by_id
+        read_ids = {run.id for run in sent if run is not None}
+        return reply.unreadable([run_id for run_id in ids if run_id not in read_ids], sent) | by_id
 
     def _sessions(
         self,

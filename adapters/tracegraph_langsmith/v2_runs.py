@@ -18,7 +18,6 @@ from tracegraph.domain.models import Session
 from tracegraph.domain.sort_values import from_microseconds, microseconds
 from tracegraph.domain.texts import rfc3339
 from tracegraph.errors import SourceError
-from tracegraph.upstream.raw import bad_response
 from tracegraph_langsmith import v2_wire
 from tracegraph_langsmith.client import (
     LARGE_FIELDS,
@@ -126,9 +125,7 @@ class RunsV2:
             with add_cost_on_error(cost):
                 reply = await self.client.runs_v2(body)
             cost += reply.provenance
-            if None in reply.value.items:  # the ids of unreadable rows are unknown
-                unreadable = bad_response(reply.response, "of which a row cannot be read")
-                found = dict.fromkeys(ids, unreadable) | found
+            found = {**reply.unreadable(ids, reply.value.items), **found}
             found |= {session.vendor_id: session for session in self._sessions(reply, frozenset())}
             if not reply.value.next_cursor:
                 return found

@@ -307,6 +307,7 @@ class MlflowAdapter(BaseAdapter):
             conditions = [*_of_run([ref]), filters.one_of("request_id", ids)]
             body = _body(TRACES_MAX, TRACES_MAX, ["timestamp_ms DESC"], conditions, WholeRequest(0))
             reply = await self._client.traces({"locations": _locations([ref]), **body})
+            found |= reply.unreadable(ids, reply.value.traces)
             for place, row in readable_rows(reply.value.traces):
                 found[row.trace_id] = self._session([ref], row, reply.raw("traces", place))
         deferring = [one for one, session in found.items() if isinstance(session, Session) and session.deferred]
@@ -344,6 +345,7 @@ class MlflowAdapter(BaseAdapter):
             if isinstance(outcome, SourceError):
                 found |= dict.fromkeys(ids, outcome)
                 continue
+            found |= outcome.unreadable(ids, outcome.value.traces)
             for place, trace in readable_rows(outcome.value.traces):
                 found[trace.trace_info.trace_id] = trace, outcome.raw("traces", place, "spans")
         return found

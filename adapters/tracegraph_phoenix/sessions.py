@@ -15,7 +15,7 @@ from tracegraph.adapter import (
     gather_outcomes,
 )
 from tracegraph.domain.models import Session
-from tracegraph.errors import SourceBadRequest, SourceError, SourceObjectNotFound
+from tracegraph.errors import SourceBadRequest, SourceBadResponse, SourceError, SourceObjectNotFound
 from tracegraph_phoenix import documents, mapping, wire
 from tracegraph_phoenix.client import ROOT_SPANS, RUNS, PhoenixClient, Rows
 from tracegraph_phoenix.experiments import NODES_MAX, known_nodes
@@ -118,7 +118,12 @@ class Sessions:
             "filter": by_span_ids(ids),
         }
         page = await self._root_spans(ref, variables, None)
-        return {session.vendor_id: session for session in page.items}
+        found: dict[str, Session | SourceError] = {session.vendor_id: session for session in page.items}
+        if not page.skipped:
+            return found
+        source = self._client.source  # the ids of unreadable rows are unknown
+        message = f"Source {source!r} returned a reply of which a row cannot be read."
+        return dict.fromkeys(ids, SourceBadResponse(source, message, http_status=200)) | found
 
     async def _find_runs(self, ref: str, ids: Sequence[str]) -> Mapping[str, Session | SourceError]:
         found = await known_nodes(self._runs_by_id, self._known_runs, ids)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from tracegraph.adapter.checked import CheckedAdapter
 from tracegraph.adapter.protocol import Adapter
-from tracegraph.adapter.registry import AdapterPackage, installed_vendors, load
+from tracegraph.adapter.registry import AdapterPackage, entry_of, installed_vendors, load
 from tracegraph.config.settings import CacheSettings, Settings, source_settings
 from tracegraph.config.sources import SourceTable
 from tracegraph.domain.clocks import elapsed_s
@@ -95,13 +95,11 @@ def package_of(name: str, vendor: str, origin: str) -> AdapterPackage:
     Raises:
         ConfigurationError: For a vendor without an importable package.
     """
-    vendors = installed_vendors()
     key = f"{origin}: sources.{name}.vendor is {vendor!r}"
-    entry = vendors.get(vendor)
+    entry = entry_of(vendor)
     if entry is None:
-        raise ConfigurationError(
-            f"{key}, which has no installed adapter; installed are: {', '.join(sorted(vendors))}."
-        )
+        installed = ", ".join(sorted(installed_vendors()))
+        raise ConfigurationError(f"{key}, which has no installed adapter; installed are: {installed}.")
     try:
         return load(entry)
     except ImportError as error:

@@ -5,9 +5,10 @@ import socket
 from collections.abc import Iterator
 
 import pytest
+from typer.testing import CliRunner
 
 from tests.cli.conftest import Running
-from tests.processes import run
+from tracegraph import cli
 from tracegraph.simulators.core.faults import Fault
 from tracegraph.simulators.langsmith.world import langsmith_session
 from tracegraph.simulators.meibel.world import meibel_agent
@@ -20,6 +21,12 @@ def nobody() -> Iterator[str]:
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         yield f"http://127.0.0.1:{bound.getsockname()[1]}"
+
+
+def checked(*arguments: str, env: dict[str, str]) -> tuple[int, str, str]:
+    """Run the command in this process: its exit code and what it prints."""
+    result = CliRunner().invoke(cli._app, arguments, env=env)
+    return result.exit_code, result.stdout, result.stderr
 
 
 def rows(output: str) -> dict[str, list[str]]:
@@ -40,7 +47,7 @@ def test_sources_that_can_be_used_are_shown_with_their_experiments(vendors_runni
         meibel.add(meibel_agent(f"m{index}"))
     for index in range(130):
         langsmith.add(langsmith_session(f"l{index}"))
-    code, out, err = run("check", "--config", vendors_running.config(), env=vendors_running.env)
+    code, out, err = checked("check", "--config", vendors_running.config(), env=vendors_running.env)
     assert (code, err) == (0, "")
     shown = rows(out)
     assert shown.pop("source")[:4] == ["vendor", "interface", "reachable", "authorized"]
@@ -57,7 +64,7 @@ def test_a_source_of_which_a_part_is_down_is_reachable_all_the_same(vendors_runn
     nemo = vendors_running.worlds[0]
     nemo.add(nemo_experiment("n0"))
     nemo.telemetry_down = True
-    code, out, _ = run("check", "--config", vendors_running.config(), env=vendors_running.env)
+    code, out, _ = checked("check", "--config", vendors_running.config(), env=vendors_running.env)
     assert code == 0
     shown = rows(out)["nemo"]
     assert without_interface(shown) == ["nemo", "yes", "yes", "1"]
@@ -71,7 +78,7 @@ def test_sources_that_lack_a_path_are_not_content(vendors_running: Running) -> N
     vendors_running.nemo.faults.add(Fault("status", status=404, body=gone, times=None))
     path = "/v2/agents/m0/sessions"
     vendors_running.meibel.faults.add(Fault("status", path=path, status=404, body=gone, times=None))
-    code, out, _ = run("check", "--config", vendors_running.config(), env=vendors_running.env)
+    code, out, _ = checked("check", "--config", vendors_running.config(), env=vendors_running.env)
     assert code == 1
     shown = rows(out)
     assert "does not have the paths of NeMo" in shown["nemo"][6]
@@ -85,7 +92,7 @@ def test_a_source_that_is_down_and_one_that_refuses_the_key_are_told_apart(
     """Exit code 1, and neither an address nor a key in what is shown."""
     vendors_running.langsmith.faults.add(Fault("status", status=401, times=None))
     urls = (nobody, vendors_running.urls[1], vendors_running.urls[2])
-    code, out, err = run("check", "--config", vendors_running.config(urls=urls), env=vendors_running.env)
+    code, out, err = checked("check", "--config", vendors_running.config(urls=urls), env=vendors_running.env)
     assert code == 1
     shown = rows(out)
     assert without_interface(shown["nemo"]) == ["nemo", "no", "?", ""]

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import socket
 import subprocess
 import sys
@@ -15,14 +14,17 @@ from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse, RedirectResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp
+from typer.testing import CliRunner
 
 from tests.certificates import Authority
 from tests.cli.configurations import written
 from tests.cli.conftest import Running
 from tests.cli.test_config_commands import JWKS
 from tests.cli.wrong_configurations import JWT
-from tests.processes import environment, run
+from tests.examples import slow_but
+from tests.processes import environment
 from tests.redis_server import COMMAND, RedisServer
+from tracegraph import cli
 from tracegraph.commands.check import CheckResults, run_check
 from tracegraph.config.loader import load
 from tracegraph.simulators.core.servers import running
@@ -74,7 +76,7 @@ def hash_of_subject(authority: Authority) -> str:
     return subprocess.run(command, capture_output=True, check=True, text=True).stdout.strip()
 
 
-@pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "SSL_CERT_DIR"])
+@pytest.mark.parametrize("variable", slow_but(["SSL_CERT_FILE"], ["SSL_CERT_FILE", "SSL_CERT_DIR"]))
 async def test_an_authority_of_ones_own_is_trusted_by_the_environment(
     tmp_path: Path, authority: Authority, variable: str
 ) -> None:
@@ -229,7 +231,7 @@ async def test_a_redis_is_reachable_and_one_that_wants_a_password_says_so(tmp_pa
 
 def test_the_results_are_json_for_programs_and_a_table_for_people(vendors_running: Running, nobody: int) -> None:
     config = vendors_running.config(f'[cache]\nurl = "redis://127.0.0.1:{nobody}/0"\n')
-    code, out, _ = run("check", "--config", config, "--json", env=vendors_running.env)
+    code, out, _ = command("check", "--config", config, "--json", **vendors_running.env)
     assert code == 1
     document = json.loads(out)
     assert document["usable"] is False
@@ -239,10 +241,16 @@ def test_the_results_are_json_for_programs_and_a_table_for_people(vendors_runnin
         ("meibel", True, None),
     ]
     assert [(one["name"], one["reachable"]) for one in document["services"]] == [("redis", False)]
-    code, out, _ = run("check", "--config", config, env=vendors_running.env)
+    code, out, _ = command("check", "--config", config, **vendors_running.env)
     assert code == 1
     assert "Services" in out
     assert "Redis cannot be used" in out
+
+
+def command(*arguments: str, **env: str) -> tuple[int, str, str]:
+    """Run the command in this process: its exit code and what it prints."""
+    result = CliRunner().invoke(cli._app, arguments, env=env)
+    return result.exit_code, result.stdout, result.stderr
 
 
 async def asyncio_run(command: list[str], env: dict[str, str]) -> bytes:
@@ -259,7 +267,7 @@ def test_a_configured_directory_that_cannot_be_written_is_named_in_one_sentence(
     vendors_running: Running,
 ) -> None:
     path = vendors_running.config('[metrics]\ndirectory = "/proc/none"\n')
-    code, out, err = run("serve", "--config", path, "--port", "0", "--workers", "2", env=vendors_running.env)
+    code, out, err = command("serve", "--config", path, "--port", "0", "--workers", "2", **vendors_running.env)
     assert (code, out) == (2, "")
     assert err == (
         "metrics.directory is /proc/none, and the gateway cannot write there: create the directory, "
@@ -267,7 +275,9 @@ def test_a_configured_directory_that_cannot_be_written_is_named_in_one_sentence(
     )
 
 
-def test_an_adapter_that_cannot_be_imported_is_named_in_one_sentence(tmp_path: Path) -> None:
+def test_an_adapter_that_cannot_be_imported_is_named_in_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     site = tmp_path / "site"
     info = site / "tracegraph_acme-1.dist-info"
     info.mkdir(parents=True)
@@ -275,9 +285,9 @@ def test_an_adapter_that_cannot_be_imported_is_named_in_one_sentence(tmp_path: P
     (info / "entry_points.txt").write_text("[tracegraph.adapters]\nacme = tracegraph_acme:open_adapter\n")
     (site / "tracegraph_acme.py").write_text("import a_module_that_is_not_there\n")
     path = written(tmp_path, '[sources.x]\nvendor = "acme"\nbase_url = "https://acme.example"\n')
-    env = environment(PYTHONPATH=os.pathsep.join([str(site), *filter(None, sys.path)]))
-    for command in (["config", "check"], ["serve", "--workers", "2"], ["config", "show"]):
-        code, out, err = run(*command, "--config", str(path), env=env)
+    monkeypatch.syspath_prepend(site)
+    for arguments in (["config", "check"], ["serve", "--workers", "2"], ["config", "show"]):
+        code, out, err = command(*arguments, "--config", str(path), COLUMNS="400")
         assert (code, out) == (2, "")
         assert err == (
             f"{path}: sources.x.vendor is 'acme', but the adapter's package cannot be imported "

@@ -10,7 +10,6 @@ import pytest
 from tests.cli.configurations import GOOD, SECRET, written
 from tests.cli.test_configuration import ENVIRONMENT, invoke
 from tests.cli.wrong_configurations import HASH, JWT, NEMO, at, keyed
-from tests.processes import environment, run
 from tracegraph.config.loader import load
 
 JWKS = b'{"keys": [{"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}'
@@ -81,16 +80,20 @@ def test_the_output_is_toml_with_the_same_settings(full: Path, tmp_path: Path) -
     assert [one.policy() for one in read.sources.values()] == [one.policy() for one in given.sources.values()]
 
 
-def test_the_output_is_usable_in_another_folder(full: Path, tmp_path: Path) -> None:
+def test_the_output_is_usable_in_another_folder(
+    full: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The output works anywhere, also when the file was given by a relative path."""
-    code, shown, err = run("config", "show", "--config", full.name, env=_with_keys(), cwd=full.parent)
-    assert (code, err) == (0, "")
+    monkeypatch.chdir(full.parent)
+    first = invoke("config", "show", "--config", full.name)
+    assert (first.exit_code, first.stderr) == (0, "")
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
-    again = written(elsewhere, shown)
-    code, shown_again, err = run("config", "show", "--config", str(again), env=_with_keys(), cwd=elsewhere)
-    assert (code, err) == (0, "")
-    assert tomllib.loads(shown_again) == tomllib.loads(shown)
+    again = written(elsewhere, first.stdout)
+    monkeypatch.chdir(elsewhere)
+    second = invoke("config", "show", "--config", str(again))
+    assert (second.exit_code, second.stderr) == (0, "")
+    assert tomllib.loads(second.stdout) == tomllib.loads(first.stdout)
 
 
 def test_a_configuration_that_requires_insecure_causes_a_warning(tmp_path: Path) -> None:
@@ -163,21 +166,27 @@ def test_an_address_as_the_vendor_documents_it_is_normalized(
 # -- files -----------------------------------------------------------------------------------------------
 
 
-def test_paths_in_the_file_are_relative_to_its_folder(full: Path, tmp_path: Path) -> None:
+def test_paths_in_the_file_are_relative_to_its_folder(
+    full: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
-    code, out, err = run("config", "check", "--config", f"../{full.name}", env=_with_keys(), cwd=elsewhere)
-    assert (code, err) == (0, ""), err
-    assert out.startswith(f"../{full.name}: the configuration can be used")
+    monkeypatch.chdir(elsewhere)
+    result = invoke("config", "check", "--config", f"../{full.name}")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout.startswith(f"../{full.name}: the configuration can be used")
 
 
-def test_a_path_of_the_environment_is_relative_to_the_working_directory(tmp_path: Path) -> None:
+def test_a_path_of_the_environment_is_relative_to_the_working_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "keys.json").write_bytes(JWKS)
     folder = tmp_path / "etc"
     folder.mkdir()
     path = written(folder, JWT + 'jwks = "https://login.example"\n' + NEMO)
-    env = _with_keys() | {"TRACEGRAPH_AUTH__JWT__JWKS": "file:keys.json"}
-    assert run("config", "check", "--config", str(path), env=env, cwd=tmp_path)[0] == 0
+    monkeypatch.chdir(tmp_path)
+    variables = {"TRACEGRAPH_AUTH__JWT__JWKS": "file:keys.json"}
+    assert invoke("config", "check", "--config", str(path), **variables).exit_code == 0
 
 
 def test_a_file_behind_a_byte_order_mark_is_read(tmp_path: Path) -> None:
@@ -282,8 +291,3 @@ def test_a_source_with_a_proxy_causes_no_warning(tmp_path: Path, setting: str) -
 
 def test_the_version_is_printed() -> None:
     assert invoke("--version").stdout.startswith("tracegraph 0.")
-
-
-def _with_keys() -> dict[str, str]:
-
-    return environment(**ENVIRONMENT)

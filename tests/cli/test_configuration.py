@@ -2,7 +2,7 @@
 
 import os
 import socket
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Iterator, MutableMapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -10,7 +10,6 @@ from typer.testing import CliRunner, Result
 
 from tests.cli.configurations import GOOD, SECRET, written
 from tests.cli.wrong_configurations import NEMO, WRONG, Wrong
-from tests.processes import run
 from tracegraph import cli
 from tracegraph.config.loader import load_settings
 from tracegraph.upstream.resilience.pipeline import ResiliencePolicy
@@ -45,14 +44,25 @@ def test_the_invalid_configurations_are_many_and_have_unique_names() -> None:
     assert len({wrong.case for wrong in WRONG}) == len(WRONG) >= 80
 
 
-@pytest.mark.parametrize("wrong", WRONG, ids=lambda wrong: wrong.case)
-def test_every_command_rejects_an_invalid_configuration(tmp_path: Path, wrong: Wrong) -> None:
+COMMANDS = (("config", "check"), ("config", "show"), ("check",), ("serve", "--workers", "2"))
+ONE_IN_TURN = [(wrong, [COMMANDS[index % len(COMMANDS)]]) for index, wrong in enumerate(WRONG)]
+"""Each invalid configuration with one command; all commands load it by the same function."""
+
+
+@pytest.mark.parametrize(
+    ("wrong", "commands"),
+    [*ONE_IN_TURN, *(pytest.param(wrong, COMMANDS, marks=pytest.mark.slow) for wrong in WRONG)],
+    ids=[*(wrong.case for wrong in WRONG), *(f"{wrong.case}, every command" for wrong in WRONG)],
+)
+def test_every_command_rejects_an_invalid_configuration(
+    tmp_path: Path, wrong: Wrong, commands: Sequence[Sequence[str]]
+) -> None:
     """Exit code 2 and one sentence, in our own words and without the secret; no server starts."""
     path = written(tmp_path, wrong.text)
     for name, content in wrong.files.items():
         (tmp_path / name).write_bytes(content)
     of_a_file = not any(name.startswith("SSL_") for name in wrong.environment)
-    for command in (("config", "check"), ("config", "show"), ("check",), ("serve", "--workers", "2")):
+    for command in commands:
         result = invoke(*command, "--config", str(path), **wrong.environment)
         assert_rejected(result, *([f"{path}: "] if of_a_file else []), *wrong.phrases)
         assert "Tracegraph serves" not in result.output
@@ -100,12 +110,15 @@ def test_a_host_of_another_machine_is_rejected(tmp_path: Path) -> None:
     )
 
 
-def test_without_a_file_and_without_variables_there_is_no_source(tmp_path: Path) -> None:
-    """As a process: the command looks for the default file in its working directory."""
-    code, out, err = run("check", cwd=tmp_path)
-    assert (code, out) == (2, "")
-    assert err.startswith("tracegraph.toml: no source is configured")
-    assert "Traceback" not in err
+def test_without_a_file_and_without_variables_there_is_no_source(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The command looks for the default file in its working directory."""
+    monkeypatch.chdir(tmp_path)
+    result = invoke("check")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith("tracegraph.toml: no source is configured")
+    assert "Traceback" not in result.stderr
 
 
 # -- the environment -------------------------------------------------------------------------------------

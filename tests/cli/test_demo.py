@@ -8,7 +8,7 @@ import httpx
 import pytest
 from typer.testing import CliRunner
 
-from tests.processes import run, started
+from tests.processes import started
 from tracegraph import cli
 from tracegraph.commands.demo import FIRST_QUERY
 from tracegraph.simulators.vendors import DEFAULT_DIALECTS, Dialects, demo_vendors
@@ -24,18 +24,18 @@ def test_the_demo_shows_a_query_and_its_answer_serves_them_and_ends_with_ctrl_c(
         assert all(vendor in table for vendor in ("nemo", "langsmith", "meibel"))
         answer = httpx.post(url, json={"query": "{ sources { health { status } } }"}, timeout=30, trust_env=False)
         assert [one["health"]["status"] for one in answer.json()["data"]["sources"]] == ["UP"] * 3
+        *_, last = re.findall(r"http://\S+", shown)
+        assert last == url.removesuffix("graphql")  # the pages
+        assert httpx.get(last, timeout=30, trust_env=False).headers["content-type"] == "text/html; charset=utf-8"
         process.send(signal.SIGINT)
         assert process.end() == 130
         assert process.err == ""
 
 
-def test_the_demo_prints_the_address_of_its_pages_last_and_ends_with_sigterm_too() -> None:
+@pytest.mark.slow
+def test_the_demo_ends_with_sigterm_too() -> None:
     with started("demo", "--port", "0") as process:
         process.wait_for("Ctrl-C")
-        *_, last = re.findall(r"http://\S+", process.out)
-        assert last == process.url().removesuffix("graphql")
-        response = httpx.get(last, timeout=30, trust_env=False)
-        assert (response.status_code, response.headers["content-type"]) == (200, "text/html; charset=utf-8")
         process.send(signal.SIGTERM)
         assert (process.end(), process.err) == (0, "")
 
@@ -80,9 +80,11 @@ def test_options_choose_what_the_vendors_speak(
 
 
 def test_real_servers_that_are_not_installed_are_named_with_the_remedy(tmp_path: Path) -> None:
-    code, out, err = run("demo", "--real", "--environments", str(tmp_path), "--port", "0")
-    assert (code, out) == (2, "")
-    assert "MLflow 3.17.2 and Phoenix 20.26.1. Run `make demo-real`" in err
+    result = CliRunner().invoke(
+        cli._app, ["demo", "--real", "--environments", str(tmp_path), "--port", "0"], env={"COLUMNS": "400"}
+    )
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "MLflow 3.17.2 and Phoenix 20.26.1. Run `make demo-real`" in result.stderr
 
 
 def test_an_unknown_release_is_refused() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from tests.examples import slow_but
 from tracegraph import cli
 from tracegraph.commands.new_adapter import PagingKind, write_adapter
 
@@ -51,12 +52,7 @@ def test_the_command_writes_a_distribution_and_says_what_comes_next(tmp_path: Pa
 
 @pytest.mark.parametrize(
     "paging",
-    [
-        PagingKind.CURSOR,
-        pytest.param(PagingKind.OFFSET, marks=pytest.mark.slow),
-        pytest.param(PagingKind.RANGE, marks=pytest.mark.slow),
-        PagingKind.WHOLE,
-    ],
+    slow_but([PagingKind.CURSOR], PagingKind),
     ids=lambda paging: paging.value,
 )
 def test_the_package_passes_the_essential_laws_and_a_linter(paging: PagingKind, tmp_path: Path) -> None:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import sys
+import os
 from pathlib import Path
 
 import pytest
 
 from tests.cli.configurations import written
-from tests.processes import environment
+from tracegraph.commands.check import run_check
 from tracegraph.config.loader import load
 from tracegraph.domain.secrets import resolved_secrets
 
@@ -18,7 +17,17 @@ SOURCE = '[sources.x]\nvendor = "nemo"\nbase_url = "https://vendor.invalid"\n'
 PASSWORD = "pass/word-never-to-be-shown"
 
 
-async def targets_of_a_check(folder: Path, source: str, variables: dict[str, str]) -> tuple[list[str], str]:
+@pytest.fixture(autouse=True)
+def without_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The environment names no proxy but those of the test."""
+    for name in list(os.environ):
+        if name.lower().endswith("_proxy"):
+            monkeypatch.delenv(name)
+
+
+async def targets_of_a_check(
+    folder: Path, source: str, variables: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> tuple[list[str], str]:
     """The targets that a proxy is asked for by `tracegraph check`, and what the check says of the source."""
     targets: list[str] = []
 
@@ -32,13 +41,12 @@ async def targets_of_a_check(folder: Path, source: str, variables: dict[str, str
     server = await asyncio.start_server(refuse, "127.0.0.1", 0)
     async with server:
         proxy = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        path = written(folder, source.replace("PROXY", proxy))
-        env = {name: value for name, value in environment().items() if not name.lower().endswith("_proxy")}
-        env |= {name: value.replace("PROXY", proxy) for name, value in variables.items()}
-        command = [sys.executable, "-m", "tracegraph", "check", "--config", str(path), "--json"]
-        process = await asyncio.create_subprocess_exec(*command, env=env, stdout=asyncio.subprocess.PIPE)
-        output, _ = await process.communicate()
-    return targets, json.loads(output)["sources"][0]["trouble"]
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value.replace("PROXY", proxy))
+        loaded = load(written(folder, source.replace("PROXY", proxy)))
+        (checked,) = (await run_check(loaded)).sources
+    assert checked.trouble is not None
+    return targets, checked.trouble
 
 
 @pytest.mark.parametrize(
@@ -53,9 +61,9 @@ async def targets_of_a_check(folder: Path, source: str, variables: dict[str, str
     ],
 )
 async def test_a_source_is_called_through_its_proxy(
-    tmp_path: Path, setting: str, variables: dict[str, str]
+    tmp_path: Path, setting: str, variables: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    targets, trouble = await targets_of_a_check(tmp_path, SOURCE + setting, variables)
+    targets, trouble = await targets_of_a_check(tmp_path, SOURCE + setting, variables, monkeypatch)
     assert set(targets) == {"CONNECT vendor.invalid:443 HTTP/1.1"}
     assert "the proxy refused the connection" in trouble
 
@@ -69,9 +77,9 @@ async def test_a_source_is_called_through_its_proxy(
     ],
 )
 async def test_a_source_is_called_directly_without_one(
-    tmp_path: Path, setting: str, variables: dict[str, str]
+    tmp_path: Path, setting: str, variables: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    targets, trouble = await targets_of_a_check(tmp_path, SOURCE + setting, variables)
+    targets, trouble = await targets_of_a_check(tmp_path, SOURCE + setting, variables, monkeypatch)
     assert targets == []
     assert "DNS does not resolve the host" in trouble
 

@@ -52,7 +52,9 @@ def serve(vendors: Running, *options: str, more: str = "") -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)], ids=["SIGTERM", "Ctrl-C"]
+    ("number", "code"),
+    [pytest.param(signal.SIGTERM, 0, marks=pytest.mark.slow), (signal.SIGINT, 130)],
+    ids=["SIGTERM", "Ctrl-C"],
 )
 def test_a_request_in_flight_is_answered_before_the_end(
     vendors_running: Running, number: signal.Signals, code: int
@@ -79,6 +81,7 @@ def page_faults(pid: int) -> int:
     return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[7])
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="there is no /proc to count page faults in")
 def test_a_request_is_given_few_pages(vendors_running: Running) -> None:
     """Where a loop's calls step over the end of a piece of the stack, each costs one: thousands a request."""
@@ -119,6 +122,7 @@ def is_running(pid: int) -> bool:
     return True
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="there is no /proc to see processes in")
 def test_two_workers_share_a_port_and_leave_no_process_behind(vendors_running: Running) -> None:
     vendors_running.worlds[0].add(nemo_experiment("e"))

@@ -73,6 +73,7 @@ def test_two_processes_share_answers_whatever_redis_does_afterwards(
     assert not any(secret in log for secret in vendors_running.secrets)
 
 
+@pytest.mark.slow
 def test_50_clients_of_two_processes_that_miss_one_cold_key_make_two_calls_at_most(
     two: tuple[Process, Process], vendors_running: Running
 ) -> None:

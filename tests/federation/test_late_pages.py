@@ -42,7 +42,7 @@ async def measured(first: int, positions: Positions) -> tuple[Merged[Item], int]
         tracemalloc.stop()
 
 
-@pytest.mark.parametrize("rows", [3_000, 60_000])
+@pytest.mark.parametrize("rows", [3_000, pytest.param(60_000, marks=pytest.mark.slow)])
 async def test_memory_and_fetched_rows_do_not_grow_with_the_position(rows: int) -> None:
     first_page, at_start = await measured(100, Positions())
     positions = Positions()

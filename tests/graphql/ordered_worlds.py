@@ -9,6 +9,8 @@ from functools import partial
 from random import Random
 from typing import Any
 
+import pytest
+
 from tests.gateway import LANGSMITH, NEMO, Gateway, Vendor, Vendors, in_process
 from tests.worlds import hours, minutes
 from tracegraph.simulators.langsmith import app as langsmith
@@ -33,6 +35,9 @@ class Dialects:
 
 
 DIALECTS = (Dialects("0.2", "v1"), Dialects("0.3", "both"), Dialects("0.8", "both"))
+DIALECT_PARAMETERS = [pytest.param(one, marks=pytest.mark.slow if one.nemo == "0.3" else ()) for one in DIALECTS]
+"""0.3 differs from 0.8 in few calls."""
+
 RELEASES = {"0.2": "0.2", "0.3": "0.3", "0.8": "0.6"}
 
 

@@ -48,6 +48,9 @@ MEASURED = [
 ]
 """The interface, experiments, cases, and run queries."""
 
+PLAYED = [row if row[1] * row[2] <= 900 else pytest.param(*row, marks=pytest.mark.slow) for row in MEASURED]
+"""Those with many runs are slow."""
+
 
 def add_experiments(world: LangSmithWorld, experiments: int, cases: int) -> list[str]:
     """Add experiments over one dataset, which ran one after another, and return their IDs."""
@@ -82,7 +85,7 @@ async def compare(vendors: Vendors, api: str, query: str, **variables: Any) -> t
     return found, calls[f"/api/{api}/runs/query"]
 
 
-@pytest.mark.parametrize(("api", "experiments", "cases", "queries"), MEASURED)
+@pytest.mark.parametrize(("api", "experiments", "cases", "queries"), PLAYED)
 async def test_cases_take_these_run_queries_and_computed_figures_take_none_more(
     vendors: Vendors, api: str, experiments: int, cases: int, queries: int
 ) -> None:

@@ -11,7 +11,7 @@ import pytest_asyncio
 
 from tests.gateway import LANGSMITH, MEIBEL, NAMES, NEMO, Gateway, Vendors
 from tests.graphql.measured import add, drawn
-from tests.graphql.ordered_worlds import DIALECTS
+from tests.graphql.ordered_worlds import DIALECT_PARAMETERS
 from tests.graphql.ordered_worlds import opened as open_dialects
 from tests.graphql.rows import METRICS, plain_figures, value_of
 from tests.graphql.test_filters_and_orders import (
@@ -35,7 +35,7 @@ FIGURES = f"""query($ids: [ID!]!, $metrics: [MetricInput!], $filter: ExperimentS
 }}"""
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module", params=DIALECTS, ids=str)
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=DIALECT_PARAMETERS, ids=str)
 async def world(request: pytest.FixtureRequest) -> AsyncIterator[tuple[Random, Gateway, list[Row]]]:
     """A gateway over nine experiments of each vendor in one dialect, and the rows of all their sessions."""
     rng = Random(19)

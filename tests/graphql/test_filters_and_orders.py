@@ -11,6 +11,7 @@ import orjson
 import pytest
 import pytest_asyncio
 
+from tests.examples import thinned
 from tests.gateway import LANGSMITH, MEIBEL, NAMES, NEMO, Gateway, Vendors, in_process
 from tests.graphql.pages import nodes, pages
 from tests.worlds import minutes
@@ -22,7 +23,7 @@ from tracegraph.simulators.nemo.world import NemoWorld, nemo_experiment, nemo_se
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 Row = dict[str, Any]
-SEEDS = range(3)
+SEEDS = [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 2))]
 EXPERIMENTS = """
 query($first: Int!, $after: String, $filter: ExperimentFilter, $orderBy: ExperimentOrder) {
   experiments(first: $first, after: $after, filter: $filter, orderBy: $orderBy) {
@@ -350,7 +351,8 @@ def sources_and_vendors(rng: Random) -> list[dict[str, Any]]:
 
 
 def with_pairs(single: Sequence[dict[str, Any]], rng: Random) -> list[dict[str, Any]]:
-    return [*single, *(rng.choice(single) | rng.choice(single) | rng.choice(single) for _ in range(15))]
+    pairs = [rng.choice(single) | rng.choice(single) | rng.choice(single) for _ in range(15)]
+    return [*thinned(single, 2), *thinned(pairs)]
 
 
 # -- the laws --------------------------------------------------------------------------------------------

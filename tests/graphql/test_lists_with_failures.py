@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.examples import diagonal
 from tests.gateway import NAMES, NEMO, Gateway, Vendors
 from tests.graphql.pages import PAGE, SESSIONS, nodes
 from tests.worlds import fill, hours, langsmith_runs, meibel_sessions, minutes, nemo_sessions
@@ -35,8 +36,7 @@ async def traversed(
     return found
 
 
-@pytest.mark.parametrize("failed", NAMES)
-@pytest.mark.parametrize("every", [1, 2, 3])
+@pytest.mark.parametrize(("every", "failed"), diagonal([1, 2, 3], NAMES))
 @pytest.mark.parametrize("field", LISTS)
 async def test_rows_of_a_source_that_fails_repeatedly_are_returned_late_and_once(
     vendors: Vendors, gateway: Gateway, field: str, every: int, failed: str

@@ -16,7 +16,7 @@ from tests.conftest import OpenGateway
 from tests.examples import examples
 from tests.gateway import Gateway, Vendors, in_process
 from tests.graphql.ordered_worlds import (
-    DIALECTS,
+    DIALECT_PARAMETERS,
     EXPERIMENTS,
     SESSIONS,
     Dialects,
@@ -72,7 +72,7 @@ PAGE_SIZES = st.integers(1, 4)
 EVERYTHING = 100
 
 
-@pytest.fixture(params=DIALECTS, ids=lambda dialects: f"nemo {dialects.nemo}, langsmith {dialects.langsmith}")
+@pytest.fixture(params=DIALECT_PARAMETERS, ids=str)
 async def subject(request: pytest.FixtureRequest) -> AsyncIterator[Subject]:
     """The gateway over vendors in one combination of dialects."""
     dialects: Dialects = request.param

@@ -11,9 +11,10 @@ import pytest
 import pytest_asyncio
 
 from tests.conftest import OpenGateway
+from tests.examples import diagonal
 from tests.gateway import LANGSMITH, MEIBEL, NAMES, NEMO, Gateway, Vendors
 from tests.graphql.measured import add, drawn
-from tests.graphql.ordered_worlds import DIALECTS
+from tests.graphql.ordered_worlds import DIALECT_PARAMETERS
 from tests.graphql.ordered_worlds import opened as open_dialects
 from tests.graphql.rows import METRICS, plain_figures, value_of
 from tests.graphql.test_filters_and_orders import EXPERIMENTS, SESSIONS, fill, picked, rows_of
@@ -36,7 +37,7 @@ query($ids: [ID!]!, $by: SessionDimension!, $metrics: [MetricInput!]!, $first: I
 FIELDS = {"STATUS": "status", "NAME": "name", "AGENT_NAME": "agentName", "AGENT_VERSION": "agentVersion"}
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module", params=DIALECTS, ids=str)
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=DIALECT_PARAMETERS, ids=str)
 async def world(request: pytest.FixtureRequest) -> AsyncIterator[tuple[Random, Gateway, list[Row]]]:
     """A gateway over nine experiments of each vendor in one dialect, and the rows of all their sessions."""
     rng = Random(19)
@@ -56,8 +57,9 @@ def grouped(rows: list[Row], field: str) -> list[tuple[str | None, list[Row]]]:
 
 @pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize("dimension", FIELDS)
-@pytest.mark.parametrize("first", [1, pytest.param(2, marks=pytest.mark.slow), 20])
-@pytest.mark.parametrize("wanted", [{}, {"statuses": ["SUCCESS", "ERROR"]}, {"text": "question"}], ids=str)
+@pytest.mark.parametrize(
+    ("first", "wanted"), diagonal([1, 20, 2], [{}, {"text": "question"}, {"statuses": ["SUCCESS", "ERROR"]}])
+)
 async def test_every_figure_of_every_group_equals_brute_force(
     world: tuple[Random, Gateway, list[Row]], dimension: str, first: int, wanted: dict[str, Any]
 ) -> None:

@@ -78,7 +78,7 @@ async def test_a_response_at_the_deadline_reports_the_calls_made_for_it(
 ) -> None:
     fill(vendors)
     vendors.nemo.fail(Fault("hang", times=None))
-    gateway = await open_gateway(limits={"deadline_s": 0.5})
+    gateway = await open_gateway(limits={"deadline_s": 4}, sources=vendors.patient_sources(3.9))
     query = "{ experiments { sources { source { name } upstreamRequests } } }"
     answers = await asyncio.gather(*(gateway.ask(query) for _ in range(5)))
     assert {answer.troubles["nemo"] for answer in answers} == {"TIMEOUT"}

@@ -111,8 +111,7 @@ async def test_texts_that_fail_are_null_with_an_error_each(vendors: Vendors, v2:
 
 async def test_a_hanging_list_of_spans_costs_the_spans_alone(vendors: Vendors, open_gateway: OpenGateway) -> None:
     fill(vendors, experiments=1, sessions=1)
-    sources = {name: {**table, "timeout_s": 0.2} for name, table in vendors.sources().items()}
-    gateway = await open_gateway(sources=sources)
+    gateway = await open_gateway(sources=vendors.patient_sources(9, nemo=2))
     path = "/apis/intake/v2/workspaces/default/spans"
     vendors.nemo.fail(Fault("hang", times=None, path=path))
     answer = await gateway.ask(SESSIONS)

@@ -13,10 +13,10 @@ import pytest
 import pytest_asyncio
 
 from tests.conftest import OpenGateway
-from tests.examples import plays_all
+from tests.examples import diagonal, plays_all
 from tests.gateway import LANGSMITH, MEIBEL, NAMES, NEMO, Gateway, Vendors
 from tests.graphql.measured import add, drawn
-from tests.graphql.ordered_worlds import DIALECTS
+from tests.graphql.ordered_worlds import DIALECT_PARAMETERS
 from tests.graphql.ordered_worlds import opened as open_dialects
 from tests.graphql.rows import METRICS, plain_figures, value_of
 from tests.graphql.test_filters_and_orders import SESSIONS, picked, rows_of
@@ -53,7 +53,7 @@ class Opened:
     rows: dict[str, list[Row]]
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module", params=DIALECTS, ids=str)
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=DIALECT_PARAMETERS, ids=str)
 async def world(request: pytest.FixtureRequest) -> AsyncIterator[Opened]:
     """90 sessions in ten months, over changes of the clock, and many within two days."""
     rng = Random(19)
@@ -101,8 +101,7 @@ def text(moment: datetime) -> str:
 
 
 @pytest.mark.asyncio(loop_scope="module")
-@pytest.mark.parametrize("source", NAMES)
-@pytest.mark.parametrize("interval", WIDTHS)
+@pytest.mark.parametrize(("source", "interval"), diagonal(NAMES, WIDTHS))
 @pytest.mark.parametrize("filtered", [False, True])
 async def test_every_figure_of_every_interval_equals_brute_force(
     world: Opened, source: str, interval: str, *, filtered: bool
@@ -139,8 +138,7 @@ def within(bucket: Row, row: Row) -> bool:
 
 
 @pytest.mark.asyncio(loop_scope="module")
-@pytest.mark.parametrize("source", NAMES)
-@pytest.mark.parametrize("zone", ZONES)
+@pytest.mark.parametrize(("source", "zone"), diagonal(NAMES, ZONES))
 async def test_the_intervals_of_all_time_sum_to_the_figures_of_the_experiment(
     world: Opened, source: str, zone: str
 ) -> None:

@@ -9,6 +9,7 @@ import pytest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.testing import capture_logs
 
+from tests.examples import diagonal
 from tests.gateway import LANGSMITH, MEIBEL, NEMO, Gateway, Vendors, in_process
 from tests.worlds import hours
 from tracegraph.simulators.core.servers import running
@@ -138,11 +139,11 @@ def in_fields(raw: bytes, *names: str) -> bytes:
     return b"null" + b"".join(f', "{name}": '.encode() + raw for name in names)
 
 
-@pytest.mark.parametrize("odd", ODD)
-@pytest.mark.parametrize(("name", "row"), FIELDS, ids=map("-".join, FIELDS))
+@pytest.mark.parametrize(("place", "odd"), diagonal(map("-".join, FIELDS), ODD))
 async def test_unreadable_values_cost_only_themselves(
-    vendors: Vendors, connect: Connect, name: str, row: str, odd: str
+    vendors: Vendors, connect: Connect, place: str, odd: str
 ) -> None:
+    name, row = place.split("-")
     put(vendors, name, row)
     gateway = await connect(name, in_fields(ODD[odd], *FIELDS[name, row].split()))
     answer = await gateway.ask(ALL)
@@ -230,8 +231,7 @@ async def test_an_unreadable_row_costs_only_itself_and_is_logged(
 
 
 @pytest.mark.parametrize("name", [NEMO, LANGSMITH, MEIBEL])
-@pytest.mark.parametrize("ties", [1, 40])
-@pytest.mark.parametrize("direction", ["ASC", "DESC"])
+@pytest.mark.parametrize(("ties", "direction"), diagonal([1, 40], ["ASC", "DESC"]))
 async def test_paging_continues_exactly_past_unreadable_rows(
     vendors: Vendors, connect: Connect, name: str, ties: int, direction: str
 ) -> None:

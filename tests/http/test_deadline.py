@@ -11,6 +11,7 @@ from tracegraph_nemo.adapter import CAPABILITIES
 from tracegraph_nemo.releases import NEWEST
 
 from tests.conftest import OpenGateway
+from tests.examples import slow_but
 from tests.gateway import NAMES, Answer, Gateway, Vendors, eventually
 from tests.worlds import fill
 from tracegraph.adapter.protocol import Adapter, SourceHealth
@@ -33,14 +34,15 @@ async def ask(gateway: Gateway, query: str, deadline_ms: str) -> Answer:
     return await gateway.post(body(query), x_deadline_ms=deadline_ms)
 
 
-@pytest.mark.parametrize("late", NAMES)
+@pytest.mark.parametrize("late", slow_but([NAMES[0]], NAMES))
 async def test_a_late_source_fails_and_the_response_has_the_rows_of_the_others(
-    vendors: Vendors, gateway: Gateway, late: str
+    vendors: Vendors, open_gateway: OpenGateway, late: str
 ) -> None:
     fill(vendors)
     vendors.named(late).fail(Fault("hang", times=None))
+    gateway = await open_gateway(limits={"deadline_s": 60}, sources=vendors.patient_sources(50))
     patient = asyncio.create_task(gateway.ask(LIST))
-    answer = await ask(gateway, LIST, "3000")
+    answer = await ask(gateway, LIST, "5000")
     assert not patient.done(), "this request has the gateway's own deadline"
     patient.cancel()
     experiments = answer.data["experiments"]
@@ -54,8 +56,8 @@ async def test_a_late_source_fails_and_the_response_has_the_rows_of_the_others(
 async def test_a_client_cannot_extend_the_gateways_deadline(vendors: Vendors, open_gateway: OpenGateway) -> None:
     fill(vendors)
     vendors.nemo.fail(Fault("hang", times=None))
-    gateway = await open_gateway(limits={"deadline_s": 2})
-    other = await open_gateway(limits={"deadline_s": 60})
+    gateway = await open_gateway(limits={"deadline_s": 5}, sources=vendors.patient_sources(4.9))
+    other = await open_gateway(limits={"deadline_s": 60}, sources=vendors.patient_sources(50))
     patient = asyncio.create_task(ask(other, LIST, "60000"))
     answer = await ask(gateway, LIST, "60000")
     assert not patient.done()

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.skipif(
     not Path("/proc/self/statm").exists(), reason="/proc is needed for the memory of a process"
 )
 EXAMPLES = pytest.mark.parametrize(
-    "examples", [40, pytest.param(int(os.environ.get("FUZZ_EXAMPLES", "100")), marks=pytest.mark.slow)]
+    "examples", [12, pytest.param(int(os.environ.get("FUZZ_EXAMPLES", "100")), marks=pytest.mark.slow)]
 )
 SEED = int(os.environ.get("FUZZ_SEED", "1"))
 MEDIA = ["application/json", "application/graphql-response+json"]

@@ -54,6 +54,7 @@ fragment Lists on Query {
         ("multipart/mixed;incrementalSpec=v0.2,application/json", MULTIPART_IDS),
         ("multipart/mixed;incrementalSpec=v0.2, multipart/mixed;deferSpec=20220824;q=0.9", MULTIPART_IDS),
         ("multipart/mixed;boundary=graphql, application/json", MULTIPART_IDS),
+        ('multipart/mixed; boundary="a,b"; deferSpec=20220824, application/json', MULTIPART_PATHS),
         ("text/event-stream", EVENT_STREAM),
         ("application/json, text/event-stream", EVENT_STREAM),
         ("text/event-stream, multipart/mixed;q=0.5", EVENT_STREAM),
@@ -120,6 +121,20 @@ async def test_multipart_with_ids(gateway: Gateway) -> None:
         b'{"incremental":[{"id":"0","data":{"__typename":"Query"}}],"completed":[{"id":"0"}],"hasNext":false}'
         b"\r\n-----\r\n"
     )
+
+
+@pytest.mark.parametrize("accept", [APOLLO, IDS, EVENTS])
+async def test_an_empty_label_is_a_label(gateway: Gateway, accept: str) -> None:
+    query = '{ gateway { version } ... @defer(label: "") { __typename } }'
+    response = await gateway.http.post("/graphql", json={"query": query}, headers={"accept": accept})
+    assert '"label":""' in response.text
+
+
+async def test_a_client_that_accepts_no_form_is_told_the_forms(gateway: Gateway) -> None:
+    response = await gateway.http.post("/graphql", json={"query": STATIC}, headers={"accept": "image/png"})
+    message = response.json()["errors"][0]["message"]
+    assert response.status_code == 406
+    assert all(form in message for form in ("application/json", "text/event-stream", "multipart/mixed"))
 
 
 async def test_events(gateway: Gateway) -> None:

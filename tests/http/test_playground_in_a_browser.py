@@ -144,7 +144,8 @@ def test_a_new_tab_says_what_to_type(browser: Browser, tmp_path: Path) -> None:
     browser.driver.save_screenshot(str(tmp_path / "new-tab.png"))
 
 
-@pytest.mark.parametrize("theme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("theme", ["light", "dark"])
 def test_below_800_pixels_the_response_is_below_the_query_and_as_wide_as_the_page(
     demo: str, tmp_path: Path, theme: Literal["light", "dark"]
 ) -> None:

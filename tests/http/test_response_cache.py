@@ -476,13 +476,14 @@ async def test_only_the_last_waiter_that_leaves_cancels_the_execution(vendors: V
 
 async def test_a_caller_with_a_shorter_deadline_gets_its_response_within_it(vendors: Vendors) -> None:
     fill(vendors)
-    vendors.nemo.fail(Fault("delay", times=1, seconds=3.0))
-    async with over_http(vendors.settings()) as gateway:
+    vendors.nemo.fail(Fault("delay", times=1, seconds=6.0))
+    settings = vendors.settings(limits={"deadline_s": 60}, sources=vendors.patient_sources(50))
+    async with over_http(settings) as gateway:
         patient = asyncio.create_task(gateway.post(BODY))
-        await asyncio.sleep(0.05)
-        hasty = await gateway.post(BODY, x_deadline_ms="1500")
+        assert await eventually(lambda: vendors.nemo.simulator.in_flight == 1)
+        hasty = await gateway.post(BODY, x_deadline_ms="3000")
         assert not patient.done()
-        assert hasty.troubles[NEMO] == "TIMEOUT"
+        assert hasty.troubles == {NEMO: "TIMEOUT"}
         assert (await patient).troubles == {}
 
 

@@ -19,7 +19,7 @@ from tests.cli.configurations import written
 from tests.cli.test_serve import served
 from tests.node.test_node_checks import HERE, NODE, ROOT, node
 from tests.node.test_node_checks import pytestmark as needs_node
-from tests.processes import environment, started
+from tests.processes import Process, environment, started
 from tracegraph.simulators.vendors import DemoVendors, demo_vendors
 
 CLIENTS = HERE / "clients"
@@ -69,24 +69,32 @@ def serving(
 
     `variables` are further variables of the environment.
     """
-    fields = asdict(vendors)
-    configs = [
-        written(folder, CONFIGURATION.format_map(fields)),
-        written(folder, CONFIGURATION.format_map(fields | {"nemo_url": NOBODY_LISTENS}), "failing.toml"),
-    ]
+    if documents is not None:
+        trusted = {"TRACEGRAPH_DOCUMENTS__TRUSTED": str(documents), "TRACEGRAPH_DOCUMENTS__ONLY_TRUSTED": "true"}
+        variables |= trusted
+    with (
+        gateway(vendors, folder, **variables) as good,
+        gateway(vendors, folder, nemo_url=NOBODY_LISTENS, **variables) as failing,
+    ):
+        yield served(good), served(failing)
+
+
+@contextlib.contextmanager
+def gateway(
+    vendors: DemoVendors, folder: Path, nemo_url: str | None = None, **variables: str
+) -> Iterator[Process]:
+    """A gateway over the vendors that starts; NeMo is at another address if one is given."""
+    fields = asdict(vendors) | ({} if nemo_url is None else {"nemo_url": nemo_url})
+    name = "gateway.toml" if nemo_url is None else "failing.toml"
+    config = written(folder, CONFIGURATION.format_map(fields), name)
     env = environment(
         SMITH_KEY=vendors.langsmith_api_key,
         MEIBEL_KEY=vendors.meibel_api_key,
         TRACEGRAPH_SERVER__DRAIN_S="0",
         **variables,
     )
-    if documents is not None:
-        trusted = {"TRACEGRAPH_DOCUMENTS__TRUSTED": str(documents), "TRACEGRAPH_DOCUMENTS__ONLY_TRUSTED": "true"}
-        env |= trusted
-    with contextlib.ExitStack() as stack:
-        commands = [("serve", "--config", str(config), "--port", "0") for config in configs]
-        good, failing = [stack.enter_context(started(*command, env=env)) for command in commands]
-        yield served(good), served(failing)
+    with started("serve", "--config", str(config), "--port", "0", env=env) as process:
+        yield process
 
 
 @pytest.fixture(scope="module")
@@ -217,8 +225,8 @@ def fault(url: str, **described: Any) -> Iterator[None]:
 
 DEFERRED = [
     pytest.param("clients/apollo-defer.mjs", [], id="Apollo Client"),
-    pytest.param("clients/apollo-defer.mjs", ["ids"], id="Apollo Client with its newer handler"),
-    pytest.param("clients/urql-defer.mjs", [], id="urql"),
+    pytest.param("clients/apollo-defer.mjs", ["ids"], id="Apollo Client with its newer handler", marks=slow),
+    pytest.param("clients/urql-defer.mjs", [], id="urql", marks=slow),
 ]
 
 
@@ -228,7 +236,9 @@ def test_the_rows_of_a_slow_vendor_come_last(
     vendors: DemoVendors, tmp_path: Path, script: str, arguments: list[str]
 ) -> None:
     """NeMo takes three seconds. The client shows the rows of the others before, and its own when they come."""
-    with serving(vendors, tmp_path, TRACEGRAPH_CACHE__TTL_S="60") as (url, _):
+    patient = {"TRACEGRAPH_LIMITS__DEADLINE_S": "60", "TRACEGRAPH_SOURCES__NEMO__TIMEOUT_S": "50"}
+    with gateway(vendors, tmp_path, TRACEGRAPH_CACHE__TTL_S="60", **patient) as process:
+        url = served(process)
         httpx.post(
             url, json={"query": "{ sources { health { status } } }"}, trust_env=False
         )  # finds NeMo's release

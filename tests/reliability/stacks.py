@@ -142,10 +142,20 @@ class Stacks:
 
     @asynccontextmanager
     async def gateway(
-        self, query_case: QueryCase, *, base_urls: Mapping[str, str] | None = None, **tables: Any
+        self,
+        query_case: QueryCase,
+        *,
+        base_urls: Mapping[str, str] | None = None,
+        timeouts_s: Mapping[str, float] | None = None,
+        **tables: Any,
     ) -> AsyncIterator[Gateway]:
-        """Yield a fresh gateway on loopback over a query's vendors, with `base_urls` instead of theirs."""
-        settings = self._settings(query_case, base_urls or {}, tables)
+        """Yield a fresh gateway on loopback over a query's vendors.
+
+        `base_urls` replace theirs, and `timeouts_s` a time-out that no healthy vendor reaches.
+        """
+        deadline_s = tables.setdefault("limits", {}).setdefault("deadline_s", 30.0)
+        sources = self.vendors[query_case.name].patient_sources(deadline_s - 1, **(timeouts_s or {}))
+        settings = self._settings(sources, base_urls or {}, tables)
         key = f"{query_case.name} {settings!r}"
         if key not in self._apps:
             self._apps[key] = create_app(settings)
@@ -153,9 +163,8 @@ class Stacks:
             yield _RemoteGateway(self.http, url)
 
     def _settings(
-        self, query_case: QueryCase, base_urls: Mapping[str, str], tables: Mapping[str, Any]
+        self, sources: dict[str, dict[str, Any]], base_urls: Mapping[str, str], tables: Mapping[str, Any]
     ) -> Settings:
-        sources = self.vendors[query_case.name].sources()
         sources[NEMO]["api_key"] = SecretStr(KEYS[2])
         for name, table in sources.items():
             table["max_response_bytes"] = 200_000

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from tests.examples import diagonal
 from tests.gateway import MEIBEL, NAMES, Answer, Gateway
 from tests.reliability.stacks import QUERY_CASES, VENDOR_TEXT, QueryCase, Stacks, list_without
 from tracegraph.config.settings import LogSettings
@@ -26,8 +27,8 @@ from tracegraph.simulators.core.servers import running
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 DEADLINE_S = 30.0
-SHORT_DEADLINE_S = 8.0
-"""For faults that only the deadline ends: nothing else ends a hang, and a drip takes minutes."""
+TIMEOUT_S = 3.0
+"""Of the source that fails, for faults that only a time-out ends: a hang, and a drip that takes minutes."""
 
 BODY = {"detail": f"{VENDOR_TEXT}: no such key at https://internal.example"}
 FAULTS: dict[str, tuple[dict[str, Any], str | None]] = {
@@ -72,8 +73,7 @@ class GatewayCase:
     gateway: Gateway
 
 
-@pytest.mark.parametrize("failed", NAMES)
-@pytest.mark.parametrize("fault_name", FAULTS)
+@pytest.mark.parametrize(("fault_name", "failed"), diagonal(FAULTS, NAMES))
 async def test_a_vendor_that(
     stacks: Stacks,
     capsys: pytest.CaptureFixture[str],
@@ -83,8 +83,8 @@ async def test_a_vendor_that(
 ) -> None:
     configure_logs(LogSettings(level="info", format="json"))
     fault, code = FAULTS[fault_name]
-    deadline_s = SHORT_DEADLINE_S if fault["kind"] in {"hang", "drip"} else DEADLINE_S
-    async with cases_of(stacks, deadline_s) as cases:
+    timeouts_s = {failed: TIMEOUT_S} if fault["kind"] in {"hang", "drip"} else {}
+    async with cases_of(stacks, timeouts_s) as cases:
         for query_case in QUERY_CASES:
             stacks.fail(query_case, failed, **fault)
         answers = await ask_all(cases)
@@ -103,8 +103,7 @@ async def test_a_vendor_that(
 PORTS = ["is closed", "refuses TLS", "has a certificate that nobody trusts"]
 
 
-@pytest.mark.parametrize("failed", NAMES)
-@pytest.mark.parametrize("fault_name", PORTS)
+@pytest.mark.parametrize(("fault_name", "failed"), diagonal(PORTS, NAMES))
 async def test_a_vendor_whose_port(
     stacks: Stacks,
     capsys: pytest.CaptureFixture[str],
@@ -153,9 +152,11 @@ async def broken_port(
 
 @asynccontextmanager
 async def cases_of(
-    stacks: Stacks, deadline_s: float = DEADLINE_S, base_urls: Mapping[str, dict[str, str]] | None = None
+    stacks: Stacks,
+    timeouts_s: Mapping[str, float] | None = None,
+    base_urls: Mapping[str, dict[str, str]] | None = None,
 ) -> AsyncIterator[list[GatewayCase]]:
-    """Yield a fresh gateway for every query and every cache; `base_urls` is by query."""
+    """Yield a fresh gateway for every query and every cache; `base_urls` is by query, `timeouts_s` by source."""
     async with AsyncExitStack() as stack:
         cases = []
         for query_case in QUERY_CASES:
@@ -163,7 +164,8 @@ async def cases_of(
                 gateway = stacks.gateway(
                     query_case,
                     base_urls=(base_urls or {}).get(query_case.name),
-                    limits={"deadline_s": deadline_s},
+                    timeouts_s=timeouts_s,
+                    limits={"deadline_s": DEADLINE_S},
                     cache=table,
                 )
                 cases.append(GatewayCase(query_case, cache, await stack.enter_async_context(gateway)))

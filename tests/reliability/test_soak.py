@@ -92,7 +92,7 @@ def test_a_wrong_field_is_detected() -> None:
 @pytest.mark.skipif(
     not Path("/proc/self/statm").exists(), reason="there is no /proc to read a process's memory from"
 )
-@pytest.mark.parametrize("seconds", [4, pytest.param(20, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("seconds", [2, pytest.param(20, marks=pytest.mark.slow)])
 def test_mixed_queries_while_vendors_fail_have_no_violations(seconds: float) -> None:
     plan = Plan(seconds=seconds, seed=5, connections=16)
     result = asyncio.run(soak(plan))

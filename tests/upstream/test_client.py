@@ -101,17 +101,17 @@ class TestCaps:
     async def test_a_failed_call_releases_its_permit(
         self, connect: Connect, vendor: Simulator, kind: FaultKind
     ) -> None:
-        vendor.faults.add(Fault(kind, times=6))
+        vendor.faults.add(Fault(kind, times=4))
         upstream = await connect(
             vendor,
             max_connections=2,
-            timeout_s=1.0,
+            timeout_s=2.0,
             max_response_bytes=10_000,
             attempts=1,
             breaker=CircuitBreakerPolicy(enabled=False),
         )
         with deadline(30):
-            await asyncio.gather(*(failure(upstream) for _ in range(6)))
+            await asyncio.gather(*(failure(upstream) for _ in range(4)))
             vendor.faults.clear()
             replies = await asyncio.gather(*(upstream.fetch(READ) for _ in range(6)))
         assert len(replies) == 6

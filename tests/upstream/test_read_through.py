@@ -108,10 +108,10 @@ class TestSharing:
         assert len(vendor.calls) == 1
 
     async def test_a_waiter_with_a_short_deadline_leaves_alone(self, client: Upstream, vendor: Simulator) -> None:
-        vendor.faults.add(Fault("delay", seconds=0.5))
+        vendor.faults.add(Fault("delay", seconds=2.0))
 
         async def hurried() -> SourceError:
-            with deadline(0.1):
+            with deadline(0.7):
                 return await failure(client)
 
         late, patient = await asyncio.gather(hurried(), client.fetch(READ))
@@ -393,7 +393,7 @@ class TestTimeoutsOfARequest:
     @pytest.fixture
     async def client(self, connect: Connect, vendor: Simulator, clock: Clock) -> Upstream:
         """The client, with expired entries for both reads."""
-        client = reading(await connect(vendor, timeout_s=1), clock, replace(POLICY, timeout_s=1))
+        client = reading(await connect(vendor, timeout_s=2), clock, replace(POLICY, timeout_s=2))
         await client.fetch(READ)
         await client.fetch(self.OTHER)
         clock.now += 100
@@ -452,8 +452,8 @@ class TestTimeoutsOfARequest:
     async def test_a_newer_entry_of_another_process_is_used(
         self, connect: Connect, vendor: Simulator, clock: Clock
     ) -> None:
-        shared, policy = SharedMemory(), replace(POLICY, timeout_s=1)
-        client = reading(await connect(vendor, timeout_s=1), clock, policy, shared)
+        shared, policy = SharedMemory(), replace(POLICY, timeout_s=2)
+        client = reading(await connect(vendor, timeout_s=2), clock, policy, shared)
         second = reading(await connect(vendor), clock, policy, shared)
         for read in (READ, self.OTHER):
             await client.fetch(read)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Generic, TypeVar
@@ -14,7 +14,7 @@ from tracegraph.errors import SourceError
 from tracegraph.upstream.client import Upstream
 from tracegraph.upstream.lenient_decoder import LenientDecoder, readable_rows
 from tracegraph.upstream.messages import UpstreamRequest, UpstreamResponse
-from tracegraph.upstream.raw import RawDocument, RawRow, decode
+from tracegraph.upstream.raw import RawDocument, RawRow, bad_response, decode
 
 T = TypeVar("T")
 
@@ -48,6 +48,15 @@ class Reply(Generic[T]):
         """
         document = self.document
         return [(row, RawRow(document, (*path, index))) for index, row in readable_rows(rows)]
+
+    def unreadable(self, ids: Iterable[str], rows: Sequence[object]) -> dict[str, SourceError]:
+        """Return an error for each id if a row of a look-up by id cannot be read: its id is unknown.
+
+        The rows that can be read replace their errors.
+        """
+        if all(row is not None for row in rows):
+            return {}
+        return dict.fromkeys(ids, bad_response(self.response, "of which a row cannot be read"))
 
 
 class VendorClient:

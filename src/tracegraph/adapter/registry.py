@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from typing import Protocol, cast
@@ -30,6 +31,19 @@ class OpenAdapter(Protocol):
 def installed_vendors() -> Mapping[str, EntryPoint]:
     """Return the entry point of every installed vendor, by the name that `vendor = "..."` takes."""
     return {entry.name: entry for entry in entry_points(group=GROUP)}
+
+
+def entry_of(vendor: str) -> EntryPoint | None:
+    """Return the entry point of a vendor; None without an adapter of that name.
+
+    The process reads the metadata of all installed packages once, and again for a vendor that it did not find.
+    """
+    return _first_read().get(vendor) or installed_vendors().get(vendor)
+
+
+@cache
+def _first_read() -> Mapping[str, EntryPoint]:
+    return installed_vendors()
 
 
 @dataclass(frozen=True, slots=True)

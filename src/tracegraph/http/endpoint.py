@@ -19,7 +19,7 @@ from tracegraph.http.auth.principal import Principal
 from tracegraph.http.compression import MIN_COMPRESSED_BYTES, gzip_file
 from tracegraph.http.disconnect import ClientDisconnected, cancel_on_disconnect
 from tracegraph.http.errors import HTTPRequestError
-from tracegraph.http.incremental_formats import EVENTS, negotiate_parts
+from tracegraph.http.incremental_formats import EVENTS, MULTIPART, negotiate_parts
 from tracegraph.http.incremental_response import IncrementalResponse, PartExchange
 from tracegraph.http.instrumentation import OperationObservation
 from tracegraph.http.json import to_json
@@ -39,6 +39,11 @@ _DOCUMENT_PARAMETERS = {"query", "documentId", "extensions"}
 
 
 _REJECTED_IN_ANY_MEDIA_TYPE = {Forbidden.code, QueryTooComplex.code}
+
+
+_NOT_ACCEPTABLE = (
+    f"The response is {GRAPHQL} or {JSON}, or {EVENTS}. With @defer it may be {MULTIPART}. Accept one of them."
+)
 
 
 _NO_HEADERS: Mapping[str, str] = {}
@@ -111,7 +116,7 @@ class GraphQLEndpoint:
                 return playground_page(request.scope.get("root_path", "") + "/playground")
             media = media or (JSON if first == HTML else None)
         if media is None and part_media is None:
-            return error_response(BadRequest(406, f"The response is {GRAPHQL} or {JSON}: accept one of them."))
+            return error_response(BadRequest(406, _NOT_ACCEPTABLE))
         always_events = media is None and part_media is not None and part_media.kind == EVENTS
         media = media or JSON
         if request.method == "GET" and is_cross_site(request.headers, self._cors_origins):

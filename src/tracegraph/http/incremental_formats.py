@@ -123,7 +123,7 @@ def _with_ids(part: Part) -> dict[str, Any]:
 
 
 def _pending(fragment: PendingFragment) -> dict[str, Any]:
-    return {"id": fragment.id, "path": fragment.path} | _present(label=fragment.label)
+    return {"id": fragment.id, "path": fragment.path} | _label(fragment)
 
 
 def _with_paths(part: Part) -> dict[str, Any]:
@@ -136,14 +136,13 @@ def _with_paths(part: Part) -> dict[str, Any]:
 
 
 def _data(fragment: FragmentData) -> dict[str, Any]:
-    return {"data": fragment.data, "path": fragment.path} | _present(
-        label=fragment.fragment.label, errors=fragment.errors
-    )
+    named = {"data": fragment.data, "path": fragment.path} | _label(fragment.fragment)
+    return named | _present(errors=fragment.errors)
 
 
 def _failed(completed: CompletedFragment) -> dict[str, Any]:
     fragment = completed.fragment
-    return {"data": None, "path": fragment.path, "errors": completed.errors} | _present(label=fragment.label)
+    return {"data": None, "path": fragment.path, "errors": completed.errors} | _label(fragment)
 
 
 def _extended(part: LaterPart, entries: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -152,6 +151,11 @@ def _extended(part: LaterPart, entries: Sequence[dict[str, Any]]) -> dict[str, A
         return _present(extensions=part.extensions)
     *others, last = entries
     return {"incremental": [*others, last | _present(extensions=part.extensions)]}
+
+
+def _label(fragment: PendingFragment) -> dict[str, Any]:
+    """Return the member for the label of a fragment that has one, which may be empty."""
+    return {} if fragment.label is None else {"label": fragment.label}
 
 
 def _present(**members: Any) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from urllib.request import parse_http_list
 
 from starlette.datastructures import Headers
 
@@ -78,7 +79,7 @@ def takes_gzip(header: str | None) -> bool:
 
 def media_ranges(header: str) -> list[tuple[str, dict[str, str], float]]:
     """Return the name, the parameters and the weight of each media range of an Accept header, in lower case."""
-    return [_parse_media_range(part) for part in header.split(",")]
+    return [_parse_media_range(part) for part in parse_http_list(header)]
 
 
 def _parse_media_range(part: str) -> tuple[str, dict[str, str], float]:

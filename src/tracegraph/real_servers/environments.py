@@ -63,7 +63,7 @@ class Environment:
         return self._python(folder).parent.parent / "installed.txt"
 
 
-MLFLOW = Environment("mlflow", "3.17.2", ("mlflow==3.17.2",))
+MLFLOW = Environment("mlflow", "3.17.2", ("mlflow[auth]==3.17.2",))
 PHOENIX = Environment("arize-phoenix", "20.26.1", ("arize-phoenix==20.26.1", "arize-phoenix-client==3.5.0"))
 
 

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from tests.adapters.langsmith.v2 import INFO, RUNS_V2, SESSIONS_V2, add_project, paths
+from tests.examples import diagonal
 from tests.gateway import LANGSMITH, Vendors, in_process
 from tests.graphql.pages import SESSIONS, nodes
 from tracegraph.adapter import ExperimentQuery
@@ -69,13 +70,13 @@ async def test_check_shows_interface_version_and_notices(vendors: Vendors, vendo
 
 @pytest.mark.parametrize("direction", ["ASC", "DESC"])
 @pytest.mark.parametrize("interface", ["v1", "v2"])
-@pytest.mark.parametrize(("group", "first"), [(2, 5), (3, 10), (7, 20), (7, 11)])
-@pytest.mark.parametrize("expired", [True, False])
+@pytest.mark.parametrize(("sizes", "expired"), diagonal([(2, 5), (7, 11), (3, 10), (7, 20)], [True, False]))
 @pytest.mark.usefixtures("vendor")
 async def test_runs_of_one_start_come_once_although_the_cursor_between_them_has_expired(
-    vendors: Vendors, direction: str, interface: str, group: int, first: int, *, expired: bool
+    vendors: Vendors, direction: str, interface: str, sizes: tuple[int, int], *, expired: bool
 ) -> None:
     """A page may end with the first run of a start. The others may have ids before or after it."""
+    group, first = sizes
     world = vendors.langsmith.world
     world.shuffle_ties = True
     project = add_project(world, "p", [number // group for number in range(80)])

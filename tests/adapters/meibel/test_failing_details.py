@@ -11,6 +11,7 @@ from starlette.types import Receive, Scope, Send
 from tracegraph_meibel import open_adapter
 
 from tests.adapters.conftest import Serve
+from tests.examples import slow_but
 from tracegraph.adapter.options import SourceSettings
 from tracegraph.adapter.protocol import Adapter
 from tracegraph.domain.filters import ExperimentFilter, ExperimentOrder, OrderDirection
@@ -153,7 +154,7 @@ async def test_a_vendor_that_fails_amid_its_details_gives_every_row_on_the_next_
     assert refs(found) + refs(rest) == AGENTS
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", slow_but(range(3), range(12)))
 async def test_details_that_fail_and_come_back_make_no_other_agent_come_twice_or_never(
     adapter: Adapter, vendor: Simulator, seed: int
 ) -> None:

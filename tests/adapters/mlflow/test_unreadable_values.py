@@ -8,7 +8,7 @@ from tests.adapters.mlflow.test_adapter import EVALUATION, PROJECT, evaluations,
 from tracegraph.adapter import ExperimentQuery, WholeRequest
 from tracegraph.adapter.protocol import Adapter
 from tracegraph.domain.filters import ExperimentFilter
-from tracegraph.domain.models import MetricKind
+from tracegraph.domain.models import MetricKind, Session, SessionRef
 from tracegraph.errors import SourceBadResponse
 from tracegraph.simulators.core.faults import Fault
 from tracegraph.simulators.core.rows import Row
@@ -58,6 +58,18 @@ async def test_a_trace_without_an_id_costs_only_its_row(adapter: Adapter, vendor
     answers(vendor, "/api/3.0/mlflow/traces/search", {"traces": [trace("a"), nameless], "next_page_token": "t"})
     page = await sessions(adapter, "1")
     assert (len(page.items), page.skipped, page.next_hint) == (1, (1,), "t")
+
+
+async def test_a_session_whose_row_may_be_unreadable_is_an_error_and_not_unknown(
+    adapter: Adapter, vendor: Simulator
+) -> None:
+    """The row does not say whose it is."""
+    nameless = {key: value for key, value in trace("b").items() if key != "trace_id"}
+    answers(vendor, "/api/3.0/mlflow/traces/search", {"traces": [trace("a"), nameless]})
+    known = trace("a")["trace_id"]
+    found = await adapter.get_sessions([SessionRef("1", known), SessionRef("1", "tr-b")])
+    assert isinstance(found[SessionRef("1", known)], Session)
+    assert isinstance(found[SessionRef("1", "tr-b")], SourceBadResponse)
 
 
 async def test_a_list_without_a_readable_trace_is_a_bad_response(adapter: Adapter, vendor: Simulator) -> None:

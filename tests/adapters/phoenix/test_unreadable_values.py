@@ -99,6 +99,18 @@ async def test_a_session_without_a_start_is_skipped(
     assert (len(page.items), page.skipped) == ({P: 2, E: 1}[ref], (0,))
 
 
+async def test_a_session_whose_row_may_be_unreadable_is_an_error_and_not_unknown(
+    world: PhoenixWorld, subject: Subject
+) -> None:
+    ids = [f"{number:016x}" for number in (1, 2)]
+    path = ("node", "spans", "edges", 0, "node", "startTime")
+    found: Mapping[str, Any] = await damaged(
+        world, subject, lambda: subject.adapter.find_sessions(P, ids), without(path)
+    )
+    assert sum(isinstance(session, SourceBadResponse) for session in found.values()) == 1
+    assert sum(isinstance(session, Session) for session in found.values()) == 1
+
+
 async def test_one_unreadable_experiment_of_a_filter_by_id_is_skipped(
     world: PhoenixWorld, subject: Subject
 ) -> None:

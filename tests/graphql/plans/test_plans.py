@@ -10,7 +10,7 @@ import random
 import re
 import warnings
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -19,6 +19,7 @@ from graphql.execution.executor import Executor
 from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from tests.graphql.plans.documents import UNEQUAL, Document, Writer
 from tests.graphql.plans.sources import RandomSource
 from tracegraph.federation.lists import ScanBudget
@@ -29,7 +30,7 @@ from tracegraph.graphql.loaders import Loaders
 from tracegraph.graphql.relay.ids import experiment_id
 from tracegraph.graphql.schema import build_schema
 
-EXAMPLES = int(os.environ.get("PLAN_EXAMPLES", "100"))
+EXAMPLES = int(os.environ.get("PLAN_EXAMPLES", examples(240)))
 SCHEMA = build_schema()._schema
 
 REFERENCE = re.compile(r"\b[0-9a-f]{8}\b")
@@ -72,10 +73,29 @@ def without(value: Any, keys: frozenset[str]) -> Any:
     return [without(inner, keys) for inner in value] if isinstance(value, list) else value
 
 
+def null_place(data: Any, path: Sequence[str | int]) -> tuple[str | int, ...] | None:
+    """Return the path of the null that took the place of the field's parent, or None while the parent is there."""
+    for depth, key in enumerate(path):
+        if data is None:
+            return tuple(path[:depth])
+        data = data[key]
+    return None
+
+
 def comparable(result: ExecutionResult, keys: frozenset[str]) -> str:
-    """Data, and errors with their paths and places in the document, whatever came first."""
-    errors = [dict(error.formatted) for error in result.errors or ()]
-    comparable = [without(result.data, keys), *sorted(json.dumps(error, default=str) for error in errors)]
+    """Data, and errors with their paths and places in the document, whatever came first.
+
+    Of errors below a null, only the place of the null counts: an executor may stop the fields beside it.
+    """
+    errors = list(result.errors or ())
+    places = [null_place(result.data, error.path or ()) for error in errors]
+    kept = [
+        json.dumps(dict(error.formatted), default=str)
+        for error, place in zip(errors, places, strict=True)
+        if place is None
+    ]
+    nulls = sorted({json.dumps(place) for place in places if place is not None})
+    comparable = [without(result.data, keys), *sorted(kept), *nulls]
     return REFERENCE.sub("", json.dumps(comparable, default=str))
 
 
