@@ -17,12 +17,12 @@ export PYTHONDONTWRITEBYTECODE :=
 # The tests of a file run in one process. Files with long waits run first, so that no core is idle at the end.
 PARALLEL := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-.PHONY: help demo demo-real test contract test-slow test-httpx test-fuzz test-paging test-plans test-plans-off test-newest soak soak-httpx soak-copies flood lint format docs dist schema docs-configuration live bench playground audit lock clean
+.PHONY: help demo demo-real test contract test-slow test-httpx test-fuzz test-paging test-plans test-plans-off test-newest soak soak-httpx soak-copies flood lint format docs dist schema docs-configuration live bench web audit lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-18s %s\n", $$1, $$2}'
 
-demo: .venv/runtime.ok ## run three simulated vendors, the gateway over them and a playground (PORT=8000)
+demo: .venv/runtime.ok ## run three simulated vendors, the gateway over them, and its pages (PORT=8000)
 	$(BIN)/tracegraph demo --port $(PORT)
 
 demo-real: .venv/runtime.ok ## the demo with real MLflow and Phoenix servers beside (1.7 GB under .live, once; PORT=8000)
@@ -36,7 +36,7 @@ contract: .venv/dev.ok ## run the contract suite of one vendor (VENDOR=nemo)
 	@[ -f tests/contract/test_$(VENDOR).py ] || { echo "Name a vendor that has a file tests/contract/test_NAME.py, for instance: make contract VENDOR=nemo"; exit 2; }
 	$(BIN)/python -m pytest $(PARALLEL) --dist load tests/contract/test_$(VENDOR).py
 
-test-slow: .venv/dev.ok .venv/system.ok .venv/node.ok ## run the slow tests, with more examples
+test-slow: .venv/dev.ok .venv/system.ok .venv/node.ok .venv/web.ok ## run the slow tests, with more examples
 	TRACEGRAPH_TESTS_EXAMPLES=all $(BIN)/python -m pytest $(PARALLEL) -m slow
 	TRACEGRAPH_TESTS_EXAMPLES=all $(BIN)/python -m pytest $(PARALLEL) -m "not slow" tests/federation tests/contract \
 	  tests/adapters tests/adapter_sdk tests/domain tests/graphql tests/http tests/metrics tests/upstream
@@ -109,8 +109,8 @@ docs-configuration: .venv/dev.ok ## write the tables of docs/configuration.md fr
 live: .venv/dev.ok ## test the gateway with real NeMo, MLflow and Phoenix services (5.2 GB under .live; needs Python 3.12; RELEASES=0.8.1)
 	LIVE_RELEASES="$(RELEASES)" $(BIN)/python -m pytest tests/live -m live
 
-playground: ## rebuild the playground's page from playground/ (needs Node 20)
-	cd playground && npm ci --no-fund --no-audit && npm run build
+web: ## rebuild the pages and the playground from web/ (needs Node 20)
+	cd web && npm ci --no-fund --no-audit && npm run build
 
 audit: .venv/dev.ok ## check the dependencies for known vulnerabilities (needs pip-audit's database; see docs/security.md)
 	$(BIN)/uv tool run pip-audit@2.10.1 --strict --no-deps --disable-pip -r requirements/runtime.lock
@@ -122,7 +122,7 @@ lock: .venv/dev.ok ## update the lock files from pyproject.toml
 
 clean: ## remove .venv, .live, caches and node_modules
 	rm -rf .venv .venv-docs .venv-newest build dist .live .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis \
-	       playground/node_modules tests/node/node_modules
+	       web/node_modules tests/node/node_modules
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -160,4 +160,9 @@ clean: ## remove .venv, .live, caches and node_modules
 .venv/node.ok: tests/node/package-lock.json | .venv/bin/python
 	@if command -v npm >/dev/null; then cd tests/node && npm ci --no-fund --no-audit --silent; \
 	else echo "npm is missing: the checks that are written for Node are skipped."; fi
+	@touch $@
+
+.venv/web.ok: web/package-lock.json | .venv/bin/python
+	@if command -v npm >/dev/null; then cd web && npm ci --no-fund --no-audit --silent; \
+	else echo "npm is missing: the test that builds the pages is skipped."; fi
 	@touch $@

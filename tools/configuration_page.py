@@ -39,6 +39,7 @@ MEANINGS: Mapping[str, str] = {
     "socket activation, instead of `host` and `port`.",
     "server.workers": "The number of processes that share the port. `--workers` overrides it.",
     "server.playground": "Whether a browser gets the playground page.",
+    "server.pages": "Whether a browser gets the [pages](pages.md) at `/`.",
     "server.introspection": "Whether introspection (`__schema` and `__type`) is allowed.",
     "server.compression": "Whether long responses are compressed for clients that accept gzip.",
     "server.cors_origins": 'Sites whose pages may send queries, such as `["https://app.example"]`.',

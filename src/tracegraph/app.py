@@ -27,6 +27,7 @@ from tracegraph.http.fast_path import FastPathMiddleware
 from tracegraph.http.middleware.cross_origin import security_middleware
 from tracegraph.http.middleware.error_handler import ErrorMaskingMiddleware
 from tracegraph.http.middleware.request_log import RefusalLog, RequestLogMiddleware
+from tracegraph.http.pages.routes import DOCUMENTS, pages_routes
 from tracegraph.http.persisted_queries import read_documents
 from tracegraph.http.playground.page import playground_routes
 from tracegraph.http.rate_limit import RateLimiter
@@ -166,7 +167,7 @@ def create_app(
 
 def _build_endpoint(settings: Settings, origin: str) -> GraphQLEndpoint:
     return GraphQLEndpoint(
-        read_documents(settings.documents, origin),
+        read_documents(settings.documents, origin, DOCUMENTS if settings.server.pages else None),
         BodyLimits(settings.limits.max_body_bytes, settings.limits.body_timeout_s),
         playground=settings.server.playground,
         allow_no_cache=settings.cache.allow_no_cache,
@@ -189,6 +190,8 @@ def _routes(settings: Settings, endpoint: GraphQLEndpoint) -> list[BaseRoute]:
         routes.append(Route("/metrics", metrics))
     if settings.server.playground:
         routes += playground_routes()
+    if settings.server.pages:
+        routes += pages_routes()
     return routes
 
 

@@ -24,6 +24,9 @@ def test_the_demo_shows_a_query_and_its_answer_serves_them_and_ends_with_ctrl_c(
         assert all(vendor in table for vendor in ("nemo", "langsmith", "meibel"))
         answer = httpx.post(url, json={"query": "{ sources { health { status } } }"}, timeout=30, trust_env=False)
         assert [one["health"]["status"] for one in answer.json()["data"]["sources"]] == ["UP"] * 3
+        *_, last = re.findall(r"http://\S+", shown)
+        assert last == url.removesuffix("graphql")  # the pages
+        assert httpx.get(last, timeout=30, trust_env=False).headers["content-type"] == "text/html; charset=utf-8"
         process.send(signal.SIGINT)
         assert process.end() == 130
         assert process.err == ""

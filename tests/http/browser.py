@@ -50,9 +50,12 @@ class Browser:
 
     def wait_until(self, condition: Callable[[Chrome], T | None], failure: str, *, timeout: float = 20) -> T:
         """Wait until the condition returns a true value, and return the value."""
+        from selenium.common.exceptions import StaleElementReferenceException  # noqa: PLC0415
         from selenium.webdriver.support.wait import WebDriverWait  # noqa: PLC0415
 
-        result = WebDriverWait(self.driver, timeout).until(condition, failure)
+        # A page may replace an element between the moment that it is found and the moment that it is read.
+        wait = WebDriverWait(self.driver, timeout, ignored_exceptions=[StaleElementReferenceException])
+        result = wait.until(condition, failure)
         assert result is not None
         return result
 

@@ -19,7 +19,7 @@ BUILT = Path(playground.__file__).parent
 ASSETS = sorted((BUILT / "assets").iterdir())
 SCRIPTS = [path for path in ASSETS if path.suffix == ".js"]
 STYLES = [path for path in ASSETS if path.suffix == ".css"]
-SOURCES = Path(__file__).parents[2] / "playground"
+SOURCES = Path(__file__).parents[2] / "web" / "playground"
 IMMUTABLE = "public, max-age=31536000, immutable"
 
 
@@ -209,8 +209,11 @@ def test_the_licences_of_bundled_packages_are_included() -> None:
 
 
 def test_the_page_is_built_from_the_present_sources() -> None:
-    """After a change in `playground/`, run `make playground`. The build writes checksums of its sources."""
-    files = [SOURCES / "build.mjs", SOURCES / "package-lock.json", *sorted((SOURCES / "src").iterdir())]
-    checksums = [(hashlib.sha256(path.read_bytes()).hexdigest(), path) for path in files]
-    lines = [f"{checksum}  {path.relative_to(SOURCES).as_posix()}" for checksum, path in checksums]
+    """After a change in `web/`, run `make web`. The build writes checksums of its sources."""
+    names = [
+        "../package-lock.json",
+        "build.mjs",
+        *sorted(f"src/{path.name}" for path in (SOURCES / "src").iterdir()),
+    ]
+    lines = [f"{hashlib.sha256((SOURCES / name).read_bytes()).hexdigest()}  {name}" for name in names]
     assert (BUILT / "SOURCES.sha256").read_text().splitlines() == lines

@@ -35,6 +35,7 @@ A GraphQL gateway over services that record LLM traces.
 
 query
 clients
+pages
 configuration
 operations
 runbook

@@ -1,4 +1,4 @@
-"""`tracegraph demo`: start the vendors and a gateway, then print a first query with its result."""
+"""`tracegraph demo`: start the vendors and a gateway, then print a first query with its result and addresses."""
 
 from __future__ import annotations
 
@@ -136,7 +136,9 @@ def _show(url: str, query: str, response: dict[str, Any], vendors: DemoVendors, 
         "Make a vendor hang and send the query again; -X DELETE stops it (docs/reliability.md has more):\n"
     )
     console.print(f"""  curl {faults} -d '{{"kind": "hang", "times": null}}'\n""", markup=False, highlight=False)
-    console.print(f"Explore it in a browser: [bold]{url}[/]   (Ctrl-C ends the demo)\n")
+    console.print(f"Query it in the playground: {url}\n")
+    pages = url.removesuffix("graphql")
+    console.print(f"Look at it in a browser: [bold]{pages}[/]   (Ctrl-C ends the demo)\n")
 
 
 def _show_comparison(url: str, response: dict[str, Any]) -> None:

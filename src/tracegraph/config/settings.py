@@ -50,6 +50,7 @@ class ServerSettings(Table):
     fd: int | None = Field(None, ge=3, le=1_000_000)
     workers: int = Field(1, ge=1, le=64)
     playground: bool = True
+    pages: bool = True
     introspection: bool = True
     compression: bool = True
     cors_origins: tuple[str, ...] = ()

@@ -140,21 +140,29 @@ def hash_document(document: str) -> str:
     return sha256(document.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def read_documents(table: DocumentsTable, origin: str = "the configuration") -> PersistedQueryStore:
+def read_documents(
+    table: DocumentsTable, origin: str = "the configuration", own: Path | None = None
+) -> PersistedQueryStore:
     """Return the store with the configured documents.
+
+    Args:
+        table: The configuration.
+        origin: The name of the configuration in messages, such as its file.
+        own: The manifest of the gateway's own pages, whose documents are always trusted.
 
     Raises:
         ConfigurationError: The documents cannot be read, or a hash does not match its document.
     """
+    own_documents = _from_manifest(own) if own else {}
     if table.trusted is None:
-        return PersistedQueryStore({}, table)
+        return PersistedQueryStore(own_documents, table)
     path = Path(table.trusted)
     try:
         trusted = _from_folder(path) if path.is_dir() else _from_manifest(path)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise ConfigurationError(f"{origin}: documents.trusted cannot be used: {path}: {reason}.") from None
-    return PersistedQueryStore(trusted, table)
+    return PersistedQueryStore({**own_documents, **trusted}, table)
 
 
 def _from_folder(folder: Path) -> dict[str, str]:
