@@ -128,7 +128,7 @@ async def test_without_such_a_condition_nothing_is_looked_up() -> None:
 
 async def test_a_look_up_that_fails_costs_its_own_row() -> None:
     adapter = Chats(8)
-    adapter.errors["s3"] = SourceUnavailable("acme", "down")
+    adapter.errors["s3"] = SourceUnavailable("acme", "down", http_status=500)
     found = await listed(adapter, SessionFilter(text="question"))
     assert ids(found) == ["s1", "s5", "s7"]
     (report,) = found.reports

@@ -32,7 +32,14 @@ from tracegraph.domain.filters import (
     TimeRange,
 )
 from tracegraph.domain.models import Experiment, ExperimentKind, Session, SessionStatus
-from tracegraph.errors import SourceError, SourceObjectNotFound, SourceUnavailable
+from tracegraph.errors import (
+    SourceCircuitOpen,
+    SourceError,
+    SourceObjectNotFound,
+    SourceRateLimited,
+    SourceTimeout,
+    SourceUnavailable,
+)
 from tracegraph.federation.lists import Listing, MergeRequest, list_experiments
 from tracegraph.federation.merge import Positions
 from tracegraph.federation.report import SourceReport, SourceReportStatus
@@ -102,8 +109,10 @@ class Catalogue(BaseAdapter):
         raise AssertionError(request)
 
     def fail(self, *names: str) -> None:
+        """Respond with status 500 to look-ups of these."""
         self.errors |= {
-            name: SourceUnavailable("acme", "Source 'acme' is down.", upstream_requests=1) for name in names
+            name: SourceUnavailable("acme", "Source 'acme' is down.", http_status=500, upstream_requests=1)
+            for name in names
         }
 
     def delete(self, *names: str) -> None:
@@ -199,6 +208,32 @@ async def test_a_failed_look_up_costs_its_own_row_and_fails_the_source() -> None
     assert report(found).status is SourceReportStatus.FAILED
     assert isinstance(report(found).error, SourceUnavailable)
     assert report(found).upstream_requests == vendor.calls
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        SourceTimeout("acme", "Source 'acme' did not respond within 1 s.", upstream_requests=1),
+        SourceUnavailable("acme", "Source 'acme' closed the connection.", upstream_requests=1),
+        SourceCircuitOpen("acme", "Source 'acme' is not called."),
+        SourceRateLimited("acme", "Source 'acme' takes no more calls.", http_status=429, upstream_requests=1),
+    ],
+    ids=lambda error: error.code.value,
+)
+@pytest.mark.parametrize("row", ["e00", "e02", "e04"])
+async def test_a_row_whose_look_up_gets_no_response_comes_when_it_does(row: str, error: SourceError) -> None:
+    """The look-ups of other rows work, but nothing says that the row itself is the reason."""
+    vendor = Catalogue(5)
+    vendor.errors[row] = error
+    vendor.fail("e03")
+
+    found = await listing(vendor)
+    assert report(found).status is SourceReportStatus.FAILED
+    assert report(found).upstream_requests == vendor.calls
+
+    vendor.errors.clear()
+    again = await listing(vendor, request=MergeRequest(50, found.merged.positions_at_end()))
+    assert names(found) + names(again) == vendor.names
 
 
 async def test_a_deleted_row_is_left_out_without_a_failure() -> None:

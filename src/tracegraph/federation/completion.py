@@ -14,7 +14,7 @@ from tracegraph.adapter.protocol import COSTLY_SESSION_FIELDS, Adapter, ReadsSes
 from tracegraph.domain.calls import FetchInfo
 from tracegraph.domain.filters import SessionFilter, SessionOrder, SessionOrderField, fields_of_conditions
 from tracegraph.domain.models import Experiment, Session, SessionRef, with_scores
-from tracegraph.errors import SourceBadResponse, SourceError
+from tracegraph.errors import SourceBadResponse, SourceError, SourceRateLimited
 from tracegraph.federation.pages import Fetch
 from tracegraph.upstream.request_scope import bypass_cache, collect_stale_errors, count_calls, time_share
 
@@ -118,8 +118,9 @@ class _Completed(Generic[R]):
 class CompletedList(Generic[R]):
     """The pages of a list with complete rows.
 
-    A row whose look-up fails is left out, and the page carries the error: without its value the row has no place
-    in the order. A row that was deleted meanwhile is left out without an error.
+    A row to whose look-up the vendor responds with an error is left out, and the page carries the error: without
+    its value the row has no place in the order. A row that was deleted meanwhile is left out without an error.
+    A look-up without a response says nothing about its row: the page fails, so that the row comes later.
     """
 
     def __init__(
@@ -153,7 +154,8 @@ class CompletedList(Generic[R]):
         once, and finally the other one again.
 
         Raises:
-            SourceError: The list fails, no row is left, or the look-ups of the vendor fail as a whole.
+            SourceError: The list fails, no row is left, the look-ups of the vendor fail as a whole, or one got no
+                response.
         """
         found: dict[Any, R] = {}
         completed = await self._first_with_rows(request, found)
@@ -164,6 +166,9 @@ class CompletedList(Generic[R]):
             completed = await self._first_with_rows(request, found)
         if completed.failure is None:
             return replace(completed.page, provenance=cost.total + completed.page.provenance)
+        if not _is_about_a_row(completed.failure):
+            calls = (cost.total + completed.page.provenance).upstream_requests
+            raise completed.failure.with_cost(calls)
         total = await self._require_look_ups(completed, completed.failure, cost.total)
         return replace(completed.page, provenance=total, error=completed.page.error or completed.failure)
 
@@ -186,7 +191,7 @@ class CompletedList(Generic[R]):
             with cost:
                 completed = await self._complete(await self._fetch(request), found)
             page = cost.add(completed.page)
-            failure = failure or completed.failure
+            failure = _worst(failure, completed.failure)
             if page.items or page.next_hint is None:
                 if failure is not None and not page.items:
                     raise failure.with_cost(cost.total.upstream_requests)
@@ -253,6 +258,17 @@ class CompletedList(Generic[R]):
             next_hint=hint,
             skipped=tuple(sorted({*page.skipped, *failures})),
         )
-        return _Completed(
-            replace(completed, total=consistent_total(completed)), next(iter(failures.values()), None)
-        )
+        return _Completed(replace(completed, total=consistent_total(completed)), _worst(*failures.values()))
+
+
+def _worst(*failures: SourceError | None) -> SourceError | None:
+    """Return the first failure that is not about a row, else the first failure."""
+    known = [failure for failure in failures if failure is not None]
+    return next((failure for failure in known if not _is_about_a_row(failure)), known[0] if known else None)
+
+
+def _is_about_a_row(failure: SourceError) -> bool:
+    """Return whether the vendor responded to the look-up, other than that it takes no more calls."""
+    if isinstance(failure, SourceBadResponse):
+        return True
+    return failure.http_status is not None and not isinstance(failure, SourceRateLimited)
