@@ -164,8 +164,11 @@ def check(
         if as_json:
             sys.stdout.write(f"{json.dumps(results.document(), indent=2)}\n")
         else:
-            for table in results.tables():
-                Console().print(table)
+            console = Console()
+            for table in results.tables(console.width):
+                console.print(table)
+            for sentence in results.sentences():
+                console.print(sentence, markup=False, highlight=False, soft_wrap=True)
         if not results.usable:
             raise typer.Exit(1)
 

@@ -25,14 +25,15 @@ def nobody() -> Iterator[str]:
 
 def checked(*arguments: str, env: dict[str, str]) -> tuple[int, str, str]:
     """Run the command in this process: its exit code and what it prints."""
-    result = CliRunner().invoke(cli._app, arguments, env=env)
+    result = CliRunner().invoke(cli._app, arguments, env={"COLUMNS": "120", **env})
     return result.exit_code, result.stdout, result.stderr
 
 
 def rows(output: str) -> dict[str, list[str]]:
-    """The cells of the table by source."""
+    """The cells of the table by source, and as the last one the sentence below the table, or nothing."""
+    sentences = dict(line.split(": ", 1) for line in output.splitlines() if re.match(r"[a-z]+: ", line))
     lines = [re.split(r"\s*[│┃|]\s*", line.strip())[1:-1] for line in output.splitlines()]
-    return {cells[0]: cells[1:] for cells in lines if len(cells) == 8 and cells[0]}
+    return {cells[0]: [*cells[1:], sentences.get(cells[0], "")] for cells in lines if len(cells) == 7 and cells[0]}
 
 
 def without_interface(cells: list[str]) -> list[str]:
@@ -57,6 +58,16 @@ def test_sources_that_can_be_used_are_shown_with_their_experiments(vendors_runni
         "meibel": ["meibel", "", "yes", "yes", "3"],
     }
     assert all(cells[5].isdigit() for cells in shown.values())
+
+
+def test_in_80_columns_every_heading_and_every_sentence_is_complete(vendors_running: Running, nobody: str) -> None:
+    """As in `kubectl exec` and other places without a terminal. The interfaces are missing there."""
+    config = vendors_running.config(urls=(nobody, *vendors_running.urls[1:]))
+    _, out, _ = checked("check", "--config", config, env=vendors_running.env | {"COLUMNS": "80"})
+    headings = ["source", "vendor", "reachable", "authorized", "experiments", "ms"]
+    assert re.findall(r"\w+", out.splitlines()[2]) == headings
+    assert "nemo: Source 'nemo' cannot be reached" in out
+    assert max(len(line) for line in out.splitlines() if "│" in line) <= 80
 
 
 def test_a_source_of_which_a_part_is_down_is_reachable_all_the_same(vendors_running: Running) -> None:

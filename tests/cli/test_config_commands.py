@@ -67,7 +67,7 @@ def test_a_usable_configuration_is_checked_without_a_call(full: Path) -> None:
     """Nothing listens at the addresses of its sources, its Redis and its collector."""
     result = invoke("config", "check", "--config", str(full))
     assert (result.exit_code, result.stderr) == (0, "")
-    assert result.stdout == f"{full}: the configuration can be used: 3 sources, 1 API keys and tokens.\n"
+    assert result.stdout == f"{full}: the configuration can be used: 3 sources, 1 API key and tokens.\n"
 
 
 @pytest.mark.usefixtures("environ")

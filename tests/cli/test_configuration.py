@@ -1,6 +1,7 @@
 """One sentence rejects an invalid configuration: the file, the key, the remedy, and never a secret."""
 
 import os
+import re
 import socket
 from collections.abc import Iterator, MutableMapping, Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ from tests.cli.configurations import GOOD, SECRET, written
 from tests.cli.wrong_configurations import NEMO, WRONG, Wrong
 from tracegraph import cli
 from tracegraph.config.loader import load_settings
+from tracegraph.observability.redaction import redact
 from tracegraph.upstream.resilience.pipeline import ResiliencePolicy
 
 Environ = MutableMapping[str, str]
@@ -44,6 +46,10 @@ def test_the_invalid_configurations_are_many_and_have_unique_names() -> None:
     assert len({wrong.case for wrong in WRONG}) == len(WRONG) >= 80
 
 
+TWICE = re.compile(r"\b(\w+(?: \w+){2,}) \1\b")
+"""Three or more words that are repeated at once."""
+
+
 COMMANDS = (("config", "check"), ("config", "show"), ("check",), ("serve", "--workers", "2"))
 ONE_IN_TURN = [(wrong, [COMMANDS[index % len(COMMANDS)]]) for index, wrong in enumerate(WRONG)]
 """Each invalid configuration with one command; all commands load it by the same function."""
@@ -68,6 +74,8 @@ def test_every_command_rejects_an_invalid_configuration(
         assert "Tracegraph serves" not in result.output
         sentence = result.stderr.replace(str(tmp_path), "")
         assert [words for words in LIBRARY_WORDS if words in sentence] == []
+        assert redact(sentence) == sentence  # the log has the same sentence as the terminal
+        assert TWICE.search(sentence) is None
 
 
 def test_a_missing_file_is_rejected(tmp_path: Path) -> None:

@@ -180,5 +180,9 @@ async def test_any_other_upgrade_is_ignored_without_a_line_in_the_log(
     assert caplog.records == []
 
 
-async def test_input_that_is_no_http_is_refused(port: int) -> None:
+async def test_input_that_is_no_http_is_refused_without_a_line_of_the_server(
+    port: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """`http.refused` reports it, a limited number of times (tests/http/test_request_log.py)."""
     assert (await answer(port, b"\x00\x01\x02\r\n\r\n")).startswith(b"HTTP/1.1 400 ")
+    assert caplog.records == []

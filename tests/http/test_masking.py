@@ -96,6 +96,7 @@ async def test_a_response_that_has_started_is_aborted() -> None:
         ("x-api-key: key-of-somebody", "key-of-somebody"),
         ("('X-Api-Key', 'key-of-somebody')", "key-of-somebody"),
         ("[(b'x-api-key', b'key-of-somebody')]", "key-of-somebody"),
+        ('["x-api-key", "key-of-somebody"]', "key-of-somebody"),
         ("api_key=key-of-somebody&limit=5", "key-of-somebody"),
         ("password='correct horse'", "correct"),
         ("cookie: session=123456", "session=123456"),
@@ -170,6 +171,8 @@ def test_a_password_of_any_characters_of_a_url_is_hidden(parts: list[str]) -> No
         "at 12:30:45 somebody@example.org",
         "KeyError: 'name'",
         "the bearer of this message",
+        "its keys are: workspace, api_key, release, web_url.",
+        'set password = "env:NAME" or api_key = "file:PATH"',
     ],
 )
 def test_other_text_stays_as_it_is(text: str) -> None:

@@ -5,17 +5,19 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 import yaml
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # it has no types of its own
 
+from tests.cli.configurations import written
 from tests.cli.test_configuration import invoke
 from tests.cli.test_serve import until
 from tests.redis_server import free_port
@@ -60,28 +62,56 @@ def test_the_container_is_not_root_installs_by_hash_and_stops_with_sigterm() -> 
     assert instructions("ENTRYPOINT") == ['["tracegraph"]']
 
 
-@pytest.mark.slow
-def test_the_steps_of_the_container_install_a_gateway_that_its_health_check_finds(tmp_path: Path) -> None:
-    """In place of an image: the same steps in an empty environment. They need a package index."""
-    target, source = tmp_path / "opt", tmp_path / "source"
-    for name in ("src", "adapters", "requirements"):
-        shutil.copytree(ROOT / name, source / name)
-    for name in ("pyproject.toml", "README.md"):
-        shutil.copy(ROOT / name, source)
-    (source / "tools").mkdir()
-    shutil.copy(ROOT / "tools" / "index_readme.py", source / "tools")
-    env = {"PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin", "HOME": str(tmp_path)}
+BUILD_CONTEXT = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+
+
+def copy_build_context(folder: Path) -> None:
+    """Copy what .dockerignore lets through."""
+    for name in (line.removeprefix("!") for line in BUILD_CONTEXT if line.startswith("!")):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(ROOT / name, folder / name)
+
+
+def run_in_empty_environment(commands: Sequence[str], folder: Path, target: Path) -> None:
+    """Run commands that install into /opt/tracegraph, with `target` in its place."""
+    env = {"PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin", "HOME": str(target.parent)}
     env |= {name: value for name, value in os.environ.items() if name.startswith("PIP_")}
-    for step in instructions("RUN"):
-        command = step.replace("/opt/tracegraph", str(target)).replace(
-            "python -m venv", f"{sys.executable} -m venv"
-        )
+    for step in commands:
+        command = re.sub("python3? -m venv", f"{sys.executable} -m venv", step)
+        command = command.replace("/opt/tracegraph", str(target))
         done = subprocess.run(
-            ["sh", "-c", command], cwd=source, env=env, capture_output=True, text=True, check=False
+            ["sh", "-c", command], cwd=folder, env=env, capture_output=True, text=True, check=False
         )
         if "No matching distribution" in done.stderr or "Temporary failure" in done.stderr:
             pytest.skip("no package index can be reached")
         assert done.returncode == 0, done.stderr
+
+
+def test_the_build_context_has_no_environment_no_history_and_no_other_file() -> None:
+    assert [line for line in BUILD_CONTEXT if not line.startswith(("#", "!"))] == ["*", "**/__pycache__"]
+
+
+@pytest.mark.slow
+def test_the_commands_of_the_page_install_the_wheel_in_an_empty_environment(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    commands = re.findall("^    (.+)$", page.partition("## Installing")[2].partition("\n## ")[0], re.MULTILINE)
+    assert len(commands) == 4
+    copy_build_context(tmp_path / "source")
+    run_in_empty_environment(commands, tmp_path / "source", tmp_path / "opt")
+    configuration = written(tmp_path, '[sources.nemo]\nvendor = "nemo"\nbase_url = "http://127.0.0.1:9"\n')
+    check = [str(tmp_path / "opt" / "bin" / "tracegraph"), "config", "check", "--config", str(configuration)]
+    assert "1 source, no authentication" in accepted(*check)
+
+
+@pytest.mark.slow
+def test_the_steps_of_the_container_install_a_gateway_that_its_health_check_finds(tmp_path: Path) -> None:
+    """In place of an image: the same steps in an empty environment. They need a package index."""
+    target, source = tmp_path / "opt", tmp_path / "source"
+    copy_build_context(source)
+    run_in_empty_environment(instructions("RUN"), source, target)
     port = free_port()
     env = {"PATH": f"{target}/bin", "TRACEGRAPH_CONFIG": str(DEPLOY / "compose.toml"), **KEYS}
     check = json.loads(instructions("HEALTHCHECK")[0].partition("CMD ")[2].replace("8000", str(port)))
@@ -104,29 +134,32 @@ def test_the_configuration_of_the_composed_gateway_is_valid() -> None:
     assert invoke("config", "check", "--config", str(DEPLOY / "compose.toml"), **KEYS).exit_code == 0
 
 
-def test_the_simulated_vendors_serve_the_ports_and_keys_of_the_composed_gateway() -> None:
+def test_the_composed_gateway_can_use_every_source_of_its_configuration_as_it_stands() -> None:
+    """Its ports, workspace and keys are those of the simulated vendors. Only the ports are free ones here."""
     gateway, demo = COMPOSE["services"]["gateway"], COMPOSE["services"]["demo"]
     table = tomllib.loads((DEPLOY / "compose.toml").read_text(encoding="utf-8"))["sources"]
-    urls = [table[name]["base_url"] for name in ("nemo", "langsmith", "meibel")]
-    assert [re.findall(r":(\d+)", url)[0] for url in urls] == demo["entrypoint"][-3:]
-    ports = [str(free_port()) for _ in range(3)]
-    process = subprocess.Popen([sys.executable, *demo["entrypoint"][1:4], *ports])
+    names = ("nemo", "langsmith", "meibel")
+    ports = {name: str(free_port()) for name in names}
+    variables = {"TRACEGRAPH_CACHE__URL": "memory://", **gateway["environment"]}
+    for name, port in zip(names, demo["entrypoint"][-3:], strict=True):
+        url = table[name]["base_url"]
+        assert f"http://127.0.0.1:{port}" in url
+        variables[f"TRACEGRAPH_SOURCES__{name.upper()}__BASE_URL"] = url.replace(port, ports[name])
+    process = subprocess.Popen([sys.executable, *demo["entrypoint"][1:4], *ports.values()])
     try:
-        key = {"x-api-key": gateway["environment"]["LANGSMITH_API_KEY"]}
-        url = f"http://127.0.0.1:{ports[1]}/api/v1/sessions"
-        assert until(lambda: responds(url, key))
-        meibel = {"meibel-api-key": gateway["environment"]["MEIBEL_API_KEY"]}
-        assert responds(f"http://127.0.0.1:{ports[2]}/v2/agents", meibel)
+        assert until(lambda: all(listens(port) for port in ports.values()))
+        checked = json.loads(
+            invoke("check", "--json", "--config", str(DEPLOY / "compose.toml"), **variables).stdout
+        )
+        assert {one["name"]: one["trouble"] for one in checked["sources"]} == dict.fromkeys(names)
     finally:
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 0
 
 
-def responds(url: str, headers: dict[str, str]) -> bool:
-    try:
-        return httpx.get(url, headers=headers, trust_env=False).status_code == 200
-    except httpx.TransportError:
-        return False
+def listens(port: str) -> bool:
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", int(port))) == 0
 
 
 def test_the_composition_matches_the_published_schema() -> None:
@@ -186,6 +219,13 @@ def test_the_deployment_probes_the_gateway_and_waits_for_its_drain() -> None:
     assert pod["terminationGracePeriodSeconds"] > pause_s + 5 + 10 + 5  # drain_s, deadline_s and 5 s
 
 
+def test_prometheus_may_read_the_metrics_that_the_annotations_offer() -> None:
+    """It sends no key to a pod that it found by its annotations."""
+    annotations = MANIFESTS["Deployment"]["spec"]["template"]["metadata"]["annotations"]
+    assert annotations["prometheus.io/scrape"] == "true"
+    assert tomllib.loads(IN_CLUSTER.read_text(encoding="utf-8"))["auth"]["open_metrics"] is True
+
+
 def test_selectors_find_the_pods() -> None:
     labels = MANIFESTS["Deployment"]["spec"]["template"]["metadata"]["labels"]
     assert MANIFESTS["Service"]["spec"]["selector"] == labels
@@ -215,3 +255,4 @@ def test_systemd_accepts_the_unit_and_calls_it_well_confined(tmp_path: Path) -> 
 def test_the_unit_notifies_reloads_and_waits_as_the_gateway_needs() -> None:
     lines = (DEPLOY / "systemd" / "tracegraph.service").read_text(encoding="utf-8").splitlines()
     assert {"Type=notify", "ExecReload=/bin/kill -HUP $MAINPID", "TimeoutStopSec=30"} <= set(lines)
+    assert {"User=tracegraph", "DynamicUser=yes"} <= set(lines), "files of keys need an owner"

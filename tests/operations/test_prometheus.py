@@ -14,6 +14,7 @@ from tests.conftest import OpenGateway
 from tests.documents.test_observability_page import PAGE
 from tests.gateway import Vendors
 from tests.worlds import fill
+from tracegraph.errors import SourceErrorCode
 from tracegraph.metrics.definitions import FAMILIES, MetricType
 
 ROOT = Path(__file__).parents[2]
@@ -78,6 +79,26 @@ def test_every_log_event_has_a_row_of_the_runbook() -> None:
     pattern = re.compile(r"^\| `([a-z_]+(?:\.[a-z_]+)*)` \| ", re.MULTILINE)
     log = PAGE[PAGE.index("## Logs") : PAGE.index("## Metrics")]
     assert set(pattern.findall(RUNBOOK)) == set(pattern.findall(log))
+
+
+def test_the_example_of_a_scrape_configuration_has_the_job_of_the_alerts() -> None:
+    example = yaml.safe_load(PAGE.partition("### Prometheus")[2].partition("```yaml")[2].partition("```")[0])
+    (job,) = {job for alert in ALERTS for job in re.findall(r'job="(\w+)"', alert["expr"])}
+    assert [one["job_name"] for one in example["scrape_configs"]] == [job]
+
+
+def test_every_code_of_a_failed_call_has_a_row_of_the_runbook() -> None:
+    """An open circuit has an alert, and an event of its own."""
+    section = RUNBOOK.partition("### TracegraphSourceFailing")[2].partition("\n### ")[0]
+    rows = set(re.findall(r"^\| ([A-Z_]{2,})", section, re.MULTILINE))
+    assert rows == {code.value for code in SourceErrorCode if code is not SourceErrorCode.CIRCUIT_OPEN}
+
+
+@promtool
+def test_promtool_accepts_the_example_of_a_scrape_configuration(tmp_path: Path) -> None:
+    example = PAGE.partition("### Prometheus")[2].partition("```yaml")[2].partition("```")[0]
+    (tmp_path / "prometheus.yml").write_text(example, encoding="utf-8")
+    run("check", "config", "--syntax-only", str(tmp_path / "prometheus.yml"))
 
 
 @promtool

@@ -28,6 +28,10 @@ from tracegraph.upstream.request_scope import bypass_cache
 _PAGES_COUNTED = 20
 
 
+_WIDE = 100
+"""The columns of a terminal that the table with the interfaces needs."""
+
+
 _ELSEWHERE = frozenset({301, 302, 303, 307, 308, 404, 405, 410})
 """HTTP statuses of a URL that is not the API's."""
 
@@ -133,11 +137,20 @@ class CheckResults:
             "services": services,
         }
 
-    def tables(self) -> Iterator[Table]:
-        """Yield the results as tables for a terminal."""
-        yield render(self.sources)
+    def tables(self, width: int) -> Iterator[Table]:
+        """Yield the results as tables for a terminal of that many columns."""
+        yield render(self.sources, width)
         if self.services:
             yield _render_services(self.services)
+
+    def sentences(self) -> Iterator[str]:
+        """Yield a sentence for each source and service that has a problem or notices."""
+        for source in self.sources:
+            if source.remarks:
+                yield f"{source.name}: {source.remarks}"
+        for service in self.services:
+            if service.trouble:
+                yield f"{service.name}: {service.trouble}"
 
 
 async def run_check(loaded: Loaded) -> CheckResults:
@@ -191,38 +204,34 @@ async def _count_list(adapter: Adapter, kind: ExperimentKind | None) -> tuple[in
     return seen, False
 
 
-def render(results: Sequence[CheckResult]) -> Table:
-    """Return the results as a table for a terminal."""
-    table = Table(title="Sources")
-    for heading in ("source", "vendor", "interface", "reachable", "authorized"):
-        table.add_column(heading)
+def render(results: Sequence[CheckResult], width: int) -> Table:
+    """Return the results as a table for a terminal. A narrow one lacks the interfaces, which --json has."""
+    table = Table(title="Sources", title_justify="left")
+    is_wide = width >= _WIDE
+    for heading in ("source", "vendor", *(["interface"] if is_wide else []), "reachable", "authorized"):
+        table.add_column(heading, overflow="fold")
     table.add_column("experiments", justify="right")
     table.add_column("ms", justify="right")
-    table.add_column("trouble", overflow="fold")
     for result in results:
         table.add_row(
             result.name,
             result.vendor,
-            escape(result.interface),
+            *([escape(result.interface)] if is_wide else []),
             _word(result.reachable),
             _word(result.authorized),
             result.experiments,
             f"{result.duration_ms:.0f}",
-            escape(result.remarks),
         )
     return table
 
 
 def _render_services(results: Sequence[ServiceResult]) -> Table:
-    table = Table(title="Services")
+    table = Table(title="Services", title_justify="left")
     for heading in ("service", "reachable"):
         table.add_column(heading)
     table.add_column("ms", justify="right")
-    table.add_column("trouble", overflow="fold")
     for result in results:
-        table.add_row(
-            result.name, _word(result.reachable), f"{result.duration_ms:.0f}", escape(result.trouble or "")
-        )
+        table.add_row(result.name, _word(result.reachable), f"{result.duration_ms:.0f}")
     return table
 
 

@@ -26,10 +26,13 @@ def summary(loaded: Loaded) -> str:
     """Return one sentence on a valid configuration."""
     settings = loaded.settings
     auth = settings.auth
-    clients = (
-        f"{len(auth.keys)} API keys{' and tokens' if auth.jwt else ''}" if auth.is_on else "no authentication"
-    )
-    return f"{loaded.origin}: the configuration can be used: {len(settings.sources)} sources, {clients}."
+    keys, sources = _counted(len(auth.keys), "API key"), _counted(len(settings.sources), "source")
+    clients = f"{keys}{' and tokens' if auth.jwt else ''}" if auth.is_on else "no authentication"
+    return f"{loaded.origin}: the configuration can be used: {sources}, {clients}."
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def effective(loaded: Loaded) -> str:

@@ -158,7 +158,7 @@ class SourceTable(BaseModel):
     def _url(cls, base_url: str) -> str:
         parts = read_url(base_url, "it must be an http(s) URL with a host, such as https://api.example.com")
         if "?" in base_url or "#" in base_url or "@" in parts.netloc:
-            raise ValueError("it must have no query, fragment, user or password: remove them")
+            raise ValueError("it must have no user, password, query or fragment: remove them")
         if parts.path.startswith("//"):
             raise ValueError("it has two schemes or a double slash: write it as https://api.example.com")
         return base_url

@@ -66,9 +66,7 @@ def _read_reference(reference: Any) -> SecretStr:
     kind, _, name = reference.partition(":") if isinstance(reference, str) else ("", "", "")
     if kind == "env" and name:
         if name not in os.environ:
-            raise ValueError(
-                f"the environment variable {name} is not set: export it with the secret as its value as its value"
-            )
+            raise ValueError(f"the environment variable {name} is not set: export it with the secret as its value")
         value = os.environ[name].strip()
     elif kind == "file" and name:
         value = _read(Path(name))
@@ -95,7 +93,7 @@ def _read(path: Path) -> str:
             text = file.read(_MAX_LENGTH + 1)
     except (OSError, ValueError):  # includes UnicodeDecodeError
         raise ValueError(
-            f"the file {path} cannot be read as text: create it with the secret as its content as its content"
+            f"the file {path} cannot be read as text: create it with the secret as its content"
         ) from None
     if len(text) > _MAX_LENGTH:
         raise ValueError(f"the file {path} holds more than {_MAX_LENGTH} characters: it must hold only the secret")

@@ -22,10 +22,12 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
     (
         re.compile(
             r"(authorization|cookie|api[_-]?key|access[_-]?token|secret|password)"
-            r"""(\\?["']?\s*[:=,]\s*(?:b(?=["']))?\\?["']?)(?:(?:bearer|basic|token)\s+)?[^\s"'\\,;&)}\]]{4,}""",
+            # A comma separates only quoted names and values: "the keys are: api_key, workspace" has no secret.
+            r"""(\\?["']?\s*[:=]\s*|\\?["']\s*,\s*)((?:b(?=["']))?\\?["']?)(?!env:|file:)"""
+            r"""(?:(?:bearer|basic|token)\s+)?[^\s"'\\,;&)}\]]{4,}""",
             re.IGNORECASE,
         ),
-        rf"\1\2{_MASK}",
+        rf"\1\2\3{_MASK}",
     ),
     (re.compile(r"\b(bearer|basic)\s+[\w.~+/=-]{6,}", re.IGNORECASE), rf"\1 {_MASK}"),
 )

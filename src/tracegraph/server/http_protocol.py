@@ -10,6 +10,7 @@ or for the next request. The protocol therefore parses the request again, withou
 
 from __future__ import annotations
 
+import logging
 import sys
 from http import HTTPStatus
 
@@ -40,6 +41,17 @@ _NO_WEBSOCKETS = JSONResponse(
     426,
     {"upgrade": "HTTP/1.1", "connection": "upgrade, close", "cache-control": "no-store"},
 )
+
+
+def _is_no_refusal(record: logging.LogRecord) -> bool:
+    """Return whether a record of uvicorn is not its warning of malformed HTTP.
+
+    `http.refused` reports these requests, at most 10 in 10 s. A client could fill the log with the warning.
+    """
+    return record.msg != "Invalid HTTP request received."
+
+
+logging.getLogger("uvicorn.error").addFilter(_is_no_refusal)
 
 
 class HeadLimitProtocol(HttpToolsProtocol):
