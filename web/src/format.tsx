@@ -30,7 +30,7 @@ export function figure(value: number, unit: Unit): string {
     case 'SCORE':
       return value >= 0.001 || value === 0 ? thousandths.format(value) : three.format(value);
     case 'COUNT':
-      return tenths.format(value);
+      return value >= 0.1 || value === 0 ? tenths.format(value) : three.format(value);
   }
 }
 
@@ -86,6 +86,9 @@ export function Missing() {
     </span>
   );
 }
+
+/** Return a name that can be seen and clicked: a vendor's may consist of blanks. */
+export const shownName = (name: string) => (/[^\p{C}\p{Z}]/u.test(name) ? name : '(no name)');
 
 const dates = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium' });
 const times = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'medium' });

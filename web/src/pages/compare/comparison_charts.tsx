@@ -2,14 +2,14 @@
 import { useCallback, useMemo } from 'react';
 import { useQuery } from 'urql';
 import { Chart, type Theme } from '../../charts';
-import { failure } from '../../client';
+import { failure, useOwnQuery } from '../../client';
 import { type Unit, figure, unitOf } from '../../format';
 import { metricInput, metricTitle } from '../../metrics';
 import { CostAndQuality, Histograms, Spread } from '../../queries';
 import { useParameters } from '../../router';
 import { Choice, Failed, Loading } from '../../ui';
 import type { Comparison, MetricComparison } from './cards';
-import { type Compared, type Selection, label, selectionOf } from './selection';
+import { type Compared, type Selection, labelsOf, selectionOf } from './selection';
 
 /** Ask for the figures of the charts before the page has the metrics of the comparison. */
 export function useFiguresOfCharts({ ids, metric, quality }: Selection): void {
@@ -35,7 +35,7 @@ export function ComparisonCharts({
   const compared = comparison.metrics.find(({ metric }) => metric.name === selection.metric) ?? comparison.metrics[0];
   if (!compared) return null;
   const { experiments } = comparison;
-  const labels = experiments.map(label);
+  const labels = labelsOf(experiments);
   return (
     <section aria-label="Charts" className="charts">
       <h2>Charts</h2>
@@ -110,7 +110,7 @@ function Bars({ compared, labels }: { compared: MetricComparison; labels: string
           // Beside one long bar the others are too short to be read without their values.
           plot.text(values, {
             fy: 'label',
-            x: 'value',
+            x: (one: { value: number }) => Math.max(one.value, 0), // a negative bar ends at 0
             text: (one: { value: number }) => figure(one.value, unit),
             textAnchor: 'start',
             dx: 5,
@@ -141,18 +141,19 @@ interface Box {
 
 function Distributions({ compared, experiments }: { compared: MetricComparison; experiments: readonly Compared[] }) {
   const ids = experiments.map(({ id }) => id);
+  const labels = labelsOf(experiments);
   const metric = metricInput(compared.metric.name);
   const isRatio = compared.metric.kind === 'ERROR_RATE'; // a session has no rate
-  const [{ data, error, fetching }, again] = useQuery({ query: Spread, variables: { ids, metric }, pause: isRatio });
+  const [{ data, error, fetching }, again] = useOwnQuery({ query: Spread, variables: { ids, metric }, pause: isRatio });
   const boxes = data?.nodes.flatMap((node, index): Box[] => {
     const figures = node && 'aggregate' in node ? node.aggregate : null;
     if (figures?.min == null || figures.max === null) return [];
-    return [{ label: label(experiments[index]!), index, ...(figures as unknown as Omit<Box, 'label' | 'index'>) }];
+    return [{ label: labels[index]!, index, ...(figures as unknown as Omit<Box, 'label' | 'index'>) }];
   });
   const lower = Math.min(...(boxes ?? []).map(({ min }) => min));
   const upper = Math.max(...(boxes ?? []).map(({ max }) => max));
   const isKnown = boxes !== undefined && boxes.length > 0;
-  const [{ data: histograms }] = useQuery({
+  const [{ data: histograms }] = useOwnQuery({
     query: Histograms,
     variables: { ids, metric, lower, upper },
     pause: !isKnown || isRatio,
@@ -170,9 +171,9 @@ function Distributions({ compared, experiments }: { compared: MetricComparison; 
   if (!isKnown) return <p>No session has a value.</p>;
   const bins = histograms?.nodes.flatMap((node, index) => {
     const of = node && 'aggregate' in node ? node.aggregate?.histogram : null;
-    return (of ?? []).map((bin) => ({ ...bin, index, label: label(experiments[index]!) }));
+    return (of ?? []).map((bin) => ({ ...bin, index, label: labels[index]! }));
   });
-  const series = { labels: experiments.map(label), unit: compared.metric.unit, title: metricTitle(compared.metric) };
+  const series = { labels, unit: compared.metric.unit, title: metricTitle(compared.metric) };
   return <DistributionChart series={series} boxes={boxes} bins={bins ?? []} />;
 }
 
@@ -198,27 +199,26 @@ function DistributionChart({
     (theme: Theme) => {
       const { plot, colors } = theme;
       const color = ({ index }: { index: number }) => colors[index % colors.length]!;
-      const box = { fy: 'label', stroke: color, frameAnchor: 'bottom' as const };
+      const box = { fy: 'label', stroke: color };
       const most = Math.max(1, ...bins.map(({ count }) => count));
       const middle = (Math.min(...boxes.map(({ min }) => min)) + Math.max(...boxes.map(({ max }) => max))) / 2;
-      // The median stands beside the box, on the side that has room.
+      // The median's text stands below the box and continues to the side that has room.
       const medians = (isLeft: boolean) =>
         plot.text(
-          boxes.filter(({ p25, p75 }) => (p25 + p75) / 2 <= middle === isLeft),
+          boxes.filter(({ median }) => median <= middle === isLeft),
           {
             fy: 'label',
-            x: isLeft ? 'max' : 'min',
-            y: -0.18 * most,
+            x: 'median',
+            y: -0.46 * most,
             text: (one: Box) => `median ${figure(one.median, unit)}`,
             textAnchor: isLeft ? 'start' : 'end',
-            dx: isLeft ? 6 : -6,
           },
         );
       return {
-        ...rowsOf(labels, 120),
+        ...rowsOf(labels, 136),
         x: { ...scale(unit), label: null, grid: true },
         // The upper part of a row is the histogram, its lower part the box.
-        y: { axis: null, domain: [-0.35 * most, 1.25 * most] },
+        y: { axis: null, domain: [-0.6 * most, 1.25 * most] },
         marks: [
           plot.rect(bins, {
             fy: 'label',
@@ -272,15 +272,16 @@ function Scatter({ experiments, evaluators }: { experiments: readonly Compared[]
   const [parameters, change] = useParameters();
   const { quality } = selectionOf(parameters);
   const variables = { ids: experiments.map(({ id }) => id), quality: metricInput(quality) };
-  const [{ data, error, fetching }, again] = useQuery({ query: CostAndQuality, variables });
-  const points = useMemo(
-    () =>
+  const [{ data, error, fetching }, again] = useOwnQuery({ query: CostAndQuality, variables });
+  const points = useMemo(() => {
+    const labels = labelsOf(experiments);
+    return (
       data?.nodes.flatMap((node, index) => {
         const [cost, value] = node && 'cost' in node ? [node.cost?.mean, node.quality?.mean] : [];
-        return cost == null || value == null ? [] : [{ cost, value, index, label: label(experiments[index]!) }];
-      }) ?? [],
-    [data, experiments],
-  );
+        return cost == null || value == null ? [] : [{ cost, value, index, label: labels[index]! }];
+      }) ?? []
+    );
+  }, [data, experiments]);
   const choices = [
     { value: 'error_rate', label: 'error rate' },
     ...evaluators.map((name) => ({ value: `score:${name}`, label: `score: ${name}` })),
