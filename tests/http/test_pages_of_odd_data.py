@@ -93,7 +93,7 @@ def open_wrong_addresses(browser: Browser, base: str, ids: str) -> None:
         assert browser.driver.find_elements("css selector", "div.failed") == [], address
     for choice in WRONG_CHOICES:
         browser.driver.get(f"{base}/compare?ids={ids}&{choice}")
-        browser.wait_for(CASE)
+        browser.wait_for(".card")
         assert browser.driver.find_elements("css selector", "div.failed") == [], choice
     browser.driver.get(f"{base}/experiments/%E0%A4")
     browser.wait_for("div.failed code", text="INVALID_ID")
@@ -125,7 +125,7 @@ async def test_a_name_of_blanks_and_equal_names_are_shown_so_that_they_are_told_
 
 
 def look_at_names(browser: Browser, base: str, ids: list[str]) -> None:
-    browser.driver.get(f"{base}/compare?ids={','.join([*ids, ids[0]])}")
+    browser.driver.get(f"{base}/compare?join=INPUT&ids={','.join([*ids, ids[0]])}")
     browser.wait_for(".chart text", text="twin (langsmith) #2")
     shown = [one.text for one in browser.driver.find_elements("css selector", ".compared-one a")]
     assert shown == ["twin (langsmith) #1", "twin (langsmith) #2", "(no name)"]
