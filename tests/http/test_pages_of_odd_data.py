@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.gateway import Vendors, over_http
+from tests.gateway import Gateway, Vendors, over_http
 from tests.http.browser import Browser, open_browser
 from tests.http.pages import CASE, ROW, click, needs_a_browser
 from tests.worlds import minutes
@@ -28,10 +28,19 @@ WRONG_ADDRESSES = [
     "/?kind=FOO",
 ]
 WRONG_CHOICES = ["statistic=FOO", "basis=FOO", "join=FOO", "outcome=FOO"]
-MEDIANS = "return [...document.querySelectorAll('.chart text')].filter((one) => one.textContent.startsWith('median'))"
-OUTSIDE = f"""
-{MEDIANS}.map((one) => [one.getBoundingClientRect(), one.closest('svg').getBoundingClientRect()])
+MEDIANS = (
+    "return [...document.querySelectorAll('.chart text')].filter((one) => one.textContent.startsWith('median'))"
+)
+OUTSIDE = """
+return [...document.querySelectorAll('.chart text')].filter((one) => one.textContent.startsWith('median'))
+  .map((one) => [one.getBoundingClientRect(), one.closest('svg').getBoundingClientRect()])
   .filter(([text, chart]) => text.left < chart.left || text.right > chart.right).length
+"""
+OVERLAPS = """
+const boxes = [...document.querySelectorAll('svg[aria-label^="Cost against"] text')]
+  .filter((one) => one.textContent.includes('(langsmith)')).map((one) => one.getBoundingClientRect());
+const apart = (a, b) => a.right <= b.left || b.right <= a.left || a.bottom <= b.top || b.bottom <= a.top;
+return [boxes.length, boxes.filter((a, i) => boxes.some((b, j) => i < j && !apart(a, b))).length];
 """
 RECORD = """
 window.shown = [];
@@ -71,8 +80,8 @@ def fill(vendors: Vendors, count: int, *, cases: int = 12, name: str | None = No
 QUERY = "{ experiments(orderBy: {field: CREATED_AT, direction: ASC}) { nodes { id } } }"
 
 
-async def addresses(gateway: object) -> list[str]:
-    answer = await gateway.ask(QUERY)  # type: ignore[attr-defined]
+async def addresses(gateway: Gateway) -> list[str]:
+    answer = await gateway.ask(QUERY)
     return [node["id"] for node in answer.data["experiments"]["nodes"]]
 
 
@@ -132,14 +141,16 @@ def look_at_names(browser: Browser, base: str, ids: list[str]) -> None:
     bars = browser.wait_for('svg[aria-label^="Latency, mean"]').get_attribute("aria-label") or ""
     for name in ("twin (langsmith) #1: ", "twin (langsmith) #2: ", "(no name) (langsmith): "):
         assert name in bars
-    outcomes = [one.text for one in browser.driver.find_elements("css selector", '[data-metric="latency"] .outcomes')]
+    outcomes = [
+        one.text for one in browser.driver.find_elements("css selector", '[data-metric="latency"] .outcomes')
+    ]
     assert [text.partition(": ")[0] for text in outcomes] == shown[1:]
     browser.driver.get(f"{base}/")
     click(browser, f"{ROW} a", text="(no name)")
     assert browser.wait_for("h1").text == "(no name)"
 
 
-async def test_a_case_has_room_beside_the_values_of_twelve_experiments_and_medians_stay_in_their_chart(
+async def test_twelve_experiments_leave_room_for_the_case_and_for_every_text_of_the_charts(
     vendors: Vendors, browser: Browser
 ) -> None:
     fill(vendors, 12)
@@ -152,7 +163,9 @@ def measure(browser: Browser, address: str) -> None:
     browser.driver.get(address)
     assert browser.wait_for(f"{CASE} td.col-case").size["width"] >= 200
     browser.wait_until(lambda driver: len(driver.execute_script(MEDIANS)) == 12 or None, "no medians")
-    assert browser.driver.execute_script(f"return {OUTSIDE.strip().removeprefix('return ')}") == 0
+    assert browser.driver.execute_script(OUTSIDE) == 0
+    browser.wait_for('svg[aria-label^="Cost against"]')
+    assert browser.driver.execute_script(OVERLAPS) == [12, 0]
 
 
 async def test_while_the_next_cases_load_no_case_is_shown_twice(vendors: Vendors, browser: Browser) -> None:
@@ -167,13 +180,41 @@ def load_more_cases(browser: Browser, address: str) -> None:
     browser.wait_for(CASE)
     browser.driver.execute_script(RECORD, "button.case-key")
     click(browser, ".cases button.more")
-    browser.wait_until(lambda driver: len(driver.find_elements("css selector", CASE)) == 20 or None, "no more cases")
+    browser.wait_until(
+        lambda driver: len(driver.find_elements("css selector", CASE)) == 20 or None, "no more cases"
+    )
     click(browser, ".cases button.more")
-    browser.wait_until(lambda driver: len(driver.find_elements("css selector", CASE)) == 25 or None, "no more cases")
+    browser.wait_until(
+        lambda driver: len(driver.find_elements("css selector", CASE)) == 25 or None, "no more cases"
+    )
     assert browser.driver.execute_script("return window.shown") == []
 
 
-async def test_the_groups_of_another_dimension_wait_for_their_own_figures(vendors: Vendors, browser: Browser) -> None:
+async def test_spans_stay_when_the_next_ones_cannot_be_read(vendors: Vendors, browser: Browser) -> None:
+    root = langsmith_run("root")
+    spans = [langsmith_run(f"child-{index}", parent=root) for index in range(600)]
+    vendors.langsmith.world.add(langsmith_session("spans"), [root, *spans])
+    query = '{ experiments(filter: {name: {eq: "spans"}}) { nodes { sessions { nodes { id } } } } }'
+    async with over_http(vendors.settings()) as gateway:
+        (experiment,) = (await gateway.ask(query)).data["experiments"]["nodes"]
+        (session,) = experiment["sessions"]["nodes"]
+        await asyncio.to_thread(
+            browser.driver.get, f"{gateway.http.base_url}/sessions/{quote(session['id'], safe='')}"
+        )
+        await asyncio.to_thread(browser.wait_for, ".spans li")
+        vendors.langsmith.fail(Fault("status", times=None))
+        await asyncio.to_thread(read_on, browser)
+
+
+def read_on(browser: Browser) -> None:
+    click(browser, "button.more")
+    browser.wait_for("div.failed", text="The spans could not be read.")
+    assert len(browser.driver.find_elements("css selector", ".spans li")) == 500
+
+
+async def test_the_groups_of_another_dimension_wait_for_their_own_figures(
+    vendors: Vendors, browser: Browser
+) -> None:
     """The figures of the dimension before never stand under its name."""
     fill(vendors, 1)
     async with over_http(vendors.settings(cache={"url": "off"})) as gateway:
@@ -218,7 +259,9 @@ def type_a_day(browser: Browser, base: str) -> None:
     browser.wait_for(ROW)
     before = browser.driver.execute_script("return history.length")
     browser.wait_for("input[type=date]").send_keys("01022026")
-    browser.wait_until(lambda driver: "since=2026-01-02" in driver.current_url or None, "the day is not in the address")
+    browser.wait_until(
+        lambda driver: "since=2026-01-02" in driver.current_url or None, "the day is not in the address"
+    )
     assert browser.driver.execute_script("return history.length") == before + 1
 
 

@@ -299,6 +299,9 @@ function Scatter({ experiments, evaluators }: { experiments: readonly Compared[]
   );
 }
 
+/** The height of a line of the list of names, in pixels. */
+const LINE = 16;
+
 interface Point {
   cost: number;
   value: number;
@@ -308,30 +311,37 @@ interface Point {
 
 function ScatterChart({ points, quality }: { points: readonly Point[]; quality: string }) {
   const unit: Unit = quality === 'error_rate' ? 'RATIO' : 'SCORE';
-  const name = quality === 'error_rate' ? 'error rate (lower is better)' : `${quality}, mean`;
+  const axis = quality === 'error_rate' ? 'error rate (lower is better)' : `${quality}, mean`;
   const options = useCallback(
     ({ plot, colors }: Theme) => {
       const costs = points.map(({ cost }) => cost);
       const extremes = [...new Set([Math.min(...costs), Math.max(...costs)])];
-      const middle = (Math.min(...costs) + Math.max(...costs)) / 2;
-      // A name stands on the side of its dot that has room.
-      const [left, right] = [points.filter(({ cost }) => cost <= middle), points.filter(({ cost }) => cost > middle)];
-      const text = { x: 'cost', y: 'value', text: 'label', dy: -14 };
       const fill = ({ index }: Point) => colors[index % colors.length]!;
+      const names = points.length * LINE;
+      // Close points leave no room for names beside them: a number leads to the name in the list above.
+      const name = (point: Point, row: number) =>
+        plot.text([point], {
+          frameAnchor: 'top-left',
+          lineAnchor: 'top',
+          dy: row * LINE - names - 8,
+          text: (one: Point) => `${one.index + 1}  ${one.label}`,
+          fill,
+          fontWeight: 600,
+        });
       return {
-        height: 280,
+        height: 270 + names,
         marginRight: 20,
-        marginTop: 30,
+        marginTop: 34 + names,
         x: { ...scale('USD'), tickFormat: ticksOf(costs), ticks: extremes, label: 'mean cost of a session', inset: 30 },
-        y: { ...scale(unit), label: name, inset: 20 },
+        y: { ...scale(unit), label: axis, inset: 20 },
         marks: [
           plot.dot(points, { x: 'cost', y: 'value', r: 7, fill, title: 'label' }),
-          plot.text(left, { ...text, textAnchor: 'start' }),
-          plot.text(right, { ...text, textAnchor: 'end' }),
+          plot.text(points, { x: 'cost', y: 'value', dy: -14, text: (one: Point) => `${one.index + 1}`, fill }),
+          points.map(name),
         ],
       };
     },
-    [points, name, unit],
+    [points, axis, unit],
   );
   const texts = points.map((one) => `${one.label}: ${figure(one.cost, 'USD')}, ${figure(one.value, unit)}`);
   return <Chart title="Cost against quality, computed" description={texts.join('; ')} options={options} />;
