@@ -20,6 +20,8 @@ from tracegraph.simulators.langsmith.world import langsmith_run, langsmith_sessi
 pytestmark = [needs_a_browser, pytest.mark.slow]
 
 BLANK = "   "
+OVERRIDE = "\N{RIGHT-TO-LEFT OVERRIDE}"
+LONG = "long " * 40
 TWIN = "twin"
 WRONG_ADDRESSES = [
     "/?until=foo",
@@ -41,6 +43,10 @@ const boxes = [...document.querySelectorAll('svg[aria-label^="Cost against"] tex
   .filter((one) => one.textContent.includes('(langsmith)')).map((one) => one.getBoundingClientRect());
 const apart = (a, b) => a.right <= b.left || b.right <= a.left || a.bottom <= b.top || b.bottom <= a.top;
 return [boxes.length, boxes.filter((a, i) => boxes.some((b, j) => i < j && !apart(a, b))).length];
+"""
+WIDE = """
+return [...document.querySelectorAll('.chart text')].filter(
+  (one) => one.getBoundingClientRect().right > one.closest('svg').getBoundingClientRect().right + 1).length
 """
 RECORD = """
 window.shown = [];
@@ -148,6 +154,25 @@ def look_at_names(browser: Browser, base: str, ids: list[str]) -> None:
     browser.driver.get(f"{base}/")
     click(browser, f"{ROW} a", text="(no name)")
     assert browser.wait_for("h1").text == "(no name)"
+
+
+async def test_a_name_turns_no_text_beside_it_and_ends_inside_its_chart(
+    vendors: Vendors, browser: Browser
+) -> None:
+    fill(vendors, 3)
+    vendors.langsmith.world.sessions[1]["name"] = f"{OVERRIDE}odd"
+    vendors.langsmith.world.sessions[2]["name"] = LONG
+    async with over_http(vendors.settings()) as gateway:
+        address = f"{gateway.http.base_url}/compare?join=INPUT&ids={','.join(await addresses(gateway))}"
+        await asyncio.to_thread(look_at_directions, browser, address)
+
+
+def look_at_directions(browser: Browser, address: str) -> None:
+    browser.driver.get(address)
+    for chart in ("Latency, mean", "Latency: distribution", "Cost against"):
+        browser.wait_for(f'svg[aria-label^="{chart}"]')
+    assert OVERRIDE not in (browser.wait_for("main").get_attribute("textContent") or "")
+    assert browser.driver.execute_script(WIDE) == 0
 
 
 async def test_twelve_experiments_leave_room_for_the_case_and_for_every_text_of_the_charts(

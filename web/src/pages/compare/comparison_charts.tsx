@@ -48,11 +48,19 @@ export function ComparisonCharts({
   );
 }
 
+/**
+ * Return the options of a text that ends in an ellipsis where the chart ends.
+ *
+ * Plot takes the width of a line in em, of a narrow font: bold text of a wide one takes a third more.
+ */
+const inside = (width: number) => ({ lineWidth: Math.max(5, (width - 80) / 16), textOverflow: 'ellipsis' as const });
+
 /** Every chart writes the name of an experiment in its colour above its row, so that long names have room. */
-function names({ plot, colors }: Theme, labels: readonly string[]) {
+function names({ plot, colors, width }: Theme, labels: readonly string[]) {
   return plot.text(labels, {
     fy: (text: string) => text,
     text: (text: string) => text,
+    ...inside(width),
     frameAnchor: 'top-left',
     dy: 4,
     lineAnchor: 'top',
@@ -313,7 +321,7 @@ function ScatterChart({ points, quality }: { points: readonly Point[]; quality: 
   const unit: Unit = quality === 'error_rate' ? 'RATIO' : 'SCORE';
   const axis = quality === 'error_rate' ? 'error rate (lower is better)' : `${quality}, mean`;
   const options = useCallback(
-    ({ plot, colors }: Theme) => {
+    ({ plot, colors, width }: Theme) => {
       const costs = points.map(({ cost }) => cost);
       const extremes = [...new Set([Math.min(...costs), Math.max(...costs)])];
       const fill = ({ index }: Point) => colors[index % colors.length]!;
@@ -325,6 +333,7 @@ function ScatterChart({ points, quality }: { points: readonly Point[]; quality: 
           lineAnchor: 'top',
           dy: row * LINE - names - 8,
           text: (one: Point) => `${one.index + 1}  ${one.label}`,
+          ...inside(width),
           fill,
           fontWeight: 600,
         });
