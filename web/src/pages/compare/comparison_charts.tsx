@@ -51,9 +51,9 @@ export function ComparisonCharts({
 /**
  * Return the options of a text that ends in an ellipsis where the chart ends.
  *
- * Plot takes the width of a line in em, of a narrow font: bold text of a wide one takes a third more.
+ * Plot takes the width of a line in em, of a narrow font: bold text of a wide one takes half as much again.
  */
-const inside = (width: number) => ({ lineWidth: Math.max(5, (width - 80) / 16), textOverflow: 'ellipsis' as const });
+const inside = (width: number) => ({ lineWidth: Math.max(5, (width - 80) / 18), textOverflow: 'ellipsis' as const });
 
 /** Every chart writes the name of an experiment in its colour above its row, so that long names have room. */
 function names({ plot, colors, width }: Theme, labels: readonly string[]) {
