@@ -2,7 +2,17 @@
 import { cacheExchange } from '@urql/exchange-graphcache';
 import hashes from 'virtual:hashes';
 import types from 'virtual:types';
-import { Client, type CombinedError, fetchExchange, makeOperation, mapExchange } from 'urql';
+import {
+  type AnyVariables,
+  Client,
+  type CombinedError,
+  type UseQueryArgs,
+  type UseQueryResponse,
+  fetchExchange,
+  makeOperation,
+  mapExchange,
+  useQuery,
+} from 'urql';
 import { prefix } from './router';
 
 const KEY = 'tracegraph-key';
@@ -58,6 +68,20 @@ export function createClient(): Client {
     },
     exchanges: [cache(), trustedDocuments, fetchExchange],
   });
+}
+
+/**
+ * Run a query. While the reply to other variables comes, there are no data.
+ *
+ * `useQuery` returns those of the variables before. A page would show them under the name and the unit of another
+ * metric, or the rows of one page as those of the next.
+ */
+export function useOwnQuery<Data, Variables extends AnyVariables>(
+  query: UseQueryArgs<Variables, Data>,
+): UseQueryResponse<Data, Variables> {
+  const [result, again] = useQuery(query);
+  const isOwn = JSON.stringify(result.operation?.variables) === JSON.stringify(query.variables);
+  return [isOwn ? result : { ...result, fetching: !query.pause, data: undefined, error: undefined }, again];
 }
 
 export interface Failure {

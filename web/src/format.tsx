@@ -30,7 +30,7 @@ export function figure(value: number, unit: Unit): string {
     case 'SCORE':
       return value >= 0.001 || value === 0 ? thousandths.format(value) : three.format(value);
     case 'COUNT':
-      return tenths.format(value);
+      return value >= 0.1 || value === 0 ? tenths.format(value) : three.format(value);
   }
 }
 
@@ -85,6 +85,21 @@ export function Missing() {
       <span className="unseen">no value</span>
     </span>
   );
+}
+
+const DIRECTION = /[\u202a-\u202e\u2066-\u2069]/g;
+const RIGHT_TO_LEFT = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]/;
+
+/**
+ * Return a name that can be seen and clicked, also where a vendor's consists of blanks.
+ *
+ * It does not turn the direction of the text beside it: signs of direction are left out, and a name that is written
+ * from right to left is isolated. Digits beside it would be read backwards otherwise.
+ */
+export function shownName(name: string): string {
+  const text = name.replace(DIRECTION, '');
+  if (!/[^\p{C}\p{Z}]/u.test(text)) return '(no name)';
+  return RIGHT_TO_LEFT.test(text) ? `\u2068${text}\u2069` : text;
 }
 
 const dates = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium' });

@@ -3,7 +3,7 @@ import { createRoot } from 'react-dom/client';
 import { Provider } from 'urql';
 import { createClient, onRefused, storeKey, storedKey } from './client';
 import { ListPage } from './pages/list';
-import { Link, prefix, useAddress } from './router';
+import { Link, decoded, prefix, useAddress } from './router';
 import './styles.css';
 import { Failed, KeyDialog, Loading } from './ui';
 
@@ -16,19 +16,24 @@ const SourcesPage = lazy(() => import('./pages/sources'));
 function Page() {
   const { path } = useAddress();
   const [, kind, id] = path.match(/^\/(experiments|sessions)\/(.+)$/) ?? [];
-  if (kind === 'experiments') return <ExperimentPage key={id} id={decodeURIComponent(id!)} />;
-  if (kind === 'sessions') return <SessionPage key={id} id={decodeURIComponent(id!)} />;
+  if (kind === 'experiments') return <ExperimentPage key={id} id={decoded(id!)} />;
+  if (kind === 'sessions') return <SessionPage key={id} id={decoded(id!)} />;
   if (path === '/compare') return <ComparePage />;
   if (path === '/sources') return <SourcesPage />;
   return <ListPage />;
 }
 
 /** Shows a failure of a page in its place: a script that did not load, after an upgrade of the gateway for instance. */
-class Boundary extends Component<{ children: ReactNode }, { failed: boolean }> {
+class Boundary extends Component<{ address: string; children: ReactNode }, { failed: boolean }> {
   override state = { failed: false };
 
   static getDerivedStateFromError() {
     return { failed: true };
+  }
+
+  // A page that fails at one address may work at another.
+  override componentDidUpdate({ address }: { address: string }) {
+    if (this.state.failed && address !== this.props.address) this.setState({ failed: false });
   }
 
   override render() {
@@ -39,7 +44,7 @@ class Boundary extends Component<{ children: ReactNode }, { failed: boolean }> {
 }
 
 function App() {
-  const { path } = useAddress();
+  const { path, search } = useAddress();
   const [client, setClient] = useState(createClient);
   const [refused, setRefused] = useState(false);
   useEffect(() => onRefused(() => setRefused(true)), []);
@@ -70,13 +75,13 @@ function App() {
         </nav>
       </header>
       <main id="content" tabIndex={-1}>
-        <Boundary key={path}>
+        <Boundary key={path} address={search}>
           <Suspense fallback={<Loading what="the page" />}>
             <Page />
           </Suspense>
         </Boundary>
       </main>
-      {refused && <KeyDialog onKey={useKey} />}
+      {refused && <KeyDialog wrong={storedKey() !== null} onKey={useKey} />}
     </Provider>
   );
 }

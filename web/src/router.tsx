@@ -61,6 +61,20 @@ export function list(parameters: URLSearchParams, name: string): string[] {
   return parameters.get(name)?.split(',').filter(Boolean) ?? [];
 }
 
+/** Return a value of the address, or the fallback where it is none of those that the page knows. */
+export function oneOf<T extends string>(value: string | null, known: readonly T[], fallback: T): T {
+  return known.find((one) => one === value) ?? fallback;
+}
+
+/** Decode a part of a path. A part that is not encoded as addresses are is returned unchanged. */
+export function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
+}
+
 export const experimentPath = (id: string) => `/experiments/${encodeURIComponent(id)}`;
 export const sessionPath = (id: string) => `/sessions/${encodeURIComponent(id)}`;
 

@@ -256,7 +256,7 @@ export function More({
 }
 
 /** Asks for the key that a gateway with `[auth]` requires. */
-export function KeyDialog({ onKey }: { onKey: (key: string) => void }) {
+export function KeyDialog({ wrong, onKey }: { wrong: boolean; onKey: (key: string) => void }) {
   const dialog = useRef<HTMLDialogElement>(null);
   const title = useId();
   const [key, setKey] = useState('');
@@ -274,6 +274,7 @@ export function KeyDialog({ onKey }: { onKey: (key: string) => void }) {
         }}
       >
         <h2 id={title}>This gateway needs a key</h2>
+        {wrong && <p role="alert">The gateway did not accept the key.</p>}
         <p>Enter an API key or a token. It stays in this tab until you close it.</p>
         <label className="field">
           <span>Key</span>
@@ -281,6 +282,8 @@ export function KeyDialog({ onKey }: { onKey: (key: string) => void }) {
             type="password"
             autoComplete="off"
             required
+            pattern="\s*[\x21-\x7e]+\s*"
+            title="A key has no blanks, and no signs outside ASCII."
             value={key}
             onChange={(event) => setKey(event.target.value)}
           />

@@ -1,12 +1,12 @@
 // One experiment: its figures, how they change over time and by group, and its sessions.
 import { type ReactNode, useEffect } from 'react';
 import { useQuery } from 'urql';
-import { failure } from '../client';
-import { Missing, Time, Value, unitOf, words } from '../format';
+import { failure, useOwnQuery } from '../client';
+import { Missing, Time, Value, shownName, unitOf, words } from '../format';
 import type { ExperimentDetailsQuery, FigureFragment } from '../generated/graphql';
 import { metricTitle, originOf } from '../metrics';
 import { ExperimentDetails, Groups as GroupsDocument } from '../queries';
-import { Link, useParameters, withParameters } from '../router';
+import { Link, oneOf, useParameters, withParameters } from '../router';
 import { Choice, type Column, Failed, Loading, Table } from '../ui';
 import { useRefresh, useTicks } from './refresh';
 import { Series } from './series';
@@ -31,7 +31,7 @@ export default function ExperimentPage({ id }: { id: string }) {
   if (!experiment) return <p>No source knows this experiment.</p>;
   return (
     <>
-      <h1>{experiment.name}</h1>
+      <h1>{shownName(experiment.name)}</h1>
       <Facts experiment={experiment} />
       <p className="actions">
         <Link to={withParameters('/', '', { ids: id })}>Compare with others</Link>
@@ -120,8 +120,8 @@ const DIMENSIONS = ['STATUS', 'MODEL', 'AGENT_VERSION'] as const;
 
 function Groups({ id, ticks }: { id: string; ticks: number }) {
   const [parameters, change] = useParameters();
-  const by = (parameters.get('groups') ?? 'STATUS') as (typeof DIMENSIONS)[number];
-  const [{ data, error, fetching }, again] = useQuery({ query: GroupsDocument, variables: { id, by } });
+  const by = oneOf(parameters.get('groups'), DIMENSIONS, 'STATUS');
+  const [{ data, error, fetching }, again] = useOwnQuery({ query: GroupsDocument, variables: { id, by } });
   useRefresh(ticks, again);
   const result = data?.experiment?.sessionGroups;
   type Group = NonNullable<typeof result>['groups'][number];

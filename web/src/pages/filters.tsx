@@ -113,13 +113,20 @@ function withValues(path: string, name: string, values: readonly string[]): stri
 
 function Day({ parameter, label }: { parameter: string; label: string }) {
   const [parameters, change] = useParameters();
+  const [typed, setTyped] = useState<string | null>(null);
+  function take(day: string): void {
+    // While the year is typed the field has the years 2, 20 and 202, for which nobody looks.
+    const isTyping = day !== '' && day < '1000';
+    setTyped(isTyping ? day : null);
+    if (!isTyping) change({ [parameter]: day });
+  }
   return (
     <label className="field">
       <span>{label}</span>
       <input
         type="date"
-        value={parameters.get(parameter) ?? ''}
-        onChange={(event) => change({ [parameter]: event.target.value })}
+        value={typed ?? parameters.get(parameter) ?? ''}
+        onChange={(event) => take(event.target.value)}
       />
     </label>
   );

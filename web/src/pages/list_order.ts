@@ -1,6 +1,6 @@
 // What the address of the list says: its order and its filter.
 import type { ExperimentFilter, ExperimentOrder } from '../generated/graphql';
-import { list } from '../router';
+import { list, oneOf } from '../router';
 import type { ListStatistic } from './merge';
 
 /** The metrics of the columns: the statistic that a column shows is the one that orders by it. */
@@ -13,9 +13,18 @@ export const COLUMNS = {
 
 const FIELDS = { created: 'CREATED_AT', updated: 'UPDATED_AT', name: 'NAME', sessions: 'SESSION_COUNT' } as const;
 
+const KINDS = ['PROJECT', 'EVALUATION', 'AGENT'] as const;
+
 export type MetricColumn = keyof typeof COLUMNS;
+const knownOrder = (name: string | null): string =>
+  name && /^score:./.test(name) ? name : oneOf(name, [...Object.keys(FIELDS), ...Object.keys(COLUMNS)], 'created');
+
+/** Return a day of the address, or null where it is none. */
+const dayOf = (text: string | null) =>
+  text && /^\d{4}-\d\d-\d\d$/.test(text) && !Number.isNaN(Date.parse(text)) ? text : null;
+
 export function orderOf(parameters: URLSearchParams): { by: string; input: ExperimentOrder } {
-  const by = parameters.get('order') ?? 'created';
+  const by = knownOrder(parameters.get('order'));
   const ascending = parameters.get('direction') ?? (by === 'name' ? 'asc' : 'desc');
   const direction = ascending === 'asc' ? 'ASC' : 'DESC';
   if (by in COLUMNS) {
@@ -31,10 +40,11 @@ export function orderOf(parameters: URLSearchParams): { by: string; input: Exper
 
 export function filterOf(parameters: URLSearchParams): ExperimentFilter {
   const filter: ExperimentFilter = {};
-  const [kinds, since, until] = [list(parameters, 'kind'), parameters.get('since'), parameters.get('until')];
+  const kinds = KINDS.filter((kind) => list(parameters, 'kind').includes(kind));
+  const [since, until] = [dayOf(parameters.get('since')), dayOf(parameters.get('until'))];
   const name = parameters.get('q');
   if (name) filter.name = { contains: name };
-  if (kinds.length) filter.kinds = kinds as NonNullable<ExperimentFilter['kinds']>;
+  if (kinds.length) filter.kinds = kinds;
   for (const [parameter, field] of [
     ['dataset', 'datasetName'],
     ['agent', 'agentName'],

@@ -1,7 +1,7 @@
 // The rows of the list: the vendors' figures, and the gateway's where a visitor asks for them.
 import { useState } from 'react';
 import { useClient } from 'urql';
-import { Missing, Time, Value, words } from '../format';
+import { Missing, Time, Value, shownName, words } from '../format';
 import type { FigureFragment } from '../generated/graphql';
 import { originOf } from '../metrics';
 import { ComputedFigures } from '../queries';
@@ -98,7 +98,7 @@ function Choose({ row, checked, onToggle }: { row: Row; checked: boolean; onTogg
   return (
     <label className="choose">
       <input type="checkbox" checked={checked} onChange={onToggle} />
-      <span className="unseen">{`Compare ${row.name} of ${row.source.name}`}</span>
+      <span className="unseen">{`Compare ${shownName(row.name)} of ${row.source.name}`}</span>
     </label>
   );
 }
@@ -107,7 +107,7 @@ function Name({ row }: { row: Row }) {
   const details = [words(row.kind), row.datasetName, row.agentName, ...(row.models ?? [])].filter(Boolean);
   return (
     <>
-      <Link to={experimentPath(row.id)}>{row.name}</Link>
+      <Link to={experimentPath(row.id)}>{shownName(row.name)}</Link>
       <small>{details.join(' · ')}</small>
     </>
   );
@@ -138,7 +138,7 @@ function Compute({ row, state, onCompute }: { row: Row; state: Computed; onCompu
   return (
     <button className="small" onClick={onCompute}>
       {state === 'failed' ? 'Failed: again' : 'Compute'}
-      <span className="unseen">{` the figures of ${row.name}`}</span>
+      <span className="unseen">{` the figures of ${shownName(row.name)}`}</span>
     </button>
   );
 }

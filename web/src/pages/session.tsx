@@ -1,8 +1,8 @@
 // One session: its spans as a waterfall, the chosen span in full, and the scores with their reasons.
 import { type CSSProperties, type ReactNode, useEffect, useState } from 'react';
 import { useQuery } from 'urql';
-import { failure } from '../client';
-import { Missing, Score, Time, Value, words } from '../format';
+import { failure, useOwnQuery } from '../client';
+import { Missing, Score, Time, Value, shownName, words } from '../format';
 import type { SessionDetailsQuery, SpanDetailsQuery, SpansQuery } from '../generated/graphql';
 import { SessionDetails, SpanDetails, Spans as SpansDocument } from '../queries';
 import { Link, experimentPath, useParameters } from '../router';
@@ -16,7 +16,7 @@ type SpanInFull = Extract<NonNullable<SpanDetailsQuery['node']>, { vendorKind: u
 export default function SessionPage({ id }: { id: string }) {
   const [{ data, error }, again] = useQuery({ query: SessionDetails, variables: { id } });
   const session = data?.session;
-  const title = session && (session.name ?? session.testCaseId ?? session.vendorId);
+  const title = session && shownName(session.name || session.testCaseId || session.vendorId);
   useEffect(() => {
     document.title = `${title ?? 'Session'} · Tracegraph`;
   }, [title]);
@@ -29,7 +29,7 @@ export default function SessionPage({ id }: { id: string }) {
     <>
       <h1>{title}</h1>
       <p className="actions">
-        {session.experiment && <Link to={experimentPath(session.experiment.id)}>{session.experiment.name}</Link>}
+        {session.experiment && <Link to={experimentPath(session.experiment.id)}>{shownName(session.experiment.name)}</Link>}
         <span className={`tag source-${session.source.vendor}`}>{session.source.name}</span>
         {session.url && (
           <a href={session.url} rel="noreferrer noopener" target="_blank">
@@ -121,11 +121,11 @@ function Scores({ scores, of = '' }: { scores: readonly ScoreLike[] | null; of?:
 }
 
 function Waterfall({ session }: { session: Session }) {
-  const [{ after, before }, setPosition] = useState<{ after: string | null; before: readonly Span[] }>({
+  const [{ after, before }, setPosition] = useState<{ after: string | null; before: readonly SpanConnection[] }>({
     after: null,
     before: [],
   });
-  const [{ data, error, fetching }, again] = useQuery({
+  const [{ data, error, fetching }, again] = useOwnQuery({
     query: SpansDocument,
     variables: { id: session.id, first: 500, after },
     pause: !session.source.capabilities.spans,
@@ -133,28 +133,33 @@ function Waterfall({ session }: { session: Session }) {
   const [parameters, change] = useParameters();
   if (!session.source.capabilities.spans) return <p>{`${session.source.name} has no spans.`}</p>;
   const page = data?.session?.spans;
-  if (error && !page)
-    return (
-      <Failed
-        what="The spans could not be read."
-        failure={failure(error)}
-        retry={() => again({ requestPolicy: 'network-only' })}
-      />
-    );
-  if (!page && fetching) return <Loading what="the spans" />;
-  if (!page) return <p>The vendor has no spans of this session.</p>;
-  const spans = [...before, ...page.nodes];
+  const problem = error && !page && (
+    <Failed
+      what="The spans could not be read."
+      failure={failure(error)}
+      retry={() => again({ requestPolicy: 'network-only' })}
+    />
+  );
+  const last = page ?? before.at(-1);
+  if (!last && problem) return problem;
+  if (!last && fetching) return <Loading what="the spans" />;
+  if (!last) return <p>The vendor has no spans of this session.</p>;
+  const spans = (page ? [...before, page] : before).flatMap(({ nodes }) => nodes);
   const chosen = parameters.get('span') ?? spans[0]?.id ?? null;
   return (
     <section aria-label="Spans" className="waterfall">
       <h2>
-        Spans <small>{`${page.totalCount}`}</small>
+        Spans <small>{`${last.totalCount}`}</small>
       </h2>
       <div className="waterfall-parts">
         <div>
           <SpanRows spans={spans} chosen={chosen} onChoose={(span) => change({ span }, { replace: true })} />
-          {page.pageInfo.hasNextPage && (
-            <More busy={fetching} onMore={() => setPosition({ after: page.pageInfo.endCursor, before: spans })} />
+          {problem}
+          {last.pageInfo.hasNextPage && !problem && (
+            <More
+              busy={!page}
+              onMore={() => page && setPosition({ after: page.pageInfo.endCursor, before: [...before, page] })}
+            />
           )}
         </div>
         {chosen && <SpanPanel key={chosen} id={chosen} />}

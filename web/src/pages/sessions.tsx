@@ -5,7 +5,7 @@ import { failure } from '../client';
 import { Missing, Score, Time, Value, words } from '../format';
 import type { ExperimentSessionFilter, SessionOrder, SessionsQuery, SessionStatus } from '../generated/graphql';
 import { Sessions as SessionsDocument } from '../queries';
-import { Link, list, sessionPath, useParameters } from '../router';
+import { Link, list, oneOf, sessionPath, useParameters } from '../router';
 import { Choice, type Column, Failed, Loading, Menu, More, Reports, Search, Table } from '../ui';
 import { useRefresh } from './refresh';
 
@@ -18,9 +18,10 @@ const STEP = 25;
 const MOST = 1000;
 
 function variablesOf(parameters: URLSearchParams) {
-  const by = parameters.get('order') ?? 'started';
+  const name = parameters.get('order');
+  const by = name && /^score:./.test(name) ? name : oneOf(name, Object.keys(FIELDS), 'started');
   const direction = parameters.get('direction') === 'asc' ? 'ASC' : 'DESC';
-  const statuses = list(parameters, 'status') as SessionStatus[];
+  const statuses = STATUSES.filter((status) => list(parameters, 'status').includes(status));
   const text = parameters.get('text');
   const filter: ExperimentSessionFilter = { ...(statuses.length && { statuses }), ...(text && { text }) };
   const orderBy: SessionOrder = by.startsWith('score:')
@@ -39,7 +40,7 @@ export function Sessions({ id, evaluators, ticks }: SessionsProps) {
   const [parameters, change] = useParameters();
   const { by, direction, filter, orderBy } = variablesOf(parameters);
   // One page that grows, and not several pages: a refresh then reads all rows in view, and keeps the place.
-  const shown = Number(parameters.get('rows') ?? STEP);
+  const shown = Math.max(STEP, Math.floor(Number(parameters.get('rows'))) || STEP);
   const [{ data, error, fetching }, again] = useQuery({
     query: SessionsDocument,
     variables: { id, first: Math.min(shown, MOST), filter, orderBy },

@@ -3,6 +3,7 @@ import { Missing, Value, unitOf } from '../../format';
 import type { ComparisonQuery } from '../../generated/graphql';
 import { metricTitle, originOf } from '../../metrics';
 import { useParameters } from '../../router';
+import { namesOf } from './selection';
 
 export type Comparison = NonNullable<ComparisonQuery['comparison']>;
 export type MetricComparison = Comparison['metrics'][number];
@@ -21,6 +22,7 @@ export function Cards({ comparison }: { comparison: Comparison }) {
 function Card({ compared, comparison }: { compared: MetricComparison; comparison: Comparison }) {
   const [, change] = useParameters();
   const { metric, statistic, entries, best } = compared;
+  const names = namesOf(comparison.experiments);
   return (
     <article className="card" data-metric={metric.name}>
       <h2>
@@ -42,7 +44,7 @@ function Card({ compared, comparison }: { compared: MetricComparison; comparison
             <tr key={index} role="row" className={entry.experiment.id === best?.id ? 'best' : undefined}>
               <th role="rowheader" scope="row">
                 <span className={`mark series-${index % 8}`} aria-hidden="true" />
-                {comparison.experiments[index]!.name}
+                {names[index]}
                 {entry.experiment.id === best?.id && <span className="badge">best</span>}
               </th>
               <td role="cell">
@@ -58,7 +60,7 @@ function Card({ compared, comparison }: { compared: MetricComparison; comparison
           ))}
         </tbody>
       </table>
-      <Outcomes compared={compared} />
+      <Outcomes compared={compared} names={names} />
       <button className="small" onClick={() => change({ metric: metric.name, case: null })}>
         Cases and charts<span className="unseen">{` by ${metric.name}`}</span>
       </button>
@@ -96,11 +98,12 @@ function Delta({ entry: { delta, ratio }, compared: { metric, statistic }, isBas
 }
 
 /** How many of the baseline's cases each other experiment improved, and how many it made worse. */
-function Outcomes({ compared: { entries } }: { compared: MetricComparison }) {
+function Outcomes({ compared: { entries }, names }: { compared: MetricComparison; names: readonly string[] }) {
   const counted = entries.flatMap(({ cases }, index) => (cases ? [{ cases, index }] : []));
   return counted.map(({ cases, index }) => (
     <p key={index} className="outcomes">
       <span className={`mark series-${index % 8}`} aria-hidden="true" />
+      {counted.length > 1 && `${names[index]}: `}
       {`${cases.improved} improved, ${cases.regressed} regressed, ${cases.equal} equal, ${cases.missing} missing`}
     </p>
   ));

@@ -3,7 +3,7 @@ import { diffWordsWithSpace } from 'diff';
 import { useEffect, useRef, useState } from 'react';
 import { useQuery } from 'urql';
 import { failure } from '../../client';
-import { Score, Value, words } from '../../format';
+import { Score, Value, shownName, words } from '../../format';
 import type { CaseTextsQuery, MetricUnit } from '../../generated/graphql';
 import { CaseTexts } from '../../queries';
 import { Link, sessionPath } from '../../router';
@@ -74,9 +74,9 @@ function EntryColumn({ index, entry, unit, baseline }: EntryColumnProps) {
   const sessions = entry.sessions ?? [];
   const session = sessions[repetition];
   return (
-    <section className={`entry series-${index % 8}`} aria-label={entry.experiment.name}>
+    <section className={`entry series-${index % 8}`} aria-label={shownName(entry.experiment.name)}>
       <h3>
-        {entry.experiment.name} <small>{entry.experiment.source.name}</small>
+        {shownName(entry.experiment.name)} <small>{entry.experiment.source.name}</small>
       </h3>
       <p>
         <Value value={entry.value} unit={unit} />{' '}

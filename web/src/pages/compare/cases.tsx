@@ -1,7 +1,7 @@
 // The cases of a comparison, the largest regressions first, and one of them in full.
 import { useState } from 'react';
-import { useClient, useQuery } from 'urql';
-import { type Failure, failure } from '../../client';
+import { useClient } from 'urql';
+import { type Failure, failure, useOwnQuery } from '../../client';
 import { Value, words } from '../../format';
 import type { CaseKey, CaseOrder, CasesQuery } from '../../generated/graphql';
 import { type Metric, metricInput, metricTitle } from '../../metrics';
@@ -9,7 +9,7 @@ import { Cases as CasesDocument } from '../../queries';
 import { useParameters } from '../../router';
 import { Choice, type Column, Failed, Loading, More, Reports, Search, Table } from '../../ui';
 import { CaseInFull } from './case';
-import { type Compared, type Selection, label, selectionOf } from './selection';
+import { type Compared, OUTCOMES, type Selection, labelsOf, selectionOf } from './selection';
 
 type Metrics = readonly Metric[];
 type Connection = NonNullable<NonNullable<CasesQuery['comparison']>['cases']>;
@@ -41,7 +41,7 @@ export function useCases(variables: ReturnType<typeof caseVariables>) {
     pages: [],
   });
   const { after, pages } = cursors.key === key ? cursors : { after: null, pages: [] };
-  const [{ data, error, fetching }, again] = useQuery({
+  const [{ data, error, fetching }, again] = useOwnQuery({
     query: CasesDocument,
     variables: { ...variables, first: PAGE, after },
   });
@@ -63,15 +63,17 @@ interface CasesProps {
   experiments: readonly Compared[];
   baseline: string;
   list: ReturnType<typeof useCases>;
+  joinOn: CaseKey;
   metrics: Metrics;
 }
 
-export function Cases({ experiments, baseline, list, metrics }: CasesProps) {
+export function Cases({ experiments, baseline, list, joinOn, metrics }: CasesProps) {
   const [parameters, change] = useParameters();
   const selection = selectionOf(parameters);
   const { pages, reports, problem, fetching, more, retry } = list;
   const metric = metrics.find(({ name }) => name === selection.metric);
   const nodes = pages.flatMap((page) => page.nodes);
+  const isWhole = !selection.outcome && !selection.text;
   const total = pages.at(-1)?.totalCount;
   const show = (id: string) => change({ case: id === selection.case ? null : id });
   return (
@@ -90,6 +92,12 @@ export function Cases({ experiments, baseline, list, metrics }: CasesProps) {
         </>
       )}
       {pages.length > 0 && !nodes.length && <p>No case matches.</p>}
+      {pages.length > 0 && !nodes.length && isWhole && joinOn === 'TEST_CASE_ID' && (
+        <p>
+          The vendor may give these sessions no ids of cases.{' '}
+          <button onClick={() => change({ join: 'INPUT', case: null })}>Let cases meet by their input</button>
+        </p>
+      )}
       {nodes.length > 0 && (
         <Table
           caption={`Cases, ${ORDERS[selection.order]?.label ?? ''}`}
@@ -128,9 +136,10 @@ function columnsOf(
       </button>
     ),
   };
+  const labels = labelsOf(experiments);
   const values = experiments.map((one, index): Column<Case> => ({
     name: `value-${index}`,
-    head: label(one),
+    head: labels[index]!,
     numeric: true,
     cell: ({ entries }) => {
       const { value, delta, outcome } = entries[index]!;
@@ -150,10 +159,11 @@ function columnsOf(
   return [key, ...values];
 }
 
-function CaseFilters({ experiments, baseline, metrics }: Omit<CasesProps, 'list'>) {
+function CaseFilters({ experiments, baseline, metrics }: Omit<CasesProps, 'list' | 'joinOn'>) {
   const [parameters, change] = useParameters();
   const { metric, outcome, text, order, target } = selectionOf(parameters);
   const others = experiments.filter(({ id }) => id !== baseline);
+  const labels = labelsOf(experiments);
   const metricOptions = metrics.map((one) => ({ value: one.name, label: metricTitle(one) }));
   if (!metricOptions.some(({ value }) => value === metric)) metricOptions.push({ value: metric, label: metric });
   return (
@@ -174,7 +184,7 @@ function CaseFilters({ experiments, baseline, metrics }: Omit<CasesProps, 'list'
         <Choice
           label="of"
           value={target ?? others[0]!.id}
-          options={others.map((one) => ({ value: one.id, label: label(one) }))}
+          options={others.map((one) => ({ value: one.id, label: labels[experiments.indexOf(one)]! }))}
           onChange={(value) => change({ target: value })}
         />
       )}
@@ -183,7 +193,7 @@ function CaseFilters({ experiments, baseline, metrics }: Omit<CasesProps, 'list'
         value={outcome ?? ''}
         options={[
           { value: '', label: 'all' },
-          ...['REGRESSED', 'IMPROVED', 'EQUAL', 'MISSING'].map((value) => ({ value, label: words(value) })),
+          ...OUTCOMES.map((value) => ({ value, label: words(value) })),
         ]}
         onChange={(value) => change({ outcome: value })}
       />

@@ -2,14 +2,14 @@
 import { useCallback, useMemo } from 'react';
 import { useQuery } from 'urql';
 import { Chart, type Theme } from '../../charts';
-import { failure } from '../../client';
+import { failure, useOwnQuery } from '../../client';
 import { type Unit, figure, unitOf } from '../../format';
 import { metricInput, metricTitle } from '../../metrics';
 import { CostAndQuality, Histograms, Spread } from '../../queries';
 import { useParameters } from '../../router';
 import { Choice, Failed, Loading } from '../../ui';
 import type { Comparison, MetricComparison } from './cards';
-import { type Compared, type Selection, label, selectionOf } from './selection';
+import { type Compared, type Selection, labelsOf, selectionOf } from './selection';
 
 /** Ask for the figures of the charts before the page has the metrics of the comparison. */
 export function useFiguresOfCharts({ ids, metric, quality }: Selection): void {
@@ -35,7 +35,7 @@ export function ComparisonCharts({
   const compared = comparison.metrics.find(({ metric }) => metric.name === selection.metric) ?? comparison.metrics[0];
   if (!compared) return null;
   const { experiments } = comparison;
-  const labels = experiments.map(label);
+  const labels = labelsOf(experiments);
   return (
     <section aria-label="Charts" className="charts">
       <h2>Charts</h2>
@@ -48,11 +48,19 @@ export function ComparisonCharts({
   );
 }
 
+/**
+ * Return the options of a text that ends in an ellipsis where the chart ends.
+ *
+ * Plot takes the width of a line in em, of a narrow font: bold text of a wide one takes half as much again.
+ */
+const inside = (width: number) => ({ lineWidth: Math.max(5, (width - 80) / 18), textOverflow: 'ellipsis' as const });
+
 /** Every chart writes the name of an experiment in its colour above its row, so that long names have room. */
-function names({ plot, colors }: Theme, labels: readonly string[]) {
+function names({ plot, colors, width }: Theme, labels: readonly string[]) {
   return plot.text(labels, {
     fy: (text: string) => text,
     text: (text: string) => text,
+    ...inside(width),
     frameAnchor: 'top-left',
     dy: 4,
     lineAnchor: 'top',
@@ -110,7 +118,7 @@ function Bars({ compared, labels }: { compared: MetricComparison; labels: string
           // Beside one long bar the others are too short to be read without their values.
           plot.text(values, {
             fy: 'label',
-            x: 'value',
+            x: (one: { value: number }) => Math.max(one.value, 0), // a negative bar ends at 0
             text: (one: { value: number }) => figure(one.value, unit),
             textAnchor: 'start',
             dx: 5,
@@ -141,18 +149,19 @@ interface Box {
 
 function Distributions({ compared, experiments }: { compared: MetricComparison; experiments: readonly Compared[] }) {
   const ids = experiments.map(({ id }) => id);
+  const labels = labelsOf(experiments);
   const metric = metricInput(compared.metric.name);
   const isRatio = compared.metric.kind === 'ERROR_RATE'; // a session has no rate
-  const [{ data, error, fetching }, again] = useQuery({ query: Spread, variables: { ids, metric }, pause: isRatio });
+  const [{ data, error, fetching }, again] = useOwnQuery({ query: Spread, variables: { ids, metric }, pause: isRatio });
   const boxes = data?.nodes.flatMap((node, index): Box[] => {
     const figures = node && 'aggregate' in node ? node.aggregate : null;
     if (figures?.min == null || figures.max === null) return [];
-    return [{ label: label(experiments[index]!), index, ...(figures as unknown as Omit<Box, 'label' | 'index'>) }];
+    return [{ label: labels[index]!, index, ...(figures as unknown as Omit<Box, 'label' | 'index'>) }];
   });
   const lower = Math.min(...(boxes ?? []).map(({ min }) => min));
   const upper = Math.max(...(boxes ?? []).map(({ max }) => max));
   const isKnown = boxes !== undefined && boxes.length > 0;
-  const [{ data: histograms }] = useQuery({
+  const [{ data: histograms }] = useOwnQuery({
     query: Histograms,
     variables: { ids, metric, lower, upper },
     pause: !isKnown || isRatio,
@@ -170,9 +179,9 @@ function Distributions({ compared, experiments }: { compared: MetricComparison; 
   if (!isKnown) return <p>No session has a value.</p>;
   const bins = histograms?.nodes.flatMap((node, index) => {
     const of = node && 'aggregate' in node ? node.aggregate?.histogram : null;
-    return (of ?? []).map((bin) => ({ ...bin, index, label: label(experiments[index]!) }));
+    return (of ?? []).map((bin) => ({ ...bin, index, label: labels[index]! }));
   });
-  const series = { labels: experiments.map(label), unit: compared.metric.unit, title: metricTitle(compared.metric) };
+  const series = { labels, unit: compared.metric.unit, title: metricTitle(compared.metric) };
   return <DistributionChart series={series} boxes={boxes} bins={bins ?? []} />;
 }
 
@@ -198,27 +207,26 @@ function DistributionChart({
     (theme: Theme) => {
       const { plot, colors } = theme;
       const color = ({ index }: { index: number }) => colors[index % colors.length]!;
-      const box = { fy: 'label', stroke: color, frameAnchor: 'bottom' as const };
+      const box = { fy: 'label', stroke: color };
       const most = Math.max(1, ...bins.map(({ count }) => count));
       const middle = (Math.min(...boxes.map(({ min }) => min)) + Math.max(...boxes.map(({ max }) => max))) / 2;
-      // The median stands beside the box, on the side that has room.
+      // The median's text stands below the box and continues to the side that has room.
       const medians = (isLeft: boolean) =>
         plot.text(
-          boxes.filter(({ p25, p75 }) => (p25 + p75) / 2 <= middle === isLeft),
+          boxes.filter(({ median }) => median <= middle === isLeft),
           {
             fy: 'label',
-            x: isLeft ? 'max' : 'min',
-            y: -0.18 * most,
+            x: 'median',
+            y: -0.46 * most,
             text: (one: Box) => `median ${figure(one.median, unit)}`,
             textAnchor: isLeft ? 'start' : 'end',
-            dx: isLeft ? 6 : -6,
           },
         );
       return {
-        ...rowsOf(labels, 120),
+        ...rowsOf(labels, 136),
         x: { ...scale(unit), label: null, grid: true },
         // The upper part of a row is the histogram, its lower part the box.
-        y: { axis: null, domain: [-0.35 * most, 1.25 * most] },
+        y: { axis: null, domain: [-0.6 * most, 1.25 * most] },
         marks: [
           plot.rect(bins, {
             fy: 'label',
@@ -272,15 +280,16 @@ function Scatter({ experiments, evaluators }: { experiments: readonly Compared[]
   const [parameters, change] = useParameters();
   const { quality } = selectionOf(parameters);
   const variables = { ids: experiments.map(({ id }) => id), quality: metricInput(quality) };
-  const [{ data, error, fetching }, again] = useQuery({ query: CostAndQuality, variables });
-  const points = useMemo(
-    () =>
+  const [{ data, error, fetching }, again] = useOwnQuery({ query: CostAndQuality, variables });
+  const points = useMemo(() => {
+    const labels = labelsOf(experiments);
+    return (
       data?.nodes.flatMap((node, index) => {
         const [cost, value] = node && 'cost' in node ? [node.cost?.mean, node.quality?.mean] : [];
-        return cost == null || value == null ? [] : [{ cost, value, index, label: label(experiments[index]!) }];
-      }) ?? [],
-    [data, experiments],
-  );
+        return cost == null || value == null ? [] : [{ cost, value, index, label: labels[index]! }];
+      }) ?? []
+    );
+  }, [data, experiments]);
   const choices = [
     { value: 'error_rate', label: 'error rate' },
     ...evaluators.map((name) => ({ value: `score:${name}`, label: `score: ${name}` })),
@@ -298,6 +307,9 @@ function Scatter({ experiments, evaluators }: { experiments: readonly Compared[]
   );
 }
 
+/** The height of a line of the list of names, in pixels. */
+const LINE = 16;
+
 interface Point {
   cost: number;
   value: number;
@@ -307,30 +319,38 @@ interface Point {
 
 function ScatterChart({ points, quality }: { points: readonly Point[]; quality: string }) {
   const unit: Unit = quality === 'error_rate' ? 'RATIO' : 'SCORE';
-  const name = quality === 'error_rate' ? 'error rate (lower is better)' : `${quality}, mean`;
+  const axis = quality === 'error_rate' ? 'error rate (lower is better)' : `${quality}, mean`;
   const options = useCallback(
-    ({ plot, colors }: Theme) => {
+    ({ plot, colors, width }: Theme) => {
       const costs = points.map(({ cost }) => cost);
       const extremes = [...new Set([Math.min(...costs), Math.max(...costs)])];
-      const middle = (Math.min(...costs) + Math.max(...costs)) / 2;
-      // A name stands on the side of its dot that has room.
-      const [left, right] = [points.filter(({ cost }) => cost <= middle), points.filter(({ cost }) => cost > middle)];
-      const text = { x: 'cost', y: 'value', text: 'label', dy: -14 };
       const fill = ({ index }: Point) => colors[index % colors.length]!;
+      const names = points.length * LINE;
+      // Close points leave no room for names beside them: a number leads to the name in the list above.
+      const name = (point: Point, row: number) =>
+        plot.text([point], {
+          frameAnchor: 'top-left',
+          lineAnchor: 'top',
+          dy: row * LINE - names - 8,
+          text: (one: Point) => `${one.index + 1}  ${one.label}`,
+          ...inside(width),
+          fill,
+          fontWeight: 600,
+        });
       return {
-        height: 280,
+        height: 270 + names,
         marginRight: 20,
-        marginTop: 30,
+        marginTop: 34 + names,
         x: { ...scale('USD'), tickFormat: ticksOf(costs), ticks: extremes, label: 'mean cost of a session', inset: 30 },
-        y: { ...scale(unit), label: name, inset: 20 },
+        y: { ...scale(unit), label: axis, inset: 20 },
         marks: [
           plot.dot(points, { x: 'cost', y: 'value', r: 7, fill, title: 'label' }),
-          plot.text(left, { ...text, textAnchor: 'start' }),
-          plot.text(right, { ...text, textAnchor: 'end' }),
+          plot.text(points, { x: 'cost', y: 'value', dy: -14, text: (one: Point) => `${one.index + 1}`, fill }),
+          points.map(name),
         ],
       };
     },
-    [points, name, unit],
+    [points, axis, unit],
   );
   const texts = points.map((one) => `${one.label}: ${figure(one.cost, 'USD')}, ${figure(one.value, unit)}`);
   return <Chart title="Cost against quality, computed" description={texts.join('; ')} options={options} />;

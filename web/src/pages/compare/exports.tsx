@@ -5,7 +5,7 @@ import { csv, download } from '../../download';
 import { useParameters } from '../../router';
 import { caseVariables, useAllCases } from './cases';
 import type { Comparison } from './cards';
-import { label, selectionOf } from './selection';
+import { labelsOf, selectionOf } from './selection';
 
 export function Exports({ comparison, joinOn }: { comparison: Comparison; joinOn: CaseKey }) {
   const [parameters] = useParameters();
@@ -81,11 +81,12 @@ interface NamedCase {
 }
 
 function caseRows({ experiments }: Comparison, metric: string, cases: readonly NamedCase[]) {
+  const labels = labelsOf(experiments);
   return cases.flatMap(({ key, entries }) =>
     entries.map(({ value, delta, outcome }, index) => ({
       key,
       metric,
-      experiment: label(experiments[index]!),
+      experiment: labels[index],
       experiment_id: experiments[index]!.id,
       value,
       delta,

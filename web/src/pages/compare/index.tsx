@@ -9,9 +9,7 @@ import { Cards } from './cards';
 import { Cases, caseVariables, useCases } from './cases';
 import { ComparisonCharts, useFiguresOfCharts } from './comparison_charts';
 import { Exports } from './exports';
-import { type Compared, joinOf, label, selectionOf } from './selection';
-
-const STATISTICS = ['MEAN', 'MEDIAN', 'P90', 'P95', 'P99', 'SUM', 'MIN', 'MAX', 'P25', 'P75', 'STDDEV', 'COUNT'];
+import { type Compared, STATISTICS, joinOf, labelsOf, namesOf, selectionOf } from './selection';
 
 export default function ComparePage() {
   const [parameters] = useParameters();
@@ -46,7 +44,14 @@ function Compare({ names, evaluators }: { names: readonly Compared[]; evaluators
   useFiguresOfCharts(selection);
   const retry = () => again({ requestPolicy: 'network-only' });
   const comparison = data?.comparison;
-  if (error && !comparison) return <Failed what="No comparison." failure={failure(error)} retry={retry} />;
+  if (error && !comparison)
+    return (
+      <>
+        <h1>Compare</h1>
+        <Failed what="No comparison." failure={failure(error)} retry={retry} />
+        <Link to={withParameters('/', '', { ids: ids.join(',') })}>Choose others</Link>
+      </>
+    );
   if (!comparison) return <Loading what="the sessions of the experiments" />;
   const experiments = comparison.experiments;
   return (
@@ -90,6 +95,7 @@ function Compare({ names, evaluators }: { names: readonly Compared[]; evaluators
         experiments={experiments}
         baseline={comparison.baseline.id}
         list={cases}
+        joinOn={joinOn}
         metrics={comparison.metrics.map(({ metric }) => metric)}
       />
       <ComparisonCharts comparison={comparison} evaluators={evaluators} />
@@ -100,6 +106,7 @@ function Compare({ names, evaluators }: { names: readonly Compared[]; evaluators
 function Experiments({ experiments, baseline }: { experiments: readonly Compared[]; baseline: string }) {
   const [parameters, change] = useParameters();
   const { ids } = selectionOf(parameters);
+  const [labels, names] = [labelsOf(experiments), namesOf(experiments)];
   return (
     <fieldset className="compared">
       <legend>Baseline</legend>
@@ -112,14 +119,14 @@ function Experiments({ experiments, baseline }: { experiments: readonly Compared
               checked={one.id === baseline}
               onChange={() => change({ baseline: one.id, target: null, case: null })}
             />
-            <span className="unseen">{`${label(one)} is the baseline`}</span>
+            <span className="unseen">{`${labels[index]} is the baseline`}</span>
           </label>
-          <Link to={experimentPath(one.id)}>{one.name}</Link>
+          <Link to={experimentPath(one.id)}>{names[index]}</Link>
           <span className={`tag source-${one.source.vendor}`}>{one.source.name}</span>
           {experiments.length > 2 && (
             <button
               className="small"
-              aria-label={`Remove ${label(one)}`}
+              aria-label={`Remove ${labels[index]}`}
               onClick={() =>
                 change({
                   ids: ids.filter((id) => id !== one.id).join(','),

@@ -1,6 +1,7 @@
 // What the address of a comparison says.
 import type { AggregateBasis, CaseKey, CaseOutcome, Statistic } from '../../generated/graphql';
-import { list } from '../../router';
+import { shownName } from '../../format';
+import { list, oneOf } from '../../router';
 
 export interface Compared {
   id: string;
@@ -24,16 +25,23 @@ export interface Selection {
   case: string | null;
 }
 
+export const STATISTICS: readonly Statistic[] = [
+  ...(['MEAN', 'MEDIAN', 'P90', 'P95', 'P99', 'SUM', 'MIN', 'MAX', 'P25', 'P75', 'STDDEV', 'COUNT'] as const),
+];
+const BASES: readonly AggregateBasis[] = ['BEST', 'REPORTED', 'COMPUTED'];
+const CASE_KEYS: readonly CaseKey[] = ['INPUT', 'TEST_CASE_ID'];
+export const OUTCOMES: readonly CaseOutcome[] = ['REGRESSED', 'IMPROVED', 'EQUAL', 'MISSING'];
+
 export function selectionOf(parameters: URLSearchParams): Selection {
   const get = (name: string) => parameters.get(name);
   return {
-    ids: list(parameters, 'ids'),
+    ids: [...new Set(list(parameters, 'ids'))],
     baseline: get('baseline'),
-    statistic: (get('statistic') ?? 'MEAN') as Statistic,
-    basis: (get('basis') ?? 'BEST') as AggregateBasis,
-    joinOn: get('join') as CaseKey | null,
+    statistic: oneOf(get('statistic'), STATISTICS, 'MEAN'),
+    basis: oneOf(get('basis'), BASES, 'BEST'),
+    joinOn: CASE_KEYS.find((one) => one === get('join')) ?? null,
     metric: get('metric') ?? 'latency',
-    outcome: get('outcome') as CaseOutcome | null,
+    outcome: OUTCOMES.find((one) => one === get('outcome')) ?? null,
     text: get('text') ?? '',
     order: get('order') ?? 'worst',
     target: get('target'),
@@ -52,4 +60,21 @@ export function joinOf({ joinOn, ids }: Selection, known: readonly Compared[]): 
   return joinOn ?? (isOneSource ? 'TEST_CASE_ID' : 'INPUT');
 }
 
-export const label = ({ name, source }: Compared) => `${name} (${source.name})`;
+/** Return the name of each experiment with its source, and a number where two of one source share a name. */
+export function labelsOf(experiments: readonly Compared[]): string[] {
+  return numbered(experiments.map(({ name, source }) => `${shownName(name)} (${source.name})`));
+}
+
+/** Return the name of each experiment, and its label where two share a name. */
+export function namesOf(experiments: readonly Compared[]): string[] {
+  const names = experiments.map(({ name }) => shownName(name));
+  const labels = labelsOf(experiments);
+  return names.map((name, index) => (names.indexOf(name) === names.lastIndexOf(name) ? name : labels[index]!));
+}
+
+function numbered(texts: readonly string[]): string[] {
+  return texts.map((text, index) => {
+    const before = texts.slice(0, index).filter((other) => other === text).length;
+    return texts.indexOf(text) === texts.lastIndexOf(text) ? text : `${text} #${before + 1}`;
+  });
+}
