@@ -91,6 +91,19 @@ async def addresses(gateway: Gateway) -> list[str]:
     return [node["id"] for node in answer.data["experiments"]["nodes"]]
 
 
+async def test_a_menu_whose_values_could_not_be_read_says_so(vendors: Vendors, browser: Browser) -> None:
+    for vendor in (vendors.nemo, vendors.langsmith, vendors.meibel):
+        vendor.fail(Fault("status", status=401, times=None))
+    async with over_http(vendors.settings()) as gateway:
+        await asyncio.to_thread(open_a_menu_without_values, browser, str(gateway.http.base_url))
+
+
+def open_a_menu_without_values(browser: Browser, base: str) -> None:
+    browser.driver.get(f"{base}/")
+    click(browser, "button.menu", "Dataset")
+    browser.wait_for(".popover", text="The values could not be read.")
+
+
 async def test_an_address_with_values_that_do_not_exist_shows_the_page_without_them(
     vendors: Vendors, browser: Browser
 ) -> None:

@@ -82,7 +82,8 @@ export function Choice({ label, value, options, onChange }: ChoiceProps) {
 
 interface MenuProps {
   label: string;
-  options: readonly Option[] | undefined;
+  /** Undefined while they are on their way, null when they could not be read. */
+  options: readonly Option[] | null | undefined;
   selected: readonly string[];
   onChange: (selected: string[]) => void;
   remark?: string | undefined;
@@ -104,7 +105,8 @@ export function Menu({ label, options, selected, onChange, remark }: MenuProps) 
       </Popover.Trigger>
       <Popover.Portal>
         <Popover.Content className="popover" sideOffset={4} collisionPadding={8} aria-label={label}>
-          {!options && <Loading what="values" />}
+          {options === undefined && <Loading what="values" />}
+          {options === null && <p>The values could not be read.</p>}
           {options?.length === 0 && <p>No values.</p>}
           {[...(options ?? []), ...extra].map(({ value, label: text, count }) => (
             <label key={value} className="option">

@@ -7,7 +7,8 @@ import { Choice, Menu, type Option, Search } from '../ui';
 import { COLUMNS } from './list_order';
 
 type Facet = NonNullable<FacetsQuery['experimentFacets']>[number];
-type Facets = readonly Facet[] | undefined;
+/** Undefined while they are on their way, null when they could not be read. */
+type Facets = readonly Facet[] | null | undefined;
 
 interface FiltersProps {
   sources: readonly { name: string; vendor: string }[];
@@ -18,8 +19,8 @@ interface FiltersProps {
 
 const find = (facets: Facets, field: string) => facets?.find((one) => one.field === field);
 
-const optionsOf = (facets: Facets, field: string): Option[] | undefined =>
-  find(facets, field)?.values.flatMap(({ value, count }) => (value === null ? [] : [{ value, label: value, count }]));
+const optionsOf = (facets: Facets, field: string): Option[] | null | undefined =>
+  facets && find(facets, field)?.values.flatMap(({ value, count }) => (value === null ? [] : [{ value, label: value, count }]));
 
 export function Filters({ sources, facets, by, direction }: FiltersProps) {
   const [parameters, change] = useParameters();

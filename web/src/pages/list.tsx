@@ -45,7 +45,7 @@ function Experiments({ sources, all }: { sources: readonly NamedSource[]; all: r
     filterOf(parameters),
     input,
   );
-  const [{ data: facets }] = useQuery({ query: Facets });
+  const [{ data: facets, error: facetsError }] = useQuery({ query: Facets });
   const shown = sources
     .map(({ id }) => lists[id])
     .filter((one): one is SourceList => one !== undefined && one.pages.length > 0);
@@ -63,7 +63,7 @@ function Experiments({ sources, all }: { sources: readonly NamedSource[]; all: r
     <>
       <h1>Experiments</h1>
       <States sources={sources} lists={lists} again={again} />
-      <Filters sources={all} facets={facets?.experimentFacets ?? undefined} by={by} direction={direction} />
+      <Filters sources={all} facets={facets?.experimentFacets ?? (facetsError ? null : undefined)} by={by} direction={direction} />
       <Problems sources={sources} lists={lists} again={again} />
       <Rows rows={rows} order={{ by, direction }} onOrder={orderBy} />
       {nextSource && <More busy={lists[nextSource.id]?.since != null} onMore={() => void read(nextSource.id)} />}
