@@ -2,6 +2,7 @@
 
 import os
 import pty
+import re
 import signal
 import socket
 import subprocess
@@ -296,7 +297,8 @@ def test_it_ends_with_its_terminal(vendors_running: Running, workers: int) -> No
     assert process.stderr is not None
     os.close(theirs)
     try:
-        url = "http" + process.stderr.readline().decode().partition("http")[2].strip()
+        lines = map(bytes.decode, process.stderr)
+        url = next(found[0] for line in lines if (found := re.search(r"http://[\w.:]+/graphql", line)))
         assert until(lambda: can_ask(url))
         os.close(ours)
         assert process.wait(30) == 130

@@ -137,6 +137,13 @@ async def values(gateway: Gateway) -> Values:
             {"field": "SESSION_COUNT"},
         ],
         "orderBy: SessionOrder": [{"field": "STARTED_AT", "direction": "ASC"}, {"field": "LATENCY"}],
+        "orderBy: CaseOrder": [{"field": "KEY"}, {"field": "DELTA", "experimentId": hidden[0]}],
+        "text": ["answer"],
+        "range": [{"gte": "2026-01-01T00:00:00Z", "lt": "2026-01-01T01:00:00Z"}],
+        "timeZone": ["UTC", "Mars/Olympus"],
+        "bins": [3],
+        "lower": [0.0],
+        "upper": [1e6],
         "metric": [{"kind": "LATENCY"}, {"kind": "SCORE", "evaluator": "quality"}],
         "metrics": [[{"kind": "LATENCY"}, {"kind": "COST"}]],
     }
