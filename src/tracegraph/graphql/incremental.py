@@ -119,13 +119,14 @@ class Delivery:
     `finish` adds the fields of the fragments to the data of the first part, so each receiver must have encoded a
     part when it returns.
 
+    A delivery has no reference to the operation: a cycle would keep each operation in memory until the next
+    garbage collection.
+
     Attributes:
         receive: Receives each part.
-        extensions: Returns the extensions of the response as they are now.
     """
 
     receive: ReceivePart
-    extensions: Callable[[], Mapping[str, Any]]
     _first: FirstPart | None = None
     _later: list[LaterPart] = field(default_factory=list)
     _pending: dict[str, PendingFragment] = field(default_factory=dict)
@@ -136,17 +137,24 @@ class Delivery:
         """Whether the first part was published."""
         return self._first is not None
 
-    async def publish(self, results: ExperimentalIncrementalExecutionResults) -> None:
-        """Publish the parts as graphql-core produces them. A cancellation ends the work on further parts."""
+    async def publish(
+        self, results: ExperimentalIncrementalExecutionResults, extensions: Callable[[], Mapping[str, Any]]
+    ) -> None:
+        """Publish the parts as graphql-core produces them. A cancellation ends the work on further parts.
+
+        Args:
+            results: The parts.
+            extensions: Returns the extensions of the response as they are now.
+        """
         later = results.subsequent_results
         try:
-            self._publish_first(results.initial_result)
+            self._publish_first(results.initial_result, extensions())
             async for result in later:
-                self._publish_later(result)
+                self._publish_later(result, extensions())
         finally:
             await later.aclose()
 
-    def fail(self, error: ClientError) -> None:
+    def fail(self, error: ClientError, extensions: Mapping[str, Any]) -> None:
         """Publish the last part, unless it was published: every pending fragment fails with this error."""
         if self._later and not self._later[-1].has_next:
             return
@@ -155,7 +163,7 @@ class Delivery:
             for fragment in self._pending.values()
         ]
         self._pending.clear()
-        self._send(LaterPart(completed=failed, extensions=self._new_extensions(), has_next=False))
+        self._send(LaterPart(completed=failed, extensions=self._changed(extensions), has_next=False))
 
     def finish(self) -> tuple[dict[str, Any] | None, list[ClientError]]:
         """Return the data and the errors of the whole response. A failed fragment lacks its fields."""
@@ -169,16 +177,16 @@ class Delivery:
             errors += [error for completed in part.completed for error in completed.errors]
         return data, errors
 
-    def _publish_first(self, result: InitialIncrementalExecutionResult) -> None:
+    def _publish_first(self, result: InitialIncrementalExecutionResult, extensions: Mapping[str, Any]) -> None:
         self._first = FirstPart(
             data=result.data,
             errors=_client_errors(result.errors),
             pending=self._begun(result.pending),
-            extensions=self._new_extensions(),
+            extensions=self._changed(extensions),
         )
         self.receive(self._first)
 
-    def _publish_later(self, result: SubsequentIncrementalExecutionResult) -> None:
+    def _publish_later(self, result: SubsequentIncrementalExecutionResult, extensions: Mapping[str, Any]) -> None:
         pending = self._begun(result.pending)
         data = [self._data(one) for one in result.incremental or () if isinstance(one, IncrementalDeferResult)]
         completed = [self._completed(one) for one in result.completed or ()]
@@ -187,7 +195,7 @@ class Delivery:
                 pending=pending,
                 fragments=data,
                 completed=completed,
-                extensions=self._new_extensions(),
+                extensions=self._changed(extensions),
                 has_next=result.has_next,
             )
         )
@@ -209,9 +217,8 @@ class Delivery:
     def _completed(self, result: CompletedResult) -> CompletedFragment:
         return CompletedFragment(self._pending.pop(result.id), _client_errors(result.errors))
 
-    def _new_extensions(self) -> Mapping[str, Any]:
+    def _changed(self, extensions: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return the extensions if they differ from those of the parts so far."""
-        extensions = self.extensions()
         if extensions == self._sent_extensions:
             return {}
         self._sent_extensions = extensions

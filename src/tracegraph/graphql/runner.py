@@ -155,7 +155,7 @@ class _Execution:
         self._operation = operation
         self._context = context
         self._stale = stale
-        self._delivery = Delivery(receive, self._extensions)
+        self._delivery = Delivery(receive)
 
     async def run(self) -> OperationResult:
         operation = self._operation
@@ -163,7 +163,7 @@ class _Execution:
             operation.query, operation.variables or {}, operation.name, self._context
         )
         if not isinstance(result, ExecutionResult):
-            await self._delivery.publish(result)
+            await self._delivery.publish(result, self._extensions)
             return self._result(*self._delivery.finish())
         errors = [to_client_error(error) for error in result.errors or ()]
         executed = result.data is not None or any(error.path for error in errors)
@@ -175,7 +175,7 @@ class _Execution:
         error = dict(GraphQLError(message, extensions={"code": "DEADLINE_EXCEEDED"}).formatted)
         if not self._delivery.has_begun:
             return self._result(None, [error])
-        self._delivery.fail(error)
+        self._delivery.fail(error, self._extensions())
         return self._result(*self._delivery.finish())
 
     def _result(

@@ -68,8 +68,8 @@ async def outcome(executed: Executed, keys: frozenset[str]) -> Outcome:
         if isinstance(part, FirstPart):
             first.append(unordered(part.data, keys))
 
-    delivery = Delivery(receive, dict)
-    await delivery.publish(executed)
+    delivery = Delivery(receive)
+    await delivery.publish(executed, dict)
     failed = [
         completed.fragment.path
         for part in parts
