@@ -9,13 +9,14 @@ from typing import Any
 from tracegraph.adapter import (
     CursorRequest,
     Page,
+    Reply,
     SessionPageRequest,
     WholeRequest,
     first_page_with_rows,
     gather_outcomes,
 )
 from tracegraph.domain.models import Session
-from tracegraph.errors import SourceBadRequest, SourceBadResponse, SourceError, SourceObjectNotFound
+from tracegraph.errors import SourceBadRequest, SourceError, SourceObjectNotFound
 from tracegraph_phoenix import documents, mapping, wire
 from tracegraph_phoenix.client import ROOT_SPANS, RUNS, PhoenixClient, Rows
 from tracegraph_phoenix.experiments import NODES_MAX, known_nodes
@@ -27,6 +28,8 @@ ROOTS_MAX = 100
 
 RUNS_MAX = 500
 """The most runs of a page. Their list has no order by start, so the gateway mostly reads all."""
+
+RootSpansReply = wire.Answer[wire.Node[wire.RootSpansNode]]
 
 _SELECTED = ("input", "output", "metadata")
 
@@ -61,8 +64,15 @@ class Sessions:
         raise self._unknown()
 
     async def _root_spans(self, ref: str, variables: Mapping[str, Any], after: int | str | None) -> Page[Session]:
-        placed = {**variables, "after": after}
-        reply = await self._client.query(ROOT_SPANS, documents.ROOT_SPANS, placed, wire.ROOT_SPANS)
+        reply = await self._read_root_spans({**variables, "after": after})
+        return self._root_span_page(ref, reply, variables)
+
+    async def _read_root_spans(self, variables: Mapping[str, Any]) -> Reply[RootSpansReply]:
+        return await self._client.query(ROOT_SPANS, documents.ROOT_SPANS, variables, wire.ROOT_SPANS)
+
+    def _root_span_page(
+        self, ref: str, reply: Reply[RootSpansReply], variables: Mapping[str, Any]
+    ) -> Page[Session]:
         spans, deferred = reply.value.data.node.spans, _deferred(variables)
         items = [
             mapping.root_span(
@@ -112,18 +122,16 @@ class Sessions:
         variables = {
             **_selection(None),
             "id": ref,
+            "after": None,
             "first": len(ids),
             "sort": None,
             "range": None,
             "filter": by_span_ids(ids),
         }
-        page = await self._root_spans(ref, variables, None)
-        found: dict[str, Session | SourceError] = {session.vendor_id: session for session in page.items}
-        if not page.skipped:
-            return found
-        source = self._client.source  # the ids of unreadable rows are unknown
-        message = f"Source {source!r} returned a reply of which a row cannot be read."
-        return dict.fromkeys(ids, SourceBadResponse(source, message, http_status=200)) | found
+        reply = await self._read_root_spans(variables)
+        page = self._root_span_page(ref, reply, variables)
+        unreadable = reply.unreadable(ids, reply.value.data.node.spans.edges)
+        return {**unreadable, **{session.vendor_id: session for session in page.items}}
 
     async def _find_runs(self, ref: str, ids: Sequence[str]) -> Mapping[str, Session | SourceError]:
         found = await known_nodes(self._runs_by_id, self._known_runs, ids)
